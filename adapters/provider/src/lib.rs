@@ -1,0 +1,1 @@
+//! Payment providers: a simulated acquirer, and HTTP in Stripe's shape.

@@ -1,0 +1,107 @@
+//! Events on the bus, which queues they reach, and the envelope they arrive in.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::outbox::OutboxKind;
+use crate::Timestamp;
+
+/// The `source` of our own events.
+pub const SOURCE: &str = "payops.payments";
+/// The `source` of events that the archive emits when an object is written.
+pub const ARCHIVE_SOURCE: &str = "aws.s3";
+/// The `detail-type` of such an event.
+pub const OBJECT_CREATED: &str = "Object Created";
+
+/// The queue of payments to process.
+pub const WORK: &str = "payments-work";
+/// The queue of changes to write to the ledger and the index.
+pub const PROJECTIONS: &str = "projections";
+/// The queue of mails to send.
+pub const NOTIFICATIONS: &str = "notifications";
+/// Every source queue.
+pub const QUEUES: [&str; 3] = [WORK, PROJECTIONS, NOTIFICATIONS];
+
+/// The dead-letter queue of `queue`.
+#[must_use]
+pub fn dead_letter_queue(queue: &str) -> String {
+    format!("{queue}-dlq")
+}
+
+/// The queue whose dead letters `dlq` holds, if it is named like one.
+#[must_use]
+pub fn source_queue(dlq: &str) -> Option<&str> {
+    dlq.strip_suffix("-dlq")
+}
+
+/// An event for the bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BusEvent {
+    /// Who says it.
+    pub source: String,
+    /// What happened.
+    pub detail_type: String,
+    /// Details, a JSON object.
+    pub detail: Value,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What consumers find in a queue: EventBridge's envelope, as far as we read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// The bus's name for the event.
+    pub id: String,
+    /// Who says it.
+    pub source: String,
+    /// What happened.
+    #[serde(rename = "detail-type")]
+    pub detail_type: String,
+    /// When.
+    pub time: Timestamp,
+    /// Details.
+    pub detail: Value,
+}
+
+/// The whole JSON text of an envelope, with every member EventBridge sends.
+#[must_use]
+pub fn envelope(id: &str, event: &BusEvent) -> String {
+    json!({
+        "version": "0", "id": id, "detail-type": event.detail_type, "source": event.source,
+        "account": "000000000000", "time": event.at, "region": "local", "resources": [], "detail": event.detail,
+    })
+    .to_string()
+}
+
+/// The queues that an event reaches. The same rules are made in AWS as EventBridge rules.
+#[must_use]
+pub fn targets(source: &str, detail_type: &str) -> &'static [&'static str] {
+    match (source, detail_type) {
+        (ARCHIVE_SOURCE, OBJECT_CREATED) => &[WORK],
+        (SOURCE, name) => OutboxKind::from_name(name).map_or(&[], queues_of),
+        _ => &[],
+    }
+}
+
+fn queues_of(kind: OutboxKind) -> &'static [&'static str] {
+    use OutboxKind::{
+        PaymentAccepted, PaymentCanceled, PaymentCompleted, PaymentDead, PaymentFailed, PaymentReview, RefundFailed, RefundRequested,
+        RefundSucceeded,
+    };
+    match kind {
+        PaymentAccepted | PaymentCanceled | PaymentReview | PaymentDead | RefundFailed => &[PROJECTIONS],
+        PaymentCompleted | PaymentFailed | RefundSucceeded => &[PROJECTIONS, NOTIFICATIONS],
+        RefundRequested => &[WORK, PROJECTIONS],
+    }
+}
+
+/// The detail of the archive's "Object Created" event, in S3's shape.
+#[must_use]
+pub fn object_created(bucket: &str, key: &str, bytes: u64, at: Timestamp) -> BusEvent {
+    BusEvent {
+        source: ARCHIVE_SOURCE.to_owned(),
+        detail_type: OBJECT_CREATED.to_owned(),
+        detail: json!({"version": "0", "bucket": {"name": bucket}, "object": {"key": key, "size": bytes}, "reason": "PutObject"}),
+        at,
+    }
+}

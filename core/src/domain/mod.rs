@@ -1,0 +1,30 @@
+//! Values and pure decisions. Nothing here knows a port, a clock or a wire format of an outside system.
+
+pub mod apikey;
+pub mod bus;
+pub mod cursor;
+pub mod doc;
+pub mod event;
+pub mod id;
+pub mod ledger;
+pub mod machine;
+pub mod mail;
+pub mod mask;
+pub mod money;
+pub mod outbox;
+pub mod pan;
+pub mod payment;
+pub mod policy;
+pub mod reconcile;
+pub mod replay;
+pub mod request;
+pub mod search;
+pub mod text;
+pub mod work;
+
+/// The lower-case hexadecimal SHA-256 of `bytes`.
+#[must_use]
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    hex::encode(sha2::Sha256::digest(bytes))
+}

@@ -1,0 +1,271 @@
+//! Comparing what the stores hold for one payment, and naming every break.
+
+use serde::{Deserialize, Serialize};
+
+use super::doc::PaymentDoc;
+use super::event::Event;
+use super::id::PaymentId;
+use super::ledger::{Transaction, expected};
+use super::payment::{Payment, Status};
+use super::work::archive_key;
+
+/// A place where payments are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Store {
+    /// The primary store: payment rows.
+    Payments,
+    /// The primary store: timeline events.
+    Timeline,
+    /// The ledger.
+    Ledger,
+    /// The search index.
+    Index,
+    /// The archive of requests.
+    Archive,
+    /// The payment provider.
+    Provider,
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakKind {
+    /// Something that must be there is not.
+    Missing,
+    /// It is there and says something else.
+    Mismatch,
+    /// It is there more than once.
+    Duplicate,
+    /// It is there and belongs to nothing.
+    Orphan,
+}
+
+/// One break.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Break {
+    /// Which payment; for an orphan that names none, the name it has in its store.
+    pub payment_id: String,
+    /// Where.
+    pub store: Store,
+    /// What.
+    pub kind: BreakKind,
+    /// In words, with both values.
+    pub detail: String,
+}
+
+impl Break {
+    /// A break of `payment`.
+    #[must_use]
+    pub fn new(payment: impl Into<String>, store: Store, kind: BreakKind, detail: impl Into<String>) -> Self {
+        Self { payment_id: payment.into(), store, kind, detail: detail.into() }
+    }
+}
+
+/// A charge or refund as the provider knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderEntry {
+    /// The provider's name for it.
+    pub id: String,
+    /// Minor units.
+    pub minor: i64,
+    /// ISO code.
+    pub currency: String,
+}
+
+/// Everything the stores hold for one payment.
+#[derive(Clone, Debug)]
+pub struct Evidence<'a> {
+    /// The payment row.
+    pub payment: &'a Payment,
+    /// Its timeline.
+    pub events: &'a [Event],
+    /// Its ledger transactions.
+    pub transactions: &'a [Transaction],
+    /// Its index documents.
+    pub docs: &'a [PaymentDoc],
+    /// SHA-256 of the archived object, if there is one.
+    pub archived_sha256: Option<&'a str>,
+    /// Successful charges at the provider; `None` when it was not asked.
+    pub charges: Option<&'a [ProviderEntry]>,
+}
+
+/// Every break of one payment.
+#[must_use]
+pub fn check(evidence: &Evidence<'_>) -> Vec<Break> {
+    let mut out = Out { id: evidence.payment.id.clone(), breaks: Vec::new() };
+    row(evidence.payment, &mut out);
+    timeline(evidence, &mut out);
+    ledger(evidence, &mut out);
+    index(evidence, &mut out);
+    archive(evidence, &mut out);
+    provider(evidence, &mut out);
+    out.breaks
+}
+
+struct Out {
+    id: PaymentId,
+    breaks: Vec<Break>,
+}
+
+impl Out {
+    fn add(&mut self, store: Store, kind: BreakKind, detail: impl Into<String>) {
+        self.breaks.push(Break::new(self.id.as_str(), store, kind, detail));
+    }
+}
+
+fn row(payment: &Payment, out: &mut Out) {
+    if payment.status.is_charged() != payment.charge.is_some() {
+        out.add(Store::Payments, BreakKind::Mismatch, format!("status is {} and a charge is {}", payment.status, if payment.charge.is_some() { "recorded" } else { "not recorded" }));
+    }
+    let set_aside = payment.refunds.iter().filter(|refund| refund.state != super::payment::RefundState::Failed);
+    let set_aside = set_aside.fold(0_i64, |sum, refund| sum.saturating_add(refund.minor));
+    let captured = if payment.charge.is_some() { payment.money.minor() } else { 0 };
+    if payment.refundable_minor.checked_add(set_aside) != Some(captured) {
+        out.add(
+            Store::Payments,
+            BreakKind::Mismatch,
+            format!("captured {captured}, refunded or set aside {set_aside}, but {} refundable", payment.refundable_minor),
+        );
+    }
+    if payment.archive.key != archive_key(&payment.id) {
+        out.add(Store::Payments, BreakKind::Duplicate, "its archive key is another payment's: the row looks copied");
+    }
+}
+
+fn timeline(evidence: &Evidence<'_>, out: &mut Out) {
+    let payment = evidence.payment;
+    let mut expected_seq = 1_u64;
+    let mut version = 0_u64;
+    for event in evidence.events {
+        if event.seq > expected_seq {
+            out.add(Store::Timeline, BreakKind::Missing, format!("event {expected_seq} is missing before {}", event.seq));
+        } else if event.seq < expected_seq {
+            out.add(Store::Timeline, BreakKind::Duplicate, format!("event {} stands twice", event.seq));
+        }
+        expected_seq = event.seq.saturating_add(1);
+        if event.version < version || event.version > version.saturating_add(1) {
+            out.add(Store::Timeline, BreakKind::Mismatch, format!("event {} jumps from version {version} to {}", event.seq, event.version));
+        }
+        version = event.version;
+    }
+    let last = expected_seq.saturating_sub(1);
+    if last < payment.event_seq {
+        out.add(Store::Timeline, BreakKind::Missing, format!("the payment has {} events, its timeline ends at {last}", payment.event_seq));
+    }
+    if last > payment.event_seq {
+        out.add(Store::Timeline, BreakKind::Orphan, format!("the payment has {} events, its timeline goes to {last}", payment.event_seq));
+    }
+    accepted_event(evidence, out);
+    if last == payment.event_seq && version != payment.version {
+        out.add(Store::Payments, BreakKind::Mismatch, format!("version is {}, its timeline says {version}", payment.version));
+    }
+    if let Some(status) = told_status(evidence.events).filter(|status| *status != payment.status) {
+        out.add(Store::Payments, BreakKind::Mismatch, format!("status is {}, its timeline says {status}", payment.status));
+    }
+}
+
+fn accepted_event(evidence: &Evidence<'_>, out: &mut Out) {
+    use super::event::EventKind;
+    let Some(accepted) = evidence.events.iter().find(|event| event.kind == EventKind::Accepted) else { return };
+    let told = accepted.detail.get("amount").and_then(serde_json::Value::as_i64);
+    let currency = accepted.detail.get("currency").and_then(serde_json::Value::as_str);
+    let money = evidence.payment.money;
+    if told.is_some_and(|told| told != money.minor()) || currency.is_some_and(|told| told != money.currency().code()) {
+        let told = told.unwrap_or_default();
+        out.add(Store::Payments, BreakKind::Mismatch, format!("amount is {} {}, accepted was {told} {}", money.minor(), money.currency(), currency.unwrap_or("?")));
+    }
+}
+
+/// The status that the timeline tells of, as far as it can be told.
+fn told_status(events: &[Event]) -> Option<Status> {
+    use super::event::EventKind;
+    let mut status = None;
+    for event in events {
+        status = match event.kind {
+            EventKind::Accepted => Some(Status::Processing),
+            EventKind::Completed => Some(Status::Completed),
+            EventKind::Failed => Some(Status::Failed),
+            EventKind::Canceled => Some(Status::Canceled),
+            EventKind::Review => Some(Status::Review),
+            // Whole or partial cannot be told from the event alone.
+            EventKind::RefundSucceeded => return None,
+            _ => status,
+        };
+    }
+    status
+}
+
+fn ledger(evidence: &Evidence<'_>, out: &mut Out) {
+    let mut found: Vec<&Transaction> = evidence.transactions.iter().collect();
+    for expected in expected(evidence.payment) {
+        let place = found.iter().position(|tx| tx.kind == expected.kind && tx.reference == expected.reference);
+        let Some(place) = place else {
+            out.add(Store::Ledger, BreakKind::Missing, format!("no {} {} of {} {}", expected.kind.as_str(), expected.reference, expected.amount_minor(), expected.currency));
+            continue;
+        };
+        let tx = found.swap_remove(place);
+        if tx.sum() != 0 {
+            out.add(Store::Ledger, BreakKind::Mismatch, format!("postings of {} {} sum to {}, not 0", tx.kind.as_str(), tx.reference, tx.sum()));
+        } else if !tx.same_as(&expected) {
+            let (is, should) = (tx.amount_minor(), expected.amount_minor());
+            out.add(Store::Ledger, BreakKind::Mismatch, format!("{} {} is {is} {}, should be {should} {}", tx.kind.as_str(), tx.reference, tx.currency, expected.currency));
+        }
+    }
+    for tx in found {
+        let kind = if evidence.payment.status.is_charged() { BreakKind::Duplicate } else { BreakKind::Orphan };
+        out.add(Store::Ledger, kind, format!("{} {} of {} {} answers to nothing in the payment ({})", tx.kind.as_str(), tx.reference, tx.amount_minor(), tx.currency, evidence.payment.status));
+    }
+}
+
+fn index(evidence: &Evidence<'_>, out: &mut Out) {
+    let should = PaymentDoc::from(evidence.payment);
+    let Some(doc) = evidence.docs.first() else {
+        out.add(Store::Index, BreakKind::Missing, format!("not in the index, status {}", should.status));
+        return;
+    };
+    if evidence.docs.len() > 1 {
+        out.add(Store::Index, BreakKind::Duplicate, format!("{} documents", evidence.docs.len()));
+    }
+    // The version only orders writes: a claim raises it without changing what the index shows.
+    let same = PaymentDoc { version: should.version, updated_at: should.updated_at, ..doc.clone() };
+    if same != should {
+        out.add(Store::Index, BreakKind::Mismatch, format!("says {}, should say {}", differing(&same, &should), differing(&should, &same)));
+    }
+}
+
+/// The members of `doc` that `other` has otherwise; addresses are masked.
+fn differing(doc: &PaymentDoc, other: &PaymentDoc) -> String {
+    let (Ok(doc), Ok(other)) = (serde_json::to_value(doc), serde_json::to_value(other)) else { return String::new() };
+    let members = doc.as_object().into_iter().flatten();
+    let parts = members.filter(|(name, value)| other.get(name.as_str()) != Some(value));
+    parts.map(|(name, value)| format!("{name}={}", super::mask::json(value))).collect::<Vec<_>>().join(" ")
+}
+
+fn archive(evidence: &Evidence<'_>, out: &mut Out) {
+    match evidence.archived_sha256 {
+        None => out.add(Store::Archive, BreakKind::Missing, format!("no object {}", evidence.payment.archive.key)),
+        Some(sha256) if sha256 != evidence.payment.archive.sha256 => {
+            out.add(Store::Archive, BreakKind::Mismatch, format!("sha256 is {sha256}, should be {}", evidence.payment.archive.sha256));
+        }
+        Some(_) => {}
+    }
+}
+
+fn provider(evidence: &Evidence<'_>, out: &mut Out) {
+    let Some(charges) = evidence.charges else { return };
+    let payment = evidence.payment;
+    if charges.len() > 1 {
+        out.add(Store::Provider, BreakKind::Duplicate, format!("charged {} times", charges.len()));
+    }
+    match (charges.first(), &payment.charge) {
+        (None, Some(charge)) => out.add(Store::Provider, BreakKind::Missing, format!("does not know charge {}", charge.id)),
+        (Some(found), None) if payment.status.is_final() => {
+            out.add(Store::Provider, BreakKind::Orphan, format!("took charge {} of {} {}, the payment is {}", found.id, found.minor, found.currency, payment.status));
+        }
+        (Some(found), Some(_)) if found.minor != payment.money.minor() || found.currency != payment.money.currency().code() => {
+            out.add(Store::Provider, BreakKind::Mismatch, format!("charge {} is {} {}, should be {} {}", found.id, found.minor, found.currency, payment.money.minor(), payment.money.currency()));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,208 @@
+//! What a queue message asks for, and what came of it.
+
+use serde_json::{Value, json};
+
+use super::bus::{ARCHIVE_SOURCE, Envelope, OBJECT_CREATED, SOURCE};
+use super::id::{PaymentId, RefundId};
+
+/// What a message on one of our queues asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// Bring the payment to its end.
+    Process(PaymentId),
+    /// Pay a refund out.
+    Refund(PaymentId, RefundId),
+    /// Bring ledger and index, or the mails, up to the payment's state.
+    Catchup(PaymentId),
+}
+
+impl Job {
+    /// Which payment it is about.
+    #[must_use]
+    pub fn payment(&self) -> &PaymentId {
+        match self {
+            Self::Process(id) | Self::Refund(id, _) | Self::Catchup(id) => id,
+        }
+    }
+}
+
+/// Why a message body is not ours to act on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JobError {
+    /// Not JSON, or not an envelope.
+    #[error("not an event envelope: {0}")]
+    Envelope(String),
+    /// An envelope, but not of an event that this system makes.
+    #[error("an event of no known kind: source {source_name}, detail-type {detail_type}")]
+    Unknown {
+        /// Its source.
+        source_name: String,
+        /// Its detail type.
+        detail_type: String,
+    },
+    /// Of a known kind, but a member is missing or malformed.
+    #[error("a known event with a bad `{member}`")]
+    Member {
+        /// Which.
+        member: &'static str,
+    },
+}
+
+impl JobError {
+    /// A stable word for grouping.
+    #[must_use]
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Envelope(_) => "not_an_event",
+            Self::Unknown { .. } => "unknown_event",
+            Self::Member { .. } => "schema_error",
+        }
+    }
+}
+
+/// The archive key of a payment: a function of the id alone, so that a second put of the
+/// same payment meets the first.
+#[must_use]
+pub fn archive_key(id: &PaymentId) -> String {
+    format!("payments/{id}.json")
+}
+
+/// The payment that an archive key is of.
+#[must_use]
+pub fn payment_of_key(key: &str) -> Option<PaymentId> {
+    key.strip_prefix("payments/")?.strip_suffix(".json")?.parse().ok()
+}
+
+/// Reads a message body.
+pub fn parse(body: &str) -> Result<Job, JobError> {
+    let envelope: Envelope = serde_json::from_str(body).map_err(|error| JobError::Envelope(error_place(&error)))?;
+    let member = |name: &'static str| JobError::Member { member: name };
+    let text = |pointer: &str| envelope.detail.pointer(pointer).and_then(Value::as_str);
+    match (envelope.source.as_str(), envelope.detail_type.as_str()) {
+        (ARCHIVE_SOURCE, OBJECT_CREATED) => {
+            let id = text("/object/key").and_then(payment_of_key).ok_or(member("detail.object.key"))?;
+            Ok(Job::Process(id))
+        }
+        (SOURCE, detail_type) => {
+            let id = text("/payment_id").and_then(|id| id.parse().ok()).ok_or(member("detail.payment_id"))?;
+            if detail_type == REDRIVE {
+                return Ok(Job::Process(id));
+            }
+            if detail_type == super::outbox::OutboxKind::RefundRequested.as_str() {
+                let refund = text("/refund_id").and_then(|id| id.parse().ok()).ok_or(member("detail.refund_id"))?;
+                return Ok(Job::Refund(id, refund));
+            }
+            if super::bus::targets(SOURCE, detail_type).is_empty() {
+                return Err(unknown(&envelope));
+            }
+            Ok(Job::Catchup(id))
+        }
+        _ => Err(unknown(&envelope)),
+    }
+}
+
+/// The `detail-type` of a message that the sweeper sends to the work queue itself.
+pub const REDRIVE: &str = "PaymentRedrive";
+
+/// The detail of such a message.
+#[must_use]
+pub fn redrive_detail(id: &PaymentId) -> Value {
+    json!({"payment_id": id})
+}
+
+fn unknown(envelope: &Envelope) -> JobError {
+    JobError::Unknown { source_name: clip(&envelope.source), detail_type: clip(&envelope.detail_type) }
+}
+
+fn clip(text: &str) -> String {
+    super::mask::text(&text.chars().take(64).collect::<String>())
+}
+
+/// What is wrong and where, without quoting the input: it may hold what must not be logged.
+fn error_place(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Data => "wrong members",
+        serde_json::error::Category::Eof => "JSON that ends early",
+        serde_json::error::Category::Io | serde_json::error::Category::Syntax => "invalid JSON",
+    };
+    format!("{what} at line {} column {}", error.line(), error.column())
+}
+
+/// What the consumer of a message says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Done, or nothing to do: delete it.
+    Done,
+    /// Not now: leave it, to be received again after the delay.
+    Retry {
+        /// Class of the reason, a stable word.
+        class: String,
+        /// The reason.
+        reason: String,
+        /// After how long; `None` for the policy's own back-off.
+        after: Option<jiff::SignedDuration>,
+    },
+    /// Never: it goes to the dead-letter queue with this reason.
+    Dead {
+        /// Class of the reason, a stable word.
+        class: String,
+        /// The reason.
+        reason: String,
+    },
+}
+
+/// Names of the message attributes that go with a dead letter.
+pub mod attribute {
+    /// Class of the reason.
+    pub const CLASS: &str = "payops-class";
+    /// The reason.
+    pub const REASON: &str = "payops-reason";
+    /// The queue that gave up on it.
+    pub const QUEUE: &str = "payops-source-queue";
+    /// How often it had been received there.
+    pub const RECEIVES: &str = "payops-receive-count";
+    /// When it was first sent, RFC 3339.
+    pub const FIRST_SEEN: &str = "payops-first-seen";
+    /// How often it has been replayed.
+    pub const REPLAYS: &str = "payops-replay-count";
+    /// Message id it had in the dead-letter queue when it was replayed.
+    pub const REPLAY_OF: &str = "payops-replay-of";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::bus::{BusEvent, envelope, object_created};
+
+    fn id() -> PaymentId {
+        PaymentId::from_parts(1_763_800_000_000, 7)
+    }
+
+    fn at() -> crate::Timestamp {
+        crate::Timestamp::UNIX_EPOCH
+    }
+
+    #[test]
+    fn the_archive_event_asks_for_the_work() {
+        let event = object_created("bucket", &archive_key(&id()), 10, at());
+        assert_eq!(parse(&envelope("e1", &event)), Ok(Job::Process(id())));
+    }
+
+    #[test]
+    fn our_own_events_are_read() {
+        let of = |name: &str, detail: Value| BusEvent { source: SOURCE.to_owned(), detail_type: name.to_owned(), detail, at: at() };
+        let body = |name, detail| parse(&envelope("e", &of(name, detail)));
+        assert_eq!(body(REDRIVE, redrive_detail(&id())), Ok(Job::Process(id())));
+        assert_eq!(body("PaymentCompleted", redrive_detail(&id())), Ok(Job::Catchup(id())));
+        assert_eq!(body("RefundRequested", redrive_detail(&id())), Err(JobError::Member { member: "detail.refund_id" }));
+        assert_eq!(body("PaymentCompleted", json!({})), Err(JobError::Member { member: "detail.payment_id" }));
+        assert!(matches!(body("Nonsense", redrive_detail(&id())), Err(JobError::Unknown { .. })));
+    }
+
+    #[test]
+    fn what_is_not_ours_is_named_without_being_quoted() {
+        let error = parse("{\"card\": \"4242424242424242\"").expect_err("not JSON");
+        assert!(!error.to_string().contains("4242"), "{error}");
+        assert!(matches!(parse("[]"), Err(JobError::Envelope(_))));
+    }
+}

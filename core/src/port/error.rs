@@ -1,0 +1,88 @@
+//! How a call to the outside fails. What matters to a caller is whether it may have had an effect.
+
+use std::error::Error;
+
+/// What a caller may conclude from a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// Certainly no effect; trying again may work (refused connection, busy, overloaded).
+    Unavailable,
+    /// Certainly no effect; asked too often. Try again later.
+    Throttled,
+    /// It may or may not have had its effect (time-out, connection lost). Never treat as failed.
+    Ambiguous,
+    /// Not allowed: credentials or permissions.
+    Denied,
+    /// The queue, table, bucket or file that is needed is not there.
+    NotFound,
+    /// What is stored there cannot be read, or is of a newer version.
+    Corrupt,
+    /// The medium takes no writes: full or read-only.
+    NotWritable,
+    /// Will not work however often it is tried.
+    Permanent,
+}
+
+/// A failed call to the outside.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct PortError {
+    /// What a caller may conclude.
+    pub kind: ErrorKind,
+    /// What was tried, and how it went wrong, in this layer's words.
+    pub message: String,
+    /// The cause.
+    #[source]
+    pub source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// The result of a call to the outside.
+pub type PortResult<T> = Result<T, PortError>;
+
+impl PortError {
+    /// A failure without a cause of its own.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// A failure that `source` caused.
+    #[must_use]
+    pub fn because(kind: ErrorKind, message: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind, message: message.into(), source: Some(source.into()) }
+    }
+
+    /// Whether trying again later may work.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Ambiguous)
+    }
+
+    /// The whole chain of messages, outermost first, for logs.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.message.clone();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+
+    /// A stable word for grouping.
+    #[must_use]
+    pub fn class(&self) -> &'static str {
+        match self.kind {
+            ErrorKind::Unavailable => "unavailable",
+            ErrorKind::Throttled => "throttled",
+            ErrorKind::Ambiguous => "timeout",
+            ErrorKind::Denied => "denied",
+            ErrorKind::NotFound => "not_found",
+            ErrorKind::Corrupt => "corrupt",
+            ErrorKind::NotWritable => "not_writable",
+            ErrorKind::Permanent => "permanent",
+        }
+    }
+}

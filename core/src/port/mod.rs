@@ -1,0 +1,32 @@
+//! Everything outside, as traits. Adapters implement them; use cases call them.
+//!
+//! Each trait's documentation is its contract. The crate `payops-testkit` holds one conformance
+//! suite per trait, and every adapter passes it.
+
+mod archive;
+mod bus;
+mod clock;
+mod error;
+mod index;
+mod journal;
+mod ledger;
+mod mailer;
+mod provider;
+mod queues;
+mod secrets;
+mod store;
+
+pub use archive::{Archive, ArchiveHead, ArchivePage, PutOutcome};
+pub use bus::Bus;
+pub use clock::{Clock, Random};
+pub use error::{ErrorKind, PortError, PortResult};
+pub use index::{Freshness, Hits, Index, IndexPage, UpsertOutcome};
+pub use journal::Journal;
+pub use ledger::{Ledger, LedgerPage, PostOutcome};
+pub use mailer::Mailer;
+pub use provider::{ChargeOutcome, ChargeRequest, Provider, RefundOutcome, RefundRequest};
+pub use queues::{Attributes, Browsed, Outgoing, QueueStats, Queues, Received, SendResult, TransferOutcome};
+pub use secrets::Secrets;
+pub use store::{
+    Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, KeyStore, Noted, PaymentPage, PaymentStore, Precondition,
+};

@@ -1,0 +1,139 @@
+//! Queues, with the semantics of SQS.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::PortResult;
+use crate::Timestamp;
+
+/// Text attributes that travel with a message.
+pub type Attributes = BTreeMap<String, String>;
+
+/// A message to send.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The body.
+    pub body: String,
+    /// Attributes; at most ten on SQS.
+    pub attributes: Attributes,
+    /// How long it stays invisible at first; at most 15 minutes.
+    pub delay: Duration,
+    /// On a FIFO queue: its group. Messages of one group are delivered one after the other.
+    pub group: Option<String>,
+    /// On a FIFO queue: a second message of that name within five minutes is not taken.
+    pub dedupe: Option<String>,
+}
+
+/// What came of one entry of a batch: the message's new name, or why not.
+pub type SendResult = PortResult<String>;
+
+/// A message that was received: ours until its visibility ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Its name.
+    pub message_id: String,
+    /// The right to delete it or change its visibility; of this receive alone.
+    pub receipt: String,
+    /// The body.
+    pub body: String,
+    /// Its attributes.
+    pub attributes: Attributes,
+    /// How often it has been received, this time included.
+    pub receive_count: u32,
+    /// When it was sent to this queue.
+    pub sent_at: Timestamp,
+    /// When it was first received from this queue.
+    pub first_received_at: Option<Timestamp>,
+    /// Its group, on a FIFO queue.
+    pub group: Option<String>,
+    /// Its dedupe id, on a FIFO queue.
+    pub dedupe: Option<String>,
+}
+
+/// How a queue stands. Counts of SQS are approximate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueStats {
+    /// Its name.
+    pub name: String,
+    /// Messages that can be received now.
+    pub visible: u64,
+    /// Messages that somebody has received and not deleted.
+    pub in_flight: u64,
+    /// Messages whose delay has not ended.
+    pub delayed: u64,
+    /// Age of the oldest message; `None` when it is empty or the queue service does not say.
+    pub oldest_age: Option<Duration>,
+    /// Its dead-letter queue.
+    pub dlq: Option<String>,
+    /// After how many receives a message goes there.
+    pub max_receives: Option<u32>,
+    /// Whether the counts are approximate.
+    pub approximate: bool,
+}
+
+/// What looking into a queue showed.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Browsed {
+    /// The messages; their receipts are empty.
+    pub messages: Vec<Received>,
+    /// Whether these are surely all of them.
+    pub complete: bool,
+    /// Receives spent on looking: each raised a message's receive count by one.
+    pub receives_spent: u64,
+}
+
+/// What came of moving a message.
+#[derive(Debug)]
+pub enum TransferOutcome {
+    /// It is in the target and no longer in the source.
+    Moved {
+        /// Its name there.
+        message_id: String,
+    },
+    /// It is in the target, and still in the source too.
+    SentNotDeleted {
+        /// Its name in the target.
+        message_id: String,
+        /// Why it could not be deleted.
+        reason: String,
+    },
+    /// The receipt is no longer good; nothing was sent.
+    Lost,
+}
+
+/// The queues of one environment, by name.
+#[async_trait]
+pub trait Queues: Send + Sync {
+    /// Sends one message; durable when it returns. Its name is returned.
+    async fn send(&self, queue: &str, message: Outgoing) -> PortResult<String>;
+
+    /// Sends up to ten messages; each has its own result, in order.
+    async fn send_batch(&self, queue: &str, messages: Vec<Outgoing>) -> PortResult<Vec<SendResult>>;
+
+    /// Receives up to `max` messages (at most ten) and hides them for `visibility`; waits up to
+    /// `wait` for the first. A message whose receive count would pass the queue's limit goes to
+    /// the dead-letter queue instead.
+    async fn receive(&self, queue: &str, max: usize, visibility: Duration, wait: Duration) -> PortResult<Vec<Received>>;
+
+    /// Deletes received messages; `false` for a receipt that is no longer good.
+    async fn delete(&self, queue: &str, receipts: &[String]) -> PortResult<Vec<bool>>;
+
+    /// Sets for how long from now a received message stays hidden; `false` for a receipt that is
+    /// no longer good.
+    async fn change_visibility(&self, queue: &str, receipt: &str, visibility: Duration) -> PortResult<bool>;
+
+    /// Moves a received message to another queue with the body and attributes given. Where the
+    /// queue service can (the embedded one), in one transaction; else sent first, then deleted.
+    async fn transfer(&self, from: &str, receipt: &str, to: &str, message: Outgoing) -> PortResult<TransferOutcome>;
+
+    /// Looks at up to `limit` messages without taking them, oldest first where that is known.
+    async fn browse(&self, queue: &str, limit: usize) -> PortResult<Browsed>;
+
+    /// How one queue stands.
+    async fn stats(&self, queue: &str) -> PortResult<QueueStats>;
+
+    /// The names of all queues, dead-letter queues included, in order.
+    async fn names(&self) -> PortResult<Vec<String>>;
+}

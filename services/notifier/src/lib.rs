@@ -1,0 +1,1 @@
+//! The notifier: receipts and failure mails.

@@ -1,0 +1,1 @@
+//! The payments service: HTTP API and projector.

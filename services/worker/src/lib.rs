@@ -1,0 +1,1 @@
+//! The worker: as a Lambda function and as a poller.
