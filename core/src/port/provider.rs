@@ -66,6 +66,9 @@ pub enum RefundOutcome {
 /// that nobody knows.
 #[async_trait]
 pub trait Provider: Send + Sync {
+    /// Whether the provider knows the token, asked before a payment is accepted.
+    async fn knows_source(&self, source: &Source) -> PortResult<bool>;
+
     /// Charges, once per key: the same key again gives the same answer.
     async fn charge(&self, request: &ChargeRequest) -> PortResult<ChargeOutcome>;
 

@@ -128,6 +128,9 @@ pub trait Queues: Send + Sync {
     /// queue service can (the embedded one), in one transaction; else sent first, then deleted.
     async fn transfer(&self, from: &str, receipt: &str, to: &str, message: Outgoing) -> PortResult<TransferOutcome>;
 
+    /// Whether [`Queues::transfer`] is one transaction: a message is then never in both queues.
+    fn transfer_is_atomic(&self) -> bool;
+
     /// Looks at up to `limit` messages without taking them, oldest first where that is known.
     async fn browse(&self, queue: &str, limit: usize) -> PortResult<Browsed>;
 
