@@ -6,7 +6,7 @@
 
 pub mod domain;
 pub mod port;
-//pub mod usecase;
+pub mod usecase;
 
 /// A point in time, in UTC. Stored with millisecond precision.
 pub use jiff::Timestamp;

@@ -4,6 +4,7 @@
 //! suite per trait, and every adapter passes it.
 
 mod archive;
+mod bundle;
 mod bus;
 mod clock;
 mod error;
@@ -17,6 +18,7 @@ mod secrets;
 mod store;
 
 pub use archive::{Archive, ArchiveHead, ArchivePage, PutOutcome};
+pub use bundle::Ports;
 pub use bus::Bus;
 pub use clock::{Clock, Random};
 pub use error::{ErrorKind, PortError, PortResult};

@@ -1,0 +1,154 @@
+//! Accepting a payment: one commit point, and the same answer however often the client asks.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::domain::apikey::Caller;
+use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::id::PaymentId;
+use crate::domain::outbox::{OutboxEvent, OutboxKind};
+use crate::domain::payment::{ArchiveRef, Payment, Status};
+use crate::domain::policy::Policy;
+use crate::domain::request::CreatePayment;
+use crate::domain::sha256_hex;
+use crate::domain::text::IdempotencyKey;
+use crate::domain::work::archive_key;
+use crate::port::{Acceptance, Accepted, Clock, IdempotencyRow, IdempotencyScope, PaymentStore, PortError, Random};
+use crate::Timestamp;
+
+/// How long an idempotency key is remembered.
+pub(super) const KEY_KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+/// Writes the HTTP answer for a payment; the text is stored and given again to a repeated request.
+pub type Render<'a> = &'a (dyn Fn(&Payment) -> String + Send + Sync);
+
+/// What to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+    /// Which payment.
+    pub payment: PaymentId,
+    /// Whether it is an answer given before.
+    pub replayed: bool,
+}
+
+/// Why a payment was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// The key was used for another request.
+    #[error("this idempotency key was used for another request")]
+    KeyReused,
+    /// The store failed; the client asks again with the same key.
+    #[error("the payment could not be stored")]
+    Store(#[from] PortError),
+}
+
+/// Accepts payments.
+#[derive(Clone)]
+pub struct Accept {
+    /// Where to.
+    pub store: Arc<dyn PaymentStore>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// For identifiers.
+    pub random: Arc<dyn Random>,
+    /// Times and limits.
+    pub policy: Policy,
+}
+
+/// The route of [`Accept::accept`], as idempotency rows know it.
+const ROUTE: &str = "POST /v1/payments";
+
+impl Accept {
+    /// Accepts a payment, or gives the answer of the request that did with the same key. When
+    /// this returns a payment, it is stored for ever; what is still to be done stands in the outbox.
+    pub async fn accept(
+        &self,
+        caller: &Caller,
+        key: &IdempotencyKey,
+        request: &CreatePayment,
+        render: Render<'_>,
+    ) -> Result<(Answer, Option<Payment>), AcceptError> {
+        let fingerprint = request.fingerprint();
+        let scope = IdempotencyScope { merchant: caller.merchant.clone(), live: caller.live, route: ROUTE.to_owned(), key: key.clone() };
+        loop {
+            let now = self.clock.now();
+            let (payment, document) = self.payment(caller, request, now);
+            let body = render(&payment);
+            let acceptance = acceptance(payment, document, scope.clone(), fingerprint.clone(), body, now);
+            match self.store.accept(&acceptance).await? {
+                Accepted::New => {
+                    let row = acceptance.idempotency;
+                    let answer = Answer { status: row.status, body: row.response, payment: row.payment, replayed: false };
+                    return Ok((answer, Some(acceptance.payment)));
+                }
+                Accepted::KeyTaken(row) => return replayed(*row, &fingerprint).map(|answer| (answer, None)).ok_or(AcceptError::KeyReused),
+                // Another payment has the id: 80 random bits make this a matter of theory.
+                Accepted::IdTaken => {}
+            }
+        }
+    }
+
+    fn payment(&self, caller: &Caller, request: &CreatePayment, now: Timestamp) -> (Payment, String) {
+        let random = (u128::from(self.random.next_u64()) << 64) | u128::from(self.random.next_u64());
+        let id = PaymentId::from_parts(u64::try_from(now.as_millisecond()).unwrap_or(0), random);
+        let document = request.archive_document(&id, caller, now);
+        let archive = ArchiveRef {
+            key: archive_key(&id),
+            sha256: sha256_hex(document.as_bytes()),
+            bytes: u64::try_from(document.len()).unwrap_or(u64::MAX),
+        };
+        let payment = Payment {
+            id,
+            merchant: caller.merchant.clone(),
+            live: caller.live,
+            status: Status::Processing,
+            version: 1,
+            fence: 0,
+            event_seq: 1,
+            money: request.money,
+            source: request.source.clone(),
+            reference: request.reference.clone(),
+            email: request.email.clone(),
+            metadata: request.metadata.clone(),
+            created_at: now,
+            updated_at: now,
+            due_at: now.checked_add(self.policy.sweep_delay(0)).ok(),
+            redrives: 0,
+            archive,
+            lease: None,
+            attempt: None,
+            charge: None,
+            failure: None,
+            dead: None,
+            refunds: Vec::new(),
+            refundable_minor: 0,
+        };
+        (payment, document)
+    }
+}
+
+fn acceptance(payment: Payment, document: String, scope: IdempotencyScope, fingerprint: String, response: String, now: Timestamp) -> Acceptance {
+    let detail = json!({"amount": payment.money.minor(), "currency": payment.money.currency(), "reference": payment.reference});
+    let mut outbox = OutboxEvent::new(&payment.id, payment.version, OutboxKind::PaymentAccepted, now);
+    outbox.payload = Some(document);
+    let idempotency = IdempotencyRow {
+        scope,
+        fingerprint,
+        payment: payment.id.clone(),
+        status: 202,
+        response,
+        expires_at: now.checked_add(KEY_KEPT).unwrap_or(Timestamp::MAX),
+    };
+    Acceptance { payment, events: vec![NewEvent::new(now, EventKind::Accepted, detail)], outbox: vec![outbox], idempotency, now }
+}
+
+/// The answer that `row` holds, if it was given to the same request.
+pub(super) fn replayed(row: IdempotencyRow, fingerprint: &str) -> Option<Answer> {
+    (row.fingerprint == fingerprint).then_some(Answer { status: row.status, body: row.response, payment: row.payment, replayed: true })
+}

@@ -1,0 +1,175 @@
+//! Changes that a merchant or an operator asks for: cancel and refund.
+
+use std::sync::Arc;
+
+use crate::Timestamp;
+use crate::domain::apikey::Caller;
+use crate::domain::id::{PaymentId, RefundId};
+use crate::domain::machine::{Command, Decision, Refusal, decide};
+use crate::domain::outbox::OutboxEvent;
+use crate::domain::payment::Payment;
+use crate::domain::policy::Policy;
+use crate::domain::request::{CancelPayment, CreateRefund};
+use crate::domain::text::IdempotencyKey;
+use crate::port::{Change, Clock, Committed, IdempotencyRow, IdempotencyScope, PaymentStore, PortError, Precondition, Random};
+
+use super::accept::{Answer, KEY_KEPT, Render, replayed};
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Requester {
+    /// A merchant, who sees only its own payments of its key's mode.
+    Merchant(Caller),
+    /// An operator, by name, who sees all.
+    Operator(String),
+}
+
+impl Requester {
+    fn name(&self) -> String {
+        match self {
+            Self::Merchant(_) => "merchant".to_owned(),
+            Self::Operator(name) => name.clone(),
+        }
+    }
+
+    fn may_see(&self, payment: &Payment) -> bool {
+        match self {
+            Self::Merchant(caller) => payment.merchant == caller.merchant && payment.live == caller.live,
+            Self::Operator(_) => true,
+        }
+    }
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// There is no such payment, or it is not the requester's.
+    #[error("no such payment")]
+    NotFound,
+    /// The payment does not allow it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The key was used for another request.
+    #[error("this idempotency key was used for another request")]
+    KeyReused,
+    /// Others kept changing the payment at the same time.
+    #[error("the payment keeps changing; try again")]
+    Busy,
+    /// The store failed; ask again with the same key.
+    #[error("the change could not be stored")]
+    Store(#[from] PortError),
+}
+
+/// How often a change is decided again after others were faster.
+const TRIES: usize = 10;
+
+/// Cancels and refunds.
+#[derive(Clone)]
+pub struct Changes {
+    /// Where payments are.
+    pub store: Arc<dyn PaymentStore>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// For identifiers.
+    pub random: Arc<dyn Random>,
+    /// Times and limits.
+    pub policy: Policy,
+}
+
+struct Asked<'a> {
+    by: &'a Requester,
+    id: &'a PaymentId,
+    key: &'a IdempotencyKey,
+    route: String,
+    fingerprint: String,
+    status: u16,
+}
+
+impl Changes {
+    /// Cancels a payment whose charge has not been started. The outbox rows are returned, to be
+    /// dispatched at once; they are stored in any case.
+    pub async fn cancel(
+        &self,
+        by: &Requester,
+        id: &PaymentId,
+        key: &IdempotencyKey,
+        request: &CancelPayment,
+        render: Render<'_>,
+    ) -> Result<(Answer, Vec<OutboxEvent>), ChangeError> {
+        let asked = Asked { by, id, key, route: "POST /v1/payments/cancel".to_owned(), fingerprint: request.fingerprint(id), status: 200 };
+        let command = Command::Cancel { by: by.name(), reason: request.reason.clone() };
+        self.change(&asked, command, render).await
+    }
+
+    /// Sets a refund's amount aside and has it paid out. See [`Changes::cancel`] for what is returned.
+    pub async fn refund(
+        &self,
+        by: &Requester,
+        id: &PaymentId,
+        key: &IdempotencyKey,
+        request: &CreateRefund,
+        render: Render<'_>,
+    ) -> Result<(Answer, Vec<OutboxEvent>), ChangeError> {
+        let asked = Asked { by, id, key, route: "POST /v1/payments/refunds".to_owned(), fingerprint: request.fingerprint(id), status: 202 };
+        let random = (u128::from(self.random.next_u64()) << 64) | u128::from(self.random.next_u64());
+        let at_ms = u64::try_from(self.clock.now().as_millisecond()).unwrap_or(0);
+        let refund = RefundId::from_parts(at_ms, random);
+        let command = Command::RequestRefund { id: refund, minor: request.minor, by: by.name(), reason: request.reason.clone() };
+        self.change(&asked, command, render).await
+    }
+
+    async fn change(&self, asked: &Asked<'_>, command: Command, render: Render<'_>) -> Result<(Answer, Vec<OutboxEvent>), ChangeError> {
+        for _ in 0..TRIES {
+            let now = self.clock.now();
+            let payment = self.store.get(asked.id).await?.filter(|payment| asked.by.may_see(payment)).ok_or(ChangeError::NotFound)?;
+            let scope = IdempotencyScope {
+                merchant: payment.merchant.clone(),
+                live: payment.live,
+                route: asked.route.clone(),
+                key: asked.key.clone(),
+            };
+            if let Some(row) = self.store.idempotency(&scope, now).await? {
+                return replayed(row, &asked.fingerprint).map(|answer| (answer, Vec::new())).ok_or(ChangeError::KeyReused);
+            }
+            let decision = decide(&payment, command.clone(), now, &self.policy)?;
+            let change = change(&payment, decision, asked, scope, render, now);
+            match self.store.commit(&change).await? {
+                Committed::Done => {
+                    let Some(row) = change.idempotency else { return Err(ChangeError::Busy) };
+                    return Ok((Answer { status: row.status, body: row.response, payment: row.payment, replayed: false }, change.outbox));
+                }
+                Committed::Stale => {}
+                Committed::KeyTaken(row) => {
+                    return replayed(*row, &asked.fingerprint).map(|answer| (answer, Vec::new())).ok_or(ChangeError::KeyReused);
+                }
+            }
+        }
+        Err(ChangeError::Busy)
+    }
+}
+
+fn change(before: &Payment, decision: Decision, asked: &Asked<'_>, scope: IdempotencyScope, render: Render<'_>, now: Timestamp) -> Change {
+    let idempotency = IdempotencyRow {
+        scope,
+        fingerprint: asked.fingerprint.clone(),
+        payment: before.id.clone(),
+        status: asked.status,
+        response: render(&decision.payment),
+        expires_at: now.checked_add(KEY_KEPT).unwrap_or(Timestamp::MAX),
+    };
+    let mut change = decided(before, decision, now);
+    change.idempotency = Some(idempotency);
+    change
+}
+
+/// The change that writes `decision`, made on `before`.
+pub(super) fn decided(before: &Payment, decision: Decision, now: Timestamp) -> Change {
+    Change {
+        payment: decision.payment,
+        expect: Precondition { version: before.version, fence: before.fence },
+        events: decision.events,
+        outbox: decision.outbox,
+        idempotency: None,
+        now,
+    }
+}

@@ -1,0 +1,142 @@
+//! Taking messages from a queue: each record by itself, a verdict for each, and what the
+//! verdict does to the message.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::FutureExt as _;
+use futures::future::join_all;
+use jiff::SignedDuration;
+
+use crate::domain::bus::dead_letter_queue;
+use crate::domain::policy::Policy;
+use crate::domain::work::{Verdict, attribute};
+use crate::port::{Attributes, Outgoing, PortResult, Queues, Random, Received, TransferOutcome};
+
+/// What a queue's messages are handed to.
+#[async_trait]
+pub trait Handler: Send + Sync {
+    /// Does what a message asks for. May be called many times with one message, and at the same time.
+    async fn handle(&self, message: &Received) -> Verdict;
+
+    /// Records that a message is about to go to the dead-letter queue. Called before it goes.
+    async fn bury(&self, message: &Received, class: &str, reason: &str) -> PortResult<()>;
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Consumed {
+    /// Messages received.
+    pub received: usize,
+    /// Done and deleted.
+    pub done: usize,
+    /// To be received again.
+    pub retried: usize,
+    /// Moved to the dead-letter queue.
+    pub dead: usize,
+    /// Panics caught while handling.
+    pub panics: usize,
+}
+
+/// Consumes one queue.
+#[derive(Clone)]
+pub struct Consumer {
+    /// The queues.
+    pub queues: Arc<dyn Queues>,
+    /// Which one.
+    pub queue: String,
+    /// What handles its messages.
+    pub handler: Arc<dyn Handler>,
+    /// For jitter.
+    pub random: Arc<dyn Random>,
+    /// Times and limits.
+    pub policy: Policy,
+    /// How long a received message stays hidden.
+    pub visibility: Duration,
+}
+
+impl Consumer {
+    /// Receives up to ten messages, waiting up to `wait` for the first, and handles them side by side.
+    pub async fn run_once(&self, wait: Duration) -> PortResult<Consumed> {
+        let messages = self.queues.receive(&self.queue, 10, self.visibility, wait).await?;
+        let mut consumed = Consumed { received: messages.len(), ..Consumed::default() };
+        let verdicts = join_all(messages.iter().map(|message| self.verdict(message))).await;
+        let mut done = Vec::new();
+        for (message, (verdict, panicked)) in messages.iter().zip(verdicts) {
+            consumed.panics = consumed.panics.saturating_add(usize::from(panicked));
+            match self.final_verdict(message, verdict) {
+                Verdict::Done => done.push(message.receipt.clone()),
+                Verdict::Retry { after, .. } => {
+                    self.retry(message, after).await?;
+                    consumed.retried = consumed.retried.saturating_add(1);
+                }
+                Verdict::Dead { class, reason } => {
+                    if self.dead_letter(message, &class, &reason).await? {
+                        consumed.dead = consumed.dead.saturating_add(1);
+                    }
+                }
+            }
+        }
+        consumed.done = done.len();
+        if !done.is_empty() {
+            // A receipt that is no longer good means that the message comes again, to be acknowledged then.
+            self.queues.delete(&self.queue, &done).await?;
+        }
+        Ok(consumed)
+    }
+
+    /// Hands one message to the handler; a panic is a retry of that message alone.
+    pub async fn verdict(&self, message: &Received) -> (Verdict, bool) {
+        match AssertUnwindSafe(self.handler.handle(message)).catch_unwind().await {
+            Ok(verdict) => (verdict, false),
+            Err(_) => {
+                let reason = "the handler panicked; the log says where".to_owned();
+                (Verdict::Retry { class: "panic".to_owned(), reason, after: None }, true)
+            }
+        }
+    }
+
+    /// What a verdict comes to at this receive: the last one that the policy allows makes a
+    /// retry a dead letter, with the reason of the last failure.
+    #[must_use]
+    pub fn final_verdict(&self, message: &Received, verdict: Verdict) -> Verdict {
+        match verdict {
+            // Waiting for another worker's lease is no failure of the message.
+            Verdict::Retry { class, reason, .. } if message.receive_count >= self.policy.receives_max && class != "leased" => {
+                Verdict::Dead { class, reason: format!("{reason} (after {} receives)", message.receive_count) }
+            }
+            other => other,
+        }
+    }
+
+    async fn retry(&self, message: &Received, after: Option<SignedDuration>) -> PortResult<()> {
+        let backoff = self.policy.retry_delay(message.receive_count, self.random.next_u64());
+        let delay = Duration::try_from(after.unwrap_or(backoff)).unwrap_or_default();
+        self.queues.change_visibility(&self.queue, &message.receipt, delay).await.map(drop)
+    }
+
+    /// Moves a message to the dead-letter queue with its reason; `false` when the receipt was lost.
+    pub async fn dead_letter(&self, message: &Received, class: &str, reason: &str) -> PortResult<bool> {
+        self.handler.bury(message, class, reason).await?;
+        let outgoing = dead_letter(&self.queue, message, class, reason);
+        let target = dead_letter_queue(&self.queue);
+        let outcome = self.queues.transfer(&self.queue, &message.receipt, &target, outgoing).await?;
+        Ok(!matches!(outcome, TransferOutcome::Lost))
+    }
+}
+
+/// The dead letter made of `message`: the same body, its attributes, and why.
+fn dead_letter(queue: &str, message: &Received, class: &str, reason: &str) -> Outgoing {
+    let mut attributes: Attributes = message.attributes.clone();
+    let mut put = |name: &str, value: String| attributes.insert(name.to_owned(), value);
+    put(attribute::CLASS, class.to_owned());
+    put(attribute::REASON, reason.chars().filter(|c| !c.is_control()).take(1000).collect());
+    put(attribute::QUEUE, queue.to_owned());
+    put(attribute::RECEIVES, message.receive_count.to_string());
+    if !message.attributes.contains_key(attribute::FIRST_SEEN) {
+        put(attribute::FIRST_SEEN, message.sent_at.to_string());
+    }
+    Outgoing { body: message.body.clone(), attributes, delay: Duration::ZERO, group: message.group.clone(), dedupe: message.dedupe.clone() }
+}

@@ -1,0 +1,22 @@
+//! The order in which ports are called. Each use case can be cut off between any two calls and
+//! taken up again, by itself or by another process, without losing or doubling anything.
+
+mod accept;
+mod change;
+mod consume;
+mod dispatch;
+mod notify;
+mod project;
+mod reconcile;
+mod replay;
+mod work;
+
+pub use accept::{Accept, AcceptError, Answer, Render};
+pub use change::{ChangeError, Changes, Requester};
+pub use consume::{Consumed, Consumer, Handler};
+pub use dispatch::{Dispatcher, Relay, Sweeper, Swept};
+pub use notify::Notifier;
+pub use project::Projector;
+pub use reconcile::{ReconcileProgress, Reconciler, Report};
+pub use replay::{ReplayError, ReplaySummary, Replayer};
+pub use work::Worker;

@@ -1,0 +1,143 @@
+//! The notifier: every mail that a payment owes goes out, and one whose fate is unknown is sent
+//! again at most once.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::consume::Handler;
+use super::project::note_dead;
+use crate::domain::bus::NOTIFICATIONS;
+use crate::domain::event::{Event, EventKind, NewEvent, Note};
+use crate::domain::id::PaymentId;
+use crate::domain::mail::{Mail, owed};
+use crate::domain::policy::Policy;
+use crate::domain::work::{Verdict, parse};
+use crate::port::{Clock, ErrorKind, Mailer, Noted, PaymentStore, PortError, PortResult, Received};
+
+/// Sends mails.
+#[derive(Clone)]
+pub struct Notifier {
+    /// Where payments are.
+    pub store: Arc<dyn PaymentStore>,
+    /// What sends.
+    pub mailer: Arc<dyn Mailer>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Times and limits.
+    pub policy: Policy,
+}
+
+#[async_trait]
+impl Handler for Notifier {
+    async fn handle(&self, message: &Received) -> Verdict {
+        match parse(&message.body) {
+            Ok(job) => self.notify(job.payment()).await,
+            Err(error) => Verdict::Dead { class: error.class().to_owned(), reason: error.to_string() },
+        }
+    }
+
+    async fn bury(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
+        note_dead(&*self.store, &*self.clock, NOTIFICATIONS, message, class, reason).await
+    }
+}
+
+/// What the timeline says of one mail.
+#[derive(Default)]
+struct Tries {
+    tried: u64,
+    refused: u64,
+    closed: bool,
+}
+
+fn retry(what: &str, error: &PortError) -> Verdict {
+    Verdict::Retry { class: format!("{what}_{}", error.class()), reason: format!("{what}: {}", error.chain()), after: None }
+}
+
+impl Notifier {
+    /// Sends every mail that the payment owes and that has not gone out.
+    pub async fn notify(&self, id: &PaymentId) -> Verdict {
+        let payment = match self.store.get(id).await {
+            Ok(Some(payment)) => payment,
+            Ok(None) => return Verdict::Retry { class: "orphan".to_owned(), reason: format!("no payment {id}"), after: None },
+            Err(error) => return retry("store", &error),
+        };
+        let events = match self.store.events(id).await {
+            Ok(events) => events,
+            Err(error) => return retry("store", &error),
+        };
+        for mail in owed(&payment) {
+            let verdict = self.send(id, &mail, &tries(&events, &mail)).await;
+            if verdict != Verdict::Done {
+                return verdict;
+            }
+        }
+        Verdict::Done
+    }
+
+    async fn send(&self, id: &PaymentId, mail: &Mail, tries: &Tries) -> Verdict {
+        if tries.closed {
+            return Verdict::Done;
+        }
+        let next = tries.tried.saturating_add(1);
+        if tries.tried.saturating_sub(tries.refused) >= u64::from(self.policy.mail_tries_max) {
+            let note = self.note(mail, EventKind::MailUnconfirmed, "unconfirmed", json!({"tries": tries.tried}));
+            return self.written(id, &note).await.map_or_else(|error| retry("store", &error), |_| Verdict::Done);
+        }
+        // Written before the mail goes: a crash after it counts as a try whose fate is unknown.
+        let attempt = self.note(mail, EventKind::MailAttempt, &format!("try:{next}"), json!({"try": next}));
+        match self.written(id, &attempt).await {
+            Ok(Noted::Written) => {}
+            Ok(_) => return Verdict::Retry { class: "contended".to_owned(), reason: "another notifier has it".to_owned(), after: None },
+            Err(error) => return retry("store", &error),
+        }
+        match self.mailer.send(mail).await {
+            Ok(message_id) => {
+                let done = self.note(mail, mail.kind.event(), "sent", json!({"message_id": message_id, "try": next}));
+                self.written(id, &done).await.map_or_else(|error| retry("store", &error), |_| Verdict::Done)
+            }
+            Err(error) if error.kind == ErrorKind::Ambiguous => retry("mail", &error),
+            Err(error) => {
+                let refused = self.note(mail, EventKind::MailRefused, &format!("refused:{next}"), json!({"try": next, "why": error.chain()}));
+                if let Err(error) = self.written(id, &refused).await {
+                    return retry("store", &error);
+                }
+                if error.kind == ErrorKind::Permanent {
+                    return Verdict::Dead { class: "mail_permanent".to_owned(), reason: format!("mail: {}", error.chain()) };
+                }
+                retry("mail", &error)
+            }
+        }
+    }
+
+    fn note(&self, mail: &Mail, kind: EventKind, what: &str, mut detail: Value) -> Note {
+        let base = base(mail);
+        if let Some(members) = detail.as_object_mut() {
+            members.insert("mail".to_owned(), json!(base));
+        }
+        Note { once: format!("{base}:{what}"), event: NewEvent::new(self.clock.now(), kind, detail) }
+    }
+
+    async fn written(&self, id: &PaymentId, note: &Note) -> PortResult<Noted> {
+        self.store.note(id, note).await
+    }
+}
+
+fn base(mail: &Mail) -> String {
+    format!("mail:{}:{}", mail.kind.as_str(), mail.name)
+}
+
+fn tries(events: &[Event], mail: &Mail) -> Tries {
+    let base = base(mail);
+    let ours = events.iter().filter(|event| event.detail.get("mail").and_then(Value::as_str) == Some(base.as_str()));
+    let mut tries = Tries::default();
+    for event in ours {
+        match event.kind {
+            EventKind::MailAttempt => tries.tried = tries.tried.saturating_add(1),
+            EventKind::MailRefused => tries.refused = tries.refused.saturating_add(1),
+            _ => tries.closed = true,
+        }
+    }
+    tries
+}

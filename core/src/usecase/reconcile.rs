@@ -1,0 +1,220 @@
+//! Comparing the stores with each other, payment by payment and then the other way round, so
+//! that what is missing, wrong, doubled or belongs to nothing is found in each of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use jiff::SignedDuration;
+
+use crate::domain::doc::PaymentDoc;
+use crate::domain::id::PaymentId;
+use crate::domain::ledger::Transaction;
+use crate::domain::payment::{Payment, Status};
+use crate::domain::reconcile::{Break, BreakKind, Evidence, Store, check};
+use crate::domain::sha256_hex;
+use crate::domain::work::payment_of_key;
+use crate::port::{Archive, Clock, Index, Ledger, PaymentStore, PortResult, Provider};
+
+/// How many payments are looked at together.
+const PAGE: usize = 200;
+
+/// Told after each page: payments checked so far.
+pub type ReconcileProgress<'a> = &'a (dyn Fn(u64) + Send + Sync);
+
+/// What a reconciliation found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Payments checked.
+    pub checked: u64,
+    /// Breaks, in order of payment.
+    pub breaks: Vec<Break>,
+    /// Payments that changed so lately that their stores may still be catching up; their
+    /// breaks are not listed.
+    pub in_motion: Vec<PaymentId>,
+}
+
+/// Compares the stores of one environment.
+#[derive(Clone)]
+pub struct Reconciler {
+    /// Where payments are.
+    pub store: Arc<dyn PaymentStore>,
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+    /// The index.
+    pub index: Arc<dyn Index>,
+    /// The archive.
+    pub archive: Arc<dyn Archive>,
+    /// The provider; `None` leaves it out (asking it about every payment can cost).
+    pub provider: Option<Arc<dyn Provider>>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// A payment that changed less than this ago is in motion: its breaks are not counted yet.
+    pub settle: SignedDuration,
+}
+
+impl Reconciler {
+    /// Compares everything.
+    pub async fn run(&self, progress: ReconcileProgress<'_>) -> PortResult<Report> {
+        let mut report = Report::default();
+        let mut from: Option<String> = None;
+        loop {
+            let page = self.store.scan(from.as_deref(), PAGE).await?;
+            let count = u64::try_from(page.payments.len()).unwrap_or(u64::MAX);
+            self.check_page(&page.payments, &mut report).await?;
+            report.checked = report.checked.saturating_add(count);
+            progress(report.checked);
+            from = page.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        self.ledger_orphans(&mut report).await?;
+        self.archive_orphans(&mut report).await?;
+        self.index_orphans(&mut report).await?;
+        report.breaks.sort();
+        report.breaks.dedup();
+        report.in_motion.sort();
+        Ok(report)
+    }
+
+    /// Compares these payments again; those that are no more are left out.
+    pub async fn recheck(&self, ids: &[PaymentId]) -> PortResult<Report> {
+        let mut report = Report::default();
+        for ids in ids.chunks(PAGE) {
+            let payments = self.store.get_many(ids).await?;
+            report.checked = report.checked.saturating_add(u64::try_from(payments.len()).unwrap_or(u64::MAX));
+            self.check_page(&payments, &mut report).await?;
+        }
+        report.breaks.sort();
+        Ok(report)
+    }
+
+    async fn check_page(&self, payments: &[Payment], report: &mut Report) -> PortResult<()> {
+        let ids: Vec<PaymentId> = payments.iter().map(|payment| payment.id.clone()).collect();
+        let mut transactions: BTreeMap<PaymentId, Vec<Transaction>> = BTreeMap::new();
+        for transaction in self.ledger.of_payments(&ids, true).await? {
+            transactions.entry(transaction.payment.clone()).or_default().push(transaction);
+        }
+        let mut docs: BTreeMap<PaymentId, Vec<PaymentDoc>> = BTreeMap::new();
+        for doc in self.index.of_payments(&ids).await? {
+            docs.entry(doc.id.clone()).or_default().push(doc);
+        }
+        for payments in payments.chunks(16) {
+            let checks = payments.iter().map(|payment| {
+                let none = (&[] as &[Transaction], &[] as &[PaymentDoc]);
+                let transactions = transactions.get(&payment.id).map_or(none.0, Vec::as_slice);
+                let docs = docs.get(&payment.id).map_or(none.1, Vec::as_slice);
+                self.check_one(payment, transactions, docs)
+            });
+            for (payment, breaks) in payments.iter().zip(try_join_all(checks).await?) {
+                self.file(payment, breaks, report);
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_one(&self, payment: &Payment, transactions: &[Transaction], docs: &[PaymentDoc]) -> PortResult<Vec<Break>> {
+        let events = self.store.events(&payment.id).await?;
+        let archived = self.archive.get(&payment.archive.key).await?.map(|bytes| sha256_hex(&bytes));
+        let charges = match &self.provider {
+            Some(provider) => Some(provider.charges(&payment.id).await?),
+            None => None,
+        };
+        let evidence =
+            Evidence { payment, events: &events, transactions, docs, archived_sha256: archived.as_deref(), charges: charges.as_deref() };
+        Ok(check(&evidence))
+    }
+
+    /// Counts the breaks of a payment, unless it is in motion.
+    fn file(&self, payment: &Payment, breaks: Vec<Break>, report: &mut Report) {
+        if breaks.is_empty() {
+            return;
+        }
+        let still = self.clock.now().duration_since(payment.updated_at) >= self.settle;
+        // While it is being processed nothing is owed to ledger and index, and the archive may be late.
+        let waiting = payment.status == Status::Processing && payment.dead.is_none();
+        if still && !waiting {
+            report.breaks.extend(breaks);
+        } else if still {
+            let lasting = |found: &Break| !matches!((found.store, found.kind), (Store::Index | Store::Archive, BreakKind::Missing));
+            report.breaks.extend(breaks.into_iter().filter(lasting));
+        } else {
+            report.in_motion.push(payment.id.clone());
+        }
+    }
+
+    async fn missing(&self, ids: &BTreeSet<PaymentId>) -> PortResult<BTreeSet<PaymentId>> {
+        let wanted: Vec<PaymentId> = ids.iter().cloned().collect();
+        let mut missing = ids.clone();
+        for payment in self.store.get_many(&wanted).await? {
+            missing.remove(&payment.id);
+        }
+        Ok(missing)
+    }
+
+    async fn ledger_orphans(&self, report: &mut Report) -> PortResult<()> {
+        let mut from: Option<String> = None;
+        loop {
+            let page = self.ledger.scan(from.as_deref(), PAGE).await?;
+            let ids = page.transactions.iter().map(|transaction| transaction.payment.clone()).collect();
+            let missing = self.missing(&ids).await?;
+            for transaction in page.transactions.iter().filter(|transaction| missing.contains(&transaction.payment)) {
+                let (kind, minor, currency) = (transaction.kind.as_str(), transaction.amount_minor(), transaction.currency);
+                let detail = format!("{kind} {} of {minor} {currency}, and no such payment", transaction.reference);
+                report.breaks.push(Break::new(transaction.payment.as_str(), Store::Ledger, BreakKind::Orphan, detail));
+            }
+            from = page.next;
+            if from.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn archive_orphans(&self, report: &mut Report) -> PortResult<()> {
+        let mut from: Option<String> = None;
+        loop {
+            let page = self.archive.list(from.as_deref(), PAGE).await?;
+            let mut ids = BTreeSet::new();
+            for object in &page.objects {
+                match payment_of_key(&object.key) {
+                    Some(id) => {
+                        ids.insert(id);
+                    }
+                    None => report.breaks.push(foreign_object(&object.key)),
+                }
+            }
+            for id in self.missing(&ids).await? {
+                report.breaks.push(Break::new(id.as_str(), Store::Archive, BreakKind::Orphan, "an archived request, and no such payment"));
+            }
+            from = page.next;
+            if from.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn index_orphans(&self, report: &mut Report) -> PortResult<()> {
+        let mut from: Option<String> = None;
+        loop {
+            let page = self.index.scan(from.as_deref(), PAGE).await?;
+            let ids = page.docs.iter().map(|doc| doc.id.clone()).collect();
+            for id in self.missing(&ids).await? {
+                report.breaks.push(Break::new(id.as_str(), Store::Index, BreakKind::Orphan, "a document, and no such payment"));
+            }
+            from = page.next;
+            if from.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// An object whose key is no payment's: a copy of one, if the key holds a payment's id.
+fn foreign_object(key: &str) -> Break {
+    let id = key.find("pay_").and_then(|start| key.get(start..start.saturating_add(30))).and_then(|id| id.parse::<PaymentId>().ok());
+    match id {
+        Some(id) => Break::new(id.as_str(), Store::Archive, BreakKind::Duplicate, format!("a second object, {key}")),
+        None => Break::new(key, Store::Archive, BreakKind::Orphan, "an object that is no payment's"),
+    }
+}

@@ -1,0 +1,283 @@
+//! The worker: one message, one payment, at most one charge.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::change::decided;
+use super::consume::Handler;
+use super::dispatch::{Dispatcher, apply};
+use crate::domain::id::{PaymentId, RefundId};
+use crate::domain::machine::{Command, ProviderStep, Refusal, decide, provider_step};
+use crate::domain::money::Money;
+use crate::domain::payment::{Failure, Payment, Status};
+use crate::domain::policy::Policy;
+use crate::domain::sha256_hex;
+use crate::domain::work::{Job, Verdict, parse};
+use crate::port::{
+    Archive, ChargeOutcome, ChargeRequest, Clock, Committed, ErrorKind, PaymentStore, PortError, PortResult, Provider, Received, RefundOutcome,
+    RefundRequest,
+};
+
+/// Processes payments and pays refunds out.
+#[derive(Clone)]
+pub struct Worker {
+    /// Where payments are.
+    pub store: Arc<dyn PaymentStore>,
+    /// Where their requests are archived.
+    pub archive: Arc<dyn Archive>,
+    /// Who moves the money.
+    pub provider: Arc<dyn Provider>,
+    /// What tells the rest of the system.
+    pub dispatcher: Dispatcher,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Times and limits.
+    pub policy: Policy,
+    /// This worker's name, for leases.
+    pub name: String,
+    /// The queue that it serves.
+    pub queue: String,
+}
+
+fn retry(class: &str, reason: impl Into<String>) -> Verdict {
+    Verdict::Retry { class: class.to_owned(), reason: reason.into(), after: None }
+}
+
+fn dead(class: &str, reason: impl Into<String>) -> Verdict {
+    Verdict::Dead { class: class.to_owned(), reason: reason.into() }
+}
+
+fn port_retry(what: &str, error: &PortError) -> Verdict {
+    retry(&format!("{what}_{}", error.class()), format!("{what}: {}", error.chain()))
+}
+
+fn failure(code: &str, message: impl Into<String>) -> Failure {
+    Failure { code: code.to_owned(), message: message.into() }
+}
+
+#[async_trait]
+impl Handler for Worker {
+    async fn handle(&self, message: &Received) -> Verdict {
+        match parse(&message.body) {
+            Ok(Job::Process(id)) => self.process(&id, message).await,
+            Ok(Job::Refund(id, refund)) => self.refund(&id, &refund).await,
+            Ok(Job::Catchup(id)) => dead("wrong_queue", format!("a notice about {id}, which is no work")),
+            Err(error) => dead(error.class(), error.to_string()),
+        }
+    }
+
+    async fn bury(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
+        let Ok(job) = parse(&message.body) else { return Ok(()) };
+        let command = Command::Bury { queue: self.queue.clone(), class: class.to_owned(), reason: reason.to_owned() };
+        let applied = apply(&*self.store, &*self.clock, &self.policy, job.payment(), &command).await?;
+        if let Ok((_, outbox)) = applied {
+            self.tell(&outbox).await;
+        }
+        Ok(())
+    }
+}
+
+/// What a worker holds after claiming: the payment as committed, and how it stood before.
+struct Claimed {
+    payment: Payment,
+    step: ProviderStep,
+    reviewing: bool,
+}
+
+impl Worker {
+    async fn process(&self, id: &PaymentId, message: &Received) -> Verdict {
+        let payment = match self.store.get(id).await {
+            Ok(Some(payment)) => payment,
+            // The object is there, the payment is not. Never make one of an object.
+            Ok(None) => return retry("orphan", format!("no payment {id}")),
+            Err(error) => return port_retry("store", &error),
+        };
+        if payment.status.is_final() {
+            return Verdict::Done;
+        }
+        if let Some(verdict) = self.verify(&payment).await {
+            return verdict;
+        }
+        let claimed = match self.claim(payment, message).await {
+            Ok(claimed) => claimed,
+            Err(verdict) => return verdict,
+        };
+        let found = match claimed.step {
+            ProviderStep::Charge if claimed.reviewing => self.provider.find_charge(id).await,
+            ProviderStep::Charge => Ok(None),
+            ProviderStep::AskThenCharge | ProviderStep::AskOnly => self.provider.find_charge(id).await,
+        };
+        match found {
+            Ok(Some(charge)) => self.settle(&claimed, Command::Approved(charge)).await,
+            Ok(None) if claimed.reviewing => {
+                self.settle(&claimed, Command::Unknown(failure("not_found", "the provider knows of no charge; still needs a human"))).await
+            }
+            Ok(None) if claimed.step == ProviderStep::AskOnly => {
+                let why = "an earlier attempt may have charged, the provider finds nothing, and its key has run out";
+                self.settle(&claimed, Command::SendToReview(failure("outcome_unknown", why))).await
+            }
+            Ok(None) => self.charge(&claimed).await,
+            Err(error) => self.after_error(&claimed, &error, "asking the provider").await,
+        }
+    }
+
+    /// Checks the archived request against the payment; a verdict when it cannot be worked on.
+    async fn verify(&self, payment: &Payment) -> Option<Verdict> {
+        let bytes = match self.archive.get(&payment.archive.key).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Some(retry("archive_missing", format!("no object {}", payment.archive.key))),
+            Err(error) => return Some(port_retry("archive", &error)),
+        };
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if length != payment.archive.bytes || sha256_hex(&bytes) != payment.archive.sha256 {
+            return Some(dead("payload_mismatch", "SECURITY: the archived request is not the one that was accepted"));
+        }
+        None
+    }
+
+    async fn claim(&self, payment: Payment, message: &Received) -> Result<Claimed, Verdict> {
+        let now = self.clock.now();
+        let hop = json!({
+            "queue": self.queue, "message_id": message.message_id, "receive": message.receive_count, "sent_at": message.sent_at,
+        });
+        let command = Command::Claim { owner: format!("{}/{}", self.name, message.receipt), hop };
+        let decision = match decide(&payment, command, now, &self.policy) {
+            Ok(decision) => decision,
+            Err(Refusal::Leased { until }) => {
+                let after = Some(until.duration_since(now));
+                return Err(Verdict::Retry { class: "leased".to_owned(), reason: format!("another worker holds it until {until}"), after });
+            }
+            Err(_) => return Err(Verdict::Done),
+        };
+        let step = provider_step(payment.attempt.as_ref(), now, &self.policy);
+        let reviewing = payment.status == Status::Review;
+        let change = decided(&payment, decision, now);
+        match self.store.commit(&change).await {
+            Ok(Committed::Done) => Ok(Claimed { payment: change.payment, step, reviewing }),
+            Ok(_) => Err(retry("contended", "another worker was faster")),
+            Err(error) => Err(port_retry("store", &error)),
+        }
+    }
+
+    async fn charge(&self, claimed: &Claimed) -> Verdict {
+        let payment = &claimed.payment;
+        let Some(attempt) = &payment.attempt else { return retry("contended", "no attempt is recorded") };
+        let request = ChargeRequest {
+            payment: payment.id.clone(),
+            key: attempt.provider_key.clone(),
+            money: payment.money,
+            source: payment.source.clone(),
+        };
+        match self.provider.charge(&request).await {
+            Ok(ChargeOutcome::Approved(charge)) => self.settle(claimed, Command::Approved(charge)).await,
+            Ok(ChargeOutcome::Declined { failure, soft }) => self.settle(claimed, Command::Declined { failure, soft }).await,
+            Err(error) => self.after_error(claimed, &error, "charging").await,
+        }
+    }
+
+    /// Writes what is known after the provider failed to answer, and has the message come again.
+    async fn after_error(&self, claimed: &Claimed, error: &PortError, what: &str) -> Verdict {
+        let failure = failure(&format!("provider_{}", error.class()), format!("{what}: {}", error.chain()));
+        let verdict = match error.kind {
+            ErrorKind::Permanent => dead(&failure.code, failure.message.clone()),
+            _ => retry(&failure.code, failure.message.clone()),
+        };
+        // A question that failed leaves the attempt as it was before: its outcome is still not known.
+        let asked = claimed.step != ProviderStep::Charge && what != "charging";
+        let harmless = !asked && matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Denied | ErrorKind::Permanent);
+        let command = if harmless { Command::NotApplied(failure) } else { Command::Unknown(failure) };
+        match self.settle(claimed, command).await {
+            Verdict::Done => verdict,
+            other => other,
+        }
+    }
+
+    /// Writes an outcome under the claim's fence. [`Verdict::Done`] when it is written and final.
+    async fn settle(&self, claimed: &Claimed, command: Command) -> Verdict {
+        let now = self.clock.now();
+        let decision = match decide(&claimed.payment, command, now, &self.policy) {
+            Ok(decision) => decision,
+            Err(refusal) => return retry("contended", refusal.to_string()),
+        };
+        let again = decision.payment.status == Status::Processing;
+        let soft = decision.payment.attempt.as_ref().is_some_and(|attempt| attempt.state == crate::domain::payment::AttemptState::SoftDeclined);
+        let change = decided(&claimed.payment, decision, now);
+        match self.store.commit(&change).await {
+            Ok(Committed::Done) => {
+                self.tell(&change.outbox).await;
+                if again && soft { retry("soft_decline", "declined, and another attempt may do better") } else { Verdict::Done }
+            }
+            Ok(_) => retry("fenced", "another worker took the payment over"),
+            Err(error) => port_retry("store", &error),
+        }
+    }
+
+    /// Best effort: what fails here stands in the outbox for the relay.
+    async fn tell(&self, outbox: &[crate::domain::outbox::OutboxEvent]) {
+        drop(self.dispatcher.dispatch(outbox).await);
+    }
+
+    async fn refund(&self, id: &PaymentId, refund_id: &RefundId) -> Verdict {
+        let start = Command::StartRefund(refund_id.clone());
+        let before = match self.store.get(id).await {
+            Ok(Some(payment)) => payment,
+            Ok(None) => return retry("orphan", format!("no payment {id}")),
+            Err(error) => return port_retry("store", &error),
+        };
+        let now = self.clock.now();
+        let first_sent_at = before.refund(refund_id).and_then(|refund| refund.first_sent_at);
+        let decision = match decide(&before, start, now, &self.policy) {
+            Ok(decision) => decision,
+            // Paid out or refused already.
+            Err(_) => return Verdict::Done,
+        };
+        let change = decided(&before, decision, now);
+        match self.store.commit(&change).await {
+            Ok(Committed::Done) => {}
+            Ok(_) => return retry("contended", "another worker was faster"),
+            Err(error) => return port_retry("store", &error),
+        }
+        let payment = change.payment;
+        let (Some(refund), Some(charge)) = (payment.refund(refund_id), payment.charge.as_ref()) else {
+            return dead("schema_error", "a refund of a payment that has no charge");
+        };
+        let Ok(money) = Money::new(refund.minor, payment.money.currency()) else {
+            return dead("schema_error", "a refund of no amount");
+        };
+        let request = RefundRequest { refund: refund_id.clone(), payment: id.clone(), charge_id: charge.id.clone(), money };
+        let command = match self.pay_out(&request, first_sent_at).await {
+            Ok(command) => command,
+            Err(verdict) => return verdict,
+        };
+        match apply(&*self.store, &*self.clock, &self.policy, id, &command).await {
+            Ok(Ok((_, outbox))) => {
+                self.tell(&outbox).await;
+                Verdict::Done
+            }
+            Ok(Err(_)) => Verdict::Done,
+            Err(error) => port_retry("store", &error),
+        }
+    }
+
+    async fn pay_out(&self, request: &RefundRequest, first_sent_at: Option<crate::Timestamp>) -> Result<Command, Verdict> {
+        let paid = |provider_id| Command::RefundPaid { id: request.refund.clone(), provider_id };
+        if let Some(sent_at) = first_sent_at {
+            match self.provider.find_refund(request).await {
+                Ok(Some(provider_id)) => return Ok(paid(provider_id)),
+                Ok(None) if self.clock.now().duration_since(sent_at) >= self.policy.provider_window => {
+                    return Err(dead("outcome_unknown", "the refund may have been paid out, the provider finds nothing, and its key has run out"));
+                }
+                Ok(None) => {}
+                Err(error) => return Err(port_retry("provider", &error)),
+            }
+        }
+        match self.provider.refund(request).await {
+            Ok(RefundOutcome::Paid { provider_id }) => Ok(paid(provider_id)),
+            Ok(RefundOutcome::Refused(failure)) => Ok(Command::RefundRefused { id: request.refund.clone(), failure }),
+            Err(error) if error.kind == ErrorKind::Permanent => Err(dead("provider_permanent", error.chain())),
+            Err(error) => Err(port_retry("provider", &error)),
+        }
+    }
+}
