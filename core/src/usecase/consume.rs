@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
-use futures::future::join_all;
+use futures::future::try_join_all;
 use jiff::SignedDuration;
 
 use crate::domain::bus::dead_letter_queue;
@@ -40,6 +40,17 @@ pub struct Consumed {
     pub panics: usize,
 }
 
+impl Consumed {
+    /// Adds what became of other messages.
+    pub fn add(&mut self, other: Self) {
+        self.received = self.received.saturating_add(other.received);
+        self.done = self.done.saturating_add(other.done);
+        self.retried = self.retried.saturating_add(other.retried);
+        self.dead = self.dead.saturating_add(other.dead);
+        self.panics = self.panics.saturating_add(other.panics);
+    }
+}
+
 /// Consumes one queue.
 #[derive(Clone)]
 pub struct Consumer {
@@ -58,33 +69,41 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Receives up to ten messages, waiting up to `wait` for the first, and handles them side by side.
-    pub async fn run_once(&self, wait: Duration) -> PortResult<Consumed> {
-        let messages = self.queues.receive(&self.queue, 10, self.visibility, wait).await?;
-        let mut consumed = Consumed { received: messages.len(), ..Consumed::default() };
-        let verdicts = join_all(messages.iter().map(|message| self.verdict(message))).await;
-        let mut done = Vec::new();
-        for (message, (verdict, panicked)) in messages.iter().zip(verdicts) {
-            consumed.panics = consumed.panics.saturating_add(usize::from(panicked));
-            match self.final_verdict(message, verdict) {
-                Verdict::Done => done.push(message.receipt.clone()),
-                Verdict::Retry { after, .. } => {
-                    self.retry(message, after).await?;
-                    consumed.retried = consumed.retried.saturating_add(1);
-                }
-                Verdict::Dead { class, reason } => {
-                    if self.dead_letter(message, &class, &reason).await? {
-                        consumed.dead = consumed.dead.saturating_add(1);
-                    }
-                }
+    /// Receives up to `max` messages (at most ten), waiting up to `wait` for the first.
+    pub async fn receive(&self, max: usize, wait: Duration) -> PortResult<Vec<Received>> {
+        self.queues.receive(&self.queue, max.min(10), self.visibility, wait).await
+    }
+
+    /// Handles one received message and settles it. Each message is settled by itself as soon as
+    /// its verdict is there, so that a slow one holds nobody up. A process that serves a queue
+    /// runs many of these side by side and receives more whenever some have ended.
+    pub async fn process(&self, message: &Received) -> PortResult<Consumed> {
+        let (verdict, panicked) = self.verdict(message).await;
+        let mut consumed = Consumed { received: 1, panics: usize::from(panicked), ..Consumed::default() };
+        match self.final_verdict(message, verdict) {
+            Verdict::Done => {
+                // A receipt that is no longer good means that the message comes again, to be acknowledged then.
+                self.queues.delete(&self.queue, std::slice::from_ref(&message.receipt)).await?;
+                consumed.done = 1;
             }
-        }
-        consumed.done = done.len();
-        if !done.is_empty() {
-            // A receipt that is no longer good means that the message comes again, to be acknowledged then.
-            self.queues.delete(&self.queue, &done).await?;
+            Verdict::Retry { after, .. } => {
+                self.retry(message, after).await?;
+                consumed.retried = 1;
+            }
+            Verdict::Dead { class, reason } => consumed.dead = usize::from(self.dead_letter(message, &class, &reason).await?),
         }
         Ok(consumed)
+    }
+
+    /// Receives up to ten messages, waiting up to `wait` for the first, processes them side by
+    /// side and waits for all of them.
+    pub async fn run_once(&self, wait: Duration) -> PortResult<Consumed> {
+        let messages = self.receive(10, wait).await?;
+        let mut all = Consumed::default();
+        for one in try_join_all(messages.iter().map(|message| self.process(message))).await? {
+            all.add(one);
+        }
+        Ok(all)
     }
 
     /// Hands one message to the handler; a panic is a retry of that message alone.

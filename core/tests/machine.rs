@@ -1,0 +1,245 @@
+//! The state machine: single decisions, and random lives of a payment.
+
+#![expect(clippy::expect_used, reason = "a test says what it expects by panicking")]
+
+use jiff::{SignedDuration, Timestamp};
+use payops_core::domain::apikey::Caller;
+use payops_core::domain::id::{PaymentId, RefundId};
+use payops_core::domain::machine::{Command, ProviderStep, Refusal, decide, provider_step};
+use payops_core::domain::outbox::OutboxKind;
+use payops_core::domain::payment::{ArchiveRef, AttemptState, Charge, Failure, Payment, RefundState, Status};
+use payops_core::domain::policy::Policy;
+use payops_core::domain::request::CreatePayment;
+use proptest::prelude::*;
+use serde_json::Value;
+
+const BODY: &[u8] = br#"{"amount":1000,"currency":"EUR","source":"tok_visa","reference":"INV-1","customer":{"email":"a@example.com"}}"#;
+
+fn start() -> Timestamp {
+    "2026-11-22T12:00:00Z".parse().expect("a time")
+}
+
+fn later(seconds: i64) -> Timestamp {
+    start().checked_add(SignedDuration::from_secs(seconds)).expect("a time")
+}
+
+fn payment() -> Payment {
+    let request = CreatePayment::parse(BODY).expect("a request");
+    let caller = Caller { merchant: "acme".parse().expect("a merchant"), live: true };
+    let id = PaymentId::from_parts(1, 1);
+    Payment {
+        archive: ArchiveRef { key: format!("payments/{id}.json"), sha256: String::new(), bytes: 0 },
+        id,
+        merchant: caller.merchant,
+        live: true,
+        status: Status::Processing,
+        version: 1,
+        fence: 0,
+        event_seq: 1,
+        money: request.money,
+        source: request.source,
+        reference: request.reference,
+        email: request.email,
+        metadata: request.metadata,
+        created_at: start(),
+        updated_at: start(),
+        due_at: Some(later(180)),
+        redrives: 0,
+        lease: None,
+        attempt: None,
+        charge: None,
+        failure: None,
+        dead: None,
+        refunds: Vec::new(),
+        refundable_minor: 0,
+    }
+}
+
+fn claim(owner: &str) -> Command {
+    Command::Claim { owner: owner.into(), hop: Value::Null }
+}
+
+fn charge() -> Charge {
+    Charge { id: "ch_1".into(), card: None, at: start() }
+}
+
+fn failure() -> Failure {
+    Failure { code: "card_declined".into(), message: "declined".into() }
+}
+
+fn refund_id(n: u128) -> RefundId {
+    RefundId::from_parts(1, n)
+}
+
+#[track_caller]
+fn after(payment: &Payment, commands: &[Command]) -> Payment {
+    let policy = Policy::default();
+    commands.iter().fold(payment.clone(), |payment, command| decide(&payment, command.clone(), start(), &policy).expect("allowed").payment)
+}
+
+#[track_caller]
+fn refused(payment: &Payment, command: Command, expected: &Refusal) {
+    assert_eq!(decide(payment, command, start(), &Policy::default()).as_ref(), Err(expected));
+}
+
+fn completed() -> Payment {
+    after(&payment(), &[claim("w"), Command::Approved(charge())])
+}
+
+#[test]
+fn a_charge_completes_and_is_told() {
+    let claimed = after(&payment(), &[claim("w")]);
+    let decision = decide(&claimed, Command::Approved(charge()), start(), &Policy::default()).expect("allowed");
+    assert_eq!((decision.payment.status, decision.payment.refundable_minor, decision.payment.version), (Status::Completed, 1000, 3));
+    assert_eq!(decision.outbox.iter().map(|row| row.kind).collect::<Vec<_>>(), [OutboxKind::PaymentCompleted]);
+    assert_eq!((decision.payment.lease, decision.payment.due_at), (None, None));
+}
+
+#[test]
+fn a_lease_keeps_others_out_until_it_ends_and_the_fence_rises() {
+    let claimed = after(&payment(), &[claim("a")]);
+    refused(&claimed, claim("b"), &Refusal::Leased { until: later(60) });
+    let again = decide(&claimed, claim("b"), later(60), &Policy::default()).expect("the lease has ended").payment;
+    assert_eq!((claimed.fence, again.fence), (1, 2));
+    let attempt = again.attempt.expect("an attempt");
+    assert_eq!((attempt.number, attempt.calls, attempt.ambiguous), (1, 2, true));
+}
+
+#[test]
+fn a_new_attempt_number_comes_only_after_a_decline() {
+    let declined = |soft| Command::Declined { failure: failure(), soft };
+    let number = |payment: &Payment| payment.attempt.as_ref().map(|attempt| attempt.number);
+    let again = after(&payment(), &[claim("a"), Command::NotApplied(failure()), claim("a")]);
+    assert_eq!(number(&again), Some(1));
+    let again = after(&payment(), &[claim("a"), Command::Unknown(failure()), claim("a")]);
+    assert_eq!(number(&again), Some(1));
+    let again = after(&payment(), &[claim("a"), declined(true), claim("a")]);
+    assert_eq!(number(&again), Some(2));
+    let ended = after(&again, &[declined(true), claim("a"), declined(true)]);
+    assert_eq!(ended.status, Status::Failed, "three soft declines are enough");
+    assert_eq!(after(&payment(), &[claim("a"), declined(false)]).status, Status::Failed);
+}
+
+#[test]
+fn what_may_have_charged_is_asked_about_and_past_the_window_only_asked_about() {
+    let policy = Policy::default();
+    let step = |payment: &Payment, hours: i64| provider_step(payment.attempt.as_ref(), later(hours * 3600), &policy);
+    assert_eq!(step(&payment(), 0), ProviderStep::Charge);
+    let crashed = after(&payment(), &[claim("a")]);
+    assert_eq!((step(&crashed, 1), step(&crashed, 24)), (ProviderStep::AskThenCharge, ProviderStep::AskOnly));
+    let unknown = after(&crashed, &[Command::Unknown(failure())]);
+    assert_eq!((step(&unknown, 1), step(&unknown, 24)), (ProviderStep::AskThenCharge, ProviderStep::AskOnly));
+    let not_applied = after(&crashed, &[Command::NotApplied(failure())]);
+    assert_eq!((step(&not_applied, 1), step(&not_applied, 24)), (ProviderStep::Charge, ProviderStep::AskThenCharge));
+    let mixed = after(&unknown, &[claim("a"), Command::NotApplied(failure())]);
+    assert_eq!(mixed.attempt.as_ref().map(|attempt| attempt.state.clone()), Some(AttemptState::NotApplied));
+    assert_eq!(step(&mixed, 24), ProviderStep::AskOnly, "an earlier call may have charged");
+}
+
+#[test]
+fn cancel_only_before_a_charge_starts() {
+    let cancel = || Command::Cancel { by: "merchant".into(), reason: None };
+    assert_eq!(after(&payment(), &[cancel()]).status, Status::Canceled);
+    refused(&after(&payment(), &[claim("a")]), cancel(), &Refusal::ChargeStarted);
+    refused(&completed(), cancel(), &Refusal::Status { status: Status::Completed });
+    refused(&after(&payment(), &[cancel()]), claim("a"), &Refusal::Status { status: Status::Canceled });
+}
+
+fn refund(n: u128, minor: Option<i64>) -> Command {
+    Command::RequestRefund { id: refund_id(n), minor, by: "merchant".into(), reason: None }
+}
+
+fn paid(n: u128) -> Command {
+    Command::RefundPaid { id: refund_id(n), provider_id: format!("pr_{n}") }
+}
+
+#[test]
+fn refunds_set_the_amount_aside_and_never_pass_what_was_captured() {
+    let part = after(&completed(), &[refund(1, Some(400))]);
+    assert_eq!((part.refundable_minor, part.status), (600, Status::Completed));
+    refused(&part, refund(2, Some(601)), &Refusal::RefundTooLarge { left_minor: 600 });
+    refused(&part, refund(2, Some(0)), &Refusal::RefundNotPositive);
+    refused(&part, refund(2, Some(-5)), &Refusal::RefundNotPositive);
+    let part = after(&part, &[paid(1)]);
+    assert_eq!(part.status, Status::PartiallyRefunded);
+    let whole = after(&part, &[refund(2, None), paid(2)]);
+    assert_eq!((whole.status, whole.refunded_minor(), whole.refundable_minor), (Status::Refunded, 1000, 0));
+    refused(&whole, refund(3, None), &Refusal::Status { status: Status::Refunded });
+    refused(&whole, paid(2), &Refusal::NoPendingRefund);
+}
+
+#[test]
+fn a_refused_refund_may_be_asked_for_again() {
+    let asked = after(&completed(), &[refund(1, None)]);
+    let refused = after(&asked, &[Command::RefundRefused { id: refund_id(1), failure: failure() }]);
+    assert_eq!((refused.refundable_minor, refused.status, refused.due_at), (1000, Status::Completed, None));
+}
+
+#[test]
+fn the_sweeper_gives_up_into_review() {
+    let policy = Policy { redrives_max: 2, ..Policy::default() };
+    let mut payment = payment();
+    for _ in 0..2 {
+        payment = decide(&payment, Command::Redrive, payment.due_at.expect("due"), &policy).expect("allowed").payment;
+    }
+    let last = decide(&payment, Command::Redrive, payment.due_at.expect("due"), &policy).expect("allowed").payment;
+    assert_eq!((last.status, last.due_at), (Status::Review, None));
+    assert_eq!(decide(&payment, Command::Redrive, start(), &policy), Err(Refusal::Nothing), "not due yet");
+}
+
+#[test]
+fn time_never_runs_backwards_in_a_payment() {
+    let claimed = decide(&payment(), claim("a"), later(10), &Policy::default()).expect("allowed").payment;
+    let next = decide(&claimed, Command::Approved(charge()), start(), &Policy::default()).expect("allowed").payment;
+    assert_eq!(next.updated_at, later(10));
+}
+
+fn any_command() -> impl Strategy<Value = Command> {
+    let refund_no = 1_u128..4;
+    prop_oneof![
+        "[ab]".prop_map(|owner| claim(&owner)),
+        Just(Command::Approved(charge())),
+        any::<bool>().prop_map(|soft| Command::Declined { failure: failure(), soft }),
+        Just(Command::NotApplied(failure())),
+        Just(Command::Unknown(failure())),
+        Just(Command::SendToReview(failure())),
+        Just(Command::Bury { queue: "q".into(), class: "c".into(), reason: "r".into() }),
+        Just(Command::Unbury { by: "o".into(), reason: "r".into() }),
+        Just(Command::Redrive),
+        Just(Command::Cancel { by: "merchant".into(), reason: None }),
+        (1_u128..4, proptest::option::of(-10_i64..1200)).prop_map(|(n, minor)| refund(n, minor)),
+        refund_no.clone().prop_map(|n| Command::StartRefund(refund_id(n))),
+        refund_no.clone().prop_map(paid),
+        refund_no.prop_map(|n| Command::RefundRefused { id: refund_id(n), failure: failure() }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_asked_the_rules_hold(commands in proptest::collection::vec((any_command(), 0_i64..200), 1..60)) {
+        let policy = Policy::default();
+        let mut payment = payment();
+        let mut seconds = 0;
+        for (command, pause) in commands {
+            seconds += pause;
+            let Ok(decision) = decide(&payment, command, later(seconds), &policy) else { continue };
+            let next = decision.payment;
+            prop_assert_eq!(next.version, payment.version + 1);
+            prop_assert!(next.fence >= payment.fence && next.updated_at >= payment.updated_at);
+            prop_assert!(next.status == payment.status || payment.status.may_become(next.status), "{} to {}", payment.status, next.status);
+            prop_assert!(!decision.events.is_empty());
+            prop_assert_eq!(next.charge.is_some(), next.status.is_charged());
+            let aside: i64 = next.refunds.iter().filter(|refund| refund.state != RefundState::Failed).map(|refund| refund.minor).sum();
+            let captured = if next.charge.is_some() { next.money.minor() } else { 0 };
+            prop_assert_eq!(aside + next.refundable_minor, captured);
+            prop_assert!(next.refundable_minor >= 0 && next.refunded_minor() <= captured);
+            if next.status.is_final() && !next.refunds.iter().any(|refund| refund.state == RefundState::Pending) {
+                prop_assert_eq!(next.due_at, None);
+            }
+            if next.status == Status::Processing && next.dead.is_none() {
+                prop_assert!(next.due_at.is_some(), "a payment that is processing must be found by the sweeper");
+            }
+            payment = next;
+        }
+    }
+}
