@@ -1,0 +1,256 @@
+//! Queues with the semantics of SQS, all of one environment in one SQLite file.
+
+mod limits;
+mod operations;
+mod rows;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::FutureExt as _;
+use payops_core::port::{
+    Browsed, Clock, ErrorKind, Outgoing, PortError, PortResult, QueueStats, Queues, Random, Received, SendResult, TransferOutcome,
+};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::sqlite::{File, Schema, failed, int, ms};
+use crate::system::new_ulid;
+use operations::{Arrival, Config};
+
+static SCHEMA: Schema = Schema { kind: "queue file", application: 0x7061_7902, scripts: &[include_str!("schema.sql")] };
+
+/// How often a waiting receive looks for what it is not told of: messages that another process
+/// sent, and those whose delay or visibility ends.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The longest that a receive waits.
+const WAIT_MAX: Duration = Duration::from_hours(1);
+
+/// What a queue is like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueConfig {
+    /// Its dead-letter queue, which must be there, and after how many receives a message goes
+    /// there.
+    pub dlq: Option<(String, u32)>,
+    /// Whether groups are delivered in order and doubles are refused; the name must then end in `.fifo`.
+    pub fifo: bool,
+    /// After how long a message is dropped.
+    pub retention: Duration,
+}
+
+impl QueueConfig {
+    /// A source queue: messages are kept for 4 days and go to `dlq` after `max_receives` receives.
+    #[must_use]
+    pub fn source(dlq: impl Into<String>, max_receives: u32) -> Self {
+        Self { dlq: Some((dlq.into(), max_receives)), fifo: false, retention: Duration::from_hours(4 * 24) }
+    }
+
+    /// A dead-letter queue: messages are kept for 14 days.
+    #[must_use]
+    pub fn dead_letters() -> Self {
+        Self { dlq: None, fifo: false, retention: Duration::from_hours(14 * 24) }
+    }
+}
+
+/// Queues in one SQLite file that several processes may use at once.
+pub struct SqliteQueues {
+    file: File,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    /// Wakes receives of this process that wait on a queue.
+    arrivals: Mutex<HashMap<String, Arc<Notify>>>,
+}
+
+impl SqliteQueues {
+    /// Opens the file at `path`; makes it if it is not there. A file of a newer version is
+    /// refused ([`ErrorKind::Corrupt`]). Must be called on a tokio runtime, which the queues
+    /// then write on.
+    pub async fn open(path: &Path, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> PortResult<Self> {
+        Ok(Self { file: File::open(path, &SCHEMA).await?, clock, random, arrivals: Mutex::default() })
+    }
+
+    /// Opens the file at `path` to look into; everything that changes a queue, receiving too,
+    /// then fails ([`ErrorKind::NotWritable`]).
+    pub async fn open_read_only(path: &Path, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> PortResult<Self> {
+        Ok(Self { file: File::open_read_only(path, &SCHEMA).await?, clock, random, arrivals: Mutex::default() })
+    }
+
+    /// Makes a queue, or changes what it is like; its messages stay.
+    pub async fn create_queue(&self, name: &str, config: QueueConfig) -> PortResult<()> {
+        limits::queue(name, &config)?;
+        let name = name.to_owned();
+        self.file.write(move |connection| async move { operations::create_queue(connection, &name, &config).await }.boxed()).await
+    }
+
+    /// Makes the three queues of the platform and their dead-letter queues, unless they are there.
+    pub async fn create_platform_queues(&self, max_receives: u32) -> PortResult<()> {
+        for queue in payops_core::domain::bus::QUEUES {
+            let dlq = payops_core::domain::bus::dead_letter_queue(queue);
+            self.create_queue(&dlq, QueueConfig::dead_letters()).await?;
+            self.create_queue(queue, QueueConfig::source(dlq, max_receives)).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every write handed in is done and closes the file.
+    pub async fn close(&self) {
+        self.file.close().await;
+    }
+
+    fn arrival(&self, message: Outgoing) -> Arrival {
+        Arrival { message_id: new_ulid(&*self.clock, &*self.random), message, now: self.clock.now() }
+    }
+
+    fn waiting(&self, queue: &str) -> Arc<Notify> {
+        let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(notify) = arrivals.get(queue) {
+            return Arc::clone(notify);
+        }
+        Arc::clone(arrivals.entry(queue.to_owned()).or_default())
+    }
+
+    async fn config(&self, queue: &str) -> PortResult<Config> {
+        let mut connection = self.file.readers().acquire().await.map_err(|error| failed("reading a queue's configuration", error))?;
+        operations::config(&mut connection, queue).await
+    }
+
+    /// Whether a receive would find something, asked of a reader: waiting costs no write.
+    async fn anything(&self, queue: &str) -> PortResult<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND visible_ms <= ?2)";
+        let found = sqlx::query_scalar(sql).bind(queue).bind(ms(self.clock.now())).fetch_one(self.file.readers()).await;
+        found.map_err(|error| failed("looking for messages", error))
+    }
+
+    async fn receive_now(&self, queue: &str, max: usize, visibility: Duration) -> PortResult<Vec<Received>> {
+        let (queue, now) = (queue.to_owned(), self.clock.now());
+        let until = limits::after(now, visibility)?;
+        self.file.write(move |connection| async move { operations::receive(connection, &queue, max, now, until).await }.boxed()).await
+    }
+}
+
+#[async_trait]
+impl Queues for SqliteQueues {
+    async fn send(&self, queue: &str, message: Outgoing) -> PortResult<String> {
+        let sent = self.send_batch(queue, vec![message]).await?;
+        sent.into_iter().next().unwrap_or_else(|| Err(PortError::new(ErrorKind::Permanent, "nothing was sent")))
+    }
+
+    async fn send_batch(&self, queue: &str, messages: Vec<Outgoing>) -> PortResult<Vec<SendResult>> {
+        limits::batch(messages.len())?;
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let fifo = self.config(queue).await?.fifo;
+        let arrivals: Vec<PortResult<Arrival>> =
+            messages.into_iter().map(|message| limits::message(&message, fifo).map(|()| self.arrival(message))).collect();
+        let name = queue.to_owned();
+        let sent = self.file.write(move |connection| async move { operations::send(connection, &name, arrivals).await }.boxed()).await?;
+        let waiting = self.waiting(queue);
+        for _ in sent.iter().filter(|result| result.is_ok()) {
+            waiting.notify_one();
+        }
+        Ok(sent)
+    }
+
+    async fn receive(&self, queue: &str, max: usize, visibility: Duration, wait: Duration) -> PortResult<Vec<Received>> {
+        let max = max.min(limits::BATCH_MAX);
+        self.config(queue).await?;
+        let deadline = Instant::now() + wait.min(WAIT_MAX);
+        let arrivals = self.waiting(queue);
+        loop {
+            // Registered before looking, so that nothing sent in between is missed.
+            let arrival = arrivals.notified();
+            if max > 0 && self.anything(queue).await? {
+                let received = self.receive_now(queue, max, visibility).await?;
+                if !received.is_empty() {
+                    return Ok(received);
+                }
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Vec::new());
+            }
+            // Whichever ends first; both lead to another look.
+            let _ = tokio::time::timeout(left.min(LOOK), arrival).await;
+        }
+    }
+
+    async fn delete(&self, queue: &str, receipts: &[String]) -> PortResult<Vec<bool>> {
+        limits::batch(receipts.len())?;
+        if receipts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (queue, receipts) = (queue.to_owned(), receipts.to_vec());
+        self.file.write(move |connection| async move { operations::delete(connection, &queue, &receipts).await }.boxed()).await
+    }
+
+    async fn change_visibility(&self, queue: &str, receipt: &str, visibility: Duration) -> PortResult<bool> {
+        let (name, receipt, now) = (queue.to_owned(), receipt.to_owned(), self.clock.now());
+        let until = limits::after(now, visibility)?;
+        let change = self
+            .file
+            .write(move |connection| async move { operations::change_visibility(connection, &name, &receipt, now, until).await }.boxed());
+        let changed = change.await?;
+        if changed && visibility.is_zero() {
+            self.waiting(queue).notify_one();
+        }
+        Ok(changed)
+    }
+
+    async fn transfer(&self, from: &str, receipt: &str, to: &str, message: Outgoing) -> PortResult<TransferOutcome> {
+        limits::message(&message, self.config(to).await?.fifo)?;
+        let arrival = self.arrival(message);
+        let (source, receipt, target) = (from.to_owned(), receipt.to_owned(), to.to_owned());
+        let transfer = self
+            .file
+            .write(move |connection| async move { operations::transfer(connection, &source, &receipt, &target, arrival).await }.boxed());
+        let outcome = transfer.await?;
+        self.waiting(to).notify_one();
+        Ok(outcome)
+    }
+
+    fn transfer_is_atomic(&self) -> bool {
+        true
+    }
+
+    async fn browse(&self, queue: &str, limit: usize) -> PortResult<Browsed> {
+        let oldest = self.config(queue).await?.oldest_ms(self.clock.now());
+        let sql = "SELECT * FROM messages WHERE queue = ?1 AND +sent_ms > ?2 ORDER BY seq LIMIT ?3";
+        let query = sqlx::query(sql).bind(queue).bind(oldest).bind(int(limit).saturating_add(1));
+        let found = query.fetch_all(self.file.readers()).await.map_err(|error| failed("looking into a queue", error))?;
+        let mut messages = found.iter().map(rows::browsed).collect::<PortResult<Vec<_>>>()?;
+        let complete = messages.len() <= limit;
+        messages.truncate(limit);
+        Ok(Browsed { messages, complete, receives_spent: 0 })
+    }
+
+    async fn stats(&self, queue: &str) -> PortResult<QueueStats> {
+        let config = self.config(queue).await?;
+        let now = self.clock.now();
+        let sql = "SELECT COALESCE(SUM(visible_ms <= ?2), 0), COALESCE(SUM(visible_ms > ?2 AND receipt IS NOT NULL), 0),
+            COALESCE(SUM(visible_ms > ?2 AND receipt IS NULL), 0), MIN(sent_ms) FROM messages WHERE queue = ?1 AND sent_ms > ?3";
+        let query = sqlx::query_as(sql).bind(queue).bind(ms(now)).bind(config.oldest_ms(now));
+        let (visible, in_flight, delayed, oldest): (i64, i64, i64, Option<i64>) =
+            query.fetch_one(self.file.readers()).await.map_err(|error| failed("counting messages", error))?;
+        let age = |sent: i64| Duration::from_millis(u64::try_from(ms(now).saturating_sub(sent)).unwrap_or(0));
+        Ok(QueueStats {
+            name: queue.to_owned(),
+            visible: crate::sqlite::count(visible)?,
+            in_flight: crate::sqlite::count(in_flight)?,
+            delayed: crate::sqlite::count(delayed)?,
+            oldest_age: oldest.map(age),
+            dlq: config.dlq.as_ref().map(|(name, _)| name.clone()),
+            max_receives: config.dlq.map(|(_, max)| max),
+            approximate: false,
+        })
+    }
+
+    async fn names(&self) -> PortResult<Vec<String>> {
+        let names = sqlx::query_scalar("SELECT name FROM queues ORDER BY name").fetch_all(self.file.readers()).await;
+        names.map_err(|error| failed("listing queues", error))
+    }
+}

@@ -1,0 +1,128 @@
+//! What every payment provider does.
+
+use payops_core::domain::id::RefundId;
+use payops_core::domain::payment::Charge;
+use payops_core::port::{ChargeOutcome, ChargeRequest, Provider, RefundOutcome, RefundRequest};
+
+use super::number;
+use crate::{ManualClock, sample};
+
+/// Source tokens that make the provider under test do what is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Tokens<'a> {
+    /// Charges.
+    pub approve: &'a str,
+    /// Declines for good.
+    pub hard_decline: &'a str,
+    /// Declines, and another attempt may do better; `None` where there is no such token.
+    pub soft_decline: Option<&'a str>,
+    /// Is not known.
+    pub unknown: &'a str,
+}
+
+/// Checks a provider.
+pub async fn suite(provider: &dyn Provider, salt: u64, tokens: &Tokens<'_>) {
+    sources(provider, tokens).await;
+    approve(provider, number(salt, 1), tokens).await;
+    decline(provider, number(salt, 2), tokens.hard_decline, false, tokens).await;
+    if let Some(token) = tokens.soft_decline {
+        decline(provider, number(salt, 3), token, true, tokens).await;
+    }
+    refund(provider, number(salt, 4), tokens).await;
+    together(provider, number(salt, 5), tokens).await;
+}
+
+fn request(n: u64, attempt: u32, token: &str) -> ChargeRequest {
+    let payment = sample::payment(n);
+    ChargeRequest {
+        key: format!("{}:{attempt}", payment.id),
+        payment: payment.id,
+        money: payment.money,
+        source: token.parse().expect("a token"),
+    }
+}
+
+async fn sources(provider: &dyn Provider, tokens: &Tokens<'_>) {
+    let known = tokens.approve.parse().expect("a token");
+    assert!(provider.knows_source(&known).await.expect("knows_source"), "{} is not known", tokens.approve);
+    let unknown = tokens.unknown.parse().expect("a token");
+    assert!(!provider.knows_source(&unknown).await.expect("knows_source"), "{} is known", tokens.unknown);
+}
+
+async fn approved(provider: &dyn Provider, request: &ChargeRequest) -> Charge {
+    match provider.charge(request).await.expect("charge") {
+        ChargeOutcome::Approved(charge) => charge,
+        other @ ChargeOutcome::Declined { .. } => panic!("not approved: {other:?}"),
+    }
+}
+
+async fn approve(provider: &dyn Provider, n: u64, tokens: &Tokens<'_>) {
+    let request = request(n, 1, tokens.approve);
+    assert_eq!(provider.find_charge(&request.payment).await.expect("find_charge"), None, "no charge before there is one");
+    assert_eq!(provider.charges(&request.payment).await.expect("charges"), [], "no charge before there is one");
+
+    let charge = approved(provider, &request).await;
+    assert!(!charge.id.is_empty(), "a charge has a name");
+    assert_eq!(approved(provider, &request).await, charge, "the same key again gives the same answer");
+    assert_eq!(provider.find_charge(&request.payment).await.expect("find_charge").map(|found| found.id), Some(charge.id.clone()));
+
+    let entries = provider.charges(&request.payment).await.expect("charges");
+    assert_eq!(entries.len(), 1, "one key, one charge: {entries:?}");
+    assert_eq!((entries[0].id.as_str(), entries[0].minor), (charge.id.as_str(), request.money.minor()));
+    assert_eq!(entries[0].currency.to_uppercase(), request.money.currency().code());
+
+    let other = sample::payment(n.wrapping_add(1)).id;
+    assert_eq!(provider.find_charge(&other).await.expect("find_charge"), None, "another payment has no charge");
+}
+
+async fn decline(provider: &dyn Provider, n: u64, token: &str, is_soft: bool, tokens: &Tokens<'_>) {
+    let request = request(n, 1, token);
+    let first = provider.charge(&request).await.expect("charge");
+    let ChargeOutcome::Declined { failure, soft } = &first else { panic!("not declined: {first:?}") };
+    assert_eq!(*soft, is_soft, "{token}: {failure:?}");
+    assert!(!failure.code.is_empty() && !failure.message.is_empty(), "a failure says why: {failure:?}");
+    assert_eq!(provider.charge(&request).await.expect("charge"), first, "the same key again gives the same answer");
+    assert_eq!(provider.find_charge(&request.payment).await.expect("find_charge"), None, "a declined charge is none");
+    assert_eq!(provider.charges(&request.payment).await.expect("charges"), [], "a declined charge is none");
+
+    let second = self::request(n, 2, tokens.approve);
+    let charge = approved(provider, &second).await;
+    let found = provider.find_charge(&second.payment).await.expect("find_charge").expect("found under the second key");
+    assert_eq!(found.id, charge.id);
+}
+
+async fn refund(provider: &dyn Provider, n: u64, tokens: &Tokens<'_>) {
+    let charge_request = request(n, 1, tokens.approve);
+    let charge = approved(provider, &charge_request).await;
+    let part = payops_core::domain::money::Money::new(400, charge_request.money.currency()).expect("an amount");
+    let start_ms = u64::try_from(ManualClock::start().as_millisecond()).expect("after 1970");
+    let refund = |i: u64| RefundRequest {
+        refund: RefundId::from_parts(start_ms.wrapping_add(i), u128::from(n)),
+        payment: charge_request.payment.clone(),
+        charge_id: charge.id.clone(),
+        money: part,
+    };
+    assert_eq!(provider.find_refund(&refund(1)).await.expect("find_refund"), None, "no refund before there is one");
+    let paid = provider.refund(&refund(1)).await.expect("refund");
+    let RefundOutcome::Paid { provider_id } = &paid else { panic!("refused: {paid:?}") };
+    assert_eq!(provider.refund(&refund(1)).await.expect("refund"), paid, "once per refund id");
+    assert_eq!(provider.find_refund(&refund(1)).await.expect("find_refund").as_ref(), Some(provider_id));
+
+    // If the repeat above had paid out again, this one would be more than is left (10.00 at least).
+    let RefundOutcome::Paid { provider_id: second } = provider.refund(&refund(2)).await.expect("refund") else { panic!("refused") };
+    assert_ne!(&second, provider_id, "another refund is another payout");
+    let over = RefundRequest { money: charge_request.money, ..refund(3) };
+    let refused = provider.refund(&over).await.expect("refund");
+    assert!(matches!(refused, RefundOutcome::Refused(_)), "more than is left was paid out: {refused:?}");
+    assert_eq!(provider.find_refund(&over).await.expect("find_refund"), None, "a refused refund is none");
+}
+
+async fn together(provider: &dyn Provider, n: u64, tokens: &Tokens<'_>) {
+    let request = request(n, 1, tokens.approve);
+    let answers = futures::future::join_all((0..8).map(|_| provider.charge(&request))).await;
+    // A provider may refuse a key that is in flight; it may not charge twice.
+    let charged = answers.iter().filter(|answer| matches!(answer, Ok(ChargeOutcome::Approved(_)))).count();
+    assert!(charged >= 1, "nobody was answered: {answers:?}");
+    let entries = provider.charges(&request.payment).await.expect("charges");
+    assert_eq!(entries.len(), 1, "eight calls with one key made {entries:?}");
+}
