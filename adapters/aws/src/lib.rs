@@ -1,1 +1,22 @@
-//! The ports on AWS.
+//! The ports on AWS: DynamoDB, SQS, S3, EventBridge, SES and Secrets Manager.
+//!
+//! Each module implements one port and knows one service. What Terraform makes in production
+//! (table, queues, bucket, bus and rules) [`setup`] makes for tests and the emulator.
+
+mod config;
+pub mod dynamo;
+mod eventbridge;
+mod fail;
+mod s3;
+mod secrets;
+mod ses;
+pub mod setup;
+pub mod sqs;
+
+pub use config::{AwsConfig, Clients, load};
+pub use dynamo::DynamoStore;
+pub use eventbridge::EventBridgeBus;
+pub use s3::S3Archive;
+pub use secrets::SecretsManager;
+pub use ses::SesMailer;
+pub use sqs::SqsQueues;

@@ -1,0 +1,88 @@
+//! From settings to SDK clients. Credentials come from the SDK's own chain, never from settings.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+
+/// How long opening a connection may take.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How long one attempt of a call may take.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// How long a call may take, all attempts and pauses included.
+const OPERATION: Duration = Duration::from_secs(15);
+/// Attempts of a call, the first included.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// Where AWS is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AwsConfig {
+    /// The region, such as `eu-west-1`; empty for the SDK's own choice (environment, profile).
+    pub region: String,
+    /// Another place that speaks AWS's protocols, such as an emulator. Plain `http://` works.
+    pub endpoint_url: Option<String>,
+    /// The account that everything belongs to, to hand to `S3Archive::new` and `SqsQueues::with_prefix`:
+    /// a bucket or queue of the same name in another account is then not touched.
+    pub account_id: Option<String>,
+    /// The profile of the shared configuration files to take credentials from.
+    pub profile: Option<String>,
+}
+
+/// One client of each service, all with the same credentials, time-outs and retries.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// The primary store.
+    pub dynamo: aws_sdk_dynamodb::Client,
+    /// The queues.
+    pub sqs: aws_sdk_sqs::Client,
+    /// The archive.
+    pub s3: aws_sdk_s3::Client,
+    /// The bus.
+    pub events: aws_sdk_eventbridge::Client,
+    /// Mail.
+    pub ses: aws_sdk_sesv2::Client,
+    /// Secrets.
+    pub secrets: aws_sdk_secretsmanager::Client,
+}
+
+impl Clients {
+    /// Clients that share `config`.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        // An emulator has no host name of its own for each bucket.
+        let path_style = config.endpoint_url().is_some();
+        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
+        Self {
+            dynamo: aws_sdk_dynamodb::Client::new(config),
+            sqs: aws_sdk_sqs::Client::new(config),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            events: aws_sdk_eventbridge::Client::new(config),
+            ses: aws_sdk_sesv2::Client::new(config),
+            secrets: aws_sdk_secretsmanager::Client::new(config),
+        }
+    }
+}
+
+/// Clients for `config`. Nothing is called yet; missing credentials show with the first call.
+pub async fn load(config: &AwsConfig) -> Clients {
+    let timeouts =
+        TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX));
+    if !config.region.is_empty() {
+        loader = loader.region(Region::new(config.region.clone()));
+    }
+    if let Some(profile) = &config.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(url) = &config.endpoint_url {
+        loader = loader.endpoint_url(url);
+        if url.starts_with("http://") {
+            // Without TLS: reading the system's certificates takes longer than a call to loopback.
+            loader = loader.http_client(aws_smithy_http_client::Builder::new().build_http());
+        }
+    }
+    Clients::new(&loader.load().await)
+}
