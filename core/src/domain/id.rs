@@ -91,7 +91,7 @@ impl PaymentId {
     pub fn shard(&self) -> u8 {
         // FNV-1a over the identifier: cheap, stable, spread evenly.
         let hash = self.0.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
-        u8::try_from(hash % u32::from(SHARDS)).unwrap_or(0)
+        u8::try_from(hash.checked_rem(u32::from(SHARDS)).unwrap_or(0)).unwrap_or(0)
     }
 
     /// When the identifier was made, in milliseconds since 1970.

@@ -140,7 +140,7 @@ pub enum Refusal {
 pub fn decide(payment: &Payment, command: Command, now: Timestamp, policy: &Policy) -> Result<Decision, Refusal> {
     let mut next = Draft::new(payment, now);
     match command {
-        Command::Claim { owner, hop } => claim(&mut next, owner, hop, policy)?,
+        Command::Claim { owner, hop } => claim(&mut next, &owner, hop, policy)?,
         Command::Approved(charge) => approved(&mut next, charge)?,
         Command::Declined { failure, soft } => declined(&mut next, failure, soft, policy)?,
         Command::NotApplied(failure) => attempt_ended(&mut next, &failure, AttemptState::NotApplied, EventKind::AttemptFailed)?,
@@ -152,7 +152,7 @@ pub fn decide(payment: &Payment, command: Command, now: Timestamp, policy: &Poli
         Command::Cancel { by, reason } => cancel(&mut next, &by, reason.as_deref())?,
         Command::RequestRefund { id, minor, by, reason } => request_refund(&mut next, id, minor, by, reason, policy)?,
         Command::StartRefund(id) => start_refund(&mut next, &id)?,
-        Command::RefundPaid { id, provider_id } => refund_paid(&mut next, &id, provider_id)?,
+        Command::RefundPaid { id, provider_id } => refund_paid(&mut next, &id, &provider_id)?,
         Command::RefundRefused { id, failure } => refund_refused(&mut next, &id, &failure)?,
     }
     Ok(next.decision)
@@ -236,7 +236,7 @@ fn after(now: Timestamp, delay: SignedDuration) -> Timestamp {
     now.saturating_add(delay).unwrap_or(Timestamp::MAX)
 }
 
-fn claim(next: &mut Draft, owner: String, hop: Value, policy: &Policy) -> Result<(), Refusal> {
+fn claim(next: &mut Draft, owner: &str, hop: Value, policy: &Policy) -> Result<(), Refusal> {
     let now = next.now;
     let open = !next.payment().status.is_final();
     next.require(open)?;
@@ -246,7 +246,7 @@ fn claim(next: &mut Draft, owner: String, hop: Value, policy: &Policy) -> Result
         return Err(Refusal::Leased { until: lease.until });
     }
     payment.fence = payment.fence.saturating_add(1);
-    payment.lease = Some(Lease { owner: owner.clone(), until: after(now, policy.lease) });
+    payment.lease = Some(Lease { owner: owner.to_owned(), until: after(now, policy.lease) });
     // A payment in review is claimed to ask the provider about it: no new attempt is made of that.
     let attempt = match payment.attempt.take() {
         Some(mut same) if !matches!(same.state, AttemptState::SoftDeclined) => {
@@ -261,7 +261,8 @@ fn claim(next: &mut Draft, owner: String, hop: Value, policy: &Policy) -> Result
             Attempt { number, provider_key, first_sent_at: now, state: AttemptState::Sent, calls: 1, ambiguous: false }
         }
     };
-    let detail = json!({"number": attempt.number, "key": attempt.provider_key, "call": attempt.calls, "fence": payment.fence, "worker": owner});
+    let detail =
+        json!({"number": attempt.number, "key": attempt.provider_key, "call": attempt.calls, "fence": payment.fence, "worker": owner});
     payment.attempt = Some(attempt);
     if first {
         next.event(EventKind::Queued, hop);
@@ -411,7 +412,16 @@ fn request_refund(
     payment.due_at = Some(after(at, policy.sweep_delay(0)));
     payment.redrives = 0;
     let detail = json!({"refund_id": id, "amount": minor, "currency": payment.money.currency(), "by": by, "reason": reason});
-    payment.refunds.push(Refund { id: id.clone(), minor, reason, by, at, state: RefundState::Pending, first_sent_at: None, provider_id: None });
+    payment.refunds.push(Refund {
+        id: id.clone(),
+        minor,
+        reason,
+        by,
+        at,
+        state: RefundState::Pending,
+        first_sent_at: None,
+        provider_id: None,
+    });
     next.event(EventKind::RefundRequested, detail);
     next.tell(OutboxKind::RefundRequested).refund = Some(id);
     Ok(())
@@ -440,11 +450,11 @@ fn close_refund(next: &mut Draft, kind: OutboxKind, id: &RefundId) {
     next.tell(kind).refund = Some(id.clone());
 }
 
-fn refund_paid(next: &mut Draft, id: &RefundId, provider_id: String) -> Result<(), Refusal> {
+fn refund_paid(next: &mut Draft, id: &RefundId, provider_id: &str) -> Result<(), Refusal> {
     let payment = next.payment();
     let refund = pending_refund(payment, id)?;
     refund.state = RefundState::Succeeded;
-    refund.provider_id = Some(provider_id.clone());
+    refund.provider_id = Some(provider_id.to_owned());
     let minor = refund.minor;
     let status = if payment.refunded_minor() == payment.money.minor() { Status::Refunded } else { Status::PartiallyRefunded };
     let may = payment.status.may_become(status);

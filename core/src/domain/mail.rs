@@ -84,7 +84,12 @@ fn receipt(payment: &Payment) -> Mail {
         name: payment.id.to_string(),
         to: payment.email.clone(),
         subject: format!("Receipt: {} for {}", payment.money, reference(payment)),
-        text: format!("Your payment went through.\n\nAmount: {}\n{card}Reference: {}\nPayment: {}\n", payment.money, reference(payment), payment.id),
+        text: format!(
+            "Your payment went through.\n\nAmount: {}\n{card}Reference: {}\nPayment: {}\n",
+            payment.money,
+            reference(payment),
+            payment.id
+        ),
     }
 }
 
@@ -111,6 +116,11 @@ fn refund_notice(payment: &Payment, refund: &Refund) -> Mail {
         name: format!("{}-{}", payment.id, refund.id),
         to: payment.email.clone(),
         subject: format!("Refund: {amount} for {}", reference(payment)),
-        text: format!("We gave {amount} back to you.\n\nReference: {}\nPayment: {}\nRefund: {}\n", reference(payment), payment.id, refund.id),
+        text: format!(
+            "We gave {amount} back to you.\n\nReference: {}\nPayment: {}\nRefund: {}\n",
+            reference(payment),
+            payment.id,
+            refund.id
+        ),
     }
 }

@@ -241,8 +241,10 @@ mod tests {
         for bad in ["XYZ", "XAU", "XXX", "XTS"] {
             assert_eq!(bad.parse::<Currency>(), Err(MoneyError::UnknownCurrency), "{bad}");
         }
-        let exponents: Vec<u32> =
-            ["EUR", "JPY", "KWD", "CLP", "ISK", "BHD", "CHF", "INR"].iter().map(|c| c.parse::<Currency>().expect("known").exponent()).collect();
+        let exponents: Vec<u32> = ["EUR", "JPY", "KWD", "CLP", "ISK", "BHD", "CHF", "INR"]
+            .iter()
+            .map(|c| c.parse::<Currency>().expect("known").exponent())
+            .collect();
         assert_eq!(exponents, [2, 0, 3, 0, 0, 3, 2, 2]);
     }
 

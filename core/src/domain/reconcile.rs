@@ -116,7 +116,11 @@ impl Out {
 
 fn row(payment: &Payment, out: &mut Out) {
     if payment.status.is_charged() != payment.charge.is_some() {
-        out.add(Store::Payments, BreakKind::Mismatch, format!("status is {} and a charge is {}", payment.status, if payment.charge.is_some() { "recorded" } else { "not recorded" }));
+        out.add(
+            Store::Payments,
+            BreakKind::Mismatch,
+            format!("status is {} and a charge is {}", payment.status, if payment.charge.is_some() { "recorded" } else { "not recorded" }),
+        );
     }
     let set_aside = payment.refunds.iter().filter(|refund| refund.state != super::payment::RefundState::Failed);
     let set_aside = set_aside.fold(0_i64, |sum, refund| sum.saturating_add(refund.minor));
@@ -173,7 +177,11 @@ fn accepted_event(evidence: &Evidence<'_>, out: &mut Out) {
     let money = evidence.payment.money;
     if told.is_some_and(|told| told != money.minor()) || currency.is_some_and(|told| told != money.currency().code()) {
         let told = told.unwrap_or_default();
-        out.add(Store::Payments, BreakKind::Mismatch, format!("amount is {} {}, accepted was {told} {}", money.minor(), money.currency(), currency.unwrap_or("?")));
+        out.add(
+            Store::Payments,
+            BreakKind::Mismatch,
+            format!("amount is {} {}, accepted was {told} {}", money.minor(), money.currency(), currency.unwrap_or("?")),
+        );
     }
 }
 
@@ -201,20 +209,43 @@ fn ledger(evidence: &Evidence<'_>, out: &mut Out) {
     for expected in expected(evidence.payment) {
         let place = found.iter().position(|tx| tx.kind == expected.kind && tx.reference == expected.reference);
         let Some(place) = place else {
-            out.add(Store::Ledger, BreakKind::Missing, format!("no {} {} of {} {}", expected.kind.as_str(), expected.reference, expected.amount_minor(), expected.currency));
+            out.add(
+                Store::Ledger,
+                BreakKind::Missing,
+                format!("no {} {} of {} {}", expected.kind.as_str(), expected.reference, expected.amount_minor(), expected.currency),
+            );
             continue;
         };
         let tx = found.swap_remove(place);
         if tx.sum() != 0 {
-            out.add(Store::Ledger, BreakKind::Mismatch, format!("postings of {} {} sum to {}, not 0", tx.kind.as_str(), tx.reference, tx.sum()));
+            out.add(
+                Store::Ledger,
+                BreakKind::Mismatch,
+                format!("postings of {} {} sum to {}, not 0", tx.kind.as_str(), tx.reference, tx.sum()),
+            );
         } else if !tx.same_as(&expected) {
             let (is, should) = (tx.amount_minor(), expected.amount_minor());
-            out.add(Store::Ledger, BreakKind::Mismatch, format!("{} {} is {is} {}, should be {should} {}", tx.kind.as_str(), tx.reference, tx.currency, expected.currency));
+            out.add(
+                Store::Ledger,
+                BreakKind::Mismatch,
+                format!("{} {} is {is} {}, should be {should} {}", tx.kind.as_str(), tx.reference, tx.currency, expected.currency),
+            );
         }
     }
     for tx in found {
         let kind = if evidence.payment.status.is_charged() { BreakKind::Duplicate } else { BreakKind::Orphan };
-        out.add(Store::Ledger, kind, format!("{} {} of {} {} answers to nothing in the payment ({})", tx.kind.as_str(), tx.reference, tx.amount_minor(), tx.currency, evidence.payment.status));
+        out.add(
+            Store::Ledger,
+            kind,
+            format!(
+                "{} {} of {} {} answers to nothing in the payment ({})",
+                tx.kind.as_str(),
+                tx.reference,
+                tx.amount_minor(),
+                tx.currency,
+                evidence.payment.status
+            ),
+        );
     }
 }
 
@@ -261,10 +292,25 @@ fn provider(evidence: &Evidence<'_>, out: &mut Out) {
     match (charges.first(), &payment.charge) {
         (None, Some(charge)) => out.add(Store::Provider, BreakKind::Missing, format!("does not know charge {}", charge.id)),
         (Some(found), None) if payment.status.is_final() => {
-            out.add(Store::Provider, BreakKind::Orphan, format!("took charge {} of {} {}, the payment is {}", found.id, found.minor, found.currency, payment.status));
+            out.add(
+                Store::Provider,
+                BreakKind::Orphan,
+                format!("took charge {} of {} {}, the payment is {}", found.id, found.minor, found.currency, payment.status),
+            );
         }
         (Some(found), Some(_)) if found.minor != payment.money.minor() || found.currency != payment.money.currency().code() => {
-            out.add(Store::Provider, BreakKind::Mismatch, format!("charge {} is {} {}, should be {} {}", found.id, found.minor, found.currency, payment.money.minor(), payment.money.currency()));
+            out.add(
+                Store::Provider,
+                BreakKind::Mismatch,
+                format!(
+                    "charge {} is {} {}, should be {} {}",
+                    found.id,
+                    found.minor,
+                    found.currency,
+                    payment.money.minor(),
+                    payment.money.currency()
+                ),
+            );
         }
         _ => {}
     }

@@ -125,7 +125,9 @@ impl Progress {
                     out.failed.remove(message_id);
                     out.unclear.insert(message_id.clone());
                 }
-                JournalEntry::Sent { message_id, .. } | JournalEntry::SentNotDeleted { message_id, .. } | JournalEntry::SentTwice { message_id } => {
+                JournalEntry::Sent { message_id, .. }
+                | JournalEntry::SentNotDeleted { message_id, .. }
+                | JournalEntry::SentTwice { message_id } => {
                     out.unclear.remove(message_id);
                     out.sent.insert(message_id.clone());
                 }
@@ -152,6 +154,9 @@ mod tests {
             JournalEntry::Sending { message_id: "b".into() },
         ];
         let progress = Progress::read(&entries);
-        assert_eq!((progress.sent, progress.unclear, progress.finished), (BTreeSet::from(["a".to_owned()]), BTreeSet::from(["b".to_owned()]), false));
+        assert_eq!(
+            (progress.sent, progress.unclear, progress.finished),
+            (BTreeSet::from(["a".to_owned()]), BTreeSet::from(["b".to_owned()]), false)
+        );
     }
 }

@@ -9,8 +9,8 @@ use super::apikey::Caller;
 use super::id::PaymentId;
 use super::money::{Currency, Money, MoneyError};
 use super::pan::contains_card_number;
-use super::text::{Email, Reference, Source, TextError, printable};
 use super::sha256_hex;
+use super::text::{Email, Reference, Source, TextError, printable};
 use crate::Timestamp;
 
 /// The largest request body, in bytes.
@@ -76,7 +76,8 @@ impl CreatePayment {
     pub fn parse(body: &[u8]) -> Result<Self, BadRequest> {
         let mut members = Members::read(body, &["amount", "currency", "source", "reference", "customer", "metadata"])?;
         let currency = members.text("currency")?;
-        let currency: Currency = currency.parse().map_err(|error: MoneyError| BadRequest::new("invalid_currency", "currency", error.to_string()))?;
+        let currency: Currency =
+            currency.parse().map_err(|error: MoneyError| BadRequest::new("invalid_currency", "currency", error.to_string()))?;
         let minor = amount(&members.required("amount")?, "amount", Some(currency))?;
         let money = Money::new(minor, currency).map_err(|error| money_error(error, "amount"))?;
         let source = members.parsed::<Source>("source", "invalid_source")?;
@@ -224,7 +225,8 @@ impl Members {
         }
         let Strict(value) = serde_json::from_slice(body).map_err(|error| {
             let duplicate = error.is_data();
-            let (code, what) = if duplicate { ("duplicate_field", "a member stands twice") } else { ("invalid_json", "the body is not valid JSON") };
+            let (code, what) =
+                if duplicate { ("duplicate_field", "a member stands twice") } else { ("invalid_json", "the body is not valid JSON") };
             // The parser's own words quote nothing of the body but may name a member; the place is enough.
             let deep = if error.to_string().starts_with("recursion limit") { ": nested too deeply" } else { "" };
             BadRequest::new(code, "", format!("{what}{deep}, at line {} column {}", error.line(), error.column()))
@@ -239,10 +241,14 @@ impl Members {
         };
         let this = Self { path, members };
         if let Some(name) = this.members.keys().find(|name| !known.contains(&name.as_str())) {
-            let shown: String = name.chars().filter(|c| c.is_ascii_graphic()).take(40).collect();
+            let shown: String = name.chars().filter(char::is_ascii_graphic).take(40).collect();
             no_card(name, "a member's name")?;
             let param = this.param(&shown);
-            return Err(BadRequest::new("unknown_field", &param, format!("`{param}` is not a known member; known are {}", known.join(", "))));
+            return Err(BadRequest::new(
+                "unknown_field",
+                &param,
+                format!("`{param}` is not a known member; known are {}", known.join(", ")),
+            ));
         }
         Ok(this)
     }
@@ -361,7 +367,8 @@ pub fn request_id(random: u64) -> String {
 mod tests {
     use super::*;
 
-    const GOOD: &str = r#"{"amount":1250,"currency":"EUR","source":"tok_visa","reference":"INV-1","customer":{"email":"a@example.com"},"metadata":{}}"#;
+    const GOOD: &str =
+        r#"{"amount":1250,"currency":"EUR","source":"tok_visa","reference":"INV-1","customer":{"email":"a@example.com"},"metadata":{}}"#;
 
     fn with(member: &str, value: &str) -> String {
         let mut body: Value = serde_json::from_str(GOOD).expect("JSON");
@@ -425,7 +432,11 @@ mod tests {
 
     #[test]
     fn card_numbers_are_refused_and_never_quoted() {
-        for (member, value) in [("reference", "\"4242 4242 4242 4242\""), ("metadata", "{\"note\":\"4242424242424242\"}"), ("source", "\"tok_4242424242424242\"")] {
+        for (member, value) in [
+            ("reference", "\"4242 4242 4242 4242\""),
+            ("metadata", "{\"note\":\"4242424242424242\"}"),
+            ("source", "\"tok_4242424242424242\""),
+        ] {
             let error = CreatePayment::parse(with(member, value).as_bytes()).expect_err("refused");
             assert_eq!(error.code, "card_number_not_allowed");
             assert!(!format!("{error:?}").contains("4242"), "{error:?}");

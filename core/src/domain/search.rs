@@ -367,7 +367,10 @@ mod tests {
     fn days_are_utc() {
         let t = |text: &str| text.parse::<Timestamp>().expect("a time");
         check("created:yesterday", &[(false, Term::Created { from: t("2026-11-21T00:00:00Z"), to: t("2026-11-22T00:00:00Z") })]);
-        check("created:2026-11-01..2026-11-02", &[(false, Term::Created { from: t("2026-11-01T00:00:00Z"), to: t("2026-11-03T00:00:00Z") })]);
+        check(
+            "created:2026-11-01..2026-11-02",
+            &[(false, Term::Created { from: t("2026-11-01T00:00:00Z"), to: t("2026-11-03T00:00:00Z") })],
+        );
         check("created:2h", &[(false, Term::Created { from: t("2026-11-22T13:00:00Z"), to: Timestamp::MAX })]);
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde_json::json;
 
+use crate::Timestamp;
 use crate::domain::apikey::Caller;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::id::PaymentId;
@@ -16,7 +17,6 @@ use crate::domain::sha256_hex;
 use crate::domain::text::IdempotencyKey;
 use crate::domain::work::archive_key;
 use crate::port::{Acceptance, Accepted, Clock, IdempotencyRow, IdempotencyScope, PaymentStore, PortError, Random};
-use crate::Timestamp;
 
 /// How long an idempotency key is remembered.
 pub(super) const KEY_KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
@@ -133,7 +133,14 @@ impl Accept {
     }
 }
 
-fn acceptance(payment: Payment, document: String, scope: IdempotencyScope, fingerprint: String, response: String, now: Timestamp) -> Acceptance {
+fn acceptance(
+    payment: Payment,
+    document: String,
+    scope: IdempotencyScope,
+    fingerprint: String,
+    response: String,
+    now: Timestamp,
+) -> Acceptance {
     let detail = json!({"amount": payment.money.minor(), "currency": payment.money.currency(), "reference": payment.reference});
     let mut outbox = OutboxEvent::new(&payment.id, payment.version, OutboxKind::PaymentAccepted, now);
     outbox.payload = Some(document);

@@ -108,13 +108,11 @@ impl Consumer {
 
     /// Hands one message to the handler; a panic is a retry of that message alone.
     pub async fn verdict(&self, message: &Received) -> (Verdict, bool) {
-        match AssertUnwindSafe(self.handler.handle(message)).catch_unwind().await {
-            Ok(verdict) => (verdict, false),
-            Err(_) => {
-                let reason = "the handler panicked; the log says where".to_owned();
-                (Verdict::Retry { class: "panic".to_owned(), reason, after: None }, true)
-            }
+        if let Ok(verdict) = AssertUnwindSafe(self.handler.handle(message)).catch_unwind().await {
+            return (verdict, false);
         }
+        let reason = "the handler panicked; the log says where".to_owned();
+        (Verdict::Retry { class: "panic".to_owned(), reason, after: None }, true)
     }
 
     /// What a verdict comes to at this receive: the last one that the policy allows makes a

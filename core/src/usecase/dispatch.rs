@@ -83,7 +83,8 @@ impl Dispatcher {
 
     /// Sends the payment's work message straight to the queue.
     pub async fn send_work(&self, id: &PaymentId) -> PortResult<()> {
-        let event = BusEvent { source: SOURCE.to_owned(), detail_type: REDRIVE.to_owned(), detail: redrive_detail(id), at: self.clock.now() };
+        let event =
+            BusEvent { source: SOURCE.to_owned(), detail_type: REDRIVE.to_owned(), detail: redrive_detail(id), at: self.clock.now() };
         let body = envelope(&format!("redrive-{id}"), &event);
         self.queues.send(WORK, Outgoing { body, ..Outgoing::default() }).await.map(drop)
     }
@@ -174,11 +175,8 @@ impl Sweeper {
         let dispatcher = &self.dispatcher;
         let Some(payment) = dispatcher.store.get(id).await? else { return Ok(None) };
         let now = dispatcher.clock.now();
-        let decision = match decide(&payment, Command::Redrive, now, &self.policy) {
-            Ok(decision) => decision,
-            // Somebody was faster, or nothing is pending any more.
-            Err(_) => return Ok(None),
-        };
+        // Somebody was faster, or nothing is pending any more.
+        let Ok(decision) = decide(&payment, Command::Redrive, now, &self.policy) else { return Ok(None) };
         let next = decision.payment.clone();
         let outbox = decision.outbox.clone();
         // Sent before the commit: a message too many is harmless, one too few is not.

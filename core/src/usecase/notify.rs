@@ -49,6 +49,8 @@ struct Tries {
     tried: u64,
     refused: u64,
     closed: bool,
+    /// When the last try was made, unless its refusal is known.
+    open_since: Option<crate::Timestamp>,
 }
 
 fn retry(what: &str, error: &PortError) -> Verdict {
@@ -80,6 +82,13 @@ impl Notifier {
         if tries.closed {
             return Verdict::Done;
         }
+        // Another notifier may be sending it at this moment (the event came twice, or two events of
+        // one payment): only a try that is older than a lease counts as one whose fate is unknown.
+        let now = self.clock.now();
+        if tries.open_since.is_some_and(|since| now.duration_since(since) < self.policy.lease) {
+            let reason = "it is being sent, or its fate is not known yet".to_owned();
+            return Verdict::Retry { class: "leased".to_owned(), reason, after: None };
+        }
         let next = tries.tried.saturating_add(1);
         if tries.tried.saturating_sub(tries.refused) >= u64::from(self.policy.mail_tries_max) {
             let note = self.note(mail, EventKind::MailUnconfirmed, "unconfirmed", json!({"tries": tries.tried}));
@@ -99,7 +108,8 @@ impl Notifier {
             }
             Err(error) if error.kind == ErrorKind::Ambiguous => retry("mail", &error),
             Err(error) => {
-                let refused = self.note(mail, EventKind::MailRefused, &format!("refused:{next}"), json!({"try": next, "why": error.chain()}));
+                let refused =
+                    self.note(mail, EventKind::MailRefused, &format!("refused:{next}"), json!({"try": next, "why": error.chain()}));
                 if let Err(error) = self.written(id, &refused).await {
                     return retry("store", &error);
                 }
@@ -134,8 +144,14 @@ fn tries(events: &[Event], mail: &Mail) -> Tries {
     let mut tries = Tries::default();
     for event in ours {
         match event.kind {
-            EventKind::MailAttempt => tries.tried = tries.tried.saturating_add(1),
-            EventKind::MailRefused => tries.refused = tries.refused.saturating_add(1),
+            EventKind::MailAttempt => {
+                tries.tried = tries.tried.saturating_add(1);
+                tries.open_since = Some(event.at);
+            }
+            EventKind::MailRefused => {
+                tries.refused = tries.refused.saturating_add(1);
+                tries.open_since = None;
+            }
             _ => tries.closed = true,
         }
     }

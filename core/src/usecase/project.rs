@@ -89,7 +89,8 @@ impl Projector {
             return Verdict::Done;
         }
         let detail = json!({"status": payment.status, "version": payment.version});
-        let note = Note { once: format!("indexed:{}", payment.version), event: NewEvent::new(self.clock.now(), EventKind::Indexed, detail) };
+        let note =
+            Note { once: format!("indexed:{}", payment.version), event: NewEvent::new(self.clock.now(), EventKind::Indexed, detail) };
         match self.note(&payment.id, &note).await {
             Ok(()) => Verdict::Done,
             Err(error) => retry("store", &error),

@@ -102,9 +102,8 @@ impl Reconciler {
         }
         for payments in payments.chunks(16) {
             let checks = payments.iter().map(|payment| {
-                let none = (&[] as &[Transaction], &[] as &[PaymentDoc]);
-                let transactions = transactions.get(&payment.id).map_or(none.0, Vec::as_slice);
-                let docs = docs.get(&payment.id).map_or(none.1, Vec::as_slice);
+                let transactions = transactions.get(&payment.id).map_or(&[][..], Vec::as_slice);
+                let docs = docs.get(&payment.id).map_or(&[][..], Vec::as_slice);
                 self.check_one(payment, transactions, docs)
             });
             for (payment, breaks) in payments.iter().zip(try_join_all(checks).await?) {
@@ -176,13 +175,19 @@ impl Reconciler {
         loop {
             let page = self.archive.list(from.as_deref(), PAGE).await?;
             let mut ids = BTreeSet::new();
+            let mut foreign = Vec::new();
             for object in &page.objects {
                 match payment_of_key(&object.key) {
                     Some(id) => {
                         ids.insert(id);
                     }
-                    None => report.breaks.push(foreign_object(&object.key)),
+                    None => foreign.push((object.key.as_str(), payment_in(&object.key))),
                 }
+            }
+            let named = foreign.iter().filter_map(|(_, id)| id.clone()).collect();
+            let unknown = self.missing(&named).await?;
+            for (key, id) in foreign {
+                report.breaks.push(foreign_object(key, id.filter(|id| !unknown.contains(id))));
             }
             for id in self.missing(&ids).await? {
                 report.breaks.push(Break::new(id.as_str(), Store::Archive, BreakKind::Orphan, "an archived request, and no such payment"));
@@ -210,11 +215,21 @@ impl Reconciler {
     }
 }
 
-/// An object whose key is no payment's: a copy of one, if the key holds a payment's id.
-fn foreign_object(key: &str) -> Break {
-    let id = key.find("pay_").and_then(|start| key.get(start..start.saturating_add(30))).and_then(|id| id.parse::<PaymentId>().ok());
+/// The payment whose id stands somewhere in an object's key.
+fn payment_in(key: &str) -> Option<PaymentId> {
+    let start = key.find(PaymentId::PREFIX)?;
+    key.get(start..start.saturating_add(30))?.parse().ok()
+}
+
+/// An object whose key is no payment's: a copy, when it names a payment that there is.
+fn foreign_object(key: &str, id: Option<PaymentId>) -> Break {
     match id {
         Some(id) => Break::new(id.as_str(), Store::Archive, BreakKind::Duplicate, format!("a second object, {key}")),
-        None => Break::new(key, Store::Archive, BreakKind::Orphan, "an object that is no payment's"),
+        None => Break::new(
+            payment_in(key).map_or_else(|| key.to_owned(), |id| id.to_string()),
+            Store::Archive,
+            BreakKind::Orphan,
+            format!("an object that is no payment's, {key}"),
+        ),
     }
 }

@@ -16,8 +16,8 @@ use crate::domain::policy::Policy;
 use crate::domain::sha256_hex;
 use crate::domain::work::{Job, Verdict, parse};
 use crate::port::{
-    Archive, ChargeOutcome, ChargeRequest, Clock, Committed, ErrorKind, PaymentStore, PortError, PortResult, Provider, Received, RefundOutcome,
-    RefundRequest,
+    Archive, ChargeOutcome, ChargeRequest, Clock, Committed, ErrorKind, PaymentStore, PortError, PortResult, Provider, Received,
+    RefundOutcome, RefundRequest,
 };
 
 /// Processes payments and pays refunds out.
@@ -186,7 +186,8 @@ impl Worker {
         };
         // A question that failed leaves the attempt as it was before: its outcome is still not known.
         let asked = claimed.step != ProviderStep::Charge && what != "charging";
-        let harmless = !asked && matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Denied | ErrorKind::Permanent);
+        let harmless =
+            !asked && matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Denied | ErrorKind::Permanent);
         let command = if harmless { Command::NotApplied(failure) } else { Command::Unknown(failure) };
         match self.settle(claimed, command).await {
             Verdict::Done => verdict,
@@ -202,7 +203,8 @@ impl Worker {
             Err(refusal) => return retry("contended", refusal.to_string()),
         };
         let again = decision.payment.status == Status::Processing;
-        let soft = decision.payment.attempt.as_ref().is_some_and(|attempt| attempt.state == crate::domain::payment::AttemptState::SoftDeclined);
+        let soft =
+            decision.payment.attempt.as_ref().is_some_and(|attempt| attempt.state == crate::domain::payment::AttemptState::SoftDeclined);
         let change = decided(&claimed.payment, decision, now);
         match self.store.commit(&change).await {
             Ok(Committed::Done) => {
@@ -228,18 +230,15 @@ impl Worker {
         };
         let now = self.clock.now();
         let first_sent_at = before.refund(refund_id).and_then(|refund| refund.first_sent_at);
-        let decision = match decide(&before, start, now, &self.policy) {
-            Ok(decision) => decision,
-            // Paid out or refused already.
-            Err(_) => return Verdict::Done,
-        };
-        let change = decided(&before, decision, now);
-        match self.store.commit(&change).await {
+        // Otherwise it was paid out or refused already.
+        let Ok(decision) = decide(&before, start, now, &self.policy) else { return Verdict::Done };
+        let started = decided(&before, decision, now);
+        match self.store.commit(&started).await {
             Ok(Committed::Done) => {}
             Ok(_) => return retry("contended", "another worker was faster"),
             Err(error) => return port_retry("store", &error),
         }
-        let payment = change.payment;
+        let payment = started.payment;
         let (Some(refund), Some(charge)) = (payment.refund(refund_id), payment.charge.as_ref()) else {
             return dead("schema_error", "a refund of a payment that has no charge");
         };
@@ -267,7 +266,10 @@ impl Worker {
             match self.provider.find_refund(request).await {
                 Ok(Some(provider_id)) => return Ok(paid(provider_id)),
                 Ok(None) if self.clock.now().duration_since(sent_at) >= self.policy.provider_window => {
-                    return Err(dead("outcome_unknown", "the refund may have been paid out, the provider finds nothing, and its key has run out"));
+                    return Err(dead(
+                        "outcome_unknown",
+                        "the refund may have been paid out, the provider finds nothing, and its key has run out",
+                    ));
                 }
                 Ok(None) => {}
                 Err(error) => return Err(port_retry("provider", &error)),

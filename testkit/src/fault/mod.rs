@@ -144,7 +144,6 @@ impl Chaos {
         state.calls.push(call);
         let fate = match &state.plan {
             _ if state.crashed => Fate::CrashBefore,
-            Plan::Nothing => Fate::Fine,
             Plan::CrashAt { call, after } if *call == number => {
                 if *after {
                     Fate::CrashAfter
@@ -152,7 +151,7 @@ impl Chaos {
                     Fate::CrashBefore
                 }
             }
-            Plan::CrashAt { .. } => Fate::Fine,
+            Plan::Nothing | Plan::CrashAt { .. } => Fate::Fine,
             Plan::Dice { chances, .. } => {
                 let chances = *chances;
                 roll(chances, state.dice.next_u64() % 1000)
