@@ -1,0 +1,121 @@
+//! Finding the intents of a payment and the refunds of an intent.
+
+use payops_core::domain::id::PaymentId;
+use payops_core::port::{ErrorKind, PortError, PortResult};
+use reqwest::StatusCode;
+
+use super::api::Answer;
+use super::wire::{Intent, Page, RefundObject};
+use super::{EXPAND, HttpProvider};
+
+/// The largest page that Stripe gives.
+const PAGE: &str = "100";
+/// Objects to be told in full with each intent of a page.
+const EXPAND_EACH: [(&str, &str); 2] = [("expand[]", "data.latest_charge"), ("expand[]", "data.payment_method")];
+/// After so many pages a listing is given up on: an incomplete one must not pass for "not found".
+const PAGES_MAX: usize = 1_000;
+/// How far our clock, which dates payments, may be ahead of the provider's.
+const SKEW_S: u64 = 24 * 60 * 60;
+
+impl HttpProvider {
+    /// Every intent that was made for the payment, as it stands now.
+    pub(super) async fn intents(&self, payment: &PaymentId) -> PortResult<Vec<Intent>> {
+        let Some(found) = self.search(payment).await? else { return self.list(payment).await };
+        let mut intents = Vec::with_capacity(found.len());
+        for intent in found {
+            // What the search knows of an intent may be old, except that success is final.
+            intents.push(if intent.status == "succeeded" { intent } else { self.reread(intent).await? });
+        }
+        Ok(intents)
+    }
+
+    /// By the search; `None` where it is not offered.
+    async fn search(&self, payment: &PaymentId) -> PortResult<Option<Vec<Intent>>> {
+        let query = format!("metadata['payment_id']:'{payment}'");
+        let mut found = Vec::new();
+        let mut next: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let mut parameters = vec![("query", query.as_str()), ("limit", PAGE)];
+            parameters.extend(EXPAND_EACH);
+            parameters.extend(next.as_deref().map(|page| ("page", page)));
+            let page = match self.api.get::<Page<Intent>>("/v1/payment_intents/search", &parameters).await? {
+                Answer::Done(page) => page,
+                // Accounts of some countries have no search, nor have older servers of this shape.
+                Answer::Refused(refused) if matches!(refused.status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) => return Ok(None),
+                Answer::Refused(refused) => return Err(refused.into_port()),
+            };
+            found.extend(page.data.into_iter().filter(|intent| is_of(intent, payment)));
+            match page.next.filter(|_| page.has_more) {
+                Some(page) => next = Some(page),
+                None => return Ok(Some(found)),
+            }
+        }
+        Err(too_many())
+    }
+
+    async fn reread(&self, intent: Intent) -> PortResult<Intent> {
+        match self.api.get::<Intent>(&format!("/v1/payment_intents/{}", intent.id), &EXPAND).await? {
+            Answer::Done(fresh) => Ok(fresh),
+            Answer::Refused(refused) => Err(refused.into_port()),
+        }
+    }
+
+    /// By paging through all intents made since the payment was.
+    async fn list(&self, payment: &PaymentId) -> PortResult<Vec<Intent>> {
+        let since = (payment.created_ms() / 1_000).saturating_sub(SKEW_S).to_string();
+        let mut filter = EXPAND_EACH.to_vec();
+        filter.push(("created[gte]", &since));
+        let mut all = self.pages::<Intent>("/v1/payment_intents", &filter, |intent| &intent.id).await?;
+        if all.is_none() {
+            // Without the filter it takes longer and finds the same.
+            all = self.pages::<Intent>("/v1/payment_intents", &EXPAND_EACH, |intent| &intent.id).await?;
+        }
+        Ok(all.ok_or_else(no_list)?.into_iter().filter(|intent| is_of(intent, payment)).collect())
+    }
+
+    /// Every refund of an intent.
+    pub(super) async fn refunds(&self, intent: &str) -> PortResult<Vec<RefundObject>> {
+        let refunds = self.pages("/v1/refunds", &[("payment_intent", intent)], |refund: &RefundObject| &refund.id).await?;
+        // Not to be told from "there are none" would mean to pay out again.
+        refunds.ok_or_else(|| PortError::new(ErrorKind::Permanent, "the provider does not list the refunds of a charge"))
+    }
+
+    /// All entries of a list; `None` where the list, or a filter of it, is not known.
+    async fn pages<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        filter: &[(&str, &str)],
+        id: impl Fn(&T) -> &String,
+    ) -> PortResult<Option<Vec<T>>> {
+        let mut all: Vec<T> = Vec::new();
+        for _ in 0..PAGES_MAX {
+            let mut parameters = vec![("limit", PAGE)];
+            parameters.extend(filter);
+            let after = all.last().map(|entry| id(entry).clone());
+            parameters.extend(after.as_deref().map(|after| ("starting_after", after)));
+            let page = match self.api.get::<Page<T>>(path, &parameters).await? {
+                Answer::Done(page) => page,
+                Answer::Refused(refused) if matches!(refused.status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) => return Ok(None),
+                Answer::Refused(refused) => return Err(refused.into_port()),
+            };
+            let more = page.has_more && !page.data.is_empty();
+            all.extend(page.data);
+            if !more {
+                return Ok(Some(all));
+            }
+        }
+        Err(too_many())
+    }
+}
+
+fn is_of(intent: &Intent, payment: &PaymentId) -> bool {
+    intent.metadata.get("payment_id").is_some_and(|id| id == payment.as_str())
+}
+
+fn too_many() -> PortError {
+    PortError::new(ErrorKind::Unavailable, "the provider lists more than can be looked through")
+}
+
+fn no_list() -> PortError {
+    PortError::new(ErrorKind::Permanent, "the provider offers neither search nor list of charges")
+}

@@ -1,0 +1,105 @@
+//! The acquirer's file: opening it, its version, and what its failures mean.
+
+use std::path::Path;
+use std::time::Duration;
+
+use payops_core::port::{ErrorKind, PortError, PortResult};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+/// The version that `schema.sql` makes.
+const VERSION: i64 = 1;
+/// Marks the file as an acquirer's (`PRAGMA application_id`): "pacq" in ASCII.
+const APPLICATION: i64 = 0x7061_6371;
+/// How long a write waits for another process's.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Two processes that make the same file at once can find it locked in a way that SQLite does not wait for.
+const TRIES: u32 = 100;
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+
+/// Opens the file, making it if it is not there.
+pub(super) async fn open(path: &Path) -> PortResult<SqliteConnection> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT);
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match make(&options).await {
+            Err(error) if error.kind == ErrorKind::Unavailable && tries < TRIES => tokio::time::sleep(BETWEEN_TRIES).await,
+            result => return result,
+        }
+    }
+}
+
+/// Opens the file for reading only.
+pub(super) async fn open_read_only(path: &Path) -> PortResult<SqliteConnection> {
+    if !path.exists() {
+        return Err(PortError::new(ErrorKind::NotFound, "there is no acquirer file of that name"));
+    }
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);
+    let mut db = options.connect().await.map_err(failed)?;
+    if is_made(&mut db).await? { Ok(db) } else { Err(PortError::new(ErrorKind::Corrupt, "the file holds no acquirer")) }
+}
+
+async fn make(options: &SqliteConnectOptions) -> PortResult<SqliteConnection> {
+    let mut db = options.connect().await.map_err(failed)?;
+    let mut tx = db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    if !is_made(&mut tx).await? {
+        sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *tx).await.map_err(failed)?;
+        let stamp = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(stamp)).execute(&mut *tx).await.map_err(failed)?;
+    }
+    tx.commit().await.map_err(failed)?;
+    Ok(db)
+}
+
+async fn is_made(db: &mut SqliteConnection) -> PortResult<bool> {
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *db).await.map_err(failed)?;
+    let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *db).await.map_err(failed)?;
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *db).await.map_err(failed)?;
+    if tables == 0 && version == 0 {
+        return Ok(false);
+    }
+    if application != APPLICATION {
+        return Err(PortError::new(ErrorKind::Corrupt, "the file is a database, but not an acquirer's"));
+    }
+    if version > VERSION {
+        let message = format!("the acquirer file has schema version {version}; this program knows versions up to {VERSION}");
+        return Err(PortError::new(ErrorKind::Corrupt, message));
+    }
+    Ok(true)
+}
+
+/// A failure before COMMIT was asked for: nothing was written.
+pub(super) fn failed(error: sqlx::Error) -> PortError {
+    let kind = match &error {
+        sqlx::Error::Database(_) => kind_of(&error).unwrap_or(ErrorKind::Permanent),
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => ErrorKind::Corrupt,
+        _ => ErrorKind::Unavailable,
+    };
+    PortError::because(kind, "the acquirer file could not be used", error)
+}
+
+/// A failure of COMMIT: unless the database refused, it may have been written.
+pub(super) fn commit_failed(error: sqlx::Error) -> PortError {
+    let kind = kind_of(&error).filter(|kind| *kind == ErrorKind::NotWritable).unwrap_or(ErrorKind::Ambiguous);
+    PortError::because(kind, "the acquirer file did not take a commit", error)
+}
+
+/// Result codes: <https://www.sqlite.org/rescode.html>; the low byte is the primary one.
+fn kind_of(error: &sqlx::Error) -> Option<ErrorKind> {
+    let code = error.as_database_error()?.code()?.parse::<i32>().ok()?;
+    Some(match code & 0xff {
+        3 | 23 => ErrorKind::Denied,
+        5 | 6 | 10 => ErrorKind::Unavailable,
+        8 | 13 => ErrorKind::NotWritable,
+        11 | 26 => ErrorKind::Corrupt,
+        14 => ErrorKind::NotFound,
+        _ => ErrorKind::Permanent,
+    })
+}
