@@ -1,1 +1,30 @@
-//! The worker: as a Lambda function and as a poller.
+//! The worker: core's `Worker` behind a queue. Two shells around one handler: a long-polling
+//! process ([`run`]) and a Lambda function ([`handle_batch`]).
+
+pub mod aws;
+mod batch;
+mod record;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use payops_core::port::{Queues, Random};
+use payops_core::usecase::{Consumed, Consumer, Worker};
+use payops_runtime::{ConsumeSettings, Pulse, consume};
+use tokio_util::sync::CancellationToken;
+
+pub use batch::{BatchSettings, handle_batch, run_lambda};
+
+/// The consumer of the worker's queue. `visibility` is how long a received message stays hidden:
+/// longer than a payment takes, provider time-outs included.
+#[must_use]
+pub fn consumer(worker: Worker, queues: Arc<dyn Queues>, random: Arc<dyn Random>, visibility: Duration) -> Consumer {
+    let (queue, policy) = (worker.queue.clone(), worker.policy.clone());
+    Consumer { queues, queue, handler: Arc::new(worker), random, policy, visibility }
+}
+
+/// Serves the queue until `stop`, then waits for the messages under way; what became of all of
+/// them is returned.
+pub async fn run(consumer: Consumer, settings: ConsumeSettings, stop: &CancellationToken, pulse: &Pulse) -> Consumed {
+    consume(consumer, settings, stop, pulse).await
+}

@@ -1,0 +1,166 @@
+//! One environment at work: its API, its consumers, its relay and its sweeper.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use payops_core::domain::bus::{NOTIFICATIONS, QUEUES, WORK};
+use payops_core::port::Provider;
+use payops_core::usecase::{Consumer, Handler, Notifier, Projector, Relay, Sweeper, Worker};
+use payops_payments::api::{ApiLimits, ApiPorts, ApiSecrets, ApiState, router};
+use payops_payments::{ServeLimits, projector, relay, serve, sweeper};
+use payops_runtime::{ConsumeSettings, Pulse, consume};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::data_dir::ReadyEnv;
+use crate::error::LocalError;
+use crate::stores::Stores;
+
+/// How long a received message stays hidden: a killed platform's messages come back after it.
+const VISIBILITY: Duration = Duration::from_secs(20);
+/// How often the relay looks for what was left behind.
+const RELAY_EVERY: Duration = Duration::from_secs(1);
+/// How often the sweeper looks for what came to no end.
+const SWEEP_EVERY: Duration = Duration::from_secs(2);
+/// How long work that is under way at the stop is waited for.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Messages handled side by side, by queue.
+const WORKERS: usize = 32;
+const PROJECTORS: usize = 64;
+const NOTIFIERS: usize = 16;
+
+/// One running environment.
+pub(crate) struct Platform {
+    pub(crate) stores: Stores,
+    pub(crate) ready: ReadyEnv,
+    api: ApiState,
+    listening: TaskTracker,
+    working: TaskTracker,
+    stop_api: CancellationToken,
+    stop_work: CancellationToken,
+}
+
+impl Platform {
+    /// Starts the environment. `port` is where its API was the last time: clients that survived
+    /// a restart find it there again, unless somebody else has taken the port.
+    pub(crate) async fn start(stores: Stores, port: Option<u16>) -> Result<Self, LocalError> {
+        let listener =
+            listen(port).await.map_err(|source| LocalError::Io { what: "listening on the loopback address".to_owned(), source })?;
+        let address = listener.local_addr().map_err(|source| LocalError::Io { what: "reading the port".to_owned(), source })?;
+        let ready = ReadyEnv { name: stores.env.clone(), api_url: format!("http://{address}"), api_key: stores.api_key.clone() };
+        let (stop_api, stop_work) = (CancellationToken::new(), CancellationToken::new());
+        let api = ApiState::new(
+            ApiPorts {
+                store: stores.ports.store.clone(),
+                keys: stores.ports.keys.clone(),
+                provider: stores.acquirer.clone(),
+                dispatcher: stores.ports.dispatcher(),
+                clock: stores.ports.clock.clone(),
+                random: stores.ports.random.clone(),
+                policy: stores.ports.policy.clone(),
+            },
+            ApiSecrets { pepper: stores.pepper.clone(), cursor: stores.cursor_key.clone() },
+            ApiLimits::default(),
+            stop_api.clone(),
+        );
+        let platform = Self { stores, ready, api, listening: TaskTracker::new(), working: TaskTracker::new(), stop_api, stop_work };
+        platform.spawn(listener);
+        Ok(platform)
+    }
+
+    fn spawn(&self, listener: TcpListener) {
+        let limits = ServeLimits { drain: DRAIN, ..ServeLimits::default() };
+        self.listening.spawn(serve(listener, router(self.api.clone()), self.stop_api.clone(), limits));
+        self.listening.close();
+        let ports = &self.stores.ports;
+        let provider: Arc<dyn Provider> = self.stores.acquirer.clone();
+        let worker = Worker {
+            store: ports.store.clone(),
+            archive: ports.archive.clone(),
+            provider,
+            dispatcher: ports.dispatcher(),
+            clock: ports.clock.clone(),
+            policy: ports.policy.clone(),
+            name: format!("{}-{}", self.stores.env, std::process::id()),
+            queue: WORK.to_owned(),
+        };
+        let notifier = Notifier {
+            store: ports.store.clone(),
+            mailer: self.stores.mailer.clone(),
+            clock: ports.clock.clone(),
+            policy: ports.policy.clone(),
+        };
+        self.consume(self.consumer(WORK, Arc::new(worker)), WORKERS);
+        self.consume(self.consumer(NOTIFICATIONS, Arc::new(notifier)), NOTIFIERS);
+        let projecting =
+            Projector { store: ports.store.clone(), ledger: ports.ledger.clone(), index: ports.index.clone(), clock: ports.clock.clone() };
+        let consumer = projector::consumer(projecting, ports.queues.clone(), ports.random.clone(), ports.policy.clone(), VISIBILITY);
+        self.consume(consumer, PROJECTORS);
+        let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_secs(60)));
+        let relaying = Relay { dispatcher: ports.dispatcher(), grace: SignedDuration::from_secs(2) };
+        self.working.spawn(async move { relay::run(relaying, RELAY_EVERY, &stop, &pulse).await });
+        let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_secs(60)));
+        let sweeping = Sweeper { dispatcher: ports.dispatcher(), policy: ports.policy.clone() };
+        self.working.spawn(async move { sweeper::run(sweeping, SWEEP_EVERY, &stop, &pulse).await });
+        self.working.close();
+    }
+
+    fn consumer(&self, queue: &str, handler: Arc<dyn Handler>) -> Consumer {
+        let ports = &self.stores.ports;
+        Consumer {
+            queues: ports.queues.clone(),
+            queue: queue.to_owned(),
+            handler,
+            random: ports.random.clone(),
+            policy: ports.policy.clone(),
+            visibility: VISIBILITY,
+        }
+    }
+
+    fn consume(&self, consumer: Consumer, concurrency: usize) {
+        let settings = ConsumeSettings { concurrency, wait: Duration::from_secs(1), drain: DRAIN };
+        let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_secs(60)));
+        self.working.spawn(async move { consume(consumer, settings, &stop, &pulse).await });
+    }
+
+    /// Ends in order: no new requests, open ones answered and dispatched, then what lies in the
+    /// queues is worked off for a while, then messages under way are finished. Whatever is left
+    /// is durable and is taken up by the next start.
+    pub(crate) async fn stop(&self) {
+        self.stop_api.cancel();
+        self.listening.wait().await;
+        self.api.drain(DRAIN).await;
+        drop(tokio::time::timeout(DRAIN, self.worked_off()).await);
+        self.stop_work.cancel();
+        self.working.wait().await;
+        self.stores.close().await;
+    }
+
+    async fn worked_off(&self) {
+        loop {
+            let mut busy = 0;
+            for queue in QUEUES {
+                // Delayed retries are not waited for: they are minutes away.
+                busy += self.stores.ports.queues.stats(queue).await.map_or(0, |stats| stats.visible);
+            }
+            if busy == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+async fn listen(port: Option<u16>) -> std::io::Result<TcpListener> {
+    let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    if let Some(port) = port
+        && let Ok(listener) = TcpListener::bind(at(port)).await
+    {
+        return Ok(listener);
+    }
+    TcpListener::bind(at(0)).await
+}

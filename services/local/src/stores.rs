@@ -1,0 +1,231 @@
+//! Opening the stores of one environment in a data directory.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use payops_core::domain::apikey;
+use payops_core::domain::policy::Policy;
+use payops_core::port::{Clock, ErrorKind, KeyStore as _, Mailer, PortError, Ports, Random, Secrets as _};
+use payops_embedded::{EmbeddedBus, EmlMailer, FileArchive, FileSecrets, OsRandom, SqliteQueues, SqliteStore, SystemClock};
+use payops_ledger::SqliteLedger;
+use payops_provider::{AcquirerOptions, SimulatedAcquirer};
+use payops_search::{IndexOptions, TantivyIndex};
+use secrecy::SecretString;
+
+use crate::data_dir::DataDir;
+use crate::error::LocalError;
+
+/// What the caller wants to do with the stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Look only: nothing is written, not even a migration.
+    Read,
+    /// Change things, beside a platform that may be running.
+    Write,
+}
+
+/// What tests turn by hand and a running platform takes from the machine.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+    /// Times and limits.
+    pub policy: Policy,
+    /// How slow the simulated acquirer is.
+    pub acquirer: AcquirerOptions,
+    /// How often the search index commits.
+    pub index_commit: Duration,
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+            policy: policy(),
+            acquirer: AcquirerOptions { slow: Duration::from_millis(1200), timeout: Duration::from_secs(2) },
+            index_commit: Duration::from_millis(100),
+        }
+    }
+}
+
+/// The platform's times on one machine: shorter than in production, so that a demo shows in
+/// seconds what would take minutes.
+#[must_use]
+pub fn policy() -> Policy {
+    Policy {
+        lease: SignedDuration::from_secs(15),
+        sweep_after: SignedDuration::from_secs(20),
+        retry_first: SignedDuration::from_millis(500),
+        retry_max: SignedDuration::from_secs(30),
+        ..Policy::default()
+    }
+}
+
+/// The stores of one environment, as the platform itself opens them.
+#[derive(Clone)]
+pub struct Stores {
+    /// Its name.
+    pub env: String,
+    /// The ports over them.
+    pub ports: Ports,
+    /// Its payments, for counting.
+    pub payments: Arc<SqliteStore>,
+    /// Its queues, for counting.
+    pub queues: Arc<SqliteQueues>,
+    /// Its search index, for damaging it in tests.
+    pub index: Arc<TantivyIndex>,
+    /// Its acquirer, for mending.
+    pub acquirer: Arc<SimulatedAcquirer>,
+    /// Its mails.
+    pub mailer: Arc<dyn Mailer>,
+    /// Hashes API keys.
+    pub pepper: SecretString,
+    /// Seals list cursors.
+    pub cursor_key: SecretString,
+    /// The key of the demo's merchant.
+    pub api_key: SecretString,
+}
+
+/// Whom the demo's mails are from.
+const FROM: &str = "payments@payops.example";
+
+impl Stores {
+    /// Opens everything for the process that runs the platform, and makes what is not there yet.
+    pub async fn open(data: &DataDir, env: &str, around: &Surroundings) -> Result<Self, LocalError> {
+        let dir = data.env(env)?;
+        let payments = Arc::new(
+            SqliteStore::open(&dir.join("payments.db"), Arc::clone(&around.clock)).await.map_err(LocalError::store("payments", env))?,
+        );
+        let queues = SqliteQueues::open(&dir.join("queues.db"), around.clock.clone(), around.random.clone())
+            .await
+            .map_err(LocalError::store("queues", env))?;
+        // The consumer gives up by itself, with a reason. The queue's own limit is there for
+        // messages that no consumer lives to judge.
+        let backstop = around.policy.receives_max.saturating_mul(2);
+        queues.create_platform_queues(backstop).await.map_err(LocalError::store("queues", env))?;
+        let queues = Arc::new(queues);
+        let bus = Arc::new(EmbeddedBus::new(queues.clone(), around.clock.clone(), around.random.clone()));
+        let archive = FileArchive::open(&dir.join("archive"), bus.clone(), around.clock.clone(), around.random.clone())
+            .map_err(LocalError::store("archive", env))?;
+        let ledger = SqliteLedger::open(&dir.join("ledger.db")).await.map_err(LocalError::store("ledger", env))?;
+        let options = IndexOptions { commit_every: around.index_commit };
+        let index = Arc::new(TantivyIndex::open(&dir.join("index"), options).await.map_err(LocalError::store("index", env))?);
+        let acquirer = SimulatedAcquirer::open(&dir.join("acquirer.db"), around.clock.clone(), around.acquirer.clone()).await;
+        let acquirer = Arc::new(acquirer.map_err(LocalError::store("acquirer", env))?);
+        let from = FROM
+            .parse()
+            .map_err(|error| LocalError::store("mail", env)(PortError::because(ErrorKind::Permanent, "the sender's address", error)))?;
+        let mailer = EmlMailer::open(&dir.join("mail"), from, around.clock.clone(), around.random.clone())
+            .map_err(LocalError::store("mail", env))?;
+        let secrets = FileSecrets::open(&dir.join("secrets"), around.random.clone()).map_err(LocalError::store("secrets", env))?;
+        let pepper = secrets.get_or_create("api-key-pepper").await.map_err(LocalError::store("secrets", env))?;
+        let cursor_key = secrets.get_or_create("cursor-key").await.map_err(LocalError::store("secrets", env))?;
+        let live = env == "prod";
+        secrets.put_if_absent("api-key", new_key(live, &*around.random)).await.map_err(LocalError::store("secrets", env))?;
+        let api_key = secrets.get("api-key").await.map_err(LocalError::store("secrets", env))?;
+        let ports = Ports {
+            store: payments.clone(),
+            keys: payments.clone(),
+            queues: queues.clone(),
+            archive: Arc::new(archive),
+            bus,
+            ledger: Arc::new(ledger),
+            index: index.clone(),
+            provider: Some(acquirer.clone()),
+            clock: around.clock.clone(),
+            random: around.random.clone(),
+            policy: around.policy.clone(),
+        };
+        let stores =
+            Self { env: env.to_owned(), ports, payments, queues, index, acquirer, mailer: Arc::new(mailer), pepper, cursor_key, api_key };
+        stores.enroll(live).await?;
+        Ok(stores)
+    }
+
+    /// Waits until every write handed in is done and closes the files.
+    pub async fn close(&self) {
+        self.payments.close().await;
+        self.queues.close().await;
+    }
+
+    /// Makes the demo merchant's key known to the API.
+    async fn enroll(&self, live: bool) -> Result<(), LocalError> {
+        let merchant = "acme".parse().map_err(|_| LocalError::NoEnvironment { name: self.env.clone() })?;
+        let row = apikey::row(&self.api_key, &merchant, live, &self.pepper, self.ports.clock.now());
+        let failed = |error| LocalError::store("payments", &self.env)(error);
+        if self.payments.key(&row.hash).await.map_err(failed)?.is_none() {
+            self.payments.put_key(&row).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Opens the ports of one environment for a command, beside a platform that may be running.
+pub async fn open(data_dir: &Path, env: &str, access: Access) -> Result<Ports, LocalError> {
+    let data = DataDir::open(data_dir)?;
+    if !crate::data_dir::ENVIRONMENTS.contains(&env) {
+        return Err(LocalError::NoEnvironment { name: env.to_owned() });
+    }
+    let dir = data.root().join(env);
+    if !dir.join("payments.db").exists() {
+        return Err(LocalError::NotADataDir { dir });
+    }
+    let around = Surroundings::default();
+    let clock = || Arc::clone(&around.clock);
+    let write = access == Access::Write;
+    let (payments, queues, ledger) = (dir.join("payments.db"), dir.join("queues.db"), dir.join("ledger.db"));
+    let payments = if write { SqliteStore::open(&payments, clock()).await } else { SqliteStore::open_read_only(&payments, clock()).await };
+    let payments = Arc::new(payments.map_err(LocalError::store("payments", env))?);
+    let queues = if write {
+        SqliteQueues::open(&queues, clock(), around.random.clone()).await
+    } else {
+        SqliteQueues::open_read_only(&queues, clock(), around.random.clone()).await
+    };
+    let queues = Arc::new(queues.map_err(LocalError::store("queues", env))?);
+    let ledger = if write { SqliteLedger::open(&ledger).await } else { SqliteLedger::open_read_only(&ledger).await };
+    let index = TantivyIndex::open_reader(&dir.join("index")).await.map_err(LocalError::store("index", env))?;
+    let acquirer = dir.join("acquirer.db");
+    let acquirer = if write {
+        SimulatedAcquirer::open(&acquirer, clock(), around.acquirer.clone()).await
+    } else {
+        SimulatedAcquirer::open_read_only(&acquirer, clock()).await
+    };
+    let bus = Arc::new(EmbeddedBus::new(queues.clone(), around.clock.clone(), around.random.clone()));
+    let archive =
+        FileArchive::open(&dir.join("archive"), bus.clone(), clock(), around.random.clone()).map_err(LocalError::store("archive", env))?;
+    Ok(Ports {
+        store: payments.clone(),
+        keys: payments,
+        queues,
+        archive: Arc::new(archive),
+        bus,
+        ledger: Arc::new(ledger.map_err(LocalError::store("ledger", env))?),
+        index: Arc::new(index),
+        provider: Some(Arc::new(acquirer.map_err(LocalError::store("acquirer", env))?)),
+        clock: around.clock.clone(),
+        random: around.random.clone(),
+        policy: around.policy,
+    })
+}
+
+/// Mends something that was broken on purpose: `poison` makes the acquirer take `tok_poison`.
+pub async fn fix(data_dir: &Path, env: &str, what: &str) -> Result<(), LocalError> {
+    if what != "poison" {
+        return Err(LocalError::NothingToFix { what: what.to_owned() });
+    }
+    let data = DataDir::open(data_dir)?;
+    let around = Surroundings::default();
+    let path = data.env(env)?.join("acquirer.db");
+    let acquirer = SimulatedAcquirer::open(&path, around.clock, around.acquirer).await.map_err(LocalError::store("acquirer", env))?;
+    acquirer.fix_poison().await.map_err(LocalError::store("acquirer", env))
+}
+
+fn new_key(live: bool, random: &dyn Random) -> SecretString {
+    let (high, low) = (u128::from(random.next_u64()), u128::from(random.next_u64()));
+    apikey::make(live, ((high << 64) | low).to_be_bytes())
+}

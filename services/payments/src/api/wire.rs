@@ -1,0 +1,273 @@
+//! The JSON that goes over the wire. Separate from domain types: a field added inside does not
+//! appear outside, and one renamed inside keeps its name here.
+
+use std::collections::BTreeMap;
+
+use payops_core::Timestamp;
+use payops_core::domain::event::{Event, EventKind};
+use payops_core::domain::payment::Payment;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// A request to make a payment. Requests are read by `payops-core`; this is their description.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreatePaymentRequest {
+    /// Minor units: 1250 is 12.50 EUR, 1250 JPY or 1.250 KWD.
+    #[schema(minimum = 1, maximum = 999_999_999_999_i64, example = 1250)]
+    pub amount: i64,
+    /// An ISO 4217 code in upper case.
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
+    pub currency: String,
+    /// A token of the payment provider, never a card number.
+    #[schema(pattern = "^(tok|pm)_[A-Za-z0-9_]+$", max_length = 128, example = "tok_visa")]
+    pub source: String,
+    /// Your own name for the payment.
+    #[schema(max_length = 128, example = "INV-1")]
+    pub reference: Option<String>,
+    /// Who pays.
+    pub customer: CustomerRequest,
+    /// At most 50 texts of your own; names up to 40 bytes, values up to 500.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Who pays.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CustomerRequest {
+    /// Where the receipt goes.
+    #[schema(max_length = 254, example = "a@example.com")]
+    pub email: String,
+}
+
+/// A request to give money back.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateRefundRequest {
+    /// Minor units of the payment's currency; without it, all that is left.
+    #[schema(minimum = 1, example = 250)]
+    pub amount: Option<i64>,
+    /// Why.
+    #[schema(max_length = 500)]
+    pub reason: Option<String>,
+}
+
+/// A request to cancel.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelRequest {
+    /// Why.
+    #[schema(max_length = 500)]
+    pub reason: Option<String>,
+}
+
+/// A payment.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Payment)]
+pub struct PaymentBody {
+    #[schema(example = "pay_01KAN4S0G0000000000000000A")]
+    id: String,
+    /// Always `payment`.
+    #[schema(example = "payment")]
+    object: &'static str,
+    /// `processing`, `completed`, `failed`, `canceled`, `review`, `partially_refunded` or `refunded`.
+    #[schema(example = "processing")]
+    status: &'static str,
+    /// Minor units.
+    #[schema(example = 1250)]
+    amount: i64,
+    /// Minor units given back.
+    amount_refunded: i64,
+    /// Minor units that may still be refunded.
+    amount_refundable: i64,
+    #[schema(example = "EUR")]
+    currency: &'static str,
+    /// Whether real money moves.
+    live: bool,
+    /// `token` or `payment_method`.
+    #[schema(example = "token")]
+    source_type: &'static str,
+    reference: Option<String>,
+    customer: CustomerBody,
+    metadata: BTreeMap<String, String>,
+    /// The charge, once there is one.
+    charge: Option<ChargeBody>,
+    /// Why it failed or needs a human.
+    failure: Option<FailureBody>,
+    refunds: Vec<RefundBody>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+/// Who pays.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Customer)]
+pub struct CustomerBody {
+    email: String,
+}
+
+/// Money taken.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Charge)]
+pub struct ChargeBody {
+    /// Such as `visa`.
+    card_brand: Option<String>,
+    /// The last four digits.
+    card_last4: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    charged_at: Timestamp,
+}
+
+/// Why a payment did not go through.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Failure)]
+pub struct FailureBody {
+    /// A stable word, such as `card_declined`.
+    code: String,
+    message: String,
+}
+
+/// Money given back, or to be given back.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Refund)]
+pub struct RefundBody {
+    #[schema(example = "re_01KAN4S0G0000000000000000B")]
+    id: String,
+    /// Always `refund`.
+    #[schema(example = "refund")]
+    object: &'static str,
+    /// The payment's id.
+    payment: String,
+    /// `pending`, `succeeded` or `failed`.
+    #[schema(example = "pending")]
+    status: &'static str,
+    /// Minor units.
+    amount: i64,
+    #[schema(example = "EUR")]
+    currency: &'static str,
+    reason: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+/// A page of payments, newest first. May be a little behind.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = PaymentList)]
+pub struct ListBody {
+    pub(super) data: Vec<PaymentBody>,
+    pub(super) has_more: bool,
+    /// For `cursor`; null at the end.
+    pub(super) next_cursor: Option<String>,
+}
+
+/// A payment's timeline, oldest first.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = EventList)]
+pub struct EventsBody {
+    pub(super) data: Vec<EventBody>,
+}
+
+/// Something that happened to a payment.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Event)]
+pub struct EventBody {
+    /// 1, 2, 3 … without gaps.
+    seq: u64,
+    /// Such as `accepted` or `completed`.
+    #[serde(rename = "type")]
+    #[schema(example = "accepted")]
+    kind: &'static str,
+    /// The payment's version after it.
+    version: u64,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    #[schema(value_type = Object)]
+    detail: Map<String, Value>,
+}
+
+impl From<&Payment> for PaymentBody {
+    fn from(payment: &Payment) -> Self {
+        let charge = payment.charge.as_ref().map(|charge| ChargeBody {
+            card_brand: charge.card.as_ref().map(|card| card.brand.clone()),
+            card_last4: charge.card.as_ref().map(|card| card.last4.clone()),
+            charged_at: charge.at,
+        });
+        let failure = payment.failure.as_ref().map(|failure| FailureBody { code: failure.code.clone(), message: failure.message.clone() });
+        Self {
+            id: payment.id.to_string(),
+            object: "payment",
+            status: payment.status.as_str(),
+            amount: payment.money.minor(),
+            amount_refunded: payment.refunded_minor(),
+            amount_refundable: payment.refundable_minor,
+            currency: payment.money.currency().code(),
+            live: payment.live,
+            source_type: if payment.source.as_str().starts_with("pm_") { "payment_method" } else { "token" },
+            reference: payment.reference.as_ref().map(|reference| reference.as_str().to_owned()),
+            customer: CustomerBody { email: payment.email.as_str().to_owned() },
+            metadata: payment.metadata.clone(),
+            charge,
+            failure,
+            refunds: refunds(payment),
+            created_at: payment.created_at,
+            updated_at: payment.updated_at,
+        }
+    }
+}
+
+/// The refunds of a payment, in the order they were asked for.
+#[must_use]
+pub fn refunds(payment: &Payment) -> Vec<RefundBody> {
+    let body = |refund: &payops_core::domain::payment::Refund| RefundBody {
+        id: refund.id.to_string(),
+        object: "refund",
+        payment: payment.id.to_string(),
+        status: refund.state.as_str(),
+        amount: refund.minor,
+        currency: payment.money.currency().code(),
+        reason: refund.reason.clone(),
+        created_at: refund.at,
+    };
+    payment.refunds.iter().map(body).collect()
+}
+
+impl From<&Event> for EventBody {
+    fn from(event: &Event) -> Self {
+        let shown = shown(event.kind).iter().filter_map(|name| Some(((*name).to_owned(), event.detail.get(*name)?.clone())));
+        Self { seq: event.seq, kind: event.kind.as_str(), version: event.version, at: event.at, detail: shown.collect() }
+    }
+}
+
+/// Which details of an event its merchant sees. The others are our own: names of operators,
+/// queues and workers, keys at the provider, the words of errors inside.
+fn shown(kind: EventKind) -> &'static [&'static str] {
+    match kind {
+        EventKind::Accepted => &["amount", "currency", "reference"],
+        EventKind::Attempt => &["number", "refund_id"],
+        EventKind::AttemptFailed | EventKind::AttemptUnknown => &["number", "code"],
+        EventKind::Completed => &["amount", "currency"],
+        EventKind::Failed => &["code", "message"],
+        EventKind::Canceled => &["reason"],
+        EventKind::Review => &["code"],
+        EventKind::RefundRequested => &["refund_id", "amount", "currency", "reason"],
+        EventKind::RefundSucceeded => &["refund_id", "amount"],
+        EventKind::RefundFailed => &["refund_id", "amount", "code", "message"],
+        EventKind::Archived
+        | EventKind::Queued
+        | EventKind::DeadLettered
+        | EventKind::Redriven
+        | EventKind::Replayed
+        | EventKind::Ledger
+        | EventKind::Indexed
+        | EventKind::MailAttempt
+        | EventKind::MailRefused
+        | EventKind::Receipt
+        | EventKind::FailureNotice
+        | EventKind::RefundNotice
+        | EventKind::MailUnconfirmed => &[],
+    }
+}

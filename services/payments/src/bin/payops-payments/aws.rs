@@ -1,0 +1,107 @@
+//! The payments service on AWS, PostgreSQL and OpenSearch.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use payops_aws::{AwsConfig, DynamoStore, EventBridgeBus, S3Archive, SecretsManager, SqsQueues, load};
+use payops_core::domain::mask;
+use payops_core::domain::policy::Policy;
+use payops_core::port::{Clock, PaymentStore, PortResult, Queues, Random, Secrets};
+use payops_core::usecase::{Consumer, Dispatcher, Projector};
+use payops_ledger::PostgresLedger;
+use payops_payments::api::{ApiPorts, ApiSecrets};
+use payops_payments::projector;
+use payops_provider::HttpProvider;
+use payops_runtime::settings::Common;
+use payops_runtime::{Backoff, Failed, Pulse, SystemClock, SystemRandom, pause};
+use payops_search::{Credentials, OpenSearchIndex};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Settings, fit};
+
+/// What the API and the loops share.
+pub(crate) struct Wired {
+    pub(crate) ports: ApiPorts,
+    pub(crate) secrets: ApiSecrets,
+    queues: Arc<dyn Queues>,
+    vault: Arc<dyn Secrets>,
+}
+
+/// Makes the adapters and fetches the secrets without which nothing can be served. The ledger and
+/// the index are not needed to accept payments: see [`Wired::projector`].
+pub(crate) async fn wire(common: &Common, settings: &Settings) -> Result<Wired, Failed> {
+    let config = AwsConfig {
+        region: common.region.clone(),
+        endpoint_url: common.endpoint.clone(),
+        account_id: common.account.clone(),
+        profile: None,
+    };
+    let clients = load(&config).await;
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let dynamo = Arc::new(DynamoStore::new(clients.dynamo, &common.table, Arc::clone(&random)));
+    let store: Arc<dyn PaymentStore> = dynamo.clone();
+    let queues: Arc<dyn Queues> = Arc::new(SqsQueues::with_prefix(clients.sqs, &common.queue_prefix, common.account.clone()));
+    let vault: Arc<dyn Secrets> = Arc::new(SecretsManager::new(clients.secrets, &common.secret_prefix));
+    let key = vault.get(&settings.provider.key_secret).await?;
+    let secrets = ApiSecrets {
+        pepper: fit(&settings.pepper_secret, vault.get(&settings.pepper_secret).await?)?,
+        cursor: fit(&settings.cursor_secret, vault.get(&settings.cursor_secret).await?)?,
+    };
+    let dispatcher = Dispatcher {
+        store: Arc::clone(&store),
+        archive: Arc::new(S3Archive::new(clients.s3, &settings.dispatch.bucket, common.account.clone())),
+        bus: Arc::new(EventBridgeBus::new(clients.events, &settings.dispatch.bus)),
+        queues: Arc::clone(&queues),
+        clock: Arc::clone(&clock),
+    };
+    let provider = Arc::new(HttpProvider::new(&settings.provider.url, &key, settings.provider.timeout)?);
+    let ports = ApiPorts { store, keys: dynamo, provider, dispatcher, clock, random, policy: Policy::default() };
+    Ok(Wired { ports, secrets, queues, vault })
+}
+
+impl Wired {
+    /// The projector's consumer, once ledger and index can be reached. The API is served meanwhile;
+    /// `None` when `stop` comes first.
+    pub(crate) async fn projector(&self, settings: &Settings, stop: &CancellationToken, pulse: &Pulse) -> Option<Consumer> {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
+        loop {
+            pulse.beat();
+            let connected = tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                connected = self.connect(settings) => connected,
+            };
+            match connected {
+                Ok(consumer) => return Some(consumer),
+                Err(error) => {
+                    tracing::warn!(class = error.class(), error = mask::text(&error.chain()), "the projector waits for ledger and index");
+                    pause(backoff.failed(), stop).await;
+                }
+            }
+        }
+    }
+
+    async fn connect(&self, settings: &Settings) -> PortResult<Consumer> {
+        let url = self.vault.get(&settings.ledger.url_secret).await?;
+        let ledger = PostgresLedger::connect(&url, None, settings.ledger.connections).await?;
+        let credentials = match &settings.search.user {
+            Some(user) => Some(Credentials { user: user.clone(), password: self.vault.get(&settings.search.password_secret).await? }),
+            None => None,
+        };
+        let index = OpenSearchIndex::connect(&settings.search.url, &settings.search.alias, credentials.as_ref())?;
+        if settings.ledger.migrate {
+            ledger.migrate().await?;
+            index.ensure_index().await?;
+        }
+        let ports = &self.ports;
+        let projector = Projector {
+            store: Arc::clone(&ports.store),
+            ledger: Arc::new(ledger),
+            index: Arc::new(index),
+            clock: Arc::clone(&ports.clock),
+        };
+        let (queues, random) = (Arc::clone(&self.queues), Arc::clone(&ports.random));
+        Ok(projector::consumer(projector, queues, random, ports.policy.clone(), settings.consume.visibility))
+    }
+}

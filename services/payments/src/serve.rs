@@ -1,0 +1,165 @@
+//! The accept loop: HTTP/1.1 with limits on what a client may hold up, and an end in order.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+/// Limits of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServeLimits {
+    /// Connections open at once; further ones wait in the kernel's queue.
+    pub connections: usize,
+    /// How long a client may take to send a request's head, and how long an idle connection is kept.
+    pub head: Duration,
+    /// The largest request head, in bytes.
+    pub head_bytes: usize,
+    /// How long open requests are waited for after the stop.
+    pub drain: Duration,
+}
+
+impl Default for ServeLimits {
+    fn default() -> Self {
+        Self { connections: 1024, head: Duration::from_secs(10), head_bytes: 16 * 1024, drain: Duration::from_secs(25) }
+    }
+}
+
+/// How serving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Connections that were cut off because their requests did not end in time.
+    pub cut_off: usize,
+}
+
+/// How long, and for how many bytes, a connection that the server closes is still read from.
+/// Closing a socket with unread bytes makes the kernel reset it, and a client that is still
+/// sending (a body that was refused) would lose the answer.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 32 * 1024 * 1024;
+
+const SLOW_HEAD: &str = concat!(
+    "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\nconnection: close\r\ncache-control: no-store\r\n",
+    "x-content-type-options: nosniff\r\n",
+);
+
+/// Serves `router` on `listener` until `shutdown`: then nothing more is accepted, idle connections
+/// are closed, open requests are answered within `limits.drain` and what is left is cut off.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken, limits: ServeLimits) -> Served {
+    let permits = Arc::new(Semaphore::new(limits.connections.max(1)));
+    let connections = TaskTracker::new();
+    let cut_off = CancellationToken::new();
+    let server = Server { router, shutdown: shutdown.clone(), limits };
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            accepted = accept(&listener, &permits) => accepted,
+        };
+        match accepted {
+            Ok((stream, permit)) => {
+                let (server, cut_off) = (server.clone(), cut_off.clone());
+                connections.spawn(async move {
+                    tokio::select! {
+                        () = cut_off.cancelled() => {}
+                        () = server.connection(stream, permit) => {}
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(error = error.to_string(), "accepting a connection failed");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    let in_time = tokio::time::timeout(limits.drain, connections.wait()).await;
+    let left = if in_time.is_ok() { 0 } else { connections.len() };
+    if left > 0 {
+        tracing::warn!(connections = left, "open requests cut off");
+        cut_off.cancel();
+        connections.wait().await;
+    }
+    Served { cut_off: left }
+}
+
+async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, permit))
+}
+
+#[derive(Clone)]
+struct Server {
+    router: Router,
+    shutdown: CancellationToken,
+    limits: ServeLimits,
+}
+
+impl Server {
+    async fn connection(self, stream: TcpStream, _permit: OwnedSemaphorePermit) {
+        // Answers are small: sent at once rather than collected.
+        drop(stream.set_nodelay(true));
+        let router = self.router.clone();
+        let service = service_fn(move |request: hyper::Request<Incoming>| Box::pin(router.clone().oneshot(request)));
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(self.limits.head).max_header_size(self.limits.head_bytes).half_close(true);
+        let mut connection = builder.serve_connection(TokioIo::new(stream), service);
+        let mut asked_to_end = false;
+        let ended = loop {
+            tokio::select! {
+                biased;
+                ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break ended,
+                () = self.shutdown.cancelled(), if !asked_to_end => {
+                    asked_to_end = true;
+                    std::pin::Pin::new(&mut connection).graceful_shutdown();
+                }
+            }
+        };
+        let parts = connection.into_parts();
+        let mut stream = parts.io.into_inner();
+        let slow_head = ended.as_ref().is_err_and(hyper::Error::is_timeout) && !parts.read_buf.is_empty();
+        if slow_head {
+            // hyper closes without a word; a client that was part of the way through a head gets one.
+            drop(stream.write_all(slow_head_answer().as_bytes()).await);
+        }
+        linger(stream).await;
+    }
+}
+
+fn slow_head_answer() -> String {
+    let id = payops_core::domain::request::request_id(payops_core::port::Random::next_u64(&payops_runtime::SystemRandom));
+    let problem =
+        crate::api::Problem::new(&crate::api::Refused::new(crate::api::Code::RequestTimeout, "the request's head took too long"), &id);
+    let body = serde_json::to_string(&problem).unwrap_or_default();
+    format!("{SLOW_HEAD}x-request-id: {id}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+async fn linger(mut stream: TcpStream) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let drained = async {
+        let mut scratch = vec![0_u8; 16 * 1024];
+        let mut left = LINGER_BYTES;
+        while left > 0 {
+            match stream.read(&mut scratch).await {
+                Ok(0) | Err(_) => return,
+                Ok(count) => left = left.saturating_sub(count),
+            }
+        }
+    };
+    drop(tokio::time::timeout(LINGER, drained).await);
+}

@@ -1,0 +1,22 @@
+//! What every service process needs around the use cases of `payops-core`: the loop that serves a
+//! queue, the loop that repeats a pass, shutdown by signal, health for probes, logs, and settings
+//! from environment variables. It knows no outside system and decides nothing about payments.
+
+mod backoff;
+mod consume;
+pub mod env;
+mod health;
+mod process;
+mod repeat;
+pub mod settings;
+mod shutdown;
+mod system;
+pub mod telemetry;
+
+pub use backoff::Backoff;
+pub use consume::{ConsumeSettings, consume};
+pub use health::{Pulse, serve_health};
+pub use process::{Failed, run_process};
+pub use repeat::{Pass, repeat};
+pub use shutdown::{pause, shutdown_signal};
+pub use system::{SystemClock, SystemRandom};

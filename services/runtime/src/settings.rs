@@ -1,0 +1,202 @@
+//! Settings that several services share, so that one name means the same in all of them.
+
+use std::time::Duration;
+
+use crate::env::{Reader, Variable};
+
+/// Variables of every service.
+pub const COMMON: &[Variable] = &[
+    Variable::default("PAYOPS_LOG", "info", "log filter, such as info,payops_payments=debug"),
+    Variable::default("PAYOPS_HEALTH_LISTEN", "0.0.0.0:8081", "where /livez and /readyz of the loops are served"),
+    Variable::optional("PAYOPS_AWS_REGION", "the AWS region; without it, the SDK's own choice"),
+    Variable::optional("PAYOPS_AWS_ENDPOINT", "another place that speaks AWS's protocols, such as an emulator"),
+    Variable::optional("PAYOPS_AWS_ACCOUNT", "the account that everything must belong to"),
+    Variable::required("PAYOPS_TABLE", "DynamoDB table of payments and API keys"),
+    Variable::optional("PAYOPS_QUEUE_PREFIX", "what the names of the SQS queues begin with, such as prod-"),
+    Variable::optional("PAYOPS_SECRET_PREFIX", "what the names in Secrets Manager begin with, such as prod/payops/"),
+];
+
+/// Variables of services that archive requests and put events.
+pub const DISPATCH: &[Variable] =
+    &[Variable::required("PAYOPS_BUCKET", "S3 bucket of the archive"), Variable::required("PAYOPS_BUS", "EventBridge bus")];
+
+/// Variables of services that call the payment provider.
+pub const PROVIDER: &[Variable] = &[
+    Variable::default("PAYOPS_PROVIDER_URL", "https://api.stripe.com", "base URL of the payment provider"),
+    Variable::default("PAYOPS_PROVIDER_KEY_SECRET", "provider-key", "name of the secret that holds the provider's key"),
+    Variable::default("PAYOPS_PROVIDER_TIMEOUT", "10s", "how long one call to the provider may take"),
+];
+
+/// Variables of services that serve a queue.
+pub const CONSUME: &[Variable] = &[
+    Variable::default("PAYOPS_CONCURRENCY", "10", "messages handled side by side"),
+    Variable::default("PAYOPS_WAIT", "20s", "how long one receive waits for a message; at most 20s"),
+    Variable::default("PAYOPS_VISIBILITY", "3m", "how long a received message stays hidden from others"),
+    Variable::default("PAYOPS_DRAIN", "25s", "how long work under way is waited for after SIGTERM"),
+];
+
+/// Values of [`COMMON`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Common {
+    /// Log filter.
+    pub log: String,
+    /// Where probes are answered.
+    pub health_listen: String,
+    /// AWS region; empty for the SDK's own choice.
+    pub region: String,
+    /// Another endpoint.
+    pub endpoint: Option<String>,
+    /// The account that everything must belong to.
+    pub account: Option<String>,
+    /// DynamoDB table.
+    pub table: String,
+    /// What the names of queues begin with.
+    pub queue_prefix: String,
+    /// What the names of secrets begin with.
+    pub secret_prefix: String,
+}
+
+impl Common {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            log: reader.text("PAYOPS_LOG"),
+            health_listen: address(reader, "PAYOPS_HEALTH_LISTEN"),
+            region: reader.text("PAYOPS_AWS_REGION"),
+            endpoint: url(reader, "PAYOPS_AWS_ENDPOINT"),
+            account: account(reader),
+            table: reader.text("PAYOPS_TABLE"),
+            queue_prefix: reader.text("PAYOPS_QUEUE_PREFIX"),
+            secret_prefix: reader.text("PAYOPS_SECRET_PREFIX"),
+        }
+    }
+}
+
+/// Values of [`DISPATCH`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dispatch {
+    /// S3 bucket.
+    pub bucket: String,
+    /// EventBridge bus.
+    pub bus: String,
+}
+
+impl Dispatch {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        Self { bucket: reader.text("PAYOPS_BUCKET"), bus: reader.text("PAYOPS_BUS") }
+    }
+}
+
+/// Values of [`PROVIDER`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProviderSettings {
+    /// Base URL.
+    pub url: String,
+    /// Name of the secret with its key.
+    pub key_secret: String,
+    /// How long one call may take.
+    pub timeout: Duration,
+}
+
+impl ProviderSettings {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            url: url(reader, "PAYOPS_PROVIDER_URL").unwrap_or_default(),
+            key_secret: reader.text("PAYOPS_PROVIDER_KEY_SECRET"),
+            timeout: positive(reader, "PAYOPS_PROVIDER_TIMEOUT"),
+        }
+    }
+}
+
+/// Values of [`CONSUME`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Consume {
+    /// How the queue is served.
+    pub settings: crate::ConsumeSettings,
+    /// How long a received message stays hidden.
+    pub visibility: Duration,
+}
+
+impl Consume {
+    /// Reads them.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        let wait = reader.duration("PAYOPS_WAIT");
+        if wait > Duration::from_secs(20) {
+            reader.problem("PAYOPS_WAIT", "must be at most 20s");
+        }
+        let settings =
+            crate::ConsumeSettings { concurrency: reader.count("PAYOPS_CONCURRENCY"), wait, drain: reader.duration("PAYOPS_DRAIN") };
+        Self { settings, visibility: positive(reader, "PAYOPS_VISIBILITY") }
+    }
+}
+
+/// A length of time of more than zero.
+pub fn positive(reader: &mut Reader<'_>, name: &str) -> Duration {
+    let value = reader.duration(name);
+    if value.is_zero() && !reader.has_problem(name) {
+        reader.problem(name, "must be more than zero");
+    }
+    value
+}
+
+/// An address such as `0.0.0.0:8080`.
+pub fn address(reader: &mut Reader<'_>, name: &str) -> String {
+    let text = reader.text(name);
+    if !text.is_empty() && text.parse::<std::net::SocketAddr>().is_err() {
+        reader.problem(name, "is not an address and port such as 0.0.0.0:8080");
+    }
+    text
+}
+
+/// A URL that starts with `http://` or `https://`.
+pub fn url(reader: &mut Reader<'_>, name: &str) -> Option<String> {
+    let url = reader.optional(name)?;
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    if rest.is_none_or(str::is_empty) {
+        reader.problem(name, "is not a URL that starts with https:// or http://");
+    }
+    Some(url)
+}
+
+fn account(reader: &mut Reader<'_>) -> Option<String> {
+    let account = reader.optional("PAYOPS_AWS_ACCOUNT")?;
+    if account.len() != 12 || !account.bytes().all(|digit| digit.is_ascii_digit()) {
+        reader.problem("PAYOPS_AWS_ACCOUNT", "is not twelve digits");
+    }
+    Some(account)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::Problems;
+
+    fn problems(set: &[(&str, &str)]) -> Vec<String> {
+        let lookup = |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let tables: [&[Variable]; 4] = [COMMON, DISPATCH, PROVIDER, CONSUME];
+        let mut reader = Reader::new(&tables, &lookup);
+        let all = (Common::read(&mut reader), Dispatch::read(&mut reader), ProviderSettings::read(&mut reader), Consume::read(&mut reader));
+        reader.finish(all).map_or_else(|Problems(problems)| problems, |_| Vec::new())
+    }
+
+    #[test]
+    fn what_must_be_set_is_enough() {
+        assert_eq!(problems(&[("PAYOPS_TABLE", "t"), ("PAYOPS_BUCKET", "b"), ("PAYOPS_BUS", "e")]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_problem_of_every_table_is_reported() {
+        let bad = [
+            ("PAYOPS_AWS_ACCOUNT", "12"),
+            ("PAYOPS_AWS_ENDPOINT", "localhost:1"),
+            ("PAYOPS_HEALTH_LISTEN", "8081"),
+            ("PAYOPS_PROVIDER_URL", "ftp://x"),
+            ("PAYOPS_WAIT", "1m"),
+            ("PAYOPS_VISIBILITY", "0s"),
+        ];
+        // Those six, and table, bucket and bus that are missing.
+        assert_eq!(problems(&bad).len(), 9, "{:?}", problems(&bad));
+    }
+}
