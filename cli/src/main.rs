@@ -1,1 +1,166 @@
-fn main() {}
+//! The `payops` command: arguments, output, wiring. It decides nothing about payments itself;
+//! that is `payops-core`'s.
+
+mod api;
+mod args;
+mod audit;
+mod aws;
+mod commands;
+mod config;
+mod context;
+mod error;
+mod exit;
+mod journal;
+mod local;
+mod output;
+mod privacy;
+mod safety;
+mod settings;
+mod signals;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+
+use args::{Cli, Command, Global, When};
+use context::Context;
+use error::{CliError, CliResult};
+use exit::Exit;
+use output::{Format, Look, Printer, Talk};
+use privacy::Privacy;
+use settings::Settings;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse_from(std::env::args_os().map(commands::payment::shield)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            // A closed pipe behind --help is nobody's failure.
+            drop(error.print());
+            return exit.into();
+        }
+    };
+    let json = matches!(format(&cli.global), Format::Json | Format::Ndjson);
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            report(&error, json);
+            error.exit.into()
+        }
+    }
+}
+
+/// Prints an error, once: here.
+fn report(error: &CliError, json: bool) {
+    if error.quiet {
+        return;
+    }
+    let mut text = error.text();
+    if json {
+        text.push_str(&error.json());
+        text.push('\n');
+    }
+    // Nobody can be told that stderr is gone.
+    drop(std::io::stderr().lock().write_all(text.as_bytes()));
+}
+
+fn run(cli: Cli) -> CliResult<Exit> {
+    let Some(command) = cli.command else {
+        drop(std::io::stderr().lock().write_all(args::SHORT_HELP.as_bytes()));
+        return Ok(Exit::Usage);
+    };
+    // These two need nothing of the outside.
+    match &command {
+        Command::Completions { shell } => return commands::shell::completions(*shell),
+        Command::Man { dir } => return commands::shell::man(dir.as_deref()),
+        _ => {}
+    }
+    let context = context(cli.global)?;
+    if let Command::Config(command) = &command {
+        return commands::config::run(&context, command);
+    }
+    let runtime = runtime(&command).map_err(|error| CliError::failed("the command could not be started").because(error))?;
+    let result = runtime.block_on(async {
+        signals::watch(&context.stop);
+        Box::pin(dispatch(&context, command)).await
+    });
+    // A read of stdin that never ends must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    result
+}
+
+fn runtime(command: &Command) -> std::io::Result<Runtime> {
+    // The platform in one process uses all cores; a command waits for others most of the time.
+    let whole = matches!(command, Command::Demo(_) | Command::Local(commands::local::LocalCommand::Up(_)));
+    let mut builder = if whole { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+    builder.enable_all().build()
+}
+
+async fn dispatch(context: &Context, command: Command) -> CliResult<Exit> {
+    match command {
+        Command::Local(command) => Box::pin(commands::local::run(context, command)).await,
+        Command::Demo(args) => Box::pin(commands::local::demo(context, args)).await,
+        Command::Payment(command) => Box::pin(commands::payment::run(context, command)).await,
+        Command::Queue(command) => context.interruptible(commands::queue::run(context, command)).await,
+        Command::Dlq(command) => Box::pin(commands::dlq::run(context, command)).await,
+        Command::Config(command) => commands::config::run(context, &command),
+        Command::Completions { shell } => commands::shell::completions(shell),
+        Command::Man { dir } => commands::shell::man(dir.as_deref()),
+    }
+}
+
+/// The format asked for: `--json` alone asks for JSON.
+fn format(global: &Global) -> Format {
+    let default = if global.json.is_empty() { Format::Table } else { Format::Json };
+    match global.output {
+        Some(Format::Table | Format::Wide) if !global.json.is_empty() => Format::Json,
+        other => other.unwrap_or(default),
+    }
+}
+
+fn context(global: Global) -> CliResult<Context> {
+    init_log(global.verbose);
+    let cwd = std::env::current_dir().ok();
+    let settings = Settings::read(&global, &|name| std::env::var_os(name), cwd.as_deref(), local::default_data_dir())?;
+    let format = format(&global);
+    let reason = global.reason.clone().filter(|reason| !reason.trim().is_empty());
+    if global.reveal && reason.is_none() {
+        return Err(CliError::refused("--reveal shows personal data and needs a reason").hint("add --reason TEXT"));
+    }
+    let terminal = output::stdout_is_terminal();
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let color = match global.color {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => terminal && !no_color,
+    };
+    let look = Look { now: Context::now(), color, wide: format == Format::Wide };
+    Ok(Context {
+        settings,
+        printer: Printer { format, fields: global.json, look, pretty: terminal },
+        talk: Talk::new(global.quiet, global.no_input),
+        privacy: Privacy { reveal: global.reveal },
+        reason,
+        stop: CancellationToken::new(),
+    })
+}
+
+/// Logs go to stderr: warnings, with `-v` what happens, with `-vv` everything. `PAYOPS_LOG`
+/// takes a filter such as `payops_local=debug`.
+fn init_log(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let default = match verbose {
+        0 => "error",
+        1 => "info",
+        _ => "debug",
+    };
+    let filter = std::env::var("PAYOPS_LOG").ok().and_then(|filter| EnvFilter::try_new(filter).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(default));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).compact();
+    // A second log in one process is a test's; the first one stays.
+    drop(log.try_init());
+}

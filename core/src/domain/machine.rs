@@ -16,7 +16,7 @@ use crate::Timestamp;
 pub enum Command {
     /// A worker takes it, and will call the provider next.
     Claim {
-        /// Which worker.
+        /// Which worker, at which receive: `worker/receipt`. The timeline names the worker.
         owner: String,
         /// The message that brought it, for the timeline: id, queue, receive count, sent at.
         hop: Value,
@@ -261,8 +261,7 @@ fn claim(next: &mut Draft, owner: &str, hop: Value, policy: &Policy) -> Result<(
             Attempt { number, provider_key, first_sent_at: now, state: AttemptState::Sent, calls: 1, ambiguous: false }
         }
     };
-    let detail =
-        json!({"number": attempt.number, "key": attempt.provider_key, "call": attempt.calls, "fence": payment.fence, "worker": owner});
+    let detail = json!({"number": attempt.number, "key": attempt.provider_key, "call": attempt.calls, "fence": payment.fence, "worker": owner.split('/').next()});
     payment.attempt = Some(attempt);
     if first {
         next.event(EventKind::Queued, hop);

@@ -1,0 +1,125 @@
+//! `payops config`: where settings come from.
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use crate::config::{Aws, Environment};
+use crate::context::Context;
+use crate::error::CliResult;
+use crate::exit::Exit;
+use crate::output::{Cell, Column, Look, Of, Row, Tone};
+use crate::settings::Origin;
+
+/// `payops config …`
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Every setting, its value and where it came from; secrets are never shown
+    Explain,
+}
+
+/// A setting: `{"name":…,"value":…,"source":…}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Setting {
+    /// Its name; those of an environment are `environments.NAME.…`.
+    name: String,
+    /// Its value; `null` when it has none.
+    value: Option<String>,
+    /// Where it came from.
+    source: String,
+}
+
+impl Row for Setting {
+    const COLUMNS: &'static [Column] = &[Column::text("SETTING"), Column::text("VALUE"), Column::text("FROM")];
+
+    fn cells(&self, _: &Look) -> Vec<Cell> {
+        vec![Cell::from(&self.name), Cell::maybe(self.value.as_ref()), Cell::toned(&self.source, Tone::Dim)]
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(context: &Context, command: &ConfigCommand) -> CliResult<Exit> {
+    let ConfigCommand::Explain = command;
+    let rows: Vec<Of<Setting>> = explain(context).into_iter().map(|value| Of { env: String::new(), value }).collect();
+    context.printer.list(&rows, false)?;
+    if let Err((message, hint)) = &context.settings.envs {
+        context.talk.warn(format!("{message}\nhint: {hint}"));
+    }
+    Ok(Exit::Done)
+}
+
+fn explain(context: &Context) -> Vec<Setting> {
+    let settings = &context.settings;
+    let row = |name: &str, value: Option<String>, source: &Origin| Setting { name: name.to_owned(), value, source: source.to_string() };
+    let mut out = vec![
+        row("config", settings.found.as_ref().map(|found| found.path.display().to_string()), &settings.found_by),
+        row("data_dir", Some(settings.data_dir.value.display().to_string()), &settings.data_dir.origin),
+        row("user", Some(settings.who.value.clone()), &settings.who.origin),
+    ];
+    match &settings.envs {
+        Ok(envs) => out.push(row("env", Some(envs.value.join(",")), &envs.origin)),
+        Err(_) => out.push(row("env", None, &Origin::Default)),
+    }
+    let url = settings.api_url.as_ref();
+    out.push(row("api_url", url.map(|url| url.value.clone()), url.map_or(&Origin::Default, |url| &url.origin)));
+    out.push(secret("api_key", "PAYOPS_API_KEY"));
+    let Some(found) = &settings.found else { return out };
+    let origin = Origin::File(found.path.clone());
+    for (name, environment) in &found.config.environments {
+        for (field, value) in fields(environment) {
+            out.push(row(&format!("environments.{name}.{field}"), Some(value), &origin));
+        }
+        if let Environment::Aws(aws) = environment {
+            let secrets = [("api_key", &aws.api_key_env), ("ledger_url", &aws.ledger_url_env)];
+            out.extend(
+                secrets
+                    .into_iter()
+                    .filter_map(|(field, variable)| Some(secret(&format!("environments.{name}.{field}"), variable.as_deref()?))),
+            );
+        }
+    }
+    out
+}
+
+/// A secret that an environment variable holds: only whether it does is told.
+fn secret(name: &str, variable: &str) -> Setting {
+    let set = std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+    Setting { name: name.to_owned(), value: set.then(|| "•••".to_owned()), source: format!("{variable} (environment variable)") }
+}
+
+fn fields(environment: &Environment) -> Vec<(&'static str, String)> {
+    let flag = |value: Option<bool>| value.map(|value| value.to_string());
+    let pairs: Vec<(&'static str, Option<String>)> = match environment {
+        Environment::Embedded(own) => vec![
+            ("kind", Some("embedded".to_owned())),
+            ("data_dir", own.data_dir.as_ref().map(|dir| dir.display().to_string())),
+            ("env", own.env.clone()),
+            ("protected", flag(own.protected)),
+        ],
+        Environment::Aws(aws) => {
+            let Aws { region, account_id, profile, endpoint_url, table, bucket, bus, queues, .. } = &**aws;
+            let mut pairs = vec![
+                ("kind", Some("aws".to_owned())),
+                ("region", region.clone()),
+                ("account_id", account_id.clone()),
+                ("profile", profile.clone()),
+                ("endpoint_url", endpoint_url.clone()),
+                ("table", table.clone()),
+                ("bucket", bucket.clone()),
+                ("bus", bus.clone()),
+                ("queues.prefix", queues.prefix.clone()),
+            ];
+            pairs.extend([
+                ("ledger_url_secret", aws.ledger_url_secret.clone()),
+                ("ledger_url_env", aws.ledger_url_env.clone()),
+                ("opensearch_url", aws.opensearch_url.clone()),
+                ("index", aws.index.clone()),
+                ("api_url", aws.api_url.clone()),
+                ("api_key_env", aws.api_key_env.clone()),
+                ("from_address", aws.from_address.clone()),
+                ("protected", flag(aws.protected)),
+            ]);
+            pairs
+        }
+    };
+    pairs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}

@@ -1,0 +1,217 @@
+//! `payops queue`: how queues stand, and what is in them.
+
+use std::collections::BTreeMap;
+
+use clap::{Args, Subcommand};
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use payops_core::domain::work::parse;
+use payops_core::port::{Ports, QueueStats, Received};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::output::{Cell, Column, Look, Row, Tone, age, count};
+use crate::privacy::Privacy;
+
+/// `payops queue …`
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// All queues and how many messages are in them
+    List,
+    /// Look at messages without taking them; says what the look cost
+    Peek(PeekArgs),
+}
+
+/// `payops queue peek`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PeekArgs {
+    /// The queue's name
+    queue: String,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    limit: usize,
+}
+
+/// A queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct QueueRow {
+    name: String,
+    visible: u64,
+    in_flight: u64,
+    delayed: u64,
+    /// Age of the oldest message; `null` when it is empty or the queue service does not say.
+    oldest_age_seconds: Option<u64>,
+    /// The name of its dead-letter queue.
+    dlq: Option<String>,
+    /// Messages in its dead-letter queue.
+    dlq_messages: Option<u64>,
+    /// After how many receives a message goes there.
+    max_receives: Option<u32>,
+    /// Whether the counts are approximate.
+    approximate: bool,
+}
+
+impl Row for QueueRow {
+    const COLUMNS: &'static [Column] = &[
+        Column::text("QUEUE"),
+        Column::number("VISIBLE"),
+        Column::number("IN FLIGHT"),
+        Column::number("DELAYED"),
+        Column::number("OLDEST"),
+        Column::number("DLQ"),
+        Column::text("DLQ NAME").wide(),
+        Column::number("MAX RECEIVES").wide(),
+    ];
+
+    fn cells(&self, _: &Look) -> Vec<Cell> {
+        let about = |number: u64| format!("{}{number}", if self.approximate { "~" } else { "" });
+        let oldest = self.oldest_age_seconds.map(|seconds| age(std::time::Duration::from_secs(seconds)));
+        let dead = self.dlq_messages.map(|dead| Cell::toned(about(dead), if dead > 0 { Tone::Bad } else { Tone::Plain }));
+        let is_dlq = payops_core::domain::bus::source_queue(&self.name).is_some();
+        let visible = if is_dlq && self.visible > 0 { Tone::Bad } else { Tone::Plain };
+        vec![
+            Cell::from(&self.name),
+            Cell::toned(about(self.visible), visible),
+            Cell::from(about(self.in_flight)),
+            Cell::from(about(self.delayed)),
+            Cell::maybe(oldest),
+            dead.unwrap_or_else(|| Cell::maybe(None::<&str>)),
+            Cell::maybe(self.dlq.as_ref()),
+            Cell::maybe(self.max_receives.map(|max| max.to_string())),
+        ]
+    }
+}
+
+/// A message that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct MessageRow {
+    message_id: String,
+    payment_id: Option<String>,
+    receive_count: u32,
+    sent_at: Timestamp,
+    attributes: BTreeMap<String, String>,
+    /// JSON where it is JSON, else text.
+    body: Value,
+}
+
+impl MessageRow {
+    fn new(message: &Received, privacy: Privacy) -> Self {
+        let body =
+            serde_json::from_str(&message.body).map_or_else(|_| Value::String(privacy.text(&message.body)), |body| privacy.json(&body));
+        Self {
+            message_id: message.message_id.clone(),
+            payment_id: parse(&message.body).ok().map(|job| job.payment().to_string()),
+            receive_count: message.receive_count,
+            sent_at: message.sent_at,
+            attributes: message.attributes.iter().map(|(name, value)| (name.clone(), privacy.text(value))).collect(),
+            body,
+        }
+    }
+}
+
+impl Row for MessageRow {
+    const COLUMNS: &'static [Column] =
+        &[Column::text("MESSAGE"), Column::text("PAYMENT"), Column::number("AGE"), Column::number("RECV"), Column::text("BODY").wide()];
+
+    fn cells(&self, look: &Look) -> Vec<Cell> {
+        vec![
+            Cell::from(&self.message_id),
+            Cell::maybe(self.payment_id.as_ref()),
+            Cell::from(look.ago(self.sent_at)),
+            Cell::from(self.receive_count.to_string()),
+            Cell::from(self.body.to_string()),
+        ]
+    }
+}
+
+/// Runs the command.
+pub(crate) async fn run(context: &Context, command: QueueCommand) -> CliResult<Exit> {
+    match command {
+        QueueCommand::List => {
+            let fan = context.each_env(|_, ports| async move { rows(&ports).await }).await?;
+            let (exit, many) = (fan.exit(&context.talk), fan.many);
+            context.printer.list(&fan.rows(), many)?;
+            Ok(exit)
+        }
+        QueueCommand::Peek(args) => peek(context, &args).await,
+    }
+}
+
+async fn rows(ports: &Ports) -> CliResult<Vec<QueueRow>> {
+    let failed = |error| CliError::port("the queues did not answer", error);
+    let names = ports.queues.names().await.map_err(failed)?;
+    let stats = try_join_all(names.iter().map(|name| ports.queues.stats(name))).await.map_err(failed)?;
+    let depth: BTreeMap<&str, u64> =
+        stats.iter().map(|stats| (stats.name.as_str(), stats.visible.saturating_add(stats.in_flight))).collect();
+    Ok(stats.iter().map(|stats| row(stats, &depth)).collect())
+}
+
+fn row(stats: &QueueStats, depth: &BTreeMap<&str, u64>) -> QueueRow {
+    QueueRow {
+        name: stats.name.clone(),
+        visible: stats.visible,
+        in_flight: stats.in_flight,
+        delayed: stats.delayed,
+        oldest_age_seconds: stats.oldest_age.map(|age| age.as_secs()),
+        dlq_messages: stats.dlq.as_deref().and_then(|dlq| depth.get(dlq).copied()),
+        dlq: stats.dlq.clone(),
+        max_receives: stats.max_receives,
+        approximate: stats.approximate,
+    }
+}
+
+async fn peek(context: &Context, args: &PeekArgs) -> CliResult<Exit> {
+    let fan = context.each_env(|target, ports| async move {
+        known(&ports, &args.queue).await?;
+        let browsed = ports.queues.browse(&args.queue, args.limit).await;
+        let browsed = browsed.map_err(|error| CliError::port(format!("{} could not be looked into", args.queue), error))?;
+        let cost = match browsed.receives_spent {
+            0 => "the look cost nothing".to_owned(),
+            spent => format!("the look cost {}: each raised a message's receive count", count(spent, "receive")),
+        };
+        let complete = if browsed.complete { "these are all" } else { "there may be more" };
+        context.talk.say(format!("{}: {}, {complete}; {cost}", target.name, count(browsed.messages.len(), "message")));
+        Ok(browsed.messages.iter().map(|message| MessageRow::new(message, context.privacy)).collect::<Vec<_>>())
+    });
+    let fan = fan.await?;
+    let (exit, many) = (fan.exit(&context.talk), fan.many);
+    context.printer.list(&fan.rows(), many)?;
+    Ok(exit)
+}
+
+/// That there is a queue of that name.
+pub(crate) async fn known(ports: &Ports, queue: &str) -> CliResult<()> {
+    let names = ports.queues.names().await.map_err(|error| CliError::port("the queues did not answer", error))?;
+    if names.iter().any(|name| name == queue) {
+        return Ok(());
+    }
+    Err(CliError::not_found(format!("there is no queue {queue}")).hint(format!("queues are {}", names.join(", "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_have_the_names_scripts_read() {
+        let stats = QueueStats {
+            name: "payments-work".into(),
+            visible: 2,
+            in_flight: 1,
+            delayed: 0,
+            oldest_age: Some(std::time::Duration::from_mins(4)),
+            dlq: Some("payments-work-dlq".into()),
+            max_receives: Some(10),
+            approximate: true,
+        };
+        let row = row(&stats, &BTreeMap::from([("payments-work-dlq", 61)]));
+        insta::assert_json_snapshot!(row);
+        assert_eq!(
+            row.cells(&Look::plain())[1..6],
+            ["~2", "~1", "~0", "4m"].map(Cell::from).into_iter().chain([Cell::toned("~61", Tone::Bad)]).collect::<Vec<_>>()
+        );
+    }
+}

@@ -1,0 +1,208 @@
+//! `payops.toml`: the environments of a project, and where the file is found.
+//!
+//! ```toml
+//! default_env = "preprod"
+//!
+//! [environments.preprod]
+//! kind = "aws"
+//! region = "eu-west-1"
+//! account_id = "471122334455"
+//! table = "payops-preprod"
+//! bucket = "payops-archive-preprod"
+//! bus = "payops"
+//! queues = { prefix = "preprod-" }
+//!
+//! [environments.laptop]
+//! kind = "embedded"
+//! data_dir = "/var/lib/payops"
+//! env = "test"
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::error::{CliError, CliResult};
+
+/// The file's name in a project.
+pub(crate) const FILE: &str = "payops.toml";
+
+/// The whole file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The environment when nobody names one.
+    pub(crate) default_env: Option<String>,
+    /// Where the embedded platform keeps its data.
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The environments by name.
+    #[serde(default)]
+    pub(crate) environments: BTreeMap<String, Environment>,
+}
+
+/// One environment.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Environment {
+    /// In AWS.
+    Aws(Box<Aws>),
+    /// In a data directory.
+    Embedded(Embedded),
+}
+
+/// An environment in a data directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Embedded {
+    /// The data directory; else the one that every command knows.
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Its name in there; else the same name.
+    pub(crate) env: Option<String>,
+    /// Whether writes ask twice, as in `prod`.
+    pub(crate) protected: Option<bool>,
+}
+
+/// An environment in AWS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Aws {
+    /// The region.
+    pub(crate) region: Option<String>,
+    /// The account it must be; any other is refused.
+    pub(crate) account_id: Option<String>,
+    /// The profile of the shared AWS configuration.
+    pub(crate) profile: Option<String>,
+    /// Another place that speaks AWS's protocols.
+    pub(crate) endpoint_url: Option<String>,
+    /// The DynamoDB table.
+    pub(crate) table: Option<String>,
+    /// The archive bucket.
+    pub(crate) bucket: Option<String>,
+    /// The event bus.
+    pub(crate) bus: Option<String>,
+    /// The queues.
+    #[serde(default)]
+    pub(crate) queues: QueueNames,
+    /// Name of the Secrets Manager secret that holds the ledger's connection URL.
+    pub(crate) ledger_url_secret: Option<String>,
+    /// Name of the environment variable that holds the ledger's connection URL.
+    pub(crate) ledger_url_env: Option<String>,
+    /// Where OpenSearch is.
+    pub(crate) opensearch_url: Option<String>,
+    /// The index alias.
+    pub(crate) index: Option<String>,
+    /// Where the payments API is.
+    pub(crate) api_url: Option<String>,
+    /// Name of the environment variable that holds an API key.
+    pub(crate) api_key_env: Option<String>,
+    /// The sender of mails.
+    pub(crate) from_address: Option<String>,
+    /// Whether writes ask twice, as in `prod`.
+    pub(crate) protected: Option<bool>,
+}
+
+/// What the queues are called in AWS.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QueueNames {
+    /// In front of every name: `preprod-payments-work`.
+    pub(crate) prefix: Option<String>,
+}
+
+/// A file that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Where.
+    pub(crate) path: PathBuf,
+    /// What it says.
+    pub(crate) config: Config,
+}
+
+impl Config {
+    /// Reads the text of a file.
+    pub(crate) fn parse(text: &str, path: &Path) -> CliResult<Self> {
+        toml::from_str(text).map_err(|error| {
+            // The parser's own text quotes the line at fault; the file holds no secrets.
+            CliError::usage(format!("{} is not right", path.display())).because(error).hint("payops config explain shows what is read")
+        })
+    }
+}
+
+/// Reads the file named, or the first that is found: in `start` and above, then the user's own.
+pub(crate) fn find(named: Option<&Path>, start: Option<&Path>, user_dir: Option<&Path>) -> CliResult<Option<Found>> {
+    if let Some(path) = named {
+        return read(path)?.map(Some).ok_or_else(|| CliError::usage(format!("there is no file {}", path.display())));
+    }
+    let project = start.into_iter().flat_map(Path::ancestors).map(|folder| folder.join(FILE));
+    let user = user_dir.map(|dir| dir.join("payops").join(FILE));
+    for path in project.chain(user) {
+        if let Some(found) = read(&path)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn read(path: &Path) -> CliResult<Option<Found>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(Found { path: path.to_owned(), config: Config::parse(&text, path)? })),
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(CliError::usage(format!("{} cannot be read", path.display())).because(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+default_env = "preprod"
+[environments.preprod]
+kind = "aws"
+region = "eu-west-1"
+account_id = "471122334455"
+queues = { prefix = "preprod-" }
+[environments.laptop]
+kind = "embedded"
+env = "test"
+"#;
+
+    #[test]
+    fn both_kinds_are_read() {
+        let config = Config::parse(TEXT, Path::new("payops.toml")).expect("a config");
+        assert_eq!(config.default_env.as_deref(), Some("preprod"));
+        let Some(Environment::Aws(aws)) = config.environments.get("preprod") else { panic!("not AWS") };
+        assert_eq!((aws.region.as_deref(), aws.queues.prefix.as_deref()), (Some("eu-west-1"), Some("preprod-")));
+        assert!(matches!(config.environments.get("laptop"), Some(Environment::Embedded(_))));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for bad in [
+            "colour = 1",
+            "[environments.a]\nkind = \"aws\"\ntabel = \"x\"",
+            "[environments.a]\nkind = \"azure\"",
+            "[environments.a]\nregion = \"x\"",
+        ] {
+            let error = Config::parse(bad, Path::new("payops.toml")).expect_err("refused");
+            assert_eq!(error.exit.code(), 2);
+            assert!(error.text().contains("payops.toml is not right"), "{}", error.text());
+        }
+    }
+
+    #[test]
+    fn the_nearest_file_wins() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let (project, below, user) = (temp.path().join("project"), temp.path().join("project/a/b"), temp.path().join("user"));
+        std::fs::create_dir_all(&below).expect("made");
+        std::fs::create_dir_all(user.join("payops")).expect("made");
+        assert_eq!(find(None, Some(&below), Some(&user)).expect("looked"), None);
+        std::fs::write(user.join("payops/payops.toml"), "default_env = \"user\"").expect("written");
+        let found = |start: &Path| find(None, Some(start), Some(&user)).expect("looked").expect("found").config.default_env;
+        assert_eq!(found(&below).as_deref(), Some("user"));
+        std::fs::write(project.join(FILE), "default_env = \"project\"").expect("written");
+        assert_eq!(found(&below).as_deref(), Some("project"));
+        assert_eq!(find(Some(&temp.path().join("no.toml")), None, None).expect_err("refused").exit.code(), 2);
+    }
+}

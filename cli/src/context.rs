@@ -1,0 +1,155 @@
+//! What a command is handed: settings, printer, talk, who asks and why, and the ports of its
+//! environments.
+
+use std::future::Future;
+
+use jiff::Timestamp;
+use payops_core::port::Ports;
+use tokio_util::sync::CancellationToken;
+
+use crate::audit;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::output::{Of, Printer, Talk};
+use crate::privacy::Privacy;
+use crate::settings::{EnvTarget, Settings, Target};
+use crate::{aws, local};
+
+/// Whether ports are opened to look or to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// To look.
+    Read,
+    /// To change.
+    Write,
+}
+
+/// What a command is handed.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// All settings.
+    pub(crate) settings: Settings,
+    /// stdout.
+    pub(crate) printer: Printer,
+    /// stderr.
+    pub(crate) talk: Talk,
+    /// What may be shown.
+    pub(crate) privacy: Privacy,
+    /// Why, as given with `--reason`.
+    pub(crate) reason: Option<String>,
+    /// Set by the first Ctrl-C or SIGTERM.
+    pub(crate) stop: CancellationToken,
+}
+
+/// What was found in each environment that answered, and the failures of the others.
+#[derive(Debug)]
+pub(crate) struct Fan<T> {
+    /// Answers.
+    pub(crate) answers: Vec<Of<T>>,
+    /// Failures, each with its environment.
+    pub(crate) failures: Vec<(String, CliError)>,
+    /// Whether several environments were asked.
+    pub(crate) many: bool,
+}
+
+impl Context {
+    /// Who runs the command.
+    pub(crate) fn who(&self) -> &str {
+        &self.settings.who.value
+    }
+
+    /// Now.
+    pub(crate) fn now() -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// The ports of an environment.
+    pub(crate) async fn open(&self, target: &EnvTarget, access: Access) -> CliResult<Ports> {
+        match &target.target {
+            Target::Embedded { data_dir, name } => local::open(data_dir, name, access).await,
+            Target::Aws(aws) => Box::pin(aws::open(&target.name, aws)).await,
+        }
+    }
+
+    /// Asks every environment that was named, one after the other; a failure of one does not
+    /// hide the answers of the others.
+    pub(crate) async fn each_env<T, F>(&self, ask: impl Fn(EnvTarget, Ports) -> F) -> CliResult<Fan<T>>
+    where
+        F: Future<Output = CliResult<T>>,
+    {
+        let targets = self.settings.targets()?;
+        let mut fan = Fan { answers: Vec::new(), failures: Vec::new(), many: targets.len() > 1 };
+        for target in targets {
+            let env = target.name.clone();
+            let answer = async {
+                let ports = self.open(&target, Access::Read).await?;
+                self.record_reveal(&target)?;
+                ask(target, ports).await
+            };
+            match answer.await {
+                Ok(value) => fan.answers.push(Of { env, value }),
+                Err(error) if fan.many => fan.failures.push((env, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(fan)
+    }
+
+    /// Records that personal data of an environment is about to be shown; without a record
+    /// nothing is shown.
+    pub(crate) fn record_reveal(&self, target: &EnvTarget) -> CliResult<()> {
+        if self.privacy.reveal { self.record(target, "reveal", None, self.reason.as_deref()) } else { Ok(()) }
+    }
+
+    /// Records what this user does.
+    pub(crate) fn record(&self, target: &EnvTarget, action: &str, subject: Option<&str>, reason: Option<&str>) -> CliResult<()> {
+        let entry = audit::Entry {
+            at: Self::now(),
+            who: self.who().to_owned(),
+            env: target.name.clone(),
+            action: action.to_owned(),
+            subject: subject.map(str::to_owned),
+            reason: reason.map(str::to_owned),
+        };
+        audit::append(&self.records_dir(target), &entry)
+    }
+
+    /// Where records of an environment's operations are kept: beside its data, or with the
+    /// user's own state.
+    pub(crate) fn records_dir(&self, target: &EnvTarget) -> std::path::PathBuf {
+        match &target.target {
+            Target::Embedded { data_dir, .. } => data_dir.clone(),
+            Target::Aws(_) => self.settings.state_dir.clone(),
+        }
+    }
+
+    /// Ends `work` early when somebody interrupts: for commands that leave nothing half done.
+    pub(crate) async fn interruptible<T>(&self, work: impl Future<Output = CliResult<T>>) -> CliResult<T> {
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = self.stop.cancelled() => Err(CliError::interrupted()),
+        }
+    }
+}
+
+impl<T> Fan<T> {
+    /// How the command ended: done, or partly when an environment failed. Says which failed.
+    pub(crate) fn exit(&self, talk: &Talk) -> Exit {
+        for (env, error) in &self.failures {
+            talk.warn(format!("{env}: {}", error.text()));
+        }
+        match (self.failures.is_empty(), self.answers.is_empty()) {
+            (true, _) => Exit::Done,
+            (false, false) => Exit::Partial,
+            (false, true) => self.failures.first().map_or(Exit::Failed, |(_, error)| error.exit),
+        }
+    }
+}
+
+impl<T> Fan<Vec<T>> {
+    /// The rows of all environments.
+    pub(crate) fn rows(self) -> Vec<Of<T>> {
+        self.answers.into_iter().flat_map(|of| of.value.into_iter().map(move |value| Of { env: of.env.clone(), value })).collect()
+    }
+}

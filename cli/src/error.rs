@@ -1,0 +1,185 @@
+//! The one error of the command line: what went wrong, why, and which command to try next.
+//! It is printed once, by `main`, on stderr.
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+use payops_core::domain::mask::terminal;
+use payops_core::port::{ErrorKind, PortError};
+use serde_json::json;
+
+use crate::exit::Exit;
+
+/// A command that did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct CliError {
+    /// The exit code.
+    pub(crate) exit: Exit,
+    /// What went wrong, in one sentence without a full stop.
+    pub(crate) message: String,
+    /// The next command to try, or what to change.
+    pub(crate) hint: Option<String>,
+    /// The cause.
+    #[source]
+    pub(crate) source: Option<Box<dyn Error + Send + Sync>>,
+    /// Nobody reads our output any more: nothing is printed and nothing failed.
+    pub(crate) quiet: bool,
+}
+
+/// The result of a command.
+pub(crate) type CliResult<T> = Result<T, CliError>;
+
+impl CliError {
+    /// An error with that exit code.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None, source: None, quiet: false }
+    }
+
+    /// Something failed.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, message)
+    }
+
+    /// The command line or the configuration is wrong.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// Policy forbids it.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, message)
+    }
+
+    /// The thing named is not there.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Exit::NotFound, message)
+    }
+
+    /// Somebody pressed Ctrl-C or sent a signal.
+    pub(crate) fn interrupted() -> Self {
+        Self::new(Exit::Interrupted, "interrupted")
+    }
+
+    /// Adds what to do next.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the cause.
+    pub(crate) fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// A port failed while doing `what`.
+    pub(crate) fn port(what: impl Into<String>, error: PortError) -> Self {
+        let exit = match error.kind {
+            ErrorKind::Denied => Exit::NotAuthenticated,
+            ErrorKind::Throttled => Exit::RateLimited,
+            ErrorKind::NotFound => Exit::NotFound,
+            _ => Exit::Failed,
+        };
+        let hint = match error.kind {
+            ErrorKind::Unavailable | ErrorKind::Ambiguous => Some("try again; reading changes nothing, and writes can be repeated"),
+            ErrorKind::Denied => Some("log in again, or ask for the role that may do this"),
+            ErrorKind::NotWritable => Some("free some space or make the place writable, then run the same command again"),
+            _ => None,
+        };
+        let mut out = Self::new(exit, what).because(error);
+        out.hint = hint.map(str::to_owned);
+        out
+    }
+
+    /// Writing our output failed. A closed pipe (`| head`) is no failure.
+    pub(crate) fn output(error: std::io::Error) -> Self {
+        let quiet = error.kind() == std::io::ErrorKind::BrokenPipe;
+        let exit = if quiet { Exit::Done } else { Exit::Failed };
+        let mut out = Self::new(exit, "cannot write the output").because(error);
+        out.quiet = quiet;
+        out
+    }
+
+    /// What is printed on stderr: the message, its causes and the hint, safe for a terminal.
+    pub(crate) fn text(&self) -> String {
+        let mut out = format!("error: {}\n", terminal(&self.message));
+        for cause in self.causes() {
+            let _ = writeln!(out, "  caused by: {}", terminal(&cause));
+        }
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(out, "hint: {}", terminal(hint));
+        }
+        out
+    }
+
+    /// The last line on stderr with `-o json` and `-o ndjson`:
+    /// `{"error":{"kind":…,"exit":…,"message":…,"causes":[…],"hint":…}}`.
+    pub(crate) fn json(&self) -> String {
+        let error = json!({
+            "kind": self.exit.as_str(), "exit": self.exit.code(), "message": self.message, "causes": self.causes(), "hint": self.hint,
+        });
+        crate::output::json_text(&json!({ "error": error }), false)
+    }
+
+    fn causes(&self) -> Vec<String> {
+        let mut out: Vec<String> = Vec::new();
+        let mut cause = self.source.as_deref().map(|source| source as &dyn Error);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some libraries repeat their cause's words in their own.
+            if out.last() != Some(&text) {
+                out.push(text);
+            }
+            cause = error.source();
+        }
+        out
+    }
+}
+
+impl From<PortError> for CliError {
+    fn from(error: PortError) -> Self {
+        let message = error.message.clone();
+        let mut out = Self::port(message, error);
+        // The port's own words are the message; what remains is its cause.
+        out.source = out.source.and_then(|source| source.downcast::<PortError>().ok()).and_then(|error| error.source);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_its_causes_and_the_next_command() {
+        let disk = std::io::Error::other("disk full");
+        let error = PortError::because(ErrorKind::NotWritable, "the store takes no writes", disk);
+        let error = CliError::port("the payment could not be canceled", error);
+        insta::assert_snapshot!(error.text(), @r"
+        error: the payment could not be canceled
+          caused by: the store takes no writes
+          caused by: disk full
+        hint: free some space or make the place writable, then run the same command again
+        ");
+        insta::assert_snapshot!(CliError::not_found("not \u{1b}[31m there").json(), @r#"{"error":{"kind":"not_found","exit":5,"message":"not \u001b[31m there","causes":[],"hint":null}}"#);
+    }
+
+    #[test]
+    fn a_port_error_says_its_words_once() {
+        let error = CliError::from(PortError::because(ErrorKind::Denied, "no access", std::io::Error::other("expired")));
+        assert_eq!(error.exit, Exit::NotAuthenticated);
+        insta::assert_snapshot!(error.text(), @r"
+        error: no access
+          caused by: expired
+        hint: log in again, or ask for the role that may do this
+        ");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_failure() {
+        let error = CliError::output(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+        assert!(error.quiet && error.exit == Exit::Done);
+        assert!(!CliError::output(std::io::Error::other("full")).quiet);
+    }
+}

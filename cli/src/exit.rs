@@ -1,0 +1,83 @@
+//! Exit codes: what a script may conclude from one. Their numbers never change.
+
+use std::process::ExitCode;
+
+/// How the command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// 0: done.
+    Done = 0,
+    /// 1: failed, or a check found something wrong.
+    Failed = 1,
+    /// 2: the command line or the configuration is wrong; nothing was tried.
+    Usage = 2,
+    /// 3: refused by policy: no confirmation, no reason, the wrong account.
+    Refused = 3,
+    /// 4: not authenticated, or not allowed.
+    NotAuthenticated = 4,
+    /// 5: the thing named is not there.
+    NotFound = 5,
+    /// 6: some of it was done and some was not.
+    Partial = 6,
+    /// 7: the other side asks to slow down, and kept asking.
+    RateLimited = 7,
+    /// 124: a time limit that was given ran out.
+    TimedOut = 124,
+    /// 130: interrupted by Ctrl-C or a signal.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// Every code, with what it means: the table of the manual page.
+    pub(crate) const ALL: [(Self, &'static str); 10] = [
+        (Self::Done, "done"),
+        (Self::Failed, "failed, or a check found something wrong"),
+        (Self::Usage, "the command line or the configuration is wrong"),
+        (Self::Refused, "refused by policy"),
+        (Self::NotAuthenticated, "not authenticated, or not allowed"),
+        (Self::NotFound, "not found"),
+        (Self::Partial, "partly done"),
+        (Self::RateLimited, "rate-limited"),
+        (Self::TimedOut, "a time limit ran out"),
+        (Self::Interrupted, "interrupted"),
+    ];
+
+    /// The number.
+    pub(crate) fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// A stable word for it, used in the JSON form of errors.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Refused => "refused",
+            Self::NotAuthenticated => "not_authenticated",
+            Self::NotFound => "not_found",
+            Self::Partial => "partial",
+            Self::RateLimited => "rate_limited",
+            Self::TimedOut => "timed_out",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_are_fixed() {
+        let codes: Vec<u8> = Exit::ALL.iter().map(|(exit, _)| exit.code()).collect();
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 124, 130]);
+    }
+}

@@ -1,0 +1,211 @@
+//! Printing: stdout is data, stderr is talk. One printer, six formats, nothing else writes.
+//!
+//! JSON keeps the members of each output type as they are declared. It is one line when it is
+//! piped and indented at a terminal. With several environments each document gets an `env` member.
+
+mod format;
+mod human;
+mod talk;
+
+use std::io::{IsTerminal as _, Write as _};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::error::{CliError, CliResult};
+
+pub(crate) use format::{Format, json_text};
+pub(crate) use human::{Cell, Column, Look, Table, Tone, age, count, details, moment};
+pub(crate) use talk::Talk;
+
+/// A row of a list: its JSON shape is its `Serialize`, its columns are here.
+pub(crate) trait Row: Serialize {
+    /// The columns, in order.
+    const COLUMNS: &'static [Column];
+    /// One cell for each column.
+    fn cells(&self, look: &Look) -> Vec<Cell>;
+}
+
+/// One document: its JSON shape is its `Serialize`, what people see is here.
+pub(crate) trait Document: Serialize {
+    /// The member that holds the rows, for `csv` and `ndjson`; `None`: the document is the row.
+    const ROWS: Option<&'static str> = None;
+    /// What people see; ends with a line break.
+    fn human(&self, look: &Look) -> String;
+}
+
+/// Something of one environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Of<T> {
+    /// The environment; shown only when several were asked.
+    pub(crate) env: String,
+    /// What it is.
+    pub(crate) value: T,
+}
+
+/// Writes data to stdout in the format asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Printer {
+    /// The format.
+    pub(crate) format: Format,
+    /// Members asked for with `--json`; empty for all.
+    pub(crate) fields: Vec<String>,
+    /// How things look to people.
+    pub(crate) look: Look,
+    /// Whether JSON is indented.
+    pub(crate) pretty: bool,
+}
+
+impl Printer {
+    /// Whether stdout holds what a program reads.
+    pub(crate) fn is_for_programs(&self) -> bool {
+        !matches!(self.format, Format::Table | Format::Wide)
+    }
+
+    /// Prints a list of rows; `many`: several environments were asked.
+    pub(crate) fn list<T: Row>(&self, rows: &[Of<T>], many: bool) -> CliResult<()> {
+        if !self.is_for_programs() {
+            return write(&human::list(rows, many, &self.look));
+        }
+        let values = rows.iter().map(|row| with_env(&row.value, &row.env, many)).collect::<CliResult<Vec<Value>>>()?;
+        let values = self.select(values)?;
+        self.values(values)
+    }
+
+    /// Prints one document of each environment: the document itself when one was asked, else
+    /// an array.
+    pub(crate) fn documents<T: Document>(&self, documents: &[Of<T>], many: bool) -> CliResult<()> {
+        match documents {
+            [one] if !many => self.document(&one.value),
+            _ if !self.is_for_programs() => {
+                let parts = documents.iter().map(|each| format!("[{}]\n{}", each.env, each.value.human(&self.look)));
+                write(&parts.collect::<Vec<_>>().join("\n"))
+            }
+            _ => {
+                let values = documents.iter().map(|each| with_env(&each.value, &each.env, true)).collect::<CliResult<Vec<Value>>>()?;
+                let values = self.select(values)?;
+                self.values(values)
+            }
+        }
+    }
+
+    /// Prints one document.
+    pub(crate) fn document<T: Document>(&self, document: &T) -> CliResult<()> {
+        if !self.is_for_programs() {
+            return write(&document.human(&self.look));
+        }
+        let value = to_value(document)?;
+        let rows = T::ROWS.and_then(|rows| value.get(rows)).and_then(Value::as_array).cloned();
+        if let (Format::Csv | Format::Ndjson, Some(rows)) = (self.format, rows) {
+            let rows = self.select(rows)?;
+            return self.values(rows);
+        }
+        let one = self.select(vec![value])?.into_iter().next().unwrap_or(Value::Null);
+        write(&match self.format {
+            Format::Yaml => format::yaml(&one)?,
+            Format::Csv => format::csv(std::slice::from_ref(&one))?,
+            Format::Ndjson => format!("{}\n", json_text(&one, false)),
+            _ => format!("{}\n", json_text(&one, self.pretty)),
+        })
+    }
+
+    /// Prints one line of a stream and flushes it: JSON for programs, `text` for people.
+    pub(crate) fn stream(&self, value: &Value, text: &str) -> CliResult<()> {
+        match self.format {
+            Format::Table | Format::Wide => write(text),
+            Format::Yaml => write(&format!("---\n{}", format::yaml(value)?)),
+            Format::Json | Format::Ndjson | Format::Csv => write(&format!("{}\n", json_text(value, false))),
+        }
+    }
+
+    /// Prints text as it is.
+    pub(crate) fn raw(text: &[u8]) -> CliResult<()> {
+        let mut out = std::io::stdout().lock();
+        out.write_all(text).and_then(|()| out.flush()).map_err(CliError::output)
+    }
+
+    fn values(&self, values: Vec<Value>) -> CliResult<()> {
+        write(&match self.format {
+            Format::Yaml => format::yaml(&Value::Array(values))?,
+            Format::Csv => format::csv(&values)?,
+            Format::Ndjson => values.iter().map(|value| format!("{}\n", json_text(value, false))).collect::<Vec<_>>().concat(),
+            _ => format!("{}\n", json_text(&Value::Array(values), self.pretty)),
+        })
+    }
+
+    /// Keeps the members asked for; a name that no row has is a mistake of the command line.
+    fn select(&self, values: Vec<Value>) -> CliResult<Vec<Value>> {
+        if self.fields.is_empty() || values.is_empty() {
+            return Ok(values);
+        }
+        for field in &self.fields {
+            if values.iter().all(|value| pick(value, field).is_none()) {
+                let known: Vec<&str> =
+                    values.first().and_then(Value::as_object).into_iter().flat_map(Map::keys).map(String::as_str).collect();
+                return Err(CliError::usage(format!("no field `{field}` in this output")).hint(format!("fields are {}", known.join(", "))));
+            }
+        }
+        let keep = |value: &Value| {
+            let members = self.fields.iter().map(|field| (field.clone(), pick(value, field).cloned().unwrap_or(Value::Null)));
+            Value::Object(members.collect())
+        };
+        Ok(values.iter().map(keep).collect())
+    }
+}
+
+/// Whether stdout is a terminal.
+pub(crate) fn stdout_is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+fn pick<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
+    field.split('.').try_fold(value, |value, name| value.get(name))
+}
+
+fn with_env<T: Serialize>(value: &T, env: &str, many: bool) -> CliResult<Value> {
+    let value = to_value(value)?;
+    if !many {
+        return Ok(value);
+    }
+    let mut members = Map::new();
+    members.insert("env".to_owned(), Value::String(env.to_owned()));
+    if let Value::Object(own) = value {
+        members.extend(own);
+    }
+    Ok(Value::Object(members))
+}
+
+fn to_value<T: Serialize>(value: &T) -> CliResult<Value> {
+    serde_json::to_value(value).map_err(|error| CliError::failed("the output could not be written as JSON").because(error))
+}
+
+fn write(text: &str) -> CliResult<()> {
+    Printer::raw(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn printer(fields: &[&str]) -> Printer {
+        let fields = fields.iter().map(|field| (*field).to_owned()).collect();
+        Printer { format: Format::Json, fields, look: Look::plain(), pretty: false }
+    }
+
+    #[test]
+    fn fields_are_kept_in_the_order_asked_for() {
+        let row = json!({"id": "a", "status": "completed", "charge": {"last4": "4242"}});
+        let kept = printer(&["charge.last4", "id"]).select(vec![row.clone()]).expect("known fields");
+        assert_eq!(json_text(&Value::Array(kept), false), r#"[{"charge.last4":"4242","id":"a"}]"#);
+        let error = printer(&["nope"]).select(vec![row]).expect_err("refused");
+        assert_eq!((error.exit.code(), error.hint.as_deref()), (2, Some("fields are id, status, charge")));
+    }
+
+    #[test]
+    fn an_environment_comes_first_and_only_with_several() {
+        let row = json!({"id": "a"});
+        assert_eq!(json_text(&with_env(&row, "prod", true).expect("a value"), false), r#"{"env":"prod","id":"a"}"#);
+        assert_eq!(json_text(&with_env(&row, "prod", false).expect("a value"), false), r#"{"id":"a"}"#);
+    }
+}

@@ -1,0 +1,291 @@
+//! Settings: what the command line, the environment and `payops.toml` say together, in that
+//! order of precedence, each value with its origin.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::args::Global;
+use crate::config::{self, Aws, Config, Environment, Found};
+use crate::error::{CliError, CliResult};
+
+/// Environments of the embedded platform, the most important first.
+pub(crate) const EMBEDDED: [&str; 3] = ["prod", "preprod", "test"];
+
+/// Looks up an environment variable; a closure in tests.
+pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// An option.
+    Flag(&'static str),
+    /// An environment variable.
+    Variable(&'static str),
+    /// The configuration file.
+    File(PathBuf),
+    /// Nobody said anything.
+    Default,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Flag(name) => f.write_str(name),
+            Self::Variable(name) => write!(f, "{name} (environment variable)"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sourced<T> {
+    /// The value.
+    pub(crate) value: T,
+    /// Where it came from.
+    pub(crate) origin: Origin,
+}
+
+/// Where an environment is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// In a data directory.
+    Embedded {
+        /// Which.
+        data_dir: PathBuf,
+        /// Its name in there.
+        name: String,
+    },
+    /// In AWS.
+    Aws(Box<Aws>),
+}
+
+/// One environment, found by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EnvTarget {
+    /// Its name on the command line.
+    pub(crate) name: String,
+    /// Where it is.
+    pub(crate) target: Target,
+    /// Whether writes ask twice.
+    pub(crate) protected: bool,
+}
+
+/// All settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Where the embedded platform keeps its data.
+    pub(crate) data_dir: Sourced<PathBuf>,
+    /// The environments asked for; an error that is told when a command needs one.
+    pub(crate) envs: Result<Sourced<Vec<String>>, (String, String)>,
+    /// The configuration file.
+    pub(crate) found: Option<Found>,
+    /// Where the file's name came from.
+    pub(crate) found_by: Origin,
+    /// Who runs the command.
+    pub(crate) who: Sourced<String>,
+    /// Where the payments API is, when said apart from the environment.
+    pub(crate) api_url: Option<Sourced<String>>,
+    /// Where records of this user's operations are kept.
+    pub(crate) state_dir: PathBuf,
+}
+
+impl Settings {
+    /// Puts the settings together; `default_data_dir` is where data is when nobody says.
+    pub(crate) fn read(global: &Global, lookup: Lookup<'_>, cwd: Option<&Path>, default_data_dir: PathBuf) -> CliResult<Self> {
+        let (named, found_by) = match (&global.config, path(lookup, "PAYOPS_CONFIG")) {
+            (Some(path), _) => (Some(path.clone()), Origin::Flag("--config")),
+            (None, Some(path)) => (Some(path), Origin::Variable("PAYOPS_CONFIG")),
+            (None, None) => (None, Origin::Default),
+        };
+        let found = config::find(named.as_deref(), cwd, xdg(lookup, "XDG_CONFIG_HOME", ".config").as_deref())?;
+        let data_dir = data_dir(global, lookup, found.as_ref(), default_data_dir);
+        let envs = environments(global, lookup, found.as_ref());
+        let who = ["PAYOPS_USER", "USER"].into_iter().find_map(|name| Some((text(lookup, name)?, name)));
+        let who = who.map_or(Sourced { value: "unknown".to_owned(), origin: Origin::Default }, |(value, name)| Sourced {
+            value,
+            origin: Origin::Variable(name),
+        });
+        let api_url = text(lookup, "PAYOPS_API_URL").map(|value| Sourced { value, origin: Origin::Variable("PAYOPS_API_URL") });
+        let state_dir = xdg(lookup, "XDG_STATE_HOME", ".local/state").unwrap_or_else(std::env::temp_dir).join("payops");
+        Ok(Self { data_dir, envs, found, found_by, who, api_url, state_dir })
+    }
+
+    /// The configuration, empty when there is none.
+    pub(crate) fn config(&self) -> Option<&Config> {
+        self.found.as_ref().map(|found| &found.config)
+    }
+
+    /// The environments asked for, each found.
+    pub(crate) fn targets(&self) -> CliResult<Vec<EnvTarget>> {
+        let names = match &self.envs {
+            Ok(names) => &names.value,
+            Err((message, hint)) => return Err(CliError::usage(message.clone()).hint(hint.clone())),
+        };
+        let mut out: Vec<EnvTarget> = Vec::new();
+        for name in names {
+            if !out.iter().any(|target| target.name == *name) {
+                out.push(self.target(name)?);
+            }
+        }
+        Ok(out)
+    }
+
+    /// The one environment asked for; a write goes to one only.
+    pub(crate) fn one_target(&self) -> CliResult<EnvTarget> {
+        let mut targets = self.targets()?;
+        match (targets.pop(), targets.is_empty()) {
+            (Some(target), true) => Ok(target),
+            _ => Err(CliError::usage("this command takes one environment").hint("give one name to --env")),
+        }
+    }
+
+    /// The environment of that name.
+    pub(crate) fn target(&self, name: &str) -> CliResult<EnvTarget> {
+        let declared = self.config().and_then(|config| config.environments.get(name));
+        let prod = matches!(name, "prod" | "production" | "live");
+        let embedded = |data_dir: PathBuf, inner: &str, protected| EnvTarget {
+            name: name.to_owned(),
+            target: Target::Embedded { data_dir, name: inner.to_owned() },
+            protected,
+        };
+        match declared {
+            Some(Environment::Aws(aws)) => {
+                if self.data_dir.origin == Origin::Flag("--data-dir") {
+                    let message = format!("--data-dir is for embedded environments, and {name} is in AWS");
+                    return Err(CliError::usage(message).hint("leave --data-dir out, or name another environment"));
+                }
+                let protected = aws.protected.unwrap_or(prod);
+                Ok(EnvTarget { name: name.to_owned(), target: Target::Aws(aws.clone()), protected })
+            }
+            Some(Environment::Embedded(own)) => {
+                let file_says = own.data_dir.clone().filter(|_| !matches!(self.data_dir.origin, Origin::Flag(_) | Origin::Variable(_)));
+                let data_dir = file_says.unwrap_or_else(|| self.data_dir.value.clone());
+                Ok(embedded(data_dir, own.env.as_deref().unwrap_or(name), own.protected.unwrap_or(prod)))
+            }
+            None if self.declared().is_empty() && EMBEDDED.contains(&name) => Ok(embedded(self.data_dir.value.clone(), name, prod)),
+            None => {
+                let known = self.declared();
+                let known = if known.is_empty() { EMBEDDED.map(str::to_owned).to_vec() } else { known };
+                let hint = format!("environments are {}", known.join(", "));
+                Err(CliError::usage(format!("there is no environment {name}")).hint(hint))
+            }
+        }
+    }
+
+    /// Names of the environments that the file declares.
+    pub(crate) fn declared(&self) -> Vec<String> {
+        self.config().map(|config| config.environments.keys().cloned().collect()).unwrap_or_default()
+    }
+}
+
+fn data_dir(global: &Global, lookup: Lookup<'_>, found: Option<&Found>, default: PathBuf) -> Sourced<PathBuf> {
+    let file = found.and_then(|found| Some((found.config.data_dir.clone()?, found.path.clone())));
+    let (value, origin) = match (&global.data_dir, path(lookup, "PAYOPS_DATA_DIR"), file) {
+        (Some(value), _, _) => (value.clone(), Origin::Flag("--data-dir")),
+        (None, Some(value), _) => (value, Origin::Variable("PAYOPS_DATA_DIR")),
+        (None, None, Some((value, path))) => (value, Origin::File(path)),
+        (None, None, None) => (default, Origin::Default),
+    };
+    Sourced { value, origin }
+}
+
+fn environments(global: &Global, lookup: Lookup<'_>, found: Option<&Found>) -> Result<Sourced<Vec<String>>, (String, String)> {
+    let split = |text: &str| text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect::<Vec<String>>();
+    if !global.env.is_empty() {
+        return Ok(Sourced { value: global.env.iter().flat_map(|name| split(name)).collect(), origin: Origin::Flag("--env") });
+    }
+    if let Some(value) = text(lookup, "PAYOPS_ENV") {
+        return Ok(Sourced { value: split(&value), origin: Origin::Variable("PAYOPS_ENV") });
+    }
+    let Some(found) = found.filter(|found| !found.config.environments.is_empty() || found.config.default_env.is_some()) else {
+        return Ok(Sourced { value: vec!["prod".to_owned()], origin: Origin::Default });
+    };
+    let origin = Origin::File(found.path.clone());
+    let declared: Vec<String> = found.config.environments.keys().cloned().collect();
+    match (&found.config.default_env, declared.as_slice()) {
+        (Some(name), _) => Ok(Sourced { value: vec![name.clone()], origin }),
+        (None, [one]) => Ok(Sourced { value: vec![one.clone()], origin }),
+        (None, many) => {
+            let message = format!("which environment? {} declares {}", found.path.display(), many.join(", "));
+            Err((message, "name one with --env, or set default_env in the file".to_owned()))
+        }
+    }
+}
+
+fn text(lookup: Lookup<'_>, name: &str) -> Option<String> {
+    lookup(name).and_then(|value| value.into_string().ok()).filter(|value| !value.is_empty())
+}
+
+fn path(lookup: Lookup<'_>, name: &str) -> Option<PathBuf> {
+    lookup(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// A folder of the XDG base directory specification: the variable if absolute, else under HOME.
+fn xdg(lookup: Lookup<'_>, name: &str, under_home: &str) -> Option<PathBuf> {
+    path(lookup, name).filter(|path| path.is_absolute()).or_else(|| path(lookup, "HOME").map(|home| home.join(under_home)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(global: &Global, variables: &[(&str, &str)], file: Option<&str>) -> CliResult<Settings> {
+        let temp = tempfile::tempdir().expect("a folder");
+        if let Some(file) = file {
+            std::fs::write(temp.path().join("payops.toml"), file).expect("written");
+        }
+        let variables: Vec<(String, OsString)> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
+        let lookup = move |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        Settings::read(global, &lookup, Some(temp.path()), PathBuf::from("/default"))
+    }
+
+    fn with_env(names: &[&str]) -> Global {
+        Global { env: names.iter().map(|name| (*name).to_owned()).collect(), ..Global::default() }
+    }
+
+    const TWO: &str = "[environments.prod]\nkind = \"aws\"\n[environments.lab]\nkind = \"embedded\"\ndata_dir = \"/lab\"\nenv = \"test\"\n";
+
+    #[test]
+    fn flags_come_before_variables_before_the_file() {
+        let file = "data_dir = \"/file\"\n";
+        let read = |global: &Global, variables| settings(global, variables, Some(file)).expect("settings").data_dir;
+        let flag = Global { data_dir: Some("/flag".into()), ..Global::default() };
+        assert_eq!(read(&flag, &[("PAYOPS_DATA_DIR", "/var")]), Sourced { value: "/flag".into(), origin: Origin::Flag("--data-dir") });
+        assert_eq!(read(&Global::default(), &[("PAYOPS_DATA_DIR", "/var")]).value, PathBuf::from("/var"));
+        assert_eq!(read(&Global::default(), &[]).value, PathBuf::from("/file"));
+        assert_eq!(settings(&Global::default(), &[], None).expect("settings").data_dir.value, PathBuf::from("/default"));
+    }
+
+    #[test]
+    fn prod_is_the_default_on_the_embedded_platform() {
+        let target = settings(&Global::default(), &[], None).expect("settings").one_target().expect("one");
+        assert_eq!(target.target, Target::Embedded { data_dir: "/default".into(), name: "prod".into() });
+        assert!(target.protected);
+        let several = settings(&with_env(&["test,preprod"]), &[], None).expect("settings");
+        assert_eq!(several.targets().expect("two").len(), 2);
+        assert_eq!(several.one_target().expect_err("refused").exit.code(), 2);
+        let wrong = settings(&with_env(&["prd"]), &[], None).expect("settings").targets().expect_err("refused");
+        assert_eq!(wrong.hint.as_deref(), Some("environments are prod, preprod, test"));
+    }
+
+    #[test]
+    fn several_environments_without_a_default_are_listed() {
+        let error = settings(&Global::default(), &[], Some(TWO)).expect("settings").targets().expect_err("refused");
+        assert!(error.exit.code() == 2 && error.message.contains("lab, prod"), "{}", error.message);
+        let named = settings(&Global::default(), &[("PAYOPS_ENV", "lab")], Some(TWO)).expect("settings").one_target().expect("one");
+        assert_eq!(named.target, Target::Embedded { data_dir: "/lab".into(), name: "test".into() });
+        assert!(!named.protected);
+        let undeclared = settings(&with_env(&["test"]), &[], Some(TWO)).expect("settings").targets();
+        assert_eq!(undeclared.expect_err("refused").exit.code(), 2);
+    }
+
+    #[test]
+    fn a_data_directory_does_not_turn_aws_into_a_demo() {
+        let global = Global { data_dir: Some("/x".into()), ..with_env(&["prod"]) };
+        let error = settings(&global, &[], Some(TWO)).expect("settings").targets().expect_err("refused");
+        assert!(error.message.contains("--data-dir"), "{}", error.message);
+    }
+}

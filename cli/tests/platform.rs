@@ -1,0 +1,275 @@
+//! The binary against the embedded platform: what an operator does in a day.
+#![expect(clippy::unwrap_used, reason = "a test that cannot run must fail")]
+
+mod common;
+
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use common::{Place, eventually, line, signal};
+use payops_core::domain::bus::WORK;
+use payops_core::port::{Outgoing, Ports};
+use payops_local::Access;
+use serde_json::Value;
+
+const DEAD: &str = "payments-work-dlq";
+
+/// Does something with the ports of an environment, as another process would.
+fn with_ports<T>(place: &Place, env: &str, work: impl AsyncFnOnce(Ports) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let ports = payops_local::open(&place.data_dir(), env, Access::Write).await.unwrap();
+        work(ports).await
+    })
+}
+
+/// Makes the stores of a platform that does not run.
+fn stopped() -> Place {
+    let place = Place::new();
+    assert_eq!(place.up(&[]).stop(), 0, "SIGTERM drains and exits 0");
+    place
+}
+
+fn bury(place: &Place, bodies: impl IntoIterator<Item = String>) {
+    with_ports(place, "prod", async |ports| {
+        for body in bodies {
+            ports.queues.send(DEAD, Outgoing { body, ..Outgoing::default() }).await.unwrap();
+        }
+    });
+}
+
+fn depth(place: &Place, queue: &str) -> u64 {
+    let queues = place.run(&["queue", "list", "-o", "json"]).exits(0).json();
+    let row = queues.as_array().unwrap().iter().find(|row| row["name"] == queue).unwrap().clone();
+    row["visible"].as_u64().unwrap() + row["in_flight"].as_u64().unwrap()
+}
+
+#[test]
+fn a_platform_is_started_asked_and_stopped() {
+    let place = Place::new();
+    let up = place.up(&[]);
+    let names: Vec<&str> = up.ready["environments"].as_array().unwrap().iter().map(|env| env["name"].as_str().unwrap()).collect();
+    assert_eq!((up.ready["ready"].as_bool(), names), (Some(true), vec!["prod", "preprod", "test"]));
+    let status = place.run(&["local", "status", "-o", "json"]).exits(0).json();
+    assert_eq!(status["environments"][0]["api_url"], up.ready["environments"][0]["api_url"]);
+    assert_eq!(status["environments"][0]["counts"]["completed"], 0);
+    assert_eq!(status["pid"].as_u64(), Some(u64::from(up.pid())));
+    let second = place.run(&["local", "up"]).exits(1);
+    assert!(second.err.contains(&up.pid().to_string()) && second.err.contains("payops local down"), "{}", second.err);
+    place.run(&["local", "down"]).exits(0);
+    place.run(&["local", "status"]).exits(5);
+    assert!(place.run(&["local", "down"]).exits(0).err.contains("nothing was running"));
+    drop(up);
+}
+
+#[test]
+fn a_file_of_payments_is_sent_once_however_often() {
+    let place = Place::new();
+    let _up = place.up(&[]);
+    let mut file = String::new();
+    for number in 0..40 {
+        file.push_str(&line(&format!("k{number}"), 1000 + number, "tok_visa"));
+    }
+    // The same key again: the same request is answered again, another one is refused.
+    file.push_str(&line("k1", 1001, "tok_visa"));
+    file.push_str(&line("k1", 9999, "tok_visa"));
+    file.push_str("\nnonsense\n");
+    file.push_str(&line("k-bad", 0, "tok_visa"));
+    let path = place.file("payments.jsonl", &file);
+    let args = ["payment", "create", "--file", path.to_str().unwrap(), "--wait", "-o", "json"];
+    let first = place.run(&args).exits(6).json();
+    assert_eq!((first["lines"].as_u64(), first["accepted"].as_u64(), first["replayed"].as_u64()), (Some(44), Some(41), Some(1)));
+    assert_eq!((first["refused"].as_u64(), first["completed"].as_u64(), first["processing"].as_u64()), (Some(3), Some(40), Some(0)));
+    let errors: Vec<(u64, &str)> = first["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| (error["line"].as_u64().unwrap(), error["code"].as_str().unwrap()))
+        .collect();
+    assert_eq!(errors.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [42, 44, 45]);
+    assert_eq!((errors[1].1, errors[2].1), ("invalid_json", "amount_too_small"));
+    let second = place.run_with_input(&["payment", "create", "--file", "-", "-o", "json"], file.as_bytes()).exits(6).json();
+    assert_eq!((second["accepted"].as_u64(), second["replayed"].as_u64()), (Some(41), Some(41)));
+    assert_eq!(first["payments"][0]["id"], second["payments"][0]["id"]);
+    let status = place.run(&["local", "status", "-o", "json"]).exits(0).json();
+    assert_eq!(status["environments"][0]["counts"]["completed"], 40, "nothing was paid twice");
+    let report = place.run(&["payment", "reconcile", "-o", "json", "--settle", "3"]).exits(0).json();
+    assert_eq!((report["checked"].as_u64(), report["breaks"].as_array().unwrap().len()), (Some(40), 0));
+}
+
+#[test]
+fn a_payment_is_found_shown_and_refunded() {
+    let place = Place::new();
+    let _up = place.up(&[]);
+    let create = ["payment", "create", "--amount", "12.50", "--currency", "EUR", "--source", "tok_visa", "--email", "anna@example.com"];
+    let mut args = create.to_vec();
+    args.extend(["--reference", "INV-7", "--wait", "-o", "json"]);
+    let created = place.run(&args).exits(0);
+    assert!(created.err.contains("idempotency key payops-"), "{}", created.err);
+    let created = created.json();
+    assert_eq!((created["status"].as_str(), created["amount"].as_i64()), (Some("completed"), Some(1250)));
+    let id = created["id"].as_str().unwrap();
+
+    let found = eventually("the index hears of it", || {
+        let hits = place.run(&["payment", "search", "anna@", "-status:failed", "-o", "json"]).exits(0).json();
+        (hits.as_array().unwrap().len() == 1 && hits[0]["status"] == "completed").then_some(hits)
+    });
+    assert_eq!((found[0]["id"].as_str(), found[0]["email"].as_str()), (Some(id), Some("a•••@e•••.com")));
+    let nothing = place.run(&["payment", "search", "status:failed", "INV-7"]).exits(0);
+    assert!(nothing.out.is_empty() && nothing.err.contains("reference starts with INV-7"), "{}", nothing.err);
+
+    let timeline = place.run(&["payment", "timeline", id, "-o", "json"]).exits(0).json();
+    assert_eq!((timeline["events"][0]["seq"].as_u64(), timeline["events"][0]["kind"].as_str()), (Some(1), Some("accepted")));
+    let elsewhere = place.run(&["payment", "get", id, "--env", "test"]).exits(5);
+    assert!(elsewhere.err.contains("not found in test; it is in prod: add `--env prod`"), "{}", elsewhere.err);
+    let both = place.run(&["payment", "get", id, "--env", "test,prod", "-o", "json"]).exits(0).json();
+    assert_eq!((both[0]["env"].as_str(), both[0]["id"].as_str()), (Some("prod"), Some(id)));
+    let masked = place.run(&["payment", "get", id]).exits(0);
+    assert!(!masked.out.contains("anna"), "{}", masked.out);
+    let open = place.run(&["payment", "get", id, "--reveal", "--reason", "ticket 7"]).exits(0);
+    assert!(open.out.contains("anna@example.com"), "{}", open.out);
+    assert!(common::read(&place.data_dir().join("audit.jsonl")).contains("ticket 7"));
+
+    let refund = |extra: &[&str]| {
+        let mut args = vec!["payment", "refund", id, "-o", "json"];
+        args.extend(extra);
+        place.run(&args)
+    };
+    assert!(refund(&["--yes"]).exits(3).err.contains("--reason"));
+    assert!(refund(&["--reason", "asked"]).exits(3).err.contains("--yes"));
+    refund(&["--reason", "asked", "--yes", "--amount", "2.5"]).exits(2);
+    let key = ["--reason", "asked", "--yes", "--amount", "2.50", "--idempotency-key", "refund-1"];
+    let refunded = refund(&key).exits(0).json();
+    assert!(refunded["refund_id"].as_str().unwrap().starts_with("re_"));
+    assert_eq!(refund(&key).exits(0).json()["replayed"], true);
+    refund(&["--reason", "asked", "--yes", "--amount-minor", "1001"]).exits(1);
+    eventually("the refund is paid out", || {
+        let payment = place.run(&["payment", "get", id, "-o", "json"]).exits(0).json();
+        (payment["refunded"] == 250 && payment["status"] == "partially_refunded").then_some(())
+    });
+    assert!(place.run(&["payment", "cancel", id, "--yes", "--reason", "late"]).exits(1).err.contains("does not allow it"));
+}
+
+#[test]
+fn breaks_are_found_and_named() {
+    let place = stopped();
+    let stray = payops_testkit::sample::transaction(7);
+    let payment = stray.payment.to_string();
+    with_ports(&place, "prod", async |ports| {
+        ports.ledger.post(&stray).await.unwrap();
+        ports.archive.put_if_absent("payments/nobody.json", b"{}").await.unwrap();
+    });
+    let report = place.run(&["payment", "reconcile", "-o", "json", "--settle", "0"]).exits(1).json();
+    let found: Vec<(&str, &str, &str)> = report["breaks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| (found["payment_id"].as_str().unwrap(), found["store"].as_str().unwrap(), found["kind"].as_str().unwrap()))
+        .collect();
+    assert_eq!(found, [(payment.as_str(), "ledger", "orphan"), ("payments/nobody.json", "archive", "orphan")]);
+}
+
+#[test]
+fn a_killed_replay_goes_on_and_sends_nothing_twice() {
+    let place = stopped();
+    bury(&place, (0..400).map(|number| format!("letter {number}")));
+    let args = ["dlq", "replay", WORK, "--yes", "--reason", "mended", "-o", "json"];
+    let journal_lines = || {
+        let dir = std::fs::read_dir(place.data_dir().join("replays/prod")).ok()?;
+        let journal = dir.filter_map(|entry| Some(entry.ok()?.path())).find(|path| path.extension().is_some_and(|end| end == "jsonl"))?;
+        Some(common::read(&journal).lines().count())
+    };
+    for wanted in [40, 200] {
+        let mut child = place.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        eventually("the replay is under way", || journal_lines().filter(|lines| *lines > wanted));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let done = place.run(&args).exits(0);
+    assert!(done.err.contains("going on with the replay"), "{}", done.err);
+    let result = done.json();
+    let numbers = ["planned", "sent", "failed", "remaining"].map(|name| result[name].as_u64().unwrap());
+    assert_eq!(numbers, [400, 400, 0, 0], "{result}");
+    assert_eq!((depth(&place, DEAD), depth(&place, WORK)), (0, 400));
+    let again = place.run(&args).exits(0).json();
+    assert_eq!((again["planned"].as_u64(), again["journal"].clone()), (Some(0), Value::Null));
+}
+
+#[test]
+fn an_interrupted_replay_leaves_an_exact_remainder() {
+    let place = stopped();
+    bury(&place, (0..600).map(|number| format!("letter {number}")));
+    let args = ["dlq", "replay", DEAD, "--yes", "--reason", "mended", "-o", "json"];
+    let child = place.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    eventually("the replay is under way", || (depth(&place, WORK) > 20).then_some(()));
+    let second = place.run(&args).exits(3);
+    assert!(second.err.contains("another replay"), "{}", second.err);
+    signal(child.id(), "INT");
+    let cut: common::Done = child.wait_with_output().unwrap().into();
+    let cut = cut.exits(130).json();
+    let (sent, remaining) = (cut["sent"].as_u64().unwrap(), cut["remaining"].as_u64().unwrap());
+    assert!(sent > 0 && remaining > 0 && sent + remaining == 600, "{cut}");
+    assert_eq!((depth(&place, DEAD), depth(&place, WORK)), (remaining, sent));
+    let done = place.run(&args).exits(0).json();
+    assert_eq!((done["sent"].as_u64(), done["remaining"].as_u64(), depth(&place, WORK)), (Some(600), Some(0), 600));
+}
+
+#[test]
+fn a_replay_needs_a_yes_and_a_reason() {
+    let place = stopped();
+    bury(&place, ["letter".to_owned()]);
+    place.run(&["dlq", "replay", WORK]).exits(3);
+    place.run(&["dlq", "replay", WORK, "--yes"]).exits(3);
+    place.run(&["dlq", "replay", WORK, "--reason", "x"]).exits(3);
+    place.run(&["dlq", "replay", "nonsense", "--yes", "--reason", "x"]).exits(5);
+    let dry = place.run(&["dlq", "replay", WORK, "--dry-run", "-o", "json"]).exits(0).json();
+    assert_eq!((dry["planned"].as_u64(), dry["sent"].as_u64(), dry["preflight"]["unknown"].as_u64()), (Some(1), Some(0), Some(1)));
+    assert_eq!(depth(&place, DEAD), 1, "nothing was sent");
+}
+
+#[test]
+fn hostile_letters_are_shown_tame() {
+    let place = stopped();
+    let mut deep = String::new();
+    write!(deep, "{}{}", "[".repeat(5000), "]".repeat(5000)).unwrap();
+    bury(
+        &place,
+        ["\u{9b}2J\u{202e}anna@example.com".to_owned(), "{\"email\":\"anna@example.com\",\"x\":\"\\u001b]0;\\u0007\"}".to_owned(), deep],
+    );
+    let letters = place.run(&["dlq", "list", "-o", "json"]).exits(0).json();
+    assert_eq!(letters.as_array().unwrap().len(), 3);
+    assert_eq!(letters[0]["reason"], "no reason recorded");
+    for letter in letters.as_array().unwrap() {
+        for format in ["table", "json", "yaml"] {
+            let shown = place.run(&["dlq", "show", letter["message_id"].as_str().unwrap(), "-o", format]).exits(0);
+            assert!(
+                !shown.out.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']) && !shown.out.contains("anna"),
+                "{format}: {}",
+                shown.out
+            );
+        }
+    }
+    place.run(&["dlq", "show", "nobody"]).exits(5);
+}
+
+#[test]
+fn the_demo_tells_how_it_stands_every_second() {
+    let place = Place::new();
+    let mut child = place
+        .command(&["demo", "--headless", "--traffic", "20", "-o", "ndjson"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let ready: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(ready["ready"], true);
+    let completed = lines.take(60).map_while(Result::ok).any(|line| {
+        let summary: Value = serde_json::from_str(&line).unwrap();
+        summary["environments"].as_array().unwrap().iter().any(|env| env["completed"].as_u64().unwrap() > 0)
+    });
+    signal(child.id(), "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(completed, "payments were completed within a minute");
+}
