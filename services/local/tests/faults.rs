@@ -20,8 +20,8 @@ use payops_core::domain::payment::Payment;
 use payops_core::domain::replay::{JournalEntry, Progress};
 use payops_core::domain::request::CreateRefund;
 use payops_core::port::{
-    Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, Journal, Noted, PaymentPage, PaymentStore, PortResult, Precondition,
-    Random as _,
+    Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, Journal, Noted, PaymentPage, PaymentStore, PortResult,
+    Precondition, Random as _,
 };
 use payops_core::usecase::{Accept, Handler as _, Requester};
 use payops_testkit::SeededRandom;

@@ -137,7 +137,8 @@ impl Handler for Logged {
             Verdict::Retry { class, reason, .. } => {
                 tracing::info!(queue, message = id, receive, class, reason = mask::text(reason), "to be retried");
             }
-            Verdict::Dead { class, reason } => tracing::warn!(queue, message = id, receive, class, reason = mask::text(reason), "dead"),
+            // Logged when it is buried, as is a retry that was one too many.
+            Verdict::Dead { class, .. } => tracing::debug!(queue, message = id, receive, class, "dead"),
         }
         verdict
     }
