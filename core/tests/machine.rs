@@ -188,6 +188,12 @@ fn the_sweeper_gives_up_into_review() {
 }
 
 #[test]
+fn a_claim_keeps_the_sweeper_away() {
+    let claimed = decide(&payment(), claim("a"), later(170), &Policy::default()).expect("allowed").payment;
+    assert_eq!(claimed.due_at, Some(later(350)), "three minutes from the claim");
+}
+
+#[test]
 fn time_never_runs_backwards_in_a_payment() {
     let claimed = decide(&payment(), claim("a"), later(10), &Policy::default()).expect("allowed").payment;
     let next = decide(&claimed, Command::Approved(charge()), start(), &Policy::default()).expect("allowed").payment;

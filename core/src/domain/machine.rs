@@ -245,6 +245,10 @@ fn claim(next: &mut Draft, owner: &str, hop: Value, policy: &Policy) -> Result<(
     if let Some(lease) = payment.lease.as_ref().filter(|lease| lease.owner != owner && lease.until > now) {
         return Err(Refusal::Leased { until: lease.until });
     }
+    if payment.status == Status::Processing {
+        // Its message is alive: the sweeper need not send another for now.
+        payment.due_at = Some(after(now, policy.sweep_delay(payment.redrives)));
+    }
     payment.fence = payment.fence.saturating_add(1);
     payment.lease = Some(Lease { owner: owner.to_owned(), until: after(now, policy.lease) });
     // A payment in review is claimed to ask the provider about it: no new attempt is made of that.

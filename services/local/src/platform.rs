@@ -10,7 +10,7 @@ use payops_core::port::Provider;
 use payops_core::usecase::{Consumer, Handler, Notifier, Projector, Relay, Sweeper, Worker};
 use payops_payments::api::{ApiLimits, ApiPorts, ApiSecrets, ApiState, router};
 use payops_payments::{ServeLimits, projector, relay, serve, sweeper};
-use payops_runtime::{ConsumeSettings, Pulse, consume};
+use payops_runtime::{ConsumeSettings, Pulse, consume, pause};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -105,7 +105,12 @@ impl Platform {
         self.working.spawn(async move { relay::run(relaying, RELAY_EVERY, &stop, &pulse).await });
         let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_secs(60)));
         let sweeping = Sweeper { dispatcher: ports.dispatcher(), policy: ports.policy.clone() };
-        self.working.spawn(async move { sweeper::run(sweeping, SWEEP_EVERY, &stop, &pulse).await });
+        // After a restart the messages of the last life come back first; only what has none is swept.
+        self.working.spawn(async move {
+            if pause(VISIBILITY, &stop).await {
+                sweeper::run(sweeping, SWEEP_EVERY, &stop, &pulse).await;
+            }
+        });
         self.working.close();
     }
 
