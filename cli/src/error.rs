@@ -103,12 +103,12 @@ impl CliError {
 
     /// What is printed on stderr: the message, its causes and the hint, safe for a terminal.
     pub(crate) fn text(&self) -> String {
-        let mut out = format!("error: {}\n", terminal(&self.message));
+        let mut out = format!("error: {}\n", shown(&self.message));
         for cause in self.causes() {
-            let _ = writeln!(out, "  caused by: {}", terminal(&cause));
+            let _ = writeln!(out, "  caused by: {}", shown(&cause));
         }
         if let Some(hint) = &self.hint {
-            let _ = writeln!(out, "hint: {}", terminal(hint));
+            let _ = writeln!(out, "hint: {}", shown(hint));
         }
         out
     }
@@ -117,7 +117,8 @@ impl CliError {
     /// `{"error":{"kind":…,"exit":…,"message":…,"causes":[…],"hint":…}}`.
     pub(crate) fn json(&self) -> String {
         let error = json!({
-            "kind": self.exit.as_str(), "exit": self.exit.code(), "message": self.message, "causes": self.causes(), "hint": self.hint,
+            "kind": self.exit.as_str(), "exit": self.exit.code(), "message": shown(&self.message),
+            "causes": self.causes().iter().map(|cause| shown(cause)).collect::<Vec<_>>(), "hint": self.hint.as_deref().map(shown),
         });
         crate::output::json_text(&json!({ "error": error }), false)
     }
@@ -145,6 +146,17 @@ impl From<PortError> for CliError {
         out.source = out.source.and_then(|source| source.downcast::<PortError>().ok()).and_then(|error| error.source);
         out
     }
+}
+
+/// `text` as it may be shown: safe for a terminal, and without card numbers, which people paste
+/// where identifiers belong.
+pub(crate) fn shown(text: &str) -> String {
+    let word = |word: &str| {
+        let card = payops_core::domain::pan::contains_card_number(word);
+        if card { "[card number removed]".to_owned() } else { terminal(word) }
+    };
+    let whole: String = text.split(' ').map(word).collect::<Vec<_>>().join(" ");
+    if payops_core::domain::pan::contains_card_number(&whole) { "[card number removed]".to_owned() } else { whole }
 }
 
 #[cfg(test)]

@@ -121,7 +121,9 @@ mod platform {
             LocalError::Io { source, .. } if source.kind() == std::io::ErrorKind::TimedOut => {
                 (Exit::TimedOut, "it goes on ending; payops local status shows whether it is there")
             }
-            LocalError::Damaged { .. } => (Exit::Failed, "bring it back from a backup, or use another --data-dir"),
+            LocalError::Damaged { .. } => {
+                (Exit::Failed, "if it is running.json, restart payops local up; else bring it back from a backup")
+            }
             _ => (Exit::Failed, ""),
         };
         let message = error.to_string();

@@ -39,6 +39,10 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            if exit == Exit::Usage && payops_core::domain::pan::contains_card_number(&error.to_string()) {
+                report(&CliError::usage("the arguments hold what looks like a card number").hint("payops --help"), false);
+                return exit.into();
+            }
             // A closed pipe behind --help is nobody's failure.
             drop(error.print());
             return exit.into();
@@ -127,7 +131,7 @@ fn context(global: Global) -> CliResult<Context> {
     let cwd = std::env::current_dir().ok();
     let settings = Settings::read(&global, &|name| std::env::var_os(name), cwd.as_deref(), local::default_data_dir())?;
     let format = format(&global);
-    let reason = global.reason.clone().filter(|reason| !reason.trim().is_empty());
+    let reason = global.reason.clone().filter(|reason| !reason.trim().is_empty()).map(safety::harmless).transpose()?;
     if global.reveal && reason.is_none() {
         return Err(CliError::refused("--reveal shows personal data and needs a reason").hint("add --reason TEXT"));
     }

@@ -21,11 +21,19 @@ pub(crate) struct Act<'a> {
 pub(crate) fn reason(context: &Context, target: &EnvTarget) -> CliResult<Option<String>> {
     let given = context.reason.clone().filter(|reason| !reason.trim().is_empty());
     if given.is_some() || !target.protected {
-        return Ok(given);
+        return given.map(harmless).transpose();
     }
     let asked = context.talk.ask(&format!("Why? (kept with what is done in {}):", target.name));
     let missing = || CliError::refused(format!("a write in {} needs a reason", target.name)).hint("add --reason TEXT");
-    asked.filter(|reason| !reason.trim().is_empty()).map(Some).ok_or_else(missing)
+    asked.filter(|reason| !reason.trim().is_empty()).ok_or_else(missing).and_then(harmless).map(Some)
+}
+
+/// A reason is kept for ever in journals, timelines and the audit: no card number may be in it.
+pub(crate) fn harmless(reason: String) -> CliResult<String> {
+    if payops_core::domain::pan::contains_card_number(&reason) {
+        return Err(CliError::usage("the reason holds what looks like a card number").hint("say why without it"));
+    }
+    Ok(reason)
 }
 
 /// Lets an act pass, or refuses it: `--yes`, or at a terminal the text typed.

@@ -178,7 +178,12 @@ fn a_refused_refund_may_be_asked_for_again() {
 #[test]
 fn the_sweeper_gives_up_into_review() {
     let policy = Policy { redrives_max: 2, ..Policy::default() };
-    let mut payment = payment();
+    let mut waiting = payment();
+    for _ in 0..5 {
+        waiting = decide(&waiting, Command::Redrive, waiting.due_at.expect("due"), &policy).expect("allowed").payment;
+    }
+    assert_eq!(waiting.status, Status::Processing, "no worker ever took it: nothing is in doubt");
+    let mut payment = after(&payment(), &[claim("a"), Command::Unknown(failure())]);
     for _ in 0..2 {
         payment = decide(&payment, Command::Redrive, payment.due_at.expect("due"), &policy).expect("allowed").payment;
     }
@@ -209,7 +214,14 @@ fn any_command() -> impl Strategy<Value = Command> {
         Just(Command::NotApplied(failure())),
         Just(Command::Unknown(failure())),
         Just(Command::SendToReview(failure())),
-        Just(Command::Bury { queue: "q".into(), class: "c".into(), reason: "r".into() }),
+        (any::<bool>(), "[mn]").prop_map(|(refund, message_id)| Command::Bury {
+            queue: "q".into(),
+            message_id,
+            refund,
+            class: "c".into(),
+            reason: "r".into()
+        }),
+        (1_u128..4).prop_map(|n| Command::RefundNotSent(refund_id(n))),
         Just(Command::Unbury { by: "o".into(), reason: "r".into() }),
         Just(Command::Redrive),
         Just(Command::Cancel { by: "merchant".into(), reason: None }),
@@ -241,6 +253,9 @@ proptest! {
             prop_assert!(next.refundable_minor >= 0 && next.refunded_minor() <= captured);
             if next.status.is_final() && !next.refunds.iter().any(|refund| refund.state == RefundState::Pending) {
                 prop_assert_eq!(next.due_at, None);
+            }
+            if next.refunds.iter().any(|refund| refund.state == RefundState::Pending) {
+                prop_assert!(next.due_at.is_some() || next.dead.is_some(), "a pending refund must be found by the sweeper or an operator");
             }
             if next.status == Status::Processing && next.dead.is_none() {
                 prop_assert!(next.due_at.is_some(), "a payment that is processing must be found by the sweeper");

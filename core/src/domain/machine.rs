@@ -11,6 +11,9 @@ use super::payment::{Attempt, AttemptState, Charge, DeadLetter, Failure, Lease, 
 use super::policy::Policy;
 use crate::Timestamp;
 
+/// Most refunds of one payment: they live in its row, which stores limit in size.
+pub const REFUNDS_MAX: usize = 100;
+
 /// What somebody wants to happen to a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -40,6 +43,10 @@ pub enum Command {
     Bury {
         /// Which queue gives up on it.
         queue: String,
+        /// Which message goes.
+        message_id: String,
+        /// Whether it is a refund's message, and not the charge's.
+        refund: bool,
         /// Class of the reason.
         class: String,
         /// The reason.
@@ -74,6 +81,8 @@ pub enum Command {
     },
     /// A worker is about to call the provider for a refund.
     StartRefund(RefundId),
+    /// The provider did nothing at the first call for a refund: its key counts as never seen.
+    RefundNotSent(RefundId),
     /// The provider paid a refund out.
     RefundPaid {
         /// Which.
@@ -131,6 +140,9 @@ pub enum Refusal {
     /// The payment has no such refund, or it has come to its end already.
     #[error("no such pending refund")]
     NoPendingRefund,
+    /// As many refunds as one payment may have.
+    #[error("a payment has at most {REFUNDS_MAX} refunds")]
+    TooManyRefunds,
     /// Nothing is to be done: it already is as asked.
     #[error("nothing is to be done")]
     Nothing,
@@ -146,12 +158,16 @@ pub fn decide(payment: &Payment, command: Command, now: Timestamp, policy: &Poli
         Command::NotApplied(failure) => attempt_ended(&mut next, &failure, AttemptState::NotApplied, EventKind::AttemptFailed)?,
         Command::Unknown(failure) => attempt_ended(&mut next, &failure, AttemptState::Sent, EventKind::AttemptUnknown)?,
         Command::SendToReview(failure) => review(&mut next, failure)?,
-        Command::Bury { queue, class, reason } => bury(&mut next, queue, class, reason)?,
+        Command::Bury { queue, message_id, refund, class, reason } => {
+            let at = next.now;
+            bury(&mut next, DeadLetter { at, queue, message_id, class, reason }, refund)?;
+        }
         Command::Unbury { by, reason } => unbury(&mut next, &by, &reason, policy)?,
         Command::Redrive => redrive(&mut next, policy)?,
         Command::Cancel { by, reason } => cancel(&mut next, &by, reason.as_deref())?,
         Command::RequestRefund { id, minor, by, reason } => request_refund(&mut next, id, minor, by, reason, policy)?,
         Command::StartRefund(id) => start_refund(&mut next, &id)?,
+        Command::RefundNotSent(id) => refund_not_sent(&mut next, &id)?,
         Command::RefundPaid { id, provider_id } => refund_paid(&mut next, &id, &provider_id)?,
         Command::RefundRefused { id, failure } => refund_refused(&mut next, &id, &failure)?,
     }
@@ -255,6 +271,10 @@ fn claim(next: &mut Draft, owner: &str, hop: Value, policy: &Policy) -> Result<(
     let attempt = match payment.attempt.take() {
         Some(mut same) if !matches!(same.state, AttemptState::SoftDeclined) => {
             same.calls = same.calls.saturating_add(1);
+            if same.state == AttemptState::NotApplied && !same.ambiguous {
+                // No call so far had an effect: the key is as good as new, and its window starts here.
+                same.first_sent_at = now;
+            }
             same.ambiguous |= same.state == AttemptState::Sent;
             same.state = AttemptState::Sent;
             same
@@ -328,16 +348,21 @@ fn review(next: &mut Draft, failure: Failure) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn bury(next: &mut Draft, queue: String, class: String, reason: String) -> Result<(), Refusal> {
-    if next.payment().dead.is_some() {
+fn has_pending_refund(payment: &Payment) -> bool {
+    payment.refunds.iter().any(|refund| refund.state == RefundState::Pending)
+}
+
+fn bury(next: &mut Draft, letter: DeadLetter, refund: bool) -> Result<(), Refusal> {
+    let payment = next.payment();
+    let waits = if refund { has_pending_refund(payment) } else { !payment.status.is_final() };
+    // A second copy of a message that is dead already changes nothing but the sweeper's plans.
+    if !waits || (payment.dead.is_some() && payment.due_at.is_none()) {
         return Err(Refusal::Nothing);
     }
-    let detail = json!({"queue": queue, "class": class, "reason": reason});
-    let at = next.now;
-    let payment = next.payment();
+    let detail = json!({"queue": letter.queue, "message_id": letter.message_id, "class": letter.class, "reason": letter.reason});
     payment.lease = None;
     payment.due_at = None;
-    payment.dead = Some(DeadLetter { at, queue, class, reason });
+    payment.dead.get_or_insert(letter);
     next.event(EventKind::DeadLettered, detail);
     next.tell(OutboxKind::PaymentDead);
     Ok(())
@@ -349,7 +374,7 @@ fn unbury(next: &mut Draft, by: &str, reason: &str, policy: &Policy) -> Result<(
     }
     let due = after(next.now, policy.sweep_delay(0));
     let payment = next.payment();
-    if !payment.status.is_final() || payment.refunds.iter().any(|refund| refund.state == RefundState::Pending) {
+    if payment.status == Status::Processing || has_pending_refund(payment) {
         payment.due_at = Some(due);
     }
     next.event(EventKind::Replayed, json!({"by": by, "reason": reason}));
@@ -360,16 +385,17 @@ fn unbury(next: &mut Draft, by: &str, reason: &str, policy: &Policy) -> Result<(
 fn redrive(next: &mut Draft, policy: &Policy) -> Result<(), Refusal> {
     let now = next.now;
     let payment = next.payment();
-    if payment.due_at.is_none_or(|due| due > now) {
+    let worked_on = payment.lease.as_ref().is_some_and(|lease| lease.until > now);
+    if payment.due_at.is_none_or(|due| due > now) || worked_on {
         return Err(Refusal::Nothing);
     }
-    let pending_refund = payment.refunds.iter().any(|refund| refund.state == RefundState::Pending);
-    if payment.redrives >= policy.redrives_max && payment.status == Status::Processing {
+    // One that no worker ever took is not in doubt: it waits for workers, however long.
+    if payment.redrives >= policy.redrives_max && payment.status == Status::Processing && payment.attempt.is_some() {
         let times = payment.redrives;
         let message = format!("no definite end after {times} tries to send it again");
         return review(next, Failure { code: "stuck".to_owned(), message });
     }
-    if payment.status.is_final() && !pending_refund {
+    if payment.status != Status::Processing && !has_pending_refund(payment) {
         return Err(Refusal::Nothing);
     }
     payment.redrives = payment.redrives.saturating_add(1);
@@ -403,6 +429,9 @@ fn request_refund(
     let fine = matches!(next.payment().status, Status::Completed | Status::PartiallyRefunded);
     next.require(fine)?;
     let payment = next.payment();
+    if payment.refunds.len() >= REFUNDS_MAX {
+        return Err(Refusal::TooManyRefunds);
+    }
     let left_minor = payment.refundable_minor;
     let minor = minor.unwrap_or(left_minor);
     if left_minor == 0 || minor > left_minor {
@@ -445,10 +474,17 @@ fn start_refund(next: &mut Draft, id: &RefundId) -> Result<(), Refusal> {
     Ok(())
 }
 
+fn refund_not_sent(next: &mut Draft, id: &RefundId) -> Result<(), Refusal> {
+    pending_refund(next.payment(), id)?.first_sent_at = None;
+    next.event(EventKind::AttemptFailed, json!({"refund_id": id}));
+    Ok(())
+}
+
 fn close_refund(next: &mut Draft, kind: OutboxKind, id: &RefundId) {
     let payment = next.payment();
-    if !payment.refunds.iter().any(|refund| refund.state == RefundState::Pending) {
+    if !has_pending_refund(payment) {
         payment.due_at = None;
+        payment.dead = None;
     }
     next.tell(kind).refund = Some(id.clone());
 }
@@ -462,7 +498,6 @@ fn refund_paid(next: &mut Draft, id: &RefundId, provider_id: &str) -> Result<(),
     let status = if payment.refunded_minor() == payment.money.minor() { Status::Refunded } else { Status::PartiallyRefunded };
     let may = payment.status.may_become(status);
     payment.status = status;
-    payment.dead = None;
     next.require(may)?;
     next.event(EventKind::RefundSucceeded, json!({"refund_id": id, "amount": minor, "provider_id": provider_id}));
     close_refund(next, OutboxKind::RefundSucceeded, id);
@@ -475,7 +510,6 @@ fn refund_refused(next: &mut Draft, id: &RefundId, failure: &Failure) -> Result<
     refund.state = RefundState::Failed;
     let minor = refund.minor;
     payment.refundable_minor = payment.refundable_minor.saturating_add(minor);
-    payment.dead = None;
     next.event(EventKind::RefundFailed, json!({"refund_id": id, "amount": minor, "code": failure.code, "message": failure.message}));
     close_refund(next, OutboxKind::RefundFailed, id);
     Ok(())

@@ -240,6 +240,9 @@ pub struct DeadLetter {
     pub at: Timestamp,
     /// Which queue gave up on it.
     pub queue: String,
+    /// Which message went there.
+    #[serde(default)]
+    pub message_id: String,
     /// Class of the reason, a stable word.
     pub class: String,
     /// The reason.

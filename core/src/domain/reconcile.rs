@@ -132,6 +132,10 @@ fn row(payment: &Payment, out: &mut Out) {
             format!("captured {captured}, refunded or set aside {set_aside}, but {} refundable", payment.refundable_minor),
         );
     }
+    let pending = payment.refunds.iter().any(|refund| refund.state == super::payment::RefundState::Pending);
+    if pending && payment.due_at.is_none() && payment.dead.is_none() {
+        out.add(Store::Payments, BreakKind::Mismatch, "a refund is pending, and nothing is going to bring it to its end");
+    }
     if payment.archive.key != archive_key(&payment.id) {
         out.add(Store::Payments, BreakKind::Duplicate, "its archive key is another payment's: the row looks copied");
     }

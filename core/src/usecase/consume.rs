@@ -120,8 +120,10 @@ impl Consumer {
     #[must_use]
     pub fn final_verdict(&self, message: &Received, verdict: Verdict) -> Verdict {
         match verdict {
-            // Waiting for another worker's lease is no failure of the message.
-            Verdict::Retry { class, reason, .. } if message.receive_count >= self.policy.receives_max && class != "leased" => {
+            // That another worker has it or was faster is no failure of the message.
+            Verdict::Retry { class, reason, .. }
+                if message.receive_count >= self.policy.receives_max && !matches!(class.as_str(), "leased" | "contended" | "fenced") =>
+            {
                 Verdict::Dead { class, reason: format!("{reason} (after {} receives)", message.receive_count) }
             }
             other => other,

@@ -14,7 +14,9 @@ use crate::domain::policy::Policy;
 use crate::domain::replay::{JournalEntry, Plan, PlannedMessage, Preflight, Progress};
 use crate::domain::sha256_hex;
 use crate::domain::work::{attribute, parse};
-use crate::port::{Browsed, Clock, Journal, Outgoing, PaymentStore, PortError, PortResult, Queues, Random, Received, TransferOutcome};
+use crate::port::{
+    Browsed, Clock, ErrorKind, Journal, Outgoing, PaymentStore, PortError, PortResult, Queues, Random, Received, TransferOutcome,
+};
 
 /// How long a claimed dead letter stays hidden from others.
 const VISIBILITY: Duration = Duration::from_secs(20);
@@ -199,7 +201,18 @@ impl Replayer {
             self.unbury(payment, plan).await?;
         }
         let outgoing = replayed(message);
-        let entry = match self.queues.transfer(&plan.queue, &message.receipt, &plan.target, outgoing).await? {
+        let moved = match self.queues.transfer(&plan.queue, &message.receipt, &plan.target, outgoing).await {
+            Err(error) if error.kind == ErrorKind::Permanent => {
+                // The target will never take this one; its neighbours must not wait for it.
+                let reason = error.chain();
+                journal.append(&[JournalEntry::Failed { message_id: id.clone(), reason: reason.clone() }])?;
+                run.fail(id, reason);
+                self.queues.change_visibility(&plan.queue, &message.receipt, Duration::ZERO).await?;
+                return Ok(());
+            }
+            moved => moved?,
+        };
+        let entry = match moved {
             TransferOutcome::Moved { .. } if run.unclear.contains(id) && !self.queues.transfer_is_atomic() => {
                 JournalEntry::SentTwice { message_id: id.clone() }
             }

@@ -70,7 +70,13 @@ impl Handler for Worker {
 
     async fn bury(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
         let Ok(job) = parse(&message.body) else { return Ok(()) };
-        let command = Command::Bury { queue: self.queue.clone(), class: class.to_owned(), reason: reason.to_owned() };
+        let command = Command::Bury {
+            queue: self.queue.clone(),
+            message_id: message.message_id.clone(),
+            refund: matches!(job, Job::Refund(..)),
+            class: class.to_owned(),
+            reason: reason.to_owned(),
+        };
         let applied = apply(&*self.store, &*self.clock, &self.policy, job.payment(), &command).await?;
         if let Ok((_, outbox)) = applied {
             self.tell(&outbox).await;
@@ -95,6 +101,10 @@ impl Worker {
             Err(error) => return port_retry("store", &error),
         };
         if payment.status.is_final() {
+            return Verdict::Done;
+        }
+        if payment.dead.as_ref().is_some_and(|letter| letter.message_id != message.message_id) {
+            // Another message of it is dead: this copy must not try on until that one is replayed.
             return Verdict::Done;
         }
         if let Some(verdict) = self.verify(&payment).await {
@@ -221,24 +231,36 @@ impl Worker {
         drop(self.dispatcher.dispatch(outbox).await);
     }
 
-    async fn refund(&self, id: &PaymentId, refund_id: &RefundId) -> Verdict {
-        let start = Command::StartRefund(refund_id.clone());
-        let before = match self.store.get(id).await {
-            Ok(Some(payment)) => payment,
-            Ok(None) => return retry("orphan", format!("no payment {id}")),
-            Err(error) => return port_retry("store", &error),
-        };
-        let now = self.clock.now();
-        let first_sent_at = before.refund(refund_id).and_then(|refund| refund.first_sent_at);
-        // Otherwise it was paid out or refused already.
-        let Ok(decision) = decide(&before, start, now, &self.policy) else { return Verdict::Done };
-        let started = decided(&before, decision, now);
-        match self.store.commit(&started).await {
-            Ok(Committed::Done) => {}
-            Ok(_) => return retry("contended", "another worker was faster"),
-            Err(error) => return port_retry("store", &error),
+    /// Writes down that the provider is about to be called for a refund; the payment after it,
+    /// and since when the provider may have seen the refund's key.
+    async fn start_refund(&self, id: &PaymentId, refund_id: &RefundId) -> Result<(Payment, Option<crate::Timestamp>), Verdict> {
+        for _ in 0..10_u8 {
+            let before = match self.store.get(id).await {
+                Ok(Some(payment)) => payment,
+                Ok(None) => return Err(retry("orphan", format!("no payment {id}"))),
+                Err(error) => return Err(port_retry("store", &error)),
+            };
+            let now = self.clock.now();
+            let first_sent_at = before.refund(refund_id).and_then(|refund| refund.first_sent_at);
+            // Otherwise it was paid out or refused already.
+            let Ok(decision) = decide(&before, Command::StartRefund(refund_id.clone()), now, &self.policy) else {
+                return Err(Verdict::Done);
+            };
+            let started = decided(&before, decision, now);
+            match self.store.commit(&started).await {
+                Ok(Committed::Done) => return Ok((started.payment, first_sent_at)),
+                Ok(_) => {}
+                Err(error) => return Err(port_retry("store", &error)),
+            }
         }
-        let payment = started.payment;
+        Err(retry("contended", "other refunds of the payment are being worked on"))
+    }
+
+    async fn refund(&self, id: &PaymentId, refund_id: &RefundId) -> Verdict {
+        let (payment, first_sent_at) = match self.start_refund(id, refund_id).await {
+            Ok(started) => started,
+            Err(verdict) => return verdict,
+        };
         let (Some(refund), Some(charge)) = (payment.refund(refund_id), payment.charge.as_ref()) else {
             return dead("schema_error", "a refund of a payment that has no charge");
         };
@@ -278,8 +300,15 @@ impl Worker {
         match self.provider.refund(request).await {
             Ok(RefundOutcome::Paid { provider_id }) => Ok(paid(provider_id)),
             Ok(RefundOutcome::Refused(failure)) => Ok(Command::RefundRefused { id: request.refund.clone(), failure }),
-            Err(error) if error.kind == ErrorKind::Permanent => Err(dead("provider_permanent", error.chain())),
-            Err(error) => Err(port_retry("provider", &error)),
+            Err(error) => {
+                if first_sent_at.is_none() && error.kind != ErrorKind::Ambiguous {
+                    // Best effort: without it the refund counts as one that may have been paid out.
+                    let command = Command::RefundNotSent(request.refund.clone());
+                    drop(apply(&*self.store, &*self.clock, &self.policy, &request.payment, &command).await);
+                }
+                let permanent = error.kind == ErrorKind::Permanent;
+                Err(if permanent { dead("provider_permanent", error.chain()) } else { port_retry("provider", &error) })
+            }
         }
     }
 }

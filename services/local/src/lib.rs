@@ -6,6 +6,7 @@
 
 mod data_dir;
 mod error;
+mod no_index;
 mod platform;
 mod stores;
 mod traffic;

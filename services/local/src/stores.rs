@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use payops_core::domain::apikey;
 use payops_core::domain::policy::Policy;
-use payops_core::port::{Clock, ErrorKind, KeyStore as _, Mailer, PortError, Ports, Random, Secrets as _};
+use payops_core::port::{Clock, ErrorKind, Index, KeyStore as _, Mailer, PortError, Ports, Random, Secrets as _};
 use payops_embedded::{EmbeddedBus, EmlMailer, FileArchive, FileSecrets, OsRandom, SqliteQueues, SqliteStore, SystemClock};
 use payops_ledger::SqliteLedger;
 use payops_provider::{AcquirerOptions, SimulatedAcquirer};
@@ -16,6 +16,7 @@ use secrecy::SecretString;
 
 use crate::data_dir::DataDir;
 use crate::error::LocalError;
+use crate::no_index::NoIndex;
 
 /// What the caller wants to do with the stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,7 +189,13 @@ pub async fn open(data_dir: &Path, env: &str, access: Access) -> Result<Ports, L
     };
     let queues = Arc::new(queues.map_err(LocalError::store("queues", env))?);
     let ledger = if write { SqliteLedger::open(&ledger).await } else { SqliteLedger::open_read_only(&ledger).await };
-    let index = TantivyIndex::open_reader(&dir.join("index")).await.map_err(LocalError::store("index", env))?;
+    // A damaged index must not keep anybody from the payments: only what needs it fails.
+    let index: Arc<dyn Index> = match TantivyIndex::open_reader(&dir.join("index")).await {
+        Ok(index) => Arc::new(index),
+        Err(error) => {
+            Arc::new(NoIndex { kind: error.kind, message: format!("the search index of {env} cannot be opened: {}", error.chain()) })
+        }
+    };
     let acquirer = dir.join("acquirer.db");
     let acquirer = if write {
         SimulatedAcquirer::open(&acquirer, clock(), around.acquirer.clone()).await
@@ -205,7 +212,7 @@ pub async fn open(data_dir: &Path, env: &str, access: Access) -> Result<Ports, L
         archive: Arc::new(archive),
         bus,
         ledger: Arc::new(ledger.map_err(LocalError::store("ledger", env))?),
-        index: Arc::new(index),
+        index,
         provider: Some(Arc::new(acquirer.map_err(LocalError::store("acquirer", env))?)),
         clock: around.clock.clone(),
         random: around.random.clone(),

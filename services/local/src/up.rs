@@ -105,7 +105,10 @@ pub async fn up(
             _ = seconds.tick(), if options.summary => {
                 let mut environments = Vec::new();
                 for platform in &platforms {
-                    environments.push(count(&platform.stores.env, &platform.stores.payments, &platform.stores.queues).await?);
+                    match count(&platform.stores.env, &platform.stores.payments, &platform.stores.queues).await {
+                        Ok(summary) => environments.push(summary),
+                        Err(error) => tracing::warn!(env = platform.stores.env, %error, "counting failed"),
+                    }
                 }
                 on_second(&Summary { at: around.clock.now(), environments });
             }

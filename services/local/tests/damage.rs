@@ -6,12 +6,10 @@
 mod world;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::reconcile::{Break, BreakKind, Store};
-use payops_core::usecase::Reconciler;
 use payops_search::TantivyIndex;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
@@ -32,17 +30,7 @@ async fn whole() -> (tempfile::TempDir, World, Vec<PaymentId>) {
 }
 
 async fn breaks(world: &World) -> Vec<Break> {
-    let ports = &world.stores.ports;
-    let reconciler = Reconciler {
-        store: Arc::clone(&ports.store),
-        ledger: Arc::clone(&ports.ledger),
-        index: Arc::clone(&ports.index),
-        archive: Arc::clone(&ports.archive),
-        provider: ports.provider.clone(),
-        clock: Arc::clone(&ports.clock),
-        settle: jiff::SignedDuration::ZERO,
-    };
-    reconciler.run(&|_| {}).await.expect("a report").breaks
+    world.reconciler().run(&|_| {}).await.expect("a report").breaks
 }
 
 /// Runs SQL on a store's file as somebody with a shell would, all guards off.

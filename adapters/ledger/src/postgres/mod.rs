@@ -172,9 +172,14 @@ fn options(url: &SecretString) -> PortResult<PgConnectOptions> {
     Ok(options.application_name("payops").options([("statement_timeout", wait_ms.as_str())]))
 }
 
+const MADE: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE c.relname = 'ledger_schema' AND c.relkind IN ('r', 'p') AND n.nspname = ANY (current_schemas(false)))";
+
 async fn stored_version(tx: &mut PgTransaction<'_>) -> PortResult<Option<i32>> {
     let fail = |error| port_error("say the version of its tables", error, Phase::Before);
-    let made: bool = sqlx::query_scalar("SELECT to_regclass('ledger_schema') IS NOT NULL").fetch_one(&mut **tx).await.map_err(fail)?;
+    // Looked up in the catalog's rows: `to_regclass` takes no lock, and may answer from a cache
+    // that has not heard yet of the tables that another migration made a moment ago.
+    let made: bool = sqlx::query_scalar(MADE).fetch_one(&mut **tx).await.map_err(fail)?;
     if !made {
         return Ok(None);
     }

@@ -10,6 +10,7 @@
 
 mod api;
 mod lookup;
+mod units;
 mod wire;
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ use reqwest::StatusCode;
 use secrecy::SecretString;
 
 use api::{Answer, Api, Refused};
+use units::{from_stripe, to_stripe};
 use wire::{Anything, ApiError, Expandable, Intent, RefundObject};
 
 /// Declines after which another attempt may do better: <https://docs.stripe.com/declines/codes>.
@@ -137,7 +139,7 @@ impl Provider for HttpProvider {
     }
 
     async fn charge(&self, request: &ChargeRequest) -> PortResult<ChargeOutcome> {
-        let amount = request.money.minor().to_string();
+        let amount = to_stripe(request.money.minor(), request.money.currency())?.to_string();
         let currency = request.money.currency().code().to_lowercase();
         let source = request.source.as_str();
         let mut parameters = vec![
@@ -176,7 +178,7 @@ impl Provider for HttpProvider {
     }
 
     async fn refund(&self, request: &RefundRequest) -> PortResult<RefundOutcome> {
-        let amount = request.money.minor().to_string();
+        let amount = to_stripe(request.money.minor(), request.money.currency())?.to_string();
         let parameters = [
             ("payment_intent", request.charge_id.as_str()),
             ("amount", amount.as_str()),
@@ -220,6 +222,10 @@ impl Provider for HttpProvider {
 
     async fn charges(&self, payment: &PaymentId) -> PortResult<Vec<ProviderEntry>> {
         let intents = self.intents(payment).await?.into_iter().filter(|intent| intent.status == "succeeded");
-        Ok(intents.map(|intent| ProviderEntry { id: intent.id, minor: intent.amount, currency: intent.currency.to_uppercase() }).collect())
+        let entry = |intent: Intent| {
+            let currency = intent.currency.to_uppercase();
+            ProviderEntry { id: intent.id, minor: from_stripe(intent.amount, &currency), currency }
+        };
+        Ok(intents.map(entry).collect())
     }
 }

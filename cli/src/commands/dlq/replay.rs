@@ -161,7 +161,13 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
                 unfinished.progress.sent.len(),
                 plan.messages.len(),
             ));
-            consent(context, &target, args, &dlq, left)?;
+            if args.limit.is_some() || args.class.is_some() {
+                return Err(
+                    CliError::usage("a replay that was cut off must be finished first, all of it").hint("leave --limit and --class away")
+                );
+            }
+            let reason = consent(context, &target, args, &dlq, left)?;
+            context.record(&target, "replay-resume", Some(&dlq), reason.as_deref())?;
             Some(Job { plan: unfinished.plan, progress: unfinished.progress, journal: unfinished.journal, resumed: true })
         }
         None => fresh(context, args, &target, &ports, &journals, &dlq).await?,

@@ -102,7 +102,7 @@ pub(crate) async fn cancel(context: &Context, args: CancelArgs) -> CliResult<Exi
     safety::confirm(context, &ready.target, &Act { what: &what, typed: id.as_str(), yes: args.yes, always: false })?;
     context.record(&ready.target, "cancel", Some(id.as_str()), reason.as_deref())?;
     let by = Requester::Operator(context.who().to_owned());
-    let made = ready.changes.cancel(&by, &id, &key, &request, &render).await.map_err(|error| told(error, &id))?;
+    let made = ready.changes.cancel(&by, &id, &key, &request, &render).await.map_err(|error| told(error, &id, &key))?;
     finish(context, &ready, made).await
 }
 
@@ -122,7 +122,7 @@ pub(crate) async fn refund(context: &Context, args: RefundArgs) -> CliResult<Exi
     safety::confirm(context, &ready.target, &Act { what: &what, typed: id.as_str(), yes: args.yes, always: false })?;
     context.record(&ready.target, "refund", Some(id.as_str()), reason.as_deref())?;
     let by = Requester::Operator(context.who().to_owned());
-    let made = ready.changes.refund(&by, &id, &key, &request, &render).await.map_err(|error| told(error, &id))?;
+    let made = ready.changes.refund(&by, &id, &key, &request, &render).await.map_err(|error| told(error, &id, &key))?;
     finish(context, &ready, made).await
 }
 
@@ -174,14 +174,16 @@ async fn finish(
     if answer.replayed {
         context.talk.say("the same request had been made before; nothing was changed now");
     }
-    let now = ready.ports.store.get(&answer.payment).await;
-    let now = now.map_err(|error| CliError::port("done, but the payment could not be read again", error))?;
+    let now = ready.ports.store.get(&answer.payment).await.unwrap_or_else(|error| {
+        context.talk.say(format!("done; shown as it was before, since it could not be read again ({})", error.chain()));
+        None
+    });
     let payment = PaymentView::new(now.as_ref().unwrap_or(&ready.payment), context.privacy);
     context.printer.document(&Changed { payment, refund_id, replayed: answer.replayed })?;
     Ok(Exit::Done)
 }
 
-fn told(error: ChangeError, id: &PaymentId) -> CliError {
+fn told(error: ChangeError, id: &PaymentId, key: &IdempotencyKey) -> CliError {
     let look = format!("payops payment timeline {id} tells what happened to it");
     match error {
         ChangeError::NotFound => CliError::not_found(format!("{id} is gone")),
@@ -194,7 +196,8 @@ fn told(error: ChangeError, id: &PaymentId) -> CliError {
         }
         ChangeError::KeyReused => CliError::usage("this idempotency key was used for another request").hint("use another key, or none"),
         ChangeError::Busy => CliError::failed(format!("{id} keeps changing")).hint("run the same command again"),
-        ChangeError::Store(error) => CliError::port("the change could not be stored", error),
+        ChangeError::Store(error) => CliError::port("nobody knows whether the change was stored", error)
+            .hint(format!("run it again with --idempotency-key {} : the same key never changes it twice", key.as_str())),
     }
 }
 

@@ -214,12 +214,13 @@ async fn single(context: &Context, target: &EnvTarget, api: &Api, args: &CreateA
                 replayed,
             };
             let paid = Paid { line: 1, id, replayed };
-            let (exit, ended) = wait(context, target, api, args, &[paid]).await?;
-            if let Some(ended) = ended {
-                status_of(&ended).clone_into(&mut result.status);
+            // It is accepted, whatever becomes of the waiting: that is always told.
+            let waited = wait(context, target, api, args, &[paid]).await;
+            if let Ok((_, Some(ended))) = &waited {
+                status_of(ended).clone_into(&mut result.status);
             }
             context.printer.document(&result)?;
-            Ok(exit)
+            waited.map(|(exit, _)| exit)
         }
         Created::Refused(problem) => {
             let hint =

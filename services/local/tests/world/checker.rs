@@ -1,13 +1,12 @@
 //! The invariants of the platform at rest, checked from outside, store by store.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use payops_core::domain::bus::{QUEUES, dead_letter_queue};
 use payops_core::domain::event::{Event, EventKind};
 use payops_core::domain::payment::{Payment, Status};
 use payops_core::domain::work::parse;
-use payops_core::usecase::{Answer, Reconciler};
+use payops_core::usecase::Answer;
 
 use super::World;
 
@@ -35,16 +34,7 @@ pub(crate) async fn violations(world: &World, answers: &Answers) -> Vec<String> 
         one(world, payment, &events, dead.contains(payment.id.as_str()), &mut found).await;
     }
     one_payment_a_key(world, &payments, answers, &mut found);
-    let reconciler = Reconciler {
-        store: Arc::clone(&ports.store),
-        ledger: Arc::clone(&ports.ledger),
-        index: Arc::clone(&ports.index),
-        archive: Arc::clone(&ports.archive),
-        provider: ports.provider.clone(),
-        clock: Arc::clone(&ports.clock),
-        settle: jiff::SignedDuration::ZERO,
-    };
-    let report = reconciler.run(&|_| {}).await.expect("a report");
+    let report = world.reconciler().run(&|_| {}).await.expect("a report");
     found.extend(report.breaks.iter().map(|found| format!("{found:?}")));
     for transaction in ports.ledger.scan(None, 1_000_000).await.expect("transactions").transactions {
         if transaction.sum() != 0 {

@@ -17,7 +17,8 @@ use payops_core::domain::request::CreatePayment;
 use payops_core::domain::text::IdempotencyKey;
 use payops_core::port::{Clock as _, Mailer, PortResult, Ports};
 use payops_core::usecase::{
-    Accept, AcceptError, Answer, Changes, Consumed, Consumer, Dispatcher, Handler, Notifier, Projector, Relay, Replayer, Sweeper, Worker,
+    Accept, AcceptError, Answer, Changes, Consumed, Consumer, Dispatcher, Handler, Notifier, Projector, Reconciler, Relay, Replayer,
+    Sweeper, Worker,
 };
 use payops_local::{DataDir, Stores, Surroundings};
 use payops_provider::AcquirerOptions;
@@ -239,6 +240,20 @@ impl World {
             pending.extend(due.iter().map(|id| format!("{id} is due")));
         }
         pending
+    }
+
+    /// Compares all stores as they are, past the faults, with nothing in motion.
+    pub(crate) fn reconciler(&self) -> Reconciler {
+        let ports = &self.stores.ports;
+        Reconciler {
+            store: Arc::clone(&ports.store),
+            ledger: Arc::clone(&ports.ledger),
+            index: Arc::clone(&ports.index),
+            archive: Arc::clone(&ports.archive),
+            provider: ports.provider.clone(),
+            clock: Arc::clone(&ports.clock),
+            settle: jiff::SignedDuration::ZERO,
+        }
     }
 
     pub(crate) async fn payment(&self, id: &PaymentId) -> payops_core::domain::payment::Payment {

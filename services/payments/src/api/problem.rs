@@ -194,7 +194,7 @@ fn refused(refusal: &Refusal, not_now: Code) -> Refused {
     match refusal {
         Refusal::Status { .. } => Refused::new(not_now, refusal.to_string()),
         Refusal::ChargeStarted => Refused::new(Code::ChargeStarted, refusal.to_string()),
-        Refusal::RefundTooLarge { .. } => Refused::of(Code::RefundTooLarge, "amount", refusal.to_string()),
+        Refusal::RefundTooLarge { .. } | Refusal::TooManyRefunds => Refused::of(Code::RefundTooLarge, "amount", refusal.to_string()),
         Refusal::RefundNotPositive => Refused::of(Code::AmountTooSmall, "amount", refusal.to_string()),
         Refusal::Leased { .. } | Refusal::NoPendingRefund | Refusal::Nothing => {
             Refused::new(Code::PaymentBusy, "the payment is being changed")
