@@ -59,8 +59,13 @@ fn full(payment: &Payment, n: u64) -> Payment {
     let mut payment = payment.clone();
     payment.redrives = 3;
     payment.failure = Some(Failure { code: "odd".to_owned(), message: "Ünüsual \"quote\"".to_owned() });
-    payment.dead =
-        Some(DeadLetter { at: now, queue: "payments-work".to_owned(), class: "timeout".to_owned(), reason: "no answer".to_owned() });
+    payment.dead = Some(DeadLetter {
+        at: now,
+        queue: "payments-work".to_owned(),
+        message_id: "m1".to_owned(),
+        class: "timeout".to_owned(),
+        reason: "no answer".to_owned(),
+    });
     let id = |i: u64| payops_core::domain::id::RefundId::from_parts(i, u128::from(n));
     let refund = |i: u64, state| Refund {
         id: id(i),
