@@ -117,8 +117,8 @@ impl CliError {
     /// `{"error":{"kind":…,"exit":…,"message":…,"causes":[…],"hint":…}}`.
     pub(crate) fn json(&self) -> String {
         let error = json!({
-            "kind": self.exit.as_str(), "exit": self.exit.code(), "message": shown(&self.message),
-            "causes": self.causes().iter().map(|cause| shown(cause)).collect::<Vec<_>>(), "hint": self.hint.as_deref().map(shown),
+            "kind": self.exit.as_str(), "exit": self.exit.code(), "message": uncarded(&self.message),
+            "causes": self.causes().iter().map(|cause| uncarded(cause)).collect::<Vec<_>>(), "hint": self.hint.as_deref().map(uncarded),
         });
         crate::output::json_text(&json!({ "error": error }), false)
     }
@@ -148,15 +148,17 @@ impl From<PortError> for CliError {
     }
 }
 
-/// `text` as it may be shown: safe for a terminal, and without card numbers, which people paste
-/// where identifiers belong.
-pub(crate) fn shown(text: &str) -> String {
-    let word = |word: &str| {
-        let card = payops_core::domain::pan::contains_card_number(word);
-        if card { "[card number removed]".to_owned() } else { terminal(word) }
-    };
-    let whole: String = text.split(' ').map(word).collect::<Vec<_>>().join(" ");
-    if payops_core::domain::pan::contains_card_number(&whole) { "[card number removed]".to_owned() } else { whole }
+/// `text` without card numbers, which people paste where identifiers belong.
+fn uncarded(text: &str) -> String {
+    use payops_core::domain::pan::contains_card_number;
+    const REMOVED: &str = "[card number removed]";
+    let whole = text.split(' ').map(|word| if contains_card_number(word) { REMOVED } else { word }).collect::<Vec<_>>().join(" ");
+    if contains_card_number(&whole) { REMOVED.to_owned() } else { whole }
+}
+
+/// `text` as it may be shown: without card numbers, and safe for a terminal.
+fn shown(text: &str) -> String {
+    terminal(&uncarded(text))
 }
 
 #[cfg(test)]
