@@ -21,15 +21,14 @@ fn exponent(currency: Currency) -> u32 {
 pub(super) fn to_stripe(minor: i64, currency: Currency) -> PortResult<i64> {
     let refused = |why: &str| PortError::new(ErrorKind::Permanent, format!("Stripe cannot take this amount of {currency}: {why}"));
     let (iso, stripe) = (currency.exponent(), exponent(currency));
-    let amount = match stripe.checked_sub(iso) {
-        Some(up) => 10_i64.checked_pow(up).and_then(|scale| minor.checked_mul(scale)).ok_or_else(|| refused("too large"))?,
-        None => {
-            let scale = 10_i64.checked_pow(iso - stripe).ok_or_else(|| refused("too many decimals"))?;
-            if minor % scale != 0 {
-                return Err(refused("it has decimals that Stripe does not have"));
-            }
-            minor / scale
+    let amount = if let Some(up) = stripe.checked_sub(iso) {
+        10_i64.checked_pow(up).and_then(|scale| minor.checked_mul(scale)).ok_or_else(|| refused("too large"))?
+    } else {
+        let scale = 10_i64.checked_pow(iso - stripe).ok_or_else(|| refused("too many decimals"))?;
+        if minor % scale != 0 {
+            return Err(refused("it has decimals that Stripe does not have"));
         }
+        minor / scale
     };
     if stripe == 3 && amount % 10 != 0 {
         return Err(refused("the last of its three decimals must be 0"));
