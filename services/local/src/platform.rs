@@ -100,10 +100,10 @@ impl Platform {
             Projector { store: ports.store.clone(), ledger: ports.ledger.clone(), index: ports.index.clone(), clock: ports.clock.clone() };
         let consumer = projector::consumer(projecting, ports.queues.clone(), ports.random.clone(), ports.policy.clone(), VISIBILITY);
         self.consume(consumer, PROJECTORS);
-        let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_secs(60)));
+        let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_mins(1)));
         let relaying = Relay { dispatcher: ports.dispatcher(), grace: SignedDuration::from_secs(2) };
         self.working.spawn(async move { relay::run(relaying, RELAY_EVERY, &stop, &pulse).await });
-        let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_secs(60)));
+        let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_mins(1)));
         let sweeping = Sweeper { dispatcher: ports.dispatcher(), policy: ports.policy.clone() };
         // After a restart the messages of the last life come back first; only what has none is swept.
         self.working.spawn(async move {
@@ -128,7 +128,7 @@ impl Platform {
 
     fn consume(&self, consumer: Consumer, concurrency: usize) {
         let settings = ConsumeSettings { concurrency, wait: Duration::from_secs(1), drain: DRAIN };
-        let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_secs(60)));
+        let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_mins(1)));
         self.working.spawn(async move { consume(consumer, settings, &stop, &pulse).await });
     }
 

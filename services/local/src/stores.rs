@@ -116,7 +116,7 @@ impl Stores {
         let ledger = SqliteLedger::open(&dir.join("ledger.db")).await.map_err(LocalError::store("ledger", env))?;
         let options = IndexOptions { commit_every: around.index_commit };
         let index = Arc::new(TantivyIndex::open(&dir.join("index"), options).await.map_err(LocalError::store("index", env))?);
-        let acquirer = SimulatedAcquirer::open(&dir.join("acquirer.db"), around.clock.clone(), around.acquirer.clone()).await;
+        let acquirer = SimulatedAcquirer::open(&dir.join("acquirer.db"), around.clock.clone(), around.acquirer).await;
         let acquirer = Arc::new(acquirer.map_err(LocalError::store("acquirer", env))?);
         let from = FROM
             .parse()
@@ -198,7 +198,7 @@ pub async fn open(data_dir: &Path, env: &str, access: Access) -> Result<Ports, L
     };
     let acquirer = dir.join("acquirer.db");
     let acquirer = if write {
-        SimulatedAcquirer::open(&acquirer, clock(), around.acquirer.clone()).await
+        SimulatedAcquirer::open(&acquirer, clock(), around.acquirer).await
     } else {
         SimulatedAcquirer::open_read_only(&acquirer, clock()).await
     };
