@@ -1,6 +1,6 @@
 //! kill -9 of the platform under traffic, twenty times: every payment that a client was told of
 //! is there afterwards, none was charged twice, and the stores agree.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot run must fail, and prints what it covered")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot run must fail")]
 
 mod common;
 
@@ -80,7 +80,7 @@ fn twenty_kills_lose_and_double_nothing() {
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
     };
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(240), rest).await }).unwrap();
+    runtime.block_on(async { tokio::time::timeout(Duration::from_mins(4), rest).await }).unwrap();
     let told = told.lock().unwrap().clone();
     let ids: Vec<PaymentId> = told.values().map(|id| id.parse().unwrap()).collect();
     let doubled = runtime.block_on(async {

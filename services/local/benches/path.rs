@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use payops_core::domain::apikey::Caller;
 use payops_core::domain::doc::PaymentDoc;
+use payops_core::domain::event::EventKind;
 use payops_core::domain::ledger::expected;
 use payops_core::domain::payment::{Charge, Payment, Status};
-use payops_core::port::Clock as _;
 use payops_local::{DataDir, ReadyEnv, Stores, Surroundings, UpOptions};
 use payops_testkit::sample;
 use secrecy::ExposeSecret as _;
@@ -89,7 +89,7 @@ async fn measure(folder: &std::path::Path, stored: u64, posts: u64) {
     let running = tokio::spawn(payops_local::up(options, on_ready, |_| {}, shutdown.clone()));
     let ready = told.await.expect("ready");
     let prod = ready.into_iter().find(|env| env.name == "prod").expect("prod");
-    let ports = payops_local::open(folder, "prod", payops_local::Access::Read).await.expect("ports");
+    let stores = payops_local::open(folder, "prod", payops_local::Access::Read).await.expect("stores");
     let client = reqwest::Client::new();
     let (cpu, start) = (cpu_time(), Instant::now());
     let accepted: Vec<(Duration, Instant, String)> = futures::stream::iter(0..posts)
@@ -105,10 +105,9 @@ async fn measure(folder: &std::path::Path, stored: u64, posts: u64) {
     for (_, since, id) in &accepted {
         let id = id.parse().expect("an id");
         loop {
-            let events = ports.store.events(&id).await.expect("events");
+            let events = stores.store.events(&id).await.expect("events");
             let done = |kind| events.iter().any(|event| event.kind == kind);
-            use payops_core::domain::event::EventKind::{Indexed, Ledger, Receipt};
-            if done(Ledger) && done(Indexed) && done(Receipt) {
+            if done(EventKind::Ledger) && done(EventKind::Indexed) && done(EventKind::Receipt) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -121,7 +120,7 @@ async fn measure(folder: &std::path::Path, stored: u64, posts: u64) {
     accepts.sort_unstable();
     let per_second = |took: Duration| f64::from(u32::try_from(posts).expect("small")) / took.as_secs_f64();
     let each = spent / u32::try_from(posts).expect("small");
-    let alone = time_to_complete(&client, &prod, &ports, stored).await;
+    let alone = time_to_complete(&client, &prod, &stores, stored).await;
     println!(
         "{stored:>9}  {:>9.0}  {:>11.0}  {:>10.1?}  {:>10.1?}  {:>12.1?}  {:>12.2?}",
         per_second(accepting),
