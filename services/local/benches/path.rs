@@ -89,7 +89,7 @@ async fn measure(folder: &std::path::Path, stored: u64, posts: u64) {
     let running = tokio::spawn(payops_local::up(options, on_ready, |_| {}, shutdown.clone()));
     let ready = told.await.expect("ready");
     let prod = ready.into_iter().find(|env| env.name == "prod").expect("prod");
-    let stores = payops_local::open(folder, "prod", payops_local::Access::Read).await.expect("stores");
+    let shop = payops_local::open(folder, "prod", payops_local::Access::Read).await.expect("stores");
     let client = reqwest::Client::new();
     let (cpu, start) = (cpu_time(), Instant::now());
     let accepted: Vec<(Duration, Instant, String)> = futures::stream::iter(0..posts)
@@ -105,7 +105,7 @@ async fn measure(folder: &std::path::Path, stored: u64, posts: u64) {
     for (_, since, id) in &accepted {
         let id = id.parse().expect("an id");
         loop {
-            let events = stores.store.events(&id).await.expect("events");
+            let events = shop.store.events(&id).await.expect("events");
             let done = |kind| events.iter().any(|event| event.kind == kind);
             if done(EventKind::Ledger) && done(EventKind::Indexed) && done(EventKind::Receipt) {
                 break;
@@ -120,7 +120,7 @@ async fn measure(folder: &std::path::Path, stored: u64, posts: u64) {
     accepts.sort_unstable();
     let per_second = |took: Duration| f64::from(u32::try_from(posts).expect("small")) / took.as_secs_f64();
     let each = spent / u32::try_from(posts).expect("small");
-    let alone = time_to_complete(&client, &prod, &stores, stored).await;
+    let alone = time_to_complete(&client, &prod, &shop, stored).await;
     println!(
         "{stored:>9}  {:>9.0}  {:>11.0}  {:>10.1?}  {:>10.1?}  {:>12.1?}  {:>12.2?}",
         per_second(accepting),

@@ -108,6 +108,9 @@ async fn the_relay_dispatches_what_was_left_once_it_is_old_enough_and_the_archiv
 async fn the_sweeper_sends_what_came_to_no_end_again_and_gives_up_in_the_end() {
     let scene = Scene::new().await;
     let payment = scene.accept().await;
+    // A worker took it and was never heard of again.
+    let taken = sample::change(&payment, sample::claim("worker"), scene.clock.now());
+    assert_eq!(scene.store.commit(&taken).await.expect("written"), Committed::Done);
     let sweeping = Sweeper { dispatcher: scene.dispatcher.clone(), policy: Policy { redrives_max: 2, ..Policy::default() } };
     let (stop, pulse) = (scene.stop.clone(), scene.pulse.clone());
     let running = tokio::spawn(async move { sweeper::run(sweeping, EVERY, &stop, &pulse).await });
