@@ -1,6 +1,6 @@
 //! The same commands against AWS: an emulator, PostgreSQL and OpenSearch, as `live/run` starts
 //! them. Not run without the variables that it sets.
-#![expect(clippy::unwrap_used, reason = "a test that cannot run must fail")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot run must fail, and says when it is not run")]
 
 mod common;
 
