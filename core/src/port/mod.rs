@@ -14,6 +14,7 @@ mod ledger;
 mod mailer;
 mod provider;
 mod queues;
+mod rollouts;
 mod secrets;
 mod store;
 
@@ -28,6 +29,7 @@ pub use ledger::{Ledger, LedgerPage, PostOutcome};
 pub use mailer::Mailer;
 pub use provider::{ChargeOutcome, ChargeRequest, Provider, RefundOutcome, RefundRequest};
 pub use queues::{Attributes, Browsed, Outgoing, QueueStats, Queues, Received, SendResult, TransferOutcome};
+pub use rollouts::{Depth, Executed, RolloutWatch, Rollouts, Watched};
 pub use secrets::Secrets;
 pub use store::{
     Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, KeyStore, Noted, PaymentPage, PaymentStore, Precondition,

@@ -1,0 +1,123 @@
+//! What somebody can do to a rollout, and when that is refused.
+
+use super::RolloutKey;
+use crate::Timestamp;
+
+/// Another image for a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageChange {
+    /// The container's name; `*` for all.
+    pub container: String,
+    /// Its new image.
+    pub image: String,
+}
+
+/// What somebody wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Go on: end the pause, or else pass over the current step.
+    Promote,
+    /// Pass over all steps, pauses and analysis.
+    PromoteFull,
+    /// Pass over the current step, paused or not.
+    Skip,
+    /// Back to the stable version.
+    Abort,
+    /// Try the newest version again after an abort.
+    Retry,
+    /// Stop where it is.
+    Pause,
+    /// End a pause by hand.
+    Resume,
+    /// Replace all pods, a few at a time.
+    Restart {
+        /// Pods made before then are replaced.
+        at: Timestamp,
+    },
+    /// Back to the pod template of an older revision.
+    Undo {
+        /// Which; `None` for the one before the current.
+        revision: Option<u64>,
+    },
+    /// Other images: begins a new rollout.
+    SetImage(Vec<ImageChange>),
+    /// End an analysis run early.
+    TerminateAnalysis {
+        /// Its name.
+        name: String,
+    },
+    /// End an experiment early.
+    TerminateExperiment {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Action {
+    /// The word on the command line and in the audit.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::PromoteFull => "promote --full",
+            Self::Skip => "skip",
+            Self::Abort => "abort",
+            Self::Retry => "retry",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Restart { .. } => "restart",
+            Self::Undo { .. } => "undo",
+            Self::SetImage(_) => "set-image",
+            Self::TerminateAnalysis { .. } => "terminate analysis",
+            Self::TerminateExperiment { .. } => "terminate experiment",
+        }
+    }
+
+    /// The same with kubectl; the plug-in `argo rollouts` where it knows the action.
+    #[must_use]
+    pub fn kubectl(&self, key: &RolloutKey) -> String {
+        let RolloutKey { namespace, name } = key;
+        let plugin = |verb: &str| format!("kubectl argo rollouts {verb} {name} -n {namespace}");
+        let patch = |kind: &str, name: &str| {
+            format!("kubectl patch {kind} {name} -n {namespace} --type merge -p '{{\"spec\":{{\"terminate\":true}}}}'")
+        };
+        match self {
+            Self::Promote => plugin("promote"),
+            Self::PromoteFull => format!("{} --full", plugin("promote")),
+            Self::Skip => format!("{} --skip-current-step", plugin("promote")),
+            Self::Abort => plugin("abort"),
+            Self::Retry => plugin("retry rollout"),
+            Self::Pause => plugin("pause"),
+            Self::Resume => {
+                format!("kubectl patch rollout {name} -n {namespace} --type merge -p '{{\"spec\":{{\"paused\":false}}}}'")
+            }
+            Self::Restart { .. } => plugin("restart"),
+            Self::Undo { revision } => {
+                let to = revision.map(|revision| format!(" --to-revision={revision}")).unwrap_or_default();
+                format!("{}{to}", plugin("undo"))
+            }
+            Self::SetImage(images) => {
+                let images: Vec<String> = images.iter().map(|change| format!("{}={}", change.container, change.image)).collect();
+                format!("kubectl argo rollouts set image {name} {} -n {namespace}", images.join(" "))
+            }
+            Self::TerminateAnalysis { name } => patch("analysisrun", name),
+            Self::TerminateExperiment { name } => patch("experiment", name),
+        }
+    }
+}
+
+/// Why an action is not done: it would do nothing now, or lie in wait and act when nobody expects it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct Refusal {
+    /// Why, in one sentence without a full stop.
+    pub why: String,
+    /// What to do instead.
+    pub instead: String,
+}
+
+impl Refusal {
+    pub(super) fn new(why: impl Into<String>, instead: impl Into<String>) -> Self {
+        Self { why: why.into(), instead: instead.into() }
+    }
+}

@@ -1,0 +1,89 @@
+//! Rollouts of one cluster.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+
+use super::PortResult;
+use crate::domain::rollout::{Action, Plan, Related, Rollout, RolloutKey};
+
+/// How much of what belongs to a rollout is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Everything but pods.
+    Runs,
+    /// Pods too.
+    Pods,
+}
+
+/// What came of executing a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Executed {
+    /// Done; the rollout as the cluster answered it.
+    Done(Box<Rollout>),
+    /// Something had moved since the plan was made: nothing was done. The rollout as it is now.
+    Moved(Box<Rollout>),
+    /// The first `done` calls of the plan were made, then something moved. As it is now.
+    Partly {
+        /// Calls that were made.
+        done: usize,
+        /// The rollout as it is now.
+        now: Box<Rollout>,
+    },
+    /// The rollout is gone.
+    Gone,
+}
+
+/// What a watch tells.
+#[derive(Clone, Debug)]
+pub enum Watched<T, G> {
+    /// Everything there is: at the beginning, and again after a gap that could not be closed.
+    All(Vec<T>),
+    /// New or changed.
+    Changed(Box<T>),
+    /// Gone.
+    Gone(G),
+    /// The watch is cut; it is begun again by itself. What was told may be out of date.
+    Cut {
+        /// Why, in one line.
+        why: String,
+        /// After how long it is tried again.
+        retry_in: Duration,
+    },
+}
+
+/// What a rollout watch tells.
+pub type RolloutWatch = BoxStream<'static, Watched<Rollout, RolloutKey>>;
+
+/// The rollouts of one cluster, through one way of reaching it.
+#[async_trait]
+pub trait Rollouts: Send + Sync {
+    /// The cluster's name.
+    fn cluster(&self) -> &str;
+
+    /// How it is reached, in a few words: `kubeconfig context prod`, `Argo CD argocd.example.com`.
+    fn driver(&self) -> String;
+
+    /// Whether this way of reaching it can do `action`; what it cannot is hidden.
+    fn can(&self, action: &Action) -> bool;
+
+    /// All rollouts, of all namespaces that may be read.
+    async fn list(&self) -> PortResult<Vec<Rollout>>;
+
+    /// One rollout; `None` when there is no such.
+    async fn get(&self, key: &RolloutKey) -> PortResult<Option<Rollout>>;
+
+    /// What belongs to `rollout`: selected by its labels, never by listing a whole cluster.
+    async fn related(&self, rollout: &Rollout, depth: Depth) -> PortResult<Related>;
+
+    /// Executes a plan, bound to the state it was made on.
+    async fn execute(&self, plan: &Plan) -> PortResult<Executed>;
+
+    /// All rollouts and what becomes of them, without end. It mends itself, backing off.
+    fn watch(&self) -> RolloutWatch;
+
+    /// Fires when something that belongs to `rollout` changed (or the watch of it was cut and is
+    /// back): time to ask [`Rollouts::related`] again. Without end; backs off.
+    fn watch_related(&self, rollout: &Rollout, depth: Depth) -> BoxStream<'static, PortResult<()>>;
+}
