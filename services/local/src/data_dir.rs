@@ -215,6 +215,7 @@ impl DataDir {
     }
 
     /// The process that took the lock last. It holds it still if [`DataDir::is_locked`].
+    #[must_use]
     pub fn holder(&self) -> Option<u32> {
         let text = fs::read_to_string(self.root.join(LOCK_FILE)).ok()?;
         text.trim().parse().ok().or_else(|| Some(self.last_running().ok()??.pid))

@@ -111,7 +111,9 @@ pub async fn up(
             Some(notice) = notices.recv() => on_notice(&notice),
             _ = seconds.tick() => {
                 if let Some(notice) = disk.look().await {
-                    platforms.iter().for_each(|platform| platform.takes_writes(disk.takes_writes()));
+                    for platform in &platforms {
+                        platform.takes_writes(disk.takes_writes());
+                    }
                     on_notice(&notice);
                 }
                 if !options.summary {
