@@ -35,6 +35,15 @@ pub(crate) struct Running {
     pub(crate) counts: Value,
 }
 
+/// A search index that was built anew.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct Reindexed {
+    /// Of how many payments.
+    pub(crate) payments: u64,
+    /// Where the one before lies.
+    pub(crate) set_aside: Option<PathBuf>,
+}
+
 /// The document that says that a platform is ready:
 /// `{"ready":true,"environments":[{"name":…,"api_url":…,"api_key":…}]}`.
 pub(crate) fn ready_document(environments: &[ReadyEnv]) -> Value {
@@ -45,9 +54,10 @@ pub(crate) fn ready_document(environments: &[ReadyEnv]) -> Value {
 
 #[cfg(feature = "demo")]
 mod platform {
+    use payops_core::port::ErrorKind;
     use payops_local::LocalError;
 
-    use super::{Access, CancellationToken, CliError, CliResult, Duration, Path, PathBuf, Ports, ReadyEnv, Running, Value};
+    use super::{Access, CancellationToken, CliError, CliResult, Duration, Path, PathBuf, Ports, ReadyEnv, Reindexed, Running, Value};
     use crate::exit::Exit;
 
     /// Where data is when nobody says.
@@ -70,6 +80,7 @@ mod platform {
         traffic_per_second: f64,
         on_ready: impl FnOnce(&[ReadyEnv]),
         mut on_second: Option<impl FnMut(&Value)>,
+        mut on_notice: impl FnMut(&str),
         shutdown: CancellationToken,
     ) -> CliResult<()> {
         let options = payops_local::UpOptions { data_dir: data_dir.to_owned(), traffic_per_second, summary: on_second.is_some() };
@@ -79,7 +90,8 @@ mod platform {
                 on_second(&serde_json::to_value(summary).unwrap_or_default());
             }
         };
-        Box::pin(payops_local::up(options, on_ready, on_second, shutdown)).await.map_err(told)
+        let on_notice = |notice: &payops_local::Notice| on_notice(&notice.to_string());
+        Box::pin(payops_local::up(options, on_ready, on_second, on_notice, shutdown)).await.map_err(told)
     }
 
     /// The platform that runs on `data_dir`.
@@ -97,6 +109,12 @@ mod platform {
         Box::pin(payops_local::down(data_dir, timeout)).await.map_err(told)
     }
 
+    /// Builds the search index of an environment anew.
+    pub(crate) async fn reindex(data_dir: &Path, env: &str) -> CliResult<Reindexed> {
+        let done = Box::pin(payops_local::reindex(data_dir, env)).await.map_err(told)?;
+        Ok(Reindexed { payments: done.payments, set_aside: done.aside })
+    }
+
     /// Mends something that was broken on purpose.
     pub(crate) async fn fix(data_dir: &Path, env: &str, what: &str) -> CliResult<()> {
         Box::pin(payops_local::fix(data_dir, env, what)).await.map_err(told)
@@ -110,6 +128,12 @@ mod platform {
     fn told(error: LocalError) -> CliError {
         let (exit, hint) = match &error {
             LocalError::Locked { .. } => (Exit::Failed, "payops local status shows it, payops local down stops it"),
+            LocalError::Unlisted { pid: Some(_), .. } => {
+                (Exit::Failed, "wait a moment if it was just started; else payops local down stops it, and payops local up starts it again")
+            }
+            LocalError::Unlisted { pid: None, .. } => {
+                (Exit::Failed, "find the process that holds the file `lock` there, end it with SIGTERM, then payops local up")
+            }
             LocalError::NewerVersion { .. } => (Exit::Failed, "use the newer payops, or another --data-dir"),
             LocalError::NotWritable { .. } => (Exit::Failed, "make it writable, or use another --data-dir"),
             LocalError::Full { .. } => {
@@ -123,6 +147,9 @@ mod platform {
             }
             LocalError::Damaged { .. } => {
                 (Exit::Failed, "if it is running.json, restart payops local up; else bring it back from a backup")
+            }
+            LocalError::Store { source, .. } if source.kind == ErrorKind::NotWritable => {
+                (Exit::Failed, "free some space or make it writable, or use another --data-dir; nothing that was accepted is lost")
             }
             _ => (Exit::Failed, ""),
         };
@@ -138,7 +165,7 @@ mod platform {
         match error {
             LocalError::NotWritable { source, .. } | LocalError::Full { source, .. } | LocalError::Io { source, .. } => Some(source.into()),
             LocalError::Store { source, .. } => Some(source.into()),
-            LocalError::Damaged { source, .. } => Some(source.into()),
+            LocalError::Damaged { source, .. } | LocalError::Unlisted { source: Some(source), .. } => Some(source.into()),
             _ => None,
         }
     }
@@ -147,7 +174,7 @@ mod platform {
 #[cfg(not(feature = "demo"))]
 #[expect(clippy::unused_async, reason = "the same functions as with the platform")]
 mod platform {
-    use super::{Access, CancellationToken, CliError, CliResult, Duration, Path, PathBuf, Ports, ReadyEnv, Running, Value};
+    use super::{Access, CancellationToken, CliError, CliResult, Duration, Path, PathBuf, Ports, ReadyEnv, Reindexed, Running, Value};
 
     pub(crate) fn default_data_dir() -> PathBuf {
         PathBuf::from("payops-data")
@@ -166,6 +193,7 @@ mod platform {
         _: f64,
         _: impl FnOnce(&[ReadyEnv]),
         _: Option<impl FnMut(&Value)>,
+        _: impl FnMut(&str),
         _: CancellationToken,
     ) -> CliResult<()> {
         missing()
@@ -179,9 +207,13 @@ mod platform {
         missing()
     }
 
+    pub(crate) async fn reindex(_: &Path, _: &str) -> CliResult<Reindexed> {
+        missing()
+    }
+
     pub(crate) async fn fix(_: &Path, _: &str, _: &str) -> CliResult<()> {
         missing()
     }
 }
 
-pub(crate) use platform::{default_data_dir, down, fix, open, status, up};
+pub(crate) use platform::{default_data_dir, down, fix, open, reindex, status, up};

@@ -12,7 +12,7 @@ use payops_core::domain::sha256_hex;
 use payops_core::port::{Archive, ArchiveHead, ArchivePage, Bus, Clock, ErrorKind, PortError, PortResult, PutOutcome, Random};
 
 use crate::files::{blocking, create_folder, failed, link_new, sync_folder, write_new};
-use crate::system::new_ulid;
+use crate::ulids::new_ulid;
 
 /// Where the two levels of folders cut a key. `payments/pay_` and the first five characters of
 /// the id's time are nine hours; two more are half a minute: a folder holds at most a thousand

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use payops_core::domain::bus::{BusEvent, envelope, targets};
 use payops_core::port::{Bus, Clock, ErrorKind, Outgoing, PortError, PortResult, Queues, Random};
 
-use crate::system::new_ulid;
+use crate::ulids::new_ulid;
 
 /// Events of one put, as on EventBridge.
 const PUT_MAX: usize = 10;

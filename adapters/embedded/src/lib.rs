@@ -10,7 +10,7 @@ mod queues;
 mod secrets;
 mod sqlite;
 mod store;
-mod system;
+mod ulids;
 
 pub use archive::FileArchive;
 pub use bus::EmbeddedBus;
@@ -18,4 +18,3 @@ pub use mailer::EmlMailer;
 pub use queues::{QueueConfig, SqliteQueues};
 pub use secrets::{EnvSecrets, FileSecrets};
 pub use store::SqliteStore;
-pub use system::{OsRandom, SystemClock};

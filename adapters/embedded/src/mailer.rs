@@ -11,7 +11,7 @@ use payops_core::domain::text::Email;
 use payops_core::port::{Clock, ErrorKind, Mailer, PortError, PortResult, Random};
 
 use crate::files::{blocking, create_folder, failed, sync_folder, write_new};
-use crate::system::new_ulid;
+use crate::ulids::new_ulid;
 
 /// Writes mails to a folder, as `kind-name-ulid.eml`.
 pub struct EmlMailer {

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use payops_core::port::Queues;
-use payops_embedded::{
-    EmbeddedBus, EmlMailer, EnvSecrets, FileArchive, FileSecrets, OsRandom, QueueConfig, SqliteQueues, SqliteStore, SystemClock,
-};
+use payops_embedded::{EmbeddedBus, EmlMailer, EnvSecrets, FileArchive, FileSecrets, QueueConfig, SqliteQueues, SqliteStore};
+use payops_system::{OsRandom, SystemClock};
 use payops_testkit::conformance::{self, queues::Fixture};
 use payops_testkit::{ManualClock, SeededRandom};
 use secrecy::SecretString;

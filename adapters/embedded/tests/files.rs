@@ -13,7 +13,8 @@ use payops_core::domain::bus::BusEvent;
 use payops_core::domain::mail::{Mail, MailKind};
 use payops_core::domain::work::archive_key;
 use payops_core::port::{Archive, Bus, ErrorKind, Mailer, PortError, PortResult, PutOutcome, Secrets};
-use payops_embedded::{EmlMailer, FileArchive, FileSecrets, OsRandom};
+use payops_embedded::{EmlMailer, FileArchive, FileSecrets};
+use payops_system::OsRandom;
 use payops_testkit::{ManualClock, SeededRandom, sample};
 use secrecy::{ExposeSecret as _, SecretString};
 

@@ -10,7 +10,8 @@ use futures::future::join_all;
 use payops_core::domain::machine::Command;
 use payops_core::domain::payment::{Payment, Status};
 use payops_core::port::{Accepted, Committed, ErrorKind, KeyStore as _, Outgoing, PaymentStore as _, PortResult, Queues as _};
-use payops_embedded::{OsRandom, QueueConfig, SqliteQueues, SqliteStore};
+use payops_embedded::{QueueConfig, SqliteQueues, SqliteStore};
+use payops_system::OsRandom;
 use payops_testkit::{ManualClock, sample};
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 

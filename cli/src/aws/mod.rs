@@ -28,10 +28,10 @@ mod with_aws {
     use aws_config::timeout::TimeoutConfig;
     use aws_config::{BehaviorVersion, Region, SdkConfig};
     use payops_aws::{Clients, DynamoStore, EventBridgeBus, S3Archive, SqsQueues};
-    use payops_core::Timestamp;
     use payops_core::domain::policy::Policy;
-    use payops_core::port::{Clock, Index, Random};
+    use payops_core::port::{Index, Random};
     use payops_search::{Credentials, OpenSearchIndex};
+    use payops_system::{OsRandom, SystemClock};
 
     use super::lazy::{AbsentIndex, LazyLedger};
     use super::{Aws, CliError, CliResult, Ports};
@@ -43,23 +43,6 @@ mod with_aws {
     const ATTEMPT: Duration = Duration::from_secs(10);
     /// How long a call may take, all attempts and pauses included.
     const OPERATION: Duration = Duration::from_secs(30);
-
-    struct SystemClock;
-
-    impl Clock for SystemClock {
-        fn now(&self) -> Timestamp {
-            let now = Timestamp::now();
-            Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
-        }
-    }
-
-    struct OsRandom;
-
-    impl Random for OsRandom {
-        fn next_u64(&self) -> u64 {
-            rand::random()
-        }
-    }
 
     /// Opens the ports of the environment `name`.
     pub(crate) async fn open(name: &str, aws: &Aws) -> CliResult<Ports> {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::local::{self, ReadyEnv, Running};
+use crate::local::{self, ReadyEnv, Reindexed, Running};
 use crate::output::{Cell, Column, Document, Look, Table, details};
 use crate::settings::Target;
 
@@ -25,6 +25,11 @@ pub(crate) enum LocalCommand {
     Down(DownArgs),
     /// Whether a platform runs, where its APIs are, and how many payments are in each state
     Status,
+    /// Build an environment's search index anew from its payments, while no platform runs
+    ///
+    /// The index before is set aside beside the new one, and may be deleted. A platform that
+    /// finds a damaged index when it starts does this by itself.
+    Reindex,
     /// Mend something that was broken on purpose: `poison`
     Fix(FixArgs),
 }
@@ -91,6 +96,14 @@ impl serde::Serialize for Status {
     }
 }
 
+/// An index that was built anew: `{"payments":…,"set_aside":…}`.
+impl Document for Reindexed {
+    fn human(&self, look: &Look) -> String {
+        let aside = self.set_aside.as_ref().map(|path| Cell::from(path.display().to_string()));
+        details(look, [("payments", Some(self.payments.to_string().into())), ("set aside", aside)])
+    }
+}
+
 impl Document for Status {
     const ROWS: Option<&'static str> = Some("environments");
 
@@ -121,6 +134,18 @@ pub(crate) async fn run(context: &Context, command: LocalCommand) -> CliResult<E
         LocalCommand::Down(args) => {
             let stopped = context.interruptible(local::down(data_dir, Duration::from_secs(args.timeout))).await?;
             context.talk.say(if stopped { "stopped; everything accepted is on disk" } else { "nothing was running" });
+            Ok(Exit::Done)
+        }
+        LocalCommand::Reindex => {
+            let target = context.settings.one_target()?;
+            let Target::Embedded { data_dir, name } = &target.target else {
+                let error = CliError::usage(format!("{} is not an embedded environment", target.name));
+                return Err(error.hint("an index on OpenSearch is rebuilt by its own tools"));
+            };
+            // Cut off, it leaves its mark, and the next start of the platform goes on.
+            let reindexed = context.interruptible(local::reindex(data_dir, name)).await?;
+            context.talk.say(format!("the search index of {} is rebuilt", target.name));
+            context.printer.document(&reindexed)?;
             Ok(Exit::Done)
         }
         LocalCommand::Fix(args) => {
@@ -162,7 +187,8 @@ async fn up(context: &Context, traffic: f64, summaries: bool) -> CliResult<Exit>
     };
     let data_dir = &context.settings.data_dir.value;
     talk.say(format!("starting on {}", data_dir.display()));
-    local::up(data_dir, traffic, on_ready, summaries.then_some(on_second), shutdown).await?;
+    let on_notice = |notice: &str| talk.warn(notice);
+    local::up(data_dir, traffic, on_ready, summaries.then_some(on_second), on_notice, shutdown).await?;
     talk.say("stopped; everything accepted is on disk");
     Ok(Exit::Done)
 }

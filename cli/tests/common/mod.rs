@@ -131,6 +131,11 @@ impl Up {
         self.child.as_ref().unwrap().id()
     }
 
+    /// What it says, from now on the caller's to read.
+    pub(crate) fn stderr(&mut self) -> std::process::ChildStderr {
+        self.child.as_mut().unwrap().stderr.take().unwrap()
+    }
+
     /// Asks it to end, and waits.
     pub(crate) fn stop(mut self) -> i32 {
         signal(self.pid(), "TERM");

@@ -165,6 +165,9 @@ pub mod attribute {
     pub const FIRST_SEEN: &str = "payops-first-seen";
     /// How often it has been replayed.
     pub const REPLAYS: &str = "payops-replay-count";
+    /// On a message that was given back unbegun and so sent anew: in how many receives before
+    /// that work on it was begun.
+    pub const BEGUN: &str = "payops-begun-count";
     /// Message id it had in the dead-letter queue when it was replayed.
     pub const REPLAY_OF: &str = "payops-replay-of";
 }

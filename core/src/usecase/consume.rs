@@ -122,18 +122,51 @@ impl Consumer {
         match verdict {
             // That another worker has it or was faster is no failure of the message.
             Verdict::Retry { class, reason, .. }
-                if message.receive_count >= self.policy.receives_max && !matches!(class.as_str(), "leased" | "contended" | "fenced") =>
+                if begun(message) >= self.policy.receives_max && !matches!(class.as_str(), "leased" | "contended" | "fenced") =>
             {
-                Verdict::Dead { class, reason: format!("{reason} (after {} receives)", message.receive_count) }
+                Verdict::Dead { class, reason: format!("{reason} (after {} receives)", begun(message)) }
             }
             other => other,
         }
     }
 
     async fn retry(&self, message: &Received, after: Option<SignedDuration>) -> PortResult<()> {
-        let backoff = self.policy.retry_delay(message.receive_count, self.random.next_u64());
-        let delay = Duration::try_from(after.unwrap_or(backoff)).unwrap_or_default();
-        self.queues.change_visibility(&self.queue, &message.receipt, delay).await.map(drop)
+        self.queues.change_visibility(&self.queue, &message.receipt, self.delay(message, after)).await.map(drop)
+    }
+
+    /// How long a message to be retried stays hidden: `after` if its handler says so, else the
+    /// policy's back-off.
+    #[must_use]
+    pub fn delay(&self, message: &Received, after: Option<SignedDuration>) -> Duration {
+        let backoff = self.policy.retry_delay(begun(message), self.random.next_u64());
+        Duration::try_from(after.unwrap_or(backoff)).unwrap_or_default()
+    }
+
+    /// Gives a received message, work on which was not begun, back to its queue, to be received
+    /// again at once and without this receive counting against it. `false` when the receipt is no
+    /// longer good: whoever has the message now decides.
+    ///
+    /// A queue counts receives by itself and cannot be told to forget one, and setting the
+    /// visibility to zero alone would spend one of the few tries that the policy allows. So the
+    /// message is sent anew, with its attributes and the number of receives in which work *was*
+    /// begun, and the received one is deleted. Where that is not one transaction (SQS), a crash in
+    /// between leaves both, which costs a second look at the payment and nothing else. The queue's
+    /// own redrive limit counts from the new message on, too; it is the backstop for messages that
+    /// kill their consumer, and those were begun. Give back only beside a message that was begun,
+    /// or a consumer that can begin nothing would send the same messages round for ever.
+    pub async fn give_back(&self, message: &Received) -> PortResult<bool> {
+        let mut attributes = message.attributes.clone();
+        attributes.insert(attribute::BEGUN.to_owned(), begun(message).saturating_sub(1).to_string());
+        attributes.entry(attribute::FIRST_SEEN.to_owned()).or_insert_with(|| message.sent_at.to_string());
+        let anew = Outgoing {
+            body: message.body.clone(),
+            attributes,
+            delay: Duration::ZERO,
+            group: message.group.clone(),
+            dedupe: message.dedupe.clone(),
+        };
+        let outcome = self.queues.transfer(&self.queue, &message.receipt, &self.queue, anew).await?;
+        Ok(!matches!(outcome, TransferOutcome::Lost))
     }
 
     /// Moves a message to the dead-letter queue with its reason; `false` when the receipt was lost.
@@ -146,14 +179,22 @@ impl Consumer {
     }
 }
 
+/// In how many receives work on the message was begun, this one included. The queue's own count,
+/// and what [`Consumer::give_back`] carried over from before the message was sent anew.
+fn begun(message: &Received) -> u32 {
+    let before = message.attributes.get(attribute::BEGUN).and_then(|count| count.parse().ok()).unwrap_or(0_u32);
+    message.receive_count.saturating_add(before)
+}
+
 /// The dead letter made of `message`: the same body, its attributes, and why.
 fn dead_letter(queue: &str, message: &Received, class: &str, reason: &str) -> Outgoing {
     let mut attributes: Attributes = message.attributes.clone();
+    attributes.remove(attribute::BEGUN);
     let mut put = |name: &str, value: String| attributes.insert(name.to_owned(), value);
     put(attribute::CLASS, class.to_owned());
     put(attribute::REASON, reason.chars().filter(|c| !c.is_control()).take(1000).collect());
     put(attribute::QUEUE, queue.to_owned());
-    put(attribute::RECEIVES, message.receive_count.to_string());
+    put(attribute::RECEIVES, begun(message).to_string());
     if !message.attributes.contains_key(attribute::FIRST_SEEN) {
         put(attribute::FIRST_SEEN, message.sent_at.to_string());
     }

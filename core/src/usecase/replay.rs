@@ -254,7 +254,7 @@ fn payment_of(body: &str) -> Option<PaymentId> {
 fn replayed(message: &Received) -> Outgoing {
     let mut attributes = message.attributes.clone();
     let replays = attributes.get(attribute::REPLAYS).and_then(|count| count.parse::<u32>().ok()).unwrap_or(0);
-    for name in [attribute::CLASS, attribute::REASON, attribute::RECEIVES, attribute::QUEUE] {
+    for name in [attribute::CLASS, attribute::REASON, attribute::RECEIVES, attribute::QUEUE, attribute::BEGUN] {
         attributes.remove(name);
     }
     attributes.insert(attribute::REPLAYS.to_owned(), replays.saturating_add(1).to_string());

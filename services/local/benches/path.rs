@@ -86,7 +86,7 @@ async fn measure(folder: &std::path::Path, stored: u64, posts: u64) {
     let (tell, told) = tokio::sync::oneshot::channel();
     let options = UpOptions { data_dir: folder.to_owned(), ..UpOptions::default() };
     let on_ready = move |ready: &[ReadyEnv]| drop(tell.send(ready.to_vec()));
-    let running = tokio::spawn(payops_local::up(options, on_ready, |_| {}, shutdown.clone()));
+    let running = tokio::spawn(payops_local::up(options, on_ready, |_| {}, |_| {}, shutdown.clone()));
     let ready = told.await.expect("ready");
     let prod = ready.into_iter().find(|env| env.name == "prod").expect("prod");
     let shop = payops_local::open(folder, "prod", payops_local::Access::Read).await.expect("stores");

@@ -142,7 +142,7 @@ impl DataDir {
     pub fn lock(&self) -> Result<DirLock, LocalError> {
         let path = self.root.join(LOCK_FILE);
         let opened = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(&path);
-        let file = opened.map_err(|error| LocalError::io(&self.root, format!("opening {}", path.display()), error))?;
+        let mut file = opened.map_err(|error| LocalError::io(&self.root, format!("opening {}", path.display()), error))?;
         // A command that only asks whether somebody runs here holds a shared lock for a moment.
         let mut locked = file.try_lock();
         for _ in 0..10 {
@@ -153,11 +153,13 @@ impl DataDir {
             locked = file.try_lock();
         }
         match locked {
-            Ok(()) => Ok(DirLock { _file: file }),
-            Err(TryLockError::WouldBlock) => {
-                let pid = self.running_file().ok().flatten().map_or(0, |running| running.pid);
-                Err(LocalError::Locked { pid, dir: self.root.clone() })
+            Ok(()) => {
+                // Who holds it, for whoever finds it held and cannot read the running file.
+                let told = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+                told.map_err(|error| LocalError::io(&self.root, format!("writing {}", path.display()), error))?;
+                Ok(DirLock { _file: file })
             }
+            Err(TryLockError::WouldBlock) => Err(LocalError::Locked { pid: self.holder().unwrap_or(0), dir: self.root.clone() }),
             Err(TryLockError::Error(error)) => Err(LocalError::Io { what: format!("locking {}", path.display()), source: error }),
         }
     }
@@ -195,11 +197,28 @@ impl DataDir {
     }
 
     /// The platform that runs here, if one does.
+    ///
+    /// [`LocalError::Unlisted`] when a process holds the lock but does not say where it is reached:
+    /// it has not come that far, the file was damaged, or it is that of an earlier life.
     pub fn running(&self) -> Result<Option<Running>, LocalError> {
         if !self.is_locked()? {
             return Ok(None);
         }
-        self.last_running()
+        let holder = self.holder();
+        let unlisted = |source| Err(LocalError::Unlisted { pid: holder, dir: self.root.clone(), source });
+        match self.last_running() {
+            Ok(Some(running)) if holder.is_none_or(|pid| pid == running.pid) => Ok(Some(running)),
+            Ok(_) => unlisted(None),
+            Err(LocalError::Damaged { source, .. }) => unlisted(Some(source)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The process that took the lock last. It holds it still if [`DataDir::is_locked`].
+    #[must_use]
+    pub fn holder(&self) -> Option<u32> {
+        let text = fs::read_to_string(self.root.join(LOCK_FILE)).ok()?;
+        text.trim().parse().ok().or_else(|| Some(self.last_running().ok()??.pid))
     }
 
     /// The platform that runs here, or that ran here last and was killed.
@@ -271,8 +290,29 @@ mod tests {
         assert!(!dir.is_locked().expect("asked"));
         let lock = dir.lock().expect("locked");
         assert!(dir.is_locked().expect("asked"));
-        assert!(matches!(dir.lock(), Err(LocalError::Locked { pid: 0, .. })));
+        let own = std::process::id();
+        assert!(matches!(dir.lock(), Err(LocalError::Locked { pid, .. }) if pid == own));
         drop(lock);
         dir.lock().expect("free again");
+    }
+
+    #[test]
+    fn who_holds_the_lock_is_known_without_the_running_file() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let dir = DataDir::open_or_create(temp.path()).expect("made");
+        let (lock, own) = (dir.lock().expect("locked"), std::process::id());
+        let unlisted = || matches!(dir.running(), Err(LocalError::Unlisted { pid: Some(pid), .. }) if pid == own);
+        assert!(unlisted(), "it has not come that far");
+        let now = payops_core::Timestamp::UNIX_EPOCH;
+        dir.write_running(&Running { pid: own, since: now, environments: Vec::new() }).expect("written");
+        assert_eq!(dir.running().expect("read").expect("runs").pid, own);
+        let path = temp.path().join(RUNNING_FILE);
+        let whole = fs::read(&path).expect("read");
+        fs::write(&path, &whole[..whole.len() / 2]).expect("cut");
+        assert!(unlisted(), "cut short");
+        dir.write_running(&Running { pid: own + 1, since: now, environments: Vec::new() }).expect("written");
+        assert!(unlisted(), "of another life: its process must not be taken for the one that runs");
+        drop(lock);
+        assert!(dir.running().expect("read").is_none());
     }
 }

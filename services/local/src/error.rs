@@ -15,6 +15,16 @@ pub enum LocalError {
         /// Where.
         dir: PathBuf,
     },
+    /// A process works there, but where it is reached cannot be read.
+    #[error("{} in {}, but where its APIs are is not known: it is starting, or rebuilding an index, or its running.json was damaged", holder(*pid), dir.display())]
+    Unlisted {
+        /// Which process, if the lock says.
+        pid: Option<u32>,
+        /// Where.
+        dir: PathBuf,
+        /// Why the file cannot be read, if it is there.
+        source: Option<serde_json::Error>,
+    },
     /// A newer payops wrote it.
     #[error("{} is of format {found}, this payops knows up to {known}", dir.display())]
     NewerVersion {
@@ -91,6 +101,10 @@ pub enum LocalError {
         /// The cause.
         source: serde_json::Error,
     },
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "a process works".to_owned(), |pid| format!("process {pid} works"))
 }
 
 impl LocalError {

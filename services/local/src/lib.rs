@@ -5,8 +5,11 @@
 //! semantics, and a process that is killed goes on from where it was.
 
 mod data_dir;
+mod disk;
 mod error;
+mod index;
 mod no_index;
+mod notice;
 mod platform;
 mod stores;
 mod traffic;
@@ -14,5 +17,7 @@ mod up;
 
 pub use data_dir::{DataDir, DirLock, ENVIRONMENTS, ReadyEnv, Running, default_data_dir};
 pub use error::LocalError;
+pub use index::{Reindexed, reindex};
+pub use notice::Notice;
 pub use stores::{Access, Stores, Surroundings, fix, open, policy};
 pub use up::{EnvSummary, Status, Summary, UpOptions, down, status, up};

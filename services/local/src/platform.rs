@@ -12,11 +12,13 @@ use payops_payments::api::{ApiLimits, ApiPorts, ApiSecrets, ApiState, router};
 use payops_payments::{ServeLimits, projector, relay, serve, sweeper};
 use payops_runtime::{ConsumeSettings, Pulse, consume, pause};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::data_dir::ReadyEnv;
 use crate::error::LocalError;
+use crate::notice::Notice;
 use crate::stores::Stores;
 
 /// How long a received message stays hidden: a killed platform's messages come back after it.
@@ -47,7 +49,7 @@ pub(crate) struct Platform {
 impl Platform {
     /// Starts the environment. `port` is where its API was the last time: clients that survived
     /// a restart find it there again, unless somebody else has taken the port.
-    pub(crate) async fn start(stores: Stores, port: Option<u16>) -> Result<Self, LocalError> {
+    pub(crate) async fn start(stores: Stores, port: Option<u16>, notices: UnboundedSender<Notice>) -> Result<Self, LocalError> {
         let listener =
             listen(port).await.map_err(|source| LocalError::Io { what: "listening on the loopback address".to_owned(), source })?;
         let address = listener.local_addr().map_err(|source| LocalError::Io { what: "reading the port".to_owned(), source })?;
@@ -69,7 +71,29 @@ impl Platform {
         );
         let platform = Self { stores, ready, api, listening: TaskTracker::new(), working: TaskTracker::new(), stop_api, stop_work };
         platform.spawn(listener);
+        platform.rebuild_index(notices);
+        platform.working.close();
         Ok(platform)
+    }
+
+    /// Whether the disk takes writes, for `/readyz`.
+    pub(crate) fn takes_writes(&self, takes_writes: bool) {
+        self.api.set_writable(takes_writes);
+    }
+
+    /// Rebuilds the search index in the background, if it has to be.
+    fn rebuild_index(&self, notices: UnboundedSender<Notice>) {
+        let (stores, stop) = (self.stores.clone(), self.stop_work.clone());
+        let Some(rebuild) = stores.rebuild.clone() else { return };
+        if let Some(aside) = &rebuild.aside {
+            // Whoever no longer listens is stopping.
+            drop(notices.send(Notice::IndexSetAside { env: stores.env.clone(), aside: aside.clone() }));
+        }
+        self.working.spawn(async move {
+            if let Some(payments) = rebuild.run(&*stores.ports.store, &*stores.ports.index, &stop).await {
+                drop(notices.send(Notice::IndexRebuilt { env: stores.env.clone(), payments }));
+            }
+        });
     }
 
     fn spawn(&self, listener: TcpListener) {
@@ -111,7 +135,6 @@ impl Platform {
                 sweeper::run(sweeping, SWEEP_EVERY, &stop, &pulse).await;
             }
         });
-        self.working.close();
     }
 
     fn consumer(&self, queue: &str, handler: Arc<dyn Handler>) -> Consumer {

@@ -7,15 +7,17 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use payops_core::domain::apikey;
 use payops_core::domain::policy::Policy;
-use payops_core::port::{Clock, ErrorKind, Index, KeyStore as _, Mailer, PortError, Ports, Random, Secrets as _};
-use payops_embedded::{EmbeddedBus, EmlMailer, FileArchive, FileSecrets, OsRandom, SqliteQueues, SqliteStore, SystemClock};
+use payops_core::port::{Clock, ErrorKind, Index, KeyStore as _, Mailer, PortError, Ports, Provider, Random, Secrets as _};
+use payops_embedded::{EmbeddedBus, EmlMailer, FileArchive, FileSecrets, SqliteQueues, SqliteStore};
 use payops_ledger::SqliteLedger;
 use payops_provider::{AcquirerOptions, SimulatedAcquirer};
 use payops_search::{IndexOptions, TantivyIndex};
+use payops_system::{OsRandom, SystemClock, takes_files};
 use secrecy::SecretString;
 
 use crate::data_dir::DataDir;
 use crate::error::LocalError;
+use crate::index::{self, Rebuild};
 use crate::no_index::NoIndex;
 
 /// What the caller wants to do with the stores.
@@ -80,6 +82,8 @@ pub struct Stores {
     pub queues: Arc<SqliteQueues>,
     /// Its search index, for damaging it in tests.
     pub index: Arc<TantivyIndex>,
+    /// What is to be done before the index is whole.
+    pub(crate) rebuild: Option<Rebuild>,
     /// Its acquirer, for mending.
     pub acquirer: Arc<SimulatedAcquirer>,
     /// Its mails.
@@ -115,7 +119,9 @@ impl Stores {
             .map_err(LocalError::store("archive", env))?;
         let ledger = SqliteLedger::open(&dir.join("ledger.db")).await.map_err(LocalError::store("ledger", env))?;
         let options = IndexOptions { commit_every: around.index_commit };
-        let index = Arc::new(TantivyIndex::open(&dir.join("index"), options).await.map_err(LocalError::store("index", env))?);
+        let any_payments = !payments.counts().await.map_err(LocalError::store("payments", env))?.is_empty();
+        let (index, rebuild) = index::open(&dir, env, options, any_payments, around.clock.now()).await?;
+        let index = Arc::new(index);
         let acquirer = SimulatedAcquirer::open(&dir.join("acquirer.db"), around.clock.clone(), around.acquirer).await;
         let acquirer = Arc::new(acquirer.map_err(LocalError::store("acquirer", env))?);
         let from = FROM
@@ -142,8 +148,8 @@ impl Stores {
             random: around.random.clone(),
             policy: around.policy.clone(),
         };
-        let stores =
-            Self { env: env.to_owned(), ports, payments, queues, index, acquirer, mailer: Arc::new(mailer), pepper, cursor_key, api_key };
+        let (env, mailer) = (env.to_owned(), Arc::new(mailer));
+        let stores = Self { env, ports, payments, queues, index, rebuild, acquirer, mailer, pepper, cursor_key, api_key };
         stores.enroll(live).await?;
         Ok(stores)
     }
@@ -190,18 +196,16 @@ pub async fn open(data_dir: &Path, env: &str, access: Access) -> Result<Ports, L
     let queues = Arc::new(queues.map_err(LocalError::store("queues", env))?);
     let ledger = if write { SqliteLedger::open(&ledger).await } else { SqliteLedger::open_read_only(&ledger).await };
     // A damaged index must not keep anybody from the payments: only what needs it fails.
-    let index: Arc<dyn Index> = match TantivyIndex::open_reader(&dir.join("index")).await {
-        Ok(index) => Arc::new(index),
+    let index: Arc<dyn Index> = match index::open_reader(&dir).await {
+        Ok(index) => index.into(),
         Err(error) => {
-            Arc::new(NoIndex { kind: error.kind, message: format!("the search index of {env} cannot be opened: {}", error.chain()) })
+            let what = error.chain();
+            let message =
+                format!("the search index of {env} cannot be opened: {what}; payops local up or payops local reindex rebuilds it");
+            Arc::new(NoIndex { kind: error.kind, message })
         }
     };
-    let acquirer = dir.join("acquirer.db");
-    let acquirer = if write {
-        SimulatedAcquirer::open(&acquirer, clock(), around.acquirer).await
-    } else {
-        SimulatedAcquirer::open_read_only(&acquirer, clock()).await
-    };
+    let provider = provider(&dir, env, access, &around).await?;
     let bus = Arc::new(EmbeddedBus::new(queues.clone(), around.clock.clone(), around.random.clone()));
     let archive =
         FileArchive::open(&dir.join("archive"), bus.clone(), clock(), around.random.clone()).map_err(LocalError::store("archive", env))?;
@@ -213,11 +217,29 @@ pub async fn open(data_dir: &Path, env: &str, access: Access) -> Result<Ports, L
         bus,
         ledger: Arc::new(ledger.map_err(LocalError::store("ledger", env))?),
         index,
-        provider: Some(Arc::new(acquirer.map_err(LocalError::store("acquirer", env))?)),
+        provider,
         clock: around.clock.clone(),
         random: around.random.clone(),
         policy: around.policy,
     })
+}
+
+/// The acquirer, for a command. One that only looks goes without when the file cannot be opened
+/// on a disk that takes no writes.
+async fn provider(dir: &Path, env: &str, access: Access, around: &Surroundings) -> Result<Option<Arc<dyn Provider>>, LocalError> {
+    let path = dir.join("acquirer.db");
+    let opened = match access {
+        Access::Write => SimulatedAcquirer::open(&path, around.clock.clone(), around.acquirer).await,
+        Access::Read => SimulatedAcquirer::open_read_only(&path, around.clock.clone()).await,
+    };
+    match opened {
+        Ok(acquirer) => Ok(Some(Arc::new(acquirer))),
+        Err(error) if access == Access::Read && path.exists() && !takes_files(dir) => {
+            tracing::warn!(env, error = error.chain(), "the acquirer cannot be read");
+            Ok(None)
+        }
+        Err(error) => Err(LocalError::store("acquirer", env)(error)),
+    }
 }
 
 /// Mends something that was broken on purpose: `poison` makes the acquirer take `tok_poison`.

@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::data_dir::{DataDir, ENVIRONMENTS, ReadyEnv, Running};
+use crate::disk::Disk;
 use crate::error::LocalError;
+use crate::notice::Notice;
 use crate::platform::Platform;
 use crate::stores::{Stores, Surroundings};
 use crate::traffic;
@@ -74,21 +76,24 @@ pub struct Status {
 }
 
 /// Runs the platform until `shutdown`, then ends it in order. `on_ready` is told when every
-/// environment answers, `on_second` how they stand, once a second.
+/// environment answers, `on_second` how they stand, once a second, and `on_notice` what its
+/// operator should know.
 pub async fn up(
     options: UpOptions,
     on_ready: impl FnOnce(&[ReadyEnv]),
     mut on_second: impl FnMut(&Summary),
+    mut on_notice: impl FnMut(&Notice),
     shutdown: CancellationToken,
 ) -> Result<(), LocalError> {
     let data = DataDir::open_or_create(&options.data_dir)?;
     let _lock = data.lock()?;
     let last = data.last_running().ok().flatten();
     let around = Surroundings::default();
+    let (tell, mut notices) = tokio::sync::mpsc::unbounded_channel();
     let mut platforms = Vec::new();
     for env in ENVIRONMENTS {
         let stores = Stores::open(&data, env, &around).await?;
-        platforms.push(Platform::start(stores, last_port(last.as_ref(), env)).await?);
+        platforms.push(Platform::start(stores, last_port(last.as_ref(), env), tell.clone()).await?);
     }
     let ready: Vec<ReadyEnv> = platforms.iter().map(|platform| platform.ready.clone()).collect();
     data.write_running(&Running { pid: std::process::id(), since: around.clock.now(), environments: ready.clone() })?;
@@ -96,13 +101,24 @@ pub async fn up(
     let tasks = TaskTracker::new();
     tasks.spawn(traffic::run(ready, options.traffic_per_second, around.random.clone(), shutdown.clone()));
     tasks.close();
+    let mut disk = Disk::new(data.root());
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
-            _ = seconds.tick(), if options.summary => {
+            Some(notice) = notices.recv() => on_notice(&notice),
+            _ = seconds.tick() => {
+                if let Some(notice) = disk.look().await {
+                    for platform in &platforms {
+                        platform.takes_writes(disk.takes_writes());
+                    }
+                    on_notice(&notice);
+                }
+                if !options.summary {
+                    continue;
+                }
                 let mut environments = Vec::new();
                 for platform in &platforms {
                     match count(&platform.stores.env, &platform.stores.payments, &platform.stores.queues).await {
@@ -170,15 +186,21 @@ async fn count(env: &str, payments: &SqliteStore, queues: &SqliteQueues) -> Resu
 /// Asks the platform in `data_dir` to end and waits up to `timeout`; `false` when none runs there.
 pub async fn down(data_dir: &Path, timeout: Duration) -> Result<bool, LocalError> {
     let data = DataDir::open(data_dir)?;
-    let Some(running) = data.running()? else { return Ok(false) };
+    let number = match data.running() {
+        Ok(Some(running)) => running.pid,
+        Ok(None) => return Ok(false),
+        // Where its APIs are does not matter here.
+        Err(LocalError::Unlisted { pid: Some(pid), .. }) => pid,
+        Err(error) => return Err(error),
+    };
     let io = |what: String| move |source: std::io::Error| LocalError::Io { what, source };
-    let pid = i32::try_from(running.pid).ok().and_then(rustix::process::Pid::from_raw);
+    let pid = i32::try_from(number).ok().and_then(rustix::process::Pid::from_raw);
     let pid = pid.ok_or_else(|| LocalError::Io {
         what: "reading the platform's process id".to_owned(),
         source: std::io::ErrorKind::InvalidData.into(),
     })?;
     let killed = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-    killed.map_err(|error| io(format!("asking process {} to end", running.pid))(error.into()))?;
+    killed.map_err(|error| io(format!("asking process {number} to end"))(error.into()))?;
     let gone = async {
         while data.is_locked()? {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -187,6 +209,6 @@ pub async fn down(data_dir: &Path, timeout: Duration) -> Result<bool, LocalError
     };
     match tokio::time::timeout(timeout, gone).await {
         Ok(gone) => gone,
-        Err(_) => Err(io(format!("waiting for process {} to end", running.pid))(std::io::ErrorKind::TimedOut.into())),
+        Err(_) => Err(io(format!("waiting for process {number} to end"))(std::io::ErrorKind::TimedOut.into())),
     }
 }

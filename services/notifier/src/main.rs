@@ -10,7 +10,7 @@ use payops_core::port::Random;
 use payops_core::usecase::Notifier;
 use payops_runtime::env::{Reader, Variable};
 use payops_runtime::settings::{CONSUME, Common, Consume};
-use payops_runtime::{Failed, Pulse, SystemClock, SystemRandom, run_process, serve_health, shutdown_signal};
+use payops_runtime::{Failed, OsRandom, Pulse, SystemClock, run_process, serve_health, shutdown_signal};
 use tokio::net::TcpListener;
 
 const MAIL: &[Variable] = &[Variable::required("PAYOPS_MAIL_FROM", "the address that mails come from, verified in SES")];
@@ -38,7 +38,7 @@ async fn serve(common: Common, settings: Settings) -> Result<(), Failed> {
     tokio::spawn(serve_health(listener, vec![pulse.clone()], stop.clone()));
     let config = AwsConfig { region: common.region, endpoint_url: common.endpoint, account_id: common.account.clone(), profile: None };
     let clients = load(&config).await;
-    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let random: Arc<dyn Random> = Arc::new(OsRandom);
     let notifier = Notifier {
         store: Arc::new(DynamoStore::new(clients.dynamo, common.table, Arc::clone(&random))),
         mailer: Arc::new(SesMailer::new(clients.ses, settings.from)),

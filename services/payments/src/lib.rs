@@ -7,6 +7,7 @@
 pub mod api;
 mod loops;
 mod serve;
+mod unread;
 
 pub use loops::{projector, relay, sweeper};
 pub use serve::{ServeLimits, Served, serve};

@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+use crate::unread::Impatient;
+
 /// Limits of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServeLimits {
@@ -26,13 +28,21 @@ pub struct ServeLimits {
     pub head: Duration,
     /// The largest request head, in bytes.
     pub head_bytes: usize,
+    /// How long a client may go without taking a byte of its answer before the connection is reset.
+    pub unread: Duration,
     /// How long open requests are waited for after the stop.
     pub drain: Duration,
 }
 
 impl Default for ServeLimits {
     fn default() -> Self {
-        Self { connections: 1024, head: Duration::from_secs(10), head_bytes: 16 * 1024, drain: Duration::from_secs(25) }
+        Self {
+            connections: 1024,
+            head: Duration::from_secs(10),
+            head_bytes: 16 * 1024,
+            unread: Duration::from_secs(20),
+            drain: Duration::from_secs(25),
+        }
     }
 }
 
@@ -116,7 +126,7 @@ impl Server {
         let service = service_fn(move |request: hyper::Request<Incoming>| Box::pin(router.clone().oneshot(request)));
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.limits.head).max_header_size(self.limits.head_bytes).half_close(true);
-        let mut connection = builder.serve_connection(TokioIo::new(stream), service);
+        let mut connection = builder.serve_connection(TokioIo::new(Impatient::new(stream, self.limits.unread)), service);
         let mut asked_to_end = false;
         let ended = loop {
             tokio::select! {
@@ -129,18 +139,21 @@ impl Server {
             }
         };
         let parts = connection.into_parts();
-        let mut stream = parts.io.into_inner();
+        let Some(mut stream) = parts.io.into_inner().into_inner() else {
+            tracing::info!("a connection was reset: its client reads nothing");
+            return;
+        };
         let slow_head = ended.as_ref().is_err_and(hyper::Error::is_timeout) && !parts.read_buf.is_empty();
         if slow_head {
             // hyper closes without a word; a client that was part of the way through a head gets one.
-            drop(stream.write_all(slow_head_answer().as_bytes()).await);
+            drop(tokio::time::timeout(LINGER, stream.write_all(slow_head_answer().as_bytes())).await);
         }
         linger(stream).await;
     }
 }
 
 fn slow_head_answer() -> String {
-    let id = payops_core::domain::request::request_id(payops_core::port::Random::next_u64(&payops_runtime::SystemRandom));
+    let id = payops_core::domain::request::request_id(payops_core::port::Random::next_u64(&payops_runtime::OsRandom));
     let problem =
         crate::api::Problem::new(&crate::api::Refused::new(crate::api::Code::RequestTimeout, "the request's head took too long"), &id);
     let body = serde_json::to_string(&problem).unwrap_or_default();

@@ -18,7 +18,7 @@ use payops_core::domain::payment::Status;
 use payops_core::port::{Clock as _, Committed, Index as _, KeyStore as _, Ledger as _, PaymentStore, Queues as _};
 use payops_core::usecase::Dispatcher;
 use payops_ledger::PostgresLedger;
-use payops_runtime::{SystemClock, SystemRandom};
+use payops_runtime::{OsRandom, SystemClock};
 use payops_search::OpenSearchIndex;
 use payops_testkit::{eventually, fresh_salt, sample};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -119,7 +119,7 @@ async fn a_payment_goes_in_and_comes_out_in_ledger_and_index() {
     secret(&clients, &format!("{own}/cursor-key"), "a cursor key that is long enough").await;
     secret(&clients, &format!("{own}/provider-key"), &live.stripe_key).await;
     secret(&clients, &format!("{own}/ledger-url"), live.postgres.expose_secret()).await;
-    let store = Arc::new(DynamoStore::new(clients.dynamo.clone(), &names.table, Arc::new(SystemRandom)));
+    let store = Arc::new(DynamoStore::new(clients.dynamo.clone(), &names.table, Arc::new(OsRandom)));
     let key = apikey::make(false, [7; 16]);
     let row = apikey::row(&key, &"acme".parse().expect("a merchant"), false, &SecretString::from(PEPPER), SystemClock.now());
     store.put_key(&row).await.expect("a key");

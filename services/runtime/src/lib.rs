@@ -10,13 +10,12 @@ mod process;
 mod repeat;
 pub mod settings;
 mod shutdown;
-mod system;
 pub mod telemetry;
 
 pub use backoff::Backoff;
 pub use consume::{ConsumeSettings, consume};
 pub use health::{Pulse, serve_health};
+pub use payops_system::{OsRandom, SystemClock};
 pub use process::{Failed, run_process};
 pub use repeat::{Pass, repeat};
 pub use shutdown::{pause, shutdown_signal};
-pub use system::{SystemClock, SystemRandom};

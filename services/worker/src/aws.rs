@@ -12,7 +12,7 @@ use payops_core::port::{Archive, PaymentStore, Queues, Random, Secrets as _};
 use payops_core::usecase::{Consumer, Dispatcher, Worker};
 use payops_provider::HttpProvider;
 use payops_runtime::settings::{Common, Dispatch, ProviderSettings};
-use payops_runtime::{Failed, SystemClock, SystemRandom};
+use payops_runtime::{Failed, OsRandom, SystemClock};
 
 /// How long warming up may take.
 const WARM_MAX: Duration = Duration::from_secs(5);
@@ -33,7 +33,7 @@ pub async fn wire(common: &Common, dispatch: &Dispatch, provider: &ProviderSetti
         profile: None,
     };
     let clients = load(&config).await;
-    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let random: Arc<dyn Random> = Arc::new(OsRandom);
     let store: Arc<dyn PaymentStore> = Arc::new(DynamoStore::new(clients.dynamo.clone(), &common.table, Arc::clone(&random)));
     let queues: Arc<dyn Queues> = Arc::new(SqsQueues::with_prefix(clients.sqs.clone(), &common.queue_prefix, common.account.clone()));
     let archive: Arc<dyn Archive> = Arc::new(S3Archive::new(clients.s3.clone(), &dispatch.bucket, common.account.clone()));

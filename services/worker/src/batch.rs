@@ -1,6 +1,7 @@
 //! A Lambda batch: each record by itself, and an answer that hands back exactly what must come again.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::SqsBatchResponse;
@@ -18,6 +19,17 @@ use serde_json::Value;
 use crate::record::{Record, read};
 
 /// How a batch is worked on.
+///
+/// Lambda hands over whole batches, and a record that is handed back unbegun has been received
+/// all the same. Two things keep that from using up the few receives that a message has. All
+/// records of a batch are begun at once as long as the batch is not larger than `concurrency`;
+/// ten, the default, is the largest batch of an event source without a batching window. And a
+/// record that is not begun, because others took the time, is given back with
+/// [`Consumer::give_back`]: at once, and without the receive counting.
+///
+/// Where nothing of a batch can be begun, the function's time-out is not above `start_reserve`.
+/// Its records are then handed back as failures that do count, with an error in the log: given
+/// back at once they would go round for ever, seen by nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchSettings {
     /// Records handled side by side.
@@ -31,7 +43,7 @@ pub struct BatchSettings {
 
 impl Default for BatchSettings {
     fn default() -> Self {
-        Self { concurrency: 5, start_reserve: SignedDuration::from_secs(12), answer_reserve: SignedDuration::from_secs(2) }
+        Self { concurrency: 10, start_reserve: SignedDuration::from_secs(12), answer_reserve: SignedDuration::from_secs(2) }
     }
 }
 
@@ -47,7 +59,7 @@ pub async fn handle_batch(
 ) -> Result<SqsBatchResponse, lambda_runtime::Error> {
     let Value::Object(mut event) = event else { return Err("not an SQS event".into()) };
     let Some(Value::Array(records)) = event.remove("Records") else { return Err("an event without Records".into()) };
-    let batch = Batch { consumer, clock, deadline, settings };
+    let batch = Batch { consumer, clock, deadline, settings, begun: AtomicBool::new(false) };
     let back: Vec<Option<String>> =
         stream::iter(records).map(|raw| batch.record(raw)).buffer_unordered(settings.concurrency.max(1)).collect().await;
     let mut response = SqsBatchResponse::default();
@@ -73,6 +85,8 @@ struct Batch<'a> {
     clock: &'a dyn Clock,
     deadline: Timestamp,
     settings: BatchSettings,
+    /// Whether any record was begun.
+    begun: AtomicBool,
 }
 
 impl Batch<'_> {
@@ -92,11 +106,11 @@ impl Batch<'_> {
             }
         };
         let left = self.left();
-        if left < self.settings.start_reserve {
-            tracing::info!(message = message.message_id, "not started: the deadline is near");
-            return Some(message.message_id);
-        }
         let limit = Duration::try_from(left.saturating_sub(self.settings.answer_reserve)).unwrap_or_default();
+        if left < self.settings.start_reserve {
+            return self.not_begun(*message, limit).await;
+        }
+        self.begun.store(true, Ordering::Relaxed);
         let settled = tokio::time::timeout(limit, AssertUnwindSafe(self.settle(&message)).catch_unwind()).await;
         let done = match settled {
             Ok(Ok(Ok(done))) => done,
@@ -119,6 +133,28 @@ impl Batch<'_> {
             }
         };
         (!done).then_some(message.message_id)
+    }
+
+    /// Gives a record back that the time does not suffice for; its name if that did not work.
+    async fn not_begun(&self, message: Received, limit: Duration) -> Option<String> {
+        // Records are begun in order: if none was, none of this batch will be.
+        if !self.begun.load(Ordering::Relaxed) {
+            tracing::error!(message = message.message_id, "not begun, like all of its batch: the function's time-out is too short");
+            return Some(message.message_id);
+        }
+        match tokio::time::timeout(limit, self.consumer.give_back(&message)).await {
+            Ok(Ok(true)) => {
+                tracing::info!(message = message.message_id, "not begun, the deadline is near; given back");
+                // Sent anew: what is left of this one is Lambda's to delete.
+                return None;
+            }
+            Ok(Ok(false)) => tracing::info!(message = message.message_id, "not begun, and its receipt is no longer good"),
+            Ok(Err(error)) => {
+                tracing::warn!(message = message.message_id, class = error.class(), "not begun, and it could not be given back");
+            }
+            Err(_) => tracing::warn!(message = message.message_id, "not begun, and no time was left to give it back"),
+        }
+        Some(message.message_id)
     }
 
     fn left(&self) -> SignedDuration {
@@ -150,8 +186,7 @@ impl Batch<'_> {
     /// when its visibility ends.
     async fn delay(&self, message: &Received, after: Option<SignedDuration>) {
         let consumer = self.consumer;
-        let backoff = consumer.policy.retry_delay(message.receive_count, consumer.random.next_u64());
-        let delay = Duration::try_from(after.unwrap_or(backoff)).unwrap_or_default();
+        let delay = consumer.delay(message, after);
         if let Err(error) = consumer.queues.change_visibility(&consumer.queue, &message.receipt, delay).await {
             tracing::debug!(message = message.message_id, class = error.class(), "its delay could not be set");
         }

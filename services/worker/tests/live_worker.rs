@@ -16,7 +16,7 @@ use payops_core::domain::policy::Policy;
 use payops_core::domain::request::CreatePayment;
 use payops_core::port::{Outgoing, PaymentStore, Queues as _};
 use payops_core::usecase::{Accept, Dispatcher};
-use payops_runtime::{SystemClock, SystemRandom};
+use payops_runtime::{OsRandom, SystemClock};
 use payops_testkit::{eventually, fresh_salt};
 use serde_json::json;
 
@@ -60,7 +60,7 @@ async fn the_binary_charges_what_was_accepted_and_ends_in_order() {
     create_all(&clients, &names).await.expect("AWS is set up");
     clients.secrets.create_secret().name(format!("{own}/provider-key")).secret_string(stripe_key).send().await.expect("a secret");
 
-    let store: Arc<dyn PaymentStore> = Arc::new(DynamoStore::new(clients.dynamo.clone(), &names.table, Arc::new(SystemRandom)));
+    let store: Arc<dyn PaymentStore> = Arc::new(DynamoStore::new(clients.dynamo.clone(), &names.table, Arc::new(OsRandom)));
     let queues = Arc::new(SqsQueues::with_prefix(clients.sqs.clone(), &names.queue_prefix, None));
     let dispatcher = Dispatcher {
         store: Arc::clone(&store),
@@ -69,8 +69,7 @@ async fn the_binary_charges_what_was_accepted_and_ends_in_order() {
         queues: queues.clone(),
         clock: Arc::new(SystemClock),
     };
-    let accept =
-        Accept { store: Arc::clone(&store), clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), policy: Policy::default() };
+    let accept = Accept { store: Arc::clone(&store), clock: Arc::new(SystemClock), random: Arc::new(OsRandom), policy: Policy::default() };
     let caller = Caller { merchant: "acme".parse().expect("a merchant"), live: false };
     let mut ids = Vec::new();
     for (key, source) in [("good", "pm_card_visa"), ("declined", "pm_card_chargeCustomerFail")] {

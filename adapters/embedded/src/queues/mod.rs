@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::sqlite::{File, Schema, failed, int, ms};
-use crate::system::new_ulid;
+use crate::ulids::new_ulid;
 use operations::{Arrival, Config};
 
 static SCHEMA: Schema = Schema { kind: "queue file", application: 0x7061_7902, scripts: &[include_str!("schema.sql")] };

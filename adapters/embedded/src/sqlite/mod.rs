@@ -52,10 +52,12 @@ impl File {
             return Err(PortError::new(ErrorKind::NotFound, format!("there is no file {}", path.display())));
         }
         let fail = |error| failed(&format!("opening {}", path.display()), error);
-        let mut connection = connect(&options(path).create_if_missing(false).read_only(true)).await.map_err(fail)?;
+        let immutable = payops_system::sqlite_is_immutable(path)
+            .map_err(|error| crate::files::failed(&format!("opening {}", path.display()), error))?;
+        let mut connection = connect(&options_reading(path).read_only(true).immutable(immutable)).await.map_err(fail)?;
         schema.check(&mut connection, path).await?;
         connection.close().await.map_err(fail)?;
-        let readers = readers(options_reading(path).read_only(true)).await.map_err(fail)?;
+        let readers = readers(options_reading(path).read_only(true).immutable(immutable)).await.map_err(fail)?;
         Ok(Self { path: path.to_owned(), readers, writer: None })
     }
 

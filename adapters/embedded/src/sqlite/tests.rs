@@ -47,7 +47,8 @@ async fn a_full_medium_is_told_and_the_writer_goes_on() {
     assert!(outcomes[10].is_err());
     let written = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert_eq!(held(&file).await, int(written) + 1, "what was answered with Ok is there, and nothing else");
-    assert!(outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).all(|error| error.kind != ErrorKind::Permanent));
+    let kinds: Vec<ErrorKind> = outcomes.iter().filter_map(|outcome| Some(outcome.as_ref().err()?.kind)).collect();
+    assert!(kinds.iter().all(|kind| *kind == ErrorKind::NotWritable), "each is told of the medium, the neighbours too: {kinds:?}");
 
     run(&file, "PRAGMA max_page_count = 100000").await.expect("no limit");
     insert(&file, 100, 1_000_000).await.expect("room again");

@@ -29,8 +29,8 @@ enum Work {
 
 /// An operation on its way through a transaction.
 trait Operation: Send {
-    /// Runs it; whether it succeeded. Its result waits for the commit.
-    fn run<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, bool>;
+    /// Runs it; how it failed, if it did. Its result waits for the commit.
+    fn run<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, Result<(), ErrorKind>>;
     /// Tells the caller: its own result, or how the transaction failed.
     fn answer(self: Box<Self>, transaction: Result<(), &PortError>);
 }
@@ -46,13 +46,13 @@ where
     T: Send + 'static,
     F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, PortResult<T>> + Send + 'static,
 {
-    fn run<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, bool> {
+    fn run<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, Result<(), ErrorKind>> {
         async move {
-            let Some(operation) = self.operation.take() else { return false };
+            let Some(operation) = self.operation.take() else { return Err(ErrorKind::Unavailable) };
             let result = operation(connection).await;
-            let fine = result.is_ok();
+            let outcome = result.as_ref().map(drop).map_err(|error| error.kind);
             self.result = Some(result);
-            fine
+            outcome
         }
         .boxed()
     }
@@ -167,14 +167,12 @@ impl Task {
         };
         execute(connection, "BEGIN IMMEDIATE").await.map_err(|error| failed("beginning a transaction", error))?;
         if let [only] = group {
-            if !only.run(connection).await {
+            if only.run(connection).await.is_err() {
                 return execute(connection, "ROLLBACK").await.map_err(|error| failed("rolling back", error));
             }
         } else {
             for operation in group {
-                // A full medium makes SQLite roll everything back, savepoints included.
-                let rolled_back = |error| PortError::because(ErrorKind::Unavailable, "the transaction was rolled back", error);
-                run_apart(operation.as_mut(), connection).await.map_err(rolled_back)?;
+                run_apart(operation.as_mut(), connection).await?;
             }
         }
         execute(connection, "COMMIT").await.map_err(commit_failed)
@@ -182,12 +180,16 @@ impl Task {
 }
 
 /// Runs one operation of several: what it wrote goes if it fails, and nobody else's.
-async fn run_apart(operation: &mut dyn Operation, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    execute(connection, "SAVEPOINT operation").await?;
-    if !operation.run(connection).await {
-        execute(connection, "ROLLBACK TO operation").await?;
+async fn run_apart(operation: &mut dyn Operation, connection: &mut SqliteConnection) -> PortResult<()> {
+    // A full medium makes SQLite roll everything back, savepoints included. Its neighbours are told
+    // of the medium, too: they did not fail by themselves, and trying again at once is no use.
+    let rolled_back = |kind| move |error| PortError::because(kind, "the transaction was rolled back", error);
+    execute(connection, "SAVEPOINT operation").await.map_err(rolled_back(ErrorKind::Unavailable))?;
+    if let Err(kind) = operation.run(connection).await {
+        let kind = if kind == ErrorKind::NotWritable { kind } else { ErrorKind::Unavailable };
+        execute(connection, "ROLLBACK TO operation").await.map_err(rolled_back(kind))?;
     }
-    execute(connection, "RELEASE operation").await
+    execute(connection, "RELEASE operation").await.map_err(rolled_back(ErrorKind::Unavailable))
 }
 
 async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {

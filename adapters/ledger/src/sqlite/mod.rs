@@ -65,7 +65,9 @@ impl SqliteLedger {
         if !path.exists() {
             return Err(PortError::new(ErrorKind::NotFound, "there is no ledger file of that name"));
         }
-        let options = SqliteConnectOptions::new().filename(path).read_only(true).foreign_keys(true).busy_timeout(BUSY_TIMEOUT);
+        let immutable = payops_system::sqlite_is_immutable(path)
+            .map_err(|error| PortError::because(ErrorKind::NotWritable, "the ledger file could not be opened", error))?;
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(immutable).busy_timeout(BUSY_TIMEOUT);
         schema::check(&options).await?;
         Ok(Self { readers: Readers::new(options), writer: None })
     }

@@ -5,6 +5,7 @@ mod fields;
 mod open;
 mod query;
 mod read;
+mod read_only;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -71,10 +72,11 @@ impl TantivyIndex {
     /// Opens the folder for writing and reading, making it and an empty index if they are not there.
     ///
     /// [`ErrorKind::Unavailable`] while another process has it open so, [`ErrorKind::Corrupt`] for an
-    /// index of another schema version.
+    /// index of another schema version, and for any other content that cannot be used: a folder that
+    /// is to be set aside. What is not there or not writable for other reasons is told as that.
     pub async fn open(dir: &Path, options: IndexOptions) -> PortResult<Self> {
         let dir = dir.to_owned();
-        blocking(move || {
+        let opened = tokio::task::spawn_blocking(move || -> PortResult<Self> {
             let (index, lock) = open::open(&dir)?;
             let writer = writer::acquire(&index)?;
             drop(lock);
@@ -86,8 +88,23 @@ impl TantivyIndex {
             let thread = thread.map_err(|error| file_error("start its writer", error))?;
             let view = View { reader, fields, watched: None, freshness: Mutex::new(None) };
             Ok(Self { view: Arc::new(view), writer: Some(WriterThread { jobs: Some(jobs), thread: Some(thread) }) })
-        })
-        .await
+        });
+        match opened.await {
+            // What is missing is made, so what is not found is a file that a commit names.
+            Ok(Err(error)) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Permanent) => {
+                Err(PortError::because(ErrorKind::Corrupt, "the search index is damaged", error))
+            }
+            Ok(opened) => opened,
+            // tantivy trusts its files, and trips over some that it should not have trusted.
+            Err(error) if error.is_panic() => Err(PortError::new(ErrorKind::Corrupt, "the search index is damaged: reading it panicked")),
+            Err(error) => Err(PortError::because(ErrorKind::Unavailable, "the search index could not be opened", error)),
+        }
+    }
+
+    /// Whether the folder holds an index, whole or not.
+    #[must_use]
+    pub fn is_there(dir: &Path) -> bool {
+        dir.join(open::META_FILE).exists()
     }
 
     /// Opens the folder for reading, while another process may write to it; its commits are seen by

@@ -10,6 +10,7 @@ use tantivy::{Index, IndexReader, ReloadPolicy};
 
 use super::error::{file_error, port_error};
 use super::fields::schema;
+use super::read_only::ReadDirectory;
 
 /// The version of the schema in `fields`.
 const SCHEMA_VERSION: u32 = 1;
@@ -40,7 +41,8 @@ pub(super) fn open_existing(dir: &Path) -> PortResult<Index> {
     if !check_version(dir)? {
         return Err(PortError::new(ErrorKind::NotFound, "the folder holds no search index"));
     }
-    let index = Index::open_in_dir(dir).map_err(|error| port_error("be opened", error))?;
+    let directory = MmapDirectory::open(dir).map_err(|error| port_error("be opened", error.into()))?;
+    let index = Index::open(ReadDirectory(directory)).map_err(|error| port_error("be opened", error))?;
     if index.schema() == schema().0 { Ok(index) } else { Err(PortError::new(ErrorKind::Corrupt, "the search index has other fields")) }
 }
 

@@ -20,6 +20,8 @@ use super::state::ApiState;
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// After how many seconds a client should come back.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+/// The same when somebody has to free space first.
+const RETRY_AFTER_SPACE_S: HeaderValue = HeaderValue::from_static("10");
 /// Requests between two foldings of latencies.
 const TIDY_MASK: u64 = 0xff;
 
@@ -70,7 +72,7 @@ fn finished(mut response: Response, id: &str) -> (Response, Option<&'static str>
     }
     match code.status().as_u16() {
         401 => drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
-        503 => drop(headers.insert(RETRY_AFTER, RETRY_AFTER_S)),
+        503 => drop(headers.insert(RETRY_AFTER, if code == Code::StorageFull { RETRY_AFTER_SPACE_S } else { RETRY_AFTER_S })),
         // The rest of the body is not read, so nothing more can come on this connection.
         408 | 413 => drop(headers.insert(CONNECTION, HeaderValue::from_static("close"))),
         _ => {}

@@ -1,5 +1,6 @@
 //! Routes for probes, scrapers and tools.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -30,15 +31,18 @@ pub(super) async fn readyz(State(state): State<ApiState>) -> Result<StatusCode, 
     if state.0.draining.is_cancelled() {
         return Err(Refused::new(Code::ShuttingDown, "send requests to another instance"));
     }
+    if state.0.not_writable.load(Ordering::Relaxed) {
+        return Err(Refused::new(Code::StorageFull, "payment store: its disk is full or read-only; free some space"));
+    }
     // A read of a payment that cannot be: the cheapest question that needs the whole way.
     match timeout(READY_MAX, state.0.ports.store.get(&PaymentId::from_parts(0, 0))).await {
         Ok(Ok(_)) => Ok(StatusCode::OK),
         Ok(Err(error)) => {
             // Whatever is wrong with the store, this instance is not ready.
             drop(Refused::reading(&error));
-            Err(Refused::new(Code::StoreUnavailable, "the store does not answer"))
+            Err(Refused::new(Code::StoreUnavailable, "the payment store does not answer"))
         }
-        Err(_) => Err(Refused::new(Code::StoreUnavailable, "the store takes too long to answer")),
+        Err(_) => Err(Refused::new(Code::StoreUnavailable, "the payment store takes too long to answer")),
     }
 }
 

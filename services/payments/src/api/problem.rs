@@ -89,6 +89,7 @@ codes! {
     RefundTooLarge = "refund_too_large", 422, false, "More than is left to refund";
     Internal = "internal_error", 500, false, "Something went wrong on our side";
     StoreUnavailable = "store_unavailable", 503, true, "The service cannot answer now";
+    StorageFull = "storage_full", 503, true, "The service's storage is full or takes no writes";
     OutcomeUnknown = "outcome_unknown", 503, true, "It is not known whether the request had its effect";
     ShuttingDown = "shutting_down", 503, true, "This instance is shutting down";
 }
@@ -149,6 +150,11 @@ impl Refused {
     fn store(kind: ErrorKind) -> Self {
         match kind {
             ErrorKind::Corrupt | ErrorKind::Permanent => Self::new(Code::Internal, "the request could not be served"),
+            ErrorKind::NotWritable => Self::new(
+                Code::StorageFull,
+                "the disk of the payment store is full or read-only; nothing was changed and nothing accepted is lost; when its operator \
+                 has freed some space, repeat the request, with the same Idempotency-Key if it has one",
+            ),
             _ => Self::new(
                 Code::StoreUnavailable,
                 "nothing was changed; repeat the request later, with the same Idempotency-Key if it has one",

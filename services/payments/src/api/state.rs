@@ -1,6 +1,7 @@
 //! What the handlers share, and the dispatches that outlive their requests.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use payops_core::domain::outbox::OutboxEvent;
@@ -74,6 +75,7 @@ pub(super) struct Inner {
     pub(super) changes: Changes,
     pub(super) measure: Measure,
     pub(super) draining: CancellationToken,
+    pub(super) not_writable: AtomicBool,
     dispatches: TaskTracker,
     dispatch_permits: Arc<Semaphore>,
 }
@@ -92,7 +94,16 @@ impl ApiState {
         let changes = Changes { store: Arc::clone(store), clock: Arc::clone(clock), random: Arc::clone(random), policy: policy.clone() };
         let dispatch_permits = Arc::new(Semaphore::new(DISPATCHES_MAX));
         let dispatches = TaskTracker::new();
-        Self(Arc::new(Inner { ports, secrets, limits, accept, changes, measure: Measure::new(), draining, dispatches, dispatch_permits }))
+        let (measure, not_writable) = (Measure::new(), AtomicBool::new(false));
+        let inner = Inner { ports, secrets, limits, accept, changes, measure, draining, not_writable, dispatches, dispatch_permits };
+        Self(Arc::new(inner))
+    }
+
+    /// Whether the payment store takes writes, as whoever watches its disk finds. While it does
+    /// not, `/readyz` says so. Requests are served all the same: reads work, and a write that
+    /// fails is answered with why.
+    pub fn set_writable(&self, writable: bool) {
+        self.0.not_writable.store(!writable, Ordering::Relaxed);
     }
 
     /// Dispatches committed rows in the background; the answer does not wait. What fails, takes

@@ -33,6 +33,21 @@ async fn a_store_that_is_down_is_a_503_to_come_back_from() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn while_the_disk_takes_no_writes_the_instance_is_not_ready_and_reads_are_served() {
+    let api = Api::start().await;
+    let key = api.key("acme", false).await;
+    api.state.set_writable(false);
+    let answer = api.get(&key, "/readyz").await;
+    assert_eq!(answer.refusal(), (503, "storage_full".to_owned()));
+    assert_eq!((answer.header("retry-after"), answer.json()["retryable"].clone()), (Some("10"), json!(true)));
+    assert!(answer.text("/detail").contains("payment store"), "{answer:?}");
+    assert_eq!(api.get(&key, "/livez").await.status, 200, "restarting would free no space");
+    assert_eq!(api.get(&key, "/v1/payments").await.status, 200);
+    api.state.set_writable(true);
+    assert_eq!(api.get(&key, "/readyz").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_was_lost_is_got_by_asking_again() {
     let api = Api::start().await;
     let key = api.key("acme", false).await;

@@ -138,3 +138,52 @@ async fn connections_past_the_cap_wait_for_their_turn() {
         200
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_never_reads_does_not_keep_its_connection() {
+    // No other limit is to free the connection.
+    let (unread, head) = (Duration::from_millis(200), Duration::from_mins(10));
+    let serve = ServeLimits { connections: 1, unread, head, ..ServeLimits::default() };
+    let api = Api::with(Options { serve, ..Options::default() }).await;
+    let mut deaf = TcpStream::connect(api.at).await.expect("connected");
+    let mut waiting = TcpStream::connect(api.at).await.expect("queued by the kernel");
+    waiting.write_all(&request("GET", "/livez", &[], None)).await.expect("sent");
+    // Requests without end, for answers of some kilobytes that nobody reads: in time every buffer is full.
+    let ask = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
+    let deaf = tokio::spawn(async move {
+        while deaf.write_all(ask.as_bytes()).await.is_ok() {}
+        deaf
+    });
+    // The one connection there may be is the deaf client's, until it is given up on.
+    let answer = tokio::time::timeout(Duration::from_secs(30), read_answer(&mut waiting)).await.expect("the connection was freed");
+    assert_eq!(answer.expect("an answer").status, 200);
+    let mut rest = Vec::new();
+    let mut deaf = tokio::time::timeout(Duration::from_secs(30), deaf).await.expect("its writes fail too").expect("no panic");
+    // What the kernel had taken in may still be read; then the connection is found reset.
+    drop(deaf.read_to_end(&mut rest).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_reads_gets_the_answers_to_all_that_it_asked_at_once() {
+    let serve = ServeLimits { unread: Duration::from_millis(500), ..ServeLimits::default() };
+    let api = Api::with(Options { serve, ..Options::default() }).await;
+    let (asked, mut stream) = (400, TcpStream::connect(api.at).await.expect("connected"));
+    let ask = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(asked - 1);
+    let last = request("GET", "/livez", &[], None);
+    let (mut read, mut write) = stream.split();
+    let send = async {
+        write.write_all(ask.as_bytes()).await.expect("taken");
+        write.write_all(&last).await.expect("taken");
+    };
+    let receive = async {
+        let mut all = Vec::new();
+        let mut part = vec![0_u8; 64 * 1024];
+        while let Ok(count @ 1..) = read.read(&mut part).await {
+            all.extend_from_slice(&part[..count]);
+            tokio::task::yield_now().await;
+        }
+        all
+    };
+    let ((), all) = tokio::join!(send, receive);
+    assert_eq!(String::from_utf8_lossy(&all).matches("HTTP/1.1 200").count(), asked);
+}

@@ -10,7 +10,7 @@ use payops_runtime::{Failed, SystemClock, run_process};
 use payops_worker::{BatchSettings, aws, run_lambda};
 
 const LAMBDA: &[Variable] = &[
-    Variable::default("PAYOPS_CONCURRENCY", "5", "records of a batch handled side by side"),
+    Variable::default("PAYOPS_CONCURRENCY", "10", "records of a batch handled side by side; not less than the batch size"),
     Variable::default("PAYOPS_VISIBILITY", "3m", "the queue's visibility time-out, at least six times the function's time-out"),
 ];
 

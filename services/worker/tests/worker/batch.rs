@@ -4,18 +4,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::SignedDuration;
 use payops_core::Timestamp;
 use payops_core::domain::bus::WORK;
+use payops_core::domain::id::PaymentId;
 use payops_core::domain::payment::Status;
-use payops_core::domain::work::attribute;
-use payops_core::port::{Clock as _, Outgoing, Received};
-use payops_core::usecase::Consumer;
+use payops_core::domain::work::{Verdict, attribute};
+use payops_core::port::{Clock as _, Outgoing, PortResult, Received};
+use payops_core::usecase::{Consumer, Handler};
 use payops_testkit::ManualClock;
 use payops_testkit::fault::{Chances, Chaos, Plan, faulty};
 use payops_worker::{BatchSettings, handle_batch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::Barrier;
 
 use crate::platform::Platform;
 
@@ -26,7 +29,9 @@ pub(crate) fn record(message: &Received) -> Value {
         "attributes": {
             "ApproximateReceiveCount": message.receive_count.to_string(), "SentTimestamp": message.sent_at.as_millisecond().to_string(),
         },
-        "messageAttributes": {},
+        "messageAttributes": message.attributes.iter()
+            .map(|(name, value)| (name.clone(), json!({"stringValue": value, "dataType": "String"})))
+            .collect::<serde_json::Map<_, _>>(),
     })
 }
 
@@ -145,6 +150,137 @@ async fn nothing_is_started_near_the_deadline() {
     assert_eq!(back.len(), 1);
     let payment = platform.payment(&id).await;
     assert_eq!((payment.version, payment.attempt), (1, None), "not even claimed");
+}
+
+/// A handler that turns the clock on while it works: the next record finds the deadline near.
+struct Slow(Arc<dyn Handler>, ManualClock);
+
+#[async_trait]
+impl Handler for Slow {
+    async fn handle(&self, message: &Received) -> Verdict {
+        self.1.advance(Duration::from_secs(25));
+        self.0.handle(message).await
+    }
+
+    async fn bury(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
+        self.0.bury(message, class, reason).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_is_not_begun_comes_back_at_once_and_has_lost_no_receive() {
+    let scene = Scene::new().await;
+    let platform = &scene.platform;
+    let (poison, filler) = (platform.accept("poison", "tok_poison").await, platform.accept("filler", "tok_visa").await);
+    let settings = BatchSettings { concurrency: 1, ..BatchSettings::default() };
+    let usual = platform.consumer();
+    let slow = Consumer { handler: Arc::new(Slow(Arc::clone(&usual.handler), scene.clock.clone())), ..platform.consumer() };
+    let of = |messages: Vec<Received>, id: &PaymentId| {
+        messages.into_iter().find(|message| message.body.contains(id.as_str())).expect("received")
+    };
+    let first = scene.receive().await;
+    let (ahead, mut behind) = (of(first.clone(), &filler), of(first, &poison));
+    // The queue is done with the one ahead; only its record takes part.
+    platform.queues.delete(WORK, std::slice::from_ref(&ahead.receipt)).await.expect("deleted");
+    let sent_at = behind.sent_at;
+    let limit = usual.policy.receives_max;
+    // Far more often than the limit allows it is received and not begun, and each time it is there again.
+    for _ in 0..limit * 3 {
+        let event = json!({"Records": [record(&ahead), record(&behind)]});
+        let response = handle_batch(&slow, &scene.clock, event, scene.deadline(), settings).await.expect("an answer");
+        assert!(response.batch_item_failures.is_empty(), "given back, not failed");
+        let again = scene.receive().await;
+        assert_eq!(again.len(), 1, "one message, visible at once");
+        behind = of(again, &poison);
+        assert_eq!((behind.receive_count, behind.attributes[attribute::BEGUN].as_str()), (1, "0"));
+    }
+    assert_eq!(platform.payment(&poison).await.attempt, None, "nothing was begun");
+    // What counts from now on is work: as many tries as any message has, then dead with the reason.
+    let mut tries = 0;
+    while platform.depths().await.0 > 0 {
+        scene.invoke(&usual, std::slice::from_ref(&behind), scene.deadline()).await;
+        tries += 1;
+        scene.clock.advance(Duration::from_mins(4));
+        if let Some(next) = scene.receive().await.into_iter().next() {
+            behind = next;
+        }
+    }
+    assert_eq!((tries, platform.depths().await), (limit, (0, 1)));
+    let dead = platform.queues.browse("payments-work-dlq", 10).await.expect("read").messages.remove(0);
+    assert_eq!(dead.attributes[attribute::RECEIVES], limit.to_string());
+    assert_eq!(dead.attributes[attribute::FIRST_SEEN], sent_at.to_string());
+    assert!(!dead.attributes.contains_key(attribute::BEGUN));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receives_in_which_work_was_begun_still_count_after_one_in_which_it_was_not() {
+    let scene = Scene::new().await;
+    let platform = &scene.platform;
+    platform.accept("poison", "tok_poison").await;
+    let usual = platform.consumer();
+    let limit = usual.policy.receives_max;
+    for _ in 0..limit - 1 {
+        let messages = scene.receive().await;
+        assert_eq!(scene.invoke(&usual, &messages, scene.deadline()).await.len(), 1);
+        scene.clock.advance(Duration::from_mins(4));
+    }
+    let message = scene.receive().await.remove(0);
+    assert!(usual.give_back(&message).await.expect("given back"));
+    assert!(!usual.give_back(&message).await.expect("asked"), "the receipt is spent");
+    let message = scene.receive().await;
+    assert_eq!(message[0].receive_count, 1);
+    assert_eq!(scene.invoke(&usual, &message, scene.deadline()).await.len(), 0);
+    assert_eq!(platform.depths().await, (0, 1), "this was its last try");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_given_back_is_a_failure() {
+    let scene = Scene::new().await;
+    let platform = &scene.platform;
+    let (first, second) = (platform.accept("first", "tok_visa").await, platform.accept("second", "tok_visa").await);
+    let messages = scene.receive().await;
+    let chaos = Arc::new(Chaos::new(Plan::Nothing));
+    let usual = platform.consumer();
+    let slow: Arc<dyn Handler> = Arc::new(Slow(Arc::clone(&usual.handler), scene.clock.clone()));
+    let consumer = Consumer { handler: slow, queues: faulty(Arc::clone(&platform.queues), &chaos), ..usual };
+    let none = Chances { fail: 0, throttle: 0, lose_answer: 0, crash_before: 0, crash_after: 0 };
+    chaos.set(Plan::Dice { chances: Chances { fail: 1000, ..none }, seed: 1 });
+    let settings = BatchSettings { concurrency: 1, ..BatchSettings::default() };
+    let event = json!({"Records": messages.iter().map(record).collect::<Vec<_>>()});
+    let response = handle_batch(&consumer, &scene.clock, event, scene.deadline(), settings).await.expect("an answer");
+    assert_eq!(response.batch_item_failures.len(), 1);
+    let statuses = [platform.payment(&first).await.status, platform.payment(&second).await.status];
+    assert_eq!(statuses.iter().filter(|status| **status == Status::Completed).count(), 1, "{statuses:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_the_largest_batch_is_begun_side_by_side() {
+    let scene = Scene::new().await;
+    let platform = &scene.platform;
+    for number in 0..10 {
+        platform.accept(&format!("k{number}"), "tok_visa").await;
+    }
+    let messages = scene.receive().await;
+    assert_eq!(messages.len(), 10);
+    // Nobody goes on before all ten are there.
+    let together = Consumer { handler: Arc::new(Together(Barrier::new(10))), ..platform.consumer() };
+    let all = scene.invoke(&together, &messages, scene.deadline());
+    let back = tokio::time::timeout(Duration::from_secs(20), all).await.expect("begun side by side");
+    assert_eq!(back, BTreeSet::new());
+}
+
+struct Together(Barrier);
+
+#[async_trait]
+impl Handler for Together {
+    async fn handle(&self, _: &Received) -> Verdict {
+        self.0.wait().await;
+        Verdict::Done
+    }
+
+    async fn bury(&self, _: &Received, _: &str, _: &str) -> PortResult<()> {
+        Ok(())
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

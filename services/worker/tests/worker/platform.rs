@@ -16,7 +16,7 @@ use payops_core::port::{Clock, PaymentStore, PortResult, Queues, Random, Receive
 use payops_core::usecase::{Accept, Consumer, Dispatcher, Handler, Worker};
 use payops_embedded::{EmbeddedBus, FileArchive, SqliteQueues, SqliteStore};
 use payops_provider::{AcquirerOptions, SimulatedAcquirer};
-use payops_runtime::SystemRandom;
+use payops_runtime::OsRandom;
 use serde_json::json;
 
 pub(crate) struct Platform {
@@ -30,7 +30,7 @@ pub(crate) struct Platform {
 impl Platform {
     /// Opens the platform in `folder`; makes it if it is not there.
     pub(crate) async fn open(folder: &Path, clock: Arc<dyn Clock>) -> Self {
-        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let random: Arc<dyn Random> = Arc::new(OsRandom);
         let store: Arc<dyn PaymentStore> =
             Arc::new(SqliteStore::open(&folder.join("payments.db"), Arc::clone(&clock)).await.expect("a store"));
         let queues = SqliteQueues::open(&folder.join("queues.db"), Arc::clone(&clock), Arc::clone(&random)).await.expect("queues");
@@ -58,7 +58,7 @@ impl Platform {
     }
 
     pub(crate) fn consumer(&self) -> Consumer {
-        payops_worker::consumer(self.worker.clone(), Arc::clone(&self.queues), Arc::new(SystemRandom), Duration::from_mins(3))
+        payops_worker::consumer(self.worker.clone(), Arc::clone(&self.queues), Arc::new(OsRandom), Duration::from_mins(3))
     }
 
     /// The consumer of a worker that panics on bodies that hold `PANIC`.
@@ -71,7 +71,7 @@ impl Platform {
         let accept = Accept {
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),
-            random: Arc::new(SystemRandom),
+            random: Arc::new(OsRandom),
             policy: Policy::default(),
         };
         let body = json!({"amount": 1250, "currency": "EUR", "source": source, "customer": {"email": "a@example.com"}});

@@ -10,7 +10,7 @@ use payops_core::domain::payment::Status;
 use payops_core::domain::work::Verdict;
 use payops_core::port::{Outgoing, PortResult, Received};
 use payops_core::usecase::{Consumer, Handler};
-use payops_embedded::SystemClock;
+use payops_runtime::SystemClock;
 use payops_runtime::{ConsumeSettings, Pulse};
 use payops_testkit::eventually;
 use payops_testkit::fault::{Chances, Chaos, Plan, faulty};

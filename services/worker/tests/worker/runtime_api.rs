@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use payops_core::domain::bus::WORK;
 use payops_core::domain::payment::Status;
 use payops_core::port::Clock as _;
-use payops_embedded::SystemClock;
+use payops_runtime::SystemClock;
 use payops_worker::BatchSettings;
 use serde_json::{Value, json};
 use tempfile::TempDir;

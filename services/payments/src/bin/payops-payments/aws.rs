@@ -13,7 +13,7 @@ use payops_payments::api::{ApiPorts, ApiSecrets};
 use payops_payments::projector;
 use payops_provider::HttpProvider;
 use payops_runtime::settings::Common;
-use payops_runtime::{Backoff, Failed, Pulse, SystemClock, SystemRandom, pause};
+use payops_runtime::{Backoff, Failed, OsRandom, Pulse, SystemClock, pause};
 use payops_search::{Credentials, OpenSearchIndex};
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +37,7 @@ pub(crate) async fn wire(common: &Common, settings: &Settings) -> Result<Wired, 
         profile: None,
     };
     let clients = load(&config).await;
-    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let random: Arc<dyn Random> = Arc::new(OsRandom);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let dynamo = Arc::new(DynamoStore::new(clients.dynamo, &common.table, Arc::clone(&random)));
     let store: Arc<dyn PaymentStore> = dynamo.clone();

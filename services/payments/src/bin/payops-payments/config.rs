@@ -13,6 +13,7 @@ pub(crate) const PAYMENTS: &[Variable] = &[
     Variable::default("PAYOPS_LISTEN", "0.0.0.0:8080", "where the API is served"),
     Variable::default("PAYOPS_CONNECTIONS_MAX", "1024", "connections open at once"),
     Variable::default("PAYOPS_HEAD_TIMEOUT", "10s", "how long a request's head may take, and how long an idle connection is kept"),
+    Variable::default("PAYOPS_UNREAD_TIMEOUT", "20s", "how long a client may read nothing of its answer"),
     Variable::default("PAYOPS_BODY_TIMEOUT", "10s", "how long a body may take to arrive"),
     Variable::default("PAYOPS_REQUEST_TIMEOUT", "30s", "how long a request may take in all"),
     Variable::default("PAYOPS_SOURCE_TIMEOUT", "2s", "how long the provider may take to say whether it knows a source"),
@@ -76,6 +77,7 @@ impl Settings {
         let serve = ServeLimits {
             connections: reader.count("PAYOPS_CONNECTIONS_MAX"),
             head: positive(reader, "PAYOPS_HEAD_TIMEOUT"),
+            unread: positive(reader, "PAYOPS_UNREAD_TIMEOUT"),
             drain: consume.settings.drain,
             ..ServeLimits::default()
         };

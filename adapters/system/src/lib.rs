@@ -1,7 +1,13 @@
-//! The machine's clock and randomness.
+//! This machine: its clock, its randomness, and what its files allow. The one home of what every
+//! service, the command and the embedded stores take from the machine; it uses core alone, and is
+//! the one adapter that other adapters may use.
+
+mod read_only;
 
 use payops_core::Timestamp;
 use payops_core::port::{Clock, Random};
+
+pub use read_only::{sqlite_is_immutable, takes_files};
 
 /// The machine's clock, cut off to milliseconds: every store keeps just those.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,20 +30,13 @@ impl Random for OsRandom {
     }
 }
 
-/// A new name that sorts by time: 26 characters.
-pub(crate) fn new_ulid(clock: &dyn Clock, random: &dyn Random) -> String {
-    let at_ms = u64::try_from(clock.now().as_millisecond()).unwrap_or(0);
-    let random = (u128::from(random.next_u64()) << 64) | u128::from(random.next_u64());
-    ulid::Ulid::from_parts(at_ms, random).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_clock_gives_whole_milliseconds() {
-        assert_eq!(SystemClock.now().subsec_nanosecond() % 1_000_000, 0);
+        assert_eq!(SystemClock.now().as_nanosecond() % 1_000_000, 0);
     }
 
     #[test]
