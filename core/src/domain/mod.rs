@@ -18,6 +18,7 @@ pub mod policy;
 pub mod reconcile;
 pub mod replay;
 pub mod request;
+pub mod resolve;
 pub mod rollout;
 pub mod search;
 pub mod text;

@@ -9,6 +9,7 @@ mod notify;
 mod project;
 mod reconcile;
 mod replay;
+mod resolve;
 mod work;
 
 pub use accept::{Accept, AcceptError, Answer, Render};
@@ -19,4 +20,5 @@ pub use notify::Notifier;
 pub use project::Projector;
 pub use reconcile::{ReconcileProgress, Reconciler, Report};
 pub use replay::{ReplayError, ReplaySummary, Replayer};
+pub use resolve::{ResolveError, Resolver};
 pub use work::Worker;
