@@ -240,6 +240,20 @@ fn a_refund_under_way_is_asked_about_until_it_ends() {
     assert_eq!((paid_out.refunded_minor(), paid_out.status, paid_out.due_at), (400, Status::PartiallyRefunded, None));
 }
 
+#[test]
+fn a_dead_letter_of_one_refund_does_not_strand_another_that_is_under_way() {
+    let bury =
+        |n| Command::Bury { queue: "q".into(), message_id: "m".into(), refund: Some(refund_id(n)), class: "c".into(), reason: "r".into() };
+    let both = after(&completed(), &[refund(1, Some(100)), refund(2, Some(200)), under_way(1)]);
+    let dead = after(&both, &[bury(2)]);
+    assert!(dead.dead.is_some() && dead.due_at.is_some(), "the first is still asked about");
+    let ended = after(&dead, &[paid(1)]);
+    assert!(ended.dead.is_some() && ended.due_at.is_none(), "the second waits for an operator");
+    let taken_on = after(&after(&completed(), &[refund(1, None), bury(1)]), &[under_way(1)]);
+    assert!(taken_on.due_at.is_some());
+    assert_eq!(after(&both, &[bury(1)]).due_at, None, "what was taken on and lost is an operator's");
+}
+
 fn any_command() -> impl Strategy<Value = Command> {
     let refund_no = 1_u128..4;
     prop_oneof![
@@ -249,10 +263,10 @@ fn any_command() -> impl Strategy<Value = Command> {
         Just(Command::NotApplied(failure())),
         Just(Command::Unknown(failure())),
         Just(Command::SendToReview(failure())),
-        (any::<bool>(), "[mn]").prop_map(|(refund, message_id)| Command::Bury {
+        (proptest::option::of(1_u128..4), "[mn]").prop_map(|(refund, message_id)| Command::Bury {
             queue: "q".into(),
             message_id,
-            refund,
+            refund: refund.map(refund_id),
             class: "c".into(),
             reason: "r".into()
         }),

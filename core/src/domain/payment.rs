@@ -320,6 +320,14 @@ pub struct Refund {
     pub provider_id: Option<String>,
 }
 
+impl Refund {
+    /// Whether the provider has taken it on and not settled it.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.state == RefundState::Pending && self.provider_id.is_some()
+    }
+}
+
 /// How a refund stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -45,17 +45,18 @@ impl Resolver {
         Ok(weigh(payment, request, said, self.changes.clock.now())?)
     }
 
-    /// Brings the payment to `completed` or `failed`. The provider is asked before; see
+    /// Brings the payment to `completed` or `failed`; no merchant may. The provider is asked before; see
     /// [`Changes::cancel`] for what is returned.
     pub async fn resolve(
         &self,
-        by: &Requester,
+        operator: &str,
         id: &PaymentId,
         key: &IdempotencyKey,
         request: &ResolvePayment,
         render: Render<'_>,
     ) -> Result<(Answer, Vec<OutboxEvent>), ResolveError> {
         let route = "POST /v1/payments/resolve".to_owned();
+        let by = &Requester::Operator(operator.to_owned());
         let asked = Asked { by, id, key, route, fingerprint: request.fingerprint(id), status: 200 };
         // The same request again is answered as before, although the payment is in review no more.
         let (payment, _, answered) = self.changes.look(&asked).await?;

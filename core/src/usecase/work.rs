@@ -73,7 +73,10 @@ impl Handler for Worker {
         let command = Command::Bury {
             queue: self.queue.clone(),
             message_id: message.message_id.clone(),
-            refund: matches!(job, Job::Refund(..)),
+            refund: match &job {
+                Job::Refund(_, refund) => Some(refund.clone()),
+                Job::Process(_) | Job::Catchup(_) => None,
+            },
             class: class.to_owned(),
             reason: reason.to_owned(),
         };

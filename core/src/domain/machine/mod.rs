@@ -48,8 +48,8 @@ pub enum Command {
         queue: String,
         /// Which message goes.
         message_id: String,
-        /// Whether it is a refund's message, and not the charge's.
-        refund: bool,
+        /// The refund whose message it is; `None` for the charge's.
+        refund: Option<RefundId>,
         /// Class of the reason.
         class: String,
         /// The reason.
@@ -179,7 +179,7 @@ pub fn decide(payment: &Payment, command: Command, now: Timestamp, policy: &Poli
         Command::SendToReview(failure) => charge::review(&mut next, failure)?,
         Command::Bury { queue, message_id, refund, class, reason } => {
             let at = next.now;
-            bury(&mut next, DeadLetter { at, queue, message_id, class, reason }, refund)?;
+            bury(&mut next, DeadLetter { at, queue, message_id, class, reason }, refund.as_ref())?;
         }
         Command::Unbury { by, reason } => unbury(&mut next, &by, &reason, policy)?,
         Command::Redrive => redrive(&mut next, policy)?,
@@ -188,7 +188,7 @@ pub fn decide(payment: &Payment, command: Command, now: Timestamp, policy: &Poli
         Command::RequestRefund { id, minor, by, reason } => refund::request(&mut next, id, minor, by, reason, policy)?,
         Command::StartRefund(id) => refund::start(&mut next, &id)?,
         Command::RefundNotSent(id) => refund::not_sent(&mut next, &id)?,
-        Command::RefundUnderWay { id, provider_id } => refund::under_way(&mut next, &id, &provider_id)?,
+        Command::RefundUnderWay { id, provider_id } => refund::under_way(&mut next, &id, &provider_id, policy)?,
         Command::RefundPaid { id, provider_id } => refund::paid(&mut next, &id, &provider_id)?,
         Command::RefundRefused { id, failure } => refund::refused(&mut next, &id, &failure)?,
     }
@@ -273,16 +273,19 @@ fn after(now: Timestamp, delay: SignedDuration) -> Timestamp {
     now.saturating_add(delay).unwrap_or(Timestamp::MAX)
 }
 
-fn bury(next: &mut Draft, letter: DeadLetter, refund: bool) -> Result<(), Refusal> {
+fn bury(next: &mut Draft, letter: DeadLetter, refund: Option<&RefundId>) -> Result<(), Refusal> {
     let payment = next.payment();
-    let waits = if refund { payment.has_pending_refund() } else { !payment.status.is_final() };
+    let waits = if refund.is_some() { payment.has_pending_refund() } else { !payment.status.is_final() };
     // A second copy of a message that is dead already changes nothing but the sweeper's plans.
     if !waits || (payment.dead.is_some() && payment.due_at.is_none()) {
         return Err(Refusal::Nothing);
     }
     let detail = json!({"queue": letter.queue, "message_id": letter.message_id, "class": letter.class, "reason": letter.reason});
     payment.lease = None;
-    payment.due_at = None;
+    // A refund that the provider has taken on has no message to be replayed: it is still asked about.
+    if !payment.refunds.iter().any(|other| other.is_under_way() && Some(&other.id) != refund) {
+        payment.due_at = None;
+    }
     payment.dead.get_or_insert(letter);
     next.event(EventKind::DeadLettered, detail);
     next.tell(OutboxKind::PaymentDead);

@@ -80,19 +80,25 @@ fn close(next: &mut Draft, kind: OutboxKind, id: &RefundId) {
     if !payment.has_pending_refund() {
         payment.due_at = None;
         payment.dead = None;
+    } else if payment.dead.is_some() && !payment.refunds.iter().any(Refund::is_under_way) {
+        // What is left waits for an operator to replay its message.
+        payment.due_at = None;
     }
     next.tell(kind).refund = Some(id.clone());
 }
 
 /// It stays pending, and the sweeper has it asked about again until it comes to its end: that may
 /// take days, so no message waits for it.
-pub(super) fn under_way(next: &mut Draft, id: &RefundId, provider_id: &str) -> Result<(), Refusal> {
+pub(super) fn under_way(next: &mut Draft, id: &RefundId, provider_id: &str, policy: &Policy) -> Result<(), Refusal> {
     let refund = pending(next.payment(), id)?;
     if refund.provider_id.as_deref() == Some(provider_id) {
         return Err(Refusal::Nothing);
     }
     refund.provider_id = Some(provider_id.to_owned());
     let minor = refund.minor;
+    let later = after(next.now, policy.sweep_delay(0));
+    // Nothing is due while another refund's message is dead.
+    next.payment().due_at.get_or_insert(later);
     next.event(EventKind::RefundPending, json!({"refund_id": id, "amount": minor, "provider_id": provider_id}));
     Ok(())
 }
