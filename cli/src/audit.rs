@@ -20,7 +20,7 @@ pub(crate) struct Entry {
     pub(crate) who: String,
     /// In which environment.
     pub(crate) env: String,
-    /// What: `reveal`, `cancel`, `refund`, `replay`.
+    /// What: `reveal`, `cancel`, `refund`, `resolve-charged`, `resolve-not-charged`, `replay`.
     pub(crate) action: String,
     /// To what: a payment id, a queue.
     pub(crate) subject: Option<String>,

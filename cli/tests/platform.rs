@@ -122,6 +122,11 @@ fn a_payment_is_found_shown_and_refunded() {
         (hits.as_array().unwrap().len() == 1 && hits[0]["status"] == "completed").then_some(hits)
     });
     assert_eq!((found[0]["id"].as_str(), found[0]["email"].as_str()), (Some(id), Some("a•••@e•••.com")));
+    let header = |query: &str| {
+        let out = place.run(&["payment", "search", query, "-o", "csv"]).exits(0).out;
+        out.lines().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(header("status:canceled"), header("status:completed"), "no rows, and the same header");
     let nothing = place.run(&["payment", "search", "status:failed", "INV-7"]).exits(0);
     assert!(nothing.out.is_empty() && nothing.err.contains("reference starts with INV-7"), "{}", nothing.err);
 
@@ -167,21 +172,15 @@ fn a_csv_without_rows_has_the_header_of_one_with_rows() {
         (out.lines().next().unwrap_or_default().to_owned(), out.lines().count())
     };
     let reconcile = ["payment", "reconcile", "--settle", "0"];
-    let empty =
-        [header(&["payment", "search", "x"], 0), header(&["dlq", "list"], 0), header(&["queue", "peek", DEAD], 0), header(&reconcile, 0)];
+    let empty = [header(&["dlq", "list"], 0), header(&["queue", "peek", DEAD], 0), header(&reconcile, 0)];
     assert!(empty.iter().all(|(header, lines)| header.contains(',') && *lines == 1), "{empty:?}");
-    assert_eq!(header(&["payment", "search", "x", "--env", "prod,test"], 0).0, format!("env,{}", empty[0].0));
+    assert_eq!(header(&["dlq", "list", "--env", "preprod,test"], 0).0, format!("env,{}", empty[0].0));
     assert_eq!(header(&["payment", "search", "x", "--json", "status,id"], 0).0, "status,id");
     bury(&place, ["letter".to_owned()]);
     with_ports(&place, "prod", async |ports| {
-        ports.index.upsert(&[payops_testkit::sample::doc(7)]).await.unwrap();
+        ports.ledger.post(&payops_testkit::sample::transaction(7)).await.unwrap();
     });
-    let full = [
-        header(&["payment", "search", "amount:>0"], 0),
-        header(&["dlq", "list"], 0),
-        header(&["queue", "peek", DEAD], 0),
-        header(&reconcile, 1),
-    ];
+    let full = [header(&["dlq", "list"], 0), header(&["queue", "peek", DEAD], 0), header(&reconcile, 1)];
     assert!(full.iter().all(|(_, lines)| *lines > 1), "{full:?}");
     assert_eq!(empty.map(|(header, _)| header), full.map(|(header, _)| header));
 }
