@@ -174,15 +174,18 @@ impl Api {
 
     /// The payment's status, or `None` when the API knows no such payment.
     pub(crate) async fn status_of(&self, id: &PaymentId) -> CliResult<Option<String>> {
+        let body = self.payment(id).await?;
+        Ok(body.and_then(|body| body.get("status").and_then(Value::as_str).map(str::to_owned)))
+    }
+
+    /// The payment as the API tells it, or `None` when it knows no such payment.
+    pub(crate) async fn payment(&self, id: &PaymentId) -> CliResult<Option<Value>> {
         let unreachable = |error: reqwest::Error| CliError::failed("the API did not answer").because(error);
         let request = self.client.get(format!("{}/v1/payments/{id}", self.url)).header(AUTHORIZATION, self.bearer());
         let response = request.send().await.map_err(unreachable)?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(None),
-            status if status.is_success() => {
-                let body: Value = response.json().await.map_err(unreachable)?;
-                Ok(body.get("status").and_then(Value::as_str).map(str::to_owned))
-            }
+            status if status.is_success() => response.json().await.map(Some).map_err(unreachable),
             status => Err(CliError::failed(format!("the API answered {status}"))),
         }
     }

@@ -92,7 +92,7 @@ async fn scene(live: Live) -> Scene {
     let bury = Change::Bury {
         queue: WORK.to_owned(),
         message_id: "m1".to_owned(),
-        refund: false,
+        refund: None,
         class: "provider_unavailable".to_owned(),
         reason: "down".to_owned(),
     };

@@ -110,12 +110,23 @@ fn a_payment_is_found_shown_and_refunded() {
     let created = created.json();
     assert_eq!((created["status"].as_str(), created["amount"].as_i64()), (Some("completed"), Some(1250)));
     let id = created["id"].as_str().unwrap();
+    let shown = place.run(&["payment", "get", id, "-o", "json"]).exits(0).json();
+    assert!(created["version"].as_u64().is_some_and(|version| version > 1), "{created}");
+    assert_eq!(created["version"], shown["version"]);
+    let mut unwaited = create.to_vec();
+    unwaited.extend(["-o", "json"]);
+    assert_eq!(place.run(&unwaited).exits(0).json()["version"], 1, "as it was accepted");
 
     let found = eventually("the index hears of it", || {
-        let hits = place.run(&["payment", "search", "anna@", "-status:failed", "-o", "json"]).exits(0).json();
+        let hits = place.run(&["payment", "search", "anna@", "INV-7", "-status:failed", "-o", "json"]).exits(0).json();
         (hits.as_array().unwrap().len() == 1 && hits[0]["status"] == "completed").then_some(hits)
     });
     assert_eq!((found[0]["id"].as_str(), found[0]["email"].as_str()), (Some(id), Some("a•••@e•••.com")));
+    let header = |query: &str| {
+        let out = place.run(&["payment", "search", query, "-o", "csv"]).exits(0).out;
+        out.lines().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(header("status:canceled"), header("status:completed"), "no rows, and the same header");
     let nothing = place.run(&["payment", "search", "status:failed", "INV-7"]).exits(0);
     assert!(nothing.out.is_empty() && nothing.err.contains("reference starts with INV-7"), "{}", nothing.err);
 
@@ -149,6 +160,118 @@ fn a_payment_is_found_shown_and_refunded() {
         (payment["refunded"] == 250 && payment["status"] == "partially_refunded").then_some(())
     });
     assert!(place.run(&["payment", "cancel", id, "--yes", "--reason", "late"]).exits(1).err.contains("does not allow it"));
+}
+
+#[test]
+fn a_csv_without_rows_has_the_header_of_one_with_rows() {
+    let place = stopped();
+    let header = |args: &[&str], exit: i32| {
+        let mut args = args.to_vec();
+        args.extend(["-o", "csv"]);
+        let out = place.run(&args).exits(exit).out;
+        (out.lines().next().unwrap_or_default().to_owned(), out.lines().count())
+    };
+    let reconcile = ["payment", "reconcile", "--settle", "0"];
+    let empty = [header(&["dlq", "list"], 0), header(&["queue", "peek", DEAD], 0), header(&reconcile, 0)];
+    assert!(empty.iter().all(|(header, lines)| header.contains(',') && *lines == 1), "{empty:?}");
+    assert_eq!(header(&["dlq", "list", "--env", "preprod,test"], 0).0, format!("env,{}", empty[0].0));
+    assert_eq!(header(&["payment", "search", "x", "--json", "status,id"], 0).0, "status,id");
+    bury(&place, ["letter".to_owned()]);
+    with_ports(&place, "prod", async |ports| {
+        ports.ledger.post(&payops_testkit::sample::transaction(7)).await.unwrap();
+    });
+    let full = [header(&["dlq", "list"], 0), header(&["queue", "peek", DEAD], 0), header(&reconcile, 1)];
+    assert!(full.iter().all(|(_, lines)| *lines > 1), "{full:?}");
+    assert_eq!(empty.map(|(header, _)| header), full.map(|(header, _)| header));
+}
+
+/// Payments of whose charge nobody knows anything, as a lost worker leaves them.
+fn in_review(place: &Place, charged: bool) -> String {
+    use payops_core::domain::machine::{Command, decide};
+    use payops_core::domain::payment::Failure;
+    let mut args = vec!["payment", "create", "--amount", "12.50", "--currency", "EUR", "--source", "tok_poison"];
+    args.extend(["--email", "anna@example.com", "-o", "json"]);
+    let created = place.run(&args).exits(0).json();
+    let id: payops_core::domain::id::PaymentId = created["id"].as_str().unwrap().parse().unwrap();
+    // No message of it is left in the queue that could have a worker ask the provider meanwhile.
+    eventually("its message is dead", || {
+        let payment = place.run(&["payment", "get", id.as_str(), "-o", "json"]).exits(0).json();
+        payment["dead"].is_object().then_some(())
+    });
+    with_ports(place, "prod", async |ports| {
+        if charged {
+            let payment = ports.store.get(&id).await.unwrap().unwrap();
+            let source = "tok_visa".parse().unwrap();
+            let request = payops_core::port::ChargeRequest { payment: id.clone(), key: format!("{id}:1"), money: payment.money, source };
+            ports.provider.as_ref().unwrap().charge(&request).await.unwrap();
+        }
+        loop {
+            let before = ports.store.get(&id).await.unwrap().unwrap();
+            let failure = Failure { code: "outcome_unknown".to_owned(), message: "no answer".to_owned() };
+            let decision = decide(&before, Command::SendToReview(failure), ports.clock.now(), &ports.policy).unwrap();
+            let expect = payops_core::port::Precondition { version: before.version, fence: before.fence };
+            let change = payops_core::port::Change {
+                payment: decision.payment,
+                expect,
+                events: decision.events,
+                outbox: decision.outbox,
+                idempotency: None,
+                now: ports.clock.now(),
+            };
+            if ports.store.commit(&change).await.unwrap() == payops_core::port::Committed::Done {
+                break;
+            }
+        }
+    });
+    id.to_string()
+}
+
+#[test]
+fn an_operator_resolves_payments_in_review() {
+    let place = Place::new();
+    let _up = place.up(&[]);
+    let resolve = |id: &str, extra: &[&str]| {
+        let mut args = vec!["payment", "resolve", id, "-o", "json"];
+        args.extend(extra);
+        place.run(&args)
+    };
+    let gone = in_review(&place, false);
+    assert!(resolve(&gone, &["--as", "not-charged", "--yes"]).exits(3).err.contains("--reason"));
+    assert!(resolve(&gone, &["--as", "not-charged", "--reason", "ticket 7"]).exits(3).err.contains("--yes"));
+    resolve(&gone, &["--as", "nonsense", "--yes", "--reason", "ticket 7"]).exits(2);
+    resolve(&gone, &["--as", "not-charged", "--charge-id", "ch_1", "--yes", "--reason", "ticket 7"]).exits(2);
+    let none = resolve(&gone, &["--as", "charged", "--yes", "--reason", "ticket 7"]).exits(1);
+    assert!(none.err.contains("the provider lists no charge of it") && none.err.contains("--force"), "{}", none.err);
+    let key = ["--as", "not-charged", "--yes", "--reason", "ticket 7", "--idempotency-key", "resolve-1"];
+    assert_eq!(resolve(&gone, &key).exits(0).json()["status"], "failed");
+    assert_eq!(resolve(&gone, &key).exits(0).json()["replayed"], true);
+    assert!(resolve(&gone, &["--as", "not-charged", "--yes", "--reason", "x"]).exits(1).err.contains("the payment is failed"));
+
+    let taken = in_review(&place, true);
+    let contradicted = resolve(&taken, &["--as", "not-charged", "--yes", "--reason", "ticket 8"]).exits(1);
+    assert!(contradicted.err.contains("of 12.50 EUR: the money was taken"), "{}", contradicted.err);
+    assert_eq!(resolve(&taken, &["--as", "charged", "--yes", "--reason", "ticket 8"]).exits(0).json()["status"], "completed");
+
+    for (id, mail, end) in [(&gone, "failure_notice", "failed"), (&taken, "receipt", "completed")] {
+        eventually("ledger, index and mail follow", || {
+            let timeline = place.run(&["payment", "timeline", id, "-o", "json"]).exits(0).json();
+            let events = timeline["events"].as_array().unwrap();
+            let resolved = events.iter().find(|event| event["kind"] == "resolved").unwrap();
+            assert!(resolved["detail"]["reason"].as_str().unwrap().starts_with("ticket "), "{resolved}");
+            assert!(resolved["detail"]["by"].is_string() && resolved["detail"]["basis"] == "provider", "{resolved}");
+            let count = |kind: &str| events.iter().filter(|event| event["kind"] == kind).count();
+            let posted = count("ledger") == usize::from(end == "completed");
+            (count(mail) == 1 && posted && events.iter().any(|event| event["kind"] == "indexed")).then_some(())
+        });
+        eventually("the index says the same", || {
+            let hits = place.run(&["payment", "search", &format!("status:{end}"), "-o", "json"]).exits(0).json();
+            hits.as_array().unwrap().iter().any(|hit| hit["id"] == id.as_str()).then_some(())
+        });
+    }
+    let audit = common::read(&place.data_dir().join("audit.jsonl"));
+    assert!(audit.contains("resolve-not-charged") && audit.contains("resolve-charged"), "{audit}");
+    let report = place.run(&["payment", "reconcile", "-o", "json", "--settle", "2"]).exits(0).json();
+    assert_eq!((report["checked"].as_u64(), report["breaks"].as_array().unwrap().len()), (Some(2), 0), "{report}");
 }
 
 #[test]

@@ -7,9 +7,10 @@ use payops_core::domain::apikey::Caller;
 use payops_core::domain::id::{PaymentId, RefundId};
 use payops_core::domain::machine::{Command, ProviderStep, Refusal, decide, provider_step};
 use payops_core::domain::outbox::OutboxKind;
-use payops_core::domain::payment::{ArchiveRef, AttemptState, Charge, Failure, Payment, RefundState, Status};
+use payops_core::domain::payment::{AttemptState, Charge, Failure, Payment, RefundState, Status};
 use payops_core::domain::policy::Policy;
 use payops_core::domain::request::CreatePayment;
+use payops_core::domain::resolve::{Basis, Outcome, Resolution};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -26,33 +27,7 @@ fn later(seconds: i64) -> Timestamp {
 fn payment() -> Payment {
     let request = CreatePayment::parse(BODY).expect("a request");
     let caller = Caller { merchant: "acme".parse().expect("a merchant"), live: true };
-    let id = PaymentId::from_parts(1, 1);
-    Payment {
-        archive: ArchiveRef { key: format!("payments/{id}.json"), sha256: String::new(), bytes: 0 },
-        id,
-        merchant: caller.merchant,
-        live: true,
-        status: Status::Processing,
-        version: 1,
-        fence: 0,
-        event_seq: 1,
-        money: request.money,
-        source: request.source,
-        reference: request.reference,
-        email: request.email,
-        metadata: request.metadata,
-        created_at: start(),
-        updated_at: start(),
-        due_at: Some(later(180)),
-        redrives: 0,
-        lease: None,
-        attempt: None,
-        charge: None,
-        failure: None,
-        dead: None,
-        refunds: Vec::new(),
-        refundable_minor: 0,
-    }
+    Payment::accepted(PaymentId::from_parts(1, 1), &caller, &request, start(), &Policy::default()).0
 }
 
 fn claim(owner: &str) -> Command {
@@ -205,6 +180,80 @@ fn time_never_runs_backwards_in_a_payment() {
     assert_eq!(next.updated_at, later(10));
 }
 
+fn resolve(is_charged: bool) -> Command {
+    let outcome = if is_charged { Outcome::Charged(charge()) } else { Outcome::NotCharged };
+    Command::Resolve { by: "otto".into(), reason: "asked the bank".into(), resolution: Resolution { outcome, basis: Basis::Operator } }
+}
+
+fn in_review() -> Payment {
+    after(&payment(), &[claim("a"), Command::Unknown(failure()), Command::SendToReview(failure())])
+}
+
+#[test]
+fn an_operator_brings_a_payment_in_review_to_either_end() {
+    let decision = decide(&in_review(), resolve(true), later(9), &Policy::default()).expect("allowed");
+    assert_eq!((decision.payment.status, decision.payment.refundable_minor, decision.payment.failure), (Status::Completed, 1000, None));
+    assert_eq!(decision.outbox.iter().map(|row| row.kind).collect::<Vec<_>>(), [OutboxKind::PaymentCompleted]);
+    let told: Vec<(&str, Option<&str>)> =
+        decision.events.iter().map(|event| (event.kind.as_str(), event.detail.get("by").and_then(Value::as_str))).collect();
+    assert_eq!(told, [("resolved", Some("otto")), ("completed", None)]);
+
+    let decision = decide(&in_review(), resolve(false), later(9), &Policy::default()).expect("allowed");
+    assert_eq!((decision.payment.status, decision.payment.refundable_minor), (Status::Failed, 0));
+    assert_eq!(decision.outbox.iter().map(|row| row.kind).collect::<Vec<_>>(), [OutboxKind::PaymentFailed]);
+    let failure = decision.payment.failure.expect("why");
+    assert!(!failure.message.contains("bank"), "the operator's words are not the customer's: {failure:?}");
+    let detail = &decision.events[0].detail;
+    assert_eq!(
+        (detail["as"].as_str(), detail["reason"].as_str(), detail["basis"].as_str()),
+        (Some("not_charged"), Some("asked the bank"), Some("operator"))
+    );
+}
+
+#[test]
+fn only_a_payment_in_review_that_nobody_works_on_is_resolved() {
+    for (payment, status) in [(payment(), Status::Processing), (completed(), Status::Completed)] {
+        refused(&payment, resolve(false), &Refusal::Status { status });
+    }
+    let ended = after(&in_review(), &[resolve(true)]);
+    refused(&ended, resolve(false), &Refusal::Status { status: Status::Completed });
+    let asked_about = after(&in_review(), &[claim("late")]);
+    refused(&asked_about, resolve(false), &Refusal::Leased { until: later(60) });
+    assert!(decide(&asked_about, resolve(false), later(60), &Policy::default()).is_ok(), "its lease has ended");
+}
+
+fn under_way(n: u128) -> Command {
+    Command::RefundUnderWay { id: refund_id(n), provider_id: format!("pr_{n}") }
+}
+
+#[test]
+fn a_refund_under_way_is_asked_about_until_it_ends() {
+    let policy = Policy::default();
+    let sent = after(&completed(), &[refund(1, Some(400)), Command::StartRefund(refund_id(1))]);
+    let waiting = after(&sent, &[under_way(1)]);
+    assert_eq!((waiting.refundable_minor, waiting.refunded_minor(), waiting.status), (600, 0, Status::Completed), "not given back yet");
+    refused(&waiting, under_way(1), &Refusal::Nothing);
+    let again = decide(&waiting, Command::Redrive, waiting.due_at.expect("due"), &policy).expect("the sweeper has it asked about").payment;
+    let failed = after(&again, &[Command::RefundRefused { id: refund_id(1), failure: failure() }]);
+    assert_eq!((failed.refundable_minor, failed.due_at), (1000, None), "what failed later may be refunded again");
+    let paid_out = after(&again, &[paid(1)]);
+    assert_eq!((paid_out.refunded_minor(), paid_out.status, paid_out.due_at), (400, Status::PartiallyRefunded, None));
+}
+
+#[test]
+fn a_dead_letter_of_one_refund_does_not_strand_another_that_is_under_way() {
+    let bury =
+        |n| Command::Bury { queue: "q".into(), message_id: "m".into(), refund: Some(refund_id(n)), class: "c".into(), reason: "r".into() };
+    let both = after(&completed(), &[refund(1, Some(100)), refund(2, Some(200)), under_way(1)]);
+    let dead = after(&both, &[bury(2)]);
+    assert!(dead.dead.is_some() && dead.due_at.is_some(), "the first is still asked about");
+    let ended = after(&dead, &[paid(1)]);
+    assert!(ended.dead.is_some() && ended.due_at.is_none(), "the second waits for an operator");
+    let taken_on = after(&after(&completed(), &[refund(1, None), bury(1)]), &[under_way(1)]);
+    assert!(taken_on.due_at.is_some());
+    assert_eq!(after(&both, &[bury(1)]).due_at, None, "what was taken on and lost is an operator's");
+}
+
 fn any_command() -> impl Strategy<Value = Command> {
     let refund_no = 1_u128..4;
     prop_oneof![
@@ -214,10 +263,10 @@ fn any_command() -> impl Strategy<Value = Command> {
         Just(Command::NotApplied(failure())),
         Just(Command::Unknown(failure())),
         Just(Command::SendToReview(failure())),
-        (any::<bool>(), "[mn]").prop_map(|(refund, message_id)| Command::Bury {
+        (proptest::option::of(1_u128..4), "[mn]").prop_map(|(refund, message_id)| Command::Bury {
             queue: "q".into(),
             message_id,
-            refund,
+            refund: refund.map(refund_id),
             class: "c".into(),
             reason: "r".into()
         }),
@@ -225,6 +274,8 @@ fn any_command() -> impl Strategy<Value = Command> {
         Just(Command::Unbury { by: "o".into(), reason: "r".into() }),
         Just(Command::Redrive),
         Just(Command::Cancel { by: "merchant".into(), reason: None }),
+        any::<bool>().prop_map(resolve),
+        refund_no.clone().prop_map(under_way),
         (1_u128..4, proptest::option::of(-10_i64..1200)).prop_map(|(n, minor)| refund(n, minor)),
         refund_no.clone().prop_map(|n| Command::StartRefund(refund_id(n))),
         refund_no.clone().prop_map(paid),

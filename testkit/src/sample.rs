@@ -11,11 +11,10 @@ use payops_core::domain::ledger::{Transaction, expected};
 use payops_core::domain::machine::{Command, decide};
 use payops_core::domain::mail::{Mail, MailKind};
 use payops_core::domain::outbox::{OutboxEvent, OutboxKind};
-use payops_core::domain::payment::{ArchiveRef, Card, Charge, Payment, Status};
+use payops_core::domain::payment::{Card, Charge, Payment};
 use payops_core::domain::policy::Policy;
 use payops_core::domain::request::CreatePayment;
 use payops_core::domain::sha256_hex;
-use payops_core::domain::work::archive_key;
 use payops_core::port::{Acceptance, Change, IdempotencyRow, IdempotencyScope, Precondition};
 use serde_json::json;
 
@@ -63,36 +62,7 @@ pub fn payment(n: u64) -> Payment {
 /// A payment of `caller` as it stands when it was just accepted at `now`.
 #[must_use]
 pub fn payment_of(caller: &Caller, n: u64, now: Timestamp) -> Payment {
-    let request = create(n);
-    let id = payment_id(n);
-    let document = request.archive_document(&id, caller, now);
-    let bytes = u64::try_from(document.len()).expect("small");
-    Payment {
-        archive: ArchiveRef { key: archive_key(&id), sha256: sha256_hex(document.as_bytes()), bytes },
-        id,
-        merchant: caller.merchant.clone(),
-        live: caller.live,
-        status: Status::Processing,
-        version: 1,
-        fence: 0,
-        event_seq: 0,
-        money: request.money,
-        source: request.source,
-        reference: request.reference,
-        email: request.email,
-        metadata: request.metadata,
-        created_at: now,
-        updated_at: now,
-        due_at: Some(now.checked_add(Duration::from_mins(3)).expect("within range")),
-        redrives: 0,
-        lease: None,
-        attempt: None,
-        charge: None,
-        failure: None,
-        dead: None,
-        refunds: Vec::new(),
-        refundable_minor: 0,
-    }
+    Payment::accepted(payment_id(n), caller, &create(n), now, &Policy::default()).0
 }
 
 /// Everything that accepting `payment(n)` at `now` writes; the idempotency key is `key-n`.

@@ -204,15 +204,56 @@ async fn a_refund_that_is_not_settled_is_neither_paid_nor_refused() {
         charge_id: "pi_0".into(),
         money: sample::payment(1).money,
     };
-    check(&provider.refund(&refund).await.expect_err("pending"), ErrorKind::Ambiguous);
-    check(&provider.find_refund(&refund).await.expect_err("pending"), ErrorKind::Unavailable);
-    fake.with(|books| books.refunds[0]["status"] = serde_json::json!("failed"));
-    assert_eq!(provider.find_refund(&refund).await.expect("settled"), None);
+    let pending = RefundOutcome::Pending { provider_id: "re_0".into() };
+    assert_eq!(provider.refund(&refund).await.expect("an answer"), pending, "under way is not paid out");
+    assert_eq!(provider.find_refund(&refund).await.expect("finds"), Some(pending.clone()));
+    let listed = provider.refunds("pi_0").await.expect("lists");
+    assert_eq!(listed.iter().map(|refund| refund.paid).collect::<Vec<_>>(), [false], "on its way");
+    fake.with(|books| books.refunds[0]["status"] = serde_json::json!("requires_action"));
+    assert_eq!(provider.find_refund(&refund).await.expect("finds"), Some(pending.clone()), "not settled either");
+    for status in ["failed", "canceled"] {
+        fake.with(|books| {
+            books.refunds[0]["status"] = serde_json::json!(status);
+            books.refunds[0]["failure_reason"] = serde_json::json!("expired_or_canceled_card");
+        });
+        let found = provider.find_refund(&refund).await.expect("finds");
+        let Some(RefundOutcome::Refused(failure)) = found else { panic!("{status}: {found:?}") };
+        assert_eq!(failure.code, "expired_or_canceled_card");
+        assert_eq!(provider.refunds("pi_0").await.expect("lists"), [], "nothing was paid out");
+        assert_eq!(provider.scan_refunds(None, 10).await.expect("lists").entries, []);
+    }
+    fake.with(|books| books.refunds[0]["failure_reason"] = serde_json::json!("Not a code, but <words>"));
+    let Some(RefundOutcome::Refused(failure)) = provider.find_refund(&refund).await.expect("finds") else { panic!("not refused") };
+    assert_eq!(failure.code, "refund_failed");
     fake.with(|books| books.refunds[0]["status"] = serde_json::json!("succeeded"));
-    assert_eq!(provider.find_refund(&refund).await.expect("settled"), Some("re_0".to_owned()));
+    let paid = provider.find_refund(&refund).await.expect("finds");
+    assert_eq!(paid, Some(RefundOutcome::Paid { provider_id: "re_0".to_owned() }));
     let more = RefundRequest { refund: RefundId::from_parts(2, 2), ..refund.clone() };
     let refused = provider.refund(&more).await.expect("a definite answer");
     assert!(matches!(refused, RefundOutcome::Refused(ref failure) if failure.code == "refund_too_large"), "{refused:?}");
     let unknown = RefundRequest { refund: RefundId::from_parts(3, 3), charge_id: "pi_9".into(), ..refund };
     check(&provider.refund(&unknown).await.expect_err("no such charge"), ErrorKind::Permanent);
+}
+
+#[tokio::test]
+async fn money_moved_by_hand_at_the_provider_is_listed_under_its_payment() {
+    let fake = Fake::start().await;
+    let provider = provider(&fake.url);
+    provider.charge(&request(1, "pm_card_visa")).await.expect("charges");
+    fake.with(|books| {
+        books.intents.push(serde_json::json!({
+            "id": "pi_hand", "amount": 700, "currency": "jpy", "created": 1_795_400_000_i64, "status": "succeeded", "metadata": {},
+        }));
+        books
+            .refunds
+            .push(serde_json::json!({"id": "re_hand", "payment_intent": "pi_0", "amount": 5, "currency": "eur", "status": "pending"}));
+    });
+    let charges = provider.scan_charges(None, 10).await.expect("lists").entries;
+    let by_hand = charges.iter().find(|listed| listed.entry.id == "pi_hand").expect("listed");
+    assert_eq!((by_hand.payment.as_deref(), by_hand.entry.minor, by_hand.entry.currency.as_str()), (None, 700, "JPY"));
+    let refunds = provider.scan_refunds(None, 10).await.expect("lists").entries;
+    let payment = sample::payment(1).id.to_string();
+    assert_eq!(refunds.iter().map(|listed| listed.payment.clone()).collect::<Vec<_>>(), [Some(payment)], "the label is the charge's");
+    let of_charge = provider.refunds("pi_0").await.expect("lists");
+    assert_eq!((of_charge[0].refund.clone(), of_charge[0].paid), (None, false));
 }

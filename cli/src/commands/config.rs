@@ -29,6 +29,7 @@ struct Setting {
 }
 
 impl Row for Setting {
+    const FIELDS: &'static [&'static str] = &["name", "value", "source"];
     const COLUMNS: &'static [Column] = &[Column::text("SETTING"), Column::text("VALUE"), Column::text("FROM")];
 
     fn cells(&self, _: &Look) -> Vec<Cell> {

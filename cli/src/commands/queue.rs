@@ -55,6 +55,8 @@ struct QueueRow {
 }
 
 impl Row for QueueRow {
+    const FIELDS: &'static [&'static str] =
+        &["name", "visible", "in_flight", "delayed", "oldest_age_seconds", "dlq", "dlq_messages", "max_receives", "approximate"];
     const COLUMNS: &'static [Column] = &[
         Column::text("QUEUE"),
         Column::number("VISIBLE"),
@@ -113,6 +115,7 @@ impl MessageRow {
 }
 
 impl Row for MessageRow {
+    const FIELDS: &'static [&'static str] = &["message_id", "payment_id", "receive_count", "sent_at", "attributes", "body"];
     const COLUMNS: &'static [Column] =
         &[Column::text("MESSAGE"), Column::text("PAYMENT"), Column::number("AGE"), Column::number("RECV"), Column::text("BODY").wide()];
 

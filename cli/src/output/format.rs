@@ -71,12 +71,15 @@ fn tame(value: &Value) -> Value {
     }
 }
 
-/// The CSV text of `rows`, with a header of every member that any row has. Nested members are
-/// compact JSON.
-pub(crate) fn csv(rows: &[Value]) -> CliResult<String> {
+/// The CSV text of `rows`, with a header of every member that any row has, and of `without_rows`
+/// when there is none. Nested members are compact JSON.
+pub(crate) fn csv(rows: &[Value], without_rows: &[&str]) -> CliResult<String> {
     let mut seen = BTreeSet::new();
     let names = rows.iter().filter_map(Value::as_object).flat_map(Map::keys);
-    let header: Vec<&str> = names.map(String::as_str).filter(|name| seen.insert(*name)).collect();
+    let mut header: Vec<&str> = names.map(String::as_str).filter(|name| seen.insert(*name)).collect();
+    if rows.is_empty() {
+        header = without_rows.to_vec();
+    }
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |error: csv::Error| CliError::failed("the output could not be written as CSV").because(error);
     if !header.is_empty() {
@@ -124,11 +127,17 @@ mod tests {
     #[test]
     fn csv_has_every_member_and_no_formulas() {
         let rows = [json!({"a": 1, "b": "=cmd()"}), json!({"a": -2, "c": {"d": [1]}, "b": "x, \"y\""})];
-        insta::assert_snapshot!(csv(&rows).expect("CSV"), @r#"
+        insta::assert_snapshot!(csv(&rows, &["other"]).expect("CSV"), @r#"
         a,b,c
         1,'=cmd(),
         -2,"x, ""y""","{""d"":[1]}"
         "#);
+    }
+
+    #[test]
+    fn csv_without_rows_is_its_header() {
+        assert_eq!(csv(&[], &["a", "b"]).expect("CSV"), "a,b\n");
+        assert_eq!(csv(&[], &[]).expect("CSV"), "");
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(crate) use talk::Talk;
 pub(crate) trait Row: Serialize {
     /// The columns, in order.
     const COLUMNS: &'static [Column];
+    /// The members of its JSON, in order: the header of a CSV that has no rows.
+    const FIELDS: &'static [&'static str];
     /// One cell for each column.
     fn cells(&self, look: &Look) -> Vec<Cell>;
 }
@@ -30,6 +32,8 @@ pub(crate) trait Row: Serialize {
 pub(crate) trait Document: Serialize {
     /// The member that holds the rows, for `csv` and `ndjson`; `None`: the document is the row.
     const ROWS: Option<&'static str> = None;
+    /// The members of a row, in order: the header of a CSV that has no rows.
+    const FIELDS: &'static [&'static str] = &[];
     /// What people see; ends with a line break.
     fn human(&self, look: &Look) -> String;
 }
@@ -69,7 +73,7 @@ impl Printer {
         }
         let values = rows.iter().map(|row| with_env(&row.value, &row.env, many)).collect::<CliResult<Vec<Value>>>()?;
         let values = self.select(values)?;
-        self.values(values)
+        self.values(values, &self.header(T::FIELDS, many))
     }
 
     /// Prints one document of each environment: the document itself when one was asked, else
@@ -84,7 +88,7 @@ impl Printer {
             _ => {
                 let values = documents.iter().map(|each| with_env(&each.value, &each.env, true)).collect::<CliResult<Vec<Value>>>()?;
                 let values = self.select(values)?;
-                self.values(values)
+                self.values(values, &[])
             }
         }
     }
@@ -98,12 +102,12 @@ impl Printer {
         let rows = T::ROWS.and_then(|rows| value.get(rows)).and_then(Value::as_array).cloned();
         if let (Format::Csv | Format::Ndjson, Some(rows)) = (self.format, rows) {
             let rows = self.select(rows)?;
-            return self.values(rows);
+            return self.values(rows, &self.header(T::FIELDS, false));
         }
         let one = self.select(vec![value])?.into_iter().next().unwrap_or(Value::Null);
         write(&match self.format {
             Format::Yaml => format::yaml(&one)?,
-            Format::Csv => format::csv(std::slice::from_ref(&one))?,
+            Format::Csv => format::csv(std::slice::from_ref(&one), &[])?,
             Format::Ndjson => format!("{}\n", json_text(&one, false)),
             _ => format!("{}\n", json_text(&one, self.pretty)),
         })
@@ -124,10 +128,19 @@ impl Printer {
         out.write_all(text).and_then(|()| out.flush()).map_err(CliError::output)
     }
 
-    fn values(&self, values: Vec<Value>) -> CliResult<()> {
+    /// The header of a CSV without rows: the members asked for, else all.
+    fn header<'a>(&'a self, fields: &[&'a str], many: bool) -> Vec<&'a str> {
+        if self.fields.is_empty() {
+            many.then_some("env").into_iter().chain(fields.iter().copied()).collect()
+        } else {
+            self.fields.iter().map(String::as_str).collect()
+        }
+    }
+
+    fn values(&self, values: Vec<Value>, header: &[&str]) -> CliResult<()> {
         write(&match self.format {
             Format::Yaml => format::yaml(&Value::Array(values))?,
-            Format::Csv => format::csv(&values)?,
+            Format::Csv => format::csv(&values, header)?,
             Format::Ndjson => values.iter().map(|value| format!("{}\n", json_text(value, false))).collect::<Vec<_>>().concat(),
             _ => format!("{}\n", json_text(&Value::Array(values), self.pretty)),
         })
@@ -200,6 +213,13 @@ mod tests {
         assert_eq!(json_text(&Value::Array(kept), false), r#"[{"charge.last4":"4242","id":"a"}]"#);
         let error = printer(&["nope"]).select(vec![row]).expect_err("refused");
         assert_eq!((error.exit.code(), error.hint.as_deref()), (2, Some("fields are id, status, charge")));
+    }
+
+    #[test]
+    fn a_list_without_rows_still_has_its_header() {
+        assert_eq!(printer(&[]).header(&["id", "status"], true), ["env", "id", "status"]);
+        assert_eq!(printer(&[]).header(&["id", "status"], false), ["id", "status"]);
+        assert_eq!(printer(&["charge.last4"]).header(&["id", "status"], true), ["charge.last4"]);
     }
 
     #[test]

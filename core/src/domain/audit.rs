@@ -13,7 +13,7 @@ pub struct AuditEntry {
     pub who: String,
     /// In which environment.
     pub env: String,
-    /// What: `reveal`, `cancel`, `refund`, `replay`, `rollout promote`.
+    /// What: `reveal`, `cancel`, `refund`, `resolve-charged`, `replay`, `rollout promote`.
     pub action: String,
     /// To what: a payment id, a queue, a rollout.
     pub subject: Option<String>,

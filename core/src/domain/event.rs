@@ -29,6 +29,8 @@ pub enum EventKind {
     Canceled,
     /// A human must look.
     Review,
+    /// An operator decided how a payment in review ended.
+    Resolved,
     /// Its message went to a dead-letter queue.
     DeadLettered,
     /// The sweeper sent its message again.
@@ -37,6 +39,8 @@ pub enum EventKind {
     Replayed,
     /// A refund was asked for.
     RefundRequested,
+    /// The provider took a refund on; it is not paid out yet.
+    RefundPending,
     /// A refund was paid out.
     RefundSucceeded,
     /// A refund was refused by the provider.
@@ -74,10 +78,12 @@ impl EventKind {
             Self::Failed => "failed",
             Self::Canceled => "canceled",
             Self::Review => "review",
+            Self::Resolved => "resolved",
             Self::DeadLettered => "dead_lettered",
             Self::Redriven => "redriven",
             Self::Replayed => "replayed",
             Self::RefundRequested => "refund_requested",
+            Self::RefundPending => "refund_pending",
             Self::RefundSucceeded => "refund_succeeded",
             Self::RefundFailed => "refund_failed",
             Self::Ledger => "ledger",

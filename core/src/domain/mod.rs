@@ -21,6 +21,7 @@ pub mod privacy;
 pub mod reconcile;
 pub mod replay;
 pub mod request;
+pub mod resolve;
 pub mod rollout;
 pub mod search;
 pub mod text;

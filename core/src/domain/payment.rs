@@ -4,9 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::apikey::Caller;
 use super::id::{MerchantId, PaymentId, RefundId};
 use super::money::Money;
+use super::policy::Policy;
+use super::request::CreatePayment;
+use super::sha256_hex;
 use super::text::{Email, Reference, Source};
+use super::work::archive_key;
 use crate::Timestamp;
 
 /// Where a payment stands.
@@ -139,6 +144,51 @@ pub struct Payment {
 }
 
 impl Payment {
+    /// The payment that `request` asks for, as it stands when it is accepted at `now`, and the
+    /// document to archive for it.
+    #[must_use]
+    pub fn accepted(id: PaymentId, caller: &Caller, request: &CreatePayment, now: Timestamp, policy: &Policy) -> (Self, String) {
+        let document = request.archive_document(&id, caller, now);
+        let archive = ArchiveRef {
+            key: archive_key(&id),
+            sha256: sha256_hex(document.as_bytes()),
+            bytes: u64::try_from(document.len()).unwrap_or(u64::MAX),
+        };
+        let payment = Self {
+            id,
+            merchant: caller.merchant.clone(),
+            live: caller.live,
+            status: Status::Processing,
+            version: 1,
+            fence: 0,
+            event_seq: 1,
+            money: request.money,
+            source: request.source.clone(),
+            reference: request.reference.clone(),
+            email: request.email.clone(),
+            metadata: request.metadata.clone(),
+            created_at: now,
+            updated_at: now,
+            due_at: now.checked_add(policy.sweep_delay(0)).ok(),
+            redrives: 0,
+            archive,
+            lease: None,
+            attempt: None,
+            charge: None,
+            failure: None,
+            dead: None,
+            refunds: Vec::new(),
+            refundable_minor: 0,
+        };
+        (payment, document)
+    }
+
+    /// Whether some refund has not come to its end.
+    #[must_use]
+    pub fn has_pending_refund(&self) -> bool {
+        self.refunds.iter().any(|refund| refund.state == RefundState::Pending)
+    }
+
     /// Minor units given back so far (pending refunds not counted).
     #[must_use]
     pub fn refunded_minor(&self) -> i64 {
@@ -266,8 +316,16 @@ pub struct Refund {
     pub state: RefundState,
     /// When the provider may first have seen it.
     pub first_sent_at: Option<Timestamp>,
-    /// The provider's name for it.
+    /// The provider's name for it, once the provider has taken it on.
     pub provider_id: Option<String>,
+}
+
+impl Refund {
+    /// Whether the provider has taken it on and not settled it.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.state == RefundState::Pending && self.provider_id.is_some()
+    }
 }
 
 /// How a refund stands.

@@ -6,7 +6,8 @@ use super::doc::PaymentDoc;
 use super::event::Event;
 use super::id::PaymentId;
 use super::ledger::{Transaction, expected};
-use super::payment::{Payment, Status};
+use super::money::Money;
+use super::payment::{Payment, RefundState, Status};
 use super::work::archive_key;
 
 /// A place where payments are kept.
@@ -73,6 +74,35 @@ pub struct ProviderEntry {
     pub currency: String,
 }
 
+impl ProviderEntry {
+    /// The amount for people, in minor units where the currency is not known here.
+    #[must_use]
+    pub fn amount(&self) -> String {
+        let money = self.currency.parse().ok().and_then(|currency| Money::new(self.minor, currency).ok());
+        money.map_or_else(|| format!("{} {}", self.minor, self.currency), |money| money.to_string())
+    }
+}
+
+/// A refund as the provider knows it: paid out, or on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderRefund {
+    /// Its name there and its amount.
+    pub entry: ProviderEntry,
+    /// Which of our refunds it says it is.
+    pub refund: Option<String>,
+    /// Whether it is paid out.
+    pub paid: bool,
+}
+
+/// A charge or refund on the provider's own list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderListed {
+    /// Its name there and its amount.
+    pub entry: ProviderEntry,
+    /// Which payment it says it is of, as it was written there.
+    pub payment: Option<String>,
+}
+
 /// Everything the stores hold for one payment.
 #[derive(Clone, Debug)]
 pub struct Evidence<'a> {
@@ -88,6 +118,8 @@ pub struct Evidence<'a> {
     pub archived_sha256: Option<&'a str>,
     /// Successful charges at the provider; `None` when it was not asked.
     pub charges: Option<&'a [ProviderEntry]>,
+    /// Refunds of its charge at the provider; `None` when it was not asked.
+    pub refunds: Option<&'a [ProviderRefund]>,
 }
 
 /// Every break of one payment.
@@ -100,6 +132,7 @@ pub fn check(evidence: &Evidence<'_>) -> Vec<Break> {
     index(evidence, &mut out);
     archive(evidence, &mut out);
     provider(evidence, &mut out);
+    provider_refunds(evidence, &mut out);
     out.breaks
 }
 
@@ -122,7 +155,7 @@ fn row(payment: &Payment, out: &mut Out) {
             format!("status is {} and a charge is {}", payment.status, if payment.charge.is_some() { "recorded" } else { "not recorded" }),
         );
     }
-    let set_aside = payment.refunds.iter().filter(|refund| refund.state != super::payment::RefundState::Failed);
+    let set_aside = payment.refunds.iter().filter(|refund| refund.state != RefundState::Failed);
     let set_aside = set_aside.fold(0_i64, |sum, refund| sum.saturating_add(refund.minor));
     let captured = if payment.charge.is_some() { payment.money.minor() } else { 0 };
     if payment.refundable_minor.checked_add(set_aside) != Some(captured) {
@@ -132,8 +165,7 @@ fn row(payment: &Payment, out: &mut Out) {
             format!("captured {captured}, refunded or set aside {set_aside}, but {} refundable", payment.refundable_minor),
         );
     }
-    let pending = payment.refunds.iter().any(|refund| refund.state == super::payment::RefundState::Pending);
-    if pending && payment.due_at.is_none() && payment.dead.is_none() {
+    if payment.has_pending_refund() && payment.due_at.is_none() && payment.dead.is_none() {
         out.add(Store::Payments, BreakKind::Mismatch, "a refund is pending, and nothing is going to bring it to its end");
     }
     if payment.archive.key != archive_key(&payment.id) {
@@ -317,5 +349,43 @@ fn provider(evidence: &Evidence<'_>, out: &mut Out) {
             );
         }
         _ => {}
+    }
+}
+
+/// Money that the provider gave back, or is giving back, against what the payment says.
+fn provider_refunds(evidence: &Evidence<'_>, out: &mut Out) {
+    let Some(listed) = evidence.refunds else { return };
+    let (payment, currency) = (evidence.payment, evidence.payment.money.currency().code());
+    let mut seen: Vec<&str> = Vec::new();
+    for found in listed {
+        let what = format!("refund {} of {}", found.entry.id, found.entry.amount());
+        let ours = found.refund.as_deref().and_then(|name| payment.refunds.iter().find(|refund| refund.id.as_str() == name));
+        let Some(ours) = ours else {
+            out.add(Store::Provider, BreakKind::Orphan, format!("{what}, and the payment has no such refund"));
+            continue;
+        };
+        if seen.contains(&ours.id.as_str()) {
+            out.add(Store::Provider, BreakKind::Duplicate, format!("{what}: {} stands there more than once", ours.id));
+            continue;
+        }
+        seen.push(ours.id.as_str());
+        if found.entry.minor != ours.minor || found.entry.currency != currency {
+            let should = format!("{} {currency}", ours.minor);
+            out.add(Store::Provider, BreakKind::Mismatch, format!("{what}, {} should be {should} in minor units", ours.id));
+        }
+        match (ours.state, found.paid) {
+            (RefundState::Failed, _) => {
+                out.add(Store::Provider, BreakKind::Mismatch, format!("{what}, and the payment says that {} failed", ours.id));
+            }
+            (RefundState::Succeeded, false) => {
+                out.add(Store::Provider, BreakKind::Mismatch, format!("{what} is not paid out, the payment says that {} is", ours.id));
+            }
+            // A refund that is paid out and still pending with us is about to be heard of.
+            (RefundState::Pending, _) | (RefundState::Succeeded, true) => {}
+        }
+    }
+    let paid = payment.refunds.iter().filter(|refund| refund.state == RefundState::Succeeded);
+    for missing in paid.filter(|refund| !seen.contains(&refund.id.as_str())) {
+        out.add(Store::Provider, BreakKind::Missing, format!("does not know refund {}, or it has failed there since", missing.id));
     }
 }

@@ -29,7 +29,7 @@ pub use index::{Freshness, Hits, Index, IndexPage, UpsertOutcome};
 pub use journal::Journal;
 pub use ledger::{Ledger, LedgerPage, PostOutcome};
 pub use mailer::Mailer;
-pub use provider::{ChargeOutcome, ChargeRequest, Provider, RefundOutcome, RefundRequest};
+pub use provider::{ChargeOutcome, ChargeRequest, Provider, ProviderPage, RefundOutcome, RefundRequest};
 pub use queues::{Attributes, Browsed, Outgoing, QueueStats, Queues, Received, SendResult, TransferOutcome};
 pub use rollouts::{Depth, Executed, RolloutWatch, Rollouts, Watched};
 pub use secrets::Secrets;

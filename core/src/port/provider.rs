@@ -6,7 +6,7 @@ use super::PortResult;
 use crate::domain::id::{PaymentId, RefundId};
 use crate::domain::money::Money;
 use crate::domain::payment::{Charge, Failure};
-use crate::domain::reconcile::ProviderEntry;
+use crate::domain::reconcile::{ProviderEntry, ProviderListed, ProviderRefund};
 use crate::domain::text::Source;
 
 /// A charge to make.
@@ -49,9 +49,15 @@ pub struct RefundRequest {
     pub money: Money,
 }
 
-/// A definite answer to a refund.
+/// What became of a refund.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefundOutcome {
+    /// Taken on, and not settled: it may be paid out or fail later, after days even. To be asked
+    /// about again.
+    Pending {
+        /// The provider's name for it.
+        provider_id: String,
+    },
     /// Paid out.
     Paid {
         /// The provider's name for it.
@@ -59,6 +65,15 @@ pub enum RefundOutcome {
     },
     /// Not paid out.
     Refused(Failure),
+}
+
+/// A page of the provider's own list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProviderPage {
+    /// What stands on it; may be nothing although there is more.
+    pub entries: Vec<ProviderListed>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<String>,
 }
 
 /// The payment provider. A failure of kind [`super::ErrorKind::Unavailable`] or
@@ -78,9 +93,19 @@ pub trait Provider: Send + Sync {
     /// Pays a refund out, once per refund id.
     async fn refund(&self, request: &RefundRequest) -> PortResult<RefundOutcome>;
 
-    /// The refund of that name, if it was paid out.
-    async fn find_refund(&self, request: &RefundRequest) -> PortResult<Option<String>>;
+    /// What became of the refund of that name; `None` where the provider never took it on.
+    async fn find_refund(&self, request: &RefundRequest) -> PortResult<Option<RefundOutcome>>;
 
     /// Every successful charge of the payment: more than one is a break.
     async fn charges(&self, payment: &PaymentId) -> PortResult<Vec<ProviderEntry>>;
+
+    /// Every refund of the charge that is paid out or on its way, whoever asked for it.
+    async fn refunds(&self, charge_id: &str) -> PortResult<Vec<ProviderRefund>>;
+
+    /// All successful charges there are, in an order of the provider's own, from `from` (a former
+    /// page's `next`).
+    async fn scan_charges(&self, from: Option<&str>, limit: usize) -> PortResult<ProviderPage>;
+
+    /// All refunds there are that are paid out or on their way; see [`Provider::scan_charges`].
+    async fn scan_refunds(&self, from: Option<&str>, limit: usize) -> PortResult<ProviderPage>;
 }

@@ -10,12 +10,10 @@ use crate::domain::apikey::Caller;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::id::PaymentId;
 use crate::domain::outbox::{OutboxEvent, OutboxKind};
-use crate::domain::payment::{ArchiveRef, Payment, Status};
+use crate::domain::payment::Payment;
 use crate::domain::policy::Policy;
 use crate::domain::request::CreatePayment;
-use crate::domain::sha256_hex;
 use crate::domain::text::IdempotencyKey;
-use crate::domain::work::archive_key;
 use crate::port::{Acceptance, Accepted, Clock, IdempotencyRow, IdempotencyScope, PaymentStore, PortError, Random};
 
 /// How long an idempotency key is remembered.
@@ -97,39 +95,7 @@ impl Accept {
     fn payment(&self, caller: &Caller, request: &CreatePayment, now: Timestamp) -> (Payment, String) {
         let random = (u128::from(self.random.next_u64()) << 64) | u128::from(self.random.next_u64());
         let id = PaymentId::from_parts(u64::try_from(now.as_millisecond()).unwrap_or(0), random);
-        let document = request.archive_document(&id, caller, now);
-        let archive = ArchiveRef {
-            key: archive_key(&id),
-            sha256: sha256_hex(document.as_bytes()),
-            bytes: u64::try_from(document.len()).unwrap_or(u64::MAX),
-        };
-        let payment = Payment {
-            id,
-            merchant: caller.merchant.clone(),
-            live: caller.live,
-            status: Status::Processing,
-            version: 1,
-            fence: 0,
-            event_seq: 1,
-            money: request.money,
-            source: request.source.clone(),
-            reference: request.reference.clone(),
-            email: request.email.clone(),
-            metadata: request.metadata.clone(),
-            created_at: now,
-            updated_at: now,
-            due_at: now.checked_add(self.policy.sweep_delay(0)).ok(),
-            redrives: 0,
-            archive,
-            lease: None,
-            attempt: None,
-            charge: None,
-            failure: None,
-            dead: None,
-            refunds: Vec::new(),
-            refundable_minor: 0,
-        };
-        (payment, document)
+        Payment::accepted(id, caller, request, now, &self.policy)
     }
 }
 

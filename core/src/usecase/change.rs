@@ -25,7 +25,7 @@ pub enum Requester {
 }
 
 impl Requester {
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match self {
             Self::Merchant(_) => "merchant".to_owned(),
             Self::Operator(name) => name.clone(),
@@ -76,13 +76,14 @@ pub struct Changes {
     pub policy: Policy,
 }
 
-struct Asked<'a> {
-    by: &'a Requester,
-    id: &'a PaymentId,
-    key: &'a IdempotencyKey,
-    route: String,
-    fingerprint: String,
-    status: u16,
+/// A change that was asked for.
+pub(super) struct Asked<'a> {
+    pub(super) by: &'a Requester,
+    pub(super) id: &'a PaymentId,
+    pub(super) key: &'a IdempotencyKey,
+    pub(super) route: String,
+    pub(super) fingerprint: String,
+    pub(super) status: u16,
 }
 
 impl Changes {
@@ -118,19 +119,31 @@ impl Changes {
         self.change(&asked, command, render).await
     }
 
-    async fn change(&self, asked: &Asked<'_>, command: Command, render: Render<'_>) -> Result<(Answer, Vec<OutboxEvent>), ChangeError> {
+    /// The payment as it is now, where the key stands, and the answer if it was used for the same request.
+    pub(super) async fn look(&self, asked: &Asked<'_>) -> Result<(Payment, IdempotencyScope, Option<Answer>), ChangeError> {
+        let now = self.clock.now();
+        let payment = self.store.get(asked.id).await?.filter(|payment| asked.by.may_see(payment)).ok_or(ChangeError::NotFound)?;
+        let scope =
+            IdempotencyScope { merchant: payment.merchant.clone(), live: payment.live, route: asked.route.clone(), key: asked.key.clone() };
+        let answer = match self.store.idempotency(&scope, now).await? {
+            Some(row) => Some(replayed(row, &asked.fingerprint).ok_or(ChangeError::KeyReused)?),
+            None => None,
+        };
+        Ok((payment, scope, answer))
+    }
+
+    pub(super) async fn change(
+        &self,
+        asked: &Asked<'_>,
+        command: Command,
+        render: Render<'_>,
+    ) -> Result<(Answer, Vec<OutboxEvent>), ChangeError> {
         for _ in 0..TRIES {
-            let now = self.clock.now();
-            let payment = self.store.get(asked.id).await?.filter(|payment| asked.by.may_see(payment)).ok_or(ChangeError::NotFound)?;
-            let scope = IdempotencyScope {
-                merchant: payment.merchant.clone(),
-                live: payment.live,
-                route: asked.route.clone(),
-                key: asked.key.clone(),
-            };
-            if let Some(row) = self.store.idempotency(&scope, now).await? {
-                return replayed(row, &asked.fingerprint).map(|answer| (answer, Vec::new())).ok_or(ChangeError::KeyReused);
+            let (payment, scope, answered) = self.look(asked).await?;
+            if let Some(answer) = answered {
+                return Ok((answer, Vec::new()));
             }
+            let now = self.clock.now();
             let decision = decide(&payment, command.clone(), now, &self.policy)?;
             let change = change(&payment, decision, asked, scope, render, now);
             match self.store.commit(&change).await? {

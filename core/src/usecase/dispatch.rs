@@ -13,7 +13,7 @@ use crate::domain::event::{EventKind, NewEvent, Note};
 use crate::domain::id::{PaymentId, SHARDS};
 use crate::domain::machine::{Command, Refusal, decide};
 use crate::domain::outbox::{OutboxEvent, OutboxKind};
-use crate::domain::payment::{Payment, RefundState, Status};
+use crate::domain::payment::{Payment, Refund, RefundState, Status};
 use crate::domain::policy::Policy;
 use crate::domain::sha256_hex;
 use crate::domain::work::{REDRIVE, archive_key, redrive_detail};
@@ -194,7 +194,10 @@ impl Sweeper {
         if !payment.status.is_final() {
             return self.dispatcher.send_work(&payment.id).await;
         }
-        for refund in payment.refunds.iter().filter(|refund| refund.state == RefundState::Pending) {
+        // A refund whose message is dead is an operator's to replay; which one that is cannot be
+        // told, so then only those are asked about that have no message.
+        let wanted = |refund: &&Refund| refund.state == RefundState::Pending && (payment.dead.is_none() || refund.is_under_way());
+        for refund in payment.refunds.iter().filter(wanted) {
             let mut row = OutboxEvent::new(&payment.id, payment.version, OutboxKind::RefundRequested, self.dispatcher.clock.now());
             row.refund = Some(refund.id.clone());
             let body = envelope(&format!("redrive-{}", refund.id), &bus_event(&row));

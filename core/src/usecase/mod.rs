@@ -10,6 +10,7 @@ mod notify;
 mod project;
 mod reconcile;
 mod replay;
+mod resolve;
 mod search;
 mod work;
 
@@ -22,5 +23,6 @@ pub use notify::Notifier;
 pub use project::Projector;
 pub use reconcile::{ReconcileProgress, Reconciler, Report};
 pub use replay::{ReplayError, ReplaySummary, Replayer};
+pub use resolve::{ResolveError, Resolver};
 pub use search::{Found, Search, SearchError};
 pub use work::Worker;

@@ -11,10 +11,10 @@ use crate::domain::doc::PaymentDoc;
 use crate::domain::id::PaymentId;
 use crate::domain::ledger::Transaction;
 use crate::domain::payment::{Payment, Status};
-use crate::domain::reconcile::{Break, BreakKind, Evidence, Store, check};
+use crate::domain::reconcile::{Break, BreakKind, Evidence, ProviderListed, Store, check};
 use crate::domain::sha256_hex;
 use crate::domain::work::payment_of_key;
-use crate::port::{Archive, Clock, Index, Ledger, PaymentStore, PortResult, Provider};
+use crate::port::{Archive, Clock, Index, Ledger, PaymentStore, PortResult, Provider, ProviderPage};
 
 /// How many payments are looked at together.
 const PAGE: usize = 200;
@@ -72,6 +72,7 @@ impl Reconciler {
         self.ledger_orphans(&mut report).await?;
         self.archive_orphans(&mut report).await?;
         self.index_orphans(&mut report).await?;
+        self.provider_orphans(&mut report).await?;
         report.breaks.sort();
         report.breaks.dedup();
         report.in_motion.sort();
@@ -120,8 +121,19 @@ impl Reconciler {
             Some(provider) => Some(provider.charges(&payment.id).await?),
             None => None,
         };
-        let evidence =
-            Evidence { payment, events: &events, transactions, docs, archived_sha256: archived.as_deref(), charges: charges.as_deref() };
+        let refunds = match (&self.provider, &payment.charge) {
+            (Some(provider), Some(charge)) => Some(provider.refunds(&charge.id).await?),
+            _ => None,
+        };
+        let evidence = Evidence {
+            payment,
+            events: &events,
+            transactions,
+            docs,
+            archived_sha256: archived.as_deref(),
+            charges: charges.as_deref(),
+            refunds: refunds.as_deref(),
+        };
         Ok(check(&evidence))
     }
 
@@ -213,6 +225,56 @@ impl Reconciler {
             }
         }
     }
+
+    /// Money that the provider moved for nobody. Charges and refunds of payments that there are
+    /// have been compared with them already.
+    async fn provider_orphans(&self, report: &mut Report) -> PortResult<()> {
+        let Some(provider) = &self.provider else { return Ok(()) };
+        let mut charged: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut from: Option<String> = None;
+        loop {
+            let page = provider.scan_charges(from.as_deref(), PAGE).await?;
+            for listed in self.of_nobody(&page).await? {
+                report.breaks.push(of_nobody("charge", listed));
+                if let Some(payment) = &listed.payment {
+                    charged.entry(payment.clone()).or_default().push(listed.entry.id.clone());
+                }
+            }
+            from = page.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        for (payment, charges) in charged.into_iter().filter(|(_, charges)| charges.len() > 1) {
+            let detail = format!("charged {} times: {}", charges.len(), charges.join(", "));
+            report.breaks.push(Break::new(payment, Store::Provider, BreakKind::Duplicate, detail));
+        }
+        loop {
+            let page = provider.scan_refunds(from.as_deref(), PAGE).await?;
+            report.breaks.extend(self.of_nobody(&page).await?.into_iter().map(|listed| of_nobody("refund", listed)));
+            from = page.next;
+            if from.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What on the page is of no payment that there is.
+    async fn of_nobody<'a>(&self, page: &'a ProviderPage) -> PortResult<Vec<&'a ProviderListed>> {
+        let named = |listed: &ProviderListed| listed.payment.as_deref().and_then(|id| id.parse::<PaymentId>().ok());
+        let missing = self.missing(&page.entries.iter().filter_map(named).collect()).await?;
+        Ok(page.entries.iter().filter(|listed| named(listed).is_none_or(|id| missing.contains(&id))).collect())
+    }
+}
+
+/// A charge or refund whose payment there is not, or that names none.
+fn of_nobody(what: &str, listed: &ProviderListed) -> Break {
+    let (id, amount) = (&listed.entry.id, listed.entry.amount());
+    let (payment, why) = match &listed.payment {
+        Some(payment) => (payment, ", and no such payment"),
+        None => (id, " that names no payment"),
+    };
+    Break::new(payment.as_str(), Store::Provider, BreakKind::Orphan, format!("{what} {id} of {amount}{why}"))
 }
 
 /// The payment whose id stands somewhere in an object's key.

@@ -9,7 +9,6 @@ use super::dispatch::{Dispatcher, apply};
 use crate::domain::bus::{WORK, dead_letter_queue, source_queue};
 use crate::domain::id::PaymentId;
 use crate::domain::machine::Command;
-use crate::domain::payment::RefundState;
 use crate::domain::policy::Policy;
 use crate::domain::replay::{JournalEntry, Plan, PlannedMessage, Preflight, Progress};
 use crate::domain::sha256_hex;
@@ -86,8 +85,7 @@ impl Replayer {
         let known: BTreeSet<PaymentId> = ids.iter().flatten().cloned().collect();
         let mut states = BTreeMap::new();
         for payment in self.store.get_many(&known.into_iter().collect::<Vec<_>>()).await? {
-            let pending = payment.refunds.iter().any(|refund| refund.state == RefundState::Pending);
-            let done = target == WORK && payment.status.is_final() && !pending;
+            let done = target == WORK && payment.status.is_final() && !payment.has_pending_refund();
             states.insert(payment.id, if done { Preflight::AlreadyFinal } else { Preflight::Safe });
         }
         let messages = browsed.messages.iter().zip(ids).map(|(message, id)| PlannedMessage {

@@ -73,7 +73,10 @@ impl Handler for Worker {
         let command = Command::Bury {
             queue: self.queue.clone(),
             message_id: message.message_id.clone(),
-            refund: matches!(job, Job::Refund(..)),
+            refund: match &job {
+                Job::Refund(_, refund) => Some(refund.clone()),
+                Job::Process(_) | Job::Catchup(_) => None,
+            },
             class: class.to_owned(),
             reason: reason.to_owned(),
         };
@@ -268,7 +271,7 @@ impl Worker {
             return dead("schema_error", "a refund of no amount");
         };
         let request = RefundRequest { refund: refund_id.clone(), payment: id.clone(), charge_id: charge.id.clone(), money };
-        let command = match self.pay_out(&request, first_sent_at).await {
+        let command = match self.pay_out(&request, first_sent_at, refund.provider_id.is_some()).await {
             Ok(command) => command,
             Err(verdict) => return verdict,
         };
@@ -282,15 +285,16 @@ impl Worker {
         }
     }
 
-    async fn pay_out(&self, request: &RefundRequest, first_sent_at: Option<crate::Timestamp>) -> Result<Command, Verdict> {
-        let paid = |provider_id| Command::RefundPaid { id: request.refund.clone(), provider_id };
+    /// Has the refund paid out, unless it was taken on before; `taken_on`: the provider said so.
+    async fn pay_out(&self, request: &RefundRequest, first_sent_at: Option<crate::Timestamp>, taken_on: bool) -> Result<Command, Verdict> {
         if let Some(sent_at) = first_sent_at {
+            let key_may_be_gone = self.clock.now().duration_since(sent_at) >= self.policy.provider_window;
             match self.provider.find_refund(request).await {
-                Ok(Some(provider_id)) => return Ok(paid(provider_id)),
-                Ok(None) if self.clock.now().duration_since(sent_at) >= self.policy.provider_window => {
+                Ok(Some(outcome)) => return Ok(after_refund(request, outcome)),
+                Ok(None) if taken_on || key_may_be_gone => {
                     return Err(dead(
                         "outcome_unknown",
-                        "the refund may have been paid out, the provider finds nothing, and its key has run out",
+                        "the refund may have been paid out, the provider finds nothing, and sending it again may pay it twice",
                     ));
                 }
                 Ok(None) => {}
@@ -298,8 +302,7 @@ impl Worker {
             }
         }
         match self.provider.refund(request).await {
-            Ok(RefundOutcome::Paid { provider_id }) => Ok(paid(provider_id)),
-            Ok(RefundOutcome::Refused(failure)) => Ok(Command::RefundRefused { id: request.refund.clone(), failure }),
+            Ok(outcome) => Ok(after_refund(request, outcome)),
             Err(error) => {
                 if first_sent_at.is_none() && error.kind != ErrorKind::Ambiguous {
                     // Best effort: without it the refund counts as one that may have been paid out.
@@ -310,5 +313,16 @@ impl Worker {
                 Err(if permanent { dead("provider_permanent", error.chain()) } else { port_retry("provider", &error) })
             }
         }
+    }
+}
+
+/// What an outcome of a refund means for its payment. One that is under way is done with for now:
+/// it may take days, so the sweeper has it asked about again, and no message waits for it.
+fn after_refund(request: &RefundRequest, outcome: RefundOutcome) -> Command {
+    let id = request.refund.clone();
+    match outcome {
+        RefundOutcome::Pending { provider_id } => Command::RefundUnderWay { id, provider_id },
+        RefundOutcome::Paid { provider_id } => Command::RefundPaid { id, provider_id },
+        RefundOutcome::Refused(failure) => Command::RefundRefused { id, failure },
     }
 }

@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::reconcile::{Break, BreakKind, Store};
+use payops_core::domain::request::CreateRefund;
+use payops_core::usecase::Requester;
 use payops_search::TantivyIndex;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
-use world::{World, request};
+use world::{World, caller, key, request};
 
 /// A world with six payments that have come to their end, all well.
 async fn whole() -> (tempfile::TempDir, World, Vec<PaymentId>) {
@@ -97,6 +99,69 @@ sql_damage! {
     a_changed_charge: "acquirer.db", "UPDATE charges SET minor = 1 WHERE payment = '{id}'", Provider Mismatch;
     a_doubled_charge: "acquirer.db",
         "INSERT INTO charges SELECT NULL, payment, key || 'x', minor, currency, brand, last4, at_ms FROM charges WHERE payment = '{id}'", Provider Duplicate;
+}
+
+#[tokio::test]
+async fn charges_of_payments_that_there_are_not() {
+    let (folder, world, _) = whole().await;
+    let nobody = PaymentId::from_parts(9_000_000_000_000, 5);
+    let charge = |payment: &str, key: &str| {
+        format!(
+            "INSERT INTO charges (payment, key, minor, currency, brand, last4, at_ms) VALUES ('{payment}', '{key}', 700, 'EUR', 'visa', '4242', 0);"
+        )
+    };
+    sql(folder.path(), "acquirer.db", &charge(nobody.as_str(), "a")).await;
+    let found = breaks(&world).await;
+    check(&found, nobody.as_str(), Store::Provider, BreakKind::Orphan);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].detail.contains("7.00 EUR"), "{found:#?}");
+    sql(folder.path(), "acquirer.db", &charge(nobody.as_str(), "b")).await;
+    let found = breaks(&world).await;
+    check(&found, nobody.as_str(), Store::Provider, BreakKind::Orphan);
+    check(&found, nobody.as_str(), Store::Provider, BreakKind::Duplicate);
+    sql(folder.path(), "acquirer.db", &format!("DELETE FROM charges WHERE payment = '{nobody}'; {}", charge("somebody else", "c"))).await;
+    check(&breaks(&world).await, "somebody else", Store::Provider, BreakKind::Orphan);
+}
+
+#[tokio::test]
+async fn a_deleted_payment_is_missed_at_the_provider() {
+    let (folder, world, ids) = whole().await;
+    sql(folder.path(), "payments.db", &format!("DELETE FROM payments WHERE id = '{}'", ids[2])).await;
+    check(&breaks(&world).await, ids[2].as_str(), Store::Provider, BreakKind::Orphan);
+}
+
+/// The provider's refunds of a payment with one refund of 3.00 that was paid out, after `statements`
+/// (`{refund}` is the refund's id).
+async fn damaged_refunds(statements: &str) -> (Vec<Break>, PaymentId) {
+    let (folder, world, ids) = whole().await;
+    let asked = CreateRefund { minor: Some(300), reason: None };
+    let by = Requester::Merchant(caller());
+    let changes = world.changes();
+    changes.refund(&by, &ids[2], &key("r"), &asked, &|_| String::new()).await.expect("asked for");
+    world.drain().await;
+    assert_eq!(breaks(&world).await, []);
+    let payment = world.payment(&ids[2]).await;
+    assert_eq!(payment.refunded_minor(), 300);
+    sql(folder.path(), "acquirer.db", &statements.replace("{refund}", payment.refunds[0].id.as_str())).await;
+    (breaks(&world).await, ids[2].clone())
+}
+
+#[tokio::test]
+async fn damage_in_the_refunds_at_the_provider() {
+    let by_hand =
+        "INSERT INTO refunds (refund, charge_id, minor, at_ms) SELECT 'by hand', charge_id, 5, 0 FROM refunds WHERE refund = '{refund}'";
+    for (statements, kind) in [
+        ("DELETE FROM refunds WHERE refund = '{refund}'", BreakKind::Missing),
+        ("UPDATE refunds SET minor = 299 WHERE refund = '{refund}'", BreakKind::Mismatch),
+        (by_hand, BreakKind::Orphan),
+    ] {
+        let (found, id) = damaged_refunds(statements).await;
+        check(&found, id.as_str(), Store::Provider, kind);
+        assert_eq!(found.len(), 1, "{found:#?}");
+    }
+    let charge_of_nobody = "INSERT INTO refunds (refund, charge_id, minor, at_ms) VALUES ('stray', 9009, 5, 0)";
+    let (found, _) = damaged_refunds(charge_of_nobody).await;
+    assert_eq!(found.iter().map(|found| (found.store, found.kind)).collect::<Vec<_>>(), [(Store::Provider, BreakKind::Orphan)]);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use payops_core::domain::id::RefundId;
 use payops_core::domain::payment::Charge;
+use payops_core::domain::reconcile::{ProviderEntry, ProviderListed, ProviderRefund};
 use payops_core::port::{ChargeOutcome, ChargeRequest, Provider, RefundOutcome, RefundRequest};
 
 use super::number;
@@ -30,6 +31,7 @@ pub async fn suite(provider: &dyn Provider, salt: u64, tokens: &Tokens<'_>) {
     }
     refund(provider, number(salt, 4), tokens).await;
     together(provider, number(salt, 5), tokens).await;
+    lists(provider, number(salt, 6), tokens).await;
 }
 
 fn request(n: u64, attempt: u32, token: &str) -> ChargeRequest {
@@ -106,7 +108,7 @@ async fn refund(provider: &dyn Provider, n: u64, tokens: &Tokens<'_>) {
     let paid = provider.refund(&refund(1)).await.expect("refund");
     let RefundOutcome::Paid { provider_id } = &paid else { panic!("refused: {paid:?}") };
     assert_eq!(provider.refund(&refund(1)).await.expect("refund"), paid, "once per refund id");
-    assert_eq!(provider.find_refund(&refund(1)).await.expect("find_refund").as_ref(), Some(provider_id));
+    assert_eq!(provider.find_refund(&refund(1)).await.expect("find_refund").as_ref(), Some(&paid));
 
     // If the repeat above had paid out again, this one would be more than is left (10.00 at least).
     let RefundOutcome::Paid { provider_id: second } = provider.refund(&refund(2)).await.expect("refund") else { panic!("refused") };
@@ -125,4 +127,54 @@ async fn together(provider: &dyn Provider, n: u64, tokens: &Tokens<'_>) {
     assert!(charged >= 1, "nobody was answered: {answers:?}");
     let entries = provider.charges(&request.payment).await.expect("charges");
     assert_eq!(entries.len(), 1, "eight calls with one key made {entries:?}");
+}
+
+/// What stands on a list, to its end, in pages of two.
+async fn whole_list(provider: &dyn Provider, refunds: bool) -> Vec<ProviderListed> {
+    let mut all = Vec::new();
+    let mut from: Option<String> = None;
+    for _ in 0..10_000 {
+        let page = if refunds { provider.scan_refunds(from.as_deref(), 2).await } else { provider.scan_charges(from.as_deref(), 2).await };
+        let page = page.expect("a page");
+        all.extend(page.entries);
+        from = page.next;
+        if from.is_none() {
+            return all;
+        }
+    }
+    panic!("a list that does not end");
+}
+
+/// Every charge and every refund is listed once, with its payment and its amount; a declined one is not.
+async fn lists(provider: &dyn Provider, n: u64, tokens: &Tokens<'_>) {
+    let requests = [request(n, 1, tokens.approve), request(n, 2, tokens.approve), request(n.wrapping_add(7), 1, tokens.approve)];
+    let mut charges = Vec::new();
+    for request in &requests {
+        charges.push(approved(provider, request).await);
+    }
+    let declined = request(n.wrapping_add(8), 1, tokens.hard_decline);
+    provider.charge(&declined).await.expect("charge");
+    let listed = whole_list(provider, false).await;
+    for (request, charge) in requests.iter().zip(&charges) {
+        let found: Vec<&ProviderListed> = listed.iter().filter(|listed| listed.entry.id == charge.id).collect();
+        let [found] = found[..] else { panic!("{} is listed {} times", charge.id, found.len()) };
+        assert_eq!(found.payment.as_deref(), Some(request.payment.as_str()), "the payment that it is of");
+        let entry = (found.entry.minor, found.entry.currency.as_str());
+        assert_eq!(entry, (request.money.minor(), request.money.currency().code()));
+    }
+    assert!(!listed.iter().any(|listed| listed.payment.as_deref() == Some(declined.payment.as_str())), "a declined charge is none");
+
+    let (request, charge) = (&requests[0], &charges[0]);
+    assert_eq!(provider.refunds(&charge.id).await.expect("refunds"), [], "no refund before there is one");
+    let money = payops_core::domain::money::Money::new(300, request.money.currency()).expect("an amount");
+    let refund = RefundId::from_parts(u64::try_from(ManualClock::start().as_millisecond()).expect("after 1970"), u128::from(n));
+    let asked = RefundRequest { refund: refund.clone(), payment: request.payment.clone(), charge_id: charge.id.clone(), money };
+    let RefundOutcome::Paid { provider_id } = provider.refund(&asked).await.expect("refund") else { panic!("not paid out") };
+    let of_charge = provider.refunds(&charge.id).await.expect("refunds");
+    let entry = ProviderEntry { id: provider_id, minor: 300, currency: request.money.currency().code().to_owned() };
+    assert_eq!(of_charge, [ProviderRefund { entry: entry.clone(), refund: Some(refund.to_string()), paid: true }]);
+    assert_eq!(provider.refunds(&charges[1].id).await.expect("refunds"), [], "another charge has none");
+    let listed = whole_list(provider, true).await;
+    let found: Vec<&ProviderListed> = listed.iter().filter(|listed| listed.entry.id == entry.id).collect();
+    assert_eq!(found, [&ProviderListed { entry, payment: Some(request.payment.to_string()) }]);
 }

@@ -14,14 +14,14 @@ use payops_core::domain::ledger::Transaction;
 use payops_core::domain::mail::Mail;
 use payops_core::domain::outbox::OutboxEvent;
 use payops_core::domain::payment::{Charge, Payment};
-use payops_core::domain::reconcile::ProviderEntry;
+use payops_core::domain::reconcile::{ProviderEntry, ProviderRefund};
 use payops_core::domain::search::Query;
 use payops_core::domain::text::Source;
 use payops_core::port::{
     Acceptance, Accepted, Archive, ArchivePage, Browsed, Bus, Change, ChargeOutcome, ChargeRequest, Committed, Freshness, Hits,
     IdempotencyRow, IdempotencyScope, Index, IndexPage, Ledger, LedgerPage, Mailer, Noted, Outgoing, PaymentPage, PaymentStore, PortResult,
-    PostOutcome, Provider, PutOutcome, QueueStats, Queues, Received, RefundOutcome, RefundRequest, SendResult, TransferOutcome,
-    UpsertOutcome,
+    PostOutcome, Provider, ProviderPage, PutOutcome, QueueStats, Queues, Received, RefundOutcome, RefundRequest, SendResult,
+    TransferOutcome, UpsertOutcome,
 };
 
 use super::Chaos;
@@ -217,11 +217,23 @@ impl<P: Provider + ?Sized> Provider for Faulty<P> {
         self.chaos.around("provider.refund", self.port.refund(request)).await
     }
 
-    async fn find_refund(&self, request: &RefundRequest) -> PortResult<Option<String>> {
+    async fn find_refund(&self, request: &RefundRequest) -> PortResult<Option<RefundOutcome>> {
         self.chaos.around("provider.find_refund", self.port.find_refund(request)).await
     }
 
     async fn charges(&self, payment: &PaymentId) -> PortResult<Vec<ProviderEntry>> {
         self.chaos.around("provider.charges", self.port.charges(payment)).await
+    }
+
+    async fn refunds(&self, charge_id: &str) -> PortResult<Vec<ProviderRefund>> {
+        self.chaos.around("provider.refunds", self.port.refunds(charge_id)).await
+    }
+
+    async fn scan_charges(&self, from: Option<&str>, limit: usize) -> PortResult<ProviderPage> {
+        self.chaos.around("provider.scan_charges", self.port.scan_charges(from, limit)).await
+    }
+
+    async fn scan_refunds(&self, from: Option<&str>, limit: usize) -> PortResult<ProviderPage> {
+        self.chaos.around("provider.scan_refunds", self.port.scan_refunds(from, limit)).await
     }
 }

@@ -167,9 +167,12 @@ fn not_answered(error: reqwest::Error, effect: Effect) -> PortError {
 impl ApiError {
     /// The error's code, if it looks like one.
     pub(super) fn safe_code(&self) -> Option<&str> {
-        let word = |code: &&str| {
-            code.len() <= CODE_MAX && !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-        };
-        self.code.as_deref().filter(word)
+        self.code.as_deref().filter(|code| is_code(code))
     }
+}
+
+/// Whether the text looks like one of the provider's codes.
+pub(super) fn is_code(text: &str) -> bool {
+    let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    (1..=CODE_MAX).contains(&text.len()) && text.bytes().all(word)
 }

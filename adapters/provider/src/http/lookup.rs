@@ -1,15 +1,18 @@
-//! Finding the intents of a payment and the refunds of an intent.
+//! Finding the intents of a payment and the refunds of an intent, and listing all of both.
 
 use payops_core::domain::id::PaymentId;
-use payops_core::port::{ErrorKind, PortError, PortResult};
+use payops_core::domain::reconcile::{ProviderEntry, ProviderListed};
+use payops_core::port::{ErrorKind, PortError, PortResult, ProviderPage};
 use reqwest::StatusCode;
 
 use super::api::Answer;
-use super::wire::{Intent, Page, RefundObject};
+use super::units::from_stripe;
+use super::wire::{Expandable, Intent, Page, RefundObject};
 use super::{EXPAND, HttpProvider};
 
 /// The largest page that Stripe gives.
 const PAGE: &str = "100";
+const PAGE_MAX: usize = 100;
 /// Objects to be told in full with each intent of a page.
 const EXPAND_EACH: [(&str, &str); 2] = [("expand[]", "data.latest_charge"), ("expand[]", "data.payment_method")];
 /// After so many pages a listing is given up on: an incomplete one must not pass for "not found".
@@ -74,7 +77,7 @@ impl HttpProvider {
     }
 
     /// Every refund of an intent.
-    pub(super) async fn refunds(&self, intent: &str) -> PortResult<Vec<RefundObject>> {
+    pub(super) async fn refunds_of(&self, intent: &str) -> PortResult<Vec<RefundObject>> {
         let refunds = self.pages("/v1/refunds", &[("payment_intent", intent)], |refund: &RefundObject| &refund.id).await?;
         // Not to be told from "there are none" would mean to pay out again.
         refunds.ok_or_else(|| PortError::new(ErrorKind::Permanent, "the provider does not list the refunds of a charge"))
@@ -89,15 +92,8 @@ impl HttpProvider {
     ) -> PortResult<Option<Vec<T>>> {
         let mut all: Vec<T> = Vec::new();
         for _ in 0..PAGES_MAX {
-            let mut parameters = vec![("limit", PAGE)];
-            parameters.extend(filter);
             let after = all.last().map(|entry| id(entry).clone());
-            parameters.extend(after.as_deref().map(|after| ("starting_after", after)));
-            let page = match self.api.get::<Page<T>>(path, &parameters).await? {
-                Answer::Done(page) => page,
-                Answer::Refused(refused) if matches!(refused.status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) => return Ok(None),
-                Answer::Refused(refused) => return Err(refused.into_port()),
-            };
+            let Some(page) = self.page(path, filter, after.as_deref(), PAGE).await? else { return Ok(None) };
             let more = page.has_more && !page.data.is_empty();
             all.extend(page.data);
             if !more {
@@ -106,6 +102,70 @@ impl HttpProvider {
         }
         Err(too_many())
     }
+
+    /// One page of a list; `None` where the list, or a filter of it, is not known.
+    async fn page<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        filter: &[(&str, &str)],
+        after: Option<&str>,
+        limit: &str,
+    ) -> PortResult<Option<Page<T>>> {
+        let mut parameters = vec![("limit", limit)];
+        parameters.extend(filter);
+        parameters.extend(after.map(|after| ("starting_after", after)));
+        match self.api.get::<Page<T>>(path, &parameters).await? {
+            Answer::Done(page) => Ok(Some(page)),
+            Answer::Refused(refused) if matches!(refused.status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) => Ok(None),
+            Answer::Refused(refused) => Err(refused.into_port()),
+        }
+    }
+
+    /// A page of all successful charges, newest first.
+    pub(super) async fn list_charges(&self, from: Option<&str>, limit: usize) -> PortResult<ProviderPage> {
+        let page = self.page::<Intent>("/v1/payment_intents", &[], from, &page_size(limit)).await?.ok_or_else(no_list)?;
+        let next = page.data.last().filter(|_| page.has_more).map(|intent| intent.id.clone());
+        let taken = page.data.into_iter().filter(|intent| intent.status == "succeeded");
+        let entries =
+            taken.map(|intent| ProviderListed { payment: intent.metadata.get("payment_id").cloned(), entry: charge_entry(intent) });
+        Ok(ProviderPage { entries: entries.collect(), next })
+    }
+
+    /// A page of all refunds that are paid out or on their way, newest first.
+    pub(super) async fn list_refunds(&self, from: Option<&str>, limit: usize) -> PortResult<ProviderPage> {
+        let expand = [("expand[]", "data.payment_intent")];
+        let page = self.page::<RefundObject>("/v1/refunds", &expand, from, &page_size(limit)).await?.ok_or_else(no_list)?;
+        let next = page.data.last().filter(|_| page.has_more).map(|refund| refund.id.clone());
+        let entries = page.data.into_iter().filter(|refund| !is_off(refund)).map(|refund| {
+            // One made by hand at the provider has no labels of ours; its charge has.
+            let charge = refund.payment_intent.as_ref().and_then(Expandable::object);
+            let labels = charge.map(|charge| &charge.metadata);
+            let payment = labels.and_then(|labels| labels.get("payment_id")).or_else(|| refund.metadata.get("payment_id")).cloned();
+            ProviderListed { payment, entry: refund_entry(&refund) }
+        });
+        Ok(ProviderPage { entries: entries.collect(), next })
+    }
+}
+
+/// A charge's name and amount.
+pub(super) fn charge_entry(intent: Intent) -> ProviderEntry {
+    let currency = intent.currency.to_uppercase();
+    ProviderEntry { id: intent.id, minor: from_stripe(intent.amount, &currency), currency }
+}
+
+/// A refund's name and amount.
+pub(super) fn refund_entry(refund: &RefundObject) -> ProviderEntry {
+    let currency = refund.currency.to_uppercase();
+    ProviderEntry { id: refund.id.clone(), minor: from_stripe(refund.amount, &currency), currency }
+}
+
+/// Whether nothing was paid out, nor will be.
+pub(super) fn is_off(refund: &RefundObject) -> bool {
+    matches!(refund.status.as_deref(), Some("failed" | "canceled"))
+}
+
+fn page_size(limit: usize) -> String {
+    limit.clamp(1, PAGE_MAX).to_string()
 }
 
 fn is_of(intent: &Intent, payment: &PaymentId) -> bool {

@@ -19,14 +19,17 @@ use async_trait::async_trait;
 use payops_core::Timestamp;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::payment::{Card, Charge, Failure};
-use payops_core::domain::reconcile::ProviderEntry;
+use payops_core::domain::reconcile::{ProviderEntry, ProviderRefund};
 use payops_core::domain::text::Source;
-use payops_core::port::{ChargeOutcome, ChargeRequest, ErrorKind, PortError, PortResult, Provider, RefundOutcome, RefundRequest};
+use payops_core::port::{
+    ChargeOutcome, ChargeRequest, ErrorKind, PortError, PortResult, Provider, ProviderPage, RefundOutcome, RefundRequest,
+};
 use reqwest::StatusCode;
 use secrecy::SecretString;
 
 use api::{Answer, Api, Refused};
-use units::{from_stripe, to_stripe};
+use lookup::{charge_entry, is_off, refund_entry};
+use units::to_stripe;
 use wire::{Anything, ApiError, Expandable, Intent, RefundObject};
 
 /// Declines after which another attempt may do better: <https://docs.stripe.com/declines/codes>.
@@ -119,6 +122,21 @@ fn message_of(error: &ApiError, otherwise: &str) -> String {
     if message.is_empty() { otherwise.to_owned() } else { message }
 }
 
+/// What a refund has come to. Stripe's refunds may be pending for days and fail at the end:
+/// <https://docs.stripe.com/refunds#failed-refunds>.
+fn refund_outcome(refund: &RefundObject) -> RefundOutcome {
+    if is_off(refund) {
+        let code = refund.failure_reason.as_deref().filter(|code| api::is_code(code)).unwrap_or("refund_failed").to_owned();
+        return RefundOutcome::Refused(Failure { code, message: "the provider could not pay the refund out".to_owned() });
+    }
+    let provider_id = refund.id.clone();
+    match refund.status.as_deref() {
+        Some("succeeded") => RefundOutcome::Paid { provider_id },
+        // Pending, or a status that is not known here: it may yet be paid out.
+        _ => RefundOutcome::Pending { provider_id },
+    }
+}
+
 /// The code of a refusal that settles a refund; other refusals are for people to look at.
 fn refund_refusal(refused: &Refused) -> Option<String> {
     let code = refused.error.safe_code().filter(|code| REFUND_REFUSALS.contains(code)).map(str::to_owned);
@@ -192,40 +210,42 @@ impl Provider for HttpProvider {
                 return Ok(RefundOutcome::Refused(Failure { code, message: message_of(&refused.error, "the refund was refused") }));
             }
         };
-        match refund.status.as_deref() {
-            Some("succeeded") => Ok(RefundOutcome::Paid { provider_id: refund.id }),
-            Some("failed" | "canceled") => {
-                let code = refund.failure_reason.unwrap_or_else(|| "refund_failed".to_owned());
-                Ok(RefundOutcome::Refused(Failure { code, message: "the provider could not pay the refund out".to_owned() }))
-            }
-            // Pending, or not known here: it may yet be paid out.
-            _ => Err(PortError::new(ErrorKind::Ambiguous, "the provider has not settled the refund")),
-        }
+        Ok(refund_outcome(&refund))
     }
 
-    async fn find_refund(&self, request: &RefundRequest) -> PortResult<Option<String>> {
-        let refunds = self.refunds(&request.charge_id).await?;
+    async fn find_refund(&self, request: &RefundRequest) -> PortResult<Option<RefundOutcome>> {
+        let refunds = self.refunds_of(&request.charge_id).await?;
         let ours = |refund: &&RefundObject| refund.metadata.get("refund_id").is_some_and(|id| id == request.refund.as_str());
-        let mut pending = false;
-        for refund in refunds.iter().filter(ours) {
-            match refund.status.as_deref() {
-                Some("succeeded") => return Ok(Some(refund.id.clone())),
-                Some("failed" | "canceled") => {}
-                _ => pending = true,
-            }
-        }
-        if pending {
-            return Err(PortError::new(ErrorKind::Unavailable, "the provider has not settled the refund"));
-        }
-        Ok(None)
+        let outcomes: Vec<RefundOutcome> = refunds.iter().filter(ours).map(refund_outcome).collect();
+        // Should there be several, the one in which most money moved counts.
+        let rank = |outcome: &&RefundOutcome| match outcome {
+            RefundOutcome::Paid { .. } => 2,
+            RefundOutcome::Pending { .. } => 1,
+            RefundOutcome::Refused(_) => 0,
+        };
+        Ok(outcomes.iter().max_by_key(rank).cloned())
     }
 
     async fn charges(&self, payment: &PaymentId) -> PortResult<Vec<ProviderEntry>> {
         let intents = self.intents(payment).await?.into_iter().filter(|intent| intent.status == "succeeded");
-        let entry = |intent: Intent| {
-            let currency = intent.currency.to_uppercase();
-            ProviderEntry { id: intent.id, minor: from_stripe(intent.amount, &currency), currency }
-        };
-        Ok(intents.map(entry).collect())
+        Ok(intents.map(charge_entry).collect())
+    }
+
+    async fn refunds(&self, charge_id: &str) -> PortResult<Vec<ProviderRefund>> {
+        let refunds = self.refunds_of(charge_id).await?;
+        let listed = refunds.iter().filter(|refund| !is_off(refund)).map(|refund| ProviderRefund {
+            entry: refund_entry(refund),
+            refund: refund.metadata.get("refund_id").cloned(),
+            paid: refund.status.as_deref() == Some("succeeded"),
+        });
+        Ok(listed.collect())
+    }
+
+    async fn scan_charges(&self, from: Option<&str>, limit: usize) -> PortResult<ProviderPage> {
+        self.list_charges(from, limit).await
+    }
+
+    async fn scan_refunds(&self, from: Option<&str>, limit: usize) -> PortResult<ProviderPage> {
+        self.list_refunds(from, limit).await
     }
 }

@@ -74,6 +74,20 @@ pub(super) struct RefundObject {
     #[serde(default)]
     pub(super) failure_reason: Option<String>,
     #[serde(default)]
+    pub(super) amount: i64,
+    #[serde(default)]
+    pub(super) currency: String,
+    #[serde(default)]
+    pub(super) metadata: BTreeMap<String, String>,
+    /// The intent whose charge it gives back.
+    #[serde(default)]
+    pub(super) payment_intent: Option<Expandable<Labels>>,
+}
+
+/// An object of which only the metadata matters.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Labels {
+    #[serde(default)]
     pub(super) metadata: BTreeMap<String, String>,
 }
 

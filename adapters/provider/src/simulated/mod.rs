@@ -3,6 +3,7 @@
 //! Several processes may share the file.
 
 mod file;
+mod list;
 mod token;
 
 use std::collections::BTreeMap;
@@ -14,9 +15,11 @@ use async_trait::async_trait;
 use payops_core::Timestamp;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::payment::{Card, Charge, Failure};
-use payops_core::domain::reconcile::ProviderEntry;
+use payops_core::domain::reconcile::{ProviderEntry, ProviderRefund};
 use payops_core::domain::text::Source;
-use payops_core::port::{ChargeOutcome, ChargeRequest, Clock, ErrorKind, PortError, PortResult, Provider, RefundOutcome, RefundRequest};
+use payops_core::port::{
+    ChargeOutcome, ChargeRequest, Clock, ErrorKind, PortError, PortResult, Provider, ProviderPage, RefundOutcome, RefundRequest,
+};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, SqliteTransaction};
 use tokio::sync::{Mutex, MutexGuard};
@@ -321,15 +324,27 @@ impl Provider for SimulatedAcquirer {
         Ok(RefundOutcome::Paid { provider_id: format!("{REFUND_PREFIX}{id}") })
     }
 
-    async fn find_refund(&self, request: &RefundRequest) -> PortResult<Option<String>> {
+    async fn find_refund(&self, request: &RefundRequest) -> PortResult<Option<RefundOutcome>> {
         let query = sqlx::query_scalar("SELECT id FROM refunds WHERE refund = ?").bind(request.refund.as_str());
         let id: Option<i64> = query.fetch_optional(&mut *self.lock().await).await.map_err(failed)?;
-        Ok(id.map(|id| format!("{REFUND_PREFIX}{id}")))
+        Ok(id.map(|id| RefundOutcome::Paid { provider_id: format!("{REFUND_PREFIX}{id}") }))
     }
 
     async fn charges(&self, payment: &PaymentId) -> PortResult<Vec<ProviderEntry>> {
         let query = sqlx::query_as("SELECT id, minor, currency FROM charges WHERE payment = ? ORDER BY id").bind(payment.as_str());
         let rows: Vec<(i64, i64, String)> = query.fetch_all(&mut *self.lock().await).await.map_err(failed)?;
         Ok(rows.into_iter().map(|(id, minor, currency)| ProviderEntry { id: format!("{CHARGE_PREFIX}{id}"), minor, currency }).collect())
+    }
+
+    async fn refunds(&self, charge_id: &str) -> PortResult<Vec<ProviderRefund>> {
+        self.refunds_of(charge_id).await
+    }
+
+    async fn scan_charges(&self, from: Option<&str>, limit: usize) -> PortResult<ProviderPage> {
+        self.list_charges(from, limit).await
+    }
+
+    async fn scan_refunds(&self, from: Option<&str>, limit: usize) -> PortResult<ProviderPage> {
+        self.list_refunds(from, limit).await
     }
 }

@@ -126,8 +126,11 @@ fn post(books: &mut Books, path: &str, form: &Form) -> (StatusCode, Value) {
         );
     }
     let status = if intent["payment_method"] == "pm_refund_pending" { "pending" } else { "succeeded" };
-    let metadata = json!({"refund_id": field("metadata[refund_id]")});
-    let refund = json!({"id": format!("re_{}", books.refunds.len()), "payment_intent": intent["id"], "amount": amount, "status": status, "metadata": metadata});
+    let metadata = json!({"refund_id": field("metadata[refund_id]"), "payment_id": field("metadata[payment_id]")});
+    let refund = json!({
+        "id": format!("re_{}", books.refunds.len()), "payment_intent": intent["id"], "amount": amount, "currency": intent["currency"],
+        "status": status, "metadata": metadata,
+    });
     books.refunds.push(refund.clone());
     (StatusCode::OK, refund)
 }
@@ -194,6 +197,13 @@ fn get(books: &Books, path: &str, query: &Form) -> (StatusCode, Value) {
     }
     let has_more = data.len() > 2;
     data.truncate(2);
+    if query.get("expand[]").is_some_and(|what| what == "data.payment_intent") {
+        for refund in &mut data {
+            if let Some(intent) = books.intents.iter().find(|intent| intent["id"] == refund["payment_intent"]) {
+                refund["payment_intent"] = intent.clone();
+            }
+        }
+    }
     (StatusCode::OK, json!({"data": data, "has_more": has_more}))
 }
 

@@ -52,6 +52,7 @@ impl LetterRow {
 }
 
 impl Row for LetterRow {
+    const FIELDS: &'static [&'static str] = &["message_id", "queue", "payment_id", "class", "reason", "receive_count", "first_seen"];
     const COLUMNS: &'static [Column] = &[
         Column::text("MESSAGE"),
         Column::text("QUEUE"),

@@ -73,14 +73,15 @@ impl Document for Changed {
 }
 
 /// What is needed for a change.
-struct Ready {
-    target: EnvTarget,
-    ports: Ports,
-    changes: Changes,
-    payment: Payment,
+pub(super) struct Ready {
+    pub(super) target: EnvTarget,
+    pub(super) ports: Ports,
+    pub(super) changes: Changes,
+    pub(super) payment: Payment,
 }
 
-async fn prepare(context: &Context, id: &PaymentId) -> CliResult<Ready> {
+/// Opens what a change needs, and reads the payment.
+pub(super) async fn prepare(context: &Context, id: &PaymentId) -> CliResult<Ready> {
     let target = context.settings.one_target()?;
     let ports = context.open(&target, Access::Write).await?;
     context.record_reveal(&target)?;
@@ -138,7 +139,8 @@ fn minor(args: &RefundArgs, currency: Currency) -> CliResult<Option<i64>> {
     }
 }
 
-fn key(given: Option<String>) -> CliResult<IdempotencyKey> {
+/// The key that was given, or a random one.
+pub(super) fn key(given: Option<String>) -> CliResult<IdempotencyKey> {
     let key = given.unwrap_or_else(random_key);
     key.parse().map_err(|error| CliError::usage("--idempotency-key is not right").because(error))
 }
@@ -149,7 +151,7 @@ pub(super) fn random_key() -> String {
 }
 
 /// What is stored as the answer to a repeated request.
-fn render(payment: &Payment) -> String {
+pub(super) fn render(payment: &Payment) -> String {
     let refund = payment.refunds.last().map(|refund| refund.id.to_string());
     json!({
         "id": payment.id, "status": payment.status, "amount": payment.money.minor(), "currency": payment.money.currency(),
@@ -158,7 +160,8 @@ fn render(payment: &Payment) -> String {
     .to_string()
 }
 
-async fn finish(
+/// Tells the rest of the system, and shows the payment as it is now.
+pub(super) async fn finish(
     context: &Context,
     ready: &Ready,
     made: (payops_core::usecase::Answer, Vec<payops_core::domain::outbox::OutboxEvent>),
@@ -183,7 +186,8 @@ async fn finish(
     Ok(Exit::Done)
 }
 
-fn told(error: ChangeError, id: &PaymentId, key: &IdempotencyKey) -> CliError {
+/// Why a change was not made.
+pub(super) fn told(error: ChangeError, id: &PaymentId, key: &IdempotencyKey) -> CliError {
     let look = format!("payops payment timeline {id} tells what happened to it");
     match error {
         ChangeError::NotFound => CliError::not_found(format!("{id} is gone")),

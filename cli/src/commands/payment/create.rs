@@ -217,7 +217,12 @@ async fn single(context: &Context, target: &EnvTarget, api: &Api, args: &CreateA
             // It is accepted, whatever becomes of the waiting: that is always told.
             let waited = wait(context, target, api, args, &[paid]).await;
             if let Ok((_, Some(ended))) = &waited {
-                status_of(ended).clone_into(&mut result.status);
+                status_of(&ended.ended).clone_into(&mut result.status);
+                // The answer's version is that of the first moment; the status shown is a later one.
+                result.version = match result.id.parse() {
+                    Ok(id) => ended.watcher.version_of(&id).await,
+                    Err(_) => None,
+                };
             }
             context.printer.document(&result)?;
             waited.map(|(exit, _)| exit)
@@ -263,7 +268,7 @@ async fn many(context: &Context, target: &EnvTarget, api: &Api, args: &CreateArg
     let waited = if tally.halt.is_none() { wait(context, target, api, args, &tally.paid).await } else { Ok((Exit::Done, None)) };
     // What was accepted is printed even if the waiting failed.
     let (mut exit, ended, failure) = match waited {
-        Ok((exit, ended)) => (exit, ended, None),
+        Ok((exit, waited)) => (exit, waited.map(|waited| waited.ended), None),
         Err(error) => (Exit::Done, None, Some(error)),
     };
     let replayed = tally.paid.iter().filter(|paid| paid.replayed).count();
@@ -337,8 +342,14 @@ fn count_lines(file: &Path) -> Option<u64> {
     }
 }
 
+/// How waiting ended, and who was asked.
+struct Waited {
+    ended: Ended,
+    watcher: Watcher,
+}
+
 /// Waits for the payments if that was asked for.
-async fn wait(context: &Context, target: &EnvTarget, api: &Api, args: &CreateArgs, paid: &[Paid]) -> CliResult<(Exit, Option<Ended>)> {
+async fn wait(context: &Context, target: &EnvTarget, api: &Api, args: &CreateArgs, paid: &[Paid]) -> CliResult<(Exit, Option<Waited>)> {
     if !args.wait {
         return Ok((Exit::Done, None));
     }
@@ -361,7 +372,7 @@ async fn wait(context: &Context, target: &EnvTarget, api: &Api, args: &CreateArg
             Exit::TimedOut
         }
     };
-    Ok((exit, Some(ended)))
+    Ok((exit, Some(Waited { ended, watcher })))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod create;
 mod get;
 mod lines;
 mod reconcile;
+mod resolve;
 mod search;
 mod timeline;
 pub(crate) mod view;
@@ -37,6 +38,8 @@ pub(crate) enum PaymentCommand {
     Cancel(change::CancelArgs),
     /// Give money back, all that is left or part of it
     Refund(change::RefundArgs),
+    /// Decide how a payment in review ended, after asking the provider
+    Resolve(resolve::ResolveArgs),
     /// Compare payments, ledger, index, archive and provider, and name every break
     Reconcile(reconcile::ReconcileArgs),
 }
@@ -51,6 +54,7 @@ pub(crate) async fn run(context: &Context, command: PaymentCommand) -> CliResult
         PaymentCommand::Timeline(args) => context.interruptible(timeline::run(context, &args)).await,
         PaymentCommand::Cancel(args) => change::cancel(context, args).await,
         PaymentCommand::Refund(args) => change::refund(context, args).await,
+        PaymentCommand::Resolve(args) => resolve::run(context, args).await,
         PaymentCommand::Reconcile(args) => context.interruptible(reconcile::run(context, &args)).await,
     }
 }

@@ -70,6 +70,7 @@ impl Found {
 
 impl Document for Found {
     const ROWS: Option<&'static str> = Some("breaks");
+    const FIELDS: &'static [&'static str] = &["payment_id", "store", "kind", "detail"];
 
     fn human(&self, look: &Look) -> String {
         let mut out = match self.breaks.len() {

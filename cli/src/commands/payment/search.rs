@@ -86,6 +86,24 @@ impl Hit {
 }
 
 impl Row for Hit {
+    const FIELDS: &'static [&'static str] = &[
+        "id",
+        "status",
+        "amount",
+        "currency",
+        "version",
+        "reference",
+        "merchant",
+        "live",
+        "email",
+        "brand",
+        "last4",
+        "failure",
+        "dead",
+        "refunded",
+        "created_at",
+        "updated_at",
+    ];
     const COLUMNS: &'static [Column] = &[
         Column::text("PAYMENT"),
         Column::text("STATUS"),
@@ -128,6 +146,7 @@ struct Field {
 }
 
 impl Row for Field {
+    const FIELDS: &'static [&'static str] = &["field", "takes"];
     const COLUMNS: &'static [Column] = &[Column::text("FIELD"), Column::text("TAKES")];
 
     fn cells(&self, _: &Look) -> Vec<Cell> {

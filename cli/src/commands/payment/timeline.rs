@@ -46,6 +46,7 @@ impl EventView {
 
 impl Document for Timeline {
     const ROWS: Option<&'static str> = Some("events");
+    const FIELDS: &'static [&'static str] = &["seq", "at", "kind", "version", "detail"];
 
     fn human(&self, look: &Look) -> String {
         events_table(&self.events, look)

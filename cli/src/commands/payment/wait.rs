@@ -89,6 +89,14 @@ impl Watcher {
         })
     }
 
+    /// The payment's version as it is now, where it can be read.
+    pub(super) async fn version_of(&self, id: &PaymentId) -> Option<u64> {
+        match self {
+            Self::Stores(ports) => ports.store.get(id).await.ok().flatten().map(|payment| payment.version),
+            Self::Api(api) => api.payment(id).await.ok().flatten()?.get("version")?.as_u64(),
+        }
+    }
+
     async fn ended(&self, open: &BTreeSet<PaymentId>) -> CliResult<Vec<(PaymentId, &'static str)>> {
         let ids: Vec<PaymentId> = open.iter().cloned().collect();
         let mut out = Vec::new();

@@ -1,9 +1,12 @@
 //! Canceling and refunding payments.
 
-use axum::extract::{Request, State};
+use axum::extract::{FromRequest, FromRequestParts as _, Request, State};
 use axum::response::Response;
+use bytes::Bytes;
+use payops_core::domain::id::PaymentId;
 use payops_core::domain::payment::Payment;
 use payops_core::domain::request::{CancelPayment, CreateRefund};
+use payops_core::domain::text::IdempotencyKey;
 use payops_core::usecase::Requester;
 
 use super::auth::{Authenticated, KeyHeader, PaymentPath};
@@ -12,6 +15,28 @@ use super::payments::{answered, render};
 use super::problem::{Code, Problem, Refused};
 use super::state::ApiState;
 use super::wire::{PaymentBody, RefundBody, refunds};
+
+/// A merchant asks for a change: the head that all changes have, and the bytes of its body.
+pub(super) struct Ask {
+    by: Requester,
+    id: PaymentId,
+    key: IdempotencyKey,
+    body: Bytes,
+}
+
+impl FromRequest<ApiState> for Ask {
+    type Rejection = Refused;
+
+    /// Who asks comes first: a stranger learns nothing of payments, keys or bodies.
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, Refused> {
+        let (mut parts, body) = request.into_parts();
+        let Authenticated(caller) = Authenticated::from_request_parts(&mut parts, state).await?;
+        let PaymentPath(id) = PaymentPath::from_request_parts(&mut parts, state).await?;
+        let KeyHeader(key) = KeyHeader::from_request_parts(&mut parts, state).await?;
+        let body = body::read(state, Request::from_parts(parts, body), Need::JsonOrNothing).await?;
+        Ok(Self { by: Requester::Merchant(caller), id, key, body })
+    }
+}
 
 /// Cancel a payment whose charge has not been started; later, 409.
 #[utoipa::path(
@@ -29,16 +54,9 @@ use super::wire::{PaymentBody, RefundBody, refunds};
         (status = "5XX", description = "Not served", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn cancel(
-    State(state): State<ApiState>,
-    Authenticated(caller): Authenticated,
-    PaymentPath(id): PaymentPath,
-    KeyHeader(key): KeyHeader,
-    request: Request,
-) -> Result<Response, Refused> {
-    let body = body::read(&state, request, Need::JsonOrNothing).await?;
-    let cancel = CancelPayment::parse(&body)?;
-    let changed = state.0.changes.cancel(&Requester::Merchant(caller), &id, &key, &cancel, &render).await;
+pub(super) async fn cancel(State(state): State<ApiState>, ask: Ask) -> Result<Response, Refused> {
+    let cancel = CancelPayment::parse(&ask.body)?;
+    let changed = state.0.changes.cancel(&ask.by, &ask.id, &ask.key, &cancel, &render).await;
     let (answer, rows) = changed.map_err(|error| Refused::change(error, Code::PaymentNotCancelable))?;
     state.dispatch(rows);
     Ok(answered(&state, answer))
@@ -61,16 +79,9 @@ pub(super) async fn cancel(
         (status = "5XX", description = "Not served", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn refund(
-    State(state): State<ApiState>,
-    Authenticated(caller): Authenticated,
-    PaymentPath(id): PaymentPath,
-    KeyHeader(key): KeyHeader,
-    request: Request,
-) -> Result<Response, Refused> {
-    let body = body::read(&state, request, Need::JsonOrNothing).await?;
-    let refund = CreateRefund::parse(&body)?;
-    let changed = state.0.changes.refund(&Requester::Merchant(caller), &id, &key, &refund, &render_refund).await;
+pub(super) async fn refund(State(state): State<ApiState>, ask: Ask) -> Result<Response, Refused> {
+    let refund = CreateRefund::parse(&ask.body)?;
+    let changed = state.0.changes.refund(&ask.by, &ask.id, &ask.key, &refund, &render_refund).await;
     let (answer, rows) = changed.map_err(|error| Refused::change(error, Code::PaymentNotRefundable))?;
     state.dispatch(rows);
     Ok(answered(&state, answer))

@@ -86,6 +86,9 @@ pub struct PaymentBody {
     currency: &'static str,
     /// Whether real money moves.
     live: bool,
+    /// Counts changes, from 1.
+    #[schema(example = 1)]
+    version: u64,
     /// `token` or `payment_method`.
     #[schema(example = "token")]
     source_type: &'static str,
@@ -206,6 +209,7 @@ impl From<&Payment> for PaymentBody {
             amount_refundable: payment.refundable_minor,
             currency: payment.money.currency().code(),
             live: payment.live,
+            version: payment.version,
             source_type: if payment.source.as_str().starts_with("pm_") { "payment_method" } else { "token" },
             reference: payment.reference.as_ref().map(|reference| reference.as_str().to_owned()),
             customer: CustomerBody { email: payment.email.as_str().to_owned() },
@@ -253,8 +257,9 @@ fn shown(kind: EventKind) -> &'static [&'static str] {
         EventKind::Failed => &["code", "message"],
         EventKind::Canceled => &["reason"],
         EventKind::Review => &["code"],
+        EventKind::Resolved => &["as"],
         EventKind::RefundRequested => &["refund_id", "amount", "currency", "reason"],
-        EventKind::RefundSucceeded => &["refund_id", "amount"],
+        EventKind::RefundPending | EventKind::RefundSucceeded => &["refund_id", "amount"],
         EventKind::RefundFailed => &["refund_id", "amount", "code", "message"],
         EventKind::Archived
         | EventKind::Queued

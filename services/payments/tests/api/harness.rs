@@ -9,11 +9,11 @@ use payops_core::domain::apikey;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::payment::{Charge, Payment};
 use payops_core::domain::policy::Policy;
-use payops_core::domain::reconcile::ProviderEntry;
+use payops_core::domain::reconcile::{ProviderEntry, ProviderRefund};
 use payops_core::domain::text::Source;
 use payops_core::port::{
-    ChargeOutcome, ChargeRequest, Clock, ErrorKind, KeyStore, PaymentStore, PortError, PortResult, Provider, Queues, Random, RefundOutcome,
-    RefundRequest,
+    ChargeOutcome, ChargeRequest, Clock, ErrorKind, KeyStore, PaymentStore, PortError, PortResult, Provider, ProviderPage, Queues, Random,
+    RefundOutcome, RefundRequest,
 };
 use payops_core::usecase::Dispatcher;
 use payops_embedded::{EmbeddedBus, FileArchive, SqliteQueues, SqliteStore};
@@ -79,11 +79,23 @@ impl Provider for Tokens {
         Err(unused())
     }
 
-    async fn find_refund(&self, _: &RefundRequest) -> PortResult<Option<String>> {
+    async fn find_refund(&self, _: &RefundRequest) -> PortResult<Option<RefundOutcome>> {
         Err(unused())
     }
 
     async fn charges(&self, _: &PaymentId) -> PortResult<Vec<ProviderEntry>> {
+        Err(unused())
+    }
+
+    async fn refunds(&self, _: &str) -> PortResult<Vec<ProviderRefund>> {
+        Err(unused())
+    }
+
+    async fn scan_charges(&self, _: Option<&str>, _: usize) -> PortResult<ProviderPage> {
+        Err(unused())
+    }
+
+    async fn scan_refunds(&self, _: Option<&str>, _: usize) -> PortResult<ProviderPage> {
         Err(unused())
     }
 }

@@ -1,18 +1,21 @@
 //! The payment state machine: one pure function from a payment and a command to the payment
 //! after it, the events it leaves and the outbox rows it owes; or a refusal.
 
+mod charge;
+mod refund;
+
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::event::{EventKind, NewEvent};
 use super::id::RefundId;
 use super::outbox::{OutboxEvent, OutboxKind};
-use super::payment::{Attempt, AttemptState, Charge, DeadLetter, Failure, Lease, Payment, Refund, RefundState, Status};
+use super::payment::{Attempt, AttemptState, Charge, DeadLetter, Failure, Payment, Status};
 use super::policy::Policy;
+use super::resolve::Resolution;
 use crate::Timestamp;
 
-/// Most refunds of one payment: they live in its row, which stores limit in size.
-pub const REFUNDS_MAX: usize = 100;
+pub use refund::REFUNDS_MAX;
 
 /// What somebody wants to happen to a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +48,8 @@ pub enum Command {
         queue: String,
         /// Which message goes.
         message_id: String,
-        /// Whether it is a refund's message, and not the charge's.
-        refund: bool,
+        /// The refund whose message it is; `None` for the charge's.
+        refund: Option<RefundId>,
         /// Class of the reason.
         class: String,
         /// The reason.
@@ -68,6 +71,15 @@ pub enum Command {
         /// Why.
         reason: Option<String>,
     },
+    /// An operator decides what nobody else can: how a payment in review ended.
+    Resolve {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// How it ended, and what that rests on.
+        resolution: Resolution,
+    },
     /// The merchant or an operator wants money given back.
     RequestRefund {
         /// The refund's name.
@@ -83,6 +95,13 @@ pub enum Command {
     StartRefund(RefundId),
     /// The provider did nothing at the first call for a refund: its key counts as never seen.
     RefundNotSent(RefundId),
+    /// The provider took a refund on, and has neither paid it out nor failed to.
+    RefundUnderWay {
+        /// Which.
+        id: RefundId,
+        /// The provider's name for it.
+        provider_id: String,
+    },
     /// The provider paid a refund out.
     RefundPaid {
         /// Which.
@@ -152,24 +171,26 @@ pub enum Refusal {
 pub fn decide(payment: &Payment, command: Command, now: Timestamp, policy: &Policy) -> Result<Decision, Refusal> {
     let mut next = Draft::new(payment, now);
     match command {
-        Command::Claim { owner, hop } => claim(&mut next, &owner, hop, policy)?,
-        Command::Approved(charge) => approved(&mut next, charge)?,
-        Command::Declined { failure, soft } => declined(&mut next, failure, soft, policy)?,
-        Command::NotApplied(failure) => attempt_ended(&mut next, &failure, AttemptState::NotApplied, EventKind::AttemptFailed)?,
-        Command::Unknown(failure) => attempt_ended(&mut next, &failure, AttemptState::Sent, EventKind::AttemptUnknown)?,
-        Command::SendToReview(failure) => review(&mut next, failure)?,
+        Command::Claim { owner, hop } => charge::claim(&mut next, &owner, hop, policy)?,
+        Command::Approved(charge) => charge::approved(&mut next, charge)?,
+        Command::Declined { failure, soft } => charge::declined(&mut next, failure, soft, policy)?,
+        Command::NotApplied(failure) => charge::attempt_ended(&mut next, &failure, AttemptState::NotApplied, EventKind::AttemptFailed)?,
+        Command::Unknown(failure) => charge::attempt_ended(&mut next, &failure, AttemptState::Sent, EventKind::AttemptUnknown)?,
+        Command::SendToReview(failure) => charge::review(&mut next, failure)?,
         Command::Bury { queue, message_id, refund, class, reason } => {
             let at = next.now;
-            bury(&mut next, DeadLetter { at, queue, message_id, class, reason }, refund)?;
+            bury(&mut next, DeadLetter { at, queue, message_id, class, reason }, refund.as_ref())?;
         }
         Command::Unbury { by, reason } => unbury(&mut next, &by, &reason, policy)?,
         Command::Redrive => redrive(&mut next, policy)?,
         Command::Cancel { by, reason } => cancel(&mut next, &by, reason.as_deref())?,
-        Command::RequestRefund { id, minor, by, reason } => request_refund(&mut next, id, minor, by, reason, policy)?,
-        Command::StartRefund(id) => start_refund(&mut next, &id)?,
-        Command::RefundNotSent(id) => refund_not_sent(&mut next, &id)?,
-        Command::RefundPaid { id, provider_id } => refund_paid(&mut next, &id, &provider_id)?,
-        Command::RefundRefused { id, failure } => refund_refused(&mut next, &id, &failure)?,
+        Command::Resolve { by, reason, resolution } => charge::resolve(&mut next, &by, &reason, resolution)?,
+        Command::RequestRefund { id, minor, by, reason } => refund::request(&mut next, id, minor, by, reason, policy)?,
+        Command::StartRefund(id) => refund::start(&mut next, &id)?,
+        Command::RefundNotSent(id) => refund::not_sent(&mut next, &id)?,
+        Command::RefundUnderWay { id, provider_id } => refund::under_way(&mut next, &id, &provider_id, policy)?,
+        Command::RefundPaid { id, provider_id } => refund::paid(&mut next, &id, &provider_id)?,
+        Command::RefundRefused { id, failure } => refund::refused(&mut next, &id, &failure)?,
     }
     Ok(next.decision)
 }
@@ -252,116 +273,19 @@ fn after(now: Timestamp, delay: SignedDuration) -> Timestamp {
     now.saturating_add(delay).unwrap_or(Timestamp::MAX)
 }
 
-fn claim(next: &mut Draft, owner: &str, hop: Value, policy: &Policy) -> Result<(), Refusal> {
-    let now = next.now;
-    let open = !next.payment().status.is_final();
-    next.require(open)?;
-    let first = next.payment().attempt.is_none();
+fn bury(next: &mut Draft, letter: DeadLetter, refund: Option<&RefundId>) -> Result<(), Refusal> {
     let payment = next.payment();
-    if let Some(lease) = payment.lease.as_ref().filter(|lease| lease.owner != owner && lease.until > now) {
-        return Err(Refusal::Leased { until: lease.until });
-    }
-    if payment.status == Status::Processing {
-        // Its message is alive: the sweeper need not send another for now.
-        payment.due_at = Some(after(now, policy.sweep_delay(payment.redrives)));
-    }
-    payment.fence = payment.fence.saturating_add(1);
-    payment.lease = Some(Lease { owner: owner.to_owned(), until: after(now, policy.lease) });
-    // A payment in review is claimed to ask the provider about it: no new attempt is made of that.
-    let attempt = match payment.attempt.take() {
-        Some(mut same) if !matches!(same.state, AttemptState::SoftDeclined) => {
-            same.calls = same.calls.saturating_add(1);
-            if same.state == AttemptState::NotApplied && !same.ambiguous {
-                // No call so far had an effect: the key is as good as new, and its window starts here.
-                same.first_sent_at = now;
-            }
-            same.ambiguous |= same.state == AttemptState::Sent;
-            same.state = AttemptState::Sent;
-            same
-        }
-        before => {
-            let number = before.map_or(1, |attempt| attempt.number.saturating_add(1));
-            let provider_key = format!("{}:{number}", payment.id);
-            Attempt { number, provider_key, first_sent_at: now, state: AttemptState::Sent, calls: 1, ambiguous: false }
-        }
-    };
-    let detail = json!({"number": attempt.number, "key": attempt.provider_key, "call": attempt.calls, "fence": payment.fence, "worker": owner.split('/').next()});
-    payment.attempt = Some(attempt);
-    if first {
-        next.event(EventKind::Queued, hop);
-    }
-    next.event(EventKind::Attempt, detail);
-    Ok(())
-}
-
-fn settle_attempt(payment: &mut Payment, state: AttemptState) {
-    if let Some(attempt) = payment.attempt.as_mut() {
-        attempt.state = state;
-    }
-}
-
-fn approved(next: &mut Draft, charge: Charge) -> Result<(), Refusal> {
-    next.end(Status::Completed)?;
-    let detail = json!({"charge_id": charge.id, "card": charge.card, "amount": next.payment().money.minor(), "currency": next.payment().money.currency()});
-    let payment = next.payment();
-    settle_attempt(payment, AttemptState::Settled);
-    payment.refundable_minor = payment.money.minor();
-    payment.charge = Some(charge);
-    payment.failure = None;
-    next.event(EventKind::Completed, detail);
-    next.tell(OutboxKind::PaymentCompleted);
-    Ok(())
-}
-
-fn declined(next: &mut Draft, failure: Failure, soft: bool, policy: &Policy) -> Result<(), Refusal> {
-    let detail = json!({"code": failure.code, "message": failure.message});
-    let again = soft && next.payment().attempt.as_ref().is_some_and(|attempt| attempt.number < policy.attempts_max);
-    if again {
-        return attempt_ended(next, &failure, AttemptState::SoftDeclined, EventKind::AttemptFailed);
-    }
-    next.end(Status::Failed)?;
-    let payment = next.payment();
-    settle_attempt(payment, AttemptState::Settled);
-    payment.failure = Some(failure);
-    next.event(EventKind::Failed, detail);
-    next.tell(OutboxKind::PaymentFailed);
-    Ok(())
-}
-
-fn attempt_ended(next: &mut Draft, failure: &Failure, state: AttemptState, kind: EventKind) -> Result<(), Refusal> {
-    let open = !next.payment().status.is_final();
-    next.require(open)?;
-    let payment = next.payment();
-    settle_attempt(payment, state);
-    payment.lease = None;
-    let number = payment.attempt.as_ref().map_or(0, |attempt| attempt.number);
-    next.event(kind, json!({"number": number, "code": failure.code, "message": failure.message}));
-    Ok(())
-}
-
-fn review(next: &mut Draft, failure: Failure) -> Result<(), Refusal> {
-    next.end(Status::Review)?;
-    let detail = json!({"code": failure.code, "message": failure.message});
-    next.payment().failure = Some(failure);
-    next.event(EventKind::Review, detail);
-    next.tell(OutboxKind::PaymentReview);
-    Ok(())
-}
-
-fn has_pending_refund(payment: &Payment) -> bool {
-    payment.refunds.iter().any(|refund| refund.state == RefundState::Pending)
-}
-
-fn bury(next: &mut Draft, letter: DeadLetter, refund: bool) -> Result<(), Refusal> {
-    let payment = next.payment();
-    let waits = if refund { has_pending_refund(payment) } else { !payment.status.is_final() };
+    let waits = if refund.is_some() { payment.has_pending_refund() } else { !payment.status.is_final() };
     // A second copy of a message that is dead already changes nothing but the sweeper's plans.
     if !waits || (payment.dead.is_some() && payment.due_at.is_none()) {
         return Err(Refusal::Nothing);
     }
     let detail = json!({"queue": letter.queue, "message_id": letter.message_id, "class": letter.class, "reason": letter.reason});
     payment.lease = None;
-    payment.due_at = None;
+    // A refund that the provider has taken on has no message to be replayed: it is still asked about.
+    if !payment.refunds.iter().any(|other| other.is_under_way() && Some(&other.id) != refund) {
+        payment.due_at = None;
+    }
     payment.dead.get_or_insert(letter);
     next.event(EventKind::DeadLettered, detail);
     next.tell(OutboxKind::PaymentDead);
@@ -374,7 +298,7 @@ fn unbury(next: &mut Draft, by: &str, reason: &str, policy: &Policy) -> Result<(
     }
     let due = after(next.now, policy.sweep_delay(0));
     let payment = next.payment();
-    if payment.status == Status::Processing || has_pending_refund(payment) {
+    if payment.status == Status::Processing || payment.has_pending_refund() {
         payment.due_at = Some(due);
     }
     next.event(EventKind::Replayed, json!({"by": by, "reason": reason}));
@@ -393,9 +317,9 @@ fn redrive(next: &mut Draft, policy: &Policy) -> Result<(), Refusal> {
     if payment.redrives >= policy.redrives_max && payment.status == Status::Processing && payment.attempt.is_some() {
         let times = payment.redrives;
         let message = format!("no definite end after {times} tries to send it again");
-        return review(next, Failure { code: "stuck".to_owned(), message });
+        return charge::review(next, Failure { code: "stuck".to_owned(), message });
     }
-    if payment.status != Status::Processing && !has_pending_refund(payment) {
+    if payment.status != Status::Processing && !payment.has_pending_refund() {
         return Err(Refusal::Nothing);
     }
     payment.redrives = payment.redrives.saturating_add(1);
@@ -414,103 +338,5 @@ fn cancel(next: &mut Draft, by: &str, reason: Option<&str>) -> Result<(), Refusa
     next.end(Status::Canceled)?;
     next.event(EventKind::Canceled, json!({"by": by, "reason": reason}));
     next.tell(OutboxKind::PaymentCanceled);
-    Ok(())
-}
-
-fn request_refund(
-    next: &mut Draft,
-    id: RefundId,
-    minor: Option<i64>,
-    by: String,
-    reason: Option<String>,
-    policy: &Policy,
-) -> Result<(), Refusal> {
-    let at = next.now;
-    let fine = matches!(next.payment().status, Status::Completed | Status::PartiallyRefunded);
-    next.require(fine)?;
-    let payment = next.payment();
-    if payment.refunds.len() >= REFUNDS_MAX {
-        return Err(Refusal::TooManyRefunds);
-    }
-    let left_minor = payment.refundable_minor;
-    let minor = minor.unwrap_or(left_minor);
-    if left_minor == 0 || minor > left_minor {
-        return Err(Refusal::RefundTooLarge { left_minor });
-    }
-    if minor <= 0 {
-        return Err(Refusal::RefundNotPositive);
-    }
-    payment.refundable_minor = left_minor.saturating_sub(minor);
-    payment.due_at = Some(after(at, policy.sweep_delay(0)));
-    payment.redrives = 0;
-    let detail = json!({"refund_id": id, "amount": minor, "currency": payment.money.currency(), "by": by, "reason": reason});
-    payment.refunds.push(Refund {
-        id: id.clone(),
-        minor,
-        reason,
-        by,
-        at,
-        state: RefundState::Pending,
-        first_sent_at: None,
-        provider_id: None,
-    });
-    next.event(EventKind::RefundRequested, detail);
-    next.tell(OutboxKind::RefundRequested).refund = Some(id);
-    Ok(())
-}
-
-fn pending_refund<'a>(payment: &'a mut Payment, id: &RefundId) -> Result<&'a mut Refund, Refusal> {
-    let pending = payment.refunds.iter_mut().find(|refund| refund.id == *id && refund.state == RefundState::Pending);
-    pending.ok_or(Refusal::NoPendingRefund)
-}
-
-fn start_refund(next: &mut Draft, id: &RefundId) -> Result<(), Refusal> {
-    let at = next.now;
-    let payment = next.payment();
-    payment.fence = payment.fence.saturating_add(1);
-    let refund = pending_refund(payment, id)?;
-    refund.first_sent_at.get_or_insert(at);
-    next.event(EventKind::Attempt, json!({"refund_id": id, "key": id}));
-    Ok(())
-}
-
-fn refund_not_sent(next: &mut Draft, id: &RefundId) -> Result<(), Refusal> {
-    pending_refund(next.payment(), id)?.first_sent_at = None;
-    next.event(EventKind::AttemptFailed, json!({"refund_id": id}));
-    Ok(())
-}
-
-fn close_refund(next: &mut Draft, kind: OutboxKind, id: &RefundId) {
-    let payment = next.payment();
-    if !has_pending_refund(payment) {
-        payment.due_at = None;
-        payment.dead = None;
-    }
-    next.tell(kind).refund = Some(id.clone());
-}
-
-fn refund_paid(next: &mut Draft, id: &RefundId, provider_id: &str) -> Result<(), Refusal> {
-    let payment = next.payment();
-    let refund = pending_refund(payment, id)?;
-    refund.state = RefundState::Succeeded;
-    refund.provider_id = Some(provider_id.to_owned());
-    let minor = refund.minor;
-    let status = if payment.refunded_minor() == payment.money.minor() { Status::Refunded } else { Status::PartiallyRefunded };
-    let may = payment.status.may_become(status);
-    payment.status = status;
-    next.require(may)?;
-    next.event(EventKind::RefundSucceeded, json!({"refund_id": id, "amount": minor, "provider_id": provider_id}));
-    close_refund(next, OutboxKind::RefundSucceeded, id);
-    Ok(())
-}
-
-fn refund_refused(next: &mut Draft, id: &RefundId, failure: &Failure) -> Result<(), Refusal> {
-    let payment = next.payment();
-    let refund = pending_refund(payment, id)?;
-    refund.state = RefundState::Failed;
-    let minor = refund.minor;
-    payment.refundable_minor = payment.refundable_minor.saturating_add(minor);
-    next.event(EventKind::RefundFailed, json!({"refund_id": id, "amount": minor, "code": failure.code, "message": failure.message}));
-    close_refund(next, OutboxKind::RefundFailed, id);
     Ok(())
 }
