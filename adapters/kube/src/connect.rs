@@ -30,7 +30,8 @@ impl KubeRollouts {
         let config = tuned(config.map_err(|error| unreadable(cluster_name, &place, error))?);
         // Credentials may come from a command that has to be run: not on a thread that others wait for.
         let client = tokio::task::spawn_blocking(move || Client::try_from(config)).await;
-        let client = client.map_err(|error| PortError::because(ErrorKind::Unavailable, format!("cluster {cluster_name}: no client"), error))?;
+        let client =
+            client.map_err(|error| PortError::because(ErrorKind::Unavailable, format!("cluster {cluster_name}: no client"), error))?;
         let denied = |error| {
             let message = format!("cluster {cluster_name}: the credentials of context {context} cannot be had; sign in again");
             PortError::because(ErrorKind::Denied, message, error)

@@ -5,7 +5,10 @@
 //! Both read the same objects of `argoproj.io/v1alpha1` into what they mean.
 
 mod api;
+mod argocd;
 mod connect;
+#[cfg(feature = "eks")]
+pub mod eks;
 mod execute;
 mod images;
 mod related;
@@ -14,4 +17,5 @@ mod watch;
 mod wire;
 
 pub use api::Timing;
+pub use argocd::{ArgoCdRollouts, argo_cd_can};
 pub use rollouts::KubeRollouts;

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use futures::future::try_join3;
 use payops_core::domain::rollout::{AnalysisRun, Experiment, Pod, Related, ReplicaSet, Rollout};
-use payops_core::port::PortResult;
 use payops_core::port::Depth;
+use payops_core::port::PortResult;
 use serde_json::Value;
 
 use crate::api::Api;

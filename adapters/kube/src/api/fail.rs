@@ -138,7 +138,7 @@ fn is_auth(error: &(dyn Error + 'static)) -> bool {
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| Error::source(*error))
 }
 
 /// A server's message in one line, cut off.
@@ -180,7 +180,11 @@ mod tests {
     fn a_time_out_of_a_write_is_ambiguous() {
         let kind = |writes| Failure { what: String::new(), writes, cause: Cause::TimedOut(Duration::from_secs(10)) }.kind();
         assert_eq!((kind(false), kind(true)), (ErrorKind::Unavailable, ErrorKind::Ambiguous));
-        let error = PortError::from(Failure { what: "cluster prod: list rollouts".to_owned(), writes: false, cause: Cause::TimedOut(Duration::from_secs(10)) });
+        let error = PortError::from(Failure {
+            what: "cluster prod: list rollouts".to_owned(),
+            writes: false,
+            cause: Cause::TimedOut(Duration::from_secs(10)),
+        });
         assert_eq!(error.to_string(), "cluster prod: list rollouts: no answer within 10 s");
     }
 

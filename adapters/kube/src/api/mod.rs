@@ -115,7 +115,16 @@ impl Api {
         Failure { what: format!("cluster {}: {verb}", self.cluster), writes, cause }
     }
 
+    /// Sends; once more when who asks was not believed: it had no effect, and a token that has run
+    /// out is renewed by then.
     async fn send(&self, send: &Send, path: &str) -> Result<Response<Body>, Cause> {
+        match self.send_once(send, path).await {
+            Err(Cause::Answer { code: 401, .. }) => self.send_once(send, path).await,
+            other => other,
+        }
+    }
+
+    async fn send_once(&self, send: &Send, path: &str) -> Result<Response<Body>, Cause> {
         let (method, body) = send.parts();
         let mut request = Request::builder().method(method).uri(path).header(ACCEPT, "application/json");
         let mut bytes = Vec::new();

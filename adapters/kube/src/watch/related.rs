@@ -6,8 +6,8 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::{BoxStream, SelectAll, select_all, unfold};
 use payops_core::domain::rollout::Rollout;
-use payops_core::port::PortResult;
 use payops_core::port::Depth;
+use payops_core::port::PortResult;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
@@ -128,9 +128,8 @@ impl RelatedWatch {
         if selector == self.pods_of {
             return;
         }
-        self.pods = selector
-            .clone()
-            .map(|selector| stream(Source::new(&self.api, Kind::Pods, Some(&self.namespace), Some(selector)), Kind::Pods));
+        self.pods =
+            selector.clone().map(|selector| stream(Source::new(&self.api, Kind::Pods, Some(&self.namespace), Some(selector)), Kind::Pods));
         self.pods_of = selector;
     }
 }

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn what_is_none() {
-        for bad in [json!("5x"), json!("m"), json!("5m 3s"), json!(""), json!("."), json!("1.2.3s"), json!(true), json!({}), json!("5min")] {
+        for bad in [json!("5x"), json!("m"), json!("5m 3s"), json!(""), json!("."), json!("1.2.3s"), json!(true), json!({}), json!("5min")]
+        {
             check(&bad, None);
         }
         check(&json!("99999999999999999999999999999999999999999h"), None);

@@ -264,9 +264,18 @@ mod tests {
         check_damage(&json!("a rollout"), "cannot be read: object");
         check_damage(&json!([1, 2]), "cannot be read: object");
         check_damage(&json!({"status": "Healthy"}), "cannot be read: status");
-        check_damage(&json!({"status": {"phase": 3, "observedGeneration": "1"}, "metadata": {"generation": 9}}), "cannot be read: status.phase");
-        check_damage(&json!({"spec": {"strategy": {"canary": {"steps": {}}}}, "status": {"phase": "Healthy"}}), "cannot be read: canary.steps");
-        check_damage(&json!({"spec": {"strategy": {"canary": {"steps": ["pause"]}}}, "status": {"phase": "Healthy"}}), "cannot be read: steps");
+        check_damage(
+            &json!({"status": {"phase": 3, "observedGeneration": "1"}, "metadata": {"generation": 9}}),
+            "cannot be read: status.phase",
+        );
+        check_damage(
+            &json!({"spec": {"strategy": {"canary": {"steps": {}}}}, "status": {"phase": "Healthy"}}),
+            "cannot be read: canary.steps",
+        );
+        check_damage(
+            &json!({"spec": {"strategy": {"canary": {"steps": ["pause"]}}}, "status": {"phase": "Healthy"}}),
+            "cannot be read: steps",
+        );
         let mut damaged = fixture::rollout();
         damaged["status"]["pauseConditions"] = json!(7);
         let read = rollout(&damaged);
