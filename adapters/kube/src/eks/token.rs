@@ -111,8 +111,8 @@ mod tests {
             "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15\
              &X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20261122%2Feu-west-1%2Fsts%2Faws4_request\
              &X-Amz-Date=20261122T061218Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host%3Bx-k8s-aws-id\
-             &X-Amz-Security-Token=FwoGZX%2Ftok%2Ben%3D%3D\
-             &X-Amz-Signature=fb2cdfa1e0285d369e9b5db10516f74cd1760fcfa12290c44d4c6dd53234bfbb"
+             &X-Amz-Signature=fb2cdfa1e0285d369e9b5db10516f74cd1760fcfa12290c44d4c6dd53234bfbb\
+             &X-Amz-Security-Token=FwoGZX%2Ftok%2Ben%3D%3D"
         );
     }
 
