@@ -148,6 +148,8 @@ pub struct Rollout {
     pub uid: String,
     /// Names this state of the object; a decision is bound to it.
     pub resource_version: String,
+    /// Counts changes of its spec; 0 when that is not known.
+    pub generation: u64,
     /// When it was made.
     pub created_at: Option<Timestamp>,
     /// The revision, counted by the controller.
@@ -368,5 +370,33 @@ impl Rollout {
     #[must_use]
     pub fn pause_left(&self, now: Timestamp) -> Option<SignedDuration> {
         Some(self.resumes_at()?.duration_since(now).max(SignedDuration::ZERO))
+    }
+}
+
+impl Rollout {
+    /// What is different in `later`, in words that tell an operator what somebody else did.
+    #[must_use]
+    pub fn changes(&self, later: &Self) -> Vec<String> {
+        let mut out = Vec::new();
+        let mut changed = |name: &str, was: String, is: String| {
+            if was != is {
+                out.push(format!("{name} {was} → {is}"));
+            }
+        };
+        let step = |rollout: &Self| rollout.step_index.map_or_else(|| "none".to_owned(), |index| index.saturating_add(1).to_string());
+        let or_none = |text: &str| if text.is_empty() { "none".to_owned() } else { text.to_owned() };
+        let pauses = |rollout: &Self| or_none(&rollout.pauses.iter().map(|pause| pause.reason.as_str()).collect::<Vec<_>>().join(" "));
+        let images = |rollout: &Self| or_none(&rollout.images.iter().map(|image| image.image.as_str()).collect::<Vec<_>>().join(" "));
+        changed("phase", self.phase().0.as_str().to_owned(), later.phase().0.as_str().to_owned());
+        changed("step", step(self), step(later));
+        changed("pause", pauses(self), pauses(later));
+        changed("set weight", self.weights().set.to_string(), later.weights().set.to_string());
+        changed("images", images(self), images(later));
+        changed("aborted", self.aborted.to_string(), later.aborted.to_string());
+        changed("full promotion", self.promoting_full.to_string(), later.promoting_full.to_string());
+        changed("paused by hand", self.spec_paused.to_string(), later.spec_paused.to_string());
+        let pods = |rollout: &Self| format!("{} updated {} available", rollout.replicas.updated, rollout.replicas.available);
+        changed("pods", pods(self), pods(later));
+        out
     }
 }
