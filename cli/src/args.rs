@@ -106,6 +106,9 @@ pub(crate) enum Command {
     /// Dead letters: what died, why, and sending it again
     #[command(subcommand)]
     Dlq(commands::dlq::DlqCommand),
+    /// Rollouts: what they wait for, and steering canaries
+    #[command(subcommand)]
+    Rollout(commands::rollout::RolloutCommand),
     /// Where settings come from
     #[command(subcommand)]
     Config(commands::config::ConfigCommand),

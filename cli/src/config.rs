@@ -12,6 +12,10 @@
 //! bus = "payops"
 //! queues = { prefix = "preprod-" }
 //!
+//! [[environments.preprod.clusters]]
+//! name = "preprod-1"
+//! eks = "payops-preprod"
+//!
 //! [environments.laptop]
 //! kind = "embedded"
 //! data_dir = "/var/lib/payops"
@@ -98,8 +102,32 @@ pub(crate) struct Aws {
     pub(crate) api_key_env: Option<String>,
     /// The sender of mails.
     pub(crate) from_address: Option<String>,
+    /// Its clusters.
+    #[serde(default)]
+    pub(crate) clusters: Vec<ClusterConfig>,
     /// Whether writes ask twice, as in `prod`.
     pub(crate) protected: Option<bool>,
+}
+
+/// A cluster, and how it is reached: by one of `eks`, `context` or `argocd_url`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClusterConfig {
+    /// What it is called here.
+    pub(crate) name: String,
+    /// Its name in EKS: reached without a kubeconfig.
+    pub(crate) eks: Option<String>,
+    /// A context of a kubeconfig.
+    pub(crate) context: Option<String>,
+    /// The kubeconfig; else KUBECONFIG, else the user's own.
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Where Argo CD is.
+    pub(crate) argocd_url: Option<String>,
+    /// Name of the environment variable that holds a token for it.
+    pub(crate) argocd_token_env: Option<String>,
+    /// Namespaces to look into when the whole cluster may not be listed.
+    #[serde(default)]
+    pub(crate) namespaces: Vec<String>,
 }
 
 /// What the queues are called in AWS.

@@ -2,6 +2,7 @@
 //! environments.
 
 use std::future::Future;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use payops_core::domain::audit::AuditEntry;
@@ -66,10 +67,7 @@ impl Context {
 
     /// The ports of an environment.
     pub(crate) async fn open(&self, target: &EnvTarget, access: Access) -> CliResult<Ports> {
-        match &target.target {
-            Target::Embedded { data_dir, name } => local::open(data_dir, name, access).await,
-            Target::Aws(aws) => Box::pin(aws::open(&target.name, aws)).await,
-        }
+        Box::pin(open(target, access)).await
     }
 
     /// Asks every environment that was named, one after the other; a failure of one does not
@@ -117,11 +115,8 @@ impl Context {
 
     /// Where records of an environment's operations are kept: beside its data, or with the
     /// user's own state.
-    pub(crate) fn records_dir(&self, target: &EnvTarget) -> std::path::PathBuf {
-        match &target.target {
-            Target::Embedded { data_dir, .. } => data_dir.clone(),
-            Target::Aws(_) => self.settings.state_dir.clone(),
-        }
+    pub(crate) fn records_dir(&self, target: &EnvTarget) -> PathBuf {
+        records_dir(&self.settings, target)
     }
 
     /// Ends `work` early when somebody interrupts: for commands that leave nothing half done.
@@ -131,6 +126,23 @@ impl Context {
             done = work => done,
             () = self.stop.cancelled() => Err(CliError::interrupted()),
         }
+    }
+}
+
+/// The ports of an environment.
+pub(crate) async fn open(target: &EnvTarget, access: Access) -> CliResult<Ports> {
+    match &target.target {
+        Target::Embedded { data_dir, name } => local::open(data_dir, name, access).await,
+        Target::Aws(aws) => Box::pin(aws::open(&target.name, aws)).await,
+    }
+}
+
+/// Where records of an environment's operations are kept: beside its data, or with the user's
+/// own state.
+pub(crate) fn records_dir(settings: &Settings, target: &EnvTarget) -> PathBuf {
+    match &target.target {
+        Target::Embedded { data_dir, .. } => data_dir.clone(),
+        Target::Aws(_) => settings.state_dir.clone(),
     }
 }
 

@@ -92,6 +92,21 @@ impl CliError {
         out
     }
 
+    /// The same as a port's failure, for what asks through a port.
+    pub(crate) fn into_port(self) -> PortError {
+        let kind = match self.exit {
+            Exit::NotAuthenticated | Exit::Refused => ErrorKind::Denied,
+            Exit::RateLimited => ErrorKind::Throttled,
+            Exit::NotFound => ErrorKind::NotFound,
+            Exit::Usage => ErrorKind::Permanent,
+            _ => ErrorKind::Unavailable,
+        };
+        let hint = self.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let mut out = PortError::new(kind, format!("{}{hint}", self.message));
+        out.source = self.source;
+        out
+    }
+
     /// Writing our output failed. A closed pipe (`| head`) is no failure.
     pub(crate) fn output(error: std::io::Error) -> Self {
         let quiet = error.kind() == std::io::ErrorKind::BrokenPipe;

@@ -5,6 +5,7 @@ mod api;
 mod args;
 mod audit;
 mod aws;
+mod clusters;
 mod commands;
 mod config;
 mod context;
@@ -110,6 +111,7 @@ async fn dispatch(context: &Context, command: Command) -> CliResult<Exit> {
         Command::Payment(command) => Box::pin(commands::payment::run(context, command)).await,
         Command::Queue(command) => context.interruptible(commands::queue::run(context, command)).await,
         Command::Dlq(command) => Box::pin(commands::dlq::run(context, command)).await,
+        Command::Rollout(command) => Box::pin(commands::rollout::run(context, command)).await,
         Command::Config(command) => commands::config::run(context, &command),
         Command::Completions { shell } => commands::shell::completions(shell),
         Command::Man { dir } => commands::shell::man(dir.as_deref()),

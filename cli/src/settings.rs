@@ -132,6 +132,17 @@ impl Settings {
         Ok(out)
     }
 
+    /// The environments that were named; when nobody named any, all that there are.
+    pub(crate) fn all_targets(&self) -> CliResult<Vec<EnvTarget>> {
+        let named = matches!(&self.envs, Ok(Sourced { origin: Origin::Flag(_) | Origin::Variable(_), .. }));
+        if named {
+            return self.targets();
+        }
+        let declared = self.declared();
+        let names = if declared.is_empty() { EMBEDDED.map(str::to_owned).to_vec() } else { declared };
+        names.iter().map(|name| self.target(name)).collect()
+    }
+
     /// The one environment asked for; a write goes to one only.
     pub(crate) fn one_target(&self) -> CliResult<EnvTarget> {
         let mut targets = self.targets()?;
@@ -280,6 +291,14 @@ mod tests {
         assert!(!named.protected);
         let undeclared = settings(&with_env(&["test"]), &[], Some(TWO)).expect("settings").targets();
         assert_eq!(undeclared.expect_err("refused").exit.code(), 2);
+    }
+
+    #[test]
+    fn all_environments_are_meant_when_nobody_names_one() {
+        let names = |settings: Settings| settings.all_targets().expect("targets").into_iter().map(|target| target.name).collect::<Vec<_>>();
+        assert_eq!(names(settings(&Global::default(), &[], None).expect("settings")), EMBEDDED);
+        assert_eq!(names(settings(&Global::default(), &[], Some(TWO)).expect("settings")), ["lab", "prod"]);
+        assert_eq!(names(settings(&with_env(&["test"]), &[], None).expect("settings")), ["test"]);
     }
 
     #[test]

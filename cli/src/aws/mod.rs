@@ -17,7 +17,7 @@ pub(crate) async fn open(name: &str, _: &Aws) -> CliResult<Ports> {
 }
 
 #[cfg(feature = "aws")]
-pub(crate) use with_aws::open;
+pub(crate) use with_aws::{checked_config, open};
 
 #[cfg(feature = "aws")]
 mod with_aws {
@@ -50,8 +50,7 @@ mod with_aws {
         let table = needed(name, "table", aws.table.as_ref())?;
         let bucket = needed(name, "bucket", aws.bucket.as_ref())?;
         let bus = needed(name, "bus", aws.bus.as_ref())?;
-        let config = sdk_config(aws).await;
-        check_account(name, account, &config).await?;
+        let config = checked_config(name, aws).await?;
         let clients = Clients::new(&config);
         let random: Arc<dyn Random> = Arc::new(OsRandom);
         let store = Arc::new(DynamoStore::new(clients.dynamo.clone(), table.clone(), random.clone()));
@@ -69,6 +68,14 @@ mod with_aws {
             random,
             policy: Policy::default(),
         })
+    }
+
+    /// The SDK's configuration of an environment, once STS has said that it is of its account.
+    pub(crate) async fn checked_config(name: &str, aws: &Aws) -> CliResult<SdkConfig> {
+        let account = needed(name, "account_id", aws.account_id.as_ref())?;
+        let config = sdk_config(aws).await;
+        check_account(name, account, &config).await?;
+        Ok(config)
     }
 
     fn needed<'a>(name: &str, field: &str, value: Option<&'a String>) -> CliResult<&'a String> {

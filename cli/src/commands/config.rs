@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use serde::Serialize;
 
+use crate::clusters::reached;
 use crate::config::{Aws, Environment};
 use crate::context::Context;
 use crate::error::CliResult;
@@ -119,6 +120,7 @@ fn fields(environment: &Environment) -> Vec<(&'static str, String)> {
                 ("from_address", aws.from_address.clone()),
                 ("protected", flag(aws.protected)),
             ]);
+            pairs.extend(aws.clusters.iter().map(|cluster| ("clusters", Some(format!("{}: {}", cluster.name, reached(cluster))))));
             pairs
         }
     };

@@ -5,6 +5,7 @@ pub(crate) mod dlq;
 pub(crate) mod local;
 pub(crate) mod payment;
 pub(crate) mod queue;
+pub(crate) mod rollout;
 pub(crate) mod shell;
 
 use payops_core::domain::id::PaymentId;

@@ -1,0 +1,224 @@
+//! Steering a rollout: plan, show, ask, record, execute. Each action is bound to the state that
+//! was shown: if anything moved since, nothing is done and the difference is told.
+
+use clap::Args;
+use payops_core::domain::rollout::{Action, ImageChange, Plan, Rollout, plan};
+use payops_core::port::{Depth, Executed};
+use serde::Serialize;
+
+use super::RolloutCommand;
+use super::find::{self, Found, WhichArgs};
+use super::view::RolloutRow;
+use crate::context::Context;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::output::{Cell, Document, Look, Tone, details};
+use crate::safety::{self, Act};
+
+/// What every action takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NameArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+    #[command(flatten)]
+    consent: ConsentArgs,
+}
+
+/// Whether it is done at once.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ConsentArgs {
+    /// Do not ask; where writes are protected this needs --reason
+    #[arg(long)]
+    yes: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// `payops rollout promote`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PromoteArgs {
+    #[command(flatten)]
+    name: NameArgs,
+    /// Pass over all steps, pauses and analysis
+    #[arg(long)]
+    full: bool,
+}
+
+/// `payops rollout undo`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct UndoArgs {
+    #[command(flatten)]
+    name: NameArgs,
+    /// Which revision; the one before the current when left out
+    #[arg(long, value_name = "N")]
+    to_revision: Option<u64>,
+}
+
+/// `payops rollout set-image`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SetImageArgs {
+    #[command(flatten)]
+    name: NameArgs,
+    /// CONTAINER=IMAGE, `*=IMAGE` for all containers
+    #[arg(required = true, value_name = "CONTAINER=IMAGE", value_parser = image)]
+    images: Vec<ImageChange>,
+}
+
+/// `payops rollout terminate`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TerminateArgs {
+    #[command(flatten)]
+    name: NameArgs,
+    /// The analysis run
+    #[arg(long, value_name = "NAME", required_unless_present = "experiment", conflicts_with = "experiment")]
+    analysis: Option<String>,
+    /// The experiment
+    #[arg(long, value_name = "NAME")]
+    experiment: Option<String>,
+}
+
+fn image(text: &str) -> Result<ImageChange, String> {
+    match text.split_once('=') {
+        Some((container, image)) if !container.is_empty() && !image.is_empty() && !image.contains(char::is_whitespace) => {
+            Ok(ImageChange { container: container.to_owned(), image: image.to_owned() })
+        }
+        _ => Err("write CONTAINER=IMAGE, such as api=registry.example/payments:1.9.0".to_owned()),
+    }
+}
+
+/// What an action came to.
+#[derive(Clone, Debug, Serialize)]
+struct Outcome {
+    /// `promote`, `abort`, …
+    action: &'static str,
+    /// `done`, `planned` (with `--dry-run`), or `moved`: somebody was faster and nothing was done.
+    outcome: &'static str,
+    now: String,
+    after: String,
+    warnings: Vec<String>,
+    /// The same with kubectl.
+    same_as: String,
+    resource_version: String,
+    /// The rollout as the cluster answered it.
+    rollout: RolloutRow,
+}
+
+impl Document for Outcome {
+    fn human(&self, look: &Look) -> String {
+        let mut pairs = vec![
+            ("action", Some(Cell::from(self.action))),
+            ("outcome", Some(Cell::toned(self.outcome, if self.outcome == "moved" { Tone::Bad } else { Tone::Good }))),
+            ("now", Some(Cell::from(&self.now))),
+            ("after", Some(Cell::from(&self.after))),
+        ];
+        pairs.extend(self.warnings.iter().map(|warning| ("warning", Some(Cell::toned(warning, Tone::Warn)))));
+        pairs.push(("same as", Some(Cell::toned(&self.same_as, Tone::Dim))));
+        details(look, pairs)
+    }
+}
+
+/// Runs an action.
+pub(super) async fn run(context: &Context, command: RolloutCommand) -> CliResult<Exit> {
+    let (name, action) = match command {
+        RolloutCommand::Promote(args) => (args.name, if args.full { Action::PromoteFull } else { Action::Promote }),
+        RolloutCommand::Skip(args) => (args, Action::Skip),
+        RolloutCommand::Abort(args) => (args, Action::Abort),
+        RolloutCommand::Retry(args) => (args, Action::Retry),
+        RolloutCommand::Pause(args) => (args, Action::Pause),
+        RolloutCommand::Resume(args) => (args, Action::Resume),
+        RolloutCommand::Restart(args) => (args, Action::Restart { at: whole_second(Context::now()) }),
+        RolloutCommand::Undo(args) => (args.name, Action::Undo { revision: args.to_revision }),
+        RolloutCommand::SetImage(args) => (args.name, Action::SetImage(args.images)),
+        RolloutCommand::Terminate(TerminateArgs { name, analysis: Some(run), .. }) => (name, Action::TerminateAnalysis { name: run }),
+        RolloutCommand::Terminate(TerminateArgs { name, experiment: Some(run), .. }) => (name, Action::TerminateExperiment { name: run }),
+        _ => return Err(CliError::usage("this changes nothing")),
+    };
+    let found = context.interruptible(find::one(context, &name.which)).await?;
+    let plan = context.interruptible(planned(&found, action)).await?;
+    if name.consent.dry_run {
+        context.printer.document(&outcome(&found, &plan, "planned", &found.rollout))?;
+        return Ok(Exit::Done);
+    }
+    execute(context, &found, &plan, name.consent.yes).await
+}
+
+/// Kubernetes keeps whole seconds.
+fn whole_second(at: jiff::Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+async fn planned(found: &Found, action: Action) -> CliResult<Plan> {
+    if !found.rollouts.can(&action) {
+        return Err(CliError::refused(format!("{} cannot {} a rollout", found.rollouts.driver(), action.as_str()))
+            .hint("reach the cluster itself, by kubeconfig or EKS, to do that"));
+    }
+    let related = found.rollouts.related(&found.rollout, Depth::Runs).await;
+    let related = related.map_err(|error| CliError::port(format!("what belongs to {} could not be read", found.rollout.key), error))?;
+    plan(action, &found.rollout, Some(&related)).map_err(|refusal| CliError::refused(refusal.why).hint(refusal.instead))
+}
+
+async fn execute(context: &Context, found: &Found, plan: &Plan, yes: bool) -> CliResult<Exit> {
+    let target = &found.target;
+    context.talk.say(format!("{} {} in {}", plan.action.as_str(), plan.key, target.name.to_uppercase()));
+    context.talk.say(format!("  now       {}\n  after     {}", plan.now, plan.after));
+    for warning in &plan.warnings {
+        context.talk.warn(format!("  warning   {warning}"));
+    }
+    context.talk.say(format!("  bound to  resourceVersion {}\n  same as   {}", plan.resource_version, plan.same_as));
+    let reason = safety::reason(context, target)?;
+    let what = format!("{} {}", plan.action.as_str(), plan.key);
+    safety::confirm(context, target, &Act { what: &what, typed: &plan.key.name, yes, always: false })?;
+    context.record(target, &format!("rollout {}", plan.action.as_str()), Some(&plan.key.to_string()), reason.as_deref())?;
+    // From here on it is not interrupted: what was sent is waited for.
+    let executed = found.rollouts.execute(plan).await;
+    let executed = executed.map_err(|error| CliError::port(format!("{what} did not succeed"), error))?;
+    match executed {
+        Executed::Done(rollout) => {
+            context.printer.document(&outcome(found, plan, "done", &rollout))?;
+            Ok(Exit::Done)
+        }
+        Executed::Moved(rollout) => {
+            context.printer.document(&outcome(found, plan, "moved", &rollout))?;
+            let message = format!("nothing was done: {} moved in between: {}", plan.key, changes(&found.rollout, &rollout));
+            Err(CliError::failed(message).hint("look at it again, then decide again"))
+        }
+        Executed::Partly { done, now } => {
+            context.printer.document(&outcome(found, plan, "partly", &now))?;
+            let message =
+                format!("{done} of {} changes were made, then {} moved: {}", plan.calls.len(), plan.key, changes(&found.rollout, &now));
+            Err(CliError::new(Exit::Partial, message).hint("look at it again, then decide again"))
+        }
+        Executed::Gone => Err(CliError::not_found(format!("{} is gone", plan.key)).hint("payops rollout list shows what there is")),
+    }
+}
+
+fn outcome(found: &Found, plan: &Plan, outcome: &'static str, rollout: &Rollout) -> Outcome {
+    Outcome {
+        action: plan.action.as_str(),
+        outcome,
+        now: plan.now.clone(),
+        after: plan.after.clone(),
+        warnings: plan.warnings.clone(),
+        same_as: plan.same_as.clone(),
+        resource_version: rollout.resource_version.clone(),
+        rollout: RolloutRow::new(found.rollouts.cluster(), rollout),
+    }
+}
+
+/// What is different, in words.
+fn changes(was: &Rollout, is: &Rollout) -> String {
+    let changes = was.changes(is);
+    if changes.is_empty() { "only its metadata".to_owned() } else { changes.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_read() {
+        assert_eq!(image("api=r/p:1"), Ok(ImageChange { container: "api".into(), image: "r/p:1".into() }));
+        assert!(image("api").is_err() && image("=x").is_err() && image("api=").is_err() && image("api=a b").is_err());
+    }
+}

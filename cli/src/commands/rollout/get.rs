@@ -1,0 +1,181 @@
+//! `payops rollout get`: one rollout as a tree; `--watch` follows it.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use payops_core::domain::rollout::Rollout;
+use payops_core::port::{Depth, Rollouts};
+
+use super::find::{self, WhichArgs};
+use super::view::{AnalysisView, PodView, ReplicaSetView, RolloutView, phase_cell, run_glyph, step_text};
+use super::wait::{self, Until};
+use crate::context::Context;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::output::{Cell, Document, Look, Tone, details};
+
+/// `payops rollout get`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GetArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+    /// Leave pods out
+    #[arg(long)]
+    no_pods: bool,
+    /// Show it again whenever it changes
+    #[arg(short, long)]
+    watch: bool,
+    /// With --watch: end when it is so; exit 1 when it is degraded instead
+    #[arg(long, value_enum, requires = "watch")]
+    until: Option<Until>,
+}
+
+/// Runs the command.
+pub(crate) async fn run(context: &Context, args: &GetArgs) -> CliResult<Exit> {
+    let found = find::one(context, &args.which).await?;
+    let depth = if args.no_pods { Depth::Runs } else { Depth::Pods };
+    let (env, rollouts) = (found.target.name.as_str(), &*found.rollouts);
+    if !args.watch {
+        let view = view(env, rollouts, &found.rollout, depth).await?;
+        context.printer.document(&view)?;
+        return Ok(Exit::Done);
+    }
+    follow(context, args, env, rollouts, &found.rollout, depth).await
+}
+
+async fn view(env: &str, rollouts: &dyn Rollouts, rollout: &Rollout, depth: Depth) -> CliResult<RolloutView> {
+    let related = rollouts.related(rollout, depth).await;
+    let related = related.map_err(|error| CliError::port(format!("what belongs to {} could not be read", rollout.key), error))?;
+    Ok(RolloutView::new(env, rollouts.cluster(), rollout, &related))
+}
+
+/// Prints the rollout whenever it changed, until it is what is waited for.
+async fn follow(context: &Context, args: &GetArgs, env: &str, rollouts: &dyn Rollouts, rollout: &Rollout, depth: Depth) -> CliResult<Exit> {
+    let (changes, mut changed) = tokio::sync::watch::channel(rollout.clone());
+    let until = args.until;
+    let watching = wait::watch(
+        context,
+        rollouts,
+        &rollout.key,
+        |rollout| drop(changes.send(rollout.clone())),
+        move |rollout| until.and_then(|until| wait::reached(rollout.phase().0, until)),
+    );
+    let printing = async {
+        loop {
+            let rollout = changed.borrow_and_update().clone();
+            let view = view(env, rollouts, &rollout, depth).await?;
+            let value = serde_json::to_value(&view).unwrap_or_default();
+            let rule = "─".repeat(40);
+            let look = Look { now: Context::now(), ..context.printer.look.clone() };
+            context.printer.stream(&value, &format!("{}{rule}\n", view.human(&look)))?;
+            if changed.changed().await.is_err() {
+                return Ok(());
+            }
+        }
+    };
+    tokio::select! {
+        ended = watching => {
+            let (exit, rollout) = ended?;
+            let view = view(env, rollouts, &rollout, depth).await?;
+            context.printer.stream(&serde_json::to_value(&view).unwrap_or_default(), &view.human(&context.printer.look))?;
+            Ok(exit)
+        }
+        printed = printing => printed.map(|()| Exit::Done),
+    }
+}
+
+impl Document for RolloutView {
+    fn human(&self, look: &Look) -> String {
+        let row = &self.row;
+        let observed = row.weight_observed.map_or_else(|| "unknown".to_owned(), |observed| format!("{observed} %"));
+        let waits = row.waiting_why.map(|why| Cell::toned(format!("a human: {why}"), Tone::Bad));
+        let resumes = row.resumes_at.map(|at| Cell::from(format!("time: goes on at {at}")));
+        let mut out = details(
+            look,
+            [
+                ("rollout", Some(Cell::from(format!("{}/{}", row.namespace, row.name)))),
+                ("where", Some(Cell::from(format!("{}, cluster {}", self.env, row.cluster)))),
+                ("phase", Some(phase_cell(row.phase))),
+                ("message", Some(&row.message).filter(|message| !message.is_empty()).map(Cell::from)),
+                ("waits for", waits.or(resumes)),
+                ("step", step_text(row.step, row.steps).map(Cell::from)),
+                ("weight", Some(Cell::from(format!("desired {} %, set {} %, observed {observed}", row.weight_desired, row.weight_set)))),
+                (
+                    "pods",
+                    Some(Cell::from(format!(
+                        "{} wanted, {} updated, {} ready, {} available",
+                        row.replicas, row.updated, row.ready, row.available
+                    ))),
+                ),
+                ("images", Some(Cell::from(row.images.join(" ")))),
+            ],
+        );
+        self.steps_text(&mut out);
+        for set in &self.replica_sets {
+            set_text(set, look, &mut out);
+        }
+        for run in &self.analysis_runs {
+            run_text(run, look, &mut out);
+        }
+        for run in &self.experiments {
+            let _ = writeln!(out, "experiment {} {} {}", run.name, run_glyph(run.phase).0, run.phase);
+        }
+        out
+    }
+}
+
+impl RolloutView {
+    fn steps_text(&self, out: &mut String) {
+        if self.steps_detail.is_empty() {
+            return;
+        }
+        let glyph = |state: &str| match state {
+            "done" => "✔",
+            "current" => "◐",
+            "failed" => "✖",
+            _ => "○",
+        };
+        let steps: Vec<String> = self.steps_detail.iter().map(|step| format!("{} {}", glyph(step.state), step.step)).collect();
+        let _ = writeln!(out, "\nsteps  {}", steps.join(" ─ "));
+    }
+}
+
+fn set_text(set: &ReplicaSetView, look: &Look, out: &mut String) {
+    let revision = set.revision.map(|revision| revision.to_string()).unwrap_or_default();
+    let _ =
+        writeln!(out, "\nrevision {revision} {}  {}/{} ready  {}  {}", set.role, set.ready, set.desired, set.name, set.images.join(" "));
+    for pod in &set.pods {
+        let PodView { name, status, ready, containers, restarts, created_at, .. } = pod;
+        let age = created_at.map(|at| look.ago(at)).unwrap_or_default();
+        let restarts = if *restarts > 0 { format!("  {restarts} restarts") } else { String::new() };
+        let _ = writeln!(out, "  □ {name}  {status}  {ready}/{containers}  {age}{restarts}");
+    }
+}
+
+fn run_text(run: &AnalysisView, look: &Look, out: &mut String) {
+    let place = run.step_index.map(|index| format!(" {}", index.saturating_add(1))).unwrap_or_default();
+    let age = run.created_at.map(|at| look.ago(at)).unwrap_or_default();
+    let _ = writeln!(out, "\nanalysis {} ({}{place})  {} {}  {age}", run.name, run.kind, run_glyph(run.phase).0, run.phase);
+    if !run.message.is_empty() {
+        let _ = writeln!(out, "  {}", run.message);
+    }
+    if let Some(suspicion) = run.suspicion {
+        let _ = writeln!(out, "  warning: {suspicion}");
+    }
+    for metric in &run.metrics {
+        let values: Vec<String> = metric.measurements.iter().map(|taken| format!("{} {}", run_glyph(taken.phase).0, taken.value)).collect();
+        let condition = metric.success_condition.as_deref().or(metric.failure_condition.as_deref()).unwrap_or("no condition");
+        let of = metric.count.map(|count| format!(" of {count}")).unwrap_or_default();
+        let dry = if metric.dry_run { ", dry run" } else { "" };
+        let _ = writeln!(
+            out,
+            "  {}  {}  {}{of} measured, {} of {} failures allowed{dry}  {}",
+            metric.name,
+            values.join("  "),
+            metric.measured,
+            metric.failures,
+            metric.failures_max,
+            condition
+        );
+    }
+}

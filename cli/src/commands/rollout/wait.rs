@@ -1,0 +1,151 @@
+//! `payops rollout wait`: until it is healthy, paused or degraded.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use futures::StreamExt as _;
+use payops_core::domain::rollout::{Phase, Rollout, RolloutKey};
+use payops_core::port::{Rollouts, Watched};
+use tokio::time::Instant;
+
+use super::find::{self, WhichArgs};
+use super::view::RolloutRow;
+use crate::context::Context;
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::output::{Document, Look, details};
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Until {
+    /// What is wanted runs.
+    Healthy,
+    /// It waits, for time to pass or for somebody.
+    Paused,
+    /// It failed, timed out or was aborted.
+    Degraded,
+}
+
+/// `payops rollout wait`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WaitArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+    /// What to wait for
+    #[arg(long, value_enum, default_value_t = Until::Healthy)]
+    until: Until,
+    /// At most so long: 90s, 10m, 1h; without end when left out
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    timeout: Option<Duration>,
+}
+
+/// `90s`, `10m`, `1h`, `1h30m`, or seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no duration: write 90s, 10m or 1h");
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(span).map_err(|_| wrong())
+}
+
+/// Whether `phase` is what is waited for, or that it can no longer be (an error's exit code).
+pub(super) fn reached(phase: Phase, until: Until) -> Option<Exit> {
+    match (phase, until) {
+        (Phase::Healthy, Until::Healthy) | (Phase::Paused, Until::Paused) | (Phase::Degraded, Until::Degraded) => Some(Exit::Done),
+        (Phase::Degraded, _) => Some(Exit::Failed),
+        _ => None,
+    }
+}
+
+impl Document for RolloutRow {
+    fn human(&self, look: &Look) -> String {
+        details(
+            look,
+            [
+                ("rollout", Some(format!("{}/{}", self.namespace, self.name).into())),
+                ("phase", Some(super::view::phase_cell(self.phase))),
+                ("message", Some(&self.message).filter(|message| !message.is_empty()).map(Into::into)),
+            ],
+        )
+    }
+}
+
+/// Runs the command.
+pub(crate) async fn run(context: &Context, args: &WaitArgs) -> CliResult<Exit> {
+    let deadline = args.timeout.map(|timeout| Instant::now() + timeout);
+    let found = find::one(context, &args.which).await?;
+    let until = args.until;
+    let told = |rollout: &Rollout| {
+        let (phase, message) = rollout.phase();
+        let separator = if message.is_empty() { "" } else { ": " };
+        context.talk.say(format!("{} {}{separator}{message}", rollout.key, phase.as_str()));
+    };
+    let waiting = watch(context, &*found.rollouts, &found.rollout.key, told, move |rollout| reached(rollout.phase().0, until));
+    let ended = match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline, waiting).await,
+        None => Ok(waiting.await),
+    };
+    let Ok(ended) = ended else {
+        let message = format!("{} is not {} yet", found.rollout.key, format!("{until:?}").to_lowercase());
+        return Err(CliError::new(Exit::TimedOut, message).hint("payops rollout get shows what it waits for"));
+    };
+    let (exit, rollout) = ended?;
+    context.printer.document(&RolloutRow::new(found.rollouts.cluster(), &rollout))?;
+    Ok(exit)
+}
+
+/// Follows one rollout until `judge` has an answer; `told` hears of each change.
+pub(super) async fn watch(
+    context: &Context,
+    rollouts: &dyn Rollouts,
+    key: &RolloutKey,
+    told: impl Fn(&Rollout),
+    judge: impl Fn(&Rollout) -> Option<Exit>,
+) -> CliResult<(Exit, Rollout)> {
+    let mut watch = rollouts.watch();
+    let mut last: Option<Rollout> = None;
+    let gone = || CliError::not_found(format!("{key} is gone")).hint("payops rollout list shows what there is");
+    while let Some(change) = watch.next().await {
+        let rollout = match change {
+            Watched::All(all) => all.into_iter().find(|rollout| rollout.key == *key).ok_or_else(gone)?,
+            Watched::Changed(rollout) if rollout.key == *key => *rollout,
+            Watched::Gone(other) if other == *key => return Err(gone()),
+            Watched::Cut { why, retry_in } => {
+                context.talk.warn(format!("the watch was cut ({why}); again in {} s", retry_in.as_secs()));
+                continue;
+            }
+            Watched::Changed(_) | Watched::Gone(_) => continue,
+        };
+        if last.as_ref().is_none_or(|last| last.phase() != rollout.phase() || last.step_index != rollout.step_index) {
+            told(&rollout);
+        }
+        if let Some(exit) = judge(&rollout) {
+            return Ok((exit, rollout));
+        }
+        last = Some(rollout);
+    }
+    Err(CliError::failed(format!("cluster {} says no more", rollouts.cluster())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_degraded_rollout_ends_every_wait() {
+        assert_eq!(reached(Phase::Degraded, Until::Healthy), Some(Exit::Failed));
+        assert_eq!(reached(Phase::Degraded, Until::Degraded), Some(Exit::Done));
+        assert_eq!(reached(Phase::Healthy, Until::Healthy), Some(Exit::Done));
+        assert_eq!(reached(Phase::Paused, Until::Healthy), None);
+        assert_eq!(reached(Phase::Unknown, Until::Paused), None);
+    }
+
+    #[test]
+    fn durations_are_read() {
+        assert_eq!(duration("60s"), Ok(Duration::from_mins(1)));
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_mins(90)));
+        assert!(duration("-5s").is_err() && duration("soon").is_err());
+    }
+}
