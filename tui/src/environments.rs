@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use payops_core::port::{PortResult, Ports, Rollouts};
+use payops_core::port::{AuditLog, PortResult, Ports, Rollouts};
 
 /// An environment, as far as it is known before anything is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Opened {
     pub ports: Ports,
     /// Its clusters.
     pub clusters: Vec<Arc<dyn Rollouts>>,
+    /// The record of what is done.
+    pub audit: Arc<dyn AuditLog>,
     /// Who the user is there.
     pub who: String,
 }

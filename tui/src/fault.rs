@@ -1,6 +1,7 @@
 //! A failure as the screen shows it: comparable, and safe for a terminal.
 
 use payops_core::domain::mask;
+use payops_core::domain::privacy::Privacy;
 use payops_core::port::{ErrorKind, PortError};
 
 /// A failed call, in words for people.
@@ -34,6 +35,6 @@ impl Fault {
 
 impl From<PortError> for Fault {
     fn from(error: PortError) -> Self {
-        Self { kind: error.kind, text: mask::terminal(&error.chain().replace(['\n', '\r', '\t'], " ")) }
+        Self { kind: error.kind, text: mask::terminal(&Privacy { reveal: false }.text(&error.chain().replace(['\n', '\r', '\t'], " "))) }
     }
 }

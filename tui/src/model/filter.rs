@@ -41,9 +41,8 @@ pub(crate) fn ranked<'a>(pattern: &str, texts: impl Iterator<Item = (usize, &'a 
     let pattern = Pattern::parse(pattern, CaseMatching::Ignore, Normalization::Smart);
     let mut matcher = Matcher::new(Config::DEFAULT);
     let mut buffer = Vec::new();
-    let mut scored: Vec<(u32, usize)> = texts
-        .filter_map(|(place, text)| Some((pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher)?, place)))
-        .collect();
+    let mut scored: Vec<(u32, usize)> =
+        texts.filter_map(|(place, text)| Some((pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher)?, place))).collect();
     scored.sort_by_key(|(score, place)| (std::cmp::Reverse(*score), *place));
     scored.into_iter().map(|(_, place)| place).collect()
 }

@@ -17,8 +17,8 @@ use payops_core::port::Clock;
 use ratatui::layout::Size;
 
 pub(crate) use cursor::{Cursor, ItemKey};
-pub(crate) use env::{ClusterState, EnvState, Feed};
 pub use env::{Cluster, RolloutId};
+pub(crate) use env::{ClusterState, EnvState, Feed};
 pub(crate) use filter::{Filter, matching, ranked};
 pub(crate) use marks::Marks;
 pub(crate) use overlay::{Choice, Confirm, Field, Notice, Overlay, Prompt, PromptFor, Task, TaskState};

@@ -138,9 +138,7 @@ impl<T> Pane<T> {
     /// How it looks.
     pub(crate) fn look(&self) -> Look<'_, T> {
         match (&self.value, self.at, &self.fault) {
-            (Some(value), Some(at), fault) => {
-                Look::Ready { value, at, fault: fault.as_ref().map(|(fault, retry_at)| (fault, *retry_at)) }
-            }
+            (Some(value), Some(at), fault) => Look::Ready { value, at, fault: fault.as_ref().map(|(fault, retry_at)| (fault, *retry_at)) },
             (_, _, Some((fault, retry_at))) => Look::Failed { fault, retry_at: *retry_at },
             _ => Look::Loading,
         }

@@ -3,8 +3,8 @@
 
 mod answers;
 mod confirm;
-mod fleet;
-mod global;
+pub(crate) mod fleet;
+pub(crate) mod global;
 mod mouse;
 mod overlay;
 pub(crate) mod rollout;

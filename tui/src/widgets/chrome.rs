@@ -197,9 +197,7 @@ fn keys(model: &Model, room: usize) -> Line<'static> {
     let theme = model.theme;
     let own = views::of(model.route()).bindings();
     let filterable = views::of(model.route()).filter(model).is_some();
-    let shown = |binding: &&Binding| {
-        binding.footer && (filterable || binding.command != crate::keymap::Command::Filter)
-    };
+    let shown = |binding: &&Binding| binding.footer && (filterable || binding.command != crate::keymap::Command::Filter);
     let entries = own.iter().filter(shown).chain(GLOBAL.iter().filter(shown));
     let mut entries: Vec<(String, &'static str)> =
         entries.filter_map(|binding| Some((binding.keys.first()?.to_string(), binding.words))).collect();

@@ -26,8 +26,7 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
             read(model, frame, area, "Keys", &lines, *top);
         }
         Some(Overlay::Text { title, lines, top }) => {
-            let lines: Vec<Line<'static>> =
-                lines.iter().map(|(tone, text)| Line::styled(text.clone(), model.theme.style(*tone))).collect();
+            let lines: Vec<Line<'static>> = lines.iter().map(|(tone, text)| Line::styled(text.clone(), model.theme.style(*tone))).collect();
             read(model, frame, area, title, &lines, *top);
         }
         Some(Overlay::Choose(choice)) => choose(model, frame, area, choice),
@@ -196,11 +195,8 @@ fn draw_confirm(model: &Model, frame: &mut Frame<'_>, area: Rect, confirm: &Conf
     };
     let mut lines = vec![pair("now", &plan.now, Tone::Plain), pair("after", &plan.after, Tone::Strong)];
     lines.extend(plan.warnings.iter().map(|warning| pair("⚠ warning", warning, Tone::Warn)));
-    let bound = format!(
-        "resourceVersion {} (seen {} ago): refused if anything moved",
-        plan.resource_version,
-        age(confirm.seen_at, model.now)
-    );
+    let bound =
+        format!("resourceVersion {} (seen {} ago): refused if anything moved", plan.resource_version, age(confirm.seen_at, model.now));
     lines.push(pair("bound to", &bound, Tone::Plain));
     lines.push(pair("same as", &plan.same_as, Tone::Dim));
     let rows = if confirm.protected { 5 } else { 2 };

@@ -77,7 +77,8 @@ pub(crate) fn sparkline(values: &[f64], width: usize) -> String {
     let top = shown.iter().copied().filter(|value| value.is_finite()).fold(0.0_f64, f64::max);
     let bar = |value: &f64| {
         let share = if top > 0.0 && value.is_finite() { (value / top).clamp(0.0, 1.0) } else { 0.0 };
-        let place = BARS.iter().enumerate().take_while(|(place, _)| share * 7.0 >= f64::from(u8::try_from(*place).unwrap_or(7)) - 0.5).last();
+        let place =
+            BARS.iter().enumerate().take_while(|(place, _)| share * 7.0 >= f64::from(u8::try_from(*place).unwrap_or(7)) - 0.5).last();
         place.map_or(' ', |(_, bar)| *bar)
     };
     shown.iter().map(bar).collect()
