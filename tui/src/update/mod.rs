@@ -111,6 +111,7 @@ fn poll(model: &mut Model) -> Vec<Effect> {
             effects.push(Effect::Ask { request, env: env.info.name.clone(), ask: Box::new(Ask::Open) });
         }
     }
+    effects.extend(views::rollout::leave(model));
     let view = views::of(model.route());
     effects.extend(view.poll(model));
     effects
