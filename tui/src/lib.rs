@@ -18,6 +18,8 @@ mod msg;
 mod palette;
 mod runtime;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod theme;
 mod update;
 mod views;

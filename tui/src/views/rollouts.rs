@@ -58,19 +58,19 @@ pub(crate) const ACTIONS: &[Binding] = &[
     Binding::new(&[Key::ch('R')], Command::Rollout(Verb::Restart), "restart"),
     Binding::new(&[Key::ch('i')], Command::Rollout(Verb::SetImage), "set image"),
     Binding::new(&[Key::ch('x')], Command::Rollout(Verb::Terminate), "end analysis or experiment"),
-    Binding::new(&[Key::ch('w')], Command::Why, "why"),
+    Binding::shown(&[Key::ch('w')], Command::Why, "why"),
 ];
 
 const COLUMNS: &[Column] = &[
     Column::text("ENV", 7),
-    Column::text("CLUSTER", 10).rank(5),
-    Column::text("ROLLOUT", 20).flex(2),
+    Column::text("CLUSTER", 11).rank(5),
+    Column::text("ROLLOUT", 26).flex(2),
     Column::text("PHASE", 13),
     Column::number("STEP", 4),
     Column::number("DESIRED", 7).rank(4),
     Column::number("SET", 6).rank(2),
     Column::number("OBSERVED", 8).rank(3),
-    Column::text("WAITS", 20).flex(1).rank(1),
+    Column::text("WAITS", 23).flex(1).rank(1),
     Column::text("ANALYSIS", 12).rank(6),
     Column::text("IMAGES", 18).flex(2).rank(7),
 ];
@@ -191,7 +191,7 @@ pub(crate) fn troubles(model: &Model) -> Vec<Line<'static>> {
         let name = env.info.name.to_uppercase();
         match env.opened.look() {
             crate::model::Look::Failed { fault, retry_at } => {
-                let text = format!(" ✖ {name}: {}; {}", fault.text, state::again(retry_at, model.now));
+                let text = format!(" ✖ {name} ({}): {}", state::again(retry_at, model.now), fault.text);
                 lines.push(Line::styled(text, theme.style(Tone::Bad)));
             }
             crate::model::Look::Loading => lines.push(Line::styled(format!(" ◌ {name}: opening…"), theme.style(Tone::Dim))),

@@ -187,18 +187,56 @@ fn draw_prompt(model: &Model, frame: &mut Frame<'_>, area: Rect, prompt: &Prompt
     }
 }
 
+/// Columns of the names on the left of a plan.
+const LABEL: usize = 11;
+
+/// `text` in lines of at most `width` columns, broken between words where there are any.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let mut word = word.to_owned();
+        loop {
+            let Some(last) = lines.last_mut() else { break };
+            let gap = usize::from(!last.is_empty());
+            if last.width() + gap + word.width() <= width {
+                last.push_str(if gap > 0 { " " } else { "" });
+                last.push_str(&word);
+                break;
+            }
+            if last.is_empty() {
+                // A word wider than a line is cut.
+                let cut = word.char_indices().nth(width).map_or(word.len(), |(at, _)| at);
+                let rest = word.split_off(cut);
+                last.push_str(&word);
+                word = rest;
+                if word.is_empty() {
+                    break;
+                }
+            }
+            lines.push(String::new());
+        }
+    }
+    lines
+}
+
 fn draw_confirm(model: &Model, frame: &mut Frame<'_>, area: Rect, confirm: &Confirm) {
     let theme = model.theme;
     let plan = &confirm.plan;
+    let room = usize::from(popup_width(area).saturating_sub(4)).saturating_sub(LABEL).max(8);
     let pair = |name: &str, text: &str, tone: Tone| {
-        Line::from(vec![Span::styled(format!("{name:<11}"), theme.style(Tone::Dim)), Span::styled(text.to_owned(), theme.style(tone))])
+        let labels = std::iter::once(name).chain(std::iter::repeat(""));
+        let line = |(label, text): (&str, String)| {
+            Line::from(vec![Span::styled(format!("{label:<LABEL$}"), theme.style(Tone::Dim)), Span::styled(text, theme.style(tone))])
+        };
+        labels.zip(wrap(text, room)).map(line).collect::<Vec<_>>()
     };
-    let mut lines = vec![pair("now", &plan.now, Tone::Plain), pair("after", &plan.after, Tone::Strong)];
-    lines.extend(plan.warnings.iter().map(|warning| pair("⚠ warning", warning, Tone::Warn)));
+    let mut lines = pair("now", &plan.now, Tone::Plain);
+    lines.extend(pair("after", &plan.after, Tone::Strong));
+    lines.extend(plan.warnings.iter().flat_map(|warning| pair("⚠ warning", warning, Tone::Warn)));
     let bound =
         format!("resourceVersion {} (seen {} ago): refused if anything moved", plan.resource_version, age(confirm.seen_at, model.now));
-    lines.push(pair("bound to", &bound, Tone::Plain));
-    lines.push(pair("same as", &plan.same_as, Tone::Dim));
+    lines.extend(pair("bound to", &bound, Tone::Plain));
+    lines.extend(pair("same as", &plan.same_as, Tone::Dim));
     let rows = if confirm.protected { 5 } else { 2 };
     let env = confirm.id.env.to_uppercase();
     let title = format!("{} {} in {env}", plan.action.as_str(), plan.key);
@@ -210,7 +248,7 @@ fn draw_confirm(model: &Model, frame: &mut Frame<'_>, area: Rect, confirm: &Conf
         frame.render_widget(Line::styled("y or Enter goes on, Esc leaves it.", theme.style(Tone::Strong)), line_at(bottom, 1));
         return;
     }
-    let say = format!("Type the rollout's name to go on, Esc to leave: {}", plan.key.name);
+    let say = clip(&format!("Type {} to go on, Esc to leave", plan.key.name), usize::from(bottom.width));
     frame.render_widget(Line::styled(say, theme.style(Tone::Strong)), line_at(bottom, 1));
     input_line(model, frame, line_at(bottom, 2), "why (kept)  ", &confirm.reason, confirm.field == Field::Reason);
     input_line(model, frame, line_at(bottom, 3), "name        ", &confirm.name, confirm.field == Field::Name);

@@ -124,7 +124,10 @@ fn metric(model: &Model, run: &payops_core::domain::rollout::AnalysisRun, metric
     let (failed, tone) = match metric.failed {
         0 => (String::new(), Tone::Dim),
         failed if failed > allowed => (format!("{failed} failed, {allowed} allowed"), Tone::Bad),
-        failed => (format!("{failed} of {allowed} failures allowed"), Tone::Warn),
+        failed => (
+            format!("{failed} of {} allowed", crate::widgets::words::count(usize::try_from(allowed).unwrap_or(usize::MAX), "failure")),
+            Tone::Warn,
+        ),
     };
     spans.push(Span::styled(failed, theme.style(tone)));
     if metric.errors > 0 {
