@@ -62,9 +62,8 @@ impl Theme {
             Tone::Warn if bare => plain.add_modifier(Modifier::BOLD),
             Tone::Warn => coloured(Color::Yellow, Color::Indexed(130)),
             Tone::Bad => coloured(Color::LightRed, Color::Red).add_modifier(Modifier::BOLD),
-            Tone::Mark if bare => plain.add_modifier(Modifier::REVERSED),
+            Tone::Mark | Tone::Selected if bare => plain.add_modifier(Modifier::REVERSED),
             Tone::Mark => coloured(Color::Black, Color::Black).bg(Color::Yellow),
-            Tone::Selected if bare => plain.add_modifier(Modifier::REVERSED),
             Tone::Selected => match self.0 {
                 ThemeName::Light => plain.bg(Color::Indexed(252)).add_modifier(Modifier::BOLD),
                 _ => plain.bg(Color::Indexed(237)).add_modifier(Modifier::BOLD),

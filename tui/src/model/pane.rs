@@ -23,7 +23,7 @@ pub(crate) struct Pane<T> {
 }
 
 /// How a pane looks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum Look<'a, T> {
     /// Nothing is known yet.
     Loading,
@@ -44,6 +44,15 @@ pub(crate) enum Look<'a, T> {
         fault: Option<(&'a Fault, Timestamp)>,
     },
 }
+
+// Derived, they would want a value that can be copied; only references are.
+impl<T> Clone for Look<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Look<'_, T> {}
 
 impl<T> Default for Pane<T> {
     fn default() -> Self {
@@ -84,12 +93,6 @@ impl<T> Pane<T> {
             }
         }
         true
-    }
-
-    /// Changes the value in place, as something newer was told.
-    #[expect(dead_code, reason = "for views that change a value by hand")]
-    pub(crate) fn value_mut(&mut self) -> Option<&mut T> {
-        self.value.as_mut()
     }
 
     /// What is known.

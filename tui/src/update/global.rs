@@ -90,12 +90,11 @@ fn back(model: &mut Model) {
 
 fn history(model: &mut Model, back: bool) {
     let (from, to) = if back { (&mut model.back, &mut model.forward) } else { (&mut model.forward, &mut model.back) };
-    match from.pop() {
-        Some(trail) => to.push(std::mem::replace(&mut model.trail, trail)),
-        None => {
-            let words = if back { "there is nothing before this" } else { "there is nothing after this" };
-            model.say(Notice::new(Tone::Dim, words, model.now));
-        }
+    if let Some(trail) = from.pop() {
+        to.push(std::mem::replace(&mut model.trail, trail));
+    } else {
+        let words = if back { "there is nothing before this" } else { "there is nothing after this" };
+        model.say(Notice::new(Tone::Dim, words, model.now));
     }
 }
 

@@ -127,7 +127,7 @@ fn settle(model: &mut Model) {
     let view = views::of(model.route());
     view.prepare(model);
     let Some((area, rows)) = view.list(model, body(model)) else { return };
-    let Some(mut cursor) = view.cursor_mut(model).map(|cursor| std::mem::take(cursor)) else { return };
+    let Some(mut cursor) = view.cursor_mut(model).map(std::mem::take) else { return };
     cursor.settle(rows, usize::from(area.height), |row| view.item(model, row));
     let settled: Cursor = cursor;
     if let Some(cursor) = view.cursor_mut(model) {

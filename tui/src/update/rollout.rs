@@ -37,13 +37,13 @@ pub(crate) fn act(model: &mut Model, verb: Verb) -> Vec<Effect> {
             ask_images(model, id, &rollout);
             return Vec::new();
         }
-        Verb::Terminate => match views::rollout::selected_run(model) {
-            Some(action) => action,
-            None => {
+        Verb::Terminate => {
+            let Some(action) = views::rollout::selected_run(model) else {
                 model.say(Notice::new(Tone::Dim, "select an analysis or an experiment that runs", model.now));
                 return Vec::new();
-            }
-        },
+            };
+            action
+        }
     };
     show_plan(model, id, &rollout, action);
     Vec::new()
@@ -136,7 +136,6 @@ fn images(text: &str) -> Result<Vec<ImageChange>, String> {
 /// What came of a plan.
 pub(crate) fn executed(model: &mut Model, request: u64, env: &str, result: Result<Executed, Fault>) -> Vec<Effect> {
     let Some((id, plan)) = model.writes.remove(&request).filter(|(id, _)| id.env == env) else { return Vec::new() };
-    let before = fleet::rollout(model, &id);
     let what = format!("{} {}", plan.action.as_str(), id.key);
     let (tone, text, now) = match result {
         Ok(Executed::Done(now)) => (Tone::Good, format!("✔ {what}: done"), Some(*now)),
@@ -157,7 +156,6 @@ pub(crate) fn executed(model: &mut Model, request: u64, env: &str, result: Resul
             return Vec::new();
         }
     };
-    debug_assert!(before.is_some() || now.is_some() || tone == Tone::Warn);
     if let Some(now) = now {
         fleet::learn(model, &id, now);
     }

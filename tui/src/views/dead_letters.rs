@@ -1,4 +1,4 @@
-//! View: dead_letters.
+//! Dead letters.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

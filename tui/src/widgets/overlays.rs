@@ -195,8 +195,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let mut word = word.to_owned();
-        loop {
-            let Some(last) = lines.last_mut() else { break };
+        while let Some(last) = lines.last_mut() {
             let gap = usize::from(!last.is_empty());
             if last.width() + gap + word.width() <= width {
                 last.push_str(if gap > 0 { " " } else { "" });

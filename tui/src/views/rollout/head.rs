@@ -34,7 +34,7 @@ fn phase(model: &Model, id: &RolloutId, rollout: &Rollout) -> Line<'static> {
     let mut parts = Vec::new();
     match rollout.waiting() {
         Waiting::Time { until } => {
-            parts.push((Tone::Strong, format!("resumes by itself in {}", countdown(until.duration_since(model.now)))))
+            parts.push((Tone::Strong, format!("resumes by itself in {}", countdown(until.duration_since(model.now)))));
         }
         Waiting::Human { why, since } => {
             let since = since.map(|since| format!(" for {}", age(since, model.now))).unwrap_or_default();

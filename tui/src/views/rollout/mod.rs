@@ -63,13 +63,10 @@ pub(crate) fn run_sign(phase: RunPhase) -> (&'static str, Tone) {
 /// Something that belongs to a rollout changed, or the watch of it was cut.
 pub(crate) fn changed(model: &mut Model, id: &RolloutId, fault: Option<Fault>) -> Vec<Effect> {
     if model.rollout.id.as_ref() == Some(id) {
-        match fault {
-            Some(fault) => model.rollout.cut = Some((fault, model.now)),
-            None => {
-                model.rollout.cut = None;
-                model.rollout.related.refresh();
-            }
+        if fault.is_none() {
+            model.rollout.related.refresh();
         }
+        model.rollout.cut = fault.map(|fault| (fault, model.now));
     }
     Vec::new()
 }
@@ -182,16 +179,11 @@ impl View for Detail {
         let Some(id) = id(model).cloned() else { return Vec::new() };
         let item = model.rollout.cursor.key.clone();
         match (command, item) {
-            (Command::Enter, Some(item)) => {
-                if !model.rollout.unfolded.remove(&item) {
-                    model.rollout.unfolded.insert(item);
-                }
-            }
-            (Command::Unfold, Some(item)) => {
-                model.rollout.unfolded.insert(item);
-            }
-            (Command::Fold, Some(item)) => {
+            (Command::Enter | Command::Fold, Some(item)) if model.rollout.unfolded.contains(&item) => {
                 model.rollout.unfolded.remove(&item);
+            }
+            (Command::Enter | Command::Unfold, Some(item)) => {
+                model.rollout.unfolded.insert(item);
             }
             (Command::Copy, _) => return vec![Effect::Copy(id.key.to_string())],
             (Command::Why, _) => why(model, &id),
