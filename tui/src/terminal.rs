@@ -3,13 +3,20 @@
 
 use std::io::{self, Stdout, Write as _, stdout};
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+
+use crate::model::Model;
+use crate::views::view;
+
+/// Set by a panic: from then on nothing is drawn over what it said.
+static PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// The terminal while it is ours. Dropped, it is given back.
 pub(crate) struct Screen {
@@ -27,6 +34,14 @@ impl Screen {
         terminal.map(|terminal| Self { terminal }).inspect_err(|_| leave())
     }
 
+    /// Draws the model.
+    pub(crate) fn draw(&mut self, model: &Model) -> io::Result<()> {
+        if !PANICKED.load(Ordering::Relaxed) {
+            self.terminal.draw(|frame| view(model, frame))?;
+        }
+        Ok(())
+    }
+
     /// Gives the terminal back and stops this process and its group, as the shell's Ctrl-Z does;
     /// takes the terminal again when somebody lets it go on.
     pub(crate) fn suspend(&mut self) -> io::Result<()> {
@@ -39,7 +54,11 @@ impl Screen {
     /// Takes the terminal again after a stop, and forgets what was drawn.
     pub(crate) fn resume(&mut self) -> io::Result<()> {
         enter()?;
-        self.terminal.clear()
+        execute!(stdout(), Clear(ClearType::All))?;
+        // A new one knows nothing of what was drawn. Clearing the old one would ask the terminal
+        // where its cursor is, and the answer would be taken for keys.
+        self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        Ok(())
     }
 }
 
@@ -66,6 +85,7 @@ fn hook() {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
+            PANICKED.store(true, Ordering::Relaxed);
             leave();
             before(info);
         }));

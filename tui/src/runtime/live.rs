@@ -15,7 +15,6 @@ use crate::environments::Environments;
 use crate::model::{Model, Options};
 use crate::msg::Msg;
 use crate::terminal::{self, Screen};
-use crate::views::view;
 
 /// Why the screen ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +63,7 @@ pub async fn run(environments: Arc<dyn Environments>, options: Options) -> Resul
     let size = screen.terminal.size()?;
     let (mut model, effects) = Model::new(environments.list(), &options, size.width, size.height);
     // The first frame comes before the first question.
-    screen.terminal.draw(|frame| view(&model, frame))?;
+    screen.draw(&model)?;
     let (to, mut from) = channel();
     let mut doing = Doing::new(environments, Arc::clone(&options.clock), to);
     doing.all(effects);
@@ -87,7 +86,7 @@ pub async fn run(environments: Arc<dyn Environments>, options: Options) -> Resul
             Some(msg) = from.recv() => msg,
             Some(()) = wake => Msg::Tick(options.clock.now()),
             () = sleep_until(drawn_at + FRAME), if dirty => {
-                screen.terminal.draw(|frame| view(&model, frame))?;
+                screen.draw(&model)?;
                 (drawn_at, dirty) = (Instant::now(), false);
                 continue;
             }
@@ -107,7 +106,7 @@ pub async fn run(environments: Arc<dyn Environments>, options: Options) -> Resul
         // A lone change is drawn at once; a stream of them at most once a frame.
         dirty = true;
         if drawn_at.elapsed() >= FRAME {
-            screen.terminal.draw(|frame| view(&model, frame))?;
+            screen.draw(&model)?;
             (drawn_at, dirty) = (Instant::now(), false);
         }
     }
