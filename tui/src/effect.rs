@@ -1,0 +1,89 @@
+//! What the screen wants done: data, so that tests compare it and the runtime alone does it.
+
+use payops_core::domain::rollout::{Plan, Rollout};
+use payops_core::port::Depth;
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Ask an environment; the answer carries the number.
+    Ask {
+        /// The number.
+        request: u64,
+        /// The environment.
+        env: String,
+        /// The question.
+        ask: Box<Ask>,
+    },
+    /// Watch the rollouts of a cluster, from now on.
+    Watch {
+        /// The environment.
+        env: String,
+        /// The cluster.
+        cluster: String,
+    },
+    /// Watch what belongs to one rollout, in place of any other.
+    WatchRelated {
+        /// The environment.
+        env: String,
+        /// The cluster.
+        cluster: String,
+        /// The rollout.
+        rollout: Box<Rollout>,
+        /// Whether pods too.
+        depth: Depth,
+    },
+    /// Stop that.
+    UnwatchRelated,
+    /// Begin a background task.
+    StartTask {
+        /// Its number.
+        id: u64,
+        /// The environment.
+        env: String,
+        /// What it does.
+        job: Job,
+    },
+    /// Ask a background task to stop.
+    CancelTask {
+        /// Its number.
+        id: u64,
+    },
+    /// Put text, masked already, on the clipboard by the terminal's OSC 52.
+    Copy(String),
+    /// Give the terminal back and stop until somebody says go on.
+    Suspend,
+    /// End.
+    Quit,
+}
+
+/// A question to an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Open it.
+    Open,
+    /// What belongs to a rollout.
+    Related {
+        /// The cluster.
+        cluster: String,
+        /// The rollout as it is known.
+        rollout: Box<Rollout>,
+        /// Whether pods too.
+        depth: Depth,
+    },
+    /// Execute a plan.
+    Execute {
+        /// The cluster.
+        cluster: String,
+        /// The plan that was shown.
+        plan: Box<Plan>,
+        /// Why, as the user said; kept in the audit.
+        reason: Option<String>,
+    },
+    /// How its queues stand.
+    Queues,
+}
+
+/// What a background task does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Job {}

@@ -1,0 +1,40 @@
+//! A failure as the screen shows it: comparable, and safe for a terminal.
+
+use payops_core::domain::mask;
+use payops_core::domain::privacy::Privacy;
+use payops_core::port::{ErrorKind, PortError};
+
+/// A failed call, in words for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What may be concluded.
+    pub kind: ErrorKind,
+    /// What was tried and how it went wrong, cause by cause; masked, in one line.
+    pub text: String,
+}
+
+impl Fault {
+    /// A failure with a text of our own.
+    #[must_use]
+    pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
+    }
+
+    /// What to do about it, in a few words; nothing when trying again is all there is.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self.kind {
+            ErrorKind::Denied => "sign in again, or ask for the permission",
+            ErrorKind::NotFound => "check the names in payops.toml: payops config explain",
+            ErrorKind::Corrupt | ErrorKind::Permanent => "trying again will not help: payops doctor",
+            ErrorKind::NotWritable => "make room, or make it writable",
+            ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Ambiguous => "",
+        }
+    }
+}
+
+impl From<PortError> for Fault {
+    fn from(error: PortError) -> Self {
+        Self { kind: error.kind, text: mask::terminal(&Privacy { reveal: false }.text(&error.chain().replace(['\n', '\r', '\t'], " "))) }
+    }
+}

@@ -1,0 +1,236 @@
+//! All keys, in tables: dispatch and the help screen read the same rows.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::model::Tab;
+use crate::views;
+
+/// A key as it is pressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Which.
+    pub code: KeyCode,
+    /// With which others held.
+    pub modifiers: KeyModifiers,
+}
+
+impl Key {
+    /// A character.
+    #[must_use]
+    pub const fn ch(c: char) -> Self {
+        Self { code: KeyCode::Char(c), modifiers: KeyModifiers::NONE }
+    }
+
+    /// A character with Ctrl.
+    #[must_use]
+    pub const fn ctrl(c: char) -> Self {
+        Self { code: KeyCode::Char(c), modifiers: KeyModifiers::CONTROL }
+    }
+
+    /// A key that is no character.
+    #[must_use]
+    pub const fn code(code: KeyCode) -> Self {
+        Self { code, modifiers: KeyModifiers::NONE }
+    }
+
+    /// Whether `event` is this key. Shift is part of a character already.
+    #[must_use]
+    pub fn is(self, event: &KeyEvent) -> bool {
+        let held = match event.code {
+            KeyCode::Char(_) | KeyCode::BackTab => event.modifiers.difference(KeyModifiers::SHIFT),
+            _ => event.modifiers,
+        };
+        event.code == self.code && held == self.modifiers
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.modifiers.contains(KeyModifiers::CONTROL) {
+            f.write_str("Ctrl-")?;
+        }
+        match self.code {
+            KeyCode::Char(' ') => f.write_str("Space"),
+            KeyCode::Char(c) if self.modifiers.contains(KeyModifiers::CONTROL) => write!(f, "{}", c.to_ascii_uppercase()),
+            KeyCode::Char(c) => write!(f, "{c}"),
+            KeyCode::Up => f.write_str("↑"),
+            KeyCode::Down => f.write_str("↓"),
+            KeyCode::Left => f.write_str("←"),
+            KeyCode::Right => f.write_str("→"),
+            KeyCode::PageUp => f.write_str("PgUp"),
+            KeyCode::PageDown => f.write_str("PgDn"),
+            KeyCode::BackTab => f.write_str("Shift-Tab"),
+            other => write!(f, "{other}"),
+        }
+    }
+}
+
+/// What can be done to a rollout from the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Promote.
+    Promote,
+    /// Promote in full.
+    PromoteFull,
+    /// Pass over the current step.
+    Skip,
+    /// Abort.
+    Abort,
+    /// Retry.
+    Retry,
+    /// Undo, to the revision that is selected or the one before.
+    Undo,
+    /// Pause, or resume when it is paused by hand.
+    PauseResume,
+    /// Restart.
+    Restart,
+    /// Other images.
+    SetImage,
+    /// End the analysis or experiment that is selected.
+    Terminate,
+}
+
+/// What a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// End.
+    Quit,
+    /// Stop for a while.
+    Suspend,
+    /// Out of where one is.
+    Back,
+    /// Into what is selected.
+    Enter,
+    /// One row up.
+    Up,
+    /// One row down.
+    Down,
+    /// A page up.
+    PageUp,
+    /// A page down.
+    PageDown,
+    /// To the first row.
+    First,
+    /// To the last row.
+    Last,
+    /// Folds.
+    Fold,
+    /// Unfolds.
+    Unfold,
+    /// Types a filter.
+    Filter,
+    /// Opens the palette.
+    Palette,
+    /// Shows the keys.
+    Help,
+    /// Asks again, now.
+    Refresh,
+    /// To a view.
+    Go(Tab),
+    /// Chooses the environment.
+    Environment,
+    /// Copies what is selected, masked.
+    Copy,
+    /// To where one was before.
+    HistoryBack,
+    /// And forward again.
+    HistoryForward,
+    /// Acts on a rollout.
+    Rollout(Verb),
+    /// Explains what is selected.
+    Why,
+}
+
+/// One row of a keymap.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    /// The keys; the first is the one that is shown.
+    pub keys: &'static [Key],
+    /// What they do.
+    pub command: Command,
+    /// What that is, in a word or two.
+    pub words: &'static str,
+    /// Whether the last line of the screen shows it.
+    pub footer: bool,
+}
+
+impl Binding {
+    /// A row.
+    pub(crate) const fn new(keys: &'static [Key], command: Command, words: &'static str) -> Self {
+        Self { keys, command, words, footer: false }
+    }
+
+    /// A row that the last line shows.
+    pub(crate) const fn shown(keys: &'static [Key], command: Command, words: &'static str) -> Self {
+        Self { keys, command, words, footer: true }
+    }
+}
+
+/// Keys that work in every view. A view's own keys come first.
+pub(crate) const GLOBAL: &[Binding] = &[
+    Binding::new(&[Key::code(KeyCode::Enter)], Command::Enter, "in"),
+    Binding::new(&[Key::code(KeyCode::Esc), Key::code(KeyCode::Backspace)], Command::Back, "back"),
+    Binding::new(&[Key::code(KeyCode::Up), Key::ch('k')], Command::Up, "up"),
+    Binding::new(&[Key::code(KeyCode::Down), Key::ch('j')], Command::Down, "down"),
+    Binding::new(&[Key::code(KeyCode::PageUp), Key::ctrl('b')], Command::PageUp, "page up"),
+    Binding::new(&[Key::code(KeyCode::PageDown), Key::ctrl('f')], Command::PageDown, "page down"),
+    Binding::new(&[Key::code(KeyCode::Home), Key::ch('g')], Command::First, "first row"),
+    Binding::new(&[Key::code(KeyCode::End), Key::ch('G')], Command::Last, "last row"),
+    Binding::new(&[Key::code(KeyCode::Left), Key::ch('h')], Command::Fold, "fold"),
+    Binding::new(&[Key::code(KeyCode::Right), Key::ch('l')], Command::Unfold, "unfold"),
+    Binding::shown(&[Key::ch(':')], Command::Palette, "command"),
+    Binding::shown(&[Key::ch('/')], Command::Filter, "filter"),
+    Binding::new(&[Key::ctrl('r'), Key::code(KeyCode::F(5))], Command::Refresh, "ask again now"),
+    Binding::new(&[Key::ch('e')], Command::Environment, "environment"),
+    Binding::new(&[Key::ch('y')], Command::Copy, "copy (masked)"),
+    Binding::new(&[Key::ch('[')], Command::HistoryBack, "where one was before"),
+    Binding::new(&[Key::ch(']')], Command::HistoryForward, "and forward again"),
+    Binding::new(&[Key::ch('1')], Command::Go(Tab::Overview), "overview"),
+    Binding::new(&[Key::ch('2')], Command::Go(Tab::Rollouts), "rollouts"),
+    Binding::new(&[Key::ch('3')], Command::Go(Tab::Queues), "queues"),
+    Binding::new(&[Key::ch('4')], Command::Go(Tab::DeadLetters), "dead letters"),
+    Binding::new(&[Key::ch('5')], Command::Go(Tab::Payments), "payments"),
+    Binding::new(&[Key::ch('6')], Command::Go(Tab::Alarms), "alarms"),
+    Binding::new(&[Key::ch('7')], Command::Go(Tab::Audit), "audit"),
+    Binding::new(&[Key::ch('8')], Command::Go(Tab::Tasks), "tasks"),
+    Binding::shown(&[Key::ch('?')], Command::Help, "help"),
+    Binding::new(&[Key::ctrl('z')], Command::Suspend, "to the shell"),
+    Binding::new(&[Key::ch('q'), Key::ctrl('c')], Command::Quit, "quit"),
+];
+
+/// The keys of a view, its own first. A key of the view hides the same key of all views.
+#[must_use]
+pub fn bindings(tab: Tab) -> Vec<Binding> {
+    let own = views::of(&tab.route()).bindings();
+    own.iter().chain(GLOBAL).copied().collect()
+}
+
+/// What a key does where `own` are the view's keys.
+pub(crate) fn find(own: &[Binding], event: &KeyEvent) -> Option<Command> {
+    let hit = |binding: &&Binding| binding.keys.iter().any(|key| key.is(event));
+    own.iter().chain(GLOBAL).find(hit).map(|binding| binding.command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_table_has_a_key_twice() {
+        let tables = Tab::ALL.iter().map(|tab| views::of(&tab.route()).bindings()).chain([GLOBAL, crate::views::rollout::KEYS]);
+        for table in tables {
+            let keys: Vec<Key> = table.iter().flat_map(|binding| binding.keys).copied().collect();
+            for (place, key) in keys.iter().enumerate() {
+                assert!(!keys[..place].contains(key), "{key} twice");
+            }
+        }
+    }
+
+    #[test]
+    fn shift_is_part_of_a_character() {
+        let event = KeyEvent::new(KeyCode::Char('P'), KeyModifiers::SHIFT);
+        assert!(Key::ch('P').is(&event));
+        assert!(!Key::ch('p').is(&event));
+        assert_eq!(Key::ctrl('z').to_string(), "Ctrl-Z");
+    }
+}

@@ -1,0 +1,89 @@
+//! Where one is in a list. The selection is an item, not a row number: rows may come and go.
+
+use std::sync::Arc;
+
+/// The name of an item in a list.
+pub(crate) type ItemKey = Arc<str>;
+
+/// Where one is in a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    /// The selected item.
+    pub(crate) key: Option<ItemKey>,
+    /// Its row.
+    pub(crate) row: usize,
+    /// The first row on screen.
+    pub(crate) top: usize,
+}
+
+impl Cursor {
+    /// Goes to a row; the item there becomes the selection in [`Cursor::settle`].
+    pub(crate) fn go(&mut self, row: usize) {
+        self.row = row;
+        self.key = None;
+    }
+
+    /// Moves by rows, up when negative.
+    pub(crate) fn move_by(&mut self, by: isize) {
+        self.go(self.row.saturating_add_signed(by));
+    }
+
+    /// Finds the selected item again after rows changed, and keeps it on screen. When it is
+    /// gone, the selection is what stands in its row now. `height` rows are on screen.
+    pub(crate) fn settle(&mut self, rows: usize, height: usize, key: impl Fn(usize) -> Option<ItemKey>) {
+        if let Some(wanted) = &self.key
+            && key(self.row).as_ref() != Some(wanted)
+            && let Some(row) = (0..rows).find(|row| key(*row).as_ref() == Some(wanted))
+        {
+            // The item keeps its place on screen as far as that goes.
+            let place = self.row.saturating_sub(self.top);
+            self.row = row;
+            self.top = row.saturating_sub(place);
+        }
+        self.row = self.row.min(rows.saturating_sub(1));
+        self.key = key(self.row);
+        let height = height.max(1);
+        self.top = self.top.min(self.row).min(rows.saturating_sub(height));
+        if self.row >= self.top.saturating_add(height) {
+            self.top = self.row.saturating_add(1).saturating_sub(height);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settle(cursor: &mut Cursor, rows: &[&str]) {
+        cursor.settle(rows.len(), 3, |row| rows.get(row).map(|key| ItemKey::from(*key)));
+    }
+
+    #[test]
+    fn the_selection_follows_the_item() {
+        let mut cursor = Cursor::default();
+        settle(&mut cursor, &["a", "b", "c"]);
+        cursor.move_by(1);
+        settle(&mut cursor, &["a", "b", "c"]);
+        settle(&mut cursor, &["x", "y", "z", "a", "b"]);
+        assert_eq!((cursor.key.as_deref(), cursor.row), (Some("b"), 4));
+        settle(&mut cursor, &["a", "c"]);
+        assert_eq!((cursor.key.as_deref(), cursor.row), (Some("c"), 1));
+        settle(&mut cursor, &[]);
+        assert_eq!((cursor.key.as_deref(), cursor.row), (None, 0));
+    }
+
+    #[test]
+    fn the_selection_stays_on_screen() {
+        let rows = ["a", "b", "c", "d", "e"];
+        let mut cursor = Cursor::default();
+        cursor.move_by(4);
+        settle(&mut cursor, &rows);
+        assert_eq!(cursor.top, 2);
+        cursor.move_by(-1);
+        settle(&mut cursor, &rows);
+        assert_eq!((cursor.row, cursor.top), (3, 2));
+        cursor.move_by(-9);
+        settle(&mut cursor, &rows);
+        assert_eq!((cursor.row, cursor.top), (0, 0));
+    }
+}

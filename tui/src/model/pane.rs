@@ -1,0 +1,205 @@
+//! What one pane knows: its value, how old that is, what it is waiting for, and what went wrong.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use payops_core::Timestamp;
+use payops_core::port::ErrorKind;
+
+use crate::fault::Fault;
+
+/// Longest wait before a failed question is asked again.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// A value that is asked for, and asked for again.
+#[derive(Clone, Debug)]
+pub(crate) struct Pane<T> {
+    value: Option<T>,
+    at: Option<Timestamp>,
+    asked: Option<u64>,
+    fault: Option<(Fault, Timestamp)>,
+    tries: u32,
+    stale: bool,
+}
+
+/// How a pane looks.
+#[derive(Debug)]
+pub(crate) enum Look<'a, T> {
+    /// Nothing is known yet.
+    Loading,
+    /// It failed, and nothing is known.
+    Failed {
+        /// Why.
+        fault: &'a Fault,
+        /// When it is asked again.
+        retry_at: Timestamp,
+    },
+    /// Something is known.
+    Ready {
+        /// What.
+        value: &'a T,
+        /// Since when.
+        at: Timestamp,
+        /// Why it could not be refreshed, and when that is tried again.
+        fault: Option<(&'a Fault, Timestamp)>,
+    },
+}
+
+// Derived, they would want a value that can be copied; only references are.
+impl<T> Clone for Look<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Look<'_, T> {}
+
+impl<T> Default for Pane<T> {
+    fn default() -> Self {
+        Self { value: None, at: None, asked: None, fault: None, tries: 0, stale: false }
+    }
+}
+
+impl<T> Pane<T> {
+    /// A pane that knows `value`.
+    #[cfg(test)]
+    pub(crate) fn ready(value: T, at: Timestamp) -> Self {
+        Self { value: Some(value), at: Some(at), ..Self::default() }
+    }
+
+    /// Notes that it was asked for under that number; answers to earlier numbers are late.
+    pub(crate) fn ask(&mut self, request: u64) {
+        self.asked = Some(request);
+        self.stale = false;
+    }
+
+    /// Takes an answer. `false` when it is late: it answers a question that was put again since.
+    pub(crate) fn answer(&mut self, request: u64, answer: Result<T, Fault>, now: Timestamp) -> bool {
+        if self.asked != Some(request) {
+            return false;
+        }
+        self.asked = None;
+        match answer {
+            Ok(value) => {
+                self.value = Some(value);
+                self.at = Some(now);
+                self.fault = None;
+                self.tries = 0;
+            }
+            Err(fault) => {
+                let wait = backoff(&fault, self.tries);
+                self.tries = self.tries.saturating_add(1);
+                self.fault = Some((fault, after(now, wait)));
+            }
+        }
+        true
+    }
+
+    /// What is known.
+    pub(crate) fn value(&self) -> Option<&T> {
+        self.value.as_ref()
+    }
+
+    /// Whether an answer is waited for.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// Asks for a refresh at the next chance, however young the value is.
+    pub(crate) fn refresh(&mut self) {
+        self.stale = true;
+        if let Some((_, at)) = &mut self.fault {
+            *at = Timestamp::MIN;
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// When it should be asked for, when the value is to be no older than `every`; `None` when
+    /// nothing is to be done.
+    pub(crate) fn due_at(&self, every: Option<Duration>) -> Option<Timestamp> {
+        if self.asked.is_some() {
+            return None;
+        }
+        if let Some((_, retry_at)) = &self.fault {
+            return Some(*retry_at);
+        }
+        match (self.at, self.stale) {
+            (None, _) | (_, true) => Some(Timestamp::MIN),
+            (Some(at), false) => every.map(|every| after(at, every)),
+        }
+    }
+
+    /// Whether it should be asked for now.
+    pub(crate) fn is_due(&self, now: Timestamp, every: Option<Duration>) -> bool {
+        self.due_at(every).is_some_and(|at| at <= now)
+    }
+
+    /// How it looks.
+    pub(crate) fn look(&self) -> Look<'_, T> {
+        match (&self.value, self.at, &self.fault) {
+            (Some(value), Some(at), fault) => Look::Ready { value, at, fault: fault.as_ref().map(|(fault, retry_at)| (fault, *retry_at)) },
+            (_, _, Some((fault, retry_at))) => Look::Failed { fault, retry_at: *retry_at },
+            _ => Look::Loading,
+        }
+    }
+}
+
+/// `at` and then `wait`.
+pub(crate) fn after(at: Timestamp, wait: Duration) -> Timestamp {
+    SignedDuration::try_from(wait).ok().and_then(|wait| at.checked_add(wait).ok()).unwrap_or(Timestamp::MAX)
+}
+
+fn backoff(fault: &Fault, tries: u32) -> Duration {
+    match fault.kind {
+        ErrorKind::Unavailable | ErrorKind::Ambiguous => {
+            Duration::from_secs(1_u64.checked_shl(tries.saturating_add(1)).unwrap_or(u64::MAX)).min(BACKOFF_MAX)
+        }
+        _ => BACKOFF_MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T0: Timestamp = Timestamp::UNIX_EPOCH;
+
+    #[test]
+    fn late_answers_are_dropped() {
+        let mut pane = Pane::default();
+        pane.ask(1);
+        pane.ask(2);
+        assert!(!pane.answer(1, Ok("old"), T0));
+        assert!(matches!(pane.look(), Look::Loading));
+        assert!(pane.answer(2, Ok("new"), T0));
+        assert!(!pane.answer(2, Ok("again"), T0));
+        assert_eq!(pane.value(), Some(&"new"));
+    }
+
+    #[test]
+    fn failures_are_tried_again_later_and_later() {
+        let mut pane = Pane::<()>::default();
+        let mut waits = Vec::new();
+        for request in 0..6 {
+            pane.ask(request);
+            pane.answer(request, Err(Fault::new(ErrorKind::Unavailable, "down")), T0);
+            waits.push(pane.due_at(None).expect("tried again").as_second());
+        }
+        assert_eq!(waits, [2, 4, 8, 16, 30, 30]);
+        pane.refresh();
+        assert!(pane.is_due(T0, None));
+    }
+
+    #[test]
+    fn a_value_is_refreshed_when_it_is_old() {
+        let pane = Pane::ready(1, T0);
+        let every = Some(Duration::from_secs(2));
+        assert!(!pane.is_due(T0, every));
+        assert!(pane.is_due(after(T0, Duration::from_secs(2)), every));
+        assert!(!pane.is_due(Timestamp::MAX, None));
+    }
+}

@@ -1,0 +1,239 @@
+//! Doing what the model asks for, with the ports it was handed. Nothing here waits: every
+//! question is a task of its own whose answer comes back as a message.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt as _;
+use futures::future::try_join_all;
+use payops_core::domain::audit::AuditEntry;
+use payops_core::domain::rollout::{Action, Plan, Related, Rollout};
+use payops_core::port::{Clock, Depth, ErrorKind, Executed, PortError, PortResult, QueueStats, Rollouts};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::effect::{Ask, Effect};
+use crate::environments::{Environments, Opened};
+use crate::fault::Fault;
+use crate::model::RolloutId;
+use crate::msg::{Answer, Msg, OpenedInfo};
+
+/// Environments that were opened, by name.
+type Known = Arc<Mutex<HashMap<String, Opened>>>;
+
+/// What the runtime itself must do: it concerns the terminal or the loop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Own {
+    /// Put text on the clipboard.
+    Copy(String),
+    /// Stop for a while.
+    Suspend,
+    /// End.
+    Quit,
+}
+
+/// Does effects.
+pub(crate) struct Doing {
+    environments: Arc<dyn Environments>,
+    clock: Arc<dyn Clock>,
+    known: Known,
+    to: mpsc::Sender<Msg>,
+    running: JoinSet<()>,
+    related: Option<CancellationToken>,
+    tasks: HashMap<u64, CancellationToken>,
+}
+
+impl Doing {
+    /// Answers go to `to`.
+    pub(crate) fn new(environments: Arc<dyn Environments>, clock: Arc<dyn Clock>, to: mpsc::Sender<Msg>) -> Self {
+        Self { environments, clock, known: Known::default(), to, running: JoinSet::new(), related: None, tasks: HashMap::new() }
+    }
+
+    /// Begins everything; what the loop itself must do is returned.
+    pub(crate) fn all(&mut self, effects: Vec<Effect>) -> Vec<Own> {
+        effects.into_iter().filter_map(|effect| self.one(effect)).collect()
+    }
+
+    /// Collects tasks that ended; one that panicked makes us panic, with the terminal given back.
+    pub(crate) fn reap(&mut self) {
+        while let Some(ended) = self.running.try_join_next() {
+            if let Err(error) = ended
+                && error.is_panic()
+            {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
+    }
+
+    fn one(&mut self, effect: Effect) -> Option<Own> {
+        match effect {
+            Effect::Quit => return Some(Own::Quit),
+            Effect::Suspend => return Some(Own::Suspend),
+            Effect::Copy(text) => return Some(Own::Copy(text)),
+            Effect::Ask { request, env, ask } => self.ask(request, env, *ask),
+            Effect::Watch { env, cluster } => self.watch(env, cluster),
+            Effect::WatchRelated { env, cluster, rollout, depth } => self.watch_related(env, cluster, *rollout, depth),
+            Effect::UnwatchRelated => self.unwatch(),
+            Effect::StartTask { id, env, job } => {
+                let stop = CancellationToken::new();
+                self.tasks.insert(id, stop);
+                let _ = (env, &self.clock);
+                match job {}
+            }
+            Effect::CancelTask { id } => {
+                if let Some(stop) = self.tasks.get(&id) {
+                    stop.cancel();
+                }
+            }
+        }
+        None
+    }
+
+    fn ask(&mut self, request: u64, env: String, ask: Ask) {
+        let (known, to, environments, clock) =
+            (Arc::clone(&self.known), self.to.clone(), Arc::clone(&self.environments), Arc::clone(&self.clock));
+        self.running.spawn(async move {
+            let answer = match ask {
+                Ask::Open => Answer::Opened(open(&*environments, &known, &env).await.map_err(Fault::from)),
+                ask => answer(opened(&known, &env), ask, &env, &*clock).await,
+            };
+            let _ = to.send(Msg::Answer { request, env, answer: Box::new(answer) }).await;
+        });
+    }
+
+    fn watch(&mut self, env: String, cluster: String) {
+        let Ok(rollouts) = opened(&self.known, &env).and_then(|opened| find(&opened, &cluster)) else { return };
+        let to = self.to.clone();
+        self.running.spawn(async move {
+            let mut watch = rollouts.watch();
+            while let Some(told) = watch.next().await {
+                if to.send(Msg::Watch { env: env.clone(), cluster: cluster.clone(), told }).await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+
+    fn watch_related(&mut self, env: String, cluster: String, rollout: Rollout, depth: Depth) {
+        self.unwatch();
+        let Ok(rollouts) = opened(&self.known, &env).and_then(|opened| find(&opened, &cluster)) else { return };
+        let stop = CancellationToken::new();
+        self.related = Some(stop.clone());
+        let to = self.to.clone();
+        let id = RolloutId { env, cluster, key: rollout.key.clone() };
+        self.running.spawn(async move {
+            let mut watch = rollouts.watch_related(&rollout, depth);
+            loop {
+                let fired = tokio::select! {
+                    () = stop.cancelled() => break,
+                    fired = watch.next() => fired,
+                };
+                let Some(fired) = fired else { break };
+                let fault = fired.err().map(Fault::from);
+                if to.send(Msg::RelatedChanged { id: id.clone(), fault }).await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+
+    fn unwatch(&mut self) {
+        if let Some(stop) = self.related.take() {
+            stop.cancel();
+        }
+    }
+}
+
+fn opened(known: &Known, env: &str) -> PortResult<Opened> {
+    let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    known.get(env).cloned().ok_or_else(|| PortError::new(ErrorKind::Unavailable, format!("{env} is not open yet")))
+}
+
+fn find(opened: &Opened, cluster: &str) -> PortResult<Arc<dyn Rollouts>> {
+    let found = opened.clusters.iter().find(|rollouts| rollouts.cluster() == cluster).cloned();
+    found.ok_or_else(|| PortError::new(ErrorKind::NotFound, format!("there is no cluster {cluster}")))
+}
+
+async fn open(environments: &dyn Environments, known: &Known, env: &str) -> PortResult<OpenedInfo> {
+    let opened = environments.open(env).await?;
+    let info = OpenedInfo {
+        who: opened.who.clone(),
+        clusters: opened.clusters.iter().map(|rollouts| (rollouts.cluster().to_owned(), rollouts.driver(), can(&**rollouts))).collect(),
+    };
+    known.lock().unwrap_or_else(PoisonError::into_inner).insert(env.to_owned(), opened);
+    Ok(info)
+}
+
+/// The actions that a driver can do, by their words.
+fn can(rollouts: &dyn Rollouts) -> Vec<&'static str> {
+    let all = [
+        Action::Promote,
+        Action::PromoteFull,
+        Action::Skip,
+        Action::Abort,
+        Action::Retry,
+        Action::Pause,
+        Action::Resume,
+        Action::Restart { at: payops_core::Timestamp::UNIX_EPOCH },
+        Action::Undo { revision: None },
+        Action::SetImage(Vec::new()),
+        Action::TerminateAnalysis { name: String::new() },
+        Action::TerminateExperiment { name: String::new() },
+    ];
+    all.iter().filter(|action| rollouts.can(action)).map(Action::as_str).collect()
+}
+
+async fn answer(opened: PortResult<Opened>, ask: Ask, env: &str, clock: &dyn Clock) -> Answer {
+    match ask {
+        // Asked before anything is open; see `Doing::ask`.
+        Ask::Open => Answer::Opened(Err(Fault::new(ErrorKind::Permanent, "an environment is opened by itself"))),
+        Ask::Related { cluster, rollout, depth } => {
+            let related = async { related(&opened?, &cluster, &rollout, depth).await };
+            Answer::Related(related.await.map_err(Fault::from))
+        }
+        Ask::Execute { cluster, plan, reason } => {
+            let executed = async { execute(&opened?, env, &cluster, &plan, reason, clock).await };
+            Answer::Executed(executed.await.map_err(Fault::from))
+        }
+        Ask::Queues => {
+            let queues = async { queues(&opened?).await };
+            Answer::Queues(queues.await.map_err(Fault::from))
+        }
+    }
+}
+
+async fn related(opened: &Opened, cluster: &str, rollout: &Rollout, depth: Depth) -> PortResult<Related> {
+    find(opened, cluster)?.related(rollout, depth).await
+}
+
+/// The line of the audit.
+fn entry(opened: &Opened, env: &str, cluster: &str, plan: &Plan, reason: Option<String>, at: payops_core::Timestamp) -> AuditEntry {
+    AuditEntry {
+        at,
+        who: opened.who.clone(),
+        env: env.to_owned(),
+        action: format!("rollout {}", plan.action.as_str()),
+        subject: Some(format!("{cluster}/{}", plan.key)),
+        reason,
+    }
+}
+
+/// Records the action, then does it: what cannot be recorded is not done.
+async fn execute(
+    opened: &Opened,
+    env: &str,
+    cluster: &str,
+    plan: &Plan,
+    reason: Option<String>,
+    clock: &dyn Clock,
+) -> PortResult<Executed> {
+    let rollouts = find(opened, cluster)?;
+    opened.audit.append(&entry(opened, env, cluster, plan, reason, clock.now())).await?;
+    rollouts.execute(plan).await
+}
+
+async fn queues(opened: &Opened) -> PortResult<Vec<QueueStats>> {
+    let names = opened.ports.queues.names().await?;
+    try_join_all(names.iter().map(|name| opened.ports.queues.stats(name))).await
+}

@@ -1,0 +1,123 @@
+//! The loop on a real terminal: keys, signals, frames.
+
+use std::io;
+use std::sync::Arc;
+
+use crossterm::event::{Event, EventStream};
+use futures::StreamExt as _;
+use futures::future::OptionFuture;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::doing::{Doing, Own};
+use super::{FRAME, batch, channel, until_wake};
+use crate::environments::Environments;
+use crate::model::{Model, Options};
+use crate::msg::Msg;
+use crate::terminal::{self, Screen};
+
+/// Why the screen ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The terminal could not be used.
+    #[error("the terminal could not be used: is this one? commands work without: payops help")]
+    Terminal(#[from] io::Error),
+}
+
+/// SIGTSTP and SIGCONT have the same numbers wherever we run but on macOS.
+const TSTP: i32 = if cfg!(target_os = "macos") { 18 } else { 20 };
+const CONT: i32 = if cfg!(target_os = "macos") { 19 } else { 18 };
+
+struct Signals {
+    end: [Signal; 3],
+    stop: Signal,
+    goes_on: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            end: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?],
+            stop: signal(SignalKind::from_raw(TSTP))?,
+            goes_on: signal(SignalKind::from_raw(CONT))?,
+        })
+    }
+
+    /// The next one, as a message.
+    async fn next(&mut self) -> Msg {
+        let [terminate, interrupt, hangup] = &mut self.end;
+        tokio::select! {
+            _ = terminate.recv() => Msg::Shutdown,
+            _ = interrupt.recv() => Msg::Shutdown,
+            _ = hangup.recv() => Msg::Shutdown,
+            _ = self.stop.recv() => Msg::Suspend,
+            _ = self.goes_on.recv() => Msg::Resumed,
+        }
+    }
+}
+
+/// Opens the terminal and runs until the user quits or the process is asked to end.
+pub async fn run(environments: Arc<dyn Environments>, options: Options) -> Result<(), RunError> {
+    let mut signals = Signals::new()?;
+    let mut screen = Screen::open()?;
+    let size = screen.terminal.size()?;
+    let (mut model, effects) = Model::new(environments.list(), &options, size.width, size.height);
+    // The first frame comes before the first question.
+    screen.draw(&model)?;
+    let (to, mut from) = channel();
+    let mut doing = Doing::new(environments, Arc::clone(&options.clock), to);
+    doing.all(effects);
+    let mut events = EventStream::new();
+    let (mut drawn_at, mut dirty) = (Instant::now(), false);
+    loop {
+        doing.reap();
+        let wake: OptionFuture<_> = until_wake(&model, options.clock.now()).map(sleep).into();
+        let msg = tokio::select! {
+            msg = signals.next() => msg,
+            event = events.next() => match event {
+                Some(Ok(event)) => match message(event) {
+                    Some(msg) => msg,
+                    None => continue,
+                },
+                Some(Err(error)) => return Err(error.into()),
+                // The terminal is gone.
+                None => Msg::Shutdown,
+            },
+            Some(msg) = from.recv() => msg,
+            Some(()) = wake => Msg::Tick(options.clock.now()),
+            () = sleep_until(drawn_at + FRAME), if dirty => {
+                screen.draw(&model)?;
+                (drawn_at, dirty) = (Instant::now(), false);
+                continue;
+            }
+        };
+        let resumed = matches!(msg, Msg::Resumed);
+        let effects = batch(&mut model, &*options.clock, msg, &mut from);
+        if resumed {
+            screen.resume()?;
+        }
+        for own in doing.all(effects) {
+            match own {
+                Own::Quit => return Ok(()),
+                Own::Copy(text) => terminal::copy(&text)?,
+                Own::Suspend => screen.suspend()?,
+            }
+        }
+        // A lone change is drawn at once; a stream of them at most once a frame.
+        dirty = true;
+        if drawn_at.elapsed() >= FRAME {
+            screen.draw(&model)?;
+            (drawn_at, dirty) = (Instant::now(), false);
+        }
+    }
+}
+
+fn message(event: Event) -> Option<Msg> {
+    match event {
+        Event::Key(event) => Some(Msg::Key(event)),
+        Event::Mouse(event) => Some(Msg::Mouse(event)),
+        Event::Paste(text) => Some(Msg::Paste(text)),
+        Event::Resize(columns, rows) => Some(Msg::Resize(columns, rows)),
+        Event::FocusGained | Event::FocusLost => None,
+    }
+}

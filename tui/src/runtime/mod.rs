@@ -1,0 +1,50 @@
+//! The loop: messages in, effects out, a frame when something changed.
+
+mod doing;
+mod live;
+
+pub(crate) use doing::Doing;
+pub use live::{RunError, run};
+
+use std::time::Duration;
+
+use payops_core::Timestamp;
+use payops_core::port::Clock;
+use tokio::sync::mpsc;
+
+use crate::effect::Effect;
+use crate::model::Model;
+use crate::msg::Msg;
+use crate::update::update;
+
+/// Messages that may wait; who sends more waits.
+const QUEUE: usize = 1024;
+/// Messages taken between two frames.
+const BATCH: usize = 256;
+/// Least time between two frames.
+const FRAME: Duration = Duration::from_millis(16);
+/// Least time between two ticks, whatever is due.
+const TICK_MIN: Duration = Duration::from_millis(50);
+
+/// A channel for messages.
+pub(crate) fn channel() -> (mpsc::Sender<Msg>, mpsc::Receiver<Msg>) {
+    mpsc::channel(QUEUE)
+}
+
+/// How long until the model wants to be told the time; `None` when it does not.
+pub(crate) fn until_wake(model: &Model, now: Timestamp) -> Option<Duration> {
+    let left = model.wake_at()?.duration_since(now);
+    Some(Duration::try_from(left).unwrap_or_default().max(TICK_MIN))
+}
+
+/// Takes a message and those that wait behind it; the effects of all.
+pub(crate) fn batch(model: &mut Model, clock: &dyn Clock, first: Msg, rest: &mut mpsc::Receiver<Msg>) -> Vec<Effect> {
+    // What is measured from now on is measured from now, not from the last tick.
+    let mut effects = update(model, Msg::Tick(clock.now()));
+    effects.extend(update(model, first));
+    for _ in 0..BATCH {
+        let Ok(msg) = rest.try_recv() else { break };
+        effects.extend(update(model, msg));
+    }
+    effects
+}

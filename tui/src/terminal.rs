@@ -1,0 +1,112 @@
+//! The terminal: taken, given back, given back after a panic too, and stopped with the shell's
+//! job control.
+
+use std::io::{self, Stdout, Write as _, stdout};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base64::Engine as _;
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::{cursor, execute};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+use crate::model::Model;
+use crate::views::view;
+
+/// Set by a panic: from then on nothing is drawn over what it said.
+static PANICKED: AtomicBool = AtomicBool::new(false);
+
+/// The terminal while it is ours. Dropped, it is given back.
+pub(crate) struct Screen {
+    /// What is drawn on.
+    pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
+}
+
+impl Screen {
+    /// Takes the terminal.
+    pub(crate) fn open() -> io::Result<Self> {
+        hook();
+        enter()?;
+        let terminal = Terminal::new(CrosstermBackend::new(stdout()));
+        // What was set up is taken back when the rest fails.
+        terminal.map(|terminal| Self { terminal }).inspect_err(|_| leave())
+    }
+
+    /// Draws the model.
+    pub(crate) fn draw(&mut self, model: &Model) -> io::Result<()> {
+        if !PANICKED.load(Ordering::Relaxed) {
+            self.terminal.draw(|frame| view(model, frame))?;
+        }
+        Ok(())
+    }
+
+    /// Gives the terminal back and stops this process and its group, as the shell's Ctrl-Z does;
+    /// takes the terminal again when somebody lets it go on.
+    pub(crate) fn suspend(&mut self) -> io::Result<()> {
+        leave();
+        // The whole group: whoever started us in the foreground has to stop with us.
+        rustix::process::kill_current_process_group(rustix::process::Signal::STOP)?;
+        self.resume()
+    }
+
+    /// Takes the terminal again after a stop, and forgets what was drawn.
+    pub(crate) fn resume(&mut self) -> io::Result<()> {
+        enter()?;
+        execute!(stdout(), Clear(ClearType::All))?;
+        // A new one knows nothing of what was drawn. Clearing the old one would ask the terminal
+        // where its cursor is, and the answer would be taken for keys.
+        self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        Ok(())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        leave();
+    }
+}
+
+fn enter() -> io::Result<()> {
+    enable_raw_mode()?;
+    execute!(stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste).inspect_err(|_| leave())
+}
+
+/// Gives the terminal back; what cannot be undone is left, for there is nobody to tell.
+fn leave() {
+    let _ = execute!(stdout(), DisableBracketedPaste, DisableMouseCapture, LeaveAlternateScreen, cursor::Show);
+    let _ = disable_raw_mode();
+}
+
+/// Makes a panic give the terminal back before it is told.
+fn hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            PANICKED.store(true, Ordering::Relaxed);
+            leave();
+            before(info);
+        }));
+    });
+}
+
+/// Puts text on the clipboard through the terminal (OSC 52), also over ssh.
+pub(crate) fn copy(text: &str) -> io::Result<()> {
+    let mut out = stdout().lock();
+    out.write_all(osc52(text).as_bytes())?;
+    out.flush()
+}
+
+fn osc52(text: &str) -> String {
+    format!("\u{1b}]52;c;{}\u{7}", base64::engine::general_purpose::STANDARD.encode(text))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn text_for_the_clipboard_is_encoded() {
+        assert_eq!(super::osc52("a•••@e•••.com"), "\u{1b}]52;c;YeKAouKAouKAokBl4oCi4oCi4oCiLmNvbQ==\u{7}");
+    }
+}

@@ -1,0 +1,62 @@
+//! Answers find the pane that asked; late ones are dropped there, by their number.
+
+use super::{fleet, rollout};
+use crate::effect::Effect;
+use crate::model::{ClusterState, Model, TaskState};
+use crate::msg::{Answer, OpenedInfo, TaskUpdate};
+use crate::views;
+
+/// Takes an answer.
+pub(crate) fn answer(model: &mut Model, request: u64, env: &str, answer: Answer) -> Vec<Effect> {
+    let now = model.now;
+    match answer {
+        Answer::Opened(result) => return opened(model, request, env, result),
+        Answer::Related(result) => {
+            model.rollout.related.answer(request, result, now);
+        }
+        Answer::Executed(result) => return rollout::executed(model, request, env, result),
+        Answer::Queues(result) => {
+            if let Some(env) = model.env_named_mut(env) {
+                env.queues.answer(request, result, now);
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// An environment was opened, or not: its clusters are watched from now on.
+fn opened(model: &mut Model, request: u64, name: &str, result: Result<OpenedInfo, crate::fault::Fault>) -> Vec<Effect> {
+    let now = model.now;
+    let Some(env) = model.env_named_mut(name) else { return Vec::new() };
+    if !env.opened.answer(request, result, now) {
+        return Vec::new();
+    }
+    let Some(opened) = env.opened.value() else { return Vec::new() };
+    let known: Vec<String> = env.clusters.iter().map(|cluster| cluster.name.clone()).collect();
+    let new = opened.clusters.iter().filter(|(cluster, ..)| !known.contains(cluster));
+    let new: Vec<ClusterState> = new.map(|(cluster, driver, can)| ClusterState::new(cluster, driver, can)).collect();
+    let effects = new.iter().map(|cluster| Effect::Watch { env: name.to_owned(), cluster: cluster.name.clone() }).collect();
+    env.clusters.extend(new);
+    fleet::touch(model);
+    effects
+}
+
+/// A background task got further.
+pub(crate) fn task(model: &mut Model, id: u64, update: TaskUpdate) {
+    let now = model.now;
+    let Some(task) = model.tasks.iter_mut().find(|task| task.id == id) else { return };
+    task.state = match (update, &task.state) {
+        (TaskUpdate::Progress { done, total }, TaskState::Running { stopping, .. }) => {
+            TaskState::Running { done, total, stopping: *stopping }
+        }
+        // Progress of a task that is over is late.
+        (TaskUpdate::Progress { .. }, TaskState::Over { .. }) => return,
+        (end, _) => {
+            let (tone, words) = views::tasks::ended(&task.what, &end);
+            let state = TaskState::Over { end, at: now };
+            task.state = state;
+            model.say(crate::model::Notice::new(tone, words, now));
+            return;
+        }
+    };
+}

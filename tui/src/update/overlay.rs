@@ -1,0 +1,148 @@
+//! Keys while something lies over the view.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::{confirm, global, rollout};
+use crate::effect::Effect;
+use crate::model::{Field, Model, Overlay};
+use crate::palette::{self, Does};
+use crate::widgets::edit;
+use crate::widgets::overlays::help_lines;
+
+/// A key for the overlay.
+pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
+    let control_c = event.code == KeyCode::Char('c') && event.modifiers.contains(KeyModifiers::CONTROL);
+    if event.code == KeyCode::Esc || control_c {
+        model.overlay = None;
+        return Vec::new();
+    }
+    if event.code == KeyCode::Char('z') && event.modifiers.contains(KeyModifiers::CONTROL) {
+        return vec![Effect::Suspend];
+    }
+    match &model.overlay {
+        Some(Overlay::Palette { .. }) => palette_key(model, event),
+        Some(Overlay::Help { .. }) => {
+            let lines = help_lines(model).len();
+            if let Some(Overlay::Help { top }) = &mut model.overlay
+                && !scroll(top, lines, event)
+            {
+                model.overlay = None;
+            }
+            Vec::new()
+        }
+        Some(Overlay::Text { .. }) => {
+            if let Some(Overlay::Text { top, lines, .. }) = &mut model.overlay
+                && !scroll(top, lines.len(), event)
+            {
+                model.overlay = None;
+            }
+            Vec::new()
+        }
+        Some(Overlay::Choose(_)) => choose_key(model, event),
+        Some(Overlay::Prompt(_)) => prompt_key(model, event),
+        Some(Overlay::Confirm(_)) => confirm::key(model, event),
+        Some(Overlay::Refused { .. }) | None => {
+            model.overlay = None;
+            Vec::new()
+        }
+    }
+}
+
+/// Pastes into the line that is typed in; `false` when there is none.
+pub(crate) fn paste(model: &mut Model, text: &str) -> bool {
+    match &mut model.overlay {
+        None => return false,
+        Some(Overlay::Palette { input, .. }) => edit::paste(input, text),
+        Some(Overlay::Prompt(prompt)) => edit::paste(&mut prompt.input, text),
+        Some(Overlay::Confirm(confirm)) if confirm.protected => {
+            // A name is typed, not pasted: that is what it is asked for.
+            if confirm.field == Field::Reason {
+                edit::paste(&mut confirm.reason, text);
+            } else {
+                confirm.problem = Some("type the name; it cannot be pasted".to_owned());
+            }
+        }
+        Some(_) => {}
+    }
+    true
+}
+
+/// Scrolls; `false` when the key is none for that.
+fn scroll(top: &mut usize, lines: usize, event: &KeyEvent) -> bool {
+    let last = lines.saturating_sub(1);
+    *top = match event.code {
+        KeyCode::Up | KeyCode::Char('k') => top.saturating_sub(1),
+        KeyCode::Down | KeyCode::Char('j') => top.saturating_add(1).min(last),
+        KeyCode::PageUp => top.saturating_sub(10),
+        KeyCode::PageDown | KeyCode::Char(' ') => top.saturating_add(10).min(last),
+        KeyCode::Home => 0,
+        KeyCode::End => last,
+        _ => return false,
+    };
+    true
+}
+
+fn palette_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
+    let Some(Overlay::Palette { input, chosen }) = &mut model.overlay else { return Vec::new() };
+    let (mut input, mut chosen) = (std::mem::take(input), *chosen);
+    let matches = palette::matches(model, input.value());
+    match event.code {
+        KeyCode::Enter => {
+            let does = matches.get(chosen).map(|entry| entry.does.clone());
+            model.overlay = None;
+            return match does {
+                Some(Does::Command(command)) => global::run(model, command),
+                Some(Does::Environment(name)) => {
+                    global::switch(model, &name);
+                    Vec::new()
+                }
+                None => Vec::new(),
+            };
+        }
+        KeyCode::Tab => {
+            if let Some(entry) = matches.get(chosen) {
+                input = entry.name.clone().into();
+                chosen = 0;
+            }
+        }
+        KeyCode::Up => chosen = chosen.saturating_sub(1),
+        KeyCode::Down => chosen = (chosen + 1).min(matches.len().saturating_sub(1)),
+        _ => {
+            if edit::key(&mut input, event) {
+                chosen = 0;
+            }
+        }
+    }
+    model.overlay = Some(Overlay::Palette { input, chosen });
+    Vec::new()
+}
+
+fn choose_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
+    let last = model.envs.len().saturating_sub(1);
+    let Some(Overlay::Choose(choice)) = &mut model.overlay else { return Vec::new() };
+    match event.code {
+        KeyCode::Up | KeyCode::Char('k') => choice.chosen = choice.chosen.saturating_sub(1),
+        KeyCode::Down | KeyCode::Char('j') => choice.chosen = (choice.chosen + 1).min(last),
+        KeyCode::Enter => {
+            let chosen = choice.chosen;
+            model.overlay = None;
+            if let Some(name) = model.envs.get(chosen).map(|env| env.info.name.clone()) {
+                global::switch(model, &name);
+            }
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn prompt_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
+    let Some(Overlay::Prompt(prompt)) = &mut model.overlay else { return Vec::new() };
+    if event.code == KeyCode::Enter {
+        let prompt = prompt.clone();
+        return rollout::prompted(model, prompt);
+    }
+    if edit::key(&mut prompt.input, event) {
+        prompt.problem = None;
+    }
+    Vec::new()
+}

@@ -1,0 +1,18 @@
+//! View: audit.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use super::View;
+use crate::model::Model;
+
+/// What the view keeps.
+#[derive(Debug, Default)]
+pub(crate) struct State {}
+
+/// The view.
+pub(crate) struct Audit;
+
+impl View for Audit {
+    fn draw(&self, _model: &Model, _frame: &mut Frame<'_>, _body: Rect) {}
+}

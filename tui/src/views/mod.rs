@@ -1,0 +1,133 @@
+//! The views. Each is a module with its state, its keys, what it asks for and how it is drawn,
+//! behind one trait, so that lists move, scroll, filter and are clicked the same everywhere.
+
+pub(crate) mod alarms;
+pub(crate) mod audit;
+pub(crate) mod dead_letters;
+pub(crate) mod overview;
+pub(crate) mod payment;
+pub(crate) mod payments;
+pub(crate) mod queues;
+pub(crate) mod rollout;
+pub(crate) mod rollouts;
+pub(crate) mod tasks;
+
+use payops_core::Timestamp;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use crate::effect::Effect;
+use crate::keymap::{Binding, Command};
+use crate::model::{Cursor, Filter, ItemKey, Model, Route};
+use crate::widgets::chrome;
+use crate::widgets::overlays;
+
+/// How fresh something on screen is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// As of then.
+    At(Timestamp),
+    /// It is told as it changes.
+    Live,
+    /// Out of date since then.
+    Cut(Timestamp),
+    /// Nothing is known yet.
+    Loading,
+}
+
+/// One view.
+pub(crate) trait View: Sync {
+    /// Its keys, beside those that work everywhere.
+    fn bindings(&self) -> &'static [Binding] {
+        &[]
+    }
+
+    /// Does what a key of it, or [`Command::Enter`], [`Command::Copy`], [`Command::Fold`] and
+    /// the like, stand for. What it does not know it leaves.
+    fn act(&self, _model: &mut Model, _command: Command) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// What it has to ask now: called after every message while it is on screen. What is asked
+    /// already, and what is fresh enough, is not asked again ([`crate::model::Pane::is_due`]).
+    fn poll(&self, _model: &mut Model) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// When it next has to ask or to be drawn again while nothing happens: ages and countdowns.
+    fn wake(&self, _model: &Model) -> Option<Timestamp> {
+        None
+    }
+
+    /// Makes what it shows be asked again at once (key Ctrl-R).
+    fn refresh(&self, _model: &mut Model) {}
+
+    /// How fresh what it shows is, each with a name.
+    fn freshness(&self, _model: &Model) -> Vec<(&'static str, Freshness)> {
+        Vec::new()
+    }
+
+    /// Its filter, if it can be filtered.
+    fn filter<'a>(&self, _model: &'a Model) -> Option<&'a Filter> {
+        None
+    }
+
+    /// The same, to be typed in.
+    fn filter_mut<'a>(&self, _model: &'a mut Model) -> Option<&'a mut Filter> {
+        None
+    }
+
+    /// Makes its rows anew where what they depend on has changed (called after every message,
+    /// before the cursor is settled).
+    fn prepare(&self, _model: &mut Model) {}
+
+    /// Where its list is in `body`, and how many rows that has in all; `None` without a list.
+    fn list(&self, _model: &Model, _body: Rect) -> Option<(Rect, usize)> {
+        None
+    }
+
+    /// The item of a row.
+    fn item(&self, _model: &Model, _row: usize) -> Option<ItemKey> {
+        None
+    }
+
+    /// The list's cursor.
+    fn cursor_mut<'a>(&self, _model: &'a mut Model) -> Option<&'a mut Cursor> {
+        None
+    }
+
+    /// Draws it.
+    fn draw(&self, model: &Model, frame: &mut Frame<'_>, body: Rect);
+}
+
+/// The view of a place.
+pub(crate) fn of(route: &Route) -> &'static dyn View {
+    match route {
+        Route::Overview => &overview::Overview,
+        Route::Rollouts => &rollouts::Rollouts,
+        Route::Rollout(_) => &rollout::Detail,
+        Route::Queues => &queues::Queues,
+        Route::DeadLetters => &dead_letters::DeadLetters,
+        Route::Payments => &payments::Payments,
+        Route::Payment(_) => &payment::Detail,
+        Route::Alarms => &alarms::Alarms,
+        Route::Audit => &audit::Audit,
+        Route::Tasks => &tasks::Tasks,
+    }
+}
+
+/// When the view on screen, or an environment that failed to open, is due.
+pub(crate) fn wake(model: &Model) -> Option<Timestamp> {
+    let open = model.envs.iter().filter_map(|env| env.opened.due_at(None));
+    open.chain(of(model.route()).wake(model)).min()
+}
+
+/// Draws everything. The model is only read.
+pub fn view(model: &Model, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    let places = chrome::places(area);
+    chrome::header(model, frame, &places);
+    of(model.route()).draw(model, frame, places.body);
+    chrome::footer(model, frame, &places);
+    overlays::draw(model, frame, area);
+}

@@ -1,0 +1,230 @@
+//! The lines around a view: where one is, how fresh it is, which keys matter here.
+
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::words::age;
+use crate::keymap::{Binding, GLOBAL};
+use crate::model::{Model, Tab, TaskState};
+use crate::theme::Tone;
+use crate::views::{self, Freshness};
+
+/// Where everything is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// The environment.
+    pub(crate) header: Rect,
+    /// Breadcrumbs and the filter.
+    pub(crate) crumbs: Rect,
+    /// The view.
+    pub(crate) body: Rect,
+    /// Keys, notices, tasks.
+    pub(crate) footer: Rect,
+}
+
+/// Screens of so many rows have empty lines around the view.
+const ROOMY: u16 = 20;
+/// Screens of so many columns show the views' names.
+const WIDE: u16 = 118;
+
+/// Where everything is on a screen of that size.
+pub(crate) fn places(area: Rect) -> Places {
+    let line = |y: u16| Rect { y: area.y.saturating_add(y), height: 1.min(area.height.saturating_sub(y)), ..area };
+    let air = u16::from(area.height >= ROOMY);
+    let top = 2 + air;
+    let body = Rect { y: area.y.saturating_add(top), height: area.height.saturating_sub(top + 1), ..area };
+    Places { header: line(0), crumbs: line(1), body, footer: line(area.height.saturating_sub(1)) }
+}
+
+/// The first two lines.
+pub(crate) fn header(model: &Model, frame: &mut Frame<'_>, places: &Places) {
+    let theme = model.theme;
+    let mut spans = vec![Span::styled(" payops  ", theme.style(Tone::Strong))];
+    if let Some(env) = model.env() {
+        let block = theme.environment(&env.info.name, env.info.protected);
+        spans.push(Span::styled(format!("▌{}▐", env.info.name.to_uppercase()), block));
+        let place = [env.info.account.as_deref(), env.info.region.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        spans.push(Span::raw(format!(" {place}")));
+        let who = env.opened.value().map(|opened| opened.who.as_str()).unwrap_or_default();
+        let duty = if model.read_only { "read-only" } else { "" };
+        let words = [who, duty].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" · ");
+        spans.push(Span::raw(format!("   {words}")));
+    }
+    let fresh = freshness(model);
+    let left = Line::from(spans);
+    let room = usize::from(places.header.width).saturating_sub(left.width());
+    frame.render_widget(left, places.header);
+    if fresh.width() + 1 < room {
+        frame.render_widget(fresh.alignment(Alignment::Right), shorter(places.header));
+    }
+    crumbs(model, frame, places.crumbs);
+}
+
+fn shorter(area: Rect) -> Rect {
+    Rect { width: area.width.saturating_sub(1), ..area }
+}
+
+fn freshness(model: &Model) -> Line<'static> {
+    let mut spans = Vec::new();
+    for (name, fresh) in views::of(model.route()).freshness(model) {
+        if !spans.is_empty() {
+            spans.push(Span::styled(" · ", model.theme.style(Tone::Dim)));
+        }
+        let (text, tone) = match fresh {
+            Freshness::At(at) => (format!("{name} {}", age(at, model.now)), Tone::Dim),
+            Freshness::Live => (format!("{name} live"), Tone::Dim),
+            Freshness::Cut(since) => (format!("⚠ {name} cut {}", age(since, model.now)), Tone::Warn),
+            Freshness::Loading => (format!("{name} ◌"), Tone::Dim),
+        };
+        spans.push(Span::styled(text, model.theme.style(tone)));
+    }
+    Line::from(spans)
+}
+
+/// What can be clicked in the second line: columns, and where each leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hit {
+    /// Back to that crumb of the trail.
+    Crumb(usize),
+    /// To a view.
+    Tab(Tab),
+}
+
+const CRUMB: &str = " › ";
+
+/// The crumbs with their first and last column.
+fn crumb_spans(model: &Model) -> Vec<(u16, u16, String)> {
+    let mut x = 1;
+    model
+        .trail
+        .iter()
+        .map(|route| {
+            let title = route.title();
+            let end = x + u16::try_from(title.width()).unwrap_or(0);
+            let place = (x, end, title);
+            x = end + u16::try_from(CRUMB.width()).unwrap_or(0);
+            place
+        })
+        .collect()
+}
+
+fn tab_spans(width: u16) -> Vec<(u16, u16, Tab, String)> {
+    let titles: Vec<(Tab, String)> =
+        Tab::ALL.into_iter().zip(1..).map(|(tab, number)| (tab, format!("{number} {}", tab.as_str()))).collect();
+    let all: u16 = titles.iter().map(|(_, title)| u16::try_from(title.width()).unwrap_or(0) + 2).sum();
+    if width < WIDE {
+        return Vec::new();
+    }
+    let mut x = width.saturating_sub(all);
+    titles
+        .into_iter()
+        .map(|(tab, title)| {
+            let end = x + u16::try_from(title.width()).unwrap_or(0);
+            let place = (x, end, tab, title);
+            x = end + 2;
+            place
+        })
+        .collect()
+}
+
+/// What is at a column of the second line.
+pub(crate) fn hit(model: &Model, x: u16) -> Option<Hit> {
+    let within = |from: u16, to: u16| (from..to).contains(&x);
+    let crumb = crumb_spans(model).into_iter().position(|(from, to, _)| within(from, to)).map(Hit::Crumb);
+    let tab = || tab_spans(model.size.width).into_iter().find(|(from, to, ..)| within(*from, *to)).map(|(_, _, tab, _)| Hit::Tab(tab));
+    crumb.or_else(tab)
+}
+
+fn crumbs(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+    let theme = model.theme;
+    let crumbs = crumb_spans(model);
+    let mut spans = vec![Span::raw(" ")];
+    for (place, (.., title)) in crumbs.iter().enumerate() {
+        let last = place + 1 == crumbs.len();
+        spans.push(Span::styled(title.clone(), theme.style(if last { Tone::Accent } else { Tone::Plain })));
+        if !last {
+            spans.push(Span::styled(CRUMB, theme.style(Tone::Dim)));
+        }
+    }
+    let filter = views::of(model.route()).filter(model).filter(|filter| filter.open || filter.is_on());
+    if let Some(filter) = filter {
+        spans.push(Span::styled(format!("{CRUMB}/"), theme.style(Tone::Accent)));
+        spans.push(Span::raw(filter.text().to_owned()));
+        if filter.open {
+            let before: String = filter.text().chars().take(filter.input.cursor()).collect();
+            let typed: u16 = spans.iter().take(spans.len() - 1).map(|span| u16::try_from(span.width()).unwrap_or(0)).sum();
+            let x = area.x + typed + u16::try_from(before.width()).unwrap_or(0);
+            frame.set_cursor_position((x.min(area.right().saturating_sub(1)), area.y));
+        }
+    }
+    let line = Line::from(spans);
+    let used = u16::try_from(line.width()).unwrap_or(u16::MAX);
+    frame.render_widget(line, area);
+    let tabs = tab_spans(area.width);
+    if tabs.first().is_some_and(|(from, ..)| *from > used + 1) {
+        for (from, _, tab, title) in tabs {
+            let tone = if tab == model.route().tab() { Tone::Accent } else { Tone::Dim };
+            frame.buffer_mut().set_string(area.x + from, area.y, title, theme.style(tone));
+        }
+    }
+}
+
+/// The last line: keys or a notice on the left, tasks on the right.
+pub(crate) fn footer(model: &Model, frame: &mut Frame<'_>, places: &Places) {
+    let area = places.footer;
+    let tasks = tasks(model);
+    let tasks_width = tasks.as_ref().map_or(0, |line| line.width() + 2);
+    let room = usize::from(area.width).saturating_sub(tasks_width);
+    let left = match &model.notice {
+        Some(notice) => {
+            let text = super::words::clip(&notice.text, room.saturating_sub(1));
+            Line::styled(format!(" {text}"), model.theme.style(notice.tone))
+        }
+        None => keys(model, room),
+    };
+    frame.render_widget(left, area);
+    if let Some(tasks) = tasks {
+        frame.render_widget(Paragraph::new(tasks).alignment(Alignment::Right), shorter(area));
+    }
+}
+
+/// The keys that matter here, as many as fit; help is always among them.
+fn keys(model: &Model, room: usize) -> Line<'static> {
+    let theme = model.theme;
+    let own = views::of(model.route()).bindings();
+    let filterable = views::of(model.route()).filter(model).is_some();
+    let shown = |binding: &&Binding| binding.footer && (filterable || binding.command != crate::keymap::Command::Filter);
+    let entries = own.iter().filter(shown).chain(GLOBAL.iter().filter(shown));
+    let mut entries: Vec<(String, &'static str)> =
+        entries.filter_map(|binding| Some((binding.keys.first()?.to_string(), binding.words))).collect();
+    let help = entries.pop();
+    entries.push(("1-8".to_owned(), "views"));
+    let width = |(key, words): &(String, &str)| key.width() + 1 + words.width() + 3;
+    let mut left = room.saturating_sub(1).saturating_sub(help.as_ref().map_or(0, width));
+    let mut spans = vec![Span::raw(" ")];
+    let fitting = entries.into_iter().take_while(|entry| {
+        let fits = width(entry) <= left;
+        left = left.saturating_sub(width(entry));
+        fits
+    });
+    for (key, words) in fitting.collect::<Vec<_>>().into_iter().chain(help) {
+        spans.push(Span::styled(key, theme.style(Tone::Accent)));
+        spans.push(Span::styled(format!(" {words}   "), Style::new()));
+    }
+    Line::from(spans)
+}
+
+fn tasks(model: &Model) -> Option<Line<'static>> {
+    let running: Vec<(u64, Option<u64>)> = model
+        .tasks
+        .iter()
+        .filter_map(|task| if let TaskState::Running { done, total, .. } = task.state { Some((done, total)) } else { None })
+        .collect();
+    let (done, total) = running.first()?;
+    let share = total.filter(|total| *total > 0).map(|total| format!(" {} %", done.saturating_mul(100) / total)).unwrap_or_default();
+    Some(Line::styled(format!("tasks {} ◐{share}", running.len()), model.theme.style(Tone::Accent)))
+}

@@ -1,0 +1,119 @@
+//! Numbers and times in few characters.
+
+use jiff::SignedDuration;
+use payops_core::Timestamp;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+/// An age in two or three characters: `12s`, `4m`, `2h`, `3d`.
+pub(crate) fn short(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs().max(0);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// How long ago `at` was.
+pub(crate) fn age(at: Timestamp, now: Timestamp) -> String {
+    short(now.duration_since(at))
+}
+
+/// A countdown: `12:41`, `1:02:03`.
+pub(crate) fn countdown(left: SignedDuration) -> String {
+    let seconds = left.as_secs().max(0);
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// Thousandths as percent: `25 %`, `23.8 %`.
+pub(crate) fn percent(thousandths: u32) -> String {
+    match (thousandths / 10, thousandths % 10) {
+        (whole, 0) => format!("{whole} %"),
+        (whole, tenth) => format!("{whole}.{tenth} %"),
+    }
+}
+
+/// `1 rollout`, `2 rollouts`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// `text` in at most `width` columns, with `…` where something is left out.
+pub(crate) fn clip(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        let wide = c.width().unwrap_or(0);
+        if used + wide + 1 > width {
+            break;
+        }
+        used += wide;
+        out.push(c);
+    }
+    if width > 0 {
+        out.push('…');
+    }
+    out
+}
+
+/// An image without its registry and path: `payments-api:1.9.0`, and only the beginning of a digest.
+pub(crate) fn image(image: &str) -> String {
+    let name = image.rsplit('/').next().unwrap_or(image);
+    match name.split_once("@sha256:") {
+        Some((name, digest)) => format!("{name}@{}…", digest.get(..4).unwrap_or(digest)),
+        None => name.to_owned(),
+    }
+}
+
+/// Values as a line of bars; the largest is the highest, and zero is the lowest.
+pub(crate) fn sparkline(values: &[f64], width: usize) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let shown = values.get(values.len().saturating_sub(width)..).unwrap_or(values);
+    let top = shown.iter().copied().filter(|value| value.is_finite()).fold(0.0_f64, f64::max);
+    let bar = |value: &f64| {
+        let share = if top > 0.0 && value.is_finite() { (value / top).clamp(0.0, 1.0) } else { 0.0 };
+        let place =
+            BARS.iter().enumerate().take_while(|(place, _)| share * 7.0 >= f64::from(u8::try_from(*place).unwrap_or(7)) - 0.5).last();
+        place.map_or(' ', |(_, bar)| *bar)
+    };
+    shown.iter().map(bar).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_short() {
+        let seconds = SignedDuration::from_secs;
+        assert_eq!([0, 59, 60, 7200, 200_000].map(|s| short(seconds(s))), ["0s", "59s", "1m", "2h", "2d"]);
+        assert_eq!([-1, 61, 761, 3723].map(|s| countdown(seconds(s))), ["0:00", "1:01", "12:41", "1:02:03"]);
+        assert_eq!([0, 250, 238].map(percent), ["0 %", "25 %", "23.8 %"]);
+    }
+
+    #[test]
+    fn text_is_clipped_by_width() {
+        assert_eq!(clip("payments", 20), "payments");
+        assert_eq!(clip("payments", 5), "paym…");
+        assert_eq!(clip("決済決済", 5), "決済…");
+        assert_eq!(clip("ab", 0), "");
+    }
+
+    #[test]
+    fn images_are_short() {
+        assert_eq!(image("registry.example.com/pay/payments-api:1.9.0"), "payments-api:1.9.0");
+        assert_eq!(image("r/pay/api@sha256:9c1f00aa"), "api@9c1f…");
+    }
+
+    #[test]
+    fn bars_stand_for_values() {
+        assert_eq!(sparkline(&[0.0, 1.0, 2.0], 20), "▁▅█");
+        assert_eq!(sparkline(&[], 20), "");
+        assert_eq!(sparkline(&[0.0, 0.0], 1), "▁");
+    }
+}
