@@ -148,6 +148,8 @@ pub struct Rollout {
     pub uid: String,
     /// Names this state of the object; a decision is bound to it.
     pub resource_version: String,
+    /// Counts changes of its spec; 0 when that is not known.
+    pub generation: u64,
     /// When it was made.
     pub created_at: Option<Timestamp>,
     /// The revision, counted by the controller.

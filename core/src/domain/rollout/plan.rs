@@ -53,6 +53,9 @@ pub struct Plan {
     pub key: RolloutKey,
     /// The state that was looked at: if anything has moved since, nothing is done.
     pub resource_version: String,
+    /// The spec that was looked at ([`Rollout::generation`]): a call that replaces the pod template,
+    /// and calls after the first, go on when only the status has moved.
+    pub generation: u64,
     /// Where it stands, in words.
     pub now: String,
     /// Where it will stand.
@@ -76,6 +79,7 @@ pub fn plan(action: Action, rollout: &Rollout, related: Option<&Related>) -> Res
         same_as: action.kubectl(&rollout.key),
         key: rollout.key.clone(),
         resource_version: rollout.resource_version.clone(),
+        generation: rollout.generation,
         calls,
         action,
     })

@@ -1,0 +1,196 @@
+//! How a failed call is told: cluster and verb, the cause, and what the caller may conclude.
+
+use std::error::Error;
+use std::time::Duration;
+
+use payops_core::port::{ErrorKind, PortError};
+use tower::BoxError;
+
+/// Characters of a server's own message that are kept.
+const MESSAGE_MAX: usize = 300;
+
+/// Why a call failed.
+#[derive(Debug)]
+pub(crate) enum Cause {
+    /// The server refused.
+    Answer {
+        /// The HTTP status.
+        code: u16,
+        /// The server's message.
+        message: String,
+        /// When it may be tried again, if the server says.
+        retry_after: Option<Duration>,
+    },
+    /// No connection: certainly no effect.
+    Connect(BoxError),
+    /// No answer in time.
+    TimedOut(Duration),
+    /// The connection was lost.
+    Lost(BoxError),
+    /// There is no way to say who asks.
+    Identity(BoxError),
+    /// The answer is not what it should be.
+    Unreadable(BoxError),
+}
+
+/// A failed call.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Cluster and verb: `cluster prod: list rollouts`.
+    pub(crate) what: String,
+    /// Whether it was to change something.
+    pub(crate) writes: bool,
+    /// Why.
+    pub(crate) cause: Cause,
+}
+
+/// Says who asks could not be found out, or not be proven. Raised by layers under the client.
+#[derive(Debug)]
+pub(crate) struct NoIdentity(pub(crate) BoxError);
+
+impl std::fmt::Display for NoIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no credentials for the cluster")
+    }
+}
+
+impl Error for NoIdentity {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+impl Failure {
+    /// The HTTP status, if the server answered.
+    pub(crate) fn code(&self) -> Option<u16> {
+        match self.cause {
+            Cause::Answer { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// When it may be tried again, if the server says.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self.cause {
+            Cause::Answer { retry_after, .. } => retry_after,
+            _ => None,
+        }
+    }
+
+    /// What the caller may conclude.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        match (&self.cause, self.writes) {
+            (Cause::Answer { code: 401 | 403, .. } | Cause::Identity(_), _) => ErrorKind::Denied,
+            (Cause::Answer { code: 404, .. }, _) => ErrorKind::NotFound,
+            (Cause::Answer { code: 429, .. }, _) => ErrorKind::Throttled,
+            // A gateway's 502 and 504, and a 500 of a store that did not answer in time, leave open
+            // whether the write reached the store; 503 is said before it is tried.
+            (Cause::Answer { code: 503, .. } | Cause::Connect(_), _) => ErrorKind::Unavailable,
+            (Cause::Answer { code: 500.., .. } | Cause::TimedOut(_) | Cause::Lost(_), true) => ErrorKind::Ambiguous,
+            (Cause::Answer { code: 500.., .. } | Cause::TimedOut(_) | Cause::Lost(_), false) => ErrorKind::Unavailable,
+            (Cause::Answer { .. }, _) => ErrorKind::Permanent,
+            (Cause::Unreadable(_), true) => ErrorKind::Ambiguous,
+            (Cause::Unreadable(_), false) => ErrorKind::Corrupt,
+        }
+    }
+
+    /// Why, in one line.
+    pub(crate) fn why(&self) -> String {
+        match &self.cause {
+            Cause::Answer { code: 401, .. } => "401: the credentials are not accepted; sign in again".to_owned(),
+            Cause::Answer { code, message, .. } if message.is_empty() => format!("answered {code}"),
+            Cause::Answer { code, message, .. } => format!("answered {code}: {message}"),
+            Cause::Connect(_) => "no connection".to_owned(),
+            Cause::TimedOut(limit) => format!("no answer within {} s", limit.as_secs()),
+            Cause::Lost(_) => "the connection was lost".to_owned(),
+            Cause::Identity(_) => "no credentials; sign in again".to_owned(),
+            Cause::Unreadable(_) => "the answer cannot be read".to_owned(),
+        }
+    }
+}
+
+impl From<Failure> for PortError {
+    fn from(failure: Failure) -> Self {
+        let (kind, message) = (failure.kind(), format!("{}: {}", failure.what, failure.why()));
+        match failure.cause {
+            Cause::Connect(source) | Cause::Lost(source) | Cause::Identity(source) | Cause::Unreadable(source) => {
+                Self::because(kind, message, source)
+            }
+            Cause::Answer { .. } | Cause::TimedOut(_) => Self::new(kind, message),
+        }
+    }
+}
+
+/// The cause behind an error of kube's client.
+pub(crate) fn cause_of(error: kube::Error) -> Cause {
+    let error: BoxError = error.into();
+    if chain(&*error).any(|cause| cause.is::<NoIdentity>() || is_auth(cause)) {
+        return Cause::Identity(error);
+    }
+    let connect = |cause: &(dyn Error + 'static)| {
+        cause.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(hyper_util::client::legacy::Error::is_connect)
+    };
+    if chain(&*error).any(connect) { Cause::Connect(error) } else { Cause::Lost(error) }
+}
+
+fn is_auth(error: &(dyn Error + 'static)) -> bool {
+    error.is::<kube::client::AuthError>() || matches!(error.downcast_ref::<kube::Error>(), Some(kube::Error::Auth(_)))
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| -> Option<&'a (dyn Error + 'static)> { (*error).source() })
+}
+
+/// A server's message in one line, cut off.
+pub(crate) fn one_line(message: &str) -> String {
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MESSAGE_MAX) {
+        Some((place, _)) => format!("{}…", line.get(..place).unwrap_or_default()),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(code: u16, read: ErrorKind, write: ErrorKind) {
+        let kind = |writes| {
+            let cause = Cause::Answer { code, message: String::new(), retry_after: None };
+            Failure { what: String::new(), writes, cause }.kind()
+        };
+        assert_eq!((kind(false), kind(true)), (read, write), "{code}");
+    }
+
+    #[test]
+    fn a_status_says_whether_there_may_have_been_an_effect() {
+        check(401, ErrorKind::Denied, ErrorKind::Denied);
+        check(403, ErrorKind::Denied, ErrorKind::Denied);
+        check(404, ErrorKind::NotFound, ErrorKind::NotFound);
+        check(415, ErrorKind::Permanent, ErrorKind::Permanent);
+        check(422, ErrorKind::Permanent, ErrorKind::Permanent);
+        check(429, ErrorKind::Throttled, ErrorKind::Throttled);
+        check(500, ErrorKind::Unavailable, ErrorKind::Ambiguous);
+        check(503, ErrorKind::Unavailable, ErrorKind::Unavailable);
+        check(504, ErrorKind::Unavailable, ErrorKind::Ambiguous);
+    }
+
+    #[test]
+    fn a_time_out_of_a_write_is_ambiguous() {
+        let kind = |writes| Failure { what: String::new(), writes, cause: Cause::TimedOut(Duration::from_secs(10)) }.kind();
+        assert_eq!((kind(false), kind(true)), (ErrorKind::Unavailable, ErrorKind::Ambiguous));
+        let error = PortError::from(Failure {
+            what: "cluster prod: list rollouts".to_owned(),
+            writes: false,
+            cause: Cause::TimedOut(Duration::from_secs(10)),
+        });
+        assert_eq!(error.to_string(), "cluster prod: list rollouts: no answer within 10 s");
+    }
+
+    #[test]
+    fn messages_are_one_line() {
+        assert_eq!(one_line("a\n  b\tc"), "a b c");
+        assert_eq!(one_line(&"é".repeat(400)).chars().count(), 301);
+    }
+}

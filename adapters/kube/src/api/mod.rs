@@ -1,0 +1,152 @@
+//! Calls to the Kubernetes API: one request, one answer, a time limit, and a failure that says
+//! whether the call may have had an effect.
+
+pub(crate) mod fail;
+pub(crate) mod list;
+pub(crate) mod path;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::BodyExt;
+use kube::Client;
+use kube::client::Body;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use fail::{Cause, Failure, cause_of, one_line};
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// A call, from first to last byte.
+    pub call: Duration,
+    /// After how long the server is asked to end a watch, so that it is begun anew.
+    pub watch: Duration,
+    /// How much longer than that a watch may say nothing before it is taken for dead.
+    pub watch_grace: Duration,
+    /// How long changes of what belongs to a rollout are gathered before they are told.
+    pub gather: Duration,
+    /// The first wait after a failure of a watch; it doubles with each.
+    pub backoff_min: Duration,
+    /// The longest wait after a failure.
+    pub backoff_max: Duration,
+    /// Between two looks, where there is no watch.
+    pub poll: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            call: Duration::from_secs(10),
+            watch: Duration::from_secs(60),
+            watch_grace: Duration::from_secs(5),
+            gather: Duration::from_millis(200),
+            backoff_min: Duration::from_millis(800),
+            backoff_max: Duration::from_secs(30),
+            poll: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What goes with a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Send {
+    /// Nothing: it reads.
+    Get,
+    /// A JSON merge patch.
+    Merge(Value),
+    /// A JSON patch.
+    Json(Value),
+    /// The whole object.
+    Put(Value),
+}
+
+impl Send {
+    fn writes(&self) -> bool {
+        !matches!(self, Self::Get)
+    }
+
+    fn parts(&self) -> (Method, Option<(&'static str, &Value)>) {
+        match self {
+            Self::Get => (Method::GET, None),
+            Self::Merge(body) => (Method::PATCH, Some(("application/merge-patch+json", body))),
+            Self::Json(body) => (Method::PATCH, Some(("application/json-patch+json", body))),
+            Self::Put(body) => (Method::PUT, Some(("application/json", body))),
+        }
+    }
+}
+
+/// The API of one cluster.
+#[derive(Clone)]
+pub(crate) struct Api {
+    client: Client,
+    pub(crate) cluster: Arc<str>,
+    pub(crate) timing: Timing,
+}
+
+impl Api {
+    pub(crate) fn new(client: Client, cluster: &str, timing: Timing) -> Self {
+        Self { client, cluster: cluster.into(), timing }
+    }
+
+    /// Makes one call. `verb` says what it is for, such as `list rollouts`.
+    pub(crate) async fn call(&self, verb: &str, send: Send, path: &str) -> Result<Value, Failure> {
+        let answer = async {
+            let response = self.send(&send, path).await?;
+            let body = response.into_body().collect_bytes().await.map_err(cause_of)?;
+            serde_json::from_slice(&body).map_err(|error| Cause::Unreadable(error.into()))
+        };
+        let limit = self.timing.call;
+        let answer = timeout(limit, answer).await.unwrap_or(Err(Cause::TimedOut(limit)));
+        answer.map_err(|cause| self.failed(verb, send.writes(), cause))
+    }
+
+    /// Begins a watch: its answer's head within the time of a call, its body without end.
+    pub(crate) async fn open(&self, verb: &str, path: &str) -> Result<Body, Failure> {
+        let limit = self.timing.call;
+        let answer = timeout(limit, self.send(&Send::Get, path)).await.unwrap_or(Err(Cause::TimedOut(limit)));
+        answer.map(Response::into_body).map_err(|cause| self.failed(verb, false, cause))
+    }
+
+    pub(crate) fn failed(&self, verb: &str, writes: bool, cause: Cause) -> Failure {
+        Failure { what: format!("cluster {}: {verb}", self.cluster), writes, cause }
+    }
+
+    async fn send(&self, send: &Send, path: &str) -> Result<Response<Body>, Cause> {
+        let (method, body) = send.parts();
+        let mut request = Request::builder().method(method).uri(path).header(ACCEPT, "application/json");
+        let mut bytes = Vec::new();
+        if let Some((content, body)) = body {
+            request = request.header(CONTENT_TYPE, content);
+            bytes = serde_json::to_vec(body).map_err(|error| Cause::Unreadable(error.into()))?;
+        }
+        let request = request.body(Body::from(bytes)).map_err(|error| Cause::Unreadable(error.into()))?;
+        let response = self.client.send(request).await.map_err(cause_of)?;
+        if response.status().is_success() { Ok(response) } else { Err(refused(response).await) }
+    }
+}
+
+/// A refusal, with the message of the `Status` object that the API sends.
+async fn refused(response: Response<Body>) -> Cause {
+    let (code, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
+    // A refusal whose message is lost is a refusal all the same.
+    let body = response.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let status: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let retry_after = retry_after.or_else(|| Some(Duration::from_secs(status.pointer("/details/retryAfterSeconds")?.as_u64()?)));
+    let message = status.get("message").and_then(Value::as_str).map_or_else(|| plain(&body), one_line);
+    Cause::Answer { code, message, retry_after }
+}
+
+/// The text of an answer that is not a `Status`: a proxy's page is not shown.
+fn plain(body: &[u8]) -> String {
+    let text = std::str::from_utf8(body).unwrap_or_default().trim();
+    if text.starts_with(['<', '{']) { String::new() } else { one_line(text) }
+}
+
+/// `Retry-After` in seconds, which is how API servers write it.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}

@@ -1,0 +1,230 @@
+//! Executing a plan, bound to what was seen when it was made.
+//!
+//! * A patch of the status, or the only patch of the object, carries the plan's resource version:
+//!   if anything has moved, the status included, nothing is done. Of two people who press promote
+//!   at the same moment, one steps and the other is told that it moved.
+//! * A call that replaces the pod template (undo, set image) is a decision about the spec. A canary
+//!   that progresses changes its status every few seconds, which would make it impossible to change
+//!   its image when it matters; so such a call is bound to the plan's generation. It is still sent
+//!   with a resource version, and looks again when that has moved.
+//! * The second call of a plan follows a first one that was made, and that woke the controller up.
+//!   It is bound to the spec that the first call answered in the same way.
+//! * Ending an analysis run or an experiment is bound to that very run, by its uid.
+
+use payops_core::domain::rollout::{Call, ImageChange, Part, Plan};
+use payops_core::port::Executed;
+use payops_core::port::{ErrorKind, PortError, PortResult};
+use serde_json::{Value, json};
+
+use crate::api::fail::{Cause, Failure};
+use crate::api::path::{self, Kind};
+use crate::api::{Api, Send};
+use crate::images;
+use crate::wire::{self, text};
+
+/// How often a call is tried when only the status moves under it.
+const TRIES: usize = 5;
+
+/// A state of the rollout.
+#[derive(Clone, Debug)]
+struct At {
+    resource_version: String,
+    generation: u64,
+}
+
+impl At {
+    fn of(rollout: &Value) -> Self {
+        let generation = rollout.pointer("/metadata/generation").and_then(Value::as_u64).unwrap_or_default();
+        Self { resource_version: text(rollout, "/metadata/resourceVersion").to_owned(), generation }
+    }
+
+    /// Whether the spec is the same, as far as anybody can say.
+    fn is_same_spec(&self, other: &Self) -> bool {
+        self.generation != 0 && self.generation == other.generation
+    }
+}
+
+/// What came of one call.
+enum Outcome {
+    Answer(Value),
+    Moved(Value),
+    Gone,
+}
+
+/// Executes `plan`.
+pub(crate) async fn execute(api: &Api, plan: &Plan) -> PortResult<Executed> {
+    let mut at = At { resource_version: plan.resource_version.clone(), generation: plan.generation };
+    let mut last = None;
+    for (done, call) in plan.calls.iter().enumerate() {
+        let on = On { api, plan, may_follow: done > 0 || replaces_template(call) };
+        match on.make(call, &at).await.map_err(|failure| after(done, plan, failure))? {
+            Outcome::Answer(answer) => {
+                at = At::of(&answer);
+                last = Some(answer);
+            }
+            Outcome::Moved(now) => {
+                let now = Box::new(wire::rollout(&now));
+                return Ok(if done == 0 { Executed::Moved(now) } else { Executed::Partly { done, now } });
+            }
+            Outcome::Gone => return Ok(Executed::Gone),
+        }
+    }
+    let nothing_to_do = || PortError::new(ErrorKind::Permanent, format!("the plan to {} {} has no calls", plan.action.as_str(), plan.key));
+    let last = last.ok_or_else(nothing_to_do)?;
+    Ok(Executed::Done(Box::new(wire::rollout(&last))))
+}
+
+fn replaces_template(call: &Call) -> bool {
+    matches!(call, Call::Json { .. } | Call::SetImages(_))
+}
+
+/// A failure after `done` calls were made: the plan has had an effect, whatever became of this one.
+fn after(done: usize, plan: &Plan, failure: Failure) -> PortError {
+    let error = PortError::from(failure);
+    if done == 0 {
+        return error;
+    }
+    let message = format!("{done} of {} calls was made; then {}", plan.calls.len(), error.message);
+    PortError { kind: ErrorKind::Ambiguous, message, source: error.source }
+}
+
+/// One call of a plan.
+struct On<'a> {
+    api: &'a Api,
+    plan: &'a Plan,
+    /// Whether it may go on when only the status has moved.
+    may_follow: bool,
+}
+
+impl On<'_> {
+    fn verb(&self) -> String {
+        format!("{} rollout {}", self.plan.action.as_str(), self.plan.key)
+    }
+
+    async fn make(&self, call: &Call, at: &At) -> Result<Outcome, Failure> {
+        match call {
+            Call::TerminateAnalysis { name } => return self.terminate(Kind::AnalysisRuns, name).await,
+            Call::TerminateExperiment { name } => return self.terminate(Kind::Experiments, name).await,
+            Call::SetImages(changes) => return self.set_images(changes, at).await,
+            Call::Merge { .. } | Call::Json { .. } => {}
+        }
+        let mut at = at.clone();
+        for _ in 0..TRIES {
+            let failure = match self.patch(call, &at).await {
+                Ok(answer) => return Ok(Outcome::Answer(answer)),
+                Err(failure) => failure,
+            };
+            // A test of a JSON patch that does not hold is answered with 422.
+            if !matches!(failure.code(), Some(404 | 409 | 422)) {
+                return Err(failure);
+            }
+            let Some(now) = self.look().await? else { return Ok(Outcome::Gone) };
+            let seen = At::of(&now);
+            if seen.resource_version == at.resource_version {
+                // It has not moved: the refusal is about something else.
+                return Err(failure);
+            }
+            if !(self.may_follow && at.is_same_spec(&seen)) {
+                return Ok(Outcome::Moved(now));
+            }
+            at = seen;
+        }
+        self.moved().await
+    }
+
+    async fn patch(&self, call: &Call, at: &At) -> Result<Value, Failure> {
+        let main = path::rollout(&self.plan.key);
+        match call {
+            Call::Merge { part, body } => {
+                let send = Send::Merge(bound(body, &at.resource_version));
+                if *part == Part::Status {
+                    match self.api.call(&self.verb(), send.clone(), &format!("{main}/status")).await {
+                        // Either there is no status apart, or there is no such rollout: the object itself tells.
+                        Err(failure) if failure.code() == Some(404) => {}
+                        answer => return answer,
+                    }
+                }
+                self.api.call(&self.verb(), send, &main).await
+            }
+            Call::Json { body } => {
+                let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": at.resource_version});
+                let operations = body.as_array().into_iter().flatten().cloned();
+                let body = Value::Array(std::iter::once(test).chain(operations).collect());
+                self.api.call(&self.verb(), Send::Json(body), &main).await
+            }
+            _ => Err(self.api.failed(&self.verb(), true, Cause::Unreadable("not a patch".into()))),
+        }
+    }
+
+    async fn set_images(&self, changes: &[ImageChange], at: &At) -> Result<Outcome, Failure> {
+        for _ in 0..TRIES {
+            let Some(mut now) = self.look().await? else { return Ok(Outcome::Gone) };
+            let seen = At::of(&now);
+            if seen.resource_version != at.resource_version && !at.is_same_spec(&seen) {
+                return Ok(Outcome::Moved(now));
+            }
+            if let Err(container) = images::set(&mut now, changes) {
+                let message = format!("there is no container {container}");
+                return Err(self.api.failed(&self.verb(), true, Cause::Answer { code: 422, message, retry_after: None }));
+            }
+            match self.api.call(&self.verb(), Send::Put(now), &path::rollout(&self.plan.key)).await {
+                Ok(answer) => return Ok(Outcome::Answer(answer)),
+                Err(failure) if failure.code() == Some(409) => {}
+                Err(failure) if failure.code() == Some(404) => return Ok(Outcome::Gone),
+                Err(failure) => return Err(failure),
+            }
+        }
+        self.moved().await
+    }
+
+    /// Ends a run or an experiment, if it is the rollout's and has not ended.
+    async fn terminate(&self, kind: Kind, name: &str) -> Result<Outcome, Failure> {
+        let verb = format!("{} {name} of rollout {}", self.plan.action.as_str(), self.plan.key);
+        let path = kind.one(&self.plan.key.namespace, name);
+        let run = self.api.call(&verb, Send::Get, &path).await?;
+        let ours = wire::owners(&run).any(|owner| text(owner, "/kind") == "Rollout" && text(owner, "/name") == self.plan.key.name);
+        if !ours {
+            let message = format!("it does not belong to rollout {}", self.plan.key);
+            return Err(self.api.failed(&verb, true, Cause::Answer { code: 422, message, retry_after: None }));
+        }
+        if wire::analysis_run(&run).phase.is_done() {
+            return self.moved().await;
+        }
+        let body = json!({"metadata": {"uid": text(&run, "/metadata/uid")}, "spec": {"terminate": true}});
+        match self.api.call(&verb, Send::Merge(body), &path).await {
+            Ok(_) => Ok(self.look().await?.map_or(Outcome::Gone, Outcome::Answer)),
+            // Gone, or another one of the same name.
+            Err(failure) if matches!(failure.code(), Some(404 | 409)) => self.moved().await,
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn look(&self) -> Result<Option<Value>, Failure> {
+        get(self.api, &self.plan.key).await
+    }
+
+    async fn moved(&self) -> Result<Outcome, Failure> {
+        Ok(self.look().await?.map_or(Outcome::Gone, Outcome::Moved))
+    }
+}
+
+/// `body` bound to a version: the API answers 409 to any other.
+fn bound(body: &Value, resource_version: &str) -> Value {
+    let mut body = body.clone();
+    if let Some(fields) = body.as_object_mut() {
+        let metadata = fields.entry("metadata").or_insert_with(|| json!({}));
+        if let Some(metadata) = metadata.as_object_mut() {
+            metadata.insert("resourceVersion".to_owned(), Value::from(resource_version));
+        }
+    }
+    body
+}
+
+/// One rollout as it is.
+pub(crate) async fn get(api: &Api, key: &payops_core::domain::rollout::RolloutKey) -> Result<Option<Value>, Failure> {
+    match api.call(&format!("get rollout {key}"), Send::Get, &path::rollout(key)).await {
+        Ok(rollout) => Ok(Some(rollout)),
+        Err(failure) if failure.code() == Some(404) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}

@@ -1,0 +1,138 @@
+//! The rollouts of a cluster through its own API.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::future::join_all;
+use futures::stream::BoxStream;
+use kube::Client;
+use kube::client::Body;
+use payops_core::domain::rollout::{Action, Plan, Related, Rollout, RolloutKey};
+use payops_core::port::{Depth, Executed, RolloutWatch, Rollouts};
+use payops_core::port::{ErrorKind, PortError, PortResult};
+use tower::{BoxError, Service};
+
+use crate::api::fail::Failure;
+use crate::api::path::Kind;
+use crate::api::{Api, Timing};
+use crate::{execute, related, watch, wire};
+
+/// The rollouts of one cluster, through the Kubernetes API.
+#[derive(Clone)]
+pub struct KubeRollouts {
+    api: Api,
+    driver: String,
+    namespaces: Arc<[String]>,
+}
+
+impl KubeRollouts {
+    /// Through `client`; `driver` says in a few words how the cluster is reached.
+    #[must_use]
+    pub fn from_client(client: Client, cluster_name: &str, driver: impl Into<String>) -> Self {
+        Self { api: Api::new(client, cluster_name, Timing::default()), driver: driver.into(), namespaces: Arc::new([]) }
+    }
+
+    /// Through a service that answers as the API does: an in-process cluster. Needs a Tokio runtime.
+    #[must_use]
+    pub fn from_service<S, B>(service: S, cluster_name: &str) -> Self
+    where
+        S: Service<http::Request<Body>, Response = http::Response<B>> + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Self::from_client(Client::new(service, "default"), cluster_name, "in process")
+    }
+
+    /// Looks at these namespaces one by one where the whole cluster may not be looked at.
+    #[must_use]
+    pub fn with_namespaces(mut self, namespaces: impl IntoIterator<Item = String>) -> Self {
+        self.namespaces = namespaces.into_iter().collect();
+        self
+    }
+
+    /// With other time limits.
+    #[must_use]
+    pub fn with_timing(mut self, timing: Timing) -> Self {
+        self.api.timing = timing;
+        self
+    }
+
+    async fn list_in(&self, namespace: Option<&str>) -> Result<Vec<Rollout>, Failure> {
+        let place = namespace.map(|namespace| format!(" in {namespace}")).unwrap_or_default();
+        let listed = self.api.list(&format!("list rollouts{place}"), &Kind::Rollouts.all(namespace), None).await?;
+        Ok(listed.items.iter().map(wire::rollout).collect())
+    }
+
+    /// The namespaces that may be read; the first refusal when none may.
+    async fn list_each(&self) -> PortResult<Vec<Rollout>> {
+        let lists = join_all(self.namespaces.iter().map(|namespace| self.list_in(Some(namespace)))).await;
+        let (mut rollouts, mut refusal, mut read) = (Vec::new(), None, false);
+        for list in lists {
+            match list {
+                Ok(list) => {
+                    read = true;
+                    rollouts.extend(list);
+                }
+                Err(failure) if failure.code() == Some(403) => {
+                    tracing::warn!(why = failure.why(), "{}", failure.what);
+                    refusal.get_or_insert(failure);
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        match refusal {
+            Some(failure) if !read => Err(failure.into()),
+            _ => Ok(rollouts),
+        }
+    }
+}
+
+#[async_trait]
+impl Rollouts for KubeRollouts {
+    fn cluster(&self) -> &str {
+        &self.api.cluster
+    }
+
+    fn driver(&self) -> String {
+        self.driver.clone()
+    }
+
+    fn can(&self, _action: &Action) -> bool {
+        true
+    }
+
+    async fn list(&self) -> PortResult<Vec<Rollout>> {
+        match self.list_in(None).await {
+            Ok(rollouts) => Ok(rollouts),
+            Err(failure) if failure.code() == Some(403) && !self.namespaces.is_empty() => self.list_each().await,
+            Err(failure) if failure.code() == Some(404) => {
+                let message = format!("cluster {}: Argo Rollouts is not installed there: it has no kind Rollout", self.api.cluster);
+                Err(PortError::new(ErrorKind::NotFound, message))
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    async fn get(&self, key: &RolloutKey) -> PortResult<Option<Rollout>> {
+        Ok(execute::get(&self.api, key).await?.as_ref().map(wire::rollout))
+    }
+
+    async fn related(&self, rollout: &Rollout, depth: Depth) -> PortResult<Related> {
+        related::related(&self.api, rollout, depth).await
+    }
+
+    async fn execute(&self, plan: &Plan) -> PortResult<Executed> {
+        execute::execute(&self.api, plan).await
+    }
+
+    fn watch(&self) -> RolloutWatch {
+        watch::watch(&self.api, Arc::clone(&self.namespaces))
+    }
+
+    fn watch_related(&self, rollout: &Rollout, depth: Depth) -> BoxStream<'static, PortResult<()>> {
+        watch::watch_related(&self.api, rollout, depth).boxed()
+    }
+}

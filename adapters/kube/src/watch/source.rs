@@ -1,0 +1,190 @@
+//! One list and the watch that follows it, without end.
+//!
+//! A watch ends for many reasons: its time is up (no reason to speak of), the stream is reset, the
+//! server is busy or gone, its history is too short (410), or nothing comes any more although the
+//! connection stands. Each but the first is told, waited out and mended.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::backoff::Backoff;
+use super::lines::Lines;
+use crate::api::Api;
+use crate::api::fail::{Cause, Failure, one_line};
+use crate::api::path::{Kind, with_query};
+use crate::wire::text;
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// All there is.
+    Listed(Vec<Value>),
+    /// New or changed.
+    Changed(Value),
+    /// Gone; as it was.
+    Gone(Value),
+    /// Cut; it is tried again by itself.
+    Cut { failure: Failure, retry_in: Duration },
+}
+
+enum State {
+    List,
+    Watch { at: String },
+    Open { at: String, lines: Lines },
+}
+
+/// A list and its watch.
+pub(crate) struct Source {
+    api: Api,
+    verb: String,
+    path: String,
+    selector: Option<String>,
+    state: State,
+    backoff: Backoff,
+    wait: Option<Duration>,
+    opened: Instant,
+}
+
+/// What an open watch said.
+enum Said {
+    Event(Event),
+    Nothing,
+    /// It ended before its time.
+    Ended(Cause),
+    /// The place in the history is lost.
+    Lost(Cause),
+}
+
+impl Source {
+    pub(crate) fn new(api: &Api, kind: Kind, namespace: Option<&str>, selector: Option<String>) -> Self {
+        let place = namespace.map(|namespace| format!(" in {namespace}")).unwrap_or_default();
+        Self {
+            verb: format!("watch {}{place}", kind.plural()),
+            path: kind.all(namespace),
+            selector,
+            state: State::List,
+            backoff: Backoff::new(&api.timing),
+            wait: None,
+            opened: Instant::now(),
+            api: api.clone(),
+        }
+    }
+
+    /// What happens next.
+    pub(crate) async fn next(&mut self) -> Event {
+        loop {
+            if let Some(wait) = self.wait.take() {
+                sleep(wait).await;
+            }
+            match &mut self.state {
+                State::List => match self.api.list(&self.verb, &self.path, self.selector.as_deref()).await {
+                    Ok(listed) => {
+                        self.state = State::Watch { at: listed.resource_version };
+                        return Event::Listed(listed.items);
+                    }
+                    Err(failure) => return self.cut(failure),
+                },
+                State::Watch { at } => {
+                    let at = at.clone();
+                    if let Some(failure) = self.open(at).await {
+                        return self.cut(failure);
+                    }
+                }
+                State::Open { at, lines } => {
+                    let limit = self.api.timing.watch.saturating_add(self.api.timing.watch_grace);
+                    let said = match timeout(limit, lines.next()).await {
+                        Err(_) => Said::Ended(Cause::TimedOut(limit)),
+                        Ok(Err(cause)) => Said::Ended(cause),
+                        Ok(Ok(Some(line))) => read(&line, at),
+                        Ok(Ok(None)) => Said::Ended(Cause::Lost("the server ended the watch".into())),
+                    };
+                    if let Some(event) = self.take(said) {
+                        return event;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Opens the watch at `at`, or says why not.
+    async fn open(&mut self, at: String) -> Option<Failure> {
+        let seconds = self.api.timing.watch.as_secs().max(1).to_string();
+        let mut query =
+            vec![("watch", "1"), ("allowWatchBookmarks", "true"), ("resourceVersion", at.as_str()), ("timeoutSeconds", seconds.as_str())];
+        query.extend(self.selector.as_deref().map(|selector| ("labelSelector", selector)));
+        self.opened = Instant::now();
+        match self.api.open(&self.verb, &with_query(&self.path, &query)).await {
+            Ok(body) => {
+                self.state = State::Open { at, lines: Lines::of(body) };
+                None
+            }
+            Err(failure) => {
+                if failure.code() == Some(410) {
+                    self.state = State::List;
+                }
+                Some(failure)
+            }
+        }
+    }
+
+    fn take(&mut self, said: Said) -> Option<Event> {
+        let cause = match said {
+            Said::Event(event) => return Some(event),
+            Said::Nothing => return None,
+            Said::Lost(cause) => {
+                self.state = State::List;
+                cause
+            }
+            Said::Ended(cause) => {
+                if let State::Open { at, .. } = &mut self.state {
+                    self.state = State::Watch { at: std::mem::take(at) };
+                }
+                cause
+            }
+        };
+        let lasted = self.opened.elapsed();
+        if lasted >= self.api.timing.backoff_max {
+            self.backoff.reset();
+        }
+        // The server was asked to end it about now: that is no cut. It is begun again at its place.
+        let in_time = lasted >= self.api.timing.watch.saturating_sub(self.api.timing.watch_grace);
+        if in_time && matches!(cause, Cause::Lost(_)) {
+            return None;
+        }
+        let failure = self.api.failed(&self.verb, false, cause);
+        Some(self.cut(failure))
+    }
+
+    fn cut(&mut self, failure: Failure) -> Event {
+        let retry_in = self.backoff.wait(failure.retry_after());
+        self.wait = Some(retry_in);
+        Event::Cut { failure, retry_in }
+    }
+}
+
+/// Reads one line of a watch; `at` goes on to the version it names.
+fn read(line: &[u8], at: &mut String) -> Said {
+    let mut event: Value = match serde_json::from_slice(line) {
+        Ok(event) => event,
+        Err(error) => return Said::Lost(Cause::Unreadable(error.into())),
+    };
+    let object = event.get_mut("object").map(Value::take).unwrap_or_default();
+    let kind = text(&event, "/type");
+    if kind == "ERROR" {
+        let code = object.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
+        let cause = Cause::Answer { code, message: one_line(text(&object, "/message")), retry_after: None };
+        return if code == 410 { Said::Lost(cause) } else { Said::Ended(cause) };
+    }
+    let version = text(&object, "/metadata/resourceVersion");
+    if !version.is_empty() {
+        version.clone_into(at);
+    }
+    match kind {
+        "ADDED" | "MODIFIED" => Said::Event(Event::Changed(object)),
+        "DELETED" => Said::Event(Event::Gone(object)),
+        // Bookmarks only move the place; what this version does not know is passed over.
+        _ => Said::Nothing,
+    }
+}
