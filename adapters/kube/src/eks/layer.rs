@@ -118,3 +118,79 @@ where
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use kube::Client;
+    use payops_core::port::{ErrorKind, Rollouts};
+    use tower::ServiceBuilder;
+    use tower::buffer::BufferLayer;
+
+    use super::*;
+    use crate::KubeRollouts;
+
+    /// Tokens `t1`, `t2` and so on; none after `most`.
+    struct Counted {
+        made: Arc<AtomicU32>,
+        most: u32,
+    }
+
+    #[async_trait]
+    impl TokenSource for Counted {
+        async fn token(&self) -> Result<SecretString, BoxError> {
+            let made = self.made.fetch_add(1, Ordering::SeqCst) + 1;
+            if made > self.most { Err("the session has ended".into()) } else { Ok(format!("t{made}").into()) }
+        }
+    }
+
+    /// A cluster that takes tokens from `least` on, and the number of tokens made.
+    fn cluster(least: Arc<AtomicU32>, most: u32) -> (KubeRollouts, Arc<AtomicU32>) {
+        let made = Arc::new(AtomicU32::new(0));
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let header = request.headers()[AUTHORIZATION].to_str().expect("a text").to_owned();
+            let number: u32 = header.strip_prefix("Bearer t").expect("a token").parse().expect("a number");
+            let code = if number >= least.load(Ordering::SeqCst) { 200 } else { 401 };
+            let body = Body::from(br#"{"metadata": {}, "items": []}"#.to_vec());
+            async move { Ok::<_, Infallible>(Response::builder().status(code).body(body).expect("a response")) }
+        });
+        let tokens = Arc::new(Tokens::new(Counted { made: Arc::clone(&made), most }));
+        let service = ServiceBuilder::new().layer(TokenLayer(tokens)).layer(BufferLayer::new(8)).service(service);
+        (KubeRollouts::from_client(Client::new(service, "default"), "prod", "test"), made)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_used_for_ten_minutes() {
+        let (rollouts, made) = cluster(Arc::default(), u32::MAX);
+        rollouts.list().await.expect("a list");
+        tokio::time::advance(Duration::from_secs(599)).await;
+        rollouts.list().await.expect("a list");
+        assert_eq!(made.load(Ordering::SeqCst), 1);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        rollouts.list().await.expect("a list");
+        assert_eq!(made.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_not_accepted_is_replaced_at_once() {
+        let least = Arc::new(AtomicU32::new(1));
+        let (rollouts, made) = cluster(Arc::clone(&least), u32::MAX);
+        rollouts.list().await.expect("a list");
+        least.store(2, Ordering::SeqCst);
+        rollouts.list().await.expect("a list");
+        assert_eq!(made.load(Ordering::SeqCst), 2);
+        least.store(9, Ordering::SeqCst);
+        assert_eq!(rollouts.list().await.expect_err("refused").kind, ErrorKind::Denied);
+        assert_eq!(made.load(Ordering::SeqCst), 3, "once, not for ever");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_session_it_is_denied() {
+        let (rollouts, _) = cluster(Arc::default(), 0);
+        let error = rollouts.list().await.expect_err("refused");
+        assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Denied, "cluster prod: list rollouts: no credentials; sign in again"));
+        assert!(error.chain().contains("the session has ended"), "{}", error.chain());
+    }
+}

@@ -7,7 +7,7 @@ mod analysis;
 mod duration;
 mod fields;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod pod;
 mod rollout;
 mod set;
