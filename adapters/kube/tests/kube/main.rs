@@ -2,5 +2,7 @@
 
 mod actions;
 mod belonging;
+#[cfg(feature = "eks")]
+mod eks;
 mod server;
 mod watching;
