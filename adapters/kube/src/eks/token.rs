@@ -18,7 +18,7 @@ pub(super) fn sign_token(credentials: Credentials, region: &str, cluster: &str, 
     let url = format!("https://sts.{region}.{suffix}/?Action=GetCallerIdentity&Version=2011-06-15");
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
-    settings.expires_in = Some(Duration::from_secs(60));
+    settings.expires_in = Some(Duration::from_mins(1));
     let identity = credentials.into();
     let params = v4::SigningParams::builder().identity(&identity).region(region).name("sts").time(now).settings(settings).build()?;
     let headers = [("x-k8s-aws-id", cluster)].into_iter();

@@ -15,7 +15,7 @@ pub(super) type Damage = RefCell<Vec<String>>;
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
     at: &'static str,
-    fields: Option<&'a Map<String, Value>>,
+    object: Option<&'a Map<String, Value>>,
     damage: &'a Damage,
 }
 
@@ -25,12 +25,12 @@ impl<'a> Fields<'a> {
         if !value.is_object() && !value.is_null() {
             damage.borrow_mut().push(at.to_owned());
         }
-        Self { at, fields: value.as_object(), damage }
+        Self { at, object: value.as_object(), damage }
     }
 
     /// Whether the object itself is there.
     pub(super) fn is_there(self) -> bool {
-        self.fields.is_some()
+        self.object.is_some()
     }
 
     /// Whether `key` is there and not null.
@@ -40,12 +40,12 @@ impl<'a> Fields<'a> {
 
     /// The name of its first field.
     pub(super) fn first_key(self) -> Option<&'a str> {
-        self.fields?.keys().next().map(String::as_str)
+        self.object?.keys().next().map(String::as_str)
     }
 
     /// Any value; `None` when absent or null.
     pub(super) fn value(self, key: &str) -> Option<&'a Value> {
-        self.fields?.get(key).filter(|value| !value.is_null())
+        self.object?.get(key).filter(|value| !value.is_null())
     }
 
     fn wrong(self, key: &str) {

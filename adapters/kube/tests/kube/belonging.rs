@@ -85,7 +85,7 @@ async fn a_kubeconfig_that_is_not_right_says_so() {
     std::fs::write(&path, text).expect("written");
     let error = KubeRollouts::from_kubeconfig(Some(&path), "prod", "prod").await.err().expect("refused");
     assert_eq!(error.message, format!("cluster prod: there is no context prod in {}; it has test, dev", path.display()));
-    let rollouts = KubeRollouts::from_kubeconfig(Some(&path), "test", "prod").await.ok().expect("a cluster");
+    let rollouts = KubeRollouts::from_kubeconfig(Some(&path), "test", "prod").await.expect("a cluster");
     assert_eq!((rollouts.cluster(), rollouts.driver().as_str()), ("prod", "kubeconfig context test"));
     let error = rollouts.list().await.expect_err("nobody listens there");
     assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Unavailable, "cluster prod: list rollouts: no connection"));

@@ -46,7 +46,7 @@ async fn serve() -> (SdkConfig, Arc<Mutex<Vec<String>>>) {
 #[tokio::test]
 async fn from_describe_cluster_to_a_list() {
     let (config, tokens) = serve().await;
-    let rollouts = payops_kube::eks::connect(&config, "prod-1").await.ok().expect("a cluster");
+    let rollouts = payops_kube::eks::connect(&config, "prod-1").await.expect("a cluster");
     assert_eq!((rollouts.cluster(), rollouts.driver().as_str()), ("prod-1", "EKS eu-west-1"));
     assert_eq!(rollouts.list().await.expect("a list").len(), 1);
     assert!(tokens.lock().expect("a lock")[0].starts_with("Bearer k8s-aws-v1."));
