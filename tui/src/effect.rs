@@ -1,7 +1,9 @@
 //! What the screen wants done: data, so that tests compare it and the runtime alone does it.
 
+use payops_core::domain::id::PaymentId;
 use payops_core::domain::rollout::{Plan, Rollout};
 use payops_core::port::Depth;
+use payops_core::usecase::Letter;
 
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,8 +84,27 @@ pub enum Ask {
     },
     /// How its queues stand.
     Queues,
+    /// Its dead letters, all or those of one queue: a look may cost receives.
+    Letters {
+        /// The dead-letter queue; all when `None`.
+        queue: Option<String>,
+    },
+    /// What is in a dead letter, down to the archived request, and its payment.
+    Letter(Box<Letter>),
+    /// Payments that a text asks for; the newest when it is empty.
+    Search {
+        /// The text.
+        text: String,
+    },
+    /// One payment and its timeline.
+    Payment(PaymentId),
+    /// The newest entries of the audit.
+    Audit,
 }
 
 /// What a background task does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Job {}
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// Compares all stores with each other.
+    Reconcile,
+}

@@ -213,6 +213,7 @@ pub(crate) fn healthy(namespace: &str, name: &str) -> Rollout {
         key: RolloutKey { namespace: namespace.to_owned(), name: name.to_owned() },
         uid: format!("uid-{name}"),
         resource_version: "88213".to_owned(),
+        generation: 12,
         created_at: Some(ago(86_400)),
         revision: Some(42),
         strategy: Strategy::Canary { steps: steps(), traffic_routing: true },

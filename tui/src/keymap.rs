@@ -139,6 +139,14 @@ pub enum Command {
     Rollout(Verb),
     /// Explains what is selected.
     Why,
+    /// Groups dead letters by cause, or lists them one by one.
+    Group,
+    /// Compares all stores, as a background task.
+    Reconcile,
+    /// Stops the background task that is selected.
+    CancelTask,
+    /// Takes background tasks that are over off the list.
+    ClearTasks,
 }
 
 /// One row of a keymap.

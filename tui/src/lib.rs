@@ -31,7 +31,7 @@ pub use environments::{EnvInfo, Environments, Opened};
 pub use fault::Fault;
 pub use keymap::{Binding, Command, Key, Verb, bindings};
 pub use model::{Cluster, Model, Options, RolloutId, Tab};
-pub use msg::{Answer, Msg, OpenedInfo, TaskUpdate};
+pub use msg::{Answer, Msg, OpenedInfo, PaymentSeen, TaskUpdate};
 pub use runtime::{RunError, run};
 pub use theme::ThemeName;
 pub use update::update;

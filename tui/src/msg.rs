@@ -2,8 +2,12 @@
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use payops_core::Timestamp;
+use payops_core::domain::audit::AuditEntry;
+use payops_core::domain::event::Event;
+use payops_core::domain::payment::Payment;
 use payops_core::domain::rollout::{Related, Rollout, RolloutKey};
 use payops_core::port::{Executed, QueueStats, Watched};
+use payops_core::usecase::{Found, LettersSeen, Opened};
 
 use crate::fault::Fault;
 use crate::model::RolloutId;
@@ -81,6 +85,25 @@ pub enum Answer {
     Executed(Result<Executed, Fault>),
     /// To [`crate::Ask::Queues`].
     Queues(Result<Vec<QueueStats>, Fault>),
+    /// To [`crate::Ask::Letters`].
+    Letters(Result<LettersSeen, Fault>),
+    /// To [`crate::Ask::Letter`].
+    Letter(Result<Box<Opened>, Fault>),
+    /// To [`crate::Ask::Search`].
+    Search(Result<Box<Found>, Fault>),
+    /// To [`crate::Ask::Payment`]; `None` when there is no such payment.
+    Payment(Result<Option<Box<PaymentSeen>>, Fault>),
+    /// To [`crate::Ask::Audit`]: entries, newest first, and how many lines could not be read.
+    Audit(Result<(Vec<AuditEntry>, u64), Fault>),
+}
+
+/// A payment as it was read.
+#[derive(Clone, Debug)]
+pub struct PaymentSeen {
+    /// The payment.
+    pub payment: Payment,
+    /// Its timeline, in order.
+    pub events: Vec<Event>,
 }
 
 /// How a background task got further.

@@ -34,6 +34,7 @@ const NAMES: &[(&str, &[&str], Command)] = &[
     ("alarms", &["al", "alarm"], Command::Go(Tab::Alarms)),
     ("audit", &["au"], Command::Go(Tab::Audit)),
     ("tasks", &["ta", "task"], Command::Go(Tab::Tasks)),
+    ("reconcile", &["rec"], Command::Reconcile),
     ("filter", &["f"], Command::Filter),
     ("refresh", &["r"], Command::Refresh),
     ("copy", &["y"], Command::Copy),
@@ -46,7 +47,11 @@ pub(crate) fn entries(model: &Model) -> Vec<Entry> {
     let known = NAMES.iter().map(|(name, aliases, command)| Entry {
         name: (*name).to_owned(),
         aliases,
-        words: crate::keymap::GLOBAL.iter().find(|binding| binding.command == *command).map(|b| b.words).unwrap_or_default().to_owned(),
+        words: match command {
+            Command::Reconcile => "compare all stores, as a background task",
+            _ => crate::keymap::GLOBAL.iter().find(|binding| binding.command == *command).map(|b| b.words).unwrap_or_default(),
+        }
+        .to_owned(),
         does: Does::Command(*command),
     });
     let own = crate::views::of(model.route()).bindings().iter().map(|binding| Entry {

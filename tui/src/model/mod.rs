@@ -73,6 +73,7 @@ pub struct Model {
     pub(crate) rollout: views::rollout::State,
     pub(crate) queues: views::queues::State,
     pub(crate) dead_letters: views::dead_letters::State,
+    pub(crate) letter: views::letter::State,
     pub(crate) payments: views::payments::State,
     pub(crate) payment: views::payment::State,
     pub(crate) alarms: views::alarms::State,
@@ -106,6 +107,7 @@ impl Model {
             rollout: views::rollout::State::default(),
             queues: views::queues::State::default(),
             dead_letters: views::dead_letters::State::default(),
+            letter: views::letter::State::default(),
             payments: views::payments::State::default(),
             payment: views::payment::State::default(),
             alarms: views::alarms::State::default(),
@@ -131,6 +133,11 @@ impl Model {
     /// The environment of queues, payments and dead letters.
     pub(crate) fn env(&self) -> Option<&EnvState> {
         self.envs.get(self.active)
+    }
+
+    /// The name of that environment when questions can be asked there.
+    pub(crate) fn open_env(&self) -> Option<String> {
+        self.env().filter(|env| env.is_open()).map(|env| env.info.name.clone())
     }
 
     /// The environment of that name.

@@ -95,6 +95,11 @@ impl<T> Pane<T> {
         true
     }
 
+    /// Since when that is known.
+    pub(crate) fn at(&self) -> Option<Timestamp> {
+        self.at
+    }
+
     /// What is known.
     pub(crate) fn value(&self) -> Option<&T> {
         self.value.as_ref()

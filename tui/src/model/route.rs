@@ -73,6 +73,8 @@ pub(crate) enum Route {
     Queues,
     /// Dead letters.
     DeadLetters,
+    /// One dead letter, by its id.
+    Letter(String),
     /// The payment search.
     Payments,
     /// One payment.
@@ -92,7 +94,7 @@ impl Route {
             Self::Overview => Tab::Overview,
             Self::Rollouts | Self::Rollout(_) => Tab::Rollouts,
             Self::Queues => Tab::Queues,
-            Self::DeadLetters => Tab::DeadLetters,
+            Self::DeadLetters | Self::Letter(_) => Tab::DeadLetters,
             Self::Payments | Self::Payment(_) => Tab::Payments,
             Self::Alarms => Tab::Alarms,
             Self::Audit => Tab::Audit,
@@ -105,6 +107,7 @@ impl Route {
         match self {
             Self::Rollout(id) => id.key.to_string(),
             Self::Payment(id) => id.to_string(),
+            Self::Letter(id) => id.clone(),
             other => other.tab().as_str().to_owned(),
         }
     }

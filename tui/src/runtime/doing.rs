@@ -13,11 +13,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::{stores, tasks};
 use crate::effect::{Ask, Effect};
 use crate::environments::{Environments, Opened};
 use crate::fault::Fault;
 use crate::model::RolloutId;
-use crate::msg::{Answer, Msg, OpenedInfo};
+use crate::msg::{Answer, Msg, OpenedInfo, TaskUpdate};
 
 /// Environments that were opened, by name.
 type Known = Arc<Mutex<HashMap<String, Opened>>>;
@@ -77,9 +78,20 @@ impl Doing {
             Effect::UnwatchRelated => self.unwatch(),
             Effect::StartTask { id, env, job } => {
                 let stop = CancellationToken::new();
-                self.tasks.insert(id, stop);
-                let _ = (env, &self.clock);
-                match job {}
+                self.tasks.insert(id, stop.clone());
+                let (opened, to) = (opened(&self.known, &env), self.to.clone());
+                self.running.spawn(async move {
+                    let tell = to.clone();
+                    let progress = move |done, total| {
+                        // A step that finds the way full is told with the next.
+                        drop(tell.try_send(Msg::Task { id, update: TaskUpdate::Progress { done, total } }));
+                    };
+                    let end = match opened {
+                        Ok(opened) => tasks::run(&opened, job, &stop, progress).await,
+                        Err(error) => TaskUpdate::Failed(error.into()),
+                    };
+                    drop(to.send(Msg::Task { id, update: end }).await);
+                });
             }
             Effect::CancelTask { id } => {
                 if let Some(stop) = self.tasks.get(&id) {
@@ -200,6 +212,7 @@ async fn answer(opened: PortResult<Opened>, ask: Ask, env: &str, clock: &dyn Clo
             let queues = async { queues(&opened?).await };
             Answer::Queues(queues.await.map_err(Fault::from))
         }
+        other => stores::answer(opened, other, clock).await,
     }
 }
 

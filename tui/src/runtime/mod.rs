@@ -2,6 +2,8 @@
 
 mod doing;
 mod live;
+mod stores;
+mod tasks;
 
 pub(crate) use doing::Doing;
 pub use live::{RunError, run};

@@ -19,6 +19,22 @@ pub(crate) fn answer(model: &mut Model, request: u64, env: &str, answer: Answer)
             if let Some(env) = model.env_named_mut(env) {
                 env.queues.answer(request, result, now);
             }
+            views::queues::sample(model);
+        }
+        Answer::Letters(result) => {
+            model.dead_letters.seen.answer(request, result, now);
+        }
+        Answer::Letter(result) => {
+            model.letter.opened.answer(request, result.map(|opened| *opened), now);
+        }
+        Answer::Search(result) => {
+            model.payments.found.answer(request, result.map(|found| *found), now);
+        }
+        Answer::Payment(result) => {
+            model.payment.seen.answer(request, result.map(|seen| seen.map(|seen| *seen)), now);
+        }
+        Answer::Audit(result) => {
+            model.audit.seen.answer(request, result, now);
         }
     }
     Vec::new()

@@ -47,7 +47,15 @@ pub(crate) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::HistoryBack => history(model, true),
         Command::HistoryForward => history(model, false),
         Command::Rollout(verb) => return rollout::act(model, verb),
-        Command::Enter | Command::Fold | Command::Unfold | Command::Copy | Command::Why => return view.act(model, command),
+        Command::Reconcile => return views::tasks::reconcile(model),
+        Command::Group
+        | Command::CancelTask
+        | Command::ClearTasks
+        | Command::Enter
+        | Command::Fold
+        | Command::Unfold
+        | Command::Copy
+        | Command::Why => return view.act(model, command),
     }
     Vec::new()
 }
@@ -78,6 +86,9 @@ fn back(model: &mut Model) {
         && filter.is_on()
     {
         filter.input.reset();
+        return;
+    }
+    if view.widen(model) {
         return;
     }
     if model.trail.len() > 1 {

@@ -1,18 +1,166 @@
-//! View: audit.
+//! Who did what, when and why.
 
+use std::time::Duration;
+
+use payops_core::Timestamp;
+use payops_core::domain::audit::AuditEntry;
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::text::Line;
 
-use super::View;
-use crate::model::Model;
+use super::dead_letters::shown;
+use super::{Freshness, View, rollouts};
+use crate::effect::{Ask, Effect};
+use crate::keymap::Command;
+use crate::model::{Cursor, Filter, ItemKey, Model, Pane, matching};
+use crate::theme::Tone;
+use crate::widgets::state;
+use crate::widgets::table::{self, Column};
+use crate::widgets::words::{age, count};
+
+/// How often it is read again while it is on screen.
+const EVERY: Duration = Duration::from_secs(5);
 
 /// What the view keeps.
 #[derive(Debug, Default)]
-pub(crate) struct State {}
+pub(crate) struct State {
+    pub(crate) seen: Pane<(Vec<AuditEntry>, u64)>,
+    /// Of which environment that is.
+    of: Option<String>,
+    cursor: Cursor,
+    filter: Filter,
+    places: Vec<usize>,
+}
 
 /// The view.
 pub(crate) struct Audit;
 
+const COLUMNS: &[Column] = &[
+    Column::number("AGE", 4),
+    Column::text("AT", 20).rank(3),
+    Column::text("WHO", 12),
+    Column::text("ENV", 8).rank(1),
+    Column::text("WHAT", 20),
+    Column::text("TO", 24).flex(1),
+    Column::text("WHY", 16).flex(1).rank(2),
+];
+
+fn entries(model: &Model) -> &[AuditEntry] {
+    model.audit.seen.value().map_or(&[], |(entries, _)| entries.as_slice())
+}
+
+fn words(entry: &AuditEntry) -> String {
+    let some = |text: &Option<String>| text.clone().unwrap_or_default();
+    format!("{} {} {} {} {}", entry.who, entry.env, entry.action, some(&entry.subject), some(&entry.reason))
+}
+
+/// Lines above the list: one when lines of the record are damaged.
+fn damaged(model: &Model) -> u64 {
+    model.audit.seen.value().map_or(0, |(_, damaged)| *damaged)
+}
+
+fn below_damage(model: &Model, area: Rect) -> Rect {
+    let taken = u16::from(damaged(model) > 0).min(area.height);
+    Rect { y: area.y + taken, height: area.height - taken, ..area }
+}
+
 impl View for Audit {
-    fn draw(&self, _model: &Model, _frame: &mut Frame<'_>, _body: Rect) {}
+    fn act(&self, model: &mut Model, command: Command) -> Vec<Effect> {
+        let entry = model.audit.places.get(model.audit.cursor.row).and_then(|place| entries(model).get(*place));
+        match (command, entry) {
+            (Command::Copy, Some(entry)) => vec![Effect::Copy(shown(&format!("{} {}", entry.at, words(entry))))],
+            _ => Vec::new(),
+        }
+    }
+
+    fn poll(&self, model: &mut Model) -> Vec<Effect> {
+        let Some(env) = model.open_env() else { return Vec::new() };
+        if model.audit.of.as_ref() != Some(&env) {
+            model.audit.of = Some(env.clone());
+            model.audit.seen.clear();
+        }
+        if !model.audit.seen.is_due(model.now, Some(EVERY)) {
+            return Vec::new();
+        }
+        let request = model.next_request();
+        model.audit.seen.ask(request);
+        vec![Effect::Ask { request, env, ask: Box::new(Ask::Audit) }]
+    }
+
+    fn wake(&self, model: &Model) -> Option<Timestamp> {
+        let due = model.open_env().and_then(|_| model.audit.seen.due_at(Some(EVERY)));
+        [due, Some(rollouts::next_second(model))].into_iter().flatten().min()
+    }
+
+    fn refresh(&self, model: &mut Model) {
+        model.audit.seen.refresh();
+    }
+
+    fn freshness(&self, model: &Model) -> Vec<(&'static str, Freshness)> {
+        vec![("audit", model.audit.seen.at().map_or(Freshness::Loading, Freshness::At))]
+    }
+
+    fn filter<'a>(&self, model: &'a Model) -> Option<&'a Filter> {
+        Some(&model.audit.filter)
+    }
+
+    fn filter_mut<'a>(&self, model: &'a mut Model) -> Option<&'a mut Filter> {
+        Some(&mut model.audit.filter)
+    }
+
+    fn prepare(&self, model: &mut Model) {
+        let texts: Vec<String> = entries(model).iter().map(words).collect();
+        model.audit.places = matching(model.audit.filter.text(), texts.iter().map(String::as_str).enumerate());
+    }
+
+    fn list(&self, model: &Model, body: Rect) -> Option<(Rect, usize)> {
+        let area = below_damage(model, state::rest(body, &model.audit.seen.look()));
+        Some((table::rows_area(area), model.audit.places.len()))
+    }
+
+    fn item(&self, model: &Model, row: usize) -> Option<ItemKey> {
+        let entry = entries(model).get(*model.audit.places.get(row)?)?;
+        Some(ItemKey::from(format!("audit:{} {}", entry.at, words(entry))))
+    }
+
+    fn cursor_mut<'a>(&self, model: &'a mut Model) -> Option<&'a mut Cursor> {
+        Some(&mut model.audit.cursor)
+    }
+
+    fn draw(&self, model: &Model, frame: &mut Frame<'_>, body: Rect) {
+        let Some(((entries, damaged), area)) = state::ready(model, frame, body, "the audit", model.audit.seen.look()) else { return };
+        if *damaged > 0 {
+            let lines = count(usize::try_from(*damaged).unwrap_or(usize::MAX), "line");
+            let line = Line::styled(format!(" ⚠ {lines} of the record cannot be read"), model.theme.style(Tone::Bad));
+            frame.render_widget(line, Rect { height: 1, ..area });
+        }
+        let area = below_damage(model, area);
+        if model.audit.places.is_empty() {
+            let (good, why) = if entries.is_empty() {
+                (true, "nothing was done by hand yet: every cancel, refund, replay and rollout action is recorded here")
+            } else {
+                (false, "none matches; Esc takes the filter away")
+            };
+            state::empty(model, frame, area, good, why);
+            return;
+        }
+        let list = (&model.audit.cursor, model.audit.places.len());
+        table::draw(model, frame, area, COLUMNS, list, |row| {
+            let entry = model.audit.places.get(row).and_then(|place| entries.get(*place));
+            entry.map(|entry| cells(model, entry)).unwrap_or_default()
+        });
+    }
+}
+
+fn cells(model: &Model, entry: &AuditEntry) -> Vec<Line<'static>> {
+    let at = entry.at.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    vec![
+        Line::raw(age(entry.at, model.now)),
+        Line::styled(at, model.theme.style(Tone::Dim)),
+        Line::raw(shown(&entry.who)),
+        Line::raw(shown(&entry.env)),
+        Line::styled(shown(&entry.action), model.theme.style(Tone::Strong)),
+        Line::raw(shown(entry.subject.as_deref().unwrap_or_default())),
+        Line::raw(shown(entry.reason.as_deref().unwrap_or_default())),
+    ]
 }

@@ -4,6 +4,7 @@
 pub(crate) mod alarms;
 pub(crate) mod audit;
 pub(crate) mod dead_letters;
+pub(crate) mod letter;
 pub(crate) mod overview;
 pub(crate) mod payment;
 pub(crate) mod payments;
@@ -59,6 +60,12 @@ pub(crate) trait View: Sync {
         None
     }
 
+    /// Takes back the last thing that narrows what is shown, before Esc leaves the view; `false`
+    /// when there is none.
+    fn widen(&self, _model: &mut Model) -> bool {
+        false
+    }
+
     /// Makes what it shows be asked again at once (key Ctrl-R).
     fn refresh(&self, _model: &mut Model) {}
 
@@ -108,6 +115,7 @@ pub(crate) fn of(route: &Route) -> &'static dyn View {
         Route::Rollout(_) => &rollout::Detail,
         Route::Queues => &queues::Queues,
         Route::DeadLetters => &dead_letters::DeadLetters,
+        Route::Letter(_) => &letter::Detail,
         Route::Payments => &payments::Payments,
         Route::Payment(_) => &payment::Detail,
         Route::Alarms => &alarms::Alarms,

@@ -107,8 +107,9 @@ impl View for Overview {
         let Some((_, need)) = model.overview.needs.get(model.overview.cursor.row).cloned() else { return Vec::new() };
         match (command, need, selected_rollout(model)) {
             (Command::Enter, Need::Rollout(_), Some(id)) => global::push(model, Route::Rollout(id)),
-            (Command::Enter, Need::Dead { env, .. }, _) => {
+            (Command::Enter, Need::Dead { env, queue, .. }, _) => {
                 global::switch(model, &env);
+                super::dead_letters::only(model, Some(queue));
                 global::go(model, vec![Tab::DeadLetters.route()]);
             }
             (Command::Why, Need::Rollout(_), Some(id)) => super::rollout::why(model, &id),

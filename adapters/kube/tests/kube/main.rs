@@ -4,7 +4,5 @@
 
 mod actions;
 mod belonging;
-#[cfg(feature = "eks")]
-mod eks;
 mod server;
 mod watching;

@@ -141,6 +141,7 @@ pub struct Replicas {
 
 /// A rollout as its cluster described it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the object, and they are independent of each other")]
 pub struct Rollout {
     /// Which.
     pub key: RolloutKey,

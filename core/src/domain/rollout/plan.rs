@@ -85,11 +85,11 @@ pub fn plan(action: Action, rollout: &Rollout, related: Option<&Related>) -> Res
     })
 }
 
-fn status(body: Value) -> Call {
+fn status(body: &Value) -> Call {
     Call::Merge { part: Part::Status, body: json!({ "status": body }) }
 }
 
-fn spec(body: Value) -> Call {
+fn spec(body: &Value) -> Call {
     Call::Merge { part: Part::Main, body: json!({ "spec": body }) }
 }
 
@@ -102,12 +102,12 @@ fn calls(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Plann
         Action::PromoteFull => promote_full(rollout),
         Action::Abort => abort(rollout),
         Action::Retry if !rollout.aborted => Err(Refusal::new("it is not aborted: there is nothing to retry", "look at it again")),
-        Action::Retry => Ok((vec![status(json!({"abort": false}))], "starts again at step 1 with the newest version".to_owned())),
+        Action::Retry => Ok((vec![status(&json!({"abort": false}))], "starts again at step 1 with the newest version".to_owned())),
         Action::Pause if rollout.spec_paused => Err(Refusal::new("it is paused by hand already", "resume ends that pause")),
-        Action::Pause => Ok((vec![spec(json!({"paused": true}))], "stays where it is until it is resumed".to_owned())),
+        Action::Pause => Ok((vec![spec(&json!({"paused": true}))], "stays where it is until it is resumed".to_owned())),
         Action::Resume => resume(rollout),
         Action::Restart { at } => Ok((
-            vec![spec(json!({"restartAt": at.to_string()}))],
+            vec![spec(&json!({"restartAt": at.to_string()}))],
             format!("all {} pods are replaced, a few at a time", rollout.replicas.desired),
         )),
         Action::Undo { revision } => undo(rollout, related, *revision),
@@ -168,11 +168,11 @@ fn promote(rollout: &Rollout) -> Planned {
     let after;
     if inconclusive && !rollout.pauses.is_empty() && rollout.controller_pause {
         let next = next_index(rollout)?;
-        calls.push(status(json!({"pauseConditions": null, "controllerPause": false, "currentStepIndex": next})));
+        calls.push(status(&json!({"pauseConditions": null, "controllerPause": false, "currentStepIndex": next})));
         after = reached(rollout, next);
     } else if paused {
         if !rollout.pauses.is_empty() {
-            calls.push(status(json!({"pauseConditions": null})));
+            calls.push(status(&json!({"pauseConditions": null})));
         }
         let at_pause = matches!(rollout.current_step(), Some(Step::Pause(_))) && !rollout.pauses.is_empty();
         after = match rollout.step_index {
@@ -181,11 +181,11 @@ fn promote(rollout: &Rollout) -> Planned {
         };
     } else {
         let next = next_index(rollout)?;
-        calls.push(status(json!({"pauseConditions": null, "currentStepIndex": next})));
+        calls.push(status(&json!({"pauseConditions": null, "currentStepIndex": next})));
         after = reached(rollout, next);
     }
     if rollout.spec_paused {
-        calls.push(spec(json!({"paused": false})));
+        calls.push(spec(&json!({"paused": false})));
     }
     Ok((calls, after))
 }
@@ -193,9 +193,9 @@ fn promote(rollout: &Rollout) -> Planned {
 fn skip(rollout: &Rollout) -> Planned {
     forward(rollout)?;
     let next = next_index(rollout)?;
-    let mut calls = vec![status(json!({"pauseConditions": null, "currentStepIndex": next}))];
+    let mut calls = vec![status(&json!({"pauseConditions": null, "currentStepIndex": next}))];
     if rollout.spec_paused {
-        calls.push(spec(json!({"paused": false})));
+        calls.push(spec(&json!({"paused": false})));
     }
     Ok((calls, reached(rollout, next)))
 }
@@ -216,9 +216,9 @@ fn promote_full(rollout: &Rollout) -> Planned {
             "a new image begins a new rollout",
         ));
     }
-    let mut calls = vec![status(json!({"promoteFull": true}))];
+    let mut calls = vec![status(&json!({"promoteFull": true}))];
     if rollout.spec_paused {
-        calls.push(spec(json!({"paused": false})));
+        calls.push(spec(&json!({"paused": false})));
     }
     Ok((calls, "100 % on the newest version, as fast as its pods come up".to_owned()))
 }
@@ -233,12 +233,12 @@ fn abort(rollout: &Rollout) -> Planned {
             "undo goes back to an older revision",
         ));
     }
-    Ok((vec![status(json!({"abort": true}))], "0 % on the newest version, 100 % on the stable one".to_owned()))
+    Ok((vec![status(&json!({"abort": true}))], "0 % on the newest version, 100 % on the stable one".to_owned()))
 }
 
 fn resume(rollout: &Rollout) -> Planned {
     if rollout.spec_paused {
-        return Ok((vec![spec(json!({"paused": false}))], "goes on from where it is".to_owned()));
+        return Ok((vec![spec(&json!({"paused": false}))], "goes on from where it is".to_owned()));
     }
     let instead = if rollout.pauses.is_empty() { "look at it again" } else { "promote ends the pause of a step" };
     Err(Refusal::new("it is not paused by hand", instead))
