@@ -6,30 +6,12 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use jiff::Timestamp;
-use serde::Serialize;
+use payops_core::domain::audit::AuditEntry;
 
 use crate::error::{CliError, CliResult};
 
-/// One line.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Entry {
-    /// When.
-    pub(crate) at: Timestamp,
-    /// Who.
-    pub(crate) who: String,
-    /// In which environment.
-    pub(crate) env: String,
-    /// What: `reveal`, `cancel`, `refund`, `replay`.
-    pub(crate) action: String,
-    /// To what: a payment id, a queue.
-    pub(crate) subject: Option<String>,
-    /// Why.
-    pub(crate) reason: Option<String>,
-}
-
 /// Adds a line to `audit.jsonl` in `dir`; on disk when it returns.
-pub(crate) fn append(dir: &Path, entry: &Entry) -> CliResult<()> {
+pub(crate) fn append(dir: &Path, entry: &AuditEntry) -> CliResult<()> {
     let path = dir.join("audit.jsonl");
     let write = || {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
@@ -50,12 +32,13 @@ pub(crate) fn append(dir: &Path, entry: &Entry) -> CliResult<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Timestamp;
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn lines_are_added_for_their_owner_alone() {
         let temp = tempfile::tempdir().expect("a folder");
-        let entry = Entry {
+        let entry = AuditEntry {
             at: Timestamp::UNIX_EPOCH,
             who: "anna".into(),
             env: "prod".into(),
@@ -76,8 +59,14 @@ mod tests {
     fn what_cannot_be_recorded_is_refused() {
         let temp = tempfile::tempdir().expect("a folder");
         std::fs::write(temp.path().join("file"), "").expect("written");
-        let entry =
-            Entry { at: Timestamp::UNIX_EPOCH, who: String::new(), env: String::new(), action: String::new(), subject: None, reason: None };
+        let entry = AuditEntry {
+            at: Timestamp::UNIX_EPOCH,
+            who: String::new(),
+            env: String::new(),
+            action: String::new(),
+            subject: None,
+            reason: None,
+        };
         assert!(append(&temp.path().join("file"), &entry).is_err());
     }
 }

@@ -4,6 +4,8 @@
 use std::future::Future;
 
 use jiff::Timestamp;
+use payops_core::domain::audit::AuditEntry;
+use payops_core::domain::privacy::Privacy;
 use payops_core::port::Ports;
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +13,6 @@ use crate::audit;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Of, Printer, Talk};
-use crate::privacy::Privacy;
 use crate::settings::{EnvTarget, Settings, Target};
 use crate::{aws, local};
 
@@ -103,7 +104,7 @@ impl Context {
 
     /// Records what this user does.
     pub(crate) fn record(&self, target: &EnvTarget, action: &str, subject: Option<&str>, reason: Option<&str>) -> CliResult<()> {
-        let entry = audit::Entry {
+        let entry = AuditEntry {
             at: Self::now(),
             who: self.who().to_owned(),
             env: target.name.clone(),

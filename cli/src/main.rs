@@ -13,7 +13,6 @@ mod exit;
 mod journal;
 mod local;
 mod output;
-mod privacy;
 mod safety;
 mod settings;
 mod signals;
@@ -23,6 +22,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+use payops_core::domain::privacy::Privacy;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +31,6 @@ use context::Context;
 use error::{CliError, CliResult};
 use exit::Exit;
 use output::{Format, Look, Printer, Talk};
-use privacy::Privacy;
 use settings::Settings;
 
 fn main() -> ExitCode {

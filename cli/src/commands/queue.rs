@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Look, Row, Tone, age, count};
-use crate::privacy::Privacy;
+use payops_core::domain::privacy::Privacy;
 
 /// `payops queue …`
 #[derive(Clone, Debug, Subcommand)]

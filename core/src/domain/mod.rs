@@ -1,12 +1,14 @@
 //! Values and pure decisions. Nothing here knows a port, a clock or a wire format of an outside system.
 
 pub mod apikey;
+pub mod audit;
 pub mod bus;
 pub mod cursor;
 pub mod doc;
 pub mod event;
 pub mod id;
 pub mod ledger;
+pub mod letter;
 pub mod machine;
 pub mod mail;
 pub mod mask;
@@ -15,6 +17,7 @@ pub mod outbox;
 pub mod pan;
 pub mod payment;
 pub mod policy;
+pub mod privacy;
 pub mod reconcile;
 pub mod replay;
 pub mod request;

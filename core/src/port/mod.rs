@@ -4,6 +4,7 @@
 //! suite per trait, and every adapter passes it.
 
 mod archive;
+mod audit;
 mod bundle;
 mod bus;
 mod clock;
@@ -19,6 +20,7 @@ mod secrets;
 mod store;
 
 pub use archive::{Archive, ArchiveHead, ArchivePage, PutOutcome};
+pub use audit::AuditLog;
 pub use bundle::Ports;
 pub use bus::Bus;
 pub use clock::{Clock, Random};

@@ -6,12 +6,14 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::letter::{self, Letter, causes};
+use super::not_read;
 use crate::context::Context;
 use crate::error::CliResult;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Look, Row, Tone, count};
-use crate::privacy::Privacy;
+use payops_core::domain::letter::classes;
+use payops_core::domain::privacy::Privacy;
+use payops_core::usecase::{Letter, Letters};
 
 /// `payops dlq list`
 #[derive(Clone, Debug, Args)]
@@ -76,11 +78,12 @@ impl Row for LetterRow {
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
     let fan = context.each_env(|target, ports| async move {
-        let queues = letter::queues(&ports, args.queue.as_deref()).await?;
-        let look = letter::look(&ports, &queues, args.limit).await?;
+        let letters = Letters::from(&ports);
+        let queues = letters.queues(args.queue.as_deref()).await.map_err(not_read)?;
+        let look = letters.look(&queues, args.limit).await?;
         let mut told = format!("{}: {}", target.name, count(look.letters.len(), "dead letter"));
         if !look.letters.is_empty() {
-            let _ = write!(told, ": {}", causes(look.letters.iter().map(|letter| letter.class.as_str())));
+            let _ = write!(told, ": {}", classes(look.letters.iter().map(|letter| letter.class.as_str())));
         }
         if !look.complete {
             told.push_str("; there may be more");

@@ -6,12 +6,13 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use payops_core::domain::bus::{dead_letter_queue, source_queue};
+use payops_core::domain::letter::classes;
 use payops_core::domain::replay::{Plan, Preflight, Progress};
 use payops_core::port::Ports;
-use payops_core::usecase::{ReplayError, ReplaySummary, Replayer};
+use payops_core::usecase::{Letters, ReplayError, ReplaySummary, Replayer};
 use serde::Serialize;
 
-use super::letter::{self, causes};
+use super::not_read;
 use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
@@ -143,7 +144,7 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
     let target = context.settings.one_target()?;
     let access = if args.dry_run { Access::Read } else { Access::Write };
     let ports = context.interruptible(context.open(&target, access)).await?;
-    let dlq = context.interruptible(letter::queues(&ports, Some(&args.queue))).await?.pop();
+    let dlq = context.interruptible(async { Letters::from(&ports).queues(Some(&args.queue)).await.map_err(not_read) }).await?.pop();
     let dlq = dlq.unwrap_or_else(|| dead_letter_queue(source_queue(&args.queue).unwrap_or(&args.queue)));
     if args.dry_run {
         return dry_run(context, args, &target, &ports).await;
@@ -247,7 +248,7 @@ fn show(context: &Context, plan: &Plan) {
     }
     let view = Replayed::new(plan, &ReplaySummary::default(), None, false).preflight;
     let mut text = format!("{} -> {} in {}: {}\n", plan.queue, plan.target, plan.env, count(plan.messages.len(), "message"));
-    let _ = writeln!(text, "  died of     {}", causes(plan.messages.iter().map(|message| message.class.as_str())));
+    let _ = writeln!(text, "  died of     {}", classes(plan.messages.iter().map(|message| message.class.as_str())));
     let Flight { safe, already_final, unknown } = view;
     let _ = writeln!(text, "  payments    {safe} wait for it, {already_final} are at their end already, {unknown} not known");
     context.talk.say(text);

@@ -6,20 +6,19 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use jiff::Timestamp;
-use payops_core::domain::bus::{ARCHIVE_SOURCE, Envelope};
-use payops_core::domain::work::archive_key;
-use payops_core::port::Ports;
+use payops_core::domain::letter::Layer;
+use payops_core::usecase::{Letter, Letters, Opened};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::letter::{self, Letter};
+use super::not_read;
 use crate::commands::payment::view::PaymentView;
 use crate::commands::payment::{EventView, events_table};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Cell, Document, Look, Of, Tone, details, json_text};
-use crate::privacy::Privacy;
+use payops_core::domain::privacy::Privacy;
 
 /// How many events of the payment's timeline are shown.
 const TAIL: usize = 12;
@@ -56,23 +55,6 @@ struct Shown {
     payment: Option<PaymentView>,
     /// The end of the payment's timeline.
     timeline: Vec<EventView>,
-}
-
-/// One layer of the message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Layer {
-    #[serde(rename = "layer")]
-    name: &'static str,
-    /// What it holds; `null` when it could not be read.
-    content: Value,
-    /// What is wrong with it, if anything.
-    problem: Option<String>,
-}
-
-impl Layer {
-    fn of(name: &'static str, content: Value) -> Self {
-        Self { name, content, problem: None }
-    }
 }
 
 impl Document for Shown {
@@ -123,13 +105,14 @@ fn content_text(content: &Value) -> String {
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: &ShowArgs) -> CliResult<Exit> {
     let fan = context.each_env(|target, ports| async move {
-        let queues = letter::queues(&ports, args.queue.as_deref()).await?;
-        let found = find(&ports, &queues, &args.message_id).await?;
+        let letters = Letters::from(&ports);
+        let queues = letters.queues(args.queue.as_deref()).await.map_err(not_read)?;
+        let found = letters.find(&queues, &args.message_id, SEARCHED_MAX).await?;
         let Some(letter) = found else {
             let message = format!("no dead letter {} in {}", args.message_id, target.name);
             return Err(CliError::not_found(message).hint("payops dlq list; it may have been replayed since"));
         };
-        shown(&ports, &letter, context.privacy).await
+        shown(&letters, &letter, context.privacy).await
     });
     let fan = fan.await?;
     let missing = fan.failures.iter().all(|(_, error)| error.exit == Exit::NotFound);
@@ -141,27 +124,12 @@ pub(crate) async fn run(context: &Context, args: &ShowArgs) -> CliResult<Exit> {
     Ok(exit)
 }
 
-async fn find(ports: &Ports, queues: &[String], message_id: &str) -> CliResult<Option<Letter>> {
-    for queue in queues {
-        let look = letter::look(ports, std::slice::from_ref(queue), SEARCHED_MAX).await?;
-        if let Some(letter) = look.letters.into_iter().find(|letter| letter.message.message_id == message_id) {
-            return Ok(Some(letter));
-        }
-    }
-    Ok(None)
-}
-
-async fn shown(ports: &Ports, letter: &Letter, privacy: Privacy) -> CliResult<Shown> {
-    let mut layers = body_layers(&letter.message.body, privacy);
-    let (mut payment, mut timeline) = (None, Vec::new());
-    if let Some(id) = &letter.payment {
-        layers.push(archived(ports, &archive_key(id), privacy).await?);
-        let failed = |error| CliError::port("the payment could not be read", error);
-        payment = ports.store.get(id).await.map_err(failed)?.map(|payment| PaymentView::new(&payment, privacy));
-        let events = ports.store.events(id).await.map_err(failed)?;
-        let tail = events.len().saturating_sub(TAIL);
-        timeline = events.iter().skip(tail).map(|event| EventView::new(event, privacy)).collect();
-    }
+async fn shown(letters: &Letters, letter: &Letter, privacy: Privacy) -> CliResult<Shown> {
+    let Opened { layers, payment, events } =
+        letters.open(letter, privacy).await.map_err(|error| CliError::port("the letter could not be followed to its payment", error))?;
+    let tail = events.len().saturating_sub(TAIL);
+    let timeline = events.iter().skip(tail).map(|event| EventView::new(event, privacy)).collect();
+    let payment = payment.map(|payment| PaymentView::new(&payment, privacy));
     let message = &letter.message;
     Ok(Shown {
         message_id: message.message_id.clone(),
@@ -179,48 +147,11 @@ async fn shown(ports: &Ports, letter: &Letter, privacy: Privacy) -> CliResult<Sh
     })
 }
 
-/// The layers of a body: the event envelope and its detail, or what it is instead.
-fn body_layers(body: &str, privacy: Privacy) -> Vec<Layer> {
-    let Ok(value) = serde_json::from_str::<Value>(body) else {
-        let problem = Some("not JSON".to_owned());
-        return vec![Layer { name: "text", content: Value::String(privacy.text(body)), problem }];
-    };
-    let Ok(envelope) = serde_json::from_value::<Envelope>(value.clone()) else {
-        let problem = Some("not an event envelope".to_owned());
-        return vec![Layer { name: "json", content: privacy.json(&value), problem }];
-    };
-    let head = json!({
-        "id": privacy.text(&envelope.id), "source": privacy.text(&envelope.source),
-        "detail-type": privacy.text(&envelope.detail_type), "time": envelope.time,
-    });
-    let mut detail = privacy.json(&envelope.detail);
-    if envelope.source == ARCHIVE_SOURCE {
-        // A bucket's name is no person's.
-        let bucket = envelope.detail.pointer("/bucket/name").and_then(Value::as_str).map(|name| privacy.text(name));
-        if let (Some(shown), Some(bucket)) = (detail.pointer_mut("/bucket/name"), bucket) {
-            *shown = Value::String(bucket);
-        }
-    }
-    vec![Layer::of("envelope", head), Layer::of("detail", detail)]
-}
-
-async fn archived(ports: &Ports, key: &str, privacy: Privacy) -> CliResult<Layer> {
-    let bytes = ports.archive.get(key).await.map_err(|error| CliError::port("the archive did not answer", error))?;
-    let Some(bytes) = bytes else {
-        let problem = Some(format!("there is no object {key}"));
-        return Ok(Layer { name: "archived request", content: Value::Null, problem });
-    };
-    if let Ok(value) = serde_json::from_slice::<Value>(&bytes) {
-        return Ok(Layer::of("archived request", privacy.json(&value)));
-    }
-    let content = Value::String(privacy.text(&String::from_utf8_lossy(&bytes)));
-    Ok(Layer { name: "archived request", content, problem: Some("not JSON".to_owned()) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use payops_core::domain::bus::{envelope, object_created};
+    use payops_core::domain::letter::body_layers;
 
     const MASKED: Privacy = Privacy { reveal: false };
 

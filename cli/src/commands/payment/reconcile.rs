@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Document, Look, Table, Tone, count};
-use crate::privacy::Privacy;
+use payops_core::domain::privacy::Privacy;
 
 /// How often payments in motion are looked at again.
 const AGAIN: Duration = Duration::from_millis(500);

@@ -4,17 +4,17 @@
 use clap::Args;
 use jiff::Timestamp;
 use payops_core::domain::doc::PaymentDoc;
-use payops_core::domain::id::PaymentId;
 use payops_core::domain::money::major;
-use payops_core::domain::search::{FIELDS, Query, Term};
+use payops_core::domain::search::{FIELDS, Query, QueryError};
 use payops_core::port::{Freshness, Ports};
+use payops_core::usecase::{Found, Search, SearchError};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Look, Of, Row, Table, Tone, count};
-use crate::privacy::Privacy;
+use payops_core::domain::privacy::Privacy;
 
 /// `payops payment search`
 #[derive(Clone, Debug, Args)]
@@ -150,16 +150,16 @@ pub(crate) async fn list(context: &Context, args: &ListArgs) -> CliResult<Exit> 
     search(context, "", args.limit).await
 }
 
+fn not_a_query(error: QueryError) -> CliError {
+    CliError::usage("this is not a query").because(error).hint("payops payment search --fields lists what can be asked")
+}
+
 async fn search(context: &Context, text: &str, limit: usize) -> CliResult<Exit> {
-    let wrong =
-        |error| CliError::usage("this is not a query").because(error).hint("payops payment search --fields lists what can be asked");
-    let query = Query::parse(text, Context::now()).map_err(wrong)?;
-    let fan = context.each_env(|target, ports| {
-        let query = query.clone();
-        async move {
-            let docs = in_one(context, &target.name, &ports, &query, text, limit).await?;
-            Ok(docs.iter().map(|doc| Hit::new(doc, context.privacy)).collect::<Vec<Hit>>())
-        }
+    // A mistake is told once, not once for each environment.
+    Query::parse(text, Context::now()).map_err(not_a_query)?;
+    let fan = context.each_env(|target, ports| async move {
+        let docs = in_one(context, &target.name, &ports, text, limit).await?;
+        Ok(docs.iter().map(|doc| Hit::new(doc, context.privacy)).collect::<Vec<Hit>>())
     });
     let fan = fan.await?;
     let (exit, many) = (fan.exit(&context.talk), fan.many);
@@ -167,23 +167,21 @@ async fn search(context: &Context, text: &str, limit: usize) -> CliResult<Exit> 
     Ok(exit)
 }
 
-async fn in_one(context: &Context, env: &str, ports: &Ports, query: &Query, text: &str, limit: usize) -> CliResult<Vec<PaymentDoc>> {
-    let failed = |error| CliError::port("the search index did not answer", error);
-    let hits = ports.index.search(query, 0, limit).await.map_err(failed)?;
-    let freshness = ports.index.freshness().await.map_err(failed)?;
-    let shown = u64::try_from(hits.docs.len()).unwrap_or(u64::MAX);
-    let more = if hits.total > shown { format!(", the newest {shown} shown") } else { String::new() };
-    context.talk.say(format!("{env}: {} found{more}; {}", count(hits.total, "payment"), told(&freshness, &context.printer.look)));
-    if hits.total > 0 {
-        return Ok(hits.docs);
-    }
-    let in_store = from_store(ports, text).await?;
-    if in_store.is_empty() {
-        explain(context, ports, query, &freshness).await?;
-    } else {
+async fn in_one(context: &Context, env: &str, ports: &Ports, text: &str, limit: usize) -> CliResult<Vec<PaymentDoc>> {
+    let found = Search::from(ports).run(text, Context::now(), limit).await.map_err(|error| match error {
+        SearchError::Query(error) => not_a_query(error),
+        SearchError::Port(error) => CliError::port("the search index did not answer", error),
+    })?;
+    let shown = u64::try_from(found.docs.len()).unwrap_or(u64::MAX);
+    let more = if found.total > shown { format!(", the newest {shown} shown") } else { String::new() };
+    let from_index = if found.from_store { 0 } else { found.total };
+    context.talk.say(format!("{env}: {} found{more}; {}", count(from_index, "payment"), told(&found.freshness, &context.printer.look)));
+    if found.from_store {
         context.talk.say("the index has not heard of it yet; the primary store answered");
+    } else if found.total == 0 {
+        explain(context, &found);
     }
-    Ok(in_store)
+    Ok(found.docs)
 }
 
 fn told(freshness: &Freshness, look: &Look) -> String {
@@ -191,36 +189,19 @@ fn told(freshness: &Freshness, look: &Look) -> String {
     format!("{} answered, {}, {newest}", freshness.store, count(freshness.documents, "document"))
 }
 
-/// Payments whose whole id stands in the query: the primary store knows them before the index does.
-async fn from_store(ports: &Ports, text: &str) -> CliResult<Vec<PaymentDoc>> {
-    let ids: Vec<PaymentId> = text.split_whitespace().filter_map(|word| word.strip_prefix("id:").unwrap_or(word).parse().ok()).collect();
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let payments = ports.store.get_many(&ids).await.map_err(|error| CliError::port("the payment could not be read", error))?;
-    let query = Query::parse(text, Context::now()).unwrap_or_default();
-    Ok(payments.iter().map(PaymentDoc::from).filter(|doc| query.matches(doc)).collect())
-}
-
 /// Says why nothing was found: how many payments each part of the query has by itself.
-async fn explain(context: &Context, ports: &Ports, query: &Query, freshness: &Freshness) -> CliResult<()> {
-    if freshness.documents == 0 {
+fn explain(context: &Context, found: &Found) {
+    if found.freshness.documents == 0 {
         context.talk.say("the index is empty: no payment has been written to it yet");
-        return Ok(());
-    }
-    if query.clauses.len() < 2 {
+    } else if found.parts.is_empty() {
         context.talk.say("no payment is so; a field takes the start of a value, such as reference:INV-");
-        return Ok(());
+    } else {
+        let mut table = Table::new([Column::text("PART OF THE QUERY, ALONE"), Column::number("PAYMENTS")]);
+        for (part, total) in &found.parts {
+            table.row([Cell::from(context.privacy.text(part)), Cell::from(total.to_string())]);
+        }
+        context.talk.say(format!("no payment has all of it:\n{}", table.render(&Look { color: false, ..context.printer.look.clone() })));
     }
-    let mut table = Table::new([Column::text("PART OF THE QUERY, ALONE"), Column::number("PAYMENTS")]);
-    for clause in &query.clauses {
-        let alone = Query { clauses: vec![clause.clone()] };
-        let hits = ports.index.search(&alone, 0, 1).await.map_err(|error| CliError::port("the search index did not answer", error))?;
-        let not = if clause.negated { "not: " } else { "" };
-        table.row([Cell::from(context.privacy.text(&format!("{not}{}", described(&clause.term)))), Cell::from(hits.total.to_string())]);
-    }
-    context.talk.say(format!("no payment has all of it:\n{}", table.render(&Look { color: false, ..context.printer.look.clone() })));
-    Ok(())
 }
 
 /// A minus that the command line's parser does not take for an option. See [`shield`].
@@ -242,29 +223,6 @@ fn minus(text: &str) -> String {
         .map(|word| word.strip_prefix(MINUS).map_or_else(|| word.to_owned(), |rest| format!("-{rest}")))
         .collect::<Vec<_>>()
         .join(" ")
-}
-
-/// A part of a query in words.
-fn described(term: &Term) -> String {
-    match term {
-        Term::Id(start) => format!("id starts with {start}"),
-        Term::Email(start) => format!("email starts with {start}"),
-        Term::Last4(last4) => format!("card ends with {last4}"),
-        Term::Reference(start) => format!("reference starts with {start}"),
-        Term::Status(status) => format!("status is {status}"),
-        Term::Amount { min, max } if min == max => format!("amount is {min} minor units"),
-        Term::Amount { min, max: i64::MAX } => format!("amount is at least {min} minor units"),
-        Term::Amount { min, max } => format!("amount is {min} to {max} minor units"),
-        Term::Currency(currency) => format!("currency is {currency}"),
-        Term::Merchant(merchant) => format!("merchant is {merchant}"),
-        Term::Created { from, to } if *to == Timestamp::MAX => format!("created at {from} or later"),
-        Term::Created { from, to } if *from == Timestamp::MIN => format!("created before {to}"),
-        Term::Created { from, to } => format!("created from {from} until before {to}"),
-        Term::Failure(code) => format!("failure is {code}"),
-        Term::Dead(dead) => format!("dead is {dead}"),
-        Term::Live(live) => format!("live is {live}"),
-        Term::Any(terms) => terms.iter().map(described).collect::<Vec<_>>().join(", or "),
-    }
 }
 
 #[cfg(test)]
@@ -290,16 +248,5 @@ mod tests {
         let shielded = ["-status:failed", "-o", "--limit", "-x:1", "a"].map(|text| shield(text.into()).into_string().expect("UTF-8"));
         assert_eq!(shielded, ["\u{2212}status:failed", "-o", "--limit", "-x:1", "a"]);
         assert_eq!(minus(&format!("{} b", shielded[0])), "-status:failed b");
-    }
-
-    #[test]
-    fn parts_of_a_query_are_said_in_words() {
-        let query = Query::parse("amount:>10 created:yesterday 4242", "2026-11-22T12:00:00Z".parse().expect("a time")).expect("a query");
-        let words: Vec<String> = query.clauses.iter().map(|clause| described(&clause.term)).collect();
-        insta::assert_snapshot!(words.join("\n"), @r"
-        amount is at least 11 minor units
-        created from 2026-11-21T00:00:00Z until before 2026-11-22T00:00:00Z
-        email starts with 4242, or reference starts with 4242, or card ends with 4242, or amount is 4242 minor units
-        ");
     }
 }

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Document, Look, Table, Tone, json_text};
-use crate::privacy::Privacy;
+use payops_core::domain::privacy::Privacy;
 
 /// A payment's timeline: `{"id":…,"events":[{"seq":…,"at":…,"kind":…,"version":…,"detail":{…}}]}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

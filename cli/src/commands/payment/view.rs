@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::output::{Cell, Document, Look, Tone, details, moment};
-use crate::privacy::Privacy;
+use payops_core::domain::privacy::Privacy;
 
 /// A payment. Amounts are integers in minor units of `currency`; e-mail addresses and the
 /// source are masked unless revealed.

@@ -1,34 +1,38 @@
-//! What may be shown: personal data is masked unless `--reveal` was given with a reason.
+//! What may be shown: personal data is masked unless somebody reveals it with a reason.
 //! Card numbers are never shown, revealed or not.
 
-use payops_core::domain::mask;
-use payops_core::domain::pan::contains_card_number;
-use payops_core::domain::text::Email;
 use serde_json::Value;
 
+use super::mask;
+use super::pan::contains_card_number;
+use super::text::Email;
+
 /// Decides how much of a value is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Privacy {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Privacy {
     /// Whether personal data is shown.
-    pub(crate) reveal: bool,
+    pub reveal: bool,
 }
 
 const CARD: &str = "[card number removed]";
 
 impl Privacy {
     /// An e-mail address.
-    pub(crate) fn email(self, address: &str) -> String {
+    #[must_use]
+    pub fn email(self, address: &str) -> String {
         if self.reveal { address.to_owned() } else { mask::email(address) }
     }
 
     /// A value that is a secret of its owner, such as a source token: its prefix.
-    pub(crate) fn token(self, token: &str) -> String {
+    #[must_use]
+    pub fn token(self, token: &str) -> String {
         let prefix = token.split_once('_').map_or("", |(prefix, _)| prefix);
         if self.reveal { token.to_owned() } else { format!("{prefix}_•••") }
     }
 
     /// Any text: addresses in it are masked wherever they stand.
-    pub(crate) fn text(self, text: &str) -> String {
+    #[must_use]
+    pub fn text(self, text: &str) -> String {
         if contains_card_number(text) {
             return CARD.to_owned();
         }
@@ -36,7 +40,8 @@ impl Privacy {
     }
 
     /// A JSON value: personal members hidden, addresses masked, card numbers removed.
-    pub(crate) fn json(self, value: &Value) -> Value {
+    #[must_use]
+    pub fn json(self, value: &Value) -> Value {
         let tame = self.each_text(value);
         if self.reveal { tame } else { mask::json(&tame) }
     }

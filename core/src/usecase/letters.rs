@@ -1,0 +1,163 @@
+//! Looking at dead letters: which there are, what each is about and why it died. Nothing is
+//! changed, but a look may cost receives: it says so.
+
+use std::sync::Arc;
+
+use crate::Timestamp;
+use crate::domain::bus::{dead_letter_queue, source_queue};
+use crate::domain::event::Event;
+use crate::domain::id::PaymentId;
+use crate::domain::letter::{Layer, NO_REASON, UNKNOWN, archived_layer, body_layers, last_failure, payment_of};
+use crate::domain::payment::Payment;
+use crate::domain::privacy::Privacy;
+use crate::domain::work::{archive_key, attribute};
+use crate::port::{Archive, Browsed, PaymentStore, PortError, PortResult, Ports, Queues, Received};
+
+/// A dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// The dead-letter queue that it lies in.
+    pub queue: String,
+    /// The message.
+    pub message: Received,
+    /// The payment that it is about, if it says.
+    pub payment: Option<PaymentId>,
+    /// Class of the reason.
+    pub class: String,
+    /// Why it died.
+    pub reason: String,
+    /// When it was first sent.
+    pub first_seen: Timestamp,
+    /// How often it was received: by its consumer, if that wrote it down.
+    pub receive_count: u32,
+}
+
+/// What a look into dead-letter queues showed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LettersSeen {
+    /// The letters, queue by queue.
+    pub letters: Vec<Letter>,
+    /// Whether these are surely all.
+    pub complete: bool,
+    /// Receives spent on looking.
+    pub receives_spent: u64,
+}
+
+/// One letter with everything that is known of it, masked.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Its body from the outside in, and the archived request.
+    pub layers: Vec<Layer>,
+    /// The payment as it is now.
+    pub payment: Option<Payment>,
+    /// The payment's timeline.
+    pub events: Vec<Event>,
+}
+
+/// Why there is nothing to look at.
+#[derive(Debug, thiserror::Error)]
+pub enum LettersError {
+    /// Not a dead-letter queue, nor a queue that has one.
+    #[error("{queue} is no queue with dead letters")]
+    NotADeadLetterQueue {
+        /// The name given.
+        queue: String,
+        /// The dead-letter queues that there are.
+        known: Vec<String>,
+    },
+    /// A port failed.
+    #[error("the dead letters could not be read")]
+    Port(#[from] PortError),
+}
+
+/// Looks at the dead letters of one environment.
+#[derive(Clone)]
+pub struct Letters {
+    /// The queues.
+    pub queues: Arc<dyn Queues>,
+    /// Payments and timelines.
+    pub store: Arc<dyn PaymentStore>,
+    /// Archived requests.
+    pub archive: Arc<dyn Archive>,
+}
+
+impl From<&Ports> for Letters {
+    fn from(ports: &Ports) -> Self {
+        Self { queues: Arc::clone(&ports.queues), store: Arc::clone(&ports.store), archive: Arc::clone(&ports.archive) }
+    }
+}
+
+impl Letters {
+    /// The dead-letter queues: all, or the one that `queue` (or its source) names.
+    pub async fn queues(&self, queue: Option<&str>) -> Result<Vec<String>, LettersError> {
+        let names = self.queues.names().await?;
+        let known: Vec<String> = names.into_iter().filter(|name| source_queue(name).is_some()).collect();
+        let Some(queue) = queue else { return Ok(known) };
+        let wanted = dead_letter_queue(source_queue(queue).unwrap_or(queue));
+        if known.contains(&wanted) {
+            return Ok(vec![wanted]);
+        }
+        Err(LettersError::NotADeadLetterQueue { queue: queue.to_owned(), known })
+    }
+
+    /// Looks into `queues`, at most `limit` messages of each.
+    pub async fn look(&self, queues: &[String], limit: usize) -> PortResult<LettersSeen> {
+        let mut out = LettersSeen { complete: true, ..LettersSeen::default() };
+        for queue in queues {
+            let Browsed { messages, complete, receives_spent } = self.queues.browse(queue, limit).await?;
+            out.complete &= complete;
+            out.receives_spent = out.receives_spent.saturating_add(receives_spent);
+            for message in messages {
+                out.letters.push(self.letter(queue, message).await?);
+            }
+        }
+        Ok(out)
+    }
+
+    /// The letter of that id, looked for in `queues` among at most `limit` of each.
+    pub async fn find(&self, queues: &[String], message_id: &str, limit: usize) -> PortResult<Option<Letter>> {
+        for queue in queues {
+            let seen = self.look(std::slice::from_ref(queue), limit).await?;
+            if let Some(letter) = seen.letters.into_iter().find(|letter| letter.message.message_id == message_id) {
+                return Ok(Some(letter));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Decodes a letter down to the archived request, and reads its payment.
+    pub async fn open(&self, letter: &Letter, privacy: Privacy) -> PortResult<Opened> {
+        let mut out = Opened { layers: body_layers(&letter.message.body, privacy), payment: None, events: Vec::new() };
+        if let Some(id) = &letter.payment {
+            let key = archive_key(id);
+            out.layers.push(archived_layer(&key, self.archive.get(&key).await?.as_deref(), privacy));
+            out.payment = self.store.get(id).await?;
+            out.events = self.store.events(id).await?;
+        }
+        Ok(out)
+    }
+
+    async fn letter(&self, queue: &str, message: Received) -> PortResult<Letter> {
+        let attribute = |name: &str| message.attributes.get(name).filter(|value| !value.is_empty()).cloned();
+        let payment = payment_of(&message.body);
+        let mut class = attribute(attribute::CLASS);
+        let mut reason = attribute(attribute::REASON);
+        if let (None, Some(id)) = (&reason, &payment) {
+            // The queue service gave up on it and not our consumer: the timeline may know why.
+            if let Some((told_class, told)) = last_failure(&self.store.events(id).await?) {
+                reason = Some(told);
+                class = class.or(told_class);
+            }
+        }
+        let first_seen = attribute(attribute::FIRST_SEEN).and_then(|at| at.parse().ok());
+        Ok(Letter {
+            queue: queue.to_owned(),
+            class: class.unwrap_or_else(|| UNKNOWN.to_owned()),
+            reason: reason.unwrap_or_else(|| NO_REASON.to_owned()),
+            first_seen: first_seen.unwrap_or(message.sent_at),
+            receive_count: attribute(attribute::RECEIVES).and_then(|count| count.parse().ok()).unwrap_or(message.receive_count),
+            payment,
+            message,
+        })
+    }
+}
