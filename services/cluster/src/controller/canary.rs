@@ -171,7 +171,7 @@ pub(super) fn is_at(scene: &Scene, weight: i64) -> bool {
     canary && sets::wanted(scene, stable) == target.stable && sets::present(scene, stable) <= target.stable
 }
 
-/// Tells the router a weight. Behind an AWS load balancer it is verified one look later.
+/// Tells the router a weight. Behind an AWS load balancer it is verified a second later.
 fn route(scene: &mut Scene, weight: i64) {
     if !scene.has_router() {
         return scene.set_strategy_status("canary", "weights", Value::Null);
@@ -183,9 +183,10 @@ fn route(scene: &mut Scene, weight: i64) {
         "stable": {"weight": 100 - weight, "serviceName": canary["stableService"], "podTemplateHash": scene.stable_hash()},
     });
     if canary["trafficRouting"]["alb"].is_object() {
-        // The status before this pass tells whether this weight has been there for a while.
-        weights["verified"] = (before == Some(weight)).into();
-        if before != Some(weight) {
+        let known = &scene.status()["canary"]["weights"]["verified"];
+        let verified = before == Some(weight) && (known.as_bool() == Some(true) || status::has_rested(scene));
+        weights["verified"] = verified.into();
+        if !verified {
             scene.wake_at(later(scene.now, 1));
         }
     }

@@ -73,6 +73,11 @@ fn progress(status: &Value) -> Value {
     json!([picked, status["canary"]["weights"], status["blueGreen"]["activeSelector"]])
 }
 
+/// Whether a second went by since it last made progress, a change of the weight included.
+pub(super) fn has_rested(scene: &Scene) -> bool {
+    time(condition(scene, "Progressing"), "/lastUpdateTime").is_none_or(|at| later(at, 1) <= scene.now)
+}
+
 /// Fills in conditions, phase and message. `before` is the status as it was.
 pub(super) fn finish(scene: &mut Scene, before: &Value) {
     match scene.invalid.clone() {

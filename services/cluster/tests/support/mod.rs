@@ -1,5 +1,7 @@
 //! What the tests of the cluster share.
-#![allow(dead_code, reason = "each test target uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test target uses a part")]
+
+pub mod play;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
