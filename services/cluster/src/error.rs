@@ -15,7 +15,7 @@ pub struct ApiError {
     /// The message that kubectl prints.
     pub message: String,
     /// `details` of the `Status`, if any.
-    pub details: Option<Value>,
+    pub details: Option<Box<Value>>,
     /// Seconds to wait before the next try, if that helps.
     pub retry_after_s: Option<u64>,
 }
@@ -28,7 +28,7 @@ impl ApiError {
     fn about(code: u16, reason: &'static str, kind: Kind, name: &str, message: String) -> Self {
         let info = kind.info();
         let details = json!({"name": name, "group": info.group, "kind": info.plural});
-        Self { details: Some(details), ..Self::new(code, reason, message) }
+        Self { details: Some(Box::new(details)), ..Self::new(code, reason, message) }
     }
 
     pub(crate) fn not_found(kind: Kind, name: &str) -> Self {
@@ -86,7 +86,7 @@ impl ApiError {
     pub(crate) fn too_many_requests(retry_after_s: u64) -> Self {
         Self {
             retry_after_s: Some(retry_after_s),
-            details: Some(json!({"retryAfterSeconds": retry_after_s})),
+            details: Some(Box::new(json!({"retryAfterSeconds": retry_after_s}))),
             ..Self::new(429, "TooManyRequests", "too many requests, please try again later")
         }
     }
@@ -99,7 +99,7 @@ impl ApiError {
             "message": self.message, "reason": self.reason, "code": self.code,
         });
         if let Some(details) = &self.details {
-            status["details"] = details.clone();
+            status["details"] = (**details).clone();
         }
         status
     }

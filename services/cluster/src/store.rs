@@ -274,6 +274,16 @@ impl Cluster {
         Ok(self.settle(&mut store, key, &before, object))
     }
 
+    /// Takes an object over from another cluster as it is, but for its resource version.
+    pub(crate) fn adopt(&self, object: Value) {
+        let Some(kind) = Kind::of(&object) else { return };
+        let key = Key::of(kind, &object);
+        if kind.info().namespaced {
+            self.ensure_namespace(&key.namespace);
+        }
+        self.write(&mut self.store(), key, object);
+    }
+
     /// Changes an object, as a PUT or PATCH does.
     pub(crate) fn update(
         &self,

@@ -80,9 +80,8 @@ pub(crate) fn wanted_version(cluster: &Cluster, call: &Call) -> Result<Option<u6
     let now = cluster.version();
     if version > now {
         let mut error = ApiError::new(504, "Timeout", format!("Timeout: Too large resource version: {version}, current: {now}"));
-        error.details = Some(
-            json!({"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}], "retryAfterSeconds": 1}),
-        );
+        let causes = json!([{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]);
+        error.details = Some(Box::new(json!({"causes": causes, "retryAfterSeconds": 1})));
         error.retry_after_s = Some(1);
         return Err(error);
     }

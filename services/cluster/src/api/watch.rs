@@ -19,7 +19,7 @@ use crate::store::{Change, ChangeKind};
 use crate::{ApiError, Cluster, table};
 
 /// How long a watch lasts that says nothing of it: half an hour, the least of a real server.
-const TIMEOUT: Duration = Duration::from_secs(1800);
+const TIMEOUT: Duration = Duration::from_mins(30);
 
 /// Which objects a watch is about, and how it shows them.
 struct Wanted {
@@ -218,9 +218,9 @@ impl Wanted {
         if change.key.kind != self.kind || self.namespace.as_ref().is_some_and(|namespace| *namespace != change.key.namespace) {
             return None;
         }
-        let matched = change.before.as_ref().is_some_and(|before| self.selects(before));
-        let matches = change.kind != ChangeKind::Deleted && self.selects(&change.object);
-        match (matched, matches) {
+        let selected_before = change.before.as_ref().is_some_and(|before| self.selects(before));
+        let selected_now = change.kind != ChangeKind::Deleted && self.selects(&change.object);
+        match (selected_before, selected_now) {
             (true, true) => Some(("MODIFIED", &change.object)),
             (false, true) => Some(("ADDED", &change.object)),
             (true, false) => Some(("DELETED", &change.object)),

@@ -4,21 +4,21 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 /// The label that holds it.
-pub(super) const LABEL: &str = "rollouts-pod-template-hash";
+pub(crate) const LABEL: &str = "rollouts-pod-template-hash";
 
 /// The hash of a pod template: ten letters and digits. Neither the order of fields nor the hash
 /// label itself changes it, so that a template taken from a `ReplicaSet` leads back to that one.
 ///
 /// A real controller hashes a Go structure; its values cannot be had from JSON, and nobody may
 /// depend on them.
-pub(super) fn of_template(template: &Value) -> String {
+pub(crate) fn of_template(template: &Value) -> String {
     let mut text = String::new();
     write(template, &mut text);
     digest(&text)
 }
 
 /// The hash of the steps of a canary.
-pub(super) fn of_steps(steps: &[Value]) -> String {
+pub(crate) fn of_steps(steps: &[Value]) -> String {
     let mut text = String::new();
     for step in steps {
         write(step, &mut text);

@@ -4,45 +4,45 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-pub(super) fn number(object: &Value, pointer: &str) -> Option<i64> {
+pub(crate) fn number(object: &Value, pointer: &str) -> Option<i64> {
     object.pointer(pointer).and_then(Value::as_i64)
 }
 
-pub(super) fn flag(object: &Value, pointer: &str) -> bool {
+pub(crate) fn flag(object: &Value, pointer: &str) -> bool {
     object.pointer(pointer).and_then(Value::as_bool).unwrap_or(false)
 }
 
-pub(super) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
+pub(crate) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
     object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-pub(super) fn time(object: &Value, pointer: &str) -> Option<Timestamp> {
+pub(crate) fn time(object: &Value, pointer: &str) -> Option<Timestamp> {
     text(object, pointer).parse().ok()
 }
 
 /// A time as the API writes it: in whole seconds.
-pub(super) fn stamp(at: Timestamp) -> Value {
+pub(crate) fn stamp(at: Timestamp) -> Value {
     let second = Timestamp::from_second(at.as_second()).unwrap_or(at);
     second.to_string().into()
 }
 
 /// `at` and so many seconds more.
-pub(super) fn later(at: Timestamp, seconds: i64) -> Timestamp {
+pub(crate) fn later(at: Timestamp, seconds: i64) -> Timestamp {
     at.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(at)
 }
 
 /// The object inside an object, made if there is none.
-pub(super) fn part<'a>(object: &'a mut Value, name: &str) -> &'a mut Map<String, Value> {
+pub(crate) fn part<'a>(object: &'a mut Value, name: &str) -> &'a mut Map<String, Value> {
     let inner = map(object).entry(name).or_insert(Value::Null);
     map(inner)
 }
 
 /// The value as a map; anything else is replaced by an empty one.
-pub(super) fn map(value: &mut Value) -> &mut Map<String, Value> {
+pub(crate) fn map(value: &mut Value) -> &mut Map<String, Value> {
     if !value.is_object() {
         *value = Value::Object(Map::new());
     }
@@ -54,7 +54,7 @@ pub(super) fn map(value: &mut Value) -> &mut Map<String, Value> {
 
 /// Seconds of a duration: a number, or text such as `20`, `10s`, `5m`, `1h30m`, `500ms`. A part of
 /// a second counts as a whole one. `None` when it is no duration.
-pub(super) fn seconds(value: &Value) -> Option<i64> {
+pub(crate) fn seconds(value: &Value) -> Option<i64> {
     if let Some(number) = value.as_i64() {
         return Some(number);
     }
@@ -85,7 +85,7 @@ pub(super) fn seconds(value: &Value) -> Option<i64> {
 }
 
 /// A count or a percentage (`3`, `"25%"`) of `total`; `None` when it is neither.
-pub(super) fn count_or_percent(value: &Value, total: i64, round_up: bool) -> Option<i64> {
+pub(crate) fn count_or_percent(value: &Value, total: i64, round_up: bool) -> Option<i64> {
     if let Some(count) = value.as_i64() {
         return Some(count);
     }

@@ -151,9 +151,8 @@ fn judge(metric: &Value, args: &[Value], value: &Value) -> Result<&'static str, 
         condition => condition::holds(&resolve(condition, args), value).map(Some),
     };
     Ok(match (holds("/successCondition")?, holds("/failureCondition")?) {
-        (None, None) | (Some(true), None) | (None, Some(false)) => "Successful",
         (_, Some(true)) | (Some(false), None) => "Failed",
-        (Some(true), Some(false)) => "Successful",
+        (None | Some(true), None | Some(false)) => "Successful",
         (Some(false), Some(false)) => "Inconclusive",
     })
 }

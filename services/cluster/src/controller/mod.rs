@@ -15,8 +15,8 @@ mod canary;
 mod condition;
 mod events;
 mod experiment;
-mod hash;
-mod json;
+pub(crate) mod hash;
+pub(crate) mod json;
 mod measure;
 mod pause;
 mod pods;
@@ -89,6 +89,11 @@ impl Controller {
                 return;
             }
         }
+    }
+
+    /// When time will be up for some rollout, the earliest.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.due.values().min().copied()
     }
 
     /// Runs by itself until `shutdown`.
