@@ -16,7 +16,8 @@ use crate::output::Format;
 pub(crate) const SHORT_HELP: &str = "\
 payops operates a payments platform.
 
-  payops demo --headless             run the whole platform here, with traffic
+  payops                             open the screen, at a terminal
+  payops demo                        run the whole platform here, with traffic, and look at it
   payops payment search QUERY        find payments
   payops dlq list                    what died, and why
 
@@ -28,7 +29,8 @@ fn after_help() -> String {
     format!("Exit codes:\n{}\n\nData goes to stdout, everything else to stderr.", codes.join("\n"))
 }
 
-/// Operates a payments platform: payments, queues, dead letters.
+/// Operates a payments platform: payments, queues, dead letters, rollouts. Alone, at a terminal,
+/// it opens the screen.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "payops", version, about, after_help = after_help(), max_term_width = 100)]
 pub(crate) struct Cli {

@@ -15,6 +15,7 @@ mod journal;
 mod local;
 mod output;
 mod safety;
+mod screen;
 mod settings;
 mod signals;
 
@@ -73,33 +74,38 @@ fn report(error: &CliError, json: bool) {
 }
 
 fn run(cli: Cli) -> CliResult<Exit> {
-    let Some(command) = cli.command else {
+    let command = cli.command;
+    if command.is_none() && !screen::has_terminal() {
         drop(std::io::stderr().lock().write_all(args::SHORT_HELP.as_bytes()));
         return Ok(Exit::Usage);
-    };
+    }
     // These two need nothing of the outside.
     match &command {
-        Command::Completions { shell } => return commands::shell::completions(*shell),
-        Command::Man { dir } => return commands::shell::man(dir.as_deref()),
+        Some(Command::Completions { shell }) => return commands::shell::completions(*shell),
+        Some(Command::Man { dir }) => return commands::shell::man(dir.as_deref()),
         _ => {}
     }
     let context = context(cli.global)?;
-    if let Command::Config(command) = &command {
+    if let Some(Command::Config(command)) = &command {
         return commands::config::run(&context, command);
     }
-    let runtime = runtime(&command).map_err(|error| CliError::failed("the command could not be started").because(error))?;
+    let runtime = runtime(command.as_ref()).map_err(|error| CliError::failed("the command could not be started").because(error))?;
     let result = runtime.block_on(async {
         signals::watch(&context.stop);
-        Box::pin(dispatch(&context, command)).await
+        match command {
+            Some(command) => Box::pin(dispatch(&context, command)).await,
+            None => Box::pin(screen::run(&context, None)).await,
+        }
     });
     // A read of stdin that never ends must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
     result
 }
 
-fn runtime(command: &Command) -> std::io::Result<Runtime> {
-    // The platform in one process uses all cores; a command waits for others most of the time.
-    let whole = matches!(command, Command::Demo(_) | Command::Local(commands::local::LocalCommand::Up(_)));
+fn runtime(command: Option<&Command>) -> std::io::Result<Runtime> {
+    // The platform in one process uses all cores, and the screen must not wait for answers; a
+    // command waits for others most of the time.
+    let whole = matches!(command, None | Some(Command::Demo(_) | Command::Local(commands::local::LocalCommand::Up(_))));
     let mut builder = if whole { Builder::new_multi_thread() } else { Builder::new_current_thread() };
     builder.enable_all().build()
 }
@@ -165,7 +171,7 @@ fn init_log(verbose: u8) {
     };
     let filter = std::env::var("PAYOPS_LOG").ok().and_then(|filter| EnvFilter::try_new(filter).ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new(default));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).compact();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(screen::log).compact();
     // A second log in one process is a test's; the first one stays.
     drop(log.try_init());
 }

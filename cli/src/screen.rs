@@ -1,26 +1,69 @@
 //! The screen, on the environments that the command line knows.
 
+use std::io::{IsTerminal as _, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use payops_core::port::{PortError, PortResult};
-use payops_tui::{EnvInfo, Environments, Opened};
+use payops_core::port::{Clock, ErrorKind, PortError, PortResult};
+use payops_tui::{EnvInfo, Environments, Opened, Options, Tab, ThemeName};
+use tokio::sync::watch;
 
 use crate::audit::FileAuditLog;
 use crate::clusters;
-use crate::context::{self, Access};
+use crate::context::{self, Access, Context};
 use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
 use crate::settings::{EnvTarget, Settings, Target};
+
+/// Whether the screen is open: what is written to stderr would stand in the middle of it.
+static OPEN: AtomicBool = AtomicBool::new(false);
+
+/// Says that the platform, which is being brought up beside the screen, is ready.
+pub(crate) type Ready = watch::Receiver<bool>;
+
+/// Whether there is a terminal to open the screen on.
+pub(crate) fn has_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+/// Where logs go: to stderr, but not while the screen is open.
+pub(crate) fn log() -> Box<dyn Write> {
+    if OPEN.load(Ordering::Relaxed) { Box::new(std::io::sink()) } else { Box::new(std::io::stderr()) }
+}
+
+/// The time of the machine.
+struct Now;
+
+impl Clock for Now {
+    fn now(&self) -> payops_core::Timestamp {
+        Context::now()
+    }
+}
 
 /// The environments of the settings.
 struct Known {
     settings: Settings,
     targets: Vec<EnvTarget>,
+    ready: Option<Ready>,
 }
 
-/// The environments that the screen shows: those that were named, or all.
-pub(crate) fn environments(settings: &Settings) -> CliResult<Arc<dyn Environments>> {
-    Ok(Arc::new(Known { targets: settings.all_targets()?, settings: settings.clone() }))
+/// Opens the screen, and stays until the user leaves it.
+pub(crate) async fn run(context: &Context, ready: Option<Ready>) -> CliResult<Exit> {
+    let known = Known { targets: context.settings.all_targets()?, settings: context.settings.clone(), ready };
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let theme = match std::env::var("PAYOPS_THEME").as_deref() {
+        _ if no_color || !context.printer.look.color => ThemeName::NoColour,
+        Ok("light") => ThemeName::Light,
+        _ => ThemeName::Dark,
+    };
+    let options = Options { theme, read_only: false, start: Tab::Overview, env: None, clock: Arc::new(Now) };
+    OPEN.store(true, Ordering::Relaxed);
+    let ended = Box::pin(payops_tui::run(Arc::new(known), options)).await;
+    OPEN.store(false, Ordering::Relaxed);
+    ended
+        .map(|()| Exit::Done)
+        .map_err(|error| CliError::failed("the screen ended").because(error).hint("commands work without it: payops --help"))
 }
 
 #[async_trait]
@@ -41,8 +84,12 @@ impl Environments for Known {
         let Some(target) = target else {
             return Err(CliError::usage(format!("there is no environment {name}")).into_port());
         };
+        if let Some(mut ready) = self.ready.clone() {
+            let gone = |_| PortError::new(ErrorKind::Unavailable, "the platform did not come up");
+            ready.wait_for(|ready| *ready).await.map_err(gone)?;
+        }
         // Writes made from the screen go through the same ports as those of commands.
-        let ports = Box::pin(context::open(target, Access::Write)).await.map_err(|error| -> PortError { error.into_port() })?;
+        let ports = Box::pin(context::open(target, Access::Write)).await.map_err(CliError::into_port)?;
         let audit = Arc::new(FileAuditLog { dir: context::records_dir(&self.settings, target) });
         Ok(Opened { ports, clusters: clusters::lazily(target), audit, who: self.settings.who.value.clone() })
     }

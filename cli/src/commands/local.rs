@@ -11,6 +11,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::local::{self, ReadyEnv, Reindexed, Running};
 use crate::output::{Cell, Column, Document, Look, Table, details};
+use crate::screen;
 use crate::settings::Target;
 
 /// Payments a second of the demo.
@@ -162,10 +163,45 @@ pub(crate) async fn run(context: &Context, command: LocalCommand) -> CliResult<E
 
 /// Runs `payops demo`.
 pub(crate) async fn demo(context: &Context, args: DemoArgs) -> CliResult<Exit> {
-    if !args.headless {
-        return Err(CliError::usage("this payops has no screen").hint("payops demo --headless"));
+    if args.headless {
+        return up(context, args.traffic, true).await;
     }
-    up(context, args.traffic, true).await
+    if !screen::has_terminal() {
+        return Err(CliError::usage("the screen needs a terminal, and there is none").hint("payops demo --headless prints a line a second"));
+    }
+    let data_dir = &context.settings.data_dir.value;
+    // A data directory that cannot be used is told by what brings the platform up.
+    if matches!(local::status(data_dir).await, Ok(Some(_))) {
+        return screen::run(context, None).await;
+    }
+    with_screen(context, args.traffic).await
+}
+
+/// Brings the platform up in this process, with the screen before it; both end together.
+async fn with_screen(context: &Context, traffic: f64) -> CliResult<Exit> {
+    let (ready, is_ready) = tokio::sync::watch::channel(false);
+    let shutdown = context.stop.clone();
+    let notices = std::sync::Mutex::new(Vec::new());
+    let noted = |notice: &str| notices.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(notice.to_owned());
+    let data_dir = &context.settings.data_dir.value;
+    let on_ready = |_: &[ReadyEnv]| {
+        ready.send_replace(true);
+    };
+    let platform = local::up(data_dir, traffic, on_ready, None::<fn(&Value)>, noted, shutdown.clone());
+    let mut platform = std::pin::pin!(platform);
+    let ended = tokio::select! {
+        screen = screen::run(context, Some(is_ready)) => {
+            shutdown.cancel();
+            screen.and(platform.await.map(|()| Exit::Done))
+        }
+        ended = &mut platform => ended.map(|()| Exit::Done),
+    };
+    // What the operator should know, and could not be told while the screen was open.
+    let told = std::mem::take(&mut *notices.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    for notice in told {
+        context.talk.warn(notice);
+    }
+    ended
 }
 
 async fn up(context: &Context, traffic: f64, summaries: bool) -> CliResult<Exit> {

@@ -245,7 +245,7 @@ impl DataDir {
 }
 
 /// Writes a small file whole or not at all, readable by its owner alone.
-fn write_whole(root: &Path, name: &str, text: &[u8]) -> Result<(), LocalError> {
+pub(crate) fn write_whole(root: &Path, name: &str, text: &[u8]) -> Result<(), LocalError> {
     let (path, part) = (root.join(name), root.join(format!("{name}.part")));
     let write = || {
         let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&part)?;

@@ -4,6 +4,7 @@
 //! Nothing here is simulated but the acquirer: the stores are durable, the queues have SQS's
 //! semantics, and a process that is killed goes on from where it was.
 
+mod clusters;
 mod data_dir;
 mod disk;
 mod error;

@@ -13,6 +13,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clusters::Clusters;
 use crate::data_dir::{DataDir, ENVIRONMENTS, ReadyEnv, Running};
 use crate::disk::Disk;
 use crate::error::LocalError;
@@ -97,6 +98,8 @@ pub async fn up(
     }
     let ready: Vec<ReadyEnv> = platforms.iter().map(|platform| platform.ready.clone()).collect();
     data.write_running(&Running { pid: std::process::id(), since: around.clock.now(), environments: ready.clone() })?;
+    // A demo has rollouts that go on by themselves; elsewhere nothing moves that nobody moved.
+    let clusters = Clusters::start(&data, &around.clock, &*around.random, options.traffic_per_second > 0.0).await?;
     on_ready(&ready);
     let tasks = TaskTracker::new();
     tasks.spawn(traffic::run(ready, options.traffic_per_second, around.random.clone(), shutdown.clone()));
@@ -132,6 +135,7 @@ pub async fn up(
     }
     tasks.wait().await;
     futures::future::join_all(platforms.iter().map(Platform::stop)).await;
+    clusters.stop().await;
     // The file stays: the next start takes the same ports, and without the lock nobody believes it.
     Ok(())
 }

@@ -105,11 +105,6 @@ impl<T> Pane<T> {
         self.value.as_ref()
     }
 
-    /// Whether an answer is waited for.
-    pub(crate) fn is_asked(&self) -> bool {
-        self.asked.is_some()
-    }
-
     /// Asks for a refresh at the next chance, however young the value is.
     pub(crate) fn refresh(&mut self) {
         self.stale = true;
