@@ -1,5 +1,13 @@
 //! The controller: analyses, aborts, retries, restarts, undo, deadlines, blue-green, experiments.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test says what it expects by panicking"
+)]
+
 mod support;
 
 use payops_cluster::{Key, Kind};
@@ -164,8 +172,8 @@ async fn an_undo_goes_back_to_the_old_replica_set() {
     let mut template = old["spec"]["template"].clone();
     template["metadata"]["labels"].as_object_mut().unwrap().shift_remove("rollouts-pod-template-hash");
     let patch = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
-    let path = format!("{}/api", support::ROLLOUTS);
-    assert_eq!(support::call(&play.cluster, "PATCH", &path, "application/json-patch+json", &patch).await.0, 200);
+    let at = format!("{}/api", support::ROLLOUTS);
+    assert_eq!(support::call(&play.cluster, "PATCH", &at, "application/json-patch+json", &patch).await.0, 200);
     play.controller.settle();
     assert_eq!(play.status()["currentPodHash"], first);
     let rollout = play.until_phase("Healthy");

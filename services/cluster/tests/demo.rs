@@ -1,5 +1,13 @@
 //! The demo's clusters.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test says what it expects by panicking"
+)]
+
 mod support;
 
 use payops_cluster::controller::Controller;

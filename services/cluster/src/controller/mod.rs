@@ -185,9 +185,9 @@ fn reconcile(scene: &mut Scene, metrics: &MetricSource, cluster: &str) {
     pods::live(scene);
     if scene.invalid.is_none() {
         if scene.is_blue_green() {
-            bluegreen::reconcile(scene)
+            bluegreen::reconcile(scene);
         } else {
-            canary::reconcile(scene)
+            canary::reconcile(scene);
         }
         pods::restart(scene);
     }

@@ -94,9 +94,9 @@ impl Play {
     }
 
     /// Patches through the API, as the tool does.
-    pub async fn patch(&mut self, patch: Value) {
-        let path = format!("{ROLLOUTS}/api{}", if patch.get("status").is_some() { "/status" } else { "" });
-        assert_eq!(merge(&self.cluster, &path, patch).await.0, 200);
+    pub async fn patch(&mut self, body: Value) {
+        let path = format!("{ROLLOUTS}/api{}", if body.get("status").is_some() { "/status" } else { "" });
+        assert_eq!(merge(&self.cluster, &path, body).await.0, 200);
         self.controller.settle();
     }
 
