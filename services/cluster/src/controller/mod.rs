@@ -89,6 +89,7 @@ impl Controller {
                 return;
             }
         }
+        tracing::warn!(cluster = self.cluster.name(), "the controller finds no rest");
     }
 
     /// When time will be up for some rollout, the earliest.
