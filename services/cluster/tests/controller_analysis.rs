@@ -101,6 +101,8 @@ fn the_background_analysis_runs_until_the_end_or_aborts() {
         "args": [{"name": "hash", "valueFrom": {"podTemplateHashValue": "Latest"}}],
     });
     let mut play = Play::updating(&strategy);
+    assert_eq!(play.status()["currentStepIndex"], 0);
+    assert!(play.all(Kind::AnalysisRun).is_empty(), "it begins at step 1");
     let status = play.until_phase("Paused")["status"].clone();
     play.pass(6);
     assert_eq!(play.status()["canary"]["currentBackgroundAnalysisRunStatus"]["status"], "Running");
@@ -179,7 +181,10 @@ async fn an_undo_goes_back_to_the_old_replica_set() {
     let rollout = play.until_phase("Healthy");
     assert_eq!(rollout["status"]["stableRS"], first);
     assert_eq!(rollout["metadata"]["annotations"]["rollout.argoproj.io/revision"], "3");
-    assert_eq!(play.all(Kind::ReplicaSet).len(), 2);
+    let sets = play.all(Kind::ReplicaSet);
+    assert_eq!(sets.len(), 2);
+    let back = sets.iter().find(|set| set["metadata"]["labels"]["rollouts-pod-template-hash"] == first).unwrap();
+    assert_eq!(back["metadata"]["annotations"]["rollout.argoproj.io/revision"], "3");
     play.pass(5);
     assert_eq!((play.pods("api:1"), play.pods("api:2")), (10, 0));
 }
@@ -276,6 +281,31 @@ async fn blue_green_waits_behind_its_preview() {
     assert_eq!((play.pods("api:2"), play.pods("api:3")), (10, 0));
 }
 
+#[test]
+fn blue_green_switches_back_when_the_analysis_after_the_switch_fails() {
+    let strategy = json!({"blueGreen": {"activeService": "api", "postPromotionAnalysis": {"templates": [{"templateName": "fast"}]}}});
+    let mut play = Play::updating(&strategy);
+    play.measure("p95", "[0.9]");
+    let new = play.status()["currentPodHash"].clone();
+    play.until("switched", |rollout| rollout["status"]["blueGreen"]["activeSelector"] == new);
+    assert_eq!(play.status()["message"], "waiting for analysis to complete");
+    let status = play.until_phase("Degraded")["status"].clone();
+    assert_eq!(status["blueGreen"]["activeSelector"], status["stableRS"]);
+    assert!(status["message"].as_str().unwrap().contains("Post-promotion analysis phase error/failed: Metric \"p95\""));
+}
+
+#[tokio::test]
+async fn a_small_preview_grows_before_it_serves() {
+    let strategy = json!({"blueGreen": {"activeService": "api", "autoPromotionEnabled": false, "previewReplicaCount": 2}});
+    let mut play = Play::updating(&strategy);
+    let old = play.until_phase("Paused")["status"]["stableRS"].clone();
+    assert_eq!(play.pods("api:2"), 2);
+    play.patch(json!({"status": {"pauseConditions": null}})).await;
+    assert_eq!(play.status()["blueGreen"]["activeSelector"], old);
+    play.until_phase("Healthy");
+    assert_eq!(play.pods("api:2"), 10);
+}
+
 #[tokio::test]
 async fn an_experiment_runs_its_duration_or_is_ended() {
     let step = json!({"experiment": {"duration": "30s", "templates": [{"name": "canary", "specRef": "canary"}]}});
@@ -313,4 +343,43 @@ fn nonsense_in_a_status_is_put_right() {
     play.cluster.remove_object(&Key::new(Kind::Rollout, "payments", "api"));
     play.controller.settle();
     assert!(play.all(Kind::Pod).is_empty());
+}
+
+#[test]
+fn a_deadline_can_abort() {
+    let mut strategy = steps(&json!([{"setWeight": 20}]));
+    strategy["canary"]["maxUnavailable"] = 0.into();
+    let mut play = Play::healthy(&strategy);
+    let mut object = play.get();
+    object["spec"]["progressDeadlineSeconds"] = 30.into();
+    object["spec"]["progressDeadlineAbort"] = true.into();
+    object["spec"]["template"]["spec"]["containers"][0]["image"] = "api:broken".into();
+    play.cluster.put(object).unwrap();
+    play.controller.tick();
+    let status = play.until_phase("Degraded")["status"].clone();
+    assert!(status["message"].as_str().unwrap().starts_with("RolloutAborted: Rollout aborted update to revision 2: ReplicaSet"));
+    play.pass(20);
+    assert_eq!((play.pods("api:1"), play.pods("api:broken")), (10, 0));
+}
+
+#[test]
+fn what_is_old_is_forgotten() {
+    let mut play = Play::healthy(&steps(&json!([analysis("fast")])));
+    let mut object = play.get();
+    object["spec"]["revisionHistoryLimit"] = 2.into();
+    object["spec"]["analysis"] = json!({"successfulRunHistoryLimit": 3});
+    play.cluster.put(object).unwrap();
+    for version in 2..9 {
+        play.set_image(&format!("api:{version}"));
+        play.controller.settle();
+        play.until_phase("Healthy");
+        play.pass(10);
+    }
+    assert_eq!(play.all(Kind::ReplicaSet).len(), 3, "the stable one and two more");
+    assert_eq!(play.all(Kind::AnalysisRun).len(), 3);
+    assert!(play.all(Kind::Event).len() > 20);
+    play.pass(3700);
+    play.set_image("api:9");
+    play.controller.settle();
+    assert!(play.told("RolloutCompleted").is_empty(), "events are kept for an hour");
 }

@@ -94,6 +94,8 @@ fn enough_pods_are_available_all_the_while() {
         let status = play.status();
         assert!(status["availableReplicas"].as_i64().unwrap() >= 8, "{status:#}");
         assert!(status["replicas"].as_i64().unwrap() <= 13, "{status:#}");
+        let wanted: i64 = play.all(Kind::ReplicaSet).iter().map(|set| set["spec"]["replicas"].as_i64().unwrap()).sum();
+        assert!(wanted <= 13, "{wanted} pods are wanted");
         play.pass(1);
     }
     assert_eq!(play.status()["phase"], "Healthy");
