@@ -89,7 +89,7 @@ async fn weights_by_pods_and_a_pause_until_promoted() {
 
 #[test]
 fn enough_pods_are_available_all_the_while() {
-    let mut play = Play::updating(&json!({"canary": {"steps": [{"setWeight": 50}, {"pause": {"duration": 5}}]}}));
+    let mut play = Play::updating(&json!({"canary": {"steps": [{"setWeight": 80}, {"pause": {"duration": 5}}]}}));
     for _ in 0..60 {
         let status = play.status();
         assert!(status["availableReplicas"].as_i64().unwrap() >= 8, "{status:#}");
