@@ -1,6 +1,6 @@
 //! The API's promises: versions, watches, patches, refusals, faults.
 
-#![allow(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod support;
 

@@ -1,13 +1,5 @@
 //! The controller: analyses, aborts, retries, restarts, undo, deadlines, blue-green, experiments.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "a test says what it expects by panicking"
-)]
-
 mod support;
 
 use payops_cluster::{Key, Kind};
@@ -382,4 +374,19 @@ fn what_is_old_is_forgotten() {
     play.set_image("api:9");
     play.controller.settle();
     assert!(play.told("RolloutCompleted").is_empty(), "events are kept for an hour");
+}
+
+#[test]
+fn what_somebody_else_writes_meanwhile_is_not_lost() {
+    let mut play = Play::updating(&measured());
+    let other = play.cluster.clone();
+    // Measuring happens between the controller's reading and its writing.
+    play.on_measure(move || {
+        let mut object = (*other.get(Kind::Rollout, "payments", "api").unwrap()).clone();
+        object["status"]["abort"] = true.into();
+        other.put(object).unwrap();
+    });
+    let status = play.until_phase("Degraded")["status"].clone();
+    assert_eq!(status["message"], "RolloutAborted: Rollout aborted update to revision 2", "somebody said so, no analysis did");
+    assert_eq!(play.run("-2-1")["status"]["metricResults"][0]["count"], 1, "the refused pass left nothing behind");
 }

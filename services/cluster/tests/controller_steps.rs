@@ -1,13 +1,5 @@
 //! The controller: versions, steps, pauses and weights.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "a test says what it expects by panicking"
-)]
-
 mod support;
 
 use payops_cluster::Kind;

@@ -1,12 +1,6 @@
 //! The demo's clusters.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "a test says what it expects by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod support;
 

@@ -2,7 +2,7 @@
 //!
 //! It needs the path of kubectl in `PAYOPS_LIVE_KUBECTL`; `live/run` sets it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by panicking")]
 
 mod support;
 

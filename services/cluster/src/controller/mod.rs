@@ -1,10 +1,10 @@
 //! The controller: moves Argo Rollouts through their steps, with the field semantics of Argo
 //! Rollouts 1.9, and plays kubelet and scheduler for their pods.
 //!
-//! One pass over a rollout reads it with all it owns into a [`scene::Scene`], decides on these
-//! copies, and writes what has changed, bound to the versions that were read. A pass goes one
-//! step; what it wrote makes the rollout due for the next pass, until nothing changes any more.
-//! Rollouts in which nothing changed and for which no time is up cost nothing.
+//! One pass over a rollout reads it with all it owns into a scene, decides on these copies, and
+//! writes what has changed, bound to the versions that were read. A pass goes one step; what it
+//! wrote makes the rollout due for the next pass, until nothing changes any more. Rollouts in which
+//! nothing changed and for which no time is up cost nothing.
 //!
 //! Not played: `workloadRef`, step plug-ins (they pass at once), pods and analyses of experiments,
 //! the selectors of services, and traffic routers, which follow at once.
