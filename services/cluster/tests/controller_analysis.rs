@@ -332,6 +332,14 @@ fn nonsense_in_a_status_is_put_right() {
     play.controller.settle();
     let bare = play.cluster.get(Kind::Rollout, "payments", "bare").unwrap();
     assert!(bare["status"]["message"].as_str().unwrap().contains("spec.template: Required value"), "{bare:#}");
+    let mut object = play.get();
+    object["spec"]["replicas"] = i64::MAX.into();
+    object["spec"]["strategy"]["canary"] =
+        json!({"steps": [{"setWeight": i64::MAX}, {"pause": {"duration": i64::MAX}}], "maxSurge": i64::MAX, "maxUnavailable": "x%"});
+    object["spec"]["template"]["spec"]["containers"][0]["image"] = "api:2".into();
+    play.cluster.put(object).unwrap();
+    play.pass(3);
+    assert_eq!(play.status()["phase"], "Progressing");
     play.cluster.remove_object(&Key::new(Kind::Rollout, "payments", "api"));
     play.controller.settle();
     assert!(play.all(Kind::Pod).is_empty());
