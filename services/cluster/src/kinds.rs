@@ -30,6 +30,7 @@ pub enum Kind {
 }
 
 /// What the protocol wants to know of a kind.
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing of a kind that the protocol asks for")]
 pub(crate) struct Info {
     pub(crate) group: &'static str,
     pub(crate) version: &'static str,

@@ -83,7 +83,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { history_max: 10_000, bookmark_every: Duration::from_secs(60) }
+        Self { history_max: 10_000, bookmark_every: Duration::from_mins(1) }
     }
 }
 

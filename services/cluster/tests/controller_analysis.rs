@@ -93,6 +93,8 @@ fn the_background_analysis_runs_until_the_end_or_aborts() {
         "args": [{"name": "hash", "valueFrom": {"podTemplateHashValue": "Latest"}}],
     });
     let mut play = Play::updating(&strategy);
+    assert_eq!(play.status()["currentStepIndex"], 0);
+    assert!(play.all(Kind::AnalysisRun).is_empty(), "it begins at step 1");
     let status = play.until_phase("Paused")["status"].clone();
     play.pass(6);
     assert_eq!(play.status()["canary"]["currentBackgroundAnalysisRunStatus"]["status"], "Running");
@@ -164,14 +166,17 @@ async fn an_undo_goes_back_to_the_old_replica_set() {
     let mut template = old["spec"]["template"].clone();
     template["metadata"]["labels"].as_object_mut().unwrap().shift_remove("rollouts-pod-template-hash");
     let patch = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
-    let path = format!("{}/api", support::ROLLOUTS);
-    assert_eq!(support::call(&play.cluster, "PATCH", &path, "application/json-patch+json", &patch).await.0, 200);
+    let at = format!("{}/api", support::ROLLOUTS);
+    assert_eq!(support::call(&play.cluster, "PATCH", &at, "application/json-patch+json", &patch).await.0, 200);
     play.controller.settle();
     assert_eq!(play.status()["currentPodHash"], first);
     let rollout = play.until_phase("Healthy");
     assert_eq!(rollout["status"]["stableRS"], first);
     assert_eq!(rollout["metadata"]["annotations"]["rollout.argoproj.io/revision"], "3");
-    assert_eq!(play.all(Kind::ReplicaSet).len(), 2);
+    let sets = play.all(Kind::ReplicaSet);
+    assert_eq!(sets.len(), 2);
+    let back = sets.iter().find(|set| set["metadata"]["labels"]["rollouts-pod-template-hash"] == first).unwrap();
+    assert_eq!(back["metadata"]["annotations"]["rollout.argoproj.io/revision"], "3");
     play.pass(5);
     assert_eq!((play.pods("api:1"), play.pods("api:2")), (10, 0));
 }
@@ -268,6 +273,31 @@ async fn blue_green_waits_behind_its_preview() {
     assert_eq!((play.pods("api:2"), play.pods("api:3")), (10, 0));
 }
 
+#[test]
+fn blue_green_switches_back_when_the_analysis_after_the_switch_fails() {
+    let strategy = json!({"blueGreen": {"activeService": "api", "postPromotionAnalysis": {"templates": [{"templateName": "fast"}]}}});
+    let mut play = Play::updating(&strategy);
+    play.measure("p95", "[0.9]");
+    let new = play.status()["currentPodHash"].clone();
+    play.until("switched", |rollout| rollout["status"]["blueGreen"]["activeSelector"] == new);
+    assert_eq!(play.status()["message"], "waiting for analysis to complete");
+    let status = play.until_phase("Degraded")["status"].clone();
+    assert_eq!(status["blueGreen"]["activeSelector"], status["stableRS"]);
+    assert!(status["message"].as_str().unwrap().contains("Post-promotion analysis phase error/failed: Metric \"p95\""));
+}
+
+#[tokio::test]
+async fn a_small_preview_grows_before_it_serves() {
+    let strategy = json!({"blueGreen": {"activeService": "api", "autoPromotionEnabled": false, "previewReplicaCount": 2}});
+    let mut play = Play::updating(&strategy);
+    let old = play.until_phase("Paused")["status"]["stableRS"].clone();
+    assert_eq!(play.pods("api:2"), 2);
+    play.patch(json!({"status": {"pauseConditions": null}})).await;
+    assert_eq!(play.status()["blueGreen"]["activeSelector"], old);
+    play.until_phase("Healthy");
+    assert_eq!(play.pods("api:2"), 10);
+}
+
 #[tokio::test]
 async fn an_experiment_runs_its_duration_or_is_ended() {
     let step = json!({"experiment": {"duration": "30s", "templates": [{"name": "canary", "specRef": "canary"}]}});
@@ -302,7 +332,69 @@ fn nonsense_in_a_status_is_put_right() {
     play.controller.settle();
     let bare = play.cluster.get(Kind::Rollout, "payments", "bare").unwrap();
     assert!(bare["status"]["message"].as_str().unwrap().contains("spec.template: Required value"), "{bare:#}");
+    let mut object = play.get();
+    object["spec"]["replicas"] = i64::MAX.into();
+    object["spec"]["strategy"]["canary"] =
+        json!({"steps": [{"setWeight": i64::MAX}, {"pause": {"duration": i64::MAX}}], "maxSurge": i64::MAX, "maxUnavailable": "x%"});
+    object["spec"]["template"]["spec"]["containers"][0]["image"] = "api:2".into();
+    play.cluster.put(object).unwrap();
+    play.pass(3);
+    assert_eq!(play.status()["phase"], "Progressing");
     play.cluster.remove_object(&Key::new(Kind::Rollout, "payments", "api"));
     play.controller.settle();
     assert!(play.all(Kind::Pod).is_empty());
+}
+
+#[test]
+fn a_deadline_can_abort() {
+    let mut strategy = steps(&json!([{"setWeight": 20}]));
+    strategy["canary"]["maxUnavailable"] = 0.into();
+    let mut play = Play::healthy(&strategy);
+    let mut object = play.get();
+    object["spec"]["progressDeadlineSeconds"] = 30.into();
+    object["spec"]["progressDeadlineAbort"] = true.into();
+    object["spec"]["template"]["spec"]["containers"][0]["image"] = "api:broken".into();
+    play.cluster.put(object).unwrap();
+    play.controller.tick();
+    let status = play.until_phase("Degraded")["status"].clone();
+    assert!(status["message"].as_str().unwrap().starts_with("RolloutAborted: Rollout aborted update to revision 2: ReplicaSet"));
+    play.pass(20);
+    assert_eq!((play.pods("api:1"), play.pods("api:broken")), (10, 0));
+}
+
+#[test]
+fn what_is_old_is_forgotten() {
+    let mut play = Play::healthy(&steps(&json!([analysis("fast")])));
+    let mut object = play.get();
+    object["spec"]["revisionHistoryLimit"] = 2.into();
+    object["spec"]["analysis"] = json!({"successfulRunHistoryLimit": 3});
+    play.cluster.put(object).unwrap();
+    for version in 2..9 {
+        play.set_image(&format!("api:{version}"));
+        play.controller.settle();
+        play.until_phase("Healthy");
+        play.pass(10);
+    }
+    assert_eq!(play.all(Kind::ReplicaSet).len(), 3, "the stable one and two more");
+    assert_eq!(play.all(Kind::AnalysisRun).len(), 3);
+    assert!(play.all(Kind::Event).len() > 20);
+    play.pass(3700);
+    play.set_image("api:9");
+    play.controller.settle();
+    assert!(play.told("RolloutCompleted").is_empty(), "events are kept for an hour");
+}
+
+#[test]
+fn what_somebody_else_writes_meanwhile_is_not_lost() {
+    let mut play = Play::updating(&measured());
+    let other = play.cluster.clone();
+    // Measuring happens between the controller's reading and its writing.
+    play.on_measure(move || {
+        let mut object = (*other.get(Kind::Rollout, "payments", "api").unwrap()).clone();
+        object["status"]["abort"] = true.into();
+        other.put(object).unwrap();
+    });
+    let status = play.until_phase("Degraded")["status"].clone();
+    assert_eq!(status["message"], "RolloutAborted: Rollout aborted update to revision 2", "somebody said so, no analysis did");
+    assert_eq!(play.run("-2-1")["status"]["metricResults"][0]["count"], 1, "the refused pass left nothing behind");
 }

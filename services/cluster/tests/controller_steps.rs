@@ -81,11 +81,13 @@ async fn weights_by_pods_and_a_pause_until_promoted() {
 
 #[test]
 fn enough_pods_are_available_all_the_while() {
-    let mut play = Play::updating(&json!({"canary": {"steps": [{"setWeight": 50}, {"pause": {"duration": 5}}]}}));
+    let mut play = Play::updating(&json!({"canary": {"steps": [{"setWeight": 80}, {"pause": {"duration": 5}}]}}));
     for _ in 0..60 {
         let status = play.status();
         assert!(status["availableReplicas"].as_i64().unwrap() >= 8, "{status:#}");
         assert!(status["replicas"].as_i64().unwrap() <= 13, "{status:#}");
+        let wanted: i64 = play.all(Kind::ReplicaSet).iter().map(|set| set["spec"]["replicas"].as_i64().unwrap()).sum();
+        assert!(wanted <= 13, "{wanted} pods are wanted");
         play.pass(1);
     }
     assert_eq!(play.status()["phase"], "Healthy");

@@ -1,5 +1,7 @@
 //! The demo's clusters.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by panicking")]
+
 mod support;
 
 use payops_cluster::controller::Controller;

@@ -135,8 +135,11 @@ fn percent_decode(text: &str) -> String {
 mod tests {
     use super::*;
 
+    /// Plural, namespace, name and subresource.
+    type Parts<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<&'a str>);
+
     #[track_caller]
-    fn check(path: &str, expected: Option<(&str, Option<&str>, Option<&str>, Option<&str>)>) {
+    fn check(path: &str, expected: Option<Parts<'_>>) {
         let found = match parse(path) {
             Some(Target::Objects(at)) => Some((at.kind.plural(), at.namespace, at.name, at.subresource)),
             _ => None,

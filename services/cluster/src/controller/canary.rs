@@ -127,7 +127,7 @@ pub(super) fn desired_weight(scene: &Scene) -> i64 {
     if index >= steps.len() {
         return 100;
     }
-    steps.iter().take(index + 1).rev().find_map(|step| number(step, "/setWeight")).unwrap_or(0)
+    steps.iter().take(index + 1).rev().find_map(|step| number(step, "/setWeight")).unwrap_or(0).clamp(0, 100)
 }
 
 fn under_way(scene: &mut Scene) {

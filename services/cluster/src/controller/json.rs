@@ -30,9 +30,9 @@ pub(crate) fn stamp(at: Timestamp) -> Value {
     second.to_string().into()
 }
 
-/// `at` and so many seconds more.
+/// `at` and so many seconds more; the end of time when that is past it.
 pub(crate) fn later(at: Timestamp, seconds: i64) -> Timestamp {
-    at.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(at)
+    at.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
 }
 
 /// The object inside an object, made if there is none.

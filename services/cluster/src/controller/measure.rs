@@ -202,7 +202,7 @@ fn verdict(metrics: &[Value], results: &mut [Value], terminated: bool) -> (&'sta
         let count = number(bad, &format!("/{}", if phase == "Error" { "consecutiveError" } else { field })).unwrap_or(0);
         let mut message = format!("Metric \"{name}\" assessed {phase} due to {field} ({count}) > {of} ({})", limit(metric, of, default));
         if phase == "Error" {
-            message.push_str(&format!(": \"Error Message: {}\"", text(bad, "/message")));
+            message = format!("{message}: \"Error Message: {}\"", text(bad, "/message"));
         }
         for other in results.iter_mut().filter(|result| !is_done(text(result, "/phase"))) {
             map(other).insert("phase".to_owned(), "Successful".into());

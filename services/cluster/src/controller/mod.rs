@@ -1,10 +1,10 @@
 //! The controller: moves Argo Rollouts through their steps, with the field semantics of Argo
 //! Rollouts 1.9, and plays kubelet and scheduler for their pods.
 //!
-//! One pass over a rollout reads it with all it owns into a [`scene::Scene`], decides on these
-//! copies, and writes what has changed, bound to the versions that were read. A pass goes one
-//! step; what it wrote makes the rollout due for the next pass, until nothing changes any more.
-//! Rollouts in which nothing changed and for which no time is up cost nothing.
+//! One pass over a rollout reads it with all it owns into a scene, decides on these copies, and
+//! writes what has changed, bound to the versions that were read. A pass goes one step; what it
+//! wrote makes the rollout due for the next pass, until nothing changes any more. Rollouts in which
+//! nothing changed and for which no time is up cost nothing.
 //!
 //! Not played: `workloadRef`, step plug-ins (they pass at once), pods and analyses of experiments,
 //! the selectors of services, and traffic routers, which follow at once.
@@ -89,6 +89,7 @@ impl Controller {
                 return;
             }
         }
+        tracing::warn!(cluster = self.cluster.name(), "the controller finds no rest");
     }
 
     /// When time will be up for some rollout, the earliest.
@@ -185,9 +186,9 @@ fn reconcile(scene: &mut Scene, metrics: &MetricSource, cluster: &str) {
     pods::live(scene);
     if scene.invalid.is_none() {
         if scene.is_blue_green() {
-            bluegreen::reconcile(scene)
+            bluegreen::reconcile(scene);
         } else {
-            canary::reconcile(scene)
+            canary::reconcile(scene);
         }
         pods::restart(scene);
     }

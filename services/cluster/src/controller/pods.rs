@@ -16,6 +16,8 @@ use crate::store::{Key, letters};
 const READY_AFTER: i64 = 2;
 /// Seconds that a pod takes to end.
 const GRACE: i64 = 2;
+/// Pods of a `ReplicaSet` that come or go in one second, at most.
+const BATCH_MAX: usize = 100;
 /// The first pause before a crashed container is started again; each next one is twice as long.
 const BACK_OFF: i64 = 10;
 
@@ -129,7 +131,7 @@ pub(super) fn scale(scene: &mut Scene) {
         let want = usize::try_from(sets::wanted(scene, Some(at))).unwrap_or(0);
         let staying: Vec<(usize, &Held)> = of_set(scene, &scene.sets[at]).filter(|(_, pod)| !is_leaving(pod.get())).collect();
         let have = staying.len();
-        let batch = want.max(have).div_ceil(5).max(1);
+        let batch = want.max(have).div_ceil(5).clamp(1, BATCH_MAX);
         if have < want {
             let newest = staying.iter().filter_map(|(_, pod)| time(pod.get(), "/metadata/creationTimestamp")).max();
             if wait(scene, newest) {

@@ -19,7 +19,8 @@ pub(super) fn limits(scene: &Scene) -> (i64, i64) {
     let of = |name: &str, up: bool| {
         count_or_percent(&canary[name], scene.replicas(), up).or_else(|| count_or_percent(&quarter, scene.replicas(), up)).unwrap_or(0)
     };
-    let (surge, unavailable) = (of("maxSurge", true).max(0), of("maxUnavailable", false).max(0));
+    let most = i64::from(i32::MAX);
+    let (surge, unavailable) = (of("maxSurge", true).clamp(0, most), of("maxUnavailable", false).clamp(0, most));
     if surge == 0 && unavailable == 0 { (0, 1) } else { (surge, unavailable) }
 }
 
@@ -86,7 +87,8 @@ fn canary_scale(scene: &Scene) -> Option<i64> {
     if super::json::flag(scale, "/matchTrafficWeight") {
         return None;
     }
-    number(scale, "/replicas").or_else(|| number(scale, "/weight").map(|weight| (scene.replicas() * weight + 99) / 100))
+    number(scale, "/replicas")
+        .or_else(|| number(scale, "/weight").map(|weight| weight.clamp(0, 100)).map(|weight| (scene.replicas() * weight + 99) / 100))
 }
 
 /// Moves `ReplicaSets`, each given by its place, toward their numbers of pods: what grows stays

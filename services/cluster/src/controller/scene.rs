@@ -184,7 +184,7 @@ impl Scene {
 
     /// Pods wanted; one when the spec does not say.
     pub(super) fn replicas(&self) -> i64 {
-        number(self.spec(), "/replicas").unwrap_or(1).max(0)
+        number(self.spec(), "/replicas").unwrap_or(1).clamp(0, i64::from(i32::MAX))
     }
 
     pub(super) fn steps(&self) -> &[Value] {

@@ -60,6 +60,12 @@ fn condition<'a>(scene: &'a Scene, class: &str) -> &'a Value {
     list(scene.status(), "/conditions").iter().find(|condition| text(condition, "/type") == class).unwrap_or(&Value::Null)
 }
 
+fn forget_condition(scene: &mut Scene, class: &str) {
+    let others = list(scene.status(), "/conditions").iter().filter(|known| text(known, "/type") != class).cloned();
+    let others: Vec<Value> = others.collect();
+    scene.set_status("conditions", others);
+}
+
 fn is_complete(scene: &Scene) -> bool {
     let status = |field: &str| number(scene.status(), field).unwrap_or(0);
     let pods = status("/updatedReplicas") == scene.replicas() && status("/availableReplicas") >= scene.replicas();
@@ -80,19 +86,12 @@ pub(super) fn has_rested(scene: &Scene) -> bool {
 
 /// Fills in conditions, phase and message. `before` is the status as it was.
 pub(super) fn finish(scene: &mut Scene, before: &Value) {
-    match scene.invalid.clone() {
-        Some(why) => {
-            set_condition(scene, "InvalidSpec", "True", "InvalidSpec", &why);
-            scene.set_status("phase", "Degraded");
-            scene.set_status("message", format!("InvalidSpec: {why}"));
-            return;
-        }
-        None => {
-            let others = list(scene.status(), "/conditions").iter().filter(|known| text(known, "/type") != "InvalidSpec").cloned();
-            let others: Vec<Value> = others.collect();
-            scene.set_status("conditions", others);
-        }
+    if let Some(why) = scene.invalid.clone() {
+        set_condition(scene, "InvalidSpec", "True", "InvalidSpec", &why);
+        scene.set_status("phase", "Degraded");
+        return scene.set_status("message", format!("InvalidSpec: {why}"));
     }
+    forget_condition(scene, "InvalidSpec");
     let moved = progress(before) != progress(scene.status());
     progressing(scene, moved);
     let (healthy, complete) = (is_complete(scene), scene.is_fully_promoted());
@@ -135,11 +134,9 @@ fn progressing(scene: &mut Scene, moved: bool) {
     let limit = later(since, seconds(&scene.spec()["progressDeadlineSeconds"]).unwrap_or(DEADLINE_SECONDS));
     let counted = matches!(reason.as_str(), "ReplicaSetUpdated" | "ProgressDeadlineExceeded") && !waits_in_a_step(scene);
     if moved || !counted {
-        // Another time is another progress, so the condition is made anew.
-        let others = list(scene.status(), "/conditions").iter().filter(|known| text(known, "/type") != "Progressing").cloned();
-        let others: Vec<Value> = others.collect();
         if moved || reason != "ReplicaSetUpdated" {
-            scene.set_status("conditions", others);
+            // Another time is another progress, so the condition is made anew.
+            forget_condition(scene, "Progressing");
             set_condition(scene, "Progressing", "True", "ReplicaSetUpdated", &message);
         }
         let limit = seconds(&scene.spec()["progressDeadlineSeconds"]).unwrap_or(DEADLINE_SECONDS);

@@ -97,7 +97,7 @@ pub(super) fn follow(scene: &mut Scene, cause: Cause, wanted: &Value) -> Option<
 
 fn is_done_with(scene: &mut Scene, index: usize, step: &Value) -> bool {
     if let Some(weight) = number(step, "/setWeight") {
-        return canary::is_at(scene, weight);
+        return canary::is_at(scene, weight.clamp(0, 100));
     }
     if step.get("pause").is_some() {
         return is_pause_over(scene, step);

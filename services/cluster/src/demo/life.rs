@@ -15,6 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Sets the next version of payments-api once it has been healthy for half a minute, so that
 /// there is always something on its way. Gives whether it did; call it every now and then.
+#[must_use]
 pub fn life(cluster: &Cluster) -> bool {
     let Ok(rollout) = cluster.get(Kind::Rollout, "payments", "payments-api") else { return false };
     let conditions = list(&rollout, "/status/conditions");
@@ -41,15 +42,19 @@ fn next_image(image: &str) -> Option<String> {
 pub async fn run(cluster: Cluster, metrics: MetricSource, go_on: bool, shutdown: CancellationToken) {
     let controller = Controller::new(cluster.clone(), metrics).run(shutdown.clone());
     let living = async {
-        while go_on {
-            life(&cluster);
+        loop {
+            if life(&cluster) {
+                tracing::debug!("payments-api got its next version");
+            }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
-    tokio::join!(controller, async {
-        // Nothing is lost when it is cut off: each look is whole.
-        let _ = shutdown.run_until_cancelled(living).await;
-    });
+    if go_on {
+        // Nothing is lost when living is cut off: each look is whole.
+        tokio::join!(controller, shutdown.run_until_cancelled(living));
+    } else {
+        controller.await;
+    }
 }
 
 #[cfg(test)]

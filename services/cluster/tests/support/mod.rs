@@ -1,5 +1,6 @@
 //! What the tests of the cluster share.
 #![allow(dead_code, unreachable_pub, reason = "each test target uses a part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
 
 pub mod play;
 
@@ -79,8 +80,8 @@ pub async fn get(cluster: &Cluster, path: &str) -> (u16, Value) {
     call(cluster, "GET", path, "application/json", &Value::Null).await
 }
 
-pub async fn merge(cluster: &Cluster, path: &str, patch: Value) -> (u16, Value) {
-    call(cluster, "PATCH", path, "application/merge-patch+json", &patch).await
+pub async fn merge(cluster: &Cluster, path: &str, body: Value) -> (u16, Value) {
+    call(cluster, "PATCH", path, "application/merge-patch+json", &body).await
 }
 
 /// A watch that is read event by event.

@@ -12,28 +12,42 @@ use super::{ROLLOUTS, TestClock, merge, rollout};
 /// What each metric answers from now on; `0.1` when nothing is said.
 type Values = Arc<Mutex<HashMap<String, String>>>;
 
+/// What happens at the next measurement, once.
+type Hook = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+
 pub struct Play {
     pub cluster: Cluster,
     pub clock: TestClock,
     pub controller: Controller,
     values: Values,
+    on_measure: Hook,
 }
 
 impl Play {
     pub fn new() -> Self {
         let (clock, values) = (TestClock::new(), Values::default());
         let cluster = Cluster::new("test", clock.clock());
-        let known = Arc::clone(&values);
-        let source: MetricSource =
-            Arc::new(move |query| known.lock().unwrap().get(query.metric).cloned().unwrap_or_else(|| "[0.1]".to_owned()));
+        let on_measure = Hook::default();
+        let (known, hook) = (Arc::clone(&values), Arc::clone(&on_measure));
+        let source: MetricSource = Arc::new(move |query| {
+            if let Some(hook) = hook.lock().unwrap().take() {
+                hook();
+            }
+            known.lock().unwrap().get(query.metric).cloned().unwrap_or_else(|| "[0.1]".to_owned())
+        });
         let controller = Controller::new(cluster.clone(), source);
         cluster.put(template("fast", &json!({"name": "p95", "interval": "5s", "count": 3, "failureLimit": 1, "successCondition": "result[0] < 0.35", "failureCondition": "result[0] >= 0.5"}))).unwrap();
         cluster.put(template("endless", &json!({"name": "errors", "interval": "5s", "successCondition": "result[0] < 0.35"}))).unwrap();
-        Self { cluster, clock, controller, values }
+        Self { cluster, clock, controller, values, on_measure }
     }
 
     pub fn measure(&self, metric: &str, value: &str) {
         self.values.lock().unwrap().insert(metric.to_owned(), value.to_owned());
+    }
+
+    /// Does this at the next measurement.
+    pub fn on_measure(&self, hook: impl FnOnce() + Send + 'static) {
+        *self.on_measure.lock().unwrap() = Some(Box::new(hook));
     }
 
     /// Lets so many seconds pass, one by one.
@@ -94,9 +108,9 @@ impl Play {
     }
 
     /// Patches through the API, as the tool does.
-    pub async fn patch(&mut self, patch: Value) {
-        let path = format!("{ROLLOUTS}/api{}", if patch.get("status").is_some() { "/status" } else { "" });
-        assert_eq!(merge(&self.cluster, &path, patch).await.0, 200);
+    pub async fn patch(&mut self, body: Value) {
+        let path = format!("{ROLLOUTS}/api{}", if body.get("status").is_some() { "/status" } else { "" });
+        assert_eq!(merge(&self.cluster, &path, body).await.0, 200);
         self.controller.settle();
     }
 
