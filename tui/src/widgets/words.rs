@@ -40,6 +40,19 @@ pub(crate) fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
+/// A number with its thousands apart: `4,512`.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// `text` in at most `width` columns, with `…` where something is left out.
 pub(crate) fn clip(text: &str, width: usize) -> String {
     if text.width() <= width {
@@ -102,6 +115,11 @@ mod tests {
         assert_eq!(clip("payments", 5), "paym…");
         assert_eq!(clip("決済決済", 5), "決済…");
         assert_eq!(clip("ab", 0), "");
+    }
+
+    #[test]
+    fn thousands_are_apart() {
+        assert_eq!([0, 999, 4512, 1_234_567].map(thousands), ["0", "999", "4,512", "1,234,567"]);
     }
 
     #[test]
