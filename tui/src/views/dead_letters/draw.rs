@@ -57,7 +57,7 @@ const LETTERS_NARROW: &[Column] = &[
 /// Where things are.
 pub(super) struct Places {
     cost: Rect,
-    stale: Rect,
+    outdated: Rect,
     causes: Rect,
     pub(super) list: Rect,
     detail: Rect,
@@ -72,13 +72,13 @@ pub(super) fn places(model: &Model, body: Rect) -> Places {
         place
     };
     let cost = take(1);
-    let stale = take(u16::from(matches!(state.seen.look(), Look::Ready { fault: Some(_), .. })));
+    let outdated = take(u16::from(matches!(state.seen.look(), Look::Ready { fault: Some(_), .. })));
     let several = !state.grouped && state.causes.len() > 1;
     let causes = if several && body.height >= ROOM_CAUSES { state.causes.len().min(CAUSES_MAX) + 2 } else { 0 };
     let causes = take(u16::try_from(causes).unwrap_or(0));
     let detail = if body.height >= ROOM_DETAIL && !state.shown.is_empty() { (body.height / 3).clamp(5, 12) } else { 0 };
     let list = take(body.bottom().saturating_sub(causes.bottom()).saturating_sub(detail));
-    Places { cost, stale, causes, list, detail: take(detail) }
+    Places { cost, outdated, causes, list, detail: take(detail) }
 }
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, body: Rect) {
@@ -100,7 +100,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, body: Rect) {
     if let Some((fault, _)) = fault {
         let text = format!(" ⚠ as of {} ago; the look after that failed: {}; Ctrl-R looks again", age(at, model.now), fault.text);
         let line = Line::styled(text, model.theme.style(Tone::Warn));
-        frame.render_widget(table::clipped(&line, usize::from(places.stale.width)), places.stale);
+        frame.render_widget(table::clipped(&line, usize::from(places.outdated.width)), places.outdated);
     }
     if seen.letters.is_empty() && seen.complete && fault.is_none() {
         state::empty(model, frame, body, true, "no dead letters: every message came to its end");
@@ -150,7 +150,8 @@ fn cost(model: &Model, seen: &LettersSeen) -> Line<'static> {
     let of_queue = seen.letters.iter().filter(|letter| state.queue.as_ref().is_none_or(|queue| letter.queue == *queue)).count();
     let mut text = format!(" {} of {}", count(of_queue, "dead letter"), count(state.causes.len(), "cause"));
     if let Some(queue) = &state.queue {
-        text.push_str(&format!(" in {queue}"));
+        text.push_str(" in ");
+        text.push_str(queue);
     }
     if !seen.complete {
         text.push_str(", there may be more");
@@ -259,7 +260,7 @@ fn cause_lines(model: &Model, cause: &Cause, state: &State) -> Vec<Line<'static>
     let mut queues: Vec<&str> = own.iter().map(|letter| letter.queue.as_str()).collect();
     queues.sort_unstable();
     queues.dedup();
-    let mut payments: Vec<&str> = own.iter().filter_map(|letter| letter.payment.as_ref()).map(|id| id.as_str()).collect();
+    let mut payments: Vec<&str> = own.iter().filter_map(|letter| letter.payment.as_ref()).map(payops_core::domain::id::PaymentId::as_str).collect();
     payments.dedup();
     let named: Vec<&str> = payments.iter().copied().take(PAYMENTS_NAMED).collect();
     let more = payments.len().saturating_sub(named.len());

@@ -177,7 +177,7 @@ impl View for DeadLetters {
         }
         // A look into one queue says nothing of the others.
         let covered = state.looked.as_ref().is_some_and(|(_, queue)| queue.is_none() || *queue == state.queue);
-        if covered && !state.wanted || (covered && state.seen.is_asked()) {
+        if covered && (!state.wanted || state.seen.is_asked()) {
             return rest(model);
         }
         (state.wanted, state.looked) = (false, Some((env.clone(), state.queue.clone())));
