@@ -260,7 +260,8 @@ fn cause_lines(model: &Model, cause: &Cause, state: &State) -> Vec<Line<'static>
     let mut queues: Vec<&str> = own.iter().map(|letter| letter.queue.as_str()).collect();
     queues.sort_unstable();
     queues.dedup();
-    let mut payments: Vec<&str> = own.iter().filter_map(|letter| letter.payment.as_ref()).map(payops_core::domain::id::PaymentId::as_str).collect();
+    let mut payments: Vec<&str> =
+        own.iter().filter_map(|letter| letter.payment.as_ref()).map(payops_core::domain::id::PaymentId::as_str).collect();
     payments.dedup();
     let named: Vec<&str> = payments.iter().copied().take(PAYMENTS_NAMED).collect();
     let more = payments.len().saturating_sub(named.len());
