@@ -107,8 +107,8 @@ pub fn alarms(seen: &EnvSeen<'_>, now: Timestamp) -> Vec<Alarm> {
         let subject = || Subject::Rollout(rollout.rollout.key.clone());
         out.extend(rollout_alarm(rollout.rollout, now).map(|(severity, what, why, since)| made(severity, subject(), what, why, since)));
         out.extend(rollout.runs.iter().filter(|run| run.hash == rollout.rollout.current_hash).filter_map(|run| {
-            let why = format!("{}: promoted on nothing", run.suspicion()?);
-            let what = format!("{}: analysis {} is not to be believed", rollout.rollout.key, run.name);
+            let why = format!("{}: {}", run.name, run.suspicion()?);
+            let what = format!("{}: suspicious analysis", rollout.rollout.key);
             Some(made(Severity::Warning, subject(), what, why, run.created_at))
         }));
     }

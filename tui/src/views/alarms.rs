@@ -10,7 +10,7 @@ use payops_core::domain::rollout::{AnalysisRun, Related, Rollout};
 use payops_core::port::Depth;
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
 use super::dead_letters::shown;
 use super::{Freshness, View, overview, rollouts};
@@ -51,15 +51,15 @@ struct Row {
 pub(crate) struct Alarms;
 
 const KEYS: &[Binding] = &[
-    Binding::shown(&[Key::code(crossterm::event::KeyCode::Enter)], Command::Enter, "to what it is about"),
+    Binding::shown(&[Key::code(crossterm::event::KeyCode::Enter)], Command::Enter, "go there"),
     Binding::shown(&[Key::ch('y')], Command::Copy, "copy"),
 ];
 
 const COLUMNS: &[Column] = &[
-    Column::text("SEVERITY", 10),
     Column::text("ENV", 7),
-    Column::text("WHAT", 22).flex(3),
-    Column::text("WHY", 20).flex(4).rank(1),
+    Column::text("WHAT", 30).flex(2),
+    Column::text("WHY", 18).flex(3).rank(1),
+    Column::text("SEVERITY", 8).rank(2),
     Column::number("SINCE", 5),
 ];
 
@@ -78,10 +78,10 @@ fn rows(model: &Model) -> Vec<Row> {
     for env in &model.envs {
         let mut seen = EnvSeen { env: &env.info.name, ..EnvSeen::default() };
         if let Look::Failed { fault, .. } = env.opened.look() {
-            seen.faults.push(("the environment", &fault.text));
+            seen.faults.push(("environment", &fault.text));
         }
         match env.queues.look() {
-            Look::Failed { fault, .. } | Look::Ready { fault: Some((fault, _)), .. } => seen.faults.push(("its queues", &fault.text)),
+            Look::Failed { fault, .. } | Look::Ready { fault: Some((fault, _)), .. } => seen.faults.push(("queues", &fault.text)),
             Look::Loading | Look::Ready { .. } => {}
         }
         seen.queues = env
@@ -292,15 +292,15 @@ fn above_pending(model: &Model, body: Rect) -> Rect {
 
 fn cells(model: &Model, row: &Row) -> Vec<Line<'static>> {
     let (theme, alarm) = (model.theme, &row.alarm);
-    let (word, tone) = match alarm.severity {
-        Severity::Critical => ("✖ critical", Tone::Bad),
-        Severity::Warning => ("⚠ warning", Tone::Warn),
+    let ((glyph, word), tone) = match alarm.severity {
+        Severity::Critical => (("✖", "critical"), Tone::Bad),
+        Severity::Warning => (("⚠", "warning"), Tone::Warn),
     };
     vec![
-        Line::styled(word, theme.style(tone)),
         Line::raw(alarm.env.to_uppercase()),
-        Line::styled(shown(&alarm.what), theme.style(Tone::Strong)),
+        Line::from(vec![Span::styled(format!("{glyph} "), theme.style(tone)), Span::styled(shown(&alarm.what), theme.style(Tone::Strong))]),
         Line::raw(shown(&alarm.why)),
+        Line::styled(word, theme.style(tone)),
         Line::raw(alarm.since.map(|since| age(since, model.now)).unwrap_or_default()),
     ]
 }

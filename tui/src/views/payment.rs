@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use payops_core::Timestamp;
 use payops_core::domain::event::{Event, EventKind};
 use payops_core::domain::id::PaymentId;
+use payops_core::domain::mask;
 use payops_core::domain::money::major;
 use payops_core::domain::payment::{Payment, RefundState, Status};
 use payops_core::domain::privacy::Privacy;
@@ -24,7 +25,7 @@ use crate::msg::PaymentSeen;
 use crate::theme::Tone;
 use crate::widgets::state;
 use crate::widgets::table::{self, Column};
-use crate::widgets::words::age;
+use crate::widgets::words::{age, count};
 
 /// How often it is read again while it is on its way.
 const EVERY: Duration = Duration::from_secs(2);
@@ -177,18 +178,19 @@ fn head(payment: &Payment, now: Timestamp, width: u16) -> Vec<(Tone, String)> {
     let (glyph, tone) = sign(payment.status, payment.dead.is_some());
     let currency = payment.money.currency();
     let money = |minor: i64| format!("{} {currency}", major(minor, currency));
-    let mut out = vec![(tone, format!("{glyph} {}  {}", payment.status, money(payment.money.minor())))];
+    let dead = if payment.dead.is_some() { " (dead)" } else { "" };
+    let mut out = vec![(tone, format!("{glyph} {}{dead}   {}", payment.status, money(payment.money.minor())))];
     let card = payment.charge.as_ref().and_then(|charge| charge.card.as_ref());
     let live = if payment.live { "live" } else { "test" };
     let parts = [
         payment.reference.as_ref().map(|reference| format!("reference {}", shown(reference.as_str()))),
-        Some(format!("customer {}", shown(&Privacy::default().email(payment.email.as_str())))),
+        Some(format!("customer {}", mask::terminal(&Privacy::default().email(payment.email.as_str())))),
         card.map(|card| format!("card {} …{}", shown(&card.brand), shown(&card.last4))),
         Some(format!("merchant {} ({live})", payment.merchant)),
         Some(format!("accepted {} ago", age(payment.created_at, now))),
         Some(format!("changed {} ago", age(payment.updated_at, now))),
         Some(format!("version {}", payment.version)),
-        (payment.redrives > 0).then(|| format!("sent again {} times", payment.redrives)),
+        (payment.redrives > 0).then(|| format!("sent again {}", count(usize::try_from(payment.redrives).unwrap_or(usize::MAX), "time"))),
         (payment.refundable_minor > 0).then(|| format!("refundable {}", money(payment.refundable_minor))),
     ];
     out.extend(wrapped(parts.into_iter().flatten(), usize::from(width).saturating_sub(2)).into_iter().map(|line| (Tone::Plain, line)));

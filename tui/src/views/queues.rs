@@ -43,7 +43,7 @@ const KEYS: &[Binding] = &[
 ];
 
 const COLUMNS: &[Column] = &[
-    Column::text("QUEUE", 18).flex(1),
+    Column::text("QUEUE", 16).flex(1),
     Column::number("VISIBLE", 8),
     Column::number("IN FLIGHT", 9).rank(2),
     Column::number("DELAYED", 8).rank(3),

@@ -37,10 +37,9 @@ const KEYS: &[Binding] = &[
 const COLUMNS: &[Column] = &[
     Column::text("ENV", 7).rank(2),
     Column::text("TASK", 14).flex(1),
-    Column::text("STATE", 10),
-    Column::text("PROGRESS", 22).rank(3),
+    Column::text("STATE", 10).rank(1),
     Column::number("TOOK", 4),
-    Column::text("RESULT", 12).flex(3).rank(1),
+    Column::text("PROGRESS, RESULT", 18).flex(3),
 ];
 
 /// Cells of a progress bar.
@@ -204,15 +203,10 @@ fn cells(model: &Model, task: &Task) -> Vec<Line<'static>> {
             (word, tone, String::new(), short(at.duration_since(task.started_at)))
         }
     };
-    let (result_tone, result) = result(task);
-    vec![
-        Line::raw(task.env.to_uppercase()),
-        Line::raw(task.what.clone()),
-        Line::styled(word, theme.style(tone)),
-        Line::raw(bar),
-        Line::raw(took),
-        Line::styled(shown(parts(&result).0), theme.style(result_tone)),
-    ]
+    let (end_tone, end) = result(task);
+    let last =
+        if bar.is_empty() { Line::styled(shown(parts(&end).0), theme.style(end_tone)) } else { Line::styled(bar, theme.style(tone)) };
+    vec![Line::raw(task.env.to_uppercase()), Line::raw(task.what.clone()), Line::styled(word, theme.style(tone)), Line::raw(took), last]
 }
 
 /// How a task ended, in words.

@@ -1,5 +1,6 @@
 //! How dead letters are drawn: what the look cost, causes, the list, and what is in the selected one.
 
+use payops_core::domain::id::PaymentId;
 use payops_core::domain::letter::{Cause, Layer, body_layers};
 use payops_core::domain::privacy::Privacy;
 use payops_core::usecase::{Letter, LettersSeen};
@@ -7,15 +8,16 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
+use unicode_width::UnicodeWidthChar as _;
 
 use super::super::letter::{compact, event_words, opened_of};
 use super::super::payments::short_id;
-use super::{State, letters, selected, selected_cause, shown, unknown};
+use super::{letters, selected, selected_cause, shown, unknown};
 use crate::model::{Cursor, Look, Model};
 use crate::theme::Tone;
 use crate::widgets::state;
 use crate::widgets::table::{self, Column};
-use crate::widgets::words::{age, count, thousands};
+use crate::widgets::words::{age, clip, count, thousands};
 
 /// Screens of so many columns have room for whole payment ids.
 const WIDE: u16 = 100;
@@ -154,11 +156,11 @@ fn cost(model: &Model, seen: &LettersSeen) -> Line<'static> {
         text.push_str(queue);
     }
     if !seen.complete {
-        text.push_str(", there may be more");
+        text.push_str(" (maybe more)");
     }
     let (cost, tone) = match seen.receives_spent {
         0 => (" · looking cost nothing".to_owned(), Tone::Dim),
-        spent => (format!(" · ⚠ looking cost {} receives, each one nearer to a message's limit", thousands(spent)), Tone::Warn),
+        spent => (format!(" · ⚠ looking cost {} receives", thousands(spent)), Tone::Warn),
     };
     let mut spans = vec![Span::styled(text, theme.style(Tone::Strong)), Span::styled(cost, theme.style(tone))];
     if let Some((class, _)) = &state.cause {
@@ -205,72 +207,116 @@ fn detail(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     if area.height == 0 {
         return;
     }
-    let lines = match (selected(model), selected_cause(model)) {
-        (Some(letter), _) => letter_lines(model, letter),
-        (None, Some(cause)) => cause_lines(model, cause, &model.dead_letters),
+    let facts = match (selected(model), selected_cause(model)) {
+        (Some(letter), _) => letter_facts(model, letter),
+        (None, Some(cause)) => cause_facts(model, cause),
         (None, None) => return,
     };
     let inner = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height - 1 };
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
+    let lines = facts.into_iter().flat_map(|fact| fact.lines(model, usize::from(inner.width)));
+    for (y, line) in (inner.y..inner.bottom()).zip(lines) {
+        frame.render_widget(line, Rect { y, height: 1, ..inner });
+    }
 }
 
-fn labelled(model: &Model, label: &str, text: String, tone: Tone) -> Line<'static> {
-    Line::from(vec![Span::styled(format!("{label:<17}"), model.theme.style(Tone::Dim)), Span::styled(text, model.theme.style(tone))])
+/// Columns of a label.
+const LABEL: usize = 10;
+/// Lines that one fact takes at most.
+const FACT_LINES: usize = 2;
+
+/// Something that is known, with its label.
+struct Fact(&'static str, String, Tone);
+
+impl Fact {
+    /// Its lines: the text goes on below itself, not below its label, and what is left out is marked.
+    fn lines(self, model: &Model, width: usize) -> Vec<Line<'static>> {
+        let Self(label, text, tone) = self;
+        let room = width.saturating_sub(LABEL).max(1);
+        let mut rest = text.as_str();
+        let mut out = Vec::new();
+        while out.len() < FACT_LINES && !(rest.is_empty() && !out.is_empty()) {
+            let last = out.len() + 1 == FACT_LINES;
+            let part = if last { clip(rest, room) } else { fitting(rest, room).to_owned() };
+            rest = rest.get(part.len()..).unwrap_or_default().trim_start();
+            let label = if out.is_empty() { label } else { "" };
+            let label = Span::styled(format!("{label:<LABEL$}"), model.theme.style(Tone::Dim));
+            out.push(Line::from(vec![label, Span::styled(part, model.theme.style(tone))]));
+        }
+        out
+    }
 }
 
-fn letter_lines(model: &Model, letter: &Letter) -> Vec<Line<'static>> {
-    let message = format!("{} in {}, {} receives", letter.message.message_id, letter.queue, letter.receive_count);
-    let mut out = vec![
-        labelled(model, "message", message, Tone::Plain),
-        labelled(model, "why", format!("{}: {}", shown(&letter.class), shown(&letter.reason)), Tone::Bad),
-    ];
-    let layer = |layer: &Layer| {
-        let text =
-            layer.problem.clone().map_or_else(|| compact(&layer.content), |problem| format!("{problem} {}", compact(&layer.content)));
-        labelled(model, layer.name, text, if layer.problem.is_some() { Tone::Bad } else { Tone::Plain })
+/// The beginning of `text` that fits, cut at a space when there is one near the end.
+fn fitting(text: &str, width: usize) -> &str {
+    let mut used = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        used += c.width().unwrap_or(0);
+        used > width
+    });
+    let Some((end, _)) = end else { return text };
+    let whole = text.get(..end).unwrap_or(text);
+    match whole.rfind(' ') {
+        Some(space) if space >= end / 2 => whole.get(..space).unwrap_or(whole),
+        _ => whole,
+    }
+}
+
+fn letter_facts(model: &Model, letter: &Letter) -> Vec<Fact> {
+    let mut out = vec![Fact("why", format!("{}: {}", shown(&letter.class), shown(&letter.reason)), Tone::Bad)];
+    let fact = |layer: &Layer| {
+        let name = if layer.name == "archived request" { "request" } else { layer.name };
+        match &layer.problem {
+            Some(problem) => Fact(name, format!("{} {}", shown(problem), compact(&layer.content)), Tone::Bad),
+            None => Fact(name, compact(&layer.content), Tone::Plain),
+        }
     };
+    let body = || body_layers(&letter.message.body, Privacy::default());
     match opened_of(model, &letter.message.message_id) {
         Some(Look::Ready { value: opened, .. }) => {
             // The request comes first: it is what was wrong or not.
-            out.extend(opened.layers.iter().rev().map(layer));
+            let (request, layers) = opened.layers.split_last().map_or((None, &[][..]), |(last, others)| (Some(last), others));
+            out.extend(request.map(fact));
             let skip = opened.events.len().saturating_sub(EVENTS_TOLD);
             let told: Vec<String> = opened.events.iter().skip(skip).map(|event| event_words(event, model.now)).collect();
-            let told = if told.is_empty() { "none: the payment is not known here".to_owned() } else { told.join(" · ") };
-            let status = opened.payment.as_ref().map(|payment| format!("  (now {})", payment.status)).unwrap_or_default();
-            out.push(labelled(model, "timeline", format!("{told}{status}"), Tone::Plain));
+            let now = opened.payment.as_ref().map(|payment| format!("now {}: ", payment.status)).unwrap_or_default();
+            let told =
+                if told.is_empty() { "none: the payment is not known here".to_owned() } else { format!("{now}{}", told.join(" · ")) };
+            out.push(Fact("timeline", told, Tone::Plain));
+            out.extend(layers.iter().rev().map(fact));
         }
         Some(Look::Failed { fault, .. }) => {
-            out.extend(body_layers(&letter.message.body, Privacy::default()).iter().rev().map(layer));
-            out.push(labelled(model, "archived request", format!("✖ {}; Enter tries again", fault.text), Tone::Bad));
+            out.push(Fact("request", format!("✖ {}; Ctrl-R in the letter tries again", fault.text), Tone::Bad));
+            out.extend(body().iter().rev().map(fact));
         }
         _ => {
-            out.push(labelled(model, "archived request", "◌ loading…".to_owned(), Tone::Dim));
-            out.extend(body_layers(&letter.message.body, Privacy::default()).iter().rev().map(layer));
+            out.push(Fact("request", "◌ loading…".to_owned(), Tone::Dim));
+            out.extend(body().iter().rev().map(fact));
         }
     }
+    out.push(Fact("message", format!("{} in {}", letter.message.message_id, letter.queue), Tone::Dim));
     out
 }
 
-fn cause_lines(model: &Model, cause: &Cause, state: &State) -> Vec<Line<'static>> {
+fn cause_facts(model: &Model, cause: &Cause) -> Vec<Fact> {
     let of_cause = |letter: &&Letter| {
-        let queue = state.queue.as_ref().is_none_or(|queue| letter.queue == *queue);
+        let queue = model.dead_letters.queue.as_ref().is_none_or(|queue| letter.queue == *queue);
         queue && letter.class == cause.class && payops_core::domain::letter::fingerprint(&letter.reason) == cause.fingerprint
     };
     let own: Vec<&Letter> = letters(model).iter().filter(of_cause).collect();
     let mut queues: Vec<&str> = own.iter().map(|letter| letter.queue.as_str()).collect();
     queues.sort_unstable();
     queues.dedup();
-    let mut payments: Vec<&str> =
-        own.iter().filter_map(|letter| letter.payment.as_ref()).map(payops_core::domain::id::PaymentId::as_str).collect();
+    let mut payments: Vec<&str> = own.iter().filter_map(|letter| letter.payment.as_ref()).map(PaymentId::as_str).collect();
+    payments.sort_unstable();
     payments.dedup();
-    let named: Vec<&str> = payments.iter().copied().take(PAYMENTS_NAMED).collect();
+    let named: Vec<String> = payments.iter().take(PAYMENTS_NAMED).map(|id| short_id(id)).collect();
     let more = payments.len().saturating_sub(named.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let named = if named.is_empty() { "none is named".to_owned() } else { format!("{}{more}", named.join(", ")) };
+    let named = if named.is_empty() { "none is named".to_owned() } else { format!("{}{more}", named.join(" ")) };
     vec![
-        labelled(model, "cause", format!("{}: {}", shown(&cause.class), shown(&cause.fingerprint)), Tone::Bad),
-        labelled(model, "queues", queues.join(", "), Tone::Plain),
-        labelled(model, "payments", named, Tone::Plain),
-        labelled(model, "", "Enter lists its letters".to_owned(), Tone::Dim),
+        Fact("cause", format!("{}: {}", shown(&cause.class), shown(&cause.fingerprint)), Tone::Bad),
+        Fact("queues", queues.join(" "), Tone::Plain),
+        Fact("payments", named, Tone::Plain),
+        Fact("", "Enter lists its letters".to_owned(), Tone::Dim),
     ]
 }

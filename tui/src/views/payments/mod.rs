@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use payops_core::Timestamp;
 use payops_core::domain::doc::PaymentDoc;
+use payops_core::domain::mask;
 use payops_core::domain::money::major;
 use payops_core::domain::payment::Status;
 use payops_core::domain::privacy::Privacy;
@@ -63,12 +64,12 @@ const KEYS: &[Binding] = &[
 
 const COLUMNS: &[Column] = &[
     Column::text("PAYMENT", 30),
-    Column::text("STATUS", 14).flex(1),
-    Column::number("AMOUNT", 14),
+    Column::text("STATUS", 20),
+    Column::number("AMOUNT", 13),
     Column::number("AGE", 4),
     Column::text("REFERENCE", 12).flex(2).rank(1),
     Column::text("EMAIL", 14).flex(1).rank(2),
-    Column::text("CARD", 16).rank(3),
+    Column::text("CARD", 10).flex(1).rank(3),
     Column::text("FAILURE", 18).rank(4),
     Column::text("MERCHANT", 10).rank(5),
 ];
@@ -79,8 +80,8 @@ const COLUMNS_NARROW: &[Column] = &[
     Column::text("STATUS", 13).flex(1),
     Column::number("AMOUNT", 12),
     Column::number("AGE", 4),
-    Column::text("REFERENCE", 12).flex(2).rank(1),
-    Column::text("EMAIL", 12).flex(1).rank(2),
+    Column::text("REFERENCE", 13).flex(2).rank(1),
+    Column::text("EMAIL", 13).flex(1).rank(2),
 ];
 
 /// Sign and tone of a payment's status.
@@ -260,7 +261,7 @@ fn cells(model: &Model, doc: &PaymentDoc, wide: bool, dim: bool) -> Vec<Line<'st
     let (glyph, tone) = sign(doc.status, doc.dead);
     let word = if doc.dead && doc.status == Status::Processing { "dead" } else { doc.status.as_str() };
     let plain = |text: String| if dim { Line::styled(text, theme.style(Tone::Dim)) } else { Line::raw(text) };
-    let card = doc.brand.as_ref().zip(doc.last4.as_ref()).map(|(brand, last4)| format!("{brand} …{last4}")).unwrap_or_default();
+    let card = doc.brand.as_ref().zip(doc.last4.as_ref()).map(|(brand, last4)| format!("…{last4} {brand}")).unwrap_or_default();
     let tone = match (dim, model.marks.is_marked(&item(doc), "status")) {
         (true, _) => Tone::Dim,
         (false, true) => Tone::Mark,
@@ -272,7 +273,7 @@ fn cells(model: &Model, doc: &PaymentDoc, wide: bool, dim: bool) -> Vec<Line<'st
         plain(format!("{} {}", major(doc.amount_minor, doc.currency), doc.currency)),
         plain(age(doc.created_at, model.now)),
         plain(doc.reference.as_deref().map(shown).unwrap_or_default()),
-        plain(shown(&Privacy::default().email(&doc.email))),
+        plain(mask::terminal(&Privacy::default().email(&doc.email))),
         plain(shown(&card)),
         plain(doc.failure.as_deref().map(shown).unwrap_or_default()),
         plain(doc.merchant.to_string()),
