@@ -58,7 +58,7 @@ const KEYS: &[Binding] = &[
 const COLUMNS: &[Column] = &[
     Column::text("ENV", 7),
     Column::text("WHAT", 30).flex(2),
-    Column::text("WHY", 18).flex(3).rank(1),
+    Column::text("WHY", 26).flex(3).rank(1),
     Column::text("SEVERITY", 8).rank(2),
     Column::number("SINCE", 5),
 ];

@@ -25,12 +25,15 @@ use crate::msg::PaymentSeen;
 use crate::theme::Tone;
 use crate::widgets::state;
 use crate::widgets::table::{self, Column};
-use crate::widgets::words::{age, count};
+use crate::widgets::words::{age, count, wrap};
 
 /// How often it is read again while it is on its way.
 const EVERY: Duration = Duration::from_secs(2);
 /// For so long after its last change postings, index and mails may still come.
 const SETTLES: SignedDuration = SignedDuration::from_mins(1);
+
+/// Lines that a reason takes at most.
+const REASON_LINES: usize = 2;
 
 /// What the view keeps.
 #[derive(Debug, Default)]
@@ -193,13 +196,15 @@ fn head(payment: &Payment, now: Timestamp, width: u16) -> Vec<(Tone, String)> {
         (payment.redrives > 0).then(|| format!("sent again {}", count(usize::try_from(payment.redrives).unwrap_or(usize::MAX), "time"))),
         (payment.refundable_minor > 0).then(|| format!("refundable {}", money(payment.refundable_minor))),
     ];
-    out.extend(wrapped(parts.into_iter().flatten(), usize::from(width).saturating_sub(2)).into_iter().map(|line| (Tone::Plain, line)));
+    let width = usize::from(width).saturating_sub(2);
+    out.extend(wrapped(parts.into_iter().flatten(), width).into_iter().map(|line| (Tone::Plain, line)));
     if let Some(failure) = &payment.failure {
-        out.push((Tone::Bad, format!("✖ {}: {}", shown(&failure.code), shown(&failure.message))));
+        let why = format!("✖ {}: {}", shown(&failure.code), shown(&failure.message));
+        out.extend(wrap(&why, width, REASON_LINES).into_iter().map(|line| (Tone::Bad, line)));
     }
     if let Some(dead) = &payment.dead {
         let why = format!("✖ dead in {} for {}: {} {}", dead.queue, age(dead.at, now), shown(&dead.class), shown(&dead.reason));
-        out.push((Tone::Bad, why));
+        out.extend(wrap(&why, width, REASON_LINES).into_iter().map(|line| (Tone::Bad, line)));
     }
     for refund in &payment.refunds {
         let (glyph, tone) = match refund.state {

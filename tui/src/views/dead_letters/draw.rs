@@ -8,7 +8,6 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
-use unicode_width::UnicodeWidthChar as _;
 
 use super::super::letter::{compact, event_words, opened_of};
 use super::super::payments::short_id;
@@ -17,7 +16,7 @@ use crate::model::{Cursor, Look, Model};
 use crate::theme::Tone;
 use crate::widgets::state;
 use crate::widgets::table::{self, Column};
-use crate::widgets::words::{age, clip, count, thousands};
+use crate::widgets::words::{age, count, thousands, wrap};
 
 /// Screens of so many columns have room for whole payment ids.
 const WIDE: u16 = 100;
@@ -213,9 +212,12 @@ fn detail(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         (None, None) => return,
     };
     let inner = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height - 1 };
-    let lines = facts.into_iter().flat_map(|fact| fact.lines(model, usize::from(inner.width)));
-    for (y, line) in (inner.y..inner.bottom()).zip(lines) {
-        frame.render_widget(line, Rect { y, height: 1, ..inner });
+    let mut y = inner.y;
+    for fact in facts {
+        for line in fact.lines(model, usize::from(inner.width), usize::from(inner.bottom().saturating_sub(y))) {
+            frame.render_widget(line, Rect { y, height: 1, ..inner });
+            y += 1;
+        }
     }
 }
 
@@ -228,36 +230,16 @@ const FACT_LINES: usize = 2;
 struct Fact(&'static str, String, Tone);
 
 impl Fact {
-    /// Its lines: the text goes on below itself, not below its label, and what is left out is marked.
-    fn lines(self, model: &Model, width: usize) -> Vec<Line<'static>> {
+    /// Its lines, at most `most`: the text goes on below itself, not below its label.
+    fn lines(self, model: &Model, width: usize, most: usize) -> Vec<Line<'static>> {
         let Self(label, text, tone) = self;
-        let room = width.saturating_sub(LABEL).max(1);
-        let mut rest = text.as_str();
-        let mut out = Vec::new();
-        while out.len() < FACT_LINES && !(rest.is_empty() && !out.is_empty()) {
-            let last = out.len() + 1 == FACT_LINES;
-            let part = if last { clip(rest, room) } else { fitting(rest, room).to_owned() };
-            rest = rest.get(part.len()..).unwrap_or_default().trim_start();
-            let label = if out.is_empty() { label } else { "" };
+        let parts = wrap(&text, width.saturating_sub(LABEL), most.min(FACT_LINES));
+        let labels = std::iter::once(label).chain(std::iter::repeat(""));
+        let line = |(label, part): (&str, String)| {
             let label = Span::styled(format!("{label:<LABEL$}"), model.theme.style(Tone::Dim));
-            out.push(Line::from(vec![label, Span::styled(part, model.theme.style(tone))]));
-        }
-        out
-    }
-}
-
-/// The beginning of `text` that fits, cut at a space when there is one near the end.
-fn fitting(text: &str, width: usize) -> &str {
-    let mut used = 0;
-    let end = text.char_indices().find(|(_, c)| {
-        used += c.width().unwrap_or(0);
-        used > width
-    });
-    let Some((end, _)) = end else { return text };
-    let whole = text.get(..end).unwrap_or(text);
-    match whole.rfind(' ') {
-        Some(space) if space >= end / 2 => whole.get(..space).unwrap_or(whole),
-        _ => whole,
+            Line::from(vec![label, Span::styled(part, model.theme.style(tone))])
+        };
+        labels.zip(parts).map(line).collect()
     }
 }
 

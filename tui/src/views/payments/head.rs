@@ -1,5 +1,7 @@
 //! Above the list of payments: the box, what helps or is wrong, and which store answered.
 
+use payops_core::domain::mask;
+use payops_core::domain::pan::contains_card_number;
 use payops_core::usecase::Found;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -31,12 +33,15 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let (theme, state) = (model.theme, &model.payments);
     let width = usize::from(area.width);
     let text = state.filter.text();
+    // A card number that was typed or pasted is on nobody's screen.
+    let card = contains_card_number(text).then(|| mask::tail(text, 4));
+    let drawn = card.as_deref().unwrap_or(text);
     let room = width.saturating_sub(PROMPT.chars().count() + 1);
     let scroll = state.filter.input.visual_scroll(room);
     let typed = if text.is_empty() && !state.filter.open {
         Span::styled("press / and type: id, e-mail, last4, amount, reference, field:value", theme.style(Tone::Dim))
     } else {
-        Span::raw(payops_core::domain::mask::terminal(&text.chars().skip(scroll).collect::<String>()))
+        Span::raw(mask::terminal(&drawn.chars().skip(scroll).collect::<String>()))
     };
     let tone = if state.filter.open { Tone::Accent } else { Tone::Strong };
     let first = Line::from(vec![Span::styled(PROMPT, theme.style(tone)), typed]);

@@ -9,6 +9,7 @@ use payops_core::Timestamp;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::mask;
 use payops_core::domain::money::major;
+use payops_core::domain::pan::contains_card_number;
 use payops_core::domain::payment::Status;
 use payops_core::domain::privacy::Privacy;
 use payops_core::domain::search::Query;
@@ -122,6 +123,15 @@ pub(crate) fn answered(model: &mut Model, request: u64, result: Result<Found, Fa
     }
 }
 
+/// Why a text is not asked for.
+fn problem(text: &str, now: Timestamp) -> Option<String> {
+    if contains_card_number(text) {
+        // It would go to the index, and into its log.
+        return Some("that looks like a card number, which is never searched for; last4:1234 finds its payments".to_owned());
+    }
+    Query::parse(text, now).err().map(|error| error.to_string())
+}
+
 fn item(doc: &PaymentDoc) -> ItemKey {
     ItemKey::from(format!("payment:{}", doc.id))
 }
@@ -161,7 +171,7 @@ impl View for Payments {
         let (now, text) = (model.now, model.payments.filter.text().to_owned());
         let state = &mut model.payments;
         if state.typed.as_ref().is_none_or(|(typed, _)| *typed != text) {
-            state.problem = Query::parse(&text, now).err().map(|error| error.to_string());
+            state.problem = problem(&text, now);
             state.typed = Some((text.clone(), now));
         }
         if state.asked.as_ref().is_some_and(|(asked, _)| *asked != env) {
