@@ -9,7 +9,7 @@ use payops_core::domain::id::PaymentId;
 use payops_core::domain::privacy::Privacy;
 use payops_core::domain::reconcile::{Break, BreakKind, Store};
 use payops_core::domain::rollout::{Phase, Rollout, RolloutKey};
-use payops_core::port::{ErrorKind, PortError, PortResult, Watched};
+use payops_core::port::{ErrorKind, PortError, PortResult, RolloutWatch, Watched};
 use payops_core::usecase::{Reconciler, Report};
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,7 @@ pub(super) async fn run(
     let work = async {
         match job {
             Job::Reconcile => reconcile(opened, progress).await.map(|report| told(&report)),
-            Job::Await { cluster, key } => healthy(opened, &cluster, &key, progress).await,
+            Job::Await { cluster, key } => healthy(watch(opened, &cluster)?, &key, progress).await,
         }
     };
     tokio::select! {
@@ -113,17 +113,16 @@ fn name(value: &impl std::fmt::Debug) -> String {
     format!("{value:?}").to_lowercase()
 }
 
-/// Waits until the rollout is healthy; fails when it cannot become so by itself.
-async fn healthy(
-    opened: &Opened,
-    cluster: &str,
-    key: &RolloutKey,
-    progress: impl Fn(u64, Option<u64>) + Send + Sync,
-) -> PortResult<String> {
+/// The watch of the rollouts of a cluster.
+fn watch(opened: &Opened, cluster: &str) -> PortResult<RolloutWatch> {
     let found = opened.clusters.iter().find(|rollouts| rollouts.cluster() == cluster);
     let rollouts = found.ok_or_else(|| PortError::new(ErrorKind::NotFound, format!("there is no cluster {cluster}")))?;
-    let gone = || PortError::new(ErrorKind::NotFound, format!("{key} is not in {cluster} any more"));
-    let mut watch = rollouts.watch();
+    Ok(rollouts.watch())
+}
+
+/// Waits until the rollout is healthy; fails when it cannot become so by itself.
+async fn healthy(mut watch: RolloutWatch, key: &RolloutKey, progress: impl Fn(u64, Option<u64>) + Send + Sync) -> PortResult<String> {
+    let gone = || PortError::new(ErrorKind::NotFound, format!("there is no rollout {key} any more"));
     while let Some(told) = watch.next().await {
         let rollout = match told {
             Watched::All(all) => all.into_iter().find(|rollout| rollout.key == *key).ok_or_else(gone)?,
@@ -138,7 +137,7 @@ async fn healthy(
         let step = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         progress(step(rollout.step_index.unwrap_or(0)), Some(step(rollout.steps().len())).filter(|steps| *steps > 0));
     }
-    Err(PortError::new(ErrorKind::Unavailable, format!("{cluster} tells nothing more of {key}")))
+    Err(PortError::new(ErrorKind::Unavailable, format!("nothing more is told of {key}")))
 }
 
 /// What to say when it is over; `None` while it is not.
@@ -157,6 +156,7 @@ fn verdict(rollout: &Rollout) -> PortResult<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::{degraded, healthy, paused};
 
     #[test]
     fn breaks_follow_the_result_line_by_line() {
@@ -166,11 +166,40 @@ mod tests {
         assert_eq!(told(&Report { checked: 4479, ..Report::default() }), "checked 4,479, 0 breaks");
     }
 
-    #[test]
-    fn a_degraded_rollout_is_not_waited_for() {
-        use crate::fixtures::{counting, degraded, healthy};
-        assert_eq!(verdict(&healthy("payments", "api")).expect("fine").as_deref(), Some("healthy at revision 42"));
-        assert_eq!(verdict(&counting()).expect("fine"), None);
-        assert!(verdict(&degraded()).expect_err("degraded").message.contains("latency-p95"));
+    /// What comes of waiting for `payments/api` when the cluster tells that; and the last progress.
+    async fn wait(told: Vec<Watched<Rollout, RolloutKey>>) -> (PortResult<String>, Option<(u64, Option<u64>)>) {
+        let key = healthy("payments", "api").key;
+        let last = std::sync::Mutex::new(None);
+        let progress = |done, total| *last.lock().expect("a lock") = Some((done, total));
+        let end = super::healthy(futures::stream::iter(told).boxed(), &key, progress).await;
+        let last = last.lock().expect("a lock").take();
+        (end, last)
+    }
+
+    #[tokio::test]
+    async fn a_rollout_is_waited_for_through_changes_and_cuts() {
+        let cut = Watched::Cut { why: "connection lost".to_owned(), retry_in: std::time::Duration::from_secs(1) };
+        let other = Watched::Changed(Box::new(healthy("payments", "other")));
+        let told = vec![
+            Watched::All(vec![paused("payments", "api")]),
+            cut,
+            other,
+            Watched::Changed(Box::new(healthy("payments", "api"))),
+            Watched::Gone(healthy("payments", "api").key),
+        ];
+        let (end, progress) = wait(told).await;
+        assert_eq!(end.expect("healthy"), "healthy at revision 42");
+        assert_eq!(progress, Some((1, Some(7))));
+    }
+
+    #[tokio::test]
+    async fn one_that_cannot_become_healthy_is_not_waited_for() {
+        let failed = Rollout { key: healthy("payments", "api").key, ..degraded() };
+        let (end, _) = wait(vec![Watched::All(vec![failed])]).await;
+        assert!(end.expect_err("degraded").message.contains("latency-p95"));
+        let (end, _) = wait(vec![Watched::All(Vec::new())]).await;
+        assert_eq!(end.expect_err("gone").kind, ErrorKind::NotFound);
+        let (end, _) = wait(Vec::new()).await;
+        assert_eq!(end.expect_err("the watch ended").kind, ErrorKind::Unavailable);
     }
 }
