@@ -1,7 +1,7 @@
 //! What the screen wants done: data, so that tests compare it and the runtime alone does it.
 
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::rollout::{Plan, Rollout};
+use payops_core::domain::rollout::{Plan, Rollout, RolloutKey};
 use payops_core::port::Depth;
 use payops_core::usecase::Letter;
 
@@ -103,8 +103,15 @@ pub enum Ask {
 }
 
 /// What a background task does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Job {
     /// Compares all stores with each other.
     Reconcile,
+    /// Waits until a rollout is healthy, or cannot become so by itself.
+    Await {
+        /// Its cluster.
+        cluster: String,
+        /// Which.
+        key: RolloutKey,
+    },
 }

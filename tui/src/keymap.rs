@@ -147,6 +147,14 @@ pub enum Command {
     CancelTask,
     /// Takes background tasks that are over off the list.
     ClearTasks,
+    /// Waits for the rollout that is selected to be healthy, as a background task.
+    Await,
+    /// Completes what is typed.
+    Complete,
+    /// To the dead letter of what is selected.
+    ToLetter,
+    /// To the payment of what is selected.
+    ToPayment,
 }
 
 /// One row of a keymap.

@@ -12,6 +12,8 @@ mod environments;
 mod fault;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod fixtures_stores;
 mod keymap;
 mod model;
 mod msg;
@@ -20,6 +22,8 @@ mod runtime;
 mod terminal;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_stores;
 mod theme;
 mod update;
 mod views;

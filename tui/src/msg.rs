@@ -116,7 +116,7 @@ pub enum TaskUpdate {
         /// Of how many, when that is known.
         total: Option<u64>,
     },
-    /// It came to its end; what came of it, in words.
+    /// It came to its end; what came of it, in words. Lines after the first are what it found.
     Done(String),
     /// It was stopped by the user; what is left, in words.
     Canceled(String),

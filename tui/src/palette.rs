@@ -35,6 +35,7 @@ const NAMES: &[(&str, &[&str], Command)] = &[
     ("audit", &["au"], Command::Go(Tab::Audit)),
     ("tasks", &["ta", "task"], Command::Go(Tab::Tasks)),
     ("reconcile", &["rec"], Command::Reconcile),
+    ("await", &["wait"], Command::Await),
     ("filter", &["f"], Command::Filter),
     ("refresh", &["r"], Command::Refresh),
     ("copy", &["y"], Command::Copy),
@@ -49,6 +50,7 @@ pub(crate) fn entries(model: &Model) -> Vec<Entry> {
         aliases,
         words: match command {
             Command::Reconcile => "compare all stores, as a background task",
+            Command::Await => "wait for the selected rollout to be healthy, as a background task",
             _ => crate::keymap::GLOBAL.iter().find(|binding| binding.command == *command).map(|b| b.words).unwrap_or_default(),
         }
         .to_owned(),

@@ -289,7 +289,7 @@ fn the_environment_is_told_by_word_and_colour() {
 
 #[test]
 fn nothing_on_screen_moves_nothing_wakes() {
-    let (mut model, effects) = start(Tab::Alarms);
+    let (mut model, effects) = start(Tab::Tasks);
     open_all(&mut model, &effects);
     assert_eq!(model.wake_at(), None);
     assert!(full(Tab::Overview).wake_at().is_some());
@@ -329,7 +329,7 @@ const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (50, 20)];
 
 /// Every size of a screen, as snapshots.
 #[track_caller]
-fn snapshots(name: &str, model: &mut Model) {
+pub(crate) fn snapshots(name: &str, model: &mut Model) {
     for (width, height) in SIZES {
         insta::assert_snapshot!(format!("{name}_{width}x{height}"), snap(model, width, height));
     }

@@ -1,16 +1,20 @@
-//! Alarms that follow from what is known already: queues, dead letters, rollouts, environments
-//! that do not answer.
+//! Alarms that follow from what is known already: environments that do not answer, queues, the
+//! search index, rollouts. Metrics are not looked at here.
 
 use std::time::Duration;
 
-use super::bus::source_queue;
-use super::rollout::{Phase, Rollout, RolloutKey, Waiting};
+use jiff::SignedDuration;
+
+use super::bus::{PROJECTIONS, source_queue};
+use super::rollout::{AnalysisRun, Phase, Rollout, RolloutKey, Waiting};
 use crate::Timestamp;
 
 /// A queue whose oldest message is older than this is not being worked off.
 pub const OLDEST_MAX: Duration = Duration::from_mins(5);
+/// An index that misses a change for longer than this is behind.
+pub const INDEX_BEHIND_MAX: Duration = Duration::from_mins(1);
 /// A canary that waits for a human for longer than this is forgotten, or nobody dares.
-pub const WAITING_MAX: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+pub const WAITING_MAX: SignedDuration = SignedDuration::from_mins(10);
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +32,8 @@ pub enum Subject {
     Environment,
     /// A queue, by name.
     Queue(String),
+    /// The search index.
+    Index,
     /// A rollout.
     Rollout(RolloutKey),
 }
@@ -35,12 +41,16 @@ pub enum Subject {
 /// One alarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alarm {
+    /// In which environment.
+    pub env: String,
     /// How bad it is.
     pub severity: Severity,
     /// What it is about.
     pub subject: Subject,
-    /// What is wrong, with the value and its limit.
+    /// What is wrong, with its value.
     pub what: String,
+    /// Why that is an alarm: the limit, or what was told.
+    pub why: String,
     /// Since when, if that is known.
     pub since: Option<Timestamp>,
 }
@@ -52,88 +62,105 @@ pub struct QueueDepth<'a> {
     pub name: &'a str,
     /// Messages in it, in flight ones included.
     pub depth: u64,
+    /// Whether that is about so many.
+    pub approximate: bool,
     /// Age of the oldest.
     pub oldest: Option<Duration>,
 }
 
-/// Alarms of one environment at `now`, the worst first. `fault` says why it does not answer.
+/// A rollout, with its analysis runs where they are known.
+#[derive(Clone, Copy, Debug)]
+pub struct RolloutSeen<'a> {
+    /// The rollout.
+    pub rollout: &'a Rollout,
+    /// Its runs; none when nobody asked.
+    pub runs: &'a [AnalysisRun],
+}
+
+/// What is known of one environment.
+#[derive(Clone, Debug, Default)]
+pub struct EnvSeen<'a> {
+    /// Its name.
+    pub env: &'a str,
+    /// Parts of it that do not answer, each with its name and why.
+    pub faults: Vec<(&'a str, &'a str)>,
+    /// Its queues.
+    pub queues: Vec<QueueDepth<'a>>,
+    /// Its rollouts.
+    pub rollouts: Vec<RolloutSeen<'a>>,
+}
+
+/// Alarms of one environment at `now`, the worst first.
 #[must_use]
-pub fn alarms<'a>(
-    fault: Option<&str>,
-    queues: impl Iterator<Item = QueueDepth<'a>>,
-    rollouts: impl Iterator<Item = &'a Rollout>,
-    now: Timestamp,
-) -> Vec<Alarm> {
-    let away = |why: &str| Alarm {
-        severity: Severity::Critical,
-        subject: Subject::Environment,
-        what: format!("does not answer: {why}"),
-        since: None,
-    };
-    let mut out: Vec<Alarm> = fault.map(away).into_iter().collect();
-    out.extend(queues.filter_map(|queue| queue_alarm(queue, now)));
-    out.extend(rollouts.filter_map(|rollout| rollout_alarm(rollout, now)));
+pub fn alarms(seen: &EnvSeen<'_>, now: Timestamp) -> Vec<Alarm> {
+    let made =
+        |severity, subject, what: String, why: String, since| Alarm { env: seen.env.to_owned(), severity, subject, what, why, since };
+    let mut out: Vec<Alarm> = Vec::new();
+    for (part, why) in &seen.faults {
+        out.push(made(Severity::Critical, Subject::Environment, format!("{part} cannot be reached"), (*why).to_owned(), None));
+    }
+    for queue in &seen.queues {
+        let told = queue_alarms(queue, now);
+        out.extend(told.into_iter().map(|(severity, subject, what, why, since)| made(severity, subject, what, why, since)));
+    }
+    for rollout in &seen.rollouts {
+        let subject = || Subject::Rollout(rollout.rollout.key.clone());
+        out.extend(rollout_alarm(rollout.rollout, now).map(|(severity, what, why, since)| made(severity, subject(), what, why, since)));
+        out.extend(rollout.runs.iter().filter(|run| run.hash == rollout.rollout.current_hash).filter_map(|run| {
+            let why = format!("{}: {}", run.name, run.suspicion()?);
+            let what = format!("{}: suspicious analysis", rollout.rollout.key);
+            Some(made(Severity::Warning, subject(), what, why, run.created_at))
+        }));
+    }
     out.sort_by(|a, b| (a.severity, &a.subject).cmp(&(b.severity, &b.subject)));
     out
 }
 
-fn queue_alarm(queue: QueueDepth<'_>, now: Timestamp) -> Option<Alarm> {
+type Told = (Severity, Subject, String, String, Option<Timestamp>);
+
+fn queue_alarms(queue: &QueueDepth<'_>, now: Timestamp) -> Vec<Told> {
     let since = queue.oldest.and_then(|oldest| now.checked_sub(oldest).ok());
-    let alarm = |severity, what| Some(Alarm { severity, subject: Subject::Queue(queue.name.to_owned()), what, since });
+    let subject = Subject::Queue(queue.name.to_owned());
     if source_queue(queue.name).is_some() {
+        if queue.depth == 0 {
+            return Vec::new();
+        }
         let letters = if queue.depth == 1 { "letter" } else { "letters" };
-        return if queue.depth > 0 { alarm(Severity::Critical, format!("{} dead {letters} > 0", queue.depth)) } else { None };
+        let about = if queue.approximate { "~" } else { "" };
+        let what = format!("{}: {about}{} dead {letters}", queue.name, queue.depth);
+        return vec![(Severity::Critical, subject, what, "each is a message that was given up on".to_owned(), since)];
     }
-    let oldest = queue.oldest.filter(|oldest| *oldest > OLDEST_MAX)?;
-    alarm(Severity::Warning, format!("oldest message {} s > {} s", oldest.as_secs(), OLDEST_MAX.as_secs()))
+    let older = |limit: Duration| queue.oldest.filter(|oldest| *oldest > limit);
+    let mut out = Vec::new();
+    if let Some(oldest) = older(OLDEST_MAX) {
+        let what = format!("{}: oldest message {} s", queue.name, oldest.as_secs());
+        let why = format!("more than {} s: its consumers do not keep up", OLDEST_MAX.as_secs());
+        out.push((Severity::Warning, subject, what, why, since));
+    }
+    // The index is written from this queue: what waits in it cannot be found yet.
+    if let Some(behind) = older(INDEX_BEHIND_MAX).filter(|_| queue.name == PROJECTIONS) {
+        let what = format!("search index: {} s behind", behind.as_secs());
+        let why = format!("more than {} s: a search may miss the newest changes", INDEX_BEHIND_MAX.as_secs());
+        out.push((Severity::Warning, Subject::Index, what, why, since));
+    }
+    out
 }
 
-fn rollout_alarm(rollout: &Rollout, now: Timestamp) -> Option<Alarm> {
-    let alarm = |severity, what: String, since| Some(Alarm { severity, subject: Subject::Rollout(rollout.key.clone()), what, since });
+fn rollout_alarm(rollout: &Rollout, now: Timestamp) -> Option<(Severity, String, String, Option<Timestamp>)> {
     let (phase, message) = rollout.phase();
     if rollout.aborted || phase == Phase::Degraded {
-        let message = if message.is_empty() { "no reason told" } else { message };
-        return alarm(Severity::Critical, format!("degraded: {message}"), rollout.aborted_at);
+        let word = if rollout.aborted { "aborted" } else { "degraded" };
+        let why = if message.is_empty() { "the controller told no reason" } else { message };
+        return Some((Severity::Critical, format!("{}: {word}", rollout.key), why.to_owned(), rollout.aborted_at));
     }
     match rollout.waiting() {
         Waiting::Human { why, since } if since.is_some_and(|since| now.duration_since(since) > WAITING_MAX) => {
-            alarm(Severity::Warning, format!("{why} for more than {} min", WAITING_MAX.as_mins()), since)
+            let limit = format!("for more than {} min, and nobody has decided", WAITING_MAX.as_mins());
+            Some((Severity::Warning, format!("{}: {why}", rollout.key), limit, since))
         }
         _ => None,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn now() -> Timestamp {
-        "2026-11-22T15:00:00Z".parse().expect("a time")
-    }
-
-    fn queue(name: &str, depth: u64, oldest_seconds: u64) -> QueueDepth<'_> {
-        QueueDepth { name, depth, oldest: Some(Duration::from_secs(oldest_seconds)) }
-    }
-
-    #[track_caller]
-    fn check(fault: Option<&str>, queues: &[QueueDepth<'_>], expected: &[(Severity, &str)]) {
-        let found = alarms(fault, queues.iter().copied(), std::iter::empty(), now());
-        let found: Vec<(Severity, &str)> = found.iter().map(|alarm| (alarm.severity, alarm.what.as_str())).collect();
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn a_dead_letter_is_an_alarm_and_a_long_queue_is_none() {
-        check(None, &[queue("payments-work", 10_000, 300), queue("payments-work-dlq", 0, 0)], &[]);
-        check(
-            None,
-            &[queue("payments-work", 3, 301), queue("payments-work-dlq", 1, 20)],
-            &[(Severity::Critical, "1 dead letter > 0"), (Severity::Warning, "oldest message 301 s > 300 s")],
-        );
-    }
-
-    #[test]
-    fn an_environment_that_is_away_is_one() {
-        check(Some("the session has expired"), &[], &[(Severity::Critical, "does not answer: the session has expired")]);
-    }
-}
+mod tests;

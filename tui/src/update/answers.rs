@@ -12,23 +12,22 @@ pub(crate) fn answer(model: &mut Model, request: u64, env: &str, answer: Answer)
     match answer {
         Answer::Opened(result) => return opened(model, request, env, result),
         Answer::Related(result) => {
-            model.rollout.related.answer(request, result, now);
+            if let Some(result) = views::alarms::answered(model, request, result) {
+                model.rollout.related.answer(request, result, now);
+            }
         }
         Answer::Executed(result) => return rollout::executed(model, request, env, result),
         Answer::Queues(result) => {
-            if let Some(env) = model.env_named_mut(env) {
-                env.queues.answer(request, result, now);
-            }
-            views::queues::sample(model);
+            views::queues::answered(model, request, env, result);
         }
         Answer::Letters(result) => {
-            model.dead_letters.seen.answer(request, result, now);
+            views::dead_letters::answered(model, request, result);
         }
         Answer::Letter(result) => {
             model.letter.opened.answer(request, result.map(|opened| *opened), now);
         }
         Answer::Search(result) => {
-            model.payments.found.answer(request, result.map(|found| *found), now);
+            views::payments::answered(model, request, result.map(|found| *found));
         }
         Answer::Payment(result) => {
             model.payment.seen.answer(request, result.map(|seen| seen.map(|seen| *seen)), now);

@@ -48,7 +48,11 @@ pub(crate) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::HistoryForward => history(model, false),
         Command::Rollout(verb) => return rollout::act(model, verb),
         Command::Reconcile => return views::tasks::reconcile(model),
+        Command::Await => return views::tasks::wait(model),
         Command::Group
+        | Command::Complete
+        | Command::ToLetter
+        | Command::ToPayment
         | Command::CancelTask
         | Command::ClearTasks
         | Command::Enter

@@ -1,20 +1,33 @@
 //! Alarms of all environments: those that follow from what is known here.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use payops_core::Timestamp;
-use payops_core::domain::alarm::{Alarm, QueueDepth, Severity, Subject, alarms};
+use payops_core::domain::alarm::{Alarm, EnvSeen, QueueDepth, RolloutSeen, Severity, Subject, alarms};
+use payops_core::domain::bus::source_queue;
+use payops_core::domain::rollout::{AnalysisRun, Related, Rollout};
+use payops_core::port::Depth;
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
+use super::dead_letters::shown;
 use super::{Freshness, View, overview, rollouts};
-use crate::effect::Effect;
-use crate::keymap::Command;
-use crate::model::{Cursor, Feed, Filter, ItemKey, Look, Model, RolloutId, Route, Tab, matching};
+use crate::effect::{Ask, Effect};
+use crate::fault::Fault;
+use crate::keymap::{Binding, Command, Key};
+use crate::model::{Cursor, Feed, Filter, ItemKey, Look, Model, Overlay, Pane, RolloutId, Route, Tab, matching};
 use crate::theme::Tone;
 use crate::update::global;
 use crate::widgets::state;
 use crate::widgets::table::{self, Column};
-use crate::widgets::words::age;
+use crate::widgets::words::{age, count};
+
+/// How often the analysis runs of a rollout on its way are asked for.
+const RUNS_EVERY: Duration = Duration::from_secs(15);
+/// Rollouts whose runs are asked for, at most: each costs a request.
+const RUNS_MAX: usize = 8;
 
 /// What the view keeps.
 #[derive(Debug, Default)]
@@ -23,11 +36,12 @@ pub(crate) struct State {
     filter: Filter,
     rows: Vec<Row>,
     shown: Vec<usize>,
+    /// Analysis runs of rollouts on their way, with the number of the last question.
+    runs: BTreeMap<RolloutId, (u64, Pane<Vec<AnalysisRun>>)>,
 }
 
 #[derive(Debug)]
 struct Row {
-    env: String,
     /// The cluster of a rollout.
     cluster: Option<String>,
     alarm: Alarm,
@@ -36,37 +50,62 @@ struct Row {
 /// The view.
 pub(crate) struct Alarms;
 
+const KEYS: &[Binding] = &[
+    Binding::shown(&[Key::code(crossterm::event::KeyCode::Enter)], Command::Enter, "go there"),
+    Binding::shown(&[Key::ch('y')], Command::Copy, "copy"),
+];
+
 const COLUMNS: &[Column] = &[
-    Column::text("SEVERITY", 10),
-    Column::text("ENV", 8),
-    Column::text("SUBJECT", 26).flex(1),
-    Column::text("WHAT", 24).flex(2),
+    Column::text("ENV", 7),
+    Column::text("WHAT", 30).flex(2),
+    Column::text("WHY", 26).flex(3).rank(1),
+    Column::text("SEVERITY", 8).rank(2),
     Column::number("SINCE", 5),
 ];
 
-/// What an alarm is about, in words.
-fn subject(alarm: &Alarm) -> String {
-    match &alarm.subject {
-        Subject::Environment => "environment".to_owned(),
+/// What an alarm is about, as a name that stays the same while it lasts.
+fn item(alarm: &Alarm) -> ItemKey {
+    let subject = match &alarm.subject {
         Subject::Queue(name) => name.clone(),
-        Subject::Rollout(key) => key.to_string(),
-    }
+        Subject::Index => "index".to_owned(),
+        Subject::Environment | Subject::Rollout(_) => alarm.what.clone(),
+    };
+    ItemKey::from(format!("alarm:{}/{subject}", alarm.env))
 }
 
 fn rows(model: &Model) -> Vec<Row> {
     let mut out = Vec::new();
     for env in &model.envs {
-        let fault = if let Look::Failed { fault, .. } = env.opened.look() { Some(fault.text.as_str()) } else { None };
-        let queues = env.queues.value().into_iter().flatten().map(|queue| QueueDepth {
-            name: &queue.name,
-            depth: queue.visible.saturating_add(queue.in_flight).saturating_add(queue.delayed),
-            oldest: queue.oldest_age,
-        });
-        let row = |cluster: Option<&str>, alarm| Row { env: env.info.name.clone(), cluster: cluster.map(str::to_owned), alarm };
-        out.extend(alarms(fault, queues, std::iter::empty(), model.now).into_iter().map(|alarm| row(None, alarm)));
+        let mut seen = EnvSeen { env: &env.info.name, ..EnvSeen::default() };
+        if let Look::Failed { fault, .. } = env.opened.look() {
+            seen.faults.push(("environment", &fault.text));
+        }
+        match env.queues.look() {
+            Look::Failed { fault, .. } | Look::Ready { fault: Some((fault, _)), .. } => seen.faults.push(("queues", &fault.text)),
+            Look::Loading | Look::Ready { .. } => {}
+        }
+        seen.queues = env
+            .queues
+            .value()
+            .into_iter()
+            .flatten()
+            .map(|queue| QueueDepth {
+                name: &queue.name,
+                depth: queue.visible.saturating_add(queue.in_flight).saturating_add(queue.delayed),
+                approximate: queue.approximate,
+                oldest: queue.oldest_age,
+            })
+            .collect();
+        out.extend(alarms(&seen, model.now).into_iter().map(|alarm| Row { cluster: None, alarm }));
         for cluster in &env.clusters {
-            let found = alarms(None, std::iter::empty(), cluster.rollouts.values().map(|rollout| &**rollout), model.now);
-            out.extend(found.into_iter().map(|alarm| row(Some(&cluster.name), alarm)));
+            let cut = if let Feed::Cut { why, .. } = &cluster.feed { vec![(cluster.name.as_str(), why.as_str())] } else { Vec::new() };
+            let rollouts = cluster.rollouts.values().map(|rollout| {
+                let id = RolloutId { env: env.info.name.clone(), cluster: cluster.name.clone(), key: rollout.key.clone() };
+                let runs = model.alarms.runs.get(&id).and_then(|(_, runs)| runs.value()).map_or(&[][..], Vec::as_slice);
+                RolloutSeen { rollout, runs }
+            });
+            let seen = EnvSeen { env: &env.info.name, faults: cut, rollouts: rollouts.collect(), ..EnvSeen::default() };
+            out.extend(alarms(&seen, model.now).into_iter().map(|alarm| Row { cluster: Some(cluster.name.clone()), alarm }));
         }
     }
     // Environments stay in their order: the sort is stable.
@@ -74,25 +113,88 @@ fn rows(model: &Model) -> Vec<Row> {
     out
 }
 
+/// Takes what belongs to a rollout when this view asked for it; else hands it back.
+pub(crate) fn answered(model: &mut Model, request: u64, result: Result<Related, Fault>) -> Option<Result<Related, Fault>> {
+    let now = model.now;
+    let Some((_, pane)) = model.alarms.runs.values_mut().find(|(asked, _)| *asked == request) else { return Some(result) };
+    pane.answer(request, result.map(|related| related.analysis_runs), now);
+    None
+}
+
+/// Rollouts on their way: what their analysis says decides whether they go on.
+fn on_their_way(model: &Model) -> Vec<(RolloutId, Rollout)> {
+    let clusters = model.envs.iter().flat_map(|env| env.clusters.iter().map(move |cluster| (env, cluster)));
+    let all = clusters.flat_map(|(env, cluster)| cluster.rollouts.values().map(move |rollout| (env, cluster, rollout)));
+    let moving = all.filter(|(_, _, rollout)| !rollout.is_fully_promoted() && !rollout.aborted).take(RUNS_MAX);
+    let id = |env: &str, cluster: &str, rollout: &Rollout| RolloutId {
+        env: env.to_owned(),
+        cluster: cluster.to_owned(),
+        key: rollout.key.clone(),
+    };
+    moving.map(|(env, cluster, rollout)| (id(&env.info.name, &cluster.name, rollout), (**rollout).clone())).collect()
+}
+
+/// Asks for analysis runs that are due.
+fn ask_runs(model: &mut Model) -> Vec<Effect> {
+    let (now, moving) = (model.now, on_their_way(model));
+    model.alarms.runs.retain(|id, _| moving.iter().any(|(moving, _)| moving == id));
+    let mut effects = Vec::new();
+    for (id, rollout) in moving {
+        if !model.alarms.runs.entry(id.clone()).or_default().1.is_due(now, Some(RUNS_EVERY)) {
+            continue;
+        }
+        let request = model.next_request();
+        let runs = model.alarms.runs.entry(id.clone()).or_default();
+        runs.0 = request;
+        runs.1.ask(request);
+        let ask = Ask::Related { cluster: id.cluster, rollout: Box::new(rollout), depth: Depth::Runs };
+        effects.push(Effect::Ask { request, env: id.env, ask: Box::new(ask) });
+    }
+    effects
+}
+
+/// Environments of which something has not been told yet.
+fn pending(model: &Model) -> usize {
+    let told = |env: &&crate::model::EnvState| {
+        let failed = matches!(env.opened.look(), Look::Failed { .. });
+        let queues = !matches!(env.queues.look(), Look::Loading);
+        failed || (env.is_open() && queues && env.clusters.iter().all(|cluster| cluster.feed != Feed::Waiting))
+    };
+    model.envs.iter().filter(|env| !told(env)).count()
+}
+
 impl View for Alarms {
+    fn bindings(&self) -> &'static [Binding] {
+        KEYS
+    }
+
     fn act(&self, model: &mut Model, command: Command) -> Vec<Effect> {
         let Some(row) = model.alarms.shown.get(model.alarms.cursor.row).and_then(|place| model.alarms.rows.get(*place)) else {
             return Vec::new();
         };
-        let (env, cluster, alarm) = (row.env.clone(), row.cluster.clone(), row.alarm.clone());
+        let (cluster, alarm) = (row.cluster.clone(), row.alarm.clone());
+        let env = alarm.env.clone();
         match (command, alarm.subject.clone(), cluster) {
-            (Command::Copy, ..) => return vec![Effect::Copy(format!("{env} {}: {}", subject(&alarm), alarm.what))],
+            (Command::Copy, ..) => return vec![Effect::Copy(format!("{env}: {} ({})", shown(&alarm.what), shown(&alarm.why)))],
             (Command::Enter, Subject::Rollout(key), Some(cluster)) => {
                 global::push(model, Route::Rollout(RolloutId { env, cluster, key }));
             }
             (Command::Enter, Subject::Queue(queue), _) => {
                 global::switch(model, &env);
-                if payops_core::domain::bus::source_queue(&queue).is_some() {
+                if source_queue(&queue).is_some() {
                     super::dead_letters::only(model, Some(queue));
                     global::go(model, vec![Tab::Alarms.route(), Tab::DeadLetters.route()]);
                 } else {
                     global::go(model, vec![Tab::Alarms.route(), Tab::Queues.route()]);
                 }
+            }
+            (Command::Enter, Subject::Index, _) => {
+                global::switch(model, &env);
+                global::go(model, vec![Tab::Alarms.route(), Tab::Payments.route()]);
+            }
+            (Command::Enter, Subject::Environment, _) => {
+                let why = vec![(Tone::Bad, shown(&alarm.why)), (Tone::Dim, "Ctrl-R tries again now".to_owned())];
+                model.overlay = Some(Overlay::Text { title: format!("{env}: {}", alarm.what), lines: why, top: 0 });
             }
             _ => {}
         }
@@ -100,15 +202,19 @@ impl View for Alarms {
     }
 
     fn poll(&self, model: &mut Model) -> Vec<Effect> {
-        overview::Overview.poll(model)
+        let mut effects = overview::Overview.poll(model);
+        effects.extend(ask_runs(model));
+        effects
     }
 
     fn wake(&self, model: &Model) -> Option<Timestamp> {
-        overview::Overview.wake(model)
+        let runs = model.alarms.runs.values().filter_map(|(_, runs)| runs.due_at(Some(RUNS_EVERY))).min();
+        [overview::Overview.wake(model), runs].into_iter().flatten().min()
     }
 
     fn refresh(&self, model: &mut Model) {
         overview::Overview.refresh(model);
+        model.alarms.runs.values_mut().for_each(|(_, runs)| runs.refresh());
     }
 
     fn freshness(&self, model: &Model) -> Vec<(&'static str, Freshness)> {
@@ -128,18 +234,18 @@ impl View for Alarms {
 
     fn prepare(&self, model: &mut Model) {
         let rows = rows(model);
-        let texts: Vec<String> = rows.iter().map(|row| format!("{} {} {}", row.env, subject(&row.alarm), row.alarm.what)).collect();
+        let texts: Vec<String> = rows.iter().map(|row| format!("{} {} {}", row.alarm.env, row.alarm.what, row.alarm.why)).collect();
         model.alarms.shown = matching(model.alarms.filter.text(), texts.iter().map(String::as_str).enumerate());
         model.alarms.rows = rows;
     }
 
     fn list(&self, model: &Model, body: Rect) -> Option<(Rect, usize)> {
-        Some((table::rows_area(body), model.alarms.shown.len()))
+        Some((table::rows_area(above_pending(model, body)), model.alarms.shown.len()))
     }
 
     fn item(&self, model: &Model, row: usize) -> Option<ItemKey> {
         let row = model.alarms.rows.get(*model.alarms.shown.get(row)?)?;
-        Some(ItemKey::from(format!("alarm:{}/{}", row.env, subject(&row.alarm))))
+        Some(item(&row.alarm))
     }
 
     fn cursor_mut<'a>(&self, model: &'a mut Model) -> Option<&'a mut Cursor> {
@@ -148,16 +254,23 @@ impl View for Alarms {
 
     fn draw(&self, model: &Model, frame: &mut Frame<'_>, body: Rect) {
         let state = &model.alarms;
+        let waiting = pending(model);
+        if waiting > 0 && !state.rows.is_empty() {
+            let verb = if waiting == 1 { "has" } else { "have" };
+            let line =
+                Line::styled(format!(" ◌ {} {verb} not told everything yet", count(waiting, "environment")), model.theme.style(Tone::Dim));
+            frame.render_widget(line, Rect { y: body.bottom().saturating_sub(1), height: 1.min(body.height), ..body });
+        }
         if state.rows.is_empty() {
-            let known = model.envs.iter().all(|env| env.queues.value().is_some())
-                && model.envs.iter().flat_map(|env| &env.clusters).all(|cluster| cluster.feed == Feed::Live);
-            if known {
-                state::empty(model, frame, body, true, "no alarms: no dead letters, no old messages, no canary that needs somebody");
+            if waiting == 0 {
+                let why = "no alarms: everything answers, no dead letters, no old messages, no rollout that needs somebody";
+                state::empty(model, frame, body, true, why);
             } else {
                 state::loading(model, frame, body, "alarms");
             }
             return;
         }
+        let body = above_pending(model, body);
         if state.shown.is_empty() {
             let why = format!("none of {} alarms matches; Esc takes the filter away", state.rows.len());
             state::empty(model, frame, body, false, &why);
@@ -171,16 +284,23 @@ impl View for Alarms {
     }
 }
 
+/// The last line says that not everything is known yet, while that is so.
+fn above_pending(model: &Model, body: Rect) -> Rect {
+    let taken = u16::from(pending(model) > 0 && !model.alarms.rows.is_empty());
+    Rect { height: body.height.saturating_sub(taken), ..body }
+}
+
 fn cells(model: &Model, row: &Row) -> Vec<Line<'static>> {
-    let (word, tone) = match row.alarm.severity {
-        Severity::Critical => ("✖ critical", Tone::Bad),
-        Severity::Warning => ("⚠ warning", Tone::Warn),
+    let (theme, alarm) = (model.theme, &row.alarm);
+    let ((glyph, word), tone) = match alarm.severity {
+        Severity::Critical => (("✖", "critical"), Tone::Bad),
+        Severity::Warning => (("⚠", "warning"), Tone::Warn),
     };
     vec![
-        Line::styled(word, model.theme.style(tone)),
-        Line::raw(row.env.to_uppercase()),
-        Line::raw(subject(&row.alarm)),
-        Line::raw(payops_core::domain::mask::terminal(&row.alarm.what)),
-        Line::raw(row.alarm.since.map(|since| age(since, model.now)).unwrap_or_default()),
+        Line::raw(alarm.env.to_uppercase()),
+        Line::from(vec![Span::styled(format!("{glyph} "), theme.style(tone)), Span::styled(shown(&alarm.what), theme.style(Tone::Strong))]),
+        Line::raw(shown(&alarm.why)),
+        Line::styled(word, theme.style(tone)),
+        Line::raw(alarm.since.map(|since| age(since, model.now)).unwrap_or_default()),
     ]
 }

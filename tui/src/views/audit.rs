@@ -9,10 +9,10 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::dead_letters::shown;
-use super::{Freshness, View, rollouts};
+use super::{Freshness, View, opened, rollouts};
 use crate::effect::{Ask, Effect};
-use crate::keymap::Command;
-use crate::model::{Cursor, Filter, ItemKey, Model, Pane, matching};
+use crate::keymap::{Binding, Command, Key};
+use crate::model::{Cursor, Filter, ItemKey, Model, Overlay, Pane, matching};
 use crate::theme::Tone;
 use crate::widgets::state;
 use crate::widgets::table::{self, Column};
@@ -35,23 +35,29 @@ pub(crate) struct State {
 /// The view.
 pub(crate) struct Audit;
 
+const KEYS: &[Binding] = &[
+    Binding::shown(&[Key::code(crossterm::event::KeyCode::Enter)], Command::Enter, "whole entry"),
+    Binding::shown(&[Key::ch('y')], Command::Copy, "copy"),
+];
+
 const COLUMNS: &[Column] = &[
     Column::number("AGE", 4),
-    Column::text("AT", 20).rank(3),
-    Column::text("WHO", 12),
-    Column::text("ENV", 8).rank(1),
-    Column::text("WHAT", 20),
-    Column::text("TO", 24).flex(1),
-    Column::text("WHY", 16).flex(1).rank(2),
+    Column::text("TIME (UTC)", 19).rank(4),
+    Column::text("WHO", 8),
+    Column::text("ENV", 7).rank(3),
+    Column::text("WHAT", 15),
+    Column::text("TO WHAT", 14).flex(2),
+    Column::text("WHY", 12).flex(2).rank(1),
 ];
 
 fn entries(model: &Model) -> &[AuditEntry] {
     model.audit.seen.value().map_or(&[], |(entries, _)| entries.as_slice())
 }
 
+/// What an entry is found by, and what is copied of it: what is on screen, and no more.
 fn words(entry: &AuditEntry) -> String {
     let some = |text: &Option<String>| text.clone().unwrap_or_default();
-    format!("{} {} {} {} {}", entry.who, entry.env, entry.action, some(&entry.subject), some(&entry.reason))
+    shown(&format!("{} {} {} {} {}", entry.who, entry.env, entry.action, some(&entry.subject), some(&entry.reason)))
 }
 
 /// Lines above the list: one when lines of the record are damaged.
@@ -65,12 +71,29 @@ fn below_damage(model: &Model, area: Rect) -> Rect {
 }
 
 impl View for Audit {
+    fn bindings(&self) -> &'static [Binding] {
+        KEYS
+    }
+
     fn act(&self, model: &mut Model, command: Command) -> Vec<Effect> {
         let entry = model.audit.places.get(model.audit.cursor.row).and_then(|place| entries(model).get(*place));
         match (command, entry) {
-            (Command::Copy, Some(entry)) => vec![Effect::Copy(shown(&format!("{} {}", entry.at, words(entry))))],
-            _ => Vec::new(),
+            (Command::Copy, Some(entry)) => return vec![Effect::Copy(format!("{} {}", entry.at, words(entry)))],
+            (Command::Enter, Some(entry)) => {
+                let part = |label: &str, text: &str| (Tone::Plain, format!("{label:<8} {}", shown(text)));
+                let lines = vec![
+                    (Tone::Plain, format!("{:<8} {} ({} ago)", "when", entry.at, age(entry.at, model.now))),
+                    part("who", &entry.who),
+                    part("where", &entry.env),
+                    part("what", &entry.action),
+                    part("to", entry.subject.as_deref().unwrap_or("nothing is named")),
+                    part("why", entry.reason.as_deref().unwrap_or("no reason was asked for")),
+                ];
+                model.overlay = Some(Overlay::Text { title: shown(&entry.action), lines, top: 0 });
+            }
+            _ => {}
         }
+        Vec::new()
     }
 
     fn poll(&self, model: &mut Model) -> Vec<Effect> {
@@ -97,7 +120,7 @@ impl View for Audit {
     }
 
     fn freshness(&self, model: &Model) -> Vec<(&'static str, Freshness)> {
-        vec![("audit", model.audit.seen.at().map_or(Freshness::Loading, Freshness::At))]
+        vec![("audit", opened::freshness(model.audit.seen.look()))]
     }
 
     fn filter<'a>(&self, model: &'a Model) -> Option<&'a Filter> {
@@ -128,6 +151,9 @@ impl View for Audit {
     }
 
     fn draw(&self, model: &Model, frame: &mut Frame<'_>, body: Rect) {
+        if opened::env(model, frame, body).is_none() {
+            return;
+        }
         let Some(((entries, damaged), area)) = state::ready(model, frame, body, "the audit", model.audit.seen.look()) else { return };
         if *damaged > 0 {
             let lines = count(usize::try_from(*damaged).unwrap_or(usize::MAX), "line");
@@ -158,7 +184,7 @@ fn cells(model: &Model, entry: &AuditEntry) -> Vec<Line<'static>> {
         Line::raw(age(entry.at, model.now)),
         Line::styled(at, model.theme.style(Tone::Dim)),
         Line::raw(shown(&entry.who)),
-        Line::raw(shown(&entry.env)),
+        Line::raw(shown(&entry.env).to_uppercase()),
         Line::styled(shown(&entry.action), model.theme.style(Tone::Strong)),
         Line::raw(shown(entry.subject.as_deref().unwrap_or_default())),
         Line::raw(shown(entry.reason.as_deref().unwrap_or_default())),

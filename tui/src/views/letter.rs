@@ -10,11 +10,11 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use serde_json::Value;
 
-use super::dead_letters::{letter, shown};
-use super::{Freshness, View, rollouts};
+use super::dead_letters::{copied, letter, shown};
+use super::{Freshness, View, opened as env_opened, rollouts};
 use crate::effect::{Ask, Effect};
-use crate::keymap::Command;
-use crate::model::{Cursor, ItemKey, Model, Pane, Route};
+use crate::keymap::{Binding, Command, Key};
+use crate::model::{Cursor, ItemKey, Look, Model, Pane, Route};
 use crate::theme::Tone;
 use crate::update::global;
 use crate::widgets::state;
@@ -23,6 +23,8 @@ use crate::widgets::words::age;
 
 /// Lines of one layer that are shown.
 const LAYER_MAX: usize = 200;
+/// Characters of a layer that are shown in one line.
+const COMPACT_MAX: usize = 2_000;
 /// Events of the timeline that are shown: the last ones.
 const EVENTS_MAX: usize = 20;
 
@@ -39,36 +41,54 @@ pub(crate) struct State {
 /// The view.
 pub(crate) struct Detail;
 
+const KEYS: &[Binding] = &[
+    Binding::shown(&[Key::ch('p'), Key::code(crossterm::event::KeyCode::Enter)], Command::ToPayment, "payment"),
+    Binding::shown(&[Key::ch('y')], Command::Copy, "copy"),
+];
+
+/// Whether the letter of that id is opened, or was asked for.
+pub(super) fn is_open(model: &Model, id: &str) -> bool {
+    model.letter.of.as_deref() == Some(id)
+}
+
+/// How what is in the letter of that id looks; `None` when nobody asked.
+pub(super) fn opened_of<'a>(model: &'a Model, id: &str) -> Option<Look<'a, Opened>> {
+    is_open(model, id).then(|| model.letter.opened.look())
+}
+
+/// Asks what is in a letter, unless that is known or asked already.
+pub(super) fn open(model: &mut Model, id: &str) -> Vec<Effect> {
+    let Some(env) = model.open_env() else { return Vec::new() };
+    if !is_open(model, id) {
+        model.letter = State { of: Some(id.to_owned()), ..State::default() };
+    }
+    let Some(letter) = letter(model, id).filter(|_| model.letter.opened.is_due(model.now, None)).cloned() else { return Vec::new() };
+    let request = model.next_request();
+    model.letter.opened.ask(request);
+    vec![Effect::Ask { request, env, ask: Box::new(Ask::Letter(Box::new(letter))) }]
+}
+
 fn id(model: &Model) -> Option<String> {
     if let Route::Letter(id) = model.route() { Some(id.clone()) } else { None }
 }
 
 impl View for Detail {
+    fn bindings(&self) -> &'static [Binding] {
+        KEYS
+    }
+
     fn act(&self, model: &mut Model, command: Command) -> Vec<Effect> {
-        let Some(letter) = id(model).and_then(|id| letter(model, &id).cloned()) else { return Vec::new() };
-        match (command, &letter.payment) {
-            (Command::Copy, payment) => {
-                let payment = payment.as_ref().map(ToString::to_string).unwrap_or_default();
-                return vec![Effect::Copy(format!("{} {payment} {}", letter.message.message_id, shown(&letter.reason)))];
-            }
-            (Command::Enter, Some(payment)) => global::push(model, Route::Payment(payment.clone())),
+        let Some(letter) = id(model).and_then(|id| letter(model, &id)) else { return Vec::new() };
+        match (command, letter.payment.clone()) {
+            (Command::Copy, _) => return vec![Effect::Copy(copied(letter))],
+            (Command::ToPayment, Some(payment)) => global::push(model, Route::Payment(payment)),
             _ => {}
         }
         Vec::new()
     }
 
     fn poll(&self, model: &mut Model) -> Vec<Effect> {
-        let (Some(env), Some(id)) = (model.open_env(), id(model)) else { return Vec::new() };
-        if model.letter.of.as_ref() != Some(&id) {
-            model.letter = State { of: Some(id.clone()), ..State::default() };
-        }
-        let Some(letter) = letter(model, &id).cloned() else { return Vec::new() };
-        if !model.letter.opened.is_due(model.now, None) {
-            return Vec::new();
-        }
-        let request = model.next_request();
-        model.letter.opened.ask(request);
-        vec![Effect::Ask { request, env, ask: Box::new(Ask::Letter(Box::new(letter))) }]
+        id(model).map(|id| open(model, &id)).unwrap_or_default()
     }
 
     fn wake(&self, model: &Model) -> Option<Timestamp> {
@@ -80,7 +100,7 @@ impl View for Detail {
     }
 
     fn freshness(&self, model: &Model) -> Vec<(&'static str, Freshness)> {
-        vec![("opened", model.letter.opened.at().map_or(Freshness::Loading, Freshness::At))]
+        vec![("opened", env_opened::freshness(model.letter.opened.look()))]
     }
 
     fn prepare(&self, model: &mut Model) {
@@ -104,12 +124,20 @@ impl View for Detail {
     }
 
     fn draw(&self, model: &Model, frame: &mut Frame<'_>, body: Rect) {
+        if env_opened::env(model, frame, body).is_none() {
+            return;
+        }
         if id(model).and_then(|id| letter(model, &id)).is_none() {
             state::empty(model, frame, body, false, "this letter is not in the queue any more; Esc goes back to those that are");
             return;
         }
         let Some((_, area)) = state::ready(model, frame, body, "the letter", model.letter.opened.look()) else { return };
         draw_lines(model, frame, area, &model.letter.lines, model.letter.cursor.top);
+        let cursor = &model.letter.cursor;
+        let y = area.y.saturating_add(u16::try_from(cursor.row.saturating_sub(cursor.top)).unwrap_or(u16::MAX));
+        if y < area.bottom() {
+            table::select(frame.buffer_mut(), Rect { y, height: 1, ..area }, model.theme.style(Tone::Selected));
+        }
     }
 }
 
@@ -129,7 +157,7 @@ fn lines(letter: &Letter, opened: &Opened, now: Timestamp) -> Vec<(Tone, String)
     ];
     let payment = letter.payment.as_ref().map_or_else(|| "it names none".to_owned(), ToString::to_string);
     let status = opened.payment.as_ref().map(|payment| format!("  {}", payment.status)).unwrap_or_default();
-    out.push((Tone::Plain, format!("payment   {payment}{status}   (Enter opens it)")));
+    out.push((Tone::Plain, format!("payment   {payment}{status}")));
     for (name, value) in &letter.message.attributes {
         out.push((Tone::Dim, format!("attribute {} = {}", shown(name), shown(value))));
     }
@@ -149,12 +177,32 @@ fn lines(letter: &Letter, opened: &Opened, now: Timestamp) -> Vec<(Tone, String)
 }
 
 fn content(layer: &Layer) -> Vec<(Tone, String)> {
-    let text = match &layer.content {
+    pretty(&layer.content).into_iter().map(|(tone, line)| (tone, format!("  {line}"))).collect()
+}
+
+/// A value in lines that are fit for the screen; it must be masked already.
+pub(super) fn pretty(value: &Value) -> Vec<(Tone, String)> {
+    let text = match value {
         Value::Null => return Vec::new(),
         Value::String(text) => text.clone(),
         other => serde_json::to_string_pretty(other).unwrap_or_default(),
     };
-    text.lines().take(LAYER_MAX).map(|line| (Tone::Plain, format!("  {}", payops_core::domain::mask::terminal(line)))).collect()
+    text.lines().take(LAYER_MAX).map(|line| (Tone::Plain, payops_core::domain::mask::terminal(line))).collect()
+}
+
+/// The same in one line, of which no more is made than any screen shows.
+pub(super) fn compact(value: &Value) -> String {
+    let text = match value {
+        Value::Null => return String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    payops_core::domain::mask::terminal(&text.chars().take(COMPACT_MAX).collect::<String>())
+}
+
+/// An event in two words: `dead_lettered 2m`.
+pub(super) fn event_words(event: &Event, now: Timestamp) -> String {
+    format!("{} {}", event.kind.as_str(), age(event.at, now))
 }
 
 /// An event in one line: `12s completed charge_id=…`.

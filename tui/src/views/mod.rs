@@ -5,6 +5,7 @@ pub(crate) mod alarms;
 pub(crate) mod audit;
 pub(crate) mod dead_letters;
 pub(crate) mod letter;
+mod opened;
 pub(crate) mod overview;
 pub(crate) mod payment;
 pub(crate) mod payments;
@@ -82,6 +83,11 @@ pub(crate) trait View: Sync {
     /// The same, to be typed in.
     fn filter_mut<'a>(&self, _model: &'a mut Model) -> Option<&'a mut Filter> {
         None
+    }
+
+    /// Whether it draws its filter itself: a box that is always there.
+    fn draws_filter(&self) -> bool {
+        false
     }
 
     /// Makes its rows anew where what they depend on has changed (called after every message,

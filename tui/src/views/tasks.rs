@@ -5,15 +5,16 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::{View, rollouts};
+use super::dead_letters::shown;
+use super::{View, overview, rollouts};
 use crate::effect::{Effect, Job};
 use crate::keymap::{Binding, Command, Key};
-use crate::model::{Cursor, ItemKey, Model, Notice, Tab, Task, TaskState};
+use crate::model::{Cursor, ItemKey, Model, Notice, Overlay, Route, Tab, Task, TaskState};
 use crate::msg::TaskUpdate;
 use crate::theme::Tone;
 use crate::widgets::state;
 use crate::widgets::table::{self, Column};
-use crate::widgets::words::{age, short};
+use crate::widgets::words::{age, short, thousands};
 
 /// What the view keeps.
 #[derive(Debug, Default)]
@@ -27,40 +28,70 @@ pub(crate) struct State {
 pub(crate) struct Tasks;
 
 const KEYS: &[Binding] = &[
+    Binding::shown(&[Key::code(crossterm::event::KeyCode::Enter)], Command::Enter, "result"),
     Binding::shown(&[Key::ch('n')], Command::Reconcile, "reconcile"),
     Binding::shown(&[Key::ch('x')], Command::CancelTask, "cancel"),
-    Binding::shown(&[Key::ch('c')], Command::ClearTasks, "clear what is over"),
+    Binding::shown(&[Key::ch('c')], Command::ClearTasks, "clear finished"),
 ];
 
 const COLUMNS: &[Column] = &[
-    Column::text("ENV", 8),
-    Column::text("TASK", 20),
-    Column::text("STATE", 12),
-    Column::text("PROGRESS", 28),
-    Column::number("TOOK", 5).rank(1),
-    Column::text("RESULT", 10).flex(1),
+    Column::text("ENV", 7).rank(2),
+    Column::text("TASK", 14).flex(1),
+    Column::text("STATE", 10).rank(1),
+    Column::number("TOOK", 4),
+    Column::text("PROGRESS, RESULT", 18).flex(3),
 ];
+
+/// Cells of a progress bar.
+const CELLS: u64 = 12;
 
 /// Compares the stores of the active environment, as a background task.
 pub(crate) fn reconcile(model: &mut Model) -> Vec<Effect> {
-    let now = model.now;
     let Some(env) = model.open_env() else {
-        model.say(Notice::new(Tone::Warn, "this environment is not open yet", now));
+        model.say(Notice::new(Tone::Warn, "this environment is not open yet", model.now));
         return Vec::new();
     };
-    let runs = model.tasks.iter().any(|task| task.env == env && matches!(task.state, TaskState::Running { .. }));
-    if runs {
-        model.say(Notice::new(Tone::Warn, format!("the stores of {env} are being compared already"), now));
+    start(model, env, "reconcile".to_owned(), Job::Reconcile)
+}
+
+/// Waits for the rollout that is selected to be healthy, as a background task.
+pub(crate) fn wait(model: &mut Model) -> Vec<Effect> {
+    let selected = match model.route() {
+        Route::Rollout(id) => Some(id.clone()),
+        Route::Rollouts => rollouts::selected(model),
+        Route::Overview => overview::selected_rollout(model),
+        _ => None,
+    };
+    let Some(id) = selected else {
+        model.say(Notice::new(Tone::Warn, "select a rollout first: 2 lists them", model.now));
+        return Vec::new();
+    };
+    let what = format!("await {}", id.key);
+    start(model, id.env, what, Job::Await { cluster: id.cluster, key: id.key })
+}
+
+/// Begins a task, unless the same is under way.
+fn start(model: &mut Model, env: String, what: String, job: Job) -> Vec<Effect> {
+    let now = model.now;
+    let runs = |task: &Task| task.env == env && task.what == what && matches!(task.state, TaskState::Running { .. });
+    if model.tasks.iter().any(runs) {
+        model.say(Notice::new(Tone::Warn, format!("{what} in {} is under way already; 8 shows it", env.to_uppercase()), now));
         return Vec::new();
     }
     model.task_list.last = model.task_list.last.saturating_add(1);
     let id = model.task_list.last;
-    let state = TaskState::Running { done: 0, total: None, stopping: false };
-    model.tasks.push(Task { id, env: env.clone(), what: "reconcile".to_owned(), started_at: now, state });
     if model.route().tab() != Tab::Tasks {
-        model.say(Notice::new(Tone::Plain, format!("comparing the stores of {}; 8 shows how far it is", env.to_uppercase()), now));
+        model.say(Notice::new(Tone::Plain, format!("{what} in {}: begun; 8 shows how far it is", env.to_uppercase()), now));
     }
-    vec![Effect::StartTask { id, env, job: Job::Reconcile }]
+    let state = TaskState::Running { done: 0, total: None, stopping: false };
+    model.tasks.push(Task { id, env: env.clone(), what, started_at: now, state });
+    vec![Effect::StartTask { id, env, job }]
+}
+
+/// Words of a result: the line that says it, and what was found.
+fn parts(words: &str) -> (&str, Vec<&str>) {
+    let mut lines = words.lines();
+    (lines.next().unwrap_or_default(), lines.collect())
 }
 
 impl View for Tasks {
@@ -77,10 +108,23 @@ impl View for Tasks {
                     return vec![Effect::CancelTask { id: *id }];
                 }
             }
+            Command::Enter => {
+                if let Some(task) = model.tasks.get(model.task_list.cursor.row) {
+                    let (tone, words) = result(task);
+                    let words = if words.is_empty() { "it is not over yet; x cancels it".to_owned() } else { words };
+                    let (first, found) = parts(&words);
+                    let mut lines = vec![(tone, shown(first))];
+                    lines.extend(found.into_iter().map(|line| (Tone::Plain, shown(line))));
+                    model.overlay = Some(Overlay::Text { title: format!("{} in {}", task.what, task.env.to_uppercase()), lines, top: 0 });
+                }
+            }
             Command::ClearTasks => model.tasks.retain(|task| matches!(task.state, TaskState::Running { .. })),
             Command::Copy => {
                 let task = model.tasks.get(model.task_list.cursor.row);
-                return task.map(|task| Effect::Copy(format!("{} {} {}", task.env, task.what, result(task).1))).into_iter().collect();
+                return task
+                    .map(|task| Effect::Copy(format!("{} {}: {}", task.env, task.what, shown(&result(task).1.replace('\n', "; ")))))
+                    .into_iter()
+                    .collect();
             }
             _ => {}
         }
@@ -105,7 +149,13 @@ impl View for Tasks {
 
     fn draw(&self, model: &Model, frame: &mut Frame<'_>, body: Rect) {
         if model.tasks.is_empty() {
-            state::empty(model, frame, body, true, "no background tasks; n compares all stores with each other");
+            state::empty(
+                model,
+                frame,
+                body,
+                true,
+                "no background tasks; n compares all stores with each other, :await waits for a rollout",
+            );
             return;
         }
         let list = (&model.task_list.cursor, model.tasks.len());
@@ -113,25 +163,27 @@ impl View for Tasks {
     }
 }
 
-/// A bar of 20 cells and the numbers behind it.
+/// A bar and the share that is done; what is done, while nobody knows of how many.
 fn progress(done: u64, total: Option<u64>) -> String {
-    const CELLS: u64 = 16;
-    let Some(total) = total.filter(|total| *total > 0) else { return format!("{done} done") };
-    let full = usize::try_from(done.min(total).saturating_mul(CELLS) / total).unwrap_or(0);
+    let Some(total) = total.filter(|total| *total > 0) else { return format!("{} done", thousands(done)) };
+    let done = done.min(total);
+    let full = usize::try_from(done.saturating_mul(CELLS) / total).unwrap_or(0);
     let empty = usize::try_from(CELLS).unwrap_or(0).saturating_sub(full);
-    format!("{}{} {done}/{total}", "█".repeat(full), "░".repeat(empty))
+    format!("{}{} {} %", "█".repeat(full), "░".repeat(empty), done.saturating_mul(100) / total)
 }
 
 fn result(task: &Task) -> (Tone, String) {
     match &task.state {
-        TaskState::Running { .. } => (Tone::Plain, String::new()),
-        TaskState::Over { end, .. } => match end {
-            TaskUpdate::Done(words) => (Tone::Plain, words.clone()),
-            TaskUpdate::Canceled(words) => (Tone::Warn, words.clone()),
-            TaskUpdate::Failed(fault) => (Tone::Bad, fault.text.clone()),
-            TaskUpdate::Progress { .. } => (Tone::Plain, String::new()),
-        },
+        TaskState::Over { end: TaskUpdate::Done(words), .. } => (done_tone(words), words.clone()),
+        TaskState::Over { end: TaskUpdate::Canceled(words), .. } => (Tone::Warn, words.clone()),
+        TaskState::Over { end: TaskUpdate::Failed(fault), .. } => (Tone::Bad, fault.text.clone()),
+        TaskState::Running { .. } | TaskState::Over { end: TaskUpdate::Progress { .. }, .. } => (Tone::Plain, String::new()),
     }
+}
+
+/// What was found has to be looked at.
+fn done_tone(words: &str) -> Tone {
+    if parts(words).1.is_empty() { Tone::Good } else { Tone::Warn }
 }
 
 fn cells(model: &Model, task: &Task) -> Vec<Line<'static>> {
@@ -143,28 +195,27 @@ fn cells(model: &Model, task: &Task) -> Vec<Line<'static>> {
         }
         TaskState::Over { end, at } => {
             let (word, tone) = match end {
-                TaskUpdate::Done(_) => ("✔ done", Tone::Good),
+                TaskUpdate::Done(words) if done_tone(words) == Tone::Good => ("✔ done", Tone::Good),
+                TaskUpdate::Done(_) => ("⚠ done", Tone::Warn),
                 TaskUpdate::Canceled(_) => ("○ canceled", Tone::Warn),
                 TaskUpdate::Failed(_) | TaskUpdate::Progress { .. } => ("✖ failed", Tone::Bad),
             };
             (word, tone, String::new(), short(at.duration_since(task.started_at)))
         }
     };
-    let (result_tone, result) = result(task);
-    vec![
-        Line::raw(task.env.to_uppercase()),
-        Line::raw(task.what.clone()),
-        Line::styled(word, theme.style(tone)),
-        Line::raw(bar),
-        Line::raw(took),
-        Line::styled(result, theme.style(result_tone)),
-    ]
+    let (end_tone, end) = result(task);
+    let last =
+        if bar.is_empty() { Line::styled(shown(parts(&end).0), theme.style(end_tone)) } else { Line::styled(bar, theme.style(tone)) };
+    vec![Line::raw(task.env.to_uppercase()), Line::raw(task.what.clone()), Line::styled(word, theme.style(tone)), Line::raw(took), last]
 }
 
 /// How a task ended, in words.
 pub(crate) fn ended(what: &str, end: &TaskUpdate) -> (Tone, String) {
     match end {
-        TaskUpdate::Done(words) => (Tone::Good, format!("✔ {what}: {words}")),
+        TaskUpdate::Done(words) => match (parts(words).0, done_tone(words)) {
+            (first, Tone::Good) => (Tone::Good, format!("✔ {what}: {first}")),
+            (first, tone) => (tone, format!("⚠ {what}: {first}; 8 and Enter list them")),
+        },
         TaskUpdate::Canceled(words) => (Tone::Warn, format!("{what}: stopped, {words}")),
         TaskUpdate::Failed(fault) => (Tone::Bad, format!("✖ {what}: {}", fault.text)),
         TaskUpdate::Progress { .. } => (Tone::Plain, what.to_owned()),

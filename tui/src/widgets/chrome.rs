@@ -150,7 +150,8 @@ fn crumbs(model: &Model, frame: &mut Frame<'_>, area: Rect) {
             spans.push(Span::styled(CRUMB, theme.style(Tone::Dim)));
         }
     }
-    let filter = views::of(model.route()).filter(model).filter(|filter| filter.open || filter.is_on());
+    let view = views::of(model.route());
+    let filter = view.filter(model).filter(|filter| !view.draws_filter() && (filter.open || filter.is_on()));
     if let Some(filter) = filter {
         spans.push(Span::styled(format!("{CRUMB}/"), theme.style(Tone::Accent)));
         spans.push(Span::raw(filter.text().to_owned()));
@@ -198,7 +199,9 @@ fn keys(model: &Model, room: usize) -> Line<'static> {
     let own = views::of(model.route()).bindings();
     let filterable = views::of(model.route()).filter(model).is_some();
     let shown = |binding: &&Binding| binding.footer && (filterable || binding.command != crate::keymap::Command::Filter);
-    let entries = own.iter().filter(shown).chain(GLOBAL.iter().filter(shown));
+    // A command that the view has a row of its own for is shown once, in the view's words.
+    let general = GLOBAL.iter().filter(|binding| !own.iter().any(|own| own.command == binding.command));
+    let entries = own.iter().filter(shown).chain(general.filter(shown));
     let mut entries: Vec<(String, &'static str)> =
         entries.filter_map(|binding| Some((binding.keys.first()?.to_string(), binding.words))).collect();
     let help = entries.pop();

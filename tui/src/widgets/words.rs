@@ -40,6 +40,19 @@ pub(crate) fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
+/// A number with its thousands apart: `4,512`.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// `text` in at most `width` columns, with `…` where something is left out.
 pub(crate) fn clip(text: &str, width: usize) -> String {
     if text.width() <= width {
@@ -59,6 +72,39 @@ pub(crate) fn clip(text: &str, width: usize) -> String {
         out.push('…');
     }
     out
+}
+
+/// `text` in at most `lines` lines of `width` columns, cut at spaces where there are any near the
+/// end, with `…` where something is left out.
+pub(crate) fn wrap(text: &str, width: usize, lines: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut rest = text;
+    let mut out = Vec::new();
+    while out.len() < lines && (out.is_empty() || !rest.is_empty()) {
+        if out.len() + 1 == lines {
+            out.push(clip(rest, width));
+            break;
+        }
+        let part = fitting(rest, width);
+        rest = rest.get(part.len()..).unwrap_or_default().trim_start();
+        out.push(part.to_owned());
+    }
+    out
+}
+
+/// The beginning of `text` that fits; at least one character, so that wrapping comes to an end.
+fn fitting(text: &str, width: usize) -> &str {
+    let mut used = 0;
+    let end = text.char_indices().find(|(place, c)| {
+        used += c.width().unwrap_or(0);
+        used > width && *place > 0
+    });
+    let Some((end, _)) = end else { return text };
+    let whole = text.get(..end).unwrap_or(text);
+    match whole.rfind(' ') {
+        Some(space) if space >= end / 2 => whole.get(..space).unwrap_or(whole),
+        _ => whole,
+    }
 }
 
 /// An image without its registry and path: `payments-api:1.9.0`, and only the beginning of a digest.
@@ -102,6 +148,20 @@ mod tests {
         assert_eq!(clip("payments", 5), "paym…");
         assert_eq!(clip("決済決済", 5), "決済…");
         assert_eq!(clip("ab", 0), "");
+    }
+
+    #[test]
+    fn thousands_are_apart() {
+        assert_eq!([0, 999, 4512, 1_234_567].map(thousands), ["0", "999", "4,512", "1,234,567"]);
+    }
+
+    #[test]
+    fn text_is_wrapped_at_spaces() {
+        assert_eq!(wrap("no answer from it", 10, 3), ["no answer", "from it"]);
+        assert_eq!(wrap("abcdefghijkl", 5, 2), ["abcde", "fghi…"]);
+        assert_eq!(wrap("決済決済", 1, 9), ["決", "済", "決", "済"]);
+        assert_eq!(wrap("", 5, 2), [""]);
+        assert!(wrap("abc", 5, 0).is_empty());
     }
 
     #[test]
