@@ -25,7 +25,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(2);
 /// The clusters of all environments, at work.
 pub(crate) struct Clusters {
     data: DataDir,
-    clusters: Vec<(&'static str, Cluster, Server)>,
+    running: Vec<(&'static str, Cluster, Server)>,
     working: TaskTracker,
     stop: CancellationToken,
 }
@@ -34,7 +34,7 @@ impl Clusters {
     /// Starts a cluster for each environment. `life` makes new versions begin by themselves.
     pub(crate) async fn start(data: &DataDir, clock: &Arc<dyn Clock>, random: &dyn Random, life: bool) -> Result<Self, LocalError> {
         let (working, stop) = (TaskTracker::new(), CancellationToken::new());
-        let mut clusters = Vec::new();
+        let mut running = Vec::new();
         let mut contexts = Vec::new();
         for env in ENVIRONMENTS {
             let cluster = opened(data, env, clock)?;
@@ -44,18 +44,18 @@ impl Clusters {
             contexts.push((env.to_owned(), server.url(), token));
             working.spawn(demo::run(cluster.clone(), demo::metrics(), life, stop.clone()));
             working.spawn(saving(data.clone(), env, cluster.clone(), stop.clone()));
-            clusters.push((env, cluster, server));
+            running.push((env, cluster, server));
         }
         write_whole(data.root(), KUBECONFIG, kubeconfig(&contexts).as_bytes())?;
         working.close();
-        Ok(Self { data: data.clone(), clusters, working, stop })
+        Ok(Self { data: data.clone(), running, working, stop })
     }
 
     /// Ends, and writes down what is in each cluster.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.working.wait().await;
-        for (env, cluster, server) in self.clusters {
+        for (env, cluster, server) in self.running {
             save(&self.data, env, &cluster);
             server.stop().await;
         }

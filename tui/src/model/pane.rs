@@ -95,6 +95,11 @@ impl<T> Pane<T> {
         true
     }
 
+    /// Whether an answer is waited for.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
     /// Since when that is known.
     pub(crate) fn at(&self) -> Option<Timestamp> {
         self.at
