@@ -167,8 +167,8 @@ async fn of_two_operators_at_once_one_decides() {
     let lost = results.0.err().or(results.1.err()).expect("one lost");
     assert!(matches!(lost, ResolveError::Change(ChangeError::Refused(Refusal::Status { .. }))), "{lost:?}");
     assert_eq!(world.payment(&id).await.version, version + 1);
-    let resolved = kinds(&world, &id).await.into_iter().filter(|kind| *kind == EventKind::Resolved).count();
-    assert_eq!(resolved, 1);
+    let told = kinds(&world, &id).await.into_iter().filter(|kind| *kind == EventKind::Resolved).count();
+    assert_eq!(told, 1);
 }
 
 #[tokio::test]
@@ -184,8 +184,8 @@ async fn a_late_worker_and_an_operator_do_not_write_over_each_other() {
     resolve(&world, &id, &not_charged(false), "again").await.expect("its lease has ended");
     let charge = Charge { id: "ch_late".to_owned(), card: None, at: world.now() };
     for late in [lost, asking] {
-        let change = change(&world, &late, Command::Approved(charge.clone()));
-        assert_eq!(world.ports.store.commit(&change).await.expect("works"), Committed::Stale);
+        let outdated = change(&world, &late, Command::Approved(charge.clone()));
+        assert_eq!(world.ports.store.commit(&outdated).await.expect("works"), Committed::Stale);
     }
     world.drain().await;
     assert_eq!(world.payment(&id).await.status, Status::Failed);

@@ -85,11 +85,10 @@ impl Failure {
             (Cause::Answer { code: 429, .. }, _) => ErrorKind::Throttled,
             // A gateway's 502 and 504, and a 500 of a store that did not answer in time, leave open
             // whether the write reached the store; 503 is said before it is tried.
-            (Cause::Answer { code: 503, .. } | Cause::Connect(_), _) => ErrorKind::Unavailable,
-            (Cause::Answer { code: 500.., .. } | Cause::TimedOut(_) | Cause::Lost(_), true) => ErrorKind::Ambiguous,
-            (Cause::Answer { code: 500.., .. } | Cause::TimedOut(_) | Cause::Lost(_), false) => ErrorKind::Unavailable,
+            (Cause::Answer { code: 503, .. } | Cause::Connect(_), _)
+            | (Cause::Answer { code: 500.., .. } | Cause::TimedOut(_) | Cause::Lost(_), false) => ErrorKind::Unavailable,
+            (Cause::Answer { code: 500.., .. } | Cause::TimedOut(_) | Cause::Lost(_) | Cause::Unreadable(_), true) => ErrorKind::Ambiguous,
             (Cause::Answer { .. }, _) => ErrorKind::Permanent,
-            (Cause::Unreadable(_), true) => ErrorKind::Ambiguous,
             (Cause::Unreadable(_), false) => ErrorKind::Corrupt,
         }
     }

@@ -41,7 +41,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             call: Duration::from_secs(10),
-            watch: Duration::from_secs(60),
+            watch: Duration::from_mins(1),
             watch_grace: Duration::from_secs(5),
             gather: Duration::from_millis(200),
             backoff_min: Duration::from_millis(800),

@@ -58,11 +58,11 @@ mod tests {
     use crate::wire;
 
     fn rollout(paused: bool, reasons: &[&str], analysis: &str) -> Rollout {
-        let pauses: Vec<_> = reasons.iter().map(|reason| json!({"reason": reason})).collect();
+        let conditions: Vec<_> = reasons.iter().map(|reason| json!({"reason": reason})).collect();
         wire::rollout(&json!({
             "metadata": {"name": "a", "namespace": "n"},
             "spec": {"paused": paused},
-            "status": {"pauseConditions": pauses, "controllerPause": !reasons.is_empty(),
+            "status": {"pauseConditions": conditions, "controllerPause": !reasons.is_empty(),
                 "canary": {"currentStepAnalysisRunStatus": {"name": "r", "status": analysis}}}
         }))
     }

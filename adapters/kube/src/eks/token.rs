@@ -17,7 +17,7 @@ use tower::BoxError;
 /// Tokens are good for 15 minutes; they are renewed well before.
 const RENEW_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// How long STS takes the request itself, as EKS asks for.
-const EXPIRES_IN: Duration = Duration::from_secs(60);
+const EXPIRES_IN: Duration = Duration::from_mins(1);
 /// The header that binds a token to one cluster.
 const CLUSTER_HEADER: &str = "x-k8s-aws-id";
 

@@ -15,7 +15,7 @@ pub(super) type Damage = RefCell<Vec<String>>;
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
     at: &'static str,
-    fields: Option<&'a Map<String, Value>>,
+    members: Option<&'a Map<String, Value>>,
     damage: &'a Damage,
 }
 
@@ -30,7 +30,7 @@ impl<'a> Fields<'a> {
 
     /// Whether the object itself is there.
     pub(super) fn is_there(self) -> bool {
-        self.fields.is_some()
+        self.members.is_some()
     }
 
     /// Whether `key` is there and not null.
@@ -40,12 +40,12 @@ impl<'a> Fields<'a> {
 
     /// The name of its first field.
     pub(super) fn first_key(self) -> Option<&'a str> {
-        self.fields?.keys().next().map(String::as_str)
+        self.members?.keys().next().map(String::as_str)
     }
 
     /// Any value; `None` when absent or null.
     pub(super) fn value(self, key: &str) -> Option<&'a Value> {
-        self.fields?.get(key).filter(|value| !value.is_null())
+        self.members?.get(key).filter(|value| !value.is_null())
     }
 
     fn wrong(self, key: &str) {
@@ -140,12 +140,12 @@ pub(super) struct Meta<'a> {
 impl<'a> Meta<'a> {
     pub(super) fn of(object: Fields<'a>) -> Self {
         let fields = object.under("metadata");
-        Self { fields, labels: fields.under("labels"), annotations: fields.under("annotations") }
+        Self { fields, labels: fields.under("labels"), annotations: members: fields.under("annotations") }
     }
 
     /// The name; an object without one is shown all the same.
     pub(super) fn name(&self) -> String {
-        let name = self.fields.text("name");
+        let name = self.members.text("name");
         if name.is_empty() { "(unnamed)".to_owned() } else { name.to_owned() }
     }
 

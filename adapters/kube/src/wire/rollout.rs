@@ -239,17 +239,17 @@ mod tests {
 
     #[test]
     fn a_short_pause_may_be_written_in_many_ways() {
-        let read = |duration: Value| step_of(json!({"pause": {"duration": duration}}));
+        let read = |duration: Value| step_of(&json!({"pause": {"duration": duration}}));
         let for_seconds = |seconds| Step::Pause(PauseLength::For(SignedDuration::from_secs(seconds)));
         assert_eq!(read(json!(30)), for_seconds(30));
         assert_eq!(read(json!("30")), for_seconds(30));
         assert_eq!(read(json!("1h")), for_seconds(3600));
         assert_eq!(read(Value::Null), Step::Pause(PauseLength::UntilPromoted));
-        assert_eq!(step_of(json!({"pause": null})), Step::Pause(PauseLength::UntilPromoted));
+        assert_eq!(step_of(&json!({"pause": null})), Step::Pause(PauseLength::UntilPromoted));
         assert_eq!(read(json!("soon")).to_string(), "pause of unreadable length");
     }
 
-    fn step_of(step: Value) -> Step {
+    fn step_of(step: &Value) -> Step {
         rollout(&json!({"spec": {"strategy": {"canary": {"steps": [step]}}}})).steps()[0].clone()
     }
 
