@@ -140,7 +140,7 @@ pub(super) struct Meta<'a> {
 impl<'a> Meta<'a> {
     pub(super) fn of(object: Fields<'a>) -> Self {
         let fields = object.under("metadata");
-        Self { fields, labels: fields.under("labels"), annotations: members: fields.under("annotations") }
+        Self { fields, labels: fields.under("labels"), annotations: fields.under("annotations") }
     }
 
     /// The name; an object without one is shown all the same.
