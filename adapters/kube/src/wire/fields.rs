@@ -25,7 +25,7 @@ impl<'a> Fields<'a> {
         if !value.is_object() && !value.is_null() {
             damage.borrow_mut().push(at.to_owned());
         }
-        Self { at, fields: value.as_object(), damage }
+        Self { at, members: value.as_object(), damage }
     }
 
     /// Whether the object itself is there.
@@ -145,7 +145,7 @@ impl<'a> Meta<'a> {
 
     /// The name; an object without one is shown all the same.
     pub(super) fn name(&self) -> String {
-        let name = self.members.text("name");
+        let name = self.fields.text("name");
         if name.is_empty() { "(unnamed)".to_owned() } else { name.to_owned() }
     }
 
