@@ -134,8 +134,8 @@ impl Settings {
 
     /// The environments that were named; when nobody named any, all that there are.
     pub(crate) fn all_targets(&self) -> CliResult<Vec<EnvTarget>> {
-        let named = matches!(&self.envs, Ok(Sourced { origin: Origin::Flag(_) | Origin::Variable(_), .. }));
-        if named {
+        let chosen = matches!(&self.envs, Ok(Sourced { origin: Origin::Flag(_) | Origin::Variable(_), .. }));
+        if chosen {
             return self.targets();
         }
         let declared = self.declared();

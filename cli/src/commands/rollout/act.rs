@@ -89,6 +89,7 @@ fn image(text: &str) -> Result<ImageChange, String> {
 
 /// What an action came to.
 #[derive(Clone, Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the name that scripts read")]
 struct Outcome {
     /// `promote`, `abort`, …
     action: &'static str,

@@ -51,24 +51,24 @@ async fn view(env: &str, rollouts: &dyn Rollouts, rollout: &Rollout, depth: Dept
 
 /// Prints the rollout whenever it changed, until it is what is waited for.
 async fn follow(context: &Context, args: &GetArgs, env: &str, rollouts: &dyn Rollouts, rollout: &Rollout, depth: Depth) -> CliResult<Exit> {
-    let (changes, mut changed) = tokio::sync::watch::channel(rollout.clone());
+    let (tell, mut heard) = tokio::sync::watch::channel(rollout.clone());
     let until = args.until;
     let watching = wait::watch(
         context,
         rollouts,
         &rollout.key,
-        |rollout| drop(changes.send(rollout.clone())),
+        |rollout| drop(tell.send(rollout.clone())),
         move |rollout| until.and_then(|until| wait::reached(rollout.phase().0, until)),
     );
     let printing = async {
         loop {
-            let rollout = changed.borrow_and_update().clone();
+            let rollout = heard.borrow_and_update().clone();
             let view = view(env, rollouts, &rollout, depth).await?;
             let value = serde_json::to_value(&view).unwrap_or_default();
             let rule = "─".repeat(40);
             let look = Look { now: Context::now(), ..context.printer.look.clone() };
             context.printer.stream(&value, &format!("{}{rule}\n", view.human(&look)))?;
-            if changed.changed().await.is_err() {
+            if heard.changed().await.is_err() {
                 return Ok(());
             }
         }
