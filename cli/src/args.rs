@@ -18,6 +18,7 @@ payops operates a payments platform.
 
   payops                             open the screen, at a terminal
   payops demo                        run the whole platform here, with traffic, and look at it
+  payops demo --headless             the same without a terminal
   payops payment search QUERY        find payments
   payops dlq list                    what died, and why
 
