@@ -11,6 +11,7 @@ use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternate
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Size;
 
 use crate::model::Model;
 use crate::views::view;
@@ -42,23 +43,23 @@ impl Screen {
         Ok(())
     }
 
-    /// Gives the terminal back and stops this process and its group, as the shell's Ctrl-Z does;
-    /// takes the terminal again when somebody lets it go on.
+    /// Gives the terminal back and stops this process and its group, as the shell's Ctrl-Z does.
+    /// [`Screen::resume`] takes it again once somebody lets the process go on.
     pub(crate) fn suspend(&mut self) -> io::Result<()> {
         leave();
         // The whole group: whoever started us in the foreground has to stop with us.
         rustix::process::kill_current_process_group(rustix::process::Signal::STOP)?;
-        self.resume()
+        Ok(())
     }
 
-    /// Takes the terminal again after a stop, and forgets what was drawn.
-    pub(crate) fn resume(&mut self) -> io::Result<()> {
+    /// Takes the terminal again after a stop, and forgets what was drawn; its size now.
+    pub(crate) fn resume(&mut self) -> io::Result<Size> {
         enter()?;
         execute!(stdout(), Clear(ClearType::All))?;
         // A new one knows nothing of what was drawn. Clearing the old one would ask the terminal
         // where its cursor is, and the answer would be taken for keys.
         self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
-        Ok(())
+        self.terminal.size()
     }
 }
 

@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use payops_core::Timestamp;
-use payops_core::domain::rollout::Plan;
 use payops_core::port::Clock;
 use ratatui::layout::Size;
 
@@ -21,7 +20,7 @@ pub use env::{Cluster, RolloutId};
 pub(crate) use env::{ClusterState, EnvState, Feed};
 pub(crate) use filter::{Filter, matching, ranked};
 pub(crate) use marks::Marks;
-pub(crate) use overlay::{Choice, Confirm, Field, Notice, Overlay, Prompt, PromptFor, Task, TaskState};
+pub(crate) use overlay::{Choice, Confirm, Field, Notice, Overlay, Prompt, PromptFor, Task, TaskState, Write};
 pub(crate) use pane::{Look, Pane, after};
 pub(crate) use route::Route;
 pub use route::Tab;
@@ -65,7 +64,9 @@ pub struct Model {
     pub(crate) tasks: Vec<Task>,
     pub(crate) marks: Marks,
     /// Writes that were sent and not answered, by their numbers.
-    pub(crate) writes: BTreeMap<u64, (RolloutId, Plan)>,
+    pub(crate) writes: BTreeMap<u64, Write>,
+    /// Whether the user was told of them when leaving.
+    pub(crate) leaving: bool,
     requests: u64,
 
     pub(crate) overview: views::overview::State,
@@ -101,6 +102,7 @@ impl Model {
             tasks: Vec::new(),
             marks: Marks::default(),
             writes: BTreeMap::new(),
+            leaving: false,
             requests: 0,
             overview: views::overview::State::default(),
             rollouts: views::rollouts::State::default(),
@@ -114,7 +116,7 @@ impl Model {
             audit: views::audit::State::default(),
             task_list: views::tasks::State::default(),
         };
-        let effects = crate::update::start(&mut model);
+        let effects = crate::update::settled(&mut model);
         (model, effects)
     }
 

@@ -1,9 +1,10 @@
 //! What lies over the views: palette, help, questions, notices; and background tasks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use payops_core::Timestamp;
-use payops_core::domain::rollout::{Plan, Refusal};
+use payops_core::domain::rollout::{Plan, Refusal, Rollout};
 use tui_input::Input;
 
 use super::RolloutId;
@@ -93,6 +94,8 @@ pub(crate) struct Confirm {
     pub(crate) id: RolloutId,
     /// The plan.
     pub(crate) plan: Plan,
+    /// The rollout that it was made on.
+    pub(crate) seen: Arc<Rollout>,
     /// When the state was seen that it is bound to.
     pub(crate) seen_at: Timestamp,
     /// Whether a name and a reason must be typed.
@@ -105,6 +108,17 @@ pub(crate) struct Confirm {
     pub(crate) field: Field,
     /// What is wrong with what was typed.
     pub(crate) problem: Option<String>,
+}
+
+/// A plan that was sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Write {
+    /// Of which rollout.
+    pub(crate) id: RolloutId,
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// The rollout that it was made on.
+    pub(crate) seen: Arc<Rollout>,
 }
 
 /// Something said in the last line for a few seconds.

@@ -3,17 +3,19 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::future::try_join_all;
 use payops_core::domain::audit::AuditEntry;
 use payops_core::domain::rollout::{Action, Plan, Related, Rollout};
-use payops_core::port::{Clock, Depth, ErrorKind, Executed, PortError, PortResult, QueueStats, Rollouts};
+use payops_core::port::{Clock, Depth, ErrorKind, Executed, PortError, PortResult, QueueStats, Rollouts, Watched};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{stores, tasks};
+use super::{limits, stores, tasks};
 use crate::effect::{Ask, Effect};
 use crate::environments::{Environments, Opened};
 use crate::fault::Fault;
@@ -22,6 +24,11 @@ use crate::msg::{Answer, Msg, OpenedInfo, TaskUpdate};
 
 /// Environments that were opened, by name.
 type Known = Arc<Mutex<HashMap<String, Opened>>>;
+
+/// How long an action that was sent is waited for when the screen is left.
+const FINISH: Duration = Duration::from_secs(10);
+/// After how long a watch that came to an end is begun again.
+const REWATCH: Duration = Duration::from_secs(10);
 
 /// What the runtime itself must do: it concerns the terminal or the loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +48,8 @@ pub(crate) struct Doing {
     known: Known,
     to: mpsc::Sender<Msg>,
     running: JoinSet<()>,
+    /// Actions that were sent: these are not dropped when the screen is left.
+    writes: JoinSet<()>,
     related: Option<CancellationToken>,
     tasks: HashMap<u64, CancellationToken>,
 }
@@ -48,7 +57,8 @@ pub(crate) struct Doing {
 impl Doing {
     /// Answers go to `to`.
     pub(crate) fn new(environments: Arc<dyn Environments>, clock: Arc<dyn Clock>, to: mpsc::Sender<Msg>) -> Self {
-        Self { environments, clock, known: Known::default(), to, running: JoinSet::new(), related: None, tasks: HashMap::new() }
+        let (running, writes) = (JoinSet::new(), JoinSet::new());
+        Self { environments, clock, known: Known::default(), to, running, writes, related: None, tasks: HashMap::new() }
     }
 
     /// Begins everything; what the loop itself must do is returned.
@@ -58,13 +68,20 @@ impl Doing {
 
     /// Collects tasks that ended; one that panicked makes us panic, with the terminal given back.
     pub(crate) fn reap(&mut self) {
-        while let Some(ended) = self.running.try_join_next() {
+        while let Some(ended) = self.running.try_join_next().or_else(|| self.writes.try_join_next()) {
             if let Err(error) = ended
                 && error.is_panic()
             {
                 std::panic::resume_unwind(error.into_panic());
             }
         }
+    }
+
+    /// Waits for actions that were sent: half of one is worse than none.
+    pub(crate) async fn finish(&mut self) {
+        // Nobody reads the answers any more.
+        let all = async { while self.writes.join_next().await.is_some() {} };
+        let _ = timeout(FINISH, all).await;
     }
 
     fn one(&mut self, effect: Effect) -> Option<Own> {
@@ -105,11 +122,16 @@ impl Doing {
     fn ask(&mut self, request: u64, env: String, ask: Ask) {
         let (known, to, environments, clock) =
             (Arc::clone(&self.known), self.to.clone(), Arc::clone(&self.environments), Arc::clone(&self.clock));
-        self.running.spawn(async move {
-            let answer = match ask {
-                Ask::Open => Answer::Opened(open(&*environments, &known, &env).await.map_err(Fault::from)),
-                ask => answer(opened(&known, &env), ask, &env, &*clock).await,
+        let set = if matches!(ask, Ask::Execute { .. }) { &mut self.writes } else { &mut self.running };
+        set.spawn(async move {
+            let (limit, late) = (limits::of(&ask), limits::late(&ask));
+            let work = async {
+                match ask {
+                    Ask::Open => Answer::Opened(open(&*environments, &known, &env).await.map_err(Fault::from)),
+                    ask => answer(opened(&known, &env), ask, &env, &*clock).await,
+                }
             };
+            let answer = timeout(limit, work).await.unwrap_or(late);
             let _ = to.send(Msg::Answer { request, env, answer: Box::new(answer) }).await;
         });
     }
@@ -118,11 +140,19 @@ impl Doing {
         let Ok(rollouts) = opened(&self.known, &env).and_then(|opened| find(&opened, &cluster)) else { return };
         let to = self.to.clone();
         self.running.spawn(async move {
-            let mut watch = rollouts.watch();
-            while let Some(told) = watch.next().await {
-                if to.send(Msg::Watch { env: env.clone(), cluster: cluster.clone(), told }).await.is_err() {
-                    break;
+            loop {
+                let mut watch = rollouts.watch();
+                while let Some(told) = watch.next().await {
+                    if to.send(Msg::Watch { env: env.clone(), cluster: cluster.clone(), told }).await.is_err() {
+                        return;
+                    }
                 }
+                // It should have no end. Until it is begun again, what is shown may be old.
+                let told = Watched::Cut { why: "the watch came to an end".to_owned(), retry_in: REWATCH };
+                if to.send(Msg::Watch { env: env.clone(), cluster: cluster.clone(), told }).await.is_err() {
+                    return;
+                }
+                sleep(REWATCH).await;
             }
         });
     }
@@ -242,8 +272,15 @@ async fn execute(
     clock: &dyn Clock,
 ) -> PortResult<Executed> {
     let rollouts = find(opened, cluster)?;
-    opened.audit.append(&entry(opened, env, cluster, plan, reason, clock.now())).await?;
-    rollouts.execute(plan).await
+    let entry = entry(opened, env, cluster, plan, reason, clock.now());
+    limits::within(limits::RECORD, ErrorKind::Unavailable, opened.audit.append(&entry)).await.map_err(unrecorded)?;
+    limits::within(limits::EXECUTE, ErrorKind::Ambiguous, rollouts.execute(plan)).await
+}
+
+/// Whatever became of the record, the cluster was not asked: surely nothing was done.
+fn unrecorded(error: PortError) -> PortError {
+    let kind = if error.kind == ErrorKind::Ambiguous { ErrorKind::Unavailable } else { error.kind };
+    PortError::because(kind, "the audit did not take it, so the cluster was not asked", error)
 }
 
 async fn queues(opened: &Opened) -> PortResult<Vec<QueueStats>> {

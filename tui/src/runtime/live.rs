@@ -1,12 +1,13 @@
 //! The loop on a real terminal: keys, signals, frames.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 
 use crossterm::event::{Event, EventStream};
 use futures::StreamExt as _;
 use futures::future::OptionFuture;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::doing::{Doing, Own};
@@ -15,10 +16,14 @@ use crate::environments::Environments;
 use crate::model::{Model, Options};
 use crate::msg::Msg;
 use crate::terminal::{self, Screen};
+use crate::update::update;
 
 /// Why the screen ended before it was told to.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// Input or output is a pipe or a file.
+    #[error("the screen needs a terminal for its input and output; commands work without one: payops help")]
+    NoTerminal,
     /// The terminal could not be used.
     #[error("the terminal could not be used: is this one? commands work without: payops help")]
     Terminal(#[from] io::Error),
@@ -58,20 +63,38 @@ impl Signals {
 
 /// Opens the terminal and runs until the user quits or the process is asked to end.
 pub async fn run(environments: Arc<dyn Environments>, options: Options) -> Result<(), RunError> {
+    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        return Err(RunError::NoTerminal);
+    }
     let mut signals = Signals::new()?;
     let mut screen = Screen::open()?;
     let size = screen.terminal.size()?;
     let (mut model, effects) = Model::new(environments.list(), &options, size.width, size.height);
     // The first frame comes before the first question.
     screen.draw(&model)?;
-    let (to, mut from) = channel();
+    let (to, from) = channel();
     let mut doing = Doing::new(environments, Arc::clone(&options.clock), to);
     doing.all(effects);
+    let ended = turn(&mut model, &options, &mut screen, &mut doing, (&mut signals, from)).await;
+    // The user has the terminal back before an action that was sent is waited for.
+    drop(screen);
+    doing.finish().await;
+    ended
+}
+
+/// The loop itself.
+async fn turn(
+    model: &mut Model,
+    options: &Options,
+    screen: &mut Screen,
+    doing: &mut Doing,
+    (signals, mut from): (&mut Signals, Receiver<Msg>),
+) -> Result<(), RunError> {
     let mut events = EventStream::new();
-    let (mut drawn_at, mut dirty) = (Instant::now(), false);
+    let (mut drawn_at, mut dirty, mut stopped) = (Instant::now(), false, false);
     loop {
         doing.reap();
-        let wake: OptionFuture<_> = until_wake(&model, options.clock.now()).map(sleep).into();
+        let wake: OptionFuture<_> = until_wake(model, options.clock.now()).map(sleep).into();
         let msg = tokio::select! {
             msg = signals.next() => msg,
             event = events.next() => match event {
@@ -85,28 +108,36 @@ pub async fn run(environments: Arc<dyn Environments>, options: Options) -> Resul
             },
             Some(msg) = from.recv() => msg,
             Some(()) = wake => Msg::Tick(options.clock.now()),
-            () = sleep_until(drawn_at + FRAME), if dirty => {
-                screen.draw(&model)?;
+            () = sleep_until(drawn_at + FRAME), if dirty && !stopped => {
+                screen.draw(model)?;
                 (drawn_at, dirty) = (Instant::now(), false);
                 continue;
             }
         };
         let resumed = matches!(msg, Msg::Resumed);
-        let effects = batch(&mut model, &*options.clock, msg, &mut from);
+        let mut effects = batch(model, &*options.clock, msg, &mut from);
         if resumed {
-            screen.resume()?;
+            // The window may have another size than before the stop.
+            let size = screen.resume()?;
+            effects.extend(update(model, Msg::Resize(size.width, size.height)));
+            stopped = false;
         }
         for own in doing.all(effects) {
             match own {
                 Own::Quit => return Ok(()),
                 Own::Copy(text) => terminal::copy(&text)?,
-                Own::Suspend => screen.suspend()?,
+                // The terminal is taken again when we are let go on ([`Msg::Resumed`]), and left
+                // alone until then: a stop may come a moment after it was asked for.
+                Own::Suspend => {
+                    screen.suspend()?;
+                    stopped = true;
+                }
             }
         }
         // A lone change is drawn at once; a stream of them at most once a frame.
         dirty = true;
-        if drawn_at.elapsed() >= FRAME {
-            screen.draw(&model)?;
+        if !stopped && drawn_at.elapsed() >= FRAME {
+            screen.draw(model)?;
             (drawn_at, dirty) = (Instant::now(), false);
         }
     }

@@ -1,6 +1,7 @@
 //! The loop: messages in, effects out, a frame when something changed.
 
 mod doing;
+mod limits;
 mod live;
 mod stores;
 mod tasks;
@@ -17,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::effect::Effect;
 use crate::model::Model;
 use crate::msg::Msg;
-use crate::update::update;
+use crate::update::{settled, told, update};
 
 /// Messages that may wait; who sends more waits.
 const QUEUE: usize = 1024;
@@ -43,10 +44,23 @@ pub(crate) fn until_wake(model: &Model, now: Timestamp) -> Option<Duration> {
 pub(crate) fn batch(model: &mut Model, clock: &dyn Clock, first: Msg, rest: &mut mpsc::Receiver<Msg>) -> Vec<Effect> {
     // What is measured from now on is measured from now, not from the last tick.
     let mut effects = update(model, Msg::Tick(clock.now()));
-    effects.extend(update(model, first));
-    for _ in 0..BATCH {
-        let Ok(msg) = rest.try_recv() else { break };
-        effects.extend(update(model, msg));
+    let waiting = std::iter::from_fn(|| rest.try_recv().ok()).take(BATCH);
+    let mut unsettled = false;
+    for msg in std::iter::once(first).chain(waiting) {
+        match msg {
+            // Rows are made anew once for many of these: a cluster may tell thousands at a time.
+            Msg::Watch { env, cluster, told: news } => {
+                told(model, &env, &cluster, news);
+                unsettled = true;
+            }
+            msg => {
+                effects.extend(update(model, msg));
+                unsettled = false;
+            }
+        }
+    }
+    if unsettled {
+        effects.extend(settled(model));
     }
     effects
 }

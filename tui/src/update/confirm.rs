@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use payops_core::domain::pan::contains_card_number;
 
 use crate::effect::{Ask, Effect};
-use crate::model::{Confirm, Field, Model, Notice, Overlay};
+use crate::model::{Confirm, Field, Model, Notice, Overlay, Write};
 use crate::theme::Tone;
 use crate::widgets::edit;
 
@@ -64,10 +64,11 @@ fn problem(confirm: &Confirm) -> Option<(Field, String)> {
 fn go(model: &mut Model) -> Vec<Effect> {
     let Some(Overlay::Confirm(confirm)) = model.overlay.take() else { return Vec::new() };
     let request = model.next_request();
-    let Confirm { id, plan, reason, .. } = *confirm;
+    let Confirm { id, plan, seen, reason, .. } = *confirm;
     let words = format!("{} {} in {}: sent…", plan.action.as_str(), plan.key, id.env.to_uppercase());
     model.say(Notice::new(Tone::Plain, words, model.now));
-    model.writes.insert(request, (id.clone(), plan.clone()));
+    model.writes.insert(request, Write { id: id.clone(), plan: plan.clone(), seen });
+    model.leaving = false;
     let reason = Some(reason.value().trim().to_owned()).filter(|reason| !reason.is_empty());
     let ask = Ask::Execute { cluster: id.cluster, plan: Box::new(plan), reason };
     vec![Effect::Ask { request, env: id.env, ask: Box::new(ask) }]

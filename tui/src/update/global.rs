@@ -18,7 +18,7 @@ const HISTORY_MAX: usize = 100;
 pub(crate) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
     let view = views::of(model.route());
     match command {
-        Command::Quit => return vec![Effect::Quit],
+        Command::Quit => return quit(model),
         Command::Suspend => return vec![Effect::Suspend],
         Command::Back => back(model),
         Command::Up => move_by(model, -1),
@@ -61,6 +61,17 @@ pub(crate) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         | Command::Copy
         | Command::Why => return view.act(model, command),
     }
+    Vec::new()
+}
+
+/// Leaves; but says first that an action is still without an answer.
+fn quit(model: &mut Model) -> Vec<Effect> {
+    if model.writes.is_empty() || model.leaving {
+        return vec![Effect::Quit];
+    }
+    model.leaving = true;
+    let words = "an action was sent and is not answered yet: quit again to leave without its answer";
+    model.say(Notice::new(Tone::Warn, words, model.now));
     Vec::new()
 }
 

@@ -9,6 +9,8 @@ mod mouse;
 mod overlay;
 pub(crate) mod rollout;
 
+pub(crate) use fleet::told;
+
 use ratatui::layout::Rect;
 
 use crate::effect::{Ask, Effect};
@@ -50,13 +52,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Suspend => vec![Effect::Suspend],
         Msg::Resumed => Vec::new(),
     };
-    effects.extend(poll(model));
-    settle(model);
+    effects.extend(settled(model));
     effects
 }
 
-/// What to do before anything has happened.
-pub(crate) fn start(model: &mut Model) -> Vec<Effect> {
+/// Makes rows anew and finds the selection again, after changes; what is to be asked then.
+pub(crate) fn settled(model: &mut Model) -> Vec<Effect> {
     let effects = poll(model);
     settle(model);
     effects

@@ -1,5 +1,8 @@
 //! Acting on a rollout: from a key to a plan, and from its answer to words.
 
+use std::sync::Arc;
+
+use payops_core::domain::mask;
 use payops_core::domain::rollout::{Action, ImageChange, Plan, Refusal, Rollout, plan};
 use payops_core::port::Executed;
 use tui_input::Input;
@@ -8,10 +11,9 @@ use super::fleet;
 use crate::effect::Effect;
 use crate::fault::Fault;
 use crate::keymap::Verb;
-use crate::model::{Confirm, Field, Model, Notice, Overlay, Prompt, PromptFor, RolloutId, Route};
+use crate::model::{Confirm, Field, Model, Notice, Overlay, Prompt, PromptFor, RolloutId, Route, Write};
 use crate::theme::Tone;
 use crate::views;
-use crate::widgets::words::percent;
 
 /// A key that acts: shows the plan, never does it.
 pub(crate) fn act(model: &mut Model, verb: Verb) -> Vec<Effect> {
@@ -60,7 +62,7 @@ fn selected(model: &Model) -> Option<RolloutId> {
 }
 
 /// Plans, and shows the plan or why there is none.
-fn show_plan(model: &mut Model, id: RolloutId, rollout: &Rollout, action: Action) {
+fn show_plan(model: &mut Model, id: RolloutId, rollout: &Arc<Rollout>, action: Action) {
     let what = format!("{} {} in {}", action.as_str(), id.key, id.env.to_uppercase());
     let refusal = refuse(model, &id, &action);
     let related = (model.route() == &Route::Rollout(id.clone())).then(|| model.rollout.related.value()).flatten();
@@ -73,6 +75,7 @@ fn show_plan(model: &mut Model, id: RolloutId, rollout: &Rollout, action: Action
         Ok(plan) => Overlay::Confirm(Box::new(Confirm {
             id,
             plan,
+            seen: Arc::clone(rollout),
             seen_at: model.now,
             protected,
             name: Input::default(),
@@ -94,7 +97,7 @@ fn refuse(model: &Model, id: &RolloutId, action: &Action) -> Option<Refusal> {
     if !cluster.can(action) {
         return refusal(&format!("{} cannot do that", cluster.driver), &format!("{}, where that is allowed", action.kubectl(&id.key)));
     }
-    if model.writes.values().any(|(written, _)| written == id) {
+    if model.writes.values().any(|written| written.id == *id) {
         return refusal("an action on it was sent, and is not answered yet", "wait for its answer");
     }
     None
@@ -135,18 +138,18 @@ fn images(text: &str) -> Result<Vec<ImageChange>, String> {
 
 /// What came of a plan.
 pub(crate) fn executed(model: &mut Model, request: u64, env: &str, result: Result<Executed, Fault>) -> Vec<Effect> {
-    let Some((id, plan)) = model.writes.remove(&request).filter(|(id, _)| id.env == env) else { return Vec::new() };
+    let Some(Write { id, plan, seen }) = model.writes.remove(&request).filter(|write| write.id.env == env) else { return Vec::new() };
     let what = format!("{} {}", plan.action.as_str(), id.key);
     let (tone, text, now) = match result {
         Ok(Executed::Done(now)) => (Tone::Good, format!("✔ {what}: done"), Some(*now)),
         Ok(Executed::Moved(now)) => {
-            moved(model, &format!("{what}: nothing was done"), &plan, &now);
+            moved(model, &format!("{what}: nothing was done"), &plan, &seen, &now);
             fleet::learn(model, &id, *now);
             return Vec::new();
         }
         Ok(Executed::Partly { done, now }) => {
             let title = format!("{what}: {done} of {} calls were made", plan.calls.len());
-            moved(model, &title, &plan, &now);
+            moved(model, &title, &plan, &seen, &now);
             fleet::learn(model, &id, *now);
             return Vec::new();
         }
@@ -165,19 +168,20 @@ pub(crate) fn executed(model: &mut Model, request: u64, env: &str, result: Resul
 }
 
 /// Says that something moved between plan and execution, and what.
-fn moved(model: &mut Model, title: &str, plan: &Plan, now: &Rollout) {
-    let (phase, message) = now.phase();
-    let weights = now.weights();
-    let step = now.step_index.map_or_else(|| "no step".to_owned(), |index| format!("step {} of {}", index + 1, now.steps().len()));
-    let lines = vec![
-        (Tone::Warn, "It moved between the plan and its execution.".to_owned()),
-        (Tone::Plain, format!("planned on   {}", plan.now)),
-        (Tone::Strong, format!("now          {} · {step} · {} set", phase.as_str(), percent(weights.set))),
-        (Tone::Dim, format!("             {message}")),
-        (Tone::Dim, format!("resourceVersion {} → {}", plan.resource_version, now.resource_version)),
+fn moved(model: &mut Model, title: &str, plan: &Plan, seen: &Rollout, now: &Rollout) {
+    let mut lines = vec![(Tone::Warn, "It moved between the plan and its execution:".to_owned())];
+    let changes = seen.changes(now);
+    if changes.is_empty() {
+        lines.push((Tone::Plain, "  nothing that is shown here, but the object is another than the one planned on".to_owned()));
+    }
+    lines.extend(changes.into_iter().map(|change| (Tone::Strong, format!("  {}", mask::terminal(&change)))));
+    lines.extend([
         (Tone::Plain, String::new()),
-        (Tone::Dim, "Look at it, and press the key again if it is still wanted. Esc goes back.".to_owned()),
-    ];
+        (Tone::Dim, format!("planned on  {}", plan.now)),
+        (Tone::Dim, format!("version     {} → {}", plan.resource_version, now.resource_version)),
+        (Tone::Plain, String::new()),
+        (Tone::Plain, "Look at it, and press the key again if it is still wanted. Esc goes back.".to_owned()),
+    ]);
     model.overlay = Some(Overlay::Text { title: title.to_owned(), lines, top: 0 });
 }
 
