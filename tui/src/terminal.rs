@@ -45,6 +45,7 @@ impl Screen {
 
     /// Gives the terminal back and stops this process and its group, as the shell's Ctrl-Z does.
     /// [`Screen::resume`] takes it again once somebody lets the process go on.
+    #[expect(clippy::unused_self, reason = "who gives the terminal back is who has it")]
     pub(crate) fn suspend(&mut self) -> io::Result<()> {
         leave();
         // The whole group: whoever started us in the foreground has to stop with us.

@@ -16,9 +16,9 @@ pub(super) const RECORD: Duration = Duration::from_secs(10);
 /// For the action itself: several calls, some of them tried again.
 pub(super) const EXECUTE: Duration = Duration::from_secs(30);
 /// Opening may sign in, or wait for a platform that comes up.
-const OPEN: Duration = Duration::from_secs(60);
+const OPEN: Duration = Duration::from_mins(1);
 /// A look into dead-letter queues receives many messages.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 /// Everything else.
 const READ: Duration = Duration::from_secs(20);
 
