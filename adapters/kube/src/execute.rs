@@ -30,17 +30,24 @@ const TRIES: usize = 5;
 struct At {
     resource_version: String,
     generation: u64,
+    /// Of which object; empty where the plan does not say.
+    uid: String,
 }
 
 impl At {
     fn of(rollout: &Value) -> Self {
         let generation = rollout.pointer("/metadata/generation").and_then(Value::as_u64).unwrap_or_default();
-        Self { resource_version: text(rollout, "/metadata/resourceVersion").to_owned(), generation }
+        Self {
+            resource_version: text(rollout, "/metadata/resourceVersion").to_owned(),
+            generation,
+            uid: text(rollout, "/metadata/uid").to_owned(),
+        }
     }
 
-    /// Whether the spec is the same, as far as anybody can say.
+    /// Whether the spec is the same, as far as anybody can say: another object of the same name,
+    /// made anew in between, counts its generations from 1 again.
     fn is_same_spec(&self, other: &Self) -> bool {
-        self.generation != 0 && self.generation == other.generation
+        self.generation != 0 && self.generation == other.generation && self.uid == other.uid
     }
 }
 
@@ -53,7 +60,7 @@ enum Outcome {
 
 /// Executes `plan`.
 pub(crate) async fn execute(api: &Api, plan: &Plan) -> PortResult<Executed> {
-    let mut at = At { resource_version: plan.resource_version.clone(), generation: plan.generation };
+    let mut at = At { resource_version: plan.resource_version.clone(), generation: plan.generation, uid: plan.uid.clone() };
     let mut last = None;
     for (done, call) in plan.calls.iter().enumerate() {
         let on = On { api, plan, may_follow: done > 0 || replaces_template(call) };
@@ -192,7 +199,11 @@ impl On<'_> {
         }
         let body = json!({"metadata": {"uid": text(&run, "/metadata/uid")}, "spec": {"terminate": true}});
         match self.api.call(&verb, Send::Merge(body), &path).await {
-            Ok(_) => Ok(self.look().await?.map_or(Outcome::Gone, Outcome::Answer)),
+            Ok(_) => self.look().await.map(|now| now.map_or(Outcome::Gone, Outcome::Answer)).map_err(|failure| {
+                // It was done: that the rollout cannot be read now must not pass for "nothing happened".
+                let what = format!("cluster {}: {verb}: it was done, but how the rollout stands is not known", self.api.cluster);
+                Failure { what, writes: true, cause: Cause::Unreadable(PortError::from(failure).into()) }
+            }),
             // Gone, or another one of the same name.
             Err(failure) if matches!(failure.code(), Some(404 | 409)) => self.moved().await,
             Err(failure) => Err(failure),

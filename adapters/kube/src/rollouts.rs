@@ -1,11 +1,11 @@
 //! The rollouts of a cluster through its own API.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use futures::future::join_all;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
 use kube::Client;
 use kube::client::Body;
 use payops_core::domain::rollout::{Action, Plan, Related, Rollout, RolloutKey};
@@ -17,6 +17,9 @@ use crate::api::fail::Failure;
 use crate::api::path::Kind;
 use crate::api::{Api, Timing};
 use crate::{execute, related, watch, wire};
+
+/// Namespaces that are listed at the same time.
+const AT_ONCE: usize = 8;
 
 /// The rollouts of one cluster, through the Kubernetes API.
 #[derive(Clone)]
@@ -49,7 +52,9 @@ impl KubeRollouts {
     /// Looks at these namespaces one by one where the whole cluster may not be looked at.
     #[must_use]
     pub fn with_namespaces(mut self, namespaces: impl IntoIterator<Item = String>) -> Self {
-        self.namespaces = namespaces.into_iter().collect();
+        // One that is named twice would be told twice; an empty one is all of them, which is not meant.
+        let mut seen = BTreeSet::new();
+        self.namespaces = namespaces.into_iter().filter(|name| !name.is_empty() && seen.insert(name.clone())).collect();
         self
     }
 
@@ -66,9 +71,18 @@ impl KubeRollouts {
         Ok(listed.items.iter().map(wire::rollout).collect())
     }
 
+    fn not_listed(&self, failure: Failure) -> PortError {
+        if failure.code() == Some(404) {
+            let message = format!("cluster {}: Argo Rollouts is not installed there: it has no kind Rollout", self.api.cluster);
+            return PortError::new(ErrorKind::NotFound, message);
+        }
+        failure.into()
+    }
+
     /// The namespaces that may be read; the first refusal when none may.
     async fn list_each(&self) -> PortResult<Vec<Rollout>> {
-        let lists = join_all(self.namespaces.iter().map(|namespace| self.list_in(Some(namespace)))).await;
+        let lists = stream::iter(self.namespaces.to_vec()).map(|namespace| async move { self.list_in(Some(&namespace)).await });
+        let lists: Vec<Result<Vec<Rollout>, Failure>> = lists.buffered(AT_ONCE).collect().await;
         let (mut rollouts, mut refusal, mut read) = (Vec::new(), None, false);
         for list in lists {
             match list {
@@ -80,7 +94,7 @@ impl KubeRollouts {
                     tracing::warn!(why = failure.why(), "{}", failure.what);
                     refusal.get_or_insert(failure);
                 }
-                Err(failure) => return Err(failure.into()),
+                Err(failure) => return Err(self.not_listed(failure)),
             }
         }
         match refusal {
@@ -108,11 +122,7 @@ impl Rollouts for KubeRollouts {
         match self.list_in(None).await {
             Ok(rollouts) => Ok(rollouts),
             Err(failure) if failure.code() == Some(403) && !self.namespaces.is_empty() => self.list_each().await,
-            Err(failure) if failure.code() == Some(404) => {
-                let message = format!("cluster {}: Argo Rollouts is not installed there: it has no kind Rollout", self.api.cluster);
-                Err(PortError::new(ErrorKind::NotFound, message))
-            }
-            Err(failure) => Err(failure.into()),
+            Err(failure) => Err(self.not_listed(failure)),
         }
     }
 

@@ -144,9 +144,14 @@ async fn refused(response: Response<Body>) -> Cause {
     // A refusal whose message is lost is a refusal all the same.
     let body = response.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let status: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let retry_after = retry_after.or_else(|| Some(Duration::from_secs(status.pointer("/details/retryAfterSeconds")?.as_u64()?)));
+    let retry_after = retry_after.or_else(|| asked_to_wait(&status));
     let message = status.get("message").and_then(Value::as_str).map_or_else(|| plain(&body), one_line);
     Cause::Answer { code, message, retry_after }
+}
+
+/// How long a `Status` asks to wait.
+pub(crate) fn asked_to_wait(status: &Value) -> Option<Duration> {
+    status.pointer("/details/retryAfterSeconds")?.as_u64().map(Duration::from_secs)
 }
 
 /// The text of an answer that is not a `Status`: a proxy's page is not shown.

@@ -16,7 +16,7 @@ use crate::connect::CONNECT_LIMIT;
 use crate::wire::text;
 
 /// An application, by the names that Argo CD needs to find it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct App {
     pub(super) name: String,
     /// Its namespace, where applications may be in any.
@@ -68,8 +68,7 @@ impl Api {
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
-        let http =
-            Client::builder().connect_timeout(CONNECT_LIMIT).timeout(timing.call).redirect(reqwest::redirect::Policy::none()).build();
+        let http = Client::builder().connect_timeout(CONNECT_LIMIT).redirect(reqwest::redirect::Policy::none()).build();
         let http = http.map_err(|error| PortError::because(ErrorKind::Unavailable, format!("cluster {cluster}: no HTTP client"), error))?;
         let api = Self { http, base, token, cluster: cluster.into(), timing, old_actions: Arc::default() };
         let version = api.call("read its version", Method::GET, &["api", "version"], &[], None).await?;
@@ -82,11 +81,12 @@ impl Api {
         self.base.host_str().unwrap_or_default().to_owned()
     }
 
-    /// The rollouts of all applications.
+    /// The rollouts of all applications, by application. One that several of them name is told
+    /// once: of the same namespace and name there is one in a cluster.
     pub(super) async fn rollouts(&self) -> Result<Vec<(App, RolloutKey)>, Failure> {
         let listed = self.call("list applications", Method::GET, &["api", "v1", "applications"], &[], None).await?;
         let apps = listed.get("items").and_then(Value::as_array).into_iter().flatten();
-        let mut out = Vec::new();
+        let mut out: Vec<(App, RolloutKey)> = Vec::new();
         for item in apps {
             let app = App { name: text(item, "/metadata/name").to_owned(), namespace: some(item, "/metadata/namespace") };
             for resource in item.pointer("/status/resources").and_then(Value::as_array).into_iter().flatten() {
@@ -96,6 +96,15 @@ impl Api {
                 }
             }
         }
+        // The order of the answer is nobody's promise, and which application is asked must not change.
+        out.sort_by(|(app, key), (other, of)| (key, app).cmp(&(of, other)));
+        out.dedup_by(|(app, key), (kept, of)| {
+            let same = key == of;
+            if same && app != kept {
+                tracing::warn!(rollout = %key, kept = kept.name, passed_over = app.name, "two applications name the same rollout");
+            }
+            same
+        });
         Ok(out)
     }
 
@@ -113,7 +122,7 @@ impl Api {
         let path = ["api", "v1", "applications", app.name.as_str(), "resource"];
         let answer = match self.call(&verb, Method::GET, &path, &query, None).await {
             Ok(answer) => answer,
-            Err(failure) if failure.code() == Some(404) => return Ok(None),
+            Err(failure) if is_absent(&failure) => return Ok(None),
             Err(failure) => return Err(failure),
         };
         let manifest = text(&answer, "/manifest");
@@ -142,7 +151,7 @@ impl Api {
             }
             match self.call(&verb, Method::POST, &path, &[], Some(&body)).await {
                 // The route is not there: nothing was done, and an older one is.
-                Err(failure) if matches!(failure.code(), Some(405 | 501)) => self.old_actions.store(true, Ordering::Relaxed),
+                Err(failure) if is_no_route(&failure) => self.old_actions.store(true, Ordering::Relaxed),
                 other => return other.map(drop),
             }
         }
@@ -176,7 +185,7 @@ impl Api {
         if query.is_empty() {
             url.set_query(None);
         }
-        let mut request = self.http.request(method, url).bearer_auth(self.token.expose_secret());
+        let mut request = self.http.request(method, url).timeout(self.timing.call).bearer_auth(self.token.expose_secret());
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -219,6 +228,26 @@ impl Api {
 
     fn failed(&self, verb: &str, writes: bool, cause: Cause) -> Failure {
         Failure { what: format!("cluster {} (Argo CD): {verb}", self.cluster), writes, cause }
+    }
+}
+
+/// Whether an object is not there. One that an application wants and that was not made yet, or is
+/// gone, is "not found as part of" it, which Argo CD answers as a wrong argument.
+fn is_absent(failure: &Failure) -> bool {
+    match &failure.cause {
+        Cause::Answer { code: 404, .. } => true,
+        Cause::Answer { code: 400, message, .. } => message.contains("not found as part of application"),
+        _ => false,
+    }
+}
+
+/// Whether there is no such route: another method's (405, or gRPC's "unimplemented", 501), or none
+/// at all, which says nothing but "Not Found"; what is not there behind a route is named.
+fn is_no_route(failure: &Failure) -> bool {
+    match &failure.cause {
+        Cause::Answer { code: 405 | 501, .. } => true,
+        Cause::Answer { code: 404, message, .. } => message == "Not Found",
+        _ => false,
     }
 }
 

@@ -32,7 +32,12 @@ use api::{Api, App, Object};
 /// Objects asked for at the same time.
 const AT_ONCE: usize = 8;
 
-/// The rollouts that Argo CD manages.
+/// Between two looks there is at least that much time for each object: no more than 20 requests
+/// a second are made however many rollouts there are.
+const EACH: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// The rollouts that Argo CD manages. They are taken for those of one cluster: where it deploys to
+/// several, the token should see the applications of one alone (a project's role does that).
 #[derive(Clone)]
 pub struct ArgoCdRollouts {
     api: Api,
@@ -68,16 +73,28 @@ impl ArgoCdRollouts {
         Ok(found)
     }
 
-    async fn app(&self, key: &RolloutKey) -> Result<Option<App>, Failure> {
-        if let Some(app) = self.apps.read().await.get(key) {
-            return Ok(Some(app.clone()));
-        }
+    /// The application that `key` belongs to, as Argo CD tells it now.
+    async fn app_anew(&self, key: &RolloutKey) -> Result<Option<App>, Failure> {
         let listed = self.api.rollouts().await?;
-        Ok(listed.into_iter().find_map(|(app, known)| (known == *key).then_some(app)))
+        let mut apps = self.apps.write().await;
+        *apps = listed.into_iter().map(|(app, key)| (key, app)).collect();
+        Ok(apps.get(key).cloned())
+    }
+
+    /// The same as it was last told, if it was.
+    async fn app_known(&self, key: &RolloutKey) -> Option<App> {
+        self.apps.read().await.get(key).cloned()
     }
 
     async fn read(&self, key: &RolloutKey) -> Result<Option<(App, Rollout)>, Failure> {
-        let Some(app) = self.app(key).await? else { return Ok(None) };
+        let known = self.app_known(key).await;
+        if let Some(app) = &known
+            && let Some(object) = self.api.object(app, &Object::rollout(key)).await?
+        {
+            return Ok(Some((app.clone(), wire::rollout(&object))));
+        }
+        // It may have moved to another application since.
+        let Some(app) = self.app_anew(key).await?.filter(|app| known.as_ref() != Some(app)) else { return Ok(None) };
         let object = self.api.object(&app, &Object::rollout(key)).await?;
         Ok(object.map(|object| (app, wire::rollout(&object))))
     }
@@ -122,7 +139,9 @@ impl Rollouts for ArgoCdRollouts {
     }
 
     async fn related(&self, rollout: &Rollout, depth: Depth) -> PortResult<Related> {
-        let Some(app) = self.app(&rollout.key).await? else { return Ok(Related::default()) };
+        let known = self.app_known(&rollout.key).await;
+        let app = if known.is_some() { known } else { self.app_anew(&rollout.key).await? };
+        let Some(app) = app else { return Ok(Related::default()) };
         Ok(tree::related(&self.api, &app, rollout, depth).await?)
     }
 
@@ -143,7 +162,13 @@ impl Rollouts for ArgoCdRollouts {
             PortError::new(ErrorKind::Permanent, message)
         })?;
         self.api.act(&app, &plan.key, name).await?;
-        Ok(self.read(&plan.key).await?.map_or(Executed::Gone, |(_, rollout)| Executed::Done(Box::new(rollout))))
+        let after = self.read(&plan.key).await.map_err(|failure| {
+            // It was done: that the rollout cannot be read now must not pass for "nothing happened".
+            let what =
+                format!("cluster {}: {name} rollout {}: it was done, but how the rollout stands is not known", self.api.cluster, plan.key);
+            PortError::because(ErrorKind::Ambiguous, what, PortError::from(failure))
+        })?;
+        Ok(after.map_or(Executed::Gone, |(_, rollout)| Executed::Done(Box::new(rollout))))
     }
 
     fn watch(&self) -> RolloutWatch {
@@ -159,7 +184,8 @@ impl Rollouts for ArgoCdRollouts {
             let told = match poll.rollouts.look(&mut poll.known).await {
                 Ok(told) => {
                     poll.backoff.reset();
-                    poll.wait = poll.rollouts.api.timing.poll;
+                    let count = u32::try_from(poll.known.as_ref().map_or(0, BTreeMap::len)).unwrap_or(u32::MAX);
+                    poll.wait = poll.rollouts.api.timing.poll.max(EACH.saturating_mul(count));
                     told
                 }
                 Err(failure) => {

@@ -4,17 +4,21 @@ use std::time::Duration;
 
 use crate::api::Timing;
 
+/// The longest wait that a server may ask for: what asks for more is broken, or means harm.
+const ASKED_MAX: Duration = Duration::from_mins(5);
+
 /// Waits that double.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     next: Duration,
+    last: Duration,
     min: Duration,
     max: Duration,
 }
 
 impl Backoff {
     pub(crate) fn new(timing: &Timing) -> Self {
-        Self { next: timing.backoff_min, min: timing.backoff_min, max: timing.backoff_max }
+        Self { next: timing.backoff_min, last: Duration::ZERO, min: timing.backoff_min, max: timing.backoff_max }
     }
 
     /// All is well again.
@@ -22,12 +26,23 @@ impl Backoff {
         self.next = self.min;
     }
 
-    /// The next wait: up to half as long again as its turn, never shorter than `at_least`.
-    pub(crate) fn wait(&mut self, at_least: Option<Duration>) -> Duration {
+    /// What was tried after the last wait went well for `lasted`. If that is long against the wait,
+    /// the next failure is a new one; if not, it is the same one again.
+    pub(crate) fn lasted(&mut self, lasted: Duration) {
+        if lasted >= self.last.saturating_mul(4).max(self.min) {
+            self.reset();
+        }
+    }
+
+    /// The next wait: up to half as long again as its turn, and as much longer than what the server
+    /// asked for, so that not all who were told the same come back at the same moment.
+    pub(crate) fn wait(&mut self, asked: Option<Duration>) -> Duration {
         let turn = self.next;
         self.next = turn.saturating_mul(2).min(self.max);
-        let wait = turn.mul_f64(rand::random_range(1.0..1.5));
-        at_least.map_or(wait, |least| wait.max(least))
+        let extra = turn.min(ASKED_MAX).mul_f64(rand::random_range(0.0..0.5));
+        let least = asked.unwrap_or_default().min(ASKED_MAX).max(turn);
+        self.last = least.saturating_add(extra);
+        self.last
     }
 }
 
@@ -45,6 +60,21 @@ mod tests {
         }
         backoff.reset();
         assert!(backoff.wait(None) < Duration::from_millis(1200));
-        assert_eq!(backoff.wait(Some(Duration::from_secs(90))), Duration::from_secs(90));
+        let asked = backoff.wait(Some(Duration::from_secs(90)));
+        assert!(asked >= Duration::from_secs(90) && asked < Duration::from_secs(91), "{asked:?}");
+        let absurd = backoff.wait(Some(Duration::MAX));
+        assert!(absurd >= ASKED_MAX && absurd < ASKED_MAX + Duration::from_secs(2), "{absurd:?}");
+    }
+
+    #[test]
+    fn a_failure_is_new_when_all_was_well_for_long() {
+        let mut backoff = Backoff::new(&Timing::default());
+        for _ in 0..4 {
+            backoff.wait(None);
+        }
+        backoff.lasted(Duration::from_secs(5));
+        assert!(backoff.wait(None) >= Duration::from_millis(12_800), "the same failure again");
+        backoff.lasted(Duration::from_secs(100));
+        assert!(backoff.wait(None) < Duration::from_millis(1200), "a new one");
     }
 }

@@ -1,19 +1,16 @@
 //! All rollouts of a cluster: watched in one go, or namespace by namespace where only that is allowed.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::{BoxStream, SelectAll, select_all, unfold};
 use payops_core::domain::rollout::{Rollout, RolloutKey};
 use payops_core::port::{RolloutWatch, Watched};
-use serde_json::Value;
 
 use super::source::{Event, Source};
 use super::stream;
 use crate::api::Api;
-use crate::api::fail::Failure;
 use crate::api::path::Kind;
 use crate::wire;
 
@@ -31,8 +28,13 @@ pub(crate) fn watch(api: &Api, namespaces: Arc<[String]>) -> RolloutWatch {
 /// What one namespace, or the whole cluster, has said.
 #[derive(Default)]
 struct Scope {
-    known: HashSet<RolloutKey>,
+    /// The rollouts as they were last told, so that all can be told again once a cut is mended
+    /// without asking the server for everything.
+    known: BTreeMap<RolloutKey, Rollout>,
+    /// Whether it has answered, if only with a failure.
     reported: bool,
+    /// Whether it said that it may not be read; that is told once.
+    shut: bool,
 }
 
 struct Fleet {
@@ -42,8 +44,8 @@ struct Fleet {
     scopes: Vec<Scope>,
     /// Whether the whole cluster is watched in one go.
     whole: bool,
-    /// The first lists, gathered until each namespace has answered; `None` afterwards.
-    first: Option<Vec<Rollout>>,
+    /// Whether everything has been told once.
+    begun: bool,
     out: VecDeque<Told>,
 }
 
@@ -56,7 +58,7 @@ impl Fleet {
             events: select_all([whole]),
             scopes: vec![Scope::default()],
             whole: true,
-            first: Some(Vec::new()),
+            begun: false,
             out: VecDeque::new(),
         }
     }
@@ -81,84 +83,57 @@ impl Fleet {
     }
 
     fn take(&mut self, place: usize, event: Event) {
+        if let Event::Cut { failure, .. } = &event
+            && self.whole
+            && !self.begun
+            && failure.code() == Some(403)
+            && !self.namespaces.is_empty()
+        {
+            return self.split();
+        }
+        let whole = self.whole;
+        let Some(scope) = self.scopes.get_mut(place) else { return };
         match event {
-            Event::Cut { failure, retry_in } => self.cut(place, &failure, retry_in),
-            Event::Listed(items) => self.listed(place, &items),
+            Event::Cut { failure, retry_in } => {
+                // A namespace that may not be read from the start is no news each time it is tried.
+                let shut = failure.code() == Some(403) && scope.known.is_empty();
+                if !(std::mem::replace(&mut scope.shut, shut) && shut && !whole) {
+                    let why = format!("{}: {}", failure.what, failure.why());
+                    self.out.push_back(Watched::Cut { why, retry_in });
+                }
+                // One that cannot be read does not hold up the others.
+                if !whole && !std::mem::replace(&mut scope.reported, true) {
+                    self.all_if_complete();
+                }
+            }
+            Event::Listed(items) => {
+                scope.known = items.iter().map(wire::rollout).map(|rollout| (rollout.key.clone(), rollout)).collect();
+                (scope.reported, scope.shut) = (true, false);
+                self.all_if_complete();
+            }
+            Event::Back => self.all_if_complete(),
             Event::Changed(item) => {
                 let rollout = wire::rollout(&item);
-                if let Some(scope) = self.scopes.get_mut(place) {
-                    scope.known.insert(rollout.key.clone());
+                scope.known.insert(rollout.key.clone(), rollout.clone());
+                if self.begun {
+                    self.out.push_back(Watched::Changed(Box::new(rollout)));
                 }
-                self.changed(rollout);
             }
             Event::Gone(item) => {
                 let key = wire::rollout(&item).key;
-                if let Some(scope) = self.scopes.get_mut(place) {
-                    scope.known.remove(&key);
-                }
-                match &mut self.first {
-                    Some(first) => first.retain(|rollout| rollout.key != key),
-                    None => self.out.push_back(Watched::Gone(key)),
+                scope.known.remove(&key);
+                if self.begun {
+                    self.out.push_back(Watched::Gone(key));
                 }
             }
         }
     }
 
-    fn changed(&mut self, rollout: Rollout) {
-        match &mut self.first {
-            Some(first) => {
-                first.retain(|held| held.key != rollout.key);
-                first.push(rollout);
-            }
-            None => self.out.push_back(Watched::Changed(Box::new(rollout))),
-        }
-    }
-
-    fn cut(&mut self, place: usize, failure: &Failure, retry_in: Duration) {
-        let begun = self.scopes.iter().any(|scope| scope.reported);
-        if self.whole && !begun && failure.code() == Some(403) && !self.namespaces.is_empty() {
-            self.split();
-            return;
-        }
-        let why = format!("{}: {}", failure.what, failure.why());
-        self.out.push_back(Watched::Cut { why, retry_in });
-        // One namespace that cannot be read does not hold up the others.
-        if !self.whole {
-            self.report(place);
-        }
-    }
-
-    fn listed(&mut self, place: usize, items: &[Value]) {
-        let rollouts: Vec<Rollout> = items.iter().map(wire::rollout).collect();
-        let known: HashSet<RolloutKey> = rollouts.iter().map(|rollout| rollout.key.clone()).collect();
-        let Some(scope) = self.scopes.get_mut(place) else { return };
-        let before = std::mem::replace(&mut scope.known, known);
-        if self.whole {
-            self.first = None;
-            scope.reported = true;
-            self.out.push_back(Watched::All(rollouts));
-            return;
-        }
-        if let Some(first) = &mut self.first {
-            first.retain(|rollout| !before.contains(&rollout.key));
-            first.extend(rollouts);
-            self.report(place);
-            return;
-        }
-        // The list of one namespace is not all there is: it is told as what it changes.
-        self.out.extend(before.difference(&scope.known).cloned().map(Watched::Gone));
-        self.out.extend(rollouts.into_iter().map(|rollout| Watched::Changed(Box::new(rollout))));
-    }
-
-    /// A namespace has answered; once all have, the first lists are told as one.
-    fn report(&mut self, place: usize) {
-        if let Some(scope) = self.scopes.get_mut(place) {
-            scope.reported = true;
-        }
-        if self.scopes.iter().all(|scope| scope.reported)
-            && let Some(first) = self.first.take()
-        {
-            self.out.push_back(Watched::All(first));
+    /// Tells everything, once each namespace has answered.
+    fn all_if_complete(&mut self) {
+        if self.scopes.iter().all(|scope| scope.reported) {
+            self.begun = true;
+            self.out.push_back(Watched::All(self.scopes.iter().flat_map(|scope| scope.known.values()).cloned().collect()));
         }
     }
 }

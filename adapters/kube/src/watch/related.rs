@@ -71,6 +71,7 @@ impl RelatedWatch {
                 // A kind that the cluster does not have is no reason to speak of.
                 Event::Cut { failure, .. } if failure.code() == Some(404) => {}
                 Event::Cut { failure, .. } => return Err(failure.into()),
+                Event::Back => self.touch(),
                 Event::Listed(items) => {
                     if kind == Kind::ReplicaSets {
                         self.sets.clear();

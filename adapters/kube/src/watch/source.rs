@@ -2,7 +2,8 @@
 //!
 //! A watch ends for many reasons: its time is up (no reason to speak of), the stream is reset, the
 //! server is busy or gone, its history is too short (410), or nothing comes any more although the
-//! connection stands. Each but the first is told, waited out and mended.
+//! connection stands. Each but the first is told, waited out and mended; and when it is mended,
+//! that is told too.
 
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::backoff::Backoff;
 use super::lines::Lines;
-use crate::api::Api;
 use crate::api::fail::{Cause, Failure, one_line};
 use crate::api::path::{Kind, with_query};
+use crate::api::{Api, Timing, asked_to_wait};
 use crate::wire::text;
 
 /// What happened.
@@ -27,7 +28,13 @@ pub(crate) enum Event {
     Gone(Value),
     /// Cut; it is tried again by itself.
     Cut { failure: Failure, retry_in: Duration },
+    /// After a cut, the watch goes on at its place: nothing was missed.
+    Back,
 }
+
+/// How often in a row a watch may fail at one place before the place is given up: it may be one
+/// that the server does not have, such as after a backup was brought back.
+const FRUITLESS_MAX: u32 = 3;
 
 enum State {
     List,
@@ -45,6 +52,10 @@ pub(crate) struct Source {
     backoff: Backoff,
     wait: Option<Duration>,
     opened: Instant,
+    /// Refusals of the watch since it last told anything.
+    fruitless: u32,
+    /// Whether a cut was told, and not yet that it is mended.
+    is_cut: bool,
 }
 
 /// What an open watch said.
@@ -68,6 +79,8 @@ impl Source {
             backoff: Backoff::new(&api.timing),
             wait: None,
             opened: Instant::now(),
+            fruitless: 0,
+            is_cut: false,
             api: api.clone(),
         }
     }
@@ -82,6 +95,7 @@ impl Source {
                 State::List => match self.api.list(&self.verb, &self.path, self.selector.as_deref()).await {
                     Ok(listed) => {
                         self.state = State::Watch { at: listed.resource_version };
+                        (self.fruitless, self.is_cut) = (0, false);
                         return Event::Listed(listed.items);
                     }
                     Err(failure) => return self.cut(failure),
@@ -90,6 +104,9 @@ impl Source {
                     let at = at.clone();
                     if let Some(failure) = self.open(at).await {
                         return self.cut(failure);
+                    }
+                    if std::mem::take(&mut self.is_cut) {
+                        return Event::Back;
                     }
                 }
                 State::Open { at, lines } => {
@@ -121,7 +138,8 @@ impl Source {
                 None
             }
             Err(failure) => {
-                if failure.code() == Some(410) {
+                // Who may list and not watch looks again and again.
+                if matches!(failure.code(), Some(403 | 405 | 410)) {
                     self.state = State::List;
                 }
                 Some(failure)
@@ -131,8 +149,14 @@ impl Source {
 
     fn take(&mut self, said: Said) -> Option<Event> {
         let cause = match said {
-            Said::Event(event) => return Some(event),
-            Said::Nothing => return None,
+            Said::Event(event) => {
+                self.fruitless = 0;
+                return Some(event);
+            }
+            Said::Nothing => {
+                self.fruitless = 0;
+                return None;
+            }
             Said::Lost(cause) => {
                 self.state = State::List;
                 cause
@@ -145,11 +169,10 @@ impl Source {
             }
         };
         let lasted = self.opened.elapsed();
-        if lasted >= self.api.timing.backoff_max {
-            self.backoff.reset();
-        }
+        self.backoff.lasted(lasted);
         // The server was asked to end it about now: that is no cut. It is begun again at its place.
-        let in_time = lasted >= self.api.timing.watch.saturating_sub(self.api.timing.watch_grace);
+        let Timing { watch, watch_grace, .. } = self.api.timing;
+        let in_time = lasted >= watch.saturating_sub(watch_grace).max(watch / 2).max(Duration::from_millis(500));
         if in_time && matches!(cause, Cause::Lost(_)) {
             return None;
         }
@@ -158,6 +181,14 @@ impl Source {
     }
 
     fn cut(&mut self, failure: Failure) -> Event {
+        self.is_cut = true;
+        // Refused at this place for a reason that waiting may not mend: the place is given up.
+        if !matches!(self.state, State::List) && !matches!(failure.code(), None | Some(401 | 429)) {
+            self.fruitless = self.fruitless.saturating_add(1);
+            if self.fruitless >= FRUITLESS_MAX {
+                self.state = State::List;
+            }
+        }
         let retry_in = self.backoff.wait(failure.retry_after());
         self.wait = Some(retry_in);
         Event::Cut { failure, retry_in }
@@ -174,7 +205,7 @@ fn read(line: &[u8], at: &mut String) -> Said {
     let kind = text(&event, "/type");
     if kind == "ERROR" {
         let code = object.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
-        let cause = Cause::Answer { code, message: one_line(text(&object, "/message")), retry_after: None };
+        let cause = Cause::Answer { code, message: one_line(text(&object, "/message")), retry_after: asked_to_wait(&object) };
         return if code == 410 { Said::Lost(cause) } else { Said::Ended(cause) };
     }
     let version = text(&object, "/metadata/resourceVersion");

@@ -51,6 +51,8 @@ pub struct Plan {
     pub action: Action,
     /// Of which rollout.
     pub key: RolloutKey,
+    /// Of which object of that name ([`Rollout::uid`]).
+    pub uid: String,
     /// The state that was looked at: if anything has moved since, nothing is done.
     pub resource_version: String,
     /// The spec that was looked at ([`Rollout::generation`]): a call that replaces the pod template,
@@ -78,6 +80,7 @@ pub fn plan(action: Action, rollout: &Rollout, related: Option<&Related>) -> Res
         warnings: warnings(&action, rollout, related),
         same_as: action.kubectl(&rollout.key),
         key: rollout.key.clone(),
+        uid: rollout.uid.clone(),
         resource_version: rollout.resource_version.clone(),
         generation: rollout.generation,
         calls,
