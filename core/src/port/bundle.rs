@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use super::{Archive, Bus, Clock, Index, KeyStore, Ledger, PaymentStore, Provider, Queues, Random};
 use crate::domain::policy::Policy;
 
@@ -42,6 +44,20 @@ impl Ports {
             bus: Arc::clone(&self.bus),
             queues: Arc::clone(&self.queues),
             clock: Arc::clone(&self.clock),
+        }
+    }
+
+    /// What compares the stores here; a payment that changed less than `settle` ago is in motion.
+    #[must_use]
+    pub fn reconciler(&self, settle: SignedDuration) -> crate::usecase::Reconciler {
+        crate::usecase::Reconciler {
+            store: Arc::clone(&self.store),
+            ledger: Arc::clone(&self.ledger),
+            index: Arc::clone(&self.index),
+            archive: Arc::clone(&self.archive),
+            provider: self.provider.clone(),
+            clock: Arc::clone(&self.clock),
+            settle,
         }
     }
 }

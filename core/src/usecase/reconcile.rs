@@ -91,6 +91,26 @@ impl Reconciler {
         Ok(report)
     }
 
+    /// Looks at every payment with a break once more: one that changed between two reads of the
+    /// first pass looks broken and is not.
+    pub async fn confirm(&self, report: &mut Report) -> PortResult<()> {
+        let ids: BTreeSet<PaymentId> = report.breaks.iter().filter_map(|found| found.payment_id.parse().ok()).collect();
+        let missing = self.missing(&ids).await?;
+        let known: Vec<PaymentId> = ids.difference(&missing).cloned().collect();
+        let again = self.recheck(&known).await?;
+        let known: BTreeSet<&str> = known.iter().map(PaymentId::as_str).collect();
+        // Objects too many, and what belongs to no payment, are found by going through the other stores.
+        let foreign = |found: &Break| found.store == Store::Archive && matches!(found.kind, BreakKind::Duplicate | BreakKind::Orphan);
+        report.breaks.retain(|found| foreign(found) || !known.contains(found.payment_id.as_str()));
+        report.breaks.extend(again.breaks);
+        report.breaks.sort();
+        report.breaks.dedup();
+        report.in_motion.extend(again.in_motion);
+        report.in_motion.sort();
+        report.in_motion.dedup();
+        Ok(())
+    }
+
     async fn check_page(&self, payments: &[Payment], report: &mut Report) -> PortResult<()> {
         let ids: Vec<PaymentId> = payments.iter().map(|payment| payment.id.clone()).collect();
         let mut transactions: BTreeMap<PaymentId, Vec<Transaction>> = BTreeMap::new();
@@ -158,8 +178,10 @@ impl Reconciler {
     async fn missing(&self, ids: &BTreeSet<PaymentId>) -> PortResult<BTreeSet<PaymentId>> {
         let wanted: Vec<PaymentId> = ids.iter().cloned().collect();
         let mut missing = ids.clone();
-        for payment in self.store.get_many(&wanted).await? {
-            missing.remove(&payment.id);
+        for wanted in wanted.chunks(PAGE) {
+            for payment in self.store.get_many(wanted).await? {
+                missing.remove(&payment.id);
+            }
         }
         Ok(missing)
     }

@@ -1,16 +1,11 @@
 //! Background tasks. None of them changes anything.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use futures::StreamExt as _;
 use jiff::SignedDuration;
-use payops_core::domain::id::PaymentId;
 use payops_core::domain::privacy::Privacy;
-use payops_core::domain::reconcile::{Break, BreakKind, Store};
 use payops_core::domain::rollout::{Phase, Rollout, RolloutKey};
 use payops_core::port::{ErrorKind, PortError, PortResult, RolloutWatch, Watched};
-use payops_core::usecase::{Reconciler, Report};
+use payops_core::usecase::Report;
 use tokio_util::sync::CancellationToken;
 
 use crate::effect::Job;
@@ -52,41 +47,10 @@ async fn reconcile(opened: &Opened, progress: impl Fn(u64, Option<u64>) + Send +
     // The index knows about how many payments there are: good enough for a bar.
     let total = ports.index.freshness().await.ok().map(|freshness| freshness.documents);
     progress(0, total);
-    let reconciler = Reconciler {
-        store: Arc::clone(&ports.store),
-        ledger: Arc::clone(&ports.ledger),
-        index: Arc::clone(&ports.index),
-        archive: Arc::clone(&ports.archive),
-        provider: ports.provider.clone(),
-        clock: Arc::clone(&ports.clock),
-        settle: SETTLE,
-    };
+    let reconciler = ports.reconciler(SETTLE);
     let mut report = reconciler.run(&|checked| progress(checked, total.map(|total| total.max(checked)))).await?;
-    confirm(opened, &reconciler, &mut report).await?;
+    reconciler.confirm(&mut report).await?;
     Ok(report)
-}
-
-/// Looks at every payment with a break once more: one that changed between two reads of the first
-/// pass looks broken and is not.
-async fn confirm(opened: &Opened, reconciler: &Reconciler, report: &mut Report) -> PortResult<()> {
-    let ids: BTreeSet<PaymentId> = report.breaks.iter().filter_map(|found| found.payment_id.parse().ok()).collect();
-    let ids: Vec<PaymentId> = ids.into_iter().collect();
-    let mut known = BTreeSet::new();
-    for ids in ids.chunks(100) {
-        known.extend(opened.ports.store.get_many(ids).await?.into_iter().map(|payment| payment.id));
-    }
-    let again = reconciler.recheck(&known.iter().cloned().collect::<Vec<_>>()).await?;
-    let known: BTreeSet<&str> = known.iter().map(PaymentId::as_str).collect();
-    // What the archive holds too much of is found by going through it, not by looking at a payment.
-    let foreign = |found: &Break| found.store == Store::Archive && matches!(found.kind, BreakKind::Duplicate | BreakKind::Orphan);
-    report.breaks.retain(|found| foreign(found) || !known.contains(found.payment_id.as_str()));
-    report.breaks.extend(again.breaks);
-    report.breaks.sort();
-    report.breaks.dedup();
-    report.in_motion.extend(again.in_motion);
-    report.in_motion.sort();
-    report.in_motion.dedup();
-    Ok(())
 }
 
 /// The result in its first line, breaks in those after it; masked.
@@ -157,6 +121,7 @@ fn verdict(rollout: &Rollout) -> PortResult<Option<String>> {
 mod tests {
     use super::*;
     use crate::fixtures::{degraded, healthy, paused};
+    use payops_core::domain::reconcile::{Break, BreakKind, Store};
 
     #[test]
     fn breaks_follow_the_result_line_by_line() {

@@ -1,15 +1,14 @@
 //! `payops payment reconcile`: compares the stores and names every break.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Args;
 use jiff::SignedDuration;
-use payops_core::domain::id::PaymentId;
 use payops_core::domain::reconcile::{Break, BreakKind, Store};
 use payops_core::port::Ports;
-use payops_core::usecase::{Reconciler, Report};
+use payops_core::usecase::Report;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -125,19 +124,11 @@ pub(crate) async fn run(context: &Context, args: &ReconcileArgs) -> CliResult<Ex
 }
 
 async fn reconcile(context: &Context, ports: &Ports, settle_seconds: u32) -> payops_core::port::PortResult<Report> {
-    let reconciler = Reconciler {
-        store: ports.store.clone(),
-        ledger: ports.ledger.clone(),
-        index: ports.index.clone(),
-        archive: ports.archive.clone(),
-        provider: ports.provider.clone(),
-        clock: ports.clock.clone(),
-        settle: SignedDuration::from_secs(i64::from(settle_seconds)),
-    };
+    let reconciler = ports.reconciler(SignedDuration::from_secs(i64::from(settle_seconds)));
     let bar = context.talk.progress("payments compared", None);
     let deadline = Instant::now() + Duration::from_secs(u64::from(settle_seconds)) + MARGIN;
     let mut report = reconciler.run(&|checked| bar.set_position(checked)).await?;
-    confirm(&reconciler, ports, &mut report).await?;
+    reconciler.confirm(&mut report).await?;
     bar.set_message("waiting for payments in motion");
     while !report.in_motion.is_empty() && Instant::now() < deadline {
         bar.set_position(u64::try_from(report.in_motion.len()).unwrap_or(0));
@@ -150,25 +141,6 @@ async fn reconcile(context: &Context, ports: &Ports, settle_seconds: u32) -> pay
     report.breaks.sort();
     report.breaks.dedup();
     Ok(report)
-}
-
-/// Looks at every payment with a break once more: one that changed between two reads of the
-/// first pass looks broken and is not.
-async fn confirm(reconciler: &Reconciler, ports: &Ports, report: &mut Report) -> payops_core::port::PortResult<()> {
-    let ids: BTreeSet<PaymentId> = report.breaks.iter().filter_map(|found| found.payment_id.parse().ok()).collect();
-    let ids: Vec<PaymentId> = ids.into_iter().collect();
-    let mut known: Vec<PaymentId> = Vec::with_capacity(ids.len());
-    for ids in ids.chunks(100) {
-        known.extend(ports.store.get_many(ids).await?.into_iter().map(|payment| payment.id));
-    }
-    let again = reconciler.recheck(&known).await?;
-    let known: BTreeSet<&str> = known.iter().map(PaymentId::as_str).collect();
-    // Objects too many, and what belongs to no payment, are found by going through the other stores.
-    let foreign = |found: &Break| found.store == Store::Archive && matches!(found.kind, BreakKind::Duplicate | BreakKind::Orphan);
-    report.breaks.retain(|found| foreign(found) || !known.contains(found.payment_id.as_str()));
-    report.breaks.extend(again.breaks);
-    report.in_motion.extend(again.in_motion);
-    Ok(())
 }
 
 #[cfg(test)]

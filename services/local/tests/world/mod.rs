@@ -245,15 +245,7 @@ impl World {
     /// Compares all stores as they are, past the faults, with nothing in motion.
     pub(crate) fn reconciler(&self) -> Reconciler {
         let ports = &self.stores.ports;
-        Reconciler {
-            store: Arc::clone(&ports.store),
-            ledger: Arc::clone(&ports.ledger),
-            index: Arc::clone(&ports.index),
-            archive: Arc::clone(&ports.archive),
-            provider: ports.provider.clone(),
-            clock: Arc::clone(&ports.clock),
-            settle: jiff::SignedDuration::ZERO,
-        }
+        ports.reconciler(jiff::SignedDuration::ZERO)
     }
 
     pub(crate) async fn payment(&self, id: &PaymentId) -> payops_core::domain::payment::Payment {
