@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use payops_core::port::{Clock, ErrorKind, PortError, PortResult};
+use payops_core::port::{ErrorKind, PortError, PortResult};
+use payops_system::SystemClock;
 use payops_tui::{EnvInfo, Environments, Opened, Options, Tab, ThemeName};
 use tokio::sync::watch;
 
@@ -32,15 +33,6 @@ pub(crate) fn log() -> Box<dyn Write> {
     if OPEN.load(Ordering::Relaxed) { Box::new(std::io::sink()) } else { Box::new(std::io::stderr()) }
 }
 
-/// The time of the machine.
-struct Now;
-
-impl Clock for Now {
-    fn now(&self) -> payops_core::Timestamp {
-        Context::now()
-    }
-}
-
 /// The environments of the settings.
 struct Known {
     settings: Settings,
@@ -57,7 +49,7 @@ pub(crate) async fn run(context: &Context, ready: Option<Ready>) -> CliResult<Ex
         Ok("light") => ThemeName::Light,
         _ => ThemeName::Dark,
     };
-    let options = Options { theme, read_only: false, start: Tab::Overview, env: None, clock: Arc::new(Now) };
+    let options = Options { theme, read_only: false, start: Tab::Overview, env: None, clock: Arc::new(SystemClock) };
     OPEN.store(true, Ordering::Relaxed);
     let ended = Box::pin(payops_tui::run(Arc::new(known), options)).await;
     OPEN.store(false, Ordering::Relaxed);
