@@ -63,16 +63,16 @@ pub(crate) const ACTIONS: &[Binding] = &[
 
 const COLUMNS: &[Column] = &[
     Column::text("ENV", 7),
-    Column::text("CLUSTER", 11).rank(5),
-    Column::text("ROLLOUT", 26).flex(2),
+    Column::text("CLUSTER", 11).rank(6),
+    Column::text("ROLLOUT", 22).flex(2),
     Column::text("PHASE", 13),
-    Column::number("STEP", 4),
-    Column::number("DESIRED", 7).rank(4),
-    Column::number("SET", 6).rank(2),
-    Column::number("OBSERVED", 8).rank(3),
-    Column::text("WAITS", 23).flex(1).rank(1),
-    Column::text("ANALYSIS", 12).rank(6),
-    Column::text("IMAGES", 18).flex(2).rank(7),
+    Column::number("STEP", 4).rank(1),
+    Column::number("DESIRED", 7).rank(5),
+    Column::number("SET", 6).rank(3),
+    Column::number("OBSERVED", 8).rank(4),
+    Column::text("WAITS FOR", 16).flex(2).rank(2),
+    Column::text("ANALYSIS", 12).rank(7),
+    Column::text("IMAGES", 18).flex(2).rank(8),
 ];
 
 /// Sign and tone of a phase.
@@ -329,7 +329,8 @@ fn cells(model: &Model, row: &Row) -> Vec<Line<'static>> {
         Line::raw(weight(Some(weights.desired))),
         marked("weight", weight(Some(weights.set)), Tone::Plain),
         Line::raw(weight(weights.observed)),
-        Line::styled(waits, theme.style(waits_tone)),
+        // The title says already that it waits for it.
+        Line::styled(waits.strip_prefix("waits for ").unwrap_or(&waits).to_owned(), theme.style(waits_tone)),
         Line::styled(analysis, theme.style(analysis_tone)),
         marked("image", images, Tone::Plain),
     ]

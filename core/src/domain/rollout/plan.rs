@@ -366,7 +366,7 @@ fn warnings(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Ve
             out.push("the new version stays in the spec: Git and Argo CD still hold it, and a retry or a sync brings it back".to_owned());
             out.push("the stable pods get all traffic at once, cold or scaled down as they may be".to_owned());
         }
-        Action::Retry => out.push("a failed analysis is not run again by itself for the steps before it".to_owned()),
+        Action::Retry => out.push("the version that was aborted gets traffic again, from step 1; its analysis is measured anew".to_owned()),
         Action::Undo { .. } | Action::SetImage(_) => {
             out.push("Git does not know of this: under Argo CD with self-heal it is undone at the next sync".to_owned());
         }
