@@ -115,6 +115,9 @@ pub(crate) enum Command {
     /// Where settings come from
     #[command(subcommand)]
     Config(commands::config::ConfigCommand),
+    /// The screen without a terminal: keys from a script in, text or a picture out
+    #[command(hide = true)]
+    Capture(commands::capture::CaptureArgs),
     /// Completions for a shell, on stdout
     Completions {
         /// Which shell

@@ -105,7 +105,8 @@ fn run(cli: Cli) -> CliResult<Exit> {
 fn runtime(command: Option<&Command>) -> std::io::Result<Runtime> {
     // The platform in one process uses all cores, and the screen must not wait for answers; a
     // command waits for others most of the time.
-    let whole = matches!(command, None | Some(Command::Demo(_) | Command::Local(commands::local::LocalCommand::Up(_))));
+    let whole =
+        matches!(command, None | Some(Command::Demo(_) | Command::Capture(_) | Command::Local(commands::local::LocalCommand::Up(_))));
     let mut builder = if whole { Builder::new_multi_thread() } else { Builder::new_current_thread() };
     builder.enable_all().build()
 }
@@ -117,6 +118,7 @@ async fn dispatch(context: &Context, command: Command) -> CliResult<Exit> {
         Command::Payment(command) => Box::pin(commands::payment::run(context, command)).await,
         Command::Queue(command) => context.interruptible(commands::queue::run(context, command)).await,
         Command::Dlq(command) => Box::pin(commands::dlq::run(context, command)).await,
+        Command::Capture(args) => context.interruptible(commands::capture::run(context, &args)).await,
         Command::Rollout(command) => Box::pin(commands::rollout::run(context, command)).await,
         Command::Config(command) => commands::config::run(context, &command),
         Command::Completions { shell } => commands::shell::completions(shell),

@@ -40,18 +40,27 @@ struct Known {
     ready: Option<Ready>,
 }
 
-/// Opens the screen, and stays until the user leaves it.
-pub(crate) async fn run(context: &Context, ready: Option<Ready>) -> CliResult<Exit> {
-    let known = Known { targets: context.settings.all_targets()?, settings: context.settings.clone(), ready };
+/// The environments that the screen shows: those that were named, or all.
+pub(crate) fn environments(context: &Context, ready: Option<Ready>) -> CliResult<Arc<dyn Environments>> {
+    Ok(Arc::new(Known { targets: context.settings.all_targets()?, settings: context.settings.clone(), ready }))
+}
+
+/// How the screen looks.
+pub(crate) fn options(context: &Context) -> Options {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let theme = match std::env::var("PAYOPS_THEME").as_deref() {
         _ if no_color || !context.printer.look.color => ThemeName::NoColour,
         Ok("light") => ThemeName::Light,
         _ => ThemeName::Dark,
     };
-    let options = Options { theme, read_only: false, start: Tab::Overview, env: None, clock: Arc::new(SystemClock) };
+    Options { theme, read_only: false, start: Tab::Overview, env: None, clock: Arc::new(SystemClock) }
+}
+
+/// Opens the screen, and stays until the user leaves it.
+pub(crate) async fn run(context: &Context, ready: Option<Ready>) -> CliResult<Exit> {
+    let (environments, options) = (environments(context, ready)?, options(context));
     OPEN.store(true, Ordering::Relaxed);
-    let ended = Box::pin(payops_tui::run(Arc::new(known), options)).await;
+    let ended = Box::pin(payops_tui::run(environments, options)).await;
     OPEN.store(false, Ordering::Relaxed);
     ended
         .map(|()| Exit::Done)

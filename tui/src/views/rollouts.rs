@@ -64,13 +64,13 @@ pub(crate) const ACTIONS: &[Binding] = &[
 const COLUMNS: &[Column] = &[
     Column::text("ENV", 7),
     Column::text("CLUSTER", 11).rank(6),
-    Column::text("ROLLOUT", 22).flex(2),
+    Column::text("ROLLOUT", 24).flex(2),
     Column::text("PHASE", 13),
     Column::number("STEP", 4).rank(1),
     Column::number("DESIRED", 7).rank(5),
-    Column::number("SET", 6).rank(3),
+    Column::number("SET", 5).rank(3),
     Column::number("OBSERVED", 8).rank(4),
-    Column::text("WAITS FOR", 16).flex(2).rank(2),
+    Column::text("WAITS FOR", 15).flex(2).rank(2),
     Column::text("ANALYSIS", 12).rank(7),
     Column::text("IMAGES", 18).flex(2).rank(8),
 ];

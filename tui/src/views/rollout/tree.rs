@@ -109,7 +109,7 @@ fn metric(model: &Model, run: &payops_core::domain::rollout::AnalysisRun, metric
     let mut spans = vec![
         Span::raw(fold(folded).to_owned()),
         Span::styled(format!("{glyph} "), theme.style(tone)),
-        Span::raw(format!("{:<22}", format!("analysis {}", metric.name))),
+        Span::raw(format!("{:<21} ", format!("analysis {}", metric.name))),
     ];
     let first = metric.measurements.len().saturating_sub(MEASURED);
     for measurement in metric.measurements.iter().skip(first) {
