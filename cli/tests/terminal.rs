@@ -1,12 +1,12 @@
 //! The screen on a real terminal: a pty with the platform behind it, keys in, the screen read back,
 //! and the terminal as it was when it is left.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot run must fail")]
 
 mod common;
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::num::NonZero;
-use std::os::fd::OwnedFd;
 use std::process::Child;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ impl Terminal {
         let before = tcgetattr(&inside).expect("asked");
         let end = || inside.try_clone().expect("another");
         let child = place.command(args).env("TERM", "xterm-256color").stdin(end()).stdout(end()).stderr(end()).spawn().expect("started");
-        let outside = File::from(OwnedFd::from(outside));
+        let outside = File::from(outside);
         let mut reader = outside.try_clone().expect("another");
         let (tell, output) = channel();
         std::thread::spawn(move || {
