@@ -45,6 +45,8 @@ pub(crate) struct State {
     cursor: Cursor,
     pub(crate) filter: Filter,
     causes: Vec<Cause>,
+    /// What each letter of the last look is found by: made once for a look, not for each key.
+    words: Vec<String>,
     /// Places of what is shown, among causes or letters.
     shown: Vec<usize>,
     /// What `causes` and `shown` were made from.
@@ -269,9 +271,16 @@ fn prepare(state: &mut State) {
         return;
     }
     let all = state.seen.value().map_or(&[][..], |seen| seen.letters.as_slice());
+    let before = state.made.as_ref();
+    let other_look = before.is_none_or(|before| before.at != made.at);
+    if other_look {
+        state.words = all.iter().map(words).collect();
+    }
     let of_queue = |letter: &&Letter| made.queue.as_ref().is_none_or(|queue| letter.queue == *queue);
-    let told = all.iter().filter(of_queue).map(|letter| (letter.class.as_str(), letter.reason.as_str(), letter.first_seen));
-    state.causes = causes(told);
+    if other_look || before.is_none_or(|before| before.queue != made.queue) {
+        let told = all.iter().filter(of_queue).map(|letter| (letter.class.as_str(), letter.reason.as_str(), letter.first_seen));
+        state.causes = causes(told);
+    }
     state.shown = if state.grouped {
         let texts: Vec<String> = state.causes.iter().map(|cause| format!("{} {}", cause.class, shown(&cause.fingerprint))).collect();
         matching(&made.text, texts.iter().map(String::as_str).enumerate())
@@ -279,9 +288,8 @@ fn prepare(state: &mut State) {
         let of_cause = |letter: &Letter| {
             made.cause.as_ref().is_none_or(|(class, cause)| letter.class == *class && fingerprint(&letter.reason) == *cause)
         };
-        let within = all.iter().enumerate().filter(|(_, letter)| of_queue(letter) && of_cause(letter));
-        let texts: Vec<(usize, String)> = within.map(|(place, letter)| (place, words(letter))).collect();
-        matching(&made.text, texts.iter().map(|(place, text)| (*place, text.as_str())))
+        let within = all.iter().zip(&state.words).enumerate().filter(|(_, (letter, _))| of_queue(letter) && of_cause(letter));
+        matching(&made.text, within.map(|(place, (_, words))| (place, words.as_str())))
     };
     state.made = Some(made);
 }
