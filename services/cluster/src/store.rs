@@ -182,16 +182,24 @@ impl Cluster {
     }
 
     /// The list as it was at `version`, by undoing what the history holds.
-    pub(crate) fn list_at(&self, kind: Kind, namespace: Option<&str>, version: u64) -> Result<Vec<Arc<Value>>, ApiError> {
+    pub(crate) fn list_at(
+        &self,
+        kind: Kind,
+        namespace: Option<&str>,
+        version: u64,
+        after: Option<&[String; 2]>,
+    ) -> Result<Vec<Arc<Value>>, ApiError> {
         let store = self.store();
         if version < store.compacted {
             return Err(ApiError::expired(
                 "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.",
             ));
         }
-        let mut objects: BTreeMap<&Key, &Arc<Value>> = store.range(kind, namespace).collect();
+        let behind = |key: &Key| after.is_none_or(|[namespace, name]| (&key.namespace, &key.name) > (namespace, name));
+        let mut objects: BTreeMap<&Key, &Arc<Value>> = store.range(kind, namespace).filter(|(key, _)| behind(key)).collect();
         for change in store.history.iter().rev().take_while(|change| change.version > version) {
-            if change.key.kind != kind || namespace.is_some_and(|namespace| namespace != change.key.namespace) {
+            let elsewhere = change.key.kind != kind || namespace.is_some_and(|namespace| namespace != change.key.namespace);
+            if elsewhere || !behind(&change.key) {
                 continue;
             }
             match &change.before {

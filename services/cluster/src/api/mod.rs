@@ -121,6 +121,8 @@ pub(crate) enum View {
 /// What a handler answers.
 pub(crate) enum Reply {
     Json(StatusCode, Value),
+    /// JSON that is written already; 200.
+    Bytes(Vec<u8>),
     Typed(&'static str, Value),
     Text(&'static str),
     Stream(ApiBody),
@@ -190,6 +192,7 @@ fn handle(cluster: &Cluster, call: &Call) -> Result<Reply, ApiError> {
 fn respond(reply: Reply) -> Response<ApiBody> {
     match reply {
         Reply::Json(code, value) => response(code, "application/json", ApiBody::json(&value)),
+        Reply::Bytes(bytes) => response(StatusCode::OK, "application/json", ApiBody::full(bytes)),
         Reply::Typed(content_type, value) => response(StatusCode::OK, content_type, ApiBody::json(&value)),
         Reply::Text(text) => response(StatusCode::OK, "text/plain; charset=utf-8", ApiBody::full(text.as_bytes().to_vec())),
         Reply::Stream(body) => response(StatusCode::OK, "application/json", body),

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, StatusCode, header};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::path::At;
@@ -100,6 +101,16 @@ fn read_continue(token: &str) -> Option<(u64, [String; 2])> {
     Some((value["rv"].as_u64()?, [part(0)?, part(1)?]))
 }
 
+/// A list of objects.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct List<'a> {
+    kind: String,
+    api_version: String,
+    metadata: Value,
+    items: Vec<&'a Value>,
+}
+
 fn list(cluster: &Cluster, call: &Call, at: &At) -> Result<Reply, ApiError> {
     let (labels, fields) = selectors(call, at)?;
     let namespace = at.namespace.as_deref();
@@ -111,13 +122,12 @@ fn list(cluster: &Cluster, call: &Call, at: &At) -> Result<Reply, ApiError> {
     if let Some(token) = call.query.get("continue") {
         let (of, start) = read_continue(token).ok_or_else(|| ApiError::bad_request("continue key is not valid"))?;
         version = of;
-        objects = cluster.list_at(at.kind, namespace, of)?;
-        objects.retain(|object| [text(object, "/metadata/namespace"), text(object, "/metadata/name")] > start);
+        objects = cluster.list_at(at.kind, namespace, of, Some(&start))?;
     } else if let Some(wanted) = wanted_version(cluster, call)?
         && call.query.get("resourceVersionMatch") == Some("Exact")
     {
         version = wanted;
-        objects = cluster.list_at(at.kind, namespace, wanted)?;
+        objects = cluster.list_at(at.kind, namespace, wanted, None)?;
     }
     objects.retain(|object| labels.matches(object) && fields.matches(object));
     let mut meta = json!({"resourceVersion": version.to_string()});
@@ -140,7 +150,11 @@ fn list(cluster: &Cluster, call: &Call, at: &At) -> Result<Reply, ApiError> {
             let items: Vec<Value> = objects.into_iter().map(table::partial).collect();
             json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "items": items})
         }
-        View::Object => json!({"kind": format!("{}List", info.name), "apiVersion": info.api_version(), "metadata": meta, "items": objects}),
+        View::Object => {
+            // Written as it stands: a list of thousands is not copied first.
+            let list = List { kind: format!("{}List", info.name), api_version: info.api_version(), metadata: meta, items: objects };
+            return Ok(Reply::Bytes(serde_json::to_vec(&list).map_err(|error| ApiError::bad_request(error.to_string()))?));
+        }
     };
     Ok(Reply::Json(StatusCode::OK, value))
 }
