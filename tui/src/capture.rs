@@ -34,7 +34,7 @@ pub enum CaptureError {
         text: String,
     },
     /// A text did not come, or did not go.
-    #[error("line {line}: waited in vain: {text}; the screen was\n{screen}")]
+    #[error("line {line}: waited in vain: {text}")]
     Waited {
         /// Which line, from 1.
         line: usize,

@@ -1,7 +1,9 @@
 //! Keys in, models and effects out; and the screen as text.
 
+use std::time::Duration;
+
 use payops_core::domain::rollout::{Action, Phase, Rollout};
-use payops_core::port::{Depth, ErrorKind, Executed};
+use payops_core::port::{Depth, ErrorKind, Executed, Watched};
 use ratatui::style::Color;
 
 use crate::effect::{Ask, Effect};
@@ -321,8 +323,8 @@ async fn a_script_runs_the_same_loop_without_a_terminal() {
 #[tokio::test(start_paused = true)]
 async fn a_script_that_waits_in_vain_shows_the_screen() {
     let error = crate::capture(std::sync::Arc::new(Closed), options(Tab::Overview), "wait nothing like it", 80, 24).await;
-    let error = error.expect_err("waits in vain").to_string();
-    assert!(error.contains("line 1") && error.contains("NEEDS A HUMAN"), "{error}");
+    let Err(crate::CaptureError::Waited { line: 1, screen, .. }) = error else { panic!("waits in vain") };
+    assert!(screen.contains("NEEDS A HUMAN"), "{screen}");
 }
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (50, 20)];
@@ -368,6 +370,10 @@ fn rollouts_screens() {
     }
     snapshots("rollouts_empty", &mut empty);
     snapshots("rollouts_full", &mut full(Tab::Rollouts));
+    let mut cut = full(Tab::Rollouts);
+    let told = Watched::Cut { why: "connection reset by peer".to_owned(), retry_in: Duration::from_secs(8) };
+    update(&mut cut, Msg::Watch { env: "prod".to_owned(), cluster: "eks-prod".to_owned(), told });
+    snapshots("rollouts_cut", &mut cut);
 }
 
 #[test]
@@ -393,6 +399,16 @@ fn overlay_screens() {
     let mut model = detail();
     press(&mut model, "p");
     snapshots("confirm_protected", &mut model);
+    let mut open = full(Tab::Rollouts);
+    press(&mut open, "/");
+    typed(&mut open, "counting");
+    press(&mut open, "enter p");
+    snapshots("confirm_open", &mut open);
+    let mut refused = full(Tab::Rollouts);
+    press(&mut refused, "down p");
+    snapshots("refused", &mut refused);
+    let next = Rollout { resource_version: "88214".into(), step_index: Some(2), told_phase: Phase::Progressing, ..counting() };
+    snapshots("moved", &mut promote(Ok(Executed::Moved(Box::new(next)))));
     press(&mut model, "esc w");
     snapshots("why", &mut model);
     press(&mut model, "esc ?");

@@ -40,7 +40,12 @@ pub(crate) async fn run(context: &Context, args: &CaptureArgs) -> CliResult<Exit
     let (columns, rows) = args.size;
     let captured =
         Box::pin(payops_tui::capture(screen::environments(context, None)?, screen::options(context), &script, columns, rows)).await;
-    let captured = captured.map_err(|error| CliError::failed("the script did not come to its end").because(error))?;
+    let captured = captured.map_err(|error| {
+        if let payops_tui::CaptureError::Waited { screen, .. } = &error {
+            context.talk.warn(format!("the screen was\n{screen}"));
+        }
+        CliError::failed("the script did not come to its end").because(error)
+    })?;
     let text = if args.svg { payops_tui::svg(&captured.buffer) } else { payops_tui::text(&captured.buffer) };
     Printer::raw(text.as_bytes())?;
     Ok(Exit::Done)

@@ -14,6 +14,8 @@ pub(crate) struct Cursor {
     pub(crate) row: usize,
     /// The first row on screen.
     pub(crate) top: usize,
+    /// Whether the user has chosen; until then it is the first row, whatever that is.
+    pub(crate) chosen: bool,
 }
 
 impl Cursor {
@@ -21,6 +23,12 @@ impl Cursor {
     pub(crate) fn go(&mut self, row: usize) {
         self.row = row;
         self.key = None;
+        self.chosen = true;
+    }
+
+    /// Keeps what is selected now, whatever comes above it.
+    pub(crate) fn choose(&mut self) {
+        self.chosen |= self.key.is_some();
     }
 
     /// Moves by rows, up when negative.
@@ -31,7 +39,8 @@ impl Cursor {
     /// Finds the selected item again after rows changed, and keeps it on screen. When it is
     /// gone, the selection is what stands in its row now. `height` rows are on screen.
     pub(crate) fn settle(&mut self, rows: usize, height: usize, key: impl Fn(usize) -> Option<ItemKey>) {
-        if let Some(wanted) = &self.key
+        if self.chosen
+            && let Some(wanted) = &self.key
             && key(self.row).as_ref() != Some(wanted)
             && let Some(row) = (0..rows).find(|row| key(*row).as_ref() == Some(wanted))
         {
@@ -70,6 +79,17 @@ mod tests {
         assert_eq!((cursor.key.as_deref(), cursor.row), (Some("c"), 1));
         settle(&mut cursor, &[]);
         assert_eq!((cursor.key.as_deref(), cursor.row), (None, 0));
+    }
+
+    #[test]
+    fn nobody_has_chosen_the_first_answer() {
+        let mut cursor = Cursor::default();
+        settle(&mut cursor, &["m"]);
+        settle(&mut cursor, &["a", "m"]);
+        assert_eq!(cursor.key.as_deref(), Some("a"));
+        cursor.choose();
+        settle(&mut cursor, &["0", "a", "m"]);
+        assert_eq!((cursor.key.as_deref(), cursor.row), (Some("a"), 1));
     }
 
     #[test]

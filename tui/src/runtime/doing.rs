@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use futures::future::try_join_all;
 use payops_core::domain::audit::AuditEntry;
 use payops_core::domain::rollout::{Action, Plan, Related, Rollout};
-use payops_core::port::{Clock, Depth, ErrorKind, Executed, PortError, PortResult, QueueStats, Rollouts, Watched};
+use payops_core::port::{AuditLog, Clock, Depth, ErrorKind, Executed, PortError, PortResult, QueueStats, Rollouts, Watched};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -235,7 +235,11 @@ async fn answer(opened: PortResult<Opened>, ask: Ask, env: &str, clock: &dyn Clo
             Answer::Related(related.await.map_err(Fault::from))
         }
         Ask::Execute { cluster, plan, reason } => {
-            let executed = async { execute(&opened?, env, &cluster, &plan, reason, clock).await };
+            let executed = async {
+                let opened = opened?;
+                let entry = entry(&opened, env, &cluster, &plan, reason, clock.now());
+                execute(&*find(&opened, &cluster)?, &*opened.audit, &entry, &plan).await
+            };
             Answer::Executed(executed.await.map_err(Fault::from))
         }
         Ask::Queues => {
@@ -263,17 +267,8 @@ fn entry(opened: &Opened, env: &str, cluster: &str, plan: &Plan, reason: Option<
 }
 
 /// Records the action, then does it: what cannot be recorded is not done.
-async fn execute(
-    opened: &Opened,
-    env: &str,
-    cluster: &str,
-    plan: &Plan,
-    reason: Option<String>,
-    clock: &dyn Clock,
-) -> PortResult<Executed> {
-    let rollouts = find(opened, cluster)?;
-    let entry = entry(opened, env, cluster, plan, reason, clock.now());
-    limits::within(limits::RECORD, ErrorKind::Unavailable, opened.audit.append(&entry)).await.map_err(unrecorded)?;
+async fn execute(rollouts: &dyn Rollouts, audit: &dyn AuditLog, entry: &AuditEntry, plan: &Plan) -> PortResult<Executed> {
+    limits::within(limits::RECORD, ErrorKind::Unavailable, audit.append(entry)).await.map_err(unrecorded)?;
     limits::within(limits::EXECUTE, ErrorKind::Ambiguous, rollouts.execute(plan)).await
 }
 
@@ -287,3 +282,6 @@ async fn queues(opened: &Opened) -> PortResult<Vec<QueueStats>> {
     let names = opened.ports.queues.names().await?;
     try_join_all(names.iter().map(|name| opened.ports.queues.stats(name))).await
 }
+
+#[cfg(test)]
+mod tests;

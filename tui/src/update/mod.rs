@@ -76,6 +76,10 @@ fn key(model: &mut Model, event: &crossterm::event::KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     model.notice = None;
+    // What a key means is meant of what is selected when it is pressed.
+    if let Some(cursor) = view.cursor_mut(model) {
+        cursor.choose();
+    }
     match keymap::find(view.bindings(), event) {
         Some(command) => global::run(model, command),
         None => Vec::new(),

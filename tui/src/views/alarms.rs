@@ -17,7 +17,7 @@ use super::{Freshness, View, overview, rollouts};
 use crate::effect::{Ask, Effect};
 use crate::fault::Fault;
 use crate::keymap::{Binding, Command, Key};
-use crate::model::{Cursor, Feed, Filter, ItemKey, Look, Model, Overlay, Pane, RolloutId, Route, Tab, matching};
+use crate::model::{Cursor, EnvState, Feed, Filter, ItemKey, Look, Model, Overlay, Pane, RolloutId, Route, Tab, matching};
 use crate::theme::Tone;
 use crate::update::global;
 use crate::widgets::state;
@@ -73,30 +73,35 @@ fn item(alarm: &Alarm) -> ItemKey {
     ItemKey::from(format!("alarm:{}/{subject}", alarm.env))
 }
 
+/// Alarms of an environment itself and of its queues.
+fn of_queues(env: &EnvState, model: &Model) -> Vec<Alarm> {
+    let mut seen = EnvSeen { env: &env.info.name, ..EnvSeen::default() };
+    if let Look::Failed { fault, .. } = env.opened.look() {
+        seen.faults.push(("environment", &fault.text));
+    }
+    match env.queues.look() {
+        Look::Failed { fault, .. } | Look::Ready { fault: Some((fault, _)), .. } => seen.faults.push(("queues", &fault.text)),
+        Look::Loading | Look::Ready { .. } => {}
+    }
+    seen.queues = env
+        .queues
+        .value()
+        .into_iter()
+        .flatten()
+        .map(|queue| QueueDepth {
+            name: &queue.name,
+            depth: queue.visible.saturating_add(queue.in_flight).saturating_add(queue.delayed),
+            approximate: queue.approximate,
+            oldest: queue.oldest_age,
+        })
+        .collect();
+    alarms(&seen, model.now)
+}
+
 fn rows(model: &Model) -> Vec<Row> {
     let mut out = Vec::new();
     for env in &model.envs {
-        let mut seen = EnvSeen { env: &env.info.name, ..EnvSeen::default() };
-        if let Look::Failed { fault, .. } = env.opened.look() {
-            seen.faults.push(("environment", &fault.text));
-        }
-        match env.queues.look() {
-            Look::Failed { fault, .. } | Look::Ready { fault: Some((fault, _)), .. } => seen.faults.push(("queues", &fault.text)),
-            Look::Loading | Look::Ready { .. } => {}
-        }
-        seen.queues = env
-            .queues
-            .value()
-            .into_iter()
-            .flatten()
-            .map(|queue| QueueDepth {
-                name: &queue.name,
-                depth: queue.visible.saturating_add(queue.in_flight).saturating_add(queue.delayed),
-                approximate: queue.approximate,
-                oldest: queue.oldest_age,
-            })
-            .collect();
-        out.extend(alarms(&seen, model.now).into_iter().map(|alarm| Row { cluster: None, alarm }));
+        out.extend(of_queues(env, model).into_iter().map(|alarm| Row { cluster: None, alarm }));
         for cluster in &env.clusters {
             let cut = if let Feed::Cut { why, .. } = &cluster.feed { vec![(cluster.name.as_str(), why.as_str())] } else { Vec::new() };
             let rollouts = cluster.rollouts.values().map(|rollout| {
@@ -111,6 +116,18 @@ fn rows(model: &Model) -> Vec<Row> {
     // Environments stay in their order: the sort is stable.
     out.sort_by_key(|row| row.alarm.severity);
     out
+}
+
+/// Alarms of queues that are not worked off and of indexes that are behind, with their names as items.
+pub(crate) fn not_worked_off(model: &Model) -> Vec<(ItemKey, Alarm)> {
+    let told = model.envs.iter().flat_map(|env| of_queues(env, model));
+    told.filter(|alarm| match &alarm.subject {
+        Subject::Queue(name) => source_queue(name).is_none(),
+        Subject::Index => true,
+        Subject::Environment | Subject::Rollout(_) => false,
+    })
+    .map(|alarm| (item(&alarm), alarm))
+    .collect()
 }
 
 /// Takes what belongs to a rollout when this view asked for it; else hands it back.

@@ -70,7 +70,7 @@ const COLUMNS: &[Column] = &[
     Column::number("DESIRED", 7).rank(5),
     Column::number("SET", 5).rank(3),
     Column::number("OBSERVED", 8).rank(4),
-    Column::text("WAITS FOR", 15).flex(2).rank(2),
+    Column::text("WAITS FOR", 16).flex(2).rank(2),
     Column::text("ANALYSIS", 12).rank(7),
     Column::text("IMAGES", 18).flex(2).rank(8),
 ];
@@ -80,7 +80,7 @@ pub(crate) fn sign(phase: Phase) -> (&'static str, Tone) {
     match phase {
         Phase::Healthy => ("✔", Tone::Good),
         Phase::Progressing => ("◌", Tone::Accent),
-        Phase::Paused => ("॥", Tone::Warn),
+        Phase::Paused => ("‖", Tone::Warn),
         Phase::Degraded => ("✖", Tone::Bad),
         Phase::Unknown => ("?", Tone::Dim),
     }

@@ -100,7 +100,7 @@ pub(super) fn phase_cell(phase: &str) -> Cell {
     let (glyph, tone) = match Phase::from_name(phase) {
         Phase::Healthy => ("✔", Tone::Good),
         Phase::Progressing => ("◌", Tone::Warn),
-        Phase::Paused => ("॥", Tone::Warn),
+        Phase::Paused => ("‖", Tone::Warn),
         Phase::Degraded => ("✖", Tone::Bad),
         Phase::Unknown => ("?", Tone::Plain),
     };

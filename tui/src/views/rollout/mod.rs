@@ -107,7 +107,7 @@ pub(crate) fn selected_run(model: &Model) -> Option<Action> {
             let run = related.experiments.get(*place).filter(|run| !run.phase.is_done())?;
             Some(Action::TerminateExperiment { name: run.name.clone() })
         }
-        Node::Revision(_) | Node::Pod(_) => None,
+        Node::Revision(_) | Node::Pod(_) | Node::NoPods { .. } => None,
     }
 }
 

@@ -34,6 +34,11 @@ pub(crate) enum Node {
     Revision(usize),
     /// A pod.
     Pod(usize),
+    /// In the place of pods that are not known yet, or of which there are none.
+    NoPods {
+        /// Whether they are being asked for.
+        loading: bool,
+    },
 }
 
 /// Measurements of a row.
@@ -55,8 +60,13 @@ pub(super) fn nodes(rollout: &Rollout, related: &Related, unfolded: &BTreeSet<It
         if !open {
             continue;
         }
+        let before = out.len();
         let pods = related.pods.iter().flatten().enumerate().filter(|(_, pod)| pod.hash == set.hash);
         out.extend(pods.map(|(place, pod)| (ItemKey::from(format!("pod:{}", pod.name)), Node::Pod(place))));
+        if out.len() == before {
+            let loading = related.pods.is_none() && set.desired > 0;
+            out.push((ItemKey::from(format!("pods:{}", set.name)), Node::NoPods { loading }));
+        }
         if set.hash != rollout.current_hash {
             runs(&mut out, related, unfolded, &|hash| hash == set.hash);
         }
@@ -95,12 +105,16 @@ pub(super) fn line(model: &Model, rollout: &Rollout, related: &Related, node: &N
         }),
         Node::Revision(place) => related.replica_sets.get(*place).map(|set| revision(model, rollout, set, folded)),
         Node::Pod(place) => related.pods.iter().flatten().nth(*place).map(|held| pod(model, held)),
+        Node::NoPods { loading } => {
+            let words = if *loading { "     ◌ pods: loading…" } else { "     no pods" };
+            Some(Line::styled(words, model.theme.style(Tone::Dim)))
+        }
     };
     line.unwrap_or_default()
 }
 
 fn fold(folded: bool) -> &'static str {
-    if folded { " ▸ " } else { " ▾ " }
+    if folded { " + " } else { " - " }
 }
 
 fn metric(model: &Model, run: &payops_core::domain::rollout::AnalysisRun, metric: &Metric, folded: bool) -> Line<'static> {

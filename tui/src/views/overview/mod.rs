@@ -1,13 +1,17 @@
-//! The overview: what needs a human in any environment, then how queues stand in this one.
+//! The overview: what needs a human in any environment, how each environment stands, and the queues of this one.
+
+mod environments;
 
 use payops_core::Timestamp;
+use payops_core::domain::alarm::{Alarm, Severity, Subject};
+use payops_core::domain::mask;
 use payops_core::domain::rollout::Waiting;
 use payops_core::port::QueueStats;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{Freshness, View, rollouts};
+use super::{Freshness, View, alarms, rollouts};
 use crate::effect::{Ask, Effect};
 use crate::keymap::{Binding, Command};
 use crate::model::{Cursor, EnvState, Feed, ItemKey, Look, Model, RolloutId, Route, Tab};
@@ -31,6 +35,8 @@ enum Need {
     Rollout(usize),
     /// Dead letters of a queue of an environment.
     Dead { env: String, queue: String, visible: u64, approximate: bool, oldest: Option<std::time::Duration> },
+    /// Anything else that an alarm tells of: a queue that is not worked off, an index that is behind.
+    Alarm(Box<Alarm>),
 }
 
 /// The view.
@@ -49,7 +55,7 @@ const COLUMNS: &[Column] = &[
 pub(crate) fn selected_rollout(model: &Model) -> Option<RolloutId> {
     match model.overview.needs.get(model.overview.cursor.row)?.1 {
         Need::Rollout(place) => rollouts::rows(model).get(place).map(|row| row.id.clone()),
-        Need::Dead { .. } => None,
+        Need::Dead { .. } | Need::Alarm(_) => None,
     }
 }
 
@@ -68,6 +74,7 @@ fn needs(model: &Model) -> Vec<(ItemKey, Need)> {
             out.push((ItemKey::from(format!("dlq:{}/{}", env.info.name, queue.name)), need));
         }
     }
+    out.extend(alarms::not_worked_off(model).into_iter().map(|(item, alarm)| (item, Need::Alarm(Box::new(alarm)))));
     out
 }
 
@@ -75,10 +82,11 @@ fn is_dead(queue: &QueueStats) -> bool {
     payops_core::domain::bus::source_queue(&queue.name).is_some()
 }
 
-/// Where things are: troubles, the title of the list, the list, the queues.
+/// Where things are: troubles, the title of the list, the list, the environments, the queues.
 struct Places {
     title: Rect,
     list: Rect,
+    environments: Rect,
     queues: Rect,
 }
 
@@ -88,7 +96,16 @@ fn places(model: &Model, body: Rect) -> Places {
     let line = |y: u16, height: u16| Rect { y: body.y + y.min(body.height), height: height.min(body.height.saturating_sub(y)), ..body };
     let wanted = u16::try_from(model.overview.needs.len()).unwrap_or(u16::MAX).max(1);
     let rows = wanted.min((body.height / 2).max(1));
-    Places { title: line(0, 1), list: line(1, rows), queues: line(rows + 2, body.height.saturating_sub(rows + 2)) }
+    // One environment needs no table of environments; on a small screen the queues come first.
+    let count = u16::try_from(model.envs.len()).unwrap_or(u16::MAX);
+    let spare = body.height.saturating_sub(rows + 2);
+    let taken = if count > 1 && spare >= count + 7 { count + 2 } else { 0 };
+    Places {
+        title: line(0, 1),
+        list: line(1, rows),
+        environments: line(rows + 2, taken.saturating_sub(1)),
+        queues: line(rows + 2 + taken, spare.saturating_sub(taken)),
+    }
 }
 
 /// Whether everything that could need a human has been looked at.
@@ -113,6 +130,12 @@ impl View for Overview {
                 global::go(model, vec![Tab::DeadLetters.route()]);
             }
             (Command::Why, Need::Rollout(_), Some(id)) => super::rollout::why(model, &id),
+            (Command::Enter, Need::Alarm(alarm), _) => {
+                global::switch(model, &alarm.env);
+                let tab = if alarm.subject == Subject::Index { Tab::Payments } else { Tab::Queues };
+                global::go(model, vec![tab.route()]);
+            }
+            (Command::Copy, Need::Alarm(alarm), _) => return vec![Effect::Copy(format!("{}: {}", alarm.env, alarm.what))],
             (Command::Copy, Need::Rollout(_), Some(id)) => return vec![Effect::Copy(id.key.to_string())],
             (Command::Copy, Need::Dead { queue, .. }, _) => return vec![Effect::Copy(queue)],
             _ => {}
@@ -196,17 +219,27 @@ impl View for Overview {
         let shown = needs.iter().enumerate().skip(cursor.top).take(usize::from(places.list.height));
         for (y, (row, (_, need))) in (places.list.y..).zip(shown) {
             let place = Rect { y, height: 1, ..places.list };
-            frame.render_widget(table::clipped(&line(model, need), usize::from(place.width)), place);
+            let width = usize::from(place.width);
+            frame.render_widget(table::clipped(&line(model, need, width), width), place);
             if row == cursor.row {
                 table::select(frame.buffer_mut(), place, model.theme.style(Tone::Selected));
             }
         }
+        environments::draw(model, frame, places.environments);
         queues(model, frame, places.queues);
     }
 }
 
-fn line(model: &Model, need: &Need) -> Line<'static> {
+/// Columns below which a line says less, so that its reason is still on screen.
+const WIDE: usize = 100;
+/// Columns below which it says the least.
+const NARROW: usize = 70;
+
+fn line(model: &Model, need: &Need, width: usize) -> Line<'static> {
     let theme = model.theme;
+    let narrow = width < NARROW;
+    let kind = |glyph: &str, kind: &str| if narrow { format!(" {glyph} ") } else { format!(" {glyph} {kind:<9}") };
+    let named = |name: &str| if narrow { format!("{name}  ") } else { format!("{name:<24}  ") };
     let badge = |name: &str| {
         let protected = model.env_named(name).is_some_and(|env| env.info.protected);
         let pad = " ".repeat(8_usize.saturating_sub(name.chars().count()));
@@ -218,12 +251,17 @@ fn line(model: &Model, need: &Need) -> Line<'static> {
             let rollout = &row.rollout;
             let (glyph, tone) = rollouts::sign(rollout.phase().0);
             let (waits, _) = rollouts::waits(rollout, model.now);
-            let mut spans = vec![Span::styled(format!(" {glyph} rollout  "), theme.style(tone))];
+            let mut spans = vec![Span::styled(kind(glyph, "rollout"), theme.style(tone))];
             spans.extend(badge(&row.id.env));
-            spans.push(Span::styled(format!("{:<24}  ", row.id.key.to_string()), theme.style(Tone::Strong)));
+            spans.push(Span::styled(named(&row.id.key.to_string()), theme.style(Tone::Strong)));
             let step = rollouts::step(rollout);
-            spans.push(Span::raw(format!("step {step:<5}  {:>6} set   ", percent(rollout.weights().set))));
+            let set = if width >= WIDE { format!("  {:>6} set", percent(rollout.weights().set)) } else { String::new() };
+            if !narrow {
+                spans.push(Span::raw(format!("step {step:<5}{set}  ")));
+            }
             let tone = if matches!(rollout.waiting(), Waiting::Human { .. }) { Tone::Warn } else { Tone::Plain };
+            // The title says already that it waits for it.
+            let waits = if width < WIDE { waits.strip_prefix("waits for ").unwrap_or(&waits).to_owned() } else { waits };
             spans.push(Span::styled(waits, theme.style(tone)));
             Line::from(spans)
         }
@@ -231,10 +269,18 @@ fn line(model: &Model, need: &Need) -> Line<'static> {
             let about = if *approximate { "~" } else { "" };
             let oldest = oldest.and_then(|oldest| jiff::SignedDuration::try_from(oldest).ok());
             let oldest = oldest.map(|oldest| format!("   oldest {}", short(oldest))).unwrap_or_default();
-            let mut spans = vec![Span::styled(" ✖ dlq      ", theme.style(Tone::Bad))];
+            let mut spans = vec![Span::styled(kind("✖", "dlq"), theme.style(Tone::Bad))];
             spans.extend(badge(env));
-            spans.push(Span::styled(format!("{queue:<24}  "), theme.style(Tone::Strong)));
+            spans.push(Span::styled(named(queue), theme.style(Tone::Strong)));
             spans.push(Span::styled(format!("{about}{visible} dead{oldest}"), theme.style(Tone::Bad)));
+            Line::from(spans)
+        }
+        Need::Alarm(alarm) => {
+            let tone = if alarm.severity == Severity::Critical { Tone::Bad } else { Tone::Warn };
+            let mut spans = vec![Span::styled(kind("⚠", "alarm"), theme.style(tone))];
+            spans.extend(badge(&alarm.env));
+            spans.push(Span::styled(mask::terminal(&alarm.what), theme.style(Tone::Strong)));
+            spans.push(Span::raw(format!("   {}", mask::terminal(&alarm.why))));
             Line::from(spans)
         }
     }
