@@ -6,9 +6,12 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
 
+use async_trait::async_trait;
 use payops_core::domain::replay::{JournalEntry, Plan, Progress};
 use payops_core::port::{ErrorKind, Journal, PortError, PortResult};
+use tokio::sync::oneshot;
 
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
@@ -25,12 +28,16 @@ pub(crate) struct QueueLock {
     _file: File,
 }
 
-/// A journal that can be added to.
+/// A journal that can be added to. Its thread writes what several lanes hand in together, with one
+/// flush to the disk for all of it.
 #[derive(Debug)]
 pub(crate) struct FileJournal {
     path: PathBuf,
-    file: File,
+    to: mpsc::Sender<Entry>,
 }
+
+/// Lines to write, and who waits until they are on disk.
+type Entry = (Vec<u8>, oneshot::Sender<Result<(), Arc<std::io::Error>>>);
 
 /// A replay that did not come to its end.
 #[derive(Debug)]
@@ -67,8 +74,10 @@ impl Journals {
     pub(crate) fn create(&self, plan: &Plan) -> CliResult<FileJournal> {
         let path = self.dir.join(format!("{}-{}.jsonl", file_name(&plan.queue), file_name(&plan.id)));
         let file = OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path);
-        let mut journal = FileJournal { file: file.map_err(|error| failed("make", &path, error))?, path };
-        journal.append(&[JournalEntry::Plan(plan.clone())])?;
+        let mut file = file.map_err(|error| failed("make", &path, error))?;
+        let text = lines(&[JournalEntry::Plan(plan.clone())])?;
+        file.write_all(&text).and_then(|()| file.sync_data()).map_err(|error| failed("write", &path, error))?;
+        let journal = FileJournal::on(path, file);
         // Without this the name of the file could be lost in a power cut.
         File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(|error| failed("write", &self.dir, error))?;
         Ok(journal)
@@ -118,28 +127,64 @@ impl FileJournal {
             Ok(file)
         };
         let file = open().map_err(|error| failed("open", &path, error))?;
-        Ok(Self { path, file })
+        Ok(Self::on(path, file))
+    }
+
+    fn on(path: PathBuf, file: File) -> Self {
+        let (to, from) = mpsc::channel();
+        // It ends when the journal is dropped; what was acknowledged is on disk by then.
+        std::thread::spawn(move || write_all(file, &from));
+        Self { path, to }
+    }
+
+    fn failed(&self, error: Arc<std::io::Error>) -> PortError {
+        let kind = match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::ReadOnlyFilesystem => {
+                ErrorKind::NotWritable
+            }
+            _ => ErrorKind::Permanent,
+        };
+        PortError::because(kind, format!("the journal {} could not be written", self.path.display()), error)
     }
 }
 
-impl Journal for FileJournal {
-    fn append(&mut self, entries: &[JournalEntry]) -> PortResult<()> {
-        let mut text = Vec::new();
-        for entry in entries {
-            serde_json::to_writer(&mut text, entry)
-                .map_err(|error| PortError::because(ErrorKind::Permanent, "a journal entry could not be written as JSON", error))?;
-            text.push(b'\n');
+/// Writes what comes in. After a failure nothing more is written: a line behind a torn one would
+/// make the journal unreadable.
+fn write_all(mut file: File, from: &mpsc::Receiver<Entry>) {
+    let mut broken: Option<Arc<std::io::Error>> = None;
+    while let Ok((mut text, waiter)) = from.recv() {
+        let mut waiters = vec![waiter];
+        while let Ok((more, waiter)) = from.try_recv() {
+            text.extend(more);
+            waiters.push(waiter);
         }
-        let written = self.file.write_all(&text).and_then(|()| self.file.sync_data());
-        written.map_err(|error| {
-            let kind = match error.kind() {
-                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::ReadOnlyFilesystem => {
-                    ErrorKind::NotWritable
-                }
-                _ => ErrorKind::Permanent,
-            };
-            PortError::because(kind, format!("the journal {} could not be written", self.path.display()), error)
-        })
+        if broken.is_none() {
+            broken = file.write_all(&text).and_then(|()| file.sync_data()).err().map(Arc::new);
+        }
+        for waiter in waiters {
+            // Who no longer waits does not need to know.
+            drop(waiter.send(broken.clone().map_or(Ok(()), Err)));
+        }
+    }
+}
+
+fn lines(entries: &[JournalEntry]) -> PortResult<Vec<u8>> {
+    let mut text = Vec::new();
+    for entry in entries {
+        serde_json::to_writer(&mut text, entry)
+            .map_err(|error| PortError::because(ErrorKind::Permanent, "a journal entry could not be written as JSON", error))?;
+        text.push(b'\n');
+    }
+    Ok(text)
+}
+
+#[async_trait]
+impl Journal for FileJournal {
+    async fn append(&self, entries: &[JournalEntry]) -> PortResult<()> {
+        let (tell, told) = oneshot::channel();
+        let gone = || self.failed(Arc::new(std::io::Error::other("its writer has ended")));
+        self.to.send((lines(entries)?, tell)).map_err(|_| gone())?;
+        told.await.map_err(|_| gone())?.map_err(|error| self.failed(error))
     }
 }
 
@@ -224,11 +269,11 @@ mod tests {
         (temp, journals)
     }
 
-    #[test]
-    fn a_cut_off_replay_is_found_with_its_torn_last_line() {
+    #[tokio::test]
+    async fn a_cut_off_replay_is_found_with_its_torn_last_line() {
         let (_temp, journals) = journals();
-        let mut journal = journals.create(&plan("1-x")).expect("made");
-        journal.append(&[sending("a"), sent("a"), sending("b")]).expect("written");
+        let journal = journals.create(&plan("1-x")).expect("made");
+        journal.append(&[sending("a"), sent("a"), sending("b")]).await.expect("written");
         let path = journal.path().to_owned();
         drop(journal);
         let whole = fs::read(&path).expect("read");
@@ -236,20 +281,20 @@ mod tests {
         torn.extend_from_slice(b"{\"entry\":\"sent\",\"mess");
         fs::write(&path, &torn).expect("written");
 
-        let mut found = journals.unfinished("prod", "payments-work-dlq").expect("read").expect("found");
+        let found = journals.unfinished("prod", "payments-work-dlq").expect("read").expect("found");
         assert_eq!(found.plan, plan("1-x"));
         assert_eq!((found.progress.sent, found.progress.unclear), (BTreeSet::from(["a".to_owned()]), BTreeSet::from(["b".to_owned()])));
-        found.journal.append(&[sent("b")]).expect("written");
+        found.journal.append(&[sent("b")]).await.expect("written");
         let after = fs::read_to_string(&path).expect("read");
         assert!(after.as_bytes().starts_with(&whole) && after.ends_with("\"message_id\":\"b\",\"new_message_id\":null}\n"), "{after}");
         assert_eq!(read(&path).expect("whole again").0.len(), 5);
     }
 
-    #[test]
-    fn every_cut_of_a_journal_can_be_gone_on_with() {
+    #[tokio::test]
+    async fn every_cut_of_a_journal_can_be_gone_on_with() {
         let (_temp, journals) = journals();
-        let mut journal = journals.create(&plan("1-x")).expect("made");
-        journal.append(&[sending("a"), sent("a"), sending("b"), sent("b")]).expect("written");
+        let journal = journals.create(&plan("1-x")).expect("made");
+        journal.append(&[sending("a"), sent("a"), sending("b"), sent("b")]).await.expect("written");
         let path = journal.path().to_owned();
         let whole = fs::read(&path).expect("read");
         for cut in 0..=whole.len() {
@@ -264,11 +309,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn finished_and_foreign_journals_are_left_alone() {
+    #[tokio::test]
+    async fn finished_and_foreign_journals_are_left_alone() {
         let (_temp, journals) = journals();
-        let mut done = journals.create(&plan("1-x")).expect("made");
-        done.append(&[JournalEntry::Finished { at: jiff::Timestamp::UNIX_EPOCH }]).expect("written");
+        let done = journals.create(&plan("1-x")).expect("made");
+        done.append(&[JournalEntry::Finished { at: jiff::Timestamp::UNIX_EPOCH }]).await.expect("written");
         journals.create(&Plan { env: "test".to_owned(), ..plan("2-x") }).expect("made");
         assert!(journals.unfinished("prod", "payments-work-dlq").expect("read").is_none());
         assert!(journals.unfinished("test", "payments-work-dlq").expect("read").is_some());

@@ -208,6 +208,7 @@ mod tests {
             oldest_age: Some(std::time::Duration::from_mins(4)),
             dlq: Some("payments-work-dlq".into()),
             max_receives: Some(10),
+            retention: None,
             approximate: true,
         };
         let row = row(&stats, &BTreeMap::from([("payments-work-dlq", 61)]));

@@ -1,10 +1,13 @@
 //! The journal of a replay.
 
+use async_trait::async_trait;
+
 use super::PortResult;
 use crate::domain::replay::JournalEntry;
 
-/// A journal being written. Called between sends, so it does not need to be async.
-pub trait Journal: Send {
-    /// Adds entries; durable when it returns.
-    fn append(&mut self, entries: &[JournalEntry]) -> PortResult<()>;
+/// A journal being written, by several lanes of a replay at once.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Adds entries, in their order; durable when it returns.
+    async fn append(&self, entries: &[JournalEntry]) -> PortResult<()>;
 }

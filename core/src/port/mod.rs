@@ -30,7 +30,7 @@ pub use journal::Journal;
 pub use ledger::{Ledger, LedgerPage, PostOutcome};
 pub use mailer::Mailer;
 pub use provider::{ChargeOutcome, ChargeRequest, Provider, ProviderPage, RefundOutcome, RefundRequest};
-pub use queues::{Attributes, Browsed, Outgoing, QueueStats, Queues, Received, SendResult, TransferOutcome};
+pub use queues::{Attributes, Browsed, Move, MoveResult, Outgoing, QueueStats, Queues, Received, SendResult, TransferOutcome};
 pub use rollouts::{Depth, Executed, RolloutWatch, Rollouts, Watched};
 pub use secrets::Secrets;
 pub use store::{

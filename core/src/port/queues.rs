@@ -71,6 +71,8 @@ pub struct QueueStats {
     pub max_receives: Option<u32>,
     /// Whether the counts are approximate.
     pub approximate: bool,
+    /// For how long a message is kept after it was sent; `None` when the queue service does not say.
+    pub retention: Option<Duration>,
 }
 
 /// What looking into a queue showed.
@@ -80,8 +82,14 @@ pub struct Browsed {
     pub messages: Vec<Received>,
     /// Whether these are surely all of them.
     pub complete: bool,
+    /// Why they may not be all; `None` when they surely are.
+    pub doubt: Option<String>,
     /// Receives spent on looking: each raised a message's receive count by one.
     pub receives_spent: u64,
+    /// For how long each message was hidden from others at most; zero when none was.
+    pub hidden: Duration,
+    /// Groups of a FIFO queue of which nothing could be received meanwhile.
+    pub groups_locked: u64,
 }
 
 /// What came of moving a message.
@@ -102,6 +110,19 @@ pub enum TransferOutcome {
     /// The receipt is no longer good; nothing was sent.
     Lost,
 }
+
+/// A received message that is to go elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// The right to it.
+    pub receipt: String,
+    /// What is sent in its place.
+    pub message: Outgoing,
+}
+
+/// What came of one entry of a batch of moves. After an error of the kind
+/// [`super::ErrorKind::Ambiguous`] the message may be in both queues; after any other it was not sent.
+pub type MoveResult = PortResult<TransferOutcome>;
 
 /// The queues of one environment, by name.
 #[async_trait]
@@ -127,6 +148,26 @@ pub trait Queues: Send + Sync {
     /// Moves a received message to another queue with the body and attributes given. Where the
     /// queue service can (the embedded one), in one transaction; else sent first, then deleted.
     async fn transfer(&self, from: &str, receipt: &str, to: &str, message: Outgoing) -> PortResult<TransferOutcome>;
+
+    /// Moves up to ten messages, each as [`Queues::transfer`] does and with its own result, in order.
+    /// On FIFO queues the order within the batch is kept, as long as all entries succeed.
+    async fn transfer_batch(&self, from: &str, to: &str, moves: Vec<Move>) -> PortResult<Vec<MoveResult>> {
+        let mut out = Vec::with_capacity(moves.len());
+        for Move { receipt, message } in moves {
+            out.push(self.transfer(from, &receipt, to, message).await);
+        }
+        Ok(out)
+    }
+
+    /// Sets for how long from now each of any number of received messages stays hidden; `false` for
+    /// receipts that are no longer good.
+    async fn change_visibilities(&self, queue: &str, receipts: &[String], visibility: Duration) -> PortResult<Vec<bool>> {
+        let mut out = Vec::with_capacity(receipts.len());
+        for receipt in receipts {
+            out.push(self.change_visibility(queue, receipt, visibility).await?);
+        }
+        Ok(out)
+    }
 
     /// Whether [`Queues::transfer`] is one transaction: a message is then never in both queues.
     fn transfer_is_atomic(&self) -> bool;

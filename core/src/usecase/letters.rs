@@ -104,7 +104,7 @@ impl Letters {
     pub async fn look(&self, queues: &[String], limit: usize) -> PortResult<LettersSeen> {
         let mut out = LettersSeen { complete: true, ..LettersSeen::default() };
         for queue in queues {
-            let Browsed { messages, complete, receives_spent } = self.queues.browse(queue, limit).await?;
+            let Browsed { messages, complete, receives_spent, .. } = self.queues.browse(queue, limit).await?;
             out.complete &= complete;
             out.receives_spent = out.receives_spent.saturating_add(receives_spent);
             for message in messages {

@@ -19,9 +19,9 @@ use payops_core::domain::search::Query;
 use payops_core::domain::text::Source;
 use payops_core::port::{
     Acceptance, Accepted, Archive, ArchivePage, Browsed, Bus, Change, ChargeOutcome, ChargeRequest, Committed, Freshness, Hits,
-    IdempotencyRow, IdempotencyScope, Index, IndexPage, Ledger, LedgerPage, Mailer, Noted, Outgoing, PaymentPage, PaymentStore, PortResult,
-    PostOutcome, Provider, ProviderPage, PutOutcome, QueueStats, Queues, Received, RefundOutcome, RefundRequest, SendResult,
-    TransferOutcome, UpsertOutcome,
+    IdempotencyRow, IdempotencyScope, Index, IndexPage, Ledger, LedgerPage, Mailer, Move, MoveResult, Noted, Outgoing, PaymentPage,
+    PaymentStore, PortResult, PostOutcome, Provider, ProviderPage, PutOutcome, QueueStats, Queues, Received, RefundOutcome, RefundRequest,
+    SendResult, TransferOutcome, UpsertOutcome,
 };
 
 use super::Chaos;
@@ -113,6 +113,14 @@ impl<P: Queues + ?Sized> Queues for Faulty<P> {
 
     async fn transfer(&self, from: &str, receipt: &str, to: &str, message: Outgoing) -> PortResult<TransferOutcome> {
         self.chaos.around("queues.transfer", self.port.transfer(from, receipt, to, message)).await
+    }
+
+    async fn transfer_batch(&self, from: &str, to: &str, moves: Vec<Move>) -> PortResult<Vec<MoveResult>> {
+        self.chaos.around("queues.transfer_batch", self.port.transfer_batch(from, to, moves)).await
+    }
+
+    async fn change_visibilities(&self, queue: &str, receipts: &[String], visibility: Duration) -> PortResult<Vec<bool>> {
+        self.chaos.around("queues.change_visibilities", self.port.change_visibilities(queue, receipts, visibility)).await
     }
 
     async fn browse(&self, queue: &str, limit: usize) -> PortResult<Browsed> {

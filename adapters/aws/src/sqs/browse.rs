@@ -23,9 +23,10 @@ impl SqsQueues {
         let mut seen = Vec::new();
         let looked = self.pass(queue, limit, max_receives, &mut seen).await;
         // Counted while all that was received is still hidden: what else is in flight was not seen.
-        let complete = match &looked {
-            Ok(true) => self.count(queue).await.is_ok_and(|now| now.visible == 0 && now.delayed == 0 && now.in_flight <= distinct(&seen)),
-            _ => false,
+        let mut doubt = match &looked {
+            Ok(true) => self.unseen(queue, distinct(&seen)).await,
+            Ok(false) => Some(format!("looking ended after {} s, before the first message showed itself again", LOOK_MAX.as_secs())),
+            Err(_) => None,
         };
         let receipts: Vec<String> = seen.iter().map(|message| message.receipt.clone()).collect();
         let shown = self.show(queue, &receipts).await;
@@ -36,12 +37,30 @@ impl SqsQueues {
         let mut names = BTreeSet::new();
         let mut messages: Vec<Received> = seen.into_iter().rev().filter(|message| names.insert(message.message_id.clone())).collect();
         messages.sort_by(|a, b| (a.sent_at, &a.message_id).cmp(&(b.sent_at, &b.message_id)));
-        let complete = complete && messages.len() <= limit;
+        if messages.len() >= limit {
+            doubt = doubt.or_else(|| Some(format!("looking ended at the {limit} that were asked for")));
+        }
         messages.truncate(limit);
+        let groups: BTreeSet<&str> = messages.iter().filter_map(|message| message.group.as_deref()).collect();
+        let groups_locked = u64::try_from(groups.len()).unwrap_or(u64::MAX);
         for message in &mut messages {
             message.receipt.clear();
         }
-        Ok(Browsed { messages, complete, receives_spent })
+        let hidden = if receives_spent > 0 { HOLD } else { Duration::ZERO };
+        Ok(Browsed { messages, complete: doubt.is_none(), doubt, receives_spent, hidden, groups_locked })
+    }
+
+    /// Why there may be more than the `seen` messages, which are all hidden now.
+    async fn unseen(&self, queue: &str, seen: u64) -> Option<String> {
+        let now = match self.count(queue).await {
+            Ok(now) => now,
+            Err(error) => return Some(format!("the queue could not be counted: {}", error.message)),
+        };
+        if now.visible > 0 || now.delayed > 0 {
+            return Some(format!("SQS counts about {} more that no receive has brought", now.visible.saturating_add(now.delayed)));
+        }
+        let others = now.in_flight.saturating_sub(seen);
+        (others > 0).then(|| format!("about {others} are in flight: somebody else has received them"))
     }
 
     /// Receives until nothing comes or there is enough (`true`), or time has run out (`false`).

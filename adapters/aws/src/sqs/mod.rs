@@ -6,6 +6,7 @@
 
 mod browse;
 mod message;
+mod moving;
 mod send;
 mod stats;
 mod take;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
-use payops_core::port::{Browsed, Outgoing, PortResult, QueueStats, Queues, Received, SendResult, TransferOutcome};
+use payops_core::port::{Browsed, Move, MoveResult, Outgoing, PortResult, QueueStats, Queues, Received, SendResult, TransferOutcome};
 
 use crate::fail::Call;
 
@@ -75,7 +76,7 @@ impl Queues for SqsQueues {
     }
 
     async fn send_batch(&self, queue: &str, messages: Vec<Outgoing>) -> PortResult<Vec<SendResult>> {
-        self.send_many(queue, messages).await
+        self.send_many(queue, messages, true).await
     }
 
     async fn receive(&self, queue: &str, max: usize, visibility: Duration, wait: Duration) -> PortResult<Vec<Received>> {
@@ -104,6 +105,14 @@ impl Queues for SqsQueues {
             Err(error) => error.message,
         };
         Ok(TransferOutcome::SentNotDeleted { message_id, reason })
+    }
+
+    async fn transfer_batch(&self, from: &str, to: &str, moves: Vec<Move>) -> PortResult<Vec<MoveResult>> {
+        self.move_many(from, to, moves).await
+    }
+
+    async fn change_visibilities(&self, queue: &str, receipts: &[String], visibility: Duration) -> PortResult<Vec<bool>> {
+        self.hide_entries(queue, receipts, visibility).await?.into_iter().collect()
     }
 
     fn transfer_is_atomic(&self) -> bool {

@@ -30,14 +30,14 @@ impl SqsQueues {
             .message_body(message.body);
         let mut request = request.customize().interceptor(call.watch());
         if !repeat {
-            request = request.config_override(aws_sdk_sqs::config::Builder::new().retry_config(RetryConfig::disabled()));
+            request = request.config_override(once());
         }
         let answer = request.send().await.map_err(|error| call.failed(error))?;
         answer.message_id.ok_or_else(|| call.error(ErrorKind::Ambiguous, "answered without a name for the message"))
     }
 
-    /// Sends up to ten messages, in as many calls as their size needs.
-    pub(super) async fn send_many(&self, queue: &str, messages: Vec<Outgoing>) -> PortResult<Vec<SendResult>> {
+    /// Sends up to ten messages, in as many calls as their size needs; `repeat` as for one message.
+    pub(super) async fn send_many(&self, queue: &str, messages: Vec<Outgoing>, repeat: bool) -> PortResult<Vec<SendResult>> {
         let call = Self::writing("sqs:SendMessage", queue);
         if messages.len() > BATCH_MAX {
             return Err(call.error(ErrorKind::Permanent, format!("{} messages at once, over the limit of {BATCH_MAX}", messages.len())));
@@ -52,14 +52,14 @@ impl SqsQueues {
             }
             let size = message::size(&message);
             if bytes + size > BYTES_MAX {
-                self.send_entries(&call, &url, std::mem::take(&mut batch), &mut results).await?;
+                self.send_entries((&call, &url, repeat), std::mem::take(&mut batch), &mut results).await?;
                 bytes = 0;
             }
             bytes += size;
             batch.push((place, message));
         }
         if !batch.is_empty() {
-            self.send_entries(&call, &url, batch, &mut results).await?;
+            self.send_entries((&call, &url, repeat), batch, &mut results).await?;
         }
         let untold = || Err(call.error(ErrorKind::Ambiguous, "SQS did not say what became of the message"));
         Ok(results.into_iter().map(|result| result.unwrap_or_else(untold)).collect())
@@ -68,13 +68,12 @@ impl SqsQueues {
     /// A call that fails, fails everything; or, when an earlier one has sent messages, its own entries.
     async fn send_entries(
         &self,
-        call: &Call,
-        url: &str,
+        (call, url, repeat): (&Call, &str, bool),
         batch: Vec<(usize, Outgoing)>,
         results: &mut [Option<SendResult>],
     ) -> PortResult<()> {
         let places: Vec<usize> = batch.iter().map(|(place, _)| *place).collect();
-        let told = match self.send_call(call, url, batch).await {
+        let told = match self.send_call(call, url, batch, repeat).await {
             Ok(told) => told,
             Err(error) if results.iter().all(|result| !matches!(result, Some(Ok(_)))) => return Err(error),
             Err(error) => places.into_iter().map(|place| (place, Err(PortError::new(error.kind, error.message.clone())))).collect(),
@@ -87,7 +86,7 @@ impl SqsQueues {
         Ok(())
     }
 
-    async fn send_call(&self, call: &Call, url: &str, batch: Vec<(usize, Outgoing)>) -> PortResult<Vec<(usize, SendResult)>> {
+    async fn send_call(&self, call: &Call, url: &str, batch: Vec<(usize, Outgoing)>, repeat: bool) -> PortResult<Vec<(usize, SendResult)>> {
         let mut request = self.client.send_message_batch().queue_url(url);
         for (place, message) in batch {
             let entry = SendMessageBatchRequestEntry::builder()
@@ -99,7 +98,11 @@ impl SqsQueues {
                 .message_body(message.body);
             request = request.entries(call.built(entry.build())?);
         }
-        let answer = request.customize().interceptor(call.watch()).send().await.map_err(|error| call.failed(error))?;
+        let mut request = request.customize().interceptor(call.watch());
+        if !repeat {
+            request = request.config_override(once());
+        }
+        let answer = request.send().await.map_err(|error| call.failed(error))?;
         let sent = answer.successful.into_iter().map(|entry| (entry.id, Ok(entry.message_id)));
         let failed = answer.failed.into_iter().map(|entry| {
             let status = if entry.sender_fault { 400 } else { 503 };
@@ -107,6 +110,11 @@ impl SqsQueues {
         });
         Ok(sent.chain(failed).filter_map(|(id, result)| Some((id.parse().ok()?, result))).collect())
     }
+}
+
+/// The SDK makes one attempt: when the answer is lost, the caller must know that the message may be there.
+fn once() -> aws_sdk_sqs::config::Builder {
+    aws_sdk_sqs::config::Builder::new().retry_config(RetryConfig::disabled())
 }
 
 /// A FIFO queue refuses the delay of a single message, none included.

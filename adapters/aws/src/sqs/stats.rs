@@ -48,7 +48,8 @@ impl SqsQueues {
         let visible = QueueAttributeName::ApproximateNumberOfMessages;
         let in_flight = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
         let delayed = QueueAttributeName::ApproximateNumberOfMessagesDelayed;
-        let wanted = vec![visible.clone(), in_flight.clone(), delayed.clone(), QueueAttributeName::RedrivePolicy];
+        let kept = QueueAttributeName::MessageRetentionPeriod;
+        let wanted = vec![visible.clone(), in_flight.clone(), delayed.clone(), kept.clone(), QueueAttributeName::RedrivePolicy];
         let request = self.client.get_queue_attributes().queue_url(self.url(queue).await?).set_attribute_names(Some(wanted));
         let held = request.send().await.map_err(|error| call.failed(error))?.attributes.unwrap_or_default();
         let number = |name: &QueueAttributeName| {
@@ -71,6 +72,7 @@ impl SqsQueues {
             dlq,
             max_receives,
             approximate: true,
+            retention: held.get(&kept).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
         })
     }
 

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
-use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, MessageSystemAttributeName,
+};
 use payops_core::port::{PortResult, Received};
 
 use super::{BATCH_MAX, SqsQueues, VISIBILITY_MAX, message, seconds};
-use crate::fail::code;
+use crate::fail::{Call, code};
 
 /// The longest that SQS waits for a first message.
 const WAIT_MAX: Duration = Duration::from_secs(20);
@@ -36,6 +38,11 @@ impl SqsQueues {
     }
 
     pub(super) async fn remove(&self, queue: &str, receipts: &[String]) -> PortResult<Vec<bool>> {
+        self.remove_entries(queue, receipts).await?.into_iter().collect()
+    }
+
+    /// Deletes messages; an entry that SQS could not delete has its own error.
+    pub(super) async fn remove_entries(&self, queue: &str, receipts: &[String]) -> PortResult<Vec<PortResult<bool>>> {
         let call = Self::writing("sqs:DeleteMessage", queue);
         let url = self.url(queue).await?;
         let mut done = Vec::with_capacity(receipts.len());
@@ -46,13 +53,7 @@ impl SqsQueues {
                 request = request.entries(call.built(entry.build())?);
             }
             let answer = request.customize().interceptor(call.watch()).send().await.map_err(|error| call.failed(error))?;
-            for failed in &answer.failed {
-                if !is_stale(&failed.code) {
-                    let status = if failed.sender_fault { 400 } else { 503 };
-                    return Err(call.refused(&failed.code, failed.message.as_deref(), status, None));
-                }
-            }
-            done.extend((0..some.len()).map(|place| answer.successful.iter().any(|entry| entry.id == place.to_string())));
+            done.extend(each(&call, some.len(), &answer.failed, |id| answer.successful.iter().any(|entry| entry.id == id)));
         }
         Ok(done)
     }
@@ -70,18 +71,41 @@ impl SqsQueues {
 
     /// Shows messages again at once. What fails shows itself when its visibility ends.
     pub(super) async fn show(&self, queue: &str, receipts: &[String]) -> PortResult<()> {
+        self.hide_entries(queue, receipts, Duration::ZERO).await.map(drop)
+    }
+
+    /// Hides messages for `visibility` from now, in batches; whether each receipt was good.
+    pub(super) async fn hide_entries(&self, queue: &str, receipts: &[String], visibility: Duration) -> PortResult<Vec<PortResult<bool>>> {
         let call = Self::writing("sqs:ChangeMessageVisibility", queue);
         let url = self.url(queue).await?;
+        let seconds = seconds(visibility, VISIBILITY_MAX);
+        let mut held = Vec::with_capacity(receipts.len());
         for some in receipts.chunks(BATCH_MAX) {
             let mut request = self.client.change_message_visibility_batch().queue_url(&url);
             for (place, receipt) in some.iter().enumerate() {
                 let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(place.to_string()).receipt_handle(receipt);
-                request = request.entries(call.built(entry.visibility_timeout(0).build())?);
+                request = request.entries(call.built(entry.visibility_timeout(seconds).build())?);
             }
-            request.customize().interceptor(call.watch()).send().await.map_err(|error| call.failed(error))?;
+            let answer = request.customize().interceptor(call.watch()).send().await.map_err(|error| call.failed(error))?;
+            held.extend(each(&call, some.len(), &answer.failed, |id| answer.successful.iter().any(|entry| entry.id == id)));
         }
-        Ok(())
+        Ok(held)
     }
+}
+
+/// What came of each entry of a batch: done, a receipt that is no longer good, or why SQS could not.
+fn each(call: &Call, count: usize, failed: &[BatchResultErrorEntry], done: impl Fn(&str) -> bool) -> Vec<PortResult<bool>> {
+    let one = |place: usize| {
+        let id = place.to_string();
+        match failed.iter().find(|entry| entry.id == id) {
+            Some(entry) if !is_stale(&entry.code) => {
+                let status = if entry.sender_fault { 400 } else { 503 };
+                Err(call.refused(&entry.code, entry.message.as_deref(), status, None))
+            }
+            _ => Ok(done(&id)),
+        }
+    };
+    (0..count).map(one).collect()
 }
 
 /// Whether the code says that a receipt is no longer good. Times are in range before they are

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use payops_aws::SqsQueues;
-use payops_core::port::{Attributes, ErrorKind, Outgoing, Queues as _, TransferOutcome};
+use payops_core::port::{Attributes, ErrorKind, Move, Outgoing, Queues as _, TransferOutcome};
 use serde_json::{Value, json};
 
 use crate::support::{Asked, Reply, Service};
@@ -139,6 +139,61 @@ async fn a_transfer_whose_answer_was_lost_is_not_sent_a_second_time() {
     assert_eq!(error.kind, ErrorKind::Ambiguous, "{}", error.chain());
     let operations: Vec<String> = service.asked().iter().map(|asked| asked.operation().to_owned()).collect();
     assert_eq!(operations, ["ChangeMessageVisibility", "SendMessage"], "and nothing is deleted");
+}
+
+#[tokio::test]
+async fn each_entry_of_a_batch_of_moves_has_its_own_fate() {
+    // Held: all but the second. Sent: all but the third. Deleted: all but the fourth.
+    let answer = |_: usize, asked: Asked| match asked.operation() {
+        "ChangeMessageVisibilityBatch" => Reply::json(&json!({
+            "Successful": [{"Id": "0"}, {"Id": "2"}, {"Id": "3"}],
+            "Failed": [{"Id": "1", "Code": "ReceiptHandleIsInvalid", "SenderFault": true}],
+        })),
+        "SendMessageBatch" => Reply::json(&json!({
+            "Successful": [
+                {"Id": "0", "MessageId": "new-a", "MD5OfMessageBody": MD5},
+                {"Id": "2", "MessageId": "new-d", "MD5OfMessageBody": MD5},
+            ],
+            "Failed": [{"Id": "1", "Code": "RequestThrottled", "SenderFault": false}],
+        })),
+        _ => Reply::json(&json!({
+            "Successful": [{"Id": "0"}],
+            "Failed": [{"Id": "1", "Code": "InternalError", "SenderFault": false}],
+        })),
+    };
+    let (queues, service) = queues(answer).await;
+    let moves = ["a", "b", "c", "d"].map(|receipt| Move { receipt: receipt.to_owned(), message: message("{}") });
+    let results = queues.transfer_batch("work-dlq", "work", moves.into()).await.expect("transfer_batch");
+    let told: Vec<String> = results
+        .into_iter()
+        .map(|result| match result {
+            Ok(TransferOutcome::Moved { message_id }) => format!("moved {message_id}"),
+            Ok(TransferOutcome::SentNotDeleted { message_id, .. }) => format!("both {message_id}"),
+            Ok(TransferOutcome::Lost) => "lost".to_owned(),
+            Err(error) => format!("{:?}", error.kind),
+        })
+        .collect();
+    assert_eq!(told, ["moved new-a", "lost", "Throttled", "both new-d"]);
+    let asked = service.asked();
+    let operations: Vec<&str> = asked.iter().map(Asked::operation).collect();
+    assert_eq!(operations, ["ChangeMessageVisibilityBatch", "SendMessageBatch", "DeleteMessageBatch"]);
+    let deleted =
+        asked[2].json()["Entries"].as_array().map(|all| all.iter().map(|entry| entry["ReceiptHandle"].clone()).collect::<Vec<_>>());
+    assert_eq!(deleted, Some(vec![json!("a"), json!("d")]), "only what was acknowledged as sent is deleted");
+}
+
+#[tokio::test]
+async fn a_batch_of_moves_whose_answer_was_lost_is_not_sent_again_and_nothing_is_deleted() {
+    let answer = |_: usize, asked: Asked| match asked.operation() {
+        "ChangeMessageVisibilityBatch" => Reply::json(&json!({"Successful": [{"Id": "0"}], "Failed": []})),
+        _ => Reply::Timeout,
+    };
+    let (queues, service) = queues(answer).await;
+    let moves = vec![Move { receipt: "a".to_owned(), message: message("{}") }];
+    let error = queues.transfer_batch("work-dlq", "work", moves).await.expect_err("no answer");
+    assert_eq!(error.kind, ErrorKind::Ambiguous, "{}", error.chain());
+    let operations: Vec<String> = service.asked().iter().map(|asked| asked.operation().to_owned()).collect();
+    assert_eq!(operations, ["ChangeMessageVisibilityBatch", "SendMessageBatch"]);
 }
 
 fn counts(visible: u32, in_flight: u32, max_receives: Option<u32>) -> Reply {

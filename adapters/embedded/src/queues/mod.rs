@@ -12,7 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use payops_core::port::{
-    Browsed, Clock, ErrorKind, Outgoing, PortError, PortResult, QueueStats, Queues, Random, Received, SendResult, TransferOutcome,
+    Browsed, Clock, ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, QueueStats, Queues, Random, Received, SendResult,
+    TransferOutcome,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -213,6 +214,43 @@ impl Queues for SqliteQueues {
         Ok(outcome)
     }
 
+    async fn transfer_batch(&self, from: &str, to: &str, moves: Vec<Move>) -> PortResult<Vec<MoveResult>> {
+        limits::batch(moves.len())?;
+        let fifo = self.config(to).await?.fifo;
+        let arrivals: Vec<PortResult<(String, Arrival)>> = moves
+            .into_iter()
+            .map(|Move { receipt, message }| limits::message(&message, fifo).map(|()| (receipt, self.arrival(message))))
+            .collect();
+        let (source, target) = (from.to_owned(), to.to_owned());
+        let write = move |connection| async move { operations::transfer_all(connection, &source, &target, arrivals).await }.boxed();
+        let outcomes = self.file.write(write).await?;
+        let waiting = self.waiting(to);
+        for _ in &outcomes {
+            waiting.notify_one();
+        }
+        Ok(outcomes)
+    }
+
+    async fn change_visibilities(&self, queue: &str, receipts: &[String], visibility: Duration) -> PortResult<Vec<bool>> {
+        let (name, receipts, now) = (queue.to_owned(), receipts.to_vec(), self.clock.now());
+        let until = limits::after(now, visibility)?;
+        let change = self.file.write(move |connection| {
+            async move {
+                let mut out = Vec::with_capacity(receipts.len());
+                for receipt in &receipts {
+                    out.push(operations::change_visibility(connection, &name, receipt, now, until).await?);
+                }
+                Ok(out)
+            }
+            .boxed()
+        });
+        let changed = change.await?;
+        if visibility.is_zero() && changed.contains(&true) {
+            self.waiting(queue).notify_one();
+        }
+        Ok(changed)
+    }
+
     fn transfer_is_atomic(&self) -> bool {
         true
     }
@@ -225,7 +263,8 @@ impl Queues for SqliteQueues {
         let mut messages = found.iter().map(rows::browsed).collect::<PortResult<Vec<_>>>()?;
         let complete = messages.len() <= limit;
         messages.truncate(limit);
-        Ok(Browsed { messages, complete, receives_spent: 0 })
+        let doubt = (!complete).then(|| format!("there are more than the {limit} that were asked for"));
+        Ok(Browsed { messages, complete, doubt, ..Browsed::default() })
     }
 
     async fn stats(&self, queue: &str) -> PortResult<QueueStats> {
@@ -236,6 +275,7 @@ impl Queues for SqliteQueues {
         let query = sqlx::query_as(sql).bind(queue).bind(ms(now)).bind(config.oldest_ms(now));
         let (visible, in_flight, delayed, oldest): (i64, i64, i64, Option<i64>) =
             query.fetch_one(self.file.readers()).await.map_err(|error| failed("counting messages", error))?;
+        let retention = Some(config.retention());
         let age = |sent: i64| Duration::from_millis(u64::try_from(ms(now).saturating_sub(sent)).unwrap_or(0));
         Ok(QueueStats {
             name: queue.to_owned(),
@@ -246,6 +286,7 @@ impl Queues for SqliteQueues {
             dlq: config.dlq.as_ref().map(|(name, _)| name.clone()),
             max_receives: config.dlq.map(|(_, max)| max),
             approximate: false,
+            retention,
         })
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use payops_core::Timestamp;
-use payops_core::port::{ErrorKind, Outgoing, PortError, PortResult, Received, SendResult, TransferOutcome};
+use payops_core::port::{ErrorKind, MoveResult, Outgoing, PortError, PortResult, Received, SendResult, TransferOutcome};
 use sqlx::SqliteConnection;
 
 use super::{QueueConfig, rows};
@@ -30,6 +30,11 @@ pub(super) struct Config {
 }
 
 impl Config {
+    /// For how long a message is kept.
+    pub(super) fn retention(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.retention_ms).unwrap_or(0))
+    }
+
     /// Messages sent at or before this are past their retention.
     pub(super) fn oldest_ms(&self, now: Timestamp) -> i64 {
         ms(now).saturating_sub(self.retention_ms)
@@ -227,6 +232,23 @@ pub(super) async fn change_visibility(
     let query = sqlx::query(sql).bind(seq).bind(queue).bind(receipt).bind(ms(until)).bind(ms(now));
     let done = query.execute(connection).await.map_err(doing("changing a message's visibility"))?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Moves messages, each with its own result; all in the transaction of the caller.
+pub(super) async fn transfer_all(
+    connection: &mut SqliteConnection,
+    from: &str,
+    to: &str,
+    arrivals: Vec<PortResult<(String, Arrival)>>,
+) -> PortResult<Vec<MoveResult>> {
+    let mut out = Vec::with_capacity(arrivals.len());
+    for arrival in arrivals {
+        out.push(match arrival {
+            Ok((receipt, arrival)) => Ok(transfer(connection, from, &receipt, to, arrival).await?),
+            Err(error) => Err(error),
+        });
+    }
+    Ok(out)
 }
 
 pub(super) async fn transfer(

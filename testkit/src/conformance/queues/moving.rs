@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use payops_core::port::{Attributes, Outgoing, TransferOutcome};
+use payops_core::port::{Attributes, Move, Outgoing, TransferOutcome};
 
 use super::{Kit, LAG, LONG};
 use crate::eventually;
@@ -12,6 +12,8 @@ pub(super) async fn suite(kit: &Kit<'_>) {
     redrive(kit).await;
     transfer(kit).await;
     transfer_lost(kit).await;
+    transfer_batch(kit).await;
+    change_visibilities(kit).await;
     browse(kit).await;
 }
 
@@ -63,6 +65,53 @@ async fn transfer_lost(kit: &Kit<'_>) {
     kit.expect_none(queue, "nothing was sent").await;
     kit.empty(queue).await;
     kit.empty(dlq).await;
+}
+
+async fn transfer_batch(kit: &Kit<'_>) {
+    let (queue, dlq) = (kit.fixture.queue, kit.fixture.dlq);
+    for name in ["batch-1", "batch-2", "batch-3"] {
+        kit.send(dlq, name).await;
+    }
+    let dead = kit.take(dlq, 3).await;
+    // The second is no longer ours.
+    kit.delete(dlq, &dead[1..2]).await;
+    let moves = dead.iter().map(|dead| Move {
+        receipt: dead.receipt.clone(),
+        message: Outgoing { body: dead.body.clone(), attributes: dead.attributes.clone(), ..Outgoing::default() },
+    });
+    let results = kit.queues.transfer_batch(dlq, queue, moves.collect()).await.expect("transfer_batch");
+    let outcomes: Vec<TransferOutcome> = results.into_iter().map(|result| result.expect("an outcome")).collect();
+    let [TransferOutcome::Moved { message_id: first }, TransferOutcome::Lost, TransferOutcome::Moved { message_id: third }] =
+        outcomes.as_slice()
+    else {
+        panic!("each entry has its own fate: {outcomes:?}");
+    };
+    let received = kit.take(queue, 2).await;
+    let told: BTreeSet<(&str, &str)> = received.iter().map(|message| (message.message_id.as_str(), message.body.as_str())).collect();
+    let expected = BTreeSet::from([(first.as_str(), dead[0].body.as_str()), (third.as_str(), dead[2].body.as_str())]);
+    assert_eq!(told, expected, "two went, each under its new name");
+    assert!(received.iter().all(|message| message.attributes.len() == 2), "with their attributes");
+    kit.delete(queue, &received).await;
+    kit.empty(queue).await;
+    kit.empty(dlq).await;
+}
+
+async fn change_visibilities(kit: &Kit<'_>) {
+    let queue = kit.fixture.queue;
+    for name in ["hidden-1", "hidden-2"] {
+        kit.send(queue, name).await;
+    }
+    let taken = kit.take(queue, 2).await;
+    let mut receipts: Vec<String> = taken.iter().map(|message| message.receipt.clone()).collect();
+    kit.delete(queue, &taken[1..]).await;
+    let shown = kit.queues.change_visibilities(queue, &receipts, Duration::ZERO).await.expect("change_visibilities");
+    assert_eq!(shown, [true, false], "one is shown again, one is gone");
+    let again = kit.take_one(queue).await;
+    assert_eq!((&again.message_id, again.receive_count), (&taken[0].message_id, 2));
+    receipts.clear();
+    assert_eq!(kit.queues.change_visibilities(queue, &receipts, LONG).await.expect("nothing to do"), Vec::<bool>::new());
+    kit.delete(queue, &[again]).await;
+    kit.empty(queue).await;
 }
 
 async fn browse(kit: &Kit<'_>) {

@@ -1,0 +1,83 @@
+//! Watching what becomes of the first messages of a replay before the rest follows.
+
+use std::time::Duration;
+
+use super::run::Job;
+use super::{ReplayError, Replayer};
+use crate::domain::bus::WORK;
+use crate::domain::id::PaymentId;
+use crate::domain::replay::JournalEntry;
+use crate::port::QueueStats;
+
+/// How long the first messages are watched at most: longer than a consumer tries a message again.
+const WATCH: Duration = Duration::from_mins(2);
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(1);
+/// The least number of looks, so that an alarm has time to come.
+const LOOKS_MIN: u32 = 5;
+
+/// How the first payments stand.
+struct Standing {
+    /// Those that are dead again.
+    dead: Vec<PaymentId>,
+    /// Those that have not come to an end.
+    under_way: usize,
+}
+
+impl Replayer {
+    /// Watches the messages that were sent; why the rest must not follow, if so.
+    pub(super) async fn watch(&self, job: &Job<'_>, before: &QueueStats) -> Result<Option<String>, ReplayError> {
+        let payments = job.sent_payments();
+        let looks = u32::try_from(WATCH.as_secs().checked_div(EVERY.as_secs()).unwrap_or(1)).unwrap_or(u32::MAX);
+        let mut why = None;
+        let mut re_arrived = Vec::new();
+        for look in 1..=looks {
+            if job.control.is_stopped() {
+                return Ok(None);
+            }
+            let standing = self.standing(&payments).await?;
+            let alarms = job.control.alarms().await;
+            if let Some(first) = standing.dead.first() {
+                why = Some(format!("{} of {} died again, the first is {first}", standing.dead.len(), payments.len()));
+                re_arrived = standing.dead.iter().map(ToString::to_string).collect();
+            } else if let Some(alarm) = alarms.first() {
+                why = Some(format!("an alarm: {alarm}"));
+            } else if standing.under_way == 0 && !payments.is_empty() && look >= LOOKS_MIN {
+                break;
+            } else if look == looks && standing.under_way > 0 {
+                why = Some(format!("{} of {} have not come to an end in {} s", standing.under_way, payments.len(), WATCH.as_secs()));
+            }
+            if why.is_some() {
+                break;
+            }
+            job.control.pause(EVERY).await;
+        }
+        let sent = job.sent();
+        // Payments tell of their own work only.
+        if why.is_none() && (payments.is_empty() || job.plan.target != WORK) {
+            why = self.grown(job, before).await?;
+        }
+        let entry = match &why {
+            Some(why) => JournalEntry::CanaryStopped { sent, re_arrived, why: why.clone() },
+            None => JournalEntry::CanaryPassed { sent },
+        };
+        job.note(vec![entry]).await?;
+        Ok(why)
+    }
+
+    async fn standing(&self, payments: &[PaymentId]) -> Result<Standing, ReplayError> {
+        let found = self.store.get_many(payments).await?;
+        let dead = found.iter().filter(|payment| payment.dead.is_some()).map(|payment| payment.id.clone()).collect();
+        let ended = found.iter().filter(|payment| payment.status.is_final() && !payment.has_pending_refund()).count();
+        Ok(Standing { dead, under_way: found.len().saturating_sub(ended) })
+    }
+
+    /// Of messages that name no payment only the queue tells: more in it than is left means that some came back.
+    async fn grown(&self, job: &Job<'_>, before: &QueueStats) -> Result<Option<String>, ReplayError> {
+        let count = |stats: &QueueStats| stats.visible.saturating_add(stats.in_flight).saturating_add(stats.delayed);
+        let now = self.queues.stats(&job.plan.queue).await?;
+        let left = count(before).saturating_sub(u64::try_from(job.sent()).unwrap_or(u64::MAX));
+        let more = count(&now).saturating_sub(left);
+        Ok((more > 0).then(|| format!("{more} more in {} than were left: they came back, or others died", job.plan.queue)))
+    }
+}

@@ -1,0 +1,176 @@
+//! Replaying dead letters: a plan first, then lanes that move messages with a journal, so that a
+//! replay cut off at any point goes on where it was, loses nothing, and names what it sent twice.
+
+mod canary;
+mod plan;
+mod run;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::dispatch::{Dispatcher, apply};
+use crate::domain::id::PaymentId;
+use crate::domain::machine::Command;
+use crate::domain::policy::Policy;
+use crate::domain::replay::{JournalEntry, Plan, Progress, Verdict};
+use crate::domain::work::attribute;
+use crate::port::{Clock, Journal, Outgoing, PaymentStore, PortError, PortResult, Queues, Random, Received};
+use run::Job;
+
+pub use plan::PlanRequest;
+
+/// Why a replay could not be planned or run.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// Not a dead-letter queue, nor a queue that has one.
+    #[error("{queue} is no queue with dead letters")]
+    NotADeadLetterQueue {
+        /// The name given.
+        queue: String,
+    },
+    /// A port failed. What was done stands in the journal; the same command goes on from there.
+    #[error("the replay stopped")]
+    Port(#[from] PortError),
+}
+
+/// What a replay came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplaySummary {
+    /// Messages of the plan.
+    pub planned: usize,
+    /// Messages sent, those before an interruption included.
+    pub sent: usize,
+    /// Messages put into the parking queue: they were replayed too often.
+    pub parked: usize,
+    /// Messages left out on purpose.
+    pub skipped: usize,
+    /// Messages not sent, and why.
+    pub failed: BTreeMap<String, String>,
+    /// Messages not yet tried.
+    pub remaining: usize,
+    /// Why the replay stopped itself after its first messages.
+    pub stopped: Option<String>,
+}
+
+/// What a replay is steered by, and tells.
+#[async_trait]
+pub trait Control: Send + Sync {
+    /// Whether it is to stop: what is in hand is ended first.
+    fn is_stopped(&self) -> bool;
+
+    /// Returns when so many more messages may be sent.
+    async fn pace(&self, messages: usize);
+
+    /// Waits.
+    async fn pause(&self, time: Duration);
+
+    /// Hears of each batch that is settled.
+    fn told(&self, summary: &ReplaySummary);
+
+    /// What speaks against going on, in words.
+    async fn alarms(&self) -> Vec<String>;
+}
+
+/// Plans and runs replays in one environment.
+#[derive(Clone)]
+pub struct Replayer {
+    /// Where payments are.
+    pub store: Arc<dyn PaymentStore>,
+    /// The queues.
+    pub queues: Arc<dyn Queues>,
+    /// What tells the rest of the system that a payment is no longer dead.
+    pub dispatcher: Dispatcher,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// For names of plans.
+    pub random: Arc<dyn Random>,
+    /// Times and limits.
+    pub policy: Policy,
+    /// Batches moved at the same time.
+    pub lanes: usize,
+}
+
+impl Replayer {
+    /// Runs `plan` from where `done` got to (an empty one at the start). Stops between two batches
+    /// when `control` says so. With a canary, so many are sent first, and what becomes of them is
+    /// watched before the rest follows.
+    pub async fn execute(
+        &self,
+        plan: &Plan,
+        done: &Progress,
+        journal: &dyn Journal,
+        control: &dyn Control,
+    ) -> Result<ReplaySummary, ReplayError> {
+        let job = Job::new(plan, done, self.queues.transfer_is_atomic(), journal, control);
+        self.skip(&job, done).await?;
+        let ended = self.run(&job, done).await;
+        // Whatever happened, what is not ours is shown again.
+        let released = self.release(&job).await;
+        let stopped = ended?;
+        released?;
+        if stopped.is_some() {
+            job.note(vec![JournalEntry::Finished { at: self.clock.now() }]).await?;
+        } else if !control.is_stopped() {
+            self.finish(&job).await?;
+        }
+        Ok(ReplaySummary { stopped, ..job.summary() })
+    }
+
+    /// The canary, if there is one, then the rest; why it stopped itself, if it did.
+    async fn run(&self, job: &Job<'_>, done: &Progress) -> Result<Option<String>, ReplayError> {
+        let canary = job.plan.canary.filter(|_| !done.canary_passed);
+        if let Some(count) = canary.and_then(|count| usize::try_from(count).ok()) {
+            // One lane: exactly so many go.
+            let before = self.queues.stats(&job.plan.queue).await?;
+            self.lanes(job, 1, count).await?;
+            if job.control.is_stopped() {
+                return Ok(None);
+            }
+            if let Some(why) = self.watch(job, &before).await? {
+                return Ok(Some(why));
+            }
+        }
+        self.lanes(job, self.lanes, usize::MAX).await?;
+        Ok(None)
+    }
+
+    /// Writes down what is left out on purpose.
+    async fn skip(&self, job: &Job<'_>, done: &Progress) -> PortResult<()> {
+        let skipped = job.plan.messages.iter().filter(|message| !done.skipped.contains(&message.message_id));
+        let entries = skipped.filter_map(|message| match &message.verdict {
+            Verdict::Skip { why } => Some(JournalEntry::Skipped { message_id: message.message_id.clone(), reason: why.clone() }),
+            Verdict::Send | Verdict::Park { .. } => None,
+        });
+        job.note(entries.collect()).await
+    }
+
+    /// Marks the payment as no longer dead before its message goes: cut off between the two, the
+    /// sweeper sends the work again and the dead letter is still there, to be acknowledged later.
+    async fn unbury(&self, id: &PaymentId, plan: &Plan) -> PortResult<()> {
+        let command = Command::Unbury { by: plan.by.clone(), reason: plan.reason.clone() };
+        if let Ok((_, outbox)) = apply(&*self.store, &*self.clock, &self.policy, id, &command).await? {
+            // Best effort: the relay does what fails here.
+            drop(self.dispatcher.dispatch(&outbox).await);
+        }
+        Ok(())
+    }
+}
+
+/// The message to send: the same body and attributes, without the reasons of its death, and one
+/// replay more.
+fn replayed(message: &Received) -> Outgoing {
+    let mut attributes = message.attributes.clone();
+    let replays = attributes.get(attribute::REPLAYS).and_then(|count| count.parse::<u32>().ok()).unwrap_or(0);
+    for name in [attribute::CLASS, attribute::REASON, attribute::RECEIVES, attribute::QUEUE, attribute::BEGUN] {
+        attributes.remove(name);
+    }
+    attributes.insert(attribute::REPLAYS.to_owned(), replays.saturating_add(1).to_string());
+    attributes.insert(attribute::REPLAY_OF.to_owned(), message.message_id.clone());
+    // Its own name: under the old one, a FIFO queue would take the message for a double of the first
+    // sending within five minutes, and drop it.
+    let dedupe = message.group.as_ref().map(|_| format!("replay-{}", message.message_id));
+    Outgoing { body: message.body.clone(), attributes, delay: Duration::ZERO, group: message.group.clone(), dedupe }
+}
