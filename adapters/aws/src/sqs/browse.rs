@@ -37,7 +37,7 @@ impl SqsQueues {
         let mut names = BTreeSet::new();
         let mut messages: Vec<Received> = seen.into_iter().rev().filter(|message| names.insert(message.message_id.clone())).collect();
         messages.sort_by(|a, b| (a.sent_at, &a.message_id).cmp(&(b.sent_at, &b.message_id)));
-        if messages.len() >= limit {
+        if messages.len() > limit {
             doubt = doubt.or_else(|| Some(format!("looking ended at the {limit} that were asked for")));
         }
         messages.truncate(limit);
