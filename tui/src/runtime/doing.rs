@@ -51,6 +51,8 @@ pub(crate) struct Doing {
     /// Actions that were sent: these are not dropped when the screen is left.
     writes: JoinSet<()>,
     related: Option<CancellationToken>,
+    /// Watches of clusters, by environment and cluster.
+    watches: HashMap<(String, String), CancellationToken>,
     tasks: HashMap<u64, CancellationToken>,
 }
 
@@ -58,7 +60,17 @@ impl Doing {
     /// Answers go to `to`.
     pub(crate) fn new(environments: Arc<dyn Environments>, clock: Arc<dyn Clock>, to: mpsc::Sender<Msg>) -> Self {
         let (running, writes) = (JoinSet::new(), JoinSet::new());
-        Self { environments, clock, known: Known::default(), to, running, writes, related: None, tasks: HashMap::new() }
+        Self {
+            environments,
+            clock,
+            known: Known::default(),
+            to,
+            running,
+            writes,
+            related: None,
+            watches: HashMap::new(),
+            tasks: HashMap::new(),
+        }
     }
 
     /// Begins everything; what the loop itself must do is returned.
@@ -138,8 +150,11 @@ impl Doing {
 
     fn watch(&mut self, env: String, cluster: String) {
         let Ok(rollouts) = opened(&self.known, &env).and_then(|opened| find(&opened, &cluster)) else { return };
-        let to = self.to.clone();
-        self.running.spawn(async move {
+        let (to, stop) = (self.to.clone(), CancellationToken::new());
+        if let Some(before) = self.watches.insert((env.clone(), cluster.clone()), stop.clone()) {
+            before.cancel();
+        }
+        let watch = async move {
             loop {
                 let mut watch = rollouts.watch();
                 while let Some(told) = watch.next().await {
@@ -154,6 +169,9 @@ impl Doing {
                 }
                 sleep(REWATCH).await;
             }
+        };
+        self.running.spawn(async move {
+            stop.run_until_cancelled(watch).await;
         });
     }
 
