@@ -101,6 +101,7 @@ mod tests {
             action: "reveal".into(),
             subject: None,
             reason: Some("ticket".into()),
+            ..AuditEntry::default()
         };
         append(temp.path(), &entry).expect("written");
         append(temp.path(), &entry).expect("written");
@@ -126,14 +127,7 @@ mod tests {
     fn what_cannot_be_recorded_is_refused() {
         let temp = tempfile::tempdir().expect("a folder");
         std::fs::write(temp.path().join("file"), "").expect("written");
-        let entry = AuditEntry {
-            at: Timestamp::UNIX_EPOCH,
-            who: String::new(),
-            env: String::new(),
-            action: String::new(),
-            subject: None,
-            reason: None,
-        };
+        let entry = AuditEntry::default();
         assert!(append(&temp.path().join("file"), &entry).is_err());
     }
 }

@@ -109,6 +109,7 @@ impl Context {
             action: action.to_owned(),
             subject: subject.map(str::to_owned),
             reason: reason.map(str::to_owned),
+            ..AuditEntry::default()
         };
         audit::append(&self.records_dir(target), &entry)
     }

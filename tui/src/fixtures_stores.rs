@@ -220,6 +220,7 @@ pub(crate) fn audit() -> Vec<AuditEntry> {
         action: action.to_owned(),
         subject,
         reason: reason.map(str::to_owned),
+        ..AuditEntry::default()
     };
     vec![
         entry(40, "anna", "rollout promote", Some("eks-prod/payments/payments-api".to_owned()), Some("latency is fine again")),

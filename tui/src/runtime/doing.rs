@@ -281,6 +281,7 @@ fn entry(opened: &Opened, env: &str, cluster: &str, plan: &Plan, reason: Option<
         action: format!("rollout {}", plan.action.as_str()),
         subject: Some(format!("{cluster}/{}", plan.key)),
         reason,
+        ..AuditEntry::default()
     }
 }
 

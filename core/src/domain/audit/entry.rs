@@ -1,0 +1,162 @@
+//! What one line of the record says.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+
+/// What became of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// About to be done; without a later entry nobody knows how it ended.
+    Begun,
+    /// Done.
+    Done,
+    /// Tried, and failed.
+    Failed,
+    /// Not tried: a rule stood against it.
+    Refused,
+}
+
+/// One line of the record. Members that are empty are left out of its JSON, but for `subject`
+/// and `reason`, which were always written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub who: String,
+    /// In which environment.
+    pub env: String,
+    /// What: `reveal`, `cancel`, `refund`, `resolve-charged`, `replay`, `rollout promote`.
+    pub action: String,
+    /// To what: a payment id, a queue, a rollout.
+    pub subject: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// By which role it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// In which account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The source identity of the session: what the account's own log calls the person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The ticket it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// What became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Short texts by name, such as message ids and the hash of the plan.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub detail: BTreeMap<String, String>,
+    /// The same with `aws` or `kubectl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<String>,
+}
+
+impl AuditEntry {
+    /// An entry that says when, who, where and what; the methods below add the rest.
+    #[must_use]
+    pub fn new(at: Timestamp, who: impl Into<String>, env: impl Into<String>, action: impl Into<String>) -> Self {
+        Self { at, who: who.into(), env: env.into(), action: action.into(), ..Self::default() }
+    }
+
+    /// To what.
+    #[must_use]
+    pub fn subject(self, subject: impl Into<String>) -> Self {
+        Self { subject: Some(subject.into()), ..self }
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn reason(self, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
+    }
+
+    /// By which role.
+    #[must_use]
+    pub fn role(self, role: impl Into<String>) -> Self {
+        Self { role: Some(role.into()), ..self }
+    }
+
+    /// In which account.
+    #[must_use]
+    pub fn account(self, account: impl Into<String>) -> Self {
+        Self { account: Some(account.into()), ..self }
+    }
+
+    /// The source identity of the session.
+    #[must_use]
+    pub fn session(self, session: impl Into<String>) -> Self {
+        Self { session: Some(session.into()), ..self }
+    }
+
+    /// The ticket it belongs to.
+    #[must_use]
+    pub fn ticket(self, ticket: impl Into<String>) -> Self {
+        Self { ticket: Some(ticket.into()), ..self }
+    }
+
+    /// What became of it.
+    #[must_use]
+    pub fn outcome(self, outcome: Outcome) -> Self {
+        Self { outcome: Some(outcome), ..self }
+    }
+
+    /// One more short text by name; a name that is there already gets the new text.
+    #[must_use]
+    pub fn detail(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        self.detail.insert(name.into(), text.into());
+        self
+    }
+
+    /// The same with `aws` or `kubectl`.
+    #[must_use]
+    pub fn same_as(self, line: impl Into<String>) -> Self {
+        Self { same_as: Some(line.into()), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(entry: &AuditEntry, expected: &str) {
+        let text = serde_json::to_string(entry).expect("JSON");
+        assert_eq!(text, expected);
+        assert_eq!(serde_json::from_str::<AuditEntry>(&text).expect("an entry"), *entry);
+    }
+
+    fn plain() -> AuditEntry {
+        AuditEntry::new(Timestamp::UNIX_EPOCH, "anna", "prod", "reveal")
+    }
+
+    #[test]
+    fn an_entry_without_the_new_members_is_written_as_before() {
+        check(
+            &plain().reason("ticket"),
+            r#"{"at":"1970-01-01T00:00:00Z","who":"anna","env":"prod","action":"reveal","subject":null,"reason":"ticket"}"#,
+        );
+    }
+
+    #[test]
+    fn every_member_comes_back() {
+        let full = plain().subject("s").role("operate").account("1").session("anna@example.com").ticket("OPS-1").outcome(Outcome::Refused);
+        check(
+            &full.detail("plan", "ab").same_as("aws sqs"),
+            r#"{"at":"1970-01-01T00:00:00Z","who":"anna","env":"prod","action":"reveal","subject":"s","reason":null,"role":"operate","account":"1","session":"anna@example.com","ticket":"OPS-1","outcome":"refused","detail":{"plan":"ab"},"same_as":"aws sqs"}"#,
+        );
+    }
+
+    #[test]
+    fn members_of_a_newer_version_are_passed_over() {
+        let text = r#"{"at":"1970-01-01T00:00:00Z","who":"anna","env":"prod","action":"reveal","weather":"rain"}"#;
+        assert_eq!(serde_json::from_str::<AuditEntry>(text).expect("an entry"), plain());
+    }
+}

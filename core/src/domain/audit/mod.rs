@@ -1,0 +1,14 @@
+//! The record of what operators did: its entries, the chain of hashes that binds them, and questions about them.
+//!
+//! Files, locks and shipping belong to adapters. What is here says what a line is and whether a
+//! record is still what was written.
+
+mod chain;
+mod entry;
+mod query;
+mod verify;
+
+pub use chain::{ChainError, ChainedEntry, GENESIS, Head, chain};
+pub use entry::{AuditEntry, Outcome};
+pub use query::Query;
+pub use verify::{Break, BreakKind, Verified, Verifier, numbered, verify};

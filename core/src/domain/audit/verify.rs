@@ -1,0 +1,205 @@
+//! Whether a record is still what was written; and if not, which line says so first.
+
+use super::chain::{Head, Legacy, Line};
+
+/// A record that is whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Lines at the beginning that are older than the chain.
+    pub legacy: u64,
+    /// Lines of the chain.
+    pub entries: u64,
+    /// Where it stands: what the next line follows, and what to keep elsewhere as an anchor.
+    pub head: Head,
+}
+
+/// Where a record is not what was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {kind}")]
+pub struct Break {
+    /// Which line of the file, from 1; 0 in an empty file.
+    pub line: u64,
+    /// The number in the chain that belongs there.
+    pub seq: u64,
+    /// What is wrong.
+    pub kind: BreakKind,
+}
+
+/// What is wrong with a line, or with all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BreakKind {
+    /// The line's hash is not that of its content.
+    #[error("was changed after it was written: its hash is not that of its content")]
+    Changed,
+    /// Numbers are missing before the line, and stand nowhere after it.
+    #[error("{missing} before it were taken out")]
+    Removed {
+        /// How many.
+        missing: u64,
+    },
+    /// The line that belongs here stands further down.
+    #[error("the line that belongs here stands further down: the order was changed")]
+    Reordered,
+    /// A number that was there already: one of the two was copied or put in.
+    #[error("its number {seq} was there already: a line was copied or put in")]
+    Repeated {
+        /// The number it bears.
+        seq: u64,
+    },
+    /// The line does not name the hash of the line before: one of the two was written anew.
+    #[error("does not follow the line before it: one of the two was written anew")]
+    Unlinked,
+    /// A line without a chain after the chain began.
+    #[error("has no number and no hash: written by an older payops, or by hand")]
+    Unchained,
+    /// The lines that are older than the chain are not those that it began after.
+    #[error("begins the chain, but not after the {legacy} lines that stand before it: one of those was changed, taken out or put in")]
+    LegacyChanged {
+        /// How many such lines there are.
+        legacy: u64,
+    },
+    /// Not a JSON object, with lines after it.
+    #[error("is damaged: not a JSON object")]
+    NotJson,
+    /// The last line, and not a JSON object: its end is missing.
+    #[error("is the last and is cut short")]
+    CutShort,
+    /// The record ends before the anchor.
+    #[error("is the last, and {missing} after it are gone: the anchor knows of them")]
+    Truncated {
+        /// How many lines are missing at least.
+        missing: u64,
+    },
+    /// Everything fits together, but the line is not the one that the anchor knows.
+    #[error("is not the line that the anchor knows: the record was written anew, up to here at least")]
+    Rewritten,
+}
+
+/// Checks a record one line after another, in memory that does not grow with it.
+#[derive(Clone, Debug, Default)]
+pub struct Verifier {
+    anchor: Option<Head>,
+    legacy: Legacy,
+    /// The first line before the chain that is no JSON. The chain's first line may vouch for it.
+    odd: Option<u64>,
+    /// The last line of the chain so far.
+    head: Option<Head>,
+    line: u64,
+    rewritten: Option<Break>,
+    broken: Option<Break>,
+}
+
+impl Verifier {
+    /// A check of a record; against what is known of it from elsewhere, if anything is.
+    #[must_use]
+    pub fn new(anchor: Option<&Head>) -> Self {
+        Self { anchor: anchor.cloned(), ..Self::default() }
+    }
+
+    /// The next line, without its line feed. `number` is its place in the file, from 1.
+    pub fn line(&mut self, number: u64, text: &[u8]) {
+        self.line = number;
+        match &mut self.broken {
+            Some(broken) => explain(broken, text),
+            None => self.broken = self.fault(number, text),
+        }
+    }
+
+    /// What came of it.
+    pub fn end(self) -> Result<Verified, Break> {
+        if let Some(broken) = self.broken {
+            return Err(broken);
+        }
+        if let (Some(line), None) = (self.odd, &self.head) {
+            let kind = if line == self.line { BreakKind::CutShort } else { BreakKind::NotJson };
+            return Err(Break { line, seq: 1, kind });
+        }
+        let rewritten = if self.head.is_none() { self.against_anchor(self.line, &self.legacy.head()) } else { None };
+        if let Some(rewritten) = self.rewritten.or(rewritten) {
+            return Err(rewritten);
+        }
+        let head = self.head.unwrap_or_else(|| self.legacy.head());
+        let missing = self.anchor.map_or(0, |anchor| anchor.seq.saturating_sub(head.seq));
+        if missing > 0 {
+            return Err(Break { line: self.line, seq: head.seq.saturating_add(1), kind: BreakKind::Truncated { missing } });
+        }
+        Ok(Verified { legacy: self.legacy.lines, entries: head.seq, head })
+    }
+
+    /// Takes a line into the chain, or says what is wrong with it.
+    fn fault(&mut self, line: u64, text: &[u8]) -> Option<Break> {
+        let seq = self.head.as_ref().map_or(1, |head| head.seq.saturating_add(1));
+        let fault = |kind| Some(Break { line, seq, kind });
+        match (Line::read(text), &self.head) {
+            (Line::Changed, _) => fault(BreakKind::Changed),
+            (Line::Chained { head, prev }, last) => {
+                if let Some(broken) = self.misplaced(line, seq, &head, &prev, last.as_ref()) {
+                    return Some(broken);
+                }
+                let start = if self.head.is_none() { self.against_anchor(line, &self.legacy.head()) } else { None };
+                self.rewritten = self.rewritten.take().or(start).or_else(|| self.against_anchor(line, &head));
+                self.head = Some(head);
+                None
+            }
+            (Line::Unchained, Some(_)) => fault(BreakKind::Unchained),
+            // Whether more lines follow is not known yet.
+            (Line::NotJson, Some(_)) => fault(BreakKind::CutShort),
+            (Line::Unchained, None) => {
+                self.legacy.add(text);
+                None
+            }
+            (Line::NotJson, None) => {
+                self.odd = self.odd.or(Some(line));
+                self.legacy.add(text);
+                None
+            }
+        }
+    }
+
+    /// What is wrong with the place of a line whose hash is right.
+    fn misplaced(&self, line: u64, seq: u64, found: &Head, prev: &str, last: Option<&Head>) -> Option<Break> {
+        let fault = |kind| Some(Break { line, seq, kind });
+        match (found.seq.checked_sub(seq), last) {
+            // The first lines of the chain may be the ones that are no JSON.
+            (Some(missing), None) if missing > 0 => {
+                let removed = Break { line, seq, kind: BreakKind::Removed { missing } };
+                Some(self.odd.map_or(removed, |line| Break { line, seq, kind: BreakKind::NotJson }))
+            }
+            (Some(missing), Some(_)) if missing > 0 => fault(BreakKind::Removed { missing }),
+            (None, _) => fault(BreakKind::Repeated { seq: found.seq }),
+            (_, Some(last)) if last.hash != prev => fault(BreakKind::Unlinked),
+            (_, None) if self.legacy.head().hash != prev => fault(BreakKind::LegacyChanged { legacy: self.legacy.lines }),
+            _ => None,
+        }
+    }
+
+    fn against_anchor(&self, line: u64, head: &Head) -> Option<Break> {
+        let anchor = self.anchor.as_ref()?;
+        (anchor.seq == head.seq && anchor.hash != head.hash).then_some(Break { line, seq: head.seq, kind: BreakKind::Rewritten })
+    }
+}
+
+/// What a line further down tells of a break: whether the missing line only stands elsewhere.
+fn explain(broken: &mut Break, text: &[u8]) {
+    match broken.kind {
+        BreakKind::CutShort => broken.kind = BreakKind::NotJson,
+        BreakKind::Removed { .. } if Head::of_line(text).is_some_and(|head| head.seq == broken.seq) => broken.kind = BreakKind::Reordered,
+        _ => {}
+    }
+}
+
+/// Checks all lines, each with its number in the file from 1 and without its line feed; the first break is told.
+///
+/// Lines are split at line feeds alone: see [`numbered`]. `str::lines` drops a carriage return, which is a change.
+pub fn verify<L: AsRef<[u8]>>(lines: impl IntoIterator<Item = (u64, L)>, anchor: Option<&Head>) -> Result<Verified, Break> {
+    let mut verifier = Verifier::new(anchor);
+    for (number, line) in lines {
+        verifier.line(number, line.as_ref());
+    }
+    verifier.end()
+}
+
+/// The lines of a file, with their numbers from 1. A line feed at the end begins no other line.
+pub fn numbered(text: &str) -> impl Iterator<Item = (u64, &str)> {
+    (1_u64..).zip(text.split_terminator('\n'))
+}
