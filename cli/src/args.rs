@@ -112,6 +112,9 @@ pub(crate) enum Command {
     /// Rollouts: what they wait for, and steering canaries
     #[command(subcommand)]
     Rollout(commands::rollout::RolloutCommand),
+    /// The record of what was done: who, what, to what, why
+    #[command(subcommand)]
+    Audit(commands::audit::AuditCommand),
     /// Where settings come from
     #[command(subcommand)]
     Config(commands::config::ConfigCommand),

@@ -1,47 +1,177 @@
-//! The record of what an operator did: JSON lines, added and never changed, readable by their
-//! owner alone. What cannot be recorded is not done.
+//! The record of what operators did: JSON lines, added and never changed, each bound to the one
+//! before by its hash, readable by their owner alone. What cannot be recorded is not done.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
-use payops_core::domain::audit::AuditEntry;
+use payops_core::domain::audit::{AuditEntry, Break, ChainError, Head, Verified, Verifier, chain};
 use payops_core::port::{AuditLog, ErrorKind, PortError, PortResult};
 
 use crate::error::{CliError, CliResult};
 
 /// The record's name.
 const FILE: &str = "audit.jsonl";
+/// Where its last line's number and hash are kept beside it: lines cut off at its end are then missed.
+const ANCHOR: &str = "audit.head";
 /// How much of its end is read for the newest entries.
 const TAIL_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Adds a line to `audit.jsonl` in `dir`; on disk when it returns.
+/// Why a line could not be added.
+#[derive(Debug, thiserror::Error)]
+enum AppendError {
+    /// The file could not be read or written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The line could not be made.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The last line is not one that another can follow.
+    #[error("its last line was changed or is damaged")]
+    Damaged,
+    /// Lines are gone from its end.
+    #[error("it ends at line {found} of its chain, and {known} were written")]
+    CutOff {
+        /// Number of the last line.
+        found: u64,
+        /// The number that it had.
+        known: u64,
+    },
+}
+
+/// Adds a line to the record in `dir`; on disk when it returns.
 pub(crate) fn append(dir: &Path, entry: &AuditEntry) -> CliResult<()> {
-    let path = dir.join(FILE);
-    let write = || {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        let mut line = serde_json::to_vec(entry)?;
-        line.push(b'\n');
-        let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
-        // One write of a short line to a file opened for appending: lines of two processes do not mix.
-        file.write_all(&line)?;
-        file.sync_data()
-    };
-    write().map_err(|error: std::io::Error| {
-        CliError::failed(format!("this could not be recorded in {}, so it was not done", path.display()))
-            .because(error)
-            .hint("make the place writable, then run the same command again")
+    add(dir, entry).map_err(|error| {
+        let hint = match &error {
+            AppendError::Damaged | AppendError::CutOff { .. } => {
+                format!("payops audit verify says what is wrong; move {FILE} and {ANCHOR} away together to begin a new record")
+            }
+            _ => "make the place writable, then run the same command again".to_owned(),
+        };
+        let message = format!("this could not be recorded in {}, so it was not done", dir.join(FILE).display());
+        CliError::failed(message).because(error).hint(hint)
     })
 }
 
-/// The record in a folder, as a port.
+fn add(dir: &Path, entry: &AuditEntry) -> Result<(), AppendError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(dir.join(FILE))?;
+    // Who adds a line must know the last one: one at a time, in all processes.
+    file.lock()?;
+    mend(&mut file)?;
+    let head = head(&mut file)?;
+    if let (Some(known), found) = (anchor(dir)?, head.as_ref().map_or(0, |head| head.seq))
+        && known.seq > found
+    {
+        return Err(AppendError::CutOff { found, known: known.seq });
+    }
+    let (mut line, head) = chain(entry, head.as_ref())?;
+    line.push('\n');
+    file.write_all(line.as_bytes())?;
+    file.sync_data()?;
+    // One line behind at most when this fails: it is an anchor still.
+    let beside = dir.join(format!("{ANCHOR}.new"));
+    let kept = serde_json::to_vec(&head).map_err(std::io::Error::from)?;
+    fs::write(&beside, kept)?;
+    fs::rename(&beside, dir.join(ANCHOR))?;
+    Ok(())
+}
+
+/// Cuts off the end of a line that was being written when its process ended: nobody was told that
+/// it is recorded, and what it would have said was not done.
+fn mend(file: &mut File) -> std::io::Result<()> {
+    let length = file.metadata()?.len();
+    let last = last_bytes(file, length)?;
+    let torn = last.iter().rev().take_while(|byte| **byte != b'\n').count();
+    if torn > 0 {
+        file.set_len(length.saturating_sub(u64::try_from(torn).unwrap_or(u64::MAX)))?;
+    }
+    Ok(())
+}
+
+fn last_bytes(file: &mut File, length: u64) -> std::io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What the next line follows; `None` in an empty record.
+fn head(file: &mut File) -> Result<Option<Head>, AppendError> {
+    let length = file.metadata()?.len();
+    let bytes = last_bytes(file, length)?;
+    let lines = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    let last = lines.rsplit(|byte| *byte == b'\n').next().filter(|line| !line.is_empty());
+    let Some(last) = last else { return Ok(None) };
+    if let Some(head) = Head::of_line(last) {
+        return Ok(Some(head));
+    }
+    // Written by an older payops, which did not chain: all of it is, or it was changed.
+    let verified = check(file, None)?.map_err(|_| AppendError::Damaged)?;
+    if verified.entries > 0 { Err(AppendError::Damaged) } else { Ok(Some(verified.head)) }
+}
+
+fn check(file: &mut File, anchor: Option<&Head>) -> std::io::Result<Result<Verified, Break>> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut verifier = Verifier::new(anchor);
+    for (number, line) in (1_u64..).zip(BufReader::new(file).split(b'\n')) {
+        verifier.line(number, &line?);
+    }
+    Ok(verifier.end())
+}
+
+fn anchor(dir: &Path) -> std::io::Result<Option<Head>> {
+    match fs::read(dir.join(ANCHOR)) {
+        // One that cannot be read is one that says nothing.
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The record in a folder.
 #[derive(Clone, Debug)]
 pub(crate) struct FileAuditLog {
     /// The folder.
     pub(crate) dir: PathBuf,
+}
+
+impl FileAuditLog {
+    /// Where it is.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.join(FILE)
+    }
+
+    /// Checks the chain, against the anchor beside it too; `None` when there is no record.
+    pub(crate) fn verify(&self) -> std::io::Result<Option<Result<Verified, Break>>> {
+        let mut file = match File::open(self.path()) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // A line that is being written now is not a break.
+        file.lock_shared()?;
+        let anchor = anchor(&self.dir)?;
+        check(&mut file, anchor.as_ref()).map(Some)
+    }
+
+    /// All lines, oldest first, each as it stands and as what it says if it can be read.
+    pub(crate) fn lines(&self) -> std::io::Result<impl Iterator<Item = std::io::Result<(String, Option<AuditEntry>)>> + use<>> {
+        let file = match File::open(self.path()) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let lines = file.into_iter().flat_map(|file| BufReader::new(file).split(b'\n'));
+        Ok(lines.map(|line| {
+            let text = String::from_utf8_lossy(&line?).into_owned();
+            let entry = serde_json::from_str(&text).ok();
+            Ok((text, entry))
+        }))
+    }
 }
 
 #[async_trait]
@@ -51,9 +181,8 @@ impl AuditLog for FileAuditLog {
     }
 
     async fn newest(&self, limit: usize) -> PortResult<(Vec<AuditEntry>, u64)> {
-        let path = self.dir.join(FILE);
-        let failed = |error| PortError::because(ErrorKind::Unavailable, format!("{} could not be read", path.display()), error);
-        match tail(&path) {
+        let failed = |error| PortError::because(ErrorKind::Unavailable, format!("{} could not be read", self.path().display()), error);
+        match tail(&self.path()) {
             Ok(text) => Ok(read_newest(&text, limit)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((Vec::new(), 0)),
             Err(error) => Err(failed(error)),
@@ -64,13 +193,11 @@ impl AuditLog for FileAuditLog {
 /// The last part of the file: the record grows for years, and the newest lines are wanted.
 fn tail(path: &Path) -> std::io::Result<String> {
     let mut file = File::open(path)?;
-    let start = file.metadata()?.len().saturating_sub(TAIL_BYTES);
-    file.seek(SeekFrom::Start(start))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    let length = file.metadata()?.len();
+    let bytes = last_bytes(&mut file, length)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     // The first line may have lost its head.
-    Ok(if start > 0 { text.split_once('\n').map(|(_, rest)| rest.to_owned()).unwrap_or_default() } else { text })
+    Ok(if length > TAIL_BYTES { text.split_once('\n').map(|(_, rest)| rest.to_owned()).unwrap_or_default() } else { text })
 }
 
 fn read_newest(text: &str, limit: usize) -> (Vec<AuditEntry>, u64) {
@@ -86,48 +213,4 @@ fn read_newest(text: &str, limit: usize) -> (Vec<AuditEntry>, u64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use jiff::Timestamp;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    #[test]
-    fn lines_are_added_for_their_owner_alone() {
-        let temp = tempfile::tempdir().expect("a folder");
-        let entry = AuditEntry {
-            at: Timestamp::UNIX_EPOCH,
-            who: "anna".into(),
-            env: "prod".into(),
-            action: "reveal".into(),
-            subject: None,
-            reason: Some("ticket".into()),
-            ..AuditEntry::default()
-        };
-        append(temp.path(), &entry).expect("written");
-        append(temp.path(), &entry).expect("written");
-        let path = temp.path().join("audit.jsonl");
-        let text = std::fs::read_to_string(&path).expect("read");
-        assert_eq!(text.lines().count(), 2);
-        insta::assert_snapshot!(text.lines().next().unwrap_or_default(), @r#"{"at":"1970-01-01T00:00:00Z","who":"anna","env":"prod","action":"reveal","subject":null,"reason":"ticket"}"#);
-        assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn the_newest_come_first_and_damage_is_counted() {
-        let line = |who: &str| {
-            format!(r#"{{"at":"1970-01-01T00:00:00Z","who":"{who}","env":"prod","action":"replay","subject":null,"reason":null}}"#)
-        };
-        let text = format!("{}\n{{cut\n{}\n{}\n", line("a"), line("b"), line("c"));
-        let (entries, damaged) = read_newest(&text, 10);
-        assert_eq!((entries.iter().map(|entry| entry.who.as_str()).collect::<Vec<_>>(), damaged), (vec!["c", "b", "a"], 1));
-        assert_eq!(read_newest(&text, 1).0.len(), 1);
-    }
-
-    #[test]
-    fn what_cannot_be_recorded_is_refused() {
-        let temp = tempfile::tempdir().expect("a folder");
-        std::fs::write(temp.path().join("file"), "").expect("written");
-        let entry = AuditEntry::default();
-        assert!(append(&temp.path().join("file"), &entry).is_err());
-    }
-}
+mod tests;

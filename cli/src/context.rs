@@ -5,7 +5,7 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use payops_core::domain::audit::AuditEntry;
+use payops_core::domain::audit::{AuditEntry, Outcome};
 use payops_core::domain::privacy::Privacy;
 use payops_core::port::Ports;
 use tokio_util::sync::CancellationToken;
@@ -97,21 +97,45 @@ impl Context {
     /// Records that personal data of an environment is about to be shown; without a record
     /// nothing is shown.
     pub(crate) fn record_reveal(&self, target: &EnvTarget) -> CliResult<()> {
-        if self.privacy.reveal { self.record(target, "reveal", None, self.reason.as_deref()) } else { Ok(()) }
+        if !self.privacy.reveal {
+            return Ok(());
+        }
+        self.record(target, &self.entry(target, "reveal", self.reason.as_deref()).outcome(Outcome::Done))
     }
 
-    /// Records what this user does.
-    pub(crate) fn record(&self, target: &EnvTarget, action: &str, subject: Option<&str>, reason: Option<&str>) -> CliResult<()> {
-        let entry = AuditEntry {
-            at: Self::now(),
-            who: self.who().to_owned(),
-            env: target.name.clone(),
-            action: action.to_owned(),
-            subject: subject.map(str::to_owned),
-            reason: reason.map(str::to_owned),
-            ..AuditEntry::default()
-        };
-        audit::append(&self.records_dir(target), &entry)
+    /// The beginning of an entry of the record: who, where and what.
+    pub(crate) fn entry(&self, target: &EnvTarget, action: &str, reason: Option<&str>) -> AuditEntry {
+        let account = if let Target::Aws(aws) = &target.target { aws.account_id.clone() } else { None };
+        let entry = AuditEntry::new(Self::now(), self.who(), &target.name, action);
+        AuditEntry { account, reason: reason.map(str::to_owned), ..entry }
+    }
+
+    /// Records something of this user.
+    pub(crate) fn record(&self, target: &EnvTarget, entry: &AuditEntry) -> CliResult<()> {
+        audit::append(&self.records_dir(target), entry)
+    }
+
+    /// Records what became of something that was recorded when it began. It is done already: that it
+    /// could not be recorded is only told.
+    pub(crate) fn record_end(&self, target: &EnvTarget, begun: &AuditEntry, outcome: Outcome, words: Option<&str>) {
+        let entry = AuditEntry { at: Self::now(), outcome: Some(outcome), ..begun.clone() };
+        let entry = if let Some(words) = words { entry.detail("outcome", words) } else { entry };
+        if let Err(error) = self.record(target, &entry) {
+            self.talk.warn(format!("what became of it could not be recorded\n{}", error.text()));
+        }
+    }
+
+    /// Records that something begins, does it, and records what became of it. What cannot be recorded
+    /// is not done.
+    pub(crate) async fn audited<T>(&self, target: &EnvTarget, entry: AuditEntry, work: impl Future<Output = CliResult<T>>) -> CliResult<T> {
+        let begun = entry.outcome(Outcome::Begun);
+        self.record(target, &begun)?;
+        let done = work.await;
+        match &done {
+            Ok(_) => self.record_end(target, &begun, Outcome::Done, None),
+            Err(error) => self.record_end(target, &begun, Outcome::Failed, Some(&error.message)),
+        }
+        done
     }
 
     /// Where records of an environment's operations are kept: beside its data, or with the

@@ -120,6 +120,7 @@ async fn dispatch(context: &Context, command: Command) -> CliResult<Exit> {
         Command::Dlq(command) => Box::pin(commands::dlq::run(context, command)).await,
         Command::Capture(args) => context.interruptible(commands::capture::run(context, &args)).await,
         Command::Rollout(command) => Box::pin(commands::rollout::run(context, command)).await,
+        Command::Audit(command) => commands::audit::run(context, &command),
         Command::Config(command) => commands::config::run(context, &command),
         Command::Completions { shell } => commands::shell::completions(shell),
         Command::Man { dir } => commands::shell::man(dir.as_deref()),

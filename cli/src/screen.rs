@@ -23,9 +23,11 @@ static OPEN: AtomicBool = AtomicBool::new(false);
 /// Says that the platform, which is being brought up beside the screen, is ready.
 pub(crate) type Ready = watch::Receiver<bool>;
 
-/// Whether there is a terminal to open the screen on.
+/// Whether there is a terminal that the screen can be opened on.
 pub(crate) fn has_terminal() -> bool {
-    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+    // A dumb terminal, or one of which nothing is known, cannot place text.
+    let can_place = std::env::var("TERM").is_ok_and(|term| !term.is_empty() && term != "dumb");
+    can_place && std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
 /// Where logs go: to stderr, but not while the screen is open.

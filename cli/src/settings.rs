@@ -102,11 +102,11 @@ impl Settings {
         let found = config::find(named.as_deref(), cwd, xdg(lookup, "XDG_CONFIG_HOME", ".config").as_deref())?;
         let data_dir = data_dir(global, lookup, found.as_ref(), default_data_dir);
         let envs = environments(global, lookup, found.as_ref());
-        let who = ["PAYOPS_USER", "USER"].into_iter().find_map(|name| Some((text(lookup, name)?, name)));
-        let who = who.map_or(Sourced { value: "unknown".to_owned(), origin: Origin::Default }, |(value, name)| Sourced {
-            value,
-            origin: Origin::Variable(name),
-        });
+        let who = ["PAYOPS_USER", "USER", "LOGNAME"].into_iter().find_map(|name| Some((text(lookup, name)?, name)));
+        let who = who
+            .map_or(Sourced { value: format!("uid-{}", rustix::process::getuid().as_raw()), origin: Origin::Default }, |(value, name)| {
+                Sourced { value, origin: Origin::Variable(name) }
+            });
         let api_url = text(lookup, "PAYOPS_API_URL").map(|value| Sourced { value, origin: Origin::Variable("PAYOPS_API_URL") });
         let state_dir = xdg(lookup, "XDG_STATE_HOME", ".local/state").unwrap_or_else(std::env::temp_dir).join("payops");
         Ok(Self { data_dir, envs, found, found_by, who, api_url, state_dir })

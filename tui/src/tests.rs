@@ -290,6 +290,38 @@ fn the_environment_is_told_by_word_and_colour() {
 }
 
 #[test]
+fn no_size_is_too_small_to_draw() {
+    for keys in ["1", "2", "3", "4", "5", "6", "7", "8", "2 enter", "2 p", "?", ":", "e", "2 w", "2 i"] {
+        let mut model = full(Tab::Overview);
+        press(&mut model, keys);
+        for (width, height) in [(1, 1), (40, 1), (60, 2), (60, 3), (20, 5), (40, 10), (41, 11), (300, 1), (1, 60), (500, 200)] {
+            snap(&mut model, width, height);
+        }
+    }
+}
+
+#[test]
+fn the_header_names_the_environment_of_the_rollout_that_is_open() {
+    let mut model = full(Tab::Overview);
+    press(&mut model, "e down down enter 2 enter");
+    assert_eq!(model.route(), &Route::Rollout(waiting_id()));
+    assert!(snap(&mut model, 120, 40).lines().next().is_some_and(|line| line.contains("PROD") && !line.contains("TEST")));
+}
+
+#[test]
+fn a_plan_on_a_cluster_that_is_cut_says_how_old_it_is() {
+    let mut model = full(Tab::Rollouts);
+    let told = Watched::Cut { why: "connection reset by peer".to_owned(), retry_in: Duration::from_secs(8) };
+    update(&mut model, Msg::Watch { env: "prod".to_owned(), cluster: "eks-prod".to_owned(), told });
+    update(&mut model, Msg::Tick(t0() + jiff::SignedDuration::from_secs(52)));
+    press(&mut model, "p");
+    let screen = snap(&mut model, 120, 40);
+    assert!(screen.contains("seen 52s ago") && screen.contains("the cluster is cut for 52s"), "{screen}");
+    let effects = press(&mut model, "esc ctrl-r");
+    assert!(effects.contains(&Effect::Watch { env: "prod".to_owned(), cluster: "eks-prod".to_owned() }), "{effects:?}");
+}
+
+#[test]
 fn nothing_on_screen_moves_nothing_wakes() {
     let (mut model, effects) = start(Tab::Tasks);
     open_all(&mut model, &effects);

@@ -1,22 +1,28 @@
 //! A cluster that is reached when it is first asked for, and again after a failure: the screen
-//! opens at once, and a cluster that is away does not hide the others.
+//! opens at once, and a cluster that is away does not hide the others. When the file that says how
+//! it is reached changes, as it does when an embedded platform starts anew, it is read again.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use payops_core::domain::rollout::{Action, Plan, Related, Rollout, RolloutKey};
-use payops_core::port::{Depth, Executed, PortResult, RolloutWatch, Rollouts, Watched};
-use tokio::sync::OnceCell;
+use payops_core::port::{Depth, ErrorKind, Executed, PortError, PortResult, RolloutWatch, Rollouts, Watched};
 
 /// First wait before a cluster is reached for again, and the longest.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
+/// How often it is looked at, while a watch is cut, whether the cluster is reached otherwise now.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Reaches a cluster.
 pub(super) type Connect = Arc<dyn Fn() -> BoxFuture<'static, PortResult<Arc<dyn Rollouts>>> + Send + Sync>;
+
+/// When the file that says how a cluster is reached was written; `None` without such a file.
+type Stamp = Option<SystemTime>;
 
 /// A cluster that is reached on demand.
 #[derive(Clone)]
@@ -25,47 +31,120 @@ pub(super) struct LazyCluster {
     driver: String,
     /// Whether it is reached through Argo CD, which can do less: known before it is reached.
     argocd: bool,
+    /// The file that says how it is reached.
+    file: Option<PathBuf>,
     connect: Connect,
-    reached: Arc<OnceCell<Arc<dyn Rollouts>>>,
+    reached: Arc<Mutex<Option<(Arc<dyn Rollouts>, Stamp)>>>,
+}
+
+/// What a watch of some kind tells when it is cut.
+struct Cut<T> {
+    /// Made from why, and after how long it is tried again.
+    made: fn(String, Duration) -> T,
+    /// Whether it is one; with why, to be told better.
+    why: fn(&mut T) -> Option<&mut String>,
+}
+
+/// A watch under way.
+struct Watching<T, B> {
+    cluster: LazyCluster,
+    begin: B,
+    inner: Option<(BoxStream<'static, T>, Stamp)>,
+    pause: Duration,
+    retry_in: Duration,
+    is_cut: bool,
 }
 
 impl LazyCluster {
-    pub(super) fn new(name: &str, driver: String, argocd: bool, connect: Connect) -> Self {
-        Self { name: name.to_owned(), driver, argocd, connect, reached: Arc::new(OnceCell::new()) }
+    pub(super) fn new(name: &str, driver: String, argocd: bool, file: Option<PathBuf>, connect: Connect) -> Self {
+        Self { name: name.to_owned(), driver, argocd, file, connect, reached: Arc::default() }
     }
 
-    async fn there(&self) -> PortResult<&Arc<dyn Rollouts>> {
-        self.reached.get_or_try_init(|| (self.connect)()).await
+    fn stamp(&self) -> Stamp {
+        self.file.as_ref().and_then(|file| std::fs::metadata(file).ok()?.modified().ok())
     }
 
-    /// The cluster, however long it takes; each failure is told with the wait that follows.
+    fn known(&self) -> Option<(Arc<dyn Rollouts>, Stamp)> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The cluster, reached as the file says now.
+    async fn there(&self) -> PortResult<Arc<dyn Rollouts>> {
+        let stamp = self.stamp();
+        if let Some((rollouts, made)) = self.known()
+            && made == stamp
+        {
+            return Ok(rollouts);
+        }
+        let rollouts = (self.connect)().await?;
+        *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::clone(&rollouts), stamp));
+        Ok(rollouts)
+    }
+
+    /// A watch without end, begun again when the cluster is reached otherwise; each failure is told.
     fn reach<T: Send + 'static>(
         &self,
-        failed: fn(String, Duration) -> T,
-        begin: impl FnOnce(&Arc<dyn Rollouts>) -> BoxStream<'static, T> + Send + 'static,
+        cut: Cut<T>,
+        begin: impl Fn(&dyn Rollouts) -> BoxStream<'static, T> + Send + Sync + 'static,
     ) -> BoxStream<'static, T> {
-        enum State<B> {
-            Trying(LazyCluster, B, Duration),
-            Waiting(LazyCluster, B, Duration),
-        }
-        let tries = stream::unfold(Some(State::Trying(self.clone(), begin, RETRY_FIRST)), move |state| async move {
-            let (cluster, begin, wait) = match state? {
-                State::Trying(cluster, begin, wait) => (cluster, begin, wait),
-                State::Waiting(cluster, begin, wait) => {
-                    tokio::time::sleep(wait).await;
-                    (cluster, begin, wait.saturating_mul(2).min(RETRY_MAX))
+        let cluster = self.clone();
+        let watching = Watching { cluster, begin, inner: None, pause: Duration::ZERO, retry_in: RETRY_FIRST, is_cut: false };
+        stream::unfold((watching, cut), |(mut watching, cut)| async move {
+            let told = watching.next(&cut).await;
+            Some((told, (watching, cut)))
+        })
+        .boxed()
+    }
+}
+
+impl<T, B: Fn(&dyn Rollouts) -> BoxStream<'static, T>> Watching<T, B> {
+    async fn next(&mut self, cut: &Cut<T>) -> T {
+        loop {
+            tokio::time::sleep(std::mem::take(&mut self.pause)).await;
+            let Some((inner, stamp)) = &mut self.inner else {
+                match self.cluster.there().await {
+                    Ok(rollouts) => self.inner = Some(((self.begin)(&*rollouts), self.cluster.stamp())),
+                    Err(error) => return self.failed(cut, error.chain()),
+                }
+                continue;
+            };
+            let (stamp, cluster) = (*stamp, &self.cluster);
+            let moved = async {
+                while cluster.stamp() == stamp {
+                    tokio::time::sleep(LOOK).await;
                 }
             };
-            let reached = cluster.there().await.map(Arc::clone);
-            match reached {
-                Ok(rollouts) => Some((begin(&rollouts), None)),
-                Err(error) => {
-                    let told = stream::iter([failed(error.chain(), wait)]).boxed();
-                    Some((told, Some(State::Waiting(cluster, begin, wait))))
+            let told = tokio::select! {
+                told = inner.next() => told,
+                () = moved, if self.is_cut && cluster.file.is_some() => {
+                    self.inner = None;
+                    continue;
                 }
+            };
+            let Some(mut told) = told else {
+                self.inner = None;
+                return self.failed(cut, "the watch came to an end".to_owned());
+            };
+            self.is_cut = false;
+            if let Some(why) = (cut.why)(&mut told) {
+                self.is_cut = true;
+                if self.cluster.file.is_some()
+                    && let Err(error) = (self.cluster.connect)().await
+                {
+                    // Why there is no connection is known better than that there is none.
+                    *why = error.chain();
+                }
+            } else {
+                self.retry_in = RETRY_FIRST;
             }
-        });
-        tries.flatten().boxed()
+            return told;
+        }
+    }
+
+    fn failed(&mut self, cut: &Cut<T>, why: String) -> T {
+        self.pause = self.retry_in;
+        self.retry_in = self.retry_in.saturating_mul(2).min(RETRY_MAX);
+        (cut.made)(why, self.pause)
     }
 }
 
@@ -76,11 +155,11 @@ impl Rollouts for LazyCluster {
     }
 
     fn driver(&self) -> String {
-        self.reached.get().map_or_else(|| self.driver.clone(), |rollouts| rollouts.driver())
+        self.known().map_or_else(|| self.driver.clone(), |(rollouts, _)| rollouts.driver())
     }
 
     fn can(&self, action: &Action) -> bool {
-        self.reached.get().map_or_else(|| !self.argocd || payops_kube::argo_cd_can(action), |rollouts| rollouts.can(action))
+        self.known().map_or_else(|| !self.argocd || payops_kube::argo_cd_can(action), |(rollouts, _)| rollouts.can(action))
     }
 
     async fn list(&self) -> PortResult<Vec<Rollout>> {
@@ -100,12 +179,22 @@ impl Rollouts for LazyCluster {
     }
 
     fn watch(&self) -> RolloutWatch {
-        self.reach(|why, retry_in| Watched::Cut { why, retry_in }, |rollouts| rollouts.watch())
+        let cut = Cut {
+            made: |why, retry_in| Watched::Cut { why, retry_in },
+            why: |told| if let Watched::Cut { why, .. } = told { Some(why) } else { None },
+        };
+        self.reach(cut, |rollouts| rollouts.watch())
     }
 
     fn watch_related(&self, rollout: &Rollout, depth: Depth) -> BoxStream<'static, PortResult<()>> {
         let rollout = rollout.clone();
-        let failed = |why, _| Err(payops_core::port::PortError::new(payops_core::port::ErrorKind::Unavailable, why));
-        self.reach(failed, move |rollouts| rollouts.watch_related(&rollout, depth))
+        let cut = Cut {
+            made: |why, _| Err(PortError::new(ErrorKind::Unavailable, why)),
+            why: |told: &mut PortResult<()>| told.as_mut().err().map(|error| &mut error.message),
+        };
+        self.reach(cut, move |rollouts| rollouts.watch_related(&rollout, depth))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,11 +32,12 @@ pub(crate) fn lazily(target: &EnvTarget) -> Vec<Arc<dyn Rollouts>> {
     match &target.target {
         Target::Embedded { data_dir, name } => {
             let (driver, data_dir, env) = (format!("kubeconfig context {name}"), data_dir.clone(), name.clone());
+            let file = Some(data_dir.join(KUBECONFIG));
             let connect: Connect = Arc::new(move || {
                 let (data_dir, env) = (data_dir.clone(), env.clone());
                 Box::pin(async move { embedded(&data_dir, &env).await.map_err(CliError::into_port) })
             });
-            vec![Arc::new(LazyCluster::new(name, driver, false, connect))]
+            vec![Arc::new(LazyCluster::new(name, driver, false, file, connect))]
         }
         Target::Aws(aws) => aws.clusters.iter().map(|cluster| lazy_in_aws(&target.name, aws, cluster)).collect(),
     }
@@ -48,7 +49,7 @@ fn lazy_in_aws(env: &str, aws: &Aws, cluster: &ClusterConfig) -> Arc<dyn Rollout
         let (env, aws, cluster) = (env.clone(), aws.clone(), config.clone());
         Box::pin(async move { Box::pin(reach(&env, &aws, &cluster)).await.map_err(CliError::into_port) })
     });
-    Arc::new(LazyCluster::new(&cluster.name, reached(cluster), cluster.argocd_url.is_some(), connect))
+    Arc::new(LazyCluster::new(&cluster.name, reached(cluster), cluster.argocd_url.is_some(), cluster.kubeconfig.clone(), connect))
 }
 
 /// How a cluster is reached: `eks payops-prod`.

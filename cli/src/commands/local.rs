@@ -172,6 +172,7 @@ pub(crate) async fn demo(context: &Context, args: DemoArgs) -> CliResult<Exit> {
     let data_dir = &context.settings.data_dir.value;
     // A data directory that cannot be used is told by what brings the platform up.
     if matches!(local::status(data_dir).await, Ok(Some(_))) {
+        context.talk.say(format!("a platform runs on {} already, with its own traffic: this is its screen", data_dir.display()));
         return screen::run(context, None).await;
     }
     with_screen(context, args.traffic).await

@@ -1,5 +1,6 @@
 //! The commands, one file for each noun.
 
+pub(crate) mod audit;
 pub(crate) mod capture;
 pub(crate) mod config;
 pub(crate) mod dlq;

@@ -61,13 +61,15 @@ pub fn text(held: &str) -> String {
     if held.parse::<super::text::Email>().is_ok() { email(held) } else { held.to_owned() }
 }
 
-/// `text` made safe for a terminal: control and bidirectional-override characters become `\u{..}`.
+/// `text` made safe for a terminal: control characters, those that change the direction of text, and
+/// those that take no room become `\u{..}`.
 #[must_use]
 pub fn terminal(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         let bidi = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
-        if c.is_control() || bidi {
+        let unseen = matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{ad}' | '\u{180e}');
+        if c.is_control() || bidi || unseen {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);
@@ -98,6 +100,7 @@ mod tests {
     #[test]
     fn escape_codes_do_not_reach_the_terminal() {
         assert_eq!(terminal("a\u{1b}[31mb\u{202e}"), "a\\u{1b}[31mb\\u{202e}");
+        assert_eq!(terminal("a\u{200b}b\u{feff}"), "a\\u{200b}b\\u{feff}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Values and pure decisions. Nothing here knows a port, a clock or a wire format of an outside system.
 
+pub mod access;
 pub mod alarm;
 pub mod apikey;
 pub mod audit;

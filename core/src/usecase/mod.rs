@@ -11,6 +11,7 @@ mod project;
 mod reconcile;
 mod replay;
 mod resolve;
+mod rollout;
 mod search;
 mod work;
 
@@ -24,5 +25,6 @@ pub use project::Projector;
 pub use reconcile::{ReconcileProgress, Reconciler, Report};
 pub use replay::{ReplayError, ReplaySummary, Replayer};
 pub use resolve::{ResolveError, Resolver};
+pub use rollout::became;
 pub use search::{Found, Search, SearchError};
 pub use work::Worker;

@@ -6,6 +6,7 @@
 //! time one payment costs. None of it should depend on how many are stored.
 //!
 //! `cargo bench -p payops-local --bench path` (release); `PAYOPS_BENCH_QUICK=1` for a short run.
+//! `… --bench path -- --fill DIR PAYMENTS LETTERS` only fills a data directory, for other measurements.
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints its figures and ends when something fails")]
 
@@ -13,10 +14,13 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use payops_core::domain::apikey::Caller;
+use payops_core::domain::bus::{WORK, dead_letter_queue};
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::event::EventKind;
 use payops_core::domain::ledger::expected;
 use payops_core::domain::payment::{Charge, Payment, Status};
+use payops_core::domain::work::attribute;
+use payops_core::port::{Attributes, Outgoing};
 use payops_local::{DataDir, ReadyEnv, Stores, Surroundings, UpOptions};
 use payops_testkit::sample;
 use secrecy::ExposeSecret as _;
@@ -29,6 +33,14 @@ const CLIENTS: usize = 16;
 async fn main() {
     // `cargo test --benches` only wants to know that it starts.
     if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(place) = arguments.iter().position(|argument| argument == "--fill") {
+        let number = |place: usize| arguments.get(place).and_then(|text| text.parse().ok()).expect("a number");
+        let folder = std::path::Path::new(arguments.get(place + 1).expect("a folder"));
+        fill(folder, 0, number(place + 2)).await;
+        letters(folder, number(place + 3)).await;
         return;
     }
     let quick = std::env::var_os("PAYOPS_BENCH_QUICK").is_some();
@@ -71,6 +83,32 @@ async fn fill(folder: &std::path::Path, from: u64, goal: u64) {
             }
         })
         .await;
+    stores.close().await;
+}
+
+/// Puts that many dead letters of five causes into the work queue's dead-letter queue.
+async fn letters(folder: &std::path::Path, count: u64) {
+    const CAUSES: [(&str, &str); 5] = [
+        ("schema_error", "amount: expected an integer"),
+        ("provider_timeout", "the provider did not answer in 30 s"),
+        ("provider_error", "the provider answered 503"),
+        ("conflict", "the payment was changed at the same time"),
+        ("unknown", "no reason recorded"),
+    ];
+    let data = DataDir::open_or_create(folder).expect("a data directory");
+    let stores = Stores::open(&data, "prod", &Surroundings::default()).await.expect("stores");
+    for first in (0..count).step_by(10) {
+        let batch = (first..count.min(first + 10)).map(|n| {
+            let (class, reason) = CAUSES[usize::try_from(n % 5).expect("small")];
+            let at = stores.ports.clock.now();
+            let attributes = [(attribute::CLASS, class), (attribute::REASON, reason), (attribute::RECEIVES, "5")];
+            let mut attributes: Attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            attributes.insert(attribute::FIRST_SEEN.to_owned(), at.to_string());
+            let body = serde_json::json!({"payment_id": format!("broken-{n}"), "amount": "12.50", "n": n}).to_string();
+            Outgoing { body, attributes, ..Outgoing::default() }
+        });
+        stores.ports.queues.send_batch(&dead_letter_queue(WORK), batch.collect()).await.expect("sent");
+    }
     stores.close().await;
 }
 

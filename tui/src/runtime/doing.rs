@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::future::try_join_all;
-use payops_core::domain::audit::AuditEntry;
+use payops_core::domain::audit::{AuditEntry, Outcome};
 use payops_core::domain::rollout::{Action, Plan, Related, Rollout};
+
 use payops_core::port::{AuditLog, Clock, Depth, ErrorKind, Executed, PortError, PortResult, QueueStats, Rollouts, Watched};
+use payops_core::usecase::became;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -51,6 +53,8 @@ pub(crate) struct Doing {
     /// Actions that were sent: these are not dropped when the screen is left.
     writes: JoinSet<()>,
     related: Option<CancellationToken>,
+    /// Watches of clusters, by environment and cluster.
+    watches: HashMap<(String, String), CancellationToken>,
     tasks: HashMap<u64, CancellationToken>,
 }
 
@@ -58,7 +62,17 @@ impl Doing {
     /// Answers go to `to`.
     pub(crate) fn new(environments: Arc<dyn Environments>, clock: Arc<dyn Clock>, to: mpsc::Sender<Msg>) -> Self {
         let (running, writes) = (JoinSet::new(), JoinSet::new());
-        Self { environments, clock, known: Known::default(), to, running, writes, related: None, tasks: HashMap::new() }
+        Self {
+            environments,
+            clock,
+            known: Known::default(),
+            to,
+            running,
+            writes,
+            related: None,
+            watches: HashMap::new(),
+            tasks: HashMap::new(),
+        }
     }
 
     /// Begins everything; what the loop itself must do is returned.
@@ -138,8 +152,11 @@ impl Doing {
 
     fn watch(&mut self, env: String, cluster: String) {
         let Ok(rollouts) = opened(&self.known, &env).and_then(|opened| find(&opened, &cluster)) else { return };
-        let to = self.to.clone();
-        self.running.spawn(async move {
+        let (to, stop) = (self.to.clone(), CancellationToken::new());
+        if let Some(before) = self.watches.insert((env.clone(), cluster.clone()), stop.clone()) {
+            before.cancel();
+        }
+        let watch = async move {
             loop {
                 let mut watch = rollouts.watch();
                 while let Some(told) = watch.next().await {
@@ -154,6 +171,9 @@ impl Doing {
                 }
                 sleep(REWATCH).await;
             }
+        };
+        self.running.spawn(async move {
+            stop.run_until_cancelled(watch).await;
         });
     }
 
@@ -238,7 +258,7 @@ async fn answer(opened: PortResult<Opened>, ask: Ask, env: &str, clock: &dyn Clo
             let executed = async {
                 let opened = opened?;
                 let entry = entry(&opened, env, &cluster, &plan, reason, clock.now());
-                execute(&*find(&opened, &cluster)?, &*opened.audit, &entry, &plan).await
+                execute(&*find(&opened, &cluster)?, &*opened.audit, &entry, &plan, clock).await
             };
             Answer::Executed(executed.await.map_err(Fault::from))
         }
@@ -256,21 +276,26 @@ async fn related(opened: &Opened, cluster: &str, rollout: &Rollout, depth: Depth
 
 /// The line of the audit.
 fn entry(opened: &Opened, env: &str, cluster: &str, plan: &Plan, reason: Option<String>, at: payops_core::Timestamp) -> AuditEntry {
-    AuditEntry {
-        at,
-        who: opened.who.clone(),
-        env: env.to_owned(),
-        action: format!("rollout {}", plan.action.as_str()),
-        subject: Some(format!("{cluster}/{}", plan.key)),
-        reason,
-        ..AuditEntry::default()
-    }
+    let entry = AuditEntry::new(at, &opened.who, env, format!("rollout {}", plan.action.as_str()));
+    let entry = entry.subject(format!("{cluster}/{}", plan.key)).same_as(&plan.same_as).outcome(Outcome::Begun);
+    AuditEntry { reason, ..entry }.detail("resource_version", &plan.resource_version)
 }
 
 /// Records the action, then does it: what cannot be recorded is not done.
-async fn execute(rollouts: &dyn Rollouts, audit: &dyn AuditLog, entry: &AuditEntry, plan: &Plan) -> PortResult<Executed> {
+async fn execute(
+    rollouts: &dyn Rollouts,
+    audit: &dyn AuditLog,
+    entry: &AuditEntry,
+    plan: &Plan,
+    clock: &dyn Clock,
+) -> PortResult<Executed> {
     limits::within(limits::RECORD, ErrorKind::Unavailable, audit.append(entry)).await.map_err(unrecorded)?;
-    limits::within(limits::EXECUTE, ErrorKind::Ambiguous, rollouts.execute(plan)).await
+    let executed = limits::within(limits::EXECUTE, ErrorKind::Ambiguous, rollouts.execute(plan)).await;
+    let (outcome, words) = became(&executed);
+    let ended = AuditEntry { at: clock.now(), outcome: Some(outcome), ..entry.clone() }.detail("outcome", words);
+    // It is done already. Without this line the record says that it was begun, and not how it ended.
+    drop(limits::within(limits::RECORD, ErrorKind::Unavailable, audit.append(&ended)).await);
+    executed
 }
 
 /// Whatever became of the record, the cluster was not asked: surely nothing was done.

@@ -6,7 +6,7 @@ use tui_input::Input;
 use super::{body, rollout};
 use crate::effect::Effect;
 use crate::keymap::Command;
-use crate::model::{Choice, Model, Notice, Overlay, Route, Tab};
+use crate::model::{Choice, Feed, Model, Notice, Overlay, Route, Tab};
 use crate::theme::Tone;
 use crate::views;
 use crate::widgets::edit;
@@ -41,6 +41,7 @@ pub(crate) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
                 }
             }
             view.refresh(model);
+            return rewatch(model);
         }
         Command::Go(tab) => go(model, vec![tab.route()]),
         Command::Environment => model.overlay = Some(Overlay::Choose(Choice { chosen: model.active })),
@@ -62,6 +63,13 @@ pub(crate) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         | Command::Why => return view.act(model, command),
     }
     Vec::new()
+}
+
+/// Watches anew what is cut, without waiting for its time.
+fn rewatch(model: &Model) -> Vec<Effect> {
+    let clusters = model.envs.iter().flat_map(|env| env.clusters.iter().map(move |cluster| (&env.info.name, cluster)));
+    let cut = clusters.filter(|(_, cluster)| matches!(cluster.feed, Feed::Cut { .. }));
+    cut.map(|(env, cluster)| Effect::Watch { env: env.clone(), cluster: cluster.name.clone() }).collect()
 }
 
 /// Leaves; but says first that an action is still without an answer.

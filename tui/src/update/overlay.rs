@@ -7,7 +7,8 @@ use crate::effect::Effect;
 use crate::model::{Field, Model, Overlay};
 use crate::palette::{self, Does};
 use crate::widgets::edit;
-use crate::widgets::overlays::help_lines;
+use crate::widgets::overlays::reading;
+use ratatui::layout::Rect;
 
 /// A key for the overlay.
 pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
@@ -21,18 +22,11 @@ pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     }
     match &model.overlay {
         Some(Overlay::Palette { .. }) => palette_key(model, event),
-        Some(Overlay::Help { .. }) => {
-            let lines = help_lines(model).len();
-            if let Some(Overlay::Help { top }) = &mut model.overlay
-                && !scroll(top, lines, event)
-            {
-                model.overlay = None;
-            }
-            Vec::new()
-        }
-        Some(Overlay::Text { .. }) => {
-            if let Some(Overlay::Text { top, lines, .. }) = &mut model.overlay
-                && !scroll(top, lines.len(), event)
+        Some(Overlay::Help { .. } | Overlay::Text { .. }) => {
+            let area = Rect { x: 0, y: 0, width: model.size.width, height: model.size.height };
+            let last = reading(model, area).unwrap_or_default().1;
+            if let Some(Overlay::Help { top } | Overlay::Text { top, .. }) = &mut model.overlay
+                && !scroll(top, last, event)
             {
                 model.overlay = None;
             }
@@ -68,8 +62,9 @@ pub(crate) fn paste(model: &mut Model, text: &str) -> bool {
 }
 
 /// Scrolls; `false` when the key is none for that.
-fn scroll(top: &mut usize, lines: usize, event: &KeyEvent) -> bool {
-    let last = lines.saturating_sub(1);
+fn scroll(top: &mut usize, last: usize, event: &KeyEvent) -> bool {
+    // The screen may have grown since.
+    *top = (*top).min(last);
     *top = match event.code {
         KeyCode::Up | KeyCode::Char('k') => top.saturating_sub(1),
         KeyCode::Down | KeyCode::Char('j') => top.saturating_add(1).min(last),

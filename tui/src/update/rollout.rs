@@ -11,9 +11,10 @@ use super::fleet;
 use crate::effect::Effect;
 use crate::fault::Fault;
 use crate::keymap::Verb;
-use crate::model::{Confirm, Field, Model, Notice, Overlay, Prompt, PromptFor, RolloutId, Route, Write};
+use crate::model::{Confirm, Feed, Field, Model, Notice, Overlay, Prompt, PromptFor, RolloutId, Route, Write};
 use crate::theme::Tone;
 use crate::views;
+use crate::widgets::words::age;
 
 /// A key that acts: shows the plan, never does it.
 pub(crate) fn act(model: &mut Model, verb: Verb) -> Vec<Effect> {
@@ -70,13 +71,18 @@ fn show_plan(model: &mut Model, id: RolloutId, rollout: &Arc<Rollout>, action: A
         Some(refusal) => Err(refusal),
         None => plan(action, rollout, related),
     };
+    let (seen_at, doubt) = freshness(model, &id);
+    let planned = planned.map(|mut plan| {
+        plan.warnings.extend(doubt);
+        plan
+    });
     let protected = model.env_named(&id.env).is_none_or(|env| env.info.protected);
     model.overlay = Some(match planned {
         Ok(plan) => Overlay::Confirm(Box::new(Confirm {
             id,
             plan,
             seen: Arc::clone(rollout),
-            seen_at: model.now,
+            seen_at,
             protected,
             name: Input::default(),
             reason: Input::default(),
@@ -85,6 +91,17 @@ fn show_plan(model: &mut Model, id: RolloutId, rollout: &Arc<Rollout>, action: A
         })),
         Err(refusal) => Overlay::Refused { what, refusal },
     });
+}
+
+/// When a rollout was last surely as it is shown, and a warning when that was not now.
+fn freshness(model: &Model, id: &RolloutId) -> (payops_core::Timestamp, Option<String>) {
+    match fleet::cluster(model, id).map(|cluster| &cluster.feed) {
+        Some(Feed::Cut { since, why, .. }) => {
+            let words = format!("the cluster is cut for {}: this may not be how it stands now ({why})", age(*since, model.now));
+            (*since, Some(words))
+        }
+        _ => (model.now, None),
+    }
 }
 
 /// Why the screen itself does not plan it.
@@ -139,6 +156,8 @@ fn images(text: &str) -> Result<Vec<ImageChange>, String> {
 /// What came of a plan.
 pub(crate) fn executed(model: &mut Model, request: u64, env: &str, result: Result<Executed, Fault>) -> Vec<Effect> {
     let Some(Write { id, plan, seen }) = model.writes.remove(&request).filter(|write| write.id.env == env) else { return Vec::new() };
+    // That it was sent is no longer the news.
+    model.notice = None;
     let what = format!("{} {}", plan.action.as_str(), id.key);
     let (tone, text, now) = match result {
         Ok(Executed::Done(now)) => (Tone::Good, format!("✔ {what}: done"), Some(*now)),

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use payops_core::Timestamp;
-use payops_core::domain::audit::AuditEntry;
+use payops_core::domain::audit::{AuditEntry, Outcome};
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
 use super::dead_letters::shown;
 use super::{Freshness, View, opened, rollouts};
@@ -45,7 +45,7 @@ const COLUMNS: &[Column] = &[
     Column::text("TIME (UTC)", 19).rank(4),
     Column::text("WHO", 8),
     Column::text("ENV", 7).rank(3),
-    Column::text("WHAT", 15),
+    Column::text("WHAT", 17),
     Column::text("TO WHAT", 14).flex(2),
     Column::text("WHY", 12).flex(2).rank(1),
 ];
@@ -89,6 +89,17 @@ impl View for Audit {
                     part("to", entry.subject.as_deref().unwrap_or("nothing is named")),
                     part("why", entry.reason.as_deref().unwrap_or("no reason was asked for")),
                 ];
+                let more = [
+                    ("became", entry.outcome.map(|outcome| sign(outcome).1)),
+                    ("role", entry.role.as_deref()),
+                    ("account", entry.account.as_deref()),
+                    ("session", entry.session.as_deref()),
+                    ("ticket", entry.ticket.as_deref()),
+                    ("same as", entry.same_as.as_deref()),
+                ];
+                let more = more.into_iter().filter_map(|(label, text)| Some(part(label, text?)));
+                let detail = entry.detail.iter().map(|(name, text)| part(name, text));
+                let lines = lines.into_iter().chain(more).chain(detail).collect();
                 model.overlay = Some(Overlay::Text { title: shown(&entry.action), lines, top: 0 });
             }
             _ => {}
@@ -178,14 +189,28 @@ impl View for Audit {
     }
 }
 
+/// Sign, word and tone of what became of something.
+fn sign(outcome: Outcome) -> (&'static str, &'static str, Tone) {
+    match outcome {
+        Outcome::Begun => ("◌ ", "begun; another entry says how it ended", Tone::Dim),
+        Outcome::Done => ("✔ ", "done", Tone::Good),
+        Outcome::Failed => ("✖ ", "failed", Tone::Bad),
+        Outcome::Refused => ("⊘ ", "refused: nothing was done", Tone::Warn),
+    }
+}
+
 fn cells(model: &Model, entry: &AuditEntry) -> Vec<Line<'static>> {
+    let outcome = entry.outcome.map(sign);
     let at = entry.at.strftime("%Y-%m-%d %H:%M:%S").to_string();
     vec![
         Line::raw(age(entry.at, model.now)),
         Line::styled(at, model.theme.style(Tone::Dim)),
         Line::raw(shown(&entry.who)),
         Line::raw(shown(&entry.env).to_uppercase()),
-        Line::styled(shown(&entry.action), model.theme.style(Tone::Strong)),
+        Line::from(vec![
+            Span::styled(outcome.map_or("  ", |(glyph, ..)| glyph), model.theme.style(outcome.map_or(Tone::Plain, |(.., tone)| tone))),
+            Span::styled(shown(&entry.action), model.theme.style(Tone::Strong)),
+        ]),
         Line::raw(shown(entry.subject.as_deref().unwrap_or_default())),
         Line::raw(shown(entry.reason.as_deref().unwrap_or_default())),
     ]

@@ -136,9 +136,18 @@ pub(crate) fn wake(model: &Model) -> Option<Timestamp> {
     open.chain(of(model.route()).wake(model)).min()
 }
 
+/// The least size of a screen on which a plan can still be read.
+const COLUMNS_MIN: u16 = 40;
+const ROWS_MIN: u16 = 10;
+
 /// Draws everything. The model is only read.
 pub fn view(model: &Model, frame: &mut Frame<'_>) {
     let area = frame.area();
+    if area.width < COLUMNS_MIN || area.height < ROWS_MIN {
+        let words = format!("{COLUMNS_MIN}x{ROWS_MIN} at least");
+        frame.render_widget(ratatui::text::Line::raw(words), Rect { height: 1.min(area.height), ..area });
+        return;
+    }
     let places = chrome::places(area);
     chrome::header(model, frame, &places);
     of(model.route()).draw(model, frame, places.body);

@@ -202,7 +202,9 @@ pub(crate) fn troubles(model: &Model) -> Vec<Line<'static>> {
                 Feed::Waiting => lines.push(Line::styled(format!(" ◌ {name} {}: loading…", cluster.name), theme.style(Tone::Dim))),
                 Feed::Cut { why, since, retry_at } => {
                     let again = words::short(retry_at.duration_since(model.now));
-                    let text = format!(" ⚠ {name} {}: as of {} ago: {why}; tried again in {again}", cluster.name, age(*since, model.now));
+                    let since = age(*since, model.now);
+                    let stands = if cluster.rollouts.is_empty() { format!("no answer for {since}") } else { format!("as of {since} ago") };
+                    let text = format!(" ⚠ {name} {}: {stands}, again in {again} (Ctrl-R now): {why}", cluster.name);
                     lines.push(Line::styled(text, theme.style(Tone::Warn)));
                 }
                 Feed::Live => {}

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::words::age;
 use crate::keymap::{Binding, GLOBAL};
-use crate::model::{Model, Tab, TaskState};
+use crate::model::{Model, Route, Tab, TaskState};
 use crate::theme::Tone;
 use crate::views::{self, Freshness};
 
@@ -44,7 +44,9 @@ pub(crate) fn places(area: Rect) -> Places {
 pub(crate) fn header(model: &Model, frame: &mut Frame<'_>, places: &Places) {
     let theme = model.theme;
     let mut spans = vec![Span::styled(" payops  ", theme.style(Tone::Strong))];
-    if let Some(env) = model.env() {
+    // A rollout is of its own environment, whichever the queues and payments are of.
+    let env = if let Route::Rollout(id) = model.route() { model.env_named(&id.env) } else { model.env() };
+    if let Some(env) = env {
         let block = theme.environment(&env.info.name, env.info.protected);
         spans.push(Span::styled(format!("▌{}▐", env.info.name.to_uppercase()), block));
         let place = [env.info.account.as_deref(), env.info.region.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
@@ -154,11 +156,13 @@ fn crumbs(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let filter = view.filter(model).filter(|filter| !view.draws_filter() && (filter.open || filter.is_on()));
     if let Some(filter) = filter {
         spans.push(Span::styled(format!("{CRUMB}/"), theme.style(Tone::Accent)));
-        spans.push(Span::raw(filter.text().to_owned()));
+        let typed: usize = spans.iter().map(Span::width).sum();
+        let room = usize::from(area.width).saturating_sub(typed + 1).max(1);
+        let scroll = filter.input.visual_scroll(room);
+        spans.push(Span::raw(super::words::clip(&filter.text().chars().skip(scroll).collect::<String>(), room)));
         if filter.open {
-            let before: String = filter.text().chars().take(filter.input.cursor()).collect();
-            let typed: u16 = spans.iter().take(spans.len() - 1).map(|span| u16::try_from(span.width()).unwrap_or(0)).sum();
-            let x = area.x + typed + u16::try_from(before.width()).unwrap_or(0);
+            let x = typed + filter.input.visual_cursor().saturating_sub(scroll);
+            let x = area.x.saturating_add(u16::try_from(x).unwrap_or(u16::MAX));
             frame.set_cursor_position((x.min(area.right().saturating_sub(1)), area.y));
         }
     }

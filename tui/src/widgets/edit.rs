@@ -3,6 +3,9 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::{Input, InputRequest};
 
+/// The longest line that can be typed, in characters.
+const LENGTH_MAX: usize = 500;
+
 /// Changes `input` as the key says; `false` when the key is none for typing.
 pub(crate) fn key(input: &mut Input, event: &KeyEvent) -> bool {
     let control = event.modifiers.contains(KeyModifiers::CONTROL);
@@ -28,13 +31,35 @@ pub(crate) fn key(input: &mut Input, event: &KeyEvent) -> bool {
         KeyCode::End => InputRequest::GoToEnd,
         _ => return false,
     };
+    if matches!(request, InputRequest::InsertChar(_)) && input.value().chars().count() >= LENGTH_MAX {
+        return true;
+    }
     input.handle(request);
     true
 }
 
-/// Types pasted text: its first line, without control characters.
+/// Types pasted text: its first line, without control characters, as far as there is room.
 pub(crate) fn paste(input: &mut Input, text: &str) {
-    for c in text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()) {
-        input.handle(InputRequest::InsertChar(c));
+    let room = LENGTH_MAX.saturating_sub(input.value().chars().count());
+    let line = text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control());
+    let pasted: String = line.take(room).collect();
+    let cursor = input.cursor();
+    let (before, after): (Vec<_>, Vec<_>) = input.value().chars().enumerate().partition(|(place, _)| *place < cursor);
+    let part = |part: Vec<(usize, char)>| part.into_iter().map(|(_, c)| c).collect::<String>();
+    let value = format!("{}{pasted}{}", part(before), part(after));
+    *input = Input::new(value).with_cursor(cursor + pasted.chars().count());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paste_goes_where_the_cursor_is_and_has_an_end() {
+        let mut input = Input::new("ab".to_owned()).with_cursor(1);
+        paste(&mut input, "x\u{1b}ü\nsecond line");
+        assert_eq!((input.value(), input.cursor()), ("axüb", 3));
+        paste(&mut input, &"y".repeat(200_000));
+        assert_eq!(input.value().chars().count(), LENGTH_MAX);
     }
 }

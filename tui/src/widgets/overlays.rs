@@ -22,11 +22,11 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         None => {}
         Some(Overlay::Palette { input, chosen }) => draw_palette(model, frame, area, input, *chosen),
         Some(Overlay::Help { top }) => {
-            let lines = help_lines(model);
+            let lines = reading(model, area).unwrap_or_default().0;
             read(model, frame, area, "Keys", &lines, *top);
         }
-        Some(Overlay::Text { title, lines, top }) => {
-            let lines: Vec<Line<'static>> = lines.iter().map(|(tone, text)| Line::styled(text.clone(), model.theme.style(*tone))).collect();
+        Some(Overlay::Text { title, top, .. }) => {
+            let lines = reading(model, area).unwrap_or_default().0;
             read(model, frame, area, title, &lines, *top);
         }
         Some(Overlay::Choose(choice)) => choose(model, frame, area, choice),
@@ -143,17 +143,54 @@ pub(crate) fn help_lines(model: &Model) -> Vec<Line<'static>> {
     lines
 }
 
+/// Rows that something to read has on screen.
+fn read_height(area: Rect) -> u16 {
+    area.height.saturating_sub(4)
+}
+
+/// What an overlay gives to read, in lines as wide as the screen lets them be; and how far it can be scrolled.
+pub(crate) fn reading(model: &Model, area: Rect) -> Option<(Vec<Line<'static>>, usize)> {
+    let lines = match &model.overlay {
+        Some(Overlay::Help { .. }) => help_lines(model),
+        Some(Overlay::Text { lines, .. }) => {
+            lines.iter().map(|(tone, text)| Line::styled(text.clone(), model.theme.style(*tone))).collect()
+        }
+        _ => return None,
+    };
+    let width = usize::from(popup_width(area).saturating_sub(4)).max(1);
+    let lines: Vec<Line<'static>> = lines.into_iter().flat_map(|line| broken(line, width)).collect();
+    let last = lines.len().saturating_sub(usize::from(read_height(area)));
+    Some((lines, last))
+}
+
+/// A line in as many as it needs; one of several styles is clipped instead.
+fn broken(line: Line<'static>, width: usize) -> Vec<Line<'static>> {
+    if line.width() <= width {
+        return vec![line];
+    }
+    let style = line.style;
+    match line.spans.as_slice() {
+        [one] => {
+            let (style, indent) = (style.patch(one.style), one.content.len() - one.content.trim_start().len());
+            let indent = " ".repeat(indent.min(width / 2));
+            let lines = wrap(&one.content, width.saturating_sub(indent.len()).max(1));
+            lines.into_iter().map(|text| Line::styled(format!("{indent}{text}"), style)).collect()
+        }
+        _ => vec![super::table::clipped(&line, width)],
+    }
+}
+
 /// Something to read, scrolled by `top` lines.
 fn read(model: &Model, frame: &mut Frame<'_>, area: Rect, title: &str, lines: &[Line<'static>], top: usize) {
-    let wanted = lines_height(lines, area).min(area.height.saturating_sub(4)).max(1);
+    let wanted = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(read_height(area)).max(1);
     let inner = popup(model, frame, area, title, wanted);
     let last = lines.len().saturating_sub(usize::from(inner.height));
     let shown: Vec<Line<'static>> = lines.iter().skip(top.min(last)).cloned().collect();
-    frame.render_widget(Paragraph::new(shown).wrap(Wrap { trim: false }), inner);
-    if last > 0 {
-        let hint = format!(" ↑↓ {} of {} ", top.min(last) + 1, lines.len());
-        let x = inner.right().saturating_sub(u16::try_from(hint.width()).unwrap_or(0));
-        frame.buffer_mut().set_string(x, inner.bottom(), hint, model.theme.style(Tone::Dim));
+    frame.render_widget(Paragraph::new(shown), inner);
+    if last > 0 && inner.bottom() < area.bottom() {
+        let hint = format!(" ↑↓ {}-{} of {} ", top.min(last) + 1, top.min(last) + usize::from(inner.height), lines.len());
+        let x = inner.right().saturating_sub(u16::try_from(hint.width()).unwrap_or(0)).max(inner.x);
+        frame.buffer_mut().set_stringn(x, inner.bottom(), hint, usize::from(inner.width), model.theme.style(Tone::Dim));
     }
 }
 

@@ -117,7 +117,7 @@ pub(crate) fn draw<'a>(
             select(buffer, line, model.theme.style(Tone::Selected));
         }
     }
-    more(model, buffer, area, (cursor.top, end, rows));
+    more(model, buffer, area, (columns, &places), (cursor.top, end, rows));
 }
 
 /// Marks the selected row: by a sign at its beginning too, not by its colour alone.
@@ -127,15 +127,32 @@ pub(crate) fn select(buffer: &mut Buffer, line: Rect, style: Style) {
 }
 
 /// Says in the title row, at its end, that there is more than is on screen.
-fn more(model: &Model, buffer: &mut Buffer, area: Rect, (top, end, rows): (usize, usize, usize)) {
-    if top == 0 && end >= rows {
+fn more(
+    model: &Model,
+    buffer: &mut Buffer,
+    area: Rect,
+    (columns, places): (&[Column], &[(usize, u16, u16)]),
+    (top, end, rows): (usize, usize, usize),
+) {
+    if area.height == 0 || end <= top || (top == 0 && end >= rows) {
         return;
     }
     let text = format!(" {}-{end} of {rows} ", top.saturating_add(1));
     let width = u16::try_from(text.width()).unwrap_or(0);
-    if width < area.width {
-        buffer.set_string(area.right().saturating_sub(width), area.y, text, model.theme.style(Tone::Dim));
+    if width >= area.width {
+        return;
     }
+    let x = area.right().saturating_sub(width);
+    // A title that it would cut is left out whole.
+    let end_of = |(place, from, wide): &(usize, u16, u16)| {
+        let column = columns.get(*place);
+        let title = column.filter(|column| !column.right).map_or(*wide, |column| u16::try_from(column.title.width()).unwrap_or(*wide));
+        area.x + from + title.min(*wide)
+    };
+    let cut = places.iter().find(|place| end_of(place) > x).map_or(x, |(_, from, _)| (area.x + from).min(x));
+    let blank = " ".repeat(usize::from(x - cut));
+    buffer.set_string(cut, area.y, blank, Style::default());
+    buffer.set_string(x, area.y, text, model.theme.style(Tone::Dim));
 }
 
 /// Puts a line in its place, clipped with `…`.

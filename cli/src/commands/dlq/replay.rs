@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use clap::Args;
+use payops_core::domain::audit::Outcome;
 use payops_core::domain::bus::{dead_letter_queue, source_queue};
 use payops_core::domain::letter::classes;
 use payops_core::domain::replay::{Plan, Preflight, Progress};
@@ -168,7 +169,7 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
                 );
             }
             let reason = consent(context, &target, args, &dlq, left)?;
-            context.record(&target, "replay-resume", Some(&dlq), reason.as_deref())?;
+            context.record(&target, &context.entry(&target, "replay-resume", reason.as_deref()).subject(&dlq).outcome(Outcome::Begun))?;
             Some(Job { plan: unfinished.plan, progress: unfinished.progress, journal: unfinished.journal, resumed: true })
         }
         None => fresh(context, args, &target, &ports, &journals, &dlq).await?,
@@ -195,7 +196,8 @@ async fn fresh(
         return Ok(None);
     }
     let reason = consent(context, target, args, dlq, plan.messages.len())?;
-    context.record(target, "replay", Some(dlq), reason.as_deref())?;
+    let entry = context.entry(target, "replay", reason.as_deref()).subject(dlq).detail("plan", &plan.id);
+    context.record(target, &entry.detail("messages", plan.messages.len().to_string()).outcome(Outcome::Begun))?;
     if let Some(reason) = reason {
         plan.reason = reason;
     }

@@ -101,9 +101,10 @@ pub(crate) async fn cancel(context: &Context, args: CancelArgs) -> CliResult<Exi
     let request = CancelPayment::parse(body.as_bytes()).map_err(|error| CliError::usage("the request is not right").because(error))?;
     let what = format!("cancel {} of {}", ready.payment.money, id);
     safety::confirm(context, &ready.target, &Act { what: &what, typed: id.as_str(), yes: args.yes, always: false })?;
-    context.record(&ready.target, "cancel", Some(id.as_str()), reason.as_deref())?;
+    let entry = context.entry(&ready.target, "cancel", reason.as_deref()).subject(id.as_str());
     let by = Requester::Operator(context.who().to_owned());
-    let made = ready.changes.cancel(&by, &id, &key, &request, &render).await.map_err(|error| told(error, &id, &key))?;
+    let work = async { ready.changes.cancel(&by, &id, &key, &request, &render).await.map_err(|error| told(error, &id, &key)) };
+    let made = context.audited(&ready.target, entry, work).await?;
     finish(context, &ready, made).await
 }
 
@@ -121,9 +122,11 @@ pub(crate) async fn refund(context: &Context, args: RefundArgs) -> CliResult<Exi
     let amount = payops_core::domain::money::major(minor.unwrap_or(ready.payment.refundable_minor), currency);
     let what = format!("refund {amount} {currency} of {id}");
     safety::confirm(context, &ready.target, &Act { what: &what, typed: id.as_str(), yes: args.yes, always: false })?;
-    context.record(&ready.target, "refund", Some(id.as_str()), reason.as_deref())?;
+    let entry = context.entry(&ready.target, "refund", reason.as_deref()).subject(id.as_str());
+    let entry = entry.detail("amount", format!("{amount} {currency}"));
     let by = Requester::Operator(context.who().to_owned());
-    let made = ready.changes.refund(&by, &id, &key, &request, &render).await.map_err(|error| told(error, &id, &key))?;
+    let work = async { ready.changes.refund(&by, &id, &key, &request, &render).await.map_err(|error| told(error, &id, &key)) };
+    let made = context.audited(&ready.target, entry, work).await?;
     finish(context, &ready, made).await
 }
 

@@ -70,8 +70,9 @@ pub(crate) async fn run(context: &Context, args: ResolveArgs) -> CliResult<Exit>
     };
     let what = format!("resolve {} of {id} as {name}", ready.payment.money);
     safety::confirm(context, &ready.target, &Act { what: &what, typed: id.as_str(), yes: args.yes, always: true })?;
-    context.record(&ready.target, action, Some(id.as_str()), Some(&reason))?;
-    let made = resolver.resolve(context.who(), &id, &key, &request, &render).await.map_err(|error| refused(error, &id, &key))?;
+    let entry = context.entry(&ready.target, action, Some(&reason)).subject(id.as_str());
+    let work = async { resolver.resolve(context.who(), &id, &key, &request, &render).await.map_err(|error| refused(error, &id, &key)) };
+    let made = context.audited(&ready.target, entry, work).await?;
     finish(context, &ready, made).await
 }
 

@@ -2,8 +2,10 @@
 //! was shown: if anything moved since, nothing is done and the difference is told.
 
 use clap::Args;
+use payops_core::domain::audit::Outcome as Became;
 use payops_core::domain::rollout::{Action, ImageChange, Plan, Rollout, plan};
 use payops_core::port::{Depth, Executed};
+use payops_core::usecase::became;
 use serde::Serialize;
 
 use super::RolloutCommand;
@@ -170,9 +172,14 @@ async fn execute(context: &Context, found: &Found, plan: &Plan, yes: bool) -> Cl
     let reason = safety::reason(context, target)?;
     let what = format!("{} {}", plan.action.as_str(), plan.key);
     safety::confirm(context, target, &Act { what: &what, typed: &plan.key.name, yes, always: false })?;
-    context.record(target, &format!("rollout {}", plan.action.as_str()), Some(&plan.key.to_string()), reason.as_deref())?;
+    let entry = context.entry(target, &format!("rollout {}", plan.action.as_str()), reason.as_deref());
+    let entry = entry.subject(format!("{}/{}", found.rollouts.cluster(), plan.key)).same_as(&plan.same_as);
+    let entry = entry.detail("resource_version", &plan.resource_version).outcome(Became::Begun);
+    context.record(target, &entry)?;
     // From here on it is not interrupted: what was sent is waited for.
     let executed = found.rollouts.execute(plan).await;
+    let (end, words) = became(&executed);
+    context.record_end(target, &entry, end, Some(&words));
     let executed = executed.map_err(|error| CliError::port(format!("{what} did not succeed"), error))?;
     match executed {
         Executed::Done(rollout) => {

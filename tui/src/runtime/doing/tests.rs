@@ -8,7 +8,7 @@ use payops_core::domain::rollout::{RolloutKey, plan};
 use payops_core::port::RolloutWatch;
 
 use super::*;
-use crate::fixtures::{t0, waiting};
+use crate::fixtures::{Still, t0, waiting};
 
 /// One rollout; a plan is done only on the version that it was made on.
 struct Cluster {
@@ -104,15 +104,8 @@ fn promote(cluster: &Cluster) -> Plan {
 }
 
 async fn executed(cluster: &Cluster, audit: Audit, plan: &Plan) -> PortResult<Executed> {
-    let entry = AuditEntry {
-        at: t0(),
-        who: "anna".to_owned(),
-        env: "prod".to_owned(),
-        action: "rollout promote".to_owned(),
-        subject: None,
-        reason: None,
-    };
-    execute(cluster, &audit, &entry, plan).await
+    let entry = AuditEntry::new(t0(), "anna", "prod", "rollout promote");
+    execute(cluster, &audit, &entry, plan, &Still(t0())).await
 }
 
 #[tokio::test]

@@ -1,0 +1,109 @@
+//! `payops audit list`.
+
+use std::collections::VecDeque;
+
+use clap::Args;
+use payops_core::domain::audit::{AuditEntry, Outcome};
+use payops_core::domain::privacy::Privacy;
+use serde::Serialize;
+
+use super::{QueryArgs, records, unread};
+use crate::context::Context;
+use crate::error::CliResult;
+use crate::exit::Exit;
+use crate::output::{Cell, Column, Look, Of, Row, Tone, count};
+
+/// `payops audit list`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    query: QueryArgs,
+    /// At most so many, the newest
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: usize,
+}
+
+/// An entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct EntryRow(AuditEntry);
+
+impl EntryRow {
+    /// Texts that people typed may hold what is not to be shown.
+    fn new(entry: AuditEntry, privacy: Privacy) -> Self {
+        let text = |text: Option<String>| text.map(|text| privacy.text(&text));
+        let detail = entry.detail.into_iter().map(|(name, held)| (name, privacy.text(&held))).collect();
+        Self(AuditEntry { subject: text(entry.subject), reason: text(entry.reason), ticket: text(entry.ticket), detail, ..entry })
+    }
+}
+
+impl Row for EntryRow {
+    const FIELDS: &'static [&'static str] = &["at", "who", "env", "action", "outcome", "subject", "reason"];
+    const COLUMNS: &'static [Column] = &[
+        Column::text("TIME (UTC)"),
+        Column::text("WHO"),
+        Column::text("ENV"),
+        Column::text("WHAT"),
+        Column::text("BECAME"),
+        Column::text("TO WHAT"),
+        Column::text("WHY"),
+        Column::text("TICKET").wide(),
+        Column::text("ROLE").wide(),
+        Column::text("SAME AS").wide(),
+    ];
+
+    fn cells(&self, _: &Look) -> Vec<Cell> {
+        let entry = &self.0;
+        let (became, tone) = match entry.outcome {
+            None => ("", Tone::Plain),
+            Some(Outcome::Begun) => ("begun", Tone::Dim),
+            Some(Outcome::Done) => ("done", Tone::Good),
+            Some(Outcome::Failed) => ("failed", Tone::Bad),
+            Some(Outcome::Refused) => ("refused", Tone::Warn),
+        };
+        vec![
+            Cell::from(entry.at.strftime("%Y-%m-%d %H:%M:%S").to_string()),
+            Cell::from(&entry.who),
+            Cell::from(&entry.env),
+            Cell::from(&entry.action),
+            Cell::toned(became, tone),
+            Cell::maybe(entry.subject.as_ref()),
+            Cell::maybe(entry.reason.as_ref()),
+            Cell::maybe(entry.ticket.as_ref()),
+            Cell::maybe(entry.role.as_ref()),
+            Cell::maybe(entry.same_as.as_ref()),
+        ]
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
+    let records = records(context)?;
+    let queries: Vec<_> = records.envs.iter().map(|env| args.query.query(env.clone())).collect();
+    let mut found: VecDeque<AuditEntry> = VecDeque::new();
+    let mut damaged = 0_usize;
+    for log in &records.logs {
+        for line in log.lines().map_err(unread(log))? {
+            match line.map_err(unread(log))? {
+                (_, Some(entry)) if queries.iter().any(|query| query.matches(&entry)) => {
+                    found.push_back(entry);
+                    if records.logs.len() == 1 && found.len() > args.limit {
+                        found.pop_front();
+                    }
+                }
+                (text, None) if !text.trim().is_empty() => damaged = damaged.saturating_add(1),
+                _ => {}
+            }
+        }
+    }
+    if damaged > 0 {
+        context.talk.warn(format!("{} of the record cannot be read: payops audit verify", count(damaged, "line")));
+    }
+    let mut entries: Vec<AuditEntry> = found.into();
+    entries.reverse();
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+    entries.truncate(args.limit);
+    let row = |entry: AuditEntry| Of { env: entry.env.clone(), value: EntryRow::new(entry, context.privacy) };
+    let rows: Vec<Of<EntryRow>> = entries.into_iter().map(row).collect();
+    context.printer.list(&rows, false)?;
+    Ok(Exit::Done)
+}

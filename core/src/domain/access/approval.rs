@@ -1,0 +1,79 @@
+//! Another person's consent to one plan.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use super::CLOCKS_APART;
+use crate::Timestamp;
+
+/// How long an approval counts.
+pub const APPROVAL_LASTS: SignedDuration = SignedDuration::from_hours(24);
+
+/// Somebody approves of one plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// SHA-256 of the plan, in hex: of this plan and no other.
+    pub plan_sha256: String,
+}
+
+impl Approval {
+    /// Whether it counts for what `who` wants to do by that plan: somebody else's, of exactly that plan, and not too old.
+    #[must_use]
+    pub fn counts(&self, who: &str, plan_sha256: &str, now: Timestamp) -> bool {
+        let age = now.duration_since(self.at);
+        // The safe side: a name that differs in capitals alone is the same person.
+        !self.by.eq_ignore_ascii_case(who)
+            && self.plan_sha256.eq_ignore_ascii_case(plan_sha256)
+            && age < APPROVAL_LASTS
+            && age.checked_neg().is_some_and(|ahead| ahead <= CLOCKS_APART)
+    }
+}
+
+/// How many people's approvals count.
+pub(super) fn approvers(approvals: &[Approval], who: &str, plan_sha256: &str, now: Timestamp) -> usize {
+    let counting = approvals.iter().filter(|approval| approval.counts(who, plan_sha256, now));
+    counting.map(|approval| approval.by.to_ascii_lowercase()).collect::<BTreeSet<_>>().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3600;
+
+    fn approval(by: &str, second: i64, plan: &str) -> Approval {
+        Approval { by: by.into(), at: Timestamp::from_second(second).expect("a time"), plan_sha256: plan.into() }
+    }
+
+    #[track_caller]
+    fn check(approvals: &[Approval], expected: usize) {
+        let now = Timestamp::from_second(100 * HOUR).expect("a time");
+        assert_eq!(approvers(approvals, "anna", "aa", now), expected);
+    }
+
+    #[test]
+    fn somebody_elses_approval_of_this_plan_counts_for_a_day() {
+        check(&[approval("ben", 99 * HOUR, "aa")], 1);
+        check(&[approval("ben", 76 * HOUR + 1, "aa")], 1);
+        check(&[approval("ben", 76 * HOUR, "aa")], 0);
+        check(&[approval("ben", 99 * HOUR, "bb")], 0);
+        check(&[approval("anna", 99 * HOUR, "aa"), approval("Anna", 99 * HOUR, "aa")], 0);
+    }
+
+    #[test]
+    fn one_person_counts_once() {
+        check(&[approval("ben", 99 * HOUR, "aa"), approval("ben", 98 * HOUR, "aa"), approval("carla", 99 * HOUR, "aa")], 2);
+    }
+
+    #[test]
+    fn an_approval_of_the_future_does_not_count() {
+        check(&[approval("ben", 100 * HOUR + 60, "aa")], 1);
+        check(&[approval("ben", 100 * HOUR + 61, "aa")], 0);
+    }
+}
