@@ -7,6 +7,7 @@ pub mod bus;
 pub mod cursor;
 pub mod doc;
 pub mod event;
+pub mod filter;
 pub mod id;
 pub mod ledger;
 pub mod letter;
