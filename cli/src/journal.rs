@@ -197,6 +197,7 @@ mod tests {
             payment_id: None,
             class: "unknown".to_owned(),
             preflight: Preflight::Unknown,
+            ..PlannedMessage::default()
         };
         Plan {
             id: id.to_owned(),
@@ -207,6 +208,7 @@ mod tests {
             reason: "fixed".to_owned(),
             at: jiff::Timestamp::UNIX_EPOCH,
             messages: ["a", "b", "c"].map(message).to_vec(),
+            ..Plan::default()
         }
     }
 

@@ -94,6 +94,9 @@ impl Replayer {
             preflight: id.as_ref().and_then(|id| states.get(id).copied()).unwrap_or(Preflight::Unknown),
             payment_id: id,
             class: message.attributes.get(attribute::CLASS).cloned().unwrap_or_else(|| "unknown".to_owned()),
+            group: message.group.clone(),
+            replays: replays(message),
+            ..PlannedMessage::default()
         });
         let at = self.clock.now();
         let plan = Plan {
@@ -105,6 +108,7 @@ impl Replayer {
             reason: reason.to_owned(),
             at,
             messages: messages.collect(),
+            ..Plan::default()
         };
         Ok((plan, browsed))
     }
@@ -247,11 +251,16 @@ fn payment_of(body: &str) -> Option<PaymentId> {
     parse(body).ok().map(|job| job.payment().clone())
 }
 
+/// How often a message has been replayed.
+fn replays(message: &Received) -> u32 {
+    message.attributes.get(attribute::REPLAYS).and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
 /// The message to send: the same body and attributes, without the reasons of its death, and one
 /// replay more.
 fn replayed(message: &Received) -> Outgoing {
     let mut attributes = message.attributes.clone();
-    let replays = attributes.get(attribute::REPLAYS).and_then(|count| count.parse::<u32>().ok()).unwrap_or(0);
+    let replays = replays(message);
     for name in [attribute::CLASS, attribute::REASON, attribute::RECEIVES, attribute::QUEUE, attribute::BEGUN] {
         attributes.remove(name);
     }
