@@ -36,7 +36,7 @@ pub fn fingerprint(reason: &str) -> String {
 }
 
 /// Words in front of a quoted name; behind others, quotation marks hold a value.
-const NAMING: [&str; 24] = [
+const NAMING: [&str; 28] = [
     "field",
     "column",
     "property",
@@ -61,6 +61,10 @@ const NAMING: [&str; 24] = [
     "queue",
     "topic",
     "setting",
+    "keyerror",
+    "invoke",
+    "because",
+    "breaker",
 ];
 
 /// Puts `#` in the place of quoted values. Quoted names stay: behind a naming word, or as the
@@ -109,12 +113,12 @@ fn quoted(mark: char, after: &str, before: Option<char>) -> Option<(&str, &str)>
 }
 
 fn is_name(held: &str, behind: &str, out: &str) -> bool {
-    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '$' | '/' | '[' | ']');
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '$' | '/' | '[' | ']' | '(' | ')');
     if held.is_empty() || held.len() > 60 || !held.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') || !held.chars().all(part) {
         return false;
     }
     let member = behind.trim_start().starts_with(':') && out.trim_end().ends_with(['{', ',']);
-    let word = out.trim_end().rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    let word = out.trim_end_matches([' ', ':']).rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
     member || NAMING.contains(&word.to_lowercase().as_str())
 }
 
@@ -143,7 +147,11 @@ fn push_word(out: &mut String, word: &str, next: &str, before: &mut String) {
         return;
     };
     out.push_str(lead);
-    if is_value(core) && !is_code(core, before, false, following) {
+    if core.to_lowercase().starts_with("http/") && core.len() <= 8 {
+        // The number behind it is a status.
+        out.push_str(core);
+        "http".clone_into(before);
+    } else if is_value(core) && !is_code(core, before, false, following) {
         out.push('#');
         core.clone_into(before);
     } else {

@@ -27,7 +27,7 @@ pub fn plan_sha256(plan: &Plan) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::{CauseSummary, Edit, PlannedEdit, PlannedMessage, Preflight, Set, Verdict};
+    use super::super::{CauseSummary, Edit, JournalEntry, PlannedEdit, PlannedMessage, Preflight, Set, Verdict};
     use super::*;
     use serde_json::{Value, json};
 
@@ -102,6 +102,12 @@ pub(super) mod tests {
         turned.messages.reverse();
         assert_ne!(plan_sha256(&turned), plan_sha256(&plan()));
         assert_eq!(value.as_object().map(serde_json::Map::len), Some(16));
+    }
+
+    #[test]
+    fn a_journal_keeps_the_whole_plan() {
+        let line = serde_json::to_string(&JournalEntry::Plan(plan())).expect("JSON");
+        assert_eq!(serde_json::from_str::<JournalEntry>(&line).expect("a line"), JournalEntry::Plan(plan()));
     }
 
     #[test]

@@ -44,6 +44,8 @@ fn names_and_codes_stay() {
     check("ORA-00001: unique constraint (PAY.PK_17) violated", "ORA-00001: unique constraint (PAY.PK_#) violated");
     check("SQLSTATE[23505]: duplicate", "SQLSTATE[23505]: duplicate");
     check("ERROR 1062 (23000): Duplicate entry 'INV-17' for key 'reference'", "ERROR 1062 (#): Duplicate entry # for key 'reference'");
+    check("provider answered HTTP/1.1 503", "provider answered HTTP/1.1 503");
+    check("HTTP 429: retry after 2s", "HTTP 429: retry after #s");
     check("Http2Exception in X509Certificate", "Http2Exception in X509Certificate");
 }
 
@@ -54,6 +56,12 @@ fn quoted_values_go_and_quoted_names_stay() {
     check("unknown variant `foo`, expected one of `a`, `b`", "unknown variant #, expected one of #");
     check("null value in column \"currency\" of relation \"payments\"", "null value in column \"currency\" of relation \"payments\"");
     check("user 'o'brien' can't pay", "user # can't pay");
+    check("KeyError: 'customer_id'", "KeyError: 'customer_id'");
+    check("KeyError: 'pay_01JD8Z6Q8Q2K3M4N5P6Q7R8S9T'", "KeyError: '#'");
+    check(
+        "Cannot invoke \"a.Customer.getId()\" because \"this.customer\" is null",
+        "Cannot invoke \"a.Customer.getId()\" because \"this.customer\" is null",
+    );
     check("a lone \" mark and can't", "a lone \" mark and can't");
     check("refused: {\"status\":503,\"id\":\"ch_1\"}", "refused: {\"status\":503,\"id\":#}");
 }
@@ -89,6 +97,32 @@ fn of_stack_traces_only_headline_and_exception_count() {
         "reqwest::Error { kind: Request, url: #, source: TimedOut }",
     );
     check("invalid type: string \"12.50\", expected i64 at line 1 column 19", "invalid type: string #, expected i64 at line # column #");
+}
+
+#[test]
+fn messages_of_services_we_use_are_one_cause_each() {
+    check(
+        "An error occurred (ThrottlingException) when calling the PutItem operation (reached max retries: 4): Rate exceeded",
+        "An error occurred (ThrottlingException) when calling the PutItem operation (reached max retries: #): Rate exceeded",
+    );
+    check(
+        "io.grpc.StatusRuntimeException: DEADLINE_EXCEEDED: deadline exceeded after 4.999s. [remote_addr=acquirer/10.0.0.1:443]",
+        "io.grpc.StatusRuntimeException: DEADLINE_EXCEEDED: deadline exceeded after #s. [remote_addr=acquirer/#]",
+    );
+    check(
+        "StripeCardError: Your card was declined. code=card_declined request_id=req_8sKd92Ks03",
+        "StripeCardError: Your card was declined. code=card_declined request_id=#",
+    );
+    check(
+        "AxiosError: Request failed with status code 422 at settle (/app/node_modules/axios/lib/core/settle.js:19:12)",
+        "AxiosError: Request failed with status code 422",
+    );
+    check(
+        "org.postgresql.util.PSQLException: ERROR: duplicate key value violates unique constraint \"payments_pkey\"\n  Detail: Key (id)=(7)",
+        "org.postgresql.util.PSQLException: ERROR: duplicate key value violates unique constraint \"payments_pkey\"",
+    );
+    check("ISO8583 response code 91 (issuer inoperative) for STAN 004512", "ISO8583 response code 91 (issuer inoperative) for STAN #");
+    check("3DS2 authentication failed: acsTransID=6ba7b810-9dad-11d1-80b4-00c04fd430c8", "3DS2 authentication failed: acsTransID=#");
 }
 
 #[test]
