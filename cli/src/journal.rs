@@ -242,6 +242,7 @@ mod tests {
             payment_id: None,
             class: "unknown".to_owned(),
             preflight: Preflight::Unknown,
+            ..PlannedMessage::default()
         };
         Plan {
             id: id.to_owned(),
@@ -252,6 +253,7 @@ mod tests {
             reason: "fixed".to_owned(),
             at: jiff::Timestamp::UNIX_EPOCH,
             messages: ["a", "b", "c"].map(message).to_vec(),
+            ..Plan::default()
         }
     }
 

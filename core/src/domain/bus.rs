@@ -28,6 +28,12 @@ pub fn dead_letter_queue(queue: &str) -> String {
     format!("{queue}-dlq")
 }
 
+/// The queue for messages of `queue` that were replayed too often.
+#[must_use]
+pub fn parking_queue(queue: &str) -> String {
+    format!("{queue}-parking")
+}
+
 /// The queue whose dead letters `dlq` holds, if it is named like one.
 #[must_use]
 pub fn source_queue(dlq: &str) -> Option<&str> {

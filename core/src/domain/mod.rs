@@ -8,6 +8,7 @@ pub mod bus;
 pub mod cursor;
 pub mod doc;
 pub mod event;
+pub mod filter;
 pub mod id;
 pub mod ledger;
 pub mod letter;

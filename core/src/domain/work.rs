@@ -170,6 +170,13 @@ pub mod attribute {
     pub const BEGUN: &str = "payops-begun-count";
     /// Message id it had in the dead-letter queue when it was replayed.
     pub const REPLAY_OF: &str = "payops-replay-of";
+    /// Which revision of the consumer gave up on it, such as `worker 1.9.0`.
+    pub const CONSUMER: &str = "payops-consumer";
+
+    /// Every one of them. SQS takes at most ten attributes, those of others included.
+    pub const ALL: [&str; 9] = [CLASS, REASON, QUEUE, RECEIVES, FIRST_SEEN, REPLAYS, BEGUN, REPLAY_OF, CONSUMER];
+    /// What tells of a death, and is left behind when the message is sent again.
+    pub const OF_DEATH: [&str; 6] = [CLASS, REASON, QUEUE, RECEIVES, BEGUN, CONSUMER];
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use super::PortResult;
 use crate::Timestamp;
@@ -30,7 +31,7 @@ pub struct Outgoing {
 pub type SendResult = PortResult<String>;
 
 /// A message that was received: ours until its visibility ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
     /// Its name.
     pub message_id: String,

@@ -66,6 +66,8 @@ pub struct Consumer {
     pub policy: Policy,
     /// How long a received message stays hidden.
     pub visibility: Duration,
+    /// Which revision of the consumer this is, such as `worker 1.9.0`: written on its dead letters.
+    pub revision: String,
 }
 
 impl Consumer {
@@ -172,7 +174,7 @@ impl Consumer {
     /// Moves a message to the dead-letter queue with its reason; `false` when the receipt was lost.
     pub async fn dead_letter(&self, message: &Received, class: &str, reason: &str) -> PortResult<bool> {
         self.handler.bury(message, class, reason).await?;
-        let outgoing = dead_letter(&self.queue, message, class, reason);
+        let outgoing = dead_letter(&self.queue, &self.revision, message, class, reason);
         let target = dead_letter_queue(&self.queue);
         let outcome = self.queues.transfer(&self.queue, &message.receipt, &target, outgoing).await?;
         Ok(!matches!(outcome, TransferOutcome::Lost))
@@ -187,12 +189,14 @@ fn begun(message: &Received) -> u32 {
 }
 
 /// The dead letter made of `message`: the same body, its attributes, and why.
-fn dead_letter(queue: &str, message: &Received, class: &str, reason: &str) -> Outgoing {
+fn dead_letter(queue: &str, revision: &str, message: &Received, class: &str, reason: &str) -> Outgoing {
     let mut attributes: Attributes = message.attributes.clone();
     attributes.remove(attribute::BEGUN);
     let mut put = |name: &str, value: String| attributes.insert(name.to_owned(), value);
     put(attribute::CLASS, class.to_owned());
-    put(attribute::REASON, reason.chars().filter(|c| !c.is_control()).take(1000).collect());
+    // A line break between two words must not make them one.
+    put(attribute::REASON, reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(1000).collect());
+    put(attribute::CONSUMER, revision.to_owned());
     put(attribute::QUEUE, queue.to_owned());
     put(attribute::RECEIVES, begun(message).to_string());
     if !message.attributes.contains_key(attribute::FIRST_SEEN) {

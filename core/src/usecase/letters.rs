@@ -2,19 +2,27 @@
 //! changed, but a look may cost receives: it says so.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::domain::bus::{dead_letter_queue, source_queue};
 use crate::domain::event::Event;
 use crate::domain::id::PaymentId;
-use crate::domain::letter::{Layer, NO_REASON, UNKNOWN, archived_layer, body_layers, last_failure, payment_of};
+use crate::domain::letter::{Layer, NO_REASON, Sighting, UNKNOWN, archived_layer, body_layers, consumer_of, last_failure, payment_of};
 use crate::domain::payment::Payment;
 use crate::domain::privacy::Privacy;
 use crate::domain::work::{archive_key, attribute};
 use crate::port::{Archive, Browsed, PaymentStore, PortError, PortResult, Ports, Queues, Received};
 
+/// Letters whose timelines are read at once.
+const AT_ONCE: usize = 16;
+
 /// A dead letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Letter {
     /// The dead-letter queue that it lies in.
     pub queue: String,
@@ -30,6 +38,23 @@ pub struct Letter {
     pub first_seen: Timestamp,
     /// How often it was received: by its consumer, if that wrote it down.
     pub receive_count: u32,
+    /// When the queue drops it, if the queue service says for how long messages are kept.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Letter {
+    /// What it tells of its death.
+    #[must_use]
+    pub fn sighting(&self) -> Sighting<'_> {
+        Sighting {
+            message_id: &self.message.message_id,
+            class: &self.class,
+            reason: &self.reason,
+            consumer: consumer_of(&self.message.attributes),
+            at: self.first_seen,
+        }
+    }
 }
 
 /// What a look into dead-letter queues showed.
@@ -39,8 +64,14 @@ pub struct LettersSeen {
     pub letters: Vec<Letter>,
     /// Whether these are surely all.
     pub complete: bool,
+    /// Why they may not be, queue by queue.
+    pub doubts: Vec<String>,
     /// Receives spent on looking.
     pub receives_spent: u64,
+    /// For how long each was hidden from others at most.
+    pub hidden: Duration,
+    /// Groups of FIFO queues of which nothing could be received meanwhile.
+    pub groups_locked: u64,
 }
 
 /// One letter with everything that is known of it, masked.
@@ -104,12 +135,15 @@ impl Letters {
     pub async fn look(&self, queues: &[String], limit: usize) -> PortResult<LettersSeen> {
         let mut out = LettersSeen { complete: true, ..LettersSeen::default() };
         for queue in queues {
-            let Browsed { messages, complete, receives_spent, .. } = self.queues.browse(queue, limit).await?;
+            let retention = self.queues.stats(queue).await?.retention.and_then(|kept| SignedDuration::try_from(kept).ok());
+            let Browsed { messages, complete, doubt, receives_spent, hidden, groups_locked } = self.queues.browse(queue, limit).await?;
             out.complete &= complete;
+            out.doubts.extend(doubt.map(|doubt| format!("{queue}: {doubt}")));
             out.receives_spent = out.receives_spent.saturating_add(receives_spent);
-            for message in messages {
-                out.letters.push(self.letter(queue, message).await?);
-            }
+            out.hidden = out.hidden.max(hidden);
+            out.groups_locked = out.groups_locked.saturating_add(groups_locked);
+            let letters = stream::iter(messages).map(|message| self.letter(queue, message, retention)).buffered(AT_ONCE);
+            out.letters.extend(letters.try_collect::<Vec<Letter>>().await?);
         }
         Ok(out)
     }
@@ -137,7 +171,7 @@ impl Letters {
         Ok(out)
     }
 
-    async fn letter(&self, queue: &str, message: Received) -> PortResult<Letter> {
+    async fn letter(&self, queue: &str, message: Received, retention: Option<SignedDuration>) -> PortResult<Letter> {
         let attribute = |name: &str| message.attributes.get(name).filter(|value| !value.is_empty()).cloned();
         let payment = payment_of(&message.body);
         let mut class = attribute(attribute::CLASS);
@@ -157,6 +191,7 @@ impl Letters {
             first_seen: first_seen.unwrap_or(message.sent_at),
             receive_count: attribute(attribute::RECEIVES).and_then(|count| count.parse().ok()).unwrap_or(message.receive_count),
             payment,
+            expires_at: retention.and_then(|kept| message.sent_at.checked_add(kept).ok()),
             message,
         })
     }

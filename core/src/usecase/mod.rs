@@ -23,7 +23,7 @@ pub use letters::{Letter, Letters, LettersError, LettersSeen, Opened};
 pub use notify::Notifier;
 pub use project::Projector;
 pub use reconcile::{ReconcileProgress, Reconciler, Report};
-pub use replay::{ReplayError, ReplaySummary, Replayer};
+pub use replay::{Control, PlanRequest, ReplayError, ReplaySummary, Replayer};
 pub use resolve::{ResolveError, Resolver};
 pub use rollout::became;
 pub use search::{Found, Search, SearchError};

@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 #[must_use]
 pub fn consumer(notifier: Notifier, queues: Arc<dyn Queues>, random: Arc<dyn Random>, visibility: Duration) -> Consumer {
     let policy = notifier.policy.clone();
-    Consumer { queues, queue: NOTIFICATIONS.to_owned(), handler: Arc::new(notifier), random, policy, visibility }
+    let revision = concat!("notifier ", env!("CARGO_PKG_VERSION")).to_owned();
+    Consumer { queues, queue: NOTIFICATIONS.to_owned(), handler: Arc::new(notifier), random, policy, visibility, revision }
 }
 
 /// Serves the queue until `stop`, then waits for the messages under way; what became of all of

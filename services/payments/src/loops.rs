@@ -24,7 +24,8 @@ pub mod projector {
         policy: Policy,
         visibility: Duration,
     ) -> Consumer {
-        Consumer { queues, queue: PROJECTIONS.to_owned(), handler: Arc::new(projector), random, policy, visibility }
+        let revision = concat!("projector ", env!("CARGO_PKG_VERSION")).to_owned();
+        Consumer { queues, queue: PROJECTIONS.to_owned(), handler: Arc::new(projector), random, policy, visibility, revision }
     }
 
     /// Serves the queue until `stop`; what became of its messages is returned.

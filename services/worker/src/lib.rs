@@ -20,7 +20,8 @@ pub use batch::{BatchSettings, handle_batch, run_lambda};
 #[must_use]
 pub fn consumer(worker: Worker, queues: Arc<dyn Queues>, random: Arc<dyn Random>, visibility: Duration) -> Consumer {
     let (queue, policy) = (worker.queue.clone(), worker.policy.clone());
-    Consumer { queues, queue, handler: Arc::new(worker), random, policy, visibility }
+    let revision = concat!("worker ", env!("CARGO_PKG_VERSION")).to_owned();
+    Consumer { queues, queue, handler: Arc::new(worker), random, policy, visibility, revision }
 }
 
 /// Serves the queue until `stop`, then waits for the messages under way; what became of all of

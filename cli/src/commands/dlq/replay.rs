@@ -313,6 +313,7 @@ mod tests {
             payment_id: None,
             class: class.into(),
             preflight,
+            ..PlannedMessage::default()
         };
         let plan = Plan {
             id: "1-a".into(),
@@ -323,6 +324,7 @@ mod tests {
             reason: "fixed".into(),
             at: jiff::Timestamp::UNIX_EPOCH,
             messages: vec![message("a", "schema_error", Preflight::Safe), message("b", "schema_error", Preflight::AlreadyFinal)],
+            ..Plan::default()
         };
         let summary = ReplaySummary { planned: 2, sent: 1, failed: BTreeMap::from([("b".into(), "gone".into())]), remaining: 0 };
         let result = Replayed::new(&plan, &summary, None, false);

@@ -175,6 +175,6 @@ mod tests {
             assert!(!text.contains("anna@") && !text.contains("4242"), "{text:?}");
         }
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert_eq!(body_layers(&deep, MASKED)[0].problem.as_deref(), Some("not JSON"));
+        assert_eq!(body_layers(&deep, MASKED)[0].problem.as_deref(), Some("JSON deeper than 64 levels"));
     }
 }

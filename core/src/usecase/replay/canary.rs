@@ -52,7 +52,7 @@ impl Replayer {
             }
             job.control.pause(EVERY).await;
         }
-        let sent = job.sent();
+        let sent = u64::try_from(job.sent()).unwrap_or(u64::MAX);
         // Payments tell of their own work only.
         if why.is_none() && (payments.is_empty() || job.plan.target != WORK) {
             why = self.grown(job, before).await?;

@@ -121,7 +121,7 @@ impl Replayer {
 
     /// The canary, if there is one, then the rest; why it stopped itself, if it did.
     async fn run(&self, job: &Job<'_>, done: &Progress) -> Result<Option<String>, ReplayError> {
-        let canary = job.plan.canary.filter(|_| !done.canary_passed);
+        let canary = job.plan.canary.filter(|_| done.canary.is_none());
         if let Some(count) = canary.and_then(|count| usize::try_from(count).ok()) {
             // One lane: exactly so many go.
             let before = self.queues.stats(&job.plan.queue).await?;
@@ -139,7 +139,7 @@ impl Replayer {
 
     /// Writes down what is left out on purpose.
     async fn skip(&self, job: &Job<'_>, done: &Progress) -> PortResult<()> {
-        let skipped = job.plan.messages.iter().filter(|message| !done.skipped.contains(&message.message_id));
+        let skipped = job.plan.messages.iter().filter(|message| !done.is_settled(&message.message_id));
         let entries = skipped.filter_map(|message| match &message.verdict {
             Verdict::Skip { why } => Some(JournalEntry::Skipped { message_id: message.message_id.clone(), reason: why.clone() }),
             Verdict::Send | Verdict::Park { .. } => None,
@@ -164,7 +164,7 @@ impl Replayer {
 fn replayed(message: &Received) -> Outgoing {
     let mut attributes = message.attributes.clone();
     let replays = attributes.get(attribute::REPLAYS).and_then(|count| count.parse::<u32>().ok()).unwrap_or(0);
-    for name in [attribute::CLASS, attribute::REASON, attribute::RECEIVES, attribute::QUEUE, attribute::BEGUN] {
+    for name in attribute::OF_DEATH {
         attributes.remove(name);
     }
     attributes.insert(attribute::REPLAYS.to_owned(), replays.saturating_add(1).to_string());

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 
-use super::{Control, ReplayError, ReplaySummary, Replayer, edited, replayed};
+use super::{Control, ReplayError, ReplaySummary, Replayer, replayed};
 use crate::domain::bus::WORK;
 use crate::domain::id::PaymentId;
-use crate::domain::replay::{JournalEntry, Plan, PlannedMessage, Progress, Verdict};
+use crate::domain::replay::{JournalEntry, Plan, PlannedMessage, Progress, Verdict, apply_edit};
 use crate::domain::sha256_hex;
 use crate::port::{ErrorKind, Journal, Move, MoveResult, Outgoing, PortError, PortResult, Received, TransferOutcome};
 
@@ -67,20 +67,13 @@ struct Claim<'a> {
 }
 
 impl<'a> Job<'a> {
-    pub(super) fn new(
-        plan: &'a Plan,
-        done: &'a Progress,
-        is_atomic: bool,
-        journal: &'a dyn Journal,
-        control: &'a dyn Control,
-    ) -> Self {
-        let settled = |id: &str| done.sent.contains(id) || done.parked.contains(id) || done.skipped.contains(id);
-        let open = plan.messages.iter().filter(|message| !settled(&message.message_id));
+    pub(super) fn new(plan: &'a Plan, done: &'a Progress, is_atomic: bool, journal: &'a dyn Journal, control: &'a dyn Control) -> Self {
+        let open = plan.messages.iter().filter(|message| !done.is_settled(&message.message_id));
         let counts = ReplaySummary {
             planned: plan.messages.len(),
             sent: done.sent.len(),
             parked: done.parked.len(),
-            skipped: done.skipped.len(),
+            skipped: done.skipped.len().saturating_add(done.discarded.len()),
             ..ReplaySummary::default()
         };
         let run = Run {
@@ -247,8 +240,7 @@ impl Replayer {
             ours.into_iter().partition(|claim| sha256_hex(claim.message.body.as_bytes()) == claim.planned.body_sha256);
         let words = "its body is not the one that was planned";
         self.leave(job, changed, words).await?;
-        let (parked, sent): (Vec<_>, Vec<_>) =
-            good.into_iter().partition(|claim| matches!(claim.planned.verdict, Verdict::Park { .. }));
+        let (parked, sent): (Vec<_>, Vec<_>) = good.into_iter().partition(|claim| matches!(claim.planned.verdict, Verdict::Park { .. }));
         match (&job.plan.parking, parked.is_empty()) {
             (_, true) => {}
             (Some(parking), false) => self.move_all(job, parked, parking).await?,
@@ -291,28 +283,63 @@ impl Replayer {
 
     /// Moves up to ten messages; whether all went.
     async fn move_some(&self, job: &Job<'_>, claims: Vec<Claim<'_>>, to: &str) -> Result<bool, ReplayError> {
-        let sending = |claim: &Claim<'_>| JournalEntry::Sending { message_id: claim.message.message_id.clone() };
-        job.note(claims.iter().map(sending).collect()).await?;
+        let mut claims = claims;
+        let (entries, bodies) = self.sending(job, &mut claims).await?;
+        job.note(entries).await?;
+        if claims.is_empty() {
+            return Ok(false);
+        }
         if to == job.plan.target && to == WORK {
             let payments: BTreeSet<_> = claims.iter().filter_map(|claim| claim.planned.payment_id.as_ref()).collect();
             try_join_all(payments.into_iter().map(|payment| self.unbury(payment, job.plan))).await?;
         }
-        let moves = claims.iter().map(|claim| Move { receipt: claim.message.receipt.clone(), message: outgoing(job.plan, claim) });
-        let results = match self.queues.transfer_batch(&job.plan.queue, to, moves.collect()).await {
+        let moved = |(claim, body): (&Claim<'_>, Option<String>)| {
+            let message = replayed(&claim.message);
+            let message = Outgoing { body: body.unwrap_or_else(|| claim.message.body.clone()), ..message };
+            Move { receipt: claim.message.receipt.clone(), message }
+        };
+        let moves: Vec<Move> = claims.iter().zip(bodies).map(moved).collect();
+        let results = match self.queues.transfer_batch(&job.plan.queue, to, moves).await {
             Ok(results) => results,
             Err(error) => claims.iter().map(|_| Err(PortError::new(error.kind, error.chain()))).collect(),
         };
         self.settle_some(job, claims, results, to).await
     }
 
+    /// The lines to write before messages go, and the bodies of those that were edited. A message whose
+    /// edit no longer fits stays.
+    async fn sending(&self, job: &Job<'_>, claims: &mut Vec<Claim<'_>>) -> Result<(Vec<JournalEntry>, Vec<Option<String>>), ReplayError> {
+        let (mut entries, mut bodies, mut good) = (Vec::new(), Vec::new(), Vec::new());
+        for claim in std::mem::take(claims) {
+            let message_id = claim.message.message_id.clone();
+            let body = match job.plan.edit_of(&message_id) {
+                None => None,
+                Some(planned) => match apply_edit(&claim.message.body, &planned.edit) {
+                    Ok(edited) if sha256_hex(edited.body.as_bytes()) == planned.new_sha256 => {
+                        let (old_sha256, new_sha256) = (planned.old_sha256.clone(), planned.new_sha256.clone());
+                        entries.push(JournalEntry::Edited { message_id: message_id.clone(), old_sha256, new_sha256 });
+                        Some(edited.body)
+                    }
+                    Ok(_) => {
+                        self.leave(job, vec![claim], "the edit does not give the body that was planned").await?;
+                        continue;
+                    }
+                    Err(error) => {
+                        self.leave(job, vec![claim], &error.to_string()).await?;
+                        continue;
+                    }
+                },
+            };
+            entries.push(JournalEntry::Sending { message_id });
+            bodies.push(body);
+            good.push(claim);
+        }
+        *claims = good;
+        Ok((entries, bodies))
+    }
+
     /// Writes down what came of each; an error that says nothing of the message itself stops the replay.
-    async fn settle_some(
-        &self,
-        job: &Job<'_>,
-        claims: Vec<Claim<'_>>,
-        results: Vec<MoveResult>,
-        to: &str,
-    ) -> Result<bool, ReplayError> {
+    async fn settle_some(&self, job: &Job<'_>, claims: Vec<Claim<'_>>, results: Vec<MoveResult>, to: &str) -> Result<bool, ReplayError> {
         let (mut entries, mut back, mut stop) = (Vec::new(), Vec::new(), None);
         for (claim, result) in claims.into_iter().zip(results) {
             let message_id = claim.message.message_id;
@@ -371,14 +398,5 @@ fn told(job: &Job<'_>, message_id: String, outcome: TransferOutcome, is_parked: 
         TransferOutcome::Moved { message_id: new } => JournalEntry::Sent { message_id, new_message_id: Some(new) },
         TransferOutcome::SentNotDeleted { reason, .. } => JournalEntry::SentNotDeleted { message_id, reason },
         TransferOutcome::Lost => JournalEntry::Failed { message_id, reason: "somebody else took it at the same time".to_owned() },
-    }
-}
-
-/// What is sent in place of a message.
-fn outgoing(plan: &Plan, claim: &Claim<'_>) -> Outgoing {
-    let out = replayed(&claim.message);
-    match edited(plan, &claim.message.message_id) {
-        Some(body) => Outgoing { body, ..out },
-        None => out,
     }
 }

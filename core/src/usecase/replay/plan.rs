@@ -1,0 +1,107 @@
+//! Making a plan: which dead letters, what is known of their payments, and what becomes of each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{ReplayError, Replayer};
+use crate::domain::bus::{WORK, dead_letter_queue, parking_queue, source_queue};
+use crate::domain::id::PaymentId;
+use crate::domain::letter::causes;
+use crate::domain::replay::{CauseSummary, Plan, PlannedEdit, PlannedMessage, Preflight, REPLAYS_MAX, Rules, verdict};
+use crate::domain::sha256_hex;
+use crate::domain::work::attribute;
+use crate::port::PortResult;
+use crate::usecase::Letter;
+
+/// What is asked of a replay.
+#[derive(Clone, Debug, Default)]
+pub struct PlanRequest {
+    /// Which environment.
+    pub env: String,
+    /// The account that its queues are of.
+    pub account: Option<String>,
+    /// The queue or its dead-letter queue.
+    pub queue: String,
+    /// Who asks.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// How many messages are sent in a second at most.
+    pub rate_per_second: Option<u32>,
+    /// How many are sent first and watched.
+    pub canary: Option<u32>,
+    /// Whether only messages are sent whose payments wait for them.
+    pub only_safe: bool,
+    /// How often a message may be replayed; `None` for the usual number.
+    pub replays_max: Option<u32>,
+    /// The expression that chose the letters.
+    pub filter: Option<String>,
+    /// Messages that are sent with another body.
+    pub edits: Vec<PlannedEdit>,
+}
+
+impl Replayer {
+    /// The plan for `letters`, all of the queue that is asked for. Nothing is changed.
+    pub async fn plan(&self, request: PlanRequest, letters: &[Letter]) -> Result<Plan, ReplayError> {
+        let names = self.queues.names().await?;
+        let target = source_queue(&request.queue).unwrap_or(&request.queue).to_owned();
+        let dlq = dead_letter_queue(&target);
+        if !names.contains(&dlq) || !names.contains(&target) {
+            return Err(ReplayError::NotADeadLetterQueue { queue: request.queue });
+        }
+        let parking = Some(parking_queue(&target)).filter(|name| names.contains(name));
+        let letters: Vec<&Letter> = letters.iter().filter(|letter| letter.queue == dlq).collect();
+        let states = self.states(&target, &letters).await?;
+        let replays_max = request.replays_max.unwrap_or(REPLAYS_MAX);
+        let rules =
+            Rules { include_final: !request.only_safe, include_unknown: !request.only_safe, replays_max, parking: parking.as_deref() };
+        let planned = |letter: &&Letter| {
+            let preflight = letter.payment.as_ref().and_then(|id| states.get(id).copied()).unwrap_or(Preflight::Unknown);
+            let replays = letter.message.attributes.get(attribute::REPLAYS).and_then(|count| count.parse().ok()).unwrap_or(0);
+            PlannedMessage {
+                message_id: letter.message.message_id.clone(),
+                body_sha256: sha256_hex(letter.message.body.as_bytes()),
+                preflight,
+                payment_id: letter.payment.clone(),
+                class: letter.class.clone(),
+                group: letter.message.group.clone(),
+                replays,
+                cause: Some(letter.sighting().cause_id()),
+                verdict: verdict(preflight, replays, rules),
+            }
+        };
+        let at = self.clock.now();
+        let messages = letters.iter().map(planned).collect();
+        Ok(Plan {
+            id: format!("{}-{}", at.as_millisecond(), hex::encode(self.random.next_u64().to_be_bytes())),
+            env: request.env,
+            queue: dlq,
+            target,
+            by: request.by,
+            reason: request.reason,
+            at,
+            messages,
+            account: request.account,
+            rate_per_second: request.rate_per_second,
+            canary: request.canary,
+            causes: causes(letters.iter().map(|letter| letter.sighting())).iter().map(CauseSummary::from).collect(),
+            parking,
+            replays_max,
+            filter: request.filter,
+            edits: request.edits,
+        })
+    }
+
+    /// What is known of the payments that letters are about.
+    async fn states(&self, target: &str, letters: &[&Letter]) -> PortResult<BTreeMap<PaymentId, Preflight>> {
+        let known: BTreeSet<PaymentId> = letters.iter().filter_map(|letter| letter.payment.clone()).collect();
+        let known: Vec<PaymentId> = known.into_iter().collect();
+        let mut states = BTreeMap::new();
+        for some in known.chunks(100) {
+            for payment in self.store.get_many(some).await? {
+                let done = target == WORK && payment.status.is_final() && !payment.has_pending_refund();
+                states.insert(payment.id, if done { Preflight::AlreadyFinal } else { Preflight::Safe });
+            }
+        }
+        Ok(states)
+    }
+}
