@@ -184,6 +184,7 @@ pub(crate) fn letter(number: u64, queue: &str, class: &str, reason: &str) -> Let
         reason: reason.to_owned(),
         first_seen: sent_at,
         receive_count: 5,
+        expires_at: None,
     }
 }
 
@@ -197,7 +198,7 @@ pub(crate) fn letters(receives_spent: u64) -> LettersSeen {
     letters
         .extend((14..17).map(|number| letter(number, "payments-work-dlq", "provider_timeout", "no answer from the provider after 30 s")));
     letters.push(letter(17, "notifications-dlq", "rejected", &format!("550 no such user {EMAIL}")));
-    LettersSeen { letters, complete: receives_spent == 0, receives_spent }
+    LettersSeen { letters, complete: receives_spent == 0, receives_spent, ..LettersSeen::default() }
 }
 
 /// A letter down to its archived request.
