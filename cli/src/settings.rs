@@ -123,6 +123,9 @@ impl Settings {
             Ok(names) => &names.value,
             Err((message, hint)) => return Err(CliError::usage(message.clone()).hint(hint.clone())),
         };
+        if names.is_empty() {
+            return Err(CliError::usage("--env names no environment").hint("an empty variable, perhaps; leave --env out or give a name"));
+        }
         let mut out: Vec<EnvTarget> = Vec::new();
         for name in names {
             if !out.iter().any(|target| target.name == *name) {
@@ -278,6 +281,8 @@ mod tests {
         let several = settings(&with_env(&["test,preprod"]), &[], None).expect("settings");
         assert_eq!(several.targets().expect("two").len(), 2);
         assert_eq!(several.one_target().expect_err("refused").exit.code(), 2);
+        let none = settings(&with_env(&[""]), &[], None).expect("settings").all_targets().expect_err("refused");
+        assert_eq!(none.exit.code(), 2);
         let wrong = settings(&with_env(&["prd"]), &[], None).expect("settings").targets().expect_err("refused");
         assert_eq!(wrong.hint.as_deref(), Some("environments are prod, preprod, test"));
     }

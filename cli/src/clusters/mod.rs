@@ -22,7 +22,11 @@ const KUBECONFIG: &str = "kubeconfig";
 /// The clusters of `target`, each reached; an error when it has none.
 pub(crate) async fn of(target: &EnvTarget) -> CliResult<Vec<Arc<dyn Rollouts>>> {
     match &target.target {
-        Target::Embedded { data_dir, name } => Ok(vec![embedded(data_dir, name).await?]),
+        Target::Embedded { data_dir, name } => {
+            // Told at once when there is none; later it may start anew, and is then reached elsewhere.
+            embedded(data_dir, name).await?;
+            Ok(lazily(target))
+        }
         Target::Aws(aws) => in_aws(&target.name, aws).await,
     }
 }

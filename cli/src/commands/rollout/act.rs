@@ -82,11 +82,22 @@ pub(crate) struct TerminateArgs {
 
 fn image(text: &str) -> Result<ImageChange, String> {
     match text.split_once('=') {
-        Some((container, image)) if !container.is_empty() && !image.is_empty() && !image.contains(char::is_whitespace) => {
+        Some((container, image)) if (container == "*" || container.chars().all(is_name)) && !container.is_empty() && is_image(image) => {
             Ok(ImageChange { container: container.to_owned(), image: image.to_owned() })
         }
         _ => Err("write CONTAINER=IMAGE, such as api=registry.example/payments:1.9.0".to_owned()),
     }
+}
+
+fn is_name(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
+}
+
+/// The characters of a reference: <https://github.com/distribution/reference>. What is right beyond
+/// that, the registry knows.
+fn is_image(image: &str) -> bool {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@' | '+');
+    (1..=512).contains(&image.len()) && image.starts_with(|c: char| c.is_ascii_alphanumeric()) && image.chars().all(good)
 }
 
 /// What an action came to.
@@ -228,5 +239,9 @@ mod tests {
     fn images_are_read() {
         assert_eq!(image("api=r/p:1"), Ok(ImageChange { container: "api".into(), image: "r/p:1".into() }));
         assert!(image("api").is_err() && image("=x").is_err() && image("api=").is_err() && image("api=a b").is_err());
+        for garbage in ["api=$(touch${IFS}/tmp/x);y", "a'b=x", "*=!!!::::", "api=a\u{1b}[2Jb", "api=img:1=2", "api=:1"] {
+            assert!(image(garbage).is_err(), "{garbage}");
+        }
+        assert!(image("*=r/p@sha256:00").is_ok());
     }
 }

@@ -51,10 +51,7 @@ pub(super) async fn all(target: &EnvTarget) -> CliResult<(Vec<(Arc<dyn Rollouts>
 /// The one rollout that the arguments name, in the one environment asked for.
 pub(super) async fn one(context: &Context, which: &WhichArgs) -> CliResult<Found> {
     let target = context.settings.one_target()?;
-    let (namespace, name) = match which.name.split_once('/') {
-        Some((namespace, name)) => (Some(namespace.to_owned()), name.to_owned()),
-        None => (which.namespace.clone(), which.name.clone()),
-    };
+    let (namespace, name) = named(which)?;
     let clusters = clusters::of(&target).await?;
     let wanted: Vec<Arc<dyn Rollouts>> =
         clusters.into_iter().filter(|cluster| which.cluster.as_deref().is_none_or(|name| cluster.cluster() == name)).collect();
@@ -89,6 +86,24 @@ pub(super) async fn one(context: &Context, which: &WhichArgs) -> CliResult<Found
         }
         None => Err(no_rollout(&target, namespace.as_deref(), &name, &names)),
     }
+}
+
+/// Namespace and name that the arguments give.
+fn named(which: &WhichArgs) -> CliResult<(Option<String>, String)> {
+    let (namespace, name) = match which.name.split_once('/') {
+        Some((namespace, name)) => (Some(namespace.to_owned()), name.to_owned()),
+        None => (which.namespace.clone(), which.name.clone()),
+    };
+    if name.is_empty() || namespace.as_deref() == Some("") {
+        return Err(CliError::usage(format!("`{}` is no rollout's name", which.name)).hint("write NAME or NAMESPACE/NAME"));
+    }
+    if let (Some(inside), Some(given)) = (&namespace, &which.namespace)
+        && inside != given
+    {
+        return Err(CliError::usage(format!("{} is in namespace {inside}, and --namespace says {given}", which.name))
+            .hint("leave one of the two out"));
+    }
+    Ok((namespace, name))
 }
 
 fn no_rollout(target: &EnvTarget, namespace: Option<&str>, name: &str, names: &[String]) -> CliError {

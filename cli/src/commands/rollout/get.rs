@@ -1,8 +1,7 @@
 //! `payops rollout get`: one rollout as a tree; `--watch` follows it.
 
-use std::fmt::Write as _;
-
 use clap::Args;
+use payops_core::domain::mask::terminal;
 use payops_core::domain::rollout::Rollout;
 use payops_core::port::{Depth, Rollouts};
 
@@ -118,7 +117,7 @@ impl Document for RolloutView {
             run_text(run, look, &mut out);
         }
         for run in &self.experiments {
-            let _ = writeln!(out, "experiment {} {} {}", run.name, run_glyph(run.phase).0, run.phase);
+            put(&mut out, &format!("experiment {} {} {}", run.name, run_glyph(run.phase).0, run.phase));
         }
         out
     }
@@ -136,46 +135,54 @@ impl RolloutView {
             _ => "○",
         };
         let steps: Vec<String> = self.steps_detail.iter().map(|step| format!("{} {}", glyph(step.state), step.step)).collect();
-        let _ = writeln!(out, "\nsteps  {}", steps.join(" ─ "));
+        out.push('\n');
+        put(out, &format!("steps  {}", steps.join(" ─ ")));
     }
+}
+
+/// Adds a line. What a cluster tells may hold anything.
+fn put(out: &mut String, text: &str) {
+    out.push_str(&terminal(text));
+    out.push('\n');
 }
 
 fn set_text(set: &ReplicaSetView, look: &Look, out: &mut String) {
     let revision = set.revision.map(|revision| revision.to_string()).unwrap_or_default();
-    let _ =
-        writeln!(out, "\nrevision {revision} {}  {}/{} ready  {}  {}", set.role, set.ready, set.desired, set.name, set.images.join(" "));
+    out.push('\n');
+    let images = set.images.join(" ");
+    put(out, &format!("revision {revision} {}  {}/{} ready  {}  {images}", set.role, set.ready, set.desired, set.name));
     for pod in &set.pods {
         let PodView { name, status, ready, containers, restarts, created_at, .. } = pod;
         let age = created_at.map(|at| look.ago(at)).unwrap_or_default();
         let restarts = if *restarts > 0 { format!("  {restarts} restarts") } else { String::new() };
-        let _ = writeln!(out, "  □ {name}  {status}  {ready}/{containers}  {age}{restarts}");
+        put(out, &format!("  □ {name}  {status}  {ready}/{containers}  {age}{restarts}"));
     }
 }
 
 fn run_text(run: &AnalysisView, look: &Look, out: &mut String) {
     let place = run.step_index.map(|index| format!(" {}", index.saturating_add(1))).unwrap_or_default();
     let age = run.created_at.map(|at| look.ago(at)).unwrap_or_default();
-    let _ = writeln!(out, "\nanalysis {} ({}{place})  {} {}  {age}", run.name, run.kind, run_glyph(run.phase).0, run.phase);
+    out.push('\n');
+    put(out, &format!("analysis {} ({}{place})  {} {}  {age}", run.name, run.kind, run_glyph(run.phase).0, run.phase));
     if !run.message.is_empty() {
-        let _ = writeln!(out, "  {}", run.message);
+        put(out, &format!("  {}", run.message));
     }
     if let Some(suspicion) = run.suspicion {
-        let _ = writeln!(out, "  warning: {suspicion}");
+        put(out, &format!("  warning: {suspicion}"));
     }
     for metric in &run.metrics {
         let values: Vec<String> = metric.measurements.iter().map(|taken| format!("{} {}", run_glyph(taken.phase).0, taken.value)).collect();
         let condition = metric.success_condition.as_deref().or(metric.failure_condition.as_deref()).unwrap_or("no condition");
         let of = metric.count.map(|count| format!(" of {count}")).unwrap_or_default();
         let dry = if metric.dry_run { ", dry run" } else { "" };
-        let _ = writeln!(
-            out,
-            "  {}  {}  {}{of} measured, {} of {} failures allowed{dry}  {}",
+        let text = format!(
+            "  {}  {}  {}{of} measured, {} of {} failures allowed{dry}  {condition}",
             metric.name,
             values.join("  "),
             metric.measured,
             metric.failures,
             metric.failures_max,
-            condition
         );
+        put(out, &text);
     }
 }

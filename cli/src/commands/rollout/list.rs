@@ -23,7 +23,7 @@ pub(crate) struct ListArgs {
 /// Runs the command: all environments, unless some are named.
 pub(crate) async fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
     let targets = context.settings.all_targets()?;
-    let (mut rows, mut failed, mut first) = (Vec::new(), 0_usize, None);
+    let (mut rows, mut first) = (Vec::new(), None);
     let asked = targets.iter().map(find::all);
     for (target, answer) in targets.iter().zip(futures::future::join_all(asked).await) {
         let (found, failures) = answer.unwrap_or_else(|error| (Vec::new(), vec![error]));
@@ -33,8 +33,7 @@ pub(crate) async fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
         }
         for error in failures {
             context.talk.warn(format!("{}: {}", target.name, error.text()));
-            failed = failed.saturating_add(1);
-            first = first.or(Some(error.exit));
+            first = first.or(Some(error));
         }
     }
     rows.retain(|row| {
@@ -42,13 +41,13 @@ pub(crate) async fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
     });
     // Those that need somebody first, then those that move; else in the order of environments.
     rows.sort_by_key(|row| (!row.value.waiting_for_human, row.value.phase == "Healthy"));
-    let exit = match (failed, rows.is_empty()) {
-        (0, _) => Exit::Done,
-        (_, false) => Exit::Partial,
-        (_, true) => first.unwrap_or(Exit::Failed),
-    };
     let waiting = rows.iter().filter(|row| row.value.waiting_for_human).count();
     context.talk.say(format!("{}, {waiting} waiting for a human", count(rows.len(), "rollout")));
     context.printer.list(&rows, true)?;
-    Ok(exit)
+    match first {
+        None => Ok(Exit::Done),
+        Some(_) if !rows.is_empty() => Ok(Exit::Partial),
+        // Nothing at all was told: that is a failure, for programs too.
+        Some(error) => Err(error),
+    }
 }

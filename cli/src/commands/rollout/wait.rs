@@ -39,6 +39,9 @@ pub(crate) struct WaitArgs {
     timeout: Option<Duration>,
 }
 
+/// How long the first look may take, whatever the time-out.
+const LOOK_MIN: Duration = Duration::from_secs(1);
+
 /// `90s`, `10m`, `1h`, `1h30m`, or seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration: write 90s, 10m or 1h");
@@ -73,9 +76,23 @@ impl Document for RolloutRow {
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: &WaitArgs) -> CliResult<Exit> {
-    let deadline = args.timeout.map(|timeout| Instant::now() + timeout);
-    let found = find::one(context, &args.which).await?;
+    // A time-out past the end of time is none.
+    let deadline = args.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let until = args.until;
+    let late = |name: &str| {
+        let message = format!("{name} is not {} yet", format!("{until:?}").to_lowercase());
+        CliError::new(Exit::TimedOut, message).hint("payops rollout get shows what it waits for")
+    };
+    // Even with no time at all it is looked at once.
+    let first = deadline.map(|deadline| deadline.max(Instant::now() + LOOK_MIN));
+    let found = match first {
+        Some(first) => tokio::time::timeout_at(first, find::one(context, &args.which)).await.map_err(|_| late(&args.which.name))?,
+        None => find::one(context, &args.which).await,
+    }?;
+    if let Some(exit) = reached(found.rollout.phase().0, until) {
+        context.printer.document(&RolloutRow::new(found.rollouts.cluster(), &found.rollout))?;
+        return Ok(exit);
+    }
     let told = |rollout: &Rollout| {
         let (phase, message) = rollout.phase();
         let separator = if message.is_empty() { "" } else { ": " };
@@ -86,10 +103,7 @@ pub(crate) async fn run(context: &Context, args: &WaitArgs) -> CliResult<Exit> {
         Some(deadline) => tokio::time::timeout_at(deadline, waiting).await,
         None => Ok(waiting.await),
     };
-    let Ok(ended) = ended else {
-        let message = format!("{} is not {} yet", found.rollout.key, format!("{until:?}").to_lowercase());
-        return Err(CliError::new(Exit::TimedOut, message).hint("payops rollout get shows what it waits for"));
-    };
+    let Ok(ended) = ended else { return Err(late(&found.rollout.key.to_string())) };
     let (exit, rollout) = ended?;
     context.printer.document(&RolloutRow::new(found.rollouts.cluster(), &rollout))?;
     Ok(exit)
@@ -112,7 +126,7 @@ pub(super) async fn watch(
             Watched::Changed(rollout) if rollout.key == *key => *rollout,
             Watched::Gone(other) if other == *key => return Err(gone()),
             Watched::Cut { why, retry_in } => {
-                context.talk.warn(format!("the watch was cut ({why}); again in {} s", retry_in.as_secs()));
+                context.talk.warn(format!("the watch was cut ({why}); again in {} s", retry_in.as_secs().max(1)));
                 continue;
             }
             Watched::Changed(_) | Watched::Gone(_) => continue,

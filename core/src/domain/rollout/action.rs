@@ -97,13 +97,19 @@ impl Action {
                 format!("{}{to}", plugin("undo"))
             }
             Self::SetImage(images) => {
-                let images: Vec<String> = images.iter().map(|change| format!("{}={}", change.container, change.image)).collect();
+                let images: Vec<String> = images.iter().map(|change| quoted(&format!("{}={}", change.container, change.image))).collect();
                 format!("kubectl argo rollouts set image {name} {} -n {namespace}", images.join(" "))
             }
             Self::TerminateAnalysis { name } => patch("analysisrun", name),
             Self::TerminateExperiment { name } => patch("experiment", name),
         }
     }
+}
+
+/// A word as a shell takes it for one.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@' | '+' | '=');
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// Why an action is not done: it would do nothing now, or lie in wait and act when nobody expects it.

@@ -279,7 +279,8 @@ impl Rollout {
     pub fn weights(&self) -> Weights {
         let desired = self.desired_weight().saturating_mul(10);
         let set = match (&self.router, self.has_router()) {
-            (Some(router), true) => router.canary.saturating_mul(10),
+            // Once the newest version is the stable one, the router's canary weight is back at nothing.
+            (Some(router), true) if !self.is_fully_promoted() => router.canary.saturating_mul(10),
             _ => desired,
         };
         Weights { desired, set, observed: self.observed_weight() }
