@@ -126,8 +126,9 @@ impl SessionCache {
         for entry in entries {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let kept = name.ends_with(".json") && name.starts_with(&begin);
-            if kept || (what == Forget::All && name.starts_with('.') && name.ends_with(".tmp")) {
+            let is = |kind: &str| path.extension().is_some_and(|found| found == kind);
+            let kept = is("json") && name.starts_with(&begin);
+            if kept || (what == Forget::All && name.starts_with('.') && is("tmp")) {
                 std::fs::remove_file(&path)?;
                 removed += usize::from(kept);
             }

@@ -1,4 +1,4 @@
-//! Credentials of a role for the SDK: kept, renewed before they end, one AssumeRole at a time.
+//! Credentials of a role for the SDK: kept, renewed before they end, one `AssumeRole` at a time.
 //!
 //! The SDK asks for credentials with every call, and gets what is there. A renewal happens beside
 //! that, in the task of [`RoleCredentials::renew_in_background`]; while it fails, the old credentials

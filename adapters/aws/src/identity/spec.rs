@@ -59,7 +59,7 @@ impl RoleSpec {
     }
 }
 
-/// Who acts, and why. It is in CloudTrail with every call of the session.
+/// Who acts, and why. AWS logs it with every call of the session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Person {
     /// The person's login or mail address: STS's source identity, which stays through chaining.
