@@ -24,7 +24,7 @@ use super::state::{State, is_due, renew_left};
 
 /// How long getting a session may take as a whole.
 const ASSUME_MAX: Duration = Duration::from_mins(1);
-/// How long the background task waits after a failed renewal.
+/// How long the background task waits after a renewal that did not help.
 const RETRY: Duration = Duration::from_secs(30);
 /// How long it sleeps at most: a machine that slept itself is noticed within this.
 const STEP: Duration = Duration::from_mins(1);
@@ -233,8 +233,8 @@ impl Shared {
         let Some(cache) = self.cache.clone() else { return };
         let (spec, person, session) = (self.spec.clone(), self.person.clone(), session.clone());
         let stored = tokio::task::spawn_blocking(move || cache.store(&spec, &person, &session)).await;
-        if let Ok(Err(error)) = stored {
-            self.trouble(Some(format!("the session could not be kept: {error}")));
+        if let Ok(stored) = stored {
+            self.trouble(stored.err().map(|error| format!("the session could not be kept: {error}")));
         }
     }
 
@@ -254,13 +254,18 @@ impl Shared {
 async fn keep_fresh(shared: Weak<Shared>) {
     loop {
         let Some(strong) = shared.upgrade() else { return };
-        let changed = Arc::clone(&strong.changed);
-        let mut wait = strong.until_due().unwrap_or(STEP).min(STEP);
-        if wait.is_zero() && strong.acquire(Duration::ZERO, None).await.is_err() {
-            wait = RETRY;
-        }
-        drop(strong);
-        if !wait.is_zero() {
+        let wait = strong.until_due().unwrap_or(STEP).min(STEP);
+        if wait.is_zero() {
+            strong.acquire(Duration::ZERO, None).await.ok();
+            // Also when a session came that is due at once, as with a wrong clock: STS is not hammered.
+            let still_due = strong.until_due().is_none_or(|left| left.is_zero());
+            drop(strong);
+            if still_due {
+                tokio::time::sleep(RETRY).await;
+            }
+        } else {
+            let changed = Arc::clone(&strong.changed);
+            drop(strong);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = changed.notified() => {}

@@ -185,7 +185,7 @@ mod tests {
         let done = |state: &State, seen, need| state.done_since(seen, need, Duration::from_secs(2), at(1));
         assert!(matches!(done(&state, 0, Duration::ZERO), Some(Ok(_))));
         assert!(done(&state, 1, Duration::ZERO).is_none(), "nothing happened since");
-        assert!(done(&state, 0, Duration::from_mins(60)).is_none(), "it does not last that long");
+        assert!(done(&state, 0, Duration::from_hours(1)).is_none(), "it does not last that long");
         state.record(Err(IdentityError::NoName), at(0));
         assert!(matches!(done(&state, 1, Duration::ZERO), Some(Err(_))));
         assert!(done(&state, 2, Duration::ZERO).is_none(), "an old failure");

@@ -97,6 +97,31 @@ async fn while_renewals_fail_the_old_credentials_go_on_until_they_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn sts_is_not_hammered_when_what_it_gives_has_ended() {
+    let clock = clock();
+    let behind = Arc::clone(&clock);
+    let service = sts(USER, move |before, _| session(before + 1, behind.now()));
+    let credentials = credentials(&service, &clock).await;
+    credentials.session().await.expect("a session");
+    let _renewal = credentials.renew_in_background();
+    pass(5).await;
+    assert!(assumed(&service) <= 12, "{}", assumed(&service));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cache_that_cannot_be_used_is_told_and_stops_nobody() {
+    let clock = clock();
+    let service = generous(USER, &clock);
+    let temp = tempfile::tempdir().expect("a folder");
+    std::fs::write(temp.path().join("sessions"), "a file").expect("written");
+    let cache = SessionCache::new(temp.path().join("sessions"));
+    let credentials = RoleCredentials::new(identity(&service, &clock).await, spec(), anna(), Some(cache));
+    assert_eq!(key(&credentials).await, "ASIA1");
+    let trouble = credentials.status().cache_trouble.expect("told");
+    assert!(trouble.contains("could not be kept"), "{trouble}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_of_a_service_tells_why_there_are_no_credentials() {
     let clock = clock();
     let service = failing(&clock, 0);
