@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use payops_aws::identity::{Forget, Miss, Person, RoleSpec, Session, SessionCache};
 use payops_core::Timestamp;
-use payops_testkit::ManualClock;
 
-use super::{USER, anna, clock, generous, identity, spec};
+use super::{USER, anna, clock, generous, identity, spec, start};
 
 async fn given() -> Session {
     let clock = clock();
@@ -16,7 +15,7 @@ async fn given() -> Session {
 }
 
 fn minute(minute: u64) -> Timestamp {
-    ManualClock::start().checked_add(Duration::from_mins(minute)).expect("within range")
+    start().checked_add(Duration::from_mins(minute)).expect("within range")
 }
 
 fn mode(path: &std::path::Path) -> u32 {
@@ -31,7 +30,7 @@ async fn filled() -> (tempfile::TempDir, SessionCache) {
     (temp, cache)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_session_comes_back_and_only_its_owner_can_read_it() {
     let (temp, cache) = filled().await;
     let session = cache.load(&spec(), &anna(), minute(1)).expect("there");
@@ -44,17 +43,17 @@ async fn a_session_comes_back_and_only_its_owner_can_read_it() {
     assert_eq!(left, 1, "nothing unfinished");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_that_ends_within_a_minute_is_refused() {
     let (_temp, cache) = filled().await;
-    let at = |seconds| ManualClock::start().checked_add(Duration::from_secs(seconds)).expect("within range");
+    let at = |seconds| start().checked_add(Duration::from_secs(seconds)).expect("within range");
     assert!(cache.load(&spec(), &anna(), at(3539)).is_ok());
     for late in [3540, 3600, 9999] {
         assert_eq!(cache.load(&spec(), &anna(), at(late)).err(), Some(Miss::Ended), "{late}");
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_others_can_read_is_refused() {
     let (temp, cache) = filled().await;
     let file = cache.path(&spec(), &anna());
@@ -75,7 +74,7 @@ async fn what_others_can_read_is_refused() {
     assert!(cache.store(&spec(), &anna(), &given().await).is_err(), "nothing is put where others can look");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_file_of_another_user_is_refused() {
     let (_temp, cache) = filled().await;
     // Only root can give a file away.
@@ -85,7 +84,7 @@ async fn a_file_of_another_user_is_refused() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_for_something_else_is_refused() {
     let (_temp, cache) = filled().await;
     let load = |spec: &RoleSpec, person: &Person| cache.load(spec, person, minute(1)).err();
@@ -98,7 +97,7 @@ async fn one_for_something_else_is_refused() {
     assert_eq!(load(&spec(), &anna()), Some(Miss::Damaged));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn sessions_are_forgotten_by_environment_or_all() {
     let (temp, cache) = filled().await;
     let test = RoleSpec { env: "test".to_owned(), ..spec() };
