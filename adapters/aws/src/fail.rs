@@ -243,7 +243,8 @@ fn transport(failure: &ConnectorError) -> (ErrorKind, &'static str) {
     (ErrorKind::Ambiguous, if failure.is_timeout() { "no answer in time" } else { "the connection was lost" })
 }
 
-fn causes(error: &dyn Error) -> String {
+/// The messages of an error and of its causes, outermost first.
+pub(crate) fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -255,7 +256,7 @@ fn causes(error: &dyn Error) -> String {
 }
 
 /// `AWS.SimpleQueueService.NonExistentQueue` and `com.amazonaws.sqs#QueueDoesNotExist` by their last part.
-fn plain(code: &str) -> &str {
+pub(crate) fn plain(code: &str) -> &str {
     code.rsplit(['.', '#']).next().unwrap_or(code)
 }
 

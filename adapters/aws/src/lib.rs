@@ -1,4 +1,5 @@
-//! The ports on AWS: DynamoDB, SQS, S3, EventBridge, SES and Secrets Manager.
+//! The ports on AWS: DynamoDB, SQS, S3, EventBridge, SES and Secrets Manager; and who we are there
+//! ([`identity`]).
 //!
 //! Each module implements one port and knows one service. What Terraform makes in production
 //! (table, queues, bucket, bus and rules) [`setup`] makes for tests and the emulator.
@@ -7,6 +8,7 @@ mod config;
 pub mod dynamo;
 mod eventbridge;
 mod fail;
+pub mod identity;
 mod s3;
 mod secrets;
 mod ses;

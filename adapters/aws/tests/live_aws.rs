@@ -6,15 +6,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use payops_aws::identity::checks::{self, Wanted};
+use payops_aws::identity::{Identity, IdentityError, Person, RoleCredentials, RoleSpec, SessionCache};
 use payops_aws::setup::{self, Names, create_queue};
 use payops_aws::{AwsConfig, Clients, DynamoStore, EventBridgeBus, S3Archive, SecretsManager, SesMailer, SqsQueues, dynamo, load};
 use payops_core::domain::bus::WORK;
 use payops_core::port::{
-    Archive as _, Browsed, ErrorKind, Mailer as _, Outgoing, PaymentStore as _, PortResult, QueueStats, Queues, Received, SendResult,
-    TransferOutcome,
+    Archive as _, Browsed, Clock as _, ErrorKind, Mailer as _, Outgoing, PaymentStore as _, PortResult, QueueStats, Queues, Received,
+    SendResult, TransferOutcome,
 };
+use payops_system::SystemClock;
 use payops_testkit::conformance::{self, mailer, queues};
 use payops_testkit::{ManualClock, SeededRandom, fresh_salt, sample};
 use serde_json::Value;
@@ -230,4 +234,58 @@ async fn what_is_not_there_is_not_found() {
     let queues = SqsQueues::with_prefix(clients.sqs.clone(), "none-", None);
     let error = queues.receive("work", 1, Duration::from_secs(1), Duration::ZERO).await.expect_err("no such queue");
     assert_eq!(error.kind, ErrorKind::NotFound, "{}", error.chain());
+}
+
+/// The role of an account, which the emulator lets anyone assume.
+fn role(account: &str, endpoint: &str) -> RoleSpec {
+    RoleSpec {
+        env: format!("env-{account}"),
+        duty: "operate".to_owned(),
+        account_id: account.to_owned(),
+        role_arn: format!("arn:aws:iam::{account}:role/payops-operate"),
+        external_id: None,
+        mfa_serial: None,
+        duration: Duration::from_hours(1),
+        session_policy: None,
+        region: "eu-west-1".to_owned(),
+        endpoint_url: Some(endpoint.to_owned()),
+    }
+}
+
+/// The emulator takes an access key of twelve digits as that account's.
+async fn base(account: &str, endpoint: &str) -> SdkConfig {
+    let credentials = aws_sdk_dynamodb::config::Credentials::new(account, "test", None, None, "test");
+    let loader = aws_config::defaults(BehaviorVersion::latest()).region(Region::new("eu-west-1")).endpoint_url(endpoint);
+    let http = aws_smithy_http_client::Builder::new().build_http();
+    loader.http_client(http).credentials_provider(credentials).load().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_belong_to_the_account_of_their_role() {
+    let Some(endpoint) = endpoint() else { return };
+    let identity = Identity::new(base("111111111111", &endpoint).await, Arc::new(SystemClock));
+    let anna = Person { name: "anna@example.com".to_owned(), reason: Some("a test".to_owned()), ticket: None };
+    let (two, three) = (role("222222222222", &endpoint), role("333333333333", &endpoint));
+    assert_eq!(identity.whoami(&two).await.expect("whoami").account_id, "111111111111");
+    let own = format!("identity-t{:x}", fresh_salt());
+    let wanted = |account: &str| Wanted { account_id: Some(account.to_owned()), table: Some(own.clone()), ..Wanted::default() };
+    let temp = tempfile::tempdir().expect("a folder");
+    let cache = SessionCache::new(temp.path().join("sessions"));
+    let of = |spec: &RoleSpec| RoleCredentials::new(identity.clone(), spec.clone(), anna.clone(), Some(cache.clone()));
+
+    let credentials = of(&two);
+    let session = credentials.session().await.expect("assumed");
+    assert_eq!(session.arn, "arn:aws:sts::222222222222:assumed-role/payops-operate/payops-operate-anna@example.com");
+    let (life, left) = (session.life(), session.left(SystemClock.now()));
+    assert!(life > Duration::from_mins(59) && left > Duration::from_mins(58), "{life:?} {left:?}");
+    let kept = of(&two).session().await.expect("kept");
+    assert_eq!(kept.credentials().access_key_id(), session.credentials().access_key_id());
+    dynamo::create_table(&Clients::new(&credentials.config()).dynamo, &own).await.expect("create_table");
+    let found = checks::run(&credentials.config(), &wanted("222222222222")).await;
+    assert!(found.iter().all(|check| check.ok), "{found:?}");
+
+    let elsewhere = checks::run(&of(&three).config(), &wanted("333333333333")).await;
+    assert_eq!(elsewhere.iter().map(|check| check.ok).collect::<Vec<_>>(), [true, false], "another account has no such table");
+    let mixed = RoleSpec { account_id: "333333333333".to_owned(), ..two };
+    assert!(matches!(of(&mixed).session().await, Err(IdentityError::WrongAccount { .. })));
 }

@@ -7,6 +7,7 @@ mod archive;
 mod bus;
 mod config;
 mod dynamo;
+mod identity;
 mod mail;
 mod queues;
 mod secrets;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::Credentials;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
@@ -47,6 +47,8 @@ pub(crate) enum Reply {
     Answer(u16, String),
     /// An answer with a header.
     With(u16, (&'static str, &'static str), String),
+    /// No answer, ever.
+    Never,
     /// No answer in time.
     Timeout,
     /// The connection ended before an answer.
@@ -95,17 +97,21 @@ impl Service {
 
     /// Clients that talk to it, with three attempts and no pauses to speak of.
     pub(crate) async fn clients(&self) -> Clients {
+        Clients::new(&self.config().await)
+    }
+
+    /// The configuration of such clients.
+    pub(crate) async fn config(&self) -> SdkConfig {
         let service = self.clone();
         let http = http_client_fn(move |_, _| SharedHttpConnector::new(service.clone()));
-        let config = aws_config::defaults(BehaviorVersion::latest())
+        aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new("eu-west-1"))
             .endpoint_url("http://service.test")
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(1)))
             .http_client(http)
             .load()
-            .await;
-        Clients::new(&config)
+            .await
     }
 }
 
@@ -124,6 +130,7 @@ impl HttpConnector for Service {
             let (status, header, body) = match reply.map_err(|error| ConnectorError::other(error.into(), None))? {
                 Reply::Answer(status, body) => (status, ("content-type", "application/x-amz-json-1.0"), body),
                 Reply::With(status, header, body) => (status, header, body),
+                Reply::Never => std::future::pending().await,
                 Reply::Timeout => return Err(ConnectorError::timeout("no answer in time".into())),
                 Reply::Reset => return Err(lost(std::io::ErrorKind::ConnectionReset)),
                 Reply::Refused => return Err(lost(std::io::ErrorKind::ConnectionRefused)),

@@ -1,0 +1,48 @@
+//! A batch's hold on the credentials: they last for it, and do not change during it.
+
+use std::sync::Arc;
+
+use payops_core::Timestamp;
+
+use super::provider::Shared;
+use super::session::Session;
+
+/// Keeps the session of `RoleCredentials` as it is until it is dropped, or until what was asked
+/// for is over, whichever comes first. Renewals wait for it.
+#[must_use = "dropping it lets the credentials change"]
+pub struct Hold {
+    shared: Arc<Shared>,
+    number: u64,
+    session: Arc<Session>,
+    until: Timestamp,
+}
+
+impl std::fmt::Debug for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hold").field("until", &self.until).field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+impl Hold {
+    pub(super) fn new(shared: Arc<Shared>, number: u64, session: Arc<Session>, until: Timestamp) -> Self {
+        Self { shared, number, session, until }
+    }
+
+    /// The session that is held.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Until when it is promised.
+    #[must_use]
+    pub fn until(&self) -> Timestamp {
+        self.until
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.shared.release(self.number);
+    }
+}
