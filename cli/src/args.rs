@@ -112,6 +112,14 @@ pub(crate) enum Command {
     /// Rollouts: what they wait for, and steering canaries
     #[command(subcommand)]
     Rollout(commands::rollout::RolloutCommand),
+    /// Who you are in each environment, and elevation
+    #[command(subcommand)]
+    Account(commands::account::AccountCommand),
+    /// Stop all writes in an environment, for everybody
+    #[command(subcommand)]
+    Freeze(commands::freeze::FreezeCommand),
+    /// Check reach and permissions of each environment, and say what is missing
+    Doctor,
     /// The record of what was done: who, what, to what, why
     #[command(subcommand)]
     Audit(commands::audit::AuditCommand),

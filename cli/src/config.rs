@@ -105,8 +105,25 @@ pub(crate) struct Aws {
     /// Its clusters.
     #[serde(default)]
     pub(crate) clusters: Vec<ClusterConfig>,
+    /// The role of each duty: `view`, `operate`, `break-glass`; without any, the SDK's own credentials are used.
+    #[serde(default)]
+    pub(crate) roles: BTreeMap<String, RoleConfig>,
     /// Whether writes ask twice, as in `prod`.
     pub(crate) protected: Option<bool>,
+}
+
+/// A role that is assumed for a duty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RoleConfig {
+    /// Its ARN.
+    pub(crate) arn: String,
+    /// The external id that its trust policy asks for.
+    pub(crate) external_id: Option<String>,
+    /// The MFA device that its trust policy asks for.
+    pub(crate) mfa_serial: Option<String>,
+    /// How long a session lasts, in minutes [default: 60]
+    pub(crate) duration_minutes: Option<u32>,
 }
 
 /// A cluster, and how it is reached: by one of `eks`, `context` or `argocd_url`.

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use payops_core::domain::access::Duty;
 use payops_core::domain::audit::{AuditEntry, Outcome};
 use payops_core::domain::privacy::Privacy;
 use payops_core::port::Ports;
@@ -24,6 +25,21 @@ pub(crate) enum Access {
     Read,
     /// To change.
     Write,
+}
+
+/// Who asks an environment in AWS.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// The person: the source identity of sessions.
+    pub(crate) who: String,
+    /// Why: a tag of sessions.
+    pub(crate) reason: Option<String>,
+    /// With which duty: it has a role.
+    pub(crate) duty: Duty,
+    /// Where sessions are kept between commands.
+    pub(crate) sessions: PathBuf,
+    /// Whether there is somebody to ask for a code.
+    pub(crate) asks: bool,
 }
 
 /// What a command is handed.
@@ -60,6 +76,17 @@ impl Context {
         &self.settings.who.value
     }
 
+    /// Who asks an environment in AWS, with which duty.
+    pub(crate) fn caller(&self, duty: Duty) -> Caller {
+        Caller {
+            who: self.who().to_owned(),
+            reason: self.reason.clone(),
+            duty,
+            sessions: self.settings.state_dir.join("sessions"),
+            asks: self.talk.asks,
+        }
+    }
+
     /// Now.
     pub(crate) fn now() -> Timestamp {
         Timestamp::now()
@@ -67,7 +94,8 @@ impl Context {
 
     /// The ports of an environment.
     pub(crate) async fn open(&self, target: &EnvTarget, access: Access) -> CliResult<Ports> {
-        Box::pin(open(target, access)).await
+        let duty = if access == Access::Write { Duty::Operate } else { Duty::View };
+        Box::pin(open(target, access, &self.caller(duty))).await
     }
 
     /// Asks every environment that was named, one after the other; a failure of one does not
@@ -155,10 +183,10 @@ impl Context {
 }
 
 /// The ports of an environment.
-pub(crate) async fn open(target: &EnvTarget, access: Access) -> CliResult<Ports> {
+pub(crate) async fn open(target: &EnvTarget, access: Access, caller: &Caller) -> CliResult<Ports> {
     match &target.target {
         Target::Embedded { data_dir, name } => local::open(data_dir, name, access).await,
-        Target::Aws(aws) => Box::pin(aws::open(&target.name, aws)).await,
+        Target::Aws(aws) => Box::pin(aws::open(&target.name, aws, caller)).await,
     }
 }
 

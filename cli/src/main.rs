@@ -1,6 +1,7 @@
 //! The `payops` command: arguments, output, wiring. It decides nothing about payments itself;
 //! that is `payops-core`'s.
 
+mod access;
 mod api;
 mod args;
 mod audit;
@@ -9,6 +10,7 @@ mod clusters;
 mod commands;
 mod config;
 mod context;
+mod control;
 mod error;
 mod exit;
 mod journal;
@@ -18,6 +20,7 @@ mod safety;
 mod screen;
 mod settings;
 mod signals;
+mod snapshot;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -120,6 +123,9 @@ async fn dispatch(context: &Context, command: Command) -> CliResult<Exit> {
         Command::Dlq(command) => Box::pin(commands::dlq::run(context, command)).await,
         Command::Capture(args) => context.interruptible(commands::capture::run(context, &args)).await,
         Command::Rollout(command) => Box::pin(commands::rollout::run(context, command)).await,
+        Command::Freeze(command) => commands::freeze::run(context, command).await,
+        Command::Account(command) => commands::account::run(context, command).await,
+        Command::Doctor => commands::doctor::run(context).await,
         Command::Audit(command) => commands::audit::run(context, &command),
         Command::Config(command) => commands::config::run(context, &command),
         Command::Completions { shell } => commands::shell::completions(shell),

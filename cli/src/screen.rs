@@ -92,8 +92,15 @@ impl Environments for Known {
             ready.wait_for(|ready| *ready).await.map_err(gone)?;
         }
         // Writes made from the screen go through the same ports as those of commands.
-        let ports = Box::pin(context::open(target, Access::Write)).await.map_err(CliError::into_port)?;
+        let caller = context::Caller {
+            who: self.settings.who.value.clone(),
+            reason: None,
+            duty: payops_core::domain::access::Duty::View,
+            sessions: self.settings.state_dir.join("sessions"),
+            asks: false,
+        };
+        let ports = Box::pin(context::open(target, Access::Write, &caller)).await.map_err(CliError::into_port)?;
         let audit = Arc::new(FileAuditLog { dir: context::records_dir(&self.settings, target) });
-        Ok(Opened { ports, clusters: clusters::lazily(target), audit, who: self.settings.who.value.clone() })
+        Ok(Opened { ports, clusters: clusters::lazily(target), audit, who: self.settings.who.value.clone(), steering: None })
     }
 }

@@ -188,6 +188,12 @@ impl Settings {
         }
     }
 
+    /// Names of all environments that there are.
+    pub(crate) fn all_names(&self) -> Vec<String> {
+        let declared = self.declared();
+        if declared.is_empty() { EMBEDDED.map(str::to_owned).to_vec() } else { declared }
+    }
+
     /// Names of the environments that the file declares.
     pub(crate) fn declared(&self) -> Vec<String> {
         self.config().map(|config| config.environments.keys().cloned().collect()).unwrap_or_default()

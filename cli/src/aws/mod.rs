@@ -4,20 +4,66 @@
 #[cfg(feature = "aws")]
 mod lazy;
 
+use jiff::Timestamp;
+#[cfg(not(feature = "aws"))]
+use payops_core::port::Freezes;
 use payops_core::port::Ports;
 
+use crate::commands::doctor::Check;
 use crate::config::Aws;
+use crate::context::Caller;
 use crate::error::{CliError, CliResult};
+use crate::settings::Settings;
+
+/// Whom STS says one is.
+#[derive(Clone, Debug)]
+pub(crate) struct Identified {
+    pub(crate) account_id: String,
+    pub(crate) arn: String,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) source_identity: Option<String>,
+}
+
+#[cfg(not(feature = "aws"))]
+fn without(name: &str) -> CliError {
+    CliError::usage(format!("{name} is in AWS, and this payops was built without it"))
+}
 
 /// Without the feature `aws`.
 #[cfg(not(feature = "aws"))]
 #[expect(clippy::unused_async, reason = "the same function as with AWS")]
-pub(crate) async fn open(name: &str, _: &Aws) -> CliResult<Ports> {
-    Err(CliError::usage(format!("{name} is in AWS, and this payops was built without it")))
+pub(crate) async fn whoami(name: &str, _: &Aws, _: &Caller) -> CliResult<Identified> {
+    Err(without(name))
+}
+
+/// Without the feature `aws`.
+#[cfg(not(feature = "aws"))]
+#[expect(clippy::unused_async, reason = "the same function as with AWS")]
+pub(crate) async fn checks(_: &str, _: &Aws, _: &Caller) -> Vec<Check> {
+    Vec::new()
+}
+
+/// Without the feature `aws`.
+#[cfg(not(feature = "aws"))]
+pub(crate) fn freezes(_: &str, _: &Aws) -> Box<dyn Freezes> {
+    Box::new(crate::access::NoFreezes)
+}
+
+/// Without the feature `aws`.
+#[cfg(not(feature = "aws"))]
+pub(crate) fn forget(_: &Settings, _: &str) -> CliResult<()> {
+    Ok(())
+}
+
+/// Without the feature `aws`.
+#[cfg(not(feature = "aws"))]
+#[expect(clippy::unused_async, reason = "the same function as with AWS")]
+pub(crate) async fn open(name: &str, _: &Aws, _: &Caller) -> CliResult<Ports> {
+    Err(without(name))
 }
 
 #[cfg(feature = "aws")]
-pub(crate) use with_aws::{checked_config, open};
+pub(crate) use with_aws::{checked_config, checks, forget, freezes, open, whoami};
 
 #[cfg(feature = "aws")]
 mod with_aws {
@@ -27,14 +73,16 @@ mod with_aws {
     use aws_config::retry::RetryConfig;
     use aws_config::timeout::TimeoutConfig;
     use aws_config::{BehaviorVersion, Region, SdkConfig};
-    use payops_aws::{Clients, DynamoStore, EventBridgeBus, S3Archive, SqsQueues};
+    use payops_aws::identity::{Code, Forget, Identity, IdentityError, Person, RoleCredentials, RoleSpec, Session, SessionCache};
+    use payops_aws::{Clients, DynamoFreezes, DynamoStore, EventBridgeBus, S3Archive, SqsQueues};
+    use payops_core::domain::access::Freeze;
     use payops_core::domain::policy::Policy;
-    use payops_core::port::{Index, Random};
+    use payops_core::port::{Freezes, Index, PortResult, Random};
     use payops_search::{Credentials, OpenSearchIndex};
     use payops_system::{OsRandom, SystemClock};
 
     use super::lazy::{AbsentIndex, LazyLedger};
-    use super::{Aws, CliError, CliResult, Ports};
+    use super::{Aws, Caller, Check, CliError, CliResult, Identified, Ports, Settings};
     use crate::exit::Exit;
 
     /// How long opening a connection may take.
@@ -45,12 +93,12 @@ mod with_aws {
     const OPERATION: Duration = Duration::from_secs(30);
 
     /// Opens the ports of the environment `name`.
-    pub(crate) async fn open(name: &str, aws: &Aws) -> CliResult<Ports> {
+    pub(crate) async fn open(name: &str, aws: &Aws, caller: &Caller) -> CliResult<Ports> {
         let account = needed(name, "account_id", aws.account_id.as_ref())?;
         let table = needed(name, "table", aws.table.as_ref())?;
         let bucket = needed(name, "bucket", aws.bucket.as_ref())?;
         let bus = needed(name, "bus", aws.bus.as_ref())?;
-        let config = checked_config(name, aws).await?;
+        let config = session_config(name, aws, caller).await?;
         let clients = Clients::new(&config);
         let random: Arc<dyn Random> = Arc::new(OsRandom);
         let store = Arc::new(DynamoStore::new(clients.dynamo.clone(), table.clone(), random.clone()));
@@ -68,6 +116,187 @@ mod with_aws {
             random,
             policy: Policy::default(),
         })
+    }
+
+    /// The SDK's configuration with the role of the caller's duty; with the SDK's own credentials where
+    /// no roles are configured. Fails closed when it is another account.
+    async fn session_config(name: &str, aws: &Aws, caller: &Caller) -> CliResult<SdkConfig> {
+        match role(name, aws, caller).await? {
+            None => checked_config(name, aws).await,
+            Some(credentials) => {
+                session(&credentials, caller).await?;
+                Ok(credentials.config())
+            }
+        }
+    }
+
+    /// The role of the caller's duty, if roles are configured.
+    async fn role(name: &str, aws: &Aws, caller: &Caller) -> CliResult<Option<RoleCredentials>> {
+        if aws.roles.is_empty() {
+            return Ok(None);
+        }
+        let account = needed(name, "account_id", aws.account_id.as_ref())?;
+        let duty = caller.duty.as_str();
+        let missing =
+            || CliError::refused(format!("environments.{name} has no role for {duty}")).hint(format!("add roles.{duty} to payops.toml"));
+        let role = aws.roles.get(duty).ok_or_else(missing)?;
+        let spec = RoleSpec {
+            env: name.to_owned(),
+            duty: duty.to_owned(),
+            account_id: account.clone(),
+            role_arn: role.arn.clone(),
+            external_id: role.external_id.clone(),
+            mfa_serial: role.mfa_serial.clone(),
+            duration: Duration::from_secs(u64::from(role.duration_minutes.unwrap_or(60)) * 60),
+            session_policy: None,
+            region: needed(name, "region", aws.region.as_ref())?.clone(),
+            endpoint_url: aws.endpoint_url.clone(),
+        };
+        let person = Person { name: caller.who.clone(), reason: caller.reason.clone(), ticket: None };
+        let identity = Identity::new(sdk_config(aws).await, Arc::new(SystemClock));
+        Ok(Some(RoleCredentials::new(identity, spec, person, Some(SessionCache::new(caller.sessions.clone())))))
+    }
+
+    /// A session of the role; asks for a code where the role wants one and somebody is there.
+    async fn session(credentials: &RoleCredentials, caller: &Caller) -> CliResult<Arc<Session>> {
+        match credentials.session().await {
+            Err(IdentityError::MfaNeeded { .. }) => {
+                let given = std::env::var("PAYOPS_MFA_CODE").ok().filter(|code| !code.is_empty());
+                let code = given.or_else(|| if caller.asks { ask_code() } else { None });
+                let needed = || {
+                    CliError::new(Exit::NotAuthenticated, "this role needs an MFA code, and there is nobody to ask")
+                        .hint("set PAYOPS_MFA_CODE, or run payops account login at a terminal")
+                };
+                let code = Code::parse(&code.ok_or_else(needed)?).map_err(refused)?;
+                credentials.renew_with(code).await.map_err(refused)?;
+                credentials.session().await.map_err(refused)
+            }
+            session => session.map_err(refused),
+        }
+    }
+
+    fn ask_code() -> Option<String> {
+        use std::io::{BufRead as _, Write as _};
+        let mut err = std::io::stderr().lock();
+        drop(write!(err, "MFA code: ").and_then(|()| err.flush()));
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).ok()?;
+        Some(line.trim().to_owned())
+    }
+
+    fn refused(error: IdentityError) -> CliError {
+        let exit = match &error {
+            IdentityError::WrongAccount { .. } | IdentityError::RoleRefused { .. } | IdentityError::NoSuchRole { .. } => Exit::Refused,
+            IdentityError::Unreachable { .. } | IdentityError::Other { .. } => Exit::Failed,
+            _ => Exit::NotAuthenticated,
+        };
+        let hint = error.next_step();
+        CliError::new(exit, error.to_string()).hint(hint)
+    }
+
+    /// Whom STS says one is, with the role of the caller's duty.
+    pub(crate) async fn whoami(name: &str, aws: &Aws, caller: &Caller) -> CliResult<Identified> {
+        match role(name, aws, caller).await? {
+            Some(credentials) => {
+                let session = session(&credentials, caller).await?;
+                Ok(Identified {
+                    account_id: session.account_id.clone(),
+                    arn: session.arn.clone(),
+                    expires_at: Some(session.expires_at),
+                    source_identity: Some(session.source_identity.clone()),
+                })
+            }
+            None => {
+                let config = checked_config(name, aws).await?;
+                let identity = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
+                let identity = identity.map_err(|error| {
+                    CliError::new(Exit::NotAuthenticated, format!("AWS does not say who you are in {name}")).because(error)
+                })?;
+                Ok(Identified {
+                    account_id: identity.account().unwrap_or_default().to_owned(),
+                    arn: identity.arn().unwrap_or_default().to_owned(),
+                    expires_at: None,
+                    source_identity: None,
+                })
+            }
+        }
+    }
+
+    /// What the caller's credentials may reach, each with the IAM action that is missing.
+    pub(crate) async fn checks(name: &str, aws: &Aws, caller: &Caller) -> Vec<Check> {
+        let config = match session_config(name, aws, caller).await {
+            Ok(config) => config,
+            Err(error) => {
+                return vec![Check {
+                    env: name.to_owned(),
+                    check: "identity".to_owned(),
+                    ok: false,
+                    detail: error.message.clone(),
+                    fix: error.hint,
+                }];
+            }
+        };
+        let prefix = aws.queues.prefix.clone().unwrap_or_default();
+        let queues = payops_core::domain::bus::QUEUES
+            .iter()
+            .flat_map(|queue| [(*queue).to_owned(), payops_core::domain::bus::dead_letter_queue(queue)]);
+        let wanted = payops_aws::identity::checks::Wanted {
+            account_id: aws.account_id.clone(),
+            table: aws.table.clone(),
+            queues: queues.map(|queue| format!("{prefix}{queue}")).collect(),
+            bucket: aws.bucket.clone(),
+            bus: aws.bus.clone(),
+            secret: aws.ledger_url_secret.clone(),
+        };
+        let done = payops_aws::identity::checks::run(&config, &wanted).await;
+        let check = |check: payops_aws::identity::checks::Check| Check {
+            env: name.to_owned(),
+            check: check.name,
+            ok: check.ok,
+            detail: check.detail,
+            fix: check.missing_action.map(|action| format!("allow {action} to the role")),
+        };
+        done.into_iter().map(check).collect()
+    }
+
+    /// The freeze that is kept in the environment's table.
+    pub(crate) fn freezes(name: &str, aws: &Aws) -> Box<dyn Freezes> {
+        Box::new(LazyFreezes { name: name.to_owned(), aws: aws.clone() })
+    }
+
+    /// Reached when it is asked for.
+    struct LazyFreezes {
+        name: String,
+        aws: Aws,
+    }
+
+    impl LazyFreezes {
+        async fn there(&self) -> PortResult<DynamoFreezes> {
+            let config = Box::pin(checked_config(&self.name, &self.aws)).await.map_err(CliError::into_port)?;
+            let table = self.aws.table.clone().unwrap_or_default();
+            Ok(DynamoFreezes::new(Clients::new(&config).dynamo, table))
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl Freezes for LazyFreezes {
+        async fn current(&self) -> PortResult<Option<Freeze>> {
+            self.there().await?.current().await
+        }
+
+        async fn set(&self, freeze: &Freeze) -> PortResult<()> {
+            self.there().await?.set(freeze).await
+        }
+
+        async fn lift(&self) -> PortResult<bool> {
+            self.there().await?.lift().await
+        }
+    }
+
+    /// Forgets kept sessions of an environment.
+    pub(crate) fn forget(settings: &Settings, name: &str) -> CliResult<()> {
+        let forgotten = SessionCache::new(settings.state_dir.join("sessions")).forget(Forget::Env(name));
+        forgotten.map(drop).map_err(|error| CliError::failed("kept sessions could not be removed").because(error))
     }
 
     /// The SDK's configuration of an environment, once STS has said that it is of its account.

@@ -120,6 +120,8 @@ fn fields(environment: &Environment) -> Vec<(&'static str, String)> {
                 ("from_address", aws.from_address.clone()),
                 ("protected", flag(aws.protected)),
             ]);
+            let roles = [("view", "roles.view"), ("operate", "roles.operate"), ("break-glass", "roles.break-glass")];
+            pairs.extend(roles.into_iter().map(|(duty, name)| (name, aws.roles.get(duty).map(|role| role.arn.clone()))));
             pairs.extend(aws.clusters.iter().map(|cluster| ("clusters", Some(format!("{}: {}", cluster.name, reached(cluster))))));
             pairs
         }

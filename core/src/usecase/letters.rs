@@ -58,7 +58,7 @@ impl Letter {
 }
 
 /// What a look into dead-letter queues showed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LettersSeen {
     /// The letters, queue by queue.
     pub letters: Vec<Letter>,

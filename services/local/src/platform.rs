@@ -146,6 +146,7 @@ impl Platform {
             random: ports.random.clone(),
             policy: ports.policy.clone(),
             visibility: VISIBILITY,
+            revision: format!("{} {}", if queue == WORK { "worker" } else { "notifier" }, env!("CARGO_PKG_VERSION")),
         }
     }
 

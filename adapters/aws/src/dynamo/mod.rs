@@ -8,11 +8,13 @@
 //! | outbox row, until it is done | `PAY#id` | `OUT#row` |
 //! | idempotency row | `IDEM#hash of scope` | `IDEM` |
 //! | API key | `KEY#hash` | `KEY` |
+//! | freeze of the environment | `OPS#freeze` | `OPS#freeze` |
 //!
 //! Every change is one `TransactWriteItems`. The indexes `due` and `outbox` are sparse and spread
 //! over shards; `merchant` lists payments. Indexes lag behind the table, so whoever works through
 //! one comes again; everything that decides about money reads the table itself, consistently.
 
+mod freeze;
 mod item;
 mod read;
 mod table;
@@ -34,6 +36,7 @@ use payops_core::port::{
     Random,
 };
 
+pub use freeze::DynamoFreezes;
 pub use table::create_table;
 
 use crate::fail::Call;

@@ -87,12 +87,14 @@ impl SqliteQueues {
         self.file.write(move |connection| async move { operations::create_queue(connection, &name, &config).await }.boxed()).await
     }
 
-    /// Makes the three queues of the platform and their dead-letter queues, unless they are there.
+    /// Makes the three queues of the platform, their dead-letter queues and those for what was replayed too
+    /// often, unless they are there.
     pub async fn create_platform_queues(&self, max_receives: u32) -> PortResult<()> {
         for queue in payops_core::domain::bus::QUEUES {
             let dlq = payops_core::domain::bus::dead_letter_queue(queue);
             self.create_queue(&dlq, QueueConfig::dead_letters()).await?;
             self.create_queue(queue, QueueConfig::source(dlq, max_receives)).await?;
+            self.create_queue(&payops_core::domain::bus::parking_queue(queue), QueueConfig::dead_letters()).await?;
         }
         Ok(())
     }
@@ -222,8 +224,10 @@ impl Queues for SqliteQueues {
             .map(|Move { receipt, message }| limits::message(&message, fifo).map(|()| (receipt, self.arrival(message))))
             .collect();
         let (source, target) = (from.to_owned(), to.to_owned());
-        let write = move |connection| async move { operations::transfer_all(connection, &source, &target, arrivals).await }.boxed();
-        let outcomes = self.file.write(write).await?;
+        let moved = self
+            .file
+            .write(move |connection| async move { operations::transfer_all(connection, &source, &target, arrivals).await }.boxed());
+        let outcomes = moved.await?;
         let waiting = self.waiting(to);
         for _ in &outcomes {
             waiting.notify_one();

@@ -1,28 +1,25 @@
 //! `payops dlq list`: dead letters, with why each died.
 
-use std::fmt::Write as _;
-
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::not_read;
+use super::select::{SelectArgs, select};
 use crate::context::Context;
 use crate::error::CliResult;
 use crate::exit::Exit;
-use crate::output::{Cell, Column, Look, Row, Tone, count};
-use payops_core::domain::letter::classes;
+use crate::output::{Cell, Column, Look, Row, Tone};
+use payops_core::domain::letter::consumer_of;
 use payops_core::domain::privacy::Privacy;
-use payops_core::usecase::{Letter, Letters};
+use payops_core::usecase::Letter;
 
 /// `payops dlq list`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ListArgs {
     /// The queue or its dead-letter queue; all when left out
     queue: Option<String>,
-    /// At most so many of each queue
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    limit: usize,
+    #[command(flatten)]
+    select: SelectArgs,
 }
 
 /// A dead letter.
@@ -35,6 +32,12 @@ struct LetterRow {
     reason: String,
     receive_count: u32,
     first_seen: Timestamp,
+    /// What it died of: payops dlq causes.
+    cause: String,
+    /// Which revision of the consumer gave up on it.
+    consumer: Option<String>,
+    /// When the queue drops it.
+    expires_at: Option<Timestamp>,
 }
 
 impl LetterRow {
@@ -47,19 +50,26 @@ impl LetterRow {
             reason: privacy.text(&letter.reason),
             receive_count: letter.receive_count,
             first_seen: letter.first_seen,
+            cause: letter.sighting().cause_id(),
+            consumer: consumer_of(&letter.message.attributes).map(|consumer| privacy.text(consumer)),
+            expires_at: letter.expires_at,
         }
     }
 }
 
 impl Row for LetterRow {
-    const FIELDS: &'static [&'static str] = &["message_id", "queue", "payment_id", "class", "reason", "receive_count", "first_seen"];
+    const FIELDS: &'static [&'static str] =
+        &["message_id", "queue", "payment_id", "class", "reason", "receive_count", "first_seen", "cause", "consumer", "expires_at"];
     const COLUMNS: &'static [Column] = &[
         Column::text("MESSAGE"),
         Column::text("QUEUE"),
         Column::text("PAYMENT"),
         Column::number("AGE"),
         Column::number("RECV"),
+        Column::text("CAUSE"),
         Column::text("CLASS"),
+        Column::text("CONSUMER").wide(),
+        Column::text("DROPPED").wide(),
         Column::text("WHY"),
     ];
 
@@ -70,7 +80,10 @@ impl Row for LetterRow {
             Cell::maybe(self.payment_id.as_ref()),
             Cell::from(look.ago(self.first_seen)),
             Cell::from(self.receive_count.to_string()),
+            Cell::from(&self.cause),
             Cell::toned(&self.class, Tone::Bad),
+            Cell::maybe(self.consumer.as_ref()),
+            Cell::maybe(self.expires_at.map(|at| at.strftime("%Y-%m-%d %H:%M").to_string())),
             Cell::from(&self.reason),
         ]
     }
@@ -79,21 +92,8 @@ impl Row for LetterRow {
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
     let fan = context.each_env(|target, ports| async move {
-        let letters = Letters::from(&ports);
-        let queues = letters.queues(args.queue.as_deref()).await.map_err(not_read)?;
-        let look = letters.look(&queues, args.limit).await?;
-        let mut told = format!("{}: {}", target.name, count(look.letters.len(), "dead letter"));
-        if !look.letters.is_empty() {
-            let _ = write!(told, ": {}", classes(look.letters.iter().map(|letter| letter.class.as_str())));
-        }
-        if !look.complete {
-            told.push_str("; there may be more");
-        }
-        if look.receives_spent > 0 {
-            let _ = write!(told, "; the look cost {}", count(look.receives_spent, "receive"));
-        }
-        context.talk.say(told);
-        Ok(look.letters.iter().map(|letter| LetterRow::new(letter, context.privacy)).collect::<Vec<_>>())
+        let selected = select(context, &target, &ports, args.queue.as_deref(), &args.select).await?;
+        Ok(selected.letters.iter().map(|letter| LetterRow::new(letter, context.privacy)).collect::<Vec<_>>())
     });
     let fan = fan.await?;
     let (exit, many) = (fan.exit(&context.talk), fan.many);
@@ -115,6 +115,9 @@ mod tests {
             reason: Privacy { reveal: false }.text("bounced for anna@example.com"),
             receive_count: 5,
             first_seen: "2026-11-22T12:08:00Z".parse().expect("a time"),
+            cause: "0a1b2c3d".into(),
+            consumer: Some("worker 1.9.0".into()),
+            expires_at: None,
         };
         insta::assert_json_snapshot!(row);
         assert_eq!(row.cells(&Look::plain())[3], Cell::from("2m"));

@@ -1,7 +1,17 @@
-//! `payops dlq`: dead letters: what died, why, and sending it again.
+//! `payops dlq`: dead letters: what died, why, and what becomes of it.
 
+mod alarms;
+mod approve;
+mod causes;
+mod discard;
+mod edit;
+mod export;
+mod filters;
 mod list;
+mod peek;
+mod planned;
 mod replay;
+mod select;
 mod show;
 
 use clap::Subcommand;
@@ -16,18 +26,43 @@ use crate::exit::Exit;
 pub(crate) enum DlqCommand {
     /// Dead letters of all queues or of one, with why each died
     List(list::ListArgs),
+    /// What they died of: like with like, most first
+    Causes(causes::CausesArgs),
+    /// Look once, keep what was seen for browsing with --snapshot, and say what it cost
+    Peek(peek::PeekArgs),
     /// One dead letter, decoded layer by layer
     Show(show::ShowArgs),
+    /// A replay as a file, for somebody else to look at and approve
+    Plan(approve::PlanArgs),
+    /// Approve somebody else's plan
+    Approve(approve::ApproveArgs),
     /// Send dead letters to their queue again: shows the plan, asks, keeps a journal
     Replay(replay::ReplayArgs),
+    /// Send one again with another body: shows the difference, asks
+    Edit(edit::EditArgs),
+    /// Delete dead letters, with a reason; they are kept in a file first
+    Discard(discard::DiscardArgs),
+    /// Dead letters as JSON lines, masked
+    Export(export::ExportArgs),
+    /// Expressions that choose dead letters, saved by name
+    #[command(subcommand)]
+    Filter(filters::FilterCommand),
 }
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context, command: DlqCommand) -> CliResult<Exit> {
     match command {
         DlqCommand::List(args) => context.interruptible(list::run(context, &args)).await,
+        DlqCommand::Causes(args) => context.interruptible(causes::run(context, &args)).await,
+        DlqCommand::Peek(args) => context.interruptible(peek::run(context, &args)).await,
         DlqCommand::Show(args) => context.interruptible(show::run(context, &args)).await,
+        DlqCommand::Plan(args) => context.interruptible(approve::plan(context, &args)).await,
+        DlqCommand::Approve(args) => approve::approve(context, &args),
         DlqCommand::Replay(args) => replay::run(context, &args).await,
+        DlqCommand::Edit(args) => edit::run(context, &args).await,
+        DlqCommand::Discard(args) => discard::run(context, &args).await,
+        DlqCommand::Export(args) => context.interruptible(export::run(context, &args)).await,
+        DlqCommand::Filter(command) => filters::run(context, command),
     }
 }
 

@@ -2,6 +2,7 @@
 //! use case as those of a merchant.
 
 use clap::Args;
+use payops_core::domain::access::Deed;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::machine::Refusal;
 use payops_core::domain::money::{Currency, Money};
@@ -14,6 +15,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::view::PaymentView;
+use crate::access::{self, Wanted};
 use crate::commands::{no_payment, payment_id};
 use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
@@ -101,7 +103,8 @@ pub(crate) async fn cancel(context: &Context, args: CancelArgs) -> CliResult<Exi
     let request = CancelPayment::parse(body.as_bytes()).map_err(|error| CliError::usage("the request is not right").because(error))?;
     let what = format!("cancel {} of {}", ready.payment.money, id);
     safety::confirm(context, &ready.target, &Act { what: &what, typed: id.as_str(), yes: args.yes, always: false })?;
-    let entry = context.entry(&ready.target, "cancel", reason.as_deref()).subject(id.as_str());
+    let permit = access::permit(context, &ready.target, &Wanted::new(Deed::PaymentCancel).because(reason.as_deref())).await?;
+    let entry = context.entry(&ready.target, "cancel", reason.as_deref()).subject(id.as_str()).role(permit.duty.as_str());
     let by = Requester::Operator(context.who().to_owned());
     let work = async { ready.changes.cancel(&by, &id, &key, &request, &render).await.map_err(|error| told(error, &id, &key)) };
     let made = context.audited(&ready.target, entry, work).await?;
@@ -122,7 +125,10 @@ pub(crate) async fn refund(context: &Context, args: RefundArgs) -> CliResult<Exi
     let amount = payops_core::domain::money::major(minor.unwrap_or(ready.payment.refundable_minor), currency);
     let what = format!("refund {amount} {currency} of {id}");
     safety::confirm(context, &ready.target, &Act { what: &what, typed: id.as_str(), yes: args.yes, always: false })?;
-    let entry = context.entry(&ready.target, "refund", reason.as_deref()).subject(id.as_str());
+    let money = Money::new(minor.unwrap_or(ready.payment.refundable_minor), currency).ok();
+    let wanted = Wanted { amount: money, ..Wanted::new(Deed::PaymentRefund).because(reason.as_deref()) };
+    let permit = access::permit(context, &ready.target, &wanted).await?;
+    let entry = context.entry(&ready.target, "refund", reason.as_deref()).subject(id.as_str()).role(permit.duty.as_str());
     let entry = entry.detail("amount", format!("{amount} {currency}"));
     let by = Requester::Operator(context.who().to_owned());
     let work = async { ready.changes.refund(&by, &id, &key, &request, &render).await.map_err(|error| told(error, &id, &key)) };

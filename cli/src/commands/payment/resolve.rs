@@ -2,11 +2,13 @@
 //! asked first, and money that it took is never called "not charged".
 
 use clap::{Args, ValueEnum};
+use payops_core::domain::access::Deed;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::resolve::{Basis, Contradiction, ResolvePayment, Word};
 use payops_core::usecase::{ResolveError, Resolver};
 
 use super::change::{finish, key, prepare, render, told};
+use crate::access::{self, Wanted};
 use crate::commands::payment_id;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
@@ -70,7 +72,8 @@ pub(crate) async fn run(context: &Context, args: ResolveArgs) -> CliResult<Exit>
     };
     let what = format!("resolve {} of {id} as {name}", ready.payment.money);
     safety::confirm(context, &ready.target, &Act { what: &what, typed: id.as_str(), yes: args.yes, always: true })?;
-    let entry = context.entry(&ready.target, action, Some(&reason)).subject(id.as_str());
+    let permit = access::permit(context, &ready.target, &Wanted::new(Deed::PaymentResolve).because(Some(&reason))).await?;
+    let entry = context.entry(&ready.target, action, Some(&reason)).subject(id.as_str()).role(permit.duty.as_str());
     let work = async { resolver.resolve(context.who(), &id, &key, &request, &render).await.map_err(|error| refused(error, &id, &key)) };
     let made = context.audited(&ready.target, entry, work).await?;
     finish(context, &ready, made).await

@@ -2,6 +2,7 @@
 //! was shown: if anything moved since, nothing is done and the difference is told.
 
 use clap::Args;
+use payops_core::domain::access::Deed;
 use payops_core::domain::audit::Outcome as Became;
 use payops_core::domain::rollout::{Action, ImageChange, Plan, Rollout, plan};
 use payops_core::port::{Depth, Executed};
@@ -11,6 +12,7 @@ use serde::Serialize;
 use super::RolloutCommand;
 use super::find::{self, Found, WhichArgs};
 use super::view::RolloutRow;
+use crate::access::{self, Wanted};
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
@@ -183,8 +185,9 @@ async fn execute(context: &Context, found: &Found, plan: &Plan, yes: bool) -> Cl
     let reason = safety::reason(context, target)?;
     let what = format!("{} {}", plan.action.as_str(), plan.key);
     safety::confirm(context, target, &Act { what: &what, typed: &plan.key.name, yes, always: false })?;
+    let permit = access::permit(context, target, &Wanted::new(Deed::from(&plan.action)).because(reason.as_deref())).await?;
     let entry = context.entry(target, &format!("rollout {}", plan.action.as_str()), reason.as_deref());
-    let entry = entry.subject(format!("{}/{}", found.rollouts.cluster(), plan.key)).same_as(&plan.same_as);
+    let entry = entry.subject(format!("{}/{}", found.rollouts.cluster(), plan.key)).same_as(&plan.same_as).role(permit.duty.as_str());
     let entry = entry.detail("resource_version", &plan.resource_version).outcome(Became::Begun);
     context.record(target, &entry)?;
     // From here on it is not interrupted: what was sent is waited for.

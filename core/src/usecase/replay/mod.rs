@@ -2,6 +2,7 @@
 //! replay cut off at any point goes on where it was, loses nothing, and names what it sent twice.
 
 mod canary;
+mod discard;
 mod plan;
 mod run;
 

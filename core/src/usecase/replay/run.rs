@@ -61,9 +61,9 @@ struct Run<'a> {
 }
 
 /// A message in hand, and what is planned for it.
-struct Claim<'a> {
-    planned: &'a PlannedMessage,
-    message: Received,
+pub(super) struct Claim<'a> {
+    pub(super) planned: &'a PlannedMessage,
+    pub(super) message: Received,
 }
 
 impl<'a> Job<'a> {
@@ -108,13 +108,13 @@ impl<'a> Job<'a> {
     }
 
     /// Whether nothing more is to be claimed.
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         let run = self.run();
         run.open.is_empty() || run.is_broken || self.control.is_stopped()
     }
 
     /// Sorts what was received: ours, and what is somebody else's.
-    fn claim(&self, messages: Vec<Received>) -> (Vec<Claim<'a>>, Vec<Received>) {
+    pub(super) fn claim(&self, messages: Vec<Received>) -> (Vec<Claim<'a>>, Vec<Received>) {
         let mut run = self.run();
         let (mut ours, mut others) = (Vec::new(), Vec::new());
         for message in messages {
@@ -173,6 +173,17 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// Counts a message that is gone from the queue.
+    pub(super) fn gone(&self, id: &str) {
+        self.settle(id, |counts| counts.sent = counts.sent.saturating_add(1));
+        self.control.told(&self.summary());
+    }
+
+    /// Writes entries down without counting them.
+    pub(super) async fn write(&self, entries: &[JournalEntry]) -> PortResult<()> {
+        self.journal.append(entries).await
+    }
+
     /// Writes entries down, then counts them.
     pub(super) async fn note(&self, entries: Vec<JournalEntry>) -> PortResult<()> {
         if entries.is_empty() {
@@ -211,16 +222,22 @@ impl Replayer {
             let messages = self.queues.receive(&job.plan.queue, room, VISIBILITY, wait).await?;
             let (ours, others) = job.claim(messages);
             let mut fresh = !ours.is_empty();
-            if !others.is_empty() {
-                let receipts: Vec<String> = others.iter().map(|message| message.receipt.clone()).collect();
-                self.queues.change_visibilities(&job.plan.queue, &receipts, HOLD).await?;
-                fresh |= job.hold(&others);
-            }
+            fresh |= self.hold_others(job, &others).await?;
             if !ours.is_empty() {
                 self.replay_some(job, ours).await?;
             }
             fruitless = if fresh { 0 } else { fruitless.saturating_add(1) };
         }
+    }
+
+    /// Hides messages that are not of the plan for longer; whether any of them is new.
+    pub(super) async fn hold_others(&self, job: &Job<'_>, others: &[Received]) -> PortResult<bool> {
+        if others.is_empty() {
+            return Ok(false);
+        }
+        let receipts: Vec<String> = others.iter().map(|message| message.receipt.clone()).collect();
+        self.queues.change_visibilities(&job.plan.queue, &receipts, HOLD).await?;
+        Ok(job.hold(others))
     }
 
     /// Whether nobody but us holds messages of the queue that may come back.
@@ -250,7 +267,7 @@ impl Replayer {
     }
 
     /// Leaves messages where they are, and says why.
-    async fn leave(&self, job: &Job<'_>, claims: Vec<Claim<'_>>, why: &str) -> Result<(), ReplayError> {
+    pub(super) async fn leave(&self, job: &Job<'_>, claims: Vec<Claim<'_>>, why: &str) -> Result<(), ReplayError> {
         if claims.is_empty() {
             return Ok(());
         }

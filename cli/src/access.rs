@@ -1,0 +1,287 @@
+//! Whether somebody may do what they want now: rules, freeze, elevation. Every write asks here
+//! before anything is changed; what is refused is recorded too.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use payops_core::domain::access::{Approval, Ask, Deed, Duty, Elevation, Freeze, Refusal, Rules, Verdict};
+use payops_core::domain::audit::Outcome;
+use payops_core::domain::money::Money;
+use payops_core::port::{ErrorKind, Freezes, PortError, PortResult};
+
+use crate::context::Context;
+use crate::error::{CliError, CliResult};
+use crate::settings::{EnvTarget, Settings, Target};
+
+/// For how long a write elevates in place.
+pub(crate) const IN_PLACE: SignedDuration = SignedDuration::from_mins(15);
+/// The file of rules: beside payops.toml, or in the data directory of an embedded environment.
+pub(crate) const POLICY: &str = "policy.toml";
+
+/// What somebody wants.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) deed: Deed,
+    /// How many things at once.
+    pub(crate) count: Option<u64>,
+    pub(crate) amount: Option<Money>,
+    pub(crate) reason: Option<&'a str>,
+    /// What will be done, as a hash that approvals are bound to.
+    pub(crate) plan_sha256: Option<&'a str>,
+    pub(crate) approvals: &'a [Approval],
+}
+
+impl<'a> Wanted<'a> {
+    /// One thing, without more to say of it.
+    pub(crate) fn new(deed: Deed) -> Self {
+        Self { deed, count: Some(1), amount: None, reason: None, plan_sha256: None, approvals: &[] }
+    }
+
+    /// With a reason.
+    pub(crate) fn because(self, reason: Option<&'a str>) -> Self {
+        Self { reason, ..self }
+    }
+}
+
+/// That it may be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Permit {
+    /// With which duty.
+    pub(crate) duty: Duty,
+}
+
+/// Lets something pass or refuses it. In a protected environment a write with a reason elevates in
+/// place, for a quarter of an hour.
+pub(crate) async fn permit(context: &Context, target: &EnvTarget, wanted: &Wanted<'_>) -> CliResult<Permit> {
+    let rules = rules(&context.settings, target)?;
+    let freeze = freezes(target)
+        .current()
+        .await
+        .map_err(|error| CliError::port(format!("whether {} is frozen could not be read, so nothing was done", target.name), error))?;
+    let elevations = Elevations::of(&context.settings);
+    let now = Context::now();
+    let mut elevation = elevations.read(&target.name)?;
+    let decide = |elevation: Option<&Elevation>| {
+        let ask = Ask {
+            protected: target.protected,
+            count: wanted.count,
+            amount: wanted.amount,
+            duty: standing(target),
+            elevation,
+            freeze: freeze.as_ref(),
+            reason: wanted.reason,
+            plan_sha256: wanted.plan_sha256,
+            approvals: wanted.approvals,
+            ..Ask::new(context.who(), wanted.deed, &target.name, now)
+        };
+        rules.decide(&ask)
+    };
+    let mut verdict = decide(elevation.as_ref());
+    if let (Verdict::Refused(Refusal::NotElevated { .. } | Refusal::ElevationEnded { .. }), Some(reason)) = (&verdict, wanted.reason) {
+        let begun = Elevation::begin(context.who(), &target.name, Duty::Operate, reason, None, now, IN_PLACE);
+        let begun = begun.map_err(|error| CliError::usage("the reason is not right").because(error).hint("add --reason TEXT"))?;
+        verdict = decide(Some(&begun));
+        if matches!(verdict, Verdict::Allowed { .. }) {
+            elevate(context, target, &elevations, &begun)?;
+            elevation = Some(begun);
+        }
+    }
+    let duty = elevation.filter(|held| held.left(now).is_positive()).map_or(standing(target), |held| held.duty);
+    match verdict {
+        Verdict::Allowed { despite_freeze } => {
+            if despite_freeze {
+                context.talk.warn(format!("{} is frozen; break-glass goes on all the same", target.name));
+            }
+            Ok(Permit { duty })
+        }
+        Verdict::Refused(refusal) => {
+            let entry = context.entry(target, wanted.deed.as_str(), wanted.reason.filter(|reason| !reason.trim().is_empty()));
+            let entry = entry.role(duty.as_str()).outcome(Outcome::Refused).detail("outcome", refusal.to_string());
+            context.record(target, &entry)?;
+            Err(CliError::refused(refusal.to_string()).hint(refusal.instead()))
+        }
+    }
+}
+
+/// The duty that is everybody's without elevation.
+pub(crate) fn standing(target: &EnvTarget) -> Duty {
+    if target.protected { Duty::View } else { Duty::Operate }
+}
+
+/// Begins an elevation: recorded first, then kept.
+pub(crate) fn elevate(context: &Context, target: &EnvTarget, elevations: &Elevations, elevation: &Elevation) -> CliResult<()> {
+    let entry = context.entry(target, "elevate", Some(&elevation.reason)).role(elevation.duty.as_str()).outcome(Outcome::Done);
+    let entry = entry.detail("until", elevation.expires_at.to_string());
+    let entry = match &elevation.ticket {
+        Some(ticket) => entry.ticket(ticket),
+        None => entry,
+    };
+    context.record(target, &entry)?;
+    elevations.keep(elevation)
+}
+
+/// The rules that hold in an environment; without a file everybody may do what their duty allows.
+pub(crate) fn rules(settings: &Settings, target: &EnvTarget) -> CliResult<Rules> {
+    let beside = settings.found.as_ref().and_then(|found| found.path.parent()).map(|dir| dir.join(POLICY));
+    let inside = if let Target::Embedded { data_dir, .. } = &target.target { Some(data_dir.join(POLICY)) } else { None };
+    for path in [beside, inside].into_iter().flatten() {
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                return Err(CliError::failed(format!("the rules {} could not be read, so nothing was done", path.display())).because(error));
+            }
+        };
+        let wrong = |error: String| {
+            CliError::usage(format!("the rules {} are not right, so nothing was done: {error}", path.display()))
+                .hint("docs/adr/0009 and `payops config explain` describe the file")
+        };
+        let rules: Rules = toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
+        let known = settings.all_names();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        rules.check_envs(&known).map_err(|error| wrong(error.to_string()))?;
+        return Ok(rules);
+    }
+    Ok(Rules::default())
+}
+
+/// The freeze of an environment.
+pub(crate) fn freezes(target: &EnvTarget) -> Box<dyn Freezes> {
+    match &target.target {
+        Target::Embedded { data_dir, name } => Box::new(FileFreezes { path: data_dir.join(format!("{name}.freeze.json")) }),
+        Target::Aws(aws) => crate::aws::freezes(&target.name, aws),
+    }
+}
+
+/// A freeze as a file in a data directory, which all processes on it obey.
+struct FileFreezes {
+    path: PathBuf,
+}
+
+impl FileFreezes {
+    fn failed(&self, what: &str, error: std::io::Error) -> PortError {
+        PortError::because(ErrorKind::Unavailable, format!("{} could not be {what}", self.path.display()), error)
+    }
+}
+
+#[async_trait]
+impl Freezes for FileFreezes {
+    async fn current(&self) -> PortResult<Option<Freeze>> {
+        match fs::read(&self.path) {
+            Ok(bytes) => {
+                let freeze = serde_json::from_slice(&bytes);
+                freeze
+                    .map(Some)
+                    .map_err(|error| PortError::because(ErrorKind::Corrupt, format!("{} is damaged", self.path.display()), error))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed("read", error)),
+        }
+    }
+
+    async fn set(&self, freeze: &Freeze) -> PortResult<()> {
+        let bytes = serde_json::to_vec(freeze)
+            .map_err(|error| PortError::because(ErrorKind::Permanent, "a freeze could not be written as JSON", error))?;
+        write_private(&self.path, &bytes).map_err(|error| self.failed("written", error))
+    }
+
+    async fn lift(&self) -> PortResult<bool> {
+        match fs::remove_file(&self.path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(self.failed("removed", error)),
+        }
+    }
+}
+
+/// Without AWS there is no environment in it, and so no freeze of one.
+#[cfg(not(feature = "aws"))]
+pub(crate) struct NoFreezes;
+
+#[cfg(not(feature = "aws"))]
+#[async_trait]
+impl Freezes for NoFreezes {
+    async fn current(&self) -> PortResult<Option<Freeze>> {
+        Err(PortError::new(ErrorKind::Permanent, "this payops was built without AWS"))
+    }
+
+    async fn set(&self, _: &Freeze) -> PortResult<()> {
+        Err(PortError::new(ErrorKind::Permanent, "this payops was built without AWS"))
+    }
+
+    async fn lift(&self) -> PortResult<bool> {
+        Err(PortError::new(ErrorKind::Permanent, "this payops was built without AWS"))
+    }
+}
+
+/// Elevations of this user, by environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Elevations {
+    dir: PathBuf,
+}
+
+impl Elevations {
+    /// Those of the user whose settings these are: apart for each data directory.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let place = payops_core::domain::sha256_hex(settings.data_dir.value.as_os_str().as_encoded_bytes());
+        Self { dir: settings.state_dir.join("elevations").join(place.get(..12).unwrap_or_default()) }
+    }
+
+    fn path(&self, env: &str) -> PathBuf {
+        let name: String = env.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+        self.dir.join(format!("{name}.json"))
+    }
+
+    /// The elevation in an environment, ended or not.
+    pub(crate) fn read(&self, env: &str) -> CliResult<Option<Elevation>> {
+        let path = self.path(env);
+        match fs::read(&path) {
+            // One that cannot be read is none.
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(CliError::failed(format!("{} could not be read", path.display())).because(error)),
+        }
+    }
+
+    /// Keeps one.
+    pub(crate) fn keep(&self, elevation: &Elevation) -> CliResult<()> {
+        let path = self.path(&elevation.env);
+        let write = || {
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
+            write_private(&path, &serde_json::to_vec(elevation)?)
+        };
+        write().map_err(|error: std::io::Error| {
+            CliError::failed(format!("the elevation could not be kept in {}", path.display()))
+                .because(error)
+                .hint("make the place writable")
+        })
+    }
+
+    /// Ends the elevation in an environment; whether there was one.
+    pub(crate) fn forget(&self, env: &str) -> CliResult<bool> {
+        let path = self.path(env);
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(CliError::failed(format!("{} could not be removed", path.display())).because(error)),
+        }
+    }
+
+    /// When the elevation in an environment ends, if one holds now.
+    pub(crate) fn holds(&self, env: &str, who: &str, now: Timestamp) -> CliResult<Option<Elevation>> {
+        Ok(self.read(env)?.filter(|held| held.who == who && held.env == env && held.left(now).is_positive()))
+    }
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let beside = path.with_extension(format!("{}.new", std::process::id()));
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    fs::rename(&beside, path)
+}

@@ -1,0 +1,199 @@
+//! `payops dlq plan` and `payops dlq approve`: a plan as a file that somebody else looks at and approves.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use payops_core::domain::access::Approval;
+use payops_core::domain::audit::{AuditEntry, Outcome};
+use payops_core::domain::replay::{PlanApproval, PlanFile, estimate};
+use payops_core::usecase::Letters;
+use serde::Serialize;
+
+use super::not_read;
+use super::planned::show;
+use super::replay::{HowArgs, made};
+use super::select::SelectArgs;
+use crate::access::write_private;
+use crate::audit::FileAuditLog;
+use crate::context::{Access, Context};
+use crate::error::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::output::{Cell, Document, Look, count, details};
+use crate::safety::{self, Act};
+use crate::settings::{EnvTarget, Target};
+
+/// What the record calls an approval.
+const ACTION: &str = "dlq.approve";
+
+/// A plan's hash, and approvals of it.
+pub(super) struct Approved<'a> {
+    pub(super) sha256: &'a str,
+    pub(super) approvals: &'a [Approval],
+}
+
+/// `payops dlq plan`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// The queue or its dead-letter queue
+    queue: String,
+    #[command(flatten)]
+    select: SelectArgs,
+    #[command(flatten)]
+    how: HowArgs,
+    /// Where the plan is written
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// `payops dlq approve`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ApproveArgs {
+    /// The plan file
+    file: PathBuf,
+    /// Do not ask; where writes are protected this needs --reason
+    #[arg(long)]
+    yes: bool,
+}
+
+/// A plan in a file.
+#[derive(Clone, Debug, Serialize)]
+struct Planned {
+    file: String,
+    sha256: String,
+    id: String,
+    env: String,
+    queue: String,
+    target: String,
+    by: String,
+    planned: usize,
+    to_send: usize,
+    estimate_seconds: u64,
+    approved_by: Vec<String>,
+}
+
+impl Planned {
+    fn new(file: &PlanFile, path: &Path) -> Self {
+        let plan = &file.plan;
+        Self {
+            file: path.display().to_string(),
+            sha256: file.sha256.clone(),
+            id: plan.id.clone(),
+            env: plan.env.clone(),
+            queue: plan.queue.clone(),
+            target: plan.target.clone(),
+            by: plan.by.clone(),
+            planned: plan.messages.len(),
+            to_send: plan.to_send(),
+            estimate_seconds: estimate(plan.to_send(), plan.rate_per_second).as_secs(),
+            approved_by: file.approvers().into_iter().map(str::to_owned).collect(),
+        }
+    }
+}
+
+impl Document for Planned {
+    fn human(&self, look: &Look) -> String {
+        let approved = (!self.approved_by.is_empty()).then(|| Cell::from(self.approved_by.join(", ")));
+        details(
+            look,
+            [
+                ("plan", Some(Cell::from(&self.file))),
+                ("hash", Some(Cell::from(&self.sha256))),
+                ("from", Some(Cell::from(format!("{} in {}", self.queue, self.env)))),
+                ("to", Some(Cell::from(&self.target))),
+                ("messages", Some(Cell::from(format!("{} planned, {} to be sent", self.planned, self.to_send)))),
+                ("made by", Some(Cell::from(&self.by))),
+                ("approved by", approved),
+            ],
+        )
+    }
+}
+
+/// Runs `payops dlq plan`.
+pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> CliResult<Exit> {
+    let target = context.settings.one_target()?;
+    let ports = context.open(&target, Access::Read).await?;
+    let dlq = Letters::from(&ports).queues(Some(&args.queue)).await.map_err(not_read)?.pop().unwrap_or_default();
+    let plan = made(context, &target, &ports, &dlq, (&args.select, &args.how)).await?;
+    show(context, &plan);
+    let file = PlanFile::new(plan);
+    let path = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("plan-{}.json", file.plan.id)));
+    write(&path, &file)?;
+    for canary in super::alarms::canaries(&target).await {
+        context.talk.warn(format!("warning: {canary} is in the middle of a canary, and its weight does not govern who takes a message"));
+    }
+    context.printer.document(&Planned::new(&file, &path))?;
+    context.talk.say(format!(
+        "payops dlq replay --plan {} carries it out; payops dlq approve {} is for somebody else",
+        path.display(),
+        path.display()
+    ));
+    Ok(Exit::Done)
+}
+
+/// Runs `payops dlq approve`.
+pub(crate) fn approve(context: &Context, args: &ApproveArgs) -> CliResult<Exit> {
+    let mut file = parsed(&args.file)?;
+    let target = context.settings.target(&file.plan.env)?;
+    let file_is = file.check(Context::now());
+    file_is.map_err(|error| CliError::refused(error.to_string()).hint("payops dlq plan makes another"))?;
+    if file.plan.by.eq_ignore_ascii_case(context.who()) {
+        return Err(CliError::refused(format!("{} made this plan; somebody else approves it", file.plan.by)).hint("ask a colleague"));
+    }
+    show(context, &file.plan);
+    let reason = safety::reason(context, &target)?;
+    let what = format!("approve of sending {} of {} again", count(file.plan.messages.len(), "message"), file.plan.queue);
+    safety::confirm(context, &target, &Act { what: &what, typed: &file.plan.id, yes: args.yes, always: true })?;
+    let entry = context.entry(&target, ACTION, reason.as_deref()).subject(&file.plan.queue).outcome(Outcome::Done);
+    context.record(&target, &entry.detail("plan", &file.plan.id).detail("plan_sha256", &file.sha256))?;
+    file.approve(context.who(), Context::now());
+    write(&args.file, &file)?;
+    context.printer.document(&Planned::new(&file, &args.file))?;
+    Ok(Exit::Done)
+}
+
+/// Reads a plan file that is to be carried out in an environment.
+pub(super) fn read(context: &Context, target: &EnvTarget, path: &Path) -> CliResult<PlanFile> {
+    let file = parsed(path)?;
+    file.check(Context::now()).map_err(|error| CliError::refused(error.to_string()).hint("payops dlq plan makes another"))?;
+    if file.plan.env != target.name {
+        return Err(CliError::refused(format!("this plan is for {}, and not for {}", file.plan.env, target.name))
+            .hint(format!("--env {}", file.plan.env)));
+    }
+    let account = if let Target::Aws(aws) = &target.target { aws.account_id.as_ref() } else { None };
+    if file.plan.account.as_ref() != account {
+        return Err(CliError::refused(format!("this plan is for account {}", file.plan.account.as_deref().unwrap_or("none"))));
+    }
+    let _ = context;
+    Ok(file)
+}
+
+/// Approvals as the rules count them. Where the record is shared, as on one machine, an approval that
+/// is not in it was written into the file by hand, and does not count.
+pub(super) fn proven(context: &Context, target: &EnvTarget, approvals: &[PlanApproval]) -> CliResult<Vec<Approval>> {
+    let approval = |approval: &PlanApproval| Approval { by: approval.by.clone(), at: approval.at, plan_sha256: approval.sha256.clone() };
+    if approvals.is_empty() || matches!(target.target, Target::Aws(_)) {
+        return Ok(approvals.iter().map(approval).collect());
+    }
+    let log = FileAuditLog { dir: context.records_dir(target) };
+    let unread = |error| CliError::failed(format!("{} could not be read", log.path().display())).because(error);
+    let recorded: Vec<AuditEntry> =
+        log.lines().map_err(unread)?.filter_map(|line| line.ok()?.1).filter(|entry| entry.action == ACTION).collect();
+    let is_there = |given: &&PlanApproval| {
+        recorded.iter().any(|entry| entry.who == given.by && entry.detail.get("plan_sha256") == Some(&given.sha256))
+    };
+    for forged in approvals.iter().filter(|given| !is_there(given)) {
+        context.talk.warn(format!("the approval of {} is not in the record, so it does not count", forged.by));
+    }
+    Ok(approvals.iter().filter(is_there).map(approval).collect())
+}
+
+fn parsed(path: &Path) -> CliResult<PlanFile> {
+    let wrong = |message: String| CliError::usage(message).hint("payops dlq plan QUEUE --out FILE makes one");
+    let bytes = std::fs::read(path).map_err(|error| wrong(format!("the plan {} cannot be read", path.display())).because(error))?;
+    serde_json::from_slice(&bytes).map_err(|error| wrong(format!("{} is no plan", path.display())).because(error))
+}
+
+fn write(path: &Path, file: &PlanFile) -> CliResult<()> {
+    let text = serde_json::to_vec_pretty(file).map_err(|error| CliError::failed("the plan could not be written as JSON").because(error))?;
+    write_private(path, &text).map_err(|error| CliError::failed(format!("the plan {} could not be written", path.display())).because(error))
+}

@@ -1,0 +1,139 @@
+//! What a look into dead-letter queues showed, kept for a while: a look may cost receives, and
+//! browsing must not. Files are readable by their owner alone, and gone after their time.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use payops_core::usecase::LettersSeen;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{CliError, CliResult};
+
+/// The form of the file.
+const SCHEMA: u32 = 1;
+/// For how long a snapshot is kept, unless somebody says otherwise; and at most.
+pub(crate) const KEPT: SignedDuration = SignedDuration::from_mins(30);
+pub(crate) const KEPT_MAX: SignedDuration = SignedDuration::from_hours(12);
+
+/// What a look showed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Snapshot {
+    schema: u32,
+    /// The environment.
+    pub(crate) env: String,
+    /// The dead-letter queue.
+    pub(crate) queue: String,
+    /// When it was made.
+    pub(crate) taken_at: Timestamp,
+    /// When it is thrown away.
+    pub(crate) expires_at: Timestamp,
+    /// What was seen.
+    pub(crate) seen: LettersSeen,
+}
+
+/// The snapshots of one environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshots {
+    dir: PathBuf,
+}
+
+impl Snapshots {
+    /// Those in `records`, where a user's records of the environment are.
+    pub(crate) fn of(records: &Path, env: &str) -> Self {
+        Self { dir: records.join("snapshots").join(file_name(env)) }
+    }
+
+    /// Keeps what was seen of `queue`; in place of an earlier one.
+    pub(crate) fn keep(
+        &self,
+        env: &str,
+        queue: &str,
+        seen: LettersSeen,
+        now: Timestamp,
+        kept: SignedDuration,
+    ) -> CliResult<(Snapshot, PathBuf)> {
+        self.sweep(now);
+        let expires_at = now.checked_add(kept.min(KEPT_MAX)).unwrap_or(now);
+        let snapshot = Snapshot { schema: SCHEMA, env: env.to_owned(), queue: queue.to_owned(), taken_at: now, expires_at, seen };
+        let path = self.dir.join(format!("{}.json", file_name(queue)));
+        let write = || {
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
+            let beside = path.with_extension("new");
+            // A left-over of a process that died is not ours to add to.
+            drop(fs::remove_file(&beside));
+            let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&beside)?;
+            file.write_all(&serde_json::to_vec(&snapshot)?)?;
+            file.sync_data()?;
+            fs::rename(&beside, &path)
+        };
+        write().map_err(|error: std::io::Error| {
+            CliError::failed(format!("the snapshot {} could not be written", path.display())).because(error).hint("make the place writable")
+        })?;
+        Ok((snapshot, path))
+    }
+
+    /// The snapshot of `queue`, if there is one whose time is not over.
+    pub(crate) fn read(&self, queue: &str, now: Timestamp) -> CliResult<Snapshot> {
+        self.sweep(now);
+        let path = self.dir.join(format!("{}.json", file_name(queue)));
+        let none = || {
+            CliError::not_found(format!("there is no snapshot of {queue}, or its time is over"))
+                .hint(format!("payops dlq peek {queue} takes one"))
+        };
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(none()),
+            Err(error) => return Err(CliError::failed(format!("{} could not be read", path.display())).because(error)),
+        };
+        match serde_json::from_slice::<Snapshot>(&bytes) {
+            Ok(snapshot) if snapshot.schema == SCHEMA && snapshot.queue == queue => Ok(snapshot),
+            Ok(_) => Err(none()),
+            Err(error) => Err(CliError::failed(format!("{} is damaged", path.display()))
+                .because(error)
+                .hint(format!("payops dlq peek {queue} takes another"))),
+        }
+    }
+
+    /// Throws away what has had its time. What fails is tried again the next time.
+    fn sweep(&self, now: Timestamp) {
+        let Ok(entries) = fs::read_dir(&self.dir) else { return };
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.extension().is_some_and(|end| end == "json")) {
+            #[derive(Deserialize)]
+            struct Times {
+                expires_at: Timestamp,
+            }
+            let times = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Times>(&bytes).ok());
+            if times.is_some_and(|times| times.expires_at <= now) {
+                drop(fs::remove_file(&path));
+            }
+        }
+    }
+}
+
+/// A name as part of a file's name.
+fn file_name(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_snapshot_is_private_and_ends() {
+        let temp = tempfile::tempdir().expect("a folder");
+        let snapshots = Snapshots::of(temp.path(), "prod");
+        let at = |second| Timestamp::from_second(second).expect("a time");
+        let seen = LettersSeen { complete: true, receives_spent: 7, ..LettersSeen::default() };
+        let (_, path) = snapshots.keep("prod", "work-dlq", seen, at(0), SignedDuration::from_mins(1)).expect("kept");
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        assert_eq!(snapshots.read("work-dlq", at(59)).expect("read").seen.receives_spent, 7);
+        assert_eq!(snapshots.read("other-dlq", at(0)).expect_err("none").exit.code(), 5);
+        assert_eq!(snapshots.read("work-dlq", at(60)).expect_err("over").exit.code(), 5);
+        assert!(!path.exists(), "it is thrown away");
+    }
+}
