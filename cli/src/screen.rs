@@ -101,6 +101,6 @@ impl Environments for Known {
         };
         let ports = Box::pin(context::open(target, Access::Write, &caller)).await.map_err(CliError::into_port)?;
         let audit = Arc::new(FileAuditLog { dir: context::records_dir(&self.settings, target) });
-        Ok(Opened { ports, clusters: clusters::lazily(target), audit, who: self.settings.who.value.clone(), steering: None })
+        Ok(Opened { ports, clusters: clusters::lazily(target), audit, who: self.settings.who.value.clone() })
     }
 }

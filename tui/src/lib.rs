@@ -31,7 +31,7 @@ mod widgets;
 
 pub use capture::{CaptureError, Captured, capture, svg, text};
 pub use effect::{Ask, Effect, Job};
-pub use environments::{EnvInfo, Environments, Opened, ReplayWanted, Standing, Steering};
+pub use environments::{EnvInfo, Environments, Opened};
 pub use fault::Fault;
 pub use keymap::{Binding, Command, Key, Verb, bindings};
 pub use model::{Cluster, Model, Options, RolloutId, Tab};

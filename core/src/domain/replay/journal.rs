@@ -131,6 +131,9 @@ pub struct Progress {
     pub failed: BTreeMap<String, String>,
     /// Messages that were about to be sent when the replay was cut off.
     pub unclear: BTreeSet<String>,
+    /// Those of them that were about to be sent more than once: after two cuts nobody knows of them
+    /// whether the first sending, the second or both had their effect.
+    pub again: BTreeSet<String>,
     /// Messages that were moved to the parking queue.
     pub parked: BTreeSet<String>,
     /// Messages that were left where they are, and why.
@@ -171,7 +174,9 @@ impl Progress {
             JournalEntry::Sending { message_id } => {
                 self.failed.remove(message_id);
                 self.skipped.remove(message_id);
-                self.unclear.insert(message_id.clone());
+                if !self.unclear.insert(message_id.clone()) {
+                    self.again.insert(message_id.clone());
+                }
             }
             JournalEntry::Sent { message_id, .. }
             | JournalEntry::SentNotDeleted { message_id, .. }

@@ -38,6 +38,8 @@ pub(super) struct Job<'a> {
     pub(super) control: &'a dyn Control,
     /// Messages that were about to be sent when an earlier run was cut off.
     unclear: &'a BTreeSet<String>,
+    /// Those of them that were so more than once.
+    again: &'a BTreeSet<String>,
     /// Whether a move is one transaction: what is still in the queue was then surely not sent.
     is_atomic: bool,
     run: Mutex<Run<'a>>,
@@ -85,7 +87,7 @@ impl<'a> Job<'a> {
             is_broken: false,
             counts,
         };
-        Self { plan, journal, control, unclear: &done.unclear, is_atomic, run: Mutex::new(run) }
+        Self { plan, journal, control, unclear: &done.unclear, again: &done.again, is_atomic, run: Mutex::new(run) }
     }
 
     fn run(&self) -> MutexGuard<'_, Run<'a>> {
@@ -395,6 +397,10 @@ impl Replayer {
     pub(super) async fn finish(&self, job: &Job<'_>) -> PortResult<()> {
         let gone: Vec<String> = job.run().open.keys().map(|id| (*id).to_owned()).collect();
         let entry = |message_id: String| {
+            if !job.is_atomic && job.again.contains(&message_id) {
+                // One of the two sendings may have been without its deletion.
+                return JournalEntry::SentTwice { message_id };
+            }
             if job.unclear.contains(&message_id) {
                 // It was about to be sent when an earlier run was cut off, and only a message that was
                 // sent is deleted.

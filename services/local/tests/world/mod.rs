@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod checker;
+pub(crate) mod replay;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,8 +18,8 @@ use payops_core::domain::request::CreatePayment;
 use payops_core::domain::text::IdempotencyKey;
 use payops_core::port::{Clock as _, Mailer, PortResult, Ports};
 use payops_core::usecase::{
-    Accept, AcceptError, Answer, Changes, Consumed, Consumer, Dispatcher, Handler, Notifier, Projector, Reconciler, Relay, Replayer,
-    Sweeper, Worker,
+    Accept, AcceptError, Answer, Changes, Consumed, Consumer, Dispatcher, Handler, Letter, Letters, Notifier, Projector, Reconciler, Relay,
+    Replayer, Sweeper, Worker,
 };
 use payops_local::{DataDir, Stores, Surroundings};
 use payops_provider::AcquirerOptions;
@@ -137,6 +138,7 @@ impl World {
             random: Arc::clone(&self.ports.random),
             policy: self.policy.clone(),
             visibility: VISIBILITY,
+            revision: "test".to_owned(),
         }
     }
 
@@ -168,7 +170,15 @@ impl World {
             clock: Arc::clone(&self.ports.clock),
             random: Arc::clone(&self.ports.random),
             policy: self.policy.clone(),
+            lanes: 2,
         }
+    }
+
+    /// The dead letters of a queue, as somebody sees them who plans a replay.
+    pub(crate) async fn letters(&self, queue: &str) -> Vec<Letter> {
+        let letters = Letters::from(&self.stores.ports);
+        let queues = letters.queues(Some(queue)).await.expect("a dead-letter queue");
+        letters.look(&queues, usize::MAX >> 1).await.expect("looked").letters
     }
 
     /// One message of each queue, one after the other, so that a run with a seed repeats itself.
