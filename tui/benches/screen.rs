@@ -78,6 +78,7 @@ fn letter(number: usize) -> Letter {
         reason: format!("the provider had an internal error at attempt {number}"),
         first_seen: Timestamp::UNIX_EPOCH,
         receive_count: 5,
+        expires_at: None,
     }
 }
 
@@ -140,7 +141,7 @@ fn screen(criterion: &mut Criterion) {
     press(&mut model, KeyCode::Char('/'));
     measure(criterion, "10,000 rollouts: a letter of the filter and back", &mut model, &[KeyCode::Char('s'), KeyCode::Backspace]);
     let (mut model, effects) = opened(Tab::DeadLetters);
-    let seen = LettersSeen { letters: (0..10_000).map(letter).collect(), complete: true, receives_spent: 0 };
+    let seen = LettersSeen { letters: (0..10_000).map(letter).collect(), complete: true, ..LettersSeen::default() };
     answered(&mut model, &effects, |ask| matches!(ask, Ask::Letters { .. }).then(|| Answer::Letters(Ok(seen.clone()))));
     measure(criterion, "10,000 dead letters: a row down and up", &mut model, &[KeyCode::Down, KeyCode::Up]);
     press(&mut model, KeyCode::Char('/'));

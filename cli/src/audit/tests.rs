@@ -27,7 +27,7 @@ fn filled(count: usize) -> (tempfile::TempDir, FileAuditLog, Vec<String>) {
 }
 
 fn rewritten(log: &FileAuditLog, lines: &[String]) -> Result<Verified, Break> {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let text = lines.join("\n") + "\n";
     fs::write(log.path(), text).expect("written");
     log.verify().expect("read").expect("there")
 }

@@ -184,6 +184,7 @@ mod with_aws {
         Some(line.trim().to_owned())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "used as the function that maps an error")]
     fn refused(error: IdentityError) -> CliError {
         let exit = match &error {
             IdentityError::WrongAccount { .. } | IdentityError::RoleRefused { .. } | IdentityError::NoSuchRole { .. } => Exit::Refused,
@@ -196,30 +197,25 @@ mod with_aws {
 
     /// Whom STS says one is, with the role of the caller's duty.
     pub(crate) async fn whoami(name: &str, aws: &Aws, caller: &Caller) -> CliResult<Identified> {
-        match role(name, aws, caller).await? {
-            Some(credentials) => {
-                let session = session(&credentials, caller).await?;
-                Ok(Identified {
-                    account_id: session.account_id.clone(),
-                    arn: session.arn.clone(),
-                    expires_at: Some(session.expires_at),
-                    source_identity: Some(session.source_identity.clone()),
-                })
-            }
-            None => {
-                let config = checked_config(name, aws).await?;
-                let identity = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
-                let identity = identity.map_err(|error| {
-                    CliError::new(Exit::NotAuthenticated, format!("AWS does not say who you are in {name}")).because(error)
-                })?;
-                Ok(Identified {
-                    account_id: identity.account().unwrap_or_default().to_owned(),
-                    arn: identity.arn().unwrap_or_default().to_owned(),
-                    expires_at: None,
-                    source_identity: None,
-                })
-            }
+        if let Some(credentials) = role(name, aws, caller).await? {
+            let session = session(&credentials, caller).await?;
+            return Ok(Identified {
+                account_id: session.account_id.clone(),
+                arn: session.arn.clone(),
+                expires_at: Some(session.expires_at),
+                source_identity: Some(session.source_identity.clone()),
+            });
         }
+        let config = checked_config(name, aws).await?;
+        let identity = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
+        let identity = identity
+            .map_err(|error| CliError::new(Exit::NotAuthenticated, format!("AWS does not say who you are in {name}")).because(error))?;
+        Ok(Identified {
+            account_id: identity.account().unwrap_or_default().to_owned(),
+            arn: identity.arn().unwrap_or_default().to_owned(),
+            expires_at: None,
+            source_identity: None,
+        })
     }
 
     /// What the caller's credentials may reach, each with the IAM action that is missing.

@@ -24,6 +24,9 @@ pub(super) type Connect = Arc<dyn Fn() -> BoxFuture<'static, PortResult<Arc<dyn 
 /// When the file that says how a cluster is reached was written; `None` without such a file.
 type Stamp = Option<SystemTime>;
 
+/// A cluster that was reached, and what its file was like then.
+type Reached = (Arc<dyn Rollouts>, Stamp);
+
 /// A cluster that is reached on demand.
 #[derive(Clone)]
 pub(super) struct LazyCluster {
@@ -34,7 +37,7 @@ pub(super) struct LazyCluster {
     /// The file that says how it is reached.
     file: Option<PathBuf>,
     connect: Connect,
-    reached: Arc<Mutex<Option<(Arc<dyn Rollouts>, Stamp)>>>,
+    reached: Arc<Mutex<Option<Reached>>>,
 }
 
 /// What a watch of some kind tells when it is cut.
@@ -64,7 +67,7 @@ impl LazyCluster {
         self.file.as_ref().and_then(|file| std::fs::metadata(file).ok()?.modified().ok())
     }
 
-    fn known(&self) -> Option<(Arc<dyn Rollouts>, Stamp)> {
+    fn known(&self) -> Option<Reached> {
         self.reached.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -14,6 +14,7 @@ use crate::settings::{EnvTarget, Target};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the name that scripts read")]
 pub(crate) struct Check {
     pub(crate) env: String,
     pub(crate) check: String,

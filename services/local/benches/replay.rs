@@ -144,7 +144,7 @@ impl OnDisk {
                 }
                 file.write_all(&text).and_then(|()| file.sync_data()).expect("written");
                 for waiter in waiters {
-                    drop(waiter.send(()));
+                    let _ = waiter.send(());
                 }
             }
         });

@@ -70,7 +70,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     }
     let days =
         text.strip_suffix('d').and_then(|days| days.parse::<i64>().ok()).map(|days| SignedDuration::from_hours(days.saturating_mul(24)));
-    let ago = days.or_else(|| text.parse::<SignedDuration>().ok()).filter(|ago| ago.is_positive()).ok_or_else(wrong)?;
+    let ago = days.or_else(|| text.parse::<SignedDuration>().ok()).filter(SignedDuration::is_positive).ok_or_else(wrong)?;
     Timestamp::now().checked_sub(ago).map_err(|_| wrong())
 }
 

@@ -57,6 +57,7 @@ pub(crate) struct ApproveArgs {
 
 /// A plan in a file.
 #[derive(Clone, Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the name that scripts read")]
 struct Planned {
     file: String,
     sha256: String,

@@ -41,6 +41,7 @@ pub(crate) struct DiscardArgs {
 
 /// What came of it.
 #[derive(Clone, Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the name that scripts read")]
 struct Discarded {
     queue: String,
     planned: usize,

@@ -94,7 +94,7 @@ pub(crate) async fn run(context: &Context, args: &EditArgs) -> CliResult<Exit> {
     begin(context, &target, args.yes, (&mut plan, false), &Approved { sha256: &sha256, approvals: &[] }).await?;
     let journal = journals.create(&plan)?;
     let job = Job { plan, progress: Progress::default(), journal, resumed: false, lanes: 1 };
-    let exit = execute(context, &target, &ports, job).await;
+    let ended = execute(context, &target, &ports, job).await;
     drop(lock);
-    exit
+    ended
 }

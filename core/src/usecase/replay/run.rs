@@ -192,7 +192,9 @@ impl<'a> Job<'a> {
             return Ok(());
         }
         self.journal.append(&entries).await?;
-        entries.iter().for_each(|entry| self.count(entry));
+        for entry in &entries {
+            self.count(entry);
+        }
         self.control.told(&self.summary());
         Ok(())
     }
@@ -312,12 +314,12 @@ impl Replayer {
             let payments: BTreeSet<_> = claims.iter().filter_map(|claim| claim.planned.payment_id.as_ref()).collect();
             try_join_all(payments.into_iter().map(|payment| self.unbury(payment, job.plan))).await?;
         }
-        let moved = |(claim, body): (&Claim<'_>, Option<String>)| {
+        let one = |(claim, body): (&Claim<'_>, Option<String>)| {
             let message = replayed(&claim.message);
             let message = Outgoing { body: body.unwrap_or_else(|| claim.message.body.clone()), ..message };
             Move { receipt: claim.message.receipt.clone(), message }
         };
-        let moves: Vec<Move> = claims.iter().zip(bodies).map(moved).collect();
+        let moves: Vec<Move> = claims.iter().zip(bodies).map(one).collect();
         let results = match self.queues.transfer_batch(&job.plan.queue, to, moves).await {
             Ok(results) => results,
             Err(error) => claims.iter().map(|_| Err(PortError::new(error.kind, error.chain()))).collect(),
