@@ -186,7 +186,7 @@ pub(crate) fn queues(dead: u64) -> Vec<QueueStats> {
         dlq: dlq.map(str::to_owned),
         max_receives: dlq.map(|_| 5),
         approximate: true,
-        retention: Some(std::time::Duration::from_secs(14 * 86_400)),
+        retention: Some(std::time::Duration::from_hours(14 * 24)),
     };
     vec![
         queue("notifications", 0, 0, None, Some("notifications-dlq")),
