@@ -54,18 +54,23 @@ pub(crate) struct Permit {
     pub(crate) duty: Duty,
 }
 
-/// Lets something pass or refuses it. In a protected environment a write with a reason elevates in
-/// place, for a quarter of an hour.
-pub(crate) async fn permit(context: &Context, target: &EnvTarget, wanted: &Wanted<'_>) -> CliResult<Permit> {
-    let rules = rules(&context.settings, target)?;
+/// What the rules say now.
+struct Decided {
+    verdict: Verdict,
+    duty: Duty,
+    /// The elevation in place that it takes.
+    begun: Option<Elevation>,
+}
+
+async fn decide(settings: &Settings, target: &EnvTarget, wanted: &Wanted<'_>) -> CliResult<Decided> {
+    let rules = rules(settings, target)?;
     let freeze = freezes(target)
         .current()
         .await
         .map_err(|error| CliError::port(format!("whether {} is frozen could not be read, so nothing was done", target.name), error))?;
-    let elevations = Elevations::of(&context.settings);
-    let now = Context::now();
-    let mut elevation = elevations.read(&target.name)?;
-    let decide = |elevation: Option<&Elevation>| {
+    let (who, now) = (settings.who.value.as_str(), Context::now());
+    let held = Elevations::of(settings).read(&target.name)?;
+    let ask = |elevation: Option<&Elevation>| {
         let ask = Ask {
             protected: target.protected,
             count: wanted.count,
@@ -76,23 +81,44 @@ pub(crate) async fn permit(context: &Context, target: &EnvTarget, wanted: &Wante
             reason: wanted.reason,
             plan_sha256: wanted.plan_sha256,
             approvals: wanted.approvals,
-            ..Ask::new(context.who(), wanted.deed, &target.name, now)
+            ..Ask::new(who, wanted.deed, &target.name, now)
         };
         rules.decide(&ask)
     };
-    let mut verdict = decide(elevation.as_ref());
+    let duty_of = |elevation: Option<&Elevation>| {
+        let holds = elevation.filter(|held| held.who == who && held.env == target.name && held.left(now).is_positive());
+        holds.map_or(standing(target), |held| held.duty.max(standing(target)))
+    };
+    let verdict = ask(held.as_ref());
     if let (Verdict::Refused(Refusal::NotElevated { .. } | Refusal::ElevationEnded { .. }), Some(reason)) = (&verdict, wanted.reason) {
-        let begun = Elevation::begin(context.who(), &target.name, Duty::Operate, reason, None, now, IN_PLACE);
+        let begun = Elevation::begin(who, &target.name, Duty::Operate, reason, None, now, IN_PLACE);
         let begun = begun.map_err(|error| CliError::usage("the reason is not right").because(error).hint("add --reason TEXT"))?;
-        verdict = decide(Some(&begun));
-        if matches!(verdict, Verdict::Allowed { .. }) {
-            elevate(context, target, &elevations, &begun)?;
-            elevation = Some(begun);
-        }
+        let verdict = ask(Some(&begun));
+        let duty = duty_of(Some(&begun));
+        let begun = Some(begun).filter(|_| matches!(verdict, Verdict::Allowed { .. }));
+        return Ok(Decided { verdict, duty, begun });
     }
-    let duty = elevation.filter(|held| held.left(now).is_positive()).map_or(standing(target), |held| held.duty);
+    Ok(Decided { verdict, duty: duty_of(held.as_ref()), begun: None })
+}
+
+/// Whether something that was confirmed on the screen may be done: rules and freezes hold there too.
+pub(crate) async fn confirmed(settings: &Settings, target: &EnvTarget, deed: Deed) -> PortResult<()> {
+    let wanted = Wanted::new(deed).because(Some("confirmed on the screen"));
+    match decide(settings, target, &wanted).await.map_err(CliError::into_port)?.verdict {
+        Verdict::Allowed { .. } => Ok(()),
+        Verdict::Refused(refusal) => Err(PortError::new(ErrorKind::Denied, format!("{refusal}: {}", refusal.instead()))),
+    }
+}
+
+/// Lets something pass or refuses it. In a protected environment a write with a reason elevates in
+/// place, for a quarter of an hour.
+pub(crate) async fn permit(context: &Context, target: &EnvTarget, wanted: &Wanted<'_>) -> CliResult<Permit> {
+    let Decided { verdict, duty, begun } = decide(&context.settings, target, wanted).await?;
     match verdict {
         Verdict::Allowed { despite_freeze } => {
+            if let Some(begun) = begun {
+                elevate(context, target, &Elevations::of(&context.settings), &begun)?;
+            }
             if despite_freeze {
                 context.talk.warn(format!("{} is frozen; break-glass goes on all the same", target.name));
             }

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use payops_core::port::{ErrorKind, PortError, PortResult};
+use futures::stream::BoxStream;
+use payops_core::domain::rollout::{Action, Plan, Related, Rollout, RolloutKey};
+use payops_core::port::{Depth, ErrorKind, Executed, PortError, PortResult, RolloutWatch, Rollouts};
 use payops_system::SystemClock;
 use payops_tui::{EnvInfo, Environments, Opened, Options, Tab, ThemeName};
 use tokio::sync::watch;
 
+use crate::access;
 use crate::audit::FileAuditLog;
 use crate::clusters;
 use crate::context::{self, Access, Context};
@@ -101,6 +104,55 @@ impl Environments for Known {
         };
         let ports = Box::pin(context::open(target, Access::Write, &caller)).await.map_err(CliError::into_port)?;
         let audit = Arc::new(FileAuditLog { dir: context::records_dir(&self.settings, target) });
-        Ok(Opened { ports, clusters: clusters::lazily(target), audit, who: self.settings.who.value.clone() })
+        let ruled = |rollouts| Arc::new(Ruled { rollouts, settings: self.settings.clone(), target: target.clone() }) as Arc<dyn Rollouts>;
+        let clusters = clusters::lazily(target).into_iter().map(ruled).collect();
+        Ok(Opened { ports, clusters, audit, who: self.settings.who.value.clone() })
+    }
+}
+
+/// A cluster on which rules and freezes hold.
+struct Ruled {
+    rollouts: Arc<dyn Rollouts>,
+    settings: Settings,
+    target: EnvTarget,
+}
+
+#[async_trait]
+impl Rollouts for Ruled {
+    fn cluster(&self) -> &str {
+        self.rollouts.cluster()
+    }
+
+    fn driver(&self) -> String {
+        self.rollouts.driver()
+    }
+
+    fn can(&self, action: &Action) -> bool {
+        self.rollouts.can(action)
+    }
+
+    async fn list(&self) -> PortResult<Vec<Rollout>> {
+        self.rollouts.list().await
+    }
+
+    async fn get(&self, key: &RolloutKey) -> PortResult<Option<Rollout>> {
+        self.rollouts.get(key).await
+    }
+
+    async fn related(&self, rollout: &Rollout, depth: Depth) -> PortResult<Related> {
+        self.rollouts.related(rollout, depth).await
+    }
+
+    async fn execute(&self, plan: &Plan) -> PortResult<Executed> {
+        access::confirmed(&self.settings, &self.target, (&plan.action).into()).await?;
+        self.rollouts.execute(plan).await
+    }
+
+    fn watch(&self) -> RolloutWatch {
+        self.rollouts.watch()
+    }
+
+    fn watch_related(&self, rollout: &Rollout, depth: Depth) -> BoxStream<'static, PortResult<()>> {
+        self.rollouts.watch_related(rollout, depth)
     }
 }
