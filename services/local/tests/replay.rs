@@ -136,20 +136,16 @@ async fn killed(seed: u64, is_atomic: bool) -> (usize, Vec<String>) {
     loop {
         let progress = journal.progress();
         let free = Free::default();
-        match world.chaos.until_crash(replayer.execute(&plan, &progress, &journal, &free)).await {
-            Some(summary) => {
-                let summary = summary.expect("no faults but crashes");
-                assert_eq!(summary.remaining, 0, "seed {seed}");
-                break;
-            }
-            None => {
-                kills += 1;
-                assert!(kills < 200, "seed {seed}: it does not come to an end");
-                world.chaos.restart();
-                // What the dead process held comes back when its time is over.
-                world.clock.advance(Duration::from_mins(6));
-            }
+        if let Some(summary) = world.chaos.until_crash(replayer.execute(&plan, &progress, &journal, &free)).await {
+            let summary = summary.expect("no faults but crashes");
+            assert_eq!(summary.remaining, 0, "seed {seed}");
+            break;
         }
+        kills += 1;
+        assert!(kills < 200, "seed {seed}: it does not come to an end");
+        world.chaos.restart();
+        // What the dead process held comes back when its time is over.
+        world.clock.advance(Duration::from_mins(6));
     }
     world.chaos.calm();
     (kills, violations(&world, &plan, &before, &journal).await)
