@@ -106,7 +106,7 @@ impl Environments for Known {
         let audit = Arc::new(FileAuditLog { dir: context::records_dir(&self.settings, target) });
         let ruled = |rollouts| Arc::new(Ruled { rollouts, settings: self.settings.clone(), target: target.clone() }) as Arc<dyn Rollouts>;
         let clusters = clusters::lazily(target).into_iter().map(ruled).collect();
-        Ok(Opened { ports, clusters, audit, who: self.settings.who.value.clone() })
+        Ok(Opened { ports, clusters, audit, who: self.settings.who.value.clone(), steering: None })
     }
 }
 

@@ -31,7 +31,9 @@ mod widgets;
 
 pub use capture::{CaptureError, Captured, capture, svg, text};
 pub use effect::{Ask, Effect, Job};
-pub use environments::{EnvInfo, Environments, Opened};
+pub use environments::{
+    DiscardEnd, ElevationWanted, EnvInfo, Environments, Handle, Opened, ReplayReview, ReplayWanted, Standing, Steering,
+};
 pub use fault::Fault;
 pub use keymap::{Binding, Command, Key, Verb, bindings};
 pub use model::{Cluster, Model, Options, RolloutId, Tab};
