@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use jiff::Timestamp;
 use payops_core::domain::access::Duty;
@@ -57,6 +58,8 @@ pub(crate) struct Context {
     pub(crate) reason: Option<String>,
     /// Set by the first Ctrl-C or SIGTERM.
     pub(crate) stop: CancellationToken,
+    /// Environments that something was recorded of.
+    pub(crate) recorded: Mutex<Vec<EnvTarget>>,
 }
 
 /// What was found in each environment that answered, and the failures of the others.
@@ -140,7 +143,19 @@ impl Context {
 
     /// Records something of this user.
     pub(crate) fn record(&self, target: &EnvTarget, entry: &AuditEntry) -> CliResult<()> {
-        audit::append(&self.records_dir(target), entry)
+        audit::append(&self.records_dir(target), entry)?;
+        if let Ok(mut recorded) = self.recorded.lock()
+            && !recorded.contains(target)
+        {
+            recorded.push(target.clone());
+        }
+        Ok(())
+    }
+
+    /// Ships what this command recorded, for a little while. It is no part of what the command came to.
+    pub(crate) async fn ship_recorded(&self) {
+        let recorded = self.recorded.lock().map(|mut recorded| std::mem::take(&mut *recorded)).unwrap_or_default();
+        audit::ship::by_itself(self, &recorded).await;
     }
 
     /// Records what became of something that was recorded when it began. It is done already: that it

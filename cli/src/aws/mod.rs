@@ -5,9 +5,9 @@
 mod lazy;
 
 use jiff::Timestamp;
-#[cfg(not(feature = "aws"))]
-use payops_core::port::Freezes;
 use payops_core::port::Ports;
+#[cfg(not(feature = "aws"))]
+use payops_core::port::{AuditPlace, Freezes};
 
 use crate::commands::doctor::Check;
 use crate::config::Aws;
@@ -45,6 +45,13 @@ pub(crate) async fn checks(_: &str, _: &Aws, _: &Caller) -> Vec<Check> {
 
 /// Without the feature `aws`.
 #[cfg(not(feature = "aws"))]
+#[expect(clippy::unused_async, reason = "the same function as with AWS")]
+pub(crate) async fn audit_place(name: &str, _: &Aws, _: &Caller) -> CliResult<Box<dyn AuditPlace>> {
+    Err(without(name))
+}
+
+/// Without the feature `aws`.
+#[cfg(not(feature = "aws"))]
 pub(crate) fn freezes(_: &str, _: &Aws) -> Box<dyn Freezes> {
     Box::new(crate::access::NoFreezes)
 }
@@ -63,7 +70,7 @@ pub(crate) async fn open(name: &str, _: &Aws, _: &Caller) -> CliResult<Ports> {
 }
 
 #[cfg(feature = "aws")]
-pub(crate) use with_aws::{checked_config, checks, forget, freezes, open, whoami};
+pub(crate) use with_aws::{audit_place, checked_config, checks, forget, freezes, open, whoami};
 
 #[cfg(feature = "aws")]
 mod with_aws {
@@ -77,7 +84,8 @@ mod with_aws {
     use payops_aws::{Clients, DynamoFreezes, DynamoStore, EventBridgeBus, S3Archive, SqsQueues};
     use payops_core::domain::access::Freeze;
     use payops_core::domain::policy::Policy;
-    use payops_core::port::{Freezes, Index, PortResult, Random};
+    use payops_core::port::{AuditPlace, Freezes, Index, PortResult, Random};
+    use payops_core::usecase::OverBus;
     use payops_search::{Credentials, OpenSearchIndex};
     use payops_system::{OsRandom, SystemClock};
 
@@ -116,6 +124,14 @@ mod with_aws {
             random,
             policy: Policy::default(),
         })
+    }
+
+    /// The bus that lines of the record are put on.
+    pub(crate) async fn audit_place(name: &str, aws: &Aws, caller: &Caller) -> CliResult<Box<dyn AuditPlace>> {
+        let bus = aws.audit_bus().map(str::to_owned);
+        let bus = needed(name, "audit_bus", bus.as_ref())?.clone();
+        let config = session_config(name, aws, caller).await?;
+        Ok(Box::new(OverBus::new(Arc::new(EventBridgeBus::new(Clients::new(&config).events, bus)))))
     }
 
     /// The SDK's configuration with the role of the caller's duty; with the SDK's own credentials where

@@ -71,6 +71,10 @@ fn explain(context: &Context) -> Vec<Setting> {
             out.push(row(&format!("environments.{name}.{field}"), Some(value), &origin));
         }
         if let Environment::Aws(aws) = environment {
+            if let (None, Some(bus)) = (&aws.audit_bus, aws.audit_bus()) {
+                let name = format!("environments.{name}.audit_bus");
+                out.push(Setting { name, value: Some(bus.to_owned()), source: "default: bus".to_owned() });
+            }
             let secrets = [("api_key", &aws.api_key_env), ("ledger_url", &aws.ledger_url_env)];
             out.extend(
                 secrets
@@ -95,10 +99,11 @@ fn fields(environment: &Environment) -> Vec<(&'static str, String)> {
             ("kind", Some("embedded".to_owned())),
             ("data_dir", own.data_dir.as_ref().map(|dir| dir.display().to_string())),
             ("env", own.env.clone()),
+            ("audit_dir", own.audit_dir.as_ref().map(|dir| dir.display().to_string())),
             ("protected", flag(own.protected)),
         ],
         Environment::Aws(aws) => {
-            let Aws { region, account_id, profile, endpoint_url, table, bucket, bus, queues, .. } = &**aws;
+            let Aws { region, account_id, profile, endpoint_url, table, bucket, bus, audit_bus, queues, .. } = &**aws;
             let mut pairs = vec![
                 ("kind", Some("aws".to_owned())),
                 ("region", region.clone()),
@@ -108,6 +113,7 @@ fn fields(environment: &Environment) -> Vec<(&'static str, String)> {
                 ("table", table.clone()),
                 ("bucket", bucket.clone()),
                 ("bus", bus.clone()),
+                ("audit_bus", audit_bus.clone()),
                 ("queues.prefix", queues.prefix.clone()),
             ];
             pairs.extend([
