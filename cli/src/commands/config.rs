@@ -1,4 +1,9 @@
-//! `payops config`: where settings come from.
+//! `payops config`: where settings come from, and taking them from Terraform.
+
+mod edit;
+mod import;
+mod lines;
+mod outputs;
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -16,6 +21,8 @@ use crate::settings::Origin;
 pub(crate) enum ConfigCommand {
     /// Every setting, its value and where it came from; secrets are never shown
     Explain,
+    /// Write an environment into payops.toml, from what `terraform output -json` printed
+    Import(import::ImportArgs),
 }
 
 /// A setting: `{"name":…,"value":…,"source":…}`.
@@ -40,7 +47,13 @@ impl Row for Setting {
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, command: &ConfigCommand) -> CliResult<Exit> {
-    let ConfigCommand::Explain = command;
+    match command {
+        ConfigCommand::Explain => run_explain(context),
+        ConfigCommand::Import(args) => import::run(context, args),
+    }
+}
+
+fn run_explain(context: &Context) -> CliResult<Exit> {
     let rows: Vec<Of<Setting>> = explain(context).into_iter().map(|value| Of { env: String::new(), value }).collect();
     context.printer.list(&rows, false)?;
     if let Err((message, hint)) = &context.settings.envs {

@@ -48,12 +48,12 @@ impl ShippedLine {
     /// then, so that the line itself can be checked once it is shown.
     #[must_use]
     pub fn event(&self, bytes_max: usize) -> BusEvent {
-        let whole = self.detail(serde_json::from_str(&self.line).unwrap_or(Value::Null), Some(&self.line));
-        let detail = if whole.to_string().len() <= bytes_max { whole } else { self.detail(self.abridged(), None) };
+        let whole = self.detail(&serde_json::from_str(&self.line).unwrap_or(Value::Null), Some(&self.line));
+        let detail = if whole.to_string().len() <= bytes_max { whole } else { self.detail(&self.abridged(), None) };
         BusEvent { source: SHIP_SOURCE.to_owned(), detail_type: SHIP_DETAIL_TYPE.to_owned(), detail, at: self.entry.at }
     }
 
-    fn detail(&self, entry: Value, line: Option<&str>) -> Value {
+    fn detail(&self, entry: &Value, line: Option<&str>) -> Value {
         json!({"schema": SCHEMA, "chain": self.chain, "after": self.after, "entry": entry, "line": line})
     }
 
