@@ -141,7 +141,6 @@ fn add(dir: &Path, entries: &[AuditEntry]) {
     std::fs::write(dir.join("audit.jsonl"), text).expect("written");
 }
 
-#[cfg(feature = "aws")]
 /// A bus in AWS that refuses the third event of its first put for a while.
 fn bus(number: usize, request: &common::stub::Request) -> Answer {
     if request.head.contains("AWSEvents.PutEvents") {
@@ -161,7 +160,6 @@ fn bus(number: usize, request: &common::stub::Request) -> Answer {
     (200, vec![("content-type", "text/xml".to_owned())], body.to_owned())
 }
 
-#[cfg(feature = "aws")]
 /// An environment on a stub of AWS, and where its record is.
 fn in_aws(url: &str) -> (Place, PathBuf) {
     let place = Place::new();
@@ -173,7 +171,6 @@ fn in_aws(url: &str) -> (Place, PathBuf) {
     (place, state)
 }
 
-#[cfg(feature = "aws")]
 fn run_in_aws(place: &Place, state: &Path, args: &[&str]) -> Done {
     let mut command = place.command(args);
     command.env("XDG_STATE_HOME", state).env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x");
@@ -181,7 +178,6 @@ fn run_in_aws(place: &Place, state: &Path, args: &[&str]) -> Done {
 }
 
 #[test]
-#[cfg(feature = "aws")]
 fn a_bus_that_does_not_answer_holds_nobody_up() {
     let (held, never) = std::sync::mpsc::channel::<()>();
     let never = std::sync::Mutex::new(never);
@@ -203,7 +199,6 @@ fn a_bus_that_does_not_answer_holds_nobody_up() {
 }
 
 #[test]
-#[cfg(feature = "aws")]
 fn in_aws_each_environments_lines_go_to_its_bus() {
     let stub = Stub::new(bus);
     let (place, state) = in_aws(&stub.url);

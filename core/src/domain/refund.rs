@@ -89,12 +89,12 @@ mod tests {
         ];
         assert_eq!(whole.as_object().map(serde_json::Map::len), Some(changes.len()), "each member is tried");
         let hash = |(name, value): (&str, Value)| {
-            let mut changed = whole.clone();
-            changed[name] = value;
-            let changed: RefundPlan = serde_json::from_value(changed).expect("a plan");
-            let file = RefundFile { plan: changed.clone(), ..RefundFile::new(plan()) };
+            let mut members = whole.clone();
+            members[name] = value;
+            let other: RefundPlan = serde_json::from_value(members).expect("a plan");
+            let file = RefundFile { plan: other.clone(), ..RefundFile::new(plan()) };
             assert!(matches!(file.check(Timestamp::UNIX_EPOCH), Err(PlanFileError::Changed { .. })), "{name}");
-            plan_sha256(&changed)
+            plan_sha256(&other)
         };
         let hashes: BTreeSet<String> = changes.into_iter().map(hash).chain([plan_sha256(&plan())]).collect();
         assert_eq!(hashes.len(), 11);
