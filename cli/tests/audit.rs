@@ -17,10 +17,9 @@ fn with_folder() -> (Place, PathBuf) {
     let place = Place::new();
     let folder = place.work().join("elsewhere");
     std::fs::create_dir(&folder).expect("made");
-    let text = format!(
-        "[environments.lab]\nkind = \"embedded\"\nenv = \"test\"\naudit_dir = \"{}\"\n[environments.other]\nkind = \"embedded\"\nenv = \"preprod\"\n",
-        folder.display()
-    );
+    let lab = "[environments.lab]\nkind = \"embedded\"\nenv = \"test\"\naudit_dir = \"elsewhere\"\n";
+    let other = "[environments.other]\nkind = \"embedded\"\nenv = \"preprod\"\n";
+    let text = format!("{lab}{other}");
     place.file("payops.toml", text);
     (place, folder)
 }
@@ -80,6 +79,19 @@ fn what_could_not_be_shipped_waits_and_fails_nothing() {
     std::fs::create_dir(&folder).expect("made");
     let report = ship(&place).exits(0).json();
     assert_eq!((&report[0]["shipped"], &report[0]["waiting"]), (&json!(104), &json!(0)));
+}
+
+#[test]
+fn one_process_ships_at_a_time_and_the_others_do_not_wait() {
+    let (place, folder) = with_folder();
+    lift(&place, "lab", "one").exits(0);
+    let lock = std::fs::OpenOptions::new().write(true).open(place.data_dir().join("audit.shipped.lock")).expect("there");
+    lock.lock().expect("held");
+    lift(&place, "lab", "while another ships").exits(0);
+    assert_eq!(read(&copy(&folder)).lines().count(), 2, "it goes with the next");
+    drop(lock);
+    lift(&place, "lab", "next").exits(0);
+    assert_eq!(read(&copy(&folder)).lines().count(), 6);
 }
 
 #[test]

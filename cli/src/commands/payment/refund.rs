@@ -145,15 +145,18 @@ async fn refund(context: &Context, ready: &Ready, asked: &Asked<'_>, yes: bool) 
     let what = format!("refund {amount} of {id}");
     safety::confirm(context, &ready.target, &Act { what: &what, typed: id.as_str(), yes, always: false })?;
     let (sha256, approvals) = asked.plan.as_ref().map_or((None, &[] as &[Approval]), |(file, given)| (Some(file.sha256.as_str()), given));
-    let wanted =
-        Wanted { amount: asked.money, plan_sha256: sha256, approvals, ..Wanted::new(Deed::PaymentRefund).because(asked.reason.as_deref()) };
-    let permit = access::permit(context, &ready.target, &wanted).await.map_err(|error| match (&error.hint, sha256) {
-        (Some(hint), None) if hint.contains("approve") => {
-            let hint = format!("{hint}: payops payment refund {id} --out FILE, payops payment approve FILE");
-            error.hint(hint)
-        }
-        _ => error,
-    })?;
+    let commands = match &asked.plan {
+        None => format!("payops payment refund {id} --out FILE, payops payment approve FILE"),
+        Some(_) => "payops payment approve FILE".to_owned(),
+    };
+    let wanted = Wanted {
+        amount: asked.money,
+        plan_sha256: sha256,
+        approvals,
+        approving: Some(&commands),
+        ..Wanted::new(Deed::PaymentRefund).because(asked.reason.as_deref())
+    };
+    let permit = access::permit(context, &ready.target, &wanted).await?;
     let entry = context.entry(&ready.target, "refund", asked.reason.as_deref()).subject(id.as_str()).role(permit.duty.as_str());
     let mut entry = entry.detail("amount", amount);
     if let Some(sha256) = sha256 {
