@@ -159,6 +159,13 @@ fn what_needs_no_approval_may_be_planned_and_mistakes_are_named() {
     assert!(other.err.contains("the plan has its own reason"), "{}", other.err);
     assert_eq!(carry_out(&place, "ben", "small.json").exits(0).json()["replayed"], Value::Bool(false));
     assert_eq!(refunds(&place, &id), [400]);
+    // All that is left is an amount of its own in the plan; of nothing there is none.
+    let rest = ["payment", "refund", &id, "--reason", "rest", "--out", "rest.json", "-o", "json"];
+    assert_eq!(by(&place, "anna", &rest).exits(0).json()["minor"], 4600);
+    approve(&place, "ben", "rest.json").exits(0);
+    carry_out(&place, "anna", "rest.json").exits(0);
+    let nothing = by(&place, "anna", &rest).exits(1);
+    assert!(nothing.err.contains("does not allow it"), "{}", nothing.err);
 }
 
 fn is_private(path: &Path) -> bool {

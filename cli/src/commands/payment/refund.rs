@@ -181,16 +181,12 @@ async fn plan(context: &Context, args: &RefundArgs, id: &PaymentId, key: Idempot
     let ready = context.interruptible(opened(context, context.settings.one_target()?, id, Access::Read)).await?;
     let payment = &ready.payment;
     let currency = payment.money.currency();
-    let minor = minor(args, currency)?.unwrap_or(payment.refundable_minor);
+    let given = minor(args, currency)?;
     let reason = safety::reason(context, &ready.target)?;
-    let checked = request(Some(minor), reason.as_deref())?;
+    let reason = request(given, reason.as_deref())?.reason;
     // What the payment does not allow now needs nobody's approval.
-    let command = Command::RequestRefund {
-        id: RefundId::from_parts(0, 0),
-        minor: Some(minor),
-        by: context.who().to_owned(),
-        reason: checked.reason.clone(),
-    };
+    let by = context.who().to_owned();
+    let command = Command::RequestRefund { id: RefundId::from_parts(0, 0), minor: given, by: by.clone(), reason: reason.clone() };
     let now = Context::now();
     machine::decide(payment, command, now, &ready.changes.policy).map_err(|refusal| told(ChangeError::Refused(refusal), id, &key))?;
     let account = if let Target::Aws(aws) = &ready.target.target { aws.account_id.clone() } else { None };
@@ -199,10 +195,10 @@ async fn plan(context: &Context, args: &RefundArgs, id: &PaymentId, key: Idempot
         account,
         payment: id.clone(),
         version: payment.version,
-        minor,
+        minor: given.unwrap_or(payment.refundable_minor),
         currency,
-        reason: checked.reason,
-        by: context.who().to_owned(),
+        reason,
+        by,
         at: now,
         key,
     });
