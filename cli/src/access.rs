@@ -13,7 +13,7 @@ use payops_core::domain::audit::Outcome;
 use payops_core::domain::money::Money;
 use payops_core::port::{ErrorKind, Freezes, PortError, PortResult};
 
-use crate::context::Context;
+use crate::context::{Caller, Context};
 use crate::error::{CliError, CliResult};
 use crate::settings::{EnvTarget, Settings, Target};
 
@@ -62,9 +62,9 @@ struct Decided {
     begun: Option<Elevation>,
 }
 
-async fn decide(settings: &Settings, target: &EnvTarget, wanted: &Wanted<'_>) -> CliResult<Decided> {
+async fn decide(settings: &Settings, target: &EnvTarget, caller: &Caller, wanted: &Wanted<'_>) -> CliResult<Decided> {
     let rules = rules(settings, target)?;
-    let freeze = freezes(target)
+    let freeze = freezes(target, caller)
         .current()
         .await
         .map_err(|error| CliError::port(format!("whether {} is frozen could not be read, so nothing was done", target.name), error))?;
@@ -102,9 +102,9 @@ async fn decide(settings: &Settings, target: &EnvTarget, wanted: &Wanted<'_>) ->
 }
 
 /// Whether something that was confirmed on the screen may be done: rules and freezes hold there too.
-pub(crate) async fn confirmed(settings: &Settings, target: &EnvTarget, deed: Deed) -> PortResult<()> {
+pub(crate) async fn confirmed(settings: &Settings, target: &EnvTarget, caller: &Caller, deed: Deed) -> PortResult<()> {
     let wanted = Wanted::new(deed).because(Some("confirmed on the screen"));
-    match decide(settings, target, &wanted).await.map_err(CliError::into_port)?.verdict {
+    match decide(settings, target, caller, &wanted).await.map_err(CliError::into_port)?.verdict {
         Verdict::Allowed { .. } => Ok(()),
         Verdict::Refused(refusal) => Err(PortError::new(ErrorKind::Denied, format!("{refusal}: {}", refusal.instead()))),
     }
@@ -113,7 +113,7 @@ pub(crate) async fn confirmed(settings: &Settings, target: &EnvTarget, deed: Dee
 /// Lets something pass or refuses it. In a protected environment a write with a reason elevates in
 /// place, for a quarter of an hour.
 pub(crate) async fn permit(context: &Context, target: &EnvTarget, wanted: &Wanted<'_>) -> CliResult<Permit> {
-    let Decided { verdict, duty, begun } = decide(&context.settings, target, wanted).await?;
+    let Decided { verdict, duty, begun } = decide(&context.settings, target, &context.caller(Duty::View), wanted).await?;
     match verdict {
         Verdict::Allowed { despite_freeze } => {
             if let Some(begun) = begun {
@@ -131,6 +131,12 @@ pub(crate) async fn permit(context: &Context, target: &EnvTarget, wanted: &Wante
             Err(CliError::refused(refusal.to_string()).hint(refusal.instead()))
         }
     }
+}
+
+/// Why the rules would refuse something now, if they would. Nothing is begun or recorded.
+pub(crate) async fn refusal(context: &Context, target: &EnvTarget, wanted: &Wanted<'_>) -> CliResult<Option<Refusal>> {
+    let decided = decide(&context.settings, target, &context.caller(Duty::View), wanted).await?;
+    Ok(if let Verdict::Refused(refusal) = decided.verdict { Some(refusal) } else { None })
 }
 
 /// The duty that is everybody's without elevation.
@@ -175,11 +181,11 @@ pub(crate) fn rules(settings: &Settings, target: &EnvTarget) -> CliResult<Rules>
     Ok(Rules::default())
 }
 
-/// The freeze of an environment.
-pub(crate) fn freezes(target: &EnvTarget) -> Box<dyn Freezes> {
+/// The freeze of an environment, as the caller may ask of it.
+pub(crate) fn freezes(target: &EnvTarget, caller: &Caller) -> Box<dyn Freezes> {
     match &target.target {
         Target::Embedded { data_dir, name } => Box::new(FileFreezes { path: data_dir.join(format!("{name}.freeze.json")) }),
-        Target::Aws(aws) => crate::aws::freezes(&target.name, aws),
+        Target::Aws(aws) => crate::aws::freezes(&target.name, aws, caller),
     }
 }
 

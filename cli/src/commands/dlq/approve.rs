@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use payops_core::domain::access::Approval;
+use payops_core::domain::access::{Approval, Duty};
 use payops_core::domain::audit::{AuditEntry, Outcome};
 use payops_core::domain::replay::{PlanApproval, PlanFile, estimate};
 use payops_core::usecase::Letters;
@@ -26,9 +26,9 @@ use crate::settings::{EnvTarget, Target};
 const ACTION: &str = "dlq.approve";
 
 /// A plan's hash, and approvals of it.
-pub(super) struct Approved<'a> {
-    pub(super) sha256: &'a str,
-    pub(super) approvals: &'a [Approval],
+pub(crate) struct Approved<'a> {
+    pub(crate) sha256: &'a str,
+    pub(crate) approvals: &'a [Approval],
 }
 
 /// `payops dlq plan`
@@ -119,7 +119,7 @@ pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> CliResult<Exit> 
     let file = PlanFile::new(plan);
     let path = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("plan-{}.json", file.plan.id)));
     write(&path, &file)?;
-    for canary in super::alarms::canaries(&target).await {
+    for canary in super::alarms::canaries(&target, &context.caller(Duty::View)).await {
         context.talk.warn(format!("warning: {canary} is in the middle of a canary, and its weight does not govern who takes a message"));
     }
     context.printer.document(&Planned::new(&file, &path))?;
@@ -194,7 +194,7 @@ fn parsed(path: &Path) -> CliResult<PlanFile> {
     serde_json::from_slice(&bytes).map_err(|error| wrong(format!("{} is no plan", path.display())).because(error))
 }
 
-fn write(path: &Path, file: &PlanFile) -> CliResult<()> {
+pub(crate) fn write(path: &Path, file: &PlanFile) -> CliResult<()> {
     let text = serde_json::to_vec_pretty(file).map_err(|error| CliError::failed("the plan could not be written as JSON").because(error))?;
     write_private(path, &text).map_err(|error| CliError::failed(format!("the plan {} could not be written", path.display())).because(error))
 }

@@ -1,16 +1,16 @@
 //! `payops dlq`: dead letters: what died, why, and what becomes of it.
 
-mod alarms;
-mod approve;
+pub(crate) mod alarms;
+pub(crate) mod approve;
 mod causes;
-mod discard;
+pub(crate) mod discard;
 mod edit;
-mod export;
+pub(crate) mod export;
 mod filters;
 mod list;
 mod peek;
 mod planned;
-mod replay;
+pub(crate) mod replay;
 mod select;
 mod show;
 
