@@ -44,7 +44,8 @@ fn session(account: &str, until: Timestamp) -> Answer {
     let keys = format!(
         "<Credentials><AccessKeyId>ROLE{account}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>{until}</Expiration></Credentials>"
     );
-    let user = format!("<AssumedRoleUser><Arn>arn:aws:sts::{account}:assumed-role/r/s</Arn><AssumedRoleId>A:s</AssumedRoleId></AssumedRoleUser>");
+    let user =
+        format!("<AssumedRoleUser><Arn>arn:aws:sts::{account}:assumed-role/r/s</Arn><AssumedRoleId>A:s</AssumedRoleId></AssumedRoleUser>");
     xml("AssumeRole", &format!("{keys}{user}"))
 }
 
@@ -198,7 +199,8 @@ fn a_session_that_has_ended_before_it_began() {
 #[test]
 fn a_session_that_ends_meanwhile() {
     let sts = aws(|_| session("333333333333", later(60)));
-    let (url, expired) = (sts.url.clone(), r#"{"__type":"ExpiredTokenException","message":"The security token included in the request is expired"}"#);
+    let (url, expired) =
+        (sts.url.clone(), r#"{"__type":"ExpiredTokenException","message":"The security token included in the request is expired"}"#);
     let services = Stub::new(move |_, request| {
         if request.body.contains("Action=") {
             return relay(&url, request);

@@ -7,43 +7,10 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
+use common::embedded::{DEAD, bury, depth, stopped, with_ports};
 use common::{Place, eventually, line, signal};
 use payops_core::domain::bus::WORK;
-use payops_core::port::{Outgoing, Ports};
-use payops_local::Access;
 use serde_json::Value;
-
-const DEAD: &str = "payments-work-dlq";
-
-/// Does something with the ports of an environment, as another process would.
-fn with_ports<T>(place: &Place, env: &str, work: impl AsyncFnOnce(Ports) -> T) -> T {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let ports = payops_local::open(&place.data_dir(), env, Access::Write).await.unwrap();
-        work(ports).await
-    })
-}
-
-/// Makes the stores of a platform that does not run.
-fn stopped() -> Place {
-    let place = Place::new();
-    assert_eq!(place.up(&[]).stop(), 0, "SIGTERM drains and exits 0");
-    place
-}
-
-fn bury(place: &Place, bodies: impl IntoIterator<Item = String>) {
-    with_ports(place, "prod", async |ports| {
-        for body in bodies {
-            ports.queues.send(DEAD, Outgoing { body, ..Outgoing::default() }).await.unwrap();
-        }
-    });
-}
-
-fn depth(place: &Place, queue: &str) -> u64 {
-    let queues = place.run(&["queue", "list", "-o", "json"]).exits(0).json();
-    let row = queues.as_array().unwrap().iter().find(|row| row["name"] == queue).unwrap().clone();
-    row["visible"].as_u64().unwrap() + row["in_flight"].as_u64().unwrap()
-}
 
 #[test]
 fn a_platform_is_started_asked_and_stopped() {

@@ -164,7 +164,9 @@ async fn whoami(context: &Context) -> CliResult<Exit> {
             if let Target::Aws(aws) = &target.target {
                 let access = if row.duty == Duty::View { Access::Read } else { Access::Write };
                 let found = Box::pin(crate::aws::whoami(&target.name, aws, &context.caller_for(&target, access)?)).await?;
-                (row.role, row.expires_at) = (found.arn, found.expires_at.or(row.expires_at));
+                // The earlier of both ends it.
+                row.expires_at = [row.expires_at, found.expires_at].into_iter().flatten().min();
+                row.role = found.arn;
                 row.account_id = Some(found.account_id);
                 row.source_identity = found.source_identity.unwrap_or(row.source_identity);
             }
@@ -234,7 +236,7 @@ pub(crate) async fn begin(context: &Context, target: &EnvTarget, wanted: &Begin<
         Box::pin(crate::aws::whoami(&target.name, aws, &caller)).await?;
     }
     if *duty == Duty::BreakGlass {
-        context.talk.warn(format!("BREAK-GLASS in {} until {}: everything is recorded", target.name.to_uppercase(), begun.expires_at));
+        context.talk.warn(format!("BREAK-GLASS in {} until {:.0}: everything is recorded", target.name.to_uppercase(), begun.expires_at));
     }
     access::elevate(context, target, &Elevations::of(&context.settings), &begun)?;
     Ok(begun)

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot run must fail")]
 
+#[cfg(feature = "demo")]
+pub(crate) mod embedded;
 pub(crate) mod stub;
 
 use std::io::{BufRead as _, BufReader, Write as _};
