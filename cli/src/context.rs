@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use payops_core::domain::access::Duty;
+use payops_core::domain::access::{Deed, Duty};
 use payops_core::domain::audit::{AuditEntry, Outcome};
 use payops_core::domain::privacy::Privacy;
 use payops_core::port::Ports;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::Elevations;
+use crate::access::{self, Elevations};
 use crate::audit;
 use crate::aws::Sessions;
 use crate::error::{CliError, CliResult};
@@ -133,7 +133,7 @@ impl Context {
         let mut fan = Fan { answers: Vec::new(), failures: Vec::new(), many: targets.len() > 1 };
         let answer = async |target: EnvTarget| {
             let ports = self.open(&target, Access::Read).await?;
-            self.record_reveal(&target)?;
+            self.reveal(&target).await?;
             ask(target, ports).await
         };
         let names: Vec<String> = targets.iter().map(|target| target.name.clone()).collect();
@@ -148,12 +148,13 @@ impl Context {
         Ok(fan)
     }
 
-    /// Records that personal data of an environment is about to be shown; without a record
-    /// nothing is shown.
-    pub(crate) fn record_reveal(&self, target: &EnvTarget) -> CliResult<()> {
+    /// Asks the rules whether personal data of an environment may be shown, and records that it is
+    /// about to be; without a record nothing is shown.
+    pub(crate) async fn reveal(&self, target: &EnvTarget) -> CliResult<()> {
         if !self.privacy.reveal {
             return Ok(());
         }
+        access::permit(self, target, &access::Wanted::new(Deed::PaymentReveal).because(self.reason.as_deref())).await?;
         self.record(target, &self.entry(target, "reveal", self.reason.as_deref()).outcome(Outcome::Done))
     }
 

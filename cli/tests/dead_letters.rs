@@ -259,9 +259,10 @@ fn a_record_that_was_changed_is_named() {
     let good = std::fs::read_to_string(&path).unwrap();
     let lines: Vec<&str> = good.lines().collect();
     let changed = good.replacen("mended", "MENDED", 1);
-    let removed = lines.iter().enumerate().filter(|(at, _)| *at != 1).map(|(_, line)| format!("{line}\n")).collect::<String>();
-    let swapped = [&[lines[1], lines[0]], &lines[2..]].concat().iter().map(|line| format!("{line}\n")).collect::<String>();
-    let cut = lines[..lines.len() - 1].iter().map(|line| format!("{line}\n")).collect::<String>();
+    let text = |lines: &[&str]| lines.join("\n") + "\n";
+    let removed = text(&[&lines[..1], &lines[2..]].concat());
+    let swapped = text(&[&[lines[1], lines[0]], &lines[2..]].concat());
+    let cut = text(&lines[..lines.len() - 1]);
     for (what, text) in [("changed", changed), ("removed", removed), ("swapped", swapped), ("cut off", cut)] {
         std::fs::write(&path, text).unwrap();
         let broken = place.run(&["audit", "verify", "-o", "json"]).exits(1).json();

@@ -1,9 +1,10 @@
 //! Three accounts of an AWS emulator by assumed roles: each environment sees and changes its own state
 //! only. Not run without the variables that `live/run` sets.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot run must fail, and says when it is not run")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot run must fail, and says when it is not run")]
 
 mod common;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -66,12 +67,14 @@ async fn scene(endpoint: &str) -> (Scene, Vec<String>) {
         let letter = Outgoing { body: letter_body(&acceptance.payment.id), attributes, ..Outgoing::default() };
         SqsQueues::with_prefix(clients.sqs.clone(), &prefix, None).send(&dead_letter_queue(WORK), letter).await.unwrap();
         dead.push(acceptance.payment.id.to_string());
-        file.push_str(&format!(
+        write!(
+            file,
             "[environments.{env}]\nkind = \"aws\"\nregion = \"eu-west-1\"\naccount_id = \"{account}\"\nendpoint_url = \"{endpoint}\"\n\
              table = \"{table}\"\nbucket = \"{bucket}\"\nbus = \"{bus}\"\nqueues = {{ prefix = \"{prefix}\" }}\n\
              [environments.{env}.roles]\nview = {{ arn = \"arn:aws:iam::{account}:role/payops-view\" }}\n\
              operate = {{ arn = \"arn:aws:iam::{account}:role/payops-operate\" }}\n"
-        ));
+        )
+        .unwrap();
     }
     let place = Place::new();
     place.file("payops.toml", file);
@@ -83,10 +86,15 @@ fn letter_body(id: &PaymentId) -> String {
     json!({ "source": SOURCE, "detail-type": REDRIVE, "detail": redrive_detail(id) }).to_string()
 }
 
+#[expect(clippy::print_stdout, reason = "a suite that was not run must say so")]
+fn say(words: &str) {
+    println!("{words}");
+}
+
 #[test]
 fn each_environment_is_its_own_account() {
     let Some(endpoint) = std::env::var("PAYOPS_LIVE_AWS_ENDPOINT").ok().filter(|value| !value.is_empty()) else {
-        println!("not run: PAYOPS_LIVE_AWS_ENDPOINT is unset (start with live/run)");
+        say("not run: PAYOPS_LIVE_AWS_ENDPOINT is unset (start with live/run)");
         return;
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

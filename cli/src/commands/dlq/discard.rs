@@ -88,6 +88,7 @@ pub(crate) async fn run(context: &Context, args: &DiscardArgs) -> CliResult<Exit
     let reason = safety::reason(context, &target)?;
     let reason = reason.ok_or_else(|| CliError::refused("a discard needs a reason").hint("add --reason TEXT"))?;
     let what = format!("DELETE {} of {dlq} for good", count(number, "message"));
+    context.talk.say(format!("same as: {}", same_as(&dlq)));
     safety::confirm(context, &target, &Act { what: &what, typed: &format!("{dlq} {number}"), yes: args.yes, always: true })?;
     let made = made(context, &target, &ports, (&dlq, &selected.letters), (&reason, args.select.words())).await?;
     let control = control(context, &target, &made.plan);
@@ -144,7 +145,8 @@ pub(crate) async fn made(
     let lock = journals.lock(dlq)?;
     let kept = keep(context, target, &plan.id, letters)?;
     let entry = context.entry(target, "discard", Some(reason)).subject(dlq).role(permit.duty.as_str()).detail("plan", &plan.id);
-    let entry = entry.detail("messages", number.to_string()).detail("kept", kept.display().to_string()).outcome(Outcome::Begun);
+    let entry = entry.detail("messages", number.to_string()).detail("kept", kept.display().to_string());
+    let entry = entry.same_as(same_as(dlq)).outcome(Outcome::Begun);
     context.record(target, &entry)?;
     let journal = journals.create(&plan)?;
     Ok(Made { plan, kept, journal, entry, _lock: lock })
@@ -172,6 +174,13 @@ pub(crate) async fn carry_out(
     let outcome = if summary.failed.is_empty() && summary.remaining == 0 { Outcome::Done } else { Outcome::Failed };
     context.record_end(target, &entry, outcome, Some(&format!("discarded {}, failed {}", summary.sent, summary.failed.len())));
     Ok((summary, kept))
+}
+
+/// The same with the AWS CLI, for one message.
+fn same_as(dlq: &str) -> String {
+    format!(
+        "aws sqs receive-message --queue-url …/{dlq} --attribute-names All --message-attribute-names All; aws sqs delete-message --queue-url …/{dlq} --receipt-handle …"
+    )
 }
 
 /// Keeps letters whole, so that one discarded by mistake can be brought back.

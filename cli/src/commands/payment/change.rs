@@ -86,7 +86,7 @@ pub(super) struct Ready {
 pub(super) async fn prepare(context: &Context, id: &PaymentId) -> CliResult<Ready> {
     let target = context.settings.one_target()?;
     let ports = context.open(&target, Access::Write).await?;
-    context.record_reveal(&target)?;
+    context.reveal(&target).await?;
     let payment = ports.store.get(id).await.map_err(|error| CliError::port("the payment could not be read", error))?;
     let Some(payment) = payment else { return Err(no_payment(context, &target, id).await) };
     let (store, clock, random, policy) = (ports.store.clone(), ports.clock.clone(), ports.random.clone(), ports.policy.clone());
