@@ -175,7 +175,7 @@ fn rules_that_cannot_be_read_stop_every_write() {
         let done = place.run(&["dlq", "replay", WORK, "--yes", "--reason", "mended"]).exits(2);
         assert!(done.err.contains("are not right, so nothing was done") && done.err.contains(word), "{}", done.err);
     }
-    std::fs::write(&policy, "[[deny]]\nwho = [\"anna\"]\nwhere = [\"prod\"]\nwhat = [\"dlq.*\"]\n").unwrap();
+    std::fs::write(&policy, "[[deny]]\nwho = [\"anna\"]\nwhere = [\"prod\"]\nwhat = [\"dlq.replay\"]\n").unwrap();
     let denied = as_user(&place, "anna", &["dlq", "replay", WORK, "--yes", "--reason", "mended"]).exits(3);
     assert!(denied.err.contains("anna is not allowed dlq.replay in prod"), "{}", denied.err);
     assert_eq!(depth(&place, DEAD), 5);
