@@ -100,7 +100,7 @@ pub(super) async fn session(credentials: &RoleCredentials, caller: &Caller) -> C
             let given = caller.code.clone().or_else(|| std::env::var("PAYOPS_MFA_CODE").ok()).filter(|code| !code.is_empty());
             let code = given.or_else(|| if caller.asks { ask_code() } else { None });
             let needed = || {
-                CliError::new(Exit::NotAuthenticated, "this role needs an MFA code, and there is nobody to ask")
+                CliError::new(Exit::NotAuthenticated, "this role needs an MFA code, and none was given")
                     .hint("set PAYOPS_MFA_CODE, or run payops account login at a terminal")
             };
             let code = Code::parse(&code.ok_or_else(needed)?).map_err(refused)?;
