@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -139,6 +140,21 @@ pub(crate) async fn refusal(context: &Context, target: &EnvTarget, wanted: &Want
     Ok(if let Verdict::Refused(refusal) = decided.verdict { Some(refusal) } else { None })
 }
 
+/// How often it is looked at, while something long is done, whether the environment was frozen meanwhile.
+const FREEZE_EVERY: Duration = Duration::from_secs(5);
+
+/// Returns once the environment is frozen, with the refusal; never for who may act in a freeze.
+pub(crate) async fn frozen(context: &Context, target: &EnvTarget, deed: Deed) -> Refusal {
+    loop {
+        tokio::time::sleep(FREEZE_EVERY).await;
+        let wanted = Wanted { count: Some(0), ..Wanted::new(deed).because(Some("under way")) };
+        // What cannot be read now could be read when it began.
+        if let Ok(Some(refusal @ Refusal::Frozen { .. })) = self::refusal(context, target, &wanted).await {
+            return refusal;
+        }
+    }
+}
+
 /// The duty that is everybody's without elevation.
 pub(crate) fn standing(target: &EnvTarget) -> Duty {
     if target.protected { Duty::View } else { Duty::Operate }
@@ -257,9 +273,10 @@ pub(crate) struct Elevations {
 }
 
 impl Elevations {
-    /// Those of the user whose settings these are: apart for each data directory.
+    /// Those of the user whose settings these are: apart for each data directory and person.
     pub(crate) fn of(settings: &Settings) -> Self {
-        let place = payops_core::domain::sha256_hex(settings.data_dir.value.as_os_str().as_encoded_bytes());
+        let who = [settings.data_dir.value.as_os_str().as_encoded_bytes(), b"\0", settings.who.value.as_bytes()].concat();
+        let place = payops_core::domain::sha256_hex(&who);
         Self { dir: settings.state_dir.join("elevations").join(place.get(..12).unwrap_or_default()) }
     }
 

@@ -5,9 +5,10 @@
 mod common;
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 
 use common::embedded::{DEAD, bury, bury_in, depth, stopped};
-use common::{Done, Place};
+use common::{Done, Place, eventually, signal};
 use payops_core::domain::bus::{SOURCE, WORK};
 use payops_core::domain::work::REDRIVE;
 use payops_core::domain::work::attribute::{CLASS, CONSUMER, REASON};
@@ -290,4 +291,27 @@ fn the_doctor_says_what_is_wrong_and_what_mends_it() {
     let _up = place.up(&[]);
     let well = place.run(&["doctor", "-o", "json"]).exits(0).json();
     assert!(well.as_array().unwrap().iter().all(|check| check["ok"] == true), "{well}");
+}
+
+#[test]
+fn a_freeze_stops_a_replay_that_is_under_way() {
+    let place = scene();
+    let mut slow = place.command(&["dlq", "replay", WORK, "--rate", "1", "--yes", "--reason", "mended", "-o", "json"]);
+    let slow = slow.env("PAYOPS_USER", "anna").stdout(Stdio::piped()).stderr(Stdio::piped());
+    bury(&place, (0..60).map(|number| format!("letter {number}")));
+    let child = slow.spawn().unwrap();
+    eventually("it is under way", || (depth(&place, WORK) > 0).then_some(()));
+    as_user(&place, "ben", &["freeze", "set", "--reason", "the ledger is restored"]).exits(0);
+    let stopped: Done = child.wait_with_output().unwrap().into();
+    let stopped = stopped.exits(3);
+    assert!(stopped.err.contains("the replay stopped, for prod is frozen by ben"), "{}", stopped.err);
+    let sent = depth(&place, WORK);
+    assert_eq!(depth(&place, DEAD), 65 - sent);
+    as_user(&place, "ben", &["freeze", "lift", "--reason", "restored"]).exits(0);
+    // The rest goes on, as fast as the plan says.
+    let mut rest =
+        place.command(&["dlq", "replay", WORK, "--yes", "--reason", "mended", "-o", "json"]).env("PAYOPS_USER", "anna").spawn().unwrap();
+    eventually("it goes on", || (depth(&place, WORK) > sent).then_some(()));
+    signal(rest.id(), "INT");
+    assert_eq!(rest.wait().unwrap().code(), Some(130));
 }

@@ -304,7 +304,7 @@ pub(crate) fn steered(context: &Context, target: &EnvTarget, plan: &Plan, tell: 
         let (target, caller) = (target.clone(), caller.clone());
         Box::pin(async move { super::alarms::of_rollouts(&target, &caller).await })
     };
-    CliControl { stop: context.stop.clone(), pace: Pace::new(plan.rate_per_second), bar, tell, alarms: Box::new(alarms) }
+    CliControl { stop: context.stop.child_token(), pace: Pace::new(plan.rate_per_second), bar, tell, alarms: Box::new(alarms) }
 }
 
 /// Carries a plan out, and records what became of it.
@@ -316,7 +316,16 @@ pub(crate) async fn carry_out(
     control: &CliControl,
 ) -> CliResult<ReplaySummary> {
     let plan = &job.plan;
-    let done = Box::pin(replayer(ports, job.lanes).execute(plan, &job.progress, &job.journal, control)).await;
+    let replayer = replayer(ports, job.lanes);
+    let mut work = Box::pin(replayer.execute(plan, &job.progress, &job.journal, control));
+    // Who freezes an environment wants what is under way to stop too.
+    let (done, frozen) = tokio::select! {
+        done = &mut work => (done, None),
+        refusal = access::frozen(context, target, Deed::DlqReplay) => {
+            control.stop.cancel();
+            (work.await, Some(refusal))
+        }
+    };
     control.bar.finish_and_clear();
     let entry = context.entry(target, "replay", Some(&plan.reason)).subject(&plan.queue).detail("plan", &plan.id);
     let summary = match done {
@@ -337,6 +346,10 @@ pub(crate) async fn carry_out(
     let outcome =
         if summary.remaining == 0 && summary.failed.is_empty() && summary.stopped.is_none() { Outcome::Done } else { Outcome::Failed };
     context.record_end(target, &entry, outcome, Some(&words));
+    if let Some(refusal) = frozen.filter(|_| summary.remaining > 0) {
+        return Err(CliError::refused(format!("the replay stopped, for {refusal}; {words}"))
+            .hint("the same command goes on from there once it is lifted"));
+    }
     Ok(summary)
 }
 
