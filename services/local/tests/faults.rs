@@ -13,20 +13,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payops_core::Timestamp;
 use payops_core::domain::apikey::Caller;
-use payops_core::domain::bus::QUEUES;
+use payops_core::domain::bus::{QUEUES, dead_letter_queue};
 use payops_core::domain::event::{Event, Note};
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::outbox::OutboxEvent;
 use payops_core::domain::payment::Payment;
-use payops_core::domain::replay::{JournalEntry, Progress};
+use payops_core::domain::replay::Progress;
 use payops_core::domain::request::CreateRefund;
 use payops_core::port::{
-    Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, Journal, Noted, PaymentPage, PaymentStore, PortResult,
-    Precondition, Random as _,
+    Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, Noted, PaymentPage, PaymentStore, PortResult, Precondition,
+    Random as _,
 };
-use payops_core::usecase::{Accept, Handler as _, Requester};
+use payops_core::usecase::{Accept, Handler as _, Letters, PlanRequest, Requester};
 use payops_testkit::SeededRandom;
 use payops_testkit::fault::{Chances, Plan};
+use payops_testkit::replay::{Notes, Steer};
 use world::checker::{Answers, violations};
 use world::{World, caller, key, request};
 
@@ -84,16 +85,19 @@ async fn run(seed: u64) -> (Vec<String>, BTreeMap<&'static str, usize>, String) 
 
 /// Under this many faults a message may be given up on; an operator replays it.
 async fn replay_all(world: &World) {
-    struct Forgotten;
-    impl Journal for Forgotten {
-        fn append(&mut self, _: &[JournalEntry]) -> PortResult<()> {
-            Ok(())
-        }
-    }
+    let letters = Letters::from(&world.ports);
     for queue in QUEUES {
         let replayer = world.replayer();
-        let (plan, _) = replayer.plan("prod", queue, "tester", "faults are over", 1000).await.expect("a plan");
-        let summary = replayer.execute(&plan, &Progress::default(), &mut Forgotten, &|| false, &|_| {}).await.expect("replayed");
+        let seen = letters.look(&[dead_letter_queue(queue)], 1000).await.expect("letters");
+        let request = PlanRequest {
+            env: "prod".to_owned(),
+            queue: queue.to_owned(),
+            by: "tester".to_owned(),
+            reason: "faults are over".to_owned(),
+            ..PlanRequest::default()
+        };
+        let plan = replayer.plan(request, &seen.letters).await.expect("a plan");
+        let summary = replayer.execute(&plan, &Progress::default(), &Notes::new(), &Steer::new()).await.expect("replayed");
         assert_eq!((summary.sent, summary.remaining), (plan.messages.len(), 0), "{summary:?}");
     }
 }

@@ -3,6 +3,7 @@
 
 mod canary;
 mod discard;
+mod job;
 mod plan;
 mod run;
 
@@ -19,7 +20,7 @@ use crate::domain::policy::Policy;
 use crate::domain::replay::{JournalEntry, Plan, Progress, Verdict};
 use crate::domain::work::attribute;
 use crate::port::{Clock, Journal, Outgoing, PaymentStore, PortError, PortResult, Queues, Random, Received};
-use run::Job;
+use job::Job;
 
 pub use plan::PlanRequest;
 

@@ -137,6 +137,7 @@ impl World {
             random: Arc::clone(&self.ports.random),
             policy: self.policy.clone(),
             visibility: VISIBILITY,
+            revision: "tests 1".to_owned(),
         }
     }
 
@@ -160,6 +161,7 @@ impl World {
         ]
     }
 
+    /// A replayer with four lanes.
     pub(crate) fn replayer(&self) -> Replayer {
         Replayer {
             store: Arc::clone(&self.ports.store),
@@ -168,6 +170,7 @@ impl World {
             clock: Arc::clone(&self.ports.clock),
             random: Arc::clone(&self.ports.random),
             policy: self.policy.clone(),
+            lanes: 4,
         }
     }
 
