@@ -43,6 +43,8 @@ pub(super) struct Run<'a> {
     pub(super) locked: HashSet<String>,
     /// Groups in which a message was not sent: none behind it may overtake it.
     blocked: HashSet<&'a str>,
+    /// Messages the right to which was lost once.
+    pub(super) lost: HashSet<&'a str>,
     /// Whether somebody else held messages at the end.
     pub(super) is_held: bool,
     /// Messages that left the dead-letter queue in this run.
@@ -80,6 +82,7 @@ impl<'a> Job<'a> {
             foreign: HashSet::new(),
             locked: HashSet::new(),
             blocked: HashSet::new(),
+            lost: HashSet::new(),
             is_held: false,
             left: 0,
             first: earlier.filter_map(|message| message.payment_id.clone()).take(FIRST_MAX).collect(),
@@ -160,6 +163,18 @@ impl<'a> Job<'a> {
         !self.is_atomic && self.unclear.contains(id)
     }
 
+    /// Whether a message the right to which was lost stays open, to be received once more. Not on a FIFO
+    /// queue: those behind it would overtake it.
+    pub(super) fn try_again(&self, planned: &PlannedMessage) -> bool {
+        let mut run = self.run();
+        let Some(planned) = run.open.get(planned.message_id.as_str()).copied() else { return false };
+        let again = planned.group.is_none() && run.lost.insert(&planned.message_id);
+        if again {
+            run.claimed.remove(planned.message_id.as_str());
+        }
+        again
+    }
+
     /// The line for a message that was not sent.
     pub(super) fn failed(&self, message_id: String, why: &str) -> JournalEntry {
         let before = if self.may_be_sent(&message_id) { "; it may have been sent before the interruption" } else { "" };
@@ -219,6 +234,9 @@ impl<'a> Job<'a> {
 
     /// Writes entries down without counting them.
     pub(super) async fn write(&self, entries: &[JournalEntry]) -> PortResult<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
         self.journal.append(entries).await
     }
 

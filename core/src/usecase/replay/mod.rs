@@ -161,6 +161,13 @@ impl Replayer {
     }
 }
 
+/// The message to park: as it is, with the reasons of its death, for whoever looks at it.
+fn parked(message: &Received) -> Outgoing {
+    let Received { body, attributes, group, .. } = message.clone();
+    let dedupe = group.as_ref().map(|_| format!("parked-{}", message.message_id));
+    Outgoing { body, attributes, delay: Duration::ZERO, group, dedupe }
+}
+
 /// The message to send: the same body and attributes, without the reasons of its death, and one
 /// replay more.
 fn replayed(message: &Received) -> Outgoing {

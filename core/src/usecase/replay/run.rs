@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::{join_all, try_join_all};
 
 use super::job::{Claim, Job};
-use super::{ReplayError, Replayer, replayed};
+use super::{ReplayError, Replayer, parked, replayed};
 use crate::domain::bus::WORK;
 use crate::domain::replay::{JournalEntry, PlannedMessage, Verdict, apply_edit};
 use crate::domain::sha256_hex;
@@ -76,16 +76,18 @@ impl Replayer {
 
     /// Whether nobody but us holds messages of the queue that may come back.
     async fn is_drained(&self, job: &Job<'_>) -> PortResult<bool> {
-        let (ours, unclear) = {
+        let (ours, unclear, locked) = {
             let run = job.run();
             let unclear = job.unclear.iter().any(|id| run.open.contains_key(id.as_str()));
-            (run.foreign.len().saturating_add(run.claimed.len()), unclear)
+            (run.foreign.len().saturating_add(run.claimed.len()), unclear, !run.locked.is_empty())
         };
         let stats = self.queues.stats(&job.plan.queue).await?;
         let is_held = stats.in_flight > u64::try_from(ours).unwrap_or(u64::MAX);
         job.run().is_held = is_held;
+        // Receives may find nothing though there is something; of a locked group they never do.
+        let is_missed = stats.visible > 0 && !locked;
         // A count that lags must not make a message that is only hidden look as if it were sent.
-        Ok(!(is_held || stats.approximate && unclear))
+        Ok(!(is_held || is_missed || stats.approximate && unclear))
     }
 
     /// Moves claimed messages: to their queue, or to where those go that were replayed too often.
@@ -157,7 +159,7 @@ impl Replayer {
             try_join_all(payments.into_iter().map(|payment| self.unbury(payment, job.plan))).await?;
         }
         let going = |(claim, body): (&Claim<'_>, Option<String>)| {
-            let message = replayed(&claim.message);
+            let message = if to == job.plan.target { replayed(&claim.message) } else { parked(&claim.message) };
             let message = Outgoing { body: body.unwrap_or_else(|| claim.message.body.clone()), ..message };
             Move { receipt: claim.message.receipt.clone(), message }
         };
@@ -203,20 +205,26 @@ impl Replayer {
 
     /// Writes down what came of each; an error that says nothing of the message itself stops the replay.
     async fn settle_some(&self, job: &Job<'_>, claims: Vec<Claim<'_>>, results: Vec<MoveResult>, to: &str) -> Result<(), ReplayError> {
-        let (mut entries, mut back, mut stop) = (Vec::new(), Vec::new(), None);
+        let (mut entries, mut lost, mut back, mut stop) = (Vec::new(), Vec::new(), Vec::new(), None);
         for (claim, result) in claims.into_iter().zip(results) {
-            let message_id = claim.message.message_id;
+            let Claim { message: Received { message_id, receipt, .. }, planned } = claim;
             match result {
-                // The target will never take this one; its neighbours must not wait for it.
-                Err(error) if error.kind == ErrorKind::Permanent => {
-                    entries.push(job.failed(message_id, &error.chain()));
-                    back.push(claim.message.receipt);
-                }
                 // Without a line that says what became of it: it is found out when the replay goes on.
-                Err(error) => stop = Some(error),
+                Err(error) if error.kind == ErrorKind::Ambiguous => stop = Some(error),
+                // Surely not sent. If the target will never take it, its neighbours must not wait for it.
+                Err(error) => {
+                    entries.push(job.failed(message_id, &error.chain()));
+                    back.push(receipt);
+                    stop = if error.kind == ErrorKind::Permanent { stop } else { Some(error) };
+                }
+                // Hidden for too short a time, or somebody else has it: it may come once more.
+                Ok(TransferOutcome::Lost) if job.try_again(planned) => {
+                    lost.push(job.failed(message_id, "the right to it ended before it was sent"));
+                }
                 Ok(outcome) => entries.push(told(job, message_id, outcome, to != job.plan.target)),
             }
         }
+        job.write(&lost).await?;
         job.note(entries).await?;
         if !back.is_empty() {
             self.queues.change_visibilities(&job.plan.queue, &back, Duration::ZERO).await?;
@@ -245,7 +253,8 @@ impl Replayer {
                 if planned.group.as_ref().is_some_and(|group| run.locked.contains(group)) {
                     return job.failed(message_id, "a message before it in its group stays, and a FIFO queue gives it only after that one");
                 }
-                match (job.unclear.contains(*id), run.is_held) {
+                // One that was received in this run was not sent by an earlier one, as far as is known.
+                match (job.unclear.contains(*id) && !run.lost.contains(*id), run.is_held) {
                     // It was about to be sent when an earlier run was cut off, and only a message that was
                     // sent is deleted.
                     (true, false) => JournalEntry::Sent { message_id, new_message_id: None },
