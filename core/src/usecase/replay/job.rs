@@ -35,6 +35,8 @@ pub(super) struct Run<'a> {
     pub(super) open: HashMap<&'a str, &'a PlannedMessage>,
     /// Those that a lane has in hand.
     pub(super) claimed: HashSet<&'a str>,
+    /// Groups of those.
+    groups: HashSet<&'a str>,
     /// Messages that are not of the plan, hidden meanwhile.
     pub(super) held: Vec<String>,
     /// Which those were, by a hash of their names: there may be a million.
@@ -78,6 +80,7 @@ impl<'a> Job<'a> {
         let run = Run {
             open: open.map(|message| (message.message_id.as_str(), message)).collect(),
             claimed: HashSet::new(),
+            groups: HashSet::new(),
             held: Vec::new(),
             foreign: HashSet::new(),
             locked: HashSet::new(),
@@ -123,18 +126,29 @@ impl<'a> Job<'a> {
         run.open.is_empty() || run.is_broken || self.control.is_stopped()
     }
 
-    /// Sorts what was received: ours, and what is somebody else's.
+    /// Sorts what was received: ours, and what is somebody else's. What is of a group of which another lane
+    /// has messages in hand (their visibility ended) is left until it shows itself again.
     pub(super) fn claim(&self, messages: Vec<Received>) -> (Vec<Claim<'a>>, Vec<Received>) {
         let mut run = self.run();
         let (mut ours, mut others) = (Vec::new(), Vec::new());
+        let in_hand = run.groups.clone();
         for message in messages {
             match run.open.get(message.message_id.as_str()).copied() {
+                Some(planned) if planned.group.as_deref().is_some_and(|group| in_hand.contains(group)) => {}
                 // Delivered twice: another lane has it in hand.
-                Some(planned) if run.claimed.insert(planned.message_id.as_str()) => ours.push(Claim { planned, message }),
+                Some(planned) if run.claimed.insert(planned.message_id.as_str()) => {
+                    run.groups.extend(planned.group.as_deref());
+                    ours.push(Claim { planned, message });
+                }
                 _ => others.push(message),
             }
         }
         (ours, others)
+    }
+
+    /// Lets other lanes have messages of these groups.
+    pub(super) fn free(&self, groups: &HashSet<&str>) {
+        self.run().groups.retain(|group| !groups.contains(group));
     }
 
     /// Notes what is held though it is not of the plan; whether any of it is new.

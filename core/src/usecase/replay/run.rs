@@ -100,7 +100,14 @@ impl Replayer {
         if ours.iter().all(|claim| claim.message.group.is_none()) {
             return self.replay_batch(job, ours).await;
         }
-        // Messages of one group go one after the other: when one fails, those behind it must wait.
+        let groups = ours.iter().filter_map(|claim| claim.planned.group.as_deref()).collect();
+        let ended = self.replay_in_order(job, ours).await;
+        job.free(&groups);
+        ended
+    }
+
+    /// Messages of one group go one after the other: when one fails, those behind it must wait.
+    async fn replay_in_order(&self, job: &Job<'_>, ours: Vec<Claim<'_>>) -> Result<(), ReplayError> {
         for claim in ours {
             if job.is_blocked(claim.planned) {
                 self.leave(job, vec![claim], "a message before it in its group was not sent").await?;
@@ -130,6 +137,7 @@ impl Replayer {
         for claim in &claims {
             job.run().claimed.remove(claim.planned.message_id.as_str());
         }
+        job.free(&claims.iter().filter_map(|claim| claim.planned.group.as_deref()).collect());
         let receipts: Vec<String> = claims.into_iter().map(|claim| claim.message.receipt).collect();
         self.queues.change_visibilities(&job.plan.queue, &receipts, Duration::ZERO).await?;
         Ok(())
