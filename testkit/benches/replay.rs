@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use payops_core::domain::bus::{PROJECTIONS, dead_letter_queue};
 use payops_core::domain::policy::Policy;
-use payops_core::domain::replay::Progress;
+use payops_core::domain::replay::{JournalEntry, Progress};
 use payops_core::domain::work::attribute;
 use payops_core::port::{Attributes, Journal, Outgoing, Queues};
 use payops_core::usecase::{Dispatcher, Letters, PlanRequest, Replayer};
@@ -40,7 +40,8 @@ async fn main() {
     }
     if let Some(place) = arguments.iter().position(|argument| argument == "--memory") {
         let count = arguments.get(place + 1).and_then(|count| count.parse().ok()).expect("a number");
-        memory(count).await;
+        let is_second = arguments.iter().any(|argument| argument == "--gone-on-with");
+        memory(count, is_second).await;
         return;
     }
     let is_quick = std::env::var_os("PAYOPS_BENCH_QUICK").is_some();
@@ -58,10 +59,15 @@ async fn main() {
     }
     println!("\n{:>24}  {:>10}  {:>10}  {:>10}  {:>14}", "messages", "before", "plan", "peak", "a message");
     for count in [10_000, 100_000, if is_quick { 200_000 } else { 1_000_000 }] {
-        let mut child = std::process::Command::new(std::env::current_exe().expect("this program"));
-        let ended = child.args(["--memory", &count.to_string()]).status().expect("it runs");
-        assert!(ended.success(), "the child failed");
+        child(&["--memory", &count.to_string()]);
+        child(&["--memory", &count.to_string(), "--gone-on-with"]);
     }
+}
+
+/// Runs this program in a process of its own.
+fn child(arguments: &[&str]) {
+    let mut child = std::process::Command::new(std::env::current_exe().expect("this program"));
+    assert!(child.args(arguments).status().expect("it runs").success(), "the child failed");
 }
 
 /// A replayer of messages that are about no payment.
@@ -127,17 +133,26 @@ fn rate(count: usize, took: Duration) -> usize {
     count * 1_000 / ms.max(1)
 }
 
-/// A replay of `count` messages, and the memory that this process took at most.
-async fn memory(count: usize) {
+/// A replay of `count` messages, and the memory that this process took at most; from the beginning, or as
+/// one that was cut off before its last hundred messages.
+async fn memory(count: usize, is_second: bool) {
     let folder = tempfile::tempdir().expect("a folder");
     let before = kib("VmHWM");
     let plan = plan_of(count);
     let planned = kib("VmHWM");
     let journal = FileJournal::create(&folder.path().join("journal.jsonl"));
-    let replayer = replayer(Arc::new(MadeUp::new(count)), 16);
-    let summary = replayer.execute(&plan, &Progress::default(), &journal, &Steer::new()).await.expect("it runs");
+    let left = if is_second { 100 } else { count };
+    let mut done = Progress::default();
+    for message in plan.messages.iter().take(count - left) {
+        let message_id = message.message_id.clone();
+        done.take(&JournalEntry::Sending { message_id: message_id.clone() });
+        done.take(&JournalEntry::Sent { message_id, new_message_id: None });
+    }
+    let replayer = replayer(Arc::new(MadeUp::new(count - left, count)), 16);
+    let summary = replayer.execute(&plan, &done, &journal, &Steer::new()).await.expect("it runs");
     assert_eq!(summary.sent, count, "{summary:?}");
     let peak = kib("VmHWM");
     let each = (peak - before) * 1024 / count;
-    println!("{count:>24}  {:>7} MB  {:>7} MB  {:>7} MB  {each:>12} B", before / 1024, planned / 1024, peak / 1024);
+    let what = if is_second { format!("{count}, gone on with") } else { count.to_string() };
+    println!("{what:>24}  {:>7} MB  {:>7} MB  {:>7} MB  {each:>12} B", before / 1024, planned / 1024, peak / 1024);
 }

@@ -62,7 +62,8 @@ impl FileJournal {
                 file.write_all(&text).and_then(|()| file.sync_data()).expect("written");
                 count.fetch_add(1, Ordering::Relaxed);
                 for waiter in waiters {
-                    drop(waiter.send(()));
+                    // Who no longer waits does not need to know.
+                    let _ = waiter.send(());
                 }
             }
         });
@@ -120,8 +121,8 @@ pub(crate) fn plan_of(count: usize) -> Plan {
 }
 
 impl MadeUp {
-    pub(crate) fn new(count: usize) -> Self {
-        Self { count, next: 0.into() }
+    pub(crate) fn new(first: usize, count: usize) -> Self {
+        Self { count, next: first.into() }
     }
 }
 

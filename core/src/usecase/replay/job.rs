@@ -1,7 +1,8 @@
 //! A replay under way: what is still open, who has what in hand, and how it is counted.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Control, ReplaySummary};
@@ -32,7 +33,7 @@ pub(super) struct Job<'a> {
 /// How far it is.
 pub(super) struct Run<'a> {
     /// Messages of the plan that are not settled.
-    pub(super) open: HashMap<&'a str, &'a PlannedMessage>,
+    pub(super) open: HashSet<Open<'a>>,
     /// Those that a lane has in hand.
     pub(super) claimed: HashSet<&'a str>,
     /// Groups of those.
@@ -58,6 +59,36 @@ pub(super) struct Run<'a> {
     counts: ReplaySummary,
 }
 
+/// A message that is not settled, found by its name. There may be a million: each takes one pointer.
+pub(super) struct Open<'a>(pub(super) &'a PlannedMessage);
+
+impl Hash for Open<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.message_id.as_str().hash(state);
+    }
+}
+
+impl PartialEq for Open<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.message_id == other.0.message_id
+    }
+}
+
+impl Eq for Open<'_> {}
+
+impl Borrow<str> for Open<'_> {
+    fn borrow(&self) -> &str {
+        &self.0.message_id
+    }
+}
+
+impl<'a> Run<'a> {
+    /// The message of that name, if it is not settled.
+    fn open(&self, id: &str) -> Option<&'a PlannedMessage> {
+        self.open.get(id).map(|open| open.0)
+    }
+}
+
 /// A message in hand, and what is planned for it.
 pub(super) struct Claim<'a> {
     pub(super) planned: &'a PlannedMessage,
@@ -78,7 +109,7 @@ impl<'a> Job<'a> {
         let watched = plan.canary.is_some() && done.canary.is_none();
         let earlier = plan.messages.iter().filter(|message| watched && done.sent.contains(&message.message_id));
         let run = Run {
-            open: open.map(|message| (message.message_id.as_str(), message)).collect(),
+            open: open.map(Open).collect(),
             claimed: HashSet::new(),
             groups: HashSet::new(),
             held: Vec::new(),
@@ -133,7 +164,7 @@ impl<'a> Job<'a> {
         let (mut ours, mut others) = (Vec::new(), Vec::new());
         let in_hand = run.groups.clone();
         for message in messages {
-            match run.open.get(message.message_id.as_str()).copied() {
+            match run.open(&message.message_id) {
                 Some(planned) if planned.group.as_deref().is_some_and(|group| in_hand.contains(group)) => {}
                 // Delivered twice: another lane has it in hand.
                 Some(planned) if run.claimed.insert(planned.message_id.as_str()) => {
@@ -181,7 +212,7 @@ impl<'a> Job<'a> {
     /// queue: those behind it would overtake it.
     pub(super) fn try_again(&self, planned: &PlannedMessage) -> bool {
         let mut run = self.run();
-        let Some(planned) = run.open.get(planned.message_id.as_str()).copied() else { return false };
+        let Some(planned) = run.open(&planned.message_id) else { return false };
         let again = planned.group.is_none() && run.lost.insert(&planned.message_id);
         if again {
             run.claimed.remove(planned.message_id.as_str());
@@ -198,7 +229,7 @@ impl<'a> Job<'a> {
     fn settle(&self, id: &str, count: impl FnOnce(&mut ReplaySummary)) {
         let mut run = self.run();
         run.claimed.remove(id);
-        let Some(planned) = run.open.remove(id) else { return };
+        let Some(Open(planned)) = run.open.take(id) else { return };
         let sent = run.counts.sent;
         count(&mut run.counts);
         if run.counts.sent > sent && run.first.len() < FIRST_MAX {
@@ -208,7 +239,7 @@ impl<'a> Job<'a> {
 
     fn fail(&self, id: &str, reason: &str) {
         let name = id.to_owned();
-        let group = self.run().open.get(id).and_then(|planned| planned.group.as_deref());
+        let group = self.run().open(id).and_then(|planned| planned.group.as_deref());
         self.run().blocked.extend(group);
         self.settle(id, |counts| {
             counts.failed.insert(name, reason.to_owned());

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 
-use super::job::{Claim, Job};
+use super::job::{Claim, Job, Open};
 use super::{ReplayError, Replayer, parked, replayed};
 use crate::domain::bus::WORK;
-use crate::domain::replay::{JournalEntry, PlannedMessage, Verdict, apply_edit};
+use crate::domain::replay::{JournalEntry, Verdict, apply_edit};
 use crate::domain::sha256_hex;
 use crate::port::{ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, Received, TransferOutcome};
 
@@ -78,7 +78,7 @@ impl Replayer {
     async fn is_drained(&self, job: &Job<'_>) -> PortResult<bool> {
         let (ours, unclear, locked) = {
             let run = job.run();
-            let unclear = job.unclear.iter().any(|id| run.open.contains_key(id.as_str()));
+            let unclear = job.unclear.iter().any(|id| run.open.contains(id.as_str()));
             (run.foreign.len().saturating_add(run.claimed.len()), unclear, !run.locked.is_empty())
         };
         let stats = self.queues.stats(&job.plan.queue).await?;
@@ -256,13 +256,13 @@ impl Replayer {
     pub(super) async fn finish(&self, job: &Job<'_>) -> PortResult<()> {
         let mut entries: Vec<JournalEntry> = {
             let run = job.run();
-            let entry = |(id, planned): (&&str, &&PlannedMessage)| {
-                let message_id = (*id).to_owned();
+            let entry = |Open(planned): &Open<'_>| {
+                let (id, message_id) = (planned.message_id.as_str(), planned.message_id.clone());
                 if planned.group.as_ref().is_some_and(|group| run.locked.contains(group)) {
                     return job.failed(message_id, "a message before it in its group stays, and a FIFO queue gives it only after that one");
                 }
                 // One that was received in this run was not sent by an earlier one, as far as is known.
-                match (job.unclear.contains(*id) && !run.lost.contains(*id), run.is_held) {
+                match (job.unclear.contains(id) && !run.lost.contains(id), run.is_held) {
                     // It was about to be sent when an earlier run was cut off, and only a message that was
                     // sent is deleted.
                     (true, false) => JournalEntry::Sent { message_id, new_message_id: None },
