@@ -224,10 +224,10 @@ impl Queues for SqliteQueues {
             .map(|Move { receipt, message }| limits::message(&message, fifo).map(|()| (receipt, self.arrival(message))))
             .collect();
         let (source, target) = (from.to_owned(), to.to_owned());
-        let written = self
+        let change = self
             .file
             .write(move |connection| async move { operations::transfer_all(connection, &source, &target, arrivals).await }.boxed());
-        let outcomes = written.await?;
+        let outcomes = change.await?;
         let waiting = self.waiting(to);
         for _ in &outcomes {
             waiting.notify_one();
