@@ -61,12 +61,12 @@ pub(crate) async fn run(rig: &Rig, replayer: &Replayer, plan: &Plan, seed: u64, 
     }
 }
 
-async fn fifty(moves: Moves) {
+async fn seeded(moves: Moves) {
     let rig = Rig::sqlite().await;
     let (mut answers, mut twice, mut killed) = (Answers::new(), 0, 0);
     let seeds: Vec<u64> = match std::env::var("PAYOPS_SEED") {
         Ok(seed) => vec![seed.parse().expect("PAYOPS_SEED is a number")],
-        Err(_) => (1..=50).collect(),
+        Err(_) => (1..=25).collect(),
     };
     for (place, seed) in seeds.iter().enumerate() {
         println!("{moves:?}: seed {seed} (again: PAYOPS_SEED={seed})");
@@ -94,18 +94,19 @@ async fn fifty(moves: Moves) {
     }
     println!("{moves:?}: killed {killed} times, {twice} messages named as perhaps sent twice");
     if seeds.len() > 1 {
-        assert!(killed >= 50 && (moves == Moves::Atomic) == (twice == 0), "killed {killed}, sent twice {twice}");
+        assert!(killed >= 25 && (moves == Moves::Atomic) == (twice == 0), "killed {killed}, sent twice {twice}");
     }
 }
 
+/// Fifty in all, with those where moves are made in steps.
 #[tokio::test]
-async fn fifty_kills_where_moves_are_one_transaction() {
-    fifty(Moves::Atomic).await;
+async fn seeded_kills_where_moves_are_one_transaction() {
+    seeded(Moves::Atomic).await;
 }
 
 #[tokio::test]
-async fn fifty_kills_where_moves_are_made_in_steps() {
-    fifty(Moves::InSteps).await;
+async fn seeded_kills_where_moves_are_made_in_steps() {
+    seeded(Moves::InSteps).await;
 }
 
 /// The same on queues in memory, with a canary, and gone on with at once: what the dead process had in
