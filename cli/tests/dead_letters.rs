@@ -315,3 +315,90 @@ fn a_freeze_stops_a_replay_that_is_under_way() {
     signal(rest.id(), "INT");
     assert_eq!(rest.wait().unwrap().code(), Some(130));
 }
+
+#[test]
+fn a_whole_queue_is_moved_by_the_queue_service() {
+    let place = scene();
+    let redrive = |more: &[&str]| place.run(&[&["dlq", "redrive", WORK, "-o", "json"], more].concat());
+    assert!(redrive(&[]).exits(3).err.contains("unread: no look at payments"));
+    redrive(&["--yes"]).exits(3);
+    redrive(&["--yes", "--reason", "x", "--rate", "501"]).exits(2);
+    assert_eq!(depth(&place, DEAD), 5, "nothing was moved");
+    let done = redrive(&["--yes", "--reason", "the provider is up", "--rate", "100"]).exits(0).json();
+    assert_eq!((done["status"].as_str(), done["moved"].as_u64(), done["target"].as_str()), (Some("completed"), Some(5), Some(WORK)));
+    assert_eq!((depth(&place, DEAD), depth(&place, WORK)), (0, 5));
+    let moved = place.run(&["queue", "peek", WORK, "-o", "json"]).exits(0).json();
+    assert_eq!(moved[0]["attributes"]["payops-class"], "provider_timeout", "attributes are kept");
+    assert_eq!(last(&place, "redrive"), ("tester".to_owned(), "done".to_owned()));
+    assert!(redrive(&["--yes", "--reason", "x"]).exits(5).err.contains("is empty"));
+
+    // One that takes long is begun, looked at, and canceled.
+    bury(&place, (0..50).map(|number| format!("letter {number}")));
+    redrive(&["--yes", "--reason", "slowly", "--rate", "2", "--no-wait"]).exits(0);
+    let again = redrive(&["--yes", "--reason", "twice"]).exits(3);
+    assert!(again.err.contains("is under way already"), "{}", again.err);
+    let running = place.run(&["dlq", "redrives", WORK, "-o", "json"]).exits(0).json();
+    assert_eq!((running[0]["status"].as_str(), running[0]["planned"].as_u64()), (Some("running"), Some(50)));
+    let canceled = place.run(&["dlq", "cancel-redrive", WORK, "--reason", "enough", "-o", "json"]).exits(0).json();
+    assert_eq!(canceled["status"], "canceled");
+    assert_eq!(depth(&place, DEAD) + depth(&place, WORK), 55, "nothing is lost by it");
+    place.run(&["dlq", "cancel-redrive", WORK, "--reason", "enough"]).exits(5);
+}
+
+#[test]
+fn a_redrive_that_is_interrupted_stops() {
+    let place = scene();
+    bury(&place, (0..100).map(|number| format!("letter {number}")));
+    let args = ["dlq", "redrive", WORK, "--yes", "--reason", "mended", "--rate", "5", "-o", "json"];
+    let child = place.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    eventually("it is under way", || (depth(&place, WORK) > 0).then_some(()));
+    signal(child.id(), "INT");
+    let cut: Done = child.wait_with_output().unwrap().into();
+    assert_eq!(cut.exits(130).json()["status"], "canceled");
+    assert_eq!(depth(&place, DEAD) + depth(&place, WORK), 105);
+}
+
+/// A payment whose letter was moved back unread comes to its end all the same.
+#[test]
+fn payments_come_to_their_end_after_a_redrive() {
+    let place = Place::new();
+    let _up = place.up(&[]);
+    let file: String = (0..4).map(|number| common::line(&format!("k{number}"), 1000 + number, "tok_poison")).collect();
+    place.run_with_input(&["payment", "create", "--file", "-"], file.as_bytes()).exits(0);
+    eventually("all are dead", || (depth(&place, DEAD) == 4).then_some(()));
+    let done = place.run(&["dlq", "redrive", WORK, "--yes", "--reason", "the provider is up", "-o", "json"]).exits(0).json();
+    assert_eq!((done["status"].as_str(), done["moved"].as_u64()), (Some("completed"), Some(4)));
+    // The source is poison still: each is tried again, dies again, and is known to be dead.
+    eventually("all are tried and dead again", || {
+        let letters = place.run(&["dlq", "list", "-o", "json"]).exits(0).json();
+        let letters = letters.as_array().unwrap().clone();
+        let known = letters.iter().all(|letter| {
+            let id = letter["payment_id"].as_str().unwrap();
+            let timeline = place.run(&["payment", "timeline", id, "-o", "json"]).exits(0).json();
+            let kinds: Vec<String> =
+                timeline["events"].as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap().to_owned()).collect();
+            kinds.iter().filter(|kind| *kind == "dead_lettered").count() == 2 && kinds.contains(&"replayed".to_owned())
+        });
+        (letters.len() == 4 && known).then_some(())
+    });
+    let report = place.run(&["payment", "reconcile", "-o", "json", "--settle", "2"]).exits(0).json();
+    assert_eq!(report["breaks"].as_array().unwrap().len(), 0, "{report}");
+}
+
+#[test]
+fn a_purge_is_never_done_where_writes_are_protected() {
+    let place = scene();
+    for user in ["anna", "ben"] {
+        as_user(&place, user, &["account", "login", "--duty", "break-glass", "--reason", "an incident"]).exits(0);
+        let done = as_user(&place, user, &["queue", "purge", DEAD, "--yes", "--reason", "away with it"]).exits(3);
+        assert!(done.err.contains("dlq.purge is never done in prod"), "{}", done.err);
+        assert_eq!(last(&place, "dlq.purge"), (user.to_owned(), "refused".to_owned()));
+    }
+    assert_eq!(depth(&place, DEAD), 5);
+    bury_in(&place, "test", (0..3).map(|number| (format!("letter {number}"), Vec::new())));
+    let purge = |more: &[&str]| place.run(&[&["--env", "test", "queue", "purge", DEAD, "-o", "json"], more].concat());
+    purge(&["--yes"]).exits(3);
+    purge(&["--reason", "a test"]).exits(3);
+    assert_eq!(purge(&["--yes", "--reason", "a test"]).exits(0).json()["messages"], 3);
+    place.run(&["--env", "test", "queue", "purge", "nobody", "--yes", "--reason", "x"]).exits(5);
+}

@@ -20,7 +20,7 @@ use payops_system::SystemClock;
 use payops_testkit::replay::{Notes, Steer};
 use payops_testkit::{SeededRandom, eventually, fresh_salt};
 
-const LETTERS: usize = 1_000;
+const LETTERS: usize = 10_000;
 /// Class and reason; what stands for `{n}` differs from letter to letter.
 const CAUSES: [(&str, &str); 5] = [
     ("schema_error", "detail.amount: expected an integer, got \"{n}.50\""),

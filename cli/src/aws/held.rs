@@ -8,7 +8,8 @@ use payops_aws::SqsQueues;
 use payops_aws::identity::{Hold, IdentityError, RoleCredentials};
 use payops_core::Timestamp;
 use payops_core::port::{
-    Browsed, ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, QueueStats, Queues, Received, SendResult, TransferOutcome,
+    Browsed, ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, QueueStats, Queues, Received, Redrive, SendResult,
+    TransferOutcome,
 };
 
 /// How long a batch takes at most: two calls with all their attempts.
@@ -92,5 +93,21 @@ impl Queues for HeldQueues {
 
     async fn names(&self) -> PortResult<Vec<String>> {
         self.queues.names().await
+    }
+
+    async fn start_redrive(&self, dlq: &str, to: &str, rate_per_second: Option<u32>) -> PortResult<String> {
+        self.queues.start_redrive(dlq, to, rate_per_second).await
+    }
+
+    async fn redrives(&self, dlq: &str) -> PortResult<Vec<Redrive>> {
+        self.queues.redrives(dlq).await
+    }
+
+    async fn cancel_redrive(&self, dlq: &str, handle: &str) -> PortResult<u64> {
+        self.queues.cancel_redrive(dlq, handle).await
+    }
+
+    async fn purge(&self, queue: &str) -> PortResult<()> {
+        self.queues.purge(queue).await
     }
 }

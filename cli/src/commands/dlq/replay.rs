@@ -27,7 +27,7 @@ use crate::safety::{self, Act};
 use crate::settings::EnvTarget;
 
 /// Batches moved at the same time when nobody says.
-pub(crate) const LANES: usize = 8;
+pub(crate) const LANES: usize = 16;
 
 /// How a replay goes.
 #[derive(Clone, Debug, Default, Args)]

@@ -7,7 +7,7 @@ use payops_core::domain::bus::PROJECTIONS;
 use payops_core::domain::bus::{WORK, dead_letter_queue};
 use payops_core::domain::replay::{JournalEntry, Progress, Verdict};
 use payops_core::domain::work::attribute;
-use payops_core::port::{ErrorKind, Outgoing, PortError};
+use payops_core::port::{Attributes, ErrorKind, Outgoing, PortError};
 use payops_core::usecase::ReplayError;
 use payops_testkit::replay::{Notes, Steer};
 
@@ -154,7 +154,7 @@ async fn attributes_are_kept_and_their_limit_is_said() {
 async fn what_died_in_another_queue_stays() {
     let rig = Rig::sqlite().await;
     let dlq = dead_letter_queue(WORK);
-    let untold = Outgoing { attributes: Default::default(), ..letter(WORK, "mended", 3) };
+    let untold = Outgoing { attributes: Attributes::new(), ..letter(WORK, "mended", 3) };
     rig.send(&dlq, vec![letter(WORK, "mended", 1), letter("billing", "mended", 2), untold]).await;
     let letters = rig.letters(WORK).await;
     let plan = rig.plan_of(asked(WORK), &letters).await;
