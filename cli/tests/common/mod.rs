@@ -4,6 +4,8 @@
 
 #[cfg(feature = "demo")]
 pub(crate) mod embedded;
+#[cfg(feature = "demo")]
+pub(crate) mod killing;
 pub(crate) mod stub;
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -63,6 +65,10 @@ impl Place {
 
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.temp.path().join("data")
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.temp.path().join("home")
     }
 
     pub(crate) fn work(&self) -> PathBuf {
