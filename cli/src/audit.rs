@@ -1,6 +1,11 @@
 //! The record of what operators did: JSON lines, added and never changed, each bound to the one
 //! before by its hash, readable by their owner alone. What cannot be recorded is not done.
 
+mod cursor;
+mod folder;
+pub(crate) mod ship;
+mod stretch;
+
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -12,6 +17,7 @@ use payops_core::domain::audit::{AuditEntry, Break, ChainError, Head, Verified, 
 use payops_core::port::{AuditLog, ErrorKind, PortError, PortResult};
 
 use crate::error::{CliError, CliResult};
+use cursor::FILE as SHIPPED;
 
 /// The record's name.
 const FILE: &str = "audit.jsonl";
@@ -47,7 +53,7 @@ pub(crate) fn append(dir: &Path, entry: &AuditEntry) -> CliResult<()> {
     add(dir, entry).map_err(|error| {
         let hint = match &error {
             AppendError::Damaged | AppendError::CutOff { .. } => {
-                format!("payops audit verify says what is wrong; move {FILE} and {ANCHOR} away together to begin a new record")
+                format!("payops audit verify says what is wrong; move {FILE}, {ANCHOR} and {SHIPPED} away together to begin a new record")
             }
             _ => "make the place writable, then run the same command again".to_owned(),
         };
@@ -61,7 +67,6 @@ fn add(dir: &Path, entry: &AuditEntry) -> Result<(), AppendError> {
     let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(dir.join(FILE))?;
     // Who adds a line must know the last one: one at a time, in all processes.
     file.lock()?;
-    mend(&mut file)?;
     let head = head(&mut file)?;
     if let (Some(known), found) = (anchor(dir)?, head.as_ref().map_or(0, |head| head.seq))
         && known.seq > found
@@ -99,14 +104,22 @@ fn last_bytes(file: &mut File, length: u64) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What the next line follows; `None` in an empty record.
-fn head(file: &mut File) -> Result<Option<Head>, AppendError> {
+/// The last line, empty in an empty file. One that was never whole is cut off.
+fn last_line(file: &mut File) -> std::io::Result<Vec<u8>> {
+    mend(file)?;
     let length = file.metadata()?.len();
     let bytes = last_bytes(file, length)?;
     let lines = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    let last = lines.rsplit(|byte| *byte == b'\n').next().filter(|line| !line.is_empty());
-    let Some(last) = last else { return Ok(None) };
-    if let Some(head) = Head::of_line(last) {
+    Ok(lines.rsplit(|byte| *byte == b'\n').next().unwrap_or_default().to_vec())
+}
+
+/// What the next line follows; `None` in an empty record.
+fn head(file: &mut File) -> Result<Option<Head>, AppendError> {
+    let last = last_line(file)?;
+    if last.is_empty() {
+        return Ok(None);
+    }
+    if let Some(head) = Head::of_line(&last) {
         return Ok(Some(head));
     }
     // Written by an older payops, which did not chain: all of it is, or it was changed.
@@ -156,6 +169,17 @@ impl FileAuditLog {
         file.lock_shared()?;
         let anchor = anchor(&self.dir)?;
         check(&mut file, anchor.as_ref()).map(Some)
+    }
+
+    /// Checks the chain against a line that is known from elsewhere; `None` when there is no record.
+    pub(crate) fn verify_against(&self, known: &Head) -> std::io::Result<Option<Result<Verified, Break>>> {
+        let mut file = match File::open(self.path()) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        file.lock_shared()?;
+        check(&mut file, Some(known)).map(Some)
     }
 
     /// All lines, oldest first, each as it stands and as what it says if it can be read.

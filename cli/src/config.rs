@@ -63,6 +63,8 @@ pub(crate) struct Embedded {
     pub(crate) data_dir: Option<PathBuf>,
     /// Its name in there; else the same name.
     pub(crate) env: Option<String>,
+    /// The folder where lines of the record are kept too; without one they are kept in the data directory alone.
+    pub(crate) audit_dir: Option<PathBuf>,
     /// Whether writes ask twice, as in `prod`.
     pub(crate) protected: Option<bool>,
 }
@@ -85,6 +87,8 @@ pub(crate) struct Aws {
     pub(crate) bucket: Option<String>,
     /// The event bus.
     pub(crate) bus: Option<String>,
+    /// The event bus, by name or ARN, that lines of the record are put on; else `bus`.
+    pub(crate) audit_bus: Option<String>,
     /// The queues.
     #[serde(default)]
     pub(crate) queues: QueueNames,
@@ -110,6 +114,23 @@ pub(crate) struct Aws {
     pub(crate) roles: BTreeMap<String, RoleConfig>,
     /// Whether writes ask twice, as in `prod`.
     pub(crate) protected: Option<bool>,
+}
+
+impl Environment {
+    /// The folder where lines of the record are kept too.
+    pub(crate) fn audit_dir(&self) -> Option<&Path> {
+        match self {
+            Self::Embedded(own) => own.audit_dir.as_deref(),
+            Self::Aws(_) => None,
+        }
+    }
+}
+
+impl Aws {
+    /// The event bus that lines of the record are put on.
+    pub(crate) fn audit_bus(&self) -> Option<&str> {
+        self.audit_bus.as_deref().or(self.bus.as_deref()).filter(|bus| !bus.is_empty())
+    }
 }
 
 /// A role that is assumed for a duty.

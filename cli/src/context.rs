@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -68,6 +68,8 @@ pub(crate) struct Context {
     pub(crate) stop: CancellationToken,
     /// The sessions of this process.
     pub(crate) sessions: Arc<Sessions>,
+    /// Environments that something was recorded of.
+    pub(crate) recorded: Arc<Mutex<Vec<EnvTarget>>>,
 }
 
 /// What was found in each environment that answered, and the failures of the others.
@@ -167,7 +169,19 @@ impl Context {
 
     /// Records something of this user.
     pub(crate) fn record(&self, target: &EnvTarget, entry: &AuditEntry) -> CliResult<()> {
-        audit::append(&self.records_dir(target), entry)
+        audit::append(&self.records_dir(target), entry)?;
+        if let Ok(mut recorded) = self.recorded.lock()
+            && !recorded.contains(target)
+        {
+            recorded.push(target.clone());
+        }
+        Ok(())
+    }
+
+    /// Ships what this command recorded, for a little while. It is no part of what the command came to.
+    pub(crate) async fn ship_recorded(&self) {
+        let recorded = self.recorded.lock().map(|mut recorded| std::mem::take(&mut *recorded)).unwrap_or_default();
+        audit::ship::by_itself(self, &recorded).await;
     }
 
     /// Records what became of something that was recorded when it began. It is done already: that it

@@ -95,10 +95,17 @@ fn run(cli: Cli) -> CliResult<Exit> {
     let runtime = runtime(command.as_ref()).map_err(|error| CliError::failed("the command could not be started").because(error))?;
     let result = runtime.block_on(async {
         signals::watch(&context.stop);
-        match command {
+        let result = match command {
             Some(command) => Box::pin(dispatch(&context, command)).await,
-            None => Box::pin(screen::run(&context, None)).await,
-        }
+            None => {
+                let result = Box::pin(screen::run(&context, None)).await;
+                // The screen writes to the record by itself.
+                Box::pin(audit::ship::by_itself(&context, &context.settings.all_targets().unwrap_or_default())).await;
+                result
+            }
+        };
+        Box::pin(context.ship_recorded()).await;
+        result
     });
     // A read of stdin that never ends must not keep the process.
     runtime.shutdown_timeout(Duration::from_millis(200));
@@ -126,7 +133,7 @@ async fn dispatch(context: &Context, command: Command) -> CliResult<Exit> {
         Command::Freeze(command) => commands::freeze::run(context, command).await,
         Command::Account(command) => commands::account::run(context, command).await,
         Command::Doctor => commands::doctor::run(context).await,
-        Command::Audit(command) => commands::audit::run(context, &command),
+        Command::Audit(command) => commands::audit::run(context, &command).await,
         Command::Config(command) => commands::config::run(context, &command),
         Command::Completions { shell } => commands::shell::completions(shell),
         Command::Man { dir } => commands::shell::man(dir.as_deref()),
@@ -168,6 +175,7 @@ fn context(global: Global) -> CliResult<Context> {
         reason,
         stop: CancellationToken::new(),
         sessions,
+        recorded: std::sync::Arc::default(),
     })
 }
 

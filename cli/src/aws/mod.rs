@@ -14,9 +14,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-#[cfg(not(feature = "aws"))]
-use payops_core::port::Freezes;
 use payops_core::port::Ports;
+#[cfg(not(feature = "aws"))]
+use payops_core::port::{AuditPlace, Freezes};
 
 use crate::commands::doctor::Check;
 use crate::config::Aws;
@@ -49,6 +49,13 @@ pub(crate) async fn whoami(name: &str, _: &Aws, _: &Caller) -> CliResult<Identif
 #[expect(clippy::unused_async, reason = "the same function as with AWS")]
 pub(crate) async fn checks(_: &str, _: &Aws, _: &Caller) -> Vec<Check> {
     Vec::new()
+}
+
+/// Without the feature `aws`.
+#[cfg(not(feature = "aws"))]
+#[expect(clippy::unused_async, reason = "the same function as with AWS")]
+pub(crate) async fn audit_place(name: &str, _: &Aws, _: &Caller) -> CliResult<Box<dyn AuditPlace>> {
+    Err(without(name))
 }
 
 /// Without the feature `aws`.
@@ -86,7 +93,7 @@ pub(crate) async fn open(name: &str, _: &Aws, _: &Caller) -> CliResult<Ports> {
 #[cfg(feature = "aws")]
 pub(crate) use sessions::Sessions;
 #[cfg(feature = "aws")]
-pub(crate) use with_aws::{checks, freezes, open, session_config, whoami};
+pub(crate) use with_aws::{audit_place, checks, freezes, open, session_config, whoami};
 
 #[cfg(feature = "aws")]
 mod with_aws {
@@ -98,7 +105,8 @@ mod with_aws {
     use aws_config::{BehaviorVersion, Region, SdkConfig};
     use payops_aws::{Clients, DynamoStore, EventBridgeBus, S3Archive, SqsQueues};
     use payops_core::domain::policy::Policy;
-    use payops_core::port::{Freezes, Index, Queues, Random};
+    use payops_core::port::{AuditPlace, Freezes, Index, Queues, Random};
+    use payops_core::usecase::OverBus;
     use payops_search::{Credentials, OpenSearchIndex};
     use payops_system::{OsRandom, SystemClock};
 
@@ -143,6 +151,14 @@ mod with_aws {
             random,
             policy: Policy::default(),
         })
+    }
+
+    /// The bus that lines of the record are put on.
+    pub(crate) async fn audit_place(name: &str, aws: &Aws, caller: &Caller) -> CliResult<Box<dyn AuditPlace>> {
+        let bus = aws.audit_bus().map(str::to_owned);
+        let bus = needed(name, "audit_bus", bus.as_ref())?.clone();
+        let config = session_config(name, aws, caller).await?;
+        Ok(Box::new(OverBus::new(Arc::new(EventBridgeBus::new(Clients::new(&config).events, bus)))))
     }
 
     /// The SDK's configuration with which the caller asks.

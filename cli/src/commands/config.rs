@@ -1,4 +1,9 @@
-//! `payops config`: where settings come from.
+//! `payops config`: where settings come from, and taking them from Terraform.
+
+mod edit;
+mod import;
+mod lines;
+mod outputs;
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -16,6 +21,8 @@ use crate::settings::Origin;
 pub(crate) enum ConfigCommand {
     /// Every setting, its value and where it came from; secrets are never shown
     Explain,
+    /// Write an environment into payops.toml, from what `terraform output -json` printed
+    Import(import::ImportArgs),
 }
 
 /// A setting: `{"name":…,"value":…,"source":…}`.
@@ -40,7 +47,13 @@ impl Row for Setting {
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, command: &ConfigCommand) -> CliResult<Exit> {
-    let ConfigCommand::Explain = command;
+    match command {
+        ConfigCommand::Explain => run_explain(context),
+        ConfigCommand::Import(args) => import::run(context, args),
+    }
+}
+
+fn run_explain(context: &Context) -> CliResult<Exit> {
     let rows: Vec<Of<Setting>> = explain(context).into_iter().map(|value| Of { env: String::new(), value }).collect();
     context.printer.list(&rows, false)?;
     if let Err((message, hint)) = &context.settings.envs {
@@ -71,6 +84,10 @@ fn explain(context: &Context) -> Vec<Setting> {
             out.push(row(&format!("environments.{name}.{field}"), Some(value), &origin));
         }
         if let Environment::Aws(aws) = environment {
+            if let (None, Some(bus)) = (&aws.audit_bus, aws.audit_bus()) {
+                let name = format!("environments.{name}.audit_bus");
+                out.push(Setting { name, value: Some(bus.to_owned()), source: "default: bus".to_owned() });
+            }
             let secrets = [("api_key", &aws.api_key_env), ("ledger_url", &aws.ledger_url_env)];
             out.extend(
                 secrets
@@ -95,10 +112,11 @@ fn fields(environment: &Environment) -> Vec<(&'static str, String)> {
             ("kind", Some("embedded".to_owned())),
             ("data_dir", own.data_dir.as_ref().map(|dir| dir.display().to_string())),
             ("env", own.env.clone()),
+            ("audit_dir", own.audit_dir.as_ref().map(|dir| dir.display().to_string())),
             ("protected", flag(own.protected)),
         ],
         Environment::Aws(aws) => {
-            let Aws { region, account_id, profile, endpoint_url, table, bucket, bus, queues, .. } = &**aws;
+            let Aws { region, account_id, profile, endpoint_url, table, bucket, bus, audit_bus, queues, .. } = &**aws;
             let mut pairs = vec![
                 ("kind", Some("aws".to_owned())),
                 ("region", region.clone()),
@@ -108,6 +126,7 @@ fn fields(environment: &Environment) -> Vec<(&'static str, String)> {
                 ("table", table.clone()),
                 ("bucket", bucket.clone()),
                 ("bus", bus.clone()),
+                ("audit_bus", audit_bus.clone()),
                 ("queues.prefix", queues.prefix.clone()),
             ];
             pairs.extend([

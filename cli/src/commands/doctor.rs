@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::access;
 use crate::audit::FileAuditLog;
+use crate::audit::ship::{BEHIND_MAX, Shipping};
 use crate::clusters;
 use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
@@ -132,5 +133,20 @@ async fn of(context: &Context, target: &EnvTarget) -> Vec<Check> {
         Ok(Some(Err(broken))) => Err(CliError::failed(broken.to_string()).hint("payops audit verify")),
     };
     out.push(check(env, "audit", audit));
+    out.push(check(env, "audit shipped", shipped(context, target)));
     out
+}
+
+/// How much of the record is kept in this one place alone.
+fn shipped(context: &Context, target: &EnvTarget) -> CliResult<String> {
+    let Some(shipping) = Shipping::of(context, target) else {
+        return Ok("kept here alone: no audit_dir and no audit_bus is set".to_owned());
+    };
+    let waiting = shipping.waiting()?;
+    if waiting > BEHIND_MAX {
+        let message = format!("{waiting} entries are not shipped to {}", shipping.place);
+        return Err(CliError::failed(message).hint("payops audit ship says why"));
+    }
+    let last = shipping.cursor()?.and_then(|cursor| cursor.shipped).map_or_else(|| "none".to_owned(), |head| head.seq.to_string());
+    Ok(format!("{waiting} entries not shipped, the last that was is {last}: {}", shipping.place))
 }

@@ -31,7 +31,8 @@ impl Look {
         age(Duration::try_from(self.now.duration_since(at)).unwrap_or_default())
     }
 
-    fn paint(&self, text: &str, tone: Tone) -> String {
+    /// The text in the colour of its tone, where there are colours.
+    pub(crate) fn paint(&self, text: &str, tone: Tone) -> String {
         let code = match tone {
             Tone::Plain => return text.to_owned(),
             Tone::Good => 32,

@@ -17,7 +17,7 @@ use payops_tui::{EnvInfo, Environments, Opened, Options, Tab, ThemeName};
 use tokio::sync::watch;
 
 use crate::access;
-use crate::audit::FileAuditLog;
+use crate::audit::{FileAuditLog, ship};
 use crate::clusters;
 use crate::context::{self, Access, Caller, Context};
 use crate::error::{CliError, CliResult};
@@ -54,8 +54,12 @@ struct Known {
 
 /// The environments that the screen shows: those that were named, or all.
 pub(crate) fn environments(context: &Context, ready: Option<Ready>) -> CliResult<Arc<dyn Environments>> {
-    let mute = Context { talk: Talk::mute(), reason: None, privacy: Privacy::default(), ..context.clone() };
-    Ok(Arc::new(Known { targets: context.settings.all_targets()?, context: mute, ready }))
+    Ok(Arc::new(Known { targets: context.settings.all_targets()?, context: mute(context), ready }))
+}
+
+/// A context that neither writes nor asks, and shows nothing personal.
+fn mute(context: &Context) -> Context {
+    Context { talk: Talk::mute(), reason: None, privacy: Privacy::default(), ..context.clone() }
 }
 
 /// How the screen looks.
@@ -73,7 +77,11 @@ pub(crate) fn options(context: &Context) -> Options {
 pub(crate) async fn run(context: &Context, ready: Option<Ready>) -> CliResult<Exit> {
     let (environments, options) = (environments(context, ready)?, options(context));
     OPEN.store(true, Ordering::Relaxed);
-    let ended = Box::pin(payops_tui::run(environments, options)).await;
+    let (mute, targets) = (mute(context), context.settings.all_targets()?);
+    let ended = tokio::select! {
+        ended = Box::pin(payops_tui::run(environments, options)) => ended,
+        () = Box::pin(ship::while_open(&mute, &targets)) => Ok(()),
+    };
     OPEN.store(false, Ordering::Relaxed);
     ended
         .map(|()| Exit::Done)

@@ -22,7 +22,7 @@ mod secrets;
 mod store;
 
 pub use archive::{Archive, ArchiveHead, ArchivePage, PutOutcome};
-pub use audit::AuditLog;
+pub use audit::{AuditLog, AuditPlace, Taken};
 pub use bundle::Ports;
 pub use bus::Bus;
 pub use clock::{Clock, Random};

@@ -13,6 +13,7 @@ mod replay;
 mod resolve;
 mod rollout;
 mod search;
+mod ship;
 mod work;
 
 pub use accept::{Accept, AcceptError, Answer, Render};
@@ -27,4 +28,5 @@ pub use replay::{Control, PlanRequest, ReplayError, ReplaySummary, Replayer};
 pub use resolve::{ResolveError, Resolver};
 pub use rollout::became;
 pub use search::{Found, Search, SearchError};
+pub use ship::OverBus;
 pub use work::Worker;

@@ -1,8 +1,12 @@
 //! EventBridge: puts that fail in part.
 
+use std::sync::Arc;
+
 use payops_aws::EventBridgeBus;
+use payops_core::domain::audit::{AuditEntry, ShippedLine, chain};
 use payops_core::domain::bus::{BusEvent, SOURCE};
-use payops_core::port::{Bus as _, ErrorKind};
+use payops_core::port::{AuditPlace as _, Bus as _, ErrorKind};
+use payops_core::usecase::OverBus;
 use payops_testkit::ManualClock;
 use serde_json::json;
 
@@ -59,4 +63,54 @@ async fn eleven_events_are_too_many_and_none_is_no_call() {
     assert!(bus.put(&[]).await.expect("nothing to put").is_empty());
     assert!(service.asked().is_empty());
     assert_eq!(bus.put(&[event(SOURCE)]).await.expect_err("no answer").kind, ErrorKind::Ambiguous);
+}
+
+/// Twelve lines of a record.
+fn record() -> Vec<ShippedLine> {
+    let mut last = None;
+    let line = |number| {
+        let entry = AuditEntry::new(ManualClock::start(), "anna", "prod", "refund").subject(format!("pay_{number}"));
+        let (line, head) = chain(&entry, last.as_ref()).expect("a line");
+        let after = last.replace(head.clone());
+        ShippedLine { chain: "c".to_owned(), after, head, entry, line }
+    };
+    (1..=12).map(line).collect()
+}
+
+/// The numbers of the lines that a put held.
+fn numbers(put: &serde_json::Value) -> Vec<u64> {
+    let seq = |entry: &serde_json::Value| -> Option<u64> {
+        let detail: serde_json::Value = serde_json::from_str(entry["Detail"].as_str()?).ok()?;
+        detail["entry"]["seq"].as_u64()
+    };
+    put["Entries"].as_array().into_iter().flatten().filter_map(seq).collect()
+}
+
+#[tokio::test]
+async fn lines_of_the_record_that_failed_are_put_again_alone() {
+    let service = Service::new(|before, asked| {
+        let count = asked.json()["Entries"].as_array().map_or(0, Vec::len);
+        let refused = |place: usize| if before == 0 { place == 1 || place == 4 } else { before == 1 && place == 1 };
+        let entry = |place| {
+            if refused(place) { json!({"ErrorCode": "ThrottlingException"}) } else { json!({"EventId": "e"}) }
+        };
+        Reply::json(&json!({"FailedEntryCount": 1, "Entries": (0..count).map(entry).collect::<Vec<_>>()}))
+    });
+    let place = OverBus::new(Arc::new(EventBridgeBus::new(service.clients().await.events, "records")));
+    let taken = place.take(&record()).await;
+    assert!(taken.count == 12 && taken.error.is_none(), "{taken:?}");
+    let puts: Vec<Vec<u64>> = service.asked().iter().map(|asked| numbers(&asked.json())).collect();
+    assert_eq!(puts, [vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10], vec![2, 5], vec![5], vec![11, 12]]);
+}
+
+#[tokio::test]
+async fn lines_after_one_that_stays_refused_are_not_told_to_be_there() {
+    let service = Service::new(|_, _| {
+        let entry = |place| if place == 3 { json!({"ErrorCode": "NotAuthorizedForSourceException"}) } else { json!({"EventId": "e"}) };
+        Reply::json(&json!({"FailedEntryCount": 1, "Entries": (0..10).map(entry).collect::<Vec<_>>()}))
+    });
+    let place = OverBus::new(Arc::new(EventBridgeBus::new(service.clients().await.events, "records")));
+    let taken = place.take(&record()).await;
+    assert_eq!((taken.count, taken.error.map(|error| error.kind)), (3, Some(ErrorKind::Denied)));
+    assert_eq!(service.asked().len(), 1, "what is not allowed is not asked for again");
 }

@@ -2,6 +2,7 @@
 
 mod export;
 mod list;
+mod ship;
 mod verify;
 
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ pub(crate) enum AuditCommand {
     Verify,
     /// The lines themselves, oldest first, with their hashes, for an archive or another tool
     Export(export::ExportArgs),
+    /// Send lines to where they are kept too; each command does so by itself after it recorded something
+    Ship,
 }
 
 /// Which entries.
@@ -102,11 +105,12 @@ fn unread(log: &FileAuditLog) -> impl Fn(std::io::Error) -> CliError {
 }
 
 /// Runs the command.
-pub(crate) fn run(context: &Context, command: &AuditCommand) -> CliResult<Exit> {
+pub(crate) async fn run(context: &Context, command: &AuditCommand) -> CliResult<Exit> {
     match command {
         AuditCommand::List(args) => list::run(context, args),
         AuditCommand::Verify => verify::run(context),
         AuditCommand::Export(args) => export::run(context, args),
+        AuditCommand::Ship => context.interruptible(ship::run(context)).await,
     }
 }
 

@@ -6,9 +6,11 @@
 mod chain;
 mod entry;
 mod query;
+mod ship;
 mod verify;
 
 pub use chain::{ChainError, ChainedEntry, GENESIS, Head, chain};
 pub use entry::{AuditEntry, Outcome};
 pub use query::Query;
+pub use ship::{SHIP_DETAIL_TYPE, SHIP_SOURCE, ShippedLine};
 pub use verify::{Break, BreakKind, Verified, Verifier, numbered, verify};

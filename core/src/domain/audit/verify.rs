@@ -96,6 +96,25 @@ impl Verifier {
         Self { anchor: anchor.cloned(), ..Self::default() }
     }
 
+    /// A check that goes on after a line of the chain that was checked before: `head` is what that line said,
+    /// `line` its place in the file.
+    #[must_use]
+    pub fn after(head: Head, line: u64) -> Self {
+        Self { head: Some(head), line, ..Self::default() }
+    }
+
+    /// The last line of the chain so far, if all lines up to it are right.
+    #[must_use]
+    pub fn last(&self) -> Option<&Head> {
+        self.head.as_ref().filter(|_| self.broken.is_none())
+    }
+
+    /// Where the record is not what was written, as far as that is known yet: a line further down may tell more.
+    #[must_use]
+    pub fn broken(&self) -> Option<&Break> {
+        self.broken.as_ref()
+    }
+
     /// The next line, without its line feed. `number` is its place in the file, from 1.
     pub fn line(&mut self, number: u64, text: &[u8]) {
         self.line = number;
