@@ -186,7 +186,7 @@ pub(crate) fn rules(settings: &Settings, target: &EnvTarget) -> CliResult<Rules>
         };
         let wrong = |error: String| {
             CliError::usage(format!("the rules {} are not right, so nothing was done: {error}", path.display()))
-                .hint("docs/adr/0009 and `payops config explain` describe the file")
+                .hint("docs/policy.md describes the file")
         };
         let rules: Rules = toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
         let known = settings.all_names();

@@ -52,7 +52,7 @@ fn every_letter_comes_and_what_comes_twice_is_named() {
     // The one that is cut off comes to its end; what died since, or is still hidden by killed processes,
     // stays where it is for the next.
     let done = command().output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(matches!(done.status.code(), Some(0 | 6)), "{}\n{}", String::from_utf8_lossy(&done.stderr), String::from_utf8_lossy(&done.stdout));
     let delivered = runtime.block_on(killing::delivered(&queues));
     let left = runtime.block_on(queues.stats(DEAD)).unwrap();
     let left = usize::try_from(left.visible + left.in_flight).unwrap();

@@ -56,7 +56,10 @@ pub(crate) fn kill(seed: u64, spread_ms: u64, mut start: impl FnMut() -> Child, 
     while kills < KILLS {
         let mut child = start();
         std::thread::sleep(Duration::from_millis(30 + dice.next_u64() % spread_ms));
-        if child.try_wait().unwrap().is_some() {
+        if let Some(status) = child.try_wait().unwrap() {
+            let output = child.wait_with_output().unwrap();
+            // All of a plan, or all but what killed processes still hide.
+            assert!(matches!(status.code(), Some(0 | 6)), "{status}: {}", String::from_utf8_lossy(&output.stderr));
             ended += 1;
             refill();
             continue;
@@ -68,9 +71,9 @@ pub(crate) fn kill(seed: u64, spread_ms: u64, mut start: impl FnMut() -> Child, 
     ended
 }
 
-/// A child that says nothing.
+/// A child whose words are read only if it ends by itself.
 pub(crate) fn silent(command: &mut std::process::Command) -> Child {
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// Messages that the journals in a folder name as perhaps sent twice.
@@ -83,6 +86,7 @@ pub(crate) fn named(journals: &Path) -> BTreeSet<String> {
     lines
         .filter_map(|line| match serde_json::from_str(&line).unwrap() {
             JournalEntry::SentTwice { message_id } | JournalEntry::SentNotDeleted { message_id, .. } => Some(message_id),
+            JournalEntry::Failed { message_id, reason } if reason.contains("may have been sent") => Some(message_id),
             _ => None,
         })
         .collect()
