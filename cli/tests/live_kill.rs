@@ -42,22 +42,28 @@ fn every_letter_comes_and_what_comes_twice_is_named() {
         command.env_remove("PAYOPS_DATA_DIR").env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
         command
     };
+    let journals = place.home().join(".local/state/payops/replays/emulator");
     let mut letters = 0;
     let mut refill = || {
-        runtime.block_on(killing::bury(&queues, letters..letters + 400));
-        letters += 400;
+        runtime.block_on(killing::bury(&queues, letters..letters + 1_500));
+        letters += 1_500;
     };
     refill();
-    let ended = killing::kill(7, 1_500, || killing::silent(&mut command()), &mut refill);
+    let ended = killing::kill((7, 400), &journals, || killing::silent(&mut command()), &mut refill);
     // The one that is cut off comes to its end; what died since, or is still hidden by killed processes,
     // stays where it is for the next.
     let done = command().output().unwrap();
-    assert!(matches!(done.status.code(), Some(0 | 6)), "{}\n{}", String::from_utf8_lossy(&done.stderr), String::from_utf8_lossy(&done.stdout));
+    assert!(
+        matches!(done.status.code(), Some(0 | 6)),
+        "{}\n{}",
+        String::from_utf8_lossy(&done.stderr),
+        String::from_utf8_lossy(&done.stdout)
+    );
     let delivered = runtime.block_on(killing::delivered(&queues));
     let left = runtime.block_on(queues.stats(DEAD)).unwrap();
     let left = usize::try_from(left.visible + left.in_flight).unwrap();
     assert!(delivered.len() > letters / 4, "{} of {letters}", delivered.len());
-    let twice_named = killing::named(&place.home().join(".local/state/payops/replays/emulator"));
+    let twice_named = killing::named(&journals);
     let twice = delivered.values().filter(|times| times.len() > 1).count();
     say(&format!(
         "{letters} letters, {left} left, {} kills, {ended} ended by themselves, {twice} came twice, {} named",

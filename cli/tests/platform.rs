@@ -268,11 +268,11 @@ fn a_replay_that_is_killed_fifty_times_loses_nothing_and_sends_nothing_twice() {
     let args = ["dlq", "replay", WORK, "--lanes", "2", "--yes", "--reason", "mended", "-o", "json"];
     let mut letters = 0;
     let mut refill = || {
-        with_ports(&place, "prod", async |ports| killing::bury(&*ports.queues, letters..letters + 500).await);
-        letters += 500;
+        with_ports(&place, "prod", async |ports| killing::bury(&*ports.queues, letters..letters + 3_000).await);
+        letters += 3_000;
     };
     refill();
-    let ended = killing::kill(7, 400, || killing::silent(&mut place.command(&args)), &mut refill);
+    let ended = killing::kill((7, 60), &place.data_dir().join("replays/prod"), || killing::silent(&mut place.command(&args)), &mut refill);
     let done = place.run(&args).exits(0);
     assert!(done.err.contains("going on with the replay"), "{}", done.err);
     // What died since is not part of that replay.

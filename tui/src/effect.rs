@@ -150,6 +150,13 @@ pub enum Job {
         /// Why.
         reason: String,
     },
+    /// Has the queue service move all of a dead-letter queue back, unread.
+    Redrive {
+        /// The dead-letter queue.
+        queue: String,
+        /// Why.
+        reason: String,
+    },
     /// Writes dead letters, masked, to a file.
     Export {
         /// Which.
@@ -161,6 +168,6 @@ impl Job {
     /// Whether it changes something.
     #[must_use]
     pub fn writes(&self) -> bool {
-        matches!(self, Self::Replay { .. } | Self::Discard { .. })
+        matches!(self, Self::Replay { .. } | Self::Discard { .. } | Self::Redrive { .. })
     }
 }

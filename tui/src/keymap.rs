@@ -169,8 +169,10 @@ pub enum Command {
     Discard,
     /// Writes dead letters, masked, to a file.
     Export,
-    /// Copies the command that sends a dead letter with another body.
+    /// Plans a replay of a dead letter with another body.
     Edit,
+    /// Asks whether the queue service is to move all of a dead-letter queue back, unread.
+    Redrive,
 }
 
 /// One row of a keymap.

@@ -5,16 +5,17 @@ use indicatif::ProgressBar;
 use payops_core::domain::access::{Deed, Refusal};
 use payops_core::domain::audit::Outcome;
 use payops_core::domain::privacy::Privacy;
-use payops_core::domain::replay::{Plan, PlanFile, Progress, plan_sha256};
-use payops_core::port::{PortResult, Ports};
+use payops_core::domain::replay::{Change, DiffLine, Edit, Plan, PlanFile, PlannedEdit, Progress, Set, apply_edit, plan_sha256};
+use payops_core::domain::sha256_hex;
+use payops_core::port::{PortResult, Ports, RedriveStatus};
 use payops_core::usecase::{Letter, PlanRequest, ReplaySummary};
-use payops_tui::{DiscardEnd, ElevationWanted, Handle, ReplayReview, ReplayWanted, Standing, Steering};
+use payops_tui::{DiscardEnd, ElevationWanted, Handle, RedriveEnd, ReplayReview, ReplayWanted, Standing, Steering};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{self, Elevations, Wanted};
 use crate::commands::account::{self, Begin};
 use crate::commands::dlq::approve::{self, Approved};
-use crate::commands::dlq::{alarms, discard, export, replay};
+use crate::commands::dlq::{alarms, discard, export, redrive, replay};
 use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
 use crate::journal::Unfinished;
@@ -62,8 +63,13 @@ impl Steered {
         journals.unfinished(&self.target.name, dlq)
     }
 
-    /// A new plan.
-    async fn fresh(&self, wanted: ReplayWanted, letters: &[Letter]) -> CliResult<Plan> {
+    /// A new plan, and what an edit changes.
+    async fn fresh(&self, wanted: ReplayWanted, letters: &[Letter]) -> CliResult<(Plan, Vec<String>)> {
+        let (edits, diff) = match (&wanted.set, letters) {
+            (None, _) => (Vec::new(), Vec::new()),
+            (Some(set), [letter]) => edited(set, letter)?,
+            (Some(_), _) => return Err(CliError::usage("one letter is edited at a time")),
+        };
         let request = PlanRequest {
             env: self.target.name.clone(),
             account: self.target.account().cloned(),
@@ -73,10 +79,11 @@ impl Steered {
             rate_per_second: wanted.rate_per_second,
             canary: wanted.canary,
             only_safe: wanted.only_safe,
+            edits,
             ..PlanRequest::default()
         };
         let ports = self.ports(&self.context, Access::Read).await?;
-        replay::replayer(&ports, 1).plan(request, letters).await.map_err(replay::told)
+        Ok((replay::replayer(&ports, 1).plan(request, letters).await.map_err(replay::told)?, diff))
     }
 
     async fn planned(&self, wanted: ReplayWanted, letters: Vec<Letter>) -> CliResult<ReplayReview> {
@@ -86,11 +93,12 @@ impl Steered {
         for canary in alarms::canaries(target, &caller).await {
             warnings.push(format!("{canary} is in the middle of a canary, and its weight does not govern who takes a message"));
         }
-        let (plan, settled) = if let Some(Unfinished { plan, progress, .. }) = self.unfinished(&wanted.queue)? {
+        let (plan, settled, diff) = if let Some(Unfinished { plan, progress, .. }) = self.unfinished(&wanted.queue)? {
             let settled = plan.messages.iter().filter(|message| progress.is_settled(&message.message_id)).count();
-            (plan, Some(settled))
+            (plan, Some(settled), Vec::new())
         } else {
-            (self.fresh(wanted, &letters).await?, None)
+            let (plan, diff) = self.fresh(wanted, &letters).await?;
+            (plan, None, diff)
         };
         let sha256 = plan_sha256(&plan);
         let approved = Approved { sha256: &sha256, approvals: &[] };
@@ -100,7 +108,7 @@ impl Steered {
         };
         let refusal = access::refusal(context, target, &asked).await?.as_ref().map(told);
         let same_as = replay::same_as(&plan);
-        Ok(ReplayReview { plan, settled, warnings, refusal, same_as })
+        Ok(ReplayReview { plan, settled, warnings, diff, refusal, same_as })
     }
 
     async fn replayed(&self, mut plan: Plan, reason: &str, handle: Handle) -> CliResult<ReplaySummary> {
@@ -148,6 +156,24 @@ impl Steered {
         Ok(DiscardEnd { planned, gone, remaining, failed, kept: Some(kept) })
     }
 
+    async fn redriven(&self, queue: &str, reason: &str, handle: Handle) -> CliResult<RedriveEnd> {
+        let context = self.context(reason, handle.stop);
+        let reason = context.reason.clone().map(crate::safety::harmless).transpose()?;
+        let ports = self.ports(&context, Access::Write).await?;
+        let moving = redrive::Moving::find(&ports, queue, None).await?;
+        let entry = moving.authorize(&context, &self.target, reason.as_deref()).await?;
+        let tell = handle.told;
+        let task = moving
+            .carry_out(&context, &self.target, &ports, &entry, &|task| {
+                let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+                let planned = count(task.planned.unwrap_or(task.moved));
+                let (sent, remaining) = (count(task.moved), planned.saturating_sub(count(task.moved)));
+                tell(&ReplaySummary { planned, sent, remaining, ..ReplaySummary::default() });
+            })
+            .await?;
+        Ok(RedriveEnd { moved: task.moved, planned: task.planned, canceled: task.status != RedriveStatus::Completed })
+    }
+
     async fn exported(&self, letters: &[Letter]) -> CliResult<String> {
         let (context, target) = (&self.context, &self.target);
         access::permit(context, target, &Wanted::new(Deed::DlqExport)).await?;
@@ -178,6 +204,29 @@ impl Steered {
         self.context.record(&self.target, &entry.detail("plan_sha256", &file.sha256).outcome(Outcome::Done))?;
         Ok(path.display().to_string())
     }
+}
+
+/// An edit as it is planned, and what it changes, masked.
+fn edited(set: &str, letter: &Letter) -> CliResult<(Vec<PlannedEdit>, Vec<String>)> {
+    let wrong = |error| CliError::usage("the body cannot be edited so").because(error);
+    let edit = Edit::Set(vec![Set::parse(set).map_err(wrong)?]);
+    let after = apply_edit(&letter.message.body, &edit).map_err(wrong)?;
+    let line = |line: &DiffLine| {
+        let sign = match line.change {
+            Change::Same => ' ',
+            Change::Removed => '-',
+            Change::Added => '+',
+        };
+        format!("{sign} {}", line.shown(Privacy::default()))
+    };
+    let diff = after.diff.iter().map(line).collect();
+    let planned = PlannedEdit {
+        message_id: letter.message.message_id.clone(),
+        edit,
+        old_sha256: sha256_hex(letter.message.body.as_bytes()),
+        new_sha256: sha256_hex(after.body.as_bytes()),
+    };
+    Ok((vec![planned], diff))
 }
 
 /// A refusal, and what to do instead.
@@ -222,6 +271,10 @@ impl Steering for Steered {
 
     async fn discard(&self, queue: String, letters: Vec<Letter>, reason: String, handle: Handle) -> PortResult<DiscardEnd> {
         port(Box::pin(self.discarded(&queue, &letters, &reason, handle)).await)
+    }
+
+    async fn redrive(&self, queue: String, reason: String, handle: Handle) -> PortResult<RedriveEnd> {
+        port(Box::pin(self.redriven(&queue, &reason, handle)).await)
     }
 
     async fn export(&self, letters: Vec<Letter>) -> PortResult<String> {

@@ -49,13 +49,18 @@ pub(crate) async fn delivered(queues: &dyn Queues) -> BTreeMap<String, Vec<Strin
 }
 
 /// Starts a replay again and again and kills it, until it was killed often enough; how often it came to its
-/// end by itself before. `refill` brings more letters then. A process lives for `spread_ms` at most.
-pub(crate) fn kill(seed: u64, spread_ms: u64, mut start: impl FnMut() -> Child, mut refill: impl FnMut()) -> u64 {
+/// end by itself before. `refill` brings more letters then. A process lives for `spread_ms` at most after it
+/// wrote the first line to a journal in `journals`.
+pub(crate) fn kill((seed, spread_ms): (u64, u64), journals: &Path, mut start: impl FnMut() -> Child, mut refill: impl FnMut()) -> u64 {
     let dice = SeededRandom::new(seed);
     let (mut kills, mut ended) = (0, 0);
     while kills < KILLS {
+        let before = written(journals);
         let mut child = start();
-        std::thread::sleep(Duration::from_millis(30 + dice.next_u64() % spread_ms));
+        while written(journals) == before && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        std::thread::sleep(Duration::from_millis(dice.next_u64() % spread_ms));
         if let Some(status) = child.try_wait().unwrap() {
             let output = child.wait_with_output().unwrap();
             // All of a plan, or all but what killed processes still hide.
@@ -69,6 +74,12 @@ pub(crate) fn kill(seed: u64, spread_ms: u64, mut start: impl FnMut() -> Child, 
         kills += 1;
     }
     ended
+}
+
+/// Bytes of the journals in a folder.
+fn written(journals: &Path) -> u64 {
+    let files = std::fs::read_dir(journals).into_iter().flatten();
+    files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum()
 }
 
 /// A child whose words are read only if it ends by itself.

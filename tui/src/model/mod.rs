@@ -25,7 +25,7 @@ pub(crate) use overlay::{Choice, Confirm, Field, Notice, Overlay, Prompt, Prompt
 pub(crate) use pane::{Look, Pane, after};
 pub(crate) use route::Route;
 pub use route::Tab;
-pub(crate) use steer::{Consent, ConsentField, Discarding, ElevateField, Elevating, Number, Planning, Replaying, Reviewed};
+pub(crate) use steer::{Agreeing, Consent, ConsentField, ElevateField, Elevating, Number, Planning, Replaying, Reviewed};
 
 use crate::effect::Effect;
 use crate::environments::EnvInfo;

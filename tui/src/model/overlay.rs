@@ -9,7 +9,7 @@ use tui_input::Input;
 
 use super::RolloutId;
 use super::pane::after;
-use super::steer::{Discarding, Elevating, Replaying};
+use super::steer::{Agreeing, Elevating, Replaying};
 use crate::msg::TaskUpdate;
 use crate::theme::Tone;
 
@@ -38,8 +38,8 @@ pub(crate) enum Overlay {
     Elevate(Box<Elevating>),
     /// A replay of dead letters: plan, review, yes.
     Replay(Box<Replaying>),
-    /// Whether dead letters are to be deleted.
-    Discard(Box<Discarding>),
+    /// Something to say yes or no to.
+    Agree(Box<Agreeing>),
     /// Why a plan was not made.
     Refused {
         /// What was wanted.

@@ -6,6 +6,7 @@ use payops_core::domain::access::Duty;
 use payops_core::usecase::Letter;
 use tui_input::Input;
 
+use crate::effect::Job;
 use crate::environments::{ReplayReview, ReplayWanted};
 use crate::fault::Fault;
 use crate::theme::Tone;
@@ -45,6 +46,8 @@ pub(crate) struct Elevating {
 /// How far the planning of a replay is.
 #[derive(Clone, Debug)]
 pub(crate) enum Planning {
+    /// Nothing was asked for yet.
+    Not,
     /// It was asked for.
     Asked(u64),
     /// It could not be made.
@@ -62,13 +65,15 @@ pub(crate) struct Reviewed {
     pub(crate) told: Vec<(&'static str, String, Tone)>,
 }
 
-/// A number that is typed into a plan.
+/// What is typed into a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Number {
     /// How many are sent first and watched.
     Canary,
     /// How many are sent in a second at most.
     Rate,
+    /// Not a number: what is put into the body, as `/pointer=value`.
+    Set,
 }
 
 /// A replay of dead letters, before it is begun.
@@ -94,19 +99,21 @@ pub(crate) struct Replaying {
     pub(crate) top: usize,
 }
 
-/// A discard of dead letters, before it is begun.
+/// Something to say yes or no to, before it is begun as a task.
 #[derive(Clone, Debug)]
-pub(crate) struct Discarding {
+pub(crate) struct Agreeing {
     /// Where.
     pub(crate) env: String,
-    /// Of which queue.
-    pub(crate) queue: String,
-    /// The letters.
-    pub(crate) letters: Arc<[Letter]>,
-    /// What they died of.
-    pub(crate) died: String,
+    /// What, in a word.
+    pub(crate) title: &'static str,
+    /// What is told of it.
+    pub(crate) told: Vec<(&'static str, String, Tone)>,
     /// The yes that is being typed.
     pub(crate) consent: Consent,
+    /// The task, by its name, without the reason.
+    pub(crate) task: String,
+    /// What it does.
+    pub(crate) job: Job,
 }
 
 /// Which line of a consent is typed in.
@@ -137,8 +144,8 @@ pub(crate) struct Consent {
 }
 
 impl Consent {
-    /// One that wants `queue count` typed where writes are protected.
-    pub(crate) fn new(queue: &str, count: usize, protected: bool, needs_reason: bool) -> Self {
-        Self { expected: protected.then(|| format!("{queue} {count}")), needs_reason: needs_reason || protected, ..Self::default() }
+    /// One that wants `words` typed where writes are protected.
+    pub(crate) fn new(words: &str, protected: bool, needs_reason: bool) -> Self {
+        Self { expected: protected.then(|| words.to_owned()), needs_reason: needs_reason || protected, ..Self::default() }
     }
 }

@@ -8,7 +8,7 @@ use payops_core::usecase::{Letter, ReplaySummary};
 use tokio_util::sync::CancellationToken;
 
 use crate::effect::{Ask, Job};
-use crate::environments::{DiscardEnd, Handle, Opened, Steering};
+use crate::environments::{DiscardEnd, Handle, Opened, RedriveEnd, Steering};
 use crate::fault::Fault;
 use crate::msg::{Answer, TaskUpdate};
 use crate::widgets::words::{count, thousands};
@@ -65,6 +65,10 @@ pub(super) async fn run(
             Ok(end) => discarded(&letters, &end),
             Err(error) => failed(error),
         },
+        Job::Redrive { queue, reason } => match there.redrive(queue, reason, handle).await {
+            Ok(end) => Ended { update: redriven(&end), gone: Vec::new() },
+            Err(error) => failed(error),
+        },
         Job::Export { letters } => match there.export(letters.to_vec()).await {
             Ok(path) => {
                 let update = TaskUpdate::Done(format!("{} to {path}", count(letters.len(), "letter")));
@@ -74,6 +78,12 @@ pub(super) async fn run(
         },
         Job::Reconcile | Job::Await { .. } => failed(PortError::new(ErrorKind::Permanent, "this task is not for the steering")),
     }
+}
+
+fn redriven(end: &RedriveEnd) -> TaskUpdate {
+    let of = end.planned.map(|planned| format!(" of about {}", thousands(planned))).unwrap_or_default();
+    let words = format!("moved {}{of}; look again (Ctrl-R) for what is left", thousands(end.moved));
+    if end.canceled { TaskUpdate::Canceled(words) } else { TaskUpdate::Done(words) }
 }
 
 fn number(number: usize) -> String {

@@ -75,7 +75,7 @@ fn review(messages: usize) -> ReplayReview {
     };
     let warning = "payments/worker is in the middle of a canary, and its weight does not govern who takes a message";
     let same_as = "aws sqs receive-message --queue-url …/payments-work-dlq; aws sqs send-message --queue-url …/payments-work";
-    ReplayReview { plan, settled: None, warnings: vec![warning.to_owned()], refusal: None, same_as: same_as.to_owned() }
+    ReplayReview { plan, settled: None, warnings: vec![warning.to_owned()], diff: Vec::new(), refusal: None, same_as: same_as.to_owned() }
 }
 
 /// The plan of the cause under the cursor, on screen.
@@ -318,19 +318,64 @@ fn a_discard_always_wants_a_reason() {
 }
 
 #[test]
-fn an_export_and_an_edit_need_no_plan() {
+fn an_export_needs_no_plan() {
     let (mut model, _) = steered();
     let (_, job) = begun(&press(&mut model, "A X")).expect("begun");
     assert!(matches!(job, Job::Export { letters } if letters.len() == 14));
-    let effects = press(&mut model, "esc i");
-    let copied = effects.iter().find_map(|effect| if let Effect::Copy(text) = effect { Some(text.clone()) } else { None });
-    assert_eq!(copied.as_deref(), Some("payops dlq edit payments-work-dlq m-00 --set /POINTER=VALUE --env prod"));
+}
+
+#[test]
+fn one_letter_is_edited_and_its_difference_reviewed() {
+    let (mut model, _) = steered();
+    press(&mut model, "i");
+    typed(&mut model, "amount 12");
+    assert!(wanted(&press(&mut model, "enter")).is_none());
+    assert!(snap(&mut model, 120, 40).contains("write a JSON pointer and JSON"));
+    press(&mut model, "ctrl-u");
+    typed(&mut model, "/detail/amount=1250");
+    let (request, asked, number) = wanted(&press(&mut model, "enter")).expect("planned");
+    assert_eq!((asked.set.as_deref(), number), (Some("/detail/amount=1250"), 1));
+    let diff = ["  \"detail\": {", "-   \"amount\": \"12.50\"", "+   \"amount\": 1250"].map(str::to_owned).to_vec();
+    answer(&mut model, request, "prod", Answer::ReplayPlanned(Ok(Box::new(ReplayReview { diff, ..review(1) }))));
+    snapshots("replay_edited", &mut model);
+    // Of several, none is edited.
+    press(&mut model, "esc A i");
+    assert!(model.overlay.is_none());
+    assert!(snap(&mut model, 120, 40).contains("one letter is edited at a time"));
+}
+
+#[test]
+fn a_whole_queue_is_moved_from_the_queues() {
+    let (mut model, effects) = steered();
+    drop(effects);
+    let effects = press(&mut model, "3");
+    let (request, _) = asked(&effects, |ask| matches!(ask, Ask::Queues)).expect("asked");
+    let queue = |name: &str, visible, dlq: Option<&str>| QueueStats {
+        name: name.to_owned(),
+        visible,
+        in_flight: 0,
+        delayed: 0,
+        oldest_age: None,
+        dlq: dlq.map(str::to_owned),
+        max_receives: None,
+        approximate: true,
+        retention: None,
+    };
+    let queues = vec![queue("payments-work", 0, Some("payments-work-dlq")), queue("payments-work-dlq", 61, None)];
+    answer(&mut model, request, "prod", Answer::Queues(Ok(queues)));
+    press(&mut model, "M");
+    snapshots("redrive", &mut model);
+    typed(&mut model, "the provider is up");
+    press(&mut model, "enter");
+    typed(&mut model, "payments-work-dlq");
+    let (_, job) = begun(&press(&mut model, "enter")).expect("begun");
+    assert_eq!(job, Job::Redrive { queue: "payments-work-dlq".to_owned(), reason: "the provider is up".to_owned() });
 }
 
 #[test]
 fn where_nobody_steers_and_read_only_nothing_is_begun() {
     let mut model = dead(0);
-    for key in ["R", "x", "X", "E"] {
+    for key in ["R", "x", "X", "E", "M", "i"] {
         let effects = press(&mut model, key);
         assert!(model.overlay.is_none() && begun(&effects).is_none(), "{key}");
     }

@@ -54,6 +54,7 @@ pub(crate) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::Discard => return letters::discard(model),
         Command::Export => return letters::export(model),
         Command::Edit => return letters::edit(model),
+        Command::Redrive => return letters::redrive(model),
         Command::Reconcile => return views::tasks::reconcile(model),
         Command::Await => return views::tasks::wait(model),
         Command::Group

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent};
+use payops_core::domain::bus::source_of;
 use payops_core::domain::letter::classes;
 use payops_core::usecase::Letter;
 use tui_input::Input;
@@ -11,9 +12,9 @@ use super::{consent, elevate};
 use crate::effect::{Ask, Effect, Job};
 use crate::environments::{ReplayReview, ReplayWanted};
 use crate::fault::Fault;
-use crate::model::{Consent, Discarding, Model, Notice, Number, Overlay, Planning, Replaying, Reviewed};
+use crate::model::{Agreeing, Consent, Model, Notice, Number, Overlay, Planning, Replaying, Reviewed, Route};
 use crate::theme::Tone;
-use crate::views::{dead_letters, tasks};
+use crate::views::{dead_letters, queues, tasks};
 use crate::widgets::edit;
 use crate::widgets::steer;
 use crate::widgets::words::count;
@@ -106,6 +107,9 @@ pub(crate) fn replay_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     let review = &reviewed.review;
     let is_new = review.settled.is_none();
     match event.code {
+        KeyCode::Char('i') if is_new && dialog.wanted.set.is_some() => {
+            dialog.number = Some((Number::Set, dialog.wanted.set.clone().unwrap_or_default().into()));
+        }
         KeyCode::Char('c') if is_new => dialog.number = Some((Number::Canary, Input::default())),
         KeyCode::Char('t') if is_new => dialog.number = Some((Number::Rate, Input::default())),
         KeyCode::Char('o') if is_new => {
@@ -123,7 +127,8 @@ pub(crate) fn replay_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
         }
         KeyCode::Enter if review.plan.messages.is_empty() => model.overlay = None,
         KeyCode::Enter => {
-            dialog.consent = Some(Consent::new(&review.plan.queue, steer::left(review), dialog.protected, false));
+            let words = format!("{} {}", review.plan.queue, steer::left(review));
+            dialog.consent = Some(Consent::new(&words, dialog.protected, false));
         }
         KeyCode::Up | KeyCode::Char('k') => dialog.top = dialog.top.saturating_sub(1),
         KeyCode::Down | KeyCode::Char('j') => dialog.top = dialog.top.saturating_add(1),
@@ -141,6 +146,14 @@ pub(crate) fn replay_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
 /// Takes a number that was typed, and plans with it.
 fn numbered(model: &mut Model, number: Number, typed: &str) -> Vec<Effect> {
     let Some(Overlay::Replay(dialog)) = &mut model.overlay else { return Vec::new() };
+    if number == Number::Set {
+        if !typed.starts_with('/') || !typed.contains('=') {
+            dialog.note = Some(Err("write a JSON pointer and JSON, such as /detail/amount=1250".to_owned()));
+            return Vec::new();
+        }
+        (dialog.number, dialog.wanted.set) = (None, Some(typed.to_owned()));
+        return plan_again(model);
+    }
     dialog.number = None;
     let value = match typed.parse::<u32>() {
         Ok(value) if value > 0 => Some(value),
@@ -152,7 +165,7 @@ fn numbered(model: &mut Model, number: Number, typed: &str) -> Vec<Effect> {
     };
     match number {
         Number::Canary => dialog.wanted.canary = value,
-        Number::Rate => dialog.wanted.rate_per_second = value,
+        Number::Rate | Number::Set => dialog.wanted.rate_per_second = value,
     }
     plan_again(model)
 }
@@ -171,27 +184,66 @@ fn begin(model: &mut Model, reason: String) -> Vec<Effect> {
 
 /// Opens the question whether letters are to be deleted.
 pub(crate) fn discard(model: &mut Model) -> Vec<Effect> {
-    if let Some((env, protected, queue, letters)) = meant(model, true) {
-        let consent = Consent::new(&queue, letters.len(), protected, true);
-        model.overlay = Some(Overlay::Discard(Box::new(Discarding {
-            env,
-            queue,
-            died: classes(letters.iter().map(|letter| letter.class.as_str())),
-            letters,
-            consent,
-        })));
-    }
+    let Some((env, protected, queue, letters)) = meant(model, true) else { return Vec::new() };
+    let died = classes(letters.iter().map(|letter| letter.class.as_str()));
+    let told = vec![
+        ("delete", format!("{} of {queue}, for good", count(letters.len(), "message")), Tone::Bad),
+        ("died of", died, Tone::Plain),
+        ("kept", "each is kept whole in a file first, which only you can read".to_owned(), Tone::Plain),
+        ("bound to", "each goes only if it is still as it was seen".to_owned(), Tone::Plain),
+    ];
+    let consent = Consent::new(&format!("{queue} {}", letters.len()), protected, true);
+    let (task, job) = (format!("discard {queue}"), Job::Discard { queue, letters, reason: String::new() });
+    model.overlay = Some(Overlay::Agree(Box::new(Agreeing { env, title: "Discard", told, consent, task, job })));
     Vec::new()
 }
 
-/// A key while that is asked.
-pub(crate) fn discard_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
-    let Some(Overlay::Discard(dialog)) = &mut model.overlay else { return Vec::new() };
-    let Some(reason) = consent::key(&mut dialog.consent, event) else { return Vec::new() };
-    let Some(Overlay::Discard(dialog)) = model.overlay.take() else { return Vec::new() };
-    let Discarding { env, queue, letters, .. } = *dialog;
-    let what = format!("discard {queue}");
-    let effects = tasks::start(model, env.clone(), what, Job::Discard { queue, letters, reason });
+/// Opens the question whether all of a dead-letter queue is to be moved back, unread.
+pub(crate) fn redrive(model: &mut Model) -> Vec<Effect> {
+    let found = match model.route() {
+        Route::Queues => queues::selected_dlq(model),
+        _ => dead_letters::queue(model).map(|queue| (queue, 1)),
+    };
+    let env = model.env().filter(|env| env.is_open());
+    let problem = match (env, found) {
+        (None, _) => "this environment is not open yet",
+        (Some(env), _) if !env.steers() => "dead letters can only be looked at here",
+        _ if model.read_only => "this screen is read-only",
+        (_, None) => "select a queue that has dead letters",
+        (_, Some((_, 0))) => "its dead-letter queue is empty",
+        (Some(env), Some((queue, _))) => {
+            let target = source_of(&queue).unwrap_or_default();
+            let told = vec![
+                ("move", format!("all of {queue} to {target}, by the queue service itself"), Tone::Bad),
+                (
+                    "⚠ warning",
+                    "unread: no look at payments, no canary, no loop guard, no line for each in a journal".to_owned(),
+                    Tone::Warn,
+                ),
+                ("instead", "R in dead letters (4) has all that".to_owned(), Tone::Plain),
+                ("same as", format!("aws sqs start-message-move-task --source-arn …:{queue} --destination-arn …:{target}"), Tone::Dim),
+            ];
+            let consent = Consent::new(&queue, env.info.protected, false);
+            let (env, task) = (env.info.name.clone(), format!("redrive {queue}"));
+            let job = Job::Redrive { queue, reason: String::new() };
+            model.overlay = Some(Overlay::Agree(Box::new(Agreeing { env, title: "Redrive", told, consent, task, job })));
+            return Vec::new();
+        }
+    };
+    model.say(Notice::new(Tone::Warn, problem, model.now));
+    Vec::new()
+}
+
+/// A key while something is asked.
+pub(crate) fn agree_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
+    let Some(Overlay::Agree(dialog)) = &mut model.overlay else { return Vec::new() };
+    let Some(why) = consent::key(&mut dialog.consent, event) else { return Vec::new() };
+    let Some(Overlay::Agree(dialog)) = model.overlay.take() else { return Vec::new() };
+    let Agreeing { env, task, mut job, .. } = *dialog;
+    if let Job::Discard { reason, .. } | Job::Redrive { reason, .. } = &mut job {
+        *reason = why;
+    }
+    let effects = tasks::start(model, env.clone(), task, job);
     model.dead_letters.unpick();
     elevate::again(model, &env);
     effects
@@ -204,12 +256,16 @@ pub(crate) fn export(model: &mut Model) -> Vec<Effect> {
     tasks::start(model, env, what, Job::Export { letters })
 }
 
-/// Copies the command that sends a letter with another body: an editor is no part of the screen.
+/// Asks what is to be put into the body of one letter, and plans its replay with that.
 pub(crate) fn edit(model: &mut Model) -> Vec<Effect> {
-    let Some(letter) = dead_letters::meant(model).first().map(|letter| (*letter).clone()) else { return Vec::new() };
-    let env = model.env().map(|env| env.info.name.clone()).unwrap_or_default();
-    let command = format!("payops dlq edit {} {} --set /POINTER=VALUE --env {env}", letter.queue, letter.message.message_id);
-    let command = dead_letters::shown(&command);
-    model.say(Notice::new(Tone::Plain, format!("copied: {command}"), model.now));
-    vec![Effect::Copy(command)]
+    let Some((env, protected, queue, letters)) = meant(model, true) else { return Vec::new() };
+    if letters.len() != 1 {
+        model.say(Notice::new(Tone::Warn, "one letter is edited at a time: Esc takes the others out", model.now));
+        return Vec::new();
+    }
+    let wanted = ReplayWanted { queue, ..ReplayWanted::default() };
+    let number = Some((Number::Set, Input::default()));
+    let replaying = Replaying { env, protected, letters, wanted, plan: Planning::Not, number, consent: None, note: None, top: 0 };
+    model.overlay = Some(Overlay::Replay(Box::new(replaying)));
+    Vec::new()
 }

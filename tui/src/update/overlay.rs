@@ -44,7 +44,7 @@ pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
         Some(Overlay::Confirm(_)) => confirm::key(model, event),
         Some(Overlay::Elevate(_)) => elevate::key(model, event),
         Some(Overlay::Replay(_)) => letters::replay_key(model, event),
-        Some(Overlay::Discard(_)) => letters::discard_key(model, event),
+        Some(Overlay::Agree(_)) => letters::agree_key(model, event),
         Some(Overlay::Refused { .. }) | None => {
             model.overlay = None;
             Vec::new()
@@ -74,7 +74,7 @@ pub(crate) fn paste(model: &mut Model, text: &str) -> bool {
             };
             edit::paste(input, text);
         }
-        Some(Overlay::Discard(dialog)) => consent::paste(&mut dialog.consent, text),
+        Some(Overlay::Agree(dialog)) => consent::paste(&mut dialog.consent, text),
         Some(Overlay::Replay(dialog)) => match (&mut dialog.consent, &mut dialog.number) {
             (Some(typed), _) => consent::paste(typed, text),
             (None, Some((_, input))) => edit::paste(input, text),

@@ -46,7 +46,7 @@ const KEYS: &[Binding] = &[
     Binding::shown(&[Key::ch('R')], Command::Replay, "replay"),
     Binding::shown(&[Key::ch('x')], Command::Discard, "discard"),
     Binding::new(&[Key::ch('X')], Command::Export, "export"),
-    Binding::new(&[Key::ch('i')], Command::Edit, "edit (command)"),
+    Binding::shown(&[Key::ch('i')], Command::Edit, "edit and replay"),
     Binding::shown(&[Key::ch('y')], Command::Copy, "copy"),
 ];
 

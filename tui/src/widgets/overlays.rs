@@ -35,7 +35,7 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         Some(Overlay::Confirm(confirm)) => draw_confirm(model, frame, area, confirm),
         Some(Overlay::Elevate(dialog)) => steer::elevate(model, frame, area, dialog),
         Some(Overlay::Replay(dialog)) => steer::replay(model, frame, area, dialog),
-        Some(Overlay::Discard(dialog)) => steer::discard(model, frame, area, dialog),
+        Some(Overlay::Agree(dialog)) => steer::agree(model, frame, area, dialog),
         Some(Overlay::Refused { what, refusal }) => {
             let lines = vec![
                 Line::styled(format!("✖ {}", refusal.why), model.theme.style(Tone::Bad)),

@@ -11,7 +11,7 @@ use ratatui::text::Line;
 use super::overlays::{facts_room, input_line, line_at, pair, popup, split};
 use super::words::{age, clip, count, thousands};
 use crate::environments::ReplayReview;
-use crate::model::{Consent, ConsentField, Discarding, ElevateField, Elevating, Model, Number, Overlay, Planning, Replaying};
+use crate::model::{Agreeing, Consent, ConsentField, ElevateField, Elevating, Model, Number, Overlay, Planning, Replaying};
 use crate::theme::Tone;
 use crate::views::dead_letters::shown;
 
@@ -56,16 +56,13 @@ pub(super) fn elevate(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: 
     frame.render_widget(Line::styled(clip(&text, usize::from(last.width)), theme.style(tone)), last);
 }
 
-/// Asks whether letters are to be deleted.
-pub(super) fn discard(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: &Discarding) {
+/// Asks whether something is to be done.
+pub(super) fn agree(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: &Agreeing) {
     let (theme, room) = (model.theme, facts_room(area));
-    let mut lines =
-        pair(theme, room, "delete", &format!("{} of {}, for good", count(dialog.letters.len(), "message"), dialog.queue), Tone::Bad);
-    lines.extend(pair(theme, room, "died of", &shown(&dialog.died), Tone::Plain));
-    lines.extend(pair(theme, room, "kept", "each is kept whole in a file first, which only you can read", Tone::Plain));
-    lines.extend(pair(theme, room, "bound to", "each goes only if it is still as it was seen", Tone::Plain));
+    let told = dialog.told.iter();
+    let lines: Vec<Line<'static>> = told.flat_map(|(label, text, tone)| pair(theme, room, label, &shown(text), *tone)).collect();
     let height = u16::try_from(lines.len()).unwrap_or(4).saturating_add(BOTTOM);
-    let inner = popup(model, frame, area, &format!("Discard in {}", dialog.env.to_uppercase()), height);
+    let inner = popup(model, frame, area, &format!("{} in {}", dialog.title, dialog.env.to_uppercase()), height);
     let (top, bottom) = split(inner, BOTTOM.min(inner.height));
     draw_lines(frame, top, &lines, 0);
     consent(model, frame, bottom, &dialog.consent);
@@ -89,8 +86,13 @@ pub(super) fn replay(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: &
         let label = match number {
             Number::Canary => "first so many, then watched (empty: none)  ",
             Number::Rate => "at most so many a second (empty: no limit)  ",
+            Number::Set => "put /pointer=JSON  ",
         };
         input_line(model, frame, line_at(bottom, 1), label, input, true);
+        if let Some(Err(problem)) = &dialog.note {
+            let text = clip(&format!("✖ {}", shown(problem)), usize::from(bottom.width));
+            frame.render_widget(Line::styled(text, theme.style(Tone::Bad)), line_at(bottom, 2));
+        }
         return;
     }
     if last > 0 {
@@ -107,7 +109,7 @@ pub(super) fn replay(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: &
         }
     }
     let keys = match &dialog.plan {
-        Planning::Asked(_) => "Esc leaves it".to_owned(),
+        Planning::Not | Planning::Asked(_) => "Esc leaves it".to_owned(),
         Planning::Failed(_) => "r plans again · Esc leaves it".to_owned(),
         Planning::Ready(reviewed) => ready_keys(&reviewed.review),
     };
@@ -137,6 +139,7 @@ pub(crate) fn replay_lines_max(model: &Model) -> usize {
 fn replay_lines(model: &Model, dialog: &Replaying, area: Rect) -> Vec<Line<'static>> {
     let (theme, room) = (model.theme, facts_room(area));
     match &dialog.plan {
+        Planning::Not => vec![Line::styled("nothing is planned yet", theme.style(Tone::Dim))],
         Planning::Asked(_) => vec![Line::styled("◌ planning: looking each payment up…", theme.style(Tone::Dim))],
         Planning::Failed(fault) => {
             let mut lines = pair(theme, room, "✖ no plan", &shown(&fault.text), Tone::Bad);
@@ -171,6 +174,14 @@ pub(crate) fn told(review: &ReplayReview) -> Vec<(&'static str, String, Tone)> {
         ("from", format!("{}, {}", plan.queue, count(plan.messages.len(), "message")), Tone::Plain),
         ("to", format!("{}: {sent} to be sent", plan.target), Tone::Strong),
     ];
+    for line in &review.diff {
+        let tone = match line.as_bytes().first() {
+            Some(b'+') => Tone::Good,
+            Some(b'-') => Tone::Bad,
+            _ => Tone::Dim,
+        };
+        out.push(("edit", line.clone(), tone));
+    }
     let mut skipped: BTreeMap<&str, usize> = BTreeMap::new();
     let mut parked = 0_usize;
     for message in &plan.messages {

@@ -10,7 +10,7 @@ mod filters;
 mod list;
 mod peek;
 mod planned;
-mod redrive;
+pub(crate) mod redrive;
 pub(crate) mod replay;
 mod select;
 mod show;

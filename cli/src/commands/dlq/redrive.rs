@@ -5,9 +5,9 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use payops_core::domain::access::Deed;
-use payops_core::domain::audit::Outcome;
+use payops_core::domain::audit::{AuditEntry, Outcome};
 use payops_core::domain::bus::{dead_letter_queue, source_of};
-use payops_core::port::{Ports, REDRIVE_RATE_MAX, Redrive, RedriveStatus};
+use payops_core::port::{Ports, QueueStats, REDRIVE_RATE_MAX, Redrive, RedriveStatus};
 use payops_core::usecase::Letters;
 use serde::Serialize;
 
@@ -147,109 +147,152 @@ async fn last(ports: &Ports, dlq: &str) -> CliResult<Option<Redrive>> {
     Ok(ports.queues.redrives(dlq).await.map_err(unread)?.into_iter().next())
 }
 
+/// A dead-letter queue that is to be moved whole.
+pub(crate) struct Moving {
+    dlq: String,
+    source: String,
+    stats: QueueStats,
+    rate: Option<u32>,
+}
+
+impl Moving {
+    /// Finds it; an error when it is empty, or is moved already.
+    pub(crate) async fn find(ports: &Ports, queue: &str, rate: Option<u32>) -> CliResult<Self> {
+        let (dlq, source) = named(ports, queue).await?;
+        let stats = ports.queues.stats(&dlq).await.map_err(|error| CliError::port(format!("{dlq} did not answer"), error))?;
+        if last(ports, &dlq).await?.is_some_and(|task| !task.status.is_over()) {
+            return Err(CliError::refused(format!("a redrive of {dlq} is under way already"))
+                .hint(format!("payops dlq redrives {dlq} says how far it is; payops dlq cancel-redrive {dlq} stops it")));
+        }
+        if stats.visible == 0 && stats.in_flight == 0 {
+            return Err(CliError::not_found(format!("{dlq} is empty: there is nothing to move")));
+        }
+        Ok(Self { dlq, source, stats, rate })
+    }
+
+    /// What it will do.
+    fn words(&self, target: &EnvTarget) -> String {
+        let about = if self.stats.approximate { "about " } else { "" };
+        let number = count(usize::try_from(self.stats.visible).unwrap_or(usize::MAX), "message");
+        let (dlq, source, rate) = (&self.dlq, &self.source, self.rate.unwrap_or(REDRIVE_RATE_MAX));
+        format!(
+            "{dlq} -> {source} in {}: {about}{number}, at most {rate}/s\n  warning     all of them, unread: no look at payments, no canary, no loop guard, no line for each in a journal\n  instead     payops dlq replay {dlq} has all that\n  same as     {}",
+            target.name,
+            same_as(dlq, source, self.rate)
+        )
+    }
+
+    /// Checks the rules, and records that it is about to begin.
+    pub(crate) async fn authorize(&self, context: &Context, target: &EnvTarget, reason: Option<&str>) -> CliResult<AuditEntry> {
+        let wanted = Wanted { count: Some(self.stats.visible), ..Wanted::new(Deed::DlqRedrive).because(reason) };
+        let permit = access::permit(context, target, &wanted).await?;
+        let entry = context.entry(target, "redrive", reason).subject(&self.dlq).role(permit.duty.as_str());
+        let entry = entry.detail("messages", self.stats.visible.to_string());
+        let entry = entry.same_as(same_as(&self.dlq, &self.source, self.rate)).outcome(Outcome::Begun);
+        context.record(target, &entry)?;
+        Ok(entry)
+    }
+
+    async fn begin(&self, context: &Context, target: &EnvTarget, ports: &Ports, entry: &AuditEntry) -> CliResult<String> {
+        let begun = ports.queues.start_redrive(&self.dlq, &self.source, self.rate).await;
+        begun.map_err(|error| {
+            context.record_end(target, entry, Outcome::Failed, Some(&error.message));
+            CliError::port(format!("the redrive of {} did not begin", self.dlq), error)
+        })
+    }
+
+    /// Begins it, waits for its end, and records that. When the context is told to stop, or the environment
+    /// is frozen, the queue service is asked to stop it.
+    pub(crate) async fn carry_out(
+        &self,
+        context: &Context,
+        target: &EnvTarget,
+        ports: &Ports,
+        entry: &AuditEntry,
+        tell: &(dyn Fn(&Redrive) + Send + Sync),
+    ) -> CliResult<Redrive> {
+        let handle = self.begin(context, target, ports, entry).await?;
+        let task = self.waited(context, target, ports, &handle, tell).await;
+        let task = task.inspect_err(|error| context.record_end(target, entry, Outcome::Failed, Some(&error.message)))?;
+        let words = format!("{}: {} moved", task.status.as_str(), task.moved);
+        let outcome = if task.status == RedriveStatus::Completed { Outcome::Done } else { Outcome::Failed };
+        context.record_end(target, entry, outcome, Some(&words));
+        if task.status == RedriveStatus::Failed {
+            let why = task.reason.as_deref().unwrap_or("no reason given");
+            let moved = count(usize::try_from(task.moved).unwrap_or(usize::MAX), "message");
+            return Err(CliError::failed(format!("the redrive failed after {moved}: {why}"))
+                .hint("what was moved stays moved; the rest is where it was"));
+        }
+        Ok(task)
+    }
+
+    async fn waited(
+        &self,
+        context: &Context,
+        target: &EnvTarget,
+        ports: &Ports,
+        handle: &str,
+        tell: &(dyn Fn(&Redrive) + Send + Sync),
+    ) -> CliResult<Redrive> {
+        let dlq = self.dlq.as_str();
+        let mut frozen = Box::pin(access::frozen(context, target, Deed::DlqRedrive));
+        let mut canceled: Option<tokio::time::Instant> = None;
+        loop {
+            let task = last(ports, dlq).await?.ok_or_else(|| CliError::failed(format!("nobody knows of a redrive of {dlq} any more")))?;
+            tell(&task);
+            if task.status.is_over() || canceled.is_some_and(|at| at.elapsed() > END) {
+                return Ok(task);
+            }
+            let stop = tokio::select! {
+                () = tokio::time::sleep(EVERY) => false,
+                () = context.stop.cancelled(), if canceled.is_none() => true,
+                _ = &mut frozen, if canceled.is_none() => true,
+            };
+            if stop {
+                let stopped = ports.queues.cancel_redrive(dlq, handle).await;
+                stopped.map_err(|error| CliError::port(format!("the redrive of {dlq} goes on: it could not be canceled"), error))?;
+                canceled = Some(tokio::time::Instant::now());
+            }
+        }
+    }
+}
+
 /// Runs `payops dlq redrive`.
 pub(crate) async fn run(context: &Context, args: &RedriveArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
     let ports = context.interruptible(context.open(&target, Access::Write)).await?;
-    let (dlq, source) = named(&ports, &args.queue).await?;
-    let stats = ports.queues.stats(&dlq).await.map_err(|error| CliError::port(format!("{dlq} did not answer"), error))?;
-    if last(&ports, &dlq).await?.is_some_and(|task| !task.status.is_over()) {
-        return Err(CliError::refused(format!("a redrive of {dlq} is under way already"))
-            .hint(format!("payops dlq redrives {dlq} says how far it is; payops dlq cancel-redrive {dlq} stops it")));
-    }
-    let about = if stats.approximate { "about " } else { "" };
-    let rate = args.rate.map_or_else(|| format!("at most {REDRIVE_RATE_MAX}/s"), |rate| format!("at most {rate}/s"));
-    context.talk.say(format!(
-        "{dlq} -> {source} in {}: {about}{}, {rate}\n  warning     all of them, unread: no look at payments, no canary, no loop guard, no line for each in a journal\n  instead     payops dlq replay {dlq} has all that\n  same as     {}",
-        target.name,
-        count(usize::try_from(stats.visible).unwrap_or(usize::MAX), "message"),
-        same_as(&dlq, &source, args.rate)
-    ));
-    if stats.visible == 0 && stats.in_flight == 0 {
-        return Err(CliError::not_found(format!("{dlq} is empty: there is nothing to move")));
-    }
+    let moving = Moving::find(&ports, &args.queue, args.rate).await?;
+    let dlq = moving.dlq.clone();
+    context.talk.say(moving.words(&target));
     let reason = safety::reason(context, &target)?;
-    let what = format!("move all of {dlq} to {source}");
+    let what = format!("move all of {dlq} to {}", moving.source);
     safety::confirm(context, &target, &Act { what: &what, typed: &dlq, yes: args.yes, always: true })?;
-    let wanted = Wanted { count: Some(stats.visible), ..Wanted::new(Deed::DlqRedrive).because(reason.as_deref()) };
-    let permit = access::permit(context, &target, &wanted).await?;
-    let entry = context.entry(&target, "redrive", reason.as_deref()).subject(&dlq).role(permit.duty.as_str());
-    let entry = entry.detail("messages", stats.visible.to_string()).same_as(same_as(&dlq, &source, args.rate)).outcome(Outcome::Begun);
-    context.record(&target, &entry)?;
-    let begun = ports.queues.start_redrive(&dlq, &source, args.rate).await;
-    let handle = match begun {
-        Ok(handle) => handle,
-        Err(error) => {
-            context.record_end(&target, &entry, Outcome::Failed, Some(&error.message));
-            return Err(CliError::port(format!("the redrive of {dlq} did not begin"), error));
-        }
-    };
+    let entry = moving.authorize(context, &target, reason.as_deref()).await?;
     if args.no_wait {
+        moving.begin(context, &target, &ports, &entry).await?;
         context.record_end(&target, &entry, Outcome::Done, Some("begun; not waited for"));
-        let task = last(&ports, &dlq).await?;
-        if let Some(task) = task {
+        if let Some(task) = last(&ports, &dlq).await? {
             context.printer.document(&RedriveRow::new(&dlq, &task))?;
         }
         context.talk.say(format!("payops dlq redrives {dlq} says how far it is"));
         return Ok(Exit::Done);
     }
-    let task = waited(context, &ports, &dlq, &handle).await?;
-    ended(context, &target, &entry, &dlq, &task)
-}
-
-/// Waits for its end; Ctrl-C asks the queue service to stop it.
-async fn waited(context: &Context, ports: &Ports, dlq: &str, handle: &str) -> CliResult<Redrive> {
     let bar = context.talk.progress("messages", None);
-    let mut canceled: Option<tokio::time::Instant> = None;
-    loop {
-        let task = last(ports, dlq).await?.ok_or_else(|| CliError::failed(format!("nobody knows of a redrive of {dlq} any more")))?;
+    let tell = |task: &Redrive| {
         if let Some(planned) = task.planned {
             bar.set_length(planned);
         }
         bar.set_position(task.moved);
-        let is_late = canceled.is_some_and(|at| at.elapsed() > END);
-        if task.status.is_over() || is_late {
-            bar.finish_and_clear();
-            return Ok(task);
-        }
-        if canceled.is_none() && context.stop.is_cancelled() {
-            let stopped = ports.queues.cancel_redrive(dlq, handle).await;
-            stopped.map_err(|error| CliError::port(format!("the redrive of {dlq} goes on: it could not be canceled"), error))?;
-            canceled = Some(tokio::time::Instant::now());
-            continue;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
-            () = context.stop.cancelled(), if canceled.is_none() => {}
-        }
+    };
+    let task = moving.carry_out(context, &target, &ports, &entry, &tell).await;
+    bar.finish_and_clear();
+    let task = task?;
+    context.printer.document(&RedriveRow::new(&dlq, &task))?;
+    if task.status == RedriveStatus::Completed {
+        return Ok(Exit::Done);
     }
-}
-
-fn ended(
-    context: &Context,
-    target: &EnvTarget,
-    entry: &payops_core::domain::audit::AuditEntry,
-    dlq: &str,
-    task: &Redrive,
-) -> CliResult<Exit> {
     let words = format!("{}: {} moved", task.status.as_str(), task.moved);
-    let outcome = if task.status == RedriveStatus::Completed { Outcome::Done } else { Outcome::Failed };
-    context.record_end(target, entry, outcome, Some(&words));
-    context.printer.document(&RedriveRow::new(dlq, task))?;
-    match task.status {
-        RedriveStatus::Completed => Ok(Exit::Done),
-        RedriveStatus::Failed => {
-            let why = task.reason.as_deref().unwrap_or("no reason given");
-            Err(CliError::failed(format!(
-                "the redrive failed after {}: {why}",
-                count(usize::try_from(task.moved).unwrap_or(usize::MAX), "message")
-            ))
-            .hint("what was moved stays moved; the rest is where it was"))
-        }
-        _ => {
-            Err(CliError::new(Exit::Interrupted, format!("canceled: {words}")).hint("what was moved stays moved; the rest is where it was"))
-        }
-    }
+    Err(CliError::new(Exit::Interrupted, words).hint("what was moved stays moved; the rest is where it was"))
 }
 
 /// Runs `payops dlq redrives`.

@@ -86,7 +86,8 @@ const KEYS: &[Binding] = &[
     Binding::shown(&[Key::ch('R')], Command::Replay, "replay"),
     Binding::shown(&[Key::ch('x')], Command::Discard, "discard"),
     Binding::new(&[Key::ch('X')], Command::Export, "export"),
-    Binding::new(&[Key::ch('i')], Command::Edit, "edit (command)"),
+    Binding::new(&[Key::ch('i')], Command::Edit, "edit and replay"),
+    Binding::new(&[Key::ch('M')], Command::Redrive, "move the whole queue back, unread"),
     Binding::shown(&[Key::ch('g')], Command::Group, "group by cause"),
     Binding::shown(&[Key::ch('p')], Command::ToPayment, "payment"),
     Binding::shown(&[Key::ctrl('r')], Command::Refresh, "look again"),
@@ -137,6 +138,11 @@ pub(crate) fn meant(model: &Model) -> Vec<&Letter> {
         (None, Some(cause)) => of_cause(model, &cause.class, &cause.fingerprint),
         (None, None) => Vec::new(),
     }
+}
+
+/// The dead-letter queue that is shown, or that the selected letter is of.
+pub(crate) fn queue(model: &Model) -> Option<String> {
+    model.dead_letters.queue.clone().or_else(|| meant(model).first().map(|letter| letter.queue.clone()))
 }
 
 /// The letters of a cause, of the queue that is shown.
