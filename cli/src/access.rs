@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +14,7 @@ use payops_core::domain::audit::Outcome;
 use payops_core::domain::money::Money;
 use payops_core::port::{ErrorKind, Freezes, PortError, PortResult};
 
-use crate::context::Context;
+use crate::context::{Caller, Context};
 use crate::error::{CliError, CliResult};
 use crate::settings::{EnvTarget, Settings, Target};
 
@@ -64,9 +65,9 @@ struct Decided {
     begun: Option<Elevation>,
 }
 
-async fn decide(settings: &Settings, target: &EnvTarget, wanted: &Wanted<'_>) -> CliResult<Decided> {
+async fn decide(settings: &Settings, target: &EnvTarget, caller: &Caller, wanted: &Wanted<'_>) -> CliResult<Decided> {
     let rules = rules(settings, target)?;
-    let freeze = freezes(target)
+    let freeze = freezes(target, caller)
         .current()
         .await
         .map_err(|error| CliError::port(format!("whether {} is frozen could not be read, so nothing was done", target.name), error))?;
@@ -104,9 +105,9 @@ async fn decide(settings: &Settings, target: &EnvTarget, wanted: &Wanted<'_>) ->
 }
 
 /// Whether something that was confirmed on the screen may be done: rules and freezes hold there too.
-pub(crate) async fn confirmed(settings: &Settings, target: &EnvTarget, deed: Deed) -> PortResult<()> {
+pub(crate) async fn confirmed(settings: &Settings, target: &EnvTarget, caller: &Caller, deed: Deed) -> PortResult<()> {
     let wanted = Wanted::new(deed).because(Some("confirmed on the screen"));
-    match decide(settings, target, &wanted).await.map_err(CliError::into_port)?.verdict {
+    match decide(settings, target, caller, &wanted).await.map_err(CliError::into_port)?.verdict {
         Verdict::Allowed { .. } => Ok(()),
         Verdict::Refused(refusal) => Err(PortError::new(ErrorKind::Denied, format!("{refusal}: {}", refusal.instead()))),
     }
@@ -115,7 +116,7 @@ pub(crate) async fn confirmed(settings: &Settings, target: &EnvTarget, deed: Dee
 /// Lets something pass or refuses it. In a protected environment a write with a reason elevates in
 /// place, for a quarter of an hour.
 pub(crate) async fn permit(context: &Context, target: &EnvTarget, wanted: &Wanted<'_>) -> CliResult<Permit> {
-    let Decided { verdict, duty, begun } = decide(&context.settings, target, wanted).await?;
+    let Decided { verdict, duty, begun } = decide(&context.settings, target, &context.caller(Duty::View), wanted).await?;
     match verdict {
         Verdict::Allowed { despite_freeze } => {
             if let Some(begun) = begun {
@@ -135,6 +136,27 @@ pub(crate) async fn permit(context: &Context, target: &EnvTarget, wanted: &Wante
                 _ => refusal.instead(),
             };
             Err(CliError::refused(refusal.to_string()).hint(hint))
+        }
+    }
+}
+
+/// Why the rules would refuse something now, if they would. Nothing is begun or recorded.
+pub(crate) async fn refusal(context: &Context, target: &EnvTarget, wanted: &Wanted<'_>) -> CliResult<Option<Refusal>> {
+    let decided = decide(&context.settings, target, &context.caller(Duty::View), wanted).await?;
+    Ok(if let Verdict::Refused(refusal) = decided.verdict { Some(refusal) } else { None })
+}
+
+/// How often it is looked at, while something long is done, whether the environment was frozen meanwhile.
+const FREEZE_EVERY: Duration = Duration::from_secs(5);
+
+/// Returns once the environment is frozen, with the refusal; never for who may act in a freeze.
+pub(crate) async fn frozen(context: &Context, target: &EnvTarget, deed: Deed) -> Refusal {
+    loop {
+        tokio::time::sleep(FREEZE_EVERY).await;
+        let wanted = Wanted { count: Some(0), ..Wanted::new(deed).because(Some("under way")) };
+        // What cannot be read now could be read when it began.
+        if let Ok(Some(refusal @ Refusal::Frozen { .. })) = self::refusal(context, target, &wanted).await {
+            return refusal;
         }
     }
 }
@@ -170,7 +192,7 @@ pub(crate) fn rules(settings: &Settings, target: &EnvTarget) -> CliResult<Rules>
         };
         let wrong = |error: String| {
             CliError::usage(format!("the rules {} are not right, so nothing was done: {error}", path.display()))
-                .hint("docs/adr/0009 and `payops config explain` describe the file")
+                .hint("docs/policy.md describes the file")
         };
         let rules: Rules = toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
         let known = settings.all_names();
@@ -181,11 +203,11 @@ pub(crate) fn rules(settings: &Settings, target: &EnvTarget) -> CliResult<Rules>
     Ok(Rules::default())
 }
 
-/// The freeze of an environment.
-pub(crate) fn freezes(target: &EnvTarget) -> Box<dyn Freezes> {
+/// The freeze of an environment, as the caller may ask of it.
+pub(crate) fn freezes(target: &EnvTarget, caller: &Caller) -> Box<dyn Freezes> {
     match &target.target {
         Target::Embedded { data_dir, name } => Box::new(FileFreezes { path: data_dir.join(format!("{name}.freeze.json")) }),
-        Target::Aws(aws) => crate::aws::freezes(&target.name, aws),
+        Target::Aws(aws) => crate::aws::freezes(&target.name, aws, caller),
     }
 }
 
@@ -257,9 +279,10 @@ pub(crate) struct Elevations {
 }
 
 impl Elevations {
-    /// Those of the user whose settings these are: apart for each data directory.
+    /// Those of the user whose settings these are: apart for each data directory and person.
     pub(crate) fn of(settings: &Settings) -> Self {
-        let place = payops_core::domain::sha256_hex(settings.data_dir.value.as_os_str().as_encoded_bytes());
+        let who = [settings.data_dir.value.as_os_str().as_encoded_bytes(), b"\0", settings.who.value.as_bytes()].concat();
+        let place = payops_core::domain::sha256_hex(&who);
         Self { dir: settings.state_dir.join("elevations").join(place.get(..12).unwrap_or_default()) }
     }
 

@@ -3,16 +3,19 @@
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use futures::future::join_all;
 use jiff::Timestamp;
-use payops_core::domain::access::Duty;
+use payops_core::domain::access::{Deed, Duty};
 use payops_core::domain::audit::{AuditEntry, Outcome};
 use payops_core::domain::privacy::Privacy;
 use payops_core::port::Ports;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{self, Elevations};
 use crate::audit;
+use crate::aws::Sessions;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Of, Printer, Talk};
@@ -29,7 +32,8 @@ pub(crate) enum Access {
 }
 
 /// Who asks an environment in AWS.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
+#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS asks who calls"))]
 pub(crate) struct Caller {
     /// The person: the source identity of sessions.
     pub(crate) who: String,
@@ -37,14 +41,18 @@ pub(crate) struct Caller {
     pub(crate) reason: Option<String>,
     /// With which duty: it has a role.
     pub(crate) duty: Duty,
-    /// Where sessions are kept between commands.
-    pub(crate) sessions: PathBuf,
+    /// The ticket it belongs to: a tag too.
+    pub(crate) ticket: Option<String>,
+    /// The sessions of this process.
+    pub(crate) sessions: Arc<Sessions>,
+    /// The code of an MFA device that was given already.
+    pub(crate) code: Option<String>,
     /// Whether there is somebody to ask for a code.
     pub(crate) asks: bool,
 }
 
 /// What a command is handed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context {
     /// All settings.
     pub(crate) settings: Settings,
@@ -58,8 +66,10 @@ pub(crate) struct Context {
     pub(crate) reason: Option<String>,
     /// Set by the first Ctrl-C or SIGTERM.
     pub(crate) stop: CancellationToken,
+    /// The sessions of this process.
+    pub(crate) sessions: Arc<Sessions>,
     /// Environments that something was recorded of.
-    pub(crate) recorded: Mutex<Vec<EnvTarget>>,
+    pub(crate) recorded: Arc<Mutex<Vec<EnvTarget>>>,
 }
 
 /// What was found in each environment that answered, and the failures of the others.
@@ -85,7 +95,9 @@ impl Context {
             who: self.who().to_owned(),
             reason: self.reason.clone(),
             duty,
-            sessions: self.settings.state_dir.join("sessions"),
+            ticket: None,
+            sessions: Arc::clone(&self.sessions),
+            code: None,
             asks: self.talk.asks,
         }
     }
@@ -97,26 +109,39 @@ impl Context {
 
     /// The ports of an environment.
     pub(crate) async fn open(&self, target: &EnvTarget, access: Access) -> CliResult<Ports> {
-        let duty = if access == Access::Write { Duty::Operate } else { Duty::View };
-        Box::pin(open(target, access, &self.caller(duty))).await
+        Box::pin(open(target, access, &self.caller_for(target, access)?)).await
     }
 
-    /// Asks every environment that was named, one after the other; a failure of one does not
-    /// hide the answers of the others.
+    /// Who asks: to look with the duty that may only look; to change with operate, or with what was
+    /// begun, and then by the session of that.
+    pub(crate) fn caller_for(&self, target: &EnvTarget, access: Access) -> CliResult<Caller> {
+        if access == Access::Read {
+            return Ok(self.caller(Duty::View));
+        }
+        let held = Elevations::of(&self.settings).holds(&target.name, self.who(), Self::now())?;
+        Ok(match held {
+            None => self.caller(Duty::Operate),
+            Some(held) => Caller { reason: Some(held.reason), ticket: held.ticket, ..self.caller(held.duty.max(Duty::Operate)) },
+        })
+    }
+
+    /// Asks every environment that was named, all at once; a failure of one does not hide the
+    /// answers of the others.
     pub(crate) async fn each_env<T, F>(&self, ask: impl Fn(EnvTarget, Ports) -> F) -> CliResult<Fan<T>>
     where
         F: Future<Output = CliResult<T>>,
     {
         let targets = self.settings.targets()?;
         let mut fan = Fan { answers: Vec::new(), failures: Vec::new(), many: targets.len() > 1 };
-        for target in targets {
-            let env = target.name.clone();
-            let answer = async {
-                let ports = self.open(&target, Access::Read).await?;
-                self.record_reveal(&target)?;
-                ask(target, ports).await
-            };
-            match answer.await {
+        let answer = async |target: EnvTarget| {
+            let ports = self.open(&target, Access::Read).await?;
+            self.reveal(&target).await?;
+            ask(target, ports).await
+        };
+        let names: Vec<String> = targets.iter().map(|target| target.name.clone()).collect();
+        let answers = join_all(targets.into_iter().map(answer)).await;
+        for (env, answer) in names.into_iter().zip(answers) {
+            match answer {
                 Ok(value) => fan.answers.push(Of { env, value }),
                 Err(error) if fan.many => fan.failures.push((env, error)),
                 Err(error) => return Err(error),
@@ -125,18 +150,19 @@ impl Context {
         Ok(fan)
     }
 
-    /// Records that personal data of an environment is about to be shown; without a record
-    /// nothing is shown.
-    pub(crate) fn record_reveal(&self, target: &EnvTarget) -> CliResult<()> {
+    /// Asks the rules whether personal data of an environment may be shown, and records that it is
+    /// about to be; without a record nothing is shown.
+    pub(crate) async fn reveal(&self, target: &EnvTarget) -> CliResult<()> {
         if !self.privacy.reveal {
             return Ok(());
         }
+        access::permit(self, target, &access::Wanted::new(Deed::PaymentReveal).because(self.reason.as_deref())).await?;
         self.record(target, &self.entry(target, "reveal", self.reason.as_deref()).outcome(Outcome::Done))
     }
 
     /// The beginning of an entry of the record: who, where and what.
     pub(crate) fn entry(&self, target: &EnvTarget, action: &str, reason: Option<&str>) -> AuditEntry {
-        let account = if let Target::Aws(aws) = &target.target { aws.account_id.clone() } else { None };
+        let account = target.account().cloned();
         let entry = AuditEntry::new(Self::now(), self.who(), &target.name, action);
         AuditEntry { account, reason: reason.map(str::to_owned), ..entry }
     }

@@ -36,6 +36,9 @@ impl Pace {
     }
 }
 
+/// Hears of each batch that is settled.
+pub(crate) type Tell = Box<dyn Fn(&ReplaySummary) + Send + Sync>;
+
 /// Steers one replay.
 pub(crate) struct CliControl {
     /// Set by Ctrl-C.
@@ -44,6 +47,8 @@ pub(crate) struct CliControl {
     pub(crate) pace: Pace,
     /// The bar.
     pub(crate) bar: ProgressBar,
+    /// Hears how far it is.
+    pub(crate) tell: Tell,
     /// What speaks against going on: asked during a canary.
     pub(crate) alarms: Box<dyn Fn() -> futures::future::BoxFuture<'static, Vec<String>> + Send + Sync>,
 }
@@ -63,8 +68,7 @@ impl Control for CliControl {
     }
 
     fn told(&self, summary: &ReplaySummary) {
-        let done = summary.sent.saturating_add(summary.failed.len()).saturating_add(summary.parked).saturating_add(summary.skipped);
-        self.bar.set_position(u64::try_from(done).unwrap_or(0));
+        (self.tell)(summary);
     }
 
     async fn alarms(&self) -> Vec<String> {

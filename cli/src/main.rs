@@ -166,6 +166,7 @@ fn context(global: Global) -> CliResult<Context> {
         When::Never => false,
         When::Auto => terminal && !no_color,
     };
+    let sessions = aws::Sessions::new(settings.state_dir.join("sessions"));
     let look = Look { now: Context::now(), color, wide: format == Format::Wide };
     Ok(Context {
         settings,
@@ -174,7 +175,8 @@ fn context(global: Global) -> CliResult<Context> {
         privacy: Privacy { reveal: global.reveal },
         reason,
         stop: CancellationToken::new(),
-        recorded: std::sync::Mutex::default(),
+        sessions,
+        recorded: std::sync::Arc::default(),
     })
 }
 

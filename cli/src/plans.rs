@@ -107,8 +107,7 @@ pub(crate) fn belongs(target: &EnvTarget, place: &Place<'_>) -> CliResult<()> {
         let message = format!("this plan is for {}, and not for {}", place.env, target.name);
         return Err(CliError::refused(message).hint(format!("--env {}", place.env)));
     }
-    let account = if let Target::Aws(aws) = &target.target { aws.account_id.as_ref() } else { None };
-    if place.account != account {
+    if place.account != target.account() {
         return Err(CliError::refused(format!("this plan is for account {}", place.account.map_or("none", String::as_str))));
     }
     Ok(())

@@ -72,6 +72,13 @@ pub(crate) struct EnvTarget {
     pub(crate) protected: bool,
 }
 
+impl EnvTarget {
+    /// The account that its queues and stores are of, if it has one.
+    pub(crate) fn account(&self) -> Option<&String> {
+        if let Target::Aws(aws) = &self.target { aws.account_id.as_ref() } else { None }
+    }
+}
+
 /// All settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {

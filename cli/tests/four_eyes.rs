@@ -159,6 +159,10 @@ fn what_needs_no_approval_may_be_planned_and_mistakes_are_named() {
     assert!(other.err.contains("the plan has its own reason"), "{}", other.err);
     assert_eq!(carry_out(&place, "ben", "small.json").exits(0).json()["replayed"], Value::Bool(false));
     assert_eq!(refunds(&place, &id), [400]);
+    eventually("it is paid out, and changes the payment no more", || {
+        let shown = place.run(&["payment", "get", &id, "-o", "json"]).exits(0).json();
+        (shown["refunded"] == 400).then_some(())
+    });
     // All that is left is an amount of its own in the plan; of nothing there is none.
     let rest = ["payment", "refund", &id, "--reason", "rest", "--out", "rest.json", "-o", "json"];
     assert_eq!(by(&place, "anna", &rest).exits(0).json()["minor"], 4600);

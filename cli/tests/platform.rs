@@ -3,47 +3,16 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
+use common::embedded::{DEAD, bury, depth, stopped, with_ports};
+use common::killing;
 use common::{Place, eventually, line, signal};
 use payops_core::domain::bus::WORK;
-use payops_core::port::{Outgoing, Ports};
-use payops_local::Access;
 use serde_json::Value;
-
-const DEAD: &str = "payments-work-dlq";
-
-/// Does something with the ports of an environment, as another process would.
-fn with_ports<T>(place: &Place, env: &str, work: impl AsyncFnOnce(Ports) -> T) -> T {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let ports = payops_local::open(&place.data_dir(), env, Access::Write).await.unwrap();
-        work(ports).await
-    })
-}
-
-/// Makes the stores of a platform that does not run.
-fn stopped() -> Place {
-    let place = Place::new();
-    assert_eq!(place.up(&[]).stop(), 0, "SIGTERM drains and exits 0");
-    place
-}
-
-fn bury(place: &Place, bodies: impl IntoIterator<Item = String>) {
-    with_ports(place, "prod", async |ports| {
-        for body in bodies {
-            ports.queues.send(DEAD, Outgoing { body, ..Outgoing::default() }).await.unwrap();
-        }
-    });
-}
-
-fn depth(place: &Place, queue: &str) -> u64 {
-    let queues = place.run(&["queue", "list", "-o", "json"]).exits(0).json();
-    let row = queues.as_array().unwrap().iter().find(|row| row["name"] == queue).unwrap().clone();
-    row["visible"].as_u64().unwrap() + row["in_flight"].as_u64().unwrap()
-}
 
 #[test]
 fn a_platform_is_started_asked_and_stopped() {
@@ -294,29 +263,26 @@ fn breaks_are_found_and_named() {
 }
 
 #[test]
-fn a_killed_replay_goes_on_and_sends_nothing_twice() {
+fn a_replay_that_is_killed_fifty_times_loses_nothing_and_sends_nothing_twice() {
     let place = stopped();
-    bury(&place, (0..400).map(|number| format!("letter {number}")));
-    let args = ["dlq", "replay", WORK, "--yes", "--reason", "mended", "-o", "json"];
-    let journal_lines = || {
-        let dir = std::fs::read_dir(place.data_dir().join("replays/prod")).ok()?;
-        let journal = dir.filter_map(|entry| Some(entry.ok()?.path())).find(|path| path.extension().is_some_and(|end| end == "jsonl"))?;
-        Some(common::read(&journal).lines().count())
+    let args = ["dlq", "replay", WORK, "--lanes", "2", "--yes", "--reason", "mended", "-o", "json"];
+    let mut letters = 0;
+    let mut refill = || {
+        with_ports(&place, "prod", async |ports| killing::bury(&*ports.queues, letters..letters + 3_000).await);
+        letters += 3_000;
     };
-    for wanted in [40, 200] {
-        let mut child = place.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        eventually("the replay is under way", || journal_lines().filter(|lines| *lines > wanted));
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
+    refill();
+    let ended = killing::kill((7, 60), &place.data_dir().join("replays/prod"), || killing::silent(&mut place.command(&args)), &mut refill);
     let done = place.run(&args).exits(0);
     assert!(done.err.contains("going on with the replay"), "{}", done.err);
-    let result = done.json();
-    let numbers = ["planned", "sent", "failed", "remaining"].map(|name| result[name].as_u64().unwrap());
-    assert_eq!(numbers, [400, 400, 0, 0], "{result}");
-    assert_eq!((depth(&place, DEAD), depth(&place, WORK)), (0, 400));
-    let again = place.run(&args).exits(0).json();
-    assert_eq!((again["planned"].as_u64(), again["journal"].clone()), (Some(0), Value::Null));
+    // What died since is not part of that replay.
+    place.run(&args).exits(0);
+    let result = place.run(&args).exits(0).json();
+    assert_eq!((result["planned"].as_u64(), result["journal"].clone()), (Some(0), Value::Null));
+    assert_eq!((depth(&place, DEAD), depth(&place, WORK)), (0, u64::try_from(letters).unwrap()), "{ended} came to their end by themselves");
+    let delivered = with_ports(&place, "prod", async |ports| killing::delivered(&*ports.queues).await);
+    // Here a move is one transaction: nothing comes twice at all.
+    killing::check(letters, &delivered, &BTreeSet::new());
 }
 
 #[test]

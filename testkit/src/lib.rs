@@ -10,7 +10,9 @@
 mod clock;
 pub mod conformance;
 pub mod fault;
+pub mod queues;
 mod random;
+pub mod replay;
 pub mod sample;
 mod wait;
 

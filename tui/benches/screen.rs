@@ -87,7 +87,7 @@ fn opened(start: Tab) -> (Model, Vec<Effect>) {
     let env = EnvInfo { name: "prod".to_owned(), protected: true, account: None, region: None };
     let options = Options { theme: ThemeName::Dark, read_only: false, start, env: None, clock: Arc::new(Still) };
     let (mut model, effects) = Model::new(vec![env], &options, SIZE.0, SIZE.1);
-    let info = OpenedInfo { who: "anna".to_owned(), clusters: vec![("prod-1".to_owned(), "bench".to_owned(), Vec::new())] };
+    let info = OpenedInfo { who: "anna".to_owned(), steers: true, clusters: vec![("prod-1".to_owned(), "bench".to_owned(), Vec::new())] };
     let effects = answered(&mut model, &effects, |ask| (*ask == Ask::Open).then(|| Answer::Opened(Ok(info.clone()))));
     (model, effects)
 }

@@ -1,9 +1,14 @@
 //! What the screen wants done: data, so that tests compare it and the runtime alone does it.
 
+use std::sync::Arc;
+
 use payops_core::domain::id::PaymentId;
+use payops_core::domain::replay::Plan as ReplayPlan;
 use payops_core::domain::rollout::{Plan, Rollout, RolloutKey};
 use payops_core::port::Depth;
 use payops_core::usecase::Letter;
+
+use crate::environments::{ElevationWanted, ReplayWanted};
 
 /// Something to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +105,21 @@ pub enum Ask {
     Payment(PaymentId),
     /// The newest entries of the audit.
     Audit,
+    /// With which right the user acts.
+    Standing,
+    /// Elevate.
+    Elevate(ElevationWanted),
+    /// Give an elevation back.
+    Lower,
+    /// The plan of a replay. Nothing is changed.
+    PlanReplay {
+        /// How.
+        wanted: ReplayWanted,
+        /// Which letters, all of one queue.
+        letters: Arc<[Letter]>,
+    },
+    /// Write a plan to a file that somebody else can approve of.
+    SavePlan(Box<ReplayPlan>),
 }
 
 /// What a background task does.
@@ -114,4 +134,40 @@ pub enum Job {
         /// Which.
         key: RolloutKey,
     },
+    /// Executes a plan that was reviewed.
+    Replay {
+        /// The plan that was shown.
+        plan: Box<ReplayPlan>,
+        /// Why; empty when nobody said.
+        reason: String,
+    },
+    /// Deletes dead letters.
+    Discard {
+        /// Of which queue.
+        queue: String,
+        /// Which.
+        letters: Arc<[Letter]>,
+        /// Why.
+        reason: String,
+    },
+    /// Has the queue service move all of a dead-letter queue back, unread.
+    Redrive {
+        /// The dead-letter queue.
+        queue: String,
+        /// Why.
+        reason: String,
+    },
+    /// Writes dead letters, masked, to a file.
+    Export {
+        /// Which.
+        letters: Arc<[Letter]>,
+    },
+}
+
+impl Job {
+    /// Whether it changes something.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        matches!(self, Self::Replay { .. } | Self::Discard { .. } | Self::Redrive { .. })
+    }
 }

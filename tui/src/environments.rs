@@ -84,6 +84,8 @@ pub struct ReplayWanted {
     pub canary: Option<u32>,
     /// Whether only letters are sent whose payments wait for them.
     pub only_safe: bool,
+    /// What is put into the body of the one letter that is sent, such as `/detail/amount=1250`.
+    pub set: Option<String>,
 }
 
 /// A replay as it is reviewed before anything is sent.
@@ -95,6 +97,8 @@ pub struct ReplayReview {
     pub settled: Option<usize>,
     /// What to beware of, in words, such as a consumer in the middle of a canary.
     pub warnings: Vec<String>,
+    /// What an edit changes, line by line, masked: each begins with `+`, `-` or a space.
+    pub diff: Vec<String>,
     /// Why the rules would refuse it now, and what to do, if they would.
     pub refusal: Option<String>,
     /// The same on the command line.
@@ -114,6 +118,17 @@ pub struct DiscardEnd {
     pub failed: BTreeMap<String, String>,
     /// Where those that are gone are kept whole.
     pub kept: Option<String>,
+}
+
+/// What became of a redrive by the queue service itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedriveEnd {
+    /// Messages moved, approximately on SQS.
+    pub moved: u64,
+    /// Messages there were, approximately.
+    pub planned: Option<u64>,
+    /// Whether it was canceled before all were moved.
+    pub canceled: bool,
 }
 
 /// How a task of letters is told to stop, and tells how far it is.
@@ -152,6 +167,10 @@ pub trait Steering: Send + Sync {
     /// Deletes `letters`, all of `queue`, each only if it is still as it was seen. They are kept whole
     /// in a file first.
     async fn discard(&self, queue: String, letters: Vec<Letter>, reason: String, handle: Handle) -> PortResult<DiscardEnd>;
+
+    /// Has the queue service move all of a dead-letter queue back, unread, and waits for its end; told to
+    /// stop, it is canceled there.
+    async fn redrive(&self, queue: String, reason: String, handle: Handle) -> PortResult<RedriveEnd>;
 
     /// Writes `letters`, masked, to a file of JSON lines that only the user may read; its path.
     async fn export(&self, letters: Vec<Letter>) -> PortResult<String>;

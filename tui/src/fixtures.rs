@@ -91,6 +91,15 @@ pub(crate) fn full(tab: Tab) -> Model {
 
 /// Opens every environment that was asked for; what was asked then.
 pub(crate) fn open_all(model: &mut Model, effects: &[Effect]) -> Vec<Effect> {
+    opened(model, effects, false)
+}
+
+/// The same where dead letters are steered.
+pub(crate) fn open_steering(model: &mut Model, effects: &[Effect]) -> Vec<Effect> {
+    opened(model, effects, true)
+}
+
+fn opened(model: &mut Model, effects: &[Effect], steers: bool) -> Vec<Effect> {
     let mut out = Vec::new();
     for effect in effects {
         if let Effect::Ask { request, env, ask } = effect
@@ -98,6 +107,7 @@ pub(crate) fn open_all(model: &mut Model, effects: &[Effect]) -> Vec<Effect> {
         {
             let opened = OpenedInfo {
                 who: "anna".to_owned(),
+                steers,
                 clusters: vec![(format!("eks-{env}"), format!("kubeconfig context {env}"), ALL_ACTIONS.to_vec())],
             };
             out.extend(answer(model, *request, env, Answer::Opened(Ok(opened))));

@@ -155,6 +155,24 @@ pub enum Command {
     ToLetter,
     /// To the payment of what is selected.
     ToPayment,
+    /// Asks for more right than one has.
+    Elevate,
+    /// Gives an elevation back.
+    Lower,
+    /// Selects a dead letter, or takes it out.
+    Pick,
+    /// The same for all of its cause.
+    PickAll,
+    /// Plans a replay of dead letters.
+    Replay,
+    /// Asks whether dead letters are to be deleted.
+    Discard,
+    /// Writes dead letters, masked, to a file.
+    Export,
+    /// Plans a replay of a dead letter with another body.
+    Edit,
+    /// Asks whether the queue service is to move all of a dead-letter queue back, unread.
+    Redrive,
 }
 
 /// One row of a keymap.
@@ -198,6 +216,7 @@ pub(crate) const GLOBAL: &[Binding] = &[
     Binding::shown(&[Key::ch('/')], Command::Filter, "filter"),
     Binding::new(&[Key::ctrl('r'), Key::code(KeyCode::F(5))], Command::Refresh, "ask again now"),
     Binding::new(&[Key::ch('e')], Command::Environment, "environment"),
+    Binding::new(&[Key::ch('E')], Command::Elevate, "elevate"),
     Binding::new(&[Key::ch('y')], Command::Copy, "copy (masked)"),
     Binding::new(&[Key::ch('[')], Command::HistoryBack, "where one was before"),
     Binding::new(&[Key::ch(']')], Command::HistoryForward, "and forward again"),

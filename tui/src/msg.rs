@@ -9,6 +9,7 @@ use payops_core::domain::rollout::{Related, Rollout, RolloutKey};
 use payops_core::port::{Executed, QueueStats, Watched};
 use payops_core::usecase::{Found, LettersSeen, Opened};
 
+use crate::environments::{ReplayReview, Standing};
 use crate::fault::Fault;
 use crate::model::RolloutId;
 
@@ -57,6 +58,13 @@ pub enum Msg {
         /// How.
         update: TaskUpdate,
     },
+    /// Dead letters are not in their queue any more.
+    LettersGone {
+        /// The environment.
+        env: String,
+        /// Their message ids.
+        ids: Vec<String>,
+    },
     /// The process was asked to end.
     Shutdown,
     /// The process was asked to stop for a while (SIGTSTP).
@@ -72,6 +80,8 @@ pub struct OpenedInfo {
     pub who: String,
     /// Its clusters: name, driver, and the actions that the driver can do.
     pub clusters: Vec<(String, String, Vec<&'static str>)>,
+    /// Whether dead letters are steered there, and one can elevate.
+    pub steers: bool,
 }
 
 /// An answer.
@@ -95,6 +105,14 @@ pub enum Answer {
     Payment(Result<Option<Box<PaymentSeen>>, Fault>),
     /// To [`crate::Ask::Audit`]: entries, newest first, and how many lines could not be read.
     Audit(Result<(Vec<AuditEntry>, u64), Fault>),
+    /// To [`crate::Ask::Standing`] and [`crate::Ask::Elevate`].
+    Standing(Result<Standing, Fault>),
+    /// To [`crate::Ask::Lower`].
+    Lowered(Result<Standing, Fault>),
+    /// To [`crate::Ask::PlanReplay`].
+    ReplayPlanned(Result<Box<ReplayReview>, Fault>),
+    /// To [`crate::Ask::SavePlan`]: where it was written.
+    PlanSaved(Result<String, Fault>),
 }
 
 /// A payment as it was read.
@@ -115,6 +133,8 @@ pub enum TaskUpdate {
         done: u64,
         /// Of how many, when that is known.
         total: Option<u64>,
+        /// More to say of it; empty when there is nothing.
+        note: String,
     },
     /// It came to its end; what came of it, in words. Lines after the first are what it found.
     Done(String),

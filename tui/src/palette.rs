@@ -36,6 +36,8 @@ const NAMES: &[(&str, &[&str], Command)] = &[
     ("tasks", &["ta", "task"], Command::Go(Tab::Tasks)),
     ("reconcile", &["rec"], Command::Reconcile),
     ("await", &["wait"], Command::Await),
+    ("elevate", &["login"], Command::Elevate),
+    ("lower", &["logout"], Command::Lower),
     ("filter", &["f"], Command::Filter),
     ("refresh", &["r"], Command::Refresh),
     ("copy", &["y"], Command::Copy),
@@ -50,6 +52,7 @@ pub(crate) fn entries(model: &Model) -> Vec<Entry> {
         aliases,
         words: match command {
             Command::Reconcile => "compare all stores, as a background task",
+            Command::Lower => "give an elevation back",
             Command::Await => "wait for the selected rollout to be healthy, as a background task",
             _ => crate::keymap::GLOBAL.iter().find(|binding| binding.command == *command).map(|b| b.words).unwrap_or_default(),
         }

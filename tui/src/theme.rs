@@ -36,6 +36,8 @@ pub(crate) enum Tone {
     Mark,
     /// The row that is selected.
     Selected,
+    /// What nobody may overlook.
+    Banner,
 }
 
 /// A theme.
@@ -62,6 +64,8 @@ impl Theme {
             Tone::Warn if bare => plain.add_modifier(Modifier::BOLD),
             Tone::Warn => coloured(Color::Yellow, Color::Indexed(130)),
             Tone::Bad => coloured(Color::LightRed, Color::Red).add_modifier(Modifier::BOLD),
+            Tone::Banner if bare => plain.add_modifier(Modifier::REVERSED | Modifier::BOLD),
+            Tone::Banner => plain.fg(Color::White).bg(Color::Red).add_modifier(Modifier::BOLD),
             Tone::Mark | Tone::Selected if bare => plain.add_modifier(Modifier::REVERSED),
             Tone::Mark => coloured(Color::Black, Color::Black).bg(Color::Yellow),
             Tone::Selected => match self.0 {

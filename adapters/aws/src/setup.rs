@@ -51,6 +51,7 @@ pub async fn create_all(clients: &Clients, names: &Names) -> PortResult<()> {
     create_bucket(&clients.s3, &names.bucket).await?;
     for queue in QUEUES {
         create_queue(&clients.sqs, &names.queue_prefix, queue, Some((&bus::dead_letter_queue(queue), names.max_receives))).await?;
+        make_queue(&clients.sqs, &names.queue_prefix, &bus::parking_queue(queue), KEEP_DEAD, None).await?;
     }
     create_bus(clients, names).await
 }

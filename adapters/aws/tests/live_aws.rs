@@ -289,3 +289,41 @@ async fn sessions_belong_to_the_account_of_their_role() {
     let mixed = RoleSpec { account_id: "333333333333".to_owned(), ..two };
     assert!(matches!(of(&mixed).session().await, Err(IdentityError::WrongAccount { .. })));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_queue_is_moved_or_emptied_by_the_service() {
+    let Some(endpoint) = endpoint() else { return };
+    let clients = clients(&endpoint).await;
+    let prefix = format!("m{:x}-", fresh_salt());
+    create_queue(&clients.sqs, &prefix, "jobs", Some(("jobs-dlq", 3))).await.expect("create_queue");
+    let queues = SqsQueues::with_prefix(clients.sqs.clone(), prefix, None);
+    let letter = |n: u8| Outgoing {
+        body: format!("letter {n}"),
+        attributes: [("payops-class".to_owned(), "timeout".to_owned())].into(),
+        ..Outgoing::default()
+    };
+    queues.send_batch("jobs-dlq", (0..10).map(letter).collect()).await.expect("sent");
+    queues.send("jobs", letter(11)).await.expect("sent");
+    queues.purge("jobs").await.expect("purged");
+    assert_eq!(queues.stats("jobs").await.expect("stats").visible, 0);
+    match queues.start_redrive("jobs-dlq", "jobs", None).await {
+        // A server that does not know the call must not pass for one that moved.
+        Err(error) if error.message.contains("InvalidAction") => return say("not run: the emulator knows no StartMessageMoveTask"),
+        begun => drop(begun.expect("begun")),
+    }
+    let mut moved = Vec::new();
+    for _ in 0..30 {
+        moved.extend(queues.receive("jobs", 10, Duration::from_mins(1), Duration::from_secs(1)).await.expect("received"));
+        if moved.len() == 10 {
+            break;
+        }
+    }
+    assert_eq!(moved.len(), 10);
+    assert!(moved.iter().all(|message| message.attributes["payops-class"] == "timeout"), "attributes are kept: {moved:?}");
+    let told = queues.redrives("jobs-dlq").await.expect("told");
+    assert_eq!(
+        told.first().map(|task| (task.moved, task.target.as_deref().is_some_and(|target| target.ends_with("jobs")))),
+        Some((10, true)),
+        "{told:?}"
+    );
+}

@@ -205,6 +205,20 @@ pub(crate) async fn by_itself(context: &Context, targets: &[EnvTarget]) {
     }
 }
 
+/// How often the screen ships what it recorded.
+const WHILE_OPEN: Duration = Duration::from_secs(20);
+
+/// Ships what the screen records, now and then; does not end by itself.
+pub(crate) async fn while_open(context: &Context, targets: &[EnvTarget]) {
+    loop {
+        tokio::time::sleep(WHILE_OPEN).await;
+        let waits =
+            |target: &&EnvTarget| Shipping::of(context, target).is_some_and(|shipping| shipping.waiting().is_ok_and(|waiting| waiting > 0));
+        let waiting: Vec<EnvTarget> = targets.iter().filter(waits).cloned().collect();
+        by_itself(context, &waiting).await;
+    }
+}
+
 /// What went wrong, if something did.
 async fn quietly(context: &Context, shipping: &Shipping<'_>) -> CliResult<Option<String>> {
     if !shipping.log.dir.is_dir() {

@@ -1,19 +1,23 @@
 //! Stores that not every command needs: a look at the queues must not wait for a database.
 
 use async_trait::async_trait;
-use payops_aws::{Clients, SecretsManager};
+use payops_aws::{Clients, DynamoFreezes, SecretsManager};
+use payops_core::domain::access::Freeze;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::ledger::Transaction;
 use payops_core::domain::search::Query;
 use payops_core::port::{
-    ErrorKind, Freshness, Hits, Index, IndexPage, Ledger, LedgerPage, PortError, PortResult, PostOutcome, Secrets as _, UpsertOutcome,
+    ErrorKind, Freezes, Freshness, Hits, Index, IndexPage, Ledger, LedgerPage, PortError, PortResult, PostOutcome, Secrets as _,
+    UpsertOutcome,
 };
 use payops_ledger::PostgresLedger;
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
 use crate::config::Aws;
+use crate::context::Caller;
+use crate::error::CliError;
 
 /// Connections of one command.
 const CONNECTIONS_MAX: u32 = 4;
@@ -108,5 +112,35 @@ impl Index for AbsentIndex {
 
     async fn freshness(&self) -> PortResult<Freshness> {
         self.absent()
+    }
+}
+
+/// The freeze of an environment, reached when it is asked for.
+pub(super) struct LazyFreezes {
+    pub(super) name: String,
+    pub(super) aws: Aws,
+    pub(super) caller: Caller,
+}
+
+impl LazyFreezes {
+    async fn there(&self) -> PortResult<DynamoFreezes> {
+        let config = Box::pin(super::session_config(&self.name, &self.aws, &self.caller)).await.map_err(CliError::into_port)?;
+        let table = self.aws.table.clone().unwrap_or_default();
+        Ok(DynamoFreezes::new(Clients::new(&config).dynamo, table))
+    }
+}
+
+#[async_trait]
+impl Freezes for LazyFreezes {
+    async fn current(&self) -> PortResult<Option<Freeze>> {
+        self.there().await?.current().await
+    }
+
+    async fn set(&self, freeze: &Freeze) -> PortResult<()> {
+        self.there().await?.set(freeze).await
+    }
+
+    async fn lift(&self) -> PortResult<bool> {
+        self.there().await?.lift().await
     }
 }

@@ -2,7 +2,16 @@
 //! has said that the credentials belong to the account that the file names.
 
 #[cfg(feature = "aws")]
+mod held;
+#[cfg(feature = "aws")]
 mod lazy;
+#[cfg(feature = "aws")]
+mod sessions;
+
+#[cfg(not(feature = "aws"))]
+use std::path::PathBuf;
+#[cfg(not(feature = "aws"))]
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use payops_core::port::Ports;
@@ -13,7 +22,6 @@ use crate::commands::doctor::Check;
 use crate::config::Aws;
 use crate::context::Caller;
 use crate::error::{CliError, CliResult};
-use crate::settings::Settings;
 
 /// Whom STS says one is.
 #[derive(Clone, Debug)]
@@ -52,14 +60,27 @@ pub(crate) async fn audit_place(name: &str, _: &Aws, _: &Caller) -> CliResult<Bo
 
 /// Without the feature `aws`.
 #[cfg(not(feature = "aws"))]
-pub(crate) fn freezes(_: &str, _: &Aws) -> Box<dyn Freezes> {
+pub(crate) fn freezes(_: &str, _: &Aws, _: &Caller) -> Box<dyn Freezes> {
     Box::new(crate::access::NoFreezes)
 }
 
-/// Without the feature `aws`.
+/// Without the feature `aws` there are no sessions.
 #[cfg(not(feature = "aws"))]
-pub(crate) fn forget(_: &Settings, _: &str) -> CliResult<()> {
-    Ok(())
+#[derive(Debug)]
+pub(crate) struct Sessions;
+
+#[cfg(not(feature = "aws"))]
+impl Sessions {
+    /// None.
+    pub(crate) fn new(_: PathBuf) -> Arc<Self> {
+        Arc::new(Self)
+    }
+
+    /// There is nothing to forget.
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the same function as with AWS")]
+    pub(crate) fn forget(&self, _: &str) -> CliResult<()> {
+        Ok(())
+    }
 }
 
 /// Without the feature `aws`.
@@ -70,7 +91,9 @@ pub(crate) async fn open(name: &str, _: &Aws, _: &Caller) -> CliResult<Ports> {
 }
 
 #[cfg(feature = "aws")]
-pub(crate) use with_aws::{audit_place, checked_config, checks, forget, freezes, open, whoami};
+pub(crate) use sessions::Sessions;
+#[cfg(feature = "aws")]
+pub(crate) use with_aws::{audit_place, checks, freezes, open, session_config, whoami};
 
 #[cfg(feature = "aws")]
 mod with_aws {
@@ -80,17 +103,16 @@ mod with_aws {
     use aws_config::retry::RetryConfig;
     use aws_config::timeout::TimeoutConfig;
     use aws_config::{BehaviorVersion, Region, SdkConfig};
-    use payops_aws::identity::{Code, Forget, Identity, IdentityError, Person, RoleCredentials, RoleSpec, Session, SessionCache};
-    use payops_aws::{Clients, DynamoFreezes, DynamoStore, EventBridgeBus, S3Archive, SqsQueues};
-    use payops_core::domain::access::Freeze;
+    use payops_aws::{Clients, DynamoStore, EventBridgeBus, S3Archive, SqsQueues};
     use payops_core::domain::policy::Policy;
-    use payops_core::port::{AuditPlace, Freezes, Index, PortResult, Random};
+    use payops_core::port::{AuditPlace, Freezes, Index, Queues, Random};
     use payops_core::usecase::OverBus;
     use payops_search::{Credentials, OpenSearchIndex};
     use payops_system::{OsRandom, SystemClock};
 
-    use super::lazy::{AbsentIndex, LazyLedger};
-    use super::{Aws, Caller, Check, CliError, CliResult, Identified, Ports, Settings};
+    use super::held::HeldQueues;
+    use super::lazy::{AbsentIndex, LazyFreezes, LazyLedger};
+    use super::{Aws, Caller, Check, CliError, CliResult, Identified, Ports, sessions};
     use crate::exit::Exit;
 
     /// How long opening a connection may take.
@@ -106,15 +128,20 @@ mod with_aws {
         let table = needed(name, "table", aws.table.as_ref())?;
         let bucket = needed(name, "bucket", aws.bucket.as_ref())?;
         let bus = needed(name, "bus", aws.bus.as_ref())?;
-        let config = session_config(name, aws, caller).await?;
+        let (config, credentials) = sessions::config(name, aws, caller).await?;
         let clients = Clients::new(&config);
         let random: Arc<dyn Random> = Arc::new(OsRandom);
         let store = Arc::new(DynamoStore::new(clients.dynamo.clone(), table.clone(), random.clone()));
         let prefix = aws.queues.prefix.clone().unwrap_or_default();
+        let queues = SqsQueues::with_prefix(clients.sqs.clone(), prefix, Some(account.clone()));
+        let queues: Arc<dyn Queues> = match credentials {
+            Some(credentials) => Arc::new(HeldQueues { queues, credentials }),
+            None => Arc::new(queues),
+        };
         Ok(Ports {
             store: store.clone(),
             keys: store,
-            queues: Arc::new(SqsQueues::with_prefix(clients.sqs.clone(), prefix, Some(account.clone()))),
+            queues,
             archive: Arc::new(S3Archive::new(clients.s3.clone(), bucket.clone(), Some(account.clone()))),
             bus: Arc::new(EventBridgeBus::new(clients.events.clone(), bus.clone())),
             ledger: Arc::new(LazyLedger::new(name, aws, &clients)),
@@ -134,87 +161,15 @@ mod with_aws {
         Ok(Box::new(OverBus::new(Arc::new(EventBridgeBus::new(Clients::new(&config).events, bus)))))
     }
 
-    /// The SDK's configuration with the role of the caller's duty; with the SDK's own credentials where
-    /// no roles are configured. Fails closed when it is another account.
-    async fn session_config(name: &str, aws: &Aws, caller: &Caller) -> CliResult<SdkConfig> {
-        match role(name, aws, caller).await? {
-            None => checked_config(name, aws).await,
-            Some(credentials) => {
-                session(&credentials, caller).await?;
-                Ok(credentials.config())
-            }
-        }
-    }
-
-    /// The role of the caller's duty, if roles are configured.
-    async fn role(name: &str, aws: &Aws, caller: &Caller) -> CliResult<Option<RoleCredentials>> {
-        if aws.roles.is_empty() {
-            return Ok(None);
-        }
-        let account = needed(name, "account_id", aws.account_id.as_ref())?;
-        let duty = caller.duty.as_str();
-        let missing =
-            || CliError::refused(format!("environments.{name} has no role for {duty}")).hint(format!("add roles.{duty} to payops.toml"));
-        let role = aws.roles.get(duty).ok_or_else(missing)?;
-        let spec = RoleSpec {
-            env: name.to_owned(),
-            duty: duty.to_owned(),
-            account_id: account.clone(),
-            role_arn: role.arn.clone(),
-            external_id: role.external_id.clone(),
-            mfa_serial: role.mfa_serial.clone(),
-            duration: Duration::from_secs(u64::from(role.duration_minutes.unwrap_or(60)) * 60),
-            session_policy: None,
-            region: needed(name, "region", aws.region.as_ref())?.clone(),
-            endpoint_url: aws.endpoint_url.clone(),
-        };
-        let person = Person { name: caller.who.clone(), reason: caller.reason.clone(), ticket: None };
-        let identity = Identity::new(sdk_config(aws).await, Arc::new(SystemClock));
-        Ok(Some(RoleCredentials::new(identity, spec, person, Some(SessionCache::new(caller.sessions.clone())))))
-    }
-
-    /// A session of the role; asks for a code where the role wants one and somebody is there.
-    async fn session(credentials: &RoleCredentials, caller: &Caller) -> CliResult<Arc<Session>> {
-        match credentials.session().await {
-            Err(IdentityError::MfaNeeded { .. }) => {
-                let given = std::env::var("PAYOPS_MFA_CODE").ok().filter(|code| !code.is_empty());
-                let code = given.or_else(|| if caller.asks { ask_code() } else { None });
-                let needed = || {
-                    CliError::new(Exit::NotAuthenticated, "this role needs an MFA code, and there is nobody to ask")
-                        .hint("set PAYOPS_MFA_CODE, or run payops account login at a terminal")
-                };
-                let code = Code::parse(&code.ok_or_else(needed)?).map_err(refused)?;
-                credentials.renew_with(code).await.map_err(refused)?;
-                credentials.session().await.map_err(refused)
-            }
-            session => session.map_err(refused),
-        }
-    }
-
-    fn ask_code() -> Option<String> {
-        use std::io::{BufRead as _, Write as _};
-        let mut err = std::io::stderr().lock();
-        drop(write!(err, "MFA code: ").and_then(|()| err.flush()));
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).ok()?;
-        Some(line.trim().to_owned())
-    }
-
-    #[expect(clippy::needless_pass_by_value, reason = "used as the function that maps an error")]
-    fn refused(error: IdentityError) -> CliError {
-        let exit = match &error {
-            IdentityError::WrongAccount { .. } | IdentityError::RoleRefused { .. } | IdentityError::NoSuchRole { .. } => Exit::Refused,
-            IdentityError::Unreachable { .. } | IdentityError::Other { .. } => Exit::Failed,
-            _ => Exit::NotAuthenticated,
-        };
-        let hint = error.next_step();
-        CliError::new(exit, error.to_string()).hint(hint)
+    /// The SDK's configuration with which the caller asks.
+    pub(crate) async fn session_config(name: &str, aws: &Aws, caller: &Caller) -> CliResult<SdkConfig> {
+        Ok(sessions::config(name, aws, caller).await?.0)
     }
 
     /// Whom STS says one is, with the role of the caller's duty.
     pub(crate) async fn whoami(name: &str, aws: &Aws, caller: &Caller) -> CliResult<Identified> {
-        if let Some(credentials) = role(name, aws, caller).await? {
-            let session = session(&credentials, caller).await?;
+        if let Some(credentials) = sessions::role(name, aws, caller).await? {
+            let session = sessions::session(&credentials, caller).await?;
             return Ok(Identified {
                 account_id: session.account_id.clone(),
                 arn: session.arn.clone(),
@@ -272,43 +227,8 @@ mod with_aws {
     }
 
     /// The freeze that is kept in the environment's table.
-    pub(crate) fn freezes(name: &str, aws: &Aws) -> Box<dyn Freezes> {
-        Box::new(LazyFreezes { name: name.to_owned(), aws: aws.clone() })
-    }
-
-    /// Reached when it is asked for.
-    struct LazyFreezes {
-        name: String,
-        aws: Aws,
-    }
-
-    impl LazyFreezes {
-        async fn there(&self) -> PortResult<DynamoFreezes> {
-            let config = Box::pin(checked_config(&self.name, &self.aws)).await.map_err(CliError::into_port)?;
-            let table = self.aws.table.clone().unwrap_or_default();
-            Ok(DynamoFreezes::new(Clients::new(&config).dynamo, table))
-        }
-    }
-
-    #[async_trait::async_trait]
-    impl Freezes for LazyFreezes {
-        async fn current(&self) -> PortResult<Option<Freeze>> {
-            self.there().await?.current().await
-        }
-
-        async fn set(&self, freeze: &Freeze) -> PortResult<()> {
-            self.there().await?.set(freeze).await
-        }
-
-        async fn lift(&self) -> PortResult<bool> {
-            self.there().await?.lift().await
-        }
-    }
-
-    /// Forgets kept sessions of an environment.
-    pub(crate) fn forget(settings: &Settings, name: &str) -> CliResult<()> {
-        let forgotten = SessionCache::new(settings.state_dir.join("sessions")).forget(Forget::Env(name));
-        forgotten.map(drop).map_err(|error| CliError::failed("kept sessions could not be removed").because(error))
+    pub(crate) fn freezes(name: &str, aws: &Aws, caller: &Caller) -> Box<dyn Freezes> {
+        Box::new(LazyFreezes { name: name.to_owned(), aws: aws.clone(), caller: caller.clone() })
     }
 
     /// The SDK's configuration of an environment, once STS has said that it is of its account.
@@ -319,12 +239,12 @@ mod with_aws {
         Ok(config)
     }
 
-    fn needed<'a>(name: &str, field: &str, value: Option<&'a String>) -> CliResult<&'a String> {
+    pub(super) fn needed<'a>(name: &str, field: &str, value: Option<&'a String>) -> CliResult<&'a String> {
         let missing = || CliError::usage(format!("environments.{name} has no {field}")).hint(format!("add {field} to payops.toml"));
         value.filter(|value| !value.is_empty()).ok_or_else(missing)
     }
 
-    async fn sdk_config(aws: &Aws) -> SdkConfig {
+    pub(super) async fn sdk_config(aws: &Aws) -> SdkConfig {
         let timeouts =
             TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use lazy::{Connect, LazyCluster};
 
 use crate::config::{Aws, ClusterConfig};
+use crate::context::Caller;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::settings::{EnvTarget, Target};
@@ -20,19 +21,19 @@ use crate::settings::{EnvTarget, Target};
 const KUBECONFIG: &str = "kubeconfig";
 
 /// The clusters of `target`, each reached; an error when it has none.
-pub(crate) async fn of(target: &EnvTarget) -> CliResult<Vec<Arc<dyn Rollouts>>> {
+pub(crate) async fn of(target: &EnvTarget, caller: &Caller) -> CliResult<Vec<Arc<dyn Rollouts>>> {
     match &target.target {
         Target::Embedded { data_dir, name } => {
             // Told at once when there is none; later it may start anew, and is then reached elsewhere.
             embedded(data_dir, name).await?;
-            Ok(lazily(target))
+            Ok(lazily(target, caller))
         }
-        Target::Aws(aws) => in_aws(&target.name, aws).await,
+        Target::Aws(aws) => in_aws(&target.name, aws, caller).await,
     }
 }
 
 /// The clusters of `target`, each reached when it is first asked for.
-pub(crate) fn lazily(target: &EnvTarget) -> Vec<Arc<dyn Rollouts>> {
+pub(crate) fn lazily(target: &EnvTarget, caller: &Caller) -> Vec<Arc<dyn Rollouts>> {
     match &target.target {
         Target::Embedded { data_dir, name } => {
             let (driver, data_dir, env) = (format!("kubeconfig context {name}"), data_dir.clone(), name.clone());
@@ -43,15 +44,15 @@ pub(crate) fn lazily(target: &EnvTarget) -> Vec<Arc<dyn Rollouts>> {
             });
             vec![Arc::new(LazyCluster::new(name, driver, false, file, connect))]
         }
-        Target::Aws(aws) => aws.clusters.iter().map(|cluster| lazy_in_aws(&target.name, aws, cluster)).collect(),
+        Target::Aws(aws) => aws.clusters.iter().map(|cluster| lazy_in_aws(&target.name, aws, cluster, caller)).collect(),
     }
 }
 
-fn lazy_in_aws(env: &str, aws: &Aws, cluster: &ClusterConfig) -> Arc<dyn Rollouts> {
-    let (env, aws, config) = (env.to_owned(), aws.clone(), cluster.clone());
+fn lazy_in_aws(env: &str, aws: &Aws, cluster: &ClusterConfig, caller: &Caller) -> Arc<dyn Rollouts> {
+    let (env, aws, config, caller) = (env.to_owned(), aws.clone(), cluster.clone(), caller.clone());
     let connect: Connect = Arc::new(move || {
-        let (env, aws, cluster) = (env.clone(), aws.clone(), config.clone());
-        Box::pin(async move { Box::pin(reach(&env, &aws, &cluster)).await.map_err(CliError::into_port) })
+        let (env, aws, cluster, caller) = (env.clone(), aws.clone(), config.clone(), caller.clone());
+        Box::pin(async move { Box::pin(reach(&env, &aws, &cluster, &caller)).await.map_err(CliError::into_port) })
     });
     Arc::new(LazyCluster::new(&cluster.name, reached(cluster), cluster.argocd_url.is_some(), cluster.kubeconfig.clone(), connect))
 }
@@ -77,19 +78,19 @@ async fn embedded(data_dir: &Path, env: &str) -> CliResult<Arc<dyn Rollouts>> {
     Ok(Arc::new(cluster))
 }
 
-async fn in_aws(env: &str, aws: &Aws) -> CliResult<Vec<Arc<dyn Rollouts>>> {
+async fn in_aws(env: &str, aws: &Aws, caller: &Caller) -> CliResult<Vec<Arc<dyn Rollouts>>> {
     if aws.clusters.is_empty() {
         return Err(CliError::usage(format!("environments.{env} has no clusters"))
             .hint(format!("add [[environments.{env}.clusters]] with name and eks, context or argocd_url to payops.toml")));
     }
     let mut out: Vec<Arc<dyn Rollouts>> = Vec::new();
     for cluster in &aws.clusters {
-        out.push(reach(env, aws, cluster).await?);
+        out.push(reach(env, aws, cluster, caller).await?);
     }
     Ok(out)
 }
 
-async fn reach(env: &str, aws: &Aws, cluster: &ClusterConfig) -> CliResult<Arc<dyn Rollouts>> {
+async fn reach(env: &str, aws: &Aws, cluster: &ClusterConfig, caller: &Caller) -> CliResult<Arc<dyn Rollouts>> {
     let failed = |error| CliError::port(format!("cluster {} of {env} cannot be reached", cluster.name), error);
     let wrong = |what: &str| {
         CliError::usage(format!("cluster {} of {env} {what}", cluster.name))
@@ -104,15 +105,15 @@ async fn reach(env: &str, aws: &Aws, cluster: &ClusterConfig) -> CliResult<Arc<d
             let token = token(env, cluster)?;
             Ok(Arc::new(ArgoCdRollouts::connect(url, token, &cluster.name).await.map_err(failed)?))
         }
-        (Some(name), None, None) => eks(env, aws, cluster, name).await,
+        (Some(name), None, None) => eks(env, aws, cluster, name, caller).await,
         (None, None, None) => Err(wrong("has no way to be reached")),
         _ => Err(wrong("has several ways to be reached")),
     }
 }
 
 #[cfg(feature = "aws")]
-async fn eks(env: &str, aws: &Aws, cluster: &ClusterConfig, name: &str) -> CliResult<Arc<dyn Rollouts>> {
-    let config = Box::pin(crate::aws::checked_config(env, aws)).await?;
+async fn eks(env: &str, aws: &Aws, cluster: &ClusterConfig, name: &str, caller: &Caller) -> CliResult<Arc<dyn Rollouts>> {
+    let config = Box::pin(crate::aws::session_config(env, aws, caller)).await?;
     let rollouts = Box::pin(payops_kube::eks::connect(&config, name, &cluster.name)).await;
     let rollouts = rollouts.map_err(|error| CliError::port(format!("cluster {} of {env} cannot be reached", cluster.name), error))?;
     Ok(Arc::new(rollouts.with_namespaces(cluster.namespaces.clone())))
@@ -120,7 +121,7 @@ async fn eks(env: &str, aws: &Aws, cluster: &ClusterConfig, name: &str) -> CliRe
 
 #[cfg(not(feature = "aws"))]
 #[expect(clippy::unused_async, reason = "the same function as with AWS")]
-async fn eks(env: &str, _: &Aws, _: &ClusterConfig, name: &str) -> CliResult<Arc<dyn Rollouts>> {
+async fn eks(env: &str, _: &Aws, _: &ClusterConfig, name: &str, _: &Caller) -> CliResult<Arc<dyn Rollouts>> {
     Err(CliError::usage(format!("{name} of {env} is in EKS, and this payops was built without AWS")))
 }
 

@@ -7,7 +7,7 @@ use payops_core::domain::audit::Outcome;
 use serde::Serialize;
 
 use crate::access::{self, Elevations, standing};
-use crate::context::{Access, Context};
+use crate::context::{Access, Caller, Context};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Look, Of, Row, Tone};
@@ -162,8 +162,11 @@ async fn whoami(context: &Context) -> CliResult<Exit> {
         let asked = async {
             let mut row = who(context, &target)?;
             if let Target::Aws(aws) = &target.target {
-                let found = Box::pin(crate::aws::whoami(&target.name, aws, &context.caller(row.duty))).await?;
-                (row.role, row.expires_at) = (found.arn, found.expires_at.or(row.expires_at));
+                let access = if row.duty == Duty::View { Access::Read } else { Access::Write };
+                let found = Box::pin(crate::aws::whoami(&target.name, aws, &context.caller_for(&target, access)?)).await?;
+                // The earlier of both ends it.
+                row.expires_at = [row.expires_at, found.expires_at].into_iter().flatten().min();
+                row.role = found.arn;
                 row.account_id = Some(found.account_id);
                 row.source_identity = found.source_identity.unwrap_or(row.source_identity);
             }
@@ -207,27 +210,52 @@ async fn login(context: &Context, args: &LoginArgs) -> CliResult<Exit> {
         LoginDuty::BreakGlass => Duty::BreakGlass,
     };
     let span = args.span.unwrap_or(access::IN_PLACE);
-    let begun = Elevation::begin(context.who(), &target.name, duty, &reason, args.ticket.as_deref(), Context::now(), span);
+    begin(context, &target, &Begin { duty, reason: &reason, ticket: args.ticket.as_deref(), span, code: None }).await?;
+    list(context, vec![target])
+}
+
+/// An elevation that is to be begun.
+pub(crate) struct Begin<'a> {
+    pub(crate) duty: Duty,
+    pub(crate) reason: &'a str,
+    pub(crate) ticket: Option<&'a str>,
+    pub(crate) span: SignedDuration,
+    /// The code of an MFA device that was given already.
+    pub(crate) code: Option<String>,
+}
+
+/// Begins an elevation: by a session of its role where there are roles, recorded, then kept.
+pub(crate) async fn begin(context: &Context, target: &EnvTarget, wanted: &Begin<'_>) -> CliResult<Elevation> {
+    let Begin { duty, reason, ticket, span, code } = wanted;
+    let begun = Elevation::begin(context.who(), &target.name, *duty, reason, *ticket, Context::now(), *span);
     let begun = begun.map_err(|error| CliError::usage("this elevation cannot be").because(error))?;
     if let Target::Aws(aws) = &target.target {
         // What STS refuses is not kept as if it were ours.
-        Box::pin(crate::aws::whoami(&target.name, aws, &context.caller(duty))).await?;
+        let (reason, ticket) = (Some(begun.reason.clone()), begun.ticket.clone());
+        let caller = Caller { reason, ticket, code: code.clone(), ..context.caller(*duty) };
+        Box::pin(crate::aws::whoami(&target.name, aws, &caller)).await?;
     }
-    if duty == Duty::BreakGlass {
-        context.talk.warn(format!("BREAK-GLASS in {} until {}: everything is recorded", target.name.to_uppercase(), begun.expires_at));
+    if *duty == Duty::BreakGlass {
+        context.talk.warn(format!("BREAK-GLASS in {} until {:.0}: everything is recorded", target.name.to_uppercase(), begun.expires_at));
     }
-    access::elevate(context, &target, &Elevations::of(&context.settings), &begun)?;
-    list(context, vec![target])
+    access::elevate(context, target, &Elevations::of(&context.settings), &begun)?;
+    Ok(begun)
+}
+
+/// Gives an elevation back before it ends; whether there was one.
+pub(crate) fn end(context: &Context, target: &EnvTarget) -> CliResult<bool> {
+    let was = Elevations::of(&context.settings).forget(&target.name)?;
+    if was {
+        context.record(target, &context.entry(target, "give-back", None).outcome(Outcome::Done))?;
+    }
+    context.sessions.forget(&target.name)?;
+    Ok(was)
 }
 
 fn logout(context: &Context) -> CliResult<Exit> {
     let targets = context.settings.all_targets()?;
-    let elevations = Elevations::of(&context.settings);
     for target in &targets {
-        if elevations.forget(&target.name)? {
-            context.record(target, &context.entry(target, "give-back", None).outcome(Outcome::Done))?;
-        }
-        crate::aws::forget(&context.settings, &target.name)?;
+        end(context, target)?;
     }
     list(context, targets)
 }

@@ -1,5 +1,6 @@
 //! `payops doctor`: whether each environment can be reached, what is missing, and what mends it.
 
+use payops_core::domain::access::Duty;
 use serde::Serialize;
 
 use crate::access;
@@ -106,7 +107,7 @@ async fn of(context: &Context, target: &EnvTarget) -> Vec<Check> {
     }
     let reached = async {
         let mut names = Vec::new();
-        for cluster in clusters::of(target).await? {
+        for cluster in clusters::of(target, &context.caller(Duty::View)).await? {
             let count = cluster
                 .list()
                 .await
@@ -118,7 +119,7 @@ async fn of(context: &Context, target: &EnvTarget) -> Vec<Check> {
     };
     out.push(check(env, "clusters", reached.await));
     out.push(check(env, "rules", access::rules(&context.settings, target).map(|_| "read".to_owned())));
-    let freeze = access::freezes(target).current().await;
+    let freeze = access::freezes(target, &context.caller(Duty::View)).current().await;
     let freeze = freeze.map(|freeze| match freeze.filter(|freeze| freeze.active(Context::now())) {
         None => "not frozen".to_owned(),
         Some(freeze) => format!("FROZEN by {}: {}", freeze.by, freeze.reason),

@@ -6,7 +6,7 @@ use payops_core::domain::access::{Deed, Freeze};
 use serde::Serialize;
 
 use crate::access::{self, Wanted};
-use crate::context::Context;
+use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Look, Of, Row, Tone};
@@ -90,7 +90,8 @@ pub(crate) async fn run(context: &Context, command: FreezeCommand) -> CliResult<
     };
     let mut rows = Vec::new();
     for target in targets {
-        let freezes = access::freezes(&target);
+        let access = if matches!(command, FreezeCommand::Status) { Access::Read } else { Access::Write };
+        let freezes = access::freezes(&target, &context.caller_for(&target, access)?);
         match &command {
             FreezeCommand::Status => {}
             FreezeCommand::Set { span } => {

@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use clap::{Args, Subcommand};
 use futures::future::try_join_all;
 use jiff::Timestamp;
+use payops_core::domain::access::Deed;
 use payops_core::domain::work::parse;
 use payops_core::port::{Ports, QueueStats, Received};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::context::Context;
+use crate::access::{self, Wanted};
+use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::output::{Cell, Column, Look, Row, Tone, age, count};
+use crate::output::{Cell, Column, Document, Look, Row, Tone, age, count, details};
+use crate::safety::{self, Act};
 use payops_core::domain::privacy::Privacy;
 
 /// `payops queue …`
@@ -23,6 +26,33 @@ pub(crate) enum QueueCommand {
     List,
     /// Look at messages without taking them; says what the look cost
     Peek(PeekArgs),
+    /// Delete all that is in a queue, unread; never where writes are protected
+    Purge(PurgeArgs),
+}
+
+/// `payops queue purge`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PurgeArgs {
+    /// The queue's name
+    queue: String,
+    /// Do not ask; needs --reason
+    #[arg(long)]
+    yes: bool,
+}
+
+/// What a purge came to.
+#[derive(Clone, Debug, Serialize)]
+struct Purged {
+    queue: String,
+    /// Messages there were, approximately on SQS.
+    messages: u64,
+}
+
+impl Document for Purged {
+    fn human(&self, look: &Look) -> String {
+        let number = Cell::toned(format!("{} deleted", self.messages), Tone::Warn);
+        details(look, [("queue", Some(Cell::from(&self.queue))), ("messages", Some(number))])
+    }
 }
 
 /// `payops queue peek`
@@ -140,7 +170,39 @@ pub(crate) async fn run(context: &Context, command: QueueCommand) -> CliResult<E
             Ok(exit)
         }
         QueueCommand::Peek(args) => peek(context, &args).await,
+        QueueCommand::Purge(args) => purge(context, &args).await,
     }
+}
+
+/// Empties a queue. Messages are lost by it, so the rules are asked before anything else.
+async fn purge(context: &Context, args: &PurgeArgs) -> CliResult<Exit> {
+    let target = context.settings.one_target()?;
+    let wanted = Wanted { count: None, ..Wanted::new(Deed::DlqPurge).because(Some(context.reason.as_deref().unwrap_or("none given"))) };
+    if target.protected {
+        // Refused whatever is said; the refusal is recorded.
+        access::permit(context, &target, &wanted).await?;
+    }
+    let reason = context.reason.clone().ok_or_else(|| CliError::refused("a purge needs a reason").hint("add --reason TEXT"))?;
+    let ports = context.open(&target, Access::Write).await?;
+    let stats = ports.queues.stats(&args.queue).await;
+    let stats = stats.map_err(|error| CliError::port(format!("{} did not answer", args.queue), error))?;
+    let messages = stats.visible.saturating_add(stats.in_flight).saturating_add(stats.delayed);
+    let same_as = format!("aws sqs purge-queue --queue-url …/{}", args.queue);
+    context.talk.say(format!(
+        "{} in {} for good, unread\n  same as     {same_as}",
+        count(usize::try_from(messages).unwrap_or(usize::MAX), "message"),
+        target.name
+    ));
+    let what = format!("DELETE all of {}", args.queue);
+    safety::confirm(context, &target, &Act { what: &what, typed: &args.queue, yes: args.yes, always: true })?;
+    let permit = access::permit(context, &target, &wanted).await?;
+    let entry = context.entry(&target, "purge", Some(&reason)).subject(&args.queue).role(permit.duty.as_str());
+    let entry = entry.detail("messages", messages.to_string()).same_as(same_as);
+    let purge =
+        async { ports.queues.purge(&args.queue).await.map_err(|error| CliError::port(format!("{} was not emptied", args.queue), error)) };
+    context.audited(&target, entry, purge).await?;
+    context.printer.document(&Purged { queue: args.queue.clone(), messages })?;
+    Ok(Exit::Done)
 }
 
 async fn rows(ports: &Ports) -> CliResult<Vec<QueueRow>> {

@@ -13,13 +13,20 @@ pub(crate) struct Talk {
     pub(crate) quiet: bool,
     /// Whether questions may be asked: a terminal on both sides and no `--no-input`.
     pub(crate) asks: bool,
+    /// Whether nothing at all is written: the screen is open.
+    pub(crate) mute: bool,
 }
 
 impl Talk {
     /// A talk for this process.
     pub(crate) fn new(quiet: bool, no_input: bool) -> Self {
         let asks = !no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        Self { quiet, asks }
+        Self { quiet, asks, mute: false }
+    }
+
+    /// One that neither writes nor asks.
+    pub(crate) fn mute() -> Self {
+        Self { quiet: true, asks: false, mute: true }
     }
 
     /// Says something, unless `-q`. Each line of `text` is made safe for a terminal.
@@ -30,8 +37,10 @@ impl Talk {
     }
 
     /// Says something even with `-q`: it matters.
-    #[expect(clippy::unused_self, reason = "all that is said goes through a talk")]
     pub(crate) fn warn(&self, text: impl AsRef<str>) {
+        if self.mute {
+            return;
+        }
         let mut err = std::io::stderr().lock();
         for line in text.as_ref().lines() {
             // Nobody can be told that stderr is gone.

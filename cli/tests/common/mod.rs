@@ -2,6 +2,10 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot run must fail")]
 
+#[cfg(feature = "demo")]
+pub(crate) mod embedded;
+#[cfg(feature = "demo")]
+pub(crate) mod killing;
 pub(crate) mod stub;
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -61,6 +65,10 @@ impl Place {
 
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.temp.path().join("data")
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.temp.path().join("home")
     }
 
     pub(crate) fn work(&self) -> PathBuf {

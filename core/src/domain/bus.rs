@@ -19,22 +19,40 @@ pub const WORK: &str = "payments-work";
 pub const PROJECTIONS: &str = "projections";
 /// The queue of mails to send.
 pub const NOTIFICATIONS: &str = "notifications";
+/// How names of FIFO queues end.
+const FIFO: &str = ".fifo";
 /// Every source queue.
 pub const QUEUES: [&str; 3] = [WORK, PROJECTIONS, NOTIFICATIONS];
 
-/// The dead-letter queue of `queue`.
+/// The dead-letter queue of `queue`. That of a FIFO queue is one too: `orders.fifo` has `orders-dlq.fifo`.
 #[must_use]
 pub fn dead_letter_queue(queue: &str) -> String {
-    format!("{queue}-dlq")
+    named(queue, "-dlq")
+}
+
+fn named(queue: &str, end: &str) -> String {
+    match queue.strip_suffix(FIFO) {
+        Some(stem) => format!("{stem}{end}{FIFO}"),
+        None => format!("{queue}{end}"),
+    }
 }
 
 /// The queue for messages of `queue` that were replayed too often.
 #[must_use]
 pub fn parking_queue(queue: &str) -> String {
-    format!("{queue}-parking")
+    named(queue, "-parking")
 }
 
-/// The queue whose dead letters `dlq` holds, if it is named like one.
+/// The queue whose dead letters `dlq` holds, if it is named like one; FIFO queues too.
+#[must_use]
+pub fn source_of(dlq: &str) -> Option<String> {
+    match dlq.strip_suffix(FIFO) {
+        Some(stem) => Some(format!("{}{FIFO}", stem.strip_suffix("-dlq")?)),
+        None => source_queue(dlq).map(str::to_owned),
+    }
+}
+
+/// The queue whose dead letters `dlq` holds, if it is named like one of the standard type.
 #[must_use]
 pub fn source_queue(dlq: &str) -> Option<&str> {
     dlq.strip_suffix("-dlq")
@@ -109,5 +127,22 @@ pub fn object_created(bucket: &str, key: &str, bytes: u64, at: Timestamp) -> Bus
         detail_type: OBJECT_CREATED.to_owned(),
         detail: json!({"version": "0", "bucket": {"name": bucket}, "object": {"key": key, "size": bytes}, "reason": "PutObject"}),
         at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(queue: &str, dlq: &str, parking: &str) {
+        assert_eq!((dead_letter_queue(queue).as_str(), parking_queue(queue).as_str()), (dlq, parking));
+        assert_eq!((source_of(dlq).as_deref(), source_of(queue)), (Some(queue), None));
+    }
+
+    #[test]
+    fn queues_are_known_by_their_names() {
+        check("payments-work", "payments-work-dlq", "payments-work-parking");
+        check("orders.fifo", "orders-dlq.fifo", "orders-parking.fifo");
     }
 }

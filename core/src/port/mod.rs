@@ -16,6 +16,7 @@ mod ledger;
 mod mailer;
 mod provider;
 mod queues;
+mod redrive;
 mod rollouts;
 mod secrets;
 mod store;
@@ -33,6 +34,7 @@ pub use ledger::{Ledger, LedgerPage, PostOutcome};
 pub use mailer::Mailer;
 pub use provider::{ChargeOutcome, ChargeRequest, Provider, ProviderPage, RefundOutcome, RefundRequest};
 pub use queues::{Attributes, Browsed, Move, MoveResult, Outgoing, QueueStats, Queues, Received, SendResult, TransferOutcome};
+pub use redrive::{REDRIVE_RATE_MAX, Redrive, RedriveStatus};
 pub use rollouts::{Depth, Executed, RolloutWatch, Rollouts, Watched};
 pub use secrets::Secrets;
 pub use store::{

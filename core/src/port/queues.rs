@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::PortResult;
+use super::{ErrorKind, PortError, PortResult, Redrive};
 use crate::Timestamp;
 
 /// Text attributes that travel with a message.
@@ -181,4 +181,36 @@ pub trait Queues: Send + Sync {
 
     /// The names of all queues, dead-letter queues included, in order.
     async fn names(&self) -> PortResult<Vec<String>>;
+
+    /// Has the queue service move what is in a dead-letter queue to `to`, unread: at most
+    /// [`super::REDRIVE_RATE_MAX`] messages a second, or `rate_per_second`. One at a time for each
+    /// queue, and none of FIFO queues. A moved message has a new name, is new in its queue, and keeps its
+    /// attributes. What names the redrive until it is over.
+    ///
+    /// SQS knows by itself only where messages came from that it moved to the dead-letter queue itself;
+    /// so `to` is always said.
+    async fn start_redrive(&self, dlq: &str, to: &str, rate_per_second: Option<u32>) -> PortResult<String> {
+        let _ = (to, rate_per_second);
+        Err(none_of_its_own(dlq))
+    }
+
+    /// The last redrives of a dead-letter queue, newest first, at most ten.
+    async fn redrives(&self, dlq: &str) -> PortResult<Vec<Redrive>> {
+        Err(none_of_its_own(dlq))
+    }
+
+    /// Stops a redrive; what is moved stays moved. How many messages that is, approximately.
+    async fn cancel_redrive(&self, dlq: &str, handle: &str) -> PortResult<u64> {
+        let _ = handle;
+        Err(none_of_its_own(dlq))
+    }
+
+    /// Deletes all that is in a queue, unread. SQS takes a minute over it, and refuses a second within that.
+    async fn purge(&self, queue: &str) -> PortResult<()> {
+        Err(none_of_its_own(queue))
+    }
+}
+
+fn none_of_its_own(queue: &str) -> PortError {
+    PortError::new(ErrorKind::Permanent, format!("what holds {queue} moves and empties no whole queues"))
 }

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
-use crate::domain::bus::{dead_letter_queue, source_queue};
+use crate::domain::bus::{dead_letter_queue, source_of};
 use crate::domain::event::Event;
 use crate::domain::id::PaymentId;
 use crate::domain::letter::{Layer, NO_REASON, Sighting, UNKNOWN, archived_layer, body_layers, consumer_of, last_failure, payment_of};
@@ -122,9 +122,9 @@ impl Letters {
     /// The dead-letter queues: all, or the one that `queue` (or its source) names.
     pub async fn queues(&self, queue: Option<&str>) -> Result<Vec<String>, LettersError> {
         let names = self.queues.names().await?;
-        let known: Vec<String> = names.into_iter().filter(|name| source_queue(name).is_some()).collect();
+        let known: Vec<String> = names.into_iter().filter(|name| source_of(name).is_some()).collect();
         let Some(queue) = queue else { return Ok(known) };
-        let wanted = dead_letter_queue(source_queue(queue).unwrap_or(queue));
+        let wanted = dead_letter_queue(source_of(queue).as_deref().unwrap_or(queue));
         if known.contains(&wanted) {
             return Ok(vec![wanted]);
         }

@@ -14,7 +14,7 @@ use crate::domain::money::Money;
 use crate::domain::payment::{Failure, Payment, Status};
 use crate::domain::policy::Policy;
 use crate::domain::sha256_hex;
-use crate::domain::work::{Job, Verdict, parse};
+use crate::domain::work::{Job, Verdict, attribute, parse};
 use crate::port::{
     Archive, ChargeOutcome, ChargeRequest, Clock, Committed, ErrorKind, PaymentStore, PortError, PortResult, Provider, Received,
     RefundOutcome, RefundRequest,
@@ -96,6 +96,28 @@ struct Claimed {
 }
 
 impl Worker {
+    /// The payment, if this message may try on: not while another message of it is dead, unless this is
+    /// that dead letter, moved back by the queue service or by hand and not by a replay, which takes the
+    /// marks of death off.
+    async fn alive(&self, payment: Payment, message: &Received) -> Result<Payment, Verdict> {
+        if payment.dead.as_ref().is_none_or(|letter| letter.message_id == message.message_id) {
+            return Ok(payment);
+        }
+        if !message.attributes.contains_key(attribute::CLASS) {
+            return Err(Verdict::Done);
+        }
+        let command = Command::Unbury { by: "redrive".to_owned(), reason: "its dead letter was moved back unread".to_owned() };
+        match apply(&*self.store, &*self.clock, &self.policy, &payment.id, &command).await {
+            Ok(Ok((payment, outbox))) => {
+                self.tell(&outbox).await;
+                Ok(payment)
+            }
+            // Somebody else was faster: it comes again.
+            Ok(Err(_)) => Err(retry("contended", "the payment changed meanwhile")),
+            Err(error) => Err(port_retry("store", &error)),
+        }
+    }
+
     async fn process(&self, id: &PaymentId, message: &Received) -> Verdict {
         let payment = match self.store.get(id).await {
             Ok(Some(payment)) => payment,
@@ -106,10 +128,10 @@ impl Worker {
         if payment.status.is_final() {
             return Verdict::Done;
         }
-        if payment.dead.as_ref().is_some_and(|letter| letter.message_id != message.message_id) {
-            // Another message of it is dead: this copy must not try on until that one is replayed.
-            return Verdict::Done;
-        }
+        let payment = match self.alive(payment, message).await {
+            Ok(payment) => payment,
+            Err(verdict) => return verdict,
+        };
         if let Some(verdict) = self.verify(&payment).await {
             return verdict;
         }

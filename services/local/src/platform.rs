@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use payops_core::domain::bus::{NOTIFICATIONS, QUEUES, WORK};
+use payops_core::domain::bus::{NOTIFICATIONS, QUEUES, WORK, dead_letter_queue};
 use payops_core::port::Provider;
 use payops_core::usecase::{Consumer, Handler, Notifier, Projector, Relay, Sweeper, Worker};
 use payops_payments::api::{ApiLimits, ApiPorts, ApiSecrets, ApiState, router};
@@ -25,6 +25,8 @@ use crate::stores::Stores;
 const VISIBILITY: Duration = Duration::from_secs(20);
 /// How often the relay looks for what was left behind.
 const RELAY_EVERY: Duration = Duration::from_secs(1);
+/// How often redrives that were begun go on.
+const REDRIVE_EVERY: Duration = Duration::from_millis(250);
 /// How often the sweeper looks for what came to no end.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// How long work that is under way at the stop is waited for.
@@ -124,6 +126,7 @@ impl Platform {
             Projector { store: ports.store.clone(), ledger: ports.ledger.clone(), index: ports.index.clone(), clock: ports.clock.clone() };
         let consumer = projector::consumer(projecting, ports.queues.clone(), ports.random.clone(), ports.policy.clone(), VISIBILITY);
         self.consume(consumer, PROJECTORS);
+        self.redrive();
         let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_mins(1)));
         let relaying = Relay { dispatcher: ports.dispatcher(), grace: SignedDuration::from_secs(2) };
         self.working.spawn(async move { relay::run(relaying, RELAY_EVERY, &stop, &pulse).await });
@@ -133,6 +136,20 @@ impl Platform {
         self.working.spawn(async move {
             if pause(VISIBILITY, &stop).await {
                 sweeper::run(sweeping, SWEEP_EVERY, &stop, &pulse).await;
+            }
+        });
+    }
+
+    /// Redrives that were begun go on while somebody asks for them.
+    fn redrive(&self) {
+        let (queues, stop) = (self.stores.ports.queues.clone(), self.stop_work.clone());
+        self.working.spawn(async move {
+            while pause(REDRIVE_EVERY, &stop).await {
+                for queue in QUEUES {
+                    if let Err(error) = queues.redrives(&dead_letter_queue(queue)).await {
+                        tracing::warn!(%queue, error = error.chain(), "a redrive does not go on");
+                    }
+                }
             }
         });
     }

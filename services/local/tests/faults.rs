@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payops_core::Timestamp;
 use payops_core::domain::apikey::Caller;
-use payops_core::domain::bus::QUEUES;
+use payops_core::domain::bus::{QUEUES, dead_letter_queue};
 use payops_core::domain::event::{Event, Note};
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::outbox::OutboxEvent;
@@ -24,11 +24,11 @@ use payops_core::port::{
     Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, Noted, PaymentPage, PaymentStore, PortResult, Precondition,
     Random as _,
 };
-use payops_core::usecase::{Accept, Handler as _, PlanRequest, Requester};
+use payops_core::usecase::{Accept, Handler as _, Letters, PlanRequest, Requester};
 use payops_testkit::SeededRandom;
 use payops_testkit::fault::{Chances, Plan};
+use payops_testkit::replay::{Notes, Steer};
 use world::checker::{Answers, violations};
-use world::replay::{Free, Memory};
 use world::{World, caller, key, request};
 
 const SOURCES: [&str; 6] = ["tok_visa", "tok_mastercard", "tok_declined", "tok_timeout_charged", "tok_flaky", "tok_poison"];
@@ -85,11 +85,19 @@ async fn run(seed: u64) -> (Vec<String>, BTreeMap<&'static str, usize>, String) 
 
 /// Under this many faults a message may be given up on; an operator replays it.
 async fn replay_all(world: &World) {
+    let letters = Letters::from(&world.ports);
     for queue in QUEUES {
         let replayer = world.replayer();
-        let request = PlanRequest { env: "prod".to_owned(), queue: queue.to_owned(), ..PlanRequest::default() };
-        let plan = replayer.plan(request, &world.letters(queue).await).await.expect("a plan");
-        let summary = replayer.execute(&plan, &Progress::default(), &Memory::default(), &Free::default()).await.expect("replayed");
+        let seen = letters.look(&[dead_letter_queue(queue)], 1000).await.expect("letters");
+        let request = PlanRequest {
+            env: "prod".to_owned(),
+            queue: queue.to_owned(),
+            by: "tester".to_owned(),
+            reason: "faults are over".to_owned(),
+            ..PlanRequest::default()
+        };
+        let plan = replayer.plan(request, &seen.letters).await.expect("a plan");
+        let summary = replayer.execute(&plan, &Progress::default(), &Notes::new(), &Steer::new()).await.expect("replayed");
         assert_eq!((summary.sent, summary.remaining), (plan.messages.len(), 0), "{summary:?}");
     }
 }

@@ -15,13 +15,14 @@ use payops_core::domain::mail::Mail;
 use payops_core::domain::outbox::OutboxEvent;
 use payops_core::domain::payment::{Charge, Payment};
 use payops_core::domain::reconcile::{ProviderEntry, ProviderRefund};
+use payops_core::domain::replay::JournalEntry;
 use payops_core::domain::search::Query;
 use payops_core::domain::text::Source;
 use payops_core::port::{
     Acceptance, Accepted, Archive, ArchivePage, Browsed, Bus, Change, ChargeOutcome, ChargeRequest, Committed, Freshness, Hits,
-    IdempotencyRow, IdempotencyScope, Index, IndexPage, Ledger, LedgerPage, Mailer, Move, MoveResult, Noted, Outgoing, PaymentPage,
-    PaymentStore, PortResult, PostOutcome, Provider, ProviderPage, PutOutcome, QueueStats, Queues, Received, RefundOutcome, RefundRequest,
-    SendResult, TransferOutcome, UpsertOutcome,
+    IdempotencyRow, IdempotencyScope, Index, IndexPage, Journal, Ledger, LedgerPage, Mailer, Move, MoveResult, Noted, Outgoing,
+    PaymentPage, PaymentStore, PortResult, PostOutcome, Provider, ProviderPage, PutOutcome, QueueStats, Queues, Received, RefundOutcome,
+    RefundRequest, SendResult, TransferOutcome, UpsertOutcome,
 };
 
 use super::Chaos;
@@ -137,6 +138,13 @@ impl<P: Queues + ?Sized> Queues for Faulty<P> {
 
     fn transfer_is_atomic(&self) -> bool {
         self.port.transfer_is_atomic()
+    }
+}
+
+#[async_trait]
+impl<P: Journal + ?Sized> Journal for Faulty<P> {
+    async fn append(&self, entries: &[JournalEntry]) -> PortResult<()> {
+        self.chaos.around("journal.append", self.port.append(entries)).await
     }
 }
 

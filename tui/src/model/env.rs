@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use payops_core::Timestamp;
 use payops_core::domain::rollout::{Action, Rollout, RolloutKey};
 use payops_core::port::QueueStats;
 
 use super::cursor::ItemKey;
 use super::pane::Pane;
-use crate::environments::EnvInfo;
+use crate::environments::{EnvInfo, Standing};
 use crate::msg::OpenedInfo;
 
 /// A cluster of an environment.
@@ -96,17 +97,30 @@ pub(crate) struct EnvState {
     pub(crate) clusters: Vec<ClusterState>,
     /// Its queues.
     pub(crate) queues: Pane<Vec<QueueStats>>,
+    /// With which right the user acts there.
+    pub(crate) standing: Pane<Standing>,
 }
 
 impl EnvState {
     /// An environment of which nothing was asked yet.
     pub(crate) fn new(info: EnvInfo) -> Self {
-        Self { info, opened: Pane::default(), clusters: Vec::new(), queues: Pane::default() }
+        Self { info, opened: Pane::default(), clusters: Vec::new(), queues: Pane::default(), standing: Pane::default() }
     }
 
     /// Whether questions can be asked.
     pub(crate) fn is_open(&self) -> bool {
         self.opened.value().is_some()
+    }
+
+    /// Whether dead letters are steered there, and one can elevate.
+    pub(crate) fn steers(&self) -> bool {
+        self.opened.value().is_some_and(|opened| opened.steers)
+    }
+
+    /// What is left of an elevation; `None` when there is none, or no more.
+    pub(crate) fn left(&self, now: Timestamp) -> Option<SignedDuration> {
+        let until = self.standing.value()?.until?;
+        Some(until.duration_since(now)).filter(SignedDuration::is_positive)
     }
 
     /// How often its queues are asked while they are on screen.

@@ -7,6 +7,7 @@ mod marks;
 mod overlay;
 mod pane;
 mod route;
+mod steer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub(crate) use overlay::{Choice, Confirm, Field, Notice, Overlay, Prompt, Prompt
 pub(crate) use pane::{Look, Pane, after};
 pub(crate) use route::Route;
 pub use route::Tab;
+pub(crate) use steer::{Agreeing, Consent, ConsentField, ElevateField, Elevating, Number, Planning, Replaying, Reviewed};
 
 use crate::effect::Effect;
 use crate::environments::EnvInfo;

@@ -9,6 +9,7 @@ use tui_input::Input;
 
 use super::RolloutId;
 use super::pane::after;
+use super::steer::{Agreeing, Elevating, Replaying};
 use crate::msg::TaskUpdate;
 use crate::theme::Tone;
 
@@ -33,6 +34,12 @@ pub(crate) enum Overlay {
     Prompt(Prompt),
     /// A plan to say yes or no to.
     Confirm(Box<Confirm>),
+    /// An elevation that is asked for.
+    Elevate(Box<Elevating>),
+    /// A replay of dead letters: plan, review, yes.
+    Replay(Box<Replaying>),
+    /// Something to say yes or no to.
+    Agree(Box<Agreeing>),
     /// Why a plan was not made.
     Refused {
         /// What was wanted.
@@ -148,6 +155,8 @@ pub(crate) struct Task {
     pub(crate) env: String,
     /// What it does, in words.
     pub(crate) what: String,
+    /// Whether it changes something: it is not dropped when the screen is left.
+    pub(crate) writes: bool,
     /// Since when.
     pub(crate) started_at: Timestamp,
     /// How it stands.
@@ -163,6 +172,8 @@ pub(crate) enum TaskState {
         done: u64,
         /// Of how many.
         total: Option<u64>,
+        /// More to say of it.
+        note: String,
         /// Whether it was asked to stop.
         stopping: bool,
     },

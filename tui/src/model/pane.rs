@@ -62,7 +62,6 @@ impl<T> Default for Pane<T> {
 
 impl<T> Pane<T> {
     /// A pane that knows `value`.
-    #[cfg(test)]
     pub(crate) fn ready(value: T, at: Timestamp) -> Self {
         Self { value: Some(value), at: Some(at), ..Self::default() }
     }
@@ -116,6 +115,11 @@ impl<T> Pane<T> {
         if let Some((_, at)) = &mut self.fault {
             *at = Timestamp::MIN;
         }
+    }
+
+    /// Changes the value, which stays as old as it was.
+    pub(crate) fn alter(&mut self, change: impl FnOnce(&mut T)) {
+        self.value.as_mut().map(change);
     }
 
     /// Forgets everything.

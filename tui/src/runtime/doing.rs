@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{limits, stores, tasks};
-use crate::effect::{Ask, Effect};
+use super::{limits, steer, stores, tasks};
+use crate::effect::{Ask, Effect, Job};
 use crate::environments::{Environments, Opened};
 use crate::fault::Fault;
 use crate::model::RolloutId;
@@ -93,6 +93,8 @@ impl Doing {
 
     /// Waits for actions that were sent: half of one is worse than none.
     pub(crate) async fn finish(&mut self) {
+        // What goes on batch by batch ends after the one in hand.
+        self.tasks.values().for_each(CancellationToken::cancel);
         // Nobody reads the answers any more.
         let all = async { while self.writes.join_next().await.is_some() {} };
         let _ = timeout(FINISH, all).await;
@@ -107,6 +109,7 @@ impl Doing {
             Effect::Watch { env, cluster } => self.watch(env, cluster),
             Effect::WatchRelated { env, cluster, rollout, depth } => self.watch_related(env, cluster, *rollout, depth),
             Effect::UnwatchRelated => self.unwatch(),
+            Effect::StartTask { id, env, job } if !matches!(job, Job::Reconcile | Job::Await { .. }) => self.steer(id, env, job),
             Effect::StartTask { id, env, job } => {
                 let stop = CancellationToken::new();
                 self.tasks.insert(id, stop.clone());
@@ -115,7 +118,8 @@ impl Doing {
                     let tell = to.clone();
                     let progress = move |done, total| {
                         // A step that finds the way full is told with the next.
-                        drop(tell.try_send(Msg::Task { id, update: TaskUpdate::Progress { done, total } }));
+                        let update = TaskUpdate::Progress { done, total, note: String::new() };
+                        drop(tell.try_send(Msg::Task { id, update }));
                     };
                     let end = match opened {
                         Ok(opened) => tasks::run(&opened, job, &stop, progress).await,
@@ -131,6 +135,24 @@ impl Doing {
             }
         }
         None
+    }
+
+    /// Begins a task of dead letters. One that changes something is not dropped when the screen is left.
+    fn steer(&mut self, id: u64, env: String, job: Job) {
+        let stop = CancellationToken::new();
+        self.tasks.insert(id, stop.clone());
+        let (opened, to) = (opened(&self.known, &env), self.to.clone());
+        let tell = to.clone();
+        // A step that finds the way full is told with the next.
+        let progress = Arc::new(move |update| drop(tell.try_send(Msg::Task { id, update })));
+        let set = if job.writes() { &mut self.writes } else { &mut self.running };
+        set.spawn(async move {
+            let ended = steer::run(opened, job, &stop, progress).await;
+            if !ended.gone.is_empty() {
+                drop(to.send(Msg::LettersGone { env, ids: ended.gone }).await);
+            }
+            drop(to.send(Msg::Task { id, update: ended.update }).await);
+        });
     }
 
     fn ask(&mut self, request: u64, env: String, ask: Ask) {
@@ -221,6 +243,7 @@ async fn open(environments: &dyn Environments, known: &Known, env: &str) -> Port
     let opened = environments.open(env).await?;
     let info = OpenedInfo {
         who: opened.who.clone(),
+        steers: opened.steering.is_some(),
         clusters: opened.clusters.iter().map(|rollouts| (rollouts.cluster().to_owned(), rollouts.driver(), can(&**rollouts))).collect(),
     };
     known.lock().unwrap_or_else(PoisonError::into_inner).insert(env.to_owned(), opened);
@@ -266,6 +289,7 @@ async fn answer(opened: PortResult<Opened>, ask: Ask, env: &str, clock: &dyn Clo
             let queues = async { queues(&opened?).await };
             Answer::Queues(queues.await.map_err(Fault::from))
         }
+        Ask::Standing | Ask::Elevate(_) | Ask::Lower | Ask::PlanReplay { .. } | Ask::SavePlan(_) => steer::answer(opened, ask).await,
         other => stores::answer(opened, other, clock).await,
     }
 }

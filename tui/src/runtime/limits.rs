@@ -25,11 +25,18 @@ const READ: Duration = Duration::from_secs(20);
 /// For that question.
 pub(super) fn of(ask: &Ask) -> Duration {
     match ask {
-        Ask::Open => OPEN,
+        Ask::Open | Ask::Elevate(_) | Ask::Lower => OPEN,
         // Its two halves have their own limits; this one only makes sure.
         Ask::Execute { .. } => RECORD.saturating_add(EXECUTE).saturating_add(READ),
-        Ask::Letters { .. } => LOOK,
-        Ask::Related { .. } | Ask::Queues | Ask::Letter(_) | Ask::Search { .. } | Ask::Payment(_) | Ask::Audit => READ,
+        Ask::Letters { .. } | Ask::PlanReplay { .. } => LOOK,
+        Ask::Related { .. }
+        | Ask::Queues
+        | Ask::Letter(_)
+        | Ask::Search { .. }
+        | Ask::Payment(_)
+        | Ask::Audit
+        | Ask::Standing
+        | Ask::SavePlan(_) => READ,
     }
 }
 
@@ -46,6 +53,10 @@ pub(super) fn late(ask: &Ask) -> Answer {
         Ask::Search { .. } => Answer::Search(Err(fault())),
         Ask::Payment(_) => Answer::Payment(Err(fault())),
         Ask::Audit => Answer::Audit(Err(fault())),
+        Ask::Standing | Ask::Elevate(_) => Answer::Standing(Err(fault())),
+        Ask::Lower => Answer::Lowered(Err(fault())),
+        Ask::PlanReplay { .. } => Answer::ReplayPlanned(Err(fault())),
+        Ask::SavePlan(_) => Answer::PlanSaved(Err(fault())),
     }
 }
 

@@ -3,6 +3,7 @@
 mod doing;
 mod limits;
 mod live;
+mod steer;
 mod stores;
 mod tasks;
 

@@ -40,9 +40,7 @@ pub(super) async fn answer(opened: PortResult<Opened>, ask: Ask, clock: &dyn Clo
         }
         Ask::Payment(id) => Answer::Payment(async { payment(&opened?, &id).await }.await.map_err(Fault::from)),
         Ask::Audit => Answer::Audit(async { opened?.audit.newest(AUDIT_MAX).await }.await.map_err(Fault::from)),
-        Ask::Open | Ask::Related { .. } | Ask::Execute { .. } | Ask::Queues => {
-            Answer::Audit(Err(Fault::new(ErrorKind::Permanent, "this question is not for the stores")))
-        }
+        _ => Answer::Audit(Err(Fault::new(ErrorKind::Permanent, "this question is not for the stores"))),
     }
 }
 

@@ -29,6 +29,9 @@ pub(super) async fn run(
     let work = async {
         match job {
             Job::Reconcile => reconcile(opened, progress).await.map(|report| told(&report)),
+            Job::Replay { .. } | Job::Discard { .. } | Job::Redrive { .. } | Job::Export { .. } => {
+                Err(PortError::new(ErrorKind::Permanent, "this task changes something"))
+            }
             Job::Await { cluster, key } => healthy(watch(opened, &cluster)?, &key, progress).await,
         }
     };

@@ -1,6 +1,7 @@
 //! Payments, queues, dead letters, alarms, audit and tasks: keys in, models and effects out.
 
 mod screens;
+mod steer;
 
 use payops_core::domain::payment::Status;
 use payops_core::port::{ErrorKind, QueueStats};
@@ -271,13 +272,13 @@ fn reconciling_is_a_task_that_can_be_canceled() {
     let effects = press(&mut model, "n");
     assert!(effects.contains(&Effect::StartTask { id: 1, env: "prod".to_owned(), job: Job::Reconcile }));
     assert!(!press(&mut model, "n").iter().any(|effect| matches!(effect, Effect::StartTask { .. })), "once at a time");
-    update(&mut model, Msg::Task { id: 1, update: TaskUpdate::Progress { done: 2_777, total: Some(4_479) } });
+    update(&mut model, Msg::Task { id: 1, update: TaskUpdate::Progress { done: 2_777, total: Some(4_479), note: String::new() } });
     let screen = snap(&mut model, 120, 40);
     assert!(screen.contains("tasks 1 ◐ 62 %"), "{screen}");
     assert!(press(&mut model, "x").contains(&Effect::CancelTask { id: 1 }));
     assert!(matches!(model.tasks[0].state, TaskState::Running { stopping: true, .. }));
     update(&mut model, Msg::Task { id: 1, update: TaskUpdate::Canceled("nothing was changed".to_owned()) });
-    update(&mut model, Msg::Task { id: 1, update: TaskUpdate::Progress { done: 1, total: None } });
+    update(&mut model, Msg::Task { id: 1, update: TaskUpdate::Progress { done: 1, total: None, note: String::new() } });
     assert!(matches!(model.tasks[0].state, TaskState::Over { .. }));
     press(&mut model, "c");
     assert!(model.tasks.is_empty());

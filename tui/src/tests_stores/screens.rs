@@ -168,7 +168,7 @@ fn tasks_screens() {
     masked("tasks_empty", &mut model);
     press(&mut model, "n e down enter n e down enter n");
     let told = |id, update| Msg::Task { id, update };
-    update(&mut model, told(1, TaskUpdate::Progress { done: 2_777, total: Some(4_479) }));
+    update(&mut model, told(1, TaskUpdate::Progress { done: 2_777, total: Some(4_479), note: String::new() }));
     update(&mut model, told(2, TaskUpdate::Done("checked 112, 0 breaks".to_owned())));
     update(&mut model, told(3, TaskUpdate::Done("checked 9, 1 break\npay_1 missing in ledger: for anna.berg@example.com".to_owned())));
     press(&mut model, "e up up enter");

@@ -1,6 +1,6 @@
 //! Answers find the pane that asked; late ones are dropped there, by their number.
 
-use super::{fleet, rollout};
+use super::{elevate, fleet, letters, rollout};
 use crate::effect::Effect;
 use crate::model::{ClusterState, Model, TaskState};
 use crate::msg::{Answer, OpenedInfo, TaskUpdate};
@@ -32,6 +32,10 @@ pub(crate) fn answer(model: &mut Model, request: u64, env: &str, answer: Answer)
         Answer::Payment(result) => {
             model.payment.seen.answer(request, result.map(|seen| seen.map(|seen| *seen)), now);
         }
+        Answer::Standing(result) => elevate::answered(model, request, env, result),
+        Answer::Lowered(result) => elevate::lowered(model, env, result),
+        Answer::ReplayPlanned(result) => letters::planned(model, request, result),
+        Answer::PlanSaved(result) => letters::saved(model, result),
         Answer::Audit(result) => {
             model.audit.seen.answer(request, result, now);
         }
@@ -61,8 +65,8 @@ pub(crate) fn task(model: &mut Model, id: u64, update: TaskUpdate) {
     let now = model.now;
     let Some(task) = model.tasks.iter_mut().find(|task| task.id == id) else { return };
     task.state = match (update, &task.state) {
-        (TaskUpdate::Progress { done, total }, TaskState::Running { stopping, .. }) => {
-            TaskState::Running { done, total, stopping: *stopping }
+        (TaskUpdate::Progress { done, total, note }, TaskState::Running { stopping, .. }) => {
+            TaskState::Running { done, total, note, stopping: *stopping }
         }
         // Progress of a task that is over is late.
         (TaskUpdate::Progress { .. }, TaskState::Over { .. }) => return,
@@ -70,6 +74,10 @@ pub(crate) fn task(model: &mut Model, id: u64, update: TaskUpdate) {
             let (tone, words) = views::tasks::ended(&task.what, &end);
             let state = TaskState::Over { end, at: now };
             task.state = state;
+            let (writes, env) = (task.writes, task.env.clone());
+            if writes {
+                elevate::again(model, &env);
+            }
             model.say(crate::model::Notice::new(tone, words, now));
             return;
         }

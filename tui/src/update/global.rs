@@ -3,10 +3,10 @@
 use crossterm::event::{KeyCode, KeyEvent};
 use tui_input::Input;
 
-use super::{body, rollout};
+use super::{body, elevate, letters, rollout};
 use crate::effect::Effect;
 use crate::keymap::Command;
-use crate::model::{Choice, Feed, Model, Notice, Overlay, Route, Tab};
+use crate::model::{Choice, Feed, Model, Notice, Overlay, Route, Tab, Task, TaskState};
 use crate::theme::Tone;
 use crate::views;
 use crate::widgets::edit;
@@ -48,9 +48,18 @@ pub(crate) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::HistoryBack => history(model, true),
         Command::HistoryForward => history(model, false),
         Command::Rollout(verb) => return rollout::act(model, verb),
+        Command::Elevate => return elevate::open(model),
+        Command::Lower => return elevate::lower(model),
+        Command::Replay => return letters::replay(model),
+        Command::Discard => return letters::discard(model),
+        Command::Export => return letters::export(model),
+        Command::Edit => return letters::edit(model),
+        Command::Redrive => return letters::redrive(model),
         Command::Reconcile => return views::tasks::reconcile(model),
         Command::Await => return views::tasks::wait(model),
         Command::Group
+        | Command::Pick
+        | Command::PickAll
         | Command::Complete
         | Command::ToLetter
         | Command::ToPayment
@@ -74,11 +83,16 @@ fn rewatch(model: &Model) -> Vec<Effect> {
 
 /// Leaves; but says first that an action is still without an answer.
 fn quit(model: &mut Model) -> Vec<Effect> {
-    if model.writes.is_empty() || model.leaving {
+    let runs = |task: &&Task| task.writes && matches!(task.state, TaskState::Running { .. });
+    let running = model.tasks.iter().find(runs).map(|task| task.what.clone());
+    if (model.writes.is_empty() && running.is_none()) || model.leaving {
         return vec![Effect::Quit];
     }
     model.leaving = true;
-    let words = "an action was sent and is not answered yet: quit again to leave without its answer";
+    let words = match running {
+        Some(what) => format!("{what} is under way: quit again to stop it between two batches, and leave"),
+        None => "an action was sent and is not answered yet: quit again to leave without its answer".to_owned(),
+    };
     model.say(Notice::new(Tone::Warn, words, model.now));
     Vec::new()
 }

@@ -3,12 +3,16 @@
 
 mod answers;
 mod confirm;
+mod consent;
+mod elevate;
 pub(crate) mod fleet;
 pub(crate) mod global;
+mod letters;
 mod mouse;
 mod overlay;
 pub(crate) mod rollout;
 
+pub(crate) use elevate::{EVERY as STANDING_EVERY, on_screen};
 pub(crate) use fleet::told;
 
 use ratatui::layout::Rect;
@@ -46,6 +50,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::RelatedChanged { id, fault } => views::rollout::changed(model, &id, fault),
         Msg::Task { id, update } => {
             answers::task(model, id, update);
+            Vec::new()
+        }
+        Msg::LettersGone { env, ids } => {
+            views::dead_letters::gone(model, &env, &ids);
             Vec::new()
         }
         Msg::Shutdown => vec![Effect::Quit],
@@ -116,6 +124,7 @@ fn poll(model: &mut Model) -> Vec<Effect> {
             effects.push(Effect::Ask { request, env: env.info.name.clone(), ask: Box::new(Ask::Open) });
         }
     }
+    effects.extend(elevate::poll(model));
     effects.extend(views::rollout::leave(model));
     let view = views::of(model.route());
     effects.extend(view.poll(model));
@@ -124,7 +133,7 @@ fn poll(model: &mut Model) -> Vec<Effect> {
 
 /// Where the view on screen is.
 pub(crate) fn body(model: &Model) -> Rect {
-    chrome::places(Rect { x: 0, y: 0, width: model.size.width, height: model.size.height }).body
+    chrome::places(model, Rect { x: 0, y: 0, width: model.size.width, height: model.size.height }).body
 }
 
 /// Finds the selected item again, and keeps it on screen.

@@ -38,7 +38,7 @@ fn wheel(model: &mut Model, by: isize) {
 
 fn click(model: &mut Model, x: u16, y: u16) -> Vec<Effect> {
     let screen = Rect { x: 0, y: 0, width: model.size.width, height: model.size.height };
-    if chrome::places(screen).crumbs.contains(Position { x, y }) {
+    if chrome::places(model, screen).crumbs.contains(Position { x, y }) {
         match chrome::hit(model, x) {
             Some(Hit::Crumb(place)) => {
                 let trail = model.trail.iter().take(place + 1).cloned().collect();

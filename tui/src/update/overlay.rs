@@ -2,9 +2,9 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::{confirm, global, rollout};
+use super::{confirm, consent, elevate, global, letters, rollout};
 use crate::effect::Effect;
-use crate::model::{Field, Model, Overlay};
+use crate::model::{ElevateField, Field, Model, Overlay};
 use crate::palette::{self, Does};
 use crate::widgets::edit;
 use crate::widgets::overlays::reading;
@@ -14,6 +14,13 @@ use ratatui::layout::Rect;
 pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     let control_c = event.code == KeyCode::Char('c') && event.modifiers.contains(KeyModifiers::CONTROL);
     if event.code == KeyCode::Esc || control_c {
+        if let Some(Overlay::Replay(dialog)) = &mut model.overlay
+            && !control_c
+            && (dialog.number.take().is_some() | dialog.consent.take().is_some())
+        {
+            // Back to the plan.
+            return Vec::new();
+        }
         model.overlay = None;
         return Vec::new();
     }
@@ -35,6 +42,9 @@ pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
         Some(Overlay::Choose(_)) => choose_key(model, event),
         Some(Overlay::Prompt(_)) => prompt_key(model, event),
         Some(Overlay::Confirm(_)) => confirm::key(model, event),
+        Some(Overlay::Elevate(_)) => elevate::key(model, event),
+        Some(Overlay::Replay(_)) => letters::replay_key(model, event),
+        Some(Overlay::Agree(_)) => letters::agree_key(model, event),
         Some(Overlay::Refused { .. }) | None => {
             model.overlay = None;
             Vec::new()
@@ -56,6 +66,20 @@ pub(crate) fn paste(model: &mut Model, text: &str) -> bool {
                 confirm.problem = Some("type the name; it cannot be pasted".to_owned());
             }
         }
+        Some(Overlay::Elevate(dialog)) => {
+            let input = match dialog.field {
+                ElevateField::Reason => &mut dialog.reason,
+                ElevateField::Ticket => &mut dialog.ticket,
+                ElevateField::Code => dialog.code.get_or_insert_default(),
+            };
+            edit::paste(input, text);
+        }
+        Some(Overlay::Agree(dialog)) => consent::paste(&mut dialog.consent, text),
+        Some(Overlay::Replay(dialog)) => match (&mut dialog.consent, &mut dialog.number) {
+            (Some(typed), _) => consent::paste(typed, text),
+            (None, Some((_, input))) => edit::paste(input, text),
+            (None, None) => {}
+        },
         Some(_) => {}
     }
     true

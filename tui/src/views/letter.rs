@@ -43,6 +43,10 @@ pub(crate) struct Detail;
 
 const KEYS: &[Binding] = &[
     Binding::shown(&[Key::ch('p'), Key::code(crossterm::event::KeyCode::Enter)], Command::ToPayment, "payment"),
+    Binding::shown(&[Key::ch('R')], Command::Replay, "replay"),
+    Binding::shown(&[Key::ch('x')], Command::Discard, "discard"),
+    Binding::new(&[Key::ch('X')], Command::Export, "export"),
+    Binding::shown(&[Key::ch('i')], Command::Edit, "edit and replay"),
     Binding::shown(&[Key::ch('y')], Command::Copy, "copy"),
 ];
 

@@ -133,7 +133,9 @@ pub(crate) fn of(route: &Route) -> &'static dyn View {
 /// When the view on screen, or an environment that failed to open, is due.
 pub(crate) fn wake(model: &Model) -> Option<Timestamp> {
     let open = model.envs.iter().filter_map(|env| env.opened.due_at(None));
-    open.chain(of(model.route()).wake(model)).min()
+    let standing = crate::update::on_screen(model).and_then(|place| model.envs.get(place)).filter(|env| env.steers());
+    let standing = standing.and_then(|env| env.standing.due_at(Some(crate::update::STANDING_EVERY)));
+    open.chain(of(model.route()).wake(model)).chain(standing).min()
 }
 
 /// The least size of a screen on which a plan can still be read.
@@ -148,7 +150,7 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
         frame.render_widget(ratatui::text::Line::raw(words), Rect { height: 1.min(area.height), ..area });
         return;
     }
-    let places = chrome::places(area);
+    let places = chrome::places(model, area);
     chrome::header(model, frame, &places);
     of(model.route()).draw(model, frame, places.body);
     chrome::footer(model, frame, &places);

@@ -39,6 +39,7 @@ pub(crate) struct Queues;
 
 const KEYS: &[Binding] = &[
     Binding::shown(&[Key::code(crossterm::event::KeyCode::Enter)], Command::Enter, "dead letters"),
+    Binding::shown(&[Key::ch('M')], Command::Redrive, "move dead letters back, unread"),
     Binding::shown(&[Key::ch('y')], Command::Copy, "copy name"),
 ];
 
@@ -77,6 +78,14 @@ fn dlq<'a>(queue: &QueueStats, all: &'a [QueueStats]) -> Option<&'a QueueStats> 
     queue.dlq.as_ref().and_then(|dlq| all.iter().find(|other| other.name == *dlq))
 }
 
+/// The dead-letter queue of what is selected, and how much is in it.
+pub(crate) fn selected_dlq(model: &Model) -> Option<(String, u64)> {
+    let queue = selected(model)?;
+    let all = model.env().map(stats).unwrap_or_default();
+    let held = if source_queue(&queue.name).is_some() { Some(queue) } else { dlq(queue, all) };
+    held.map(|held| (held.name.clone(), depth(held)))
+}
+
 /// Takes an answer: notes depths for the trend, and marks numbers that changed.
 pub(crate) fn answered(model: &mut Model, request: u64, name: &str, result: Result<Vec<QueueStats>, Fault>) {
     let now = model.now;
@@ -110,18 +119,14 @@ impl View for Queues {
         let Some(queue) = selected(model).cloned() else { return Vec::new() };
         match command {
             Command::Copy => return vec![Effect::Copy(queue.name)],
-            Command::Enter => {
-                let all = model.env().map(stats).unwrap_or_default();
-                let held = if source_queue(&queue.name).is_some() { Some(&queue) } else { dlq(&queue, all) };
-                match held.map(|held| (held.name.clone(), depth(held))) {
-                    Some((name, 1..)) => {
-                        super::dead_letters::only(model, Some(name));
-                        global::go(model, vec![Tab::Queues.route(), Tab::DeadLetters.route()]);
-                    }
-                    Some((name, 0)) => model.say(Notice::new(Tone::Good, format!("✔ {name} is empty: no dead letters"), model.now)),
-                    None => model.say(Notice::new(Tone::Warn, format!("{} has no dead-letter queue", queue.name), model.now)),
+            Command::Enter => match selected_dlq(model) {
+                Some((name, 1..)) => {
+                    super::dead_letters::only(model, Some(name));
+                    global::go(model, vec![Tab::Queues.route(), Tab::DeadLetters.route()]);
                 }
-            }
+                Some((name, 0)) => model.say(Notice::new(Tone::Good, format!("✔ {name} is empty: no dead letters"), model.now)),
+                None => model.say(Notice::new(Tone::Warn, format!("{} has no dead-letter queue", queue.name), model.now)),
+            },
             _ => {}
         }
         Vec::new()

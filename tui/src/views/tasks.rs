@@ -71,7 +71,7 @@ pub(crate) fn wait(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Begins a task, unless the same is under way.
-fn start(model: &mut Model, env: String, what: String, job: Job) -> Vec<Effect> {
+pub(crate) fn start(model: &mut Model, env: String, what: String, job: Job) -> Vec<Effect> {
     let now = model.now;
     let runs = |task: &Task| task.env == env && task.what == what && matches!(task.state, TaskState::Running { .. });
     if model.tasks.iter().any(runs) {
@@ -83,8 +83,9 @@ fn start(model: &mut Model, env: String, what: String, job: Job) -> Vec<Effect> 
     if model.route().tab() != Tab::Tasks {
         model.say(Notice::new(Tone::Plain, format!("{what} in {}: begun; 8 shows how far it is", env.to_uppercase()), now));
     }
-    let state = TaskState::Running { done: 0, total: None, stopping: false };
-    model.tasks.push(Task { id, env: env.clone(), what, started_at: now, state });
+    let state = TaskState::Running { done: 0, total: None, note: String::new(), stopping: false };
+    model.tasks.push(Task { id, env: env.clone(), what, writes: job.writes(), started_at: now, state });
+    model.leaving = false;
     vec![Effect::StartTask { id, env, job }]
 }
 
@@ -189,9 +190,12 @@ fn done_tone(words: &str) -> Tone {
 fn cells(model: &Model, task: &Task) -> Vec<Line<'static>> {
     let theme = model.theme;
     let (word, tone, bar, took) = match &task.state {
-        TaskState::Running { done, total, stopping } => {
+        TaskState::Running { done, total, note, stopping } => {
             let word = if *stopping { "◐ stopping" } else { "◐ running" };
-            (word, Tone::Accent, progress(*done, *total), age(task.started_at, model.now))
+            let seconds = u64::try_from(model.now.duration_since(task.started_at).as_secs()).unwrap_or(0);
+            let rate = if note.is_empty() || seconds == 0 { String::new() } else { format!(" · {}/s", thousands(*done / seconds)) };
+            let note = if note.is_empty() { String::new() } else { format!(" · {}", shown(note)) };
+            (word, Tone::Accent, format!("{}{rate}{note}", progress(*done, *total)), age(task.started_at, model.now))
         }
         TaskState::Over { end, at } => {
             let (word, tone) = match end {

@@ -1,5 +1,6 @@
 //! The lines around a view: where one is, how fresh it is, which keys matter here.
 
+use payops_core::domain::access::Duty;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
@@ -7,9 +8,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::words::age;
+use super::steer;
+use super::words::{age, short};
 use crate::keymap::{Binding, GLOBAL};
-use crate::model::{Model, Route, Tab, TaskState};
+use crate::model::{EnvState, Model, Route, Tab, TaskState};
 use crate::theme::Tone;
 use crate::views::{self, Freshness};
 
@@ -20,6 +22,8 @@ pub(crate) struct Places {
     pub(crate) header: Rect,
     /// Breadcrumbs and the filter.
     pub(crate) crumbs: Rect,
+    /// What nobody may overlook; of no height when there is nothing.
+    pub(crate) banner: Rect,
     /// The view.
     pub(crate) body: Rect,
     /// Keys, notices, tasks.
@@ -32,12 +36,19 @@ const ROOMY: u16 = 20;
 const WIDE: u16 = 118;
 
 /// Where everything is on a screen of that size.
-pub(crate) fn places(area: Rect) -> Places {
+pub(crate) fn places(model: &Model, area: Rect) -> Places {
     let line = |y: u16| Rect { y: area.y.saturating_add(y), height: 1.min(area.height.saturating_sub(y)), ..area };
-    let air = u16::from(area.height >= ROOMY);
-    let top = 2 + air;
+    let banner = u16::from(steer::banner(model).is_some());
+    // The banner stands where there is an empty line else.
+    let top = 2 + banner.max(u16::from(area.height >= ROOMY));
     let body = Rect { y: area.y.saturating_add(top), height: area.height.saturating_sub(top + 1), ..area };
-    Places { header: line(0), crumbs: line(1), body, footer: line(area.height.saturating_sub(1)) }
+    Places {
+        header: line(0),
+        crumbs: line(1),
+        banner: Rect { height: banner, ..line(2) },
+        body,
+        footer: line(area.height.saturating_sub(1)),
+    }
 }
 
 /// The first two lines.
@@ -52,9 +63,11 @@ pub(crate) fn header(model: &Model, frame: &mut Frame<'_>, places: &Places) {
         let place = [env.info.account.as_deref(), env.info.region.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
         spans.push(Span::raw(format!(" {place}")));
         let who = env.opened.value().map(|opened| opened.who.as_str()).unwrap_or_default();
-        let duty = if model.read_only { "read-only" } else { "" };
-        let words = [who, duty].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" · ");
-        spans.push(Span::raw(format!("   {words}")));
+        spans.push(Span::raw(format!("   {who}")));
+        if let Some((words, tone)) = duty(model, env, places.header.width) {
+            spans.push(Span::raw(" · "));
+            spans.push(Span::styled(words, theme.style(tone)));
+        }
     }
     let fresh = freshness(model);
     let left = Line::from(spans);
@@ -64,6 +77,32 @@ pub(crate) fn header(model: &Model, frame: &mut Frame<'_>, places: &Places) {
         frame.render_widget(fresh.alignment(Alignment::Right), shorter(places.header));
     }
     crumbs(model, frame, places.crumbs);
+    if let Some(banner) = steer::banner(model).filter(|_| places.banner.height > 0) {
+        frame.buffer_mut().set_style(places.banner, banner.style);
+        frame.render_widget(banner, places.banner);
+    }
+}
+
+/// With which right the user acts, and for how long.
+fn duty(model: &Model, env: &EnvState, width: u16) -> Option<(String, Tone)> {
+    if model.read_only {
+        return Some(("read-only".to_owned(), Tone::Plain));
+    }
+    let standing = env.standing.value()?;
+    let left = env.left(model.now);
+    let duty = match left {
+        None if env.info.protected => Duty::View,
+        None => standing.duty.min(Duty::Operate),
+        Some(_) => standing.duty,
+    };
+    let left = left.map(|left| format!(" {} left", short(left))).unwrap_or_default();
+    Some(match duty {
+        Duty::View if width >= WIDE => ("view (operate: press E)".to_owned(), Tone::Plain),
+        Duty::View => ("view (E: operate)".to_owned(), Tone::Plain),
+        Duty::Operate if left.is_empty() => ("operate".to_owned(), Tone::Plain),
+        Duty::Operate => (format!("operate{left}"), Tone::Warn),
+        Duty::BreakGlass => (format!("BREAK-GLASS{left}"), Tone::Banner),
+    })
 }
 
 fn shorter(area: Rect) -> Rect {

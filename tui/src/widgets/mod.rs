@@ -4,5 +4,6 @@ pub(crate) mod chrome;
 pub(crate) mod edit;
 pub(crate) mod overlays;
 pub(crate) mod state;
+pub(crate) mod steer;
 pub(crate) mod table;
 pub(crate) mod words;

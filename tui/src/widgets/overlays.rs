@@ -7,11 +7,12 @@ use ratatui::widgets::{Block, Clear, Padding, Paragraph, Wrap};
 use tui_input::Input;
 use unicode_width::UnicodeWidthStr as _;
 
+use super::steer;
 use super::words::{age, clip};
 use crate::keymap::GLOBAL;
 use crate::model::{Choice, Confirm, Field, Model, Overlay, Prompt};
 use crate::palette;
-use crate::theme::Tone;
+use crate::theme::{Theme, Tone};
 
 /// Lines of the palette on screen.
 pub(crate) const PALETTE_ROWS: usize = 10;
@@ -32,6 +33,9 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         Some(Overlay::Choose(choice)) => choose(model, frame, area, choice),
         Some(Overlay::Prompt(prompt)) => draw_prompt(model, frame, area, prompt),
         Some(Overlay::Confirm(confirm)) => draw_confirm(model, frame, area, confirm),
+        Some(Overlay::Elevate(dialog)) => steer::elevate(model, frame, area, dialog),
+        Some(Overlay::Replay(dialog)) => steer::replay(model, frame, area, dialog),
+        Some(Overlay::Agree(dialog)) => steer::agree(model, frame, area, dialog),
         Some(Overlay::Refused { what, refusal }) => {
             let lines = vec![
                 Line::styled(format!("✖ {}", refusal.why), model.theme.style(Tone::Bad)),
@@ -45,7 +49,7 @@ pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-fn popup_width(area: Rect) -> u16 {
+pub(super) fn popup_width(area: Rect) -> u16 {
     area.width.saturating_sub(4).clamp(1, 100).min(area.width)
 }
 
@@ -57,7 +61,7 @@ fn lines_height(lines: &[Line<'_>], area: Rect) -> u16 {
 }
 
 /// An empty box with a title, and what is inside it.
-fn popup(model: &Model, frame: &mut Frame<'_>, area: Rect, title: &str, height: u16) -> Rect {
+pub(super) fn popup(model: &Model, frame: &mut Frame<'_>, area: Rect, title: &str, height: u16) -> Rect {
     let width = popup_width(area);
     let height = height.saturating_add(2).min(area.height);
     let x = area.x + area.width.saturating_sub(width) / 2;
@@ -74,7 +78,7 @@ fn popup(model: &Model, frame: &mut Frame<'_>, area: Rect, title: &str, height: 
 }
 
 /// A line to type in, with its label; puts the cursor there.
-fn input_line(model: &Model, frame: &mut Frame<'_>, area: Rect, label: &str, input: &Input, focused: bool) {
+pub(super) fn input_line(model: &Model, frame: &mut Frame<'_>, area: Rect, label: &str, input: &Input, focused: bool) {
     let label_width = u16::try_from(label.width()).unwrap_or(0);
     let room = usize::from(area.width.saturating_sub(label_width + 1)).max(1);
     let scroll = input.visual_scroll(room);
@@ -88,12 +92,12 @@ fn input_line(model: &Model, frame: &mut Frame<'_>, area: Rect, label: &str, inp
 }
 
 /// The lines of a pop-up, split from its last `rows` rows.
-fn split(inner: Rect, rows: u16) -> (Rect, Rect) {
+pub(super) fn split(inner: Rect, rows: u16) -> (Rect, Rect) {
     let top = inner.height.saturating_sub(rows);
     (Rect { height: top, ..inner }, Rect { y: inner.y + top, height: inner.height - top, ..inner })
 }
 
-fn line_at(area: Rect, y: u16) -> Rect {
+pub(super) fn line_at(area: Rect, y: u16) -> Rect {
     Rect { y: area.y + y.min(area.height.saturating_sub(1)), height: 1.min(area.height), ..area }
 }
 
@@ -255,17 +259,25 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Columns that labels leave to what is told.
+pub(super) fn facts_room(area: Rect) -> usize {
+    usize::from(popup_width(area).saturating_sub(4)).saturating_sub(LABEL).max(8)
+}
+
+/// Something that is told, with its label: the text goes on below itself, not below its label.
+pub(super) fn pair(theme: Theme, room: usize, name: &str, text: &str, tone: Tone) -> Vec<Line<'static>> {
+    let labels = std::iter::once(name).chain(std::iter::repeat(""));
+    let line = |(label, text): (&str, String)| {
+        Line::from(vec![Span::styled(format!("{label:<LABEL$}"), theme.style(Tone::Dim)), Span::styled(text, theme.style(tone))])
+    };
+    labels.zip(wrap(text, room)).map(line).collect()
+}
+
 fn draw_confirm(model: &Model, frame: &mut Frame<'_>, area: Rect, confirm: &Confirm) {
     let theme = model.theme;
     let plan = &confirm.plan;
-    let room = usize::from(popup_width(area).saturating_sub(4)).saturating_sub(LABEL).max(8);
-    let pair = |name: &str, text: &str, tone: Tone| {
-        let labels = std::iter::once(name).chain(std::iter::repeat(""));
-        let line = |(label, text): (&str, String)| {
-            Line::from(vec![Span::styled(format!("{label:<LABEL$}"), theme.style(Tone::Dim)), Span::styled(text, theme.style(tone))])
-        };
-        labels.zip(wrap(text, room)).map(line).collect::<Vec<_>>()
-    };
+    let room = facts_room(area);
+    let pair = |name: &str, text: &str, tone: Tone| pair(theme, room, name, text, tone);
     let mut lines = pair("now", &plan.now, Tone::Plain);
     lines.extend(pair("after", &plan.after, Tone::Strong));
     lines.extend(plan.warnings.iter().flat_map(|warning| pair("⚠ warning", warning, Tone::Warn)));

@@ -85,6 +85,12 @@ pub enum IdentityError {
     /// STS could not be reached, or gave no answer in time.
     #[error("AWS STS cannot be reached")]
     Unreachable(#[source] Option<Cause>),
+    /// The session that STS gave has ended already, by this machine's clock.
+    #[error("the session ended at {at} by this machine's clock, before it began")]
+    EndedAlready {
+        /// When it ended.
+        at: Timestamp,
+    },
     /// The session cannot last as long as a batch needs.
     #[error("the session lasts {} more minutes at most, and {} are needed", minutes(left), minutes(asked))]
     TooShort {
@@ -131,6 +137,7 @@ impl IdentityError {
             Self::WrongAccount { .. } => "check account_id, role and endpoint in payops.toml; nothing was read or changed".to_owned(),
             Self::NoName => "say who you are with the name that AWS shall log".to_owned(),
             Self::Unreachable(_) => "check the network, the region and endpoint_url, then try again".to_owned(),
+            Self::EndedAlready { .. } => "set this machine's clock: sessions last 15 minutes at least".to_owned(),
             Self::TooShort { .. } => "do it in smaller parts, or ask for a longer session in payops.toml".to_owned(),
             Self::Held { .. } => "wait for the other batch to end".to_owned(),
             Self::Other { code, .. } => other_step(code).to_owned(),

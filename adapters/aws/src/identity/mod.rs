@@ -85,6 +85,9 @@ impl Identity {
         let issued_at = self.clock.now();
         let answer = ask(&config, spec, person, &source_identity, mfa.as_ref(), seconds).await?;
         let (keys, expires_at) = read(answer)?;
+        if expires_at <= self.clock.now() {
+            return Err(IdentityError::EndedAlready { at: expires_at });
+        }
         let caller = confirm(&config, spec, &keys).await?;
         let asked = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
         Ok(Session {

@@ -7,6 +7,7 @@
 mod browse;
 mod message;
 mod moving;
+mod redrive;
 mod send;
 mod stats;
 mod take;
@@ -17,7 +18,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
-use payops_core::port::{Browsed, Move, MoveResult, Outgoing, PortResult, QueueStats, Queues, Received, SendResult, TransferOutcome};
+use payops_core::port::{
+    Browsed, Move, MoveResult, Outgoing, PortResult, QueueStats, Queues, Received, Redrive, SendResult, TransferOutcome,
+};
 
 use crate::fail::Call;
 
@@ -129,6 +132,22 @@ impl Queues for SqsQueues {
 
     async fn names(&self) -> PortResult<Vec<String>> {
         self.all_names().await
+    }
+
+    async fn start_redrive(&self, dlq: &str, to: &str, rate_per_second: Option<u32>) -> PortResult<String> {
+        self.start_task(dlq, to, rate_per_second).await
+    }
+
+    async fn redrives(&self, dlq: &str) -> PortResult<Vec<Redrive>> {
+        self.tasks(dlq).await
+    }
+
+    async fn cancel_redrive(&self, dlq: &str, handle: &str) -> PortResult<u64> {
+        self.cancel_task(dlq, handle).await
+    }
+
+    async fn purge(&self, queue: &str) -> PortResult<()> {
+        self.empty(queue).await
     }
 }
 

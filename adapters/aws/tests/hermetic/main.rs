@@ -10,5 +10,6 @@ mod dynamo;
 mod identity;
 mod mail;
 mod queues;
+mod redrive;
 mod secrets;
 mod support;

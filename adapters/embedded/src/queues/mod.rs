@@ -2,6 +2,7 @@
 
 mod limits;
 mod operations;
+mod redrives;
 mod rows;
 
 use std::collections::HashMap;
@@ -12,8 +13,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use payops_core::port::{
-    Browsed, Clock, ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, QueueStats, Queues, Random, Received, SendResult,
-    TransferOutcome,
+    Browsed, Clock, ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, QueueStats, Queues, Random, Received, Redrive,
+    SendResult, TransferOutcome,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -22,7 +23,8 @@ use crate::sqlite::{File, Schema, failed, int, ms};
 use crate::ulids::new_ulid;
 use operations::{Arrival, Config};
 
-static SCHEMA: Schema = Schema { kind: "queue file", application: 0x7061_7902, scripts: &[include_str!("schema.sql")] };
+static SCHEMA: Schema =
+    Schema { kind: "queue file", application: 0x7061_7902, scripts: &[include_str!("schema.sql"), include_str!("schema_2.sql")] };
 
 /// How often a waiting receive looks for what it is not told of: messages that another process
 /// sent, and those whose delay or visibility ends.
@@ -224,10 +226,10 @@ impl Queues for SqliteQueues {
             .map(|Move { receipt, message }| limits::message(&message, fifo).map(|()| (receipt, self.arrival(message))))
             .collect();
         let (source, target) = (from.to_owned(), to.to_owned());
-        let written = self
+        let change = self
             .file
             .write(move |connection| async move { operations::transfer_all(connection, &source, &target, arrivals).await }.boxed());
-        let outcomes = written.await?;
+        let outcomes = change.await?;
         let waiting = self.waiting(to);
         for _ in &outcomes {
             waiting.notify_one();
@@ -292,6 +294,41 @@ impl Queues for SqliteQueues {
             approximate: false,
             retention,
         })
+    }
+
+    async fn start_redrive(&self, dlq: &str, to: &str, rate_per_second: Option<u32>) -> PortResult<String> {
+        let (source, target, now) = (dlq.to_owned(), to.to_owned(), self.clock.now());
+        let start = self
+            .file
+            .write(move |connection| async move { redrives::start(connection, &source, &target, rate_per_second, now).await }.boxed());
+        start.await
+    }
+
+    async fn redrives(&self, dlq: &str) -> PortResult<Vec<Redrive>> {
+        self.config(dlq).await?;
+        let asking = |error| failed("reading redrives", error);
+        let runs: bool = sqlx::query_scalar(redrives::RUNS).bind(dlq).fetch_one(self.file.readers()).await.map_err(asking)?;
+        if runs && self.file.is_writable() {
+            let names = (0..redrives::STEP_MAX).map(|_| new_ulid(&*self.clock, &*self.random)).collect();
+            let (source, now) = (dlq.to_owned(), self.clock.now());
+            let step = self.file.write(move |connection| async move { redrives::step(connection, &source, names, now).await }.boxed());
+            if let Some((target, moved)) = step.await? {
+                let waiting = self.waiting(&target);
+                (0..moved).for_each(|_| waiting.notify_one());
+            }
+        }
+        let found = sqlx::query(redrives::LAST).bind(dlq).bind(redrives::TOLD).fetch_all(self.file.readers()).await.map_err(asking)?;
+        found.iter().map(redrives::read).collect()
+    }
+
+    async fn cancel_redrive(&self, dlq: &str, handle: &str) -> PortResult<u64> {
+        let (source, handle) = (dlq.to_owned(), handle.to_owned());
+        self.file.write(move |connection| async move { redrives::cancel(connection, &source, &handle).await }.boxed()).await
+    }
+
+    async fn purge(&self, queue: &str) -> PortResult<()> {
+        let queue = queue.to_owned();
+        self.file.write(move |connection| async move { redrives::purge(connection, &queue).await }.boxed()).await
     }
 
     async fn names(&self) -> PortResult<Vec<String>> {

@@ -61,6 +61,11 @@ impl File {
         Ok(Self { path: path.to_owned(), readers, writer: None })
     }
 
+    /// Whether it was opened to write.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writer.is_some()
+    }
+
     /// Where reads go. They see every write that was answered.
     pub(crate) fn readers(&self) -> &SqlitePool {
         &self.readers

@@ -3,10 +3,11 @@
 use payops_core::domain::rollout::{Phase, Rollout};
 
 use crate::clusters;
+use crate::context::Caller;
 use crate::settings::EnvTarget;
 
-async fn rollouts(target: &EnvTarget) -> Vec<Rollout> {
-    let Ok(clusters) = clusters::of(target).await else { return Vec::new() };
+async fn rollouts(target: &EnvTarget, caller: &Caller) -> Vec<Rollout> {
+    let Ok(clusters) = clusters::of(target, caller).await else { return Vec::new() };
     let mut out = Vec::new();
     for cluster in clusters {
         out.extend(cluster.list().await.unwrap_or_default());
@@ -20,15 +21,15 @@ fn consumes(rollout: &Rollout) -> bool {
 }
 
 /// Alarms: consumers whose rollouts failed. A cluster that does not answer raises none.
-pub(super) async fn of_rollouts(target: &EnvTarget) -> Vec<String> {
+pub(crate) async fn of_rollouts(target: &EnvTarget, caller: &Caller) -> Vec<String> {
     let failed = |rollout: &Rollout| rollout.phase().0 == Phase::Degraded && !rollout.aborted;
-    let rollouts = rollouts(target).await;
+    let rollouts = rollouts(target, caller).await;
     rollouts.iter().filter(|rollout| consumes(rollout) && failed(rollout)).map(|rollout| format!("{} is degraded", rollout.key)).collect()
 }
 
 /// Consumers that are in the middle of a canary: which of their versions takes a message, nobody says.
-pub(super) async fn canaries(target: &EnvTarget) -> Vec<String> {
-    let rollouts = rollouts(target).await;
+pub(crate) async fn canaries(target: &EnvTarget, caller: &Caller) -> Vec<String> {
+    let rollouts = rollouts(target, caller).await;
     let moving = rollouts.iter().filter(|rollout| consumes(rollout) && !rollout.is_fully_promoted() && !rollout.aborted);
     moving.map(|rollout| rollout.key.to_string()).collect()
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use payops_core::domain::access::Approval;
+use payops_core::domain::access::{Approval, Duty};
 use payops_core::domain::replay::{PlanApproval, PlanFile, estimate};
 use payops_core::usecase::Letters;
 use serde::Serialize;
@@ -24,9 +24,9 @@ use crate::settings::EnvTarget;
 const PLANS: Kind = Kind { action: "dlq.approve", made_by: "payops dlq plan QUEUE" };
 
 /// A plan's hash, and approvals of it.
-pub(super) struct Approved<'a> {
-    pub(super) sha256: &'a str,
-    pub(super) approvals: &'a [Approval],
+pub(crate) struct Approved<'a> {
+    pub(crate) sha256: &'a str,
+    pub(crate) approvals: &'a [Approval],
 }
 
 /// `payops dlq plan`
@@ -117,7 +117,7 @@ pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> CliResult<Exit> 
     let file = PlanFile::new(plan);
     let path = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("plan-{}.json", file.plan.id)));
     plans::write(&path, &file)?;
-    for canary in super::alarms::canaries(&target).await {
+    for canary in super::alarms::canaries(&target, &context.caller(Duty::View)).await {
         context.talk.warn(format!("warning: {canary} is in the middle of a canary, and its weight does not govern who takes a message"));
     }
     context.printer.document(&Planned::new(&file, &path))?;
@@ -157,4 +157,9 @@ pub(super) fn read(context: &Context, target: &EnvTarget, path: &Path) -> CliRes
 /// Approvals as the rules count them.
 pub(super) fn proven(context: &Context, target: &EnvTarget, approvals: &[PlanApproval]) -> CliResult<Vec<Approval>> {
     PLANS.proven(context, target, approvals)
+}
+
+/// Writes a plan file.
+pub(crate) fn write(path: &Path, file: &PlanFile) -> CliResult<()> {
+    plans::write(path, file)
 }

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use payops_core::domain::access::Deed;
-use payops_core::domain::audit::Outcome;
-use payops_core::domain::replay::Verdict;
-use payops_core::usecase::{Letter, Letters, PlanRequest};
+use payops_core::domain::audit::{AuditEntry, Outcome};
+use payops_core::domain::replay::{Plan, Verdict};
+use payops_core::port::Ports;
+use payops_core::usecase::{Letter, Letters, PlanRequest, ReplaySummary};
 use serde::Serialize;
 
 use super::not_read;
@@ -17,9 +18,10 @@ use super::replay::{control, replayer, told};
 use super::select::{SelectArgs, select};
 use crate::access::{self, Wanted};
 use crate::context::{Access, Context};
+use crate::control::CliControl;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::journal::Journals;
+use crate::journal::{FileJournal, Journals, QueueLock};
 use crate::output::{Cell, Document, Look, Tone, count, details};
 use crate::safety::{self, Act};
 use crate::settings::EnvTarget;
@@ -86,47 +88,18 @@ pub(crate) async fn run(context: &Context, args: &DiscardArgs) -> CliResult<Exit
     let reason = safety::reason(context, &target)?;
     let reason = reason.ok_or_else(|| CliError::refused("a discard needs a reason").hint("add --reason TEXT"))?;
     let what = format!("DELETE {} of {dlq} for good", count(number, "message"));
+    context.talk.say(format!("same as: {}", same_as(&dlq)));
     safety::confirm(context, &target, &Act { what: &what, typed: &format!("{dlq} {number}"), yes: args.yes, always: true })?;
-    let wanted = Wanted { count: u64::try_from(number).ok(), ..Wanted::new(Deed::DlqDiscard).because(Some(&reason)) };
-    let permit = access::permit(context, &target, &wanted).await?;
-    let request = PlanRequest {
-        env: target.name.clone(),
-        queue: dlq.clone(),
-        by: context.who().to_owned(),
-        reason: reason.clone(),
-        filter: args.select.words(),
-        ..PlanRequest::default()
-    };
-    let mut plan = replayer(&ports, 1).plan(request, &selected.letters).await.map_err(told)?;
-    plan.messages.iter_mut().for_each(|message| message.verdict = Verdict::Send);
-    let journals = Journals::open(context.records_dir(&target).join("discards").join(&target.name))?;
-    let _lock = journals.lock(&dlq)?;
-    let kept = keep(context, &target, &plan.id, &selected.letters)?;
-    let entry = context.entry(&target, "discard", Some(&reason)).subject(&dlq).role(permit.duty.as_str()).detail("plan", &plan.id);
-    let entry = entry.detail("messages", number.to_string()).detail("kept", kept.display().to_string()).outcome(Outcome::Begun);
-    context.record(&target, &entry)?;
-    let journal = journals.create(&plan)?;
-    let control = control(context, &target, &plan);
-    let done = replayer(&ports, 1).discard(&plan, &reason, &journal, &control).await;
-    control.bar.finish_and_clear();
-    let summary = match done {
-        Ok(summary) => summary,
-        Err(error) => {
-            context.record_end(&target, &entry, Outcome::Failed, Some("it stopped; the journal says where"));
-            return Err(
-                told(error).hint(format!("what was to be deleted is kept in {}; look again, then discard the rest", kept.display()))
-            );
-        }
-    };
-    let outcome = if summary.failed.is_empty() && summary.remaining == 0 { Outcome::Done } else { Outcome::Failed };
-    context.record_end(&target, &entry, outcome, Some(&format!("discarded {}, failed {}", summary.sent, summary.failed.len())));
+    let made = made(context, &target, &ports, (&dlq, &selected.letters), (&reason, args.select.words())).await?;
+    let control = control(context, &target, &made.plan);
+    let (summary, kept) = carry_out(context, &target, &ports, made, &control).await?;
     let result = Discarded {
         queue: dlq,
         planned: summary.planned,
         discarded: summary.sent,
         failed: summary.failed.len(),
         remaining: summary.remaining,
-        kept: Some(kept.display().to_string()),
+        kept: Some(kept),
         failures: summary.failed,
     };
     context.printer.document(&result)?;
@@ -135,6 +108,79 @@ pub(crate) async fn run(context: &Context, args: &DiscardArgs) -> CliResult<Exit
         (0, _) => Exit::Partial,
         _ => Exit::Interrupted,
     })
+}
+
+/// A discard that was permitted, recorded and journaled, about to be carried out.
+pub(crate) struct Made {
+    /// What goes.
+    pub(crate) plan: Plan,
+    kept: PathBuf,
+    journal: FileJournal,
+    entry: AuditEntry,
+    _lock: QueueLock,
+}
+
+/// Checks the rules, keeps the letters whole, and records that they are about to go.
+pub(crate) async fn made(
+    context: &Context,
+    target: &EnvTarget,
+    ports: &Ports,
+    (dlq, letters): (&str, &[Letter]),
+    (reason, filter): (&str, Option<String>),
+) -> CliResult<Made> {
+    let number = letters.len();
+    let wanted = Wanted { count: u64::try_from(number).ok(), ..Wanted::new(Deed::DlqDiscard).because(Some(reason)) };
+    let permit = access::permit(context, target, &wanted).await?;
+    let request = PlanRequest {
+        env: target.name.clone(),
+        queue: dlq.to_owned(),
+        by: context.who().to_owned(),
+        reason: reason.to_owned(),
+        filter,
+        ..PlanRequest::default()
+    };
+    let mut plan = replayer(ports, 1).plan(request, letters).await.map_err(told)?;
+    plan.messages.iter_mut().for_each(|message| message.verdict = Verdict::Send);
+    let journals = Journals::open(context.records_dir(target).join("discards").join(&target.name))?;
+    let lock = journals.lock(dlq)?;
+    let kept = keep(context, target, &plan.id, letters)?;
+    let entry = context.entry(target, "discard", Some(reason)).subject(dlq).role(permit.duty.as_str()).detail("plan", &plan.id);
+    let entry = entry.detail("messages", number.to_string()).detail("kept", kept.display().to_string());
+    let entry = entry.same_as(same_as(dlq)).outcome(Outcome::Begun);
+    context.record(target, &entry)?;
+    let journal = journals.create(&plan)?;
+    Ok(Made { plan, kept, journal, entry, _lock: lock })
+}
+
+/// Deletes the letters, and records what became of them; where they are kept.
+pub(crate) async fn carry_out(
+    context: &Context,
+    target: &EnvTarget,
+    ports: &Ports,
+    made: Made,
+    control: &CliControl,
+) -> CliResult<(ReplaySummary, String)> {
+    let Made { plan, kept, journal, entry, _lock } = made;
+    let kept = kept.display().to_string();
+    let done = replayer(ports, 1).discard(&plan, &plan.reason, &journal, control).await;
+    control.bar.finish_and_clear();
+    let summary = match done {
+        Ok(summary) => summary,
+        Err(error) => {
+            context.record_end(target, &entry, Outcome::Failed, Some("it stopped; the journal says where"));
+            return Err(told(error).hint(format!("what was to be deleted is kept in {kept}; look again, then discard the rest")));
+        }
+    };
+    let outcome = if summary.failed.is_empty() && summary.remaining == 0 { Outcome::Done } else { Outcome::Failed };
+    context.record_end(target, &entry, outcome, Some(&format!("discarded {}, failed {}", summary.sent, summary.failed.len())));
+    Ok((summary, kept))
+}
+
+/// The same with the AWS CLI, for one message.
+fn same_as(dlq: &str) -> String {
+    format!(
+        "aws sqs receive-message --queue-url …/{dlq} --attribute-names All --message-attribute-names All; aws sqs delete-message --queue-url …/{dlq} --receipt-handle …"
+    )
 }
 
 /// Keeps letters whole, so that one discarded by mistake can be brought back.

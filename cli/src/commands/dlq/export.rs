@@ -42,7 +42,7 @@ pub(crate) async fn run(context: &Context, args: &ExportArgs) -> CliResult<Exit>
     let target = context.settings.one_target()?;
     let ports = context.open(&target, Access::Read).await?;
     access::permit(context, &target, &Wanted::new(Deed::DlqExport).because(context.reason.as_deref())).await?;
-    context.record_reveal(&target)?;
+    context.reveal(&target).await?;
     let selected = select(context, &target, &ports, args.queue.as_deref(), &args.select).await?;
     let entry = context.entry(&target, "dlq.export", context.reason.as_deref()).outcome(Outcome::Done);
     let entry = if let Some(queue) = &args.queue { entry.subject(queue) } else { entry };

@@ -1,16 +1,17 @@
 //! `payops dlq`: dead letters: what died, why, and what becomes of it.
 
-mod alarms;
-mod approve;
+pub(crate) mod alarms;
+pub(crate) mod approve;
 mod causes;
-mod discard;
+pub(crate) mod discard;
 mod edit;
-mod export;
+pub(crate) mod export;
 mod filters;
 mod list;
 mod peek;
 mod planned;
-mod replay;
+pub(crate) mod redrive;
+pub(crate) mod replay;
 mod select;
 mod show;
 
@@ -38,6 +39,12 @@ pub(crate) enum DlqCommand {
     Approve(approve::ApproveArgs),
     /// Send dead letters to their queue again: shows the plan, asks, keeps a journal
     Replay(replay::ReplayArgs),
+    /// Have the queue service move a whole dead-letter queue back, unread
+    Redrive(redrive::RedriveArgs),
+    /// Redrives of a dead-letter queue, and how far each is
+    Redrives(redrive::WhichArgs),
+    /// Stop a redrive; what is moved stays moved
+    CancelRedrive(redrive::WhichArgs),
     /// Send one again with another body: shows the difference, asks
     Edit(edit::EditArgs),
     /// Delete dead letters, with a reason; they are kept in a file first
@@ -58,6 +65,9 @@ pub(crate) async fn run(context: &Context, command: DlqCommand) -> CliResult<Exi
         DlqCommand::Show(args) => context.interruptible(show::run(context, &args)).await,
         DlqCommand::Plan(args) => context.interruptible(approve::plan(context, &args)).await,
         DlqCommand::Approve(args) => approve::approve(context, &args),
+        DlqCommand::Redrive(args) => redrive::run(context, &args).await,
+        DlqCommand::Redrives(args) => context.interruptible(redrive::list(context, &args)).await,
+        DlqCommand::CancelRedrive(args) => redrive::cancel(context, &args).await,
         DlqCommand::Replay(args) => replay::run(context, &args).await,
         DlqCommand::Edit(args) => edit::run(context, &args).await,
         DlqCommand::Discard(args) => discard::run(context, &args).await,

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use payops_core::domain::access::Deed;
+use indicatif::ProgressBar;
+use payops_core::domain::access::{Deed, Duty};
 use payops_core::domain::audit::Outcome;
 use payops_core::domain::bus::{dead_letter_queue, source_queue};
 use payops_core::domain::replay::{Plan, PlanFile, Progress, plan_sha256};
@@ -17,7 +18,7 @@ use super::planned::{Replayed, show};
 use super::select::{SelectArgs, select};
 use crate::access::{self, Wanted};
 use crate::context::{Access, Context};
-use crate::control::{CliControl, Pace};
+use crate::control::{CliControl, Pace, Tell};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::journal::{FileJournal, Journals};
@@ -26,7 +27,7 @@ use crate::safety::{self, Act};
 use crate::settings::EnvTarget;
 
 /// Batches moved at the same time when nobody says.
-const LANES: usize = 8;
+pub(crate) const LANES: usize = 16;
 
 /// How a replay goes.
 #[derive(Clone, Debug, Default, Args)]
@@ -74,12 +75,12 @@ fn lanes(text: &str) -> Result<usize, String> {
 }
 
 /// A replay about to run: new, or gone on with.
-pub(super) struct Job {
-    pub(super) plan: Plan,
-    pub(super) progress: Progress,
-    pub(super) journal: FileJournal,
-    pub(super) resumed: bool,
-    pub(super) lanes: usize,
+pub(crate) struct Job {
+    pub(crate) plan: Plan,
+    pub(crate) progress: Progress,
+    pub(crate) journal: FileJournal,
+    pub(crate) resumed: bool,
+    pub(crate) lanes: usize,
 }
 
 /// Runs the command.
@@ -117,10 +118,7 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
                     .hint("leave --limit, --class, --cause, --filter and --plan away"));
             }
             let reason = consent(context, &target, args.yes, &dlq, left)?;
-            let wanted = Wanted { count: Some(0), ..Wanted::new(Deed::DlqReplay).because(reason.as_deref()) };
-            access::permit(context, &target, &wanted).await?;
-            let entry = context.entry(&target, "replay-resume", reason.as_deref()).subject(&dlq).detail("plan", &plan.id);
-            context.record(&target, &entry.outcome(Outcome::Begun))?;
+            authorize_again(context, &target, plan, reason.as_deref()).await?;
             let (plan, progress, journal) = (unfinished.plan, unfinished.progress, unfinished.journal);
             Some(Job { plan, progress, journal, resumed: true, lanes: args.lanes })
         }
@@ -133,7 +131,7 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
 }
 
 /// The journals of replays in an environment.
-pub(super) fn journals(context: &Context, target: &EnvTarget) -> CliResult<Journals> {
+pub(crate) fn journals(context: &Context, target: &EnvTarget) -> CliResult<Journals> {
     Journals::open(context.records_dir(target).join("replays").join(&target.name))
 }
 
@@ -169,21 +167,8 @@ pub(super) async fn begin(
     (plan, is_fixed): (&mut Plan, bool),
     approved: &Approved<'_>,
 ) -> CliResult<()> {
-    let number = plan.messages.len();
-    let reason = consent(context, target, yes, &plan.queue, number)?;
-    let wanted = Wanted {
-        count: u64::try_from(number).ok(),
-        plan_sha256: Some(approved.sha256),
-        approvals: approved.approvals,
-        ..Wanted::new(if plan.edits.is_empty() { Deed::DlqReplay } else { Deed::DlqEdit }).because(reason.as_deref())
-    };
-    let permit = access::permit(context, target, &wanted).await?;
-    let action = if plan.edits.is_empty() { "replay" } else { "replay-edited" };
-    let entry = context.entry(target, action, reason.as_deref()).subject(&plan.queue).role(permit.duty.as_str());
-    let entry = entry.detail("plan", &plan.id).detail("plan_sha256", approved.sha256).detail("messages", number.to_string());
-    let by: Vec<&str> = approved.approvals.iter().map(|approval| approval.by.as_str()).collect();
-    let entry = if by.is_empty() { entry } else { entry.detail("approved_by", by.join(", ")) };
-    context.record(target, &entry.same_as(same_as(plan)).outcome(Outcome::Begun))?;
+    let reason = consent(context, target, yes, &plan.queue, plan.messages.len())?;
+    authorize(context, target, plan, approved, reason.as_deref()).await?;
     // A plan that others approved stays as it is.
     if let Some(reason) = reason.filter(|_| !is_fixed) {
         plan.reason = reason;
@@ -191,8 +176,44 @@ pub(super) async fn begin(
     Ok(())
 }
 
+/// What the rules are asked of a plan.
+pub(crate) fn wanted<'a>(plan: &Plan, approved: &Approved<'a>, reason: Option<&'a str>) -> Wanted<'a> {
+    Wanted {
+        count: u64::try_from(plan.messages.len()).ok(),
+        plan_sha256: Some(approved.sha256),
+        approvals: approved.approvals,
+        ..Wanted::new(if plan.edits.is_empty() { Deed::DlqReplay } else { Deed::DlqEdit }).because(reason)
+    }
+}
+
+/// Checks the rules, and records that the plan is about to be carried out.
+pub(crate) async fn authorize(
+    context: &Context,
+    target: &EnvTarget,
+    plan: &Plan,
+    approved: &Approved<'_>,
+    reason: Option<&str>,
+) -> CliResult<()> {
+    let permit = access::permit(context, target, &wanted(plan, approved, reason)).await?;
+    let action = if plan.edits.is_empty() { "replay" } else { "replay-edited" };
+    let entry = context.entry(target, action, reason).subject(&plan.queue).role(permit.duty.as_str());
+    let number = plan.messages.len().to_string();
+    let entry = entry.detail("plan", &plan.id).detail("plan_sha256", approved.sha256).detail("messages", number);
+    let by: Vec<&str> = approved.approvals.iter().map(|approval| approval.by.as_str()).collect();
+    let entry = if by.is_empty() { entry } else { entry.detail("approved_by", by.join(", ")) };
+    context.record(target, &entry.same_as(same_as(plan)).outcome(Outcome::Begun))
+}
+
+/// Checks the rules, and records that a replay that was cut off is gone on with.
+pub(crate) async fn authorize_again(context: &Context, target: &EnvTarget, plan: &Plan, reason: Option<&str>) -> CliResult<()> {
+    let wanted = Wanted { count: Some(0), ..Wanted::new(Deed::DlqReplay).because(reason) };
+    access::permit(context, target, &wanted).await?;
+    let entry = context.entry(target, "replay-resume", reason).subject(&plan.queue).detail("plan", &plan.id);
+    context.record(target, &entry.outcome(Outcome::Begun))
+}
+
 /// The same with the AWS CLI, for one message.
-fn same_as(plan: &Plan) -> String {
+pub(crate) fn same_as(plan: &Plan) -> String {
     format!(
         "aws sqs receive-message --queue-url …/{} --attribute-names All --message-attribute-names All; aws sqs send-message --queue-url …/{} --message-body …; aws sqs delete-message --queue-url …/{} --receipt-handle …",
         plan.queue, plan.target, plan.queue
@@ -234,10 +255,9 @@ pub(super) async fn made(
     if !selected.complete && choice.limit.is_none() {
         context.talk.say("there may be more dead letters than these: run it again afterwards");
     }
-    let account = if let crate::settings::Target::Aws(aws) = &target.target { aws.account_id.clone() } else { None };
     let request = PlanRequest {
         env: target.name.clone(),
-        account,
+        account: target.account().cloned(),
         queue: dlq.to_owned(),
         by: context.who().to_owned(),
         reason: context.reason.clone().unwrap_or_else(|| "no reason given".to_owned()),
@@ -252,7 +272,7 @@ pub(super) async fn made(
 }
 
 /// What plans and carries out.
-pub(super) fn replayer(ports: &Ports, lanes: usize) -> Replayer {
+pub(crate) fn replayer(ports: &Ports, lanes: usize) -> Replayer {
     Replayer {
         store: ports.store.clone(),
         queues: ports.queues.clone(),
@@ -267,18 +287,45 @@ pub(super) fn replayer(ports: &Ports, lanes: usize) -> Replayer {
 /// What steers it.
 pub(super) fn control(context: &Context, target: &EnvTarget, plan: &Plan) -> CliControl {
     let bar = context.talk.progress("messages", u64::try_from(plan.messages.len()).ok());
-    let target = target.clone();
-    let alarms = move || -> futures::future::BoxFuture<'static, Vec<String>> {
-        let target = target.clone();
-        Box::pin(async move { super::alarms::of_rollouts(&target).await })
+    let tell = {
+        let bar = bar.clone();
+        move |summary: &ReplaySummary| {
+            let done = summary.sent.saturating_add(summary.failed.len()).saturating_add(summary.parked).saturating_add(summary.skipped);
+            bar.set_position(u64::try_from(done).unwrap_or(0));
+        }
     };
-    CliControl { stop: context.stop.clone(), pace: Pace::new(plan.rate_per_second), bar, alarms: Box::new(alarms) }
+    steered(context, target, plan, Box::new(tell), bar)
 }
 
-pub(super) async fn execute(context: &Context, target: &EnvTarget, ports: &Ports, job: Job) -> CliResult<Exit> {
-    let Job { plan, progress, journal, resumed, lanes } = job;
-    let control = control(context, target, &plan);
-    let done = Box::pin(replayer(ports, lanes).execute(&plan, &progress, &journal, &control)).await;
+/// What steers it, and tells `tell` how far it is.
+pub(crate) fn steered(context: &Context, target: &EnvTarget, plan: &Plan, tell: Tell, bar: ProgressBar) -> CliControl {
+    let (target, caller) = (target.clone(), context.caller(Duty::View));
+    let alarms = move || -> futures::future::BoxFuture<'static, Vec<String>> {
+        let (target, caller) = (target.clone(), caller.clone());
+        Box::pin(async move { super::alarms::of_rollouts(&target, &caller).await })
+    };
+    CliControl { stop: context.stop.child_token(), pace: Pace::new(plan.rate_per_second), bar, tell, alarms: Box::new(alarms) }
+}
+
+/// Carries a plan out, and records what became of it.
+pub(crate) async fn carry_out(
+    context: &Context,
+    target: &EnvTarget,
+    ports: &Ports,
+    job: &Job,
+    control: &CliControl,
+) -> CliResult<ReplaySummary> {
+    let plan = &job.plan;
+    let replayer = replayer(ports, job.lanes);
+    let mut work = Box::pin(replayer.execute(plan, &job.progress, &job.journal, control));
+    // Who freezes an environment wants what is under way to stop too.
+    let (done, frozen) = tokio::select! {
+        done = &mut work => (done, None),
+        refusal = access::frozen(context, target, Deed::DlqReplay) => {
+            control.stop.cancel();
+            (work.await, Some(refusal))
+        }
+    };
     control.bar.finish_and_clear();
     let entry = context.entry(target, "replay", Some(&plan.reason)).subject(&plan.queue).detail("plan", &plan.id);
     let summary = match done {
@@ -299,6 +346,17 @@ pub(super) async fn execute(context: &Context, target: &EnvTarget, ports: &Ports
     let outcome =
         if summary.remaining == 0 && summary.failed.is_empty() && summary.stopped.is_none() { Outcome::Done } else { Outcome::Failed };
     context.record_end(target, &entry, outcome, Some(&words));
+    if let Some(refusal) = frozen.filter(|_| summary.remaining > 0) {
+        return Err(CliError::refused(format!("the replay stopped, for {refusal}; {words}"))
+            .hint("the same command goes on from there once it is lifted"));
+    }
+    Ok(summary)
+}
+
+pub(super) async fn execute(context: &Context, target: &EnvTarget, ports: &Ports, job: Job) -> CliResult<Exit> {
+    let control = control(context, target, &job.plan);
+    let summary = carry_out(context, target, ports, &job, &control).await?;
+    let Job { plan, journal, resumed, .. } = job;
     context.printer.document(&Replayed::new(&plan, &summary, Some(&journal), resumed))?;
     if let Some(why) = &summary.stopped {
         return Err(CliError::failed(format!("the replay stopped itself after its first {}: {why}", count(summary.sent, "message")))
@@ -318,7 +376,7 @@ pub(super) async fn execute(context: &Context, target: &EnvTarget, ports: &Ports
     Ok(Exit::Done)
 }
 
-pub(super) fn told(error: ReplayError) -> CliError {
+pub(crate) fn told(error: ReplayError) -> CliError {
     match error {
         ReplayError::NotADeadLetterQueue { .. } => CliError::not_found(error.to_string()).hint("payops queue list"),
         ReplayError::Port(error) => CliError::port("the replay stopped", error),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use clap::Args;
+use payops_core::domain::access::Deed;
 use payops_core::domain::filter::{Filter, PaymentFacts, Subject};
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::letter::{classes, consumer_of};
@@ -13,6 +14,7 @@ use payops_core::port::Ports;
 use payops_core::usecase::{Letter, Letters, LettersSeen};
 
 use super::{filters, not_read};
+use crate::access;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::output::count;
@@ -82,6 +84,10 @@ pub(super) async fn select(
     args: &SelectArgs,
 ) -> CliResult<Selected> {
     let filters = filters::all(context, &args.filter)?;
+    if !args.snapshot {
+        // A look may cost receives: who may not peek may not list either.
+        access::permit(context, target, &access::Wanted::new(Deed::DlqPeek).because(context.reason.as_deref())).await?;
+    }
     let letters = Letters::from(ports);
     let queues = letters.queues(queue).await.map_err(not_read)?;
     let seen = look(context, target, &letters, &queues, args).await?;

@@ -70,7 +70,7 @@ pub(super) async fn prepare(context: &Context, id: &PaymentId) -> CliResult<Read
 /// The same of an environment, to look or to change.
 pub(super) async fn opened(context: &Context, target: EnvTarget, id: &PaymentId, access: Access) -> CliResult<Ready> {
     let ports = context.open(&target, access).await?;
-    context.record_reveal(&target)?;
+    context.reveal(&target).await?;
     let payment = ports.store.get(id).await.map_err(|error| CliError::port("the payment could not be read", error))?;
     let Some(payment) = payment else { return Err(no_payment(context, &target, id).await) };
     let (store, clock, random, policy) = (ports.store.clone(), ports.clock.clone(), ports.random.clone(), ports.policy.clone());

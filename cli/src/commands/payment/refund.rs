@@ -24,7 +24,6 @@ use crate::exit::Exit;
 use crate::output::{Cell, Document, Look, details};
 use crate::plans::{self, Kind, Place};
 use crate::safety::{self, Act};
-use crate::settings::Target;
 
 /// Plans of refunds.
 const PLANS: Kind = Kind { action: "payment.approve", made_by: "payops payment refund ID" };
@@ -189,10 +188,9 @@ async fn plan(context: &Context, args: &RefundArgs, id: &PaymentId, key: Idempot
     let command = Command::RequestRefund { id: RefundId::from_parts(0, 0), minor: given, by: by.clone(), reason: reason.clone() };
     let now = Context::now();
     machine::decide(payment, command, now, &ready.changes.policy).map_err(|refusal| told(ChangeError::Refused(refusal), id, &key))?;
-    let account = if let Target::Aws(aws) = &ready.target.target { aws.account_id.clone() } else { None };
     let file = RefundFile::new(RefundPlan {
         env: ready.target.name.clone(),
-        account,
+        account: ready.target.account().cloned(),
         payment: id.clone(),
         version: payment.version,
         minor: given.unwrap_or(payment.refundable_minor),

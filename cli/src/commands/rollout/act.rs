@@ -13,7 +13,7 @@ use super::RolloutCommand;
 use super::find::{self, Found, WhichArgs};
 use super::view::RolloutRow;
 use crate::access::{self, Wanted};
-use crate::context::Context;
+use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Cell, Document, Look, Tone, details};
@@ -150,7 +150,7 @@ pub(super) async fn run(context: &Context, command: RolloutCommand) -> CliResult
         RolloutCommand::Terminate(TerminateArgs { name, experiment: Some(run), .. }) => (name, Action::TerminateExperiment { name: run }),
         _ => return Err(CliError::usage("this changes nothing")),
     };
-    let found = context.interruptible(find::one(context, &name.which)).await?;
+    let found = context.interruptible(find::one(context, &name.which, Access::Write)).await?;
     let plan = context.interruptible(planned(&found, action)).await?;
     if name.consent.dry_run {
         context.printer.document(&outcome(&found, &plan, "planned", &found.rollout))?;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use clap::Args;
 use futures::future::join_all;
+use payops_core::domain::access::Duty;
 use payops_core::domain::rollout::{Rollout, RolloutKey};
 use payops_core::port::Rollouts;
 
 use crate::clusters;
-use crate::context::Context;
+use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
 use crate::settings::EnvTarget;
 
@@ -33,9 +34,9 @@ pub(super) struct Found {
 }
 
 /// The rollouts of each cluster of an environment, and the failures of those that did not answer.
-pub(super) async fn all(target: &EnvTarget) -> CliResult<(Vec<(Arc<dyn Rollouts>, Vec<Rollout>)>, Vec<CliError>)> {
+pub(super) async fn all(context: &Context, target: &EnvTarget) -> CliResult<(Vec<(Arc<dyn Rollouts>, Vec<Rollout>)>, Vec<CliError>)> {
     let (mut found, mut failures) = (Vec::new(), Vec::new());
-    let asked = clusters::of(target).await?.into_iter().map(|cluster| async move {
+    let asked = clusters::of(target, &context.caller(Duty::View)).await?.into_iter().map(|cluster| async move {
         let answer = cluster.list().await;
         (cluster, answer)
     });
@@ -49,10 +50,11 @@ pub(super) async fn all(target: &EnvTarget) -> CliResult<(Vec<(Arc<dyn Rollouts>
 }
 
 /// The one rollout that the arguments name, in the one environment asked for.
-pub(super) async fn one(context: &Context, which: &WhichArgs) -> CliResult<Found> {
+pub(super) async fn one(context: &Context, which: &WhichArgs, access: Access) -> CliResult<Found> {
     let target = context.settings.one_target()?;
+    let caller = context.caller_for(&target, access)?;
     let (namespace, name) = named(which)?;
-    let clusters = clusters::of(&target).await?;
+    let clusters = clusters::of(&target, &caller).await?;
     let wanted: Vec<Arc<dyn Rollouts>> =
         clusters.into_iter().filter(|cluster| which.cluster.as_deref().is_none_or(|name| cluster.cluster() == name)).collect();
     if wanted.is_empty() {

@@ -8,7 +8,7 @@ use payops_core::port::{Depth, Rollouts};
 use super::find::{self, WhichArgs};
 use super::view::{AnalysisView, PodView, ReplicaSetView, RolloutView, phase_cell, run_glyph, step_text};
 use super::wait::{self, Until};
-use crate::context::Context;
+use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Cell, Document, Look, Tone, details};
@@ -31,7 +31,7 @@ pub(crate) struct GetArgs {
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: &GetArgs) -> CliResult<Exit> {
-    let found = find::one(context, &args.which).await?;
+    let found = find::one(context, &args.which, Access::Read).await?;
     let depth = if args.no_pods { Depth::Runs } else { Depth::Pods };
     let (env, rollouts) = (found.target.name.as_str(), &*found.rollouts);
     if !args.watch {

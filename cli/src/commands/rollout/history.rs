@@ -5,7 +5,7 @@ use payops_core::port::Depth;
 
 use super::find::{self, WhichArgs};
 use super::view::ReplicaSetView;
-use crate::context::Context;
+use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Look, Of, Row, Tone};
@@ -48,7 +48,7 @@ impl Row for ReplicaSetView {
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: &HistoryArgs) -> CliResult<Exit> {
-    let found = find::one(context, &args.which).await?;
+    let found = find::one(context, &args.which, Access::Read).await?;
     let related = found.rollouts.related(&found.rollout, Depth::Runs).await;
     let related = related.map_err(|error| CliError::port("the revisions could not be read", error))?;
     let row = |set| Of { env: found.target.name.clone(), value: ReplicaSetView::new(set, &found.rollout, None) };

@@ -24,7 +24,7 @@ pub(crate) struct ListArgs {
 pub(crate) async fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
     let targets = context.settings.all_targets()?;
     let (mut rows, mut first) = (Vec::new(), None);
-    let asked = targets.iter().map(find::all);
+    let asked = targets.iter().map(|target| find::all(context, target));
     for (target, answer) in targets.iter().zip(futures::future::join_all(asked).await) {
         let (found, failures) = answer.unwrap_or_else(|error| (Vec::new(), vec![error]));
         for (cluster, rollouts) in found {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::find::{self, WhichArgs};
 use super::view::RolloutRow;
-use crate::context::Context;
+use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Document, Look, details};
@@ -86,8 +86,10 @@ pub(crate) async fn run(context: &Context, args: &WaitArgs) -> CliResult<Exit> {
     // Even with no time at all it is looked at once.
     let first = deadline.map(|deadline| deadline.max(Instant::now() + LOOK_MIN));
     let found = match first {
-        Some(first) => tokio::time::timeout_at(first, find::one(context, &args.which)).await.map_err(|_| late(&args.which.name))?,
-        None => find::one(context, &args.which).await,
+        Some(first) => {
+            tokio::time::timeout_at(first, find::one(context, &args.which, Access::Read)).await.map_err(|_| late(&args.which.name))?
+        }
+        None => find::one(context, &args.which, Access::Read).await,
     }?;
     if let Some(exit) = reached(found.rollout.phase().0, until) {
         context.printer.document(&RolloutRow::new(found.rollouts.cluster(), &found.rollout))?;

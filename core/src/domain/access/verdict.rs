@@ -89,7 +89,7 @@ pub enum Refusal {
         rule: Option<String>,
     },
     /// The environment is frozen.
-    #[error("{env} is frozen by {by} since {since}: {reason}")]
+    #[error("{env} is frozen by {by} since {since:.0}: {reason}")]
     Frozen {
         /// Where.
         env: String,
@@ -115,7 +115,7 @@ pub enum Refusal {
         has: Duty,
     },
     /// Their elevation would have been enough, but has ended.
-    #[error("the elevation in {env} ended at {at}")]
+    #[error("the elevation in {env} ended at {at:.0}")]
     ElevationEnded {
         /// Where.
         env: String,
@@ -165,7 +165,7 @@ impl Refusal {
             Self::NotAllowed { rule: Some(_), .. } => "ask somebody whom the rule does not name".to_owned(),
             Self::NotAllowed { rule: None, .. } => "ask somebody whom an [[allow]] names, or for a rule in the policy file".to_owned(),
             Self::Frozen { by, until: None, .. } => format!("wait until {by} lifts the freeze, or break the glass"),
-            Self::Frozen { until: Some(until), .. } => format!("wait until {until} or until the freeze is lifted, or break the glass"),
+            Self::Frozen { until: Some(until), .. } => format!("wait until {until:.0} or until the freeze is lifted, or break the glass"),
             Self::NotElevated { env, needs, .. } => format!("elevate to {needs} in {env}, with a reason"),
             Self::ElevationEnded { env, needs, .. } => format!("elevate to {needs} in {env} again, with a reason"),
             Self::NeedsReason { problem: ReasonError::Blank } => "say why".to_owned(),

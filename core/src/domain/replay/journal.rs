@@ -168,7 +168,8 @@ impl Progress {
             || self.skipped.contains_key(message_id)
     }
 
-    fn take(&mut self, entry: &JournalEntry) {
+    /// Takes in the next line. Of a long journal, line by line: its lines need not all be kept.
+    pub fn take(&mut self, entry: &JournalEntry) {
         match entry {
             JournalEntry::Plan(_) => {}
             JournalEntry::Sending { message_id } => {

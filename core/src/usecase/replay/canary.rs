@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::run::Job;
+use super::job::Job;
 use super::{ReplayError, Replayer};
 use crate::domain::bus::WORK;
 use crate::domain::id::PaymentId;
@@ -17,6 +17,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const LOOKS_MIN: u32 = 5;
 
 /// How the first payments stand.
+#[derive(Default)]
 struct Standing {
     /// Those that are dead again.
     dead: Vec<PaymentId>,
@@ -29,20 +30,22 @@ impl Replayer {
     pub(super) async fn watch(&self, job: &Job<'_>, before: &QueueStats) -> Result<Option<String>, ReplayError> {
         let payments = job.sent_payments();
         let looks = u32::try_from(WATCH.as_secs().checked_div(EVERY.as_secs()).unwrap_or(1)).unwrap_or(u32::MAX);
+        // Payments tell of their own work only.
+        let telling = !payments.is_empty() && job.plan.target == WORK;
         let mut why = None;
         let mut re_arrived = Vec::new();
         for look in 1..=looks {
             if job.control.is_stopped() {
                 return Ok(None);
             }
-            let standing = self.standing(&payments).await?;
+            let standing = if telling { self.standing(&payments).await? } else { Standing::default() };
             let alarms = job.control.alarms().await;
             if let Some(first) = standing.dead.first() {
                 why = Some(format!("{} of {} died again, the first is {first}", standing.dead.len(), payments.len()));
                 re_arrived = standing.dead.iter().map(ToString::to_string).collect();
             } else if let Some(alarm) = alarms.first() {
                 why = Some(format!("an alarm: {alarm}"));
-            } else if standing.under_way == 0 && !payments.is_empty() && look >= LOOKS_MIN {
+            } else if look >= LOOKS_MIN && if telling { standing.under_way == 0 } else { self.is_worked_off(job).await? } {
                 break;
             } else if look == looks && standing.under_way > 0 {
                 why = Some(format!("{} of {} have not come to an end in {} s", standing.under_way, payments.len(), WATCH.as_secs()));
@@ -53,8 +56,7 @@ impl Replayer {
             job.control.pause(EVERY).await;
         }
         let sent = u64::try_from(job.sent()).unwrap_or(u64::MAX);
-        // Payments tell of their own work only.
-        if why.is_none() && (payments.is_empty() || job.plan.target != WORK) {
+        if why.is_none() && !telling {
             why = self.grown(job, before).await?;
         }
         let entry = match &why {
@@ -72,12 +74,20 @@ impl Replayer {
         Ok(Standing { dead, under_way: found.len().saturating_sub(ended) })
     }
 
+    /// Whether all that was sent has been worked on: nothing is left in the target.
+    async fn is_worked_off(&self, job: &Job<'_>) -> Result<bool, ReplayError> {
+        Ok(count(&self.queues.stats(&job.plan.target).await?) == 0)
+    }
+
     /// Of messages that name no payment only the queue tells: more in it than is left means that some came back.
     async fn grown(&self, job: &Job<'_>, before: &QueueStats) -> Result<Option<String>, ReplayError> {
-        let count = |stats: &QueueStats| stats.visible.saturating_add(stats.in_flight).saturating_add(stats.delayed);
         let now = self.queues.stats(&job.plan.queue).await?;
-        let left = count(before).saturating_sub(u64::try_from(job.sent()).unwrap_or(u64::MAX));
+        let left = count(before).saturating_sub(u64::try_from(job.left()).unwrap_or(u64::MAX));
         let more = count(&now).saturating_sub(left);
         Ok((more > 0).then(|| format!("{more} more in {} than were left: they came back, or others died", job.plan.queue)))
     }
+}
+
+fn count(stats: &QueueStats) -> u64 {
+    stats.visible.saturating_add(stats.in_flight).saturating_add(stats.delayed)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::run::Job;
+use super::job::Job;
 use super::{Control, ReplayError, ReplaySummary, Replayer};
 use crate::domain::replay::{JournalEntry, Plan, Progress};
 use crate::domain::sha256_hex;

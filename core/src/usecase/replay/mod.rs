@@ -3,6 +3,7 @@
 
 mod canary;
 mod discard;
+mod job;
 mod plan;
 mod run;
 
@@ -19,7 +20,7 @@ use crate::domain::policy::Policy;
 use crate::domain::replay::{JournalEntry, Plan, Progress, Verdict};
 use crate::domain::work::attribute;
 use crate::port::{Clock, Journal, Outgoing, PaymentStore, PortError, PortResult, Queues, Random, Received};
-use run::Job;
+use job::Job;
 
 pub use plan::PlanRequest;
 
@@ -158,6 +159,13 @@ impl Replayer {
         }
         Ok(())
     }
+}
+
+/// The message to park: as it is, with the reasons of its death, for whoever looks at it.
+fn parked(message: &Received) -> Outgoing {
+    let Received { body, attributes, group, .. } = message.clone();
+    let dedupe = group.as_ref().map(|_| format!("parked-{}", message.message_id));
+    Outgoing { body, attributes, delay: Duration::ZERO, group, dedupe }
 }
 
 /// The message to send: the same body and attributes, without the reasons of its death, and one

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ReplayError, Replayer};
-use crate::domain::bus::{WORK, dead_letter_queue, parking_queue, source_queue};
+use crate::domain::bus::{WORK, dead_letter_queue, parking_queue, source_of};
 use crate::domain::id::PaymentId;
 use crate::domain::letter::causes;
-use crate::domain::replay::{CauseSummary, Plan, PlannedEdit, PlannedMessage, Preflight, REPLAYS_MAX, Rules, verdict};
+use crate::domain::replay::{CauseSummary, Plan, PlannedEdit, PlannedMessage, Preflight, REPLAYS_MAX, Rules, Verdict, verdict};
 use crate::domain::sha256_hex;
 use crate::domain::work::attribute;
 use crate::port::PortResult;
@@ -43,7 +43,7 @@ impl Replayer {
     /// The plan for `letters`, all of the queue that is asked for. Nothing is changed.
     pub async fn plan(&self, request: PlanRequest, letters: &[Letter]) -> Result<Plan, ReplayError> {
         let names = self.queues.names().await?;
-        let target = source_queue(&request.queue).unwrap_or(&request.queue).to_owned();
+        let target = source_of(&request.queue).unwrap_or_else(|| request.queue.clone());
         let dlq = dead_letter_queue(&target);
         if !names.contains(&dlq) || !names.contains(&target) {
             return Err(ReplayError::NotADeadLetterQueue { queue: request.queue });
@@ -66,7 +66,7 @@ impl Replayer {
                 group: letter.message.group.clone(),
                 replays,
                 cause: Some(letter.sighting().cause_id()),
-                verdict: verdict(preflight, replays, rules),
+                verdict: elsewhere(letter, &target).unwrap_or_else(|| verdict(preflight, replays, rules)),
             }
         };
         let at = self.clock.now();
@@ -104,4 +104,11 @@ impl Replayer {
         }
         Ok(states)
     }
+}
+
+/// A dead-letter queue may be that of several queues. One that names another source than ours is not
+/// sent to ours: its consumer would not know it.
+fn elsewhere(letter: &Letter, target: &str) -> Option<Verdict> {
+    let source = letter.message.attributes.get(attribute::QUEUE).filter(|source| *source != target)?;
+    Some(Verdict::Skip { why: format!("it died in another queue, {source}") })
 }

@@ -1,18 +1,17 @@
 //! Carrying a plan out: several lanes, each of which claims up to ten messages, writes down what it
 //! is about to do, moves them, and writes down what came of it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 
-use super::{Control, ReplayError, ReplaySummary, Replayer, replayed};
+use super::job::{Claim, Job, Open};
+use super::{ReplayError, Replayer, parked, replayed};
 use crate::domain::bus::WORK;
-use crate::domain::id::PaymentId;
-use crate::domain::replay::{JournalEntry, Plan, PlannedMessage, Progress, Verdict, apply_edit};
+use crate::domain::replay::{JournalEntry, Verdict, apply_edit};
 use crate::domain::sha256_hex;
-use crate::port::{ErrorKind, Journal, Move, MoveResult, Outgoing, PortError, PortResult, Received, TransferOutcome};
+use crate::port::{ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, Received, TransferOutcome};
 
 /// Messages claimed at once.
 const BATCH: usize = 10;
@@ -20,202 +19,33 @@ const BATCH: usize = 10;
 const VISIBILITY: Duration = Duration::from_secs(20);
 /// How long a message that is not of the plan stays hidden, so that it does not come again and again.
 const HOLD: Duration = Duration::from_mins(5);
-/// Receipts of such messages that are kept, to show them again at the end; others show themselves.
-const HELD_MAX: usize = 20_000;
-/// Payments that a canary looks at, at most.
-const FIRST_MAX: usize = 1_000;
+/// How long messages in hand may wait for their turn when there is a rate: well within [`VISIBILITY`].
+const TURN_MAX_S: usize = 5;
 /// How long one receive waits for messages that a replay that was cut off still holds.
 const WAIT: Duration = Duration::from_secs(1);
 /// Fruitless receives in a row after which the queue counts as empty: SQS may answer falsely once.
 const FRUITLESS_MAX: u32 = 3;
-/// The same while messages are in flight: long enough for every claim of a dead process to end.
-const FRUITLESS_IN_FLIGHT_MAX: u32 = 40;
-
-/// A replay under way.
-pub(super) struct Job<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) journal: &'a dyn Journal,
-    pub(super) control: &'a dyn Control,
-    /// Messages that were about to be sent when an earlier run was cut off.
-    unclear: &'a BTreeSet<String>,
-    /// Those of them that were so more than once.
-    again: &'a BTreeSet<String>,
-    /// Whether a move is one transaction: what is still in the queue was then surely not sent.
-    is_atomic: bool,
-    run: Mutex<Run<'a>>,
-}
-
-/// How far it is.
-struct Run<'a> {
-    /// Messages of the plan that are not settled.
-    open: HashMap<&'a str, &'a PlannedMessage>,
-    /// Those that a lane has in hand.
-    claimed: HashSet<&'a str>,
-    /// Messages that are not of the plan, hidden meanwhile.
-    held: Vec<String>,
-    /// How many there were of those.
-    foreign: HashSet<String>,
-    /// Payments of the first messages that were sent.
-    first: Vec<PaymentId>,
-    /// Whether a lane failed: the others end what they have in hand.
-    is_broken: bool,
-    counts: ReplaySummary,
-}
-
-/// A message in hand, and what is planned for it.
-pub(super) struct Claim<'a> {
-    pub(super) planned: &'a PlannedMessage,
-    pub(super) message: Received,
-}
-
-impl<'a> Job<'a> {
-    pub(super) fn new(plan: &'a Plan, done: &'a Progress, is_atomic: bool, journal: &'a dyn Journal, control: &'a dyn Control) -> Self {
-        let open = plan.messages.iter().filter(|message| !done.is_settled(&message.message_id));
-        let counts = ReplaySummary {
-            planned: plan.messages.len(),
-            sent: done.sent.len(),
-            parked: done.parked.len(),
-            skipped: done.skipped.len().saturating_add(done.discarded.len()),
-            ..ReplaySummary::default()
-        };
-        let run = Run {
-            open: open.map(|message| (message.message_id.as_str(), message)).collect(),
-            claimed: HashSet::new(),
-            held: Vec::new(),
-            foreign: HashSet::new(),
-            first: Vec::new(),
-            is_broken: false,
-            counts,
-        };
-        Self { plan, journal, control, unclear: &done.unclear, again: &done.again, is_atomic, run: Mutex::new(run) }
-    }
-
-    fn run(&self) -> MutexGuard<'_, Run<'a>> {
-        self.run.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn summary(&self) -> ReplaySummary {
-        let run = self.run();
-        ReplaySummary { remaining: run.open.len(), ..run.counts.clone() }
-    }
-
-    /// Messages sent so far.
-    pub(super) fn sent(&self) -> usize {
-        self.run().counts.sent
-    }
-
-    /// Payments of the first messages that were sent.
-    pub(super) fn sent_payments(&self) -> Vec<PaymentId> {
-        self.run().first.clone()
-    }
-
-    /// Whether nothing more is to be claimed.
-    pub(super) fn is_over(&self) -> bool {
-        let run = self.run();
-        run.open.is_empty() || run.is_broken || self.control.is_stopped()
-    }
-
-    /// Sorts what was received: ours, and what is somebody else's.
-    pub(super) fn claim(&self, messages: Vec<Received>) -> (Vec<Claim<'a>>, Vec<Received>) {
-        let mut run = self.run();
-        let (mut ours, mut others) = (Vec::new(), Vec::new());
-        for message in messages {
-            match run.open.get(message.message_id.as_str()).copied() {
-                // Delivered twice: another lane has it in hand.
-                Some(planned) if run.claimed.insert(planned.message_id.as_str()) => ours.push(Claim { planned, message }),
-                _ => others.push(message),
-            }
-        }
-        (ours, others)
-    }
-
-    /// Notes what is held though it is not of the plan; whether any of it is new.
-    fn hold(&self, others: &[Received]) -> bool {
-        let mut run = self.run();
-        let mut fresh = false;
-        for message in others {
-            if run.held.len() < HELD_MAX {
-                run.held.push(message.receipt.clone());
-            }
-            if run.foreign.len() < HELD_MAX {
-                fresh |= run.foreign.insert(message.message_id.clone());
-            }
-        }
-        fresh
-    }
-
-    fn settle(&self, id: &str, count: impl FnOnce(&mut ReplaySummary)) {
-        let mut run = self.run();
-        run.claimed.remove(id);
-        let Some(planned) = run.open.remove(id) else { return };
-        let sent = run.counts.sent;
-        count(&mut run.counts);
-        if run.counts.sent > sent && run.first.len() < FIRST_MAX {
-            run.first.extend(planned.payment_id.clone());
-        }
-    }
-
-    pub(super) fn fail(&self, id: &str, reason: String) {
-        let name = id.to_owned();
-        self.settle(id, |counts| {
-            counts.failed.insert(name, reason);
-        });
-    }
-
-    fn count(&self, entry: &JournalEntry) {
-        let add = |count: &mut usize| *count = count.saturating_add(1);
-        match entry {
-            JournalEntry::Failed { message_id, reason } => self.fail(message_id, reason.clone()),
-            JournalEntry::Sent { message_id, .. }
-            | JournalEntry::SentNotDeleted { message_id, .. }
-            | JournalEntry::SentTwice { message_id } => self.settle(message_id, |counts| add(&mut counts.sent)),
-            JournalEntry::Parked { message_id, .. } => self.settle(message_id, |counts| add(&mut counts.parked)),
-            JournalEntry::Skipped { message_id, .. } => self.settle(message_id, |counts| add(&mut counts.skipped)),
-            _ => {}
-        }
-    }
-
-    /// Counts a message that is gone from the queue.
-    pub(super) fn gone(&self, id: &str) {
-        self.settle(id, |counts| counts.sent = counts.sent.saturating_add(1));
-        self.control.told(&self.summary());
-    }
-
-    /// Writes entries down without counting them.
-    pub(super) async fn write(&self, entries: &[JournalEntry]) -> PortResult<()> {
-        self.journal.append(entries).await
-    }
-
-    /// Writes entries down, then counts them.
-    pub(super) async fn note(&self, entries: Vec<JournalEntry>) -> PortResult<()> {
-        if entries.is_empty() {
-            return Ok(());
-        }
-        self.journal.append(&entries).await?;
-        for entry in &entries {
-            self.count(entry);
-        }
-        self.control.told(&self.summary());
-        Ok(())
-    }
-}
+/// The same while messages are in flight: long enough for every claim of a dead process to end. On SQS
+/// a message is hidden for a minute while it is moved.
+const FRUITLESS_IN_FLIGHT_MAX: u32 = 75;
 
 impl Replayer {
     /// Runs `lanes` lanes until nothing is open; with `limit`, until so many have been sent in all.
     pub(super) async fn lanes(&self, job: &Job<'_>, lanes: usize, limit: usize) -> Result<(), ReplayError> {
+        let (lanes, batch) = in_hand(job.plan.rate_per_second, lanes);
         let lane = async |_| {
-            let ended = self.lane(job, limit).await;
+            let ended = self.lane(job, limit, batch).await;
             // The others end what they have in hand: a lane dropped in between would leave it unclear.
             job.run().is_broken |= ended.is_err();
             ended
         };
-        join_all((0..lanes.max(1)).map(lane)).await.into_iter().collect()
+        join_all((0..lanes).map(lane)).await.into_iter().collect()
     }
 
-    async fn lane(&self, job: &Job<'_>, limit: usize) -> Result<(), ReplayError> {
+    async fn lane(&self, job: &Job<'_>, limit: usize, batch: usize) -> Result<(), ReplayError> {
         let mut fruitless = 0_u32;
         loop {
-            let room = limit.saturating_sub(job.sent()).min(BATCH);
+            let room = limit.saturating_sub(job.sent()).min(batch);
             if room == 0 || job.is_over() {
                 return Ok(());
             }
@@ -246,17 +76,49 @@ impl Replayer {
 
     /// Whether nobody but us holds messages of the queue that may come back.
     async fn is_drained(&self, job: &Job<'_>) -> PortResult<bool> {
-        let ours = {
+        let (ours, unclear, locked) = {
             let run = job.run();
-            run.held.len().saturating_add(run.claimed.len())
+            let unclear = job.unclear.iter().any(|id| run.open.contains(id.as_str()));
+            (run.foreign.len().saturating_add(run.claimed.len()), unclear, !run.locked.is_empty())
         };
-        let in_flight = self.queues.stats(&job.plan.queue).await?.in_flight;
-        Ok(in_flight <= u64::try_from(ours).unwrap_or(u64::MAX))
+        let stats = self.queues.stats(&job.plan.queue).await?;
+        let is_held = stats.in_flight > u64::try_from(ours).unwrap_or(u64::MAX);
+        job.run().is_held = is_held;
+        // Receives may find nothing though there is something; of a locked group they never do.
+        let is_missed = stats.visible > 0 && !locked;
+        // A count that lags must not make a message that is only hidden look as if it were sent.
+        Ok(!(is_held || is_missed || stats.approximate && unclear))
     }
 
     /// Moves claimed messages: to their queue, or to where those go that were replayed too often.
     async fn replay_some(&self, job: &Job<'_>, ours: Vec<Claim<'_>>) -> Result<(), ReplayError> {
         job.control.pace(ours.len()).await;
+        if job.control.is_stopped() {
+            // Stopped while they waited for their turn: the next run takes them.
+            return self.give_back(job, ours).await;
+        }
+        if ours.iter().all(|claim| claim.message.group.is_none()) {
+            return self.replay_batch(job, ours).await;
+        }
+        let groups = ours.iter().filter_map(|claim| claim.planned.group.as_deref()).collect();
+        let ended = self.replay_in_order(job, ours).await;
+        job.free(&groups);
+        ended
+    }
+
+    /// Messages of one group go one after the other: when one fails, those behind it must wait.
+    async fn replay_in_order(&self, job: &Job<'_>, ours: Vec<Claim<'_>>) -> Result<(), ReplayError> {
+        for claim in ours {
+            if job.is_blocked(claim.planned) {
+                self.leave(job, vec![claim], "a message before it in its group was not sent").await?;
+            } else {
+                self.replay_batch(job, vec![claim]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn replay_batch(&self, job: &Job<'_>, ours: Vec<Claim<'_>>) -> Result<(), ReplayError> {
         let (good, changed): (Vec<_>, Vec<_>) =
             ours.into_iter().partition(|claim| sha256_hex(claim.message.body.as_bytes()) == claim.planned.body_sha256);
         let words = "its body is not the one that was planned";
@@ -264,10 +126,21 @@ impl Replayer {
         let (parked, sent): (Vec<_>, Vec<_>) = good.into_iter().partition(|claim| matches!(claim.planned.verdict, Verdict::Park { .. }));
         match (&job.plan.parking, parked.is_empty()) {
             (_, true) => {}
-            (Some(parking), false) => self.move_all(job, parked, parking).await?,
+            (Some(parking), false) => self.move_some(job, parked, parking).await?,
             (None, false) => self.leave(job, parked, "it was replayed too often, and there is no queue to park it in").await?,
         }
-        self.move_all(job, sent, &job.plan.target).await
+        self.move_some(job, sent, &job.plan.target).await
+    }
+
+    /// Shows messages again that were claimed and not touched.
+    async fn give_back(&self, job: &Job<'_>, claims: Vec<Claim<'_>>) -> Result<(), ReplayError> {
+        for claim in &claims {
+            job.run().claimed.remove(claim.planned.message_id.as_str());
+        }
+        job.free(&claims.iter().filter_map(|claim| claim.planned.group.as_deref()).collect());
+        let receipts: Vec<String> = claims.into_iter().map(|claim| claim.message.receipt).collect();
+        self.queues.change_visibilities(&job.plan.queue, &receipts, Duration::ZERO).await?;
+        Ok(())
     }
 
     /// Leaves messages where they are, and says why.
@@ -275,51 +148,30 @@ impl Replayer {
         if claims.is_empty() {
             return Ok(());
         }
-        let failed = |claim: &Claim<'_>| JournalEntry::Failed { message_id: claim.message.message_id.clone(), reason: why.to_owned() };
-        job.note(claims.iter().map(failed).collect()).await?;
+        job.note(claims.iter().map(|claim| job.failed(claim.message.message_id.clone(), why)).collect()).await?;
         let receipts: Vec<String> = claims.into_iter().map(|claim| claim.message.receipt).collect();
         self.queues.change_visibilities(&job.plan.queue, &receipts, Duration::ZERO).await?;
         Ok(())
     }
 
-    async fn move_all(&self, job: &Job<'_>, claims: Vec<Claim<'_>>, to: &str) -> Result<(), ReplayError> {
-        // Messages of one group go one after the other: when one fails, those behind it must wait.
-        if claims.iter().any(|claim| claim.message.group.is_some()) {
-            let mut blocked: BTreeSet<String> = BTreeSet::new();
-            for claim in claims {
-                let group = claim.message.group.clone().unwrap_or_default();
-                if blocked.contains(&group) {
-                    self.leave(job, vec![claim], "a message before it in its group was not sent").await?;
-                } else if !self.move_some(job, vec![claim], to).await? {
-                    blocked.insert(group);
-                }
-            }
-            return Ok(());
-        }
-        if !claims.is_empty() {
-            self.move_some(job, claims, to).await?;
-        }
-        Ok(())
-    }
-
-    /// Moves up to ten messages; whether all went.
-    async fn move_some(&self, job: &Job<'_>, claims: Vec<Claim<'_>>, to: &str) -> Result<bool, ReplayError> {
+    /// Moves up to ten messages.
+    async fn move_some(&self, job: &Job<'_>, claims: Vec<Claim<'_>>, to: &str) -> Result<(), ReplayError> {
         let mut claims = claims;
         let (entries, bodies) = self.sending(job, &mut claims).await?;
         job.note(entries).await?;
         if claims.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
         if to == job.plan.target && to == WORK {
             let payments: BTreeSet<_> = claims.iter().filter_map(|claim| claim.planned.payment_id.as_ref()).collect();
             try_join_all(payments.into_iter().map(|payment| self.unbury(payment, job.plan))).await?;
         }
-        let one = |(claim, body): (&Claim<'_>, Option<String>)| {
-            let message = replayed(&claim.message);
+        let going = |(claim, body): (&Claim<'_>, Option<String>)| {
+            let message = if to == job.plan.target { replayed(&claim.message) } else { parked(&claim.message) };
             let message = Outgoing { body: body.unwrap_or_else(|| claim.message.body.clone()), ..message };
             Move { receipt: claim.message.receipt.clone(), message }
         };
-        let moves: Vec<Move> = claims.iter().zip(bodies).map(one).collect();
+        let moves: Vec<Move> = claims.iter().zip(bodies).map(going).collect();
         let results = match self.queues.transfer_batch(&job.plan.queue, to, moves).await {
             Ok(results) => results,
             Err(error) => claims.iter().map(|_| Err(PortError::new(error.kind, error.chain()))).collect(),
@@ -333,7 +185,7 @@ impl Replayer {
         let (mut entries, mut bodies, mut good) = (Vec::new(), Vec::new(), Vec::new());
         for claim in std::mem::take(claims) {
             let message_id = claim.message.message_id.clone();
-            let body = match job.plan.edit_of(&message_id) {
+            let body = match job.edits.get(message_id.as_str()) {
                 None => None,
                 Some(planned) => match apply_edit(&claim.message.body, &planned.edit) {
                     Ok(edited) if sha256_hex(edited.body.as_bytes()) == planned.new_sha256 => {
@@ -360,29 +212,34 @@ impl Replayer {
     }
 
     /// Writes down what came of each; an error that says nothing of the message itself stops the replay.
-    async fn settle_some(&self, job: &Job<'_>, claims: Vec<Claim<'_>>, results: Vec<MoveResult>, to: &str) -> Result<bool, ReplayError> {
-        let (mut entries, mut back, mut stop) = (Vec::new(), Vec::new(), None);
+    async fn settle_some(&self, job: &Job<'_>, claims: Vec<Claim<'_>>, results: Vec<MoveResult>, to: &str) -> Result<(), ReplayError> {
+        let (mut entries, mut lost, mut back, mut stop) = (Vec::new(), Vec::new(), Vec::new(), None);
         for (claim, result) in claims.into_iter().zip(results) {
-            let message_id = claim.message.message_id;
+            let Claim { message: Received { message_id, receipt, .. }, planned } = claim;
             match result {
-                // The target will never take this one; its neighbours must not wait for it.
-                Err(error) if error.kind == ErrorKind::Permanent => {
-                    entries.push(JournalEntry::Failed { message_id, reason: error.chain() });
-                    back.push(claim.message.receipt);
-                }
                 // Without a line that says what became of it: it is found out when the replay goes on.
-                Err(error) => stop = Some(error),
+                Err(error) if error.kind == ErrorKind::Ambiguous => stop = Some(error),
+                // Surely not sent. If the target will never take it, its neighbours must not wait for it.
+                Err(error) => {
+                    entries.push(job.failed(message_id, &error.chain()));
+                    back.push(receipt);
+                    stop = if error.kind == ErrorKind::Permanent { stop } else { Some(error) };
+                }
+                // Hidden for too short a time, or somebody else has it: it may come once more.
+                Ok(TransferOutcome::Lost) if job.try_again(planned) => {
+                    lost.push(job.failed(message_id, "the right to it ended before it was sent"));
+                }
                 Ok(outcome) => entries.push(told(job, message_id, outcome, to != job.plan.target)),
             }
         }
-        let whole = stop.is_none() && !entries.iter().any(|entry| matches!(entry, JournalEntry::Failed { .. }));
+        job.write(&lost).await?;
         job.note(entries).await?;
         if !back.is_empty() {
             self.queues.change_visibilities(&job.plan.queue, &back, Duration::ZERO).await?;
         }
         match stop {
             Some(error) => Err(error.into()),
-            None => Ok(whole),
+            None => Ok(()),
         }
     }
 
@@ -397,31 +254,57 @@ impl Replayer {
 
     /// Says of what is still open that it is gone, and ends the journal.
     pub(super) async fn finish(&self, job: &Job<'_>) -> PortResult<()> {
-        let gone: Vec<String> = job.run().open.keys().map(|id| (*id).to_owned()).collect();
-        let entry = |message_id: String| {
-            if !job.is_atomic && job.again.contains(&message_id) {
-                // One of the two sendings may have been without its deletion.
-                return JournalEntry::SentTwice { message_id };
-            }
-            if job.unclear.contains(&message_id) {
-                // It was about to be sent when an earlier run was cut off, and only a message that was
-                // sent is deleted.
-                return JournalEntry::Sent { message_id, new_message_id: None };
-            }
-            JournalEntry::Failed { message_id, reason: "no longer in the dead-letter queue, or held by somebody else".to_owned() }
+        let mut entries: Vec<JournalEntry> = {
+            let run = job.run();
+            let entry = |Open(planned): &Open<'_>| {
+                let (id, message_id) = (planned.message_id.as_str(), planned.message_id.clone());
+                if planned.group.as_ref().is_some_and(|group| run.locked.contains(group)) {
+                    return job.failed(message_id, "a message before it in its group stays, and a FIFO queue gives it only after that one");
+                }
+                // One that was received in this run was not sent by an earlier one, as far as is known.
+                match (job.unclear.contains(id) && !run.lost.contains(id), run.is_held) {
+                    // One of the two sendings may have been without its deletion.
+                    (true, false) if !job.is_atomic && job.again.contains(id) => JournalEntry::SentTwice { message_id },
+                    // It was about to be sent when an earlier run was cut off, and only a message that was
+                    // sent is deleted.
+                    (true, false) => JournalEntry::Sent { message_id, new_message_id: None },
+                    (true, true) => job.failed(message_id, "held by somebody else, if it is still in the dead-letter queue"),
+                    (false, _) => job.failed(message_id, "no longer in the dead-letter queue, or held by somebody else"),
+                }
+            };
+            run.open.iter().map(entry).collect()
         };
-        let mut entries: Vec<JournalEntry> = gone.into_iter().map(entry).collect();
         entries.push(JournalEntry::Finished { at: self.clock.now() });
         job.note(entries).await
     }
 }
 
+/// Lanes, and messages that each takes in hand at once: at a low rate so few that those in hand do not
+/// wait longer for their turn than they are hidden.
+fn in_hand(rate_per_second: Option<u32>, lanes: usize) -> (usize, usize) {
+    let Some(rate) = rate_per_second.and_then(|rate| usize::try_from(rate).ok()) else { return (lanes.max(1), BATCH) };
+    let all = rate.saturating_mul(TURN_MAX_S).max(1);
+    let lanes = lanes.clamp(1, all);
+    (lanes, all.checked_div(lanes).unwrap_or(1).clamp(1, BATCH))
+}
+
 fn told(job: &Job<'_>, message_id: String, outcome: TransferOutcome, is_parked: bool) -> JournalEntry {
     match outcome {
         TransferOutcome::Moved { message_id: new } if is_parked => JournalEntry::Parked { message_id, new_message_id: Some(new) },
-        TransferOutcome::Moved { .. } if !job.is_atomic && job.unclear.contains(&message_id) => JournalEntry::SentTwice { message_id },
+        TransferOutcome::Moved { .. } if job.may_be_sent(&message_id) => JournalEntry::SentTwice { message_id },
         TransferOutcome::Moved { message_id: new } => JournalEntry::Sent { message_id, new_message_id: Some(new) },
         TransferOutcome::SentNotDeleted { reason, .. } => JournalEntry::SentNotDeleted { message_id, reason },
-        TransferOutcome::Lost => JournalEntry::Failed { message_id, reason: "somebody else took it at the same time".to_owned() },
+        TransferOutcome::Lost => job.failed(message_id, "somebody else took it at the same time"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_a_low_rate_little_is_in_hand() {
+        let of = |rate| in_hand(rate, 8);
+        assert_eq!([of(None), of(Some(1_000)), of(Some(8)), of(Some(1)), of(Some(0))], [(8, 10), (8, 10), (8, 5), (5, 1), (1, 1)]);
     }
 }

@@ -4,7 +4,6 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod checker;
-pub(crate) mod replay;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -162,6 +161,7 @@ impl World {
         ]
     }
 
+    /// A replayer with four lanes.
     pub(crate) fn replayer(&self) -> Replayer {
         Replayer {
             store: Arc::clone(&self.ports.store),

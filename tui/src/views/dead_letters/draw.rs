@@ -39,7 +39,7 @@ const CAUSES: &[Column] = &[
 ];
 
 const LETTERS: &[Column] = &[
-    Column::text("PAYMENT", 30),
+    Column::text("PAYMENT", 32),
     Column::number("AGE", 4),
     Column::number("RECV", 4),
     Column::text("CLASS", 18).rank(2),
@@ -48,7 +48,7 @@ const LETTERS: &[Column] = &[
 ];
 
 const LETTERS_NARROW: &[Column] = &[
-    Column::text("PAYMENT", 13),
+    Column::text("PAYMENT", 15),
     Column::number("AGE", 4),
     Column::number("RECV", 4),
     Column::text("CLASS", 18).rank(2),
@@ -162,6 +162,10 @@ fn cost(model: &Model, seen: &LettersSeen) -> Line<'static> {
         spent => (format!(" · ⚠ looking cost {} receives", thousands(spent)), Tone::Warn),
     };
     let mut spans = vec![Span::styled(text, theme.style(Tone::Strong)), Span::styled(cost, theme.style(tone))];
+    if !state.picked.is_empty() {
+        let words = format!(" · ● {} selected, Esc takes them out", state.picked.len());
+        spans.push(Span::styled(words, theme.style(Tone::Accent)));
+    }
     if let Some((class, _)) = &state.cause {
         spans.push(Span::styled(format!(" · {} only, Esc shows all", shown(class)), theme.style(Tone::Accent)));
     }
@@ -192,13 +196,23 @@ fn cause_cells(model: &Model, cause: &Cause) -> Vec<Line<'static>> {
 fn letter_cells(model: &Model, letter: &Letter, wide: bool) -> Vec<Line<'static>> {
     let id = letter.payment.as_ref().map_or("unknown", |payment| payment.as_str());
     vec![
-        Line::raw(if wide { id.to_owned() } else { short_id(id) }),
+        picked(model, letter, if wide { id.to_owned() } else { short_id(id) }),
         Line::raw(age(letter.first_seen, model.now)),
         Line::raw(letter.receive_count.to_string()),
         Line::styled(shown(&letter.class), model.theme.style(Tone::Bad)),
         Line::raw(shown(&letter.reason)),
         Line::styled(letter.queue.clone(), model.theme.style(Tone::Dim)),
     ]
+}
+
+/// A first cell, marked when the letter was picked.
+fn picked(model: &Model, letter: &Letter, text: String) -> Line<'static> {
+    let state = &model.dead_letters;
+    if state.picked.is_empty() {
+        return Line::raw(text);
+    }
+    let mark = if state.picked.contains(&letter.message.message_id) { "● " } else { "  " };
+    Line::from(vec![Span::styled(mark, model.theme.style(Tone::Accent)), Span::raw(text)])
 }
 
 /// Below the list: what is in the letter that is selected, or whom the selected cause concerns.

@@ -5,6 +5,7 @@
 
 mod draw;
 
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use payops_core::Timestamp;
@@ -53,11 +54,22 @@ pub(crate) struct State {
     made: Option<Made>,
     /// The letter that is selected, and since when.
     rests: Option<(String, Timestamp)>,
+    /// Message ids of letters that were picked.
+    picked: BTreeSet<String>,
+    /// How often letters were taken off the list since.
+    removals: u64,
+}
+
+impl State {
+    /// Takes all out that were picked.
+    pub(crate) fn unpick(&mut self) {
+        self.picked.clear();
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Made {
-    at: Option<Timestamp>,
+    at: (Option<Timestamp>, u64),
     text: String,
     queue: Option<String>,
     cause: Option<(String, String)>,
@@ -69,6 +81,13 @@ pub(crate) struct DeadLetters;
 
 const KEYS: &[Binding] = &[
     Binding::shown(&[Key::code(crossterm::event::KeyCode::Enter)], Command::Enter, "in"),
+    Binding::shown(&[Key::ch(' ')], Command::Pick, "select"),
+    Binding::new(&[Key::ch('A')], Command::PickAll, "all of the cause"),
+    Binding::shown(&[Key::ch('R')], Command::Replay, "replay"),
+    Binding::shown(&[Key::ch('x')], Command::Discard, "discard"),
+    Binding::new(&[Key::ch('X')], Command::Export, "export"),
+    Binding::new(&[Key::ch('i')], Command::Edit, "edit and replay"),
+    Binding::new(&[Key::ch('M')], Command::Redrive, "move the whole queue back, unread"),
     Binding::shown(&[Key::ch('g')], Command::Group, "group by cause"),
     Binding::shown(&[Key::ch('p')], Command::ToPayment, "payment"),
     Binding::shown(&[Key::ctrl('r')], Command::Refresh, "look again"),
@@ -101,6 +120,77 @@ fn letters(model: &Model) -> &[Letter] {
     model.dead_letters.seen.value().map_or(&[], |seen| seen.letters.as_slice())
 }
 
+/// The letters that an action is meant of: those that were picked, else the one that is selected or
+/// on screen, else those of the cause that is selected.
+pub(crate) fn meant(model: &Model) -> Vec<&Letter> {
+    if let Route::Letter(id) = model.route() {
+        return letter(model, id).into_iter().collect();
+    }
+    let state = &model.dead_letters;
+    if !matches!(model.route(), Route::DeadLetters) {
+        return Vec::new();
+    }
+    if !state.picked.is_empty() {
+        return letters(model).iter().filter(|letter| state.picked.contains(&letter.message.message_id)).collect();
+    }
+    match (selected(model), selected_cause(model)) {
+        (Some(letter), _) => vec![letter],
+        (None, Some(cause)) => of_cause(model, &cause.class, &cause.fingerprint),
+        (None, None) => Vec::new(),
+    }
+}
+
+/// The dead-letter queue that is shown, or that the selected letter is of.
+pub(crate) fn queue(model: &Model) -> Option<String> {
+    model.dead_letters.queue.clone().or_else(|| meant(model).first().map(|letter| letter.queue.clone()))
+}
+
+/// The letters of a cause, of the queue that is shown.
+fn of_cause<'a>(model: &'a Model, class: &str, print: &str) -> Vec<&'a Letter> {
+    let queue = model.dead_letters.queue.as_ref();
+    let fits = |letter: &&Letter| {
+        queue.is_none_or(|queue| letter.queue == *queue) && letter.class == class && fingerprint(&letter.reason) == print
+    };
+    letters(model).iter().filter(fits).collect()
+}
+
+/// Picks, or takes out: the one that is selected, or all of its cause.
+fn pick(model: &mut Model, all: bool) {
+    let ids: Vec<String> = match (selected(model), selected_cause(model)) {
+        (Some(letter), _) if !all => vec![letter.message.message_id.clone()],
+        (Some(letter), _) => ids(of_cause(model, &letter.class, &fingerprint(&letter.reason))),
+        (None, Some(cause)) => ids(of_cause(model, &cause.class, &cause.fingerprint)),
+        (None, None) => return,
+    };
+    let state = &mut model.dead_letters;
+    if ids.iter().all(|id| state.picked.contains(id)) {
+        for id in &ids {
+            state.picked.remove(id);
+        }
+    } else {
+        state.picked.extend(ids);
+    }
+    if !all {
+        state.cursor.move_by(1);
+    }
+}
+
+fn ids(letters: Vec<&Letter>) -> Vec<String> {
+    letters.into_iter().map(|letter| letter.message.message_id.clone()).collect()
+}
+
+/// Takes letters off the list: they are not in their queue any more.
+pub(crate) fn gone(model: &mut Model, env: &str, ids: &[String]) {
+    let state = &mut model.dead_letters;
+    if state.looked.as_ref().is_none_or(|(looked, _)| looked != env) {
+        return;
+    }
+    let ids: HashSet<&str> = ids.iter().map(String::as_str).collect();
+    state.seen.alter(|seen| seen.letters.retain(|letter| !ids.contains(letter.message.message_id.as_str())));
+    state.removals = state.removals.saturating_add(1);
+    state.picked.retain(|id| !ids.contains(id.as_str()));
+}
+
 /// The letter that is selected; `None` while causes are listed.
 fn selected(model: &Model) -> Option<&Letter> {
     let state = &model.dead_letters;
@@ -122,7 +212,15 @@ pub(crate) fn shown(text: &str) -> String {
 
 /// Takes what a look showed.
 pub(crate) fn answered(model: &mut Model, request: u64, result: Result<LettersSeen, Fault>) {
-    model.dead_letters.seen.answer(request, result, model.now);
+    if model.dead_letters.seen.answer(request, result, model.now) {
+        let there: HashSet<&str> = model
+            .dead_letters
+            .seen
+            .value()
+            .map(|seen| seen.letters.iter().map(|letter| letter.message.message_id.as_str()).collect())
+            .unwrap_or_default();
+        model.dead_letters.picked.retain(|id| there.contains(id.as_str()));
+    }
 }
 
 /// What is copied of a letter: masked.
@@ -140,6 +238,8 @@ impl View for DeadLetters {
         let id = selected(model).map(|letter| letter.message.message_id.clone());
         let cause = selected_cause(model).map(|cause| (cause.class.clone(), cause.fingerprint.clone()));
         match (command, id, cause) {
+            (Command::Pick, ..) => pick(model, false),
+            (Command::PickAll, ..) => pick(model, true),
             (Command::Group, ..) => {
                 model.dead_letters.grouped = !model.dead_letters.grouped;
                 model.dead_letters.cause = None;
@@ -162,6 +262,10 @@ impl View for DeadLetters {
 
     fn widen(&self, model: &mut Model) -> bool {
         let state = &mut model.dead_letters;
+        if !state.picked.is_empty() {
+            state.unpick();
+            return true;
+        }
         if state.cause.take().is_some() {
             state.grouped = true;
             return true;
@@ -175,6 +279,7 @@ impl View for DeadLetters {
         let state = &mut model.dead_letters;
         if state.looked.as_ref().is_some_and(|(looked, _)| *looked != env) {
             state.seen.clear();
+            state.unpick();
             (state.looked, state.queue, state.cause) = (None, None, None);
         }
         // A look into one queue says nothing of the others.
@@ -261,7 +366,7 @@ fn rest(model: &mut Model) -> Vec<Effect> {
 /// Makes causes and rows anew when what they are made from has changed.
 fn prepare(state: &mut State) {
     let made = Made {
-        at: state.seen.at(),
+        at: (state.seen.at(), state.removals),
         text: state.filter.text().to_owned(),
         queue: state.queue.clone(),
         cause: state.cause.clone(),

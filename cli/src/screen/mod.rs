@@ -1,11 +1,15 @@
 //! The screen, on the environments that the command line knows.
 
+mod steering;
+
 use std::io::{IsTerminal as _, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use payops_core::domain::access::Duty;
+use payops_core::domain::privacy::Privacy;
 use payops_core::domain::rollout::{Action, Plan, Related, Rollout, RolloutKey};
 use payops_core::port::{Depth, ErrorKind, Executed, PortError, PortResult, RolloutWatch, Rollouts};
 use payops_system::SystemClock;
@@ -13,12 +17,14 @@ use payops_tui::{EnvInfo, Environments, Opened, Options, Tab, ThemeName};
 use tokio::sync::watch;
 
 use crate::access;
-use crate::audit::FileAuditLog;
+use crate::audit::{FileAuditLog, ship};
 use crate::clusters;
-use crate::context::{self, Access, Context};
+use crate::context::{self, Access, Caller, Context};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::settings::{EnvTarget, Settings, Target};
+use crate::output::Talk;
+use crate::settings::{EnvTarget, Target};
+use steering::Steered;
 
 /// Whether the screen is open: what is written to stderr would stand in the middle of it.
 static OPEN: AtomicBool = AtomicBool::new(false);
@@ -40,14 +46,20 @@ pub(crate) fn log() -> Box<dyn Write> {
 
 /// The environments of the settings.
 struct Known {
-    settings: Settings,
+    /// Nothing of it is written or asked beside the screen.
+    context: Context,
     targets: Vec<EnvTarget>,
     ready: Option<Ready>,
 }
 
 /// The environments that the screen shows: those that were named, or all.
 pub(crate) fn environments(context: &Context, ready: Option<Ready>) -> CliResult<Arc<dyn Environments>> {
-    Ok(Arc::new(Known { targets: context.settings.all_targets()?, settings: context.settings.clone(), ready }))
+    Ok(Arc::new(Known { targets: context.settings.all_targets()?, context: mute(context), ready }))
+}
+
+/// A context that neither writes nor asks, and shows nothing personal.
+fn mute(context: &Context) -> Context {
+    Context { talk: Talk::mute(), reason: None, privacy: Privacy::default(), ..context.clone() }
 }
 
 /// How the screen looks.
@@ -65,7 +77,11 @@ pub(crate) fn options(context: &Context) -> Options {
 pub(crate) async fn run(context: &Context, ready: Option<Ready>) -> CliResult<Exit> {
     let (environments, options) = (environments(context, ready)?, options(context));
     OPEN.store(true, Ordering::Relaxed);
-    let ended = Box::pin(payops_tui::run(environments, options)).await;
+    let (mute, targets) = (mute(context), context.settings.all_targets()?);
+    let ended = tokio::select! {
+        ended = Box::pin(payops_tui::run(environments, options)) => ended,
+        () = Box::pin(ship::while_open(&mute, &targets)) => Ok(()),
+    };
     OPEN.store(false, Ordering::Relaxed);
     ended
         .map(|()| Exit::Done)
@@ -94,65 +110,67 @@ impl Environments for Known {
             let gone = |_| PortError::new(ErrorKind::Unavailable, "the platform did not come up");
             ready.wait_for(|ready| *ready).await.map_err(gone)?;
         }
-        // Writes made from the screen go through the same ports as those of commands.
-        let caller = context::Caller {
-            who: self.settings.who.value.clone(),
-            reason: None,
-            duty: payops_core::domain::access::Duty::View,
-            sessions: self.settings.state_dir.join("sessions"),
-            asks: false,
-        };
-        let ports = Box::pin(context::open(target, Access::Write, &caller)).await.map_err(CliError::into_port)?;
-        let audit = Arc::new(FileAuditLog { dir: context::records_dir(&self.settings, target) });
-        let ruled = |rollouts| Arc::new(Ruled { rollouts, settings: self.settings.clone(), target: target.clone() }) as Arc<dyn Rollouts>;
-        let clusters = clusters::lazily(target).into_iter().map(ruled).collect();
-        Ok(Opened { ports, clusters, audit, who: self.settings.who.value.clone(), steering: None })
+        let caller = self.context.caller(Duty::View);
+        // What changes something opens ports of its own, by the rules and with the role for that.
+        let ports = Box::pin(context::open(target, Access::Read, &caller)).await.map_err(CliError::into_port)?;
+        let audit = Arc::new(FileAuditLog { dir: self.context.records_dir(target) });
+        let operates = Caller { duty: Duty::Operate, ..caller.clone() };
+        let write = clusters::lazily(target, &operates);
+        let ruled =
+            |(read, write)| Arc::new(Ruled { read, write, context: self.context.clone(), target: target.clone() }) as Arc<dyn Rollouts>;
+        let clusters = clusters::lazily(target, &caller).into_iter().zip(write).map(ruled).collect();
+        let steering = Arc::new(Steered { context: self.context.clone(), target: target.clone() });
+        Ok(Opened { ports, clusters, audit, who: self.context.who().to_owned(), steering: Some(steering) })
     }
 }
 
 /// A cluster on which rules and freezes hold.
 struct Ruled {
-    rollouts: Arc<dyn Rollouts>,
-    settings: Settings,
+    /// By the role that may look.
+    read: Arc<dyn Rollouts>,
+    /// By the role that may change; reached when something is.
+    write: Arc<dyn Rollouts>,
+    context: Context,
     target: EnvTarget,
 }
 
 #[async_trait]
 impl Rollouts for Ruled {
     fn cluster(&self) -> &str {
-        self.rollouts.cluster()
+        self.read.cluster()
     }
 
     fn driver(&self) -> String {
-        self.rollouts.driver()
+        self.read.driver()
     }
 
     fn can(&self, action: &Action) -> bool {
-        self.rollouts.can(action)
+        self.read.can(action)
     }
 
     async fn list(&self) -> PortResult<Vec<Rollout>> {
-        self.rollouts.list().await
+        self.read.list().await
     }
 
     async fn get(&self, key: &RolloutKey) -> PortResult<Option<Rollout>> {
-        self.rollouts.get(key).await
+        self.read.get(key).await
     }
 
     async fn related(&self, rollout: &Rollout, depth: Depth) -> PortResult<Related> {
-        self.rollouts.related(rollout, depth).await
+        self.read.related(rollout, depth).await
     }
 
     async fn execute(&self, plan: &Plan) -> PortResult<Executed> {
-        access::confirmed(&self.settings, &self.target, (&plan.action).into()).await?;
-        self.rollouts.execute(plan).await
+        let caller = self.context.caller(Duty::View);
+        access::confirmed(&self.context.settings, &self.target, &caller, (&plan.action).into()).await?;
+        self.write.execute(plan).await
     }
 
     fn watch(&self) -> RolloutWatch {
-        self.rollouts.watch()
+        self.read.watch()
     }
 
     fn watch_related(&self, rollout: &Rollout, depth: Depth) -> BoxStream<'static, PortResult<()>> {
-        self.rollouts.watch_related(rollout, depth)
+        self.read.watch_related(rollout, depth)
     }
 }

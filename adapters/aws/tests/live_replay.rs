@@ -1,0 +1,221 @@
+//! Replays of dead letters against an SQS emulator: one cause of five replayed by eight lanes, and one
+//! with the replay killed five times. Not run without `PAYOPS_LIVE_AWS_ENDPOINT`; `live/run` starts the emulator.
+
+#![expect(clippy::expect_used, reason = "tests say what they expect by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use payops_aws::setup::{self, Names};
+use payops_aws::{AwsConfig, Clients, DynamoStore, EventBridgeBus, S3Archive, SqsQueues, load};
+use payops_core::domain::bus::{NOTIFICATIONS, PROJECTIONS, dead_letter_queue};
+use payops_core::domain::letter::causes;
+use payops_core::domain::policy::Policy;
+use payops_core::domain::replay::{JournalEntry, Plan};
+use payops_core::domain::work::attribute;
+use payops_core::port::{Attributes, Outgoing, Queues, Random as _, Received};
+use payops_core::usecase::{Dispatcher, Letter, Letters, PlanRequest, Replayer};
+use payops_system::SystemClock;
+use payops_testkit::replay::{Notes, Steer};
+use payops_testkit::{SeededRandom, fresh_salt};
+
+const LETTERS: usize = 10_000;
+const OF_CAUSE: usize = LETTERS / CAUSES.len();
+/// Class and reason; what stands for `{n}` differs from letter to letter.
+const CAUSES: [(&str, &str); 5] = [
+    ("schema_error", "detail.amount: expected an integer, got \"{n}.50\""),
+    ("provider_timeout", "no answer to charge ch_{n} in 30000 ms"),
+    ("provider_error", "the provider answered 503 to request {n}"),
+    ("conflict", "version {n} was expected, another was found"),
+    ("internal", "thread 'worker-{n}' panicked at src/charge.rs:117"),
+];
+
+#[expect(clippy::print_stdout, reason = "a suite that was not run must say so, and a kill where it was")]
+fn say(words: &str) {
+    println!("{words}");
+}
+
+struct Rig {
+    queues: Arc<dyn Queues>,
+    letters: Letters,
+    replayer: Replayer,
+}
+
+async fn rig(endpoint: &str) -> Rig {
+    let config = AwsConfig { region: "eu-west-1".to_owned(), endpoint_url: Some(endpoint.to_owned()), ..AwsConfig::default() };
+    let clients: Clients = load(&config).await;
+    let (salt, random) = (fresh_salt(), Arc::new(SeededRandom::new(fresh_salt())));
+    let names = Names {
+        table: format!("payments-r{salt:x}"),
+        bucket: format!("archive-r{salt:x}"),
+        bus: format!("bus-r{salt:x}"),
+        queue_prefix: format!("r{salt:x}-"),
+        max_receives: 5,
+    };
+    setup::create_all(&clients, &names).await.expect("create_all");
+    let queues: Arc<dyn Queues> = Arc::new(SqsQueues::with_prefix(clients.sqs.clone(), names.queue_prefix, None));
+    let store = Arc::new(DynamoStore::new(clients.dynamo.clone(), names.table, random.clone()));
+    let archive = Arc::new(S3Archive::new(clients.s3.clone(), names.bucket, None));
+    let bus = Arc::new(EventBridgeBus::new(clients.events.clone(), names.bus));
+    let clock = Arc::new(SystemClock);
+    let dispatcher = Dispatcher { store: store.clone(), archive: archive.clone(), bus, queues: Arc::clone(&queues), clock: clock.clone() };
+    Rig {
+        letters: Letters { queues: Arc::clone(&queues), store: store.clone(), archive },
+        replayer: Replayer { store, queues: Arc::clone(&queues), dispatcher, clock, random, policy: Policy::default(), lanes: 8 },
+        queues,
+    }
+}
+
+/// A dead letter with eight attributes.
+fn letter(n: usize) -> Outgoing {
+    let (class, reason) = CAUSES[n % CAUSES.len()];
+    let reason = reason.replace("{n}", &(1_000 + n * 7).to_string());
+    let attributes = [
+        (attribute::CLASS, class),
+        (attribute::REASON, &reason),
+        (attribute::QUEUE, PROJECTIONS),
+        (attribute::RECEIVES, "5"),
+        (attribute::CONSUMER, "projector 1.0.0"),
+        (attribute::FIRST_SEEN, "2026-11-22T11:00:00Z"),
+        ("trace", "t-1"),
+        ("tenant", "ünï"),
+    ];
+    let attributes: Attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    Outgoing { body: format!("{{\"n\": {n}}}"), attributes, ..Outgoing::default() }
+}
+
+impl Rig {
+    /// Looks until all `count` dead letters were seen: one look may miss some, and says so.
+    async fn look(&self, queue: &str, count: usize) -> Vec<Letter> {
+        let dlq = [dead_letter_queue(queue)];
+        let mut all: BTreeMap<String, Letter> = BTreeMap::new();
+        for _ in 0..20 {
+            let seen = self.letters.look(&dlq, 2 * LETTERS).await.expect("letters");
+            all.extend(seen.letters.into_iter().map(|letter| (letter.message.message_id.clone(), letter)));
+            if all.len() >= count {
+                break;
+            }
+        }
+        all.into_values().collect()
+    }
+
+    async fn plan(&self, queue: &str, letters: &[Letter], class: &str) -> Plan {
+        let chosen: Vec<Letter> = letters.iter().filter(|letter| letter.class == class).cloned().collect();
+        let request = PlanRequest { env: "live".to_owned(), queue: queue.to_owned(), ..PlanRequest::default() };
+        self.replayer.plan(request, &chosen).await.expect("a plan")
+    }
+
+    /// Takes everything out of the target, by the letter that it is a replay of.
+    async fn delivered(&self, queue: &str) -> BTreeMap<String, Vec<Received>> {
+        let mut all: BTreeMap<String, Vec<Received>> = BTreeMap::new();
+        loop {
+            let some = self.queues.receive(queue, 10, Duration::from_mins(5), Duration::from_secs(1)).await.expect("received");
+            if some.is_empty() {
+                return all;
+            }
+            let receipts: Vec<String> = some.iter().map(|message| message.receipt.clone()).collect();
+            self.queues.delete(queue, &receipts).await.expect("deleted");
+            for message in some {
+                all.entry(message.attributes[attribute::REPLAY_OF].clone()).or_default().push(message);
+            }
+        }
+    }
+}
+
+/// Every message of the plan came at least once and whole; what came twice is named; nothing else came.
+#[track_caller]
+fn check(plan: &Plan, letters: &[Letter], delivered: &BTreeMap<String, Vec<Received>>, entries: &[JournalEntry]) {
+    let named: BTreeSet<&String> = entries
+        .iter()
+        .filter_map(|entry| match entry {
+            JournalEntry::SentTwice { message_id } | JournalEntry::SentNotDeleted { message_id, .. } => Some(message_id),
+            JournalEntry::Failed { message_id, reason } if reason.contains("may have been sent") => Some(message_id),
+            _ => None,
+        })
+        .collect();
+    let planned: BTreeSet<&String> = plan.messages.iter().map(|message| &message.message_id).collect();
+    assert_eq!(delivered.keys().collect::<BTreeSet<_>>(), planned, "these and no others");
+    let by_id: BTreeMap<&str, &Letter> = letters.iter().map(|letter| (letter.message.message_id.as_str(), letter)).collect();
+    for (id, messages) in delivered {
+        assert!(messages.len() == 1 || named.contains(id), "{id} came {} times, and the journal does not say so", messages.len());
+        let letter = by_id[id.as_str()];
+        let kept = ["trace", "tenant", attribute::FIRST_SEEN];
+        for message in messages {
+            assert_eq!((&message.body, message.attributes.len()), (&letter.message.body, 5), "{:?}", message.attributes);
+            assert!(kept.iter().all(|name| message.attributes.get(*name) == letter.message.attributes.get(*name)));
+        }
+    }
+}
+
+/// The emulator's address; `None`, said aloud, when there is none.
+fn endpoint() -> Option<String> {
+    let endpoint = std::env::var("PAYOPS_LIVE_AWS_ENDPOINT").ok().filter(|endpoint| !endpoint.is_empty());
+    if endpoint.is_none() {
+        say("not run: PAYOPS_LIVE_AWS_ENDPOINT is unset (start with live/run)");
+    }
+    endpoint
+}
+
+impl Rig {
+    async fn bury(&self, queue: &str, count: usize) {
+        for first in (0..count).step_by(10) {
+            let sent = self.queues.send_batch(&dead_letter_queue(queue), (first..first + 10).map(letter).collect()).await.expect("sent");
+            assert!(sent.iter().all(Result::is_ok));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_ten_thousand_letters_one_cause_is_replayed_and_no_other_touched() {
+    let Some(endpoint) = endpoint() else { return };
+    let rig = rig(&endpoint).await;
+    rig.bury(PROJECTIONS, LETTERS).await;
+    let letters = rig.look(PROJECTIONS, LETTERS).await;
+    let groups = causes(letters.iter().map(Letter::sighting));
+    let told: BTreeSet<(&str, u64)> = groups.iter().map(|cause| (cause.class.as_str(), cause.count)).collect();
+    assert_eq!(told, CAUSES.map(|(class, _)| (class, u64::try_from(OF_CAUSE).expect("small"))).into(), "{groups:#?}");
+
+    // Eight lanes, to the end: the others can be received at once, as they were.
+    let (plan, notes) = (rig.plan(PROJECTIONS, &letters, "conflict").await, Notes::new());
+    let summary = rig.replayer.execute(&plan, &notes.progress(), &notes, &Steer::new()).await.expect("it runs");
+    assert_eq!((summary.sent, summary.failed.len(), summary.remaining), (OF_CAUSE, 0, 0), "{summary:?}");
+    check(&plan, &letters, &rig.delivered(PROJECTIONS).await, &notes.entries());
+    let of = |letter: &Letter| (letter.message.message_id.clone(), letter.message.body.clone(), letter.message.attributes.clone());
+    let others: BTreeSet<_> = letters.iter().filter(|letter| letter.class != "conflict").map(of).collect();
+    let left = rig.look(PROJECTIONS, LETTERS - OF_CAUSE).await;
+    assert_eq!(left.iter().map(of).collect::<BTreeSet<_>>(), others, "untouched");
+}
+
+/// Killed five times at points that a seed has, gone on with at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cause_is_replayed_over_kills() {
+    let Some(endpoint) = endpoint() else { return };
+    let rig = rig(&endpoint).await;
+    rig.bury(NOTIFICATIONS, 1_000).await;
+    let letters = rig.look(NOTIFICATIONS, 1_000).await;
+    let (plan, notes) = (rig.plan(NOTIFICATIONS, &letters, "provider_timeout").await, Notes::new());
+    let seed = std::env::var("PAYOPS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
+    let dice = SeededRandom::new(seed);
+    for kill in 1..=5 {
+        let after = Duration::from_millis(100 + dice.next_u64() % 900);
+        let progress = notes.progress();
+        let control = Steer::new();
+        let run = tokio::time::timeout(after, rig.replayer.execute(&plan, &progress, &notes, &control)).await;
+        let progress = notes.progress();
+        let (sent, unclear) = (progress.sent.len(), progress.unclear.len());
+        say(&format!("seed {seed}, kill {kill} after {after:?}: died {}, sent {sent}, unclear {unclear}", run.is_err()));
+    }
+    let progress = notes.progress();
+    if !progress.finished {
+        rig.replayer.execute(&plan, &progress, &notes, &Steer::new()).await.expect("it goes on");
+    }
+    let progress = notes.progress();
+    // What killed runs hid of others makes it unclear whether one of ours is gone or only hidden: that is said.
+    assert!(progress.failed.values().all(|why| why.contains("may have been sent")), "{:?}", progress.failed);
+    assert_eq!((progress.sent.len() + progress.failed.len(), progress.unclear.len()), (200, 0));
+    check(&plan, &letters, &rig.delivered(NOTIFICATIONS).await, &notes.entries());
+    // Some of the others are still hidden, as the killed replays left them; none is gone.
+    let stats = rig.queues.stats(&dead_letter_queue(NOTIFICATIONS)).await.expect("stats");
+    assert!(stats.visible + stats.in_flight >= 800, "{stats:?}");
+}

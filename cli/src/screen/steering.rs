@@ -1,0 +1,283 @@
+//! Dead letters steered from the screen: by the same rules, journals and records as the commands.
+
+use async_trait::async_trait;
+use indicatif::ProgressBar;
+use payops_core::domain::access::{Deed, Refusal};
+use payops_core::domain::audit::Outcome;
+use payops_core::domain::privacy::Privacy;
+use payops_core::domain::replay::{Change, DiffLine, Edit, Plan, PlanFile, PlannedEdit, Progress, Set, apply_edit, plan_sha256};
+use payops_core::domain::sha256_hex;
+use payops_core::port::{PortResult, Ports, RedriveStatus};
+use payops_core::usecase::{Letter, PlanRequest, ReplaySummary};
+use payops_tui::{DiscardEnd, ElevationWanted, Handle, RedriveEnd, ReplayReview, ReplayWanted, Standing, Steering};
+use tokio_util::sync::CancellationToken;
+
+use crate::access::{self, Elevations, Wanted};
+use crate::commands::account::{self, Begin};
+use crate::commands::dlq::approve::{self, Approved};
+use crate::commands::dlq::{alarms, discard, export, redrive, replay};
+use crate::context::{Access, Context};
+use crate::error::{CliError, CliResult};
+use crate::journal::Unfinished;
+use crate::output::json_text;
+use crate::settings::EnvTarget;
+
+/// Stands for the reason that is asked for once the plan was reviewed.
+const LATER: &str = "reviewed on the screen";
+
+/// Steers one environment.
+pub(super) struct Steered {
+    /// Mute, and with a reason of its own for each deed.
+    pub(super) context: Context,
+    pub(super) target: EnvTarget,
+}
+
+impl Steered {
+    /// A context for one deed.
+    fn context(&self, reason: &str, stop: CancellationToken) -> Context {
+        let reason = Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+        Context { reason, stop, ..self.context.clone() }
+    }
+
+    async fn ports(&self, context: &Context, access: Access) -> CliResult<Ports> {
+        context.open(&self.target, access).await
+    }
+
+    async fn standing_now(&self) -> CliResult<Standing> {
+        let target = &self.target;
+        let held = Elevations::of(&self.context.settings).holds(&target.name, self.context.who(), Context::now())?;
+        let own = access::standing(target);
+        let duty = held.as_ref().map_or(own, |held| held.duty.max(own));
+        let until = held.filter(|held| held.duty == duty && duty > own).map(|held| held.ends_at());
+        let caller = self.context.caller_for(target, Access::Read)?;
+        let freeze = access::freezes(target, &caller).current().await;
+        let freeze = freeze.map_err(|error| CliError::port(format!("whether {} is frozen could not be read", target.name), error))?;
+        Ok(Standing { duty, until, freeze: freeze.filter(|freeze| freeze.active(Context::now())) })
+    }
+
+    /// A replay that was cut off, if there is one; an error while it runs.
+    fn unfinished(&self, dlq: &str) -> CliResult<Option<Unfinished>> {
+        let journals = replay::journals(&self.context, &self.target)?;
+        // A journal that is being written is not to be touched.
+        let _lock = journals.lock(dlq)?;
+        journals.unfinished(&self.target.name, dlq)
+    }
+
+    /// A new plan, and what an edit changes.
+    async fn fresh(&self, wanted: ReplayWanted, letters: &[Letter]) -> CliResult<(Plan, Vec<String>)> {
+        let (edits, diff) = match (&wanted.set, letters) {
+            (None, _) => (Vec::new(), Vec::new()),
+            (Some(set), [letter]) => edited(set, letter)?,
+            (Some(_), _) => return Err(CliError::usage("one letter is edited at a time")),
+        };
+        let request = PlanRequest {
+            env: self.target.name.clone(),
+            account: self.target.account().cloned(),
+            queue: wanted.queue,
+            by: self.context.who().to_owned(),
+            reason: "no reason given".to_owned(),
+            rate_per_second: wanted.rate_per_second,
+            canary: wanted.canary,
+            only_safe: wanted.only_safe,
+            edits,
+            ..PlanRequest::default()
+        };
+        let ports = self.ports(&self.context, Access::Read).await?;
+        Ok((replay::replayer(&ports, 1).plan(request, letters).await.map_err(replay::told)?, diff))
+    }
+
+    async fn planned(&self, wanted: ReplayWanted, letters: Vec<Letter>) -> CliResult<ReplayReview> {
+        let (context, target) = (&self.context, &self.target);
+        let mut warnings = Vec::new();
+        let caller = context.caller_for(target, Access::Read)?;
+        for canary in alarms::canaries(target, &caller).await {
+            warnings.push(format!("{canary} is in the middle of a canary, and its weight does not govern who takes a message"));
+        }
+        let (plan, settled, diff) = if let Some(Unfinished { plan, progress, .. }) = self.unfinished(&wanted.queue)? {
+            let settled = plan.messages.iter().filter(|message| progress.is_settled(&message.message_id)).count();
+            (plan, Some(settled), Vec::new())
+        } else {
+            let (plan, diff) = self.fresh(wanted, &letters).await?;
+            (plan, None, diff)
+        };
+        let sha256 = plan_sha256(&plan);
+        let approved = Approved { sha256: &sha256, approvals: &[] };
+        let asked = match settled {
+            None => replay::wanted(&plan, &approved, Some(LATER)),
+            Some(_) => Wanted { count: Some(0), ..Wanted::new(Deed::DlqReplay).because(Some(LATER)) },
+        };
+        let refusal = access::refusal(context, target, &asked).await?.as_ref().map(told);
+        let same_as = replay::same_as(&plan);
+        Ok(ReplayReview { plan, settled, warnings, diff, refusal, same_as })
+    }
+
+    async fn replayed(&self, mut plan: Plan, reason: &str, handle: Handle) -> CliResult<ReplaySummary> {
+        let context = self.context(reason, handle.stop);
+        let target = &self.target;
+        let reason = context.reason.clone().map(crate::safety::harmless).transpose()?;
+        let ports = self.ports(&context, Access::Write).await?;
+        let journals = replay::journals(&context, target)?;
+        let _lock = journals.lock(&plan.queue)?;
+        let job = match journals.unfinished(&target.name, &plan.queue)? {
+            Some(cut) if cut.plan.id == plan.id => {
+                replay::authorize_again(&context, target, &cut.plan, reason.as_deref()).await?;
+                let Unfinished { plan, progress, journal } = cut;
+                replay::Job { plan, progress, journal, resumed: true, lanes: replay::LANES }
+            }
+            Some(_) => {
+                return Err(CliError::refused(format!("another replay of {} was cut off meanwhile", plan.queue))
+                    .hint("plan again: that one must be finished first"));
+            }
+            None => {
+                let sha256 = plan_sha256(&plan);
+                replay::authorize(&context, target, &plan, &Approved { sha256: &sha256, approvals: &[] }, reason.as_deref()).await?;
+                if let Some(reason) = reason {
+                    plan.reason = reason;
+                }
+                let journal = journals.create(&plan)?;
+                replay::Job { plan, progress: Progress::default(), journal, resumed: false, lanes: replay::LANES }
+            }
+        };
+        let tell = handle.told;
+        let control = replay::steered(&context, target, &job.plan, Box::new(move |summary| tell(summary)), ProgressBar::hidden());
+        replay::carry_out(&context, target, &ports, &job, &control).await
+    }
+
+    async fn discarded(&self, dlq: &str, letters: &[Letter], reason: &str, handle: Handle) -> CliResult<DiscardEnd> {
+        let context = self.context(reason, handle.stop);
+        let missing = || CliError::refused("a discard needs a reason").hint("say why");
+        let reason = crate::safety::harmless(context.reason.clone().ok_or_else(missing)?)?;
+        let ports = self.ports(&context, Access::Write).await?;
+        let made = discard::made(&context, &self.target, &ports, (dlq, letters), (&reason, None)).await?;
+        let tell = handle.told;
+        let control = replay::steered(&context, &self.target, &made.plan, Box::new(move |summary| tell(summary)), ProgressBar::hidden());
+        let (summary, kept) = discard::carry_out(&context, &self.target, &ports, made, &control).await?;
+        let ReplaySummary { planned, sent: gone, remaining, failed, .. } = summary;
+        Ok(DiscardEnd { planned, gone, remaining, failed, kept: Some(kept) })
+    }
+
+    async fn redriven(&self, queue: &str, reason: &str, handle: Handle) -> CliResult<RedriveEnd> {
+        let context = self.context(reason, handle.stop);
+        let reason = context.reason.clone().map(crate::safety::harmless).transpose()?;
+        let ports = self.ports(&context, Access::Write).await?;
+        let moving = redrive::Moving::find(&ports, queue, None).await?;
+        let entry = moving.authorize(&context, &self.target, reason.as_deref()).await?;
+        let tell = handle.told;
+        let task = moving
+            .carry_out(&context, &self.target, &ports, &entry, &|task| {
+                let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+                let planned = count(task.planned.unwrap_or(task.moved));
+                let (sent, remaining) = (count(task.moved), planned.saturating_sub(count(task.moved)));
+                tell(&ReplaySummary { planned, sent, remaining, ..ReplaySummary::default() });
+            })
+            .await?;
+        Ok(RedriveEnd { moved: task.moved, planned: task.planned, canceled: task.status != RedriveStatus::Completed })
+    }
+
+    async fn exported(&self, letters: &[Letter]) -> CliResult<String> {
+        let (context, target) = (&self.context, &self.target);
+        access::permit(context, target, &Wanted::new(Deed::DlqExport)).await?;
+        let dir = context.records_dir(target).join("exports");
+        let name = format!("{}-{}.jsonl", target.name, Context::now().strftime("%Y%m%dT%H%M%S%.3f"));
+        let path = dir.join(name);
+        let entry = context.entry(target, "dlq.export", None).detail("letters", letters.len().to_string());
+        context.record(target, &entry.detail("file", path.display().to_string()).outcome(Outcome::Done))?;
+        let mut text = String::new();
+        for letter in letters {
+            text.push_str(&json_text(&export::document(letter, Privacy::default()), false));
+            text.push('\n');
+        }
+        let write = || {
+            std::fs::create_dir_all(&dir)?;
+            access::write_private(&path, text.as_bytes())
+        };
+        write().map_err(|error: std::io::Error| CliError::failed(format!("{} could not be written", path.display())).because(error))?;
+        Ok(path.display().to_string())
+    }
+
+    fn saved(&self, plan: Plan) -> CliResult<String> {
+        let file = PlanFile::new(plan);
+        let dir = std::env::current_dir().map_err(|error| CliError::failed("there is no folder to write in").because(error))?;
+        let path = dir.join(format!("plan-{}.json", file.plan.id));
+        approve::write(&path, &file)?;
+        let entry = self.context.entry(&self.target, "dlq.plan", None).subject(&file.plan.queue).detail("plan", &file.plan.id);
+        self.context.record(&self.target, &entry.detail("plan_sha256", &file.sha256).outcome(Outcome::Done))?;
+        Ok(path.display().to_string())
+    }
+}
+
+/// An edit as it is planned, and what it changes, masked.
+fn edited(set: &str, letter: &Letter) -> CliResult<(Vec<PlannedEdit>, Vec<String>)> {
+    let wrong = |error| CliError::usage("the body cannot be edited so").because(error);
+    let edit = Edit::Set(vec![Set::parse(set).map_err(wrong)?]);
+    let after = apply_edit(&letter.message.body, &edit).map_err(wrong)?;
+    let line = |line: &DiffLine| {
+        let sign = match line.change {
+            Change::Same => ' ',
+            Change::Removed => '-',
+            Change::Added => '+',
+        };
+        format!("{sign} {}", line.shown(Privacy::default()))
+    };
+    let diff = after.diff.iter().map(line).collect();
+    let planned = PlannedEdit {
+        message_id: letter.message.message_id.clone(),
+        edit,
+        old_sha256: sha256_hex(letter.message.body.as_bytes()),
+        new_sha256: sha256_hex(after.body.as_bytes()),
+    };
+    Ok((vec![planned], diff))
+}
+
+/// A refusal, and what to do instead.
+fn told(refusal: &Refusal) -> String {
+    format!("{refusal}: {}", refusal.instead())
+}
+
+fn port<T>(result: CliResult<T>) -> PortResult<T> {
+    result.map_err(CliError::into_port)
+}
+
+#[async_trait]
+impl Steering for Steered {
+    async fn standing(&self) -> PortResult<Standing> {
+        port(Box::pin(self.standing_now()).await)
+    }
+
+    async fn elevate(&self, wanted: ElevationWanted) -> PortResult<Standing> {
+        let reason = crate::safety::harmless(wanted.reason.trim().to_owned()).map_err(CliError::into_port)?;
+        let ticket = wanted.ticket.as_deref().map(str::trim).filter(|ticket| !ticket.is_empty());
+        let begin = Begin { duty: wanted.duty, reason: &reason, ticket, span: access::IN_PLACE, code: wanted.mfa };
+        port(Box::pin(account::begin(&self.context, &self.target, &begin)).await)?;
+        self.standing().await
+    }
+
+    async fn lower(&self) -> PortResult<Standing> {
+        port(account::end(&self.context, &self.target))?;
+        self.standing().await
+    }
+
+    async fn plan(&self, wanted: ReplayWanted, letters: Vec<Letter>) -> PortResult<ReplayReview> {
+        port(Box::pin(self.planned(wanted, letters)).await)
+    }
+
+    async fn save(&self, plan: Plan) -> PortResult<String> {
+        port(self.saved(plan))
+    }
+
+    async fn replay(&self, plan: Plan, reason: String, handle: Handle) -> PortResult<ReplaySummary> {
+        port(Box::pin(self.replayed(plan, &reason, handle)).await)
+    }
+
+    async fn discard(&self, queue: String, letters: Vec<Letter>, reason: String, handle: Handle) -> PortResult<DiscardEnd> {
+        port(Box::pin(self.discarded(&queue, &letters, &reason, handle)).await)
+    }
+
+    async fn redrive(&self, queue: String, reason: String, handle: Handle) -> PortResult<RedriveEnd> {
+        port(Box::pin(self.redriven(&queue, &reason, handle)).await)
+    }
+
+    async fn export(&self, letters: Vec<Letter>) -> PortResult<String> {
+        port(Box::pin(self.exported(&letters)).await)
+    }
+}

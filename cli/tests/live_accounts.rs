@@ -1,0 +1,139 @@
+//! Three accounts of an AWS emulator by assumed roles: each environment sees and changes its own state
+//! only. Not run without the variables that `live/run` sets.
+#![expect(clippy::unwrap_used, reason = "a test that cannot run must fail, and says when it is not run")]
+
+mod common;
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use common::{Done, Place};
+use payops_aws::setup::{Names, create_all};
+use payops_aws::{Clients, DynamoStore, SqsQueues};
+use payops_core::domain::bus::SOURCE;
+use payops_core::domain::bus::{WORK, dead_letter_queue};
+use payops_core::domain::id::PaymentId;
+use payops_core::domain::work::{REDRIVE, redrive_detail};
+use payops_core::port::{Attributes, Clock as _, Outgoing, PaymentStore as _, Queues as _};
+use payops_testkit::{ManualClock, SeededRandom, fresh_salt, sample};
+use serde_json::json;
+
+/// Environments, each with its account.
+const ENVS: [(&str, &str); 3] = [("test", "111111111111"), ("preprod", "222222222222"), ("prod", "333333333333")];
+
+/// The emulator takes an access key of twelve digits as that account's.
+async fn config(account: &str, endpoint: &str) -> SdkConfig {
+    let credentials = aws_sdk_sts::config::Credentials::new(account, "test", None, None, "test");
+    let loader = aws_config::defaults(BehaviorVersion::latest()).region(Region::new("eu-west-1")).endpoint_url(endpoint);
+    let http = aws_smithy_http_client::Builder::new().build_http();
+    loader.http_client(http).credentials_provider(credentials).load().await
+}
+
+struct Scene {
+    place: Place,
+}
+
+impl Scene {
+    fn run(&self, args: &[&str]) -> Done {
+        let mut command = self.place.command(args);
+        // The person's own credentials are of a fourth account: management.
+        command.env_remove("PAYOPS_DATA_DIR").env("AWS_ACCESS_KEY_ID", "999999999999").env("AWS_SECRET_ACCESS_KEY", "test");
+        command.output().unwrap().into()
+    }
+
+    fn dead(&self, env: &str) -> Vec<String> {
+        let letters = self.run(&["--env", env, "dlq", "list", "-o", "json"]).exits(0).json();
+        letters.as_array().unwrap().iter().map(|letter| letter["payment_id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// The same names in each account, and in each one payment whose message is dead.
+async fn scene(endpoint: &str) -> (Scene, Vec<String>) {
+    let own = format!("a{:x}", fresh_salt());
+    let (table, bucket, bus, prefix) = (format!("{own}-table"), format!("{own}-bucket"), format!("{own}-bus"), format!("{own}-"));
+    let (mut file, mut dead) = (String::new(), Vec::new());
+    for (env, account) in ENVS {
+        let clients = Clients::new(&config(account, endpoint).await);
+        // Buckets have one name in all accounts.
+        let bucket = format!("{bucket}-{env}");
+        let names =
+            Names { table: table.clone(), bucket: bucket.clone(), bus: bus.clone(), queue_prefix: prefix.clone(), max_receives: 10 };
+        create_all(&clients, &names).await.unwrap();
+        let store = DynamoStore::new(clients.dynamo.clone(), &table, Arc::new(SeededRandom::new(fresh_salt())));
+        let acceptance = sample::acceptance(fresh_salt(), ManualClock::new().now());
+        store.accept(&acceptance).await.unwrap();
+        let attributes = Attributes::from([("payops-reason".to_owned(), format!("down in {env}"))]);
+        let letter = Outgoing { body: letter_body(&acceptance.payment.id), attributes, ..Outgoing::default() };
+        SqsQueues::with_prefix(clients.sqs.clone(), &prefix, None).send(&dead_letter_queue(WORK), letter).await.unwrap();
+        dead.push(acceptance.payment.id.to_string());
+        write!(
+            file,
+            "[environments.{env}]\nkind = \"aws\"\nregion = \"eu-west-1\"\naccount_id = \"{account}\"\nendpoint_url = \"{endpoint}\"\n\
+             table = \"{table}\"\nbucket = \"{bucket}\"\nbus = \"{bus}\"\nqueues = {{ prefix = \"{prefix}\" }}\n\
+             [environments.{env}.roles]\nview = {{ arn = \"arn:aws:iam::{account}:role/payops-view\" }}\n\
+             operate = {{ arn = \"arn:aws:iam::{account}:role/payops-operate\" }}\n"
+        )
+        .unwrap();
+    }
+    let place = Place::new();
+    place.file("payops.toml", file);
+    (Scene { place }, dead)
+}
+
+/// The envelope of work that was sent anew, as the bus makes it.
+fn letter_body(id: &PaymentId) -> String {
+    json!({ "source": SOURCE, "detail-type": REDRIVE, "detail": redrive_detail(id) }).to_string()
+}
+
+#[expect(clippy::print_stdout, reason = "a suite that was not run must say so")]
+fn say(words: &str) {
+    println!("{words}");
+}
+
+#[test]
+fn each_environment_is_its_own_account() {
+    let Some(endpoint) = std::env::var("PAYOPS_LIVE_AWS_ENDPOINT").ok().filter(|value| !value.is_empty()) else {
+        say("not run: PAYOPS_LIVE_AWS_ENDPOINT is unset (start with live/run)");
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (scene, dead) = runtime.block_on(scene(&endpoint));
+
+    for ((env, account), payment) in ENVS.iter().zip(&dead) {
+        let whoami = scene.run(&["--env", env, "account", "whoami", "-o", "json"]).exits(0).json();
+        let duty = if *env == "prod" { "view" } else { "operate" };
+        assert_eq!((whoami["account_id"].as_str(), whoami["duty"].as_str()), (Some(*account), Some(duty)));
+        assert!(whoami["role"].as_str().unwrap().starts_with(&format!("arn:aws:sts::{account}:assumed-role/payops-")), "{whoami}");
+        assert_eq!(whoami["source_identity"], "tester");
+        assert_eq!(scene.dead(env), std::slice::from_ref(payment), "{env} sees its own letter only");
+        let other = dead.iter().find(|id| *id != payment).unwrap();
+        scene.run(&["--env", env, "payment", "get", payment, "-o", "json"]).exits(0);
+        scene.run(&["--env", env, "payment", "get", other, "-o", "json"]).exits(5);
+    }
+    let all = scene.run(&["--env", "test,preprod,prod", "dlq", "list", "-o", "json"]).exits(0).json();
+    assert_eq!(all.as_array().unwrap().len(), 3);
+
+    // A freeze holds in its own account.
+    scene.run(&["--env", "prod", "freeze", "set", "--reason", "an incident"]).exits(0);
+    let frozen = scene.run(&["freeze", "status", "-o", "json"]).exits(0).json();
+    let frozen: Vec<bool> = frozen.as_array().unwrap().iter().map(|row| row["frozen"].as_bool().unwrap()).collect();
+    assert_eq!(frozen, [false, true, false], "preprod, prod, test: in the order of names");
+    let replay = |env: &'static str| ["--env", env, "dlq", "replay", WORK, "--yes", "--reason", "it is up again", "-o", "json"];
+    let refused = scene.run(&replay("prod")).exits(3);
+    assert!(refused.err.contains("prod is frozen by tester since") && refused.err.contains(": an incident"), "{}", refused.err);
+    assert_eq!(scene.dead("prod").len(), 1, "nothing was done");
+    scene.run(&["--env", "prod", "freeze", "lift", "--reason", "it is over"]).exits(0);
+
+    // A replay in one account touches no other.
+    assert_eq!(scene.run(&replay("prod")).exits(0).json()["sent"], 1);
+    assert_eq!(["test", "preprod", "prod"].map(|env| scene.dead(env).len()), [1, 1, 0]);
+    scene.run(&["--env", "prod", "audit", "verify"]).exits(0);
+
+    // One account that refuses does not hide the others.
+    let file = std::fs::read_to_string(scene.place.work().join("payops.toml")).unwrap();
+    scene.place.file("payops.toml", file.replace("222222222222:role", "444444444444:role"));
+    let partial = scene.run(&["--env", "test,preprod,prod", "queue", "list", "-o", "json"]).exits(6);
+    assert_eq!(partial.json().as_array().unwrap().len(), 12);
+    assert!(partial.err.contains("preprod: error: the account must be 222222222222, and it is 444444444444"), "{}", partial.err);
+}

@@ -1,0 +1,146 @@
+//! What a replay needs beside queues: a journal in memory, and something that steers it.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use payops_core::domain::replay::{JournalEntry, Progress};
+use payops_core::port::{Journal, PortResult};
+use payops_core::usecase::{Control, ReplaySummary};
+
+/// A journal in memory. What was appended outlives a replay that "died".
+#[derive(Debug, Default)]
+pub struct Notes {
+    entries: Mutex<Vec<JournalEntry>>,
+}
+
+impl Notes {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// All lines.
+    #[must_use]
+    pub fn entries(&self) -> Vec<JournalEntry> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How far the replay got.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        Progress::read(&self.entries())
+    }
+}
+
+#[async_trait]
+impl Journal for Notes {
+    async fn append(&self, entries: &[JournalEntry]) -> PortResult<()> {
+        // A disk takes its time.
+        tokio::task::yield_now().await;
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(entries);
+        Ok(())
+    }
+}
+
+type Hook<'a, T> = Box<dyn Fn(T) -> BoxFuture<'a, ()> + Send + Sync + 'a>;
+
+/// Steers a replay as a test wants it. Nothing waits unless it is told to.
+#[derive(Default)]
+pub struct Steer<'a> {
+    pace: Option<Hook<'a, usize>>,
+    pause: Option<Hook<'a, usize>>,
+    alarm: Option<(usize, String)>,
+    stop_at: Option<usize>,
+    stopped: AtomicBool,
+    pauses: AtomicUsize,
+    told: Mutex<Option<ReplaySummary>>,
+}
+
+impl<'a> Steer<'a> {
+    /// Lets everything go on.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Does this before so many messages are sent.
+    #[must_use]
+    pub fn on_pace(mut self, hook: impl Fn(usize) -> BoxFuture<'a, ()> + Send + Sync + 'a) -> Self {
+        self.pace = Some(Box::new(hook));
+        self
+    }
+
+    /// Does this between two looks at a canary; it is given how many there were.
+    #[must_use]
+    pub fn on_pause(mut self, hook: impl Fn(usize) -> BoxFuture<'a, ()> + Send + Sync + 'a) -> Self {
+        self.pause = Some(Box::new(hook));
+        self
+    }
+
+    /// From that look at a canary on, an alarm rings.
+    #[must_use]
+    pub fn alarm_at(mut self, look: usize, words: &str) -> Self {
+        self.alarm = Some((look, words.to_owned()));
+        self
+    }
+
+    /// Stops, as Ctrl-C does, when so many were sent.
+    #[must_use]
+    pub fn stop_at(mut self, sent: usize) -> Self {
+        self.stop_at = Some(sent);
+        self
+    }
+
+    /// Stops.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// What it was last told.
+    #[must_use]
+    pub fn told(&self) -> Option<ReplaySummary> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How often a canary was looked at.
+    #[must_use]
+    pub fn looks(&self) -> usize {
+        self.pauses.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl Control for Steer<'_> {
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    async fn pace(&self, messages: usize) {
+        if let Some(hook) = &self.pace {
+            hook(messages).await;
+        }
+    }
+
+    async fn pause(&self, _: Duration) {
+        let looks = self.pauses.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(hook) = &self.pause {
+            hook(looks).await;
+        }
+    }
+
+    fn told(&self, summary: &ReplaySummary) {
+        if self.stop_at.is_some_and(|sent| summary.sent >= sent) {
+            self.stop();
+        }
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(summary.clone());
+    }
+
+    async fn alarms(&self) -> Vec<String> {
+        let rings = |(look, _): &&(usize, String)| self.looks() >= *look;
+        self.alarm.iter().filter(rings).map(|(_, words)| words.clone()).collect()
+    }
+}
