@@ -9,7 +9,7 @@ use payops_core::domain::replay::{Change, DiffLine, Edit, Plan, PlanFile, Planne
 use payops_core::domain::sha256_hex;
 use payops_core::port::{PortResult, Ports, RedriveStatus};
 use payops_core::usecase::{Letter, PlanRequest, ReplaySummary};
-use payops_tui::{DiscardEnd, ElevationWanted, Handle, RedriveEnd, ReplayReview, ReplayWanted, Standing, Steering};
+use payops_tui::{DiscardEnd, ElevationWanted, Handle, RedriveEnd, ReplayEnd, ReplayReview, ReplayWanted, Standing, Steering};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{self, Elevations, Wanted};
@@ -111,7 +111,7 @@ impl Steered {
         Ok(ReplayReview { plan, settled, warnings, diff, refusal, same_as })
     }
 
-    async fn replayed(&self, mut plan: Plan, reason: &str, handle: Handle) -> CliResult<ReplaySummary> {
+    async fn replayed(&self, mut plan: Plan, reason: &str, handle: Handle) -> CliResult<ReplayEnd> {
         let context = self.context(reason, handle.stop);
         let target = &self.target;
         let reason = context.reason.clone().map(crate::safety::harmless).transpose()?;
@@ -140,7 +140,9 @@ impl Steered {
         };
         let tell = handle.told;
         let control = replay::steered(&context, target, &job.plan, Box::new(move |summary| tell(summary)), ProgressBar::hidden());
-        replay::carry_out(&context, target, &ports, &job, &control).await
+        let summary = replay::carry_out(&context, target, &ports, &job, &control).await?;
+        let progress = job.journal.progress()?;
+        Ok(ReplayEnd { summary, gone: progress.sent.into_iter().chain(progress.parked).collect() })
     }
 
     async fn discarded(&self, dlq: &str, letters: &[Letter], reason: &str, handle: Handle) -> CliResult<DiscardEnd> {
@@ -151,9 +153,9 @@ impl Steered {
         let made = discard::made(&context, &self.target, &ports, (dlq, letters), (&reason, None)).await?;
         let tell = handle.told;
         let control = replay::steered(&context, &self.target, &made.plan, Box::new(move |summary| tell(summary)), ProgressBar::hidden());
-        let (summary, kept) = discard::carry_out(&context, &self.target, &ports, made, &control).await?;
-        let ReplaySummary { planned, sent: gone, remaining, failed, .. } = summary;
-        Ok(DiscardEnd { planned, gone, remaining, failed, kept: Some(kept) })
+        let (summary, kept, journal) = discard::carry_out(&context, &self.target, &ports, made, &control).await?;
+        let ReplaySummary { planned, remaining, failed, .. } = summary;
+        Ok(DiscardEnd { planned, gone: journal.progress()?.discarded.into_keys().collect(), remaining, failed, kept: Some(kept) })
     }
 
     async fn redriven(&self, queue: &str, reason: &str, handle: Handle) -> CliResult<RedriveEnd> {
@@ -265,7 +267,7 @@ impl Steering for Steered {
         port(self.saved(plan))
     }
 
-    async fn replay(&self, plan: Plan, reason: String, handle: Handle) -> PortResult<ReplaySummary> {
+    async fn replay(&self, plan: Plan, reason: String, handle: Handle) -> PortResult<ReplayEnd> {
         port(Box::pin(self.replayed(plan, &reason, handle)).await)
     }
 
