@@ -34,12 +34,14 @@ pub(crate) struct Wanted<'a> {
     /// What will be done, as a hash that approvals are bound to.
     pub(crate) plan_sha256: Option<&'a str>,
     pub(crate) approvals: &'a [Approval],
+    /// The commands by which an approval is given, for whoever lacks one.
+    pub(crate) approving: Option<&'a str>,
 }
 
 impl<'a> Wanted<'a> {
     /// One thing, without more to say of it.
     pub(crate) fn new(deed: Deed) -> Self {
-        Self { deed, count: Some(1), amount: None, reason: None, plan_sha256: None, approvals: &[] }
+        Self { deed, count: Some(1), amount: None, reason: None, plan_sha256: None, approvals: &[], approving: None }
     }
 
     /// With a reason.
@@ -129,7 +131,11 @@ pub(crate) async fn permit(context: &Context, target: &EnvTarget, wanted: &Wante
             let entry = context.entry(target, wanted.deed.as_str(), wanted.reason.filter(|reason| !reason.trim().is_empty()));
             let entry = entry.role(duty.as_str()).outcome(Outcome::Refused).detail("outcome", refusal.to_string());
             context.record(target, &entry)?;
-            Err(CliError::refused(refusal.to_string()).hint(refusal.instead()))
+            let hint = match (&refusal, wanted.approving) {
+                (Refusal::NeedsApproval { .. }, Some(commands)) => format!("{}: {commands}", refusal.instead()),
+                _ => refusal.instead(),
+            };
+            Err(CliError::refused(refusal.to_string()).hint(hint))
         }
     }
 }

@@ -16,6 +16,7 @@ mod exit;
 mod journal;
 mod local;
 mod output;
+mod plans;
 mod safety;
 mod screen;
 mod settings;
@@ -95,15 +96,15 @@ fn run(cli: Cli) -> CliResult<Exit> {
     let runtime = runtime(command.as_ref()).map_err(|error| CliError::failed("the command could not be started").because(error))?;
     let result = runtime.block_on(async {
         signals::watch(&context.stop);
+        let is_screen = command.is_none();
         let result = match command {
             Some(command) => Box::pin(dispatch(&context, command)).await,
-            None => {
-                let result = Box::pin(screen::run(&context, None)).await;
-                // The screen writes to the record by itself.
-                Box::pin(audit::ship::by_itself(&context, &context.settings.all_targets().unwrap_or_default())).await;
-                result
-            }
+            None => Box::pin(screen::run(&context, None)).await,
         };
+        if is_screen {
+            // The screen writes to the record by itself.
+            Box::pin(audit::ship::by_itself(&context, &context.settings.all_targets().unwrap_or_default())).await;
+        }
         Box::pin(context.ship_recorded()).await;
         result
     });

@@ -1,5 +1,5 @@
 //! The record, kept in another place too: shipped once, from where it stopped, and never past a line that was changed.
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot run must fail")]
+#![expect(clippy::expect_used, reason = "a test that cannot run must fail")]
 
 mod common;
 
@@ -17,9 +17,9 @@ fn with_folder() -> (Place, PathBuf) {
     let place = Place::new();
     let folder = place.work().join("elsewhere");
     std::fs::create_dir(&folder).expect("made");
-    let text = format!(
-        "[environments.lab]\nkind = \"embedded\"\nenv = \"test\"\naudit_dir = {folder:?}\n[environments.other]\nkind = \"embedded\"\nenv = \"preprod\"\n"
-    );
+    let lab = "[environments.lab]\nkind = \"embedded\"\nenv = \"test\"\naudit_dir = \"elsewhere\"\n";
+    let other = "[environments.other]\nkind = \"embedded\"\nenv = \"preprod\"\n";
+    let text = format!("{lab}{other}");
     place.file("payops.toml", text);
     (place, folder)
 }
@@ -47,9 +47,9 @@ fn a_command_ships_what_it_recorded() {
     lift(&place, "other", "of another environment").exits(0);
     lift(&place, "lab", "two").exits(0);
     let record = read(&place.data_dir().join("audit.jsonl"));
-    let own: String = record.lines().filter(|line| line.contains("\"env\":\"lab\"")).map(|line| format!("{line}\n")).collect();
+    let own: Vec<&str> = record.lines().filter(|line| line.contains("\"env\":\"lab\"")).collect();
     let file = copy(&folder);
-    assert_eq!((read(&file), own.lines().count()), (own, 4));
+    assert_eq!((read(&file), own.len()), (own.join("\n") + "\n", 4));
     for kept in [file, place.data_dir().join("audit.shipped.json")] {
         assert_eq!(std::fs::metadata(kept).expect("there").permissions().mode() & 0o777, 0o600);
     }
@@ -79,6 +79,19 @@ fn what_could_not_be_shipped_waits_and_fails_nothing() {
     std::fs::create_dir(&folder).expect("made");
     let report = ship(&place).exits(0).json();
     assert_eq!((&report[0]["shipped"], &report[0]["waiting"]), (&json!(104), &json!(0)));
+}
+
+#[test]
+fn one_process_ships_at_a_time_and_the_others_do_not_wait() {
+    let (place, folder) = with_folder();
+    lift(&place, "lab", "one").exits(0);
+    let lock = std::fs::OpenOptions::new().write(true).open(place.data_dir().join("audit.shipped.lock")).expect("there");
+    lock.lock().expect("held");
+    lift(&place, "lab", "while another ships").exits(0);
+    assert_eq!(read(&copy(&folder)).lines().count(), 2, "it goes with the next");
+    drop(lock);
+    lift(&place, "lab", "next").exits(0);
+    assert_eq!(read(&copy(&folder)).lines().count(), 6);
 }
 
 #[test]
@@ -140,7 +153,6 @@ fn add(dir: &Path, entries: &[AuditEntry]) {
     std::fs::write(dir.join("audit.jsonl"), text).expect("written");
 }
 
-#[cfg(feature = "aws")]
 /// A bus in AWS that refuses the third event of its first put for a while.
 fn bus(number: usize, request: &common::stub::Request) -> Answer {
     if request.head.contains("AWSEvents.PutEvents") {
@@ -160,7 +172,6 @@ fn bus(number: usize, request: &common::stub::Request) -> Answer {
     (200, vec![("content-type", "text/xml".to_owned())], body.to_owned())
 }
 
-#[cfg(feature = "aws")]
 /// An environment on a stub of AWS, and where its record is.
 fn in_aws(url: &str) -> (Place, PathBuf) {
     let place = Place::new();
@@ -172,7 +183,6 @@ fn in_aws(url: &str) -> (Place, PathBuf) {
     (place, state)
 }
 
-#[cfg(feature = "aws")]
 fn run_in_aws(place: &Place, state: &Path, args: &[&str]) -> Done {
     let mut command = place.command(args);
     command.env("XDG_STATE_HOME", state).env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x");
@@ -180,7 +190,6 @@ fn run_in_aws(place: &Place, state: &Path, args: &[&str]) -> Done {
 }
 
 #[test]
-#[cfg(feature = "aws")]
 fn a_bus_that_does_not_answer_holds_nobody_up() {
     let (held, never) = std::sync::mpsc::channel::<()>();
     let never = std::sync::Mutex::new(never);
@@ -202,7 +211,6 @@ fn a_bus_that_does_not_answer_holds_nobody_up() {
 }
 
 #[test]
-#[cfg(feature = "aws")]
 fn in_aws_each_environments_lines_go_to_its_bus() {
     let stub = Stub::new(bus);
     let (place, state) = in_aws(&stub.url);

@@ -3,7 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test says what it expects by panicking")]
 
 use payops_core::Timestamp;
-use payops_core::domain::audit::{AuditEntry, Break, BreakKind, Head, Verified, chain, numbered, verify};
+use payops_core::domain::audit::{AuditEntry, Break, BreakKind, Head, Verified, Verifier, chain, numbered, verify};
 use proptest::prelude::*;
 
 const LEGACY: &str = r#"{"at":"2025-01-01T00:00:00Z","who":"anna","env":"prod","action":"reveal","subject":null,"reason":null}"#;
@@ -203,4 +203,21 @@ proptest! {
         let kind = if half { BreakKind::CutShort } else { BreakKind::Truncated { missing: count - lines_left } };
         prop_assert_eq!(found, Break { line: lines_left + u64::from(half), seq: lines_left + 1, kind });
     }
+}
+
+#[test]
+fn a_check_goes_on_where_another_ended() {
+    let all = lines(5);
+    let mut verifier = Verifier::after(head(&all[..2]), 2);
+    for (number, line) in (3..).zip(&all[2..4]) {
+        verifier.line(number, line.as_bytes());
+        assert_eq!(verifier.last().map(|head| head.seq), Some(number));
+    }
+    // What it went on after is no line of another record.
+    let mut other = Verifier::after(Head { hash: "0".repeat(64), ..head(&all[..2]) }, 2);
+    other.line(3, all[2].as_bytes());
+    let told = |verifier: &Verifier| verifier.broken().map(|broken| (broken.line, broken.kind));
+    assert_eq!((told(&other), other.last()), (Some((3, BreakKind::Unlinked)), None));
+    verifier.line(5, all[4].replace("payments-4", "payments-5").as_bytes());
+    assert_eq!((told(&verifier), verifier.last()), (Some((5, BreakKind::Changed)), None));
 }

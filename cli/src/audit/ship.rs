@@ -7,7 +7,7 @@ use std::time::Duration;
 use payops_core::domain::access::Duty;
 use payops_core::domain::audit::{Break, BreakKind, Head, ShippedLine};
 use payops_core::port::{AuditPlace, Taken};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::FileAuditLog;
 use super::cursor::{Cursor, Cursors};
@@ -49,26 +49,32 @@ pub(crate) struct Shipping<'a> {
     pub(crate) log: FileAuditLog,
     /// Where it goes, in words.
     pub(crate) place: String,
+    /// The folder, if it goes to one.
+    folder: Option<PathBuf>,
     whose: Whose,
 }
 
 impl<'a> Shipping<'a> {
     /// `None` when the environment names no place.
     pub(crate) fn of(context: &Context, target: &'a EnvTarget) -> Option<Self> {
-        let declared = context.settings.config().and_then(|config| config.environments.get(&target.name));
-        let (place, whose) = match &target.target {
+        let log = FileAuditLog { dir: context.records_dir(target) };
+        match &target.target {
             Target::Aws(aws) => {
                 let bus = aws.audit_bus()?;
                 let whose = Whose { names: vec![target.name.clone()], account: aws.account_id.clone() };
-                (format!("bus {bus} of {}", aws.account_id.as_deref().unwrap_or("no account")), whose)
+                let place = format!("bus {bus} of {}", aws.account_id.as_deref().unwrap_or("no account"));
+                Some(Self { target, log, place, folder: None, whose })
             }
             Target::Embedded { name, .. } => {
-                let dir = declared?.audit_dir()?;
-                let names = vec![target.name.clone(), name.clone()];
-                (format!("folder {}", dir.display()), Whose { names, account: None })
+                let found = context.settings.found.as_ref()?;
+                let dir = found.config.environments.get(&target.name)?.audit_dir()?;
+                // From wherever a command is run it is the same folder.
+                let dir = found.path.parent().map_or_else(|| dir.to_owned(), |beside| beside.join(dir));
+                let dir = std::path::absolute(&dir).unwrap_or(dir);
+                let whose = Whose { names: vec![target.name.clone(), name.clone()], account: None };
+                Some(Self { target, log, place: format!("folder {}", dir.display()), folder: Some(dir), whose })
             }
-        };
-        Some(Self { target, log: FileAuditLog { dir: context.records_dir(target) }, place, whose })
+        }
     }
 
     /// How many lines were not shipped yet.
@@ -107,11 +113,11 @@ impl<'a> Shipping<'a> {
         if !self.log.dir.is_dir() {
             return Ok(Report::default());
         }
-        let lock = tokio::time::Instant::now();
+        let begun = Instant::now();
         let _held = loop {
             match Cursors(&self.log.dir).lock().map_err(|error| self.unread(error))? {
                 Some(held) => break held,
-                None if lock.elapsed() > WAIT_MAX => {
+                None if begun.elapsed() > WAIT_MAX => {
                     return Err(CliError::failed("another payops ships this record").hint("run the same command again"));
                 }
                 None => sleep(ASK_AGAIN).await,
@@ -174,11 +180,10 @@ impl<'a> Shipping<'a> {
     }
 
     async fn open(&self, caller: &Caller) -> CliResult<Box<dyn AuditPlace>> {
-        match &self.target.target {
-            Target::Aws(aws) => Box::pin(aws::audit_place(&self.target.name, aws, caller)).await,
-            Target::Embedded { .. } => {
-                let dir = self.place.strip_prefix("folder ").map(PathBuf::from).unwrap_or_default();
-                Ok(Box::new(FolderPlace { dir, env: self.target.name.clone() }))
+        match (&self.target.target, &self.folder) {
+            (Target::Aws(aws), _) => Box::pin(aws::audit_place(&self.target.name, aws, caller)).await,
+            (Target::Embedded { .. }, folder) => {
+                Ok(Box::new(FolderPlace { dir: folder.clone().unwrap_or_default(), env: self.target.name.clone() }))
             }
         }
     }
@@ -186,9 +191,10 @@ impl<'a> Shipping<'a> {
 
 /// Ships what a command recorded, for a little while; what that comes to changes nothing of the command.
 pub(crate) async fn by_itself(context: &Context, targets: &[EnvTarget]) {
+    let until = Instant::now() + BY_ITSELF;
     for target in targets {
         let Some(shipping) = Shipping::of(context, target) else { continue };
-        let told = match timeout(BY_ITSELF, quietly(context, &shipping)).await {
+        let told = match timeout_at(until, quietly(context, &shipping)).await {
             Ok(Ok(told)) => told,
             Ok(Err(error)) => Some(error.message),
             Err(_) => Some("no answer in time".to_owned()),

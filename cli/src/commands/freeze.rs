@@ -84,9 +84,9 @@ impl Row for FreezeRow {
 /// Runs the command.
 pub(crate) async fn run(context: &Context, command: FreezeCommand) -> CliResult<Exit> {
     let unread = |error| CliError::port("the freeze could not be read or written", error);
-    let (targets, many) = match command {
-        FreezeCommand::Status => (context.settings.all_targets()?, true),
-        _ => (vec![context.settings.one_target()?], false),
+    let targets = match command {
+        FreezeCommand::Status => context.settings.all_targets()?,
+        _ => vec![context.settings.one_target()?],
     };
     let mut rows = Vec::new();
     for target in targets {
@@ -119,6 +119,5 @@ pub(crate) async fn run(context: &Context, command: FreezeCommand) -> CliResult<
         rows.push(Of { env: target.name.clone(), value: row });
     }
     context.printer.list(&rows, false)?;
-    let _ = many;
     Ok(Exit::Done)
 }

@@ -14,12 +14,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::{self, Elevations, Wanted};
 use crate::commands::account::{self, Begin};
-use crate::commands::dlq::approve::{self, Approved};
+use crate::commands::dlq::approve::Approved;
 use crate::commands::dlq::{alarms, discard, export, redrive, replay};
 use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
 use crate::journal::Unfinished;
 use crate::output::json_text;
+use crate::plans;
 use crate::settings::EnvTarget;
 
 /// Stands for the reason that is asked for once the plan was reviewed.
@@ -201,7 +202,7 @@ impl Steered {
         let file = PlanFile::new(plan);
         let dir = std::env::current_dir().map_err(|error| CliError::failed("there is no folder to write in").because(error))?;
         let path = dir.join(format!("plan-{}.json", file.plan.id));
-        approve::write(&path, &file)?;
+        plans::write(&path, &file)?;
         let entry = self.context.entry(&self.target, "dlq.plan", None).subject(&file.plan.queue).detail("plan", &file.plan.id);
         self.context.record(&self.target, &entry.detail("plan_sha256", &file.sha256).outcome(Outcome::Done))?;
         Ok(path.display().to_string())

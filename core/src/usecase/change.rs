@@ -52,6 +52,14 @@ pub enum ChangeError {
     /// The key was used for another request.
     #[error("this idempotency key was used for another request")]
     KeyReused,
+    /// The payment is not the one any more that the change was planned for.
+    #[error("the payment has changed since this was planned: its version was {planned} and is {found}")]
+    Moved {
+        /// The version that was planned for.
+        planned: u64,
+        /// The version now.
+        found: u64,
+    },
     /// Others kept changing the payment at the same time.
     #[error("the payment keeps changing; try again")]
     Busy,
@@ -84,6 +92,8 @@ pub(super) struct Asked<'a> {
     pub(super) route: String,
     pub(super) fingerprint: String,
     pub(super) status: u16,
+    /// Only of this version of the payment, where the change was planned for one.
+    pub(super) version: Option<u64>,
 }
 
 impl Changes {
@@ -97,7 +107,15 @@ impl Changes {
         request: &CancelPayment,
         render: Render<'_>,
     ) -> Result<(Answer, Vec<OutboxEvent>), ChangeError> {
-        let asked = Asked { by, id, key, route: "POST /v1/payments/cancel".to_owned(), fingerprint: request.fingerprint(id), status: 200 };
+        let asked = Asked {
+            by,
+            id,
+            key,
+            route: "POST /v1/payments/cancel".to_owned(),
+            fingerprint: request.fingerprint(id),
+            status: 200,
+            version: None,
+        };
         let command = Command::Cancel { by: by.name(), reason: request.reason.clone() };
         self.change(&asked, command, render).await
     }
@@ -111,12 +129,35 @@ impl Changes {
         request: &CreateRefund,
         render: Render<'_>,
     ) -> Result<(Answer, Vec<OutboxEvent>), ChangeError> {
-        let asked = Asked { by, id, key, route: "POST /v1/payments/refunds".to_owned(), fingerprint: request.fingerprint(id), status: 202 };
+        self.refund_of(by, (id, None), key, request, render).await
+    }
+
+    /// The same; of `version` of the payment alone, if one is given.
+    pub async fn refund_of(
+        &self,
+        by: &Requester,
+        (id, version): (&PaymentId, Option<u64>),
+        key: &IdempotencyKey,
+        request: &CreateRefund,
+        render: Render<'_>,
+    ) -> Result<(Answer, Vec<OutboxEvent>), ChangeError> {
         let random = (u128::from(self.random.next_u64()) << 64) | u128::from(self.random.next_u64());
         let at_ms = u64::try_from(self.clock.now().as_millisecond()).unwrap_or(0);
         let refund = RefundId::from_parts(at_ms, random);
         let command = Command::RequestRefund { id: refund, minor: request.minor, by: by.name(), reason: request.reason.clone() };
-        self.change(&asked, command, render).await
+        self.change(&asked_refund(by, (id, version), key, request), command, render).await
+    }
+
+    /// What a refund under this key was answered, if there was one.
+    pub async fn refunded(
+        &self,
+        by: &Requester,
+        id: &PaymentId,
+        key: &IdempotencyKey,
+        request: &CreateRefund,
+    ) -> Result<Option<Answer>, ChangeError> {
+        let (_, _, answer) = self.look(&asked_refund(by, (id, None), key, request)).await?;
+        Ok(answer)
     }
 
     /// The payment as it is now, where the key stands, and the answer if it was used for the same request.
@@ -143,6 +184,9 @@ impl Changes {
             if let Some(answer) = answered {
                 return Ok((answer, Vec::new()));
             }
+            if let Some(planned) = asked.version.filter(|planned| *planned != payment.version) {
+                return Err(ChangeError::Moved { planned, found: payment.version });
+            }
             let now = self.clock.now();
             let decision = decide(&payment, command.clone(), now, &self.policy)?;
             let change = change(&payment, decision, asked, scope, render, now);
@@ -159,6 +203,16 @@ impl Changes {
         }
         Err(ChangeError::Busy)
     }
+}
+
+fn asked_refund<'a>(
+    by: &'a Requester,
+    (id, version): (&'a PaymentId, Option<u64>),
+    key: &'a IdempotencyKey,
+    request: &CreateRefund,
+) -> Asked<'a> {
+    let (route, fingerprint) = ("POST /v1/payments/refunds".to_owned(), request.fingerprint(id));
+    Asked { by, id, key, route, fingerprint, status: 202, version }
 }
 
 fn change(before: &Payment, decision: Decision, asked: &Asked<'_>, scope: IdempotencyScope, render: Render<'_>, now: Timestamp) -> Change {

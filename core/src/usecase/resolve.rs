@@ -57,7 +57,7 @@ impl Resolver {
     ) -> Result<(Answer, Vec<OutboxEvent>), ResolveError> {
         let route = "POST /v1/payments/resolve".to_owned();
         let by = &Requester::Operator(operator.to_owned());
-        let asked = Asked { by, id, key, route, fingerprint: request.fingerprint(id), status: 200 };
+        let asked = Asked { by, id, key, route, fingerprint: request.fingerprint(id), status: 200, version: None };
         // The same request again is answered as before, although the payment is in review no more.
         let (payment, _, answered) = self.changes.look(&asked).await?;
         if let Some(answer) = answered {

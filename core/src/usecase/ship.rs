@@ -107,10 +107,13 @@ mod tests {
     use crate::domain::audit::{AuditEntry, Head, chain};
     use crate::port::PortResult;
 
+    /// How a put ends: which places of it fail, and how; or all of it.
+    type End = PortResult<Vec<(usize, ErrorKind)>>;
+
     /// A bus on which the puts end as a script says: for each put the places that fail, and how.
     struct Script {
         puts: Mutex<Vec<Vec<u64>>>,
-        script: Mutex<Vec<PortResult<Vec<(usize, ErrorKind)>>>>,
+        script: Mutex<Vec<End>>,
     }
 
     #[async_trait]
@@ -139,7 +142,7 @@ mod tests {
         (0..count).map(line).collect()
     }
 
-    fn taken(script: Vec<PortResult<Vec<(usize, ErrorKind)>>>, lines: &[ShippedLine]) -> (Taken, Vec<Vec<u64>>) {
+    fn taken(script: Vec<End>, lines: &[ShippedLine]) -> (Taken, Vec<Vec<u64>>) {
         let bus = Arc::new(Script { puts: Mutex::default(), script: Mutex::new(script.into_iter().rev().collect()) });
         let taken = OverBus::new(bus.clone()).take(lines).now_or_never().expect("nothing is waited for");
         let puts = bus.puts.lock().expect("not poisoned").clone();

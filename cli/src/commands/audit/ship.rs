@@ -11,6 +11,7 @@ use crate::output::{Cell, Column, Look, Of, Row, Tone, count};
 
 /// What came of one environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the name that scripts read")]
 struct Shipped {
     env: String,
     place: String,

@@ -151,11 +151,10 @@ fn name(context: &Context, outputs: &Outputs) -> CliResult<String> {
         [name] => Ok(name.clone()),
         _ => Err(CliError::usage("the outputs are of one environment").hint("give one name to --env")),
     };
-    let name = match (flag, &outputs.env, variable) {
-        (Some(names), _, _) => one(names)?,
-        (None, Some(name), _) => name.clone(),
-        (None, None, Some(names)) => one(names)?,
-        (None, None, None) => {
+    let name = match (flag.or(variable.filter(|_| outputs.env.is_none())), &outputs.env) {
+        (Some(names), _) => one(names)?,
+        (None, Some(name)) => name.clone(),
+        (None, None) => {
             return Err(CliError::usage("which environment is this?").hint("name it with --env, or in the output payops.environment"));
         }
     };

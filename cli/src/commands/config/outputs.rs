@@ -303,10 +303,10 @@ mod tests {
     use super::*;
 
     fn output(value: Value) -> Value {
-        json!({"sensitive": false, "type": "dynamic", "value": value})
+        Value::Object(Map::from_iter([("sensitive".to_owned(), Value::Bool(false)), ("value".to_owned(), value)]))
     }
 
-    fn read(outputs: Value) -> CliResult<Outputs> {
+    fn read(outputs: &Value) -> CliResult<Outputs> {
         Outputs::parse(&outputs.to_string())
     }
 
@@ -322,7 +322,7 @@ mod tests {
             "environment": "preprod", "account_id": "471122334455", "queue_urls": queues, "opensearch_endpoint": "search.internal",
             "roles": {"view": arn("v"), "break_glass": {"arn": arn("b"), "duration_minutes": 15}}, "clusters": ["one"], "colour": "blue",
         })), "vpc_id": output(json!("vpc-1"))});
-        let whole = read(whole).expect("outputs");
+        let whole = read(&whole).expect("outputs");
         assert_eq!(whole.env.as_deref(), Some("preprod"));
         assert_eq!(fact(&whole, &["queues", "prefix"]), Some(Held::Text("pp-".to_owned())));
         assert_eq!(fact(&whole, &["opensearch_url"]), Some(Held::Text("https://search.internal".to_owned())));
@@ -330,7 +330,7 @@ mod tests {
         assert_eq!(whole.ignored, ["payops.colour", "vpc_id"]);
         let flat = json!({"account_id": output(json!("471122334455")), "queue_prefix": output(json!("pp-")),
             "role_view_arn": output(json!(arn("v"))), "cluster_name": output(json!("one"))});
-        let flat = read(flat).expect("outputs");
+        let flat = read(&flat).expect("outputs");
         for path in [&["account_id"] as &[&str], &["queues", "prefix"], &["roles", "view", "arn"]] {
             assert!(fact(&flat, path).is_some() && fact(&flat, path) == fact(&whole, path), "{path:?}");
         }
@@ -356,7 +356,7 @@ mod tests {
             (json!({}), "there are no outputs"),
             (json!([]), "no object of outputs"),
         ] {
-            let error = read(value).expect_err(told);
+            let error = read(&value).expect_err(told);
             assert!(error.exit.code() == 2 && error.message.contains(told), "{}", error.message);
         }
         for (text, told) in [(" \n", "the input is empty"), ("table = \"x\"\n", "the input is not JSON (at line 1 column 2)")] {
@@ -374,11 +374,11 @@ mod tests {
             json!({"opensearch_url": output(json!("https://admin:hunter2@search"))}),
             json!({"payops": output(json!({"index": "AKIAHUNTER2HUNTER2AB"}))}),
         ] {
-            let error = read(value).expect_err("refused");
+            let error = read(&value).expect_err("refused");
             assert_eq!(error.exit.code(), 3);
             assert!(!error.text().to_lowercase().contains("hunter2"), "{}", error.text());
         }
         let ignored = json!({"table": output(json!("t")), "db_password": {"sensitive": true, "type": "string", "value": "hunter2"}});
-        assert_eq!(read(ignored).expect("outputs").ignored, ["db_password"], "an output that is no setting is left alone");
+        assert_eq!(read(&ignored).expect("outputs").ignored, ["db_password"], "an output that is no setting is left alone");
     }
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use payops_core::domain::access::{Approval, Duty};
-use payops_core::domain::audit::{AuditEntry, Outcome};
 use payops_core::domain::replay::{PlanApproval, PlanFile, estimate};
 use payops_core::usecase::Letters;
 use serde::Serialize;
@@ -13,17 +12,16 @@ use super::not_read;
 use super::planned::show;
 use super::replay::{HowArgs, made};
 use super::select::SelectArgs;
-use crate::access::write_private;
-use crate::audit::FileAuditLog;
 use crate::context::{Access, Context};
-use crate::error::{CliError, CliResult};
+use crate::error::CliResult;
 use crate::exit::Exit;
 use crate::output::{Cell, Document, Look, count, details};
+use crate::plans::{self, Kind, Place};
 use crate::safety::{self, Act};
-use crate::settings::{EnvTarget, Target};
+use crate::settings::EnvTarget;
 
-/// What the record calls an approval.
-const ACTION: &str = "dlq.approve";
+/// Plans of replays.
+const PLANS: Kind = Kind { action: "dlq.approve", made_by: "payops dlq plan QUEUE" };
 
 /// A plan's hash, and approvals of it.
 pub(crate) struct Approved<'a> {
@@ -118,7 +116,7 @@ pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> CliResult<Exit> 
     show(context, &plan);
     let file = PlanFile::new(plan);
     let path = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("plan-{}.json", file.plan.id)));
-    write(&path, &file)?;
+    plans::write(&path, &file)?;
     for canary in super::alarms::canaries(&target, &context.caller(Duty::View)).await {
         context.talk.warn(format!("warning: {canary} is in the middle of a canary, and its weight does not govern who takes a message"));
     }
@@ -133,68 +131,30 @@ pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> CliResult<Exit> 
 
 /// Runs `payops dlq approve`.
 pub(crate) fn approve(context: &Context, args: &ApproveArgs) -> CliResult<Exit> {
-    let mut file = parsed(&args.file)?;
+    let mut file: PlanFile = PLANS.read(&args.file)?;
     let target = context.settings.target(&file.plan.env)?;
-    let file_is = file.check(Context::now());
-    file_is.map_err(|error| CliError::refused(error.to_string()).hint("payops dlq plan makes another"))?;
-    if file.plan.by.eq_ignore_ascii_case(context.who()) {
-        return Err(CliError::refused(format!("{} made this plan; somebody else approves it", file.plan.by)).hint("ask a colleague"));
-    }
+    PLANS.check(&file)?;
+    plans::somebody_elses(context, &file)?;
     show(context, &file.plan);
     let reason = safety::reason(context, &target)?;
     let what = format!("approve of sending {} of {} again", count(file.plan.messages.len(), "message"), file.plan.queue);
     safety::confirm(context, &target, &Act { what: &what, typed: &file.plan.id, yes: args.yes, always: true })?;
-    let entry = context.entry(&target, ACTION, reason.as_deref()).subject(&file.plan.queue).outcome(Outcome::Done);
-    context.record(&target, &entry.detail("plan", &file.plan.id).detail("plan_sha256", &file.sha256))?;
-    file.approve(context.who(), Context::now());
-    write(&args.file, &file)?;
+    let entry = context.entry(&target, PLANS.action, reason.as_deref()).subject(&file.plan.queue).detail("plan", &file.plan.id);
+    PLANS.approve(context, &target, (&args.file, &mut file), entry)?;
     context.printer.document(&Planned::new(&file, &args.file))?;
     Ok(Exit::Done)
 }
 
 /// Reads a plan file that is to be carried out in an environment.
 pub(super) fn read(context: &Context, target: &EnvTarget, path: &Path) -> CliResult<PlanFile> {
-    let file = parsed(path)?;
-    file.check(Context::now()).map_err(|error| CliError::refused(error.to_string()).hint("payops dlq plan makes another"))?;
-    if file.plan.env != target.name {
-        return Err(CliError::refused(format!("this plan is for {}, and not for {}", file.plan.env, target.name))
-            .hint(format!("--env {}", file.plan.env)));
-    }
-    let account = if let Target::Aws(aws) = &target.target { aws.account_id.as_ref() } else { None };
-    if file.plan.account.as_ref() != account {
-        return Err(CliError::refused(format!("this plan is for account {}", file.plan.account.as_deref().unwrap_or("none"))));
-    }
-    let _ = context;
+    let file: PlanFile = PLANS.read(path)?;
+    PLANS.check(&file)?;
+    plans::belongs(target, &Place { env: &file.plan.env, account: file.plan.account.as_ref() })?;
+    plans::warn_of_own(context, &file);
     Ok(file)
 }
 
-/// Approvals as the rules count them. Where the record is shared, as on one machine, an approval that
-/// is not in it was written into the file by hand, and does not count.
+/// Approvals as the rules count them.
 pub(super) fn proven(context: &Context, target: &EnvTarget, approvals: &[PlanApproval]) -> CliResult<Vec<Approval>> {
-    let approval = |approval: &PlanApproval| Approval { by: approval.by.clone(), at: approval.at, plan_sha256: approval.sha256.clone() };
-    if approvals.is_empty() || matches!(target.target, Target::Aws(_)) {
-        return Ok(approvals.iter().map(approval).collect());
-    }
-    let log = FileAuditLog { dir: context.records_dir(target) };
-    let unread = |error| CliError::failed(format!("{} could not be read", log.path().display())).because(error);
-    let recorded: Vec<AuditEntry> =
-        log.lines().map_err(unread)?.filter_map(|line| line.ok()?.1).filter(|entry| entry.action == ACTION).collect();
-    let is_there = |given: &&PlanApproval| {
-        recorded.iter().any(|entry| entry.who == given.by && entry.detail.get("plan_sha256") == Some(&given.sha256))
-    };
-    for forged in approvals.iter().filter(|given| !is_there(given)) {
-        context.talk.warn(format!("the approval of {} is not in the record, so it does not count", forged.by));
-    }
-    Ok(approvals.iter().filter(is_there).map(approval).collect())
-}
-
-fn parsed(path: &Path) -> CliResult<PlanFile> {
-    let wrong = |message: String| CliError::usage(message).hint("payops dlq plan QUEUE --out FILE makes one");
-    let bytes = std::fs::read(path).map_err(|error| wrong(format!("the plan {} cannot be read", path.display())).because(error))?;
-    serde_json::from_slice(&bytes).map_err(|error| wrong(format!("{} is no plan", path.display())).because(error))
-}
-
-pub(crate) fn write(path: &Path, file: &PlanFile) -> CliResult<()> {
-    let text = serde_json::to_vec_pretty(file).map_err(|error| CliError::failed("the plan could not be written as JSON").because(error))?;
-    write_private(path, &text).map_err(|error| CliError::failed(format!("the plan {} could not be written", path.display())).because(error))
+    PLANS.proven(context, target, approvals)
 }

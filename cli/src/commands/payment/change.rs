@@ -1,13 +1,12 @@
-//! `payops payment cancel` and `refund`: changes that an operator asks for, made by the same
-//! use case as those of a merchant.
+//! `payops payment cancel`, and what all changes have in common that an operator asks for: they are made by the
+//! same use case as those of a merchant.
 
 use clap::Args;
 use payops_core::domain::access::Deed;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::machine::Refusal;
-use payops_core::domain::money::{Currency, Money};
 use payops_core::domain::payment::Payment;
-use payops_core::domain::request::{CancelPayment, CreateRefund};
+use payops_core::domain::request::CancelPayment;
 use payops_core::domain::text::IdempotencyKey;
 use payops_core::port::Ports;
 use payops_core::usecase::{ChangeError, Changes, Requester};
@@ -29,25 +28,6 @@ use crate::settings::EnvTarget;
 pub(crate) struct CancelArgs {
     /// The payment's id
     id: String,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
-    /// Names this request: the same again changes nothing (random when left out)
-    #[arg(long, value_name = "KEY")]
-    idempotency_key: Option<String>,
-}
-
-/// `payops payment refund`
-#[derive(Clone, Debug, Args)]
-pub(crate) struct RefundArgs {
-    /// The payment's id
-    id: String,
-    /// How much, with the currency's decimals: 12.50 EUR, 1250 JPY; all that is left when left out
-    #[arg(long, value_name = "DECIMAL", conflicts_with = "amount_minor")]
-    amount: Option<String>,
-    /// How much, in minor units: 1250 is 12.50 EUR
-    #[arg(long, value_name = "INTEGER")]
-    amount_minor: Option<i64>,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -84,8 +64,12 @@ pub(super) struct Ready {
 
 /// Opens what a change needs, and reads the payment.
 pub(super) async fn prepare(context: &Context, id: &PaymentId) -> CliResult<Ready> {
-    let target = context.settings.one_target()?;
-    let ports = context.open(&target, Access::Write).await?;
+    opened(context, context.settings.one_target()?, id, Access::Write).await
+}
+
+/// The same of an environment, to look or to change.
+pub(super) async fn opened(context: &Context, target: EnvTarget, id: &PaymentId, access: Access) -> CliResult<Ready> {
+    let ports = context.open(&target, access).await?;
     context.reveal(&target).await?;
     let payment = ports.store.get(id).await.map_err(|error| CliError::port("the payment could not be read", error))?;
     let Some(payment) = payment else { return Err(no_payment(context, &target, id).await) };
@@ -111,52 +95,17 @@ pub(crate) async fn cancel(context: &Context, args: CancelArgs) -> CliResult<Exi
     finish(context, &ready, made).await
 }
 
-/// Runs `payops payment refund`.
-pub(crate) async fn refund(context: &Context, args: RefundArgs) -> CliResult<Exit> {
-    let id = payment_id(&args.id)?;
-    let key = key(args.idempotency_key.clone())?;
-    let ready = context.interruptible(prepare(context, &id)).await?;
-    let minor = minor(&args, ready.payment.money.currency())?;
-    let reason = safety::reason(context, &ready.target)?;
-    let body = minor.map_or_else(|| json!({ "reason": reason }), |minor| json!({ "amount": minor, "reason": reason }));
-    let request =
-        CreateRefund::parse(body.to_string().as_bytes()).map_err(|error| CliError::usage("the request is not right").because(error))?;
-    let currency = ready.payment.money.currency();
-    let amount = payops_core::domain::money::major(minor.unwrap_or(ready.payment.refundable_minor), currency);
-    let what = format!("refund {amount} {currency} of {id}");
-    safety::confirm(context, &ready.target, &Act { what: &what, typed: id.as_str(), yes: args.yes, always: false })?;
-    let money = Money::new(minor.unwrap_or(ready.payment.refundable_minor), currency).ok();
-    let wanted = Wanted { amount: money, ..Wanted::new(Deed::PaymentRefund).because(reason.as_deref()) };
-    let permit = access::permit(context, &ready.target, &wanted).await?;
-    let entry = context.entry(&ready.target, "refund", reason.as_deref()).subject(id.as_str()).role(permit.duty.as_str());
-    let entry = entry.detail("amount", format!("{amount} {currency}"));
-    let by = Requester::Operator(context.who().to_owned());
-    let work = async { ready.changes.refund(&by, &id, &key, &request, &render).await.map_err(|error| told(error, &id, &key)) };
-    let made = context.audited(&ready.target, entry, work).await?;
-    finish(context, &ready, made).await
-}
-
-fn minor(args: &RefundArgs, currency: Currency) -> CliResult<Option<i64>> {
-    match (&args.amount, args.amount_minor) {
-        (Some(text), _) => {
-            let money = Money::parse_major(text, currency);
-            money
-                .map(|money| Some(money.minor()))
-                .map_err(|error| CliError::usage(format!("--amount {text} is not an amount")).because(error))
-        }
-        (None, minor) => Ok(minor),
-    }
-}
-
 /// The key that was given, or a random one.
 pub(super) fn key(given: Option<String>) -> CliResult<IdempotencyKey> {
     let key = given.unwrap_or_else(random_key);
     key.parse().map_err(|error| CliError::usage("--idempotency-key is not right").because(error))
 }
 
-/// A key that nobody else uses.
+/// A key that nobody else uses. Of letters alone: a run of random digits would pass for a card number now and
+/// then, and a key that does is refused.
 pub(super) fn random_key() -> String {
-    format!("payops-{}", hex::encode(rand::random::<[u8; 16]>()))
+    let letters = rand::random::<[u8; 16]>().into_iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|half| char::from(b'a' + half));
+    format!("payops-{}", letters.collect::<String>())
 }
 
 /// What is stored as the answer to a repeated request.
@@ -208,28 +157,28 @@ pub(super) fn told(error: ChangeError, id: &PaymentId, key: &IdempotencyKey) -> 
             CliError::new(exit, format!("{id} does not allow it: {refusal}")).hint(look)
         }
         ChangeError::KeyReused => CliError::usage("this idempotency key was used for another request").hint("use another key, or none"),
+        ChangeError::Moved { planned, found } => moved(id, planned, found),
         ChangeError::Busy => CliError::failed(format!("{id} keeps changing")).hint("run the same command again"),
         ChangeError::Store(error) => CliError::port("nobody knows whether the change was stored", error)
             .hint(format!("run it again with --idempotency-key {} : the same key never changes it twice", key.as_str())),
     }
 }
 
+/// The payment is not the one any more that a change was planned for.
+pub(super) fn moved(id: &PaymentId, planned: u64, found: u64) -> CliError {
+    CliError::refused(format!("{id} has changed since this was planned: its version was {planned} and is {found}"))
+        .hint(format!("payops payment timeline {id} tells how; then plan again"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn args(amount: Option<&str>, amount_minor: Option<i64>) -> RefundArgs {
-        RefundArgs { id: String::new(), amount: amount.map(str::to_owned), amount_minor, yes: false, idempotency_key: None }
-    }
-
     #[test]
-    fn amounts_follow_the_currency() {
-        let currency = |code: &str| code.parse::<Currency>().expect("a currency");
-        let read = |amount, code| minor(&args(amount, None), currency(code));
-        assert_eq!(read(Some("12.50"), "EUR").expect("an amount"), Some(1250));
-        assert_eq!(read(Some("1250"), "JPY").expect("an amount"), Some(1250));
-        assert_eq!(read(None, "EUR").expect("all"), None);
-        assert_eq!(read(Some("12.5"), "EUR").expect_err("refused").exit, Exit::Usage);
-        assert_eq!(minor(&args(None, Some(7)), currency("EUR")).expect("an amount"), Some(7));
+    fn a_random_key_is_never_taken_for_a_card_number() {
+        let keys: std::collections::BTreeSet<String> = (0..100).map(|_| random_key()).collect();
+        assert_eq!(keys.len(), 100);
+        let plain = |key: &String| key.len() == 39 && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        assert!(keys.iter().all(plain), "{keys:?}");
     }
 }

@@ -6,6 +6,7 @@ mod create;
 mod get;
 mod lines;
 mod reconcile;
+mod refund;
 mod resolve;
 mod search;
 mod timeline;
@@ -36,8 +37,10 @@ pub(crate) enum PaymentCommand {
     Timeline(get::GetArgs),
     /// Cancel a payment whose charge has not been started
     Cancel(change::CancelArgs),
-    /// Give money back, all that is left or part of it
-    Refund(change::RefundArgs),
+    /// Give money back, all that is left or part of it; with --out as a plan that somebody else approves
+    Refund(refund::RefundArgs),
+    /// Approve a refund that somebody else planned
+    Approve(refund::ApproveArgs),
     /// Decide how a payment in review ended, after asking the provider
     Resolve(resolve::ResolveArgs),
     /// Compare payments, ledger, index, archive and provider, and name every break
@@ -53,7 +56,8 @@ pub(crate) async fn run(context: &Context, command: PaymentCommand) -> CliResult
         PaymentCommand::List(args) => context.interruptible(search::list(context, &args)).await,
         PaymentCommand::Timeline(args) => context.interruptible(timeline::run(context, &args)).await,
         PaymentCommand::Cancel(args) => change::cancel(context, args).await,
-        PaymentCommand::Refund(args) => change::refund(context, args).await,
+        PaymentCommand::Refund(args) => refund::run(context, args).await,
+        PaymentCommand::Approve(args) => refund::approve(context, &args).await,
         PaymentCommand::Resolve(args) => resolve::run(context, args).await,
         PaymentCommand::Reconcile(args) => context.interruptible(reconcile::run(context, &args)).await,
     }

@@ -1,31 +1,7 @@
-//! The hash of a plan, which approvals are bound to.
+//! The hash of a plan stays what it is, and covers all of it.
 
-use super::Plan;
-use crate::domain::sha256_hex;
+use super::{Plan, plan_sha256};
 
-/// The lower-case hexadecimal SHA-256 of the canonical form of `plan`:
-///
-/// - The plan as JSON, UTF-8, all members written, those without a value as `null`.
-/// - The members of every object in the order of their names (by code point), no spaces or line
-///   breaks between the parts, no line break at the end.
-/// - Of strings only `"`, `\\` and control characters are escaped, the latter as `\b \f \n \r \t` or
-///   `\u00xx`; numbers are whole and in plain digits (only a value that an
-///   edit puts into a body may have a fraction: the shortest digits that give it back); times are RFC 3339 in UTC.
-///
-/// `jq -cjS .plan plan.json | sha256sum` gives the same. Whatever is changed in a plan, be it the order of
-/// its messages, changes the hash; the order in which a file has its members does not.
-#[must_use]
-pub fn plan_sha256(plan: &Plan) -> String {
-    let canonical = serde_json::to_value(plan).map(|mut value| {
-        value.sort_all_objects();
-        value.to_string()
-    });
-    // A plan has text for names, and no floats: it can always be written. If not, the hash is of
-    // everything in it all the same.
-    sha256_hex(canonical.unwrap_or_else(|error| format!("{error} {plan:?}")).as_bytes())
-}
-
-#[cfg(test)]
 pub(super) mod tests {
     use super::super::{CauseSummary, Edit, JournalEntry, PlannedEdit, PlannedMessage, Preflight, Set, Verdict};
     use super::*;

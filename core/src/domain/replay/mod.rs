@@ -3,14 +3,16 @@
 
 mod edit;
 mod file;
+#[cfg(test)]
 mod hash;
 mod journal;
 mod plan;
 mod verdict;
 
 pub use edit::{Change, DiffLine, Edit, EditError, Edited, Set, apply_edit};
-pub use file::{APPROVAL_MAX, PlanApproval, PlanFile, PlanFileError, SCHEMA};
-pub use hash::plan_sha256;
+pub use file::PlanFile;
 pub use journal::{Canary, JournalEntry, Progress};
 pub use plan::{CauseSummary, Plan, PlannedEdit, PlannedMessage, Preflight, REPLAYS_MAX};
 pub use verdict::{Rules, Verdict, estimate, verdict};
+
+pub use super::planned::{APPROVAL_MAX, PlanApproval, PlanFileError, SCHEMA, plan_sha256};

@@ -188,7 +188,8 @@ impl Refused {
             ChangeError::NotFound => Self::no_payment(),
             ChangeError::Refused(refusal) => refused(&refusal, not_now),
             ChangeError::KeyReused => key_reused(),
-            ChangeError::Busy => {
+            // Nobody plans for a version through the API; it is what a busy payment is.
+            ChangeError::Busy | ChangeError::Moved { .. } => {
                 Self::new(Code::PaymentBusy, "the payment keeps changing; repeat the request with the same Idempotency-Key")
             }
             ChangeError::Store(error) => Self::writing(&error),
