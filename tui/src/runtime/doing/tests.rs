@@ -231,7 +231,7 @@ fn begun(behaves: Behaves) -> (Doing, mpsc::Receiver<Msg>, Arc<AtomicBool>) {
 }
 
 async fn next(from: &mut mpsc::Receiver<Msg>) -> Msg {
-    timeout(Duration::from_secs(60), from.recv()).await.expect("in time").expect("something")
+    timeout(Duration::from_mins(1), from.recv()).await.expect("in time").expect("something")
 }
 
 #[tokio::test(start_paused = true)]
