@@ -117,6 +117,11 @@ impl FileJournal {
         &self.path
     }
 
+    /// How far it says that it is.
+    pub(crate) fn progress(&self) -> CliResult<Progress> {
+        Ok(Progress::read(&read(&self.path)?.0))
+    }
+
     /// Opens a journal to go on, and cuts off a last line that was never whole.
     fn go_on(path: PathBuf, good_bytes: u64) -> CliResult<Self> {
         let open = || {

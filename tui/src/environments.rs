@@ -105,13 +105,22 @@ pub struct ReplayReview {
     pub same_as: String,
 }
 
+/// What became of a replay.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplayEnd {
+    /// In numbers, and what was not sent.
+    pub summary: ReplaySummary,
+    /// Message ids of letters that are not in their queue any more.
+    pub gone: Vec<String>,
+}
+
 /// What became of letters that were to be discarded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DiscardEnd {
     /// Letters that were to go.
     pub planned: usize,
-    /// Letters that are gone.
-    pub gone: usize,
+    /// Message ids of letters that are gone.
+    pub gone: Vec<String>,
     /// Letters not yet tried, when it was stopped.
     pub remaining: usize,
     /// Letters that stayed, and why, by message id.
@@ -162,7 +171,7 @@ pub trait Steering: Send + Sync {
     async fn save(&self, plan: Plan) -> PortResult<String>;
 
     /// Executes a plan that was reviewed.
-    async fn replay(&self, plan: Plan, reason: String, handle: Handle) -> PortResult<ReplaySummary>;
+    async fn replay(&self, plan: Plan, reason: String, handle: Handle) -> PortResult<ReplayEnd>;
 
     /// Deletes `letters`, all of `queue`, each only if it is still as it was seen. They are kept whole
     /// in a file first.

@@ -9,17 +9,18 @@ use payops_core::domain::replay::{Change, DiffLine, Edit, Plan, PlanFile, Planne
 use payops_core::domain::sha256_hex;
 use payops_core::port::{PortResult, Ports, RedriveStatus};
 use payops_core::usecase::{Letter, PlanRequest, ReplaySummary};
-use payops_tui::{DiscardEnd, ElevationWanted, Handle, RedriveEnd, ReplayReview, ReplayWanted, Standing, Steering};
+use payops_tui::{DiscardEnd, ElevationWanted, Handle, RedriveEnd, ReplayEnd, ReplayReview, ReplayWanted, Standing, Steering};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{self, Elevations, Wanted};
 use crate::commands::account::{self, Begin};
-use crate::commands::dlq::approve::{self, Approved};
+use crate::commands::dlq::approve::Approved;
 use crate::commands::dlq::{alarms, discard, export, redrive, replay};
 use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
 use crate::journal::Unfinished;
 use crate::output::json_text;
+use crate::plans;
 use crate::settings::EnvTarget;
 
 /// Stands for the reason that is asked for once the plan was reviewed.
@@ -111,7 +112,7 @@ impl Steered {
         Ok(ReplayReview { plan, settled, warnings, diff, refusal, same_as })
     }
 
-    async fn replayed(&self, mut plan: Plan, reason: &str, handle: Handle) -> CliResult<ReplaySummary> {
+    async fn replayed(&self, mut plan: Plan, reason: &str, handle: Handle) -> CliResult<ReplayEnd> {
         let context = self.context(reason, handle.stop);
         let target = &self.target;
         let reason = context.reason.clone().map(crate::safety::harmless).transpose()?;
@@ -140,7 +141,9 @@ impl Steered {
         };
         let tell = handle.told;
         let control = replay::steered(&context, target, &job.plan, Box::new(move |summary| tell(summary)), ProgressBar::hidden());
-        replay::carry_out(&context, target, &ports, &job, &control).await
+        let summary = replay::carry_out(&context, target, &ports, &job, &control).await?;
+        let progress = job.journal.progress()?;
+        Ok(ReplayEnd { summary, gone: progress.sent.into_iter().chain(progress.parked).collect() })
     }
 
     async fn discarded(&self, dlq: &str, letters: &[Letter], reason: &str, handle: Handle) -> CliResult<DiscardEnd> {
@@ -151,9 +154,9 @@ impl Steered {
         let made = discard::made(&context, &self.target, &ports, (dlq, letters), (&reason, None)).await?;
         let tell = handle.told;
         let control = replay::steered(&context, &self.target, &made.plan, Box::new(move |summary| tell(summary)), ProgressBar::hidden());
-        let (summary, kept) = discard::carry_out(&context, &self.target, &ports, made, &control).await?;
-        let ReplaySummary { planned, sent: gone, remaining, failed, .. } = summary;
-        Ok(DiscardEnd { planned, gone, remaining, failed, kept: Some(kept) })
+        let (summary, kept, journal) = discard::carry_out(&context, &self.target, &ports, made, &control).await?;
+        let ReplaySummary { planned, remaining, failed, .. } = summary;
+        Ok(DiscardEnd { planned, gone: journal.progress()?.discarded.into_keys().collect(), remaining, failed, kept: Some(kept) })
     }
 
     async fn redriven(&self, queue: &str, reason: &str, handle: Handle) -> CliResult<RedriveEnd> {
@@ -199,7 +202,7 @@ impl Steered {
         let file = PlanFile::new(plan);
         let dir = std::env::current_dir().map_err(|error| CliError::failed("there is no folder to write in").because(error))?;
         let path = dir.join(format!("plan-{}.json", file.plan.id));
-        approve::write(&path, &file)?;
+        plans::write(&path, &file)?;
         let entry = self.context.entry(&self.target, "dlq.plan", None).subject(&file.plan.queue).detail("plan", &file.plan.id);
         self.context.record(&self.target, &entry.detail("plan_sha256", &file.sha256).outcome(Outcome::Done))?;
         Ok(path.display().to_string())
@@ -265,7 +268,7 @@ impl Steering for Steered {
         port(self.saved(plan))
     }
 
-    async fn replay(&self, plan: Plan, reason: String, handle: Handle) -> PortResult<ReplaySummary> {
+    async fn replay(&self, plan: Plan, reason: String, handle: Handle) -> PortResult<ReplayEnd> {
         port(Box::pin(self.replayed(plan, &reason, handle)).await)
     }
 

@@ -1,5 +1,6 @@
 //! What lies over the views: palette, help, questions, notices; and background tasks.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -161,6 +162,30 @@ pub(crate) struct Task {
     pub(crate) started_at: Timestamp,
     /// How it stands.
     pub(crate) state: TaskState,
+    /// How much was done when, in the last seconds.
+    pub(crate) steps: VecDeque<(Timestamp, u64)>,
+}
+
+/// Over how long a task's rate is told.
+const RATE_OVER: Duration = Duration::from_secs(10);
+
+impl Task {
+    /// Notes how much is done by now.
+    pub(crate) fn step(&mut self, done: u64, now: Timestamp) {
+        self.steps.push_back((now, done));
+        while self.steps.len() > 2 && self.steps.front().is_some_and(|(at, _)| after(*at, RATE_OVER) < now) {
+            self.steps.pop_front();
+        }
+    }
+
+    /// How much was done in a second lately; `None` when nothing is known yet.
+    pub(crate) fn rate(&self, now: Timestamp) -> Option<u64> {
+        let (from, before) = self.steps.front().copied()?;
+        let (_, done) = self.steps.back().copied()?;
+        let (from, before) = if self.steps.len() == 1 { (self.started_at, 0) } else { (from, before) };
+        let seconds = u64::try_from(now.duration_since(from).as_secs()).ok().filter(|seconds| *seconds > 0)?;
+        Some(done.saturating_sub(before) / seconds)
+    }
 }
 
 /// How a background task stands.

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{limits, steer, stores, tasks};
 use crate::effect::{Ask, Effect, Job};
-use crate::environments::{Environments, Opened};
+use crate::environments::{Environments, Opened, Steering};
 use crate::fault::Fault;
 use crate::model::RolloutId;
 use crate::msg::{Answer, Msg, OpenedInfo, TaskUpdate};
@@ -109,7 +109,10 @@ impl Doing {
             Effect::Watch { env, cluster } => self.watch(env, cluster),
             Effect::WatchRelated { env, cluster, rollout, depth } => self.watch_related(env, cluster, *rollout, depth),
             Effect::UnwatchRelated => self.unwatch(),
-            Effect::StartTask { id, env, job } if !matches!(job, Job::Reconcile | Job::Await { .. }) => self.steer(id, env, job),
+            Effect::StartTask { id, env, job } if !matches!(job, Job::Reconcile | Job::Await { .. }) => {
+                let there = steer::steering(opened(&self.known, &env));
+                self.steer(id, env, there, job);
+            }
             Effect::StartTask { id, env, job } => {
                 let stop = CancellationToken::new();
                 self.tasks.insert(id, stop.clone());
@@ -138,16 +141,16 @@ impl Doing {
     }
 
     /// Begins a task of dead letters. One that changes something is not dropped when the screen is left.
-    fn steer(&mut self, id: u64, env: String, job: Job) {
+    fn steer(&mut self, id: u64, env: String, there: PortResult<Arc<dyn Steering>>, job: Job) {
         let stop = CancellationToken::new();
         self.tasks.insert(id, stop.clone());
-        let (opened, to) = (opened(&self.known, &env), self.to.clone());
+        let to = self.to.clone();
         let tell = to.clone();
         // A step that finds the way full is told with the next.
         let progress = Arc::new(move |update| drop(tell.try_send(Msg::Task { id, update })));
         let set = if job.writes() { &mut self.writes } else { &mut self.running };
         set.spawn(async move {
-            let ended = steer::run(opened, job, &stop, progress).await;
+            let ended = steer::run(there, job, &stop, progress).await;
             if !ended.gone.is_empty() {
                 drop(to.send(Msg::LettersGone { env, ids: ended.gone }).await);
             }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use payops_core::domain::replay::{Plan, Verdict};
 use payops_core::port::{ErrorKind, PortError, PortResult};
-use payops_core::usecase::{Letter, ReplaySummary};
+use payops_core::usecase::ReplaySummary;
 use tokio_util::sync::CancellationToken;
 
 use crate::effect::{Ask, Job};
-use crate::environments::{DiscardEnd, Handle, Opened, RedriveEnd, Steering};
+use crate::environments::{DiscardEnd, Handle, Opened, RedriveEnd, ReplayEnd, Steering};
 use crate::fault::Fault;
 use crate::msg::{Answer, TaskUpdate};
 use crate::widgets::words::{count, thousands};
@@ -22,7 +21,8 @@ pub(super) struct Ended {
     pub(super) gone: Vec<String>,
 }
 
-fn steering(opened: PortResult<Opened>) -> PortResult<Arc<dyn Steering>> {
+/// Who steers an environment.
+pub(super) fn steering(opened: PortResult<Opened>) -> PortResult<Arc<dyn Steering>> {
     opened?.steering.ok_or_else(|| PortError::new(ErrorKind::Denied, "dead letters can only be looked at here"))
 }
 
@@ -44,7 +44,7 @@ pub(super) async fn answer(opened: PortResult<Opened>, ask: Ask) -> Answer {
 
 /// Runs a task to its end. One that changes something ends between two batches when it is told to stop.
 pub(super) async fn run(
-    opened: PortResult<Opened>,
+    there: PortResult<Arc<dyn Steering>>,
     job: Job,
     stop: &CancellationToken,
     progress: Arc<dyn Fn(TaskUpdate) + Send + Sync>,
@@ -52,17 +52,17 @@ pub(super) async fn run(
     let told = Arc::new(move |summary: &ReplaySummary| progress(so_far(summary)));
     let handle = Handle { stop: stop.clone(), told };
     let failed = |error: PortError| Ended { update: TaskUpdate::Failed(error.into()), gone: Vec::new() };
-    let there = match steering(opened) {
+    let there = match there {
         Ok(there) => there,
         Err(error) => return failed(error),
     };
     match job {
-        Job::Replay { plan, reason } => match there.replay((*plan).clone(), reason, handle).await {
-            Ok(summary) => replayed(&plan, &summary),
+        Job::Replay { plan, reason } => match there.replay(*plan, reason, handle).await {
+            Ok(end) => replayed(end),
             Err(error) => failed(error),
         },
         Job::Discard { queue, letters, reason } => match there.discard(queue, letters.to_vec(), reason, handle).await {
-            Ok(end) => discarded(&letters, &end),
+            Ok(end) => discarded(end),
             Err(error) => failed(error),
         },
         Job::Redrive { queue, reason } => match there.redrive(queue, reason, handle).await {
@@ -114,7 +114,14 @@ fn failures<'a>(failed: impl ExactSizeIterator<Item = (&'a String, &'a String)>)
     lines
 }
 
-fn replayed(plan: &Plan, summary: &ReplaySummary) -> Ended {
+/// A failure as others are shown, with what else is known of it below.
+fn at_fault(words: &str, lines: Vec<String>) -> TaskUpdate {
+    let fault = Fault::from(PortError::new(ErrorKind::Permanent, words));
+    TaskUpdate::Failed(Fault { text: std::iter::once(fault.text).chain(lines).collect::<Vec<_>>().join("\n"), ..fault })
+}
+
+fn replayed(end: ReplayEnd) -> Ended {
+    let ReplayEnd { summary, gone } = end;
     let words = format!(
         "sent {} of {}, parked {}, skipped {}, failed {}, left {}",
         number(summary.sent),
@@ -124,33 +131,27 @@ fn replayed(plan: &Plan, summary: &ReplaySummary) -> Ended {
         number(summary.failed.len()),
         number(summary.remaining)
     );
-    if let Some(why) = &summary.stopped {
-        let text = format!("it stopped itself: {why}; {words}; the rest is where it was");
-        return Ended { update: TaskUpdate::Failed(Fault::new(ErrorKind::Permanent, text)), gone: Vec::new() };
-    }
-    if summary.remaining > 0 {
-        let update = TaskUpdate::Canceled(format!("{words}; R on this queue goes on from there"));
-        return Ended { update, gone: Vec::new() };
-    }
-    let went = plan.messages.iter().filter(|message| !matches!(message.verdict, Verdict::Skip { .. }));
-    let gone = went.map(|message| message.message_id.clone()).filter(|id| !summary.failed.contains_key(id)).collect();
-    let lines = std::iter::once(words).chain(failures(summary.failed.iter())).collect::<Vec<_>>();
-    Ended { update: TaskUpdate::Done(lines.join("\n")), gone }
+    let below = failures(summary.failed.iter());
+    let lines = |first: String| std::iter::once(first).chain(below.clone()).collect::<Vec<_>>().join("\n");
+    let update = match &summary.stopped {
+        Some(why) => at_fault(&format!("it stopped itself: {why}; {words}; the rest is where it was"), below),
+        None if summary.remaining > 0 => TaskUpdate::Canceled(lines(format!("{words}; R on this queue goes on from there"))),
+        None => TaskUpdate::Done(lines(words)),
+    };
+    Ended { update, gone }
 }
 
-fn discarded(letters: &[Letter], end: &DiscardEnd) -> Ended {
-    let kept = end.kept.as_ref().map(|kept| format!("; kept in {kept}")).unwrap_or_default();
+fn discarded(end: DiscardEnd) -> Ended {
+    let DiscardEnd { planned, gone, remaining, failed, kept } = end;
+    let kept = kept.map(|kept| format!("; kept in {kept}")).unwrap_or_default();
     let words = format!(
         "discarded {} of {}, failed {}, left {}{kept}",
-        number(end.gone),
-        number(end.planned),
-        number(end.failed.len()),
-        number(end.remaining)
+        number(gone.len()),
+        number(planned),
+        number(failed.len()),
+        number(remaining)
     );
-    if end.remaining > 0 {
-        return Ended { update: TaskUpdate::Canceled(words), gone: Vec::new() };
-    }
-    let gone = letters.iter().map(|letter| letter.message.message_id.clone()).filter(|id| !end.failed.contains_key(id)).collect();
-    let lines = std::iter::once(words).chain(failures(end.failed.iter())).collect::<Vec<_>>();
-    Ended { update: TaskUpdate::Done(lines.join("\n")), gone }
+    let words = std::iter::once(words).chain(failures(failed.iter())).collect::<Vec<_>>().join("\n");
+    let update = if remaining > 0 { TaskUpdate::Canceled(words) } else { TaskUpdate::Done(words) };
+    Ended { update, gone }
 }

@@ -228,6 +228,17 @@ fn what_was_reviewed_is_what_is_done() {
     tick(&mut model, 7_000);
     let screen = snap(&mut model, 120, 40);
     assert!(screen.contains("50 % · 1/s · sent 6, failed 1, left 7"), "{screen}");
+    // The same once more is refused, and what was reviewed stays.
+    press(&mut model, "4");
+    let (request, ..) = wanted(&press(&mut model, "A R")).expect("planned");
+    answer(&mut model, request, "prod", Answer::ReplayPlanned(Ok(Box::new(review(14)))));
+    press(&mut model, "enter");
+    typed(&mut model, "again");
+    press(&mut model, "enter");
+    typed(&mut model, "payments-work-dlq 14");
+    assert!(begun(&press(&mut model, "enter")).is_none());
+    assert!(snap(&mut model, 120, 40).contains("replay payments-work-dlq is under way already"));
+    press(&mut model, "esc esc 8");
     // Leaving says that it is under way first.
     assert_eq!(press(&mut model, "q").iter().find(|effect| **effect == Effect::Quit), None);
     assert!(snap(&mut model, 120, 40).contains("replay payments-work-dlq is under way: quit again to stop it"));

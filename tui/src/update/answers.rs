@@ -64,6 +64,9 @@ fn opened(model: &mut Model, request: u64, name: &str, result: Result<OpenedInfo
 pub(crate) fn task(model: &mut Model, id: u64, update: TaskUpdate) {
     let now = model.now;
     let Some(task) = model.tasks.iter_mut().find(|task| task.id == id) else { return };
+    if let TaskUpdate::Progress { done, .. } = &update {
+        task.step(*done, now);
+    }
     task.state = match (update, &task.state) {
         (TaskUpdate::Progress { done, total, note }, TaskState::Running { stopping, .. }) => {
             TaskState::Running { done, total, note, stopping: *stopping }

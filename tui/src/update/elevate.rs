@@ -43,7 +43,7 @@ pub(crate) fn again(model: &mut Model, env: &str) {
     }
 }
 
-/// Opens the dialog; gives an elevation back when there is one.
+/// Opens the dialog.
 pub(crate) fn open(model: &mut Model) -> Vec<Effect> {
     let Some(env) = on_screen(model).and_then(|place| model.envs.get(place)) else { return Vec::new() };
     let (name, own) = (env.info.name.clone(), if env.info.protected { Duty::View } else { Duty::Operate });
@@ -74,6 +74,10 @@ pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     if event.code == KeyCode::Char('t') && event.modifiers.contains(KeyModifiers::CONTROL) {
         dialog.duty = if dialog.duty == Duty::BreakGlass { Duty::Operate } else { Duty::BreakGlass };
         return Vec::new();
+    }
+    if event.code == KeyCode::Char('g') && event.modifiers.contains(KeyModifiers::CONTROL) {
+        model.overlay = None;
+        return lower(model);
     }
     match event.code {
         KeyCode::Tab | KeyCode::Down => dialog.field = beside(dialog, true),

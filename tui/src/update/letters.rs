@@ -170,8 +170,32 @@ fn numbered(model: &mut Model, number: Number, typed: &str) -> Vec<Effect> {
     plan_again(model)
 }
 
+/// Says in a dialog that the same is under way already: what was reviewed and typed stays.
+fn busy(model: &mut Model) -> bool {
+    let what = match &model.overlay {
+        Some(Overlay::Replay(dialog)) => (dialog.env.clone(), format!("replay {}", dialog.wanted.queue)),
+        Some(Overlay::Agree(dialog)) => (dialog.env.clone(), dialog.task.clone()),
+        _ => return false,
+    };
+    let runs = tasks::runs(model, &what.0, &what.1);
+    let words = Some(format!("{} is under way already; 8 shows it", what.1));
+    match &mut model.overlay {
+        Some(Overlay::Agree(dialog)) if runs => dialog.consent.problem = words,
+        Some(Overlay::Replay(dialog)) if runs => {
+            if let Some(consent) = &mut dialog.consent {
+                consent.problem = words;
+            }
+        }
+        _ => {}
+    }
+    runs
+}
+
 /// Begins what was agreed to, as a task.
 fn begin(model: &mut Model, reason: String) -> Vec<Effect> {
+    if busy(model) {
+        return Vec::new();
+    }
     let Some(Overlay::Replay(dialog)) = model.overlay.take() else { return Vec::new() };
     let Planning::Ready(reviewed) = dialog.plan else { return Vec::new() };
     let review = reviewed.review;
@@ -238,6 +262,9 @@ pub(crate) fn redrive(model: &mut Model) -> Vec<Effect> {
 pub(crate) fn agree_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     let Some(Overlay::Agree(dialog)) = &mut model.overlay else { return Vec::new() };
     let Some(why) = consent::key(&mut dialog.consent, event) else { return Vec::new() };
+    if busy(model) {
+        return Vec::new();
+    }
     let Some(Overlay::Agree(dialog)) = model.overlay.take() else { return Vec::new() };
     let Agreeing { env, task, mut job, .. } = *dialog;
     if let Job::Discard { reason, .. } | Job::Redrive { reason, .. } = &mut job {

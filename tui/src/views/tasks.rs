@@ -1,5 +1,7 @@
 //! Background tasks: progress, cancel, and how they ended.
 
+use std::collections::VecDeque;
+
 use payops_core::Timestamp;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -70,11 +72,15 @@ pub(crate) fn wait(model: &mut Model) -> Vec<Effect> {
     start(model, id.env, what, Job::Await { cluster: id.cluster, key: id.key })
 }
 
+/// Whether that task is under way.
+pub(crate) fn runs(model: &Model, env: &str, what: &str) -> bool {
+    model.tasks.iter().any(|task| task.env == env && task.what == what && matches!(task.state, TaskState::Running { .. }))
+}
+
 /// Begins a task, unless the same is under way.
 pub(crate) fn start(model: &mut Model, env: String, what: String, job: Job) -> Vec<Effect> {
     let now = model.now;
-    let runs = |task: &Task| task.env == env && task.what == what && matches!(task.state, TaskState::Running { .. });
-    if model.tasks.iter().any(runs) {
+    if runs(model, &env, &what) {
         model.say(Notice::new(Tone::Warn, format!("{what} in {} is under way already; 8 shows it", env.to_uppercase()), now));
         return Vec::new();
     }
@@ -84,7 +90,7 @@ pub(crate) fn start(model: &mut Model, env: String, what: String, job: Job) -> V
         model.say(Notice::new(Tone::Plain, format!("{what} in {}: begun; 8 shows how far it is", env.to_uppercase()), now));
     }
     let state = TaskState::Running { done: 0, total: None, note: String::new(), stopping: false };
-    model.tasks.push(Task { id, env: env.clone(), what, writes: job.writes(), started_at: now, state });
+    model.tasks.push(Task { id, env: env.clone(), what, writes: job.writes(), started_at: now, state, steps: VecDeque::new() });
     model.leaving = false;
     vec![Effect::StartTask { id, env, job }]
 }
@@ -192,8 +198,8 @@ fn cells(model: &Model, task: &Task) -> Vec<Line<'static>> {
     let (word, tone, bar, took) = match &task.state {
         TaskState::Running { done, total, note, stopping } => {
             let word = if *stopping { "◐ stopping" } else { "◐ running" };
-            let seconds = u64::try_from(model.now.duration_since(task.started_at).as_secs()).unwrap_or(0);
-            let rate = if note.is_empty() || seconds == 0 { String::new() } else { format!(" · {}/s", thousands(*done / seconds)) };
+            let rate =
+                task.rate(model.now).filter(|_| !note.is_empty()).map(|rate| format!(" · {}/s", thousands(rate))).unwrap_or_default();
             let note = if note.is_empty() { String::new() } else { format!(" · {}", shown(note)) };
             (word, Tone::Accent, format!("{}{rate}{note}", progress(*done, *total)), age(task.started_at, model.now))
         }

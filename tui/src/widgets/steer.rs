@@ -51,7 +51,11 @@ pub(super) fn elevate(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: 
     let (text, tone) = match (&dialog.problem, dialog.asked) {
         (Some(problem), _) => (format!("✖ {}", shown(problem)), Tone::Bad),
         (None, Some(_)) => ("◌ asking…".to_owned(), Tone::Dim),
-        (None, None) => ("Enter begins it · Ctrl-T the other duty · Esc leaves".to_owned(), Tone::Dim),
+        (None, None) => {
+            let held = model.env_named(&dialog.env).and_then(|env| env.left(model.now)).is_some();
+            let back = if held { " · Ctrl-G gives back what you have" } else { "" };
+            (format!("Enter begins it · Ctrl-T the other duty{back} · Esc leaves"), Tone::Dim)
+        }
     };
     frame.render_widget(Line::styled(clip(&text, usize::from(last.width)), theme.style(tone)), last);
 }

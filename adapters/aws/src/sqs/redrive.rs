@@ -6,6 +6,10 @@ use payops_core::port::{ErrorKind, PortResult, REDRIVE_RATE_MAX, Redrive, Redriv
 
 use super::SqsQueues;
 
+/// What IAM wants for a redrive beside the call itself
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html>).
+const NEEDS: &str = "; a redrive also needs sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes on the dead-letter queue, \
+    sqs:SendMessage on the target, and kms:Decrypt and kms:GenerateDataKey where they are encrypted";
 /// Tasks that SQS tells of at most.
 const TASKS_MAX: i32 = 10;
 
@@ -18,8 +22,6 @@ impl SqsQueues {
     }
 
     pub(super) async fn start_task(&self, dlq: &str, to: &str, rate_per_second: Option<u32>) -> PortResult<String> {
-        // Beside it IAM wants sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes on the
-        // source, and sqs:SendMessage on the target.
         let call = Self::writing("sqs:StartMessageMoveTask", dlq);
         if dlq.strip_suffix(".fifo").is_some() {
             return Err(call.error(ErrorKind::Permanent, "SQS moves no FIFO queues"));
@@ -27,7 +29,13 @@ impl SqsQueues {
         let rate = rate_per_second.map(|rate| i32::try_from(rate.min(REDRIVE_RATE_MAX)).unwrap_or(i32::MAX));
         let request = self.client.start_message_move_task().source_arn(self.arn(dlq).await?).destination_arn(self.arn(to).await?);
         let request = request.set_max_number_of_messages_per_second(rate).customize().interceptor(call.watch());
-        let answer = request.send().await.map_err(|error| call.failed(error))?;
+        let answer = request.send().await.map_err(|error| {
+            let mut failed = call.failed(error);
+            if failed.kind == ErrorKind::Denied {
+                failed.message.push_str(NEEDS);
+            }
+            failed
+        })?;
         answer.task_handle.ok_or_else(|| call.error(ErrorKind::Ambiguous, "answered without a handle"))
     }
 
@@ -51,7 +59,13 @@ impl SqsQueues {
     pub(super) async fn empty(&self, queue: &str) -> PortResult<()> {
         let call = Self::writing("sqs:PurgeQueue", queue);
         let request = self.client.purge_queue().queue_url(self.url(queue).await?).customize().interceptor(call.watch());
-        request.send().await.map(drop).map_err(|error| call.failed(error))
+        request.send().await.map(drop).map_err(|error| {
+            let failed = call.failed(error);
+            if failed.message.contains("PurgeQueueInProgress") {
+                return call.error(ErrorKind::Throttled, "it was purged within the last minute, and SQS takes one purge a minute");
+            }
+            failed
+        })
     }
 }
 

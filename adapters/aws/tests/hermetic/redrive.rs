@@ -87,10 +87,16 @@ async fn what_is_refused_names_the_action_that_is_missing() {
     };
     let (queues, _) = queues(move |operation, _| denied(operation)).await;
     let error = queues.start_redrive("work-dlq", "work", None).await.expect_err("refused");
-    assert!(error.kind == ErrorKind::Denied && error.message.contains("sqs:StartMessageMoveTask on queue work-dlq"), "{}", error.message);
+    assert!(
+        error.kind == ErrorKind::Denied
+            && error.message.contains("sqs:StartMessageMoveTask on queue work-dlq")
+            && error.message.contains("sqs:SendMessage on the target"),
+        "{}",
+        error.message
+    );
     assert_eq!(queues.cancel_redrive("work-dlq", "h1").await.expect_err("over").kind, ErrorKind::NotFound);
     let error = queues.purge("work").await.expect_err("a purge within the last minute");
-    assert!(error.message.contains("PurgeQueueInProgress"), "{}", error.message);
+    assert!(error.kind == ErrorKind::Throttled && error.message.contains("one purge a minute"), "{}", error.message);
 }
 
 #[tokio::test]

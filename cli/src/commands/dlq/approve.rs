@@ -158,8 +158,3 @@ pub(super) fn read(context: &Context, target: &EnvTarget, path: &Path) -> CliRes
 pub(super) fn proven(context: &Context, target: &EnvTarget, approvals: &[PlanApproval]) -> CliResult<Vec<Approval>> {
     PLANS.proven(context, target, approvals)
 }
-
-/// Writes a plan file.
-pub(crate) fn write(path: &Path, file: &PlanFile) -> CliResult<()> {
-    plans::write(path, file)
-}

@@ -92,7 +92,7 @@ pub(crate) async fn run(context: &Context, args: &DiscardArgs) -> CliResult<Exit
     safety::confirm(context, &target, &Act { what: &what, typed: &format!("{dlq} {number}"), yes: args.yes, always: true })?;
     let made = made(context, &target, &ports, (&dlq, &selected.letters), (&reason, args.select.words())).await?;
     let control = control(context, &target, &made.plan);
-    let (summary, kept) = carry_out(context, &target, &ports, made, &control).await?;
+    let (summary, kept, _) = carry_out(context, &target, &ports, made, &control).await?;
     let result = Discarded {
         queue: dlq,
         planned: summary.planned,
@@ -152,14 +152,14 @@ pub(crate) async fn made(
     Ok(Made { plan, kept, journal, entry, _lock: lock })
 }
 
-/// Deletes the letters, and records what became of them; where they are kept.
+/// Deletes the letters, and records what became of them; where they are kept, and the journal.
 pub(crate) async fn carry_out(
     context: &Context,
     target: &EnvTarget,
     ports: &Ports,
     made: Made,
     control: &CliControl,
-) -> CliResult<(ReplaySummary, String)> {
+) -> CliResult<(ReplaySummary, String, FileJournal)> {
     let Made { plan, kept, journal, entry, _lock } = made;
     let kept = kept.display().to_string();
     let done = replayer(ports, 1).discard(&plan, &plan.reason, &journal, control).await;
@@ -173,7 +173,7 @@ pub(crate) async fn carry_out(
     };
     let outcome = if summary.failed.is_empty() && summary.remaining == 0 { Outcome::Done } else { Outcome::Failed };
     context.record_end(target, &entry, outcome, Some(&format!("discarded {}, failed {}", summary.sent, summary.failed.len())));
-    Ok((summary, kept))
+    Ok((summary, kept, journal))
 }
 
 /// The same with the AWS CLI, for one message.

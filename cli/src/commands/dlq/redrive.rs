@@ -26,6 +26,9 @@ const EVERY: Duration = Duration::from_millis(500);
 const END: Duration = Duration::from_secs(10);
 
 /// `payops dlq redrive`
+///
+/// Every message goes back unread and as it is: it keeps its attributes, its replays are not counted, and no
+/// payment is looked at. A message has a new id and a new time of sending then.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RedriveArgs {
     /// The queue or its dead-letter queue
@@ -174,9 +177,10 @@ impl Moving {
     fn words(&self, target: &EnvTarget) -> String {
         let about = if self.stats.approximate { "about " } else { "" };
         let number = count(usize::try_from(self.stats.visible).unwrap_or(usize::MAX), "message");
+        let seconds = self.stats.visible.div_ceil(u64::from(self.rate.unwrap_or(REDRIVE_RATE_MAX)));
         let (dlq, source, rate) = (&self.dlq, &self.source, self.rate.unwrap_or(REDRIVE_RATE_MAX));
         format!(
-            "{dlq} -> {source} in {}: {about}{number}, at most {rate}/s\n  warning     all of them, unread: no look at payments, no canary, no loop guard, no line for each in a journal\n  instead     payops dlq replay {dlq} has all that\n  same as     {}",
+            "{dlq} -> {source} in {}: {about}{number}, at most {rate}/s, {seconds} s or more\n  warning     all of them, unread: no look at payments, no canary, no loop guard, no line for each in a journal\n  instead     payops dlq replay {dlq} has all that\n  same as     {}",
             target.name,
             same_as(dlq, source, self.rate)
         )

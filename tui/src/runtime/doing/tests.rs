@@ -4,10 +4,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::stream::BoxStream;
+use payops_core::domain::replay::{Plan as ReplayPlan, PlannedMessage};
 use payops_core::domain::rollout::{RolloutKey, plan};
 use payops_core::port::RolloutWatch;
+use payops_core::usecase::{Letter, ReplaySummary};
 
 use super::*;
+use crate::environments::{DiscardEnd, ElevationWanted, EnvInfo, Handle, RedriveEnd, ReplayEnd, ReplayReview, ReplayWanted, Standing};
 use crate::fixtures::{Still, t0, waiting};
 
 /// One rollout; a plan is done only on the version that it was made on.
@@ -137,4 +140,139 @@ async fn a_cluster_that_hangs_may_have_done_it() {
     cluster.hangs.store(true, Ordering::Relaxed);
     let error = executed(&cluster, Audit::Takes, &promote(&cluster)).await.expect_err("no answer");
     assert_eq!((error.kind, cluster.asked.load(Ordering::Relaxed)), (ErrorKind::Ambiguous, 1));
+}
+
+/// What a task of letters does in a test.
+#[derive(Clone, Copy)]
+enum Behaves {
+    /// One step, then it waits until it is told to stop.
+    UntilStopped,
+    /// It fails.
+    Fails,
+    /// It never comes to its end, told to stop or not.
+    Hangs,
+}
+
+struct Fake(Behaves, Arc<AtomicBool>);
+
+#[async_trait::async_trait]
+impl Steering for Fake {
+    async fn standing(&self) -> PortResult<Standing> {
+        Ok(Standing::default())
+    }
+
+    async fn elevate(&self, _: ElevationWanted) -> PortResult<Standing> {
+        Err(PortError::new(ErrorKind::Denied, "this role needs an MFA code"))
+    }
+
+    async fn lower(&self) -> PortResult<Standing> {
+        Ok(Standing::default())
+    }
+
+    async fn plan(&self, _: ReplayWanted, _: Vec<Letter>) -> PortResult<ReplayReview> {
+        Err(PortError::new(ErrorKind::Denied, "another replay is running"))
+    }
+
+    async fn save(&self, _: ReplayPlan) -> PortResult<String> {
+        Ok("plan.json".to_owned())
+    }
+
+    async fn replay(&self, plan: ReplayPlan, _: String, handle: Handle) -> PortResult<ReplayEnd> {
+        let planned = plan.messages.len();
+        match self.0 {
+            Behaves::Fails => return Err(PortError::new(ErrorKind::Unavailable, "the queue does not answer")),
+            Behaves::Hangs => std::future::pending().await,
+            Behaves::UntilStopped => {}
+        }
+        let summary = ReplaySummary { planned, sent: 1, remaining: planned - 1, ..ReplaySummary::default() };
+        (handle.told)(&summary);
+        handle.stop.cancelled().await;
+        self.1.store(true, Ordering::Relaxed);
+        Ok(ReplayEnd { summary, gone: vec!["m-00".to_owned()] })
+    }
+
+    async fn discard(&self, _: String, _: Vec<Letter>, _: String, _: Handle) -> PortResult<DiscardEnd> {
+        Ok(DiscardEnd::default())
+    }
+
+    async fn redrive(&self, _: String, _: String, _: Handle) -> PortResult<RedriveEnd> {
+        Ok(RedriveEnd { moved: 0, planned: None, canceled: false })
+    }
+
+    async fn export(&self, letters: Vec<Letter>) -> PortResult<String> {
+        Ok(format!("{} letters", letters.len()))
+    }
+}
+
+/// There are no environments.
+struct Nowhere;
+
+#[async_trait::async_trait]
+impl Environments for Nowhere {
+    fn list(&self) -> Vec<EnvInfo> {
+        Vec::new()
+    }
+
+    async fn open(&self, _: &str) -> PortResult<Opened> {
+        Err(PortError::new(ErrorKind::NotFound, "nowhere"))
+    }
+}
+
+/// A replay that was begun where it behaves so; what it tells, and whether it was stopped in good order.
+fn begun(behaves: Behaves) -> (Doing, mpsc::Receiver<Msg>, Arc<AtomicBool>) {
+    let (to, from) = mpsc::channel(16);
+    let stopped = Arc::new(AtomicBool::new(false));
+    let mut doing = Doing::new(Arc::new(Nowhere), Arc::new(Still(t0())), to);
+    let message = |id: &str| PlannedMessage { message_id: id.to_owned(), ..PlannedMessage::default() };
+    let plan = ReplayPlan { messages: vec![message("m-00"), message("m-01")], ..ReplayPlan::default() };
+    let job = Job::Replay { plan: Box::new(plan), reason: "mended".to_owned() };
+    doing.steer(1, "prod".to_owned(), Ok(Arc::new(Fake(behaves, Arc::clone(&stopped)))), job);
+    (doing, from, stopped)
+}
+
+async fn next(from: &mut mpsc::Receiver<Msg>) -> Msg {
+    timeout(Duration::from_mins(1), from.recv()).await.expect("in time").expect("something")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_that_is_canceled_says_what_is_left_and_which_letters_are_gone() {
+    let (mut doing, mut from, _) = begun(Behaves::UntilStopped);
+    let told = next(&mut from).await;
+    assert!(
+        matches!(&told, Msg::Task { id: 1, update: TaskUpdate::Progress { done: 1, total: Some(2), note } } if note == "sent 1, failed 0, left 1"),
+        "{told:?}"
+    );
+    doing.all(vec![Effect::CancelTask { id: 1 }]);
+    let gone = next(&mut from).await;
+    assert!(matches!(&gone, Msg::LettersGone { env, ids } if env == "prod" && ids == &["m-00".to_owned()]), "{gone:?}");
+    let end = next(&mut from).await;
+    assert!(
+        matches!(&end, Msg::Task { id: 1, update: TaskUpdate::Canceled(words) } if words.contains("sent 1 of 2") && words.contains("left 1")),
+        "{end:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_that_fails_says_why() {
+    let (_doing, mut from, _) = begun(Behaves::Fails);
+    let end = next(&mut from).await;
+    assert!(
+        matches!(&end, Msg::Task { id: 1, update: TaskUpdate::Failed(fault) } if fault.text.contains("the queue does not answer")),
+        "{end:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_under_way_is_stopped_in_good_order_when_the_screen_is_left() {
+    let (mut doing, _from, stopped) = begun(Behaves::UntilStopped);
+    doing.finish().await;
+    assert!(stopped.load(Ordering::Relaxed), "the batch in hand came to its end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_hangs_does_not_keep_the_screen() {
+    let (mut doing, _from, stopped) = begun(Behaves::Hangs);
+    let begun = tokio::time::Instant::now();
+    doing.finish().await;
+    assert_eq!((begun.elapsed(), stopped.load(Ordering::Relaxed)), (FINISH, false));
 }
