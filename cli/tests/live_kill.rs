@@ -38,7 +38,7 @@ fn every_letter_comes_and_what_comes_twice_is_named() {
     );
     place.file("payops.toml", file);
     let command = || {
-        let mut command = place.command(&["dlq", "replay", WORK, "--yes", "--reason", "it is up again", "-o", "json"]);
+        let mut command = place.command(&["dlq", "replay", WORK, "--lanes", "1", "--yes", "--reason", "it is up again", "-o", "json"]);
         command.env_remove("PAYOPS_DATA_DIR").env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
         command
     };
