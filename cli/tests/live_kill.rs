@@ -45,11 +45,11 @@ fn every_letter_comes_and_what_comes_twice_is_named() {
     let journals = place.home().join(".local/state/payops/replays/emulator");
     let mut letters = 0;
     let mut refill = || {
-        runtime.block_on(killing::bury(&queues, letters..letters + 1_500));
-        letters += 1_500;
+        runtime.block_on(killing::bury(&queues, letters..letters + 3_000));
+        letters += 3_000;
     };
     refill();
-    let ended = killing::kill((7, 400), &journals, || killing::silent(&mut command()), &mut refill);
+    let ended = killing::kill((7, 80), &journals, || killing::silent(&mut command()), &mut refill);
     // The one that is cut off comes to its end; what died since, or is still hidden by killed processes,
     // stays where it is for the next.
     let done = command().output().unwrap();

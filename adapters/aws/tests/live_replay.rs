@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use payops_aws::setup::{self, Names};
 use payops_aws::{AwsConfig, Clients, DynamoStore, EventBridgeBus, S3Archive, SqsQueues, load};
-use payops_core::domain::bus::{NOTIFICATIONS, PROJECTIONS, dead_letter_queue};
+use payops_core::domain::bus::{PROJECTIONS, dead_letter_queue};
 use payops_core::domain::letter::causes;
 use payops_core::domain::policy::Policy;
 use payops_core::domain::replay::{JournalEntry, Plan};
@@ -192,9 +192,9 @@ async fn of_ten_thousand_letters_one_cause_is_replayed_and_no_other_touched() {
 async fn a_cause_is_replayed_over_kills() {
     let Some(endpoint) = endpoint() else { return };
     let rig = rig(&endpoint).await;
-    rig.bury(NOTIFICATIONS, 1_000).await;
-    let letters = rig.look(NOTIFICATIONS, 1_000).await;
-    let (plan, notes) = (rig.plan(NOTIFICATIONS, &letters, "provider_timeout").await, Notes::new());
+    rig.bury(PROJECTIONS, 1_000).await;
+    let letters = rig.look(PROJECTIONS, 1_000).await;
+    let (plan, notes) = (rig.plan(PROJECTIONS, &letters, "provider_timeout").await, Notes::new());
     let seed = std::env::var("PAYOPS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
     let dice = SeededRandom::new(seed);
     for kill in 1..=5 {
@@ -214,8 +214,8 @@ async fn a_cause_is_replayed_over_kills() {
     // What killed runs hid of others makes it unclear whether one of ours is gone or only hidden: that is said.
     assert!(progress.failed.values().all(|why| why.contains("may have been sent")), "{:?}", progress.failed);
     assert_eq!((progress.sent.len() + progress.failed.len(), progress.unclear.len()), (200, 0));
-    check(&plan, &letters, &rig.delivered(NOTIFICATIONS).await, &notes.entries());
+    check(&plan, &letters, &rig.delivered(PROJECTIONS).await, &notes.entries());
     // Some of the others are still hidden, as the killed replays left them; none is gone.
-    let stats = rig.queues.stats(&dead_letter_queue(NOTIFICATIONS)).await.expect("stats");
+    let stats = rig.queues.stats(&dead_letter_queue(PROJECTIONS)).await.expect("stats");
     assert!(stats.visible + stats.in_flight >= 800, "{stats:?}");
 }
