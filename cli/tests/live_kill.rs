@@ -1,4 +1,4 @@
-//! `payops dlq replay` against an SQS emulator, killed fifty times. Not run without the variables that
+//! `payops dlq replay` against an SQS emulator, killed again and again (`PAYOPS_KILLS=50`). Not run without the variables that
 //! `live/run` sets.
 
 mod common;
@@ -43,13 +43,15 @@ fn every_letter_comes_and_what_comes_twice_is_named() {
         command
     };
     let journals = place.home().join(".local/state/payops/replays/emulator");
+    // Each leaves letters hidden for a while: fifty take minutes.
+    let kills = killing::kills(15);
     let mut letters = 0;
     let mut refill = || {
-        runtime.block_on(killing::bury(&queues, letters..letters + 3_000));
-        letters += 3_000;
+        runtime.block_on(killing::bury(&queues, letters..letters + 1_000));
+        letters += 1_000;
     };
     refill();
-    let ended = killing::kill((7, 80), &journals, || killing::silent(&mut command()), &mut refill);
+    let ended = killing::kill((kills, 7, 80), &journals, || killing::silent(&mut command()), &mut refill);
     // The one that is cut off comes to its end; what died since, or is still hidden by killed processes,
     // stays where it is for the next.
     let done = command().output().unwrap();

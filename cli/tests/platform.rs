@@ -272,7 +272,12 @@ fn a_replay_that_is_killed_fifty_times_loses_nothing_and_sends_nothing_twice() {
         letters += 3_000;
     };
     refill();
-    let ended = killing::kill((7, 60), &place.data_dir().join("replays/prod"), || killing::silent(&mut place.command(&args)), &mut refill);
+    let ended = killing::kill(
+        (killing::kills(50), 7, 60),
+        &place.data_dir().join("replays/prod"),
+        || killing::silent(&mut place.command(&args)),
+        &mut refill,
+    );
     let done = place.run(&args).exits(0);
     assert!(done.err.contains("going on with the replay"), "{}", done.err);
     // What died since is not part of that replay.

@@ -14,8 +14,10 @@ use payops_testkit::SeededRandom;
 
 use super::embedded::DEAD;
 
-/// Kills, each of a process.
-pub(crate) const KILLS: u64 = 50;
+/// Kills, each of a process: `PAYOPS_KILLS`, else so many.
+pub(crate) fn kills(usual: u64) -> u64 {
+    std::env::var("PAYOPS_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(usual)
+}
 
 /// Letters with a name of their own each.
 pub(crate) async fn bury(queues: &dyn Queues, names: std::ops::Range<usize>) {
@@ -54,7 +56,7 @@ pub(crate) async fn delivered(queues: &dyn Queues) -> BTreeMap<String, Vec<Strin
 pub(crate) fn kill((seed, spread_ms): (u64, u64), journals: &Path, mut start: impl FnMut() -> Child, mut refill: impl FnMut()) -> u64 {
     let dice = SeededRandom::new(seed);
     let (mut kills, mut ended) = (0, 0);
-    while kills < KILLS {
+    while kills < wanted {
         let before = written(journals);
         let mut child = start();
         while written(journals) == before && child.try_wait().unwrap().is_none() {
