@@ -68,8 +68,7 @@ fn every_letter_comes_and_what_comes_twice_is_named() {
     let twice_named = killing::named(&journals);
     let twice = delivered.values().filter(|times| times.len() > 1).count();
     say(&format!(
-        "{letters} letters, {left} left, {} kills, {ended} ended by themselves, {twice} came twice, {} named",
-        killing::KILLS,
+        "{letters} letters, {left} left, {kills} kills, {ended} ended by themselves, {twice} came twice, {} named",
         twice_named.len()
     ));
     killing::check(letters - left, &delivered, &twice_named);

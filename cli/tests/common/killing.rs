@@ -53,7 +53,12 @@ pub(crate) async fn delivered(queues: &dyn Queues) -> BTreeMap<String, Vec<Strin
 /// Starts a replay again and again and kills it, until it was killed often enough; how often it came to its
 /// end by itself before. `refill` brings more letters then. A process lives for `spread_ms` at most after it
 /// wrote the first line to a journal in `journals`.
-pub(crate) fn kill((seed, spread_ms): (u64, u64), journals: &Path, mut start: impl FnMut() -> Child, mut refill: impl FnMut()) -> u64 {
+pub(crate) fn kill(
+    (wanted, seed, spread_ms): (u64, u64, u64),
+    journals: &Path,
+    mut start: impl FnMut() -> Child,
+    mut refill: impl FnMut(),
+) -> u64 {
     let dice = SeededRandom::new(seed);
     let (mut kills, mut ended) = (0, 0);
     while kills < wanted {
