@@ -105,12 +105,9 @@ async fn decide(settings: &Settings, target: &EnvTarget, caller: &Caller, wanted
 }
 
 /// Whether something that was confirmed on the screen may be done: rules and freezes hold there too.
-pub(crate) async fn confirmed(settings: &Settings, target: &EnvTarget, caller: &Caller, deed: Deed) -> PortResult<()> {
+pub(crate) async fn confirmed(context: &Context, target: &EnvTarget, deed: Deed) -> PortResult<()> {
     let wanted = Wanted::new(deed).because(Some("confirmed on the screen"));
-    match decide(settings, target, caller, &wanted).await.map_err(CliError::into_port)?.verdict {
-        Verdict::Allowed { .. } => Ok(()),
-        Verdict::Refused(refusal) => Err(PortError::new(ErrorKind::Denied, format!("{refusal}: {}", refusal.instead()))),
-    }
+    permit(context, target, &wanted).await.map(drop).map_err(CliError::into_port)
 }
 
 /// Lets something pass or refuses it. In a protected environment a write with a reason elevates in
@@ -182,7 +179,8 @@ pub(crate) fn elevate(context: &Context, target: &EnvTarget, elevations: &Elevat
 pub(crate) fn rules(settings: &Settings, target: &EnvTarget) -> CliResult<Rules> {
     let beside = settings.found.as_ref().and_then(|found| found.path.parent()).map(|dir| dir.join(POLICY));
     let inside = if let Target::Embedded { data_dir, .. } = &target.target { Some(data_dir.join(POLICY)) } else { None };
-    for path in [beside, inside].into_iter().flatten() {
+    // The rules of the data, which all who use it share, come before one's own.
+    for path in [inside, beside].into_iter().flatten() {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,

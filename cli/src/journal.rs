@@ -70,6 +70,16 @@ impl Journals {
         }
     }
 
+    /// Refuses a plan that was carried out already.
+    pub(crate) fn refuse_done(&self, plan: &Plan) -> CliResult<()> {
+        let path = self.dir.join(format!("{}-{}.jsonl", file_name(&plan.queue), file_name(&plan.id)));
+        if path.exists() {
+            return Err(CliError::refused("this plan was carried out already")
+                .hint(format!("its journal is {}; make another plan", path.display())));
+        }
+        Ok(())
+    }
+
     /// Starts the journal of `plan`: the plan is on disk when it returns.
     pub(crate) fn create(&self, plan: &Plan) -> CliResult<FileJournal> {
         let path = self.dir.join(format!("{}-{}.jsonl", file_name(&plan.queue), file_name(&plan.id)));

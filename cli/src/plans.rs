@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
-use payops_core::domain::access::Approval;
+use payops_core::domain::access::{Approval, Deed, Refusal};
 use payops_core::domain::audit::{AuditEntry, Outcome};
 use payops_core::domain::planned::{PlanApproval, PlanFile, PlanFileError, Planned};
 use serde::de::DeserializeOwned;
 
-use crate::access::write_private;
+use crate::access::{self, Wanted, write_private};
 use crate::audit::FileAuditLog;
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
@@ -81,6 +81,17 @@ impl Kind {
             context.talk.warn(format!("the approval of {} is not in the record, so it does not count", forged.by));
         }
         Ok(approvals.iter().filter(is_there).map(approval).collect())
+    }
+}
+
+/// Refuses an approval by somebody whom the rules do not allow the deed itself.
+pub(crate) async fn may_approve(context: &Context, target: &EnvTarget, deed: Deed) -> CliResult<()> {
+    let wanted = Wanted { count: Some(0), ..Wanted::new(deed).because(Some("an approval")) };
+    match access::refusal(context, target, &wanted).await? {
+        Some(refusal @ (Refusal::NotAllowed { .. } | Refusal::NeverHere { .. })) => {
+            Err(CliError::refused(format!("who may not do it may not approve it: {refusal}")).hint(refusal.instead()))
+        }
+        _ => Ok(()),
     }
 }
 

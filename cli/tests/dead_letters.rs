@@ -402,3 +402,58 @@ fn a_purge_is_never_done_where_writes_are_protected() {
     assert_eq!(purge(&["--yes", "--reason", "a test"]).exits(0).json()["messages"], 3);
     place.run(&["--env", "test", "queue", "purge", "nobody", "--yes", "--reason", "x"]).exits(5);
 }
+
+#[test]
+fn a_freeze_does_not_hold_up_the_stopping_of_a_redrive() {
+    let place = scene();
+    place.run(&["dlq", "redrive", WORK, "--rate", "1", "--no-wait", "--yes", "--reason", "slowly"]).exits(0);
+    // While all of it is moved, nothing else takes letters out.
+    let replay = place.run(&["dlq", "replay", WORK, "--yes", "--reason", "x"]).exits(3);
+    assert!(replay.err.contains("the queue service is moving all of payments-work-dlq"), "{}", replay.err);
+    place.run(&["dlq", "discard", WORK, "--all", "--yes", "--reason", "x"]).exits(3);
+    as_user(&place, "carl", &["freeze", "set", "--reason", "stop"]).exits(0);
+    place.run(&["dlq", "cancel-redrive", WORK, "--reason", "stop"]).exits(0);
+    place.run(&["dlq", "redrive", WORK, "--yes", "--reason", "again"]).exits(3);
+}
+
+#[test]
+fn an_approved_replay_that_was_cut_off_is_finished_with_its_plan_and_as_it_was() {
+    let place = scene();
+    std::fs::write(place.data_dir().join("policy.toml"), "[[four_eyes]]\nwhat = [\"dlq.replay\"]\nwhere = [\"prod\"]\n").unwrap();
+    bury(&place, (0..60).map(|number| format!("letter {number}")));
+    let plan = place.work().join("plan.json");
+    let file = plan.to_str().unwrap();
+    as_user(&place, "anna", &["dlq", "plan", WORK, "--rate", "5", "--out", file]).exits(0);
+    as_user(&place, "ben", &["dlq", "approve", file, "--yes", "--reason", "fine"]).exits(0);
+    let run = ["dlq", "replay", "--plan", file, "--yes", "--reason", "mended"];
+    let mut child = place.command(&run).env("PAYOPS_USER", "anna").stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    eventually("it is under way", || (depth(&place, WORK) > 0).then_some(()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let plain = ["dlq", "replay", WORK, "--yes", "--reason", "go on"];
+    assert!(as_user(&place, "anna", &plain).exits(3).err.contains("needs the approval"));
+    assert!(as_user(&place, "anna", &[&plain[..], &["--rate", "500"]].concat()).exits(2).err.contains("as it was planned"));
+    // Nothing else takes letters out meanwhile: what is left says what was sent.
+    assert!(place.run(&["dlq", "discard", WORK, "--all", "--yes", "--reason", "x"]).exits(3).err.contains("was cut off"));
+    assert!(place.run(&["dlq", "redrive", WORK, "--yes", "--reason", "x"]).exits(3).err.contains("was cut off"));
+    as_user(&place, "anna", &run).exits(0);
+    assert_eq!((depth(&place, DEAD), depth(&place, WORK)), (0, 65));
+    let again = as_user(&place, "anna", &run).exits(3);
+    assert!(again.err.contains("this plan was carried out already"), "{}", again.err);
+}
+
+#[test]
+fn an_approver_sees_what_is_changed_and_must_be_allowed_it() {
+    let place = scene();
+    std::fs::write(place.data_dir().join("policy.toml"), "[[deny]]\nwho = [\"mallory\"]\nwhat = [\"*\"]\nwhere = [\"*\"]\n").unwrap();
+    let plan = place.work().join("plan.json");
+    let file = plan.to_str().unwrap();
+    as_user(&place, "anna", &["dlq", "plan", WORK, "--out", file]).exits(0);
+    let denied = as_user(&place, "mallory", &["dlq", "approve", file, "--yes", "--reason", "fine"]).exits(3);
+    assert!(denied.err.contains("who may not do it may not approve it: mallory is not allowed"), "{}", denied.err);
+    // One's own rules do not take the place of those of the data.
+    place.file("payops.toml", "");
+    place.file("policy.toml", "");
+    let still = as_user(&place, "mallory", &["dlq", "replay", WORK, "--yes", "--reason", "x"]).exits(3);
+    assert!(still.err.contains("mallory is not allowed"), "{}", still.err);
+}

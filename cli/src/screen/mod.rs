@@ -161,8 +161,7 @@ impl Rollouts for Ruled {
     }
 
     async fn execute(&self, plan: &Plan) -> PortResult<Executed> {
-        let caller = self.context.caller(Duty::View);
-        access::confirmed(&self.context.settings, &self.target, &caller, (&plan.action).into()).await?;
+        access::confirmed(&self.context, &self.target, (&plan.action).into()).await?;
         self.write.execute(plan).await
     }
 

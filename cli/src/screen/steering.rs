@@ -95,6 +95,9 @@ impl Steered {
             warnings.push(format!("{canary} is in the middle of a canary, and its weight does not govern who takes a message"));
         }
         let (plan, settled, diff) = if let Some(Unfinished { plan, progress, .. }) = self.unfinished(&wanted.queue)? {
+            if wanted.set.is_some() {
+                return Err(CliError::refused(format!("a replay of {} was cut off", wanted.queue)).hint("R finishes it first"));
+            }
             let settled = plan.messages.iter().filter(|message| progress.is_settled(&message.message_id)).count();
             (plan, Some(settled), Vec::new())
         } else {
@@ -105,7 +108,7 @@ impl Steered {
         let approved = Approved { sha256: &sha256, approvals: &[] };
         let asked = match settled {
             None => replay::wanted(&plan, &approved, Some(LATER)),
-            Some(_) => Wanted { count: Some(0), ..Wanted::new(Deed::DlqReplay).because(Some(LATER)) },
+            Some(_) => replay::wanted_again(&plan, &approved, Some(LATER)),
         };
         let refusal = access::refusal(context, target, &asked).await?.as_ref().map(told);
         let same_as = replay::same_as(&plan);
@@ -121,7 +124,9 @@ impl Steered {
         let _lock = journals.lock(&plan.queue)?;
         let job = match journals.unfinished(&target.name, &plan.queue)? {
             Some(cut) if cut.plan.id == plan.id => {
-                replay::authorize_again(&context, target, &cut.plan, reason.as_deref()).await?;
+                let sha256 = plan_sha256(&cut.plan);
+                let approved = Approved { sha256: &sha256, approvals: &[] };
+                replay::authorize_again(&context, target, &cut.plan, &approved, reason.as_deref()).await?;
                 let Unfinished { plan, progress, journal } = cut;
                 replay::Job { plan, progress, journal, resumed: true, lanes: replay::LANES }
             }
@@ -130,6 +135,8 @@ impl Steered {
                     .hint("plan again: that one must be finished first"));
             }
             None => {
+                replay::unmoved(&ports, &plan.queue).await?;
+                journals.refuse_done(&plan)?;
                 let sha256 = plan_sha256(&plan);
                 replay::authorize(&context, target, &plan, &Approved { sha256: &sha256, approvals: &[] }, reason.as_deref()).await?;
                 if let Some(reason) = reason {
@@ -164,7 +171,7 @@ impl Steered {
         let reason = context.reason.clone().map(crate::safety::harmless).transpose()?;
         let ports = self.ports(&context, Access::Write).await?;
         let moving = redrive::Moving::find(&ports, queue, None).await?;
-        let entry = moving.authorize(&context, &self.target, reason.as_deref()).await?;
+        let entry = moving.authorize(&context, &self.target, &ports, reason.as_deref()).await?;
         let tell = handle.told;
         let task = moving
             .carry_out(&context, &self.target, &ports, &entry, &|task| {

@@ -77,7 +77,8 @@ pub(super) fn replay(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: &
     let theme = model.theme;
     let lines = replay_lines(model, dialog, area);
     let wanted = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(area.height.saturating_sub(BOTTOM + 4));
-    let title = format!("Replay {} in {}", count(dialog.letters.len(), "dead letter"), dialog.env.to_uppercase());
+    let number = if let Planning::Ready(reviewed) = &dialog.plan { left(&reviewed.review) } else { dialog.letters.len() };
+    let title = format!("Replay {} in {}", count(number, "dead letter"), dialog.env.to_uppercase());
     let inner = popup(model, frame, area, &title, wanted.saturating_add(BOTTOM));
     let (top, bottom) = split(inner, BOTTOM.min(inner.height));
     let last = lines.len().saturating_sub(usize::from(top.height));

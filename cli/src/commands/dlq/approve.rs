@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use payops_core::domain::access::{Approval, Duty};
+use payops_core::domain::access::{Approval, Deed, Duty};
 use payops_core::domain::replay::{PlanApproval, PlanFile, estimate};
 use payops_core::usecase::Letters;
 use serde::Serialize;
@@ -130,14 +130,17 @@ pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> CliResult<Exit> 
 }
 
 /// Runs `payops dlq approve`.
-pub(crate) fn approve(context: &Context, args: &ApproveArgs) -> CliResult<Exit> {
+pub(crate) async fn approve(context: &Context, args: &ApproveArgs) -> CliResult<Exit> {
     let mut file: PlanFile = PLANS.read(&args.file)?;
     let target = context.settings.target(&file.plan.env)?;
     PLANS.check(&file)?;
     plans::somebody_elses(context, &file)?;
+    let deed = if file.plan.edits.is_empty() { Deed::DlqReplay } else { Deed::DlqEdit };
+    plans::may_approve(context, &target, deed).await?;
     show(context, &file.plan);
     let reason = safety::reason(context, &target)?;
-    let what = format!("approve of sending {} of {} again", count(file.plan.messages.len(), "message"), file.plan.queue);
+    let changed = if file.plan.edits.is_empty() { String::new() } else { format!(", {} of them CHANGED", file.plan.edits.len()) };
+    let what = format!("approve of sending {} of {} again{changed}", count(file.plan.messages.len(), "message"), file.plan.queue);
     safety::confirm(context, &target, &Act { what: &what, typed: &file.plan.id, yes: args.yes, always: true })?;
     let entry = context.entry(&target, PLANS.action, reason.as_deref()).subject(&file.plan.queue).detail("plan", &file.plan.id);
     PLANS.approve(context, &target, (&args.file, &mut file), entry)?;

@@ -117,7 +117,7 @@ pub(crate) struct Made {
     kept: PathBuf,
     journal: FileJournal,
     entry: AuditEntry,
-    _lock: QueueLock,
+    _lock: (QueueLock, QueueLock),
 }
 
 /// Checks the rules, keeps the letters whole, and records that they are about to go.
@@ -141,8 +141,9 @@ pub(crate) async fn made(
     };
     let mut plan = replayer(ports, 1).plan(request, letters).await.map_err(told)?;
     plan.messages.iter_mut().for_each(|message| message.verdict = Verdict::Send);
+    let replays = super::replay::free(context, target, ports, dlq).await?;
     let journals = Journals::open(context.records_dir(target).join("discards").join(&target.name))?;
-    let lock = journals.lock(dlq)?;
+    let lock = (replays, journals.lock(dlq)?);
     let kept = keep(context, target, &plan.id, letters)?;
     let entry = context.entry(target, "discard", Some(reason)).subject(dlq).role(permit.duty.as_str()).detail("plan", &plan.id);
     let entry = entry.detail("messages", number.to_string()).detail("kept", kept.display().to_string());
@@ -162,7 +163,18 @@ pub(crate) async fn carry_out(
 ) -> CliResult<(ReplaySummary, String, FileJournal)> {
     let Made { plan, kept, journal, entry, _lock } = made;
     let kept = kept.display().to_string();
-    let done = replayer(ports, 1).discard(&plan, &plan.reason, &journal, control).await;
+    let replayer = replayer(ports, 1);
+    let (done, frozen) = {
+        let mut work = Box::pin(replayer.discard(&plan, &plan.reason, &journal, control));
+        // Who freezes an environment wants what is under way to stop too.
+        tokio::select! {
+            done = &mut work => (done, None),
+            refusal = access::frozen(context, target, Deed::DlqDiscard) => {
+                control.stop.cancel();
+                (work.await, Some(refusal))
+            }
+        }
+    };
     control.bar.finish_and_clear();
     let summary = match done {
         Ok(summary) => summary,
@@ -173,6 +185,10 @@ pub(crate) async fn carry_out(
     };
     let outcome = if summary.failed.is_empty() && summary.remaining == 0 { Outcome::Done } else { Outcome::Failed };
     context.record_end(target, &entry, outcome, Some(&format!("discarded {}, failed {}", summary.sent, summary.failed.len())));
+    if let Some(refusal) = frozen.filter(|_| summary.remaining > 0) {
+        let words = format!("discarded {}, {} left", summary.sent, summary.remaining);
+        return Err(CliError::refused(format!("the discard stopped, for {refusal}; {words}")).hint(format!("what went is kept in {kept}")));
+    }
     Ok((summary, kept, journal))
 }
 

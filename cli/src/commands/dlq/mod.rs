@@ -64,7 +64,7 @@ pub(crate) async fn run(context: &Context, command: DlqCommand) -> CliResult<Exi
         DlqCommand::Peek(args) => context.interruptible(peek::run(context, &args)).await,
         DlqCommand::Show(args) => context.interruptible(show::run(context, &args)).await,
         DlqCommand::Plan(args) => context.interruptible(approve::plan(context, &args)).await,
-        DlqCommand::Approve(args) => approve::approve(context, &args),
+        DlqCommand::Approve(args) => approve::approve(context, &args).await,
         DlqCommand::Redrive(args) => redrive::run(context, &args).await,
         DlqCommand::Redrives(args) => context.interruptible(redrive::list(context, &args)).await,
         DlqCommand::CancelRedrive(args) => redrive::cancel(context, &args).await,

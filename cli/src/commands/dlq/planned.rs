@@ -145,6 +145,9 @@ pub(super) fn show(context: &Context, plan: &Plan) {
     if let Some(rate) = plan.rate_per_second {
         let _ = writeln!(text, "  rate        {rate}/s, about {} s", estimate(plan.to_send(), Some(rate)).as_secs());
     }
+    for edit in &plan.edits {
+        let _ = writeln!(text, "  CHANGED     {}: {}", edit.message_id, context.privacy.text(&edit.edit.words()));
+    }
     let _ = writeln!(text, "  same as     {}", super::replay::same_as(plan));
     context.talk.say(text);
 }

@@ -187,7 +187,15 @@ impl Moving {
     }
 
     /// Checks the rules, and records that it is about to begin.
-    pub(crate) async fn authorize(&self, context: &Context, target: &EnvTarget, reason: Option<&str>) -> CliResult<AuditEntry> {
+    pub(crate) async fn authorize(
+        &self,
+        context: &Context,
+        target: &EnvTarget,
+        ports: &Ports,
+        reason: Option<&str>,
+    ) -> CliResult<AuditEntry> {
+        // Given back at once: from here on a replay sees that the queue is moved.
+        drop(super::replay::free(context, target, ports, &self.dlq).await?);
         let wanted = Wanted { count: Some(self.stats.visible), ..Wanted::new(Deed::DlqRedrive).because(reason) };
         let permit = access::permit(context, target, &wanted).await?;
         let entry = context.entry(target, "redrive", reason).subject(&self.dlq).role(permit.duty.as_str());
@@ -271,7 +279,7 @@ pub(crate) async fn run(context: &Context, args: &RedriveArgs) -> CliResult<Exit
     let reason = safety::reason(context, &target)?;
     let what = format!("move all of {dlq} to {}", moving.source);
     safety::confirm(context, &target, &Act { what: &what, typed: &dlq, yes: args.yes, always: true })?;
-    let entry = moving.authorize(context, &target, reason.as_deref()).await?;
+    let entry = moving.authorize(context, &target, &ports, reason.as_deref()).await?;
     if args.no_wait {
         moving.begin(context, &target, &ports, &entry).await?;
         context.record_end(&target, &entry, Outcome::Done, Some("begun; not waited for"));
@@ -320,7 +328,7 @@ pub(crate) async fn cancel(context: &Context, args: &WhichArgs) -> CliResult<Exi
     let none = || CliError::not_found(format!("no redrive of {dlq} is under way")).hint(format!("payops dlq redrives {dlq}"));
     let handle = running.ok_or_else(none)?;
     let reason = safety::reason(context, &target)?;
-    access::permit(context, &target, &Wanted { count: Some(0), ..Wanted::new(Deed::DlqRedrive).because(reason.as_deref()) }).await?;
+    access::permit(context, &target, &Wanted { count: Some(0), ..Wanted::new(Deed::DlqRedriveCancel).because(reason.as_deref()) }).await?;
     let entry = context.entry(&target, "redrive-cancel", reason.as_deref()).subject(&dlq);
     let entry = entry.same_as("aws sqs cancel-message-move-task --task-handle …".to_owned());
     let moved = context

@@ -21,7 +21,7 @@ use crate::context::{Access, Context};
 use crate::control::{CliControl, Pace, Tell};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::journal::{FileJournal, Journals};
+use crate::journal::{FileJournal, Journals, QueueLock};
 use crate::output::count;
 use crate::safety::{self, Act};
 use crate::settings::EnvTarget;
@@ -93,6 +93,9 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
     let dlq = context.interruptible(async { Letters::from(&ports).queues(Some(&queue)).await.map_err(not_read) }).await?.pop();
     let dlq = dlq.unwrap_or_else(|| dead_letter_queue(source_queue(&queue).unwrap_or(&queue)));
     if args.dry_run {
+        if is_cut_off(context, &target, &dlq)? {
+            context.talk.warn(format!("a replay of {dlq} was cut off: without --dry-run that one is gone on with, and not this plan"));
+        }
         let plan = plan_of(context, args, &target, &ports, &dlq, file).await?;
         show(context, &plan);
         let summary = ReplaySummary { planned: plan.messages.len(), remaining: plan.messages.len(), ..ReplaySummary::default() };
@@ -113,12 +116,18 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
                 plan.at,
                 plan.messages.len(),
             ));
-            if args.select.is_narrow() || file.is_some() {
-                return Err(CliError::usage("a replay that was cut off must be finished first, all of it")
-                    .hint("leave --limit, --class, --cause, --filter and --plan away"));
+            let is_same = file.as_ref().is_none_or(|file| file.plan.id == plan.id);
+            let changes = args.how.canary.is_some() || args.how.rate.is_some() || args.how.only_safe || args.how.replays_max.is_some();
+            if args.select.is_narrow() || changes || !is_same {
+                return Err(CliError::usage("a replay that was cut off must be finished first, all of it and as it was planned")
+                    .hint("leave what chooses letters, --canary, --rate and --only-safe away; --plan only with the plan of that replay"));
             }
+            show(context, plan);
+            let approvals = file.map(|file| file.approvals).unwrap_or_default();
+            let approvals = approve::proven(context, &target, &approvals)?;
+            let sha256 = plan_sha256(plan);
             let reason = consent(context, &target, args.yes, &dlq, left)?;
-            authorize_again(context, &target, plan, reason.as_deref()).await?;
+            authorize_again(context, &target, plan, &Approved { sha256: &sha256, approvals: &approvals }, reason.as_deref()).await?;
             let (plan, progress, journal) = (unfinished.plan, unfinished.progress, unfinished.journal);
             Some(Job { plan, progress, journal, resumed: true, lanes: args.lanes })
         }
@@ -133,6 +142,29 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
 /// The journals of replays in an environment.
 pub(crate) fn journals(context: &Context, target: &EnvTarget) -> CliResult<Journals> {
     Journals::open(context.records_dir(target).join("replays").join(&target.name))
+}
+
+/// The right to take letters out of a queue: not while a replay of it is under way or was cut off, nor while
+/// the queue service moves all of it.
+pub(crate) async fn free(context: &Context, target: &EnvTarget, ports: &Ports, dlq: &str) -> CliResult<QueueLock> {
+    let journals = journals(context, target)?;
+    let lock = journals.lock(dlq)?;
+    if journals.unfinished(&target.name, dlq)?.is_some() {
+        return Err(CliError::refused(format!("a replay of {dlq} was cut off, and knows what it sent by what is left"))
+            .hint(format!("finish it first: payops dlq replay {dlq}")));
+    }
+    unmoved(ports, dlq).await?;
+    Ok(lock)
+}
+
+/// Refuses while the queue service moves all of a queue. One that does not say so moves nothing as far as is known.
+pub(crate) async fn unmoved(ports: &Ports, dlq: &str) -> CliResult<()> {
+    let moved = ports.queues.redrives(dlq).await.unwrap_or_default();
+    if moved.first().is_some_and(|task| !task.status.is_over()) {
+        return Err(CliError::refused(format!("the queue service is moving all of {dlq}"))
+            .hint(format!("payops dlq redrives {dlq} says how far it is; payops dlq cancel-redrive {dlq} stops it")));
+    }
+    Ok(())
 }
 
 /// Plans or takes the plan of the file, shows it, asks, and starts the journal; `None` when nothing is dead.
@@ -152,6 +184,8 @@ async fn fresh(
         context.printer.document(&Replayed::new(&plan, &ReplaySummary::default(), None, false))?;
         return Ok(None);
     }
+    unmoved(ports, dlq).await?;
+    journals.refuse_done(&plan)?;
     let sha256 = plan_sha256(&plan);
     let approvals = approve::proven(context, target, &approvals)?;
     begin(context, target, args.yes, (&mut plan, from_file), &Approved { sha256: &sha256, approvals: &approvals }).await?;
@@ -205,11 +239,30 @@ pub(crate) async fn authorize(
 }
 
 /// Checks the rules, and records that a replay that was cut off is gone on with.
-pub(crate) async fn authorize_again(context: &Context, target: &EnvTarget, plan: &Plan, reason: Option<&str>) -> CliResult<()> {
-    let wanted = Wanted { count: Some(0), ..Wanted::new(Deed::DlqReplay).because(reason) };
-    access::permit(context, target, &wanted).await?;
-    let entry = context.entry(target, "replay-resume", reason).subject(&plan.queue).detail("plan", &plan.id);
+pub(crate) async fn authorize_again(
+    context: &Context,
+    target: &EnvTarget,
+    plan: &Plan,
+    approved: &Approved<'_>,
+    reason: Option<&str>,
+) -> CliResult<()> {
+    let permit = access::permit(context, target, &wanted_again(plan, approved, reason)).await?;
+    let entry = context.entry(target, "replay-resume", reason).subject(&plan.queue).role(permit.duty.as_str());
+    let entry = entry.detail("plan", &plan.id).detail("plan_sha256", approved.sha256).detail("edits", plan.edits.len().to_string());
     context.record(target, &entry.outcome(Outcome::Begun))
+}
+
+/// What the rules are asked of a plan that is gone on with: its number was let pass when it began.
+pub(crate) fn wanted_again<'a>(plan: &Plan, approved: &Approved<'a>, reason: Option<&'a str>) -> Wanted<'a> {
+    Wanted { count: Some(0), ..wanted(plan, approved, reason) }
+}
+
+/// Whether a replay of the queue was cut off, and is not under way.
+fn is_cut_off(context: &Context, target: &EnvTarget, dlq: &str) -> CliResult<bool> {
+    let journals = journals(context, target)?;
+    // A journal that is being written is not to be touched.
+    let Ok(_lock) = journals.lock(dlq) else { return Ok(false) };
+    Ok(journals.unfinished(&target.name, dlq)?.is_some())
 }
 
 /// The same with the AWS CLI, for one message.
@@ -327,7 +380,8 @@ pub(crate) async fn carry_out(
         }
     };
     control.bar.finish_and_clear();
-    let entry = context.entry(target, "replay", Some(&plan.reason)).subject(&plan.queue).detail("plan", &plan.id);
+    let action = if plan.edits.is_empty() { "replay" } else { "replay-edited" };
+    let entry = context.entry(target, action, Some(&plan.reason)).subject(&plan.queue).detail("plan", &plan.id);
     let summary = match done {
         Ok(summary) => summary,
         Err(error) => {

@@ -214,6 +214,7 @@ pub(crate) async fn approve(context: &Context, args: &ApproveArgs) -> CliResult<
     PLANS.check(&file)?;
     plans::somebody_elses(context, &file)?;
     plans::belongs(&target, &Place { env: &target.name, account: file.plan.account.as_ref() })?;
+    plans::may_approve(context, &target, Deed::PaymentRefund).await?;
     let plan = file.plan.clone();
     // Nobody approves of a payment that is another one by now.
     let ready = context.interruptible(opened(context, target, &plan.payment, Access::Read)).await?;

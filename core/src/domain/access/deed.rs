@@ -64,6 +64,8 @@ deeds! {
     DlqEdit = "dlq.edit",
     /// Moving a whole dead-letter queue back by the queue service itself.
     DlqRedrive = "dlq.redrive",
+    /// Stopping such a move.
+    DlqRedriveCancel = "dlq.redrive-cancel",
     /// Emptying a queue unread.
     DlqPurge = "dlq.purge",
     /// Receiving dead letters to look at them.
@@ -106,7 +108,7 @@ impl Deed {
     /// Whether a freeze stops it.
     #[must_use]
     pub const fn stops_in_a_freeze(self) -> bool {
-        self.writes() && !matches!(self, Self::FreezeLift)
+        self.writes() && !matches!(self, Self::FreezeLift | Self::DlqRedriveCancel)
     }
 
     /// Whether it needs a reason even where nothing is protected.
@@ -178,7 +180,7 @@ mod tests {
         let reads: Vec<&str> = Deed::ALL.iter().filter(|deed| !deed.writes()).map(|deed| deed.as_str()).collect();
         assert_eq!(reads, ["dlq.peek", "dlq.export", "payment.reveal"]);
         let going_on: Vec<&str> = Deed::ALL.iter().filter(|deed| !deed.stops_in_a_freeze()).map(|deed| deed.as_str()).collect();
-        assert_eq!(going_on, ["dlq.peek", "dlq.export", "payment.reveal", "freeze.lift"]);
+        assert_eq!(going_on, ["dlq.redrive-cancel", "dlq.peek", "dlq.export", "payment.reveal", "freeze.lift"]);
         assert!(Deed::ALL.iter().all(|deed| deed.needs() == Duty::Operate || !deed.writes()));
     }
 }

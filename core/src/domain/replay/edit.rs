@@ -32,6 +32,17 @@ pub enum Edit {
     Body(String),
 }
 
+impl Edit {
+    /// What it does, in a line; it may hold personal data.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Set(sets) => sets.iter().map(|set| format!("{}={}", set.pointer, set.value)).collect::<Vec<_>>().join(" "),
+            Self::Body(body) => format!("the whole body, {} bytes", body.len()),
+        }
+    }
+}
+
 /// A body after an edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edited {

@@ -44,15 +44,20 @@ impl Replayer {
             let wait = if fruitless == 0 { Duration::ZERO } else { WAIT };
             let messages = self.queues.receive(&job.plan.queue, 10, VISIBILITY, wait).await?;
             let (ours, others) = job.claim(messages);
+            let groups = ours.iter().filter_map(|claim| claim.planned.group.as_deref()).collect();
             let fresh = !ours.is_empty() | self.hold_others(job, &others).await?;
             fruitless = if fresh { 0 } else { fruitless.saturating_add(1) };
             let (good, changed): (Vec<_>, Vec<_>) =
                 ours.into_iter().partition(|claim| sha256_hex(claim.message.body.as_bytes()) == claim.planned.body_sha256);
             self.leave(job, changed, "its body is not the one that was planned").await?;
+            job.free(&groups);
             if good.is_empty() {
                 continue;
             }
             job.control.pace(good.len()).await;
+            if job.control.is_stopped() {
+                return self.give_back(job, good).await;
+            }
             let discarded = good.iter().map(|claim| JournalEntry::Discarded {
                 message_id: claim.message.message_id.clone(),
                 reason: reason.to_owned(),

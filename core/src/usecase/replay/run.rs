@@ -133,7 +133,7 @@ impl Replayer {
     }
 
     /// Shows messages again that were claimed and not touched.
-    async fn give_back(&self, job: &Job<'_>, claims: Vec<Claim<'_>>) -> Result<(), ReplayError> {
+    pub(super) async fn give_back(&self, job: &Job<'_>, claims: Vec<Claim<'_>>) -> Result<(), ReplayError> {
         for claim in &claims {
             job.run().claimed.remove(claim.planned.message_id.as_str());
         }

@@ -97,6 +97,7 @@ const KEYS: &[Binding] = &[
 /// Shows the letters of one queue only, or of all.
 pub(crate) fn only(model: &mut Model, queue: Option<String>) {
     let state = &mut model.dead_letters;
+    state.unpick();
     (state.queue, state.cause, state.grouped) = (queue, None, false);
     state.filter = Filter::default();
     // Who comes from a number wants what is behind it now; where that costs, they ask for it.
@@ -158,7 +159,13 @@ fn of_cause<'a>(model: &'a Model, class: &str, print: &str) -> Vec<&'a Letter> {
 fn pick(model: &mut Model, all: bool) {
     let ids: Vec<String> = match (selected(model), selected_cause(model)) {
         (Some(letter), _) if !all => vec![letter.message.message_id.clone()],
-        (Some(letter), _) => ids(of_cause(model, &letter.class, &fingerprint(&letter.reason))),
+        (Some(letter), _) => {
+            // What a filter hides is not picked.
+            let of = ids(of_cause(model, &letter.class, &fingerprint(&letter.reason)));
+            let shown = model.dead_letters.shown.iter().filter_map(|place| letters(model).get(*place));
+            let shown: HashSet<&str> = shown.map(|letter| letter.message.message_id.as_str()).collect();
+            of.into_iter().filter(|id| shown.contains(id.as_str())).collect()
+        }
         (None, Some(cause)) => ids(of_cause(model, &cause.class, &cause.fingerprint)),
         (None, None) => return,
     };
