@@ -120,7 +120,12 @@ impl Outputs {
             "environment" => self.env = Some(text(output, value)?),
             "protected" => {
                 let flag = value.as_bool().ok_or_else(|| wrong(output, value, "true or false"))?;
-                self.add(&["protected"], Held::Flag(flag), output)?;
+                if flag {
+                    self.add(&["protected"], Held::Flag(flag), output)?;
+                } else {
+                    // An import may protect an environment; to take that away is for a person.
+                    self.ignored.push(format!("{output}, which is false"));
+                }
             }
             "roles" => self.roles(output, value)?,
             "queue_urls" => self.add(&["queues", "prefix"], Held::Text(prefix(output, value)?), output)?,
