@@ -134,6 +134,6 @@ fn each_environment_is_its_own_account() {
     let file = std::fs::read_to_string(scene.place.work().join("payops.toml")).unwrap();
     scene.place.file("payops.toml", file.replace("222222222222:role", "444444444444:role"));
     let partial = scene.run(&["--env", "test,preprod,prod", "queue", "list", "-o", "json"]).exits(6);
-    assert_eq!(partial.json().as_array().unwrap().len(), 12);
+    assert_eq!(partial.json().as_array().unwrap().len(), 18, "nine queues in each of two environments");
     assert!(partial.err.contains("preprod: error: the account must be 222222222222, and it is 444444444444"), "{}", partial.err);
 }

@@ -149,7 +149,7 @@ fn the_same_commands_work_against_aws() {
     let found = scene.run(&["payment", "search", &format!("id:{id}"), "-o", "json"]).exits(0).json();
     assert_eq!(found[0]["id"], id);
     let queues = scene.run(&["queue", "list", "-o", "json"]).exits(0).json();
-    assert_eq!(queues.as_array().unwrap().len(), 6);
+    assert_eq!(queues.as_array().unwrap().len(), 9);
     let letters = scene.run(&["dlq", "list", "-o", "json"]).exits(0).json();
     assert_eq!((letters[0]["payment_id"].as_str(), letters[0]["reason"].as_str()), (Some(scene.dead.id.as_str()), Some("down")));
     let replay = ["dlq", "replay", WORK, "--yes", "--reason", "it is up again", "-o", "json"];
