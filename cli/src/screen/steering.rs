@@ -5,8 +5,7 @@ use indicatif::ProgressBar;
 use payops_core::domain::access::{Deed, Refusal};
 use payops_core::domain::audit::Outcome;
 use payops_core::domain::privacy::Privacy;
-use payops_core::domain::replay::{Change, DiffLine, Edit, Plan, PlanFile, PlannedEdit, Progress, Set, apply_edit, plan_sha256};
-use payops_core::domain::sha256_hex;
+use payops_core::domain::replay::{Edit, Plan, PlanFile, Progress, Set, plan_sha256};
 use payops_core::port::{PortResult, Ports, RedriveStatus};
 use payops_core::usecase::{Letter, PlanRequest, ReplaySummary};
 use payops_tui::{DiscardEnd, ElevationWanted, Handle, RedriveEnd, ReplayEnd, ReplayReview, ReplayWanted, Standing, Steering};
@@ -15,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{self, Elevations, Wanted};
 use crate::commands::account::{self, Begin};
 use crate::commands::dlq::approve::Approved;
-use crate::commands::dlq::{alarms, discard, export, redrive, replay};
+use crate::commands::dlq::{alarms, discard, edit, export, redrive, replay};
 use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
 use crate::journal::Unfinished;
@@ -68,7 +67,11 @@ impl Steered {
     async fn fresh(&self, wanted: ReplayWanted, letters: &[Letter]) -> CliResult<(Plan, Vec<String>)> {
         let (edits, diff) = match (&wanted.set, letters) {
             (None, _) => (Vec::new(), Vec::new()),
-            (Some(set), [letter]) => edited(set, letter)?,
+            (Some(set), [letter]) => {
+                let set = Set::parse(set).map_err(|error| CliError::usage("the body cannot be edited so").because(error))?;
+                let (planned, diff) = edit::planned(letter, Edit::Set(vec![set]), Privacy::default())?;
+                (vec![planned], diff)
+            }
             (Some(_), _) => return Err(CliError::usage("one letter is edited at a time")),
         };
         let request = PlanRequest {
@@ -214,29 +217,6 @@ impl Steered {
         self.context.record(&self.target, &entry.detail("plan_sha256", &file.sha256).outcome(Outcome::Done))?;
         Ok(path.display().to_string())
     }
-}
-
-/// An edit as it is planned, and what it changes, masked.
-fn edited(set: &str, letter: &Letter) -> CliResult<(Vec<PlannedEdit>, Vec<String>)> {
-    let wrong = |error| CliError::usage("the body cannot be edited so").because(error);
-    let edit = Edit::Set(vec![Set::parse(set).map_err(wrong)?]);
-    let after = apply_edit(&letter.message.body, &edit).map_err(wrong)?;
-    let line = |line: &DiffLine| {
-        let sign = match line.change {
-            Change::Same => ' ',
-            Change::Removed => '-',
-            Change::Added => '+',
-        };
-        format!("{sign} {}", line.shown(Privacy::default()))
-    };
-    let diff = after.diff.iter().map(line).collect();
-    let planned = PlannedEdit {
-        message_id: letter.message.message_id.clone(),
-        edit,
-        old_sha256: sha256_hex(letter.message.body.as_bytes()),
-        new_sha256: sha256_hex(after.body.as_bytes()),
-    };
-    Ok((vec![planned], diff))
 }
 
 /// A refusal, and what to do instead.

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use payops_core::domain::replay::{Change, Edit, PlannedEdit, Progress, Set, apply_edit, plan_sha256};
+use payops_core::domain::privacy::Privacy;
+use payops_core::domain::replay::{Change, DiffLine, Edit, PlannedEdit, Progress, Set, apply_edit, plan_sha256};
 use payops_core::domain::sha256_hex;
-use payops_core::usecase::{Letters, PlanRequest};
+use payops_core::usecase::{Letter, Letters, PlanRequest};
 
 use super::approve::Approved;
 use super::not_read;
@@ -37,6 +38,24 @@ pub(crate) struct EditArgs {
     dry_run: bool,
 }
 
+/// An edit of a letter as it is planned, and what it changes, line by line: each begins with `+`, `-` or a space.
+pub(crate) fn planned(letter: &Letter, edit: Edit, privacy: Privacy) -> CliResult<(PlannedEdit, Vec<String>)> {
+    let body = &letter.message.body;
+    let edited = apply_edit(body, &edit);
+    let edited = edited.map_err(|error| CliError::usage("the body cannot be edited so").because(error).hint("nothing was sent"))?;
+    let line = |line: &DiffLine| {
+        let sign = match line.change {
+            Change::Same => ' ',
+            Change::Removed => '-',
+            Change::Added => '+',
+        };
+        format!("{sign} {}", line.shown(privacy))
+    };
+    let diff = edited.diff.iter().map(line).collect();
+    let (old_sha256, new_sha256) = (sha256_hex(body.as_bytes()), sha256_hex(edited.body.as_bytes()));
+    Ok((PlannedEdit { message_id: letter.message.message_id.clone(), edit, old_sha256, new_sha256 }, diff))
+}
+
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: &EditArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
@@ -55,26 +74,14 @@ pub(crate) async fn run(context: &Context, args: &EditArgs) -> CliResult<Exit> {
         }
         None => Edit::Set(args.set.clone()),
     };
-    let edited = apply_edit(&letter.message.body, &edit);
-    let edited = edited.map_err(|error| CliError::usage("the body cannot be edited so").because(error).hint("nothing was sent"))?;
-    for line in &edited.diff {
-        let sign = match line.change {
-            Change::Same => ' ',
-            Change::Removed => '-',
-            Change::Added => '+',
-        };
-        context.talk.say(format!("{sign} {}", line.shown(context.privacy)));
+    let (planned, diff) = planned(letter, edit, context.privacy)?;
+    for line in &diff {
+        context.talk.say(line);
     }
     if args.dry_run {
         context.talk.say("nothing was sent");
         return Ok(Exit::Done);
     }
-    let planned = PlannedEdit {
-        message_id: letter.message.message_id.clone(),
-        edit,
-        old_sha256: sha256_hex(letter.message.body.as_bytes()),
-        new_sha256: sha256_hex(edited.body.as_bytes()),
-    };
     let request = PlanRequest {
         env: target.name.clone(),
         queue: dlq.clone(),

@@ -4,7 +4,7 @@ pub(crate) mod alarms;
 pub(crate) mod approve;
 mod causes;
 pub(crate) mod discard;
-mod edit;
+pub(crate) mod edit;
 pub(crate) mod export;
 mod filters;
 mod list;
