@@ -13,6 +13,7 @@ use payops_core::domain::access::{Approval, Ask, Deed, Duty, Elevation, Freeze, 
 use payops_core::domain::audit::Outcome;
 use payops_core::domain::money::Money;
 use payops_core::port::{ErrorKind, Freezes, PortError, PortResult};
+use tokio_util::sync::CancellationToken;
 
 use crate::context::{Caller, Context};
 use crate::error::{CliError, CliResult};
@@ -154,6 +155,25 @@ pub(crate) async fn frozen(context: &Context, target: &EnvTarget, deed: Deed) ->
         // What cannot be read now could be read when it began.
         if let Ok(Some(refusal @ Refusal::Frozen { .. })) = self::refusal(context, target, &wanted).await {
             return refusal;
+        }
+    }
+}
+
+/// Does `work`; tells it to stop when the environment is frozen meanwhile, and waits for its end. Who freezes an
+/// environment wants what is under way to stop too.
+pub(crate) async fn until_frozen<T>(
+    context: &Context,
+    target: &EnvTarget,
+    deed: Deed,
+    stop: &CancellationToken,
+    work: impl Future<Output = T>,
+) -> (T, Option<Refusal>) {
+    let mut work = Box::pin(work);
+    tokio::select! {
+        done = &mut work => (done, None),
+        refusal = frozen(context, target, deed) => {
+            stop.cancel();
+            (work.await, Some(refusal))
         }
     }
 }

@@ -164,17 +164,8 @@ pub(crate) async fn carry_out(
     let Made { plan, kept, journal, entry, _lock } = made;
     let kept = kept.display().to_string();
     let replayer = replayer(ports, 1);
-    let (done, frozen) = {
-        let mut work = Box::pin(replayer.discard(&plan, &plan.reason, &journal, control));
-        // Who freezes an environment wants what is under way to stop too.
-        tokio::select! {
-            done = &mut work => (done, None),
-            refusal = access::frozen(context, target, Deed::DlqDiscard) => {
-                control.stop.cancel();
-                (work.await, Some(refusal))
-            }
-        }
-    };
+    let work = replayer.discard(&plan, &plan.reason, &journal, control);
+    let (done, frozen) = access::until_frozen(context, target, Deed::DlqDiscard, &control.stop, work).await;
     control.bar.finish_and_clear();
     let summary = match done {
         Ok(summary) => summary,

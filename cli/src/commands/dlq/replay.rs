@@ -370,15 +370,8 @@ pub(crate) async fn carry_out(
 ) -> CliResult<ReplaySummary> {
     let plan = &job.plan;
     let replayer = replayer(ports, job.lanes);
-    let mut work = Box::pin(replayer.execute(plan, &job.progress, &job.journal, control));
-    // Who freezes an environment wants what is under way to stop too.
-    let (done, frozen) = tokio::select! {
-        done = &mut work => (done, None),
-        refusal = access::frozen(context, target, Deed::DlqReplay) => {
-            control.stop.cancel();
-            (work.await, Some(refusal))
-        }
-    };
+    let work = replayer.execute(plan, &job.progress, &job.journal, control);
+    let (done, frozen) = access::until_frozen(context, target, Deed::DlqReplay, &control.stop, work).await;
     control.bar.finish_and_clear();
     let action = if plan.edits.is_empty() { "replay" } else { "replay-edited" };
     let entry = context.entry(target, action, Some(&plan.reason)).subject(&plan.queue).detail("plan", &plan.id);
