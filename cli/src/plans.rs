@@ -3,14 +3,18 @@
 
 use std::path::Path;
 
-use payops_core::domain::access::{Approval, Deed, Refusal};
+use payops_core::domain::access::{Approval, ApprovalRow, Deed, Duty, Refusal};
 use payops_core::domain::audit::{AuditEntry, Outcome};
 use payops_core::domain::planned::{PlanApproval, PlanFile, PlanFileError, Planned};
+#[cfg(not(feature = "aws"))]
+use payops_core::port::{Approvals, ErrorKind, PortError, PortResult};
 use serde::de::DeserializeOwned;
 
 use crate::access::{self, Wanted, write_private};
 use crate::audit::FileAuditLog;
-use crate::context::Context;
+use crate::aws;
+use crate::config::Aws;
+use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
 use crate::settings::{EnvTarget, Target};
 
@@ -48,28 +52,46 @@ impl Kind {
         })
     }
 
-    /// Adds the approval of this person: recorded first, then written into the file.
-    pub(crate) fn approve<P: Planned>(
+    /// Adds the approval of this person: recorded first, in AWS kept in the environment's table too, then
+    /// written into the file.
+    pub(crate) async fn approve<P: Planned>(
         self,
         context: &Context,
         target: &EnvTarget,
         (path, file): (&Path, &mut PlanFile<P>),
         entry: AuditEntry,
     ) -> CliResult<()> {
-        let entry = AuditEntry { action: self.action.to_owned(), ..entry }.outcome(Outcome::Done);
-        context.record(target, &entry.detail("plan_sha256", &file.sha256))?;
-        file.approve(context.who(), Context::now());
+        let entry = AuditEntry { action: self.action.to_owned(), ..entry }.detail("plan_sha256", &file.sha256);
+        let now = Context::now();
+        match &target.target {
+            Target::Embedded { .. } => context.record(target, &entry.outcome(Outcome::Done))?,
+            Target::Aws(aws) => {
+                let approval = Approval { by: context.who().to_owned(), at: now, plan_sha256: file.sha256.clone() };
+                let work = async {
+                    let row = ApprovalRow { approval, principal: aws::principal(&target.name, aws).await? };
+                    let approvals = aws::approvals(&target.name, aws, &context.caller_for(target, Access::Write)?);
+                    approvals.keep(&row).await.map_err(|error| CliError::port("the approval could not be kept", error))
+                };
+                context.audited(target, entry, work).await?;
+            }
+        }
+        file.approve(context.who(), now);
         write(path, file)
     }
 
-    /// Approvals as the rules count them. Where the record is shared, as on one machine, an approval that
-    /// is not in it was written into the file by hand, and does not count.
-    pub(crate) fn proven(self, context: &Context, target: &EnvTarget, approvals: &[PlanApproval]) -> CliResult<Vec<Approval>> {
-        let approval =
-            |approval: &PlanApproval| Approval { by: approval.by.clone(), at: approval.at, plan_sha256: approval.sha256.clone() };
-        if approvals.is_empty() || matches!(target.target, Target::Aws(_)) {
-            return Ok(approvals.iter().map(approval).collect());
+    /// Approvals as the rules count them. A plan file only says who approved; what counts is in the shared
+    /// record of one machine, or in the table of an environment in AWS.
+    pub(crate) async fn proven(self, context: &Context, target: &EnvTarget, approvals: &[PlanApproval]) -> CliResult<Vec<Approval>> {
+        if approvals.is_empty() {
+            return Ok(Vec::new());
         }
+        match &target.target {
+            Target::Embedded { .. } => self.recorded(context, target, approvals),
+            Target::Aws(aws) => kept(context, target, aws, approvals).await,
+        }
+    }
+
+    fn recorded(self, context: &Context, target: &EnvTarget, approvals: &[PlanApproval]) -> CliResult<Vec<Approval>> {
         let log = FileAuditLog { dir: context.records_dir(target) };
         let unread = |error| CliError::failed(format!("{} could not be read", log.path().display())).because(error);
         let recorded: Vec<AuditEntry> =
@@ -80,7 +102,44 @@ impl Kind {
         for forged in approvals.iter().filter(|given| !is_there(given)) {
             context.talk.warn(format!("the approval of {} is not in the record, so it does not count", forged.by));
         }
+        let approval = |given: &PlanApproval| Approval { by: given.by.clone(), at: given.at, plan_sha256: given.sha256.clone() };
         Ok(approvals.iter().filter(is_there).map(approval).collect())
+    }
+}
+
+/// The approvals that the table of the environment holds, and that were given with other credentials than these.
+async fn kept(context: &Context, target: &EnvTarget, aws: &Aws, approvals: &[PlanApproval]) -> CliResult<Vec<Approval>> {
+    let own = aws::principal(&target.name, aws).await?;
+    let table = aws::approvals(&target.name, aws, &context.caller(Duty::View));
+    let mut kept = Vec::new();
+    for given in approvals {
+        let unread = |error| CliError::port("whether the plan is approved could not be read, so nothing was done", error);
+        let why = match table.of(&given.by, &given.sha256).await.map_err(unread)? {
+            None => format!("is not in the table of {}", target.name),
+            Some(row) if row.principal == own => format!("was given with the credentials that you have, {own}"),
+            Some(row) => {
+                kept.push(row.approval);
+                continue;
+            }
+        };
+        context.talk.warn(format!("the approval of {} {why}, so it does not count", given.by));
+    }
+    Ok(kept)
+}
+
+/// Without AWS there is no environment in it, and so no approvals there.
+#[cfg(not(feature = "aws"))]
+pub(crate) struct NoApprovals;
+
+#[cfg(not(feature = "aws"))]
+#[async_trait::async_trait]
+impl Approvals for NoApprovals {
+    async fn keep(&self, _: &ApprovalRow) -> PortResult<()> {
+        Err(PortError::new(ErrorKind::Permanent, "this payops was built without AWS"))
+    }
+
+    async fn of(&self, _: &str, _: &str) -> PortResult<Option<ApprovalRow>> {
+        Err(PortError::new(ErrorKind::Permanent, "this payops was built without AWS"))
     }
 }
 

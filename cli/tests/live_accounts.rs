@@ -86,19 +86,31 @@ fn letter_body(id: &PaymentId) -> String {
     json!({ "source": SOURCE, "detail-type": REDRIVE, "detail": redrive_detail(id) }).to_string()
 }
 
+/// Runs as somebody with their own credentials: to the emulator, an access key of twelve digits is an account.
+fn as_person(place: &Place, (who, account): (&str, &str), args: &[&str]) -> Done {
+    let mut command = place.command(args);
+    command.env_remove("PAYOPS_DATA_DIR").env("PAYOPS_USER", who);
+    command.env("AWS_ACCESS_KEY_ID", account).env("AWS_SECRET_ACCESS_KEY", "test").output().unwrap().into()
+}
+
 #[expect(clippy::print_stdout, reason = "a suite that was not run must say so")]
 fn say(words: &str) {
     println!("{words}");
 }
 
-#[test]
-fn each_environment_is_its_own_account() {
+/// The scene at the emulator, if there is one.
+fn live() -> Option<(Scene, Vec<String>)> {
     let Some(endpoint) = std::env::var("PAYOPS_LIVE_AWS_ENDPOINT").ok().filter(|value| !value.is_empty()) else {
         say("not run: PAYOPS_LIVE_AWS_ENDPOINT is unset (start with live/run)");
-        return;
+        return None;
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let (scene, dead) = runtime.block_on(scene(&endpoint));
+    Some(runtime.block_on(scene(&endpoint)))
+}
+
+#[test]
+fn each_environment_is_its_own_account() {
+    let Some((scene, dead)) = live() else { return };
 
     for ((env, account), payment) in ENVS.iter().zip(&dead) {
         let whoami = scene.run(&["--env", env, "account", "whoami", "-o", "json"]).exits(0).json();
@@ -136,4 +148,45 @@ fn each_environment_is_its_own_account() {
     let partial = scene.run(&["--env", "test,preprod,prod", "queue", "list", "-o", "json"]).exits(6);
     assert_eq!(partial.json().as_array().unwrap().len(), 18, "nine queues in each of two environments");
     assert!(partial.err.contains("preprod: error: the account must be 222222222222, and it is 444444444444"), "{}", partial.err);
+}
+
+#[test]
+fn an_approval_counts_once_the_environment_has_it_from_somebody_else() {
+    let Some((scene, _)) = live() else { return };
+    let (annas, bens) = (&scene.place, Place::new());
+    let rules = "[[four_eyes]]\nwhat = [\"dlq.replay\"]\nwhere = [\"prod\"]\n";
+    bens.file("payops.toml", std::fs::read_to_string(annas.work().join("payops.toml")).unwrap());
+    annas.file("policy.toml", rules);
+    bens.file("policy.toml", rules);
+    let (anna, ben) = (("anna", "999999999999"), ("ben", "888888888888"));
+    let path = annas.work().join("plan.json");
+    let file = path.to_str().unwrap();
+    as_person(annas, anna, &["--env", "prod", "dlq", "plan", WORK, "--out", file, "--reason", "it is up again"]).exits(0);
+    let replay = ["--env", "prod", "dlq", "replay", "--plan", file, "--yes", "--reason", "it is up again", "-o", "json"];
+    let refused = |words: &str| {
+        let done = as_person(annas, anna, &replay).exits(3);
+        assert!(done.err.contains("needs the approval of 1 other person") && done.err.contains(words), "{}", done.err);
+    };
+    refused("0 given");
+
+    // Written into the file by hand.
+    let planned = std::fs::read_to_string(&path).unwrap();
+    let mut forged: serde_json::Value = serde_json::from_str(&planned).unwrap();
+    forged["approvals"] = json!([{ "by": "ben", "at": forged["plan"]["at"], "sha256": forged["sha256"] }]);
+    std::fs::write(&path, forged.to_string()).unwrap();
+    refused("the approval of ben is not in the table of prod, so it does not count");
+
+    // The same person under another name.
+    std::fs::write(&path, &planned).unwrap();
+    let approve = ["dlq", "approve", file, "--yes", "--reason", "looked at it"];
+    as_person(annas, ("ben", anna.1), &approve).exits(0);
+    refused("was given with the credentials that you have, arn:aws:");
+
+    // Somebody else, on another machine.
+    std::fs::write(&path, &planned).unwrap();
+    as_person(&bens, ben, &approve).exits(0);
+    assert_eq!(as_person(annas, anna, &replay).exits(0).json()["sent"], 1);
+    let record = as_person(annas, anna, &["--env", "prod", "audit", "list", "-o", "json"]).exits(0).json();
+    assert!(record.as_array().unwrap().iter().any(|entry| entry["detail"]["approved_by"] == "ben"), "{record}");
+    as_person(&bens, ben, &["--env", "prod", "audit", "verify"]).exits(0);
 }

@@ -1,20 +1,21 @@
 //! Stores that not every command needs: a look at the queues must not wait for a database.
 
 use async_trait::async_trait;
-use payops_aws::{Clients, DynamoFreezes, SecretsManager};
-use payops_core::domain::access::Freeze;
+use payops_aws::{Clients, DynamoApprovals, DynamoFreezes, SecretsManager};
+use payops_core::domain::access::{ApprovalRow, Freeze};
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::ledger::Transaction;
 use payops_core::domain::search::Query;
 use payops_core::port::{
-    ErrorKind, Freezes, Freshness, Hits, Index, IndexPage, Ledger, LedgerPage, PortError, PortResult, PostOutcome, Secrets as _,
+    Approvals, ErrorKind, Freezes, Freshness, Hits, Index, IndexPage, Ledger, LedgerPage, PortError, PortResult, PostOutcome, Secrets as _,
     UpsertOutcome,
 };
 use payops_ledger::PostgresLedger;
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
+use super::with_aws::needed;
 use crate::config::Aws;
 use crate::context::Caller;
 use crate::error::CliError;
@@ -115,18 +116,49 @@ impl Index for AbsentIndex {
     }
 }
 
-/// The freeze of an environment, reached when it is asked for.
-pub(super) struct LazyFreezes {
+/// The table of an environment, reached when it is asked.
+pub(super) struct LazyTable {
     pub(super) name: String,
     pub(super) aws: Aws,
     pub(super) caller: Caller,
 }
 
+impl LazyTable {
+    async fn there(&self) -> PortResult<(Clients, &str)> {
+        let config = Box::pin(super::session_config(&self.name, &self.aws, &self.caller)).await.map_err(CliError::into_port)?;
+        let table = needed(&self.name, "table", self.aws.table.as_ref()).map_err(CliError::into_port)?;
+        Ok((Clients::new(&config), table))
+    }
+}
+
+/// The approvals of an environment's plans.
+pub(super) struct LazyApprovals(pub(super) LazyTable);
+
+impl LazyApprovals {
+    async fn there(&self) -> PortResult<DynamoApprovals> {
+        let (clients, table) = self.0.there().await?;
+        Ok(DynamoApprovals::new(clients.dynamo, table))
+    }
+}
+
+#[async_trait]
+impl Approvals for LazyApprovals {
+    async fn keep(&self, row: &ApprovalRow) -> PortResult<()> {
+        self.there().await?.keep(row).await
+    }
+
+    async fn of(&self, by: &str, plan_sha256: &str) -> PortResult<Option<ApprovalRow>> {
+        self.there().await?.of(by, plan_sha256).await
+    }
+}
+
+/// The freeze of an environment.
+pub(super) struct LazyFreezes(pub(super) LazyTable);
+
 impl LazyFreezes {
     async fn there(&self) -> PortResult<DynamoFreezes> {
-        let config = Box::pin(super::session_config(&self.name, &self.aws, &self.caller)).await.map_err(CliError::into_port)?;
-        let table = self.aws.table.clone().unwrap_or_default();
-        Ok(DynamoFreezes::new(Clients::new(&config).dynamo, table))
+        let (clients, table) = self.0.there().await?;
+        Ok(DynamoFreezes::new(clients.dynamo, table))
     }
 }
 

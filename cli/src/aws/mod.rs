@@ -16,7 +16,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use payops_core::port::Ports;
 #[cfg(not(feature = "aws"))]
-use payops_core::port::{AuditPlace, Freezes};
+use payops_core::port::{Approvals, AuditPlace, Freezes};
 
 use crate::commands::doctor::Check;
 use crate::config::Aws;
@@ -64,6 +64,19 @@ pub(crate) fn freezes(_: &str, _: &Aws, _: &Caller) -> Box<dyn Freezes> {
     Box::new(crate::access::NoFreezes)
 }
 
+/// Without the feature `aws`.
+#[cfg(not(feature = "aws"))]
+pub(crate) fn approvals(_: &str, _: &Aws, _: &Caller) -> Box<dyn Approvals> {
+    Box::new(crate::plans::NoApprovals)
+}
+
+/// Without the feature `aws`.
+#[cfg(not(feature = "aws"))]
+#[expect(clippy::unused_async, reason = "the same function as with AWS")]
+pub(crate) async fn principal(name: &str, _: &Aws) -> CliResult<String> {
+    Err(without(name))
+}
+
 /// Without the feature `aws` there are no sessions.
 #[cfg(not(feature = "aws"))]
 #[derive(Debug)]
@@ -93,7 +106,7 @@ pub(crate) async fn open(name: &str, _: &Aws, _: &Caller) -> CliResult<Ports> {
 #[cfg(feature = "aws")]
 pub(crate) use sessions::Sessions;
 #[cfg(feature = "aws")]
-pub(crate) use with_aws::{audit_place, checks, freezes, open, session_config, whoami};
+pub(crate) use with_aws::{approvals, audit_place, checks, freezes, open, principal, session_config, whoami};
 
 #[cfg(feature = "aws")]
 mod with_aws {
@@ -103,15 +116,16 @@ mod with_aws {
     use aws_config::retry::RetryConfig;
     use aws_config::timeout::TimeoutConfig;
     use aws_config::{BehaviorVersion, Region, SdkConfig};
+    use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
     use payops_aws::{Clients, DynamoStore, EventBridgeBus, S3Archive, SqsQueues};
     use payops_core::domain::policy::Policy;
-    use payops_core::port::{AuditPlace, Freezes, Index, Queues, Random};
+    use payops_core::port::{Approvals, AuditPlace, Freezes, Index, Queues, Random};
     use payops_core::usecase::OverBus;
     use payops_search::{Credentials, OpenSearchIndex};
     use payops_system::{OsRandom, SystemClock};
 
     use super::held::HeldQueues;
-    use super::lazy::{AbsentIndex, LazyFreezes, LazyLedger};
+    use super::lazy::{AbsentIndex, LazyApprovals, LazyFreezes, LazyLedger, LazyTable};
     use super::{Aws, Caller, Check, CliError, CliResult, Identified, Ports, sessions};
     use crate::exit::Exit;
 
@@ -177,10 +191,7 @@ mod with_aws {
                 source_identity: Some(session.source_identity.clone()),
             });
         }
-        let config = checked_config(name, aws).await?;
-        let identity = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
-        let identity = identity
-            .map_err(|error| CliError::new(Exit::NotAuthenticated, format!("AWS does not say who you are in {name}")).because(error))?;
+        let identity = caller_identity(name, &checked_config(name, aws).await?).await?;
         Ok(Identified {
             account_id: identity.account().unwrap_or_default().to_owned(),
             arn: identity.arn().unwrap_or_default().to_owned(),
@@ -228,7 +239,17 @@ mod with_aws {
 
     /// The freeze that is kept in the environment's table.
     pub(crate) fn freezes(name: &str, aws: &Aws, caller: &Caller) -> Box<dyn Freezes> {
-        Box::new(LazyFreezes { name: name.to_owned(), aws: aws.clone(), caller: caller.clone() })
+        Box::new(LazyFreezes(LazyTable { name: name.to_owned(), aws: aws.clone(), caller: caller.clone() }))
+    }
+
+    /// The approvals that are kept in the environment's table.
+    pub(crate) fn approvals(name: &str, aws: &Aws, caller: &Caller) -> Box<dyn Approvals> {
+        Box::new(LazyApprovals(LazyTable { name: name.to_owned(), aws: aws.clone(), caller: caller.clone() }))
+    }
+
+    /// Whose credentials one comes with, before any role is assumed: an ARN.
+    pub(crate) async fn principal(name: &str, aws: &Aws) -> CliResult<String> {
+        Ok(caller_identity(name, &sdk_config(aws).await).await?.arn.unwrap_or_default())
     }
 
     /// The SDK's configuration of an environment, once STS has said that it is of its account.
@@ -266,14 +287,17 @@ mod with_aws {
         loader.load().await
     }
 
-    /// That the credentials belong to the account that the file names.
-    async fn check_account(name: &str, account: &str, config: &SdkConfig) -> CliResult<()> {
-        let identity = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
-        let identity = identity.map_err(|error| {
+    async fn caller_identity(name: &str, config: &SdkConfig) -> CliResult<GetCallerIdentityOutput> {
+        aws_sdk_sts::Client::new(config).get_caller_identity().send().await.map_err(|error| {
             CliError::new(Exit::NotAuthenticated, format!("AWS does not say who you are in {name}"))
                 .because(error)
                 .hint("log in again, and check profile and region in payops.toml: payops config explain")
-        })?;
+        })
+    }
+
+    /// That the credentials belong to the account that the file names.
+    async fn check_account(name: &str, account: &str, config: &SdkConfig) -> CliResult<()> {
+        let identity = caller_identity(name, config).await?;
         match identity.account() {
             Some(found) if found == account => Ok(()),
             found => {

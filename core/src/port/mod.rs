@@ -3,6 +3,7 @@
 //! Each trait's documentation is its contract. The crate `payops-testkit` holds one conformance
 //! suite per trait, and every adapter passes it.
 
+mod approvals;
 mod archive;
 mod audit;
 mod bundle;
@@ -21,6 +22,7 @@ mod rollouts;
 mod secrets;
 mod store;
 
+pub use approvals::Approvals;
 pub use archive::{Archive, ArchiveHead, ArchivePage, PutOutcome};
 pub use audit::{AuditLog, AuditPlace, Taken};
 pub use bundle::Ports;

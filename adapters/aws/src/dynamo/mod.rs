@@ -9,13 +9,14 @@
 //! | idempotency row | `IDEM#hash of scope` | `IDEM` |
 //! | API key | `KEY#hash` | `KEY` |
 //! | freeze of the environment | `OPS#freeze` | `OPS#freeze` |
+//! | approval of a plan | `OPS#approval#person` | hash of the plan |
 //!
 //! Every change is one `TransactWriteItems`. The indexes `due` and `outbox` are sparse and spread
 //! over shards; `merchant` lists payments. Indexes lag behind the table, so whoever works through
 //! one comes again; everything that decides about money reads the table itself, consistently.
 
-mod freeze;
 mod item;
+mod ops;
 mod read;
 mod table;
 mod write;
@@ -36,7 +37,7 @@ use payops_core::port::{
     Random,
 };
 
-pub use freeze::DynamoFreezes;
+pub use ops::{DynamoApprovals, DynamoFreezes};
 pub use table::create_table;
 
 use crate::fail::Call;

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::types::AttributeValue;
 use dynoxide::{Database, DynoxideError};
 use futures::future::join_all;
-use payops_aws::{DynamoStore, dynamo};
+use payops_aws::{DynamoApprovals, DynamoFreezes, DynamoStore, dynamo};
 use payops_core::Timestamp;
+use payops_core::domain::access::{Approval, ApprovalRow, Freeze};
 use payops_core::domain::event::{EventKind, NewEvent, Note};
 use payops_core::domain::machine::Command;
-use payops_core::port::{Accepted, Committed, ErrorKind, Noted, PaymentStore as _};
+use payops_core::port::{Accepted, Approvals as _, Committed, ErrorKind, Freezes as _, Noted, PaymentStore as _};
 use payops_testkit::{ManualClock, SeededRandom, conformance, sample};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,6 +35,7 @@ impl Engine {
             "DescribeTable" => call(body, |q| db.describe_table(q)),
             "UpdateTimeToLive" => call(body, |q| db.update_time_to_live(q)),
             "PutItem" => call(body, |q| db.put_item(q)),
+            "DeleteItem" => call(body, |q| db.delete_item(q)),
             "GetItem" => call(body, |q| db.get_item(q)),
             "Query" => call(body, |q| db.query(q)),
             "Scan" => call(body, |q| db.scan(q)),
@@ -300,4 +302,42 @@ async fn a_scan_goes_on_where_it_stopped_and_nowhere_else() {
     assert_eq!(seen.len(), 5);
     let error = store.scan(Some("!"), 2).await.expect_err("not a cursor");
     assert_eq!(error.kind, ErrorKind::Permanent);
+}
+
+#[tokio::test]
+async fn a_freeze_is_seen_by_all_until_it_is_lifted() {
+    let (store, service) = store_with(|_, _| None).await;
+    let there = async || DynamoFreezes::new(service.clients().await.dynamo, "payments");
+    assert_eq!(there().await.current().await.expect("current"), None);
+    let freeze = Freeze::begin("prod", "anna", "an incident", now(), None).expect("a freeze");
+    there().await.set(&freeze).await.expect("set");
+    assert_eq!(there().await.current().await.expect("current"), Some(freeze));
+    assert!(store.scan(None, 10).await.expect("scan").payments.is_empty(), "it is no payment");
+    assert!(there().await.lift().await.expect("lift"));
+    assert!(!there().await.lift().await.expect("lift"), "there is none any more");
+    assert_eq!(there().await.current().await.expect("current"), None);
+}
+
+#[tokio::test]
+async fn an_approval_is_kept_under_the_name_that_a_policy_can_bind() {
+    let (store, service) = store_with(|_, _| None).await;
+    let there = async || DynamoApprovals::new(service.clients().await.dynamo, "payments");
+    let row = |by: &str, principal: &str| ApprovalRow {
+        approval: Approval { by: by.to_owned(), at: now(), plan_sha256: "aa".to_owned() },
+        principal: principal.to_owned(),
+    };
+    there().await.keep(&row("ben b", "arn:1")).await.expect("keep");
+    there().await.keep(&row("ben b", "arn:2")).await.expect("keep");
+    assert_eq!(there().await.of("ben b", "aa").await.expect("of"), Some(row("ben b", "arn:2")), "the last one holds");
+    for (by, plan) in [("ben b", "bb"), ("carla", "aa"), ("ben-b", "aa")] {
+        assert_eq!(there().await.of(by, plan).await.expect("of"), None, "{by} {plan}");
+    }
+    // The name is what STS has as the session's source identity.
+    let key = |value: &str| AttributeValue::S(value.to_owned());
+    let get = service.clients().await.dynamo.get_item().table_name("payments");
+    let item = get.key("pk", key("OPS#approval#ben-b")).key("sk", key("aa")).send().await.expect("get_item").item;
+    assert!(item.is_some());
+    assert!(store.scan(None, 10).await.expect("scan").payments.is_empty(), "it is no payment");
+    let nameless = there().await.keep(&row("é", "arn:1")).await.expect_err("no name");
+    assert_eq!(nameless.kind, ErrorKind::Permanent);
 }

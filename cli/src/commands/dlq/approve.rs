@@ -143,7 +143,7 @@ pub(crate) async fn approve(context: &Context, args: &ApproveArgs) -> CliResult<
     let what = format!("approve of sending {} of {} again{changed}", count(file.plan.messages.len(), "message"), file.plan.queue);
     safety::confirm(context, &target, &Act { what: &what, typed: &file.plan.id, yes: args.yes, always: true })?;
     let entry = context.entry(&target, PLANS.action, reason.as_deref()).subject(&file.plan.queue).detail("plan", &file.plan.id);
-    PLANS.approve(context, &target, (&args.file, &mut file), entry)?;
+    PLANS.approve(context, &target, (&args.file, &mut file), entry).await?;
     context.printer.document(&Planned::new(&file, &args.file))?;
     Ok(Exit::Done)
 }
@@ -158,6 +158,6 @@ pub(super) fn read(context: &Context, target: &EnvTarget, path: &Path) -> CliRes
 }
 
 /// Approvals as the rules count them.
-pub(super) fn proven(context: &Context, target: &EnvTarget, approvals: &[PlanApproval]) -> CliResult<Vec<Approval>> {
-    PLANS.proven(context, target, approvals)
+pub(super) async fn proven(context: &Context, target: &EnvTarget, approvals: &[PlanApproval]) -> CliResult<Vec<Approval>> {
+    PLANS.proven(context, target, approvals).await
 }

@@ -124,7 +124,7 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
             }
             show(context, plan);
             let approvals = file.map(|file| file.approvals).unwrap_or_default();
-            let approvals = approve::proven(context, &target, &approvals)?;
+            let approvals = approve::proven(context, &target, &approvals).await?;
             let sha256 = plan_sha256(plan);
             let reason = consent(context, &target, args.yes, &dlq, left)?;
             authorize_again(context, &target, plan, &Approved { sha256: &sha256, approvals: &approvals }, reason.as_deref()).await?;
@@ -187,7 +187,7 @@ async fn fresh(
     unmoved(ports, dlq).await?;
     journals.refuse_done(&plan)?;
     let sha256 = plan_sha256(&plan);
-    let approvals = approve::proven(context, target, &approvals)?;
+    let approvals = approve::proven(context, target, &approvals).await?;
     begin(context, target, args.yes, (&mut plan, from_file), &Approved { sha256: &sha256, approvals: &approvals }).await?;
     let journal = journals.create(&plan)?;
     Ok(Some(Job { plan, progress: Progress::default(), journal, resumed: false, lanes: args.lanes }))

@@ -227,7 +227,7 @@ pub(crate) async fn approve(context: &Context, args: &ApproveArgs) -> CliResult<
     let what = format!("approve of refunding {} of {}", amount(&plan), plan.payment);
     safety::confirm(context, &ready.target, &Act { what: &what, typed: plan.payment.as_str(), yes: args.yes, always: true })?;
     let entry = context.entry(&ready.target, PLANS.action, reason.as_deref()).subject(plan.payment.as_str());
-    PLANS.approve(context, &ready.target, (&args.file, &mut file), entry.detail("amount", amount(&plan)))?;
+    PLANS.approve(context, &ready.target, (&args.file, &mut file), entry.detail("amount", amount(&plan))).await?;
     context.printer.document(&PlannedRefund::new(&file, &args.file))?;
     Ok(Exit::Done)
 }
@@ -256,7 +256,7 @@ async fn carry_out(context: &Context, given: Option<&PaymentId>, path: &Path, ye
             return Err(moved(&plan.payment, plan.version, ready.payment.version));
         }
     }
-    let approvals = PLANS.proven(context, &ready.target, &file.approvals)?;
+    let approvals = PLANS.proven(context, &ready.target, &file.approvals).await?;
     let asked = Asked {
         request,
         money: Money::new(plan.minor, plan.currency).ok(),

@@ -35,6 +35,15 @@ impl Approval {
     }
 }
 
+/// An approval as it is kept where whoever carries the plan out cannot write it under another's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalRow {
+    /// The approval.
+    pub approval: Approval,
+    /// With whose credentials it was given: an ARN in AWS.
+    pub principal: String,
+}
+
 /// How many people's approvals count.
 pub(super) fn approvers(approvals: &[Approval], who: &str, plan_sha256: &str, now: Timestamp) -> usize {
     let counting = approvals.iter().filter(|approval| approval.counts(who, plan_sha256, now));
