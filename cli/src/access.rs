@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::context::{Caller, Context};
 use crate::error::{CliError, CliResult};
+use crate::same_as;
 use crate::settings::{EnvTarget, Settings, Target};
 
 /// For how long a write elevates in place.
@@ -186,7 +187,7 @@ pub(crate) fn standing(target: &EnvTarget) -> Duty {
 /// Begins an elevation: recorded first, then kept.
 pub(crate) fn elevate(context: &Context, target: &EnvTarget, elevations: &Elevations, elevation: &Elevation) -> CliResult<()> {
     let entry = context.entry(target, "elevate", Some(&elevation.reason)).role(elevation.duty.as_str()).outcome(Outcome::Done);
-    let entry = entry.detail("until", elevation.expires_at.to_string());
+    let entry = entry.detail("until", elevation.expires_at.to_string()).same_as(same_as::elevate(target, elevation));
     let entry = match &elevation.ticket {
         Some(ticket) => entry.ticket(ticket),
         None => entry,

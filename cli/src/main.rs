@@ -18,6 +18,7 @@ mod local;
 mod output;
 mod plans;
 mod safety;
+mod same_as;
 mod screen;
 mod settings;
 mod signals;

@@ -16,6 +16,7 @@ use crate::aws;
 use crate::config::Aws;
 use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
+use crate::same_as;
 use crate::settings::{EnvTarget, Target};
 
 /// One kind of plans.
@@ -62,13 +63,14 @@ impl Kind {
         entry: AuditEntry,
     ) -> CliResult<()> {
         let entry = AuditEntry { action: self.action.to_owned(), ..entry }.detail("plan_sha256", &file.sha256);
+        let entry = entry.same_as(same_as::approve(target, context.who(), &file.sha256));
         let now = Context::now();
         match &target.target {
             Target::Embedded { .. } => context.record(target, &entry.outcome(Outcome::Done))?,
             Target::Aws(aws) => {
                 let approval = Approval { by: context.who().to_owned(), at: now, plan_sha256: file.sha256.clone() };
                 let work = async {
-                    let row = ApprovalRow { approval, principal: aws::principal(&target.name, aws).await? };
+                    let row = ApprovalRow { approval, principal: Box::pin(aws::principal(&target.name, aws)).await? };
                     let approvals = aws::approvals(&target.name, aws, &context.caller_for(target, Access::Write)?);
                     approvals.keep(&row).await.map_err(|error| CliError::port("the approval could not be kept", error))
                 };
@@ -109,7 +111,7 @@ impl Kind {
 
 /// The approvals that the table of the environment holds, and that were given with other credentials than these.
 async fn kept(context: &Context, target: &EnvTarget, aws: &Aws, approvals: &[PlanApproval]) -> CliResult<Vec<Approval>> {
-    let own = aws::principal(&target.name, aws).await?;
+    let own = Box::pin(aws::principal(&target.name, aws)).await?;
     let table = aws::approvals(&target.name, aws, &context.caller(Duty::View));
     let mut kept = Vec::new();
     for given in approvals {

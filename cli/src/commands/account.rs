@@ -11,8 +11,8 @@ use crate::context::{Access, Caller, Context};
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Look, Of, Row, Tone};
-use crate::safety;
 use crate::settings::{EnvTarget, Target};
+use crate::{safety, same_as};
 
 /// `payops account …`
 #[derive(Clone, Debug, Subcommand)]
@@ -210,7 +210,8 @@ async fn login(context: &Context, args: &LoginArgs) -> CliResult<Exit> {
         LoginDuty::BreakGlass => Duty::BreakGlass,
     };
     let span = args.span.unwrap_or(access::IN_PLACE);
-    begin(context, &target, &Begin { duty, reason: &reason, ticket: args.ticket.as_deref(), span, code: None }).await?;
+    let begun = begin(context, &target, &Begin { duty, reason: &reason, ticket: args.ticket.as_deref(), span, code: None }).await?;
+    context.talk.say(format!("same as: {}", same_as::elevate(&target, &begun)));
     list(context, vec![target])
 }
 

@@ -17,6 +17,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Document, Look, Row, Tone, age, count, details};
 use crate::safety::{self, Act};
+use crate::same_as;
 use payops_core::domain::privacy::Privacy;
 
 /// `payops queue …`
@@ -187,7 +188,7 @@ async fn purge(context: &Context, args: &PurgeArgs) -> CliResult<Exit> {
     let stats = ports.queues.stats(&args.queue).await;
     let stats = stats.map_err(|error| CliError::port(format!("{} did not answer", args.queue), error))?;
     let messages = stats.visible.saturating_add(stats.in_flight).saturating_add(stats.delayed);
-    let same_as = format!("aws sqs purge-queue --queue-url …/{}", args.queue);
+    let same_as = same_as::purge(&args.queue);
     context.talk.say(format!(
         "{} in {} for good, unread\n  same as     {same_as}",
         count(usize::try_from(messages).unwrap_or(usize::MAX), "message"),

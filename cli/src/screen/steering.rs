@@ -20,6 +20,7 @@ use crate::error::{CliError, CliResult};
 use crate::journal::Unfinished;
 use crate::output::json_text;
 use crate::plans;
+use crate::same_as;
 use crate::settings::EnvTarget;
 
 /// Stands for the reason that is asked for once the plan was reviewed.
@@ -114,7 +115,7 @@ impl Steered {
             Some(_) => replay::wanted_again(&plan, &approved, Some(LATER)),
         };
         let refusal = access::refusal(context, target, &asked).await?.as_ref().map(told);
-        let same_as = replay::same_as(&plan);
+        let same_as = same_as::replay(&plan);
         Ok(ReplayReview { plan, settled, warnings, diff, refusal, same_as })
     }
 
@@ -194,6 +195,9 @@ impl Steered {
         let name = format!("{}-{}.jsonl", target.name, Context::now().strftime("%Y%m%dT%H%M%S%.3f"));
         let path = dir.join(name);
         let entry = context.entry(target, "dlq.export", None).detail("letters", letters.len().to_string());
+        let queues: std::collections::BTreeSet<&str> = letters.iter().map(|letter| letter.queue.as_str()).collect();
+        let one = queues.first().filter(|_| queues.len() == 1).copied();
+        let entry = entry.same_as(same_as::look(one));
         context.record(target, &entry.detail("file", path.display().to_string()).outcome(Outcome::Done))?;
         let mut text = String::new();
         for letter in letters {

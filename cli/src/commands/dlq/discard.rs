@@ -24,6 +24,7 @@ use crate::exit::Exit;
 use crate::journal::{FileJournal, Journals, QueueLock};
 use crate::output::{Cell, Document, Look, Tone, count, details};
 use crate::safety::{self, Act};
+use crate::same_as;
 use crate::settings::EnvTarget;
 
 /// `payops dlq discard`
@@ -88,7 +89,7 @@ pub(crate) async fn run(context: &Context, args: &DiscardArgs) -> CliResult<Exit
     let reason = safety::reason(context, &target)?;
     let reason = reason.ok_or_else(|| CliError::refused("a discard needs a reason").hint("add --reason TEXT"))?;
     let what = format!("DELETE {} of {dlq} for good", count(number, "message"));
-    context.talk.say(format!("same as: {}", same_as(&dlq)));
+    context.talk.say(format!("same as: {}", same_as::discard(&dlq)));
     safety::confirm(context, &target, &Act { what: &what, typed: &format!("{dlq} {number}"), yes: args.yes, always: true })?;
     let made = made(context, &target, &ports, (&dlq, &selected.letters), (&reason, args.select.words())).await?;
     let control = control(context, &target, &made.plan);
@@ -147,7 +148,7 @@ pub(crate) async fn made(
     let kept = keep(context, target, &plan.id, letters)?;
     let entry = context.entry(target, "discard", Some(reason)).subject(dlq).role(permit.duty.as_str()).detail("plan", &plan.id);
     let entry = entry.detail("messages", number.to_string()).detail("kept", kept.display().to_string());
-    let entry = entry.same_as(same_as(dlq)).outcome(Outcome::Begun);
+    let entry = entry.same_as(same_as::discard(dlq)).outcome(Outcome::Begun);
     context.record(target, &entry)?;
     let journal = journals.create(&plan)?;
     Ok(Made { plan, kept, journal, entry, _lock: lock })
@@ -181,13 +182,6 @@ pub(crate) async fn carry_out(
         return Err(CliError::refused(format!("the discard stopped, for {refusal}; {words}")).hint(format!("what went is kept in {kept}")));
     }
     Ok((summary, kept, journal))
-}
-
-/// The same with the AWS CLI, for one message.
-fn same_as(dlq: &str) -> String {
-    format!(
-        "aws sqs receive-message --queue-url …/{dlq} --attribute-names All --message-attribute-names All; aws sqs delete-message --queue-url …/{dlq} --receipt-handle …"
-    )
 }
 
 /// Keeps letters whole, so that one discarded by mistake can be brought back.

@@ -14,6 +14,7 @@ use crate::context::{Access, Context};
 use crate::error::CliResult;
 use crate::exit::Exit;
 use crate::output::{Printer, json_text};
+use crate::same_as;
 
 /// `payops dlq export`
 #[derive(Clone, Debug, Args)]
@@ -46,7 +47,7 @@ pub(crate) async fn run(context: &Context, args: &ExportArgs) -> CliResult<Exit>
     let selected = select(context, &target, &ports, args.queue.as_deref(), &args.select).await?;
     let entry = context.entry(&target, "dlq.export", context.reason.as_deref()).outcome(Outcome::Done);
     let entry = if let Some(queue) = &args.queue { entry.subject(queue) } else { entry };
-    context.record(&target, &entry.detail("letters", selected.letters.len().to_string()))?;
+    context.record(&target, &entry.detail("letters", selected.letters.len().to_string()).same_as(same_as::look(args.queue.as_deref())))?;
     for letter in &selected.letters {
         let mut line = json_text(&document(letter, context.privacy), false);
         line.push('\n');

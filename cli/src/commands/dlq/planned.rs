@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::journal::FileJournal;
 use crate::output::{Cell, Column, Document, Look, Table, Tone, count, details};
+use crate::same_as;
 
 /// Failures that are shown to people; all are in the JSON and the journal.
 const FAILURES_SHOWN: usize = 50;
@@ -148,7 +149,7 @@ pub(super) fn show(context: &Context, plan: &Plan) {
     for edit in &plan.edits {
         let _ = writeln!(text, "  CHANGED     {}: {}", edit.message_id, context.privacy.text(&edit.edit.words()));
     }
-    let _ = writeln!(text, "  same as     {}", super::replay::same_as(plan));
+    let _ = writeln!(text, "  same as     {}", same_as::replay(plan));
     context.talk.say(text);
 }
 

@@ -18,6 +18,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Document, Look, Of, Row, Tone, count, details};
 use crate::safety::{self, Act};
+use crate::same_as;
 use crate::settings::EnvTarget;
 
 /// How often it is asked how far it is.
@@ -139,12 +140,6 @@ async fn named(ports: &Ports, queue: &str) -> CliResult<(String, String)> {
     Ok((dlq, source))
 }
 
-/// The same with the AWS CLI.
-fn same_as(dlq: &str, source: &str, rate: Option<u32>) -> String {
-    let rate = rate.map(|rate| format!(" --max-number-of-messages-per-second {rate}")).unwrap_or_default();
-    format!("aws sqs start-message-move-task --source-arn …:{dlq} --destination-arn …:{source}{rate}")
-}
-
 async fn last(ports: &Ports, dlq: &str) -> CliResult<Option<Redrive>> {
     let unread = |error| CliError::port(format!("the redrives of {dlq} could not be read"), error);
     Ok(ports.queues.redrives(dlq).await.map_err(unread)?.into_iter().next())
@@ -182,7 +177,7 @@ impl Moving {
         format!(
             "{dlq} -> {source} in {}: {about}{number}, at most {rate}/s, {seconds} s or more\n  warning     all of them, unread: no look at payments, no canary, no loop guard, no line for each in a journal\n  instead     payops dlq replay {dlq} has all that\n  same as     {}",
             target.name,
-            same_as(dlq, source, self.rate)
+            same_as::redrive(dlq, source, self.rate)
         )
     }
 
@@ -200,7 +195,7 @@ impl Moving {
         let permit = access::permit(context, target, &wanted).await?;
         let entry = context.entry(target, "redrive", reason).subject(&self.dlq).role(permit.duty.as_str());
         let entry = entry.detail("messages", self.stats.visible.to_string());
-        let entry = entry.same_as(same_as(&self.dlq, &self.source, self.rate)).outcome(Outcome::Begun);
+        let entry = entry.same_as(same_as::redrive(&self.dlq, &self.source, self.rate)).outcome(Outcome::Begun);
         context.record(target, &entry)?;
         Ok(entry)
     }
@@ -330,7 +325,7 @@ pub(crate) async fn cancel(context: &Context, args: &WhichArgs) -> CliResult<Exi
     let reason = safety::reason(context, &target)?;
     access::permit(context, &target, &Wanted { count: Some(0), ..Wanted::new(Deed::DlqRedriveCancel).because(reason.as_deref()) }).await?;
     let entry = context.entry(&target, "redrive-cancel", reason.as_deref()).subject(&dlq);
-    let entry = entry.same_as("aws sqs cancel-message-move-task --task-handle …".to_owned());
+    let entry = entry.same_as(same_as::cancel_redrive());
     let moved = context
         .audited(&target, entry, async {
             let canceled = ports.queues.cancel_redrive(&dlq, &handle).await;

@@ -24,6 +24,7 @@ use crate::exit::Exit;
 use crate::journal::{FileJournal, Journals, QueueLock};
 use crate::output::count;
 use crate::safety::{self, Act};
+use crate::same_as;
 use crate::settings::EnvTarget;
 
 /// Batches moved at the same time when nobody says.
@@ -235,7 +236,7 @@ pub(crate) async fn authorize(
     let entry = entry.detail("plan", &plan.id).detail("plan_sha256", approved.sha256).detail("messages", number);
     let by: Vec<&str> = approved.approvals.iter().map(|approval| approval.by.as_str()).collect();
     let entry = if by.is_empty() { entry } else { entry.detail("approved_by", by.join(", ")) };
-    context.record(target, &entry.same_as(same_as(plan)).outcome(Outcome::Begun))
+    context.record(target, &entry.same_as(same_as::replay(plan)).outcome(Outcome::Begun))
 }
 
 /// Checks the rules, and records that a replay that was cut off is gone on with.
@@ -249,7 +250,7 @@ pub(crate) async fn authorize_again(
     let permit = access::permit(context, target, &wanted_again(plan, approved, reason)).await?;
     let entry = context.entry(target, "replay-resume", reason).subject(&plan.queue).role(permit.duty.as_str());
     let entry = entry.detail("plan", &plan.id).detail("plan_sha256", approved.sha256).detail("edits", plan.edits.len().to_string());
-    context.record(target, &entry.outcome(Outcome::Begun))
+    context.record(target, &entry.same_as(same_as::replay(plan)).outcome(Outcome::Begun))
 }
 
 /// What the rules are asked of a plan that is gone on with: its number was let pass when it began.
@@ -263,14 +264,6 @@ fn is_cut_off(context: &Context, target: &EnvTarget, dlq: &str) -> CliResult<boo
     // A journal that is being written is not to be touched.
     let Ok(_lock) = journals.lock(dlq) else { return Ok(false) };
     Ok(journals.unfinished(&target.name, dlq)?.is_some())
-}
-
-/// The same with the AWS CLI, for one message.
-pub(crate) fn same_as(plan: &Plan) -> String {
-    format!(
-        "aws sqs receive-message --queue-url …/{} --attribute-names All --message-attribute-names All; aws sqs send-message --queue-url …/{} --message-body …; aws sqs delete-message --queue-url …/{} --receipt-handle …",
-        plan.queue, plan.target, plan.queue
-    )
 }
 
 /// The reason and the yes; both at a terminal by typing.

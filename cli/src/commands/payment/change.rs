@@ -21,6 +21,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Document, Look};
 use crate::safety::{self, Act};
+use crate::same_as;
 use crate::settings::EnvTarget;
 
 /// `payops payment cancel`
@@ -62,6 +63,15 @@ pub(super) struct Ready {
     pub(super) payment: Payment,
 }
 
+impl Ready {
+    /// The change with the AWS CLI, which is shown.
+    pub(super) fn same_as(&self, context: &Context) -> String {
+        let line = same_as::change(&self.target, &self.payment.id, self.payment.version);
+        context.talk.say(format!("same as: {line}"));
+        line
+    }
+}
+
 /// Opens what a change needs, and reads the payment.
 pub(super) async fn prepare(context: &Context, id: &PaymentId) -> CliResult<Ready> {
     opened(context, context.settings.one_target()?, id, Access::Write).await
@@ -86,9 +96,11 @@ pub(crate) async fn cancel(context: &Context, args: CancelArgs) -> CliResult<Exi
     let body = json!({ "reason": reason }).to_string();
     let request = CancelPayment::parse(body.as_bytes()).map_err(|error| CliError::usage("the request is not right").because(error))?;
     let what = format!("cancel {} of {}", ready.payment.money, id);
+    let same_as = ready.same_as(context);
     safety::confirm(context, &ready.target, &Act { what: &what, typed: id.as_str(), yes: args.yes, always: false })?;
     let permit = access::permit(context, &ready.target, &Wanted::new(Deed::PaymentCancel).because(reason.as_deref())).await?;
     let entry = context.entry(&ready.target, "cancel", reason.as_deref()).subject(id.as_str()).role(permit.duty.as_str());
+    let entry = entry.same_as(same_as);
     let by = Requester::Operator(context.who().to_owned());
     let work = async { ready.changes.cancel(&by, &id, &key, &request, &render).await.map_err(|error| told(error, &id, &key)) };
     let made = context.audited(&ready.target, entry, work).await?;

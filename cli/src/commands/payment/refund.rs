@@ -142,6 +142,7 @@ pub(crate) async fn run(context: &Context, args: RefundArgs) -> CliResult<Exit> 
 async fn refund(context: &Context, ready: &Ready, asked: &Asked<'_>, yes: bool) -> CliResult<Exit> {
     let (id, key, amount) = (&ready.payment.id, &asked.key, &asked.amount);
     let what = format!("refund {amount} of {id}");
+    let same_as = ready.same_as(context);
     safety::confirm(context, &ready.target, &Act { what: &what, typed: id.as_str(), yes, always: false })?;
     let (sha256, approvals) = asked.plan.as_ref().map_or((None, &[] as &[Approval]), |(file, given)| (Some(file.sha256.as_str()), given));
     let commands = match &asked.plan {
@@ -157,7 +158,7 @@ async fn refund(context: &Context, ready: &Ready, asked: &Asked<'_>, yes: bool) 
     };
     let permit = access::permit(context, &ready.target, &wanted).await?;
     let entry = context.entry(&ready.target, "refund", asked.reason.as_deref()).subject(id.as_str()).role(permit.duty.as_str());
-    let mut entry = entry.detail("amount", amount);
+    let mut entry = entry.detail("amount", amount).same_as(same_as);
     if let Some(sha256) = sha256 {
         entry = entry.detail("plan_sha256", sha256);
     }

@@ -71,9 +71,10 @@ pub(crate) async fn run(context: &Context, args: ResolveArgs) -> CliResult<Exit>
         Outcome::NotCharged => ("not charged", "resolve-not-charged"),
     };
     let what = format!("resolve {} of {id} as {name}", ready.payment.money);
+    let same_as = ready.same_as(context);
     safety::confirm(context, &ready.target, &Act { what: &what, typed: id.as_str(), yes: args.yes, always: true })?;
     let permit = access::permit(context, &ready.target, &Wanted::new(Deed::PaymentResolve).because(Some(&reason))).await?;
-    let entry = context.entry(&ready.target, action, Some(&reason)).subject(id.as_str()).role(permit.duty.as_str());
+    let entry = context.entry(&ready.target, action, Some(&reason)).subject(id.as_str()).role(permit.duty.as_str()).same_as(same_as);
     let resolving =
         async { resolver.resolve(context.who(), &id, &key, &request, &render).await.map_err(|error| refused(error, &id, &key)) };
     let made = context.audited(&ready.target, entry, resolving).await?;

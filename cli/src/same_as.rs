@@ -1,0 +1,154 @@
+//! The same with the AWS CLI: the line that is shown beside an act and kept with it in the record. `…` stands
+//! for what only the moment knows, and for what an embedded environment does not have.
+
+use payops_core::domain::access::{Elevation, Freeze};
+use payops_core::domain::id::PaymentId;
+use payops_core::domain::replay::Plan;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::settings::{EnvTarget, Target};
+
+/// Looks at what is in a queue, or in any.
+pub(crate) fn look(queue: Option<&str>) -> String {
+    let queue = queue.unwrap_or("…");
+    format!("aws sqs receive-message --queue-url …/{queue} --attribute-names All --message-attribute-names All")
+}
+
+/// Replays a plan, for one message.
+pub(crate) fn replay(plan: &Plan) -> String {
+    let (queue, target) = (&plan.queue, &plan.target);
+    let send = format!("aws sqs send-message --queue-url …/{target} --message-body …");
+    format!("{}; {send}; {}", look(Some(queue)), delete(queue))
+}
+
+/// Discards, for one message.
+pub(crate) fn discard(queue: &str) -> String {
+    format!("{}; {}", look(Some(queue)), delete(queue))
+}
+
+fn delete(queue: &str) -> String {
+    format!("aws sqs delete-message --queue-url …/{queue} --receipt-handle …")
+}
+
+/// Empties a queue.
+pub(crate) fn purge(queue: &str) -> String {
+    format!("aws sqs purge-queue --queue-url …/{queue}")
+}
+
+/// Has the queue service move all of a queue.
+pub(crate) fn redrive(queue: &str, target: &str, rate: Option<u32>) -> String {
+    let rate = rate.map(|rate| format!(" --max-number-of-messages-per-second {rate}")).unwrap_or_default();
+    format!("aws sqs start-message-move-task --source-arn …:{queue} --destination-arn …:{target}{rate}")
+}
+
+/// Stops that.
+pub(crate) fn cancel_redrive() -> String {
+    "aws sqs cancel-message-move-task --task-handle …".to_owned()
+}
+
+/// Changes a payment: itself, its events, the outbox and the answer to its key, all of them or none.
+pub(crate) fn change(target: &EnvTarget, payment: &PaymentId, version: u64) -> String {
+    let table = table(target);
+    let put = |pk: String, sk: &str, only: &str| {
+        format!(r#"{{"Put":{{"TableName":"{table}","Item":{{"pk":{{"S":"{pk}"}},"sk":{{"S":"{sk}"}},…}}{only}}}}}"#)
+    };
+    let only = format!(r#","ConditionExpression":"version = {version}""#);
+    let items = [
+        put(format!("PAY#{payment}"), "PAY", &only),
+        put(format!("PAY#{payment}"), "EVT#…", ""),
+        put(format!("PAY#{payment}"), "OUT#…", ""),
+        put("IDEM#…".to_owned(), "IDEM", ""),
+    ];
+    format!("aws dynamodb transact-write-items --transact-items '[{}]'", items.join(","))
+}
+
+/// Sets a freeze.
+pub(crate) fn freeze(target: &EnvTarget, freeze: &Freeze) -> String {
+    let item = json!({ "pk": { "S": "OPS#freeze" }, "sk": { "S": "OPS#freeze" }, "freeze": { "S": json!(freeze).to_string() } });
+    format!("aws dynamodb put-item --table-name {} --item {}", table(target), quoted(&item))
+}
+
+/// Lifts it.
+pub(crate) fn lift(target: &EnvTarget) -> String {
+    let key = json!({ "pk": { "S": "OPS#freeze" }, "sk": { "S": "OPS#freeze" } });
+    format!("aws dynamodb delete-item --table-name {} --key {}", table(target), quoted(&key))
+}
+
+/// Approves of a plan.
+pub(crate) fn approve(target: &EnvTarget, who: &str, plan_sha256: &str) -> String {
+    let key = format!(r#""pk":{{"S":"OPS#approval#{who}"}},"sk":{{"S":"{plan_sha256}"}}"#);
+    format!("aws dynamodb put-item --table-name {} --item '{{{key},…}}'", table(target))
+}
+
+/// Takes on a duty.
+pub(crate) fn elevate(target: &EnvTarget, elevation: &Elevation) -> String {
+    let (who, duty) = (&elevation.who, elevation.duty.as_str());
+    let role = if let Target::Aws(aws) = &target.target { aws.roles.get(duty) } else { None };
+    let arn = role.map_or_else(|| format!("…:role/payops-{duty}"), |role| role.arn.clone());
+    let line = format!("aws sts assume-role --role-arn {arn} --role-session-name payops-{duty}-{who} --source-identity {who}");
+    let tags =
+        [("payops:duty", Some(duty)), ("payops:reason", Some(elevation.reason.as_str())), ("payops:ticket", elevation.ticket.as_deref())];
+    let tags: Vec<_> = tags.into_iter().filter_map(|(key, value)| Some(json!({ "Key": key, "Value": value? }))).collect();
+    let line = format!("{line} --tags {}", quoted(&tags));
+    let Some(role) = role else { return line };
+    let span = role.duration_minutes.unwrap_or(60).saturating_mul(60);
+    let id = role.external_id.as_ref().map(|id| format!(" --external-id {id}")).unwrap_or_default();
+    let mfa = role.mfa_serial.as_ref().map(|serial| format!(" --serial-number {serial} --token-code …")).unwrap_or_default();
+    format!("{line} --duration-seconds {span}{id}{mfa}")
+}
+
+fn table(target: &EnvTarget) -> &str {
+    if let Target::Aws(aws) = &target.target { aws.table.as_deref().unwrap_or("…") } else { "…" }
+}
+
+/// As JSON in one word of a shell, whatever is in it.
+fn quoted(value: &impl Serialize) -> String {
+    let json = serde_json::to_string(value).unwrap_or_default();
+    format!("'{}'", json.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+    use payops_core::domain::access::Duty;
+
+    use super::*;
+    use crate::config::{Aws, RoleConfig};
+
+    fn prod() -> EnvTarget {
+        let role = RoleConfig {
+            arn: "arn:aws:iam::333333333333:role/payops-operate".to_owned(),
+            mfa_serial: Some("arn:aws:iam::1:mfa/anna".to_owned()),
+            ..RoleConfig::default()
+        };
+        let roles = [("operate".to_owned(), role)].into_iter().collect();
+        let aws = Aws { table: Some("payops".to_owned()), roles, ..Aws::default() };
+        EnvTarget { name: "prod".to_owned(), target: Target::Aws(Box::new(aws)), protected: true }
+    }
+
+    #[test]
+    fn a_line_can_be_pasted_whatever_the_reason() {
+        let reason = "don't; $(date) `id`";
+        let freeze = Freeze::begin("prod", "anna", reason, Timestamp::UNIX_EPOCH, None).expect("a freeze");
+        let line = super::freeze(&prod(), &freeze);
+        let words = std::process::Command::new("sh").arg("-c").arg(format!("printf '%s\\n' {line}")).output().expect("a shell");
+        let words = String::from_utf8(words.stdout).expect("text");
+        let item = words.lines().last().expect("the item");
+        let item: serde_json::Value = serde_json::from_str(item).expect("JSON");
+        let held: Freeze = serde_json::from_str(item["freeze"]["S"].as_str().expect("text")).expect("a freeze");
+        assert_eq!((held, words.lines().nth(4)), (freeze, Some("payops")));
+    }
+
+    #[test]
+    fn an_elevation_names_role_person_reason_and_device() {
+        let begun = Elevation::begin("anna", "prod", Duty::Operate, "OPS-1", None, Timestamp::UNIX_EPOCH, SignedDuration::from_mins(15));
+        let line = elevate(&prod(), &begun.expect("an elevation"));
+        assert_eq!(
+            line,
+            "aws sts assume-role --role-arn arn:aws:iam::333333333333:role/payops-operate --role-session-name payops-operate-anna \
+             --source-identity anna --tags '[{\"Key\":\"payops:duty\",\"Value\":\"operate\"},{\"Key\":\"payops:reason\",\"Value\":\"OPS-1\"}]' \
+             --duration-seconds 3600 --serial-number arn:aws:iam::1:mfa/anna --token-code …"
+        );
+    }
+}
