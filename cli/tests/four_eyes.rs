@@ -176,3 +176,27 @@ fn is_private(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::metadata(path).expect("there").permissions().mode() & 0o777 == 0o600
 }
+
+#[test]
+fn every_act_says_what_it_is_with_the_aws_cli() {
+    let (place, _up, id) = platform();
+    let act = |args: &[&str], code: i32, line: &str| {
+        let done = by(&place, "anna", args).exits(code);
+        assert!(done.err.contains(&format!("same as: {line}")), "{args:?}: {}", done.err);
+    };
+    let transaction = "aws dynamodb transact-write-items --transact-items '[{\"Put\":";
+    act(&["payment", "refund", &id, "--amount", "5.00", "--reason", "ticket 7", "--yes"], 0, transaction);
+    act(&["payment", "cancel", &id, "--reason", "late", "--yes"], 1, transaction);
+    act(&["freeze", "set", "--reason", "an incident"], 0, "aws dynamodb put-item --table-name … --item '{\"pk\":");
+    act(&["freeze", "lift", "--reason", "over"], 0, "aws dynamodb delete-item --table-name … --key '{\"pk\":");
+    act(&["account", "login", "--reason", "ticket 7"], 0, "aws sts assume-role --role-arn …:role/payops-operate");
+    by(&place, "anna", &["dlq", "export", "payments-work", "--reason", "ticket 7"]).exits(0);
+    plan(&place, &id, "plan.json");
+    approve(&place, "ben", "plan.json").exits(0);
+    let record = place.run(&["audit", "list", "-o", "json", "--limit", "100"]).exits(0).json();
+    for action in ["refund", "cancel", "freeze.set", "freeze.lift", "elevate", "dlq.export", "payment.approve"] {
+        let lines: Vec<&Value> = record.as_array().into_iter().flatten().filter(|entry| entry["action"] == action).collect();
+        let told = |entry: &&Value| entry["same_as"].as_str().is_some_and(|line| line.starts_with("aws "));
+        assert!(!lines.is_empty() && lines.iter().all(told), "{action}: {lines:?}");
+    }
+}

@@ -12,6 +12,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use common::Place;
+use common::embedded::bury_in;
+use common::hostile::{harm, letters};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
 
@@ -229,6 +231,38 @@ fn dead_letters_are_grouped_and_opened_and_a_signal_gives_the_terminal_back() {
     terminal.press(ESC);
     let pid = rustix::process::Pid::from_child(&terminal.child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told");
+    assert_eq!(terminal.ended(), 0);
+    drop(up);
+}
+
+#[test]
+fn hostile_letters_leave_the_terminal_alone() {
+    let place = Place::new();
+    let up = place.up(&[]);
+    let hostile = letters();
+    let number = hostile.len();
+    bury_in(&place, "prod", hostile);
+    let mut terminal = Terminal::open(&place, &[], (30, 110));
+    terminal.wait("NEEDS A HUMAN");
+    terminal.press("4");
+    terminal.wait(&format!("{number} dead letters"));
+    // Each is opened once, from the first to the last.
+    for _ in 0..number {
+        terminal.press(ENTER);
+        terminal.wait("why");
+        assert_eq!(harm(&terminal.text()), None, "{}", terminal.text());
+        terminal.press(ESC);
+        terminal.wait(&format!("{number} dead letters"));
+        terminal.press("j");
+    }
+    terminal.press("g");
+    terminal.wait("CAUSE");
+    assert_eq!(harm(&terminal.text()), None, "{}", terminal.text());
+    terminal.press("q");
+    let written = String::from_utf8_lossy(&terminal.written).into_owned();
+    for sequence in ["\u{9b}", "\u{1b}]0;", "\u{202e}", "owned\u{7}", "anna@example"] {
+        assert!(!written.contains(sequence), "{sequence:?} reached the terminal");
+    }
     assert_eq!(terminal.ended(), 0);
     drop(up);
 }

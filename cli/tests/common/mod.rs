@@ -4,6 +4,7 @@
 
 #[cfg(feature = "demo")]
 pub(crate) mod embedded;
+pub(crate) mod hostile;
 #[cfg(feature = "demo")]
 pub(crate) mod killing;
 pub(crate) mod stub;

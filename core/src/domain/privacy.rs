@@ -49,6 +49,7 @@ impl Privacy {
     fn each_text(self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text)),
+            Value::Number(number) if contains_card_number(&number.to_string()) => Value::String(CARD.to_owned()),
             Value::Array(items) => items.iter().map(|item| self.each_text(item)).collect(),
             Value::Object(members) => {
                 Value::Object(members.iter().map(|(name, member)| (self.text(name), self.each_text(member))).collect())
@@ -112,5 +113,8 @@ mod tests {
         assert_eq!(MASKED.json(&body), json!({"customer": {"email": "a•••@e•••.com"}, "note": CARD, "source": "•••"}));
         assert_eq!(OPEN.json(&body), json!({"customer": {"email": "anna@example.com"}, "note": CARD, "source": "tok_visa"}));
         assert_eq!(MASKED.token("tok_visa"), "tok_•••");
+        let numbers =
+            json!({"card": 4_242_424_242_424_242_u64, "amount": 1250, "at": 1_764_112_129_123_u64, "deep": [4.242_424_242_424_242e15]});
+        assert_eq!(OPEN.json(&numbers), json!({"card": CARD, "amount": 1250, "at": 1_764_112_129_123_u64, "deep": [CARD]}));
     }
 }

@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use crate::domain::bus::dead_letter_queue;
 use crate::domain::policy::Policy;
 use crate::domain::work::{Verdict, attribute};
-use crate::port::{Attributes, Outgoing, PortResult, Queues, Random, Received, TransferOutcome};
+use crate::port::{Attributes, ErrorKind, Outgoing, PortResult, Queues, Random, Received, TransferOutcome};
 
 /// What a queue's messages are handed to.
 #[async_trait]
@@ -176,7 +176,12 @@ impl Consumer {
         self.handler.bury(message, class, reason).await?;
         let outgoing = dead_letter(&self.queue, &self.revision, message, class, reason);
         let target = dead_letter_queue(&self.queue);
-        let outcome = self.queues.transfer(&self.queue, &message.receipt, &target, outgoing).await?;
+        let bare = Outgoing { attributes: message.attributes.clone(), ..outgoing.clone() };
+        let outcome = match self.queues.transfer(&self.queue, &message.receipt, &target, outgoing).await {
+            // Beside a body of the largest size there is no room to say why. It goes all the same.
+            Err(error) if error.kind == ErrorKind::Permanent => self.queues.transfer(&self.queue, &message.receipt, &target, bare).await?,
+            outcome => outcome?,
+        };
         Ok(!matches!(outcome, TransferOutcome::Lost))
     }
 }

@@ -6,7 +6,6 @@ use super::edit::Edit;
 use super::verdict::Verdict;
 use crate::Timestamp;
 use crate::domain::id::PaymentId;
-use crate::domain::letter::Cause;
 
 /// How often a message may be replayed, unless the plan says otherwise.
 pub const REPLAYS_MAX: u32 = 3;
@@ -62,13 +61,6 @@ pub struct CauseSummary {
     pub fingerprint: String,
     /// How many messages of the plan died of it.
     pub count: u64,
-}
-
-impl From<&Cause> for CauseSummary {
-    fn from(cause: &Cause) -> Self {
-        let Cause { id, class, fingerprint, count, .. } = cause.clone();
-        Self { id, class, fingerprint, count }
-    }
 }
 
 /// A message that is sent with another body.

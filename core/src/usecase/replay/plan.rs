@@ -5,12 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{ReplayError, Replayer};
 use crate::domain::bus::{WORK, dead_letter_queue, parking_queue, source_of};
 use crate::domain::id::PaymentId;
-use crate::domain::letter::causes;
+use crate::domain::letter::{Cause, causes};
+use crate::domain::mask::terminal;
+use crate::domain::privacy::Privacy;
 use crate::domain::replay::{CauseSummary, Plan, PlannedEdit, PlannedMessage, Preflight, REPLAYS_MAX, Rules, Verdict, verdict};
 use crate::domain::sha256_hex;
 use crate::domain::work::attribute;
 use crate::port::PortResult;
 use crate::usecase::Letter;
+
+/// How much of what a message says of itself stands in a plan, in characters.
+const WORDS_MAX: usize = 200;
 
 /// What is asked of a replay.
 #[derive(Clone, Debug, Default)]
@@ -62,7 +67,7 @@ impl Replayer {
                 body_sha256: sha256_hex(letter.message.body.as_bytes()),
                 preflight,
                 payment_id: letter.payment.clone(),
-                class: letter.class.clone(),
+                class: told(&letter.class),
                 group: letter.message.group.clone(),
                 replays,
                 cause: Some(letter.sighting().cause_id()),
@@ -83,7 +88,7 @@ impl Replayer {
             account: request.account,
             rate_per_second: request.rate_per_second,
             canary: request.canary,
-            causes: causes(letters.iter().map(|letter| letter.sighting())).iter().map(CauseSummary::from).collect(),
+            causes: causes(letters.iter().map(|letter| letter.sighting())).iter().map(cause).collect(),
             parking,
             replays_max,
             filter: request.filter,
@@ -110,5 +115,14 @@ impl Replayer {
 /// sent to ours: its consumer would not know it.
 fn elsewhere(letter: &Letter, target: &str) -> Option<Verdict> {
     let source = letter.message.attributes.get(attribute::QUEUE).filter(|source| *source != target)?;
-    Some(Verdict::Skip { why: format!("it died in another queue, {source}") })
+    Some(Verdict::Skip { why: format!("it died in another queue, {}", told(source)) })
+}
+
+/// What a message says of itself, made fit for a file that people look at: short, masked, and harmless to a terminal.
+fn told(text: &str) -> String {
+    Privacy::default().text(&terminal(text)).chars().take(WORDS_MAX).collect()
+}
+
+fn cause(cause: &Cause) -> CauseSummary {
+    CauseSummary { id: cause.id.clone(), class: told(&cause.class), fingerprint: told(&cause.fingerprint), count: cause.count }
 }
