@@ -22,7 +22,14 @@ fn stands(model: &mut Model, effects: &[Effect], standing: Standing) {
 }
 
 fn elevated(duty: Duty, seconds: i64) -> Standing {
-    Standing { duty, until: Some(later(seconds * 1000)), freeze: None }
+    Standing { duty, until: Some(later(seconds * 1000)), ..Standing::default() }
+}
+
+/// Elevated for a reason, in every test of that.
+fn elevated_for(duty: Duty, reason: &str) -> Model {
+    let (mut model, effects) = steered();
+    stands(&mut model, &effects, Standing { reason: Some(reason.to_owned()), ..elevated(duty, 540) });
+    model
 }
 
 fn freeze() -> Freeze {
@@ -122,6 +129,66 @@ fn a_freeze_and_a_broken_glass_stand_on_every_view() {
     tick(&mut model, 7_200_000);
     let screen = snap(&mut model, 120, 40);
     assert!(!screen.contains("FROZEN") && !screen.contains("BREAK"), "{screen}");
+}
+
+#[test]
+fn the_reason_of_an_elevation_stands_on_every_view() {
+    let mut model = elevated_for(Duty::Operate, "INC-7: the schema was mended, and what died of it goes back");
+    snapshots("standing_reason", &mut model);
+    for key in ["1", "2", "3", "4", "5", "7", "8"] {
+        press(&mut model, key);
+        for (size, words) in [((120, 40), "operate 9m left: INC-7"), ((80, 24), "elevated: INC-7"), ((50, 20), "elevated: INC-7")] {
+            let screen = snap(&mut model, size.0, size.1);
+            assert!(screen.contains(words), "{words} on {key} in\n{screen}");
+        }
+    }
+    press(&mut model, "4 E");
+    snapshots("elevate_again", &mut model);
+    // It ends with the elevation.
+    press(&mut model, "esc");
+    tick(&mut model, 541_000);
+    assert!(!snap(&mut model, 80, 24).contains("INC-7"));
+}
+
+#[test]
+fn the_reason_gives_way_to_what_matters_more() {
+    let (mut model, effects) = steered();
+    let reason = Some("x".repeat(1_000));
+    stands(&mut model, &effects, Standing { reason, freeze: Some(freeze()), ..elevated(Duty::BreakGlass, 540) });
+    for (width, height) in [(160, 50), (120, 40), (80, 24)] {
+        let screen = snap(&mut model, width, height);
+        for words in ["▌PROD▐ 471122334455", "BREAK-GLASS 9m left", "looked 0s", "FROZEN by ben", "xx…"] {
+            assert!(screen.contains(words), "{words} at {width}x{height} in\n{screen}");
+        }
+    }
+}
+
+#[test]
+fn a_hostile_reason_is_tamed_and_can_be_read_whole() {
+    let reason = format!("\u{1b}[2J\u{202e}{} \u{7}\nthe-end", "決済".repeat(490));
+    let mut model = elevated_for(Duty::BreakGlass, &reason);
+    snapshots("standing_hostile", &mut model);
+    press(&mut model, "E");
+    for (width, height) in [(120, 40), (80, 24), (50, 20), (40, 10)] {
+        let mut seen = snap(&mut model, width, height);
+        for _ in 0..200 {
+            press(&mut model, "down");
+            seen.push_str(&snap(&mut model, width, height));
+        }
+        assert!(seen.contains("\\u{1b}[2J\\u{202e}") && seen.contains("the-end"), "{width}x{height}");
+        assert!(!seen.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{width}x{height}");
+        let screen = snap(&mut model, width, height);
+        assert!(screen.contains("why (kept)") && screen.contains("Enter begins it"), "{screen}");
+        // What is typed goes where it went.
+        typed(&mut model, "j");
+        assert!(snap(&mut model, width, height).contains("why (kept)  j"));
+        press(&mut model, "backspace");
+        for _ in 0..200 {
+            press(&mut model, "pageup");
+        }
+        assert!(snap(&mut model, width, height).contains("duty "));
+    }
+    snapshots("elevate_hostile", &mut model);
 }
 
 #[test]

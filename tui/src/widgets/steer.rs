@@ -8,8 +8,8 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::overlays::{facts_room, input_line, line_at, pair, popup, split};
-use super::words::{age, clip, count, thousands};
+use super::overlays::{facts_room, input_line, line_at, pair, popup, scroll_hint, split};
+use super::words::{age, clip, count, short, thousands};
 use crate::environments::ReplayReview;
 use crate::model::{Agreeing, Consent, ConsentField, ElevateField, Elevating, Model, Number, Overlay, Planning, Replaying};
 use crate::theme::Tone;
@@ -28,18 +28,9 @@ pub(crate) fn left(review: &ReplayReview) -> usize {
 /// Asks for an elevation.
 pub(super) fn elevate(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: &Elevating) {
     let theme = model.theme;
-    let room = facts_room(area);
-    let (duty, words, tone) = match dialog.duty {
-        Duty::BreakGlass => ("break-glass", "acts in a freeze too; a banner stands on the screen, and everybody is told", Tone::Bad),
-        duty => (duty.as_str(), "changes what the rules allow, for 15 minutes", Tone::Strong),
-    };
-    let mut lines = pair(theme, room, "duty", duty, tone);
-    lines.extend(pair(theme, room, "", words, Tone::Dim));
-    let rows = 5 + u16::from(dialog.code.is_some());
-    let height = u16::try_from(lines.len()).unwrap_or(2).saturating_add(rows);
-    let inner = popup(model, frame, area, &format!("Elevate in {}", dialog.env.to_uppercase()), height);
-    let (top, bottom) = split(inner, rows.min(inner.height));
-    draw_lines(frame, top, &lines, 0);
+    let (lines, rows) = (elevate_lines(model, dialog, area), elevate_rows(dialog));
+    let title = format!("Elevate in {}", dialog.env.to_uppercase());
+    let bottom = read_above(model, frame, area, &title, (&lines, dialog.top), rows);
     let focus = |field| dialog.field == field && dialog.asked.is_none();
     input_line(model, frame, line_at(bottom, 1), "why (kept)  ", &dialog.reason, focus(ElevateField::Reason));
     input_line(model, frame, line_at(bottom, 2), "ticket      ", &dialog.ticket, focus(ElevateField::Ticket));
@@ -58,6 +49,57 @@ pub(super) fn elevate(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: 
         }
     };
     frame.render_widget(Line::styled(clip(&text, usize::from(last.width)), theme.style(tone)), last);
+}
+
+/// Rows below what is read of an elevation.
+fn elevate_rows(dialog: &Elevating) -> u16 {
+    5 + u16::from(dialog.code.is_some())
+}
+
+/// What is told of an elevation: the one that is asked for, then the one that holds.
+fn elevate_lines(model: &Model, dialog: &Elevating, area: Rect) -> Vec<Line<'static>> {
+    let (theme, room) = (model.theme, facts_room(area));
+    let (duty, words, tone) = match dialog.duty {
+        Duty::BreakGlass => ("break-glass", "acts in a freeze too; a banner stands on the screen, and everybody is told", Tone::Bad),
+        duty => (duty.as_str(), "changes what the rules allow, for 15 minutes", Tone::Strong),
+    };
+    let mut lines = pair(theme, room, "duty", duty, tone);
+    lines.extend(pair(theme, room, "", words, Tone::Dim));
+    let env = model.env_named(&dialog.env);
+    let held = env.and_then(|env| env.standing.value().zip(env.left(model.now)));
+    if let Some((standing, left)) = held {
+        let why = standing.reason.as_deref().map(|reason| format!(": {}", shown(reason))).unwrap_or_default();
+        let words = format!("{}, {} left{why}", standing.duty, short(left));
+        lines.extend(pair(theme, room, "you have", &words, Tone::Plain));
+    }
+    lines
+}
+
+/// Rows in which `lines` are read, above `rows` that are always on screen: one at least.
+fn rows_above(area: Rect, lines: usize, rows: u16) -> u16 {
+    let room = area.height.saturating_sub(rows + 2).max(1);
+    u16::try_from(lines).unwrap_or(u16::MAX).min(room)
+}
+
+/// A pop-up with lines to read from `top` on; what is below them, for what is typed.
+fn read_above(model: &Model, frame: &mut Frame<'_>, area: Rect, title: &str, (lines, top): (&[Line<'static>], usize), rows: u16) -> Rect {
+    let above = rows_above(area, lines.len(), rows);
+    let inner = popup(model, frame, area, title, above.saturating_add(rows));
+    let (read, bottom) = split(inner, inner.height.saturating_sub(above));
+    let top = top.min(lines.len().saturating_sub(usize::from(above)));
+    draw_lines(frame, read, lines, top);
+    scroll_hint(model, frame, inner, (top, above), lines.len());
+    bottom
+}
+
+/// Lines of the dialog in which something is typed below them, and in how many rows they are read.
+pub(crate) fn above(model: &Model) -> (usize, usize) {
+    let area = Rect { x: 0, y: 0, width: model.size.width, height: model.size.height };
+    let (lines, rows) = match &model.overlay {
+        Some(Overlay::Elevate(dialog)) => (elevate_lines(model, dialog, area).len(), elevate_rows(dialog)),
+        _ => return (0, 0),
+    };
+    (lines, usize::from(rows_above(area, lines, rows)))
 }
 
 /// Asks whether something is to be done.
@@ -263,16 +305,12 @@ pub(crate) fn banner(model: &Model) -> Option<Line<'static>> {
     let standing = env.standing.value()?;
     let mut words = Vec::new();
     if let Some(freeze) = standing.freeze.as_ref().filter(|freeze| freeze.active(model.now)) {
-        let until = freeze.until.map(|until| format!(", for {} more", super::words::short(until.duration_since(model.now))));
+        let until = freeze.until.map(|until| format!(", for {} more", short(until.duration_since(model.now))));
         let until = until.unwrap_or_default();
         words.push(format!("■ FROZEN by {} {} ago{until}: {}", shown(&freeze.by), age(freeze.since, model.now), shown(&freeze.reason)));
     }
     if let Some(left) = env.left(model.now).filter(|_| standing.duty == Duty::BreakGlass) {
-        words.push(format!(
-            "▲ BREAK-GLASS in {}: {} left, everything is recorded",
-            env.info.name.to_uppercase(),
-            super::words::short(left)
-        ));
+        words.push(format!("▲ BREAK-GLASS in {}: {} left, everything is recorded", env.info.name.to_uppercase(), short(left)));
     }
     let text = clip(&format!(" {} ", words.join(" · ")), usize::from(model.size.width));
     (!words.is_empty()).then(|| Line::styled(text, model.theme.style(Tone::Banner)))
