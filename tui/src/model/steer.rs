@@ -116,6 +116,8 @@ pub(crate) struct Agreeing {
     pub(crate) task: String,
     /// What it does.
     pub(crate) job: Job,
+    /// The first line on screen.
+    pub(crate) top: usize,
 }
 
 /// Which line of a consent is typed in.

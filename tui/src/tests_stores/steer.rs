@@ -5,7 +5,7 @@ use payops_core::domain::replay::{CauseSummary, Plan, PlannedMessage, Preflight,
 
 use super::*;
 use crate::environments::{ElevationWanted, ReplayReview, ReplayWanted, Standing};
-use crate::tests::snapshots;
+use crate::tests::{snapshot, snapshots};
 
 /// Dead letters of an environment in which they are steered; and what was asked.
 fn steered() -> (Model, Vec<Effect>) {
@@ -395,6 +395,66 @@ fn a_discard_always_wants_a_reason() {
     assert_eq!((queue.as_str(), letters.len(), reason.as_str()), ("payments-work-dlq", 2, "doubles, see INC-7"));
 }
 
+/// All that a dialog shows on a screen of that size, scrolled line by line; what is typed in is always there.
+#[track_caller]
+fn scrolled(model: &mut Model, size: (u16, u16), always: &[&str]) -> String {
+    let mut seen = String::new();
+    for key in ["down"; 30].into_iter().chain(["pageup"; 30]) {
+        let screen = snap(model, size.0, size.1);
+        for words in always {
+            assert!(screen.contains(words), "{words} in\n{screen}");
+        }
+        seen.push_str(&screen);
+        press(model, key);
+    }
+    seen
+}
+
+#[test]
+fn on_the_least_screen_all_of_a_question_can_be_read() {
+    let least = (40, 10);
+    let (mut model, _) = steered();
+    press(&mut model, "space space x");
+    let always = ["Type payments-work-dlq 2", "why (kept)", "type it"];
+    let seen = scrolled(&mut model, least, &always);
+    for words in ["delete     2 messages of", "for good", "died of", "only you can read", "bound to", "↑↓ 1-3 of 10 ", "↑↓ 8-10 of 10 "]
+    {
+        assert!(seen.contains(words), "{words} in\n{seen}");
+    }
+    snapshot("agree", &mut model, least);
+    // A key of the line that is typed in is none for scrolling, and the other way round.
+    press(&mut model, "end down");
+    typed(&mut model, "jk");
+    snapshot("agree_scrolled", &mut model, least);
+    press(&mut model, "enter enter");
+    assert!(snap(&mut model, least.0, least.1).contains("✖ that is not it"));
+    typed(&mut model, "payments-work-dlq 2");
+    let (_, job) = begun(&press(&mut model, "enter")).expect("begun");
+    assert!(matches!(job, Job::Discard { reason, .. } if reason == "jk"));
+    // Where all of it is on screen, the arrows choose the line.
+    press(&mut model, "space x");
+    snap(&mut model, 80, 24);
+    press(&mut model, "down");
+    typed(&mut model, "p");
+    assert!(snap(&mut model, 80, 24).contains("type it     p"));
+}
+
+#[test]
+fn on_the_least_screen_all_of_a_long_name_that_must_be_typed_is_there() {
+    let (mut model, _) = steered();
+    press(&mut model, "space x");
+    let Some(Overlay::Agree(dialog)) = &mut model.overlay else { panic!("a question") };
+    // A name on SQS has up to 80 characters.
+    let name = format!("{}-dlq", "q".repeat(76));
+    dialog.consent.expected = Some(format!("{name} 2"));
+    let always = ["Type", "-dlq 2", "why (kept)", "type it"];
+    let seen = scrolled(&mut model, (40, 10), &always);
+    assert!(seen.contains("delete     1 message of") && seen.contains("↑↓ 10-10 of 10 "), "{seen}");
+    let screen = snap(&mut model, 40, 10);
+    let letters: String = screen.chars().filter(|c| *c == 'q').collect();
+    assert!(letters.len() >= 76, "{screen}");
+}
+
 #[test]
 fn an_export_needs_no_plan() {
     let (mut model, _) = steered();
@@ -443,6 +503,10 @@ fn a_whole_queue_is_moved_from_the_queues() {
     answer(&mut model, request, "prod", Answer::Queues(Ok(queues)));
     press(&mut model, "M");
     snapshots("redrive", &mut model);
+    let seen = scrolled(&mut model, (40, 10), &["Type payments-work-dlq", "why (kept)", "type it"]);
+    for words in ["move       all of", "unread: no look", "R in dead letters", "same as", "start-message-move-ta", "…:payments-work"] {
+        assert!(seen.contains(words), "{words} in\n{seen}");
+    }
     typed(&mut model, "the provider is up");
     press(&mut model, "enter");
     typed(&mut model, "payments-work-dlq");

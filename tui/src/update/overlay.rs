@@ -110,14 +110,19 @@ fn scroll(top: &mut usize, last: usize, event: &KeyEvent) -> bool {
 fn scroll_above(model: &mut Model, event: &KeyEvent) -> bool {
     let (lines, rows) = steer::above(model);
     let last = lines.saturating_sub(rows);
-    let Some(Overlay::Elevate(dialog)) = &mut model.overlay else { return false };
-    let top = dialog.top.min(last);
-    dialog.top = match event.code {
+    let top = match &mut model.overlay {
+        Some(Overlay::Elevate(dialog)) => &mut dialog.top,
+        Some(Overlay::Agree(dialog)) => &mut dialog.top,
+        _ => return false,
+    };
+    // The screen may have grown since.
+    let from = (*top).min(last);
+    *top = match event.code {
         _ if last == 0 => return false,
-        KeyCode::Up => top.saturating_sub(1),
-        KeyCode::Down => top.saturating_add(1).min(last),
-        KeyCode::PageUp => top.saturating_sub(rows),
-        KeyCode::PageDown => top.saturating_add(rows).min(last),
+        KeyCode::Up => from.saturating_sub(1),
+        KeyCode::Down => from.saturating_add(1).min(last),
+        KeyCode::PageUp => from.saturating_sub(rows),
+        KeyCode::PageDown => from.saturating_add(rows).min(last),
         _ => return false,
     };
     true
