@@ -56,6 +56,8 @@ pub struct Standing {
     pub duty: Duty,
     /// When an elevation ends; `None` when the duty is theirs without one.
     pub until: Option<Timestamp>,
+    /// Why the elevation that holds was begun; `None` without one.
+    pub reason: Option<String>,
     /// The freeze of the environment, while it is frozen.
     pub freeze: Option<Freeze>,
 }

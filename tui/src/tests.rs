@@ -364,9 +364,14 @@ const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (50, 20)];
 /// Every size of a screen, as snapshots.
 #[track_caller]
 pub(crate) fn snapshots(name: &str, model: &mut Model) {
-    for (width, height) in SIZES {
-        insta::assert_snapshot!(format!("{name}_{width}x{height}"), snap(model, width, height));
+    for size in SIZES {
+        snapshot(name, model, size);
     }
+}
+
+/// The screen at that size.
+pub(crate) fn snapshot(name: &str, model: &mut Model, (width, height): (u16, u16)) {
+    insta::assert_snapshot!(format!("{name}_{width}x{height}"), snap(model, width, height));
 }
 
 #[test]

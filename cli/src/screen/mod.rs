@@ -78,11 +78,14 @@ pub(crate) async fn run(context: &Context, ready: Option<Ready>) -> CliResult<Ex
     let (environments, options) = (environments(context, ready)?, options(context));
     OPEN.store(true, Ordering::Relaxed);
     let (mute, targets) = (mute(context), context.settings.all_targets()?);
-    let ended = tokio::select! {
+    let (ended, under_way) = tokio::select! {
         ended = Box::pin(payops_tui::run(environments, options)) => ended,
-        () = Box::pin(ship::while_open(&mute, &targets)) => Ok(()),
+        () = Box::pin(ship::while_open(&mute, &targets)) => (Ok(()), Vec::new()),
     };
     OPEN.store(false, Ordering::Relaxed);
+    for line in under_way {
+        context.talk.warn(line);
+    }
     ended
         .map(|()| Exit::Done)
         .map_err(|error| CliError::failed("the screen ended").because(error).hint("commands work without it: payops --help"))

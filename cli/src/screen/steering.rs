@@ -49,11 +49,12 @@ impl Steered {
         let held = Elevations::of(&self.context.settings).holds(&target.name, self.context.who(), Context::now())?;
         let own = access::standing(target);
         let duty = held.as_ref().map_or(own, |held| held.duty.max(own));
-        let until = held.filter(|held| held.duty == duty && duty > own).map(|held| held.ends_at());
+        let held = held.filter(|held| held.duty == duty && duty > own);
+        let (until, reason) = held.map(|held| (held.ends_at(), held.reason)).unzip();
         let caller = self.context.caller_for(target, Access::Read)?;
         let freeze = access::freezes(target, &caller).current().await;
         let freeze = freeze.map_err(|error| CliError::port(format!("whether {} is frozen could not be read", target.name), error))?;
-        Ok(Standing { duty, until, freeze: freeze.filter(|freeze| freeze.active(Context::now())) })
+        Ok(Standing { duty, until, reason, freeze: freeze.filter(|freeze| freeze.active(Context::now())) })
     }
 
     /// A replay that was cut off, if there is one; an error while it runs.

@@ -41,6 +41,8 @@ pub(crate) struct Elevating {
     pub(crate) problem: Option<String>,
     /// The question that is not answered yet.
     pub(crate) asked: Option<u64>,
+    /// The first line on screen.
+    pub(crate) top: usize,
 }
 
 /// How far the planning of a replay is.
@@ -114,6 +116,8 @@ pub(crate) struct Agreeing {
     pub(crate) task: String,
     /// What it does.
     pub(crate) job: Job,
+    /// The first line on screen.
+    pub(crate) top: usize,
 }
 
 /// Which line of a consent is typed in.

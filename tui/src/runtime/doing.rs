@@ -13,11 +13,11 @@ use payops_core::domain::rollout::{Action, Plan, Related, Rollout};
 use payops_core::port::{AuditLog, Clock, Depth, ErrorKind, Executed, PortError, PortResult, QueueStats, Rollouts, Watched};
 use payops_core::usecase::became;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{limits, steer, stores, tasks};
+use super::{limits, steer, stores, tasks, under_way};
 use crate::effect::{Ask, Effect, Job};
 use crate::environments::{Environments, Opened, Steering};
 use crate::fault::Fault;
@@ -52,6 +52,8 @@ pub(crate) struct Doing {
     running: JoinSet<()>,
     /// Actions that were sent: these are not dropped when the screen is left.
     writes: JoinSet<()>,
+    /// The same, with what is said of each that is not over when nobody waits any longer.
+    under_way: Vec<(AbortHandle, String)>,
     related: Option<CancellationToken>,
     /// Watches of clusters, by environment and cluster.
     watches: HashMap<(String, String), CancellationToken>,
@@ -69,6 +71,7 @@ impl Doing {
             to,
             running,
             writes,
+            under_way: Vec::new(),
             related: None,
             watches: HashMap::new(),
             tasks: HashMap::new(),
@@ -91,13 +94,26 @@ impl Doing {
         }
     }
 
-    /// Waits for actions that were sent: half of one is worse than none.
-    pub(crate) async fn finish(&mut self) {
+    /// Waits for actions that were sent: half of one is worse than none. A line for each that is still under
+    /// way after that.
+    pub(crate) async fn finish(&mut self) -> Vec<String> {
         // What goes on batch by batch ends after the one in hand.
         self.tasks.values().for_each(CancellationToken::cancel);
         // Nobody reads the answers any more.
         let all = async { while self.writes.join_next().await.is_some() {} };
         let _ = timeout(FINISH, all).await;
+        self.under_way.drain(..).filter(|(task, _)| !task.is_finished()).map(|(_, words)| words).collect()
+    }
+
+    /// Begins a task. One of which there is something to say changes something: it is not dropped when the
+    /// screen is left.
+    fn spawn(&mut self, words: Option<String>, task: impl Future<Output = ()> + Send + 'static) {
+        let Some(words) = words else {
+            self.running.spawn(task);
+            return;
+        };
+        self.under_way.retain(|(task, _)| !task.is_finished());
+        self.under_way.push((self.writes.spawn(task), words));
     }
 
     fn one(&mut self, effect: Effect) -> Option<Own> {
@@ -140,7 +156,7 @@ impl Doing {
         None
     }
 
-    /// Begins a task of dead letters. One that changes something is not dropped when the screen is left.
+    /// Begins a task of dead letters.
     fn steer(&mut self, id: u64, env: String, there: PortResult<Arc<dyn Steering>>, job: Job) {
         let stop = CancellationToken::new();
         self.tasks.insert(id, stop.clone());
@@ -148,8 +164,7 @@ impl Doing {
         let tell = to.clone();
         // A step that finds the way full is told with the next.
         let progress = Arc::new(move |update| drop(tell.try_send(Msg::Task { id, update })));
-        let set = if job.writes() { &mut self.writes } else { &mut self.running };
-        set.spawn(async move {
+        self.spawn(under_way::task(&job, &env), async move {
             let ended = steer::run(there, job, &stop, progress).await;
             if !ended.gone.is_empty() {
                 drop(to.send(Msg::LettersGone { env, ids: ended.gone }).await);
@@ -161,8 +176,7 @@ impl Doing {
     fn ask(&mut self, request: u64, env: String, ask: Ask) {
         let (known, to, environments, clock) =
             (Arc::clone(&self.known), self.to.clone(), Arc::clone(&self.environments), Arc::clone(&self.clock));
-        let set = if matches!(ask, Ask::Execute { .. }) { &mut self.writes } else { &mut self.running };
-        set.spawn(async move {
+        self.spawn(under_way::action(&ask, &env), async move {
             let (limit, late) = (limits::of(&ask), limits::late(&ask));
             let work = async {
                 match ask {

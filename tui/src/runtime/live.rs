@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::doing::{Doing, Own};
 use super::{FRAME, batch, channel, until_wake};
+use crate::effect::Effect;
 use crate::environments::Environments;
 use crate::model::{Model, Options};
 use crate::msg::Msg;
@@ -61,25 +62,33 @@ impl Signals {
     }
 }
 
-/// Opens the terminal and runs until the user quits or the process is asked to end.
-pub async fn run(environments: Arc<dyn Environments>, options: Options) -> Result<(), RunError> {
-    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        return Err(RunError::NoTerminal);
-    }
-    let mut signals = Signals::new()?;
-    let mut screen = Screen::open()?;
-    let size = screen.terminal.size()?;
-    let (mut model, effects) = Model::new(environments.list(), &options, size.width, size.height);
-    // The first frame comes before the first question.
-    screen.draw(&model)?;
+/// Opens the terminal and runs until the user quits or the process is asked to end. With it come lines to
+/// tell, one for each action that was still under way when it was not waited for any longer.
+pub async fn run(environments: Arc<dyn Environments>, options: Options) -> (Result<(), RunError>, Vec<String>) {
+    let (mut signals, mut screen, mut model, effects) = match open(&*environments, &options) {
+        Ok(opened) => opened,
+        Err(error) => return (Err(error), Vec::new()),
+    };
     let (to, from) = channel();
     let mut doing = Doing::new(environments, Arc::clone(&options.clock), to);
     doing.all(effects);
     let ended = turn(&mut model, &options, &mut screen, &mut doing, (&mut signals, from)).await;
     // The user has the terminal back before an action that was sent is waited for.
     drop(screen);
-    doing.finish().await;
-    ended
+    (ended, doing.finish().await)
+}
+
+/// Takes the terminal. The first frame comes before the first question.
+fn open(environments: &dyn Environments, options: &Options) -> Result<(Signals, Screen, Model, Vec<Effect>), RunError> {
+    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        return Err(RunError::NoTerminal);
+    }
+    let signals = Signals::new()?;
+    let mut screen = Screen::open()?;
+    let size = screen.terminal.size()?;
+    let (model, effects) = Model::new(environments.list(), options, size.width, size.height);
+    screen.draw(&model)?;
+    Ok((signals, screen, model, effects))
 }
 
 /// The loop itself.

@@ -6,6 +6,7 @@ mod live;
 mod steer;
 mod stores;
 mod tasks;
+mod under_way;
 
 pub(crate) use doing::Doing;
 pub use live::{RunError, run};

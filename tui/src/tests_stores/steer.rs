@@ -5,7 +5,7 @@ use payops_core::domain::replay::{CauseSummary, Plan, PlannedMessage, Preflight,
 
 use super::*;
 use crate::environments::{ElevationWanted, ReplayReview, ReplayWanted, Standing};
-use crate::tests::snapshots;
+use crate::tests::{snapshot, snapshots};
 
 /// Dead letters of an environment in which they are steered; and what was asked.
 fn steered() -> (Model, Vec<Effect>) {
@@ -22,7 +22,14 @@ fn stands(model: &mut Model, effects: &[Effect], standing: Standing) {
 }
 
 fn elevated(duty: Duty, seconds: i64) -> Standing {
-    Standing { duty, until: Some(later(seconds * 1000)), freeze: None }
+    Standing { duty, until: Some(later(seconds * 1000)), ..Standing::default() }
+}
+
+/// Elevated for a reason, in every test of that.
+fn elevated_for(duty: Duty, reason: &str) -> Model {
+    let (mut model, effects) = steered();
+    stands(&mut model, &effects, Standing { reason: Some(reason.to_owned()), ..elevated(duty, 540) });
+    model
 }
 
 fn freeze() -> Freeze {
@@ -122,6 +129,66 @@ fn a_freeze_and_a_broken_glass_stand_on_every_view() {
     tick(&mut model, 7_200_000);
     let screen = snap(&mut model, 120, 40);
     assert!(!screen.contains("FROZEN") && !screen.contains("BREAK"), "{screen}");
+}
+
+#[test]
+fn the_reason_of_an_elevation_stands_on_every_view() {
+    let mut model = elevated_for(Duty::Operate, "INC-7: the schema was mended, and what died of it goes back");
+    snapshots("standing_reason", &mut model);
+    for key in ["1", "2", "3", "4", "5", "7", "8"] {
+        press(&mut model, key);
+        for (size, words) in [((120, 40), "operate 9m left: INC-7"), ((80, 24), "elevated: INC-7"), ((50, 20), "elevated: INC-7")] {
+            let screen = snap(&mut model, size.0, size.1);
+            assert!(screen.contains(words), "{words} on {key} in\n{screen}");
+        }
+    }
+    press(&mut model, "4 E");
+    snapshots("elevate_again", &mut model);
+    // It ends with the elevation.
+    press(&mut model, "esc");
+    tick(&mut model, 541_000);
+    assert!(!snap(&mut model, 80, 24).contains("INC-7"));
+}
+
+#[test]
+fn the_reason_gives_way_to_what_matters_more() {
+    let (mut model, effects) = steered();
+    let reason = Some("x".repeat(1_000));
+    stands(&mut model, &effects, Standing { reason, freeze: Some(freeze()), ..elevated(Duty::BreakGlass, 540) });
+    for (width, height) in [(160, 50), (120, 40), (80, 24)] {
+        let screen = snap(&mut model, width, height);
+        for words in ["▌PROD▐ 471122334455", "BREAK-GLASS 9m left", "looked 0s", "FROZEN by ben", "xx…"] {
+            assert!(screen.contains(words), "{words} at {width}x{height} in\n{screen}");
+        }
+    }
+}
+
+#[test]
+fn a_hostile_reason_is_tamed_and_can_be_read_whole() {
+    let reason = format!("\u{1b}[2J\u{202e}{} \u{7}\nthe-end", "決済".repeat(490));
+    let mut model = elevated_for(Duty::BreakGlass, &reason);
+    snapshots("standing_hostile", &mut model);
+    press(&mut model, "E");
+    for (width, height) in [(120, 40), (80, 24), (50, 20), (40, 10)] {
+        let mut seen = snap(&mut model, width, height);
+        for _ in 0..200 {
+            press(&mut model, "down");
+            seen.push_str(&snap(&mut model, width, height));
+        }
+        assert!(seen.contains("\\u{1b}[2J\\u{202e}") && seen.contains("the-end"), "{width}x{height}");
+        assert!(!seen.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{width}x{height}");
+        let screen = snap(&mut model, width, height);
+        assert!(screen.contains("why (kept)") && screen.contains("Enter begins it"), "{screen}");
+        // What is typed goes where it went.
+        typed(&mut model, "j");
+        assert!(snap(&mut model, width, height).contains("why (kept)  j"));
+        press(&mut model, "backspace");
+        for _ in 0..200 {
+            press(&mut model, "pageup");
+        }
+        assert!(snap(&mut model, width, height).contains("duty "));
+    }
+    snapshots("elevate_hostile", &mut model);
 }
 
 #[test]
@@ -328,6 +395,66 @@ fn a_discard_always_wants_a_reason() {
     assert_eq!((queue.as_str(), letters.len(), reason.as_str()), ("payments-work-dlq", 2, "doubles, see INC-7"));
 }
 
+/// All that a dialog shows on a screen of that size, scrolled line by line; what is typed in is always there.
+#[track_caller]
+fn scrolled(model: &mut Model, size: (u16, u16), always: &[&str]) -> String {
+    let mut seen = String::new();
+    for key in ["down"; 30].into_iter().chain(["pageup"; 30]) {
+        let screen = snap(model, size.0, size.1);
+        for words in always {
+            assert!(screen.contains(words), "{words} in\n{screen}");
+        }
+        seen.push_str(&screen);
+        press(model, key);
+    }
+    seen
+}
+
+#[test]
+fn on_the_least_screen_all_of_a_question_can_be_read() {
+    let least = (40, 10);
+    let (mut model, _) = steered();
+    press(&mut model, "space space x");
+    let always = ["Type payments-work-dlq 2", "why (kept)", "type it"];
+    let seen = scrolled(&mut model, least, &always);
+    for words in ["delete     2 messages of", "for good", "died of", "only you can read", "bound to", "↑↓ 1-3 of 10 ", "↑↓ 8-10 of 10 "]
+    {
+        assert!(seen.contains(words), "{words} in\n{seen}");
+    }
+    snapshot("agree", &mut model, least);
+    // A key of the line that is typed in is none for scrolling, and the other way round.
+    press(&mut model, "end down");
+    typed(&mut model, "jk");
+    snapshot("agree_scrolled", &mut model, least);
+    press(&mut model, "enter enter");
+    assert!(snap(&mut model, least.0, least.1).contains("✖ that is not it"));
+    typed(&mut model, "payments-work-dlq 2");
+    let (_, job) = begun(&press(&mut model, "enter")).expect("begun");
+    assert!(matches!(job, Job::Discard { reason, .. } if reason == "jk"));
+    // Where all of it is on screen, the arrows choose the line.
+    press(&mut model, "space x");
+    snap(&mut model, 80, 24);
+    press(&mut model, "down");
+    typed(&mut model, "p");
+    assert!(snap(&mut model, 80, 24).contains("type it     p"));
+}
+
+#[test]
+fn on_the_least_screen_all_of_a_long_name_that_must_be_typed_is_there() {
+    let (mut model, _) = steered();
+    press(&mut model, "space x");
+    let Some(Overlay::Agree(dialog)) = &mut model.overlay else { panic!("a question") };
+    // A name on SQS has up to 80 characters.
+    let name = format!("{}-dlq", "q".repeat(76));
+    dialog.consent.expected = Some(format!("{name} 2"));
+    let always = ["Type", "-dlq 2", "why (kept)", "type it"];
+    let seen = scrolled(&mut model, (40, 10), &always);
+    assert!(seen.contains("delete     1 message of") && seen.contains("↑↓ 10-10 of 10 "), "{seen}");
+    let screen = snap(&mut model, 40, 10);
+    let letters: String = screen.chars().filter(|c| *c == 'q').collect();
+    assert!(letters.len() >= 76, "{screen}");
+}
+
 #[test]
 fn an_export_needs_no_plan() {
     let (mut model, _) = steered();
@@ -376,6 +503,10 @@ fn a_whole_queue_is_moved_from_the_queues() {
     answer(&mut model, request, "prod", Answer::Queues(Ok(queues)));
     press(&mut model, "M");
     snapshots("redrive", &mut model);
+    let seen = scrolled(&mut model, (40, 10), &["Type payments-work-dlq", "why (kept)", "type it"]);
+    for words in ["move       all of", "unread: no look", "R in dead letters", "same as", "start-message-move-ta", "…:payments-work"] {
+        assert!(seen.contains(words), "{words} in\n{seen}");
+    }
     typed(&mut model, "the provider is up");
     press(&mut model, "enter");
     typed(&mut model, "payments-work-dlq");

@@ -54,7 +54,7 @@ pub(crate) fn open(model: &mut Model) -> Vec<Effect> {
     }
     let duty = if own == Duty::Operate { Duty::BreakGlass } else { Duty::Operate };
     let (reason, ticket, field) = (Input::default(), Input::default(), ElevateField::Reason);
-    let elevating = Elevating { env: name, duty, reason, ticket, code: None, field, problem: None, asked: None };
+    let elevating = Elevating { env: name, duty, reason, ticket, code: None, field, problem: None, asked: None, top: 0 };
     model.overlay = Some(Overlay::Elevate(Box::new(elevating)));
     Vec::new()
 }

@@ -218,7 +218,7 @@ pub(crate) fn discard(model: &mut Model) -> Vec<Effect> {
     ];
     let consent = Consent::new(&format!("{queue} {}", letters.len()), protected, true);
     let (task, job) = (format!("discard {queue}"), Job::Discard { queue, letters, reason: String::new() });
-    model.overlay = Some(Overlay::Agree(Box::new(Agreeing { env, title: "Discard", told, consent, task, job })));
+    model.overlay = Some(Overlay::Agree(Box::new(Agreeing { env, title: "Discard", told, consent, task, job, top: 0 })));
     Vec::new()
 }
 
@@ -250,7 +250,7 @@ pub(crate) fn redrive(model: &mut Model) -> Vec<Effect> {
             let consent = Consent::new(&queue, env.info.protected, false);
             let (env, task) = (env.info.name.clone(), format!("redrive {queue}"));
             let job = Job::Redrive { queue, reason: String::new() };
-            model.overlay = Some(Overlay::Agree(Box::new(Agreeing { env, title: "Redrive", told, consent, task, job })));
+            model.overlay = Some(Overlay::Agree(Box::new(Agreeing { env, title: "Redrive", told, consent, task, job, top: 0 })));
             return Vec::new();
         }
     };

@@ -8,6 +8,7 @@ use crate::model::{ElevateField, Field, Model, Overlay};
 use crate::palette::{self, Does};
 use crate::widgets::edit;
 use crate::widgets::overlays::reading;
+use crate::widgets::steer;
 use ratatui::layout::Rect;
 
 /// A key for the overlay.
@@ -26,6 +27,9 @@ pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     }
     if event.code == KeyCode::Char('z') && event.modifiers.contains(KeyModifiers::CONTROL) {
         return vec![Effect::Suspend];
+    }
+    if scroll_above(model, event) {
+        return Vec::new();
     }
     match &model.overlay {
         Some(Overlay::Palette { .. }) => palette_key(model, event),
@@ -96,6 +100,29 @@ fn scroll(top: &mut usize, last: usize, event: &KeyEvent) -> bool {
         KeyCode::PageDown | KeyCode::Char(' ') => top.saturating_add(10).min(last),
         KeyCode::Home => 0,
         KeyCode::End => last,
+        _ => return false,
+    };
+    true
+}
+
+/// Scrolls what stands above a line that is typed in, when not all of it is on screen. Letters, Home and End
+/// are for the line.
+fn scroll_above(model: &mut Model, event: &KeyEvent) -> bool {
+    let (lines, rows) = steer::above(model);
+    let last = lines.saturating_sub(rows);
+    let top = match &mut model.overlay {
+        Some(Overlay::Elevate(dialog)) => &mut dialog.top,
+        Some(Overlay::Agree(dialog)) => &mut dialog.top,
+        _ => return false,
+    };
+    // The screen may have grown since.
+    let from = (*top).min(last);
+    *top = match event.code {
+        _ if last == 0 => return false,
+        KeyCode::Up => from.saturating_sub(1),
+        KeyCode::Down => from.saturating_add(1).min(last),
+        KeyCode::PageUp => from.saturating_sub(rows),
+        KeyCode::PageDown => from.saturating_add(rows).min(last),
         _ => return false,
     };
     true

@@ -13,6 +13,7 @@ use super::words::{age, short};
 use crate::keymap::{Binding, GLOBAL};
 use crate::model::{EnvState, Model, Route, Tab, TaskState};
 use crate::theme::Tone;
+use crate::views::dead_letters::shown;
 use crate::views::{self, Freshness};
 
 /// Where everything is.
@@ -34,6 +35,10 @@ pub(crate) struct Places {
 const ROOMY: u16 = 20;
 /// Screens of so many columns show the views' names.
 const WIDE: u16 = 118;
+/// A reason is shown where so many columns of it fit.
+const WHY_MIN: usize = 8;
+/// Stands before a reason that is not beside the duty.
+const WHY: &str = "elevated: ";
 
 /// Where everything is on a screen of that size.
 pub(crate) fn places(model: &Model, area: Rect) -> Places {
@@ -70,13 +75,23 @@ pub(crate) fn header(model: &Model, frame: &mut Frame<'_>, places: &Places) {
         }
     }
     let fresh = freshness(model);
-    let left = Line::from(spans);
+    let mut left = Line::from(spans);
+    let mut why = env.and_then(|env| why(model, env));
+    // Where the header has no room beside it, the line below has: the views' names do not stand there then.
+    if places.header.width >= WIDE
+        && let Some(why) = why.take()
+    {
+        let room = usize::from(places.header.width).saturating_sub(left.width() + fresh.width() + 3);
+        if room >= WHY_MIN {
+            left.push_span(Span::raw(super::words::clip(&format!(": {why}"), room)));
+        }
+    }
     let room = usize::from(places.header.width).saturating_sub(left.width());
     frame.render_widget(left, places.header);
     if fresh.width() + 1 < room {
         frame.render_widget(fresh.alignment(Alignment::Right), shorter(places.header));
     }
-    crumbs(model, frame, places.crumbs);
+    crumbs(model, frame, places.crumbs, why.as_deref());
     if let Some(banner) = steer::banner(model).filter(|_| places.banner.height > 0) {
         frame.buffer_mut().set_style(places.banner, banner.style);
         frame.render_widget(banner, places.banner);
@@ -103,6 +118,12 @@ fn duty(model: &Model, env: &EnvState, width: u16) -> Option<(String, Tone)> {
         Duty::Operate => (format!("operate{left}"), Tone::Warn),
         Duty::BreakGlass => (format!("BREAK-GLASS{left}"), Tone::Banner),
     })
+}
+
+/// Why the user has more right than is theirs, while they have it.
+fn why(model: &Model, env: &EnvState) -> Option<String> {
+    env.left(model.now).filter(|_| !model.read_only)?;
+    env.standing.value()?.reason.as_deref().map(shown)
 }
 
 fn shorter(area: Rect) -> Rect {
@@ -180,7 +201,7 @@ pub(crate) fn hit(model: &Model, x: u16) -> Option<Hit> {
     crumb.or_else(tab)
 }
 
-fn crumbs(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+fn crumbs(model: &Model, frame: &mut Frame<'_>, area: Rect, why: Option<&str>) {
     let theme = model.theme;
     let crumbs = crumb_spans(model);
     let mut spans = vec![Span::raw(" ")];
@@ -214,6 +235,14 @@ fn crumbs(model: &Model, frame: &mut Frame<'_>, area: Rect) {
             let tone = if tab == model.route().tab() { Tone::Accent } else { Tone::Dim };
             frame.buffer_mut().set_string(area.x + from, area.y, title, theme.style(tone));
         }
+    }
+    let room = usize::from(area.width.saturating_sub(used)).saturating_sub(WHY.width() + 3);
+    if let Some(why) = why.filter(|_| room >= WHY_MIN) {
+        let why = Line::from(vec![Span::styled(WHY, theme.style(Tone::Dim)), Span::raw(super::words::clip(why, room))]);
+        frame.render_widget(
+            Paragraph::new(why).alignment(Alignment::Right),
+            Rect { x: area.x + used, width: area.width - used - 1, ..area },
+        );
     }
 }
 

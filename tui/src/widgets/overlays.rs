@@ -8,7 +8,7 @@ use tui_input::Input;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::steer;
-use super::words::{age, clip};
+use super::words::{age, clip, fitting};
 use crate::keymap::GLOBAL;
 use crate::model::{Choice, Confirm, Field, Model, Overlay, Prompt};
 use crate::palette;
@@ -191,8 +191,16 @@ fn read(model: &Model, frame: &mut Frame<'_>, area: Rect, title: &str, lines: &[
     let last = lines.len().saturating_sub(usize::from(inner.height));
     let shown: Vec<Line<'static>> = lines.iter().skip(top.min(last)).cloned().collect();
     frame.render_widget(Paragraph::new(shown), inner);
-    if last > 0 && inner.bottom() < area.bottom() {
-        let hint = format!(" ↑↓ {}-{} of {} ", top.min(last) + 1, top.min(last) + usize::from(inner.height), lines.len());
+    if inner.bottom() < area.bottom() {
+        scroll_hint(model, frame, inner, (top.min(last), inner.height), lines.len());
+    }
+}
+
+/// On the lower edge of a pop-up: which of its lines are on screen, when not all are.
+pub(super) fn scroll_hint(model: &Model, frame: &mut Frame<'_>, inner: Rect, (top, rows): (usize, u16), lines: usize) {
+    let rows = usize::from(rows);
+    if rows < lines {
+        let hint = format!(" ↑↓ {}-{} of {lines} ", top + 1, top + rows);
         let x = inner.right().saturating_sub(u16::try_from(hint.width()).unwrap_or(0)).max(inner.x);
         frame.buffer_mut().set_stringn(x, inner.bottom(), hint, usize::from(inner.width), model.theme.style(Tone::Dim));
     }
@@ -245,8 +253,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
             }
             if last.is_empty() {
                 // A word wider than a line is cut.
-                let cut = word.char_indices().nth(width).map_or(word.len(), |(at, _)| at);
-                let rest = word.split_off(cut);
+                let rest = word.split_off(fitting(&word, width).len());
                 last.push_str(&word);
                 word = rest;
                 if word.is_empty() {
@@ -302,5 +309,17 @@ fn draw_confirm(model: &Model, frame: &mut Frame<'_>, area: Rect, confirm: &Conf
     input_line(model, frame, line_at(bottom, 3), "name        ", &confirm.name, confirm.field == Field::Name);
     if let Some(problem) = &confirm.problem {
         frame.render_widget(Line::styled(format!("✖ {problem}"), theme.style(Tone::Bad)), line_at(bottom, 4));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_wider_than_a_line_goes_on_in_the_next() {
+        assert_eq!(wrap("ab abcdef 決済決済", 5), ["ab", "abcde", "f", "決済", "決済"]);
+        assert_eq!(wrap("決済", 1), ["決", "済"]);
+        assert_eq!(wrap("", 5), [""]);
     }
 }

@@ -7,9 +7,10 @@ use payops_core::domain::replay::{Plan, Preflight, Verdict, estimate};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
+use unicode_width::UnicodeWidthStr as _;
 
-use super::overlays::{facts_room, input_line, line_at, pair, popup, split};
-use super::words::{age, clip, count, thousands};
+use super::overlays::{facts_room, input_line, line_at, pair, popup, popup_width, scroll_hint, split};
+use super::words::{age, clip, count, short, thousands};
 use crate::environments::ReplayReview;
 use crate::model::{Agreeing, Consent, ConsentField, ElevateField, Elevating, Model, Number, Overlay, Planning, Replaying};
 use crate::theme::Tone;
@@ -28,18 +29,9 @@ pub(crate) fn left(review: &ReplayReview) -> usize {
 /// Asks for an elevation.
 pub(super) fn elevate(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: &Elevating) {
     let theme = model.theme;
-    let room = facts_room(area);
-    let (duty, words, tone) = match dialog.duty {
-        Duty::BreakGlass => ("break-glass", "acts in a freeze too; a banner stands on the screen, and everybody is told", Tone::Bad),
-        duty => (duty.as_str(), "changes what the rules allow, for 15 minutes", Tone::Strong),
-    };
-    let mut lines = pair(theme, room, "duty", duty, tone);
-    lines.extend(pair(theme, room, "", words, Tone::Dim));
-    let rows = 5 + u16::from(dialog.code.is_some());
-    let height = u16::try_from(lines.len()).unwrap_or(2).saturating_add(rows);
-    let inner = popup(model, frame, area, &format!("Elevate in {}", dialog.env.to_uppercase()), height);
-    let (top, bottom) = split(inner, rows.min(inner.height));
-    draw_lines(frame, top, &lines, 0);
+    let (lines, rows) = (elevate_lines(model, dialog, area), elevate_rows(dialog));
+    let title = format!("Elevate in {}", dialog.env.to_uppercase());
+    let bottom = read_above(model, frame, area, &title, (&lines, dialog.top), rows);
     let focus = |field| dialog.field == field && dialog.asked.is_none();
     input_line(model, frame, line_at(bottom, 1), "why (kept)  ", &dialog.reason, focus(ElevateField::Reason));
     input_line(model, frame, line_at(bottom, 2), "ticket      ", &dialog.ticket, focus(ElevateField::Ticket));
@@ -60,16 +52,69 @@ pub(super) fn elevate(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: 
     frame.render_widget(Line::styled(clip(&text, usize::from(last.width)), theme.style(tone)), last);
 }
 
+/// Rows below what is read of an elevation.
+fn elevate_rows(dialog: &Elevating) -> u16 {
+    5 + u16::from(dialog.code.is_some())
+}
+
+/// What is told of an elevation: the one that is asked for, then the one that holds.
+fn elevate_lines(model: &Model, dialog: &Elevating, area: Rect) -> Vec<Line<'static>> {
+    let (theme, room) = (model.theme, facts_room(area));
+    let (duty, words, tone) = match dialog.duty {
+        Duty::BreakGlass => ("break-glass", "acts in a freeze too; a banner stands on the screen, and everybody is told", Tone::Bad),
+        duty => (duty.as_str(), "changes what the rules allow, for 15 minutes", Tone::Strong),
+    };
+    let mut lines = pair(theme, room, "duty", duty, tone);
+    lines.extend(pair(theme, room, "", words, Tone::Dim));
+    let env = model.env_named(&dialog.env);
+    let held = env.and_then(|env| env.standing.value().zip(env.left(model.now)));
+    if let Some((standing, left)) = held {
+        let why = standing.reason.as_deref().map(|reason| format!(": {}", shown(reason))).unwrap_or_default();
+        let words = format!("{}, {} left{why}", standing.duty, short(left));
+        lines.extend(pair(theme, room, "you have", &words, Tone::Plain));
+    }
+    lines
+}
+
+/// Rows in which `lines` are read, above `rows` that are always on screen: one at least.
+fn rows_above(area: Rect, lines: usize, rows: u16) -> u16 {
+    let room = area.height.saturating_sub(rows + 2).max(1);
+    u16::try_from(lines).unwrap_or(u16::MAX).min(room)
+}
+
+/// A pop-up with lines to read from `top` on; what is below them, for what is typed.
+fn read_above(model: &Model, frame: &mut Frame<'_>, area: Rect, title: &str, (lines, top): (&[Line<'static>], usize), rows: u16) -> Rect {
+    let above = rows_above(area, lines.len(), rows);
+    let inner = popup(model, frame, area, title, above.saturating_add(rows));
+    let (read, bottom) = split(inner, inner.height.saturating_sub(above));
+    let top = top.min(lines.len().saturating_sub(usize::from(above)));
+    draw_lines(frame, read, lines, top);
+    scroll_hint(model, frame, inner, (top, above), lines.len());
+    bottom
+}
+
+/// Lines of the dialog in which something is typed below them, and in how many rows they are read.
+pub(crate) fn above(model: &Model) -> (usize, usize) {
+    let area = Rect { x: 0, y: 0, width: model.size.width, height: model.size.height };
+    let (lines, rows) = match &model.overlay {
+        Some(Overlay::Elevate(dialog)) => (elevate_lines(model, dialog, area).len(), elevate_rows(dialog)),
+        Some(Overlay::Agree(dialog)) => (agree_lines(model, dialog, area).len(), consent_rows(&dialog.consent, area)),
+        _ => return (0, 0),
+    };
+    (lines, usize::from(rows_above(area, lines, rows)))
+}
+
 /// Asks whether something is to be done.
 pub(super) fn agree(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: &Agreeing) {
-    let (theme, room) = (model.theme, facts_room(area));
-    let told = dialog.told.iter();
-    let lines: Vec<Line<'static>> = told.flat_map(|(label, text, tone)| pair(theme, room, label, &shown(text), *tone)).collect();
-    let height = u16::try_from(lines.len()).unwrap_or(4).saturating_add(BOTTOM);
-    let inner = popup(model, frame, area, &format!("{} in {}", dialog.title, dialog.env.to_uppercase()), height);
-    let (top, bottom) = split(inner, BOTTOM.min(inner.height));
-    draw_lines(frame, top, &lines, 0);
+    let (lines, rows) = (agree_lines(model, dialog, area), consent_rows(&dialog.consent, area));
+    let title = format!("{} in {}", dialog.title, dialog.env.to_uppercase());
+    let bottom = read_above(model, frame, area, &title, (&lines, dialog.top), rows);
     consent(model, frame, bottom, &dialog.consent);
+}
+
+fn agree_lines(model: &Model, dialog: &Agreeing, area: Rect) -> Vec<Line<'static>> {
+    let (theme, room) = (model.theme, facts_room(area));
+    dialog.told.iter().flat_map(|(label, text, tone)| pair(theme, room, label, &shown(text), *tone)).collect()
 }
 
 /// Shows the plan of a replay, and asks.
@@ -79,8 +124,9 @@ pub(super) fn replay(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: &
     let wanted = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(area.height.saturating_sub(BOTTOM + 4));
     let number = if let Planning::Ready(reviewed) = &dialog.plan { left(&reviewed.review) } else { dialog.letters.len() };
     let title = format!("Replay {} in {}", count(number, "dead letter"), dialog.env.to_uppercase());
-    let inner = popup(model, frame, area, &title, wanted.saturating_add(BOTTOM));
-    let (top, bottom) = split(inner, BOTTOM.min(inner.height));
+    let rows = dialog.consent.as_ref().map_or(BOTTOM, |typed| consent_rows(typed, area));
+    let inner = popup(model, frame, area, &title, wanted.saturating_add(rows));
+    let (top, bottom) = split(inner, rows.min(inner.height));
     let last = lines.len().saturating_sub(usize::from(top.height));
     draw_lines(frame, top, &lines, dialog.top.min(last));
     if let Some(consent_typed) = &dialog.consent {
@@ -233,21 +279,43 @@ fn flight(plan: &Plan) -> String {
     format!("{safe} wait for it · {done} at their end already · {unknown} not known")
 }
 
+/// What must be typed, in as many lines as it needs: nobody can type what is cut off.
+fn consent_lines(consent: &Consent, width: usize) -> Vec<String> {
+    let Some(expected) = &consent.expected else { return vec![clip("Enter goes on, Esc leaves it.", width)] };
+    let mut lines = super::words::wrap(&format!("Type {expected}"), width, usize::MAX);
+    if let Some(last) = lines.last_mut() {
+        // Less than this would look like a part of what is typed.
+        let room = width.saturating_sub(last.width());
+        if room > " to go on".len() {
+            last.push_str(&clip(" to go on, Esc to leave", room));
+        }
+    }
+    lines
+}
+
+/// Rows of a reason, what must be typed, and what is wrong; with an empty one above them.
+fn consent_rows(consent: &Consent, area: Rect) -> u16 {
+    let width = usize::from(popup_width(area).saturating_sub(4));
+    u16::try_from(consent_lines(consent, width).len()).unwrap_or(1).saturating_add(BOTTOM - 1)
+}
+
 /// A reason, and what must be typed.
 fn consent(model: &Model, frame: &mut Frame<'_>, area: Rect, consent: &Consent) {
     let theme = model.theme;
     let width = usize::from(area.width);
-    let say = match &consent.expected {
-        Some(expected) => format!("Type {expected} to go on, Esc to leave"),
-        None => "Enter goes on, Esc leaves it.".to_owned(),
-    };
-    frame.render_widget(Line::styled(clip(&say, width), theme.style(Tone::Strong)), line_at(area, 1));
-    input_line(model, frame, line_at(area, 2), "why (kept)  ", &consent.reason, consent.field == ConsentField::Reason);
+    let say = consent_lines(consent, width);
+    // Where there are too few rows, the empty one is left out.
+    let below = area.height.saturating_sub(3);
+    let first = below.saturating_sub(u16::try_from(say.len()).unwrap_or(below));
+    for (y, part) in (first..below).zip(say) {
+        frame.render_widget(Line::styled(part, theme.style(Tone::Strong)), line_at(area, y));
+    }
+    input_line(model, frame, line_at(area, below), "why (kept)  ", &consent.reason, consent.field == ConsentField::Reason);
     if consent.expected.is_some() {
-        input_line(model, frame, line_at(area, 3), "type it     ", &consent.words, consent.field == ConsentField::Words);
+        input_line(model, frame, line_at(area, below + 1), "type it     ", &consent.words, consent.field == ConsentField::Words);
     }
     if let Some(problem) = &consent.problem {
-        frame.render_widget(Line::styled(clip(&format!("✖ {problem}"), width), theme.style(Tone::Bad)), line_at(area, 4));
+        frame.render_widget(Line::styled(clip(&format!("✖ {problem}"), width), theme.style(Tone::Bad)), line_at(area, below + 2));
     }
 }
 
@@ -263,16 +331,12 @@ pub(crate) fn banner(model: &Model) -> Option<Line<'static>> {
     let standing = env.standing.value()?;
     let mut words = Vec::new();
     if let Some(freeze) = standing.freeze.as_ref().filter(|freeze| freeze.active(model.now)) {
-        let until = freeze.until.map(|until| format!(", for {} more", super::words::short(until.duration_since(model.now))));
+        let until = freeze.until.map(|until| format!(", for {} more", short(until.duration_since(model.now))));
         let until = until.unwrap_or_default();
         words.push(format!("■ FROZEN by {} {} ago{until}: {}", shown(&freeze.by), age(freeze.since, model.now), shown(&freeze.reason)));
     }
     if let Some(left) = env.left(model.now).filter(|_| standing.duty == Duty::BreakGlass) {
-        words.push(format!(
-            "▲ BREAK-GLASS in {}: {} left, everything is recorded",
-            env.info.name.to_uppercase(),
-            super::words::short(left)
-        ));
+        words.push(format!("▲ BREAK-GLASS in {}: {} left, everything is recorded", env.info.name.to_uppercase(), short(left)));
     }
     let text = clip(&format!(" {} ", words.join(" · ")), usize::from(model.size.width));
     (!words.is_empty()).then(|| Line::styled(text, model.theme.style(Tone::Banner)))

@@ -93,7 +93,7 @@ pub(crate) fn wrap(text: &str, width: usize, lines: usize) -> Vec<String> {
 }
 
 /// The beginning of `text` that fits; at least one character, so that wrapping comes to an end.
-fn fitting(text: &str, width: usize) -> &str {
+pub(super) fn fitting(text: &str, width: usize) -> &str {
     let mut used = 0;
     let end = text.char_indices().find(|(place, c)| {
         used += c.width().unwrap_or(0);

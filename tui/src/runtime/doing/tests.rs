@@ -224,7 +224,8 @@ fn begun(behaves: Behaves) -> (Doing, mpsc::Receiver<Msg>, Arc<AtomicBool>) {
     let stopped = Arc::new(AtomicBool::new(false));
     let mut doing = Doing::new(Arc::new(Nowhere), Arc::new(Still(t0())), to);
     let message = |id: &str| PlannedMessage { message_id: id.to_owned(), ..PlannedMessage::default() };
-    let plan = ReplayPlan { messages: vec![message("m-00"), message("m-01")], ..ReplayPlan::default() };
+    let messages = vec![message("m-00"), message("m-01")];
+    let plan = ReplayPlan { queue: "payments-work-dlq".to_owned(), messages, ..ReplayPlan::default() };
     let job = Job::Replay { plan: Box::new(plan), reason: "mended".to_owned() };
     doing.steer(1, "prod".to_owned(), Ok(Arc::new(Fake(behaves, Arc::clone(&stopped)))), job);
     (doing, from, stopped)
@@ -265,14 +266,23 @@ async fn a_replay_that_fails_says_why() {
 #[tokio::test(start_paused = true)]
 async fn a_replay_under_way_is_stopped_in_good_order_when_the_screen_is_left() {
     let (mut doing, _from, stopped) = begun(Behaves::UntilStopped);
-    doing.finish().await;
+    let under_way = doing.finish().await;
     assert!(stopped.load(Ordering::Relaxed), "the batch in hand came to its end");
+    assert!(under_way.is_empty(), "{under_way:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_hangs_does_not_keep_the_screen() {
+async fn one_that_hangs_does_not_keep_the_screen_and_is_told() {
     let (mut doing, _from, stopped) = begun(Behaves::Hangs);
+    // Beside it, one that comes to its end and one that changes nothing: neither is told.
+    let there: Arc<dyn Steering> = Arc::new(Fake(Behaves::Hangs, Arc::default()));
+    let discard = Job::Discard { queue: "payments-work-dlq".to_owned(), letters: Arc::new([]), reason: "doubles".to_owned() };
+    doing.steer(2, "prod".to_owned(), Ok(Arc::clone(&there)), discard);
+    doing.spawn(None, std::future::pending());
     let begun = tokio::time::Instant::now();
-    doing.finish().await;
+    let under_way = doing.finish().await;
     assert_eq!((begun.elapsed(), stopped.load(Ordering::Relaxed)), (FINISH, false));
+    let expected = "replay payments-work-dlq in PROD was still under way; the same command goes on from its journal, or shows a new plan if none was begun: \
+        payops dlq replay payments-work-dlq --env prod";
+    assert_eq!(under_way, [expected]);
 }
