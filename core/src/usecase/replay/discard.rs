@@ -12,8 +12,6 @@ use crate::port::Journal;
 const VISIBILITY: Duration = Duration::from_secs(20);
 /// How long one receive waits for letters that somebody else holds.
 const WAIT: Duration = Duration::from_secs(1);
-/// Receives in a row without anything new after which the rest counts as gone.
-const FRUITLESS_MAX: u32 = 3;
 
 impl Replayer {
     /// Deletes the letters of `plan` instead of sending them. `sent` of the summary counts those that are
@@ -40,7 +38,7 @@ impl Replayer {
 
     async fn discard_all(&self, job: &Job<'_>, reason: &str) -> Result<(), ReplayError> {
         let mut fruitless = 0_u32;
-        while !job.is_over() && fruitless < FRUITLESS_MAX {
+        while !job.is_over() && !self.has_run_dry(job, fruitless).await? {
             let wait = if fruitless == 0 { Duration::ZERO } else { WAIT };
             let messages = self.queues.receive(&job.plan.queue, 10, VISIBILITY, wait).await?;
             let (ours, others) = job.claim(messages);

@@ -49,7 +49,7 @@ impl Replayer {
             if room == 0 || job.is_over() {
                 return Ok(());
             }
-            if fruitless >= FRUITLESS_MAX && (self.is_drained(job).await? || fruitless >= FRUITLESS_IN_FLIGHT_MAX) {
+            if self.has_run_dry(job, fruitless).await? {
                 return Ok(());
             }
             let wait = if fruitless == 0 { Duration::ZERO } else { WAIT };
@@ -72,6 +72,11 @@ impl Replayer {
         let receipts: Vec<String> = others.iter().map(|message| message.receipt.clone()).collect();
         self.queues.change_visibilities(&job.plan.queue, &receipts, HOLD).await?;
         Ok(job.hold(others))
+    }
+
+    /// Whether to stop receiving after so many receives in a row that brought nothing new.
+    pub(super) async fn has_run_dry(&self, job: &Job<'_>, fruitless: u32) -> PortResult<bool> {
+        Ok(fruitless >= FRUITLESS_MAX && (self.is_drained(job).await? || fruitless >= FRUITLESS_IN_FLIGHT_MAX))
     }
 
     /// Whether nobody but us holds messages of the queue that may come back.
@@ -269,7 +274,10 @@ impl Replayer {
                     // sent is deleted.
                     (true, false) => JournalEntry::Sent { message_id, new_message_id: None },
                     (true, true) => job.failed(message_id, "held by somebody else, if it is still in the dead-letter queue"),
-                    (false, _) => job.failed(message_id, "no longer in the dead-letter queue, or held by somebody else"),
+                    (false, true) => {
+                        job.failed(message_id, "hidden: somebody else holds it, or a replay that was cut off did, for up to 5 minutes")
+                    }
+                    (false, false) => job.failed(message_id, "no longer in the dead-letter queue"),
                 }
             };
             run.open.iter().map(entry).collect()

@@ -153,3 +153,19 @@ async fn a_replayed_message_is_never_dropped_as_a_double() {
     }
     assert_eq!(rig.browse(FIFO).await.len(), 1);
 }
+
+/// A FIFO queue gives a group's next message only when the one before it is gone.
+#[tokio::test]
+async fn a_group_is_discarded_whole_and_the_others_stay() {
+    let (rig, _) = sixty().await;
+    let mut plan = rig.plan(FIFO, "mended").await;
+    plan.messages.retain(|message| message.group.as_deref() == Some("a"));
+    assert_eq!(plan.messages.len(), 36, "more than a receive brings");
+    let replayer = rig.replayer(rig.plain.clone(), 1);
+    let summary = replayer.discard(&plan, "on purpose", &Notes::new(), &Steer::new()).await.expect("it runs");
+    assert_eq!((summary.sent, summary.failed.len()), (36, 0), "{summary:?}");
+    let (left, at_once) = (rig.browse(&plan.queue).await, rig.receivable(&plan.queue).await);
+    assert_eq!((left.len(), of_group(&left, "a").len()), (24, 0), "the others stay");
+    assert_eq!(at_once.len(), 10, "and can be received at once, ten before their groups are locked");
+    in_order(&left);
+}

@@ -167,3 +167,27 @@ async fn what_died_in_another_queue_stays() {
     assert_eq!(before.violations(&rig, &plan, &notes.entries()).await, Vec::<String>::new());
     assert_eq!(rig.receivable(&dlq).await.len(), 1);
 }
+
+/// Somebody else has letters in hand: a discard waits for them, and says of those that do not come that they are hidden.
+#[tokio::test]
+async fn a_discard_waits_for_what_is_hidden_and_never_calls_it_gone() {
+    let dlq = dead_letter_queue(WORK);
+    for (hidden, discarded) in [(Duration::from_secs(30), 5), (Duration::from_mins(5), 0)] {
+        let rig = Rig::sqlite().await;
+        rig.litter(WORK, 5, "mended").await;
+        let plan = rig.plan(WORK, "mended").await;
+        assert_eq!(rig.plain.receive(&dlq, 10, hidden, Duration::ZERO).await.expect("received").len(), 5);
+        let replayer = rig.replayer(rig.plain.clone(), 1);
+        let summary = replayer.discard(&plan, "on purpose", &Notes::new(), &Steer::new()).await.expect("it runs");
+        assert_eq!((summary.sent, summary.failed.len()), (discarded, 5 - discarded), "{summary:?}");
+        assert!(summary.failed.values().all(|reason| reason.starts_with("hidden: ")), "{summary:?}");
+        assert_eq!(rig.browse(&dlq).await.len(), 5 - discarded, "what is hidden stays");
+    }
+    let rig = Rig::sqlite().await;
+    rig.litter(WORK, 5, "mended").await;
+    let plan = rig.plan(WORK, "mended").await;
+    rig.clear(&dlq).await;
+    let summary = rig.replayer(rig.plain.clone(), 1).discard(&plan, "on purpose", &Notes::new(), &Steer::new()).await.expect("it runs");
+    assert!(summary.failed.values().all(|reason| reason == "no longer in the dead-letter queue"), "{summary:?}");
+    assert_eq!(summary.failed.len(), 5);
+}
