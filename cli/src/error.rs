@@ -27,6 +27,23 @@ pub(crate) struct CliError {
     pub(crate) quiet: bool,
 }
 
+/// What we said ourselves, on its way through a port.
+#[derive(Debug)]
+struct Told(CliError);
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.message)?;
+        self.0.hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+    }
+}
+
+impl Error for Told {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
 /// The result of a command.
 pub(crate) type CliResult<T> = Result<T, CliError>;
 
@@ -73,8 +90,13 @@ impl CliError {
         self
     }
 
-    /// A port failed while doing `what`.
-    pub(crate) fn port(what: impl Into<String>, error: PortError) -> Self {
+    /// A port failed while doing `what`. What we said ourselves through it keeps its exit code and its hint.
+    pub(crate) fn port(what: impl Into<String>, mut error: PortError) -> Self {
+        match error.source.take().map(<dyn Error + Send + Sync>::downcast::<Told>) {
+            Some(Ok(told)) => return Self { exit: told.0.exit, hint: told.0.hint.clone(), ..Self::failed(what).because(told.0) },
+            Some(Err(other)) => error.source = Some(other),
+            None => {}
+        }
         let exit = match error.kind {
             ErrorKind::Denied => Exit::NotAuthenticated,
             ErrorKind::Throttled => Exit::RateLimited,
@@ -95,16 +117,14 @@ impl CliError {
     /// The same as a port's failure, for what asks through a port.
     pub(crate) fn into_port(self) -> PortError {
         let kind = match self.exit {
-            Exit::NotAuthenticated | Exit::Refused => ErrorKind::Denied,
+            Exit::NotAuthenticated | Exit::Refused | Exit::WrongAccount | Exit::CodeNeeded => ErrorKind::Denied,
             Exit::RateLimited => ErrorKind::Throttled,
             Exit::NotFound => ErrorKind::NotFound,
             Exit::Usage => ErrorKind::Permanent,
             _ => ErrorKind::Unavailable,
         };
-        let hint = self.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-        let mut out = PortError::new(kind, format!("{}{hint}", self.message));
-        out.source = self.source;
-        out
+        let told = Told(self);
+        PortError::because(kind, told.to_string(), told)
     }
 
     /// Writing our output failed. A closed pipe (`| head`) is no failure.

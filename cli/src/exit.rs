@@ -12,7 +12,7 @@ pub(crate) enum Exit {
     Failed = 1,
     /// 2: the command line or the configuration is wrong; nothing was tried.
     Usage = 2,
-    /// 3: refused by policy: no confirmation, no reason, the wrong account.
+    /// 3: refused by policy: no confirmation, no reason, a role that is not given.
     Refused = 3,
     /// 4: not authenticated, or not allowed.
     NotAuthenticated = 4,
@@ -22,6 +22,10 @@ pub(crate) enum Exit {
     Partial = 6,
     /// 7: the other side asks to slow down, and kept asking.
     RateLimited = 7,
+    /// 8: credentials of another account than the environment's; nothing was asked with them.
+    WrongAccount = 8,
+    /// 9: the role wants a code of an MFA device: there was none, or it was not taken.
+    CodeNeeded = 9,
     /// 124: a time limit that was given ran out.
     TimedOut = 124,
     /// 130: interrupted by Ctrl-C or a signal.
@@ -30,7 +34,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// Every code, with what it means: the table of the manual page.
-    pub(crate) const ALL: [(Self, &'static str); 10] = [
+    pub(crate) const ALL: [(Self, &'static str); 12] = [
         (Self::Done, "done"),
         (Self::Failed, "failed, or a check found something wrong"),
         (Self::Usage, "the command line or the configuration is wrong"),
@@ -39,6 +43,8 @@ impl Exit {
         (Self::NotFound, "not found"),
         (Self::Partial, "partly done"),
         (Self::RateLimited, "rate-limited"),
+        (Self::WrongAccount, "credentials of another account"),
+        (Self::CodeNeeded, "an MFA code is needed, or was not taken"),
         (Self::TimedOut, "a time limit ran out"),
         (Self::Interrupted, "interrupted"),
     ];
@@ -59,6 +65,8 @@ impl Exit {
             Self::NotFound => "not_found",
             Self::Partial => "partial",
             Self::RateLimited => "rate_limited",
+            Self::WrongAccount => "wrong_account",
+            Self::CodeNeeded => "mfa_needed",
             Self::TimedOut => "timed_out",
             Self::Interrupted => "interrupted",
         }
@@ -78,6 +86,6 @@ mod tests {
     #[test]
     fn the_numbers_are_fixed() {
         let codes: Vec<u8> = Exit::ALL.iter().map(|(exit, _)| exit.code()).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 124, 130]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 124, 130]);
     }
 }

@@ -107,7 +107,7 @@ impl Scene {
 /// A write and a read both end with `code`, say `words`, and ask nobody but STS.
 #[track_caller]
 fn refused(scene: &Scene, code: i32, words: &[&str]) {
-    for args in [REPLAY.as_slice(), &["queue", "list"], &["account", "whoami"]] {
+    for args in [REPLAY.as_slice(), &["queue", "list"], &["account", "whoami"], &["freeze", "status"]] {
         let done = scene.run(args);
         assert_eq!((done.code, done.out.as_str()), (code, ""), "{args:?}: {}", done.err);
         for word in words {
@@ -140,19 +140,19 @@ fn a_login_that_has_expired() {
 #[test]
 fn a_session_of_another_account() {
     let scene = Scene::new(aws(|_| session("222222222222", later(60))), "");
-    refused(&scene, 3, &["the account must be 333333333333, and it is 222222222222", "nothing was read or changed"]);
+    refused(&scene, 8, &["the account must be 333333333333, and it is 222222222222", "nothing was read or changed"]);
 }
 
 #[test]
 fn a_role_that_wants_a_code() {
     let scene = Scene::new(aws(|_| session("333333333333", later(60))), ", mfa_serial = \"arn:aws:iam::111111111111:mfa/tester\"");
-    refused(&scene, 4, &["needs an MFA code", "PAYOPS_MFA_CODE"]);
+    refused(&scene, 9, &["needs an MFA code", "PAYOPS_MFA_CODE"]);
     assert!(scene.aws.requests().iter().all(|request| !request.body.contains("Action=AssumeRole")), "no code, no question");
     let whoami = |code: &str| -> Done {
         let args = ["--env", "prod", "account", "whoami", "-o", "json"];
         scene.command(&args).env("PAYOPS_MFA_CODE", code).output().unwrap().into()
     };
-    assert!(whoami("12345").exits(4).err.contains("an MFA code is six digits"));
+    assert!(whoami("12345").exits(9).err.contains("an MFA code is six digits"));
     assert_eq!(whoami("123456").exits(0).json()["account_id"], "333333333333");
     let asked = scene.aws.requests().into_iter().find(|request| request.body.contains("Action=AssumeRole")).unwrap();
     for part in ["TokenCode=123456", "SerialNumber=arn%3Aaws%3Aiam%3A%3A111111111111%3Amfa%2Ftester", "SourceIdentity=tester"] {
@@ -168,7 +168,7 @@ fn a_code_that_is_wrong() {
     let scene = Scene::new(aws(move |_| refusal("AccessDenied", words)), ", mfa_serial = \"arn:aws:iam::111111111111:mfa/tester\"");
     let args = ["--env", "prod", "queue", "list"];
     let done: Done = scene.command(&args).env("PAYOPS_MFA_CODE", "000000").output().unwrap().into();
-    let done = done.exits(4);
+    let done = done.exits(9);
     assert!(done.err.contains("the MFA code was not taken"), "{}", done.err);
     assert!(!done.err.contains("000000"), "a code is never shown");
 }

@@ -30,7 +30,7 @@ fn tame(place: &Place, args: &[&str]) -> Done {
     let done = run(place, args).exits(0);
     for (name, text) in [("stdout", &done.out), ("stderr", &done.err)] {
         let bad = harm(text);
-        assert_eq!(bad, None, "{args:?}: {name}\n{:.2000}", text);
+        assert_eq!(bad, None, "{args:?}: {name}\n{text:.2000}");
         assert!(text.len() < 3_000_000, "{args:?}: {} bytes on {name}", text.len());
     }
     done

@@ -302,7 +302,7 @@ mod with_aws {
             Some(found) if found == account => Ok(()),
             found => {
                 let message = format!("{name} is account {account}, and these credentials are of {}", found.unwrap_or("none"));
-                Err(CliError::refused(message).hint("use credentials of that account; nothing was read or changed"))
+                Err(CliError::new(Exit::WrongAccount, message).hint("use credentials of that account; nothing was read or changed"))
             }
         }
     }

@@ -100,7 +100,7 @@ pub(super) async fn session(credentials: &RoleCredentials, caller: &Caller) -> C
             let given = caller.code.clone().or_else(|| std::env::var("PAYOPS_MFA_CODE").ok()).filter(|code| !code.is_empty());
             let code = given.or_else(|| if caller.asks { ask_code() } else { None });
             let needed = || {
-                CliError::new(Exit::NotAuthenticated, "this role needs an MFA code, and none was given")
+                CliError::new(Exit::CodeNeeded, "this role needs an MFA code, and none was given")
                     .hint("set PAYOPS_MFA_CODE, or run payops account login at a terminal")
             };
             let code = Code::parse(&code.ok_or_else(needed)?).map_err(refused)?;
@@ -122,7 +122,9 @@ fn ask_code() -> Option<String> {
 #[expect(clippy::needless_pass_by_value, reason = "used as the function that maps an error")]
 fn refused(error: IdentityError) -> CliError {
     let exit = match &error {
-        IdentityError::WrongAccount { .. } | IdentityError::RoleRefused { .. } | IdentityError::NoSuchRole { .. } => Exit::Refused,
+        IdentityError::WrongAccount { .. } => Exit::WrongAccount,
+        IdentityError::MfaNeeded { .. } | IdentityError::BadCode | IdentityError::MfaWrong { .. } => Exit::CodeNeeded,
+        IdentityError::RoleRefused { .. } | IdentityError::NoSuchRole { .. } => Exit::Refused,
         IdentityError::Unreachable { .. } | IdentityError::Other { .. } => Exit::Failed,
         _ => Exit::NotAuthenticated,
     };

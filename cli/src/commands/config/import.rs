@@ -85,11 +85,7 @@ pub(super) fn run(context: &Context, args: &ImportArgs) -> CliResult<Exit> {
     let env = name(context, &outputs)?;
     let found = context.settings.found.as_ref().map(|found| found.path.clone());
     let path = args.to.clone().or(found).unwrap_or_else(|| PathBuf::from(FILE));
-    let old = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(CliError::usage(format!("{} cannot be read", path.display())).because(error)),
-    };
+    let old = held(&path)?;
     Config::parse(&old, &path)?;
     let new = merged(&old, &path, &env, &outputs)?;
     Config::parse(&new, &path)?;
@@ -102,9 +98,20 @@ pub(super) fn run(context: &Context, args: &ImportArgs) -> CliResult<Exit> {
         return Ok(Exit::Done);
     }
     confirm(context, args, &path)?;
+    if held(&path)? != old {
+        return Err(CliError::refused(format!("{} was changed meanwhile, so nothing was written", path.display())).hint("run it again"));
+    }
     write(&path, &new).map_err(|error| CliError::failed(format!("{} could not be written", path.display())).because(error))?;
     context.talk.say(format!("written; payops config explain --env {env} shows it, payops doctor --env {env} tries it"));
     Ok(Exit::Done)
+}
+
+/// What the file says now; nothing when it is not there.
+fn held(path: &Path) -> CliResult<String> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        text => text.map_err(|error| CliError::usage(format!("{} cannot be read", path.display())).because(error)),
+    }
 }
 
 fn import(path: &Path, env: &str, outputs: &Outputs, lines: Vec<Line>) -> Import {
