@@ -77,8 +77,8 @@ pub(crate) fn lift(target: &EnvTarget) -> String {
 
 /// Approves of a plan.
 pub(crate) fn approve(target: &EnvTarget, who: &str, plan_sha256: &str) -> String {
-    let key = format!(r#""pk":{{"S":"OPS#approval#{who}"}},"sk":{{"S":"{plan_sha256}"}}"#);
-    format!("aws dynamodb put-item --table-name {} --item '{{{key},…}}'", table(target))
+    let item = json!({ "pk": { "S": format!("OPS#approval#{who}") }, "sk": { "S": plan_sha256 }, "approval": { "S": "…" } });
+    format!("aws dynamodb put-item --table-name {} --item {}", table(target), quoted(&item))
 }
 
 /// Takes on a duty.
@@ -86,15 +86,16 @@ pub(crate) fn elevate(target: &EnvTarget, elevation: &Elevation) -> String {
     let (who, duty) = (&elevation.who, elevation.duty.as_str());
     let role = if let Target::Aws(aws) = &target.target { aws.roles.get(duty) } else { None };
     let arn = role.map_or_else(|| format!("…:role/payops-{duty}"), |role| role.arn.clone());
-    let line = format!("aws sts assume-role --role-arn {arn} --role-session-name payops-{duty}-{who} --source-identity {who}");
+    let (arn, session, who) = (word(&arn), word(&format!("payops-{duty}-{who}")), word(who));
+    let line = format!("aws sts assume-role --role-arn {arn} --role-session-name {session} --source-identity {who}");
     let tags =
         [("payops:duty", Some(duty)), ("payops:reason", Some(elevation.reason.as_str())), ("payops:ticket", elevation.ticket.as_deref())];
     let tags: Vec<_> = tags.into_iter().filter_map(|(key, value)| Some(json!({ "Key": key, "Value": value? }))).collect();
     let line = format!("{line} --tags {}", quoted(&tags));
     let Some(role) = role else { return line };
     let span = role.duration_minutes.unwrap_or(60).saturating_mul(60);
-    let id = role.external_id.as_ref().map(|id| format!(" --external-id {id}")).unwrap_or_default();
-    let mfa = role.mfa_serial.as_ref().map(|serial| format!(" --serial-number {serial} --token-code …")).unwrap_or_default();
+    let id = role.external_id.as_ref().map(|id| format!(" --external-id {}", word(id))).unwrap_or_default();
+    let mfa = role.mfa_serial.as_ref().map(|serial| format!(" --serial-number {} --token-code …", word(serial))).unwrap_or_default();
     format!("{line} --duration-seconds {span}{id}{mfa}")
 }
 
@@ -106,6 +107,12 @@ fn table(target: &EnvTarget) -> &str {
 fn quoted(value: &impl Serialize) -> String {
     let json = serde_json::to_string(value).unwrap_or_default();
     format!("'{}'", json.replace('\'', "'\\''"))
+}
+
+/// As one word of a shell: in quotation marks where there is anything in it that a shell might act on.
+fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ',' | ':' | '/' | '@' | '+' | '=' | '…');
+    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 #[cfg(test)]
@@ -138,6 +145,14 @@ mod tests {
         let item: serde_json::Value = serde_json::from_str(item).expect("JSON");
         let held: Freeze = serde_json::from_str(item["freeze"]["S"].as_str().expect("text")).expect("a freeze");
         assert_eq!((held, words.lines().nth(4)), (freeze, Some("payops")));
+    }
+
+    #[test]
+    fn a_name_is_a_word_whatever_is_in_it() {
+        let begun = Elevation::begin("a'b; id", "prod", Duty::Operate, "x", None, Timestamp::UNIX_EPOCH, SignedDuration::from_mins(15));
+        let line = elevate(&prod(), &begun.expect("an elevation"));
+        assert!(line.contains(r"--role-session-name 'payops-operate-a'\''b; id' --source-identity 'a'\''b; id' --tags"), "{line}");
+        assert!(approve(&prod(), "a'b; id", "aa").contains(r"OPS#approval#a'\''b; id"));
     }
 
     #[test]
