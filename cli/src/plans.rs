@@ -19,6 +19,9 @@ use crate::error::{CliError, CliResult};
 use crate::same_as;
 use crate::settings::{EnvTarget, Target};
 
+/// How many approvals of a plan file are looked up: nobody needs more, and a forged file may have a million.
+const APPROVALS_MAX: usize = 50;
+
 /// One kind of plans.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
@@ -114,7 +117,7 @@ async fn kept(context: &Context, target: &EnvTarget, aws: &Aws, approvals: &[Pla
     let own = Box::pin(aws::principal(&target.name, aws)).await?;
     let table = aws::approvals(&target.name, aws, &context.caller(Duty::View));
     let mut kept = Vec::new();
-    for given in approvals {
+    for given in approvals.iter().take(APPROVALS_MAX) {
         let unread = |error| CliError::port("whether the plan is approved could not be read, so nothing was done", error);
         let why = match table.of(&given.by, &given.sha256).await.map_err(unread)? {
             None => format!("is not in the table of {}", target.name),

@@ -126,7 +126,7 @@ fn another_account_is_refused_before_anything_is_asked() {
         command.output().unwrap().into()
     };
     let other = Stub::new(|_, _| identity("222222222222"));
-    let done = queues(&other, true).exits(3);
+    let done = queues(&other, true).exits(8);
     assert!(done.err.contains("prod is account 111111111111, and these credentials are of 222222222222"), "{}", done.err);
     assert_eq!(other.requests().len(), 1, "nothing but the identity was asked");
     let same =
