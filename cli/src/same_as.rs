@@ -53,7 +53,7 @@ pub(crate) fn change(target: &EnvTarget, payment: &PaymentId, version: u64) -> S
     let put = |pk: String, sk: &str, only: &str| {
         format!(r#"{{"Put":{{"TableName":"{table}","Item":{{"pk":{{"S":"{pk}"}},"sk":{{"S":"{sk}"}},…}}{only}}}}}"#)
     };
-    let only = format!(r#","ConditionExpression":"version = {version}""#);
+    let only = format!(r#","ConditionExpression":"version = :at","ExpressionAttributeValues":{{":at":{{"N":"{version}"}}}}"#);
     let items = [
         put(format!("PAY#{payment}"), "PAY", &only),
         put(format!("PAY#{payment}"), "EVT#…", ""),
