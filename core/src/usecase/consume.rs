@@ -177,12 +177,19 @@ impl Consumer {
         let outgoing = dead_letter(&self.queue, &self.revision, message, class, reason);
         let target = dead_letter_queue(&self.queue);
         let bare = Outgoing { attributes: message.attributes.clone(), ..outgoing.clone() };
-        let outcome = match self.queues.transfer(&self.queue, &message.receipt, &target, outgoing).await {
-            // Beside a body of the largest size there is no room to say why. It goes all the same.
-            Err(error) if error.kind == ErrorKind::Permanent => self.queues.transfer(&self.queue, &message.receipt, &target, bare).await?,
-            outcome => outcome?,
-        };
-        Ok(!matches!(outcome, TransferOutcome::Lost))
+        let mut marked = bare.clone();
+        marked.attributes.insert(attribute::CLASS.to_owned(), class.to_owned());
+        let moved = async |outgoing| self.queues.transfer(&self.queue, &message.receipt, &target, outgoing).await;
+        let refused = |moved: &PortResult<TransferOutcome>| moved.as_ref().is_err_and(|error| error.kind == ErrorKind::Permanent);
+        let mut outcome = moved(outgoing).await;
+        // Beside a body of the largest size, or many attributes, there is no room to say why. It goes all the same,
+        // marked as dead if there is room for that: a worker knows one that was moved back by its mark.
+        for with_less in [marked, bare] {
+            if refused(&outcome) {
+                outcome = moved(with_less).await;
+            }
+        }
+        Ok(!matches!(outcome?, TransferOutcome::Lost))
     }
 }
 

@@ -191,3 +191,25 @@ async fn a_discard_waits_for_what_is_hidden_and_never_calls_it_gone() {
     assert!(summary.failed.values().all(|reason| reason == "no longer in the dead-letter queue"), "{summary:?}");
     assert_eq!(summary.failed.len(), 5);
 }
+
+/// A message as full as a message may be dies too: marked as dead where there is room for that.
+#[tokio::test]
+async fn a_full_message_goes_to_its_dead_letter_queue_with_as_much_as_fits() {
+    let others = |count: usize| (0..count).map(|n| (format!("other-{n}"), "x".to_owned())).collect::<Attributes>();
+    let of_size = |bytes: usize| "x".repeat(bytes);
+    let most = 1024 * 1024;
+    for (body, attributes, marked) in [
+        ("small".to_owned(), others(9), true),
+        ("small".to_owned(), others(10), false),
+        (of_size(most - 100), others(0), true),
+        (of_size(most), others(0), false),
+    ] {
+        let rig = Rig::sqlite().await;
+        rig.send(WORK, vec![Outgoing { body: body.clone(), attributes: attributes.clone(), ..Outgoing::default() }]).await;
+        rig.bury("no room").await;
+        let dead = rig.browse(&dead_letter_queue(WORK)).await;
+        assert_eq!((dead.len(), rig.browse(WORK).await.len()), (1, 0));
+        assert_eq!((dead[0].body == body, dead[0].attributes.contains_key(attribute::CLASS)), (true, marked), "{}", attributes.len());
+        assert!(attributes.iter().all(|(name, value)| dead[0].attributes.get(name) == Some(value)), "all attributes are kept");
+    }
+}
