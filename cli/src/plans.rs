@@ -1,13 +1,15 @@
 //! Plan files: what one person wants to do, written down for another to look at and approve. What is planned
 //! is each command's own; reading, checking and approving are the same for all of them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use payops_core::domain::access::{Approval, ApprovalRow, Deed, Duty, Refusal};
+use payops_core::domain::access::{Approval, ApprovalRow, Deed, Duty, Refusal, same_person};
 use payops_core::domain::audit::{AuditEntry, Outcome};
 use payops_core::domain::planned::{PlanApproval, PlanFile, PlanFileError, Planned};
+use payops_core::port::ErrorKind;
 #[cfg(not(feature = "aws"))]
-use payops_core::port::{Approvals, ErrorKind, PortError, PortResult};
+use payops_core::port::{Approvals, PortError, PortResult};
 use serde::de::DeserializeOwned;
 
 use crate::access::{self, Wanted, write_private};
@@ -66,7 +68,9 @@ impl Kind {
         entry: AuditEntry,
     ) -> CliResult<()> {
         let entry = AuditEntry { action: self.action.to_owned(), ..entry }.detail("plan_sha256", &file.sha256);
-        let entry = entry.same_as(same_as::approve(target, context.who(), &file.sha256));
+        let line = same_as::approve(target, context.who(), &file.sha256);
+        context.talk.say(format!("same as: {line}"));
+        let entry = entry.same_as(line);
         let now = Context::now();
         match &target.target {
             Target::Embedded { .. } => context.record(target, &entry.outcome(Outcome::Done))?,
@@ -116,18 +120,23 @@ impl Kind {
 async fn kept(context: &Context, target: &EnvTarget, aws: &Aws, approvals: &[PlanApproval]) -> CliResult<Vec<Approval>> {
     let own = Box::pin(aws::principal(&target.name, aws)).await?;
     let table = aws::approvals(&target.name, aws, &context.caller(Duty::View));
-    let mut kept = Vec::new();
-    for given in approvals.iter().take(APPROVALS_MAX) {
-        let unread = |error| CliError::port("whether the plan is approved could not be read, so nothing was done", error);
-        let why = match table.of(&given.by, &given.sha256).await.map_err(unread)? {
-            None => format!("is not in the table of {}", target.name),
-            Some(row) if row.principal == own => format!("was given with the credentials that you have, {own}"),
-            Some(row) => {
+    let (mut kept, mut seen) = (Vec::new(), BTreeSet::new());
+    for given in approvals.iter().filter(|given| seen.insert((&given.by, &given.sha256))).take(APPROVALS_MAX) {
+        let why = match table.of(&given.by, &given.sha256).await {
+            // A name that AWS does not take.
+            Err(error) if error.kind == ErrorKind::Permanent => error.chain(),
+            Err(error) => return Err(CliError::port("whether the plan is approved could not be read, so nothing was done", error)),
+            Ok(None) => format!("is not in the table of {}", target.name),
+            Ok(Some(row)) if row.principal == own => format!("was given with the credentials that you have, {own}"),
+            Ok(Some(row)) => {
                 kept.push(row.approval);
                 continue;
             }
         };
         context.talk.warn(format!("the approval of {} {why}, so it does not count", given.by));
+    }
+    if approvals.len() > APPROVALS_MAX {
+        context.talk.warn(format!("the plan file has {} approvals; at most {APPROVALS_MAX} are looked up", approvals.len()));
     }
     Ok(kept)
 }
@@ -162,8 +171,7 @@ pub(crate) async fn may_approve(context: &Context, target: &EnvTarget, deed: Dee
 /// Refuses to let somebody approve what they planned themselves.
 pub(crate) fn somebody_elses<P: Planned>(context: &Context, file: &PlanFile<P>) -> CliResult<()> {
     let by = file.plan.by();
-    // The safe side: a name that differs in capitals alone is the same person.
-    if by.eq_ignore_ascii_case(context.who()) {
+    if same_person(by, context.who()) {
         return Err(CliError::refused(format!("{by} made this plan; somebody else approves it")).hint("ask a colleague"));
     }
     Ok(())
@@ -171,7 +179,7 @@ pub(crate) fn somebody_elses<P: Planned>(context: &Context, file: &PlanFile<P>) 
 
 /// Says that an approval of whoever carries the plan out is none.
 pub(crate) fn warn_of_own<P>(context: &Context, file: &PlanFile<P>) {
-    if file.approvals.iter().any(|approval| approval.by.eq_ignore_ascii_case(context.who())) {
+    if file.approvals.iter().any(|approval| same_person(&approval.by, context.who())) {
         context.talk.warn("your own approval does not count while you carry the plan out yourself");
     }
 }

@@ -1,5 +1,6 @@
 //! The same with the AWS CLI: the line that is shown beside an act and kept with it in the record. `…` stands
-//! for what only the moment knows, and for what an embedded environment does not have.
+//! for what only the moment knows, and for what an embedded environment does not have. The credentials are those of
+//! the environment's session: the line of the elevation gives them.
 
 use payops_core::domain::access::{Elevation, Freeze};
 use payops_core::domain::id::PaymentId;
@@ -7,6 +8,7 @@ use payops_core::domain::replay::Plan;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::aws;
 use crate::settings::{EnvTarget, Target};
 
 /// Looks at what is in a queue, or in any.
@@ -18,13 +20,13 @@ pub(crate) fn look(queue: Option<&str>) -> String {
 /// Replays a plan, for one message.
 pub(crate) fn replay(plan: &Plan) -> String {
     let (queue, target) = (&plan.queue, &plan.target);
-    let send = format!("aws sqs send-message --queue-url …/{target} --message-body …");
-    format!("{}; {send}; {}", look(Some(queue)), delete(queue))
+    let send = format!("aws sqs send-message --queue-url …/{target} --message-body … --message-attributes …");
+    format!("{} && {send} && {}", look(Some(queue)), delete(queue))
 }
 
 /// Discards, for one message.
 pub(crate) fn discard(queue: &str) -> String {
-    format!("{}; {}", look(Some(queue)), delete(queue))
+    format!("{} && {}", look(Some(queue)), delete(queue))
 }
 
 fn delete(queue: &str) -> String {
@@ -77,26 +79,35 @@ pub(crate) fn lift(target: &EnvTarget) -> String {
 
 /// Approves of a plan.
 pub(crate) fn approve(target: &EnvTarget, who: &str, plan_sha256: &str) -> String {
-    let item = json!({ "pk": { "S": format!("OPS#approval#{who}") }, "sk": { "S": plan_sha256 }, "approval": { "S": "…" } });
-    format!("aws dynamodb put-item --table-name {} --item {}", table(target), quoted(&item))
+    let key = format!(r#""pk":{{"S":"OPS#approval#{}"}},"sk":{{"S":"{plan_sha256}"}}"#, named(who));
+    // What stands for the approval is no JSON on purpose: it must not be pasted over one.
+    format!("aws dynamodb put-item --table-name {} --item '{{{key},…}}'", table(target))
 }
 
 /// Takes on a duty.
 pub(crate) fn elevate(target: &EnvTarget, elevation: &Elevation) -> String {
-    let (who, duty) = (&elevation.who, elevation.duty.as_str());
+    let (who, duty) = (named(&elevation.who), elevation.duty.as_str());
     let role = if let Target::Aws(aws) = &target.target { aws.roles.get(duty) } else { None };
     let arn = role.map_or_else(|| format!("…:role/payops-{duty}"), |role| role.arn.clone());
-    let (arn, session, who) = (word(&arn), word(&format!("payops-{duty}-{who}")), word(who));
-    let line = format!("aws sts assume-role --role-arn {arn} --role-session-name {session} --source-identity {who}");
-    let tags =
-        [("payops:duty", Some(duty)), ("payops:reason", Some(elevation.reason.as_str())), ("payops:ticket", elevation.ticket.as_deref())];
+    let line = format!("aws sts assume-role --role-arn {} --role-session-name payops-{duty}-{who} --source-identity {who}", word(&arn));
+    let tags = [
+        ("payops:reason", Some(elevation.reason.as_str())),
+        ("payops:ticket", elevation.ticket.as_deref()),
+        ("payops:env", Some(target.name.as_str())),
+        ("payops:duty", Some(duty)),
+    ];
     let tags: Vec<_> = tags.into_iter().filter_map(|(key, value)| Some(json!({ "Key": key, "Value": value? }))).collect();
     let line = format!("{line} --tags {}", quoted(&tags));
     let Some(role) = role else { return line };
     let span = role.duration_minutes.unwrap_or(60).saturating_mul(60);
-    let id = role.external_id.as_ref().map(|id| format!(" --external-id {}", word(id))).unwrap_or_default();
+    let id = if role.external_id.is_some() { " --external-id …" } else { "" };
     let mfa = role.mfa_serial.as_ref().map(|serial| format!(" --serial-number {} --token-code …", word(serial))).unwrap_or_default();
     format!("{line} --duration-seconds {span}{id}{mfa}")
+}
+
+/// The person as sessions have the name.
+fn named(who: &str) -> String {
+    aws::source_identity(who).unwrap_or_else(|| "…".to_owned())
 }
 
 fn table(target: &EnvTarget) -> &str {
@@ -148,11 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_a_word_whatever_is_in_it() {
+    fn a_name_is_the_one_that_sessions_have() {
         let begun = Elevation::begin("a'b; id", "prod", Duty::Operate, "x", None, Timestamp::UNIX_EPOCH, SignedDuration::from_mins(15));
         let line = elevate(&prod(), &begun.expect("an elevation"));
-        assert!(line.contains(r"--role-session-name 'payops-operate-a'\''b; id' --source-identity 'a'\''b; id' --tags"), "{line}");
-        assert!(approve(&prod(), "a'b; id", "aa").contains(r"OPS#approval#a'\''b; id"));
+        assert!(line.contains("--role-session-name payops-operate-a-b--id --source-identity a-b--id --tags"), "{line}");
+        assert!(approve(&prod(), "a'b; id", "aa").contains("OPS#approval#a-b--id"));
     }
 
     #[test]
@@ -162,7 +173,7 @@ mod tests {
         assert_eq!(
             line,
             "aws sts assume-role --role-arn arn:aws:iam::333333333333:role/payops-operate --role-session-name payops-operate-anna \
-             --source-identity anna --tags '[{\"Key\":\"payops:duty\",\"Value\":\"operate\"},{\"Key\":\"payops:reason\",\"Value\":\"OPS-1\"}]' \
+             --source-identity anna --tags '[{\"Key\":\"payops:reason\",\"Value\":\"OPS-1\"},{\"Key\":\"payops:env\",\"Value\":\"prod\"},{\"Key\":\"payops:duty\",\"Value\":\"operate\"}]' \
              --duration-seconds 3600 --serial-number arn:aws:iam::1:mfa/anna --token-code …"
         );
     }

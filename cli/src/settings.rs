@@ -8,6 +8,9 @@ use crate::args::Global;
 use crate::config::{self, Aws, Config, Environment, Found};
 use crate::error::{CliError, CliResult};
 
+/// The longest name of a person, in characters.
+const WHO_MAX: usize = 128;
+
 /// Environments of the embedded platform, the most important first.
 pub(crate) const EMBEDDED: [&str; 3] = ["prod", "preprod", "test"];
 
@@ -109,11 +112,17 @@ impl Settings {
         let found = config::find(named.as_deref(), cwd, xdg(lookup, "XDG_CONFIG_HOME", ".config").as_deref())?;
         let data_dir = data_dir(global, lookup, found.as_ref(), default_data_dir);
         let envs = environments(global, lookup, found.as_ref());
-        let who = ["PAYOPS_USER", "USER", "LOGNAME"].into_iter().find_map(|name| Some((text(lookup, name)?, name)));
+        let who = ["PAYOPS_USER", "USER", "LOGNAME"]
+            .into_iter()
+            .find_map(|name| Some((text(lookup, name)?.trim().to_owned(), name)).filter(|(name, _)| !name.is_empty()));
         let who = who
             .map_or(Sourced { value: format!("uid-{}", rustix::process::getuid().as_raw()), origin: Origin::Default }, |(value, name)| {
                 Sourced { value, origin: Origin::Variable(name) }
             });
+        if who.value.chars().count() > WHO_MAX || who.value.chars().any(char::is_control) {
+            return Err(CliError::usage(format!("the name of whoever acts has control characters or more than {WHO_MAX} characters"))
+                .hint("set PAYOPS_USER to your name"));
+        }
         let api_url = text(lookup, "PAYOPS_API_URL").map(|value| Sourced { value, origin: Origin::Variable("PAYOPS_API_URL") });
         let state_dir = xdg(lookup, "XDG_STATE_HOME", ".local/state").unwrap_or_else(std::env::temp_dir).join("payops");
         Ok(Self { data_dir, envs, found, found_by, who, api_url, state_dir })

@@ -77,6 +77,12 @@ pub(crate) async fn principal(name: &str, _: &Aws) -> CliResult<String> {
     Err(without(name))
 }
 
+/// Without the feature `aws`.
+#[cfg(not(feature = "aws"))]
+pub(crate) fn source_identity(_: &str) -> Option<String> {
+    None
+}
+
 /// Without the feature `aws` there are no sessions.
 #[cfg(not(feature = "aws"))]
 #[derive(Debug)]
@@ -106,7 +112,7 @@ pub(crate) async fn open(name: &str, _: &Aws, _: &Caller) -> CliResult<Ports> {
 #[cfg(feature = "aws")]
 pub(crate) use sessions::Sessions;
 #[cfg(feature = "aws")]
-pub(crate) use with_aws::{approvals, audit_place, checks, freezes, open, principal, session_config, whoami};
+pub(crate) use with_aws::{approvals, audit_place, checks, freezes, open, principal, session_config, source_identity, whoami};
 
 #[cfg(feature = "aws")]
 mod with_aws {
@@ -129,6 +135,8 @@ mod with_aws {
     use super::{Aws, Caller, Check, CliError, CliResult, Identified, Ports, sessions};
     use crate::exit::Exit;
 
+    /// So many digits at the end of a session's name are a time and no part of a person's.
+    const MADE_UP_DIGITS: usize = 10;
     /// How long opening a connection may take.
     const CONNECT: Duration = Duration::from_secs(3);
     /// How long one attempt of a call may take.
@@ -249,7 +257,16 @@ mod with_aws {
 
     /// Whose credentials one comes with, before any role is assumed: an ARN.
     pub(crate) async fn principal(name: &str, aws: &Aws) -> CliResult<String> {
-        Ok(caller_identity(name, &sdk_config(aws).await).await?.arn.unwrap_or_default())
+        let arn = caller_identity(name, &sdk_config(aws).await).await?.arn.unwrap_or_default();
+        // The SDK names sessions of a profile's role, and of a web identity, by the time: that proves no person.
+        let lasting = arn.trim_end_matches(|c: char| c.is_ascii_digit());
+        let is_made_up = arn.contains(":assumed-role/") && arn.len().saturating_sub(lasting.len()) >= MADE_UP_DIGITS;
+        Ok(if is_made_up { lasting.to_owned() } else { arn })
+    }
+
+    /// A person's name as sessions have it.
+    pub(crate) fn source_identity(who: &str) -> Option<String> {
+        payops_aws::identity::label::source_identity(who)
     }
 
     /// The SDK's configuration of an environment, once STS has said that it is of its account.

@@ -15,6 +15,7 @@ pub(crate) fn letters() -> Vec<(String, Vec<(&'static str, String)>)> {
     let start = "{\"email\":\"anna@example.com\",\"x\":\"";
     let large = format!("{start}{}\"}}", "y".repeat(BYTES_MAX - start.len() - 2));
     let reason = "declined \u{9b}31m\u{202e}for 4111-1111-1111-1111 of anna@example.com\u{7f}";
+    let class = "boom 4111\u{200b}1111 1111\u{200b}1111 anna@example.com\u{9b}";
     vec![
         ("\u{9b}2J\u{202e}anna@example.com".to_owned(), Vec::new()),
         ("{\"email\":\"anna@example.com\",\"x\":\"\\u001b]0;owned\\u0007\\u001b[2J\"}".to_owned(), Vec::new()),
@@ -22,7 +23,10 @@ pub(crate) fn letters() -> Vec<(String, Vec<(&'static str, String)>)> {
         (large, Vec::new()),
         (bomb(), Vec::new()),
         (STANDARD.encode(packed(b"\xff\xfe\x9b anna@example.com \xc3\x28 4111 1111 1111 1111")), Vec::new()),
-        ("{\"card\":4111111111111111,\"text\":\"4111 1111 1111 1111\"}".to_owned(), vec![("payops-reason", reason.to_owned())]),
+        (
+            "{\"card\":4111111111111111,\"text\":\"4111 1111 1111 1111\"}".to_owned(),
+            vec![("payops-reason", reason.to_owned()), ("payops-class", class.to_owned())],
+        ),
     ]
 }
 

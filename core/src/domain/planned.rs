@@ -7,6 +7,7 @@ use std::fmt::Debug;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+use super::access::same_person;
 use super::sha256_hex;
 use crate::Timestamp;
 
@@ -145,7 +146,7 @@ impl<P: Planned> PlanFile<P> {
     /// Who approved the plan, its maker left out. Only of a file that passed [`PlanFile::check`].
     #[must_use]
     pub fn approvers(&self) -> BTreeSet<&str> {
-        self.approvals.iter().map(|approval| approval.by.as_str()).filter(|by| *by != self.plan.by()).collect()
+        self.approvals.iter().map(|approval| approval.by.as_str()).filter(|by| !same_person(by, self.plan.by())).collect()
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Privacy {
     pub reveal: bool,
 }
 
+/// No card number is less, as a number.
+const CARD_MIN: f64 = 1e12;
 const CARD: &str = "[card number removed]";
 
 impl Privacy {
@@ -49,7 +51,11 @@ impl Privacy {
     fn each_text(self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text)),
-            Value::Number(number) if contains_card_number(&number.to_string()) => Value::String(CARD.to_owned()),
+            Value::Number(number)
+                if number.as_f64().is_some_and(|value| value.abs() >= CARD_MIN) && contains_card_number(&number.to_string()) =>
+            {
+                Value::String(CARD.to_owned())
+            }
             Value::Array(items) => items.iter().map(|item| self.each_text(item)).collect(),
             Value::Object(members) => {
                 Value::Object(members.iter().map(|(name, member)| (self.text(name), self.each_text(member))).collect())
@@ -113,8 +119,10 @@ mod tests {
         assert_eq!(MASKED.json(&body), json!({"customer": {"email": "a•••@e•••.com"}, "note": CARD, "source": "•••"}));
         assert_eq!(OPEN.json(&body), json!({"customer": {"email": "anna@example.com"}, "note": CARD, "source": "tok_visa"}));
         assert_eq!(MASKED.token("tok_visa"), "tok_•••");
-        let numbers =
-            json!({"card": 4_242_424_242_424_242_u64, "amount": 1250, "at": 1_764_112_129_123_u64, "deep": [4.242_424_242_424_242e15]});
-        assert_eq!(OPEN.json(&numbers), json!({"card": CARD, "amount": 1250, "at": 1_764_112_129_123_u64, "deep": [CARD]}));
+        let numbers = json!({"card": 4_242_424_242_424_242_u64, "amount": 1250, "at": 1_764_112_129_123_u64, "deep": [4.242_424_242_424_242e15], "pi": 4.242_424_242_424_242});
+        assert_eq!(
+            OPEN.json(&numbers),
+            json!({"card": CARD, "amount": 1250, "at": 1_764_112_129_123_u64, "deep": [CARD], "pi": 4.242_424_242_424_242})
+        );
     }
 }

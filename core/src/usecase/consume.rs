@@ -176,7 +176,8 @@ impl Consumer {
         self.handler.bury(message, class, reason).await?;
         let outgoing = dead_letter(&self.queue, &self.revision, message, class, reason);
         let target = dead_letter_queue(&self.queue);
-        let bare = Outgoing { attributes: message.attributes.clone(), ..outgoing.clone() };
+        let mut bare = Outgoing { attributes: message.attributes.clone(), ..outgoing.clone() };
+        bare.attributes.remove(attribute::BEGUN);
         let mut marked = bare.clone();
         marked.attributes.insert(attribute::CLASS.to_owned(), class.to_owned());
         let moved = async |outgoing| self.queues.transfer(&self.queue, &message.receipt, &target, outgoing).await;

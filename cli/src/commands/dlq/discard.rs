@@ -14,6 +14,7 @@ use payops_core::usecase::{Letter, Letters, PlanRequest, ReplaySummary};
 use serde::Serialize;
 
 use super::not_read;
+use super::planned::why_not;
 use super::replay::{control, replayer, told};
 use super::select::{SelectArgs, select};
 use crate::access::{self, Wanted};
@@ -59,7 +60,7 @@ struct Discarded {
 impl Document for Discarded {
     fn human(&self, look: &Look) -> String {
         let tone = |number: usize| if number > 0 { Tone::Bad } else { Tone::Plain };
-        details(
+        let mut out = details(
             look,
             [
                 ("discarded", Some(Cell::from(format!("{} of {}", self.discarded, self.planned)))),
@@ -67,7 +68,9 @@ impl Document for Discarded {
                 ("remaining", Some(Cell::toned(self.remaining.to_string(), tone(self.remaining)))),
                 ("kept in", self.kept.as_ref().map(Cell::from)),
             ],
-        )
+        );
+        out.push_str(&why_not(look, self.failures.iter()));
+        out
     }
 }
 

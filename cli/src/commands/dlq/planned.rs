@@ -113,13 +113,18 @@ impl Document for Replayed {
                 ("journal", self.journal.as_ref().map(Cell::from)),
             ],
         );
-        let mut table = Table::new([Column::text("MESSAGE"), Column::text("WHY NOT")]);
-        for failure in self.failures.iter().take(FAILURES_SHOWN) {
-            table.row([Cell::from(&failure.message_id), Cell::from(&failure.reason)]);
-        }
-        out.push_str(&table.render(look));
+        out.push_str(&why_not(look, self.failures.iter().map(|failure| (&failure.message_id, &failure.reason))));
         out
     }
+}
+
+/// Messages that stayed, and why: the first of them.
+pub(super) fn why_not<'a>(look: &Look, failures: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    let mut table = Table::new([Column::text("MESSAGE"), Column::text("WHY NOT")]);
+    for (message, why) in failures.take(FAILURES_SHOWN) {
+        table.row([Cell::from(message), Cell::from(why)]);
+    }
+    table.render(look)
 }
 
 /// Shows a plan to people.

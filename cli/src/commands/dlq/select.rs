@@ -129,7 +129,7 @@ async fn look(context: &Context, target: &EnvTarget, letters: &Letters, queues: 
 fn tell(context: &Context, target: &EnvTarget, seen: &LettersSeen, is_snapshot: bool) {
     let mut told = format!("{}: {}", target.name, count(seen.letters.len(), "dead letter"));
     if !seen.letters.is_empty() {
-        let _ = write!(told, ": {}", classes(seen.letters.iter().map(|letter| letter.class.as_str())));
+        let _ = write!(told, ": {}", context.privacy.text(&classes(seen.letters.iter().map(|letter| letter.class.as_str()))));
     }
     if !seen.complete {
         told.push_str("; there may be more");

@@ -27,8 +27,7 @@ impl Approval {
     #[must_use]
     pub fn counts(&self, who: &str, plan_sha256: &str, now: Timestamp) -> bool {
         let age = now.duration_since(self.at);
-        // The safe side: a name that differs in capitals alone is the same person.
-        !self.by.eq_ignore_ascii_case(who)
+        !same_person(&self.by, who)
             && self.plan_sha256.eq_ignore_ascii_case(plan_sha256)
             && age < APPROVAL_LASTS
             && age.checked_neg().is_some_and(|ahead| ahead <= CLOCKS_APART)
@@ -44,10 +43,28 @@ pub struct ApprovalRow {
     pub principal: String,
 }
 
+/// How many characters of a name tell people apart: a session's source identity has no more.
+const NAME_MAX: usize = 64;
+
+/// Whether two names may be one person's. The safe side: names that differ in capitals, in spaces around them, or in
+/// characters for which a session's source identity has another do not prove two people.
+#[must_use]
+pub fn same_person(one: &str, other: &str) -> bool {
+    person(one) == person(other)
+}
+
+/// A name without what does not tell people apart.
+fn person(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let plain: String = name.trim().chars().take(NAME_MAX).map(plain).collect();
+    let plain = plain.trim_matches('-');
+    if plain.is_empty() { name.trim().to_lowercase() } else { plain.to_owned() }
+}
+
 /// How many people's approvals count.
 pub(super) fn approvers(approvals: &[Approval], who: &str, plan_sha256: &str, now: Timestamp) -> usize {
     let counting = approvals.iter().filter(|approval| approval.counts(who, plan_sha256, now));
-    counting.map(|approval| approval.by.to_ascii_lowercase()).collect::<BTreeSet<_>>().len()
+    counting.map(|approval| person(&approval.by)).collect::<BTreeSet<_>>().len()
 }
 
 #[cfg(test)]
@@ -78,6 +95,16 @@ mod tests {
     #[test]
     fn one_person_counts_once() {
         check(&[approval("ben", 99 * HOUR, "aa"), approval("ben", 98 * HOUR, "aa"), approval("carla", 99 * HOUR, "aa")], 2);
+    }
+
+    #[test]
+    fn other_spellings_of_a_name_are_no_other_person() {
+        for name in ["anna ", " ANNA", "anna\u{e9}", "anna-", "anna."] {
+            check(&[approval(name, 99 * HOUR, "aa")], 0);
+        }
+        check(&[approval("anna.b", 99 * HOUR, "aa"), approval("anna b", 99 * HOUR, "aa")], 1);
+        check(&[approval("дмитрий", 99 * HOUR, "aa"), approval("Дмитрий", 99 * HOUR, "aa"), approval("юля", 99 * HOUR, "aa")], 2);
+        check(&[approval(&format!("{}1", "x".repeat(64)), 99 * HOUR, "aa"), approval(&format!("{}2", "x".repeat(64)), 99 * HOUR, "aa")], 1);
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod reason;
 mod rules;
 mod verdict;
 
-pub use approval::{APPROVAL_LASTS, Approval, ApprovalRow};
+pub use approval::{APPROVAL_LASTS, Approval, ApprovalRow, same_person};
 pub use ask::Ask;
 pub use deed::{Deed, UnknownDeed};
 pub use duty::{Duty, UnknownDuty};

@@ -10,6 +10,9 @@ use crate::port::Journal;
 
 /// How long a claimed letter stays hidden from others.
 const VISIBILITY: Duration = Duration::from_secs(20);
+/// How long it goes on while only letters come that are not of the plan: longer than any of its own is hidden
+/// by a replay that was cut off.
+const WITHOUT_OURS_MAX: Duration = Duration::from_mins(6);
 /// How long one receive waits for letters that somebody else holds.
 const WAIT: Duration = Duration::from_secs(1);
 
@@ -37,11 +40,16 @@ impl Replayer {
     }
 
     async fn discard_all(&self, job: &Job<'_>, reason: &str) -> Result<(), ReplayError> {
-        let mut fruitless = 0_u32;
+        let (mut fruitless, mut came_at) = (0_u32, self.clock.now());
         while !job.is_over() && !self.has_run_dry(job, fruitless).await? {
+            if self.clock.now().duration_since(came_at).unsigned_abs() > WITHOUT_OURS_MAX {
+                job.run().is_held = true;
+                return Ok(());
+            }
             let wait = if fruitless == 0 { Duration::ZERO } else { WAIT };
             let messages = self.queues.receive(&job.plan.queue, 10, VISIBILITY, wait).await?;
             let (ours, others) = job.claim(messages);
+            came_at = if ours.is_empty() { came_at } else { self.clock.now() };
             let groups = ours.iter().filter_map(|claim| claim.planned.group.as_deref()).collect();
             let fresh = !ours.is_empty() | self.hold_others(job, &others).await?;
             fruitless = if fresh { 0 } else { fruitless.saturating_add(1) };

@@ -120,7 +120,7 @@ fn elsewhere(letter: &Letter, target: &str) -> Option<Verdict> {
 
 /// What a message says of itself, made fit for a file that people look at: short, masked, and harmless to a terminal.
 fn told(text: &str) -> String {
-    Privacy::default().text(&terminal(text)).chars().take(WORDS_MAX).collect()
+    terminal(&Privacy::default().text(text)).chars().take(WORDS_MAX).collect()
 }
 
 fn cause(cause: &Cause) -> CauseSummary {

@@ -192,6 +192,30 @@ async fn a_discard_waits_for_what_is_hidden_and_never_calls_it_gone() {
     assert_eq!(summary.failed.len(), 5);
 }
 
+/// Letters that keep coming do not keep a discard that waits for a hidden one.
+#[tokio::test]
+async fn a_discard_ends_though_new_letters_keep_coming() {
+    let dlq = dead_letter_queue(WORK);
+    let rig = Rig::sqlite().await;
+    rig.litter(WORK, 1, "mended").await;
+    let plan = rig.plan(WORK, "mended").await;
+    assert_eq!(rig.plain.receive(&dlq, 1, Duration::from_hours(1), Duration::ZERO).await.expect("received").len(), 1);
+    let coming = async {
+        loop {
+            rig.litter(WORK, 1, "new").await;
+            rig.clock().advance(Duration::from_secs(1));
+        }
+    };
+    let (replayer, notes, control) = (rig.replayer(rig.plain.clone(), 1), Notes::new(), Steer::new());
+    let summary = tokio::select! {
+        summary = replayer.discard(&plan, "on purpose", &notes, &control) => summary.expect("it runs"),
+        () = coming => panic!("letters come for ever"),
+    };
+    assert_eq!((summary.sent, summary.failed.len(), summary.remaining), (0, 1, 0), "{summary:?}");
+    assert!(summary.failed.values().all(|reason| reason.starts_with("hidden: ")), "{summary:?}");
+    assert!(rig.receivable(&dlq).await.len() > 1, "the others are shown again");
+}
+
 /// A message as full as a message may be dies too: marked as dead where there is room for that.
 #[tokio::test]
 async fn a_full_message_goes_to_its_dead_letter_queue_with_as_much_as_fits() {
