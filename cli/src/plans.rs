@@ -68,9 +68,7 @@ impl Kind {
         entry: AuditEntry,
     ) -> CliResult<()> {
         let entry = AuditEntry { action: self.action.to_owned(), ..entry }.detail("plan_sha256", &file.sha256);
-        let line = same_as::approve(target, context.who(), &file.sha256);
-        context.talk.say(format!("same as: {line}"));
-        let entry = entry.same_as(line);
+        let entry = entry.same_as(same_as::said(context, same_as::approve(target, context.who(), &file.sha256)));
         let now = Context::now();
         match &target.target {
             Target::Embedded { .. } => context.record(target, &entry.outcome(Outcome::Done))?,

@@ -9,7 +9,14 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::aws;
+use crate::context::Context;
 use crate::settings::{EnvTarget, Target};
+
+/// Shows a line; the line.
+pub(crate) fn said(context: &Context, line: String) -> String {
+    context.talk.say(format!("same as: {line}"));
+    line
+}
 
 /// Looks at what is in a queue, or in any.
 pub(crate) fn look(queue: Option<&str>) -> String {
@@ -117,13 +124,17 @@ fn table(target: &EnvTarget) -> &str {
 /// As JSON in one word of a shell, whatever is in it.
 fn quoted(value: &impl Serialize) -> String {
     let json = serde_json::to_string(value).unwrap_or_default();
-    format!("'{}'", json.replace('\'', "'\\''"))
+    in_quotes(&json)
 }
 
 /// As one word of a shell: in quotation marks where there is anything in it that a shell might act on.
 fn word(text: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ',' | ':' | '/' | '@' | '+' | '=' | '…');
-    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { in_quotes(text) }
+}
+
+fn in_quotes(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

@@ -211,7 +211,7 @@ async fn login(context: &Context, args: &LoginArgs) -> CliResult<Exit> {
     };
     let span = args.span.unwrap_or(access::IN_PLACE);
     let begun = begin(context, &target, &Begin { duty, reason: &reason, ticket: args.ticket.as_deref(), span, code: None }).await?;
-    context.talk.say(format!("same as: {}", same_as::elevate(&target, &begun)));
+    same_as::said(context, same_as::elevate(&target, &begun));
     list(context, vec![target])
 }
 

@@ -104,16 +104,14 @@ pub(crate) async fn run(context: &Context, command: FreezeCommand) -> CliResult<
                 let now = Context::now();
                 let freeze = Freeze::begin(&target.name, context.who(), &reason, now, span.and_then(|span| now.checked_add(span).ok()));
                 let freeze = freeze.map_err(|error| CliError::usage("the freeze is not right").because(error))?;
-                let line = same_as::freeze(&target, &freeze);
-                context.talk.say(format!("same as: {line}"));
+                let line = same_as::said(context, same_as::freeze(&target, &freeze));
                 let entry = context.entry(&target, "freeze.set", Some(&reason)).same_as(line);
                 context.audited(&target, entry, async { freezes.set(&freeze).await.map_err(unread) }).await?;
             }
             FreezeCommand::Lift => {
                 let reason = safety::reason(context, &target)?;
                 access::permit(context, &target, &Wanted::new(Deed::FreezeLift).because(reason.as_deref())).await?;
-                let line = same_as::lift(&target);
-                context.talk.say(format!("same as: {line}"));
+                let line = same_as::said(context, same_as::lift(&target));
                 let entry = context.entry(&target, "freeze.lift", reason.as_deref()).same_as(line);
                 if !context.audited(&target, entry, async { freezes.lift().await.map_err(unread) }).await? {
                     context.talk.say(format!("{} was not frozen", target.name));

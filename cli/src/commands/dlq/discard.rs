@@ -92,7 +92,7 @@ pub(crate) async fn run(context: &Context, args: &DiscardArgs) -> CliResult<Exit
     let reason = safety::reason(context, &target)?;
     let reason = reason.ok_or_else(|| CliError::refused("a discard needs a reason").hint("add --reason TEXT"))?;
     let what = format!("DELETE {} of {dlq} for good", count(number, "message"));
-    context.talk.say(format!("same as: {}", same_as::discard(&dlq)));
+    same_as::said(context, same_as::discard(&dlq));
     safety::confirm(context, &target, &Act { what: &what, typed: &format!("{dlq} {number}"), yes: args.yes, always: true })?;
     let made = made(context, &target, &ports, (&dlq, &selected.letters), (&reason, args.select.words())).await?;
     let control = control(context, &target, &made.plan);

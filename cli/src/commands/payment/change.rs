@@ -66,9 +66,7 @@ pub(super) struct Ready {
 impl Ready {
     /// The change with the AWS CLI, which is shown.
     pub(super) fn same_as(&self, context: &Context) -> String {
-        let line = same_as::change(&self.target, &self.payment.id, self.payment.version);
-        context.talk.say(format!("same as: {line}"));
-        line
+        same_as::said(context, same_as::change(&self.target, &self.payment.id, self.payment.version))
     }
 }
 

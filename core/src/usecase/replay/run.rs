@@ -8,19 +8,23 @@ use futures::future::{join_all, try_join_all};
 
 use super::job::{Claim, Job, Open};
 use super::{ReplayError, Replayer, parked, replayed};
+use crate::Timestamp;
 use crate::domain::bus::WORK;
 use crate::domain::replay::{JournalEntry, Verdict, apply_edit};
 use crate::domain::sha256_hex;
 use crate::port::{ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, Received, TransferOutcome};
 
 /// Messages claimed at once.
-const BATCH: usize = 10;
+pub(super) const BATCH: usize = 10;
 /// How long a claimed dead letter stays hidden from others.
 const VISIBILITY: Duration = Duration::from_secs(20);
 /// How long a message that is not of the plan stays hidden, so that it does not come again and again.
 const HOLD: Duration = Duration::from_mins(5);
 /// How long messages in hand may wait for their turn when there is a rate: well within [`VISIBILITY`].
 const TURN_MAX_S: usize = 5;
+/// How long it goes on while only messages come that are not of the plan: longer than any of its own is hidden by
+/// a replay that was cut off ([`HOLD`]).
+const WITHOUT_OURS_MAX: Duration = Duration::from_mins(6);
 /// How long one receive waits for messages that a replay that was cut off still holds.
 const WAIT: Duration = Duration::from_secs(1);
 /// Fruitless receives in a row after which the queue counts as empty: SQS may answer falsely once.
@@ -28,6 +32,20 @@ const FRUITLESS_MAX: u32 = 3;
 /// The same while messages are in flight: long enough for every claim of a dead process to end. On SQS
 /// a message is hidden for a minute while it is moved.
 const FRUITLESS_IN_FLIGHT_MAX: u32 = 75;
+
+/// Receives that brought nothing of the plan.
+pub(super) struct Drought {
+    /// When the last one came that brought something, or it began.
+    since: Timestamp,
+    /// How many in a row brought nothing new at all.
+    fruitless: u32,
+}
+
+impl Drought {
+    pub(super) fn begin(now: Timestamp) -> Self {
+        Self { since: now, fruitless: 0 }
+    }
+}
 
 impl Replayer {
     /// Runs `lanes` lanes until nothing is open; with `limit`, until so many have been sent in all.
@@ -43,29 +61,40 @@ impl Replayer {
     }
 
     async fn lane(&self, job: &Job<'_>, limit: usize, batch: usize) -> Result<(), ReplayError> {
-        let mut fruitless = 0_u32;
+        let mut drought = Drought::begin(self.clock.now());
         loop {
             let room = limit.saturating_sub(job.sent()).min(batch);
             if room == 0 || job.is_over() {
                 return Ok(());
             }
-            if self.has_run_dry(job, fruitless).await? {
+            if self.has_run_dry(job, &drought).await? {
                 return Ok(());
             }
-            let wait = if fruitless == 0 { Duration::ZERO } else { WAIT };
-            let messages = self.queues.receive(&job.plan.queue, room, VISIBILITY, wait).await?;
-            let (ours, others) = job.claim(messages);
-            let mut fresh = !ours.is_empty();
-            fresh |= self.hold_others(job, &others).await?;
+            let ours = self.claim_some(job, room, &mut drought).await?;
             if !ours.is_empty() {
                 self.replay_some(job, ours).await?;
             }
-            fruitless = if fresh { 0 } else { fruitless.saturating_add(1) };
         }
     }
 
+    /// Receives up to `most` messages: those of the plan. Others are hidden meanwhile.
+    pub(super) async fn claim_some<'a>(&self, job: &Job<'a>, most: usize, drought: &mut Drought) -> PortResult<Vec<Claim<'a>>> {
+        let wait = if drought.fruitless == 0 { Duration::ZERO } else { WAIT };
+        let messages = self.queues.receive(&job.plan.queue, most, VISIBILITY, wait).await?;
+        let (ours, others) = job.claim(messages);
+        let are_new = self.hold_others(job, &others).await?;
+        if !ours.is_empty() {
+            *drought = Drought::begin(self.clock.now());
+        } else if are_new {
+            drought.fruitless = 0;
+        } else {
+            drought.fruitless = drought.fruitless.saturating_add(1);
+        }
+        Ok(ours)
+    }
+
     /// Hides messages that are not of the plan for longer; whether any of them is new.
-    pub(super) async fn hold_others(&self, job: &Job<'_>, others: &[Received]) -> PortResult<bool> {
+    async fn hold_others(&self, job: &Job<'_>, others: &[Received]) -> PortResult<bool> {
         if others.is_empty() {
             return Ok(false);
         }
@@ -74,8 +103,14 @@ impl Replayer {
         Ok(job.hold(others))
     }
 
-    /// Whether to stop receiving after so many receives in a row that brought nothing new.
-    pub(super) async fn has_run_dry(&self, job: &Job<'_>, fruitless: u32) -> PortResult<bool> {
+    /// Whether to stop receiving: nothing new comes, or for long only what is not of the plan.
+    pub(super) async fn has_run_dry(&self, job: &Job<'_>, drought: &Drought) -> PortResult<bool> {
+        if self.clock.now().duration_since(drought.since).unsigned_abs() > WITHOUT_OURS_MAX {
+            // With others coming all the time nobody can tell that ours are gone.
+            job.run().is_held = true;
+            return Ok(true);
+        }
+        let fruitless = drought.fruitless;
         Ok(fruitless >= FRUITLESS_MAX && (self.is_drained(job).await? || fruitless >= FRUITLESS_IN_FLIGHT_MAX))
     }
 

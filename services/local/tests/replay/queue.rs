@@ -192,28 +192,37 @@ async fn a_discard_waits_for_what_is_hidden_and_never_calls_it_gone() {
     assert_eq!(summary.failed.len(), 5);
 }
 
-/// Letters that keep coming do not keep a discard that waits for a hidden one.
+/// Letters that keep coming do not keep a discard or a replay that waits for a hidden one.
 #[tokio::test]
-async fn a_discard_ends_though_new_letters_keep_coming() {
+async fn a_discard_and_a_replay_end_though_new_letters_keep_coming() {
     let dlq = dead_letter_queue(WORK);
-    let rig = Rig::sqlite().await;
-    rig.litter(WORK, 1, "mended").await;
-    let plan = rig.plan(WORK, "mended").await;
-    assert_eq!(rig.plain.receive(&dlq, 1, Duration::from_hours(1), Duration::ZERO).await.expect("received").len(), 1);
-    let coming = async {
-        loop {
-            rig.litter(WORK, 1, "new").await;
-            rig.clock().advance(Duration::from_secs(1));
-        }
-    };
-    let (replayer, notes, control) = (rig.replayer(rig.plain.clone(), 1), Notes::new(), Steer::new());
-    let summary = tokio::select! {
-        summary = replayer.discard(&plan, "on purpose", &notes, &control) => summary.expect("it runs"),
-        () = coming => panic!("letters come for ever"),
-    };
-    assert_eq!((summary.sent, summary.failed.len(), summary.remaining), (0, 1, 0), "{summary:?}");
-    assert!(summary.failed.values().all(|reason| reason.starts_with("hidden: ")), "{summary:?}");
-    assert!(rig.receivable(&dlq).await.len() > 1, "the others are shown again");
+    for discards in [true, false] {
+        let rig = Rig::sqlite().await;
+        rig.litter(WORK, 1, "mended").await;
+        let plan = rig.plan(WORK, "mended").await;
+        assert_eq!(rig.plain.receive(&dlq, 1, Duration::from_hours(1), Duration::ZERO).await.expect("received").len(), 1);
+        let coming = async {
+            loop {
+                rig.litter(WORK, 1, "new").await;
+                rig.clock().advance(Duration::from_secs(1));
+            }
+        };
+        let (replayer, notes, control, done) = (rig.replayer(rig.plain.clone(), 1), Notes::new(), Steer::new(), Progress::default());
+        let work = async {
+            if discards {
+                replayer.discard(&plan, "on purpose", &notes, &control).await
+            } else {
+                replayer.execute(&plan, &done, &notes, &control).await
+            }
+        };
+        let summary = tokio::select! {
+            summary = work => summary.expect("it runs"),
+            () = coming => panic!("letters come for ever"),
+        };
+        assert_eq!((summary.sent, summary.failed.len(), summary.remaining), (0, 1, 0), "{summary:?}");
+        assert!(summary.failed.values().all(|reason| reason.starts_with("hidden: ")), "{summary:?}");
+        assert!(rig.receivable(&dlq).await.len() > 1, "the others are shown again");
+    }
 }
 
 /// A message as full as a message may be dies too: marked as dead where there is room for that.
