@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use payops_core::domain::access::{Approval, Ask, Deed, Duty, Elevation, Freeze, Refusal, Rules, Verdict};
+use payops_core::domain::access::{
+    Approval, Ask, Deed, Duty, Elevation, Freeze, Refusal, Rules, Verdict,
+};
 use payops_core::domain::audit::Outcome;
 use payops_core::domain::money::Money;
 use payops_core::port::{ErrorKind, Freezes, PortError, PortResult};
@@ -43,7 +45,15 @@ pub(crate) struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// One thing, without more to say of it.
     pub(crate) fn new(deed: Deed) -> Self {
-        Self { deed, count: Some(1), amount: None, reason: None, plan_sha256: None, approvals: &[], approving: None }
+        Self {
+            deed,
+            count: Some(1),
+            amount: None,
+            reason: None,
+            plan_sha256: None,
+            approvals: &[],
+            approving: None,
+        }
     }
 
     /// With a reason.
@@ -67,12 +77,22 @@ struct Decided {
     begun: Option<Elevation>,
 }
 
-async fn decide(settings: &Settings, target: &EnvTarget, caller: &Caller, wanted: &Wanted<'_>) -> CliResult<Decided> {
+async fn decide(
+    settings: &Settings,
+    target: &EnvTarget,
+    caller: &Caller,
+    wanted: &Wanted<'_>,
+) -> CliResult<Decided> {
     let rules = rules(settings, target)?;
-    let freeze = freezes(target, caller)
-        .current()
-        .await
-        .map_err(|error| CliError::port(format!("whether {} is frozen could not be read, so nothing was done", target.name), error))?;
+    let freeze = freezes(target, caller).current().await.map_err(|error| {
+        CliError::port(
+            format!(
+                "whether {} is frozen could not be read, so nothing was done",
+                target.name
+            ),
+            error,
+        )
+    })?;
     let (who, now) = (settings.who.value.as_str(), Context::now());
     let held = Elevations::of(settings).read(&target.name)?;
     let ask = |elevation: Option<&Elevation>| {
@@ -91,47 +111,102 @@ async fn decide(settings: &Settings, target: &EnvTarget, caller: &Caller, wanted
         rules.decide(&ask)
     };
     let duty_of = |elevation: Option<&Elevation>| {
-        let holds = elevation.filter(|held| held.who == who && held.env == target.name && held.left(now).is_positive());
+        let holds = elevation.filter(|held| {
+            held.who == who && held.env == target.name && held.left(now).is_positive()
+        });
         holds.map_or(standing(target), |held| held.duty.max(standing(target)))
     };
     let verdict = ask(held.as_ref());
-    if let (Verdict::Refused(Refusal::NotElevated { .. } | Refusal::ElevationEnded { .. }), Some(reason)) = (&verdict, wanted.reason) {
-        let begun = Elevation::begin(who, &target.name, Duty::Operate, reason, None, now, IN_PLACE);
-        let begun = begun.map_err(|error| CliError::usage("the reason is not right").because(error).hint("add --reason TEXT"))?;
+    if let (
+        Verdict::Refused(Refusal::NotElevated { .. } | Refusal::ElevationEnded { .. }),
+        Some(reason),
+    ) = (&verdict, wanted.reason)
+    {
+        let begun = Elevation::begin(
+            who,
+            &target.name,
+            Duty::Operate,
+            reason,
+            None,
+            now,
+            IN_PLACE,
+        );
+        let begun = begun.map_err(|error| {
+            CliError::usage("the reason is not right")
+                .because(error)
+                .hint("add --reason TEXT")
+        })?;
         let verdict = ask(Some(&begun));
         let duty = duty_of(Some(&begun));
         let begun = Some(begun).filter(|_| matches!(verdict, Verdict::Allowed { .. }));
-        return Ok(Decided { verdict, duty, begun });
+        return Ok(Decided {
+            verdict,
+            duty,
+            begun,
+        });
     }
-    Ok(Decided { verdict, duty: duty_of(held.as_ref()), begun: None })
+    Ok(Decided {
+        verdict,
+        duty: duty_of(held.as_ref()),
+        begun: None,
+    })
 }
 
 /// Whether something that was confirmed on the screen may be done: rules and freezes hold there too.
 pub(crate) async fn confirmed(context: &Context, target: &EnvTarget, deed: Deed) -> PortResult<()> {
     let wanted = Wanted::new(deed).because(Some("confirmed on the screen"));
-    permit(context, target, &wanted).await.map(drop).map_err(CliError::into_port)
+    permit(context, target, &wanted)
+        .await
+        .map(drop)
+        .map_err(CliError::into_port)
 }
 
 /// Lets something pass or refuses it. In a protected environment a write with a reason elevates in
 /// place, for a quarter of an hour.
-pub(crate) async fn permit(context: &Context, target: &EnvTarget, wanted: &Wanted<'_>) -> CliResult<Permit> {
-    let Decided { verdict, duty, begun } = decide(&context.settings, target, &context.caller(Duty::View), wanted).await?;
+pub(crate) async fn permit(
+    context: &Context,
+    target: &EnvTarget,
+    wanted: &Wanted<'_>,
+) -> CliResult<Permit> {
+    let Decided {
+        verdict,
+        duty,
+        begun,
+    } = decide(
+        &context.settings,
+        target,
+        &context.caller(Duty::View),
+        wanted,
+    )
+    .await?;
     match verdict {
         Verdict::Allowed { despite_freeze } => {
             if let Some(begun) = begun {
                 elevate(context, target, &Elevations::of(&context.settings), &begun)?;
             }
             if despite_freeze {
-                context.talk.warn(format!("{} is frozen; break-glass goes on all the same", target.name));
+                context.talk.warn(format!(
+                    "{} is frozen; break-glass goes on all the same",
+                    target.name
+                ));
             }
             Ok(Permit { duty })
         }
         Verdict::Refused(refusal) => {
-            let entry = context.entry(target, wanted.deed.as_str(), wanted.reason.filter(|reason| !reason.trim().is_empty()));
-            let entry = entry.role(duty.as_str()).outcome(Outcome::Refused).detail("outcome", refusal.to_string());
+            let entry = context.entry(
+                target,
+                wanted.deed.as_str(),
+                wanted.reason.filter(|reason| !reason.trim().is_empty()),
+            );
+            let entry = entry
+                .role(duty.as_str())
+                .outcome(Outcome::Refused)
+                .detail("outcome", refusal.to_string());
             context.record(target, &entry)?;
             let hint = match (&refusal, wanted.approving) {
-                (Refusal::NeedsApproval { .. }, Some(commands)) => format!("{}: {commands}", refusal.instead()),
+                (Refusal::NeedsApproval { .. }, Some(commands)) => {
+                    format!("{}: {commands}", refusal.instead())
+                }
                 _ => refusal.instead(),
             };
             Err(CliError::refused(refusal.to_string()).hint(hint))
@@ -140,9 +215,23 @@ pub(crate) async fn permit(context: &Context, target: &EnvTarget, wanted: &Wante
 }
 
 /// Why the rules would refuse something now, if they would. Nothing is begun or recorded.
-pub(crate) async fn refusal(context: &Context, target: &EnvTarget, wanted: &Wanted<'_>) -> CliResult<Option<Refusal>> {
-    let decided = decide(&context.settings, target, &context.caller(Duty::View), wanted).await?;
-    Ok(if let Verdict::Refused(refusal) = decided.verdict { Some(refusal) } else { None })
+pub(crate) async fn refusal(
+    context: &Context,
+    target: &EnvTarget,
+    wanted: &Wanted<'_>,
+) -> CliResult<Option<Refusal>> {
+    let decided = decide(
+        &context.settings,
+        target,
+        &context.caller(Duty::View),
+        wanted,
+    )
+    .await?;
+    Ok(if let Verdict::Refused(refusal) = decided.verdict {
+        Some(refusal)
+    } else {
+        None
+    })
 }
 
 /// How often it is looked at, while something long is done, whether the environment was frozen meanwhile.
@@ -152,9 +241,14 @@ const FREEZE_EVERY: Duration = Duration::from_secs(5);
 pub(crate) async fn frozen(context: &Context, target: &EnvTarget, deed: Deed) -> Refusal {
     loop {
         tokio::time::sleep(FREEZE_EVERY).await;
-        let wanted = Wanted { count: Some(0), ..Wanted::new(deed).because(Some("under way")) };
+        let wanted = Wanted {
+            count: Some(0),
+            ..Wanted::new(deed).because(Some("under way"))
+        };
         // What cannot be read now could be read when it began.
-        if let Ok(Some(refusal @ Refusal::Frozen { .. })) = self::refusal(context, target, &wanted).await {
+        if let Ok(Some(refusal @ Refusal::Frozen { .. })) =
+            self::refusal(context, target, &wanted).await
+        {
             return refusal;
         }
     }
@@ -181,13 +275,27 @@ pub(crate) async fn until_frozen<T>(
 
 /// The duty that is everybody's without elevation.
 pub(crate) fn standing(target: &EnvTarget) -> Duty {
-    if target.protected { Duty::View } else { Duty::Operate }
+    if target.protected {
+        Duty::View
+    } else {
+        Duty::Operate
+    }
 }
 
 /// Begins an elevation: recorded first, then kept.
-pub(crate) fn elevate(context: &Context, target: &EnvTarget, elevations: &Elevations, elevation: &Elevation) -> CliResult<()> {
-    let entry = context.entry(target, "elevate", Some(&elevation.reason)).role(elevation.duty.as_str()).outcome(Outcome::Done);
-    let entry = entry.detail("until", elevation.expires_at.to_string()).same_as(same_as::elevate(target, elevation));
+pub(crate) fn elevate(
+    context: &Context,
+    target: &EnvTarget,
+    elevations: &Elevations,
+    elevation: &Elevation,
+) -> CliResult<()> {
+    let entry = context
+        .entry(target, "elevate", Some(&elevation.reason))
+        .role(elevation.duty.as_str())
+        .outcome(Outcome::Done);
+    let entry = entry
+        .detail("until", elevation.expires_at.to_string())
+        .same_as(same_as::elevate(target, elevation));
     let entry = match &elevation.ticket {
         Some(ticket) => entry.ticket(ticket),
         None => entry,
@@ -198,25 +306,43 @@ pub(crate) fn elevate(context: &Context, target: &EnvTarget, elevations: &Elevat
 
 /// The rules that hold in an environment; without a file everybody may do what their duty allows.
 pub(crate) fn rules(settings: &Settings, target: &EnvTarget) -> CliResult<Rules> {
-    let beside = settings.found.as_ref().and_then(|found| found.path.parent()).map(|dir| dir.join(POLICY));
-    let inside = if let Target::Embedded { data_dir, .. } = &target.target { Some(data_dir.join(POLICY)) } else { None };
+    let beside = settings
+        .found
+        .as_ref()
+        .and_then(|found| found.path.parent())
+        .map(|dir| dir.join(POLICY));
+    let inside = if let Target::Embedded { data_dir, .. } = &target.target {
+        Some(data_dir.join(POLICY))
+    } else {
+        None
+    };
     // The rules of the data, which all who use it share, come before one's own.
     for path in [inside, beside].into_iter().flatten() {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => {
-                return Err(CliError::failed(format!("the rules {} could not be read, so nothing was done", path.display())).because(error));
+                return Err(CliError::failed(format!(
+                    "the rules {} could not be read, so nothing was done",
+                    path.display()
+                ))
+                .because(error));
             }
         };
         let wrong = |error: String| {
-            CliError::usage(format!("the rules {} are not right, so nothing was done: {error}", path.display()))
-                .hint("docs/policy.md describes the file")
+            CliError::usage(format!(
+                "the rules {} are not right, so nothing was done: {error}",
+                path.display()
+            ))
+            .hint("docs/policy.md describes the file")
         };
-        let rules: Rules = toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
+        let rules: Rules =
+            toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
         let known = settings.all_names();
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        rules.check_envs(&known).map_err(|error| wrong(error.to_string()))?;
+        rules
+            .check_envs(&known)
+            .map_err(|error| wrong(error.to_string()))?;
         return Ok(rules);
     }
     Ok(Rules::default())
@@ -225,7 +351,9 @@ pub(crate) fn rules(settings: &Settings, target: &EnvTarget) -> CliResult<Rules>
 /// The freeze of an environment, as the caller may ask of it.
 pub(crate) fn freezes(target: &EnvTarget, caller: &Caller) -> Box<dyn Freezes> {
     match &target.target {
-        Target::Embedded { data_dir, name } => Box::new(FileFreezes { path: data_dir.join(format!("{name}.freeze.json")) }),
+        Target::Embedded { data_dir, name } => Box::new(FileFreezes {
+            path: data_dir.join(format!("{name}.freeze.json")),
+        }),
         Target::Aws(aws) => crate::aws::freezes(&target.name, aws, caller),
     }
 }
@@ -237,7 +365,11 @@ struct FileFreezes {
 
 impl FileFreezes {
     fn failed(&self, what: &str, error: std::io::Error) -> PortError {
-        PortError::because(ErrorKind::Unavailable, format!("{} could not be {what}", self.path.display()), error)
+        PortError::because(
+            ErrorKind::Unavailable,
+            format!("{} could not be {what}", self.path.display()),
+            error,
+        )
     }
 }
 
@@ -247,9 +379,13 @@ impl Freezes for FileFreezes {
         match fs::read(&self.path) {
             Ok(bytes) => {
                 let freeze = serde_json::from_slice(&bytes);
-                freeze
-                    .map(Some)
-                    .map_err(|error| PortError::because(ErrorKind::Corrupt, format!("{} is damaged", self.path.display()), error))
+                freeze.map(Some).map_err(|error| {
+                    PortError::because(
+                        ErrorKind::Corrupt,
+                        format!("{} is damaged", self.path.display()),
+                        error,
+                    )
+                })
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.failed("read", error)),
@@ -257,8 +393,13 @@ impl Freezes for FileFreezes {
     }
 
     async fn set(&self, freeze: &Freeze) -> PortResult<()> {
-        let bytes = serde_json::to_vec(freeze)
-            .map_err(|error| PortError::because(ErrorKind::Permanent, "a freeze could not be written as JSON", error))?;
+        let bytes = serde_json::to_vec(freeze).map_err(|error| {
+            PortError::because(
+                ErrorKind::Permanent,
+                "a freeze could not be written as JSON",
+                error,
+            )
+        })?;
         write_private(&self.path, &bytes).map_err(|error| self.failed("written", error))
     }
 
@@ -279,15 +420,24 @@ pub(crate) struct NoFreezes;
 #[async_trait]
 impl Freezes for NoFreezes {
     async fn current(&self) -> PortResult<Option<Freeze>> {
-        Err(PortError::new(ErrorKind::Permanent, "this payops was built without AWS"))
+        Err(PortError::new(
+            ErrorKind::Permanent,
+            "this payops was built without AWS",
+        ))
     }
 
     async fn set(&self, _: &Freeze) -> PortResult<()> {
-        Err(PortError::new(ErrorKind::Permanent, "this payops was built without AWS"))
+        Err(PortError::new(
+            ErrorKind::Permanent,
+            "this payops was built without AWS",
+        ))
     }
 
     async fn lift(&self) -> PortResult<bool> {
-        Err(PortError::new(ErrorKind::Permanent, "this payops was built without AWS"))
+        Err(PortError::new(
+            ErrorKind::Permanent,
+            "this payops was built without AWS",
+        ))
     }
 }
 
@@ -300,13 +450,32 @@ pub(crate) struct Elevations {
 impl Elevations {
     /// Those of the user whose settings these are: apart for each data directory and person.
     pub(crate) fn of(settings: &Settings) -> Self {
-        let who = [settings.data_dir.value.as_os_str().as_encoded_bytes(), b"\0", settings.who.value.as_bytes()].concat();
+        let who = [
+            settings.data_dir.value.as_os_str().as_encoded_bytes(),
+            b"\0",
+            settings.who.value.as_bytes(),
+        ]
+        .concat();
         let place = payops_core::domain::sha256_hex(&who);
-        Self { dir: settings.state_dir.join("elevations").join(place.get(..12).unwrap_or_default()) }
+        Self {
+            dir: settings
+                .state_dir
+                .join("elevations")
+                .join(place.get(..12).unwrap_or_default()),
+        }
     }
 
     fn path(&self, env: &str) -> PathBuf {
-        let name: String = env.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+        let name: String = env
+            .chars()
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || c == '-' {
+                    c
+                } else {
+                    '_'
+                }
+            })
+            .collect();
         self.dir.join(format!("{name}.json"))
     }
 
@@ -317,7 +486,9 @@ impl Elevations {
             // One that cannot be read is none.
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(CliError::failed(format!("{} could not be read", path.display())).because(error)),
+            Err(error) => Err(
+                CliError::failed(format!("{} could not be read", path.display())).because(error),
+            ),
         }
     }
 
@@ -325,13 +496,19 @@ impl Elevations {
     pub(crate) fn keep(&self, elevation: &Elevation) -> CliResult<()> {
         let path = self.path(&elevation.env);
         let write = || {
-            DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&self.dir)?;
             write_private(&path, &serde_json::to_vec(elevation)?)
         };
         write().map_err(|error: std::io::Error| {
-            CliError::failed(format!("the elevation could not be kept in {}", path.display()))
-                .because(error)
-                .hint("make the place writable")
+            CliError::failed(format!(
+                "the elevation could not be kept in {}",
+                path.display()
+            ))
+            .because(error)
+            .hint("make the place writable")
         })
     }
 
@@ -341,20 +518,34 @@ impl Elevations {
         match fs::remove_file(&path) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(CliError::failed(format!("{} could not be removed", path.display())).because(error)),
+            Err(error) => Err(
+                CliError::failed(format!("{} could not be removed", path.display())).because(error),
+            ),
         }
     }
 
     /// When the elevation in an environment ends, if one holds now.
-    pub(crate) fn holds(&self, env: &str, who: &str, now: Timestamp) -> CliResult<Option<Elevation>> {
-        Ok(self.read(env)?.filter(|held| held.who == who && held.env == env && held.left(now).is_positive()))
+    pub(crate) fn holds(
+        &self,
+        env: &str,
+        who: &str,
+        now: Timestamp,
+    ) -> CliResult<Option<Elevation>> {
+        Ok(self
+            .read(env)?
+            .filter(|held| held.who == who && held.env == env && held.left(now).is_positive()))
     }
 }
 
 /// Writes a file that only its owner may read, whole or not at all.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let beside = path.with_extension(format!("{}.new", std::process::id()));
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&beside)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&beside)?;
     file.write_all(bytes)?;
     file.sync_data()?;
     fs::rename(&beside, path)

@@ -76,14 +76,21 @@ pub(crate) struct Problem {
 
 enum Once {
     Definite(Created),
-    Again { after: Option<Duration>, rate_limited: bool, why: String },
+    Again {
+        after: Option<Duration>,
+        rate_limited: bool,
+        why: String,
+    },
 }
 
 impl Api {
     /// The API at `url`.
     pub(crate) fn new(url: &str, key: SecretString) -> CliResult<Self> {
-        let parsed = reqwest::Url::parse(url).map_err(|error| CliError::usage(format!("{url} is not a URL")).because(error))?;
-        let loopback = parsed.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127.") || host == "[::1]");
+        let parsed = reqwest::Url::parse(url)
+            .map_err(|error| CliError::usage(format!("{url} is not a URL")).because(error))?;
+        let loopback = parsed
+            .host_str()
+            .is_some_and(|host| host == "localhost" || host.starts_with("127.") || host == "[::1]");
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("payops/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
@@ -93,35 +100,69 @@ impl Api {
         if loopback {
             builder = builder.no_proxy();
         }
-        let client = builder.build().map_err(|error| CliError::failed("the HTTP client could not be made").because(error))?;
-        Ok(Self { client, url: url.trim_end_matches('/').to_owned(), key })
+        let client = builder.build().map_err(|error| {
+            CliError::failed("the HTTP client could not be made").because(error)
+        })?;
+        Ok(Self {
+            client,
+            url: url.trim_end_matches('/').to_owned(),
+            key,
+        })
     }
 
     /// The API of `target`: the URL given, the running embedded platform's, or the one of payops.toml.
-    pub(crate) async fn locate(context: &Context, target: &EnvTarget, url: Option<&str>) -> CliResult<Self> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty()).map(SecretString::from);
+    pub(crate) async fn locate(
+        context: &Context,
+        target: &EnvTarget,
+        url: Option<&str>,
+    ) -> CliResult<Self> {
+        let variable = |name: &str| {
+            std::env::var(name)
+                .ok()
+                .filter(|value| !value.is_empty())
+                .map(SecretString::from)
+        };
         let own_key = variable("PAYOPS_API_KEY");
         let no_key = |hint: &str| CliError::new(Exit::NotAuthenticated, "no API key").hint(hint);
-        let url = url.map(str::to_owned).or_else(|| context.settings.api_url.as_ref().map(|url| url.value.clone()));
+        let url = url.map(str::to_owned).or_else(|| {
+            context
+                .settings
+                .api_url
+                .as_ref()
+                .map(|url| url.value.clone())
+        });
         if let Some(url) = url {
             return Self::new(&url, own_key.ok_or_else(|| no_key("set PAYOPS_API_KEY"))?);
         }
         match &target.target {
             Target::Embedded { data_dir, name } => {
                 let running = local::status(data_dir).await?;
-                let nothing =
-                    || CliError::not_found(format!("no platform runs on {}", data_dir.display())).hint("payops local up starts one");
-                let ready = running.ok_or_else(nothing)?.ready.into_iter().find(|env| env.name == *name);
-                let ready = ready.ok_or_else(|| CliError::not_found(format!("the running platform has no environment {name}")))?;
+                let nothing = || {
+                    CliError::not_found(format!("no platform runs on {}", data_dir.display()))
+                        .hint("payops local up starts one")
+                };
+                let ready = running
+                    .ok_or_else(nothing)?
+                    .ready
+                    .into_iter()
+                    .find(|env| env.name == *name);
+                let ready = ready.ok_or_else(|| {
+                    CliError::not_found(format!("the running platform has no environment {name}"))
+                })?;
                 Self::new(&ready.api_url, own_key.unwrap_or(ready.api_key))
             }
             Target::Aws(aws) => {
-                let missing =
-                    || CliError::usage(format!("{} has no api_url", target.name)).hint("set api_url in payops.toml, or PAYOPS_API_URL");
+                let missing = || {
+                    CliError::usage(format!("{} has no api_url", target.name))
+                        .hint("set api_url in payops.toml, or PAYOPS_API_URL")
+                };
                 let url = aws.api_url.as_deref().ok_or_else(missing)?;
                 let named = aws.api_key_env.as_deref();
                 let key = own_key.or_else(|| named.and_then(variable));
-                let hint = named.map_or_else(|| "set PAYOPS_API_KEY".to_owned(), |name| format!("set {name} or PAYOPS_API_KEY"));
+                let hint = named.map_or_else(
+                    || "set PAYOPS_API_KEY".to_owned(),
+                    |name| format!("set {name} or PAYOPS_API_KEY"),
+                );
                 Self::new(url, key.ok_or_else(|| no_key(&hint))?)
             }
         }
@@ -129,19 +170,32 @@ impl Api {
 
     /// Creates a payment: asks until there is a definite answer, for as long as `patience`. The
     /// key makes every repetition safe.
-    pub(crate) async fn create(&self, key: &str, body: &str, patience: Duration, stop: &CancellationToken) -> Created {
+    pub(crate) async fn create(
+        &self,
+        key: &str,
+        body: &str,
+        patience: Duration,
+        stop: &CancellationToken,
+    ) -> Created {
         let deadline = Instant::now() + patience;
         let mut pause = PAUSE_FIRST;
         loop {
             let (after, rate_limited, why) = match self.create_once(key, body).await {
                 Once::Definite(created) => return created,
-                Once::Again { after, rate_limited, why } => (after, rate_limited, why),
+                Once::Again {
+                    after,
+                    rate_limited,
+                    why,
+                } => (after, rate_limited, why),
             };
             // Some of the pause is chance, so that many waiting clients do not come back as one.
             let own = pause.mul_f64(rand::random_range(0.5..1.0));
             let wait = after.map_or(own, |after| after.max(own));
             if Instant::now() + wait > deadline {
-                return Created::NoAnswer { rate_limited, last: why };
+                return Created::NoAnswer {
+                    rate_limited,
+                    last: why,
+                };
             }
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -161,13 +215,25 @@ impl Api {
             .body(body.to_owned());
         let response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return Once::Again { after: None, rate_limited: false, why: chain(&error) },
+            Err(error) => {
+                return Once::Again {
+                    after: None,
+                    rate_limited: false,
+                    why: chain(&error),
+                };
+            }
         };
         let (status, headers) = (response.status(), response.headers().clone());
         let text = match response.text().await {
             Ok(text) => text,
             // The answer was cut off: the same key asks for it again.
-            Err(error) => return Once::Again { after: None, rate_limited: false, why: chain(&error) },
+            Err(error) => {
+                return Once::Again {
+                    after: None,
+                    rate_limited: false,
+                    why: chain(&error),
+                };
+            }
         };
         judge(status, &headers, &text)
     }
@@ -175,13 +241,21 @@ impl Api {
     /// The payment's status, or `None` when the API knows no such payment.
     pub(crate) async fn status_of(&self, id: &PaymentId) -> CliResult<Option<String>> {
         let body = self.payment(id).await?;
-        Ok(body.and_then(|body| body.get("status").and_then(Value::as_str).map(str::to_owned)))
+        Ok(body.and_then(|body| {
+            body.get("status")
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        }))
     }
 
     /// The payment as the API tells it, or `None` when it knows no such payment.
     pub(crate) async fn payment(&self, id: &PaymentId) -> CliResult<Option<Value>> {
-        let unreachable = |error: reqwest::Error| CliError::failed("the API did not answer").because(error);
-        let request = self.client.get(format!("{}/v1/payments/{id}", self.url)).header(AUTHORIZATION, self.bearer());
+        let unreachable =
+            |error: reqwest::Error| CliError::failed("the API did not answer").because(error);
+        let request = self
+            .client
+            .get(format!("{}/v1/payments/{id}", self.url))
+            .header(AUTHORIZATION, self.bearer());
         let response = request.send().await.map_err(unreachable)?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(None),
@@ -201,11 +275,17 @@ fn judge(status: StatusCode, headers: &HeaderMap, text: &str) -> Once {
     if status.is_success() {
         return match member("id") {
             Some(id) => {
-                let replayed = headers.get("Idempotent-Replayed").is_some_and(|value| value == "true");
+                let replayed = headers
+                    .get("Idempotent-Replayed")
+                    .is_some_and(|value| value == "true");
                 Once::Definite(Created::Accepted { id, body, replayed })
             }
             // Something in between answered for the API.
-            None => Once::Again { after: None, rate_limited: false, why: format!("{status} without a payment id") },
+            None => Once::Again {
+                after: None,
+                rate_limited: false,
+                why: format!("{status} without a payment id"),
+            },
         };
     }
     let problem = Problem {
@@ -217,15 +297,26 @@ fn judge(status: StatusCode, headers: &HeaderMap, text: &str) -> Once {
         param: member("param"),
     };
     let retryable = body.get("retryable").and_then(Value::as_bool);
-    let again = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) || retryable == Some(true);
+    let again = status.is_server_error()
+        || matches!(status.as_u16(), 408 | 425 | 429)
+        || retryable == Some(true);
     if again {
-        let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
+        let seconds = headers
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.parse().ok());
         let after = seconds.map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX));
         let why = format!("{status}: {}", problem.message);
-        return Once::Again { after, rate_limited: status == StatusCode::TOO_MANY_REQUESTS, why };
+        return Once::Again {
+            after,
+            rate_limited: status == StatusCode::TOO_MANY_REQUESTS,
+            why,
+        };
     }
     match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Once::Definite(Created::NotAllowed(problem)),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            Once::Definite(Created::NotAllowed(problem))
+        }
         _ => Once::Definite(Created::Refused(problem)),
     }
 }
@@ -248,7 +339,11 @@ mod tests {
 
     #[track_caller]
     fn definite(status: u16, text: &str) -> Option<Created> {
-        match judge(StatusCode::from_u16(status).expect("a status"), &HeaderMap::new(), text) {
+        match judge(
+            StatusCode::from_u16(status).expect("a status"),
+            &HeaderMap::new(),
+            text,
+        ) {
             Once::Definite(created) => Some(created),
             Once::Again { .. } => None,
         }
@@ -261,7 +356,10 @@ mod tests {
         }
         assert_eq!(definite(200, "<html>login</html>"), None);
         assert_eq!(definite(409, r#"{"code":"busy","retryable":true}"#), None);
-        assert!(matches!(definite(409, r#"{"code":"conflict"}"#), Some(Created::Refused(_))));
+        assert!(matches!(
+            definite(409, r#"{"code":"conflict"}"#),
+            Some(Created::Refused(_))
+        ));
         assert!(matches!(definite(401, "{}"), Some(Created::NotAllowed(_))));
     }
 
@@ -271,8 +369,16 @@ mod tests {
             Some(Created::Refused(problem)) => (problem.code, problem.message, problem.param),
             other => panic!("{other:?}"),
         };
-        let full = problem(r#"{"code":"invalid_amount","detail":"must be an integer","param":"amount"}"#);
-        assert_eq!(full, ("invalid_amount".to_owned(), "must be an integer".to_owned(), Some("amount".to_owned())));
+        let full =
+            problem(r#"{"code":"invalid_amount","detail":"must be an integer","param":"amount"}"#);
+        assert_eq!(
+            full,
+            (
+                "invalid_amount".to_owned(),
+                "must be an integer".to_owned(),
+                Some("amount".to_owned())
+            )
+        );
         assert_eq!(problem("oops").0, "http_422");
     }
 }

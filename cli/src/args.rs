@@ -2,7 +2,10 @@
 //!
 //! Environment variables are read by [`crate::settings`], not here, so that `config explain`
 //! can say where each value came from.
-#![expect(clippy::doc_markdown, reason = "these comments are the help text, read at a terminal")]
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are the help text, read at a terminal"
+)]
 
 use std::path::PathBuf;
 
@@ -26,8 +29,14 @@ payops --help lists all commands.
 ";
 
 fn after_help() -> String {
-    let codes: Vec<String> = Exit::ALL.iter().map(|(exit, what)| format!("  {:<4} {what}", exit.code())).collect();
-    format!("Exit codes:\n{}\n\nData goes to stdout, everything else to stderr.", codes.join("\n"))
+    let codes: Vec<String> = Exit::ALL
+        .iter()
+        .map(|(exit, what)| format!("  {:<4} {what}", exit.code()))
+        .collect();
+    format!(
+        "Exit codes:\n{}\n\nData goes to stdout, everything else to stderr.",
+        codes.join("\n")
+    )
 }
 
 /// Operates a payments platform: payments, queues, dead letters, rollouts. Alone, at a terminal,
@@ -154,7 +163,23 @@ mod tests {
 
     #[test]
     fn global_options_stand_anywhere() {
-        let cli = Cli::try_parse_from(["payops", "payment", "get", "pay_x", "-o", "json", "--env", "prod,test"]).expect("parsed");
-        assert_eq!((cli.global.output, cli.global.env), (Some(Format::Json), vec!["prod".to_owned(), "test".to_owned()]));
+        let cli = Cli::try_parse_from([
+            "payops",
+            "payment",
+            "get",
+            "pay_x",
+            "-o",
+            "json",
+            "--env",
+            "prod,test",
+        ])
+        .expect("parsed");
+        assert_eq!(
+            (cli.global.output, cli.global.env),
+            (
+                Some(Format::Json),
+                vec!["prod".to_owned(), "test".to_owned()]
+            )
+        );
     }
 }

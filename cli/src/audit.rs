@@ -64,14 +64,22 @@ pub(crate) fn append(dir: &Path, entry: &AuditEntry) -> CliResult<()> {
 
 fn add(dir: &Path, entry: &AuditEntry) -> Result<(), AppendError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(dir.join(FILE))?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .read(true)
+        .append(true)
+        .mode(0o600)
+        .open(dir.join(FILE))?;
     // Who adds a line must know the last one: one at a time, in all processes.
     file.lock()?;
     let head = head(&mut file)?;
     if let (Some(known), found) = (anchor(dir)?, head.as_ref().map_or(0, |head| head.seq))
         && known.seq > found
     {
-        return Err(AppendError::CutOff { found, known: known.seq });
+        return Err(AppendError::CutOff {
+            found,
+            known: known.seq,
+        });
     }
     let (mut line, head) = chain(entry, head.as_ref())?;
     line.push('\n');
@@ -110,7 +118,11 @@ fn last_line(file: &mut File) -> std::io::Result<Vec<u8>> {
     let length = file.metadata()?.len();
     let bytes = last_bytes(file, length)?;
     let lines = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    Ok(lines.rsplit(|byte| *byte == b'\n').next().unwrap_or_default().to_vec())
+    Ok(lines
+        .rsplit(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default()
+        .to_vec())
 }
 
 /// What the next line follows; `None` in an empty record.
@@ -124,7 +136,11 @@ fn head(file: &mut File) -> Result<Option<Head>, AppendError> {
     }
     // Written by an older payops, which did not chain: all of it is, or it was changed.
     let verified = check(file, None)?.map_err(|_| AppendError::Damaged)?;
-    if verified.entries > 0 { Err(AppendError::Damaged) } else { Ok(Some(verified.head)) }
+    if verified.entries > 0 {
+        Err(AppendError::Damaged)
+    } else {
+        Ok(Some(verified.head))
+    }
 }
 
 fn check(file: &mut File, anchor: Option<&Head>) -> std::io::Result<Result<Verified, Break>> {
@@ -172,7 +188,10 @@ impl FileAuditLog {
     }
 
     /// Checks the chain against a line that is known from elsewhere; `None` when there is no record.
-    pub(crate) fn verify_against(&self, known: &Head) -> std::io::Result<Option<Result<Verified, Break>>> {
+    pub(crate) fn verify_against(
+        &self,
+        known: &Head,
+    ) -> std::io::Result<Option<Result<Verified, Break>>> {
         let mut file = match File::open(self.path()) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -183,13 +202,18 @@ impl FileAuditLog {
     }
 
     /// All lines, oldest first, each as it stands and as what it says if it can be read.
-    pub(crate) fn lines(&self) -> std::io::Result<impl Iterator<Item = std::io::Result<(String, Option<AuditEntry>)>> + use<>> {
+    pub(crate) fn lines(
+        &self,
+    ) -> std::io::Result<impl Iterator<Item = std::io::Result<(String, Option<AuditEntry>)>> + use<>>
+    {
         let file = match File::open(self.path()) {
             Ok(file) => Some(file),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let lines = file.into_iter().flat_map(|file| BufReader::new(file).split(b'\n'));
+        let lines = file
+            .into_iter()
+            .flat_map(|file| BufReader::new(file).split(b'\n'));
         Ok(lines.map(|line| {
             let text = String::from_utf8_lossy(&line?).into_owned();
             let entry = serde_json::from_str(&text).ok();
@@ -205,7 +229,13 @@ impl AuditLog for FileAuditLog {
     }
 
     async fn newest(&self, limit: usize) -> PortResult<(Vec<AuditEntry>, u64)> {
-        let failed = |error| PortError::because(ErrorKind::Unavailable, format!("{} could not be read", self.path().display()), error);
+        let failed = |error| {
+            PortError::because(
+                ErrorKind::Unavailable,
+                format!("{} could not be read", self.path().display()),
+                error,
+            )
+        };
         match tail(&self.path()) {
             Ok(text) => Ok(read_newest(&text, limit)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((Vec::new(), 0)),
@@ -221,7 +251,13 @@ fn tail(path: &Path) -> std::io::Result<String> {
     let bytes = last_bytes(&mut file, length)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     // The first line may have lost its head.
-    Ok(if length > TAIL_BYTES { text.split_once('\n').map(|(_, rest)| rest.to_owned()).unwrap_or_default() } else { text })
+    Ok(if length > TAIL_BYTES {
+        text.split_once('\n')
+            .map(|(_, rest)| rest.to_owned())
+            .unwrap_or_default()
+    } else {
+        text
+    })
 }
 
 fn read_newest(text: &str, limit: usize) -> (Vec<AuditEntry>, u64) {

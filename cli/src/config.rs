@@ -129,7 +129,10 @@ impl Environment {
 impl Aws {
     /// The event bus that lines of the record are put on.
     pub(crate) fn audit_bus(&self) -> Option<&str> {
-        self.audit_bus.as_deref().or(self.bus.as_deref()).filter(|bus| !bus.is_empty())
+        self.audit_bus
+            .as_deref()
+            .or(self.bus.as_deref())
+            .filter(|bus| !bus.is_empty())
     }
 }
 
@@ -190,17 +193,28 @@ impl Config {
     pub(crate) fn parse(text: &str, path: &Path) -> CliResult<Self> {
         toml::from_str(text).map_err(|error| {
             // The parser's own text quotes the line at fault; the file holds no secrets.
-            CliError::usage(format!("{} is not right", path.display())).because(error).hint("payops config explain shows what is read")
+            CliError::usage(format!("{} is not right", path.display()))
+                .because(error)
+                .hint("payops config explain shows what is read")
         })
     }
 }
 
 /// Reads the file named, or the first that is found: in `start` and above, then the user's own.
-pub(crate) fn find(named: Option<&Path>, start: Option<&Path>, user_dir: Option<&Path>) -> CliResult<Option<Found>> {
+pub(crate) fn find(
+    named: Option<&Path>,
+    start: Option<&Path>,
+    user_dir: Option<&Path>,
+) -> CliResult<Option<Found>> {
     if let Some(path) = named {
-        return read(path)?.map(Some).ok_or_else(|| CliError::usage(format!("there is no file {}", path.display())));
+        return read(path)?
+            .map(Some)
+            .ok_or_else(|| CliError::usage(format!("there is no file {}", path.display())));
     }
-    let project = start.into_iter().flat_map(Path::ancestors).map(|folder| folder.join(FILE));
+    let project = start
+        .into_iter()
+        .flat_map(Path::ancestors)
+        .map(|folder| folder.join(FILE));
     let user = user_dir.map(|dir| dir.join("payops").join(FILE));
     for path in project.chain(user) {
         if let Some(found) = read(&path)? {
@@ -212,9 +226,21 @@ pub(crate) fn find(named: Option<&Path>, start: Option<&Path>, user_dir: Option<
 
 fn read(path: &Path) -> CliResult<Option<Found>> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(Found { path: path.to_owned(), config: Config::parse(&text, path)? })),
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(CliError::usage(format!("{} cannot be read", path.display())).because(error)),
+        Ok(text) => Ok(Some(Found {
+            path: path.to_owned(),
+            config: Config::parse(&text, path)?,
+        })),
+        Err(error)
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => {
+            Err(CliError::usage(format!("{} cannot be read", path.display())).because(error))
+        }
     }
 }
 
@@ -238,9 +264,17 @@ env = "test"
     fn both_kinds_are_read() {
         let config = Config::parse(TEXT, Path::new("payops.toml")).expect("a config");
         assert_eq!(config.default_env.as_deref(), Some("preprod"));
-        let Some(Environment::Aws(aws)) = config.environments.get("preprod") else { panic!("not AWS") };
-        assert_eq!((aws.region.as_deref(), aws.queues.prefix.as_deref()), (Some("eu-west-1"), Some("preprod-")));
-        assert!(matches!(config.environments.get("laptop"), Some(Environment::Embedded(_))));
+        let Some(Environment::Aws(aws)) = config.environments.get("preprod") else {
+            panic!("not AWS")
+        };
+        assert_eq!(
+            (aws.region.as_deref(), aws.queues.prefix.as_deref()),
+            (Some("eu-west-1"), Some("preprod-"))
+        );
+        assert!(matches!(
+            config.environments.get("laptop"),
+            Some(Environment::Embedded(_))
+        ));
     }
 
     #[test]
@@ -253,22 +287,42 @@ env = "test"
         ] {
             let error = Config::parse(bad, Path::new("payops.toml")).expect_err("refused");
             assert_eq!(error.exit.code(), 2);
-            assert!(error.text().contains("payops.toml is not right"), "{}", error.text());
+            assert!(
+                error.text().contains("payops.toml is not right"),
+                "{}",
+                error.text()
+            );
         }
     }
 
     #[test]
     fn the_nearest_file_wins() {
         let temp = tempfile::tempdir().expect("a folder");
-        let (project, below, user) = (temp.path().join("project"), temp.path().join("project/a/b"), temp.path().join("user"));
+        let (project, below, user) = (
+            temp.path().join("project"),
+            temp.path().join("project/a/b"),
+            temp.path().join("user"),
+        );
         std::fs::create_dir_all(&below).expect("made");
         std::fs::create_dir_all(user.join("payops")).expect("made");
         assert_eq!(find(None, Some(&below), Some(&user)).expect("looked"), None);
         std::fs::write(user.join("payops/payops.toml"), "default_env = \"user\"").expect("written");
-        let found = |start: &Path| find(None, Some(start), Some(&user)).expect("looked").expect("found").config.default_env;
+        let found = |start: &Path| {
+            find(None, Some(start), Some(&user))
+                .expect("looked")
+                .expect("found")
+                .config
+                .default_env
+        };
         assert_eq!(found(&below).as_deref(), Some("user"));
         std::fs::write(project.join(FILE), "default_env = \"project\"").expect("written");
         assert_eq!(found(&below).as_deref(), Some("project"));
-        assert_eq!(find(Some(&temp.path().join("no.toml")), None, None).expect_err("refused").exit.code(), 2);
+        assert_eq!(
+            find(Some(&temp.path().join("no.toml")), None, None)
+                .expect_err("refused")
+                .exit
+                .code(),
+            2
+        );
     }
 }

@@ -33,7 +33,10 @@ pub(crate) enum Access {
 
 /// Who asks an environment in AWS.
 #[derive(Clone)]
-#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS asks who calls"))]
+#[cfg_attr(
+    not(feature = "aws"),
+    expect(dead_code, reason = "only AWS asks who calls")
+)]
 pub(crate) struct Caller {
     /// The person: the source identity of sessions.
     pub(crate) who: String,
@@ -121,18 +124,29 @@ impl Context {
         let held = Elevations::of(&self.settings).holds(&target.name, self.who(), Self::now())?;
         Ok(match held {
             None => self.caller(Duty::Operate),
-            Some(held) => Caller { reason: Some(held.reason), ticket: held.ticket, ..self.caller(held.duty.max(Duty::Operate)) },
+            Some(held) => Caller {
+                reason: Some(held.reason),
+                ticket: held.ticket,
+                ..self.caller(held.duty.max(Duty::Operate))
+            },
         })
     }
 
     /// Asks every environment that was named, all at once; a failure of one does not hide the
     /// answers of the others.
-    pub(crate) async fn each_env<T, F>(&self, ask: impl Fn(EnvTarget, Ports) -> F) -> CliResult<Fan<T>>
+    pub(crate) async fn each_env<T, F>(
+        &self,
+        ask: impl Fn(EnvTarget, Ports) -> F,
+    ) -> CliResult<Fan<T>>
     where
         F: Future<Output = CliResult<T>>,
     {
         let targets = self.settings.targets()?;
-        let mut fan = Fan { answers: Vec::new(), failures: Vec::new(), many: targets.len() > 1 };
+        let mut fan = Fan {
+            answers: Vec::new(),
+            failures: Vec::new(),
+            many: targets.len() > 1,
+        };
         let answer = async |target: EnvTarget| {
             let ports = self.open(&target, Access::Read).await?;
             self.reveal(&target).await?;
@@ -156,15 +170,34 @@ impl Context {
         if !self.privacy.reveal {
             return Ok(());
         }
-        access::permit(self, target, &access::Wanted::new(Deed::PaymentReveal).because(self.reason.as_deref())).await?;
-        self.record(target, &self.entry(target, "reveal", self.reason.as_deref()).outcome(Outcome::Done))
+        access::permit(
+            self,
+            target,
+            &access::Wanted::new(Deed::PaymentReveal).because(self.reason.as_deref()),
+        )
+        .await?;
+        self.record(
+            target,
+            &self
+                .entry(target, "reveal", self.reason.as_deref())
+                .outcome(Outcome::Done),
+        )
     }
 
     /// The beginning of an entry of the record: who, where and what.
-    pub(crate) fn entry(&self, target: &EnvTarget, action: &str, reason: Option<&str>) -> AuditEntry {
+    pub(crate) fn entry(
+        &self,
+        target: &EnvTarget,
+        action: &str,
+        reason: Option<&str>,
+    ) -> AuditEntry {
         let account = target.account().cloned();
         let entry = AuditEntry::new(Self::now(), self.who(), &target.name, action);
-        AuditEntry { account, reason: reason.map(str::to_owned), ..entry }
+        AuditEntry {
+            account,
+            reason: reason.map(str::to_owned),
+            ..entry
+        }
     }
 
     /// Records something of this user.
@@ -180,23 +213,49 @@ impl Context {
 
     /// Ships what this command recorded, for a little while. It is no part of what the command came to.
     pub(crate) async fn ship_recorded(&self) {
-        let recorded = self.recorded.lock().map(|mut recorded| std::mem::take(&mut *recorded)).unwrap_or_default();
+        let recorded = self
+            .recorded
+            .lock()
+            .map(|mut recorded| std::mem::take(&mut *recorded))
+            .unwrap_or_default();
         audit::ship::by_itself(self, &recorded).await;
     }
 
     /// Records what became of something that was recorded when it began. It is done already: that it
     /// could not be recorded is only told.
-    pub(crate) fn record_end(&self, target: &EnvTarget, begun: &AuditEntry, outcome: Outcome, words: Option<&str>) {
-        let entry = AuditEntry { at: Self::now(), outcome: Some(outcome), ..begun.clone() };
-        let entry = if let Some(words) = words { entry.detail("outcome", words) } else { entry };
+    pub(crate) fn record_end(
+        &self,
+        target: &EnvTarget,
+        begun: &AuditEntry,
+        outcome: Outcome,
+        words: Option<&str>,
+    ) {
+        let entry = AuditEntry {
+            at: Self::now(),
+            outcome: Some(outcome),
+            ..begun.clone()
+        };
+        let entry = if let Some(words) = words {
+            entry.detail("outcome", words)
+        } else {
+            entry
+        };
         if let Err(error) = self.record(target, &entry) {
-            self.talk.warn(format!("what became of it could not be recorded\n{}", error.text()));
+            self.talk.warn(format!(
+                "what became of it could not be recorded\n{}",
+                error.text()
+            ));
         }
     }
 
     /// Records that something begins, does it, and records what became of it. What cannot be recorded
     /// is not done.
-    pub(crate) async fn audited<T>(&self, target: &EnvTarget, entry: AuditEntry, work: impl Future<Output = CliResult<T>>) -> CliResult<T> {
+    pub(crate) async fn audited<T>(
+        &self,
+        target: &EnvTarget,
+        entry: AuditEntry,
+        work: impl Future<Output = CliResult<T>>,
+    ) -> CliResult<T> {
         let begun = entry.outcome(Outcome::Begun);
         self.record(target, &begun)?;
         let done = work.await;
@@ -214,7 +273,10 @@ impl Context {
     }
 
     /// Ends `work` early when somebody interrupts: for commands that leave nothing half done.
-    pub(crate) async fn interruptible<T>(&self, work: impl Future<Output = CliResult<T>>) -> CliResult<T> {
+    pub(crate) async fn interruptible<T>(
+        &self,
+        work: impl Future<Output = CliResult<T>>,
+    ) -> CliResult<T> {
         tokio::select! {
             biased;
             done = work => done,
@@ -249,7 +311,10 @@ impl<T> Fan<T> {
         match (self.failures.is_empty(), self.answers.is_empty()) {
             (true, _) => Exit::Done,
             (false, false) => Exit::Partial,
-            (false, true) => self.failures.first().map_or(Exit::Failed, |(_, error)| error.exit),
+            (false, true) => self
+                .failures
+                .first()
+                .map_or(Exit::Failed, |(_, error)| error.exit),
         }
     }
 }
@@ -257,6 +322,14 @@ impl<T> Fan<T> {
 impl<T> Fan<Vec<T>> {
     /// The rows of all environments.
     pub(crate) fn rows(self) -> Vec<Of<T>> {
-        self.answers.into_iter().flat_map(|of| of.value.into_iter().map(move |value| Of { env: of.env.clone(), value })).collect()
+        self.answers
+            .into_iter()
+            .flat_map(|of| {
+                of.value.into_iter().map(move |value| Of {
+                    env: of.env.clone(),
+                    value,
+                })
+            })
+            .collect()
     }
 }

@@ -19,15 +19,23 @@ pub(crate) struct Pace {
 impl Pace {
     /// At most so many a second; `None` for no limit.
     pub(crate) fn new(rate_per_second: Option<u32>) -> Self {
-        let each = rate_per_second.filter(|rate| *rate > 0).map(|rate| Duration::from_secs(1) / rate);
-        Self { each, next: Mutex::new(None) }
+        let each = rate_per_second
+            .filter(|rate| *rate > 0)
+            .map(|rate| Duration::from_secs(1) / rate);
+        Self {
+            each,
+            next: Mutex::new(None),
+        }
     }
 
     /// Waits until so many more may go.
     pub(crate) async fn take(&self, messages: usize) {
         let Some(each) = self.each else { return };
         let at = {
-            let mut next = self.next.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut next = self
+                .next
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             let at = next.map_or_else(Instant::now, |next| next.max(Instant::now()));
             *next = Some(at + each.saturating_mul(u32::try_from(messages).unwrap_or(u32::MAX)));
             at
@@ -50,7 +58,8 @@ pub(crate) struct CliControl {
     /// Hears how far it is.
     pub(crate) tell: Tell,
     /// What speaks against going on: asked during a canary.
-    pub(crate) alarms: Box<dyn Fn() -> futures::future::BoxFuture<'static, Vec<String>> + Send + Sync>,
+    pub(crate) alarms:
+        Box<dyn Fn() -> futures::future::BoxFuture<'static, Vec<String>> + Send + Sync>,
 }
 
 #[async_trait]
@@ -60,11 +69,15 @@ impl Control for CliControl {
     }
 
     async fn pace(&self, messages: usize) {
-        self.stop.run_until_cancelled(self.pace.take(messages)).await;
+        self.stop
+            .run_until_cancelled(self.pace.take(messages))
+            .await;
     }
 
     async fn pause(&self, time: Duration) {
-        self.stop.run_until_cancelled(tokio::time::sleep(time)).await;
+        self.stop
+            .run_until_cancelled(tokio::time::sleep(time))
+            .await;
     }
 
     fn told(&self, summary: &ReplaySummary) {
@@ -85,7 +98,11 @@ mod tests {
         let pace = Pace::new(Some(10));
         let start = Instant::now();
         futures::future::join_all((0..5).map(|_| pace.take(10))).await;
-        assert_eq!(start.elapsed(), Duration::from_secs(4), "the fifth batch begins after forty messages' time");
+        assert_eq!(
+            start.elapsed(),
+            Duration::from_secs(4),
+            "the fifth batch begins after forty messages' time"
+        );
         let free = Pace::new(None);
         let start = Instant::now();
         free.take(1_000_000).await;

@@ -34,7 +34,10 @@ struct Told(CliError);
 impl std::fmt::Display for Told {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0.message)?;
-        self.0.hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+        self.0
+            .hint
+            .as_ref()
+            .map_or(Ok(()), |hint| write!(f, " ({hint})"))
     }
 }
 
@@ -50,7 +53,13 @@ pub(crate) type CliResult<T> = Result<T, CliError>;
 impl CliError {
     /// An error with that exit code.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None, source: None, quiet: false }
+        Self {
+            exit,
+            message: message.into(),
+            hint: None,
+            source: None,
+            quiet: false,
+        }
     }
 
     /// Something failed.
@@ -92,8 +101,18 @@ impl CliError {
 
     /// A port failed while doing `what`. What we said ourselves through it keeps its exit code and its hint.
     pub(crate) fn port(what: impl Into<String>, mut error: PortError) -> Self {
-        match error.source.take().map(<dyn Error + Send + Sync>::downcast::<Told>) {
-            Some(Ok(told)) => return Self { exit: told.0.exit, hint: told.0.hint.clone(), ..Self::failed(what).because(told.0) },
+        match error
+            .source
+            .take()
+            .map(<dyn Error + Send + Sync>::downcast::<Told>)
+        {
+            Some(Ok(told)) => {
+                return Self {
+                    exit: told.0.exit,
+                    hint: told.0.hint.clone(),
+                    ..Self::failed(what).because(told.0)
+                };
+            }
             Some(Err(other)) => error.source = Some(other),
             None => {}
         }
@@ -104,9 +123,13 @@ impl CliError {
             _ => Exit::Failed,
         };
         let hint = match error.kind {
-            ErrorKind::Unavailable | ErrorKind::Ambiguous => Some("try again; reading changes nothing, and writes can be repeated"),
+            ErrorKind::Unavailable | ErrorKind::Ambiguous => {
+                Some("try again; reading changes nothing, and writes can be repeated")
+            }
             ErrorKind::Denied => Some("log in again, or ask for the role that may do this"),
-            ErrorKind::NotWritable => Some("free some space or make the place writable, then run the same command again"),
+            ErrorKind::NotWritable => {
+                Some("free some space or make the place writable, then run the same command again")
+            }
             _ => None,
         };
         let mut out = Self::new(exit, what).because(error);
@@ -117,7 +140,9 @@ impl CliError {
     /// The same as a port's failure, for what asks through a port.
     pub(crate) fn into_port(self) -> PortError {
         let kind = match self.exit {
-            Exit::NotAuthenticated | Exit::Refused | Exit::WrongAccount | Exit::CodeNeeded => ErrorKind::Denied,
+            Exit::NotAuthenticated | Exit::Refused | Exit::WrongAccount | Exit::CodeNeeded => {
+                ErrorKind::Denied
+            }
             Exit::RateLimited => ErrorKind::Throttled,
             Exit::NotFound => ErrorKind::NotFound,
             Exit::Usage => ErrorKind::Permanent,
@@ -178,7 +203,10 @@ impl From<PortError> for CliError {
         let message = error.message.clone();
         let mut out = Self::port(message, error);
         // The port's own words are the message; what remains is its cause.
-        out.source = out.source.and_then(|source| source.downcast::<PortError>().ok()).and_then(|error| error.source);
+        out.source = out
+            .source
+            .and_then(|source| source.downcast::<PortError>().ok())
+            .and_then(|error| error.source);
         out
     }
 }
@@ -187,8 +215,22 @@ impl From<PortError> for CliError {
 fn uncarded(text: &str) -> String {
     use payops_core::domain::pan::contains_card_number;
     const REMOVED: &str = "[card number removed]";
-    let whole = text.split(' ').map(|word| if contains_card_number(word) { REMOVED } else { word }).collect::<Vec<_>>().join(" ");
-    if contains_card_number(&whole) { REMOVED.to_owned() } else { whole }
+    let whole = text
+        .split(' ')
+        .map(|word| {
+            if contains_card_number(word) {
+                REMOVED
+            } else {
+                word
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(" ");
+    if contains_card_number(&whole) {
+        REMOVED.to_owned()
+    } else {
+        whole
+    }
 }
 
 /// `text` as it may be shown: without card numbers, and safe for a terminal.
@@ -216,7 +258,11 @@ mod tests {
 
     #[test]
     fn a_port_error_says_its_words_once() {
-        let error = CliError::from(PortError::because(ErrorKind::Denied, "no access", std::io::Error::other("expired")));
+        let error = CliError::from(PortError::because(
+            ErrorKind::Denied,
+            "no access",
+            std::io::Error::other("expired"),
+        ));
         assert_eq!(error.exit, Exit::NotAuthenticated);
         insta::assert_snapshot!(error.text(), @r"
         error: no access

@@ -37,7 +37,10 @@ impl Exit {
     pub(crate) const ALL: [(Self, &'static str); 12] = [
         (Self::Done, "done"),
         (Self::Failed, "failed, or a check found something wrong"),
-        (Self::Usage, "the command line or the configuration is wrong"),
+        (
+            Self::Usage,
+            "the command line or the configuration is wrong",
+        ),
         (Self::Refused, "refused by policy"),
         (Self::NotAuthenticated, "not authenticated, or not allowed"),
         (Self::NotFound, "not found"),

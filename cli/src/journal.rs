@@ -53,43 +53,74 @@ pub(crate) struct Unfinished {
 impl Journals {
     /// The journals in `dir`, which is made if it is not there.
     pub(crate) fn open(dir: PathBuf) -> CliResult<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(|error| failed("make", &dir, error))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .map_err(|error| failed("make", &dir, error))?;
         Ok(Self { dir })
     }
 
     /// Takes the right to replay `queue` (a dead-letter queue).
     pub(crate) fn lock(&self, queue: &str) -> CliResult<QueueLock> {
         let path = self.dir.join(format!("{}.lock", file_name(queue)));
-        let file = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(&path);
+        let file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path);
         let file = file.map_err(|error| failed("open", &path, error))?;
         match file.try_lock() {
             Ok(()) => Ok(QueueLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(CliError::refused(format!("another replay of {queue} is running"))
-                .hint("wait for it; it can be interrupted and gone on with")),
+            Err(TryLockError::WouldBlock) => Err(CliError::refused(format!(
+                "another replay of {queue} is running"
+            ))
+            .hint("wait for it; it can be interrupted and gone on with")),
             Err(TryLockError::Error(error)) => Err(failed("lock", &path, error)),
         }
     }
 
     /// Refuses a plan that was carried out already.
     pub(crate) fn refuse_done(&self, plan: &Plan) -> CliResult<()> {
-        let path = self.dir.join(format!("{}-{}.jsonl", file_name(&plan.queue), file_name(&plan.id)));
+        let path = self.dir.join(format!(
+            "{}-{}.jsonl",
+            file_name(&plan.queue),
+            file_name(&plan.id)
+        ));
         if path.exists() {
-            return Err(CliError::refused("this plan was carried out already")
-                .hint(format!("its journal is {}; make another plan", path.display())));
+            return Err(
+                CliError::refused("this plan was carried out already").hint(format!(
+                    "its journal is {}; make another plan",
+                    path.display()
+                )),
+            );
         }
         Ok(())
     }
 
     /// Starts the journal of `plan`: the plan is on disk when it returns.
     pub(crate) fn create(&self, plan: &Plan) -> CliResult<FileJournal> {
-        let path = self.dir.join(format!("{}-{}.jsonl", file_name(&plan.queue), file_name(&plan.id)));
-        let file = OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path);
+        let path = self.dir.join(format!(
+            "{}-{}.jsonl",
+            file_name(&plan.queue),
+            file_name(&plan.id)
+        ));
+        let file = OpenOptions::new()
+            .create_new(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path);
         let mut file = file.map_err(|error| failed("make", &path, error))?;
         let text = lines(&[JournalEntry::Plan(plan.clone())])?;
-        file.write_all(&text).and_then(|()| file.sync_data()).map_err(|error| failed("write", &path, error))?;
+        file.write_all(&text)
+            .and_then(|()| file.sync_data())
+            .map_err(|error| failed("write", &path, error))?;
         let journal = FileJournal::on(path, file);
         // Without this the name of the file could be lost in a power cut.
-        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(|error| failed("write", &self.dir, error))?;
+        File::open(&self.dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(|error| failed("write", &self.dir, error))?;
         Ok(journal)
     }
 
@@ -100,7 +131,11 @@ impl Journals {
         let mut names: Vec<PathBuf> = entries
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
-            .filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(&start)))
+            .filter(|path| {
+                path.file_name()
+                    .and_then(|name| name.to_str())
+                    .is_some_and(|name| name.starts_with(&start))
+            })
             .collect();
         // Names hold the time of the plan.
         names.sort();
@@ -114,7 +149,11 @@ impl Journals {
             let progress = Progress::read(&entries);
             if plan.env == env && plan.queue == queue && !progress.finished {
                 let journal = FileJournal::go_on(path, good_bytes)?;
-                return Ok(Some(Unfinished { plan: plan.clone(), progress, journal }));
+                return Ok(Some(Unfinished {
+                    plan: plan.clone(),
+                    progress,
+                    journal,
+                }));
             }
         }
         Ok(None)
@@ -154,12 +193,16 @@ impl FileJournal {
 
     fn failed(&self, error: Arc<std::io::Error>) -> PortError {
         let kind = match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::ReadOnlyFilesystem => {
-                ErrorKind::NotWritable
-            }
+            std::io::ErrorKind::StorageFull
+            | std::io::ErrorKind::QuotaExceeded
+            | std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::NotWritable,
             _ => ErrorKind::Permanent,
         };
-        PortError::because(kind, format!("the journal {} could not be written", self.path.display()), error)
+        PortError::because(
+            kind,
+            format!("the journal {} could not be written", self.path.display()),
+            error,
+        )
     }
 }
 
@@ -174,7 +217,11 @@ fn write_all(mut file: File, from: &mpsc::Receiver<Entry>) {
             waiters.push(waiter);
         }
         if broken.is_none() {
-            broken = file.write_all(&text).and_then(|()| file.sync_data()).err().map(Arc::new);
+            broken = file
+                .write_all(&text)
+                .and_then(|()| file.sync_data())
+                .err()
+                .map(Arc::new);
         }
         for waiter in waiters {
             // Who no longer waits does not need to know.
@@ -186,8 +233,13 @@ fn write_all(mut file: File, from: &mpsc::Receiver<Entry>) {
 fn lines(entries: &[JournalEntry]) -> PortResult<Vec<u8>> {
     let mut text = Vec::new();
     for entry in entries {
-        serde_json::to_writer(&mut text, entry)
-            .map_err(|error| PortError::because(ErrorKind::Permanent, "a journal entry could not be written as JSON", error))?;
+        serde_json::to_writer(&mut text, entry).map_err(|error| {
+            PortError::because(
+                ErrorKind::Permanent,
+                "a journal entry could not be written as JSON",
+                error,
+            )
+        })?;
         text.push(b'\n');
     }
     Ok(text)
@@ -199,7 +251,9 @@ impl Journal for FileJournal {
         let (tell, told) = oneshot::channel();
         let gone = || self.failed(Arc::new(std::io::Error::other("its writer has ended")));
         self.to.send((lines(entries)?, tell)).map_err(|_| gone())?;
-        told.await.map_err(|_| gone())?.map_err(|error| self.failed(error))
+        told.await
+            .map_err(|_| gone())?
+            .map_err(|error| self.failed(error))
     }
 }
 
@@ -215,9 +269,16 @@ fn read(path: &Path) -> CliResult<(Vec<JournalEntry>, u64)> {
         match serde_json::from_slice(line) {
             Ok(entry) if whole => entries.push(entry),
             Err(error) if !last => {
-                let message = format!("the journal {} is damaged at line {}", path.display(), number.saturating_add(1));
-                let hint = "look at it, move it away, and then compare the queues before a new replay";
-                return Err(CliError::new(Exit::Failed, message).because(error).hint(hint));
+                let message = format!(
+                    "the journal {} is damaged at line {}",
+                    path.display(),
+                    number.saturating_add(1)
+                );
+                let hint =
+                    "look at it, move it away, and then compare the queues before a new replay";
+                return Err(CliError::new(Exit::Failed, message)
+                    .because(error)
+                    .hint(hint));
             }
             // The last line: torn, or without its line break, so that it may lack more than that.
             _ => break,
@@ -229,7 +290,15 @@ fn read(path: &Path) -> CliResult<(Vec<JournalEntry>, u64)> {
 
 /// A queue's name as part of a file's name.
 fn file_name(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect()
 }
 
 fn failed(what: &str, path: &Path, error: std::io::Error) -> CliError {
@@ -237,10 +306,14 @@ fn failed(what: &str, path: &Path, error: std::io::Error) -> CliError {
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
             "a replay keeps a journal there; make the place writable"
         }
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "a replay keeps a journal there; free some space",
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            "a replay keeps a journal there; free some space"
+        }
         _ => "a replay keeps a journal there",
     };
-    CliError::failed(format!("cannot {what} {}", path.display())).because(error).hint(hint)
+    CliError::failed(format!("cannot {what} {}", path.display()))
+        .because(error)
+        .hint(hint)
 }
 
 #[cfg(test)]
@@ -273,11 +346,16 @@ mod tests {
     }
 
     fn sent(id: &str) -> JournalEntry {
-        JournalEntry::Sent { message_id: id.to_owned(), new_message_id: None }
+        JournalEntry::Sent {
+            message_id: id.to_owned(),
+            new_message_id: None,
+        }
     }
 
     fn sending(id: &str) -> JournalEntry {
-        JournalEntry::Sending { message_id: id.to_owned() }
+        JournalEntry::Sending {
+            message_id: id.to_owned(),
+        }
     }
 
     fn journals() -> (tempfile::TempDir, Journals) {
@@ -290,7 +368,10 @@ mod tests {
     async fn a_cut_off_replay_is_found_with_its_torn_last_line() {
         let (_temp, journals) = journals();
         let journal = journals.create(&plan("1-x")).expect("made");
-        journal.append(&[sending("a"), sent("a"), sending("b")]).await.expect("written");
+        journal
+            .append(&[sending("a"), sent("a"), sending("b")])
+            .await
+            .expect("written");
         let path = journal.path().to_owned();
         drop(journal);
         let whole = fs::read(&path).expect("read");
@@ -298,12 +379,25 @@ mod tests {
         torn.extend_from_slice(b"{\"entry\":\"sent\",\"mess");
         fs::write(&path, &torn).expect("written");
 
-        let found = journals.unfinished("prod", "payments-work-dlq").expect("read").expect("found");
+        let found = journals
+            .unfinished("prod", "payments-work-dlq")
+            .expect("read")
+            .expect("found");
         assert_eq!(found.plan, plan("1-x"));
-        assert_eq!((found.progress.sent, found.progress.unclear), (BTreeSet::from(["a".to_owned()]), BTreeSet::from(["b".to_owned()])));
+        assert_eq!(
+            (found.progress.sent, found.progress.unclear),
+            (
+                BTreeSet::from(["a".to_owned()]),
+                BTreeSet::from(["b".to_owned()])
+            )
+        );
         found.journal.append(&[sent("b")]).await.expect("written");
         let after = fs::read_to_string(&path).expect("read");
-        assert!(after.as_bytes().starts_with(&whole) && after.ends_with("\"message_id\":\"b\",\"new_message_id\":null}\n"), "{after}");
+        assert!(
+            after.as_bytes().starts_with(&whole)
+                && after.ends_with("\"message_id\":\"b\",\"new_message_id\":null}\n"),
+            "{after}"
+        );
         assert_eq!(read(&path).expect("whole again").0.len(), 5);
     }
 
@@ -311,17 +405,35 @@ mod tests {
     async fn every_cut_of_a_journal_can_be_gone_on_with() {
         let (_temp, journals) = journals();
         let journal = journals.create(&plan("1-x")).expect("made");
-        journal.append(&[sending("a"), sent("a"), sending("b"), sent("b")]).await.expect("written");
+        journal
+            .append(&[sending("a"), sent("a"), sending("b"), sent("b")])
+            .await
+            .expect("written");
         let path = journal.path().to_owned();
         let whole = fs::read(&path).expect("read");
         for cut in 0..=whole.len() {
             fs::write(&path, whole.get(..cut).unwrap_or_default()).expect("written");
-            match journals.unfinished("prod", "payments-work-dlq").expect("read") {
+            match journals
+                .unfinished("prod", "payments-work-dlq")
+                .expect("read")
+            {
                 Some(found) => {
-                    let lines = whole.get(..cut).unwrap_or_default().split(|byte| *byte == b'\n').count() - 1;
-                    assert_eq!(read(found.journal.path()).expect("read").0.len(), lines, "cut at {cut}");
+                    let lines = whole
+                        .get(..cut)
+                        .unwrap_or_default()
+                        .split(|byte| *byte == b'\n')
+                        .count()
+                        - 1;
+                    assert_eq!(
+                        read(found.journal.path()).expect("read").0.len(),
+                        lines,
+                        "cut at {cut}"
+                    );
                 }
-                None => assert!(!path.exists(), "a journal without a plan is removed (cut at {cut})"),
+                None => assert!(
+                    !path.exists(),
+                    "a journal without a plan is removed (cut at {cut})"
+                ),
             }
         }
     }
@@ -330,11 +442,35 @@ mod tests {
     async fn finished_and_foreign_journals_are_left_alone() {
         let (_temp, journals) = journals();
         let done = journals.create(&plan("1-x")).expect("made");
-        done.append(&[JournalEntry::Finished { at: jiff::Timestamp::UNIX_EPOCH }]).await.expect("written");
-        journals.create(&Plan { env: "test".to_owned(), ..plan("2-x") }).expect("made");
-        assert!(journals.unfinished("prod", "payments-work-dlq").expect("read").is_none());
-        assert!(journals.unfinished("test", "payments-work-dlq").expect("read").is_some());
-        assert!(journals.unfinished("prod", "projections-dlq").expect("read").is_none());
+        done.append(&[JournalEntry::Finished {
+            at: jiff::Timestamp::UNIX_EPOCH,
+        }])
+        .await
+        .expect("written");
+        journals
+            .create(&Plan {
+                env: "test".to_owned(),
+                ..plan("2-x")
+            })
+            .expect("made");
+        assert!(
+            journals
+                .unfinished("prod", "payments-work-dlq")
+                .expect("read")
+                .is_none()
+        );
+        assert!(
+            journals
+                .unfinished("test", "payments-work-dlq")
+                .expect("read")
+                .is_some()
+        );
+        assert!(
+            journals
+                .unfinished("prod", "projections-dlq")
+                .expect("read")
+                .is_none()
+        );
     }
 
     #[test]
@@ -344,17 +480,36 @@ mod tests {
         let mut text = fs::read(journal.path()).expect("read");
         text.extend_from_slice(b"{\"entry\":\n{\"entry\":\"sending\",\"message_id\":\"a\"}\n");
         fs::write(journal.path(), text).expect("written");
-        let error = journals.unfinished("prod", "payments-work-dlq").expect_err("refused");
-        assert!(error.message.contains("damaged at line 2"), "{}", error.message);
+        let error = journals
+            .unfinished("prod", "payments-work-dlq")
+            .expect_err("refused");
+        assert!(
+            error.message.contains("damaged at line 2"),
+            "{}",
+            error.message
+        );
     }
 
     #[test]
     fn journals_are_private_and_one_replay_runs_at_a_time() {
         let (_temp, journals) = journals();
         let journal = journals.create(&plan("1-x")).expect("made");
-        assert_eq!(fs::metadata(journal.path()).expect("there").permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(journal.path())
+                .expect("there")
+                .permissions()
+                .mode()
+                & 0o777,
+            0o600
+        );
         let lock = journals.lock("payments-work-dlq").expect("locked");
-        assert_eq!(journals.lock("payments-work-dlq").expect_err("refused").exit, Exit::Refused);
+        assert_eq!(
+            journals
+                .lock("payments-work-dlq")
+                .expect_err("refused")
+                .exit,
+            Exit::Refused
+        );
         journals.lock("projections-dlq").expect("another queue");
         drop(lock);
         journals.lock("payments-work-dlq").expect("free again");

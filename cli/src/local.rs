@@ -57,7 +57,10 @@ mod platform {
     use payops_core::port::ErrorKind;
     use payops_local::LocalError;
 
-    use super::{Access, CancellationToken, CliError, CliResult, Duration, Path, PathBuf, Ports, ReadyEnv, Reindexed, Running, Value};
+    use super::{
+        Access, CancellationToken, CliError, CliResult, Duration, Path, PathBuf, Ports, ReadyEnv,
+        Reindexed, Running, Value,
+    };
     use crate::exit::Exit;
 
     /// Where data is when nobody says.
@@ -71,7 +74,9 @@ mod platform {
             Access::Read => payops_local::Access::Read,
             Access::Write => payops_local::Access::Write,
         };
-        Box::pin(payops_local::open(data_dir, env, access)).await.map_err(told)
+        Box::pin(payops_local::open(data_dir, env, access))
+            .await
+            .map_err(told)
     }
 
     /// Runs the platform until `shutdown`.
@@ -83,20 +88,32 @@ mod platform {
         mut on_notice: impl FnMut(&str),
         shutdown: CancellationToken,
     ) -> CliResult<()> {
-        let options = payops_local::UpOptions { data_dir: data_dir.to_owned(), traffic_per_second, summary: on_second.is_some() };
-        let on_ready = |ready: &[payops_local::ReadyEnv]| on_ready(&ready.iter().map(ready_env).collect::<Vec<_>>());
+        let options = payops_local::UpOptions {
+            data_dir: data_dir.to_owned(),
+            traffic_per_second,
+            summary: on_second.is_some(),
+        };
+        let on_ready = |ready: &[payops_local::ReadyEnv]| {
+            on_ready(&ready.iter().map(ready_env).collect::<Vec<_>>())
+        };
         let on_second = |summary: &payops_local::Summary| {
             if let Some(on_second) = &mut on_second {
                 on_second(&serde_json::to_value(summary).unwrap_or_default());
             }
         };
         let on_notice = |notice: &payops_local::Notice| on_notice(&notice.to_string());
-        Box::pin(payops_local::up(options, on_ready, on_second, on_notice, shutdown)).await.map_err(told)
+        Box::pin(payops_local::up(
+            options, on_ready, on_second, on_notice, shutdown,
+        ))
+        .await
+        .map_err(told)
     }
 
     /// The platform that runs on `data_dir`.
     pub(crate) async fn status(data_dir: &Path) -> CliResult<Option<Running>> {
-        let status = Box::pin(payops_local::status(data_dir)).await.map_err(told)?;
+        let status = Box::pin(payops_local::status(data_dir))
+            .await
+            .map_err(told)?;
         Ok(status.map(|status| Running {
             pid: status.pid,
             ready: status.ready.iter().map(ready_env).collect(),
@@ -106,51 +123,83 @@ mod platform {
 
     /// Asks the platform to stop and waits; `false` when nothing ran.
     pub(crate) async fn down(data_dir: &Path, timeout: Duration) -> CliResult<bool> {
-        Box::pin(payops_local::down(data_dir, timeout)).await.map_err(told)
+        Box::pin(payops_local::down(data_dir, timeout))
+            .await
+            .map_err(told)
     }
 
     /// Builds the search index of an environment anew.
     pub(crate) async fn reindex(data_dir: &Path, env: &str) -> CliResult<Reindexed> {
-        let done = Box::pin(payops_local::reindex(data_dir, env)).await.map_err(told)?;
-        Ok(Reindexed { payments: done.payments, set_aside: done.aside })
+        let done = Box::pin(payops_local::reindex(data_dir, env))
+            .await
+            .map_err(told)?;
+        Ok(Reindexed {
+            payments: done.payments,
+            set_aside: done.aside,
+        })
     }
 
     /// Mends something that was broken on purpose.
     pub(crate) async fn fix(data_dir: &Path, env: &str, what: &str) -> CliResult<()> {
-        Box::pin(payops_local::fix(data_dir, env, what)).await.map_err(told)
+        Box::pin(payops_local::fix(data_dir, env, what))
+            .await
+            .map_err(told)
     }
 
     fn ready_env(env: &payops_local::ReadyEnv) -> ReadyEnv {
-        ReadyEnv { name: env.name.clone(), api_url: env.api_url.clone(), api_key: env.api_key.clone() }
+        ReadyEnv {
+            name: env.name.clone(),
+            api_url: env.api_url.clone(),
+            api_key: env.api_key.clone(),
+        }
     }
 
     /// The platform's errors with the next command to try.
     fn told(error: LocalError) -> CliError {
         let (exit, hint) = match &error {
-            LocalError::Locked { .. } => (Exit::Failed, "payops local status shows it, payops local down stops it"),
-            LocalError::Unlisted { pid: Some(_), .. } => {
-                (Exit::Failed, "wait a moment if it was just started; else payops local down stops it, and payops local up starts it again")
+            LocalError::Locked { .. } => (
+                Exit::Failed,
+                "payops local status shows it, payops local down stops it",
+            ),
+            LocalError::Unlisted { pid: Some(_), .. } => (
+                Exit::Failed,
+                "wait a moment if it was just started; else payops local down stops it, and payops local up starts it again",
+            ),
+            LocalError::Unlisted { pid: None, .. } => (
+                Exit::Failed,
+                "find the process that holds the file `lock` there, end it with SIGTERM, then payops local up",
+            ),
+            LocalError::NewerVersion { .. } => {
+                (Exit::Failed, "use the newer payops, or another --data-dir")
             }
-            LocalError::Unlisted { pid: None, .. } => {
-                (Exit::Failed, "find the process that holds the file `lock` there, end it with SIGTERM, then payops local up")
+            LocalError::NotWritable { .. } => {
+                (Exit::Failed, "make it writable, or use another --data-dir")
             }
-            LocalError::NewerVersion { .. } => (Exit::Failed, "use the newer payops, or another --data-dir"),
-            LocalError::NotWritable { .. } => (Exit::Failed, "make it writable, or use another --data-dir"),
-            LocalError::Full { .. } => {
-                (Exit::Failed, "free some space, then run the same command again: nothing that was accepted is lost")
-            }
-            LocalError::NotADataDir { .. } => (Exit::NotFound, "payops local up makes one; --data-dir names another"),
-            LocalError::Foreign { .. } => (Exit::Failed, "name an empty folder or a new one with --data-dir"),
+            LocalError::Full { .. } => (
+                Exit::Failed,
+                "free some space, then run the same command again: nothing that was accepted is lost",
+            ),
+            LocalError::NotADataDir { .. } => (
+                Exit::NotFound,
+                "payops local up makes one; --data-dir names another",
+            ),
+            LocalError::Foreign { .. } => (
+                Exit::Failed,
+                "name an empty folder or a new one with --data-dir",
+            ),
             LocalError::NoEnvironment { .. } | LocalError::NothingToFix { .. } => (Exit::Usage, ""),
-            LocalError::Io { source, .. } if source.kind() == std::io::ErrorKind::TimedOut => {
-                (Exit::TimedOut, "it goes on ending; payops local status shows whether it is there")
-            }
-            LocalError::Damaged { .. } => {
-                (Exit::Failed, "if it is running.json, restart payops local up; else bring it back from a backup")
-            }
-            LocalError::Store { source, .. } if source.kind == ErrorKind::NotWritable => {
-                (Exit::Failed, "free some space or make it writable, or use another --data-dir; nothing that was accepted is lost")
-            }
+            LocalError::Io { source, .. } if source.kind() == std::io::ErrorKind::TimedOut => (
+                Exit::TimedOut,
+                "it goes on ending; payops local status shows whether it is there",
+            ),
+            LocalError::Damaged { .. } => (
+                Exit::Failed,
+                "if it is running.json, restart payops local up; else bring it back from a backup",
+            ),
+            LocalError::Store { source, .. } if source.kind == ErrorKind::NotWritable => (
+                Exit::Failed,
+                "free some space or make it writable, or use another --data-dir; nothing that was accepted is lost",
+            ),
             _ => (Exit::Failed, ""),
         };
         let message = error.to_string();
@@ -163,25 +212,40 @@ mod platform {
 
     fn cause(error: LocalError) -> Option<Box<dyn std::error::Error + Send + Sync>> {
         match error {
-            LocalError::NotWritable { source, .. } | LocalError::Full { source, .. } | LocalError::Io { source, .. } => Some(source.into()),
+            LocalError::NotWritable { source, .. }
+            | LocalError::Full { source, .. }
+            | LocalError::Io { source, .. } => Some(source.into()),
             LocalError::Store { source, .. } => Some(source.into()),
-            LocalError::Damaged { source, .. } | LocalError::Unlisted { source: Some(source), .. } => Some(source.into()),
+            LocalError::Damaged { source, .. }
+            | LocalError::Unlisted {
+                source: Some(source),
+                ..
+            } => Some(source.into()),
             _ => None,
         }
     }
 }
 
 #[cfg(not(feature = "demo"))]
-#[expect(clippy::unused_async, reason = "the same functions as with the platform")]
+#[expect(
+    clippy::unused_async,
+    reason = "the same functions as with the platform"
+)]
 mod platform {
-    use super::{Access, CancellationToken, CliError, CliResult, Duration, Path, PathBuf, Ports, ReadyEnv, Reindexed, Running, Value};
+    use super::{
+        Access, CancellationToken, CliError, CliResult, Duration, Path, PathBuf, Ports, ReadyEnv,
+        Reindexed, Running, Value,
+    };
 
     pub(crate) fn default_data_dir() -> PathBuf {
         PathBuf::from("payops-data")
     }
 
     fn missing<T>() -> CliResult<T> {
-        Err(CliError::usage("this payops was built without the embedded platform").hint("name an environment of payops.toml with --env"))
+        Err(
+            CliError::usage("this payops was built without the embedded platform")
+                .hint("name an environment of payops.toml with --env"),
+        )
     }
 
     pub(crate) async fn open(_: &Path, _: &str, _: Access) -> CliResult<Ports> {

@@ -44,9 +44,19 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(std::env::args_os().map(commands::payment::shield)) {
         Ok(cli) => cli,
         Err(error) => {
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            if exit == Exit::Usage && payops_core::domain::pan::contains_card_number(&error.to_string()) {
-                report(&CliError::usage("the arguments hold what looks like a card number").hint("payops --help"), false);
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+            if exit == Exit::Usage
+                && payops_core::domain::pan::contains_card_number(&error.to_string())
+            {
+                report(
+                    &CliError::usage("the arguments hold what looks like a card number")
+                        .hint("payops --help"),
+                    false,
+                );
                 return exit.into();
             }
             // A closed pipe behind --help is nobody's failure.
@@ -81,7 +91,11 @@ fn report(error: &CliError, json: bool) {
 fn run(cli: Cli) -> CliResult<Exit> {
     let command = cli.command;
     if command.is_none() && !screen::has_terminal() {
-        drop(std::io::stderr().lock().write_all(args::SHORT_HELP.as_bytes()));
+        drop(
+            std::io::stderr()
+                .lock()
+                .write_all(args::SHORT_HELP.as_bytes()),
+        );
         return Ok(Exit::Usage);
     }
     // These two need nothing of the outside.
@@ -94,7 +108,8 @@ fn run(cli: Cli) -> CliResult<Exit> {
     if let Some(Command::Config(command)) = &command {
         return commands::config::run(&context, command);
     }
-    let runtime = runtime(command.as_ref()).map_err(|error| CliError::failed("the command could not be started").because(error))?;
+    let runtime = runtime(command.as_ref())
+        .map_err(|error| CliError::failed("the command could not be started").because(error))?;
     let result = runtime.block_on(async {
         signals::watch(&context.stop);
         let is_screen = command.is_none();
@@ -104,7 +119,11 @@ fn run(cli: Cli) -> CliResult<Exit> {
         };
         if is_screen {
             // The screen writes to the record by itself.
-            Box::pin(audit::ship::by_itself(&context, &context.settings.all_targets().unwrap_or_default())).await;
+            Box::pin(audit::ship::by_itself(
+                &context,
+                &context.settings.all_targets().unwrap_or_default(),
+            ))
+            .await;
         }
         Box::pin(context.ship_recorded()).await;
         result
@@ -117,9 +136,19 @@ fn run(cli: Cli) -> CliResult<Exit> {
 fn runtime(command: Option<&Command>) -> std::io::Result<Runtime> {
     // The platform in one process uses all cores, and the screen must not wait for answers; a
     // command waits for others most of the time.
-    let whole =
-        matches!(command, None | Some(Command::Demo(_) | Command::Capture(_) | Command::Local(commands::local::LocalCommand::Up(_))));
-    let mut builder = if whole { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+    let whole = matches!(
+        command,
+        None | Some(
+            Command::Demo(_)
+                | Command::Capture(_)
+                | Command::Local(commands::local::LocalCommand::Up(_))
+        )
+    );
+    let mut builder = if whole {
+        Builder::new_multi_thread()
+    } else {
+        Builder::new_current_thread()
+    };
     builder.enable_all().build()
 }
 
@@ -128,9 +157,17 @@ async fn dispatch(context: &Context, command: Command) -> CliResult<Exit> {
         Command::Local(command) => Box::pin(commands::local::run(context, command)).await,
         Command::Demo(args) => Box::pin(commands::local::demo(context, args)).await,
         Command::Payment(command) => Box::pin(commands::payment::run(context, command)).await,
-        Command::Queue(command) => context.interruptible(commands::queue::run(context, command)).await,
+        Command::Queue(command) => {
+            context
+                .interruptible(commands::queue::run(context, command))
+                .await
+        }
         Command::Dlq(command) => Box::pin(commands::dlq::run(context, command)).await,
-        Command::Capture(args) => context.interruptible(commands::capture::run(context, &args)).await,
+        Command::Capture(args) => {
+            context
+                .interruptible(commands::capture::run(context, &args))
+                .await
+        }
         Command::Rollout(command) => Box::pin(commands::rollout::run(context, command)).await,
         Command::Freeze(command) => commands::freeze::run(context, command).await,
         Command::Account(command) => commands::account::run(context, command).await,
@@ -144,7 +181,11 @@ async fn dispatch(context: &Context, command: Command) -> CliResult<Exit> {
 
 /// The format asked for: `--json` alone asks for JSON.
 fn format(global: &Global) -> Format {
-    let default = if global.json.is_empty() { Format::Table } else { Format::Json };
+    let default = if global.json.is_empty() {
+        Format::Table
+    } else {
+        Format::Json
+    };
     match global.output {
         Some(Format::Table | Format::Wide) if !global.json.is_empty() => Format::Json,
         other => other.unwrap_or(default),
@@ -154,11 +195,24 @@ fn format(global: &Global) -> Format {
 fn context(global: Global) -> CliResult<Context> {
     init_log(global.verbose);
     let cwd = std::env::current_dir().ok();
-    let settings = Settings::read(&global, &|name| std::env::var_os(name), cwd.as_deref(), local::default_data_dir())?;
+    let settings = Settings::read(
+        &global,
+        &|name| std::env::var_os(name),
+        cwd.as_deref(),
+        local::default_data_dir(),
+    )?;
     let format = format(&global);
-    let reason = global.reason.clone().filter(|reason| !reason.trim().is_empty()).map(safety::harmless).transpose()?;
+    let reason = global
+        .reason
+        .clone()
+        .filter(|reason| !reason.trim().is_empty())
+        .map(safety::harmless)
+        .transpose()?;
     if global.reveal && reason.is_none() {
-        return Err(CliError::refused("--reveal shows personal data and needs a reason").hint("add --reason TEXT"));
+        return Err(
+            CliError::refused("--reveal shows personal data and needs a reason")
+                .hint("add --reason TEXT"),
+        );
     }
     let terminal = output::stdout_is_terminal();
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -168,12 +222,23 @@ fn context(global: Global) -> CliResult<Context> {
         When::Auto => terminal && !no_color,
     };
     let sessions = aws::Sessions::new(settings.state_dir.join("sessions"));
-    let look = Look { now: Context::now(), color, wide: format == Format::Wide };
+    let look = Look {
+        now: Context::now(),
+        color,
+        wide: format == Format::Wide,
+    };
     Ok(Context {
         settings,
-        printer: Printer { format, fields: global.json, look, pretty: terminal },
+        printer: Printer {
+            format,
+            fields: global.json,
+            look,
+            pretty: terminal,
+        },
         talk: Talk::new(global.quiet, global.no_input),
-        privacy: Privacy { reveal: global.reveal },
+        privacy: Privacy {
+            reveal: global.reveal,
+        },
         reason,
         stop: CancellationToken::new(),
         sessions,
@@ -191,9 +256,14 @@ fn init_log(verbose: u8) {
         1 => "info",
         _ => "debug",
     };
-    let filter = std::env::var("PAYOPS_LOG").ok().and_then(|filter| EnvFilter::try_new(filter).ok());
+    let filter = std::env::var("PAYOPS_LOG")
+        .ok()
+        .and_then(|filter| EnvFilter::try_new(filter).ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new(default));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(screen::log).compact();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(screen::log)
+        .compact();
     // A second log in one process is a test's; the first one stays.
     drop(log.try_init());
 }

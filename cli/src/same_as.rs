@@ -21,13 +21,17 @@ pub(crate) fn said(context: &Context, line: String) -> String {
 /// Looks at what is in a queue, or in any.
 pub(crate) fn look(queue: Option<&str>) -> String {
     let queue = queue.unwrap_or("…");
-    format!("aws sqs receive-message --queue-url …/{queue} --attribute-names All --message-attribute-names All")
+    format!(
+        "aws sqs receive-message --queue-url …/{queue} --attribute-names All --message-attribute-names All"
+    )
 }
 
 /// Replays a plan, for one message.
 pub(crate) fn replay(plan: &Plan) -> String {
     let (queue, target) = (&plan.queue, &plan.target);
-    let send = format!("aws sqs send-message --queue-url …/{target} --message-body … --message-attributes …");
+    let send = format!(
+        "aws sqs send-message --queue-url …/{target} --message-body … --message-attributes …"
+    );
     format!("{} && {send} && {}", look(Some(queue)), delete(queue))
 }
 
@@ -47,8 +51,12 @@ pub(crate) fn purge(queue: &str) -> String {
 
 /// Has the queue service move all of a queue.
 pub(crate) fn redrive(queue: &str, target: &str, rate: Option<u32>) -> String {
-    let rate = rate.map(|rate| format!(" --max-number-of-messages-per-second {rate}")).unwrap_or_default();
-    format!("aws sqs start-message-move-task --source-arn …:{queue} --destination-arn …:{target}{rate}")
+    let rate = rate
+        .map(|rate| format!(" --max-number-of-messages-per-second {rate}"))
+        .unwrap_or_default();
+    format!(
+        "aws sqs start-message-move-task --source-arn …:{queue} --destination-arn …:{target}{rate}"
+    )
 }
 
 /// Stops that.
@@ -60,55 +68,94 @@ pub(crate) fn cancel_redrive() -> String {
 pub(crate) fn change(target: &EnvTarget, payment: &PaymentId, version: u64) -> String {
     let table = table(target);
     let put = |pk: String, sk: &str, only: &str| {
-        format!(r#"{{"Put":{{"TableName":"{table}","Item":{{"pk":{{"S":"{pk}"}},"sk":{{"S":"{sk}"}},…}}{only}}}}}"#)
+        format!(
+            r#"{{"Put":{{"TableName":"{table}","Item":{{"pk":{{"S":"{pk}"}},"sk":{{"S":"{sk}"}},…}}{only}}}}}"#
+        )
     };
-    let only = format!(r#","ConditionExpression":"version = :at","ExpressionAttributeValues":{{":at":{{"N":"{version}"}}}}"#);
+    let only = format!(
+        r#","ConditionExpression":"version = :at","ExpressionAttributeValues":{{":at":{{"N":"{version}"}}}}"#
+    );
     let items = [
         put(format!("PAY#{payment}"), "PAY", &only),
         put(format!("PAY#{payment}"), "EVT#…", ""),
         put(format!("PAY#{payment}"), "OUT#…", ""),
         put("IDEM#…".to_owned(), "IDEM", ""),
     ];
-    format!("aws dynamodb transact-write-items --transact-items '[{}]'", items.join(","))
+    format!(
+        "aws dynamodb transact-write-items --transact-items '[{}]'",
+        items.join(",")
+    )
 }
 
 /// Sets a freeze.
 pub(crate) fn freeze(target: &EnvTarget, freeze: &Freeze) -> String {
     let item = json!({ "pk": { "S": "OPS#freeze" }, "sk": { "S": "OPS#freeze" }, "freeze": { "S": json!(freeze).to_string() } });
-    format!("aws dynamodb put-item --table-name {} --item {}", table(target), quoted(&item))
+    format!(
+        "aws dynamodb put-item --table-name {} --item {}",
+        table(target),
+        quoted(&item)
+    )
 }
 
 /// Lifts it.
 pub(crate) fn lift(target: &EnvTarget) -> String {
     let key = json!({ "pk": { "S": "OPS#freeze" }, "sk": { "S": "OPS#freeze" } });
-    format!("aws dynamodb delete-item --table-name {} --key {}", table(target), quoted(&key))
+    format!(
+        "aws dynamodb delete-item --table-name {} --key {}",
+        table(target),
+        quoted(&key)
+    )
 }
 
 /// Approves of a plan.
 pub(crate) fn approve(target: &EnvTarget, who: &str, plan_sha256: &str) -> String {
-    let key = format!(r#""pk":{{"S":"OPS#approval#{}"}},"sk":{{"S":"{plan_sha256}"}}"#, named(who));
+    let key = format!(
+        r#""pk":{{"S":"OPS#approval#{}"}},"sk":{{"S":"{plan_sha256}"}}"#,
+        named(who)
+    );
     // What stands for the approval is no JSON on purpose: it must not be pasted over one.
-    format!("aws dynamodb put-item --table-name {} --item '{{{key},…}}'", table(target))
+    format!(
+        "aws dynamodb put-item --table-name {} --item '{{{key},…}}'",
+        table(target)
+    )
 }
 
 /// Takes on a duty.
 pub(crate) fn elevate(target: &EnvTarget, elevation: &Elevation) -> String {
     let (who, duty) = (named(&elevation.who), elevation.duty.as_str());
-    let role = if let Target::Aws(aws) = &target.target { aws.roles.get(duty) } else { None };
+    let role = if let Target::Aws(aws) = &target.target {
+        aws.roles.get(duty)
+    } else {
+        None
+    };
     let arn = role.map_or_else(|| format!("…:role/payops-{duty}"), |role| role.arn.clone());
-    let line = format!("aws sts assume-role --role-arn {} --role-session-name payops-{duty}-{who} --source-identity {who}", word(&arn));
+    let line = format!(
+        "aws sts assume-role --role-arn {} --role-session-name payops-{duty}-{who} --source-identity {who}",
+        word(&arn)
+    );
     let tags = [
         ("payops:reason", Some(elevation.reason.as_str())),
         ("payops:ticket", elevation.ticket.as_deref()),
         ("payops:env", Some(target.name.as_str())),
         ("payops:duty", Some(duty)),
     ];
-    let tags: Vec<_> = tags.into_iter().filter_map(|(key, value)| Some(json!({ "Key": key, "Value": value? }))).collect();
+    let tags: Vec<_> = tags
+        .into_iter()
+        .filter_map(|(key, value)| Some(json!({ "Key": key, "Value": value? })))
+        .collect();
     let line = format!("{line} --tags {}", quoted(&tags));
     let Some(role) = role else { return line };
     let span = role.duration_minutes.unwrap_or(60).saturating_mul(60);
-    let id = if role.external_id.is_some() { " --external-id …" } else { "" };
-    let mfa = role.mfa_serial.as_ref().map(|serial| format!(" --serial-number {} --token-code …", word(serial))).unwrap_or_default();
+    let id = if role.external_id.is_some() {
+        " --external-id …"
+    } else {
+        ""
+    };
+    let mfa = role
+        .mfa_serial
+        .as_ref()
+        .map(|serial| format!(" --serial-number {} --token-code …", word(serial)))
+        .unwrap_or_default();
     format!("{line} --duration-seconds {span}{id}{mfa}")
 }
 
@@ -118,7 +165,11 @@ fn named(who: &str) -> String {
 }
 
 fn table(target: &EnvTarget) -> &str {
-    if let Target::Aws(aws) = &target.target { aws.table.as_deref().unwrap_or("…") } else { "…" }
+    if let Target::Aws(aws) = &target.target {
+        aws.table.as_deref().unwrap_or("…")
+    } else {
+        "…"
+    }
 }
 
 /// As JSON in one word of a shell, whatever is in it.
@@ -129,8 +180,15 @@ fn quoted(value: &impl Serialize) -> String {
 
 /// As one word of a shell: in quotation marks where there is anything in it that a shell might act on.
 fn word(text: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ',' | ':' | '/' | '@' | '+' | '=' | '…');
-    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { in_quotes(text) }
+    let is_plain = |c: char| {
+        c.is_alphanumeric()
+            || matches!(c, '-' | '_' | '.' | ',' | ':' | '/' | '@' | '+' | '=' | '…')
+    };
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        in_quotes(text)
+    }
 }
 
 fn in_quotes(text: &str) -> String {
@@ -152,34 +210,69 @@ mod tests {
             ..RoleConfig::default()
         };
         let roles = [("operate".to_owned(), role)].into_iter().collect();
-        let aws = Aws { table: Some("payops".to_owned()), roles, ..Aws::default() };
-        EnvTarget { name: "prod".to_owned(), target: Target::Aws(Box::new(aws)), protected: true }
+        let aws = Aws {
+            table: Some("payops".to_owned()),
+            roles,
+            ..Aws::default()
+        };
+        EnvTarget {
+            name: "prod".to_owned(),
+            target: Target::Aws(Box::new(aws)),
+            protected: true,
+        }
     }
 
     #[test]
     fn a_line_can_be_pasted_whatever_the_reason() {
         let reason = "don't; $(date) `id`";
-        let freeze = Freeze::begin("prod", "anna", reason, Timestamp::UNIX_EPOCH, None).expect("a freeze");
+        let freeze =
+            Freeze::begin("prod", "anna", reason, Timestamp::UNIX_EPOCH, None).expect("a freeze");
         let line = super::freeze(&prod(), &freeze);
-        let words = std::process::Command::new("sh").arg("-c").arg(format!("printf '%s\\n' {line}")).output().expect("a shell");
+        let words = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(format!("printf '%s\\n' {line}"))
+            .output()
+            .expect("a shell");
         let words = String::from_utf8(words.stdout).expect("text");
         let item = words.lines().last().expect("the item");
         let item: serde_json::Value = serde_json::from_str(item).expect("JSON");
-        let held: Freeze = serde_json::from_str(item["freeze"]["S"].as_str().expect("text")).expect("a freeze");
+        let held: Freeze =
+            serde_json::from_str(item["freeze"]["S"].as_str().expect("text")).expect("a freeze");
         assert_eq!((held, words.lines().nth(4)), (freeze, Some("payops")));
     }
 
     #[test]
     fn a_name_is_the_one_that_sessions_have() {
-        let begun = Elevation::begin("a'b; id", "prod", Duty::Operate, "x", None, Timestamp::UNIX_EPOCH, SignedDuration::from_mins(15));
+        let begun = Elevation::begin(
+            "a'b; id",
+            "prod",
+            Duty::Operate,
+            "x",
+            None,
+            Timestamp::UNIX_EPOCH,
+            SignedDuration::from_mins(15),
+        );
         let line = elevate(&prod(), &begun.expect("an elevation"));
-        assert!(line.contains("--role-session-name payops-operate-a-b--id --source-identity a-b--id --tags"), "{line}");
+        assert!(
+            line.contains(
+                "--role-session-name payops-operate-a-b--id --source-identity a-b--id --tags"
+            ),
+            "{line}"
+        );
         assert!(approve(&prod(), "a'b; id", "aa").contains("OPS#approval#a-b--id"));
     }
 
     #[test]
     fn an_elevation_names_role_person_reason_and_device() {
-        let begun = Elevation::begin("anna", "prod", Duty::Operate, "OPS-1", None, Timestamp::UNIX_EPOCH, SignedDuration::from_mins(15));
+        let begun = Elevation::begin(
+            "anna",
+            "prod",
+            Duty::Operate,
+            "OPS-1",
+            None,
+            Timestamp::UNIX_EPOCH,
+            SignedDuration::from_mins(15),
+        );
         let line = elevate(&prod(), &begun.expect("an elevation"));
         assert_eq!(
             line,

@@ -78,7 +78,11 @@ pub(crate) struct EnvTarget {
 impl EnvTarget {
     /// The account that its queues and stores are of, if it has one.
     pub(crate) fn account(&self) -> Option<&String> {
-        if let Target::Aws(aws) = &self.target { aws.account_id.as_ref() } else { None }
+        if let Target::Aws(aws) = &self.target {
+            aws.account_id.as_ref()
+        } else {
+            None
+        }
     }
 }
 
@@ -103,29 +107,62 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Puts the settings together; `default_data_dir` is where data is when nobody says.
-    pub(crate) fn read(global: &Global, lookup: Lookup<'_>, cwd: Option<&Path>, default_data_dir: PathBuf) -> CliResult<Self> {
+    pub(crate) fn read(
+        global: &Global,
+        lookup: Lookup<'_>,
+        cwd: Option<&Path>,
+        default_data_dir: PathBuf,
+    ) -> CliResult<Self> {
         let (named, found_by) = match (&global.config, path(lookup, "PAYOPS_CONFIG")) {
             (Some(path), _) => (Some(path.clone()), Origin::Flag("--config")),
             (None, Some(path)) => (Some(path), Origin::Variable("PAYOPS_CONFIG")),
             (None, None) => (None, Origin::Default),
         };
-        let found = config::find(named.as_deref(), cwd, xdg(lookup, "XDG_CONFIG_HOME", ".config").as_deref())?;
+        let found = config::find(
+            named.as_deref(),
+            cwd,
+            xdg(lookup, "XDG_CONFIG_HOME", ".config").as_deref(),
+        )?;
         let data_dir = data_dir(global, lookup, found.as_ref(), default_data_dir);
         let envs = environments(global, lookup, found.as_ref());
         let who = ["PAYOPS_USER", "USER", "LOGNAME"]
             .into_iter()
-            .find_map(|name| Some((text(lookup, name)?.trim().to_owned(), name)).filter(|(name, _)| !name.is_empty()));
-        let who = who
-            .map_or(Sourced { value: format!("uid-{}", rustix::process::getuid().as_raw()), origin: Origin::Default }, |(value, name)| {
-                Sourced { value, origin: Origin::Variable(name) }
+            .find_map(|name| {
+                Some((text(lookup, name)?.trim().to_owned(), name))
+                    .filter(|(name, _)| !name.is_empty())
             });
+        let who = who.map_or(
+            Sourced {
+                value: format!("uid-{}", rustix::process::getuid().as_raw()),
+                origin: Origin::Default,
+            },
+            |(value, name)| Sourced {
+                value,
+                origin: Origin::Variable(name),
+            },
+        );
         if who.value.chars().count() > WHO_MAX || who.value.chars().any(char::is_control) {
-            return Err(CliError::usage(format!("the name of whoever acts has control characters or more than {WHO_MAX} characters"))
-                .hint("set PAYOPS_USER to your name"));
+            return Err(CliError::usage(format!(
+                "the name of whoever acts has control characters or more than {WHO_MAX} characters"
+            ))
+            .hint("set PAYOPS_USER to your name"));
         }
-        let api_url = text(lookup, "PAYOPS_API_URL").map(|value| Sourced { value, origin: Origin::Variable("PAYOPS_API_URL") });
-        let state_dir = xdg(lookup, "XDG_STATE_HOME", ".local/state").unwrap_or_else(std::env::temp_dir).join("payops");
-        Ok(Self { data_dir, envs, found, found_by, who, api_url, state_dir })
+        let api_url = text(lookup, "PAYOPS_API_URL").map(|value| Sourced {
+            value,
+            origin: Origin::Variable("PAYOPS_API_URL"),
+        });
+        let state_dir = xdg(lookup, "XDG_STATE_HOME", ".local/state")
+            .unwrap_or_else(std::env::temp_dir)
+            .join("payops");
+        Ok(Self {
+            data_dir,
+            envs,
+            found,
+            found_by,
+            who,
+            api_url,
+            state_dir,
+        })
     }
 
     /// The configuration, empty when there is none.
@@ -140,7 +177,8 @@ impl Settings {
             Err((message, hint)) => return Err(CliError::usage(message.clone()).hint(hint.clone())),
         };
         if names.is_empty() {
-            return Err(CliError::usage("--env names no environment").hint("an empty variable, perhaps; leave --env out or give a name"));
+            return Err(CliError::usage("--env names no environment")
+                .hint("an empty variable, perhaps; leave --env out or give a name"));
         }
         let mut out: Vec<EnvTarget> = Vec::new();
         for name in names {
@@ -153,12 +191,22 @@ impl Settings {
 
     /// The environments that were named; when nobody named any, all that there are.
     pub(crate) fn all_targets(&self) -> CliResult<Vec<EnvTarget>> {
-        let chosen = matches!(&self.envs, Ok(Sourced { origin: Origin::Flag(_) | Origin::Variable(_), .. }));
+        let chosen = matches!(
+            &self.envs,
+            Ok(Sourced {
+                origin: Origin::Flag(_) | Origin::Variable(_),
+                ..
+            })
+        );
         if chosen {
             return self.targets();
         }
         let declared = self.declared();
-        let names = if declared.is_empty() { EMBEDDED.map(str::to_owned).to_vec() } else { declared };
+        let names = if declared.is_empty() {
+            EMBEDDED.map(str::to_owned).to_vec()
+        } else {
+            declared
+        };
         names.iter().map(|name| self.target(name)).collect()
     }
 
@@ -167,37 +215,61 @@ impl Settings {
         let mut targets = self.targets()?;
         match (targets.pop(), targets.is_empty()) {
             (Some(target), true) => Ok(target),
-            _ => Err(CliError::usage("this command takes one environment").hint("give one name to --env")),
+            _ => Err(CliError::usage("this command takes one environment")
+                .hint("give one name to --env")),
         }
     }
 
     /// The environment of that name.
     pub(crate) fn target(&self, name: &str) -> CliResult<EnvTarget> {
-        let declared = self.config().and_then(|config| config.environments.get(name));
+        let declared = self
+            .config()
+            .and_then(|config| config.environments.get(name));
         let prod = matches!(name, "prod" | "production" | "live");
         let embedded = |data_dir: PathBuf, inner: &str, protected| EnvTarget {
             name: name.to_owned(),
-            target: Target::Embedded { data_dir, name: inner.to_owned() },
+            target: Target::Embedded {
+                data_dir,
+                name: inner.to_owned(),
+            },
             protected,
         };
         match declared {
             Some(Environment::Aws(aws)) => {
                 if self.data_dir.origin == Origin::Flag("--data-dir") {
-                    let message = format!("--data-dir is for embedded environments, and {name} is in AWS");
-                    return Err(CliError::usage(message).hint("leave --data-dir out, or name another environment"));
+                    let message =
+                        format!("--data-dir is for embedded environments, and {name} is in AWS");
+                    return Err(CliError::usage(message)
+                        .hint("leave --data-dir out, or name another environment"));
                 }
                 let protected = aws.protected.unwrap_or(prod);
-                Ok(EnvTarget { name: name.to_owned(), target: Target::Aws(aws.clone()), protected })
+                Ok(EnvTarget {
+                    name: name.to_owned(),
+                    target: Target::Aws(aws.clone()),
+                    protected,
+                })
             }
             Some(Environment::Embedded(own)) => {
-                let file_says = own.data_dir.clone().filter(|_| !matches!(self.data_dir.origin, Origin::Flag(_) | Origin::Variable(_)));
+                let file_says = own.data_dir.clone().filter(|_| {
+                    !matches!(self.data_dir.origin, Origin::Flag(_) | Origin::Variable(_))
+                });
                 let data_dir = file_says.unwrap_or_else(|| self.data_dir.value.clone());
-                Ok(embedded(data_dir, own.env.as_deref().unwrap_or(name), own.protected.unwrap_or(prod)))
+                Ok(embedded(
+                    data_dir,
+                    own.env.as_deref().unwrap_or(name),
+                    own.protected.unwrap_or(prod),
+                ))
             }
-            None if self.declared().is_empty() && EMBEDDED.contains(&name) => Ok(embedded(self.data_dir.value.clone(), name, prod)),
+            None if self.declared().is_empty() && EMBEDDED.contains(&name) => {
+                Ok(embedded(self.data_dir.value.clone(), name, prod))
+            }
             None => {
                 let known = self.declared();
-                let known = if known.is_empty() { EMBEDDED.map(str::to_owned).to_vec() } else { known };
+                let known = if known.is_empty() {
+                    EMBEDDED.map(str::to_owned).to_vec()
+                } else {
+                    known
+                };
                 let hint = format!("environments are {}", known.join(", "));
                 Err(CliError::usage(format!("there is no environment {name}")).hint(hint))
             }
@@ -207,16 +279,27 @@ impl Settings {
     /// Names of all environments that there are.
     pub(crate) fn all_names(&self) -> Vec<String> {
         let declared = self.declared();
-        if declared.is_empty() { EMBEDDED.map(str::to_owned).to_vec() } else { declared }
+        if declared.is_empty() {
+            EMBEDDED.map(str::to_owned).to_vec()
+        } else {
+            declared
+        }
     }
 
     /// Names of the environments that the file declares.
     pub(crate) fn declared(&self) -> Vec<String> {
-        self.config().map(|config| config.environments.keys().cloned().collect()).unwrap_or_default()
+        self.config()
+            .map(|config| config.environments.keys().cloned().collect())
+            .unwrap_or_default()
     }
 }
 
-fn data_dir(global: &Global, lookup: Lookup<'_>, found: Option<&Found>, default: PathBuf) -> Sourced<PathBuf> {
+fn data_dir(
+    global: &Global,
+    lookup: Lookup<'_>,
+    found: Option<&Found>,
+    default: PathBuf,
+) -> Sourced<PathBuf> {
     let file = found.and_then(|found| Some((found.config.data_dir.clone()?, found.path.clone())));
     let (value, origin) = match (&global.data_dir, path(lookup, "PAYOPS_DATA_DIR"), file) {
         (Some(value), _, _) => (value.clone(), Origin::Flag("--data-dir")),
@@ -227,59 +310,118 @@ fn data_dir(global: &Global, lookup: Lookup<'_>, found: Option<&Found>, default:
     Sourced { value, origin }
 }
 
-fn environments(global: &Global, lookup: Lookup<'_>, found: Option<&Found>) -> Result<Sourced<Vec<String>>, (String, String)> {
-    let split = |text: &str| text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect::<Vec<String>>();
+fn environments(
+    global: &Global,
+    lookup: Lookup<'_>,
+    found: Option<&Found>,
+) -> Result<Sourced<Vec<String>>, (String, String)> {
+    let split = |text: &str| {
+        text.split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect::<Vec<String>>()
+    };
     if !global.env.is_empty() {
-        return Ok(Sourced { value: global.env.iter().flat_map(|name| split(name)).collect(), origin: Origin::Flag("--env") });
+        return Ok(Sourced {
+            value: global.env.iter().flat_map(|name| split(name)).collect(),
+            origin: Origin::Flag("--env"),
+        });
     }
     if let Some(value) = text(lookup, "PAYOPS_ENV") {
-        return Ok(Sourced { value: split(&value), origin: Origin::Variable("PAYOPS_ENV") });
+        return Ok(Sourced {
+            value: split(&value),
+            origin: Origin::Variable("PAYOPS_ENV"),
+        });
     }
-    let Some(found) = found.filter(|found| !found.config.environments.is_empty() || found.config.default_env.is_some()) else {
-        return Ok(Sourced { value: vec!["prod".to_owned()], origin: Origin::Default });
+    let Some(found) = found.filter(|found| {
+        !found.config.environments.is_empty() || found.config.default_env.is_some()
+    }) else {
+        return Ok(Sourced {
+            value: vec!["prod".to_owned()],
+            origin: Origin::Default,
+        });
     };
     let origin = Origin::File(found.path.clone());
     let declared: Vec<String> = found.config.environments.keys().cloned().collect();
     match (&found.config.default_env, declared.as_slice()) {
-        (Some(name), _) => Ok(Sourced { value: vec![name.clone()], origin }),
-        (None, [one]) => Ok(Sourced { value: vec![one.clone()], origin }),
+        (Some(name), _) => Ok(Sourced {
+            value: vec![name.clone()],
+            origin,
+        }),
+        (None, [one]) => Ok(Sourced {
+            value: vec![one.clone()],
+            origin,
+        }),
         (None, many) => {
-            let message = format!("which environment? {} declares {}", found.path.display(), many.join(", "));
-            Err((message, "name one with --env, or set default_env in the file".to_owned()))
+            let message = format!(
+                "which environment? {} declares {}",
+                found.path.display(),
+                many.join(", ")
+            );
+            Err((
+                message,
+                "name one with --env, or set default_env in the file".to_owned(),
+            ))
         }
     }
 }
 
 fn text(lookup: Lookup<'_>, name: &str) -> Option<String> {
-    lookup(name).and_then(|value| value.into_string().ok()).filter(|value| !value.is_empty())
+    lookup(name)
+        .and_then(|value| value.into_string().ok())
+        .filter(|value| !value.is_empty())
 }
 
 fn path(lookup: Lookup<'_>, name: &str) -> Option<PathBuf> {
-    lookup(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+    lookup(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
 }
 
 /// A folder of the XDG base directory specification: the variable if absolute, else under HOME.
 fn xdg(lookup: Lookup<'_>, name: &str, under_home: &str) -> Option<PathBuf> {
-    path(lookup, name).filter(|path| path.is_absolute()).or_else(|| path(lookup, "HOME").map(|home| home.join(under_home)))
+    path(lookup, name)
+        .filter(|path| path.is_absolute())
+        .or_else(|| path(lookup, "HOME").map(|home| home.join(under_home)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn settings(global: &Global, variables: &[(&str, &str)], file: Option<&str>) -> CliResult<Settings> {
+    fn settings(
+        global: &Global,
+        variables: &[(&str, &str)],
+        file: Option<&str>,
+    ) -> CliResult<Settings> {
         let temp = tempfile::tempdir().expect("a folder");
         if let Some(file) = file {
             std::fs::write(temp.path().join("payops.toml"), file).expect("written");
         }
-        let variables: Vec<(String, OsString)> =
-            variables.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
-        let lookup = move |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-        Settings::read(global, &lookup, Some(temp.path()), PathBuf::from("/default"))
+        let variables: Vec<(String, OsString)> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), OsString::from(value)))
+            .collect();
+        let lookup = move |name: &str| {
+            variables
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.clone())
+        };
+        Settings::read(
+            global,
+            &lookup,
+            Some(temp.path()),
+            PathBuf::from("/default"),
+        )
     }
 
     fn with_env(names: &[&str]) -> Global {
-        Global { env: names.iter().map(|name| (*name).to_owned()).collect(), ..Global::default() }
+        Global {
+            env: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..Global::default()
+        }
     }
 
     const TWO: &str = "[environments.prod]\nkind = \"aws\"\n[environments.lab]\nkind = \"embedded\"\ndata_dir = \"/lab\"\nenv = \"test\"\n";
@@ -287,51 +429,131 @@ mod tests {
     #[test]
     fn flags_come_before_variables_before_the_file() {
         let file = "data_dir = \"/file\"\n";
-        let read = |global: &Global, variables| settings(global, variables, Some(file)).expect("settings").data_dir;
-        let flag = Global { data_dir: Some("/flag".into()), ..Global::default() };
-        assert_eq!(read(&flag, &[("PAYOPS_DATA_DIR", "/var")]), Sourced { value: "/flag".into(), origin: Origin::Flag("--data-dir") });
-        assert_eq!(read(&Global::default(), &[("PAYOPS_DATA_DIR", "/var")]).value, PathBuf::from("/var"));
+        let read = |global: &Global, variables| {
+            settings(global, variables, Some(file))
+                .expect("settings")
+                .data_dir
+        };
+        let flag = Global {
+            data_dir: Some("/flag".into()),
+            ..Global::default()
+        };
+        assert_eq!(
+            read(&flag, &[("PAYOPS_DATA_DIR", "/var")]),
+            Sourced {
+                value: "/flag".into(),
+                origin: Origin::Flag("--data-dir")
+            }
+        );
+        assert_eq!(
+            read(&Global::default(), &[("PAYOPS_DATA_DIR", "/var")]).value,
+            PathBuf::from("/var")
+        );
         assert_eq!(read(&Global::default(), &[]).value, PathBuf::from("/file"));
-        assert_eq!(settings(&Global::default(), &[], None).expect("settings").data_dir.value, PathBuf::from("/default"));
+        assert_eq!(
+            settings(&Global::default(), &[], None)
+                .expect("settings")
+                .data_dir
+                .value,
+            PathBuf::from("/default")
+        );
     }
 
     #[test]
     fn prod_is_the_default_on_the_embedded_platform() {
-        let target = settings(&Global::default(), &[], None).expect("settings").one_target().expect("one");
-        assert_eq!(target.target, Target::Embedded { data_dir: "/default".into(), name: "prod".into() });
+        let target = settings(&Global::default(), &[], None)
+            .expect("settings")
+            .one_target()
+            .expect("one");
+        assert_eq!(
+            target.target,
+            Target::Embedded {
+                data_dir: "/default".into(),
+                name: "prod".into()
+            }
+        );
         assert!(target.protected);
         let several = settings(&with_env(&["test,preprod"]), &[], None).expect("settings");
         assert_eq!(several.targets().expect("two").len(), 2);
         assert_eq!(several.one_target().expect_err("refused").exit.code(), 2);
-        let none = settings(&with_env(&[""]), &[], None).expect("settings").all_targets().expect_err("refused");
+        let none = settings(&with_env(&[""]), &[], None)
+            .expect("settings")
+            .all_targets()
+            .expect_err("refused");
         assert_eq!(none.exit.code(), 2);
-        let wrong = settings(&with_env(&["prd"]), &[], None).expect("settings").targets().expect_err("refused");
-        assert_eq!(wrong.hint.as_deref(), Some("environments are prod, preprod, test"));
+        let wrong = settings(&with_env(&["prd"]), &[], None)
+            .expect("settings")
+            .targets()
+            .expect_err("refused");
+        assert_eq!(
+            wrong.hint.as_deref(),
+            Some("environments are prod, preprod, test")
+        );
     }
 
     #[test]
     fn several_environments_without_a_default_are_listed() {
-        let error = settings(&Global::default(), &[], Some(TWO)).expect("settings").targets().expect_err("refused");
-        assert!(error.exit.code() == 2 && error.message.contains("lab, prod"), "{}", error.message);
-        let named = settings(&Global::default(), &[("PAYOPS_ENV", "lab")], Some(TWO)).expect("settings").one_target().expect("one");
-        assert_eq!(named.target, Target::Embedded { data_dir: "/lab".into(), name: "test".into() });
+        let error = settings(&Global::default(), &[], Some(TWO))
+            .expect("settings")
+            .targets()
+            .expect_err("refused");
+        assert!(
+            error.exit.code() == 2 && error.message.contains("lab, prod"),
+            "{}",
+            error.message
+        );
+        let named = settings(&Global::default(), &[("PAYOPS_ENV", "lab")], Some(TWO))
+            .expect("settings")
+            .one_target()
+            .expect("one");
+        assert_eq!(
+            named.target,
+            Target::Embedded {
+                data_dir: "/lab".into(),
+                name: "test".into()
+            }
+        );
         assert!(!named.protected);
-        let undeclared = settings(&with_env(&["test"]), &[], Some(TWO)).expect("settings").targets();
+        let undeclared = settings(&with_env(&["test"]), &[], Some(TWO))
+            .expect("settings")
+            .targets();
         assert_eq!(undeclared.expect_err("refused").exit.code(), 2);
     }
 
     #[test]
     fn all_environments_are_meant_when_nobody_names_one() {
-        let names = |settings: Settings| settings.all_targets().expect("targets").into_iter().map(|target| target.name).collect::<Vec<_>>();
-        assert_eq!(names(settings(&Global::default(), &[], None).expect("settings")), EMBEDDED);
-        assert_eq!(names(settings(&Global::default(), &[], Some(TWO)).expect("settings")), ["lab", "prod"]);
-        assert_eq!(names(settings(&with_env(&["test"]), &[], None).expect("settings")), ["test"]);
+        let names = |settings: Settings| {
+            settings
+                .all_targets()
+                .expect("targets")
+                .into_iter()
+                .map(|target| target.name)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names(settings(&Global::default(), &[], None).expect("settings")),
+            EMBEDDED
+        );
+        assert_eq!(
+            names(settings(&Global::default(), &[], Some(TWO)).expect("settings")),
+            ["lab", "prod"]
+        );
+        assert_eq!(
+            names(settings(&with_env(&["test"]), &[], None).expect("settings")),
+            ["test"]
+        );
     }
 
     #[test]
     fn a_data_directory_does_not_turn_aws_into_a_demo() {
-        let global = Global { data_dir: Some("/x".into()), ..with_env(&["prod"]) };
-        let error = settings(&global, &[], Some(TWO)).expect("settings").targets().expect_err("refused");
+        let global = Global {
+            data_dir: Some("/x".into()),
+            ..with_env(&["prod"])
+        };
+        let error = settings(&global, &[], Some(TWO))
+            .expect("settings")
+            .targets()
+            .expect_err("refused");
         assert!(error.message.contains("--data-dir"), "{}", error.message);
     }
 }

@@ -9,7 +9,10 @@ use crate::exit::Exit;
 pub(crate) fn watch(stop: &CancellationToken) {
     let stop = stop.clone();
     // Registered before the command starts, so that no signal is missed in between.
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
         return;
     };
     tokio::spawn(async move {

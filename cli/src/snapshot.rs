@@ -43,7 +43,9 @@ pub(crate) struct Snapshots {
 impl Snapshots {
     /// Those in `records`, where a user's records of the environment are.
     pub(crate) fn of(records: &Path, env: &str) -> Self {
-        Self { dir: records.join("snapshots").join(file_name(env)) }
+        Self {
+            dir: records.join("snapshots").join(file_name(env)),
+        }
     }
 
     /// Keeps what was seen of `queue`; in place of an earlier one.
@@ -57,20 +59,39 @@ impl Snapshots {
     ) -> CliResult<(Snapshot, PathBuf)> {
         self.sweep(now);
         let expires_at = now.checked_add(kept.min(KEPT_MAX)).unwrap_or(now);
-        let snapshot = Snapshot { schema: SCHEMA, env: env.to_owned(), queue: queue.to_owned(), taken_at: now, expires_at, seen };
+        let snapshot = Snapshot {
+            schema: SCHEMA,
+            env: env.to_owned(),
+            queue: queue.to_owned(),
+            taken_at: now,
+            expires_at,
+            seen,
+        };
         let path = self.dir.join(format!("{}.json", file_name(queue)));
         let write = || {
-            DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&self.dir)?;
             let beside = path.with_extension("new");
             // A left-over of a process that died is not ours to add to.
             drop(fs::remove_file(&beside));
-            let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&beside)?;
+            let mut file = OpenOptions::new()
+                .create_new(true)
+                .write(true)
+                .mode(0o600)
+                .open(&beside)?;
             file.write_all(&serde_json::to_vec(&snapshot)?)?;
             file.sync_data()?;
             fs::rename(&beside, &path)
         };
         write().map_err(|error: std::io::Error| {
-            CliError::failed(format!("the snapshot {} could not be written", path.display())).because(error).hint("make the place writable")
+            CliError::failed(format!(
+                "the snapshot {} could not be written",
+                path.display()
+            ))
+            .because(error)
+            .hint("make the place writable")
         })?;
         Ok((snapshot, path))
     }
@@ -80,13 +101,20 @@ impl Snapshots {
         self.sweep(now);
         let path = self.dir.join(format!("{}.json", file_name(queue)));
         let none = || {
-            CliError::not_found(format!("there is no snapshot of {queue}, or its time is over"))
-                .hint(format!("payops dlq peek {queue} takes one"))
+            CliError::not_found(format!(
+                "there is no snapshot of {queue}, or its time is over"
+            ))
+            .hint(format!("payops dlq peek {queue} takes one"))
         };
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(none()),
-            Err(error) => return Err(CliError::failed(format!("{} could not be read", path.display())).because(error)),
+            Err(error) => {
+                return Err(
+                    CliError::failed(format!("{} could not be read", path.display()))
+                        .because(error),
+                );
+            }
         };
         match serde_json::from_slice::<Snapshot>(&bytes) {
             Ok(snapshot) if snapshot.schema == SCHEMA && snapshot.queue == queue => Ok(snapshot),
@@ -99,13 +127,20 @@ impl Snapshots {
 
     /// Throws away what has had its time. What fails is tried again the next time.
     fn sweep(&self, now: Timestamp) {
-        let Ok(entries) = fs::read_dir(&self.dir) else { return };
-        for path in entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.extension().is_some_and(|end| end == "json")) {
+        let Ok(entries) = fs::read_dir(&self.dir) else {
+            return;
+        };
+        for path in entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|end| end == "json"))
+        {
             #[derive(Deserialize)]
             struct Times {
                 expires_at: Timestamp,
             }
-            let times = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Times>(&bytes).ok());
+            let times = fs::read(&path)
+                .ok()
+                .and_then(|bytes| serde_json::from_slice::<Times>(&bytes).ok());
             if times.is_some_and(|times| times.expires_at <= now) {
                 drop(fs::remove_file(&path));
             }
@@ -115,7 +150,15 @@ impl Snapshots {
 
 /// A name as part of a file's name.
 fn file_name(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -128,12 +171,48 @@ mod tests {
         let temp = tempfile::tempdir().expect("a folder");
         let snapshots = Snapshots::of(temp.path(), "prod");
         let at = |second| Timestamp::from_second(second).expect("a time");
-        let seen = LettersSeen { complete: true, receives_spent: 7, ..LettersSeen::default() };
-        let (_, path) = snapshots.keep("prod", "work-dlq", seen, at(0), SignedDuration::from_mins(1)).expect("kept");
-        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
-        assert_eq!(snapshots.read("work-dlq", at(59)).expect("read").seen.receives_spent, 7);
-        assert_eq!(snapshots.read("other-dlq", at(0)).expect_err("none").exit.code(), 5);
-        assert_eq!(snapshots.read("work-dlq", at(60)).expect_err("over").exit.code(), 5);
+        let seen = LettersSeen {
+            complete: true,
+            receives_spent: 7,
+            ..LettersSeen::default()
+        };
+        let (_, path) = snapshots
+            .keep(
+                "prod",
+                "work-dlq",
+                seen,
+                at(0),
+                SignedDuration::from_mins(1),
+            )
+            .expect("kept");
+        assert_eq!(
+            fs::metadata(&path).expect("there").permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(
+            snapshots
+                .read("work-dlq", at(59))
+                .expect("read")
+                .seen
+                .receives_spent,
+            7
+        );
+        assert_eq!(
+            snapshots
+                .read("other-dlq", at(0))
+                .expect_err("none")
+                .exit
+                .code(),
+            5
+        );
+        assert_eq!(
+            snapshots
+                .read("work-dlq", at(60))
+                .expect_err("over")
+                .exit
+                .code(),
+            5
+        );
         assert!(!path.exists(), "it is thrown away");
     }
 }

@@ -11,18 +11,28 @@ use common::{Place, eventually, line, signal};
 use serde_json::Value;
 
 fn accepted(id: &str) -> Answer {
-    (202, vec![("content-type", "application/json".to_owned())], format!("{{\"id\":\"{id}\",\"status\":\"processing\"}}"))
+    (
+        202,
+        vec![("content-type", "application/json".to_owned())],
+        format!("{{\"id\":\"{id}\",\"status\":\"processing\"}}"),
+    )
 }
 
 fn busy(status: u16) -> Answer {
-    (status, vec![("retry-after", "0".to_owned())], "{\"code\":\"busy\",\"retryable\":true}".to_owned())
+    (
+        status,
+        vec![("retry-after", "0".to_owned())],
+        "{\"code\":\"busy\",\"retryable\":true}".to_owned(),
+    )
 }
 
 fn create(place: &Place, url: &str, args: &[&str]) -> Command {
     let mut all = vec!["payment", "create", "-o", "json"];
     all.extend(args);
     let mut command = place.command(&all);
-    command.env("PAYOPS_API_URL", url).env("PAYOPS_API_KEY", "sk_test_x");
+    command
+        .env("PAYOPS_API_URL", url)
+        .env("PAYOPS_API_KEY", "sk_test_x");
     command
 }
 
@@ -40,37 +50,103 @@ fn busy_answers_are_asked_again_with_the_same_key() {
         _ => accepted("pay_1"),
     });
     let file = place.file("one.jsonl", line("k1", 1000, "tok_visa"));
-    let result = run(&place, &stub.url, &["--file", file.to_str().unwrap()]).exits(0).json();
-    assert_eq!((result["accepted"].as_u64(), result["payments"][0]["id"].as_str()), (Some(1), Some("pay_1")));
+    let result = run(&place, &stub.url, &["--file", file.to_str().unwrap()])
+        .exits(0)
+        .json();
+    assert_eq!(
+        (
+            result["accepted"].as_u64(),
+            result["payments"][0]["id"].as_str()
+        ),
+        (Some(1), Some("pay_1"))
+    );
     let requests = stub.requests();
     assert_eq!(requests.len(), 4);
     for request in &requests {
-        assert_eq!((request.header("idempotency-key"), request.header("authorization")), (Some("k1"), Some("Bearer sk_test_x")));
+        assert_eq!(
+            (
+                request.header("idempotency-key"),
+                request.header("authorization")
+            ),
+            (Some("k1"), Some("Bearer sk_test_x"))
+        );
         let body: Value = serde_json::from_str(&request.body).unwrap();
-        assert_eq!((body["amount"].as_u64(), body.get("idempotency_key")), (Some(1000), None));
+        assert_eq!(
+            (body["amount"].as_u64(), body.get("idempotency_key")),
+            (Some(1000), None)
+        );
     }
 }
 
 #[test]
 fn each_way_of_not_answering_has_its_exit_code() {
     let place = Place::new();
-    let file = place.file("many.jsonl", (0..100).map(|number| line(&format!("k{number}"), 1000, "tok_visa")).collect::<String>());
+    let file = place.file(
+        "many.jsonl",
+        (0..100)
+            .map(|number| line(&format!("k{number}"), 1000, "tok_visa"))
+            .collect::<String>(),
+    );
     let file = ["--file", file.to_str().unwrap(), "--retry-for", "0"];
-    let denied = Stub::new(|_, _| (401, Vec::new(), "{\"code\":\"unauthorized\",\"message\":\"no such key\"}".to_owned()));
+    let denied = Stub::new(|_, _| {
+        (
+            401,
+            Vec::new(),
+            "{\"code\":\"unauthorized\",\"message\":\"no such key\"}".to_owned(),
+        )
+    });
     let done = run(&place, &denied.url, &file).exits(4);
-    assert_eq!((done.json()["accepted"].as_u64(), done.err.contains("no such key")), (Some(0), true));
-    assert!(denied.requests().len() <= 16, "the first refusal ends the run");
+    assert_eq!(
+        (
+            done.json()["accepted"].as_u64(),
+            done.err.contains("no such key")
+        ),
+        (Some(0), true)
+    );
+    assert!(
+        denied.requests().len() <= 16,
+        "the first refusal ends the run"
+    );
     let slow_down = Stub::new(|_, _| busy(429));
     run(&place, &slow_down.url, &file).exits(7);
     // A port that was free a moment ago: nobody answers there.
-    let gone = format!("http://{}", std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let gone = format!(
+        "http://{}",
+        std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+    );
     let done = run(&place, &gone, &file).exits(1);
     assert!(done.err.contains("nothing is paid twice"), "{}", done.err);
-    let single = ["--amount", "1.00", "--currency", "EUR", "--source", "tok_visa", "--email", "a@example.com", "--retry-for", "0"];
+    let single = [
+        "--amount",
+        "1.00",
+        "--currency",
+        "EUR",
+        "--source",
+        "tok_visa",
+        "--email",
+        "a@example.com",
+        "--retry-for",
+        "0",
+    ];
     let done = run(&place, &gone, &single).exits(1);
-    assert!(done.out.is_empty() && done.err.contains("--idempotency-key payops-"), "{}", done.err);
+    assert!(
+        done.out.is_empty() && done.err.contains("--idempotency-key payops-"),
+        "{}",
+        done.err
+    );
     let mut no_key = create(&place, &denied.url, &single);
-    assert_eq!(no_key.env_remove("PAYOPS_API_KEY").output().unwrap().status.code(), Some(4));
+    assert_eq!(
+        no_key
+            .env_remove("PAYOPS_API_KEY")
+            .output()
+            .unwrap()
+            .status
+            .code(),
+        Some(4)
+    );
 }
 
 #[test]
@@ -80,19 +156,40 @@ fn an_interruption_tells_what_was_done() {
         if number > 20 {
             std::thread::sleep(Duration::from_millis(200));
         }
-        accepted(&format!("pay_{}", request.header("idempotency-key").unwrap_or_default()))
+        accepted(&format!(
+            "pay_{}",
+            request.header("idempotency-key").unwrap_or_default()
+        ))
     });
-    let file = place.file("many.jsonl", (0..5000).map(|number| line(&format!("k{number}"), 1000, "tok_visa")).collect::<String>());
+    let file = place.file(
+        "many.jsonl",
+        (0..5000)
+            .map(|number| line(&format!("k{number}"), 1000, "tok_visa"))
+            .collect::<String>(),
+    );
     let args = ["--file", file.to_str().unwrap(), "--concurrency", "4"];
-    let child = create(&place, &stub.url, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    eventually("some were sent", || (stub.requests().len() > 25).then_some(()));
+    let child = create(&place, &stub.url, &args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    eventually("some were sent", || {
+        (stub.requests().len() > 25).then_some(())
+    });
     signal(child.id(), "INT");
     let done: common::Done = child.wait_with_output().unwrap().into();
     let done = done.exits(130);
     let result = done.json();
     let number = |name: &str| result[name].as_u64().unwrap();
-    assert_eq!(number("accepted"), u64::try_from(stub.requests().len()).unwrap(), "every request that was sent is in the account");
-    assert_eq!((number("lines"), number("unanswered"), number("refused")), (number("accepted"), 0, 0));
+    assert_eq!(
+        number("accepted"),
+        u64::try_from(stub.requests().len()).unwrap(),
+        "every request that was sent is in the account"
+    );
+    assert_eq!(
+        (number("lines"), number("unanswered"), number("refused")),
+        (number("accepted"), 0, 0)
+    );
     assert!(done.err.contains("nothing is paid twice"), "{}", done.err);
 }
 
@@ -121,21 +218,36 @@ fn another_account_is_refused_before_anything_is_asked() {
         place.file("payops.toml", format!("{ACCOUNT}\"{}\"\n", stub.url));
         let mut command = place.command(&["queue", "list"]);
         if with_keys {
-            command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "y");
+            command
+                .env("AWS_ACCESS_KEY_ID", "x")
+                .env("AWS_SECRET_ACCESS_KEY", "y");
         }
         command.output().unwrap().into()
     };
     let other = Stub::new(|_, _| identity("222222222222"));
     let done = queues(&other, true).exits(8);
-    assert!(done.err.contains("prod is account 111111111111, and these credentials are of 222222222222"), "{}", done.err);
-    assert_eq!(other.requests().len(), 1, "nothing but the identity was asked");
-    let same =
-        Stub::new(
-            |_, request| {
-                if request.body.contains("GetCallerIdentity") { identity("111111111111") } else { (400, Vec::new(), "{}".to_owned()) }
-            },
-        );
+    assert!(
+        done.err
+            .contains("prod is account 111111111111, and these credentials are of 222222222222"),
+        "{}",
+        done.err
+    );
+    assert_eq!(
+        other.requests().len(),
+        1,
+        "nothing but the identity was asked"
+    );
+    let same = Stub::new(|_, request| {
+        if request.body.contains("GetCallerIdentity") {
+            identity("111111111111")
+        } else {
+            (400, Vec::new(), "{}".to_owned())
+        }
+    });
     queues(&same, true).exits(1);
-    assert!(same.requests().len() > 1, "with the right account the queues are asked");
+    assert!(
+        same.requests().len() > 1,
+        "with the right account the queues are asked"
+    );
     queues(&same, false).exits(4);
 }

@@ -19,9 +19,21 @@ const MEMORY_KIB: u32 = 1_000_000;
 fn run(place: &Place, args: &[&str]) -> Done {
     let payops = place.command(args);
     let mut command = Command::new("sh");
-    command.arg("-c").arg(format!("ulimit -v {MEMORY_KIB} && exec \"$0\" \"$@\"")).arg(payops.get_program()).args(payops.get_args());
-    command.env_clear().envs(payops.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.current_dir(payops.get_current_dir().unwrap()).output().unwrap().into()
+    command
+        .arg("-c")
+        .arg(format!("ulimit -v {MEMORY_KIB} && exec \"$0\" \"$@\""))
+        .arg(payops.get_program())
+        .args(payops.get_args());
+    command.env_clear().envs(
+        payops
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    command
+        .current_dir(payops.get_current_dir().unwrap())
+        .output()
+        .unwrap()
+        .into()
 }
 
 /// Runs it, and looks at all that it says.
@@ -31,7 +43,11 @@ fn tame(place: &Place, args: &[&str]) -> Done {
     for (name, text) in [("stdout", &done.out), ("stderr", &done.err)] {
         let bad = harm(text);
         assert_eq!(bad, None, "{args:?}: {name}\n{text:.2000}");
-        assert!(text.len() < 3_000_000, "{args:?}: {} bytes on {name}", text.len());
+        assert!(
+            text.len() < 3_000_000,
+            "{args:?}: {} bytes on {name}",
+            text.len()
+        );
     }
     done
 }
@@ -56,12 +72,26 @@ fn whatever_a_letter_holds_it_is_shown_tame() {
         }
     }
     tame(&place, &["dlq", "peek", WORK]);
-    tame(&place, &["dlq", "list", "--filter", "payload.email == 'anna'"]);
-    assert_eq!(tame(&place, &["dlq", "export", WORK]).out.lines().count(), number);
-    tame(&place, &["dlq", "plan", WORK, "--out", "plan.json", "--reason", "x"]);
+    tame(
+        &place,
+        &["dlq", "list", "--filter", "payload.email == 'anna'"],
+    );
+    assert_eq!(
+        tame(&place, &["dlq", "export", WORK]).out.lines().count(),
+        number
+    );
+    tame(
+        &place,
+        &["dlq", "plan", WORK, "--out", "plan.json", "--reason", "x"],
+    );
     assert_eq!(harm(&read(&place.work().join("plan.json"))), None);
     // They can be got rid of, and are kept for their owner alone.
-    tame(&place, &["dlq", "discard", WORK, "--all", "--yes", "--reason", "hostile"]);
+    tame(
+        &place,
+        &[
+            "dlq", "discard", WORK, "--all", "--yes", "--reason", "hostile",
+        ],
+    );
     assert_eq!(depth(&place, "payments-work-dlq"), 0);
     tame(&place, &["audit", "list"]);
     assert_eq!(harm(&read(&place.data_dir().join("audit.jsonl"))), None);
@@ -74,14 +104,40 @@ fn a_worker_that_meets_them_says_nothing_harmful_and_works_on() {
     let number = hostile.len();
     with_ports(&place, "prod", async |ports| {
         for (body, _) in hostile {
-            ports.queues.send(WORK, Outgoing { body, ..Outgoing::default() }).await.unwrap();
+            ports
+                .queues
+                .send(
+                    WORK,
+                    Outgoing {
+                        body,
+                        ..Outgoing::default()
+                    },
+                )
+                .await
+                .unwrap();
         }
     });
     let mut up = place.up(&[]);
     let mut said = up.stderr();
-    eventually("all of them are dead", || (depth(&place, "payments-work-dlq") == u64::try_from(number).unwrap()).then_some(()));
-    let create = ["payment", "create", "--amount", "7.00", "--currency", "EUR", "--source", "tok_visa", "--email", "a@example.com"];
-    let created = place.run(&[&create[..], &["--wait", "-o", "json"]].concat()).exits(0).json();
+    eventually("all of them are dead", || {
+        (depth(&place, "payments-work-dlq") == u64::try_from(number).unwrap()).then_some(())
+    });
+    let create = [
+        "payment",
+        "create",
+        "--amount",
+        "7.00",
+        "--currency",
+        "EUR",
+        "--source",
+        "tok_visa",
+        "--email",
+        "a@example.com",
+    ];
+    let created = place
+        .run(&[&create[..], &["--wait", "-o", "json"]].concat())
+        .exits(0)
+        .json();
     assert_eq!(created["status"], "completed");
     tame(&place, &["dlq", "list"]);
     assert_eq!(up.stop(), 0);
@@ -90,7 +146,10 @@ fn a_worker_that_meets_them_says_nothing_harmful_and_works_on() {
     assert_eq!(harm(&text), None, "stderr of the platform");
     for entry in std::fs::read_dir(place.data_dir()).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_some_and(|ending| ending == "log" || ending == "jsonl") {
+        if path
+            .extension()
+            .is_some_and(|ending| ending == "log" || ending == "jsonl")
+        {
             assert_eq!(harm(&read(&path)), None, "{}", path.display());
         }
     }

@@ -1,6 +1,10 @@
 //! The screen on a real terminal: a pty with the platform behind it, keys in, the screen read back,
 //! and the terminal as it was when it is left.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot run must fail")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot run must fail"
+)]
 
 mod common;
 
@@ -38,12 +42,35 @@ impl Terminal {
         let outside = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pty");
         grantpt(&outside).expect("granted");
         unlockpt(&outside).expect("unlocked");
-        let name = ptsname(&outside, Vec::new()).expect("a name").into_string().expect("UTF-8");
-        let inside = File::options().read(true).write(true).open(&name).expect("opened");
-        tcsetwinsize(&inside, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).expect("sized");
+        let name = ptsname(&outside, Vec::new())
+            .expect("a name")
+            .into_string()
+            .expect("UTF-8");
+        let inside = File::options()
+            .read(true)
+            .write(true)
+            .open(&name)
+            .expect("opened");
+        tcsetwinsize(
+            &inside,
+            Winsize {
+                ws_row: rows,
+                ws_col: columns,
+                ws_xpixel: 0,
+                ws_ypixel: 0,
+            },
+        )
+        .expect("sized");
         let before = tcgetattr(&inside).expect("asked");
         let end = || inside.try_clone().expect("another");
-        let child = place.command(args).env("TERM", "xterm-256color").stdin(end()).stdout(end()).stderr(end()).spawn().expect("started");
+        let child = place
+            .command(args)
+            .env("TERM", "xterm-256color")
+            .stdin(end())
+            .stdout(end())
+            .stderr(end())
+            .spawn()
+            .expect("started");
         let outside = File::from(outside);
         let mut reader = outside.try_clone().expect("another");
         let (tell, output) = channel();
@@ -55,7 +82,15 @@ impl Terminal {
                 }
             }
         });
-        Self { child, keys: outside, output, screen: vt100::Parser::new(size(rows), size(columns), 0), written: Vec::new(), inside, before }
+        Self {
+            child,
+            keys: outside,
+            output,
+            screen: vt100::Parser::new(size(rows), size(columns), 0),
+            written: Vec::new(),
+            inside,
+            before,
+        }
     }
 
     fn text(&self) -> String {
@@ -73,8 +108,13 @@ impl Terminal {
                     self.screen.process(&bytes);
                     self.written.extend(bytes);
                 }
-                Err(RecvTimeoutError::Timeout) => panic!("waited in vain for {what}; the screen was\n{}", self.text()),
-                Err(RecvTimeoutError::Disconnected) => panic!("the program ended before {what}; the screen was\n{}", self.text()),
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("waited in vain for {what}; the screen was\n{}", self.text())
+                }
+                Err(RecvTimeoutError::Disconnected) => panic!(
+                    "the program ended before {what}; the screen was\n{}",
+                    self.text()
+                ),
             }
         }
     }
@@ -103,13 +143,31 @@ impl Terminal {
         let after = tcgetattr(&self.inside).expect("asked");
         assert_eq!(
             (after.local_modes, after.input_modes, after.output_modes),
-            (self.before.local_modes, self.before.input_modes, self.before.output_modes)
+            (
+                self.before.local_modes,
+                self.before.input_modes,
+                self.before.output_modes
+            )
         );
-        assert!(after.local_modes.contains(LocalModes::ECHO | LocalModes::ICANON));
+        assert!(
+            after
+                .local_modes
+                .contains(LocalModes::ECHO | LocalModes::ICANON)
+        );
         let written = String::from_utf8_lossy(&self.written);
-        let last = |sequence: &str| written.rfind(sequence).unwrap_or_else(|| panic!("{sequence:?} was never written"));
-        assert!(last("\u{1b}[?1049l") > last("\u{1b}[?1049h"), "the first screen is back");
-        assert!(last("\u{1b}[?25h") > written.rfind("\u{1b}[?25l").unwrap_or(0), "the cursor is back");
+        let last = |sequence: &str| {
+            written
+                .rfind(sequence)
+                .unwrap_or_else(|| panic!("{sequence:?} was never written"))
+        };
+        assert!(
+            last("\u{1b}[?1049l") > last("\u{1b}[?1049h"),
+            "the first screen is back"
+        );
+        assert!(
+            last("\u{1b}[?25h") > written.rfind("\u{1b}[?25l").unwrap_or(0),
+            "the cursor is back"
+        );
         code
     }
 }
@@ -167,7 +225,18 @@ fn an_operator_looks_around_promotes_and_leaves() {
     terminal.press("payments-worker");
     terminal.press(ENTER);
     terminal.gone("◐ pause");
-    let row = place.run(&["rollout", "get", "payments-worker", "--env", "prod", "-o", "json"]).exits(0).json();
+    let row = place
+        .run(&[
+            "rollout",
+            "get",
+            "payments-worker",
+            "--env",
+            "prod",
+            "-o",
+            "json",
+        ])
+        .exits(0)
+        .json();
     assert_ne!(row["message"], "CanaryPauseStep", "{row}");
 
     // A payment by e-mail, masked, and its timeline.
@@ -180,7 +249,11 @@ fn an_operator_looks_around_promotes_and_leaves() {
     terminal.press(ENTER);
     terminal.wait("accepted");
     terminal.wait("a•••@e•••.com");
-    assert!(!terminal.text().contains("anna@example"), "{}", terminal.text());
+    assert!(
+        !terminal.text().contains("anna@example"),
+        "{}",
+        terminal.text()
+    );
 
     // Dead letters: none is good news. What was done stands in the audit.
     terminal.press("4");
@@ -260,8 +333,17 @@ fn hostile_letters_leave_the_terminal_alone() {
     assert_eq!(harm(&terminal.text()), None, "{}", terminal.text());
     terminal.press("q");
     let written = String::from_utf8_lossy(&terminal.written).into_owned();
-    for sequence in ["\u{9b}", "\u{1b}]0;", "\u{202e}", "owned\u{7}", "anna@example"] {
-        assert!(!written.contains(sequence), "{sequence:?} reached the terminal");
+    for sequence in [
+        "\u{9b}",
+        "\u{1b}]0;",
+        "\u{202e}",
+        "owned\u{7}",
+        "anna@example",
+    ] {
+        assert!(
+            !written.contains(sequence),
+            "{sequence:?} reached the terminal"
+        );
     }
     assert_eq!(terminal.ended(), 0);
     drop(up);

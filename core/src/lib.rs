@@ -4,7 +4,15 @@
 //! the order in which ports are called so that a crash between any two calls loses nothing.
 //! There is no IO here, no clock and no randomness: those come in through ports.
 
-#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::float_arithmetic, clippy::indexing_slicing))]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::float_arithmetic,
+        clippy::indexing_slicing
+    )
+)]
 
 pub mod domain;
 pub mod port;

@@ -1,15 +1,22 @@
 //! The chain of the record: whatever is done to a file is found, and the line is named.
 
-#![expect(clippy::expect_used, reason = "a test says what it expects by panicking")]
+#![expect(
+    clippy::expect_used,
+    reason = "a test says what it expects by panicking"
+)]
 
 use payops_core::Timestamp;
-use payops_core::domain::audit::{AuditEntry, Break, BreakKind, Head, Verified, Verifier, chain, numbered, verify};
+use payops_core::domain::audit::{
+    AuditEntry, Break, BreakKind, Head, Verified, Verifier, chain, numbered, verify,
+};
 use proptest::prelude::*;
 
 const LEGACY: &str = r#"{"at":"2025-01-01T00:00:00Z","who":"anna","env":"prod","action":"reveal","subject":null,"reason":null}"#;
 
 fn entry(n: u64) -> AuditEntry {
-    AuditEntry::new(Timestamp::UNIX_EPOCH, "anna", "prod", "replay").subject(format!("payments-{n}")).detail("message", "m-1")
+    AuditEntry::new(Timestamp::UNIX_EPOCH, "anna", "prod", "replay")
+        .subject(format!("payments-{n}"))
+        .detail("message", "m-1")
 }
 
 /// So many chained lines after `head`.
@@ -33,13 +40,26 @@ fn head(lines: &[String]) -> Head {
 }
 
 fn file(lines: &[String]) -> String {
-    lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
+    lines
+        .iter()
+        .flat_map(|line| [line.as_str(), "\n"])
+        .collect()
 }
 
 #[track_caller]
-fn check(lines: &[String], anchor: Option<&Head>, expected: Result<(u64, u64), (u64, u64, BreakKind)>) {
+fn check(
+    lines: &[String],
+    anchor: Option<&Head>,
+    expected: Result<(u64, u64), (u64, u64, BreakKind)>,
+) {
     let got = verify(numbered(&file(lines)), anchor);
-    let got = got.map(|Verified { legacy, entries, .. }| (legacy, entries)).map_err(|Break { line, seq, kind }| (line, seq, kind));
+    let got = got
+        .map(
+            |Verified {
+                 legacy, entries, ..
+             }| (legacy, entries),
+        )
+        .map_err(|Break { line, seq, kind }| (line, seq, kind));
     assert_eq!(got, expected);
 }
 
@@ -54,50 +74,121 @@ fn a_whole_record_verifies() {
     check(&lines(1), None, Ok((0, 1)));
     check(&lines(5), Some(&head(&lines(3))), Ok((0, 5)));
     check(&lines(5), Some(&Head::genesis()), Ok((0, 5)));
-    assert_eq!(verify(numbered(&file(&lines(5))), None).expect("whole").head, head(&lines(5)));
+    assert_eq!(
+        verify(numbered(&file(&lines(5))), None)
+            .expect("whole")
+            .head,
+        head(&lines(5))
+    );
 }
 
 #[test]
 fn members_of_a_newer_version_verify_and_are_covered() {
     let (line, head) = chain(&entry(0), None).expect("a line");
     // A newer payops writes one member more, and hashes it.
-    let open = line.split(",\"hash\":").next().expect("a part").replace("\"prev\"", "\"weather\":\"rain\",\"prev\"");
+    let open = line
+        .split(",\"hash\":")
+        .next()
+        .expect("a part")
+        .replace("\"prev\"", "\"weather\":\"rain\",\"prev\"");
     let hash = payops_core::domain::sha256_hex(format!("{open}}}").as_bytes());
     assert_ne!(hash, head.hash);
     let line = format!("{open},\"hash\":\"{hash}\"}}");
     check(std::slice::from_ref(&line), None, Ok((0, 1)));
-    check(&[line.replace("rain", "snow")], None, Err((1, 1, BreakKind::Changed)));
+    check(
+        &[line.replace("rain", "snow")],
+        None,
+        Err((1, 1, BreakKind::Changed)),
+    );
 }
 
 #[test]
 fn a_changed_line_is_named() {
-    check(&with(lines(4), |lines| lines[1] = lines[1].replace("anna", "anne")), None, Err((2, 2, BreakKind::Changed)));
-    check(&with(lines(4), |lines| lines[1].push('\r')), None, Err((2, 2, BreakKind::Changed)));
-    check(&with(lines(4), |lines| lines[1].push(',')), None, Err((2, 2, BreakKind::NotJson)));
-    check(&with(lines(4), |lines| lines[3].truncate(20)), None, Err((4, 4, BreakKind::CutShort)));
-    check(&with(lines(1), |lines| lines[0].truncate(20)), None, Err((1, 1, BreakKind::CutShort)));
+    check(
+        &with(lines(4), |lines| {
+            lines[1] = lines[1].replace("anna", "anne")
+        }),
+        None,
+        Err((2, 2, BreakKind::Changed)),
+    );
+    check(
+        &with(lines(4), |lines| lines[1].push('\r')),
+        None,
+        Err((2, 2, BreakKind::Changed)),
+    );
+    check(
+        &with(lines(4), |lines| lines[1].push(',')),
+        None,
+        Err((2, 2, BreakKind::NotJson)),
+    );
+    check(
+        &with(lines(4), |lines| lines[3].truncate(20)),
+        None,
+        Err((4, 4, BreakKind::CutShort)),
+    );
+    check(
+        &with(lines(1), |lines| lines[0].truncate(20)),
+        None,
+        Err((1, 1, BreakKind::CutShort)),
+    );
 }
 
 #[test]
 fn missing_lines_are_counted() {
-    check(&with(lines(6), |lines| drop(lines.drain(2..4))), None, Err((3, 3, BreakKind::Removed { missing: 2 })));
-    check(&with(lines(6), |lines| drop(lines.remove(0))), None, Err((1, 1, BreakKind::Removed { missing: 1 })));
-    check(&with(lines(6), |lines| lines.truncate(4)), Some(&head(&lines(6))), Err((4, 5, BreakKind::Truncated { missing: 2 })));
-    check(&[], Some(&head(&lines(6))), Err((0, 1, BreakKind::Truncated { missing: 6 })));
+    check(
+        &with(lines(6), |lines| drop(lines.drain(2..4))),
+        None,
+        Err((3, 3, BreakKind::Removed { missing: 2 })),
+    );
+    check(
+        &with(lines(6), |lines| drop(lines.remove(0))),
+        None,
+        Err((1, 1, BreakKind::Removed { missing: 1 })),
+    );
+    check(
+        &with(lines(6), |lines| lines.truncate(4)),
+        Some(&head(&lines(6))),
+        Err((4, 5, BreakKind::Truncated { missing: 2 })),
+    );
+    check(
+        &[],
+        Some(&head(&lines(6))),
+        Err((0, 1, BreakKind::Truncated { missing: 6 })),
+    );
 }
 
 #[test]
 fn lines_out_of_order_and_lines_put_in_are_told_apart() {
-    check(&with(lines(6), |lines| lines.swap(1, 4)), None, Err((2, 2, BreakKind::Reordered)));
-    check(&with(lines(6), |lines| lines.insert(3, lines[2].clone())), None, Err((4, 4, BreakKind::Repeated { seq: 3 })));
-    check(&with(lines(6), |lines| lines.push(lines[0].clone())), None, Err((7, 7, BreakKind::Repeated { seq: 1 })));
-    check(&with(lines(6), |lines| lines.insert(2, LEGACY.to_owned())), None, Err((3, 3, BreakKind::Unchained)));
+    check(
+        &with(lines(6), |lines| lines.swap(1, 4)),
+        None,
+        Err((2, 2, BreakKind::Reordered)),
+    );
+    check(
+        &with(lines(6), |lines| lines.insert(3, lines[2].clone())),
+        None,
+        Err((4, 4, BreakKind::Repeated { seq: 3 })),
+    );
+    check(
+        &with(lines(6), |lines| lines.push(lines[0].clone())),
+        None,
+        Err((7, 7, BreakKind::Repeated { seq: 1 })),
+    );
+    check(
+        &with(lines(6), |lines| lines.insert(2, LEGACY.to_owned())),
+        None,
+        Err((3, 3, BreakKind::Unchained)),
+    );
 }
 
 #[test]
 fn a_line_written_anew_with_its_hash_does_not_fit_the_next() {
     let forged = chain(&entry(99), Some(&head(&lines(2)))).expect("a line").0;
-    check(&with(lines(5), |lines| lines[2] = forged), None, Err((4, 4, BreakKind::Unlinked)));
+    check(
+        &with(lines(5), |lines| lines[2] = forged),
+        None,
+        Err((4, 4, BreakKind::Unlinked)),
+    );
 }
 
 #[test]
@@ -105,8 +196,19 @@ fn a_record_written_anew_is_found_by_its_anchor() {
     let first = chain(&entry(99), None).expect("a line");
     let anew: Vec<String> = [vec![first.0], lines_after(&first.1, 4)].concat();
     check(&anew, None, Ok((0, 5)));
-    check(&anew, Some(&head(&lines(3))), Err((3, 3, BreakKind::Rewritten)));
-    check(&lines(3), Some(&Head { seq: 0, hash: "a".repeat(64) }), Err((1, 0, BreakKind::Rewritten)));
+    check(
+        &anew,
+        Some(&head(&lines(3))),
+        Err((3, 3, BreakKind::Rewritten)),
+    );
+    check(
+        &lines(3),
+        Some(&Head {
+            seq: 0,
+            hash: "a".repeat(64),
+        }),
+        Err((1, 0, BreakKind::Rewritten)),
+    );
 }
 
 /// Three old lines, one of them damaged long ago, and a chain that was begun after them.
@@ -121,17 +223,37 @@ fn older_lines_are_covered_by_the_first_of_the_chain() {
     check(&old_file(), None, Ok((3, 3)));
     check(&[LEGACY.to_owned()], None, Ok((1, 0)));
     let changed = BreakKind::LegacyChanged { legacy: 3 };
-    check(&with(old_file(), |lines| lines[0] = LEGACY.replace("anna", "ben")), None, Err((4, 1, changed)));
-    check(&with(old_file(), |lines| lines.swap(1, 2)), None, Err((4, 1, changed)));
-    check(&with(old_file(), |lines| drop(lines.remove(0))), None, Err((3, 1, BreakKind::LegacyChanged { legacy: 2 })));
-    check(&with(lines(2), |lines| lines.insert(0, LEGACY.to_owned())), None, Err((2, 1, BreakKind::LegacyChanged { legacy: 1 })));
+    check(
+        &with(old_file(), |lines| lines[0] = LEGACY.replace("anna", "ben")),
+        None,
+        Err((4, 1, changed)),
+    );
+    check(
+        &with(old_file(), |lines| lines.swap(1, 2)),
+        None,
+        Err((4, 1, changed)),
+    );
+    check(
+        &with(old_file(), |lines| drop(lines.remove(0))),
+        None,
+        Err((3, 1, BreakKind::LegacyChanged { legacy: 2 })),
+    );
+    check(
+        &with(lines(2), |lines| lines.insert(0, LEGACY.to_owned())),
+        None,
+        Err((2, 1, BreakKind::LegacyChanged { legacy: 1 })),
+    );
 }
 
 #[test]
 fn a_file_of_older_lines_alone_goes_on_with_its_head() {
     let verified = verify(numbered(&file(&[LEGACY.to_owned()])), None).expect("whole");
     assert_eq!(verified.head, Head::after_legacy([LEGACY]));
-    check(&[vec![LEGACY.to_owned()], lines_after(&verified.head, 2)].concat(), Some(&verified.head), Ok((1, 2)));
+    check(
+        &[vec![LEGACY.to_owned()], lines_after(&verified.head, 2)].concat(),
+        Some(&verified.head),
+        Ok((1, 2)),
+    );
 }
 
 /// Changes one byte of a file; the line it stood in, if the byte was not the last line feed.
@@ -214,10 +336,22 @@ fn a_check_goes_on_where_another_ended() {
         assert_eq!(verifier.last().map(|head| head.seq), Some(number));
     }
     // What it went on after is no line of another record.
-    let mut other = Verifier::after(Head { hash: "0".repeat(64), ..head(&all[..2]) }, 2);
+    let mut other = Verifier::after(
+        Head {
+            hash: "0".repeat(64),
+            ..head(&all[..2])
+        },
+        2,
+    );
     other.line(3, all[2].as_bytes());
     let told = |verifier: &Verifier| verifier.broken().map(|broken| (broken.line, broken.kind));
-    assert_eq!((told(&other), other.last()), (Some((3, BreakKind::Unlinked)), None));
+    assert_eq!(
+        (told(&other), other.last()),
+        (Some((3, BreakKind::Unlinked)), None)
+    );
     verifier.line(5, all[4].replace("payments-4", "payments-5").as_bytes());
-    assert_eq!((told(&verifier), verifier.last()), (Some((5, BreakKind::Changed)), None));
+    assert_eq!(
+        (told(&verifier), verifier.last()),
+        (Some((5, BreakKind::Changed)), None)
+    );
 }

@@ -7,7 +7,11 @@
 //!
 //! `cargo bench -p payops-testkit --bench replay` (release); `PAYOPS_BENCH_QUICK=1` for a short run.
 
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints its figures and ends when something fails")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints its figures and ends when something fails"
+)]
 
 mod replay_parts;
 
@@ -39,25 +43,47 @@ async fn main() {
         return;
     }
     if let Some(place) = arguments.iter().position(|argument| argument == "--memory") {
-        let count = arguments.get(place + 1).and_then(|count| count.parse().ok()).expect("a number");
-        let is_second = arguments.iter().any(|argument| argument == "--gone-on-with");
+        let count = arguments
+            .get(place + 1)
+            .and_then(|count| count.parse().ok())
+            .expect("a number");
+        let is_second = arguments
+            .iter()
+            .any(|argument| argument == "--gone-on-with");
         memory(count, is_second).await;
         return;
     }
     let is_quick = std::env::var_os("PAYOPS_BENCH_QUICK").is_some();
     let folder = tempfile::tempdir().expect("a folder");
     let seconds = if is_quick { 1 } else { 4 };
-    println!("{:>24}  {:>14}  {:>18}  {:>8}", "", "no journal", "journal on disk", "flushes");
-    println!("{:>24}  {:>12}/s", "one after the other", plain_loop(if is_quick { 50 } else { 200 }).await);
-    println!("{:>24}  {:>12}/s  at most, by the documentation", "SQS's own redrive", NATIVE_MAX);
+    println!(
+        "{:>24}  {:>14}  {:>18}  {:>8}",
+        "", "no journal", "journal on disk", "flushes"
+    );
+    println!(
+        "{:>24}  {:>12}/s",
+        "one after the other",
+        plain_loop(if is_quick { 50 } else { 200 }).await
+    );
+    println!(
+        "{:>24}  {:>12}/s  at most, by the documentation",
+        "SQS's own redrive", NATIVE_MAX
+    );
     for lanes in [1, 2, 4, 8, 16, 32] {
         let count = 450 * lanes * seconds;
         let bare = lanes_rate(lanes, count, &NoJournal).await;
         let journal = FileJournal::create(&folder.path().join(format!("{lanes}.jsonl")));
         let written = lanes_rate(lanes, count, &journal).await;
-        println!("{:>24}  {bare:>12}/s  {written:>16}/s  {:>8}", format!("{lanes} lanes"), journal.flushes());
+        println!(
+            "{:>24}  {bare:>12}/s  {written:>16}/s  {:>8}",
+            format!("{lanes} lanes"),
+            journal.flushes()
+        );
     }
-    println!("\n{:>24}  {:>10}  {:>10}  {:>10}  {:>14}", "messages", "before", "plan", "peak", "a message");
+    println!(
+        "\n{:>24}  {:>10}  {:>10}  {:>10}  {:>14}",
+        "messages", "before", "plan", "peak", "a message"
+    );
     for count in [10_000, 100_000, if is_quick { 200_000 } else { 1_000_000 }] {
         child(&["--memory", &count.to_string()]);
         child(&["--memory", &count.to_string(), "--gone-on-with"]);
@@ -67,7 +93,10 @@ async fn main() {
 /// Runs this program in a process of its own.
 fn child(arguments: &[&str]) {
     let mut child = std::process::Command::new(std::env::current_exe().expect("this program"));
-    assert!(child.args(arguments).status().expect("it runs").success(), "the child failed");
+    assert!(
+        child.args(arguments).status().expect("it runs").success(),
+        "the child failed"
+    );
 }
 
 /// A replayer of messages that are about no payment.
@@ -80,25 +109,45 @@ fn replayer(queues: Arc<dyn Queues>, lanes: usize) -> Replayer {
         queues: Arc::clone(&queues),
         clock: clock.clone(),
     };
-    Replayer { store: nothing, queues, dispatcher, clock, random: Arc::new(SeededRandom::new(1)), policy: Policy::default(), lanes }
+    Replayer {
+        store: nothing,
+        queues,
+        dispatcher,
+        clock,
+        random: Arc::new(SeededRandom::new(1)),
+        policy: Policy::default(),
+        lanes,
+    }
 }
 
 /// Queues with `count` dead letters of a kilobyte.
 async fn filled(count: usize) -> Arc<MemoryQueues> {
     let queues = Arc::new(MemoryQueues::new(ManualClock::new(), ROUND_TRIP));
     let dlq = dead_letter_queue(PROJECTIONS);
-    queues.create(PROJECTIONS, MemoryQueue { dlq: Some((dlq.clone(), 5)), is_fifo: false });
+    queues.create(
+        PROJECTIONS,
+        MemoryQueue {
+            dlq: Some((dlq.clone(), 5)),
+            is_fifo: false,
+        },
+    );
     queues.create(&dlq, MemoryQueue::default());
     let attributes = Attributes::from([(attribute::REASON.to_owned(), "timed out".to_owned())]);
     let message = |n: usize| {
         let body = format!("{{\"n\":{n},\"pad\":\"{}\"}}", "x".repeat(1_000));
-        Outgoing { body, attributes: attributes.clone(), ..Outgoing::default() }
+        Outgoing {
+            body,
+            attributes: attributes.clone(),
+            ..Outgoing::default()
+        }
     };
     let batches = (0..count).step_by(10).map(|first| {
         let batch = (first..count.min(first + 10)).map(message).collect();
         queues.send_batch(&dlq, batch)
     });
-    futures::future::try_join_all(batches).await.expect("filled");
+    futures::future::try_join_all(batches)
+        .await
+        .expect("filled");
     queues
 }
 
@@ -107,23 +156,47 @@ async fn plain_loop(count: usize) -> usize {
     let (queues, dlq) = (filled(count).await, dead_letter_queue(PROJECTIONS));
     let start = Instant::now();
     for _ in 0..count {
-        let message = queues.receive(&dlq, 1, ROUND_TRIP * 1_000, Duration::ZERO).await.expect("received").remove(0);
-        let outgoing = Outgoing { body: message.body, attributes: message.attributes, ..Outgoing::default() };
+        let message = queues
+            .receive(&dlq, 1, ROUND_TRIP * 1_000, Duration::ZERO)
+            .await
+            .expect("received")
+            .remove(0);
+        let outgoing = Outgoing {
+            body: message.body,
+            attributes: message.attributes,
+            ..Outgoing::default()
+        };
         queues.send(PROJECTIONS, outgoing).await.expect("sent");
-        queues.delete(&dlq, &[message.receipt]).await.expect("deleted");
+        queues
+            .delete(&dlq, &[message.receipt])
+            .await
+            .expect("deleted");
     }
     rate(count, start.elapsed())
 }
 
 async fn lanes_rate(lanes: usize, count: usize, journal: &dyn Journal) -> usize {
     let queues = filled(count).await;
-    let letters = Letters { queues: queues.clone(), store: Arc::new(Nothing), archive: Arc::new(Nothing) };
-    let seen = letters.look(&[dead_letter_queue(PROJECTIONS)], count).await.expect("letters");
+    let letters = Letters {
+        queues: queues.clone(),
+        store: Arc::new(Nothing),
+        archive: Arc::new(Nothing),
+    };
+    let seen = letters
+        .look(&[dead_letter_queue(PROJECTIONS)], count)
+        .await
+        .expect("letters");
     let replayer = replayer(queues, lanes);
-    let request = PlanRequest { queue: PROJECTIONS.to_owned(), ..PlanRequest::default() };
+    let request = PlanRequest {
+        queue: PROJECTIONS.to_owned(),
+        ..PlanRequest::default()
+    };
     let plan = replayer.plan(request, &seen.letters).await.expect("a plan");
     let start = Instant::now();
-    let summary = replayer.execute(&plan, &Progress::default(), journal, &Steer::new()).await.expect("it runs");
+    let summary = replayer
+        .execute(&plan, &Progress::default(), journal, &Steer::new())
+        .await
+        .expect("it runs");
     assert_eq!(summary.sent, count, "{summary:?}");
     rate(count, start.elapsed())
 }
@@ -145,14 +218,31 @@ async fn memory(count: usize, is_second: bool) {
     let mut done = Progress::default();
     for message in plan.messages.iter().take(count - left) {
         let message_id = message.message_id.clone();
-        done.take(&JournalEntry::Sending { message_id: message_id.clone() });
-        done.take(&JournalEntry::Sent { message_id, new_message_id: None });
+        done.take(&JournalEntry::Sending {
+            message_id: message_id.clone(),
+        });
+        done.take(&JournalEntry::Sent {
+            message_id,
+            new_message_id: None,
+        });
     }
     let replayer = replayer(Arc::new(MadeUp::new(count - left, count)), 16);
-    let summary = replayer.execute(&plan, &done, &journal, &Steer::new()).await.expect("it runs");
+    let summary = replayer
+        .execute(&plan, &done, &journal, &Steer::new())
+        .await
+        .expect("it runs");
     assert_eq!(summary.sent, count, "{summary:?}");
     let peak = kib("VmHWM");
     let each = (peak - before) * 1024 / count;
-    let what = if is_second { format!("{count}, gone on with") } else { count.to_string() };
-    println!("{what:>24}  {:>7} MB  {:>7} MB  {:>7} MB  {each:>12} B", before / 1024, planned / 1024, peak / 1024);
+    let what = if is_second {
+        format!("{count}, gone on with")
+    } else {
+        count.to_string()
+    };
+    println!(
+        "{what:>24}  {:>7} MB  {:>7} MB  {:>7} MB  {each:>12} B",
+        before / 1024,
+        planned / 1024,
+        peak / 1024
+    );
 }

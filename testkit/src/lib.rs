@@ -4,8 +4,15 @@
 //! A suite turns a port's documented contract into checks and panics at the first that fails.
 //! It passes against every adapter of its port, or the adapter is wrong.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a suite says what it finds by panicking")]
-#![expect(clippy::missing_panics_doc, reason = "every suite panics when the adapter is wrong; that is its answer")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a suite says what it finds by panicking"
+)]
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "every suite panics when the adapter is wrong; that is its answer"
+)]
 
 mod clock;
 pub mod conformance;

@@ -17,13 +17,18 @@ impl SeededRandom {
     /// Starts at `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { state: AtomicU64::new(seed) }
+        Self {
+            state: AtomicU64::new(seed),
+        }
     }
 }
 
 impl Random for SeededRandom {
     fn next_u64(&self) -> u64 {
-        mix(self.state.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP))
+        mix(self
+            .state
+            .fetch_add(STEP, Ordering::Relaxed)
+            .wrapping_add(STEP))
     }
 }
 
@@ -39,8 +44,14 @@ pub(crate) fn mix(value: u64) -> u64 {
 pub fn fresh_salt() -> u64 {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     let calls = CALLS.fetch_add(1, Ordering::Relaxed);
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    mix(u64::try_from(since.as_nanos() & u128::from(u64::MAX)).unwrap_or(0) ^ (u64::from(std::process::id()) << 40)).wrapping_add(calls)
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    mix(
+        u64::try_from(since.as_nanos() & u128::from(u64::MAX)).unwrap_or(0)
+            ^ (u64::from(std::process::id()) << 40),
+    )
+    .wrapping_add(calls)
 }
 
 #[cfg(test)]
@@ -51,7 +62,14 @@ mod tests {
     fn the_numbers_are_those_of_splitmix64() {
         let random = SeededRandom::new(1_234_567);
         let numbers: Vec<u64> = (0..3).map(|_| random.next_u64()).collect();
-        assert_eq!(numbers, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+        assert_eq!(
+            numbers,
+            [
+                6_457_827_717_110_365_317,
+                3_203_168_211_198_807_973,
+                9_817_491_932_198_370_423
+            ]
+        );
     }
 
     #[test]

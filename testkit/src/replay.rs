@@ -26,7 +26,10 @@ impl Notes {
     /// All lines.
     #[must_use]
     pub fn entries(&self) -> Vec<JournalEntry> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// How far the replay got.
@@ -41,7 +44,10 @@ impl Journal for Notes {
     async fn append(&self, entries: &[JournalEntry]) -> PortResult<()> {
         // A disk takes its time.
         tokio::task::yield_now().await;
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(entries);
+        self.entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(entries);
         Ok(())
     }
 }
@@ -76,7 +82,10 @@ impl<'a> Steer<'a> {
 
     /// Does this between two looks at a canary; it is given how many there were.
     #[must_use]
-    pub fn on_pause(mut self, hook: impl Fn(usize) -> BoxFuture<'a, ()> + Send + Sync + 'a) -> Self {
+    pub fn on_pause(
+        mut self,
+        hook: impl Fn(usize) -> BoxFuture<'a, ()> + Send + Sync + 'a,
+    ) -> Self {
         self.pause = Some(Box::new(hook));
         self
     }
@@ -103,7 +112,10 @@ impl<'a> Steer<'a> {
     /// What it was last told.
     #[must_use]
     pub fn told(&self) -> Option<ReplaySummary> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// How often a canary was looked at.
@@ -141,6 +153,10 @@ impl Control for Steer<'_> {
 
     async fn alarms(&self) -> Vec<String> {
         let rings = |(look, _): &&(usize, String)| self.looks() >= *look;
-        self.alarm.iter().filter(rings).map(|(_, words)| words.clone()).collect()
+        self.alarm
+            .iter()
+            .filter(rings)
+            .map(|(_, words)| words.clone())
+            .collect()
     }
 }

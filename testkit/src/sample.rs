@@ -35,7 +35,10 @@ pub fn payment_id(n: u64) -> PaymentId {
 /// The caller of samples: merchant `acme`, test mode.
 #[must_use]
 pub fn caller() -> Caller {
-    Caller { merchant: "acme".parse().expect("a merchant"), live: false }
+    Caller {
+        merchant: "acme".parse().expect("a merchant"),
+        live: false,
+    }
 }
 
 /// A request for 10.00 EUR and up to ten more.
@@ -50,7 +53,16 @@ pub fn create(n: u64) -> CreatePayment {
 
 /// The number in letters: in digits it could look like a card number, which requests refuse.
 fn letters(n: u64) -> String {
-    format!("{n:x}").bytes().map(|b| char::from(if b.is_ascii_digit() { b + b'G' - b'0' } else { b - b'a' + b'A' })).collect()
+    format!("{n:x}")
+        .bytes()
+        .map(|b| {
+            char::from(if b.is_ascii_digit() {
+                b + b'G' - b'0'
+            } else {
+                b - b'a' + b'A'
+            })
+        })
+        .collect()
 }
 
 /// A payment as it stands when it was just accepted, at the start of [`ManualClock`].
@@ -82,10 +94,15 @@ pub fn acceptance_of(caller: &Caller, n: u64, now: Timestamp) -> Acceptance {
 #[must_use]
 pub fn accept_payment(payment: &Payment, key: &str, now: Timestamp) -> Acceptance {
     let mut outbox = OutboxEvent::new(&payment.id, 1, OutboxKind::PaymentAccepted, now);
-    outbox.payload = Some(json!({"id": payment.id, "source": payment.source, "note": "ünï🦀"}).to_string());
+    outbox.payload =
+        Some(json!({"id": payment.id, "source": payment.source, "note": "ünï🦀"}).to_string());
     Acceptance {
         payment: payment.clone(),
-        events: vec![NewEvent::new(now, EventKind::Accepted, json!({"amount": payment.money.minor()}))],
+        events: vec![NewEvent::new(
+            now,
+            EventKind::Accepted,
+            json!({"amount": payment.money.minor()}),
+        )],
         outbox: vec![outbox],
         idempotency: idempotency(payment, key, now),
         now,
@@ -106,7 +123,9 @@ pub fn idempotency(payment: &Payment, key: &str, now: Timestamp) -> IdempotencyR
         payment: payment.id.clone(),
         status: 202,
         response: format!("{{\n  \"id\" : \"{}\", \"s\":\"ünï 🦀\" }}\n", payment.id),
-        expires_at: now.checked_add(Duration::from_hours(24)).expect("within range"),
+        expires_at: now
+            .checked_add(Duration::from_hours(24))
+            .expect("within range"),
     }
 }
 
@@ -116,10 +135,14 @@ pub fn idempotency(payment: &Payment, key: &str, now: Timestamp) -> IdempotencyR
 /// When the state machine refuses the command.
 #[must_use]
 pub fn change(payment: &Payment, command: Command, now: Timestamp) -> Change {
-    let decision = decide(payment, command, now, &Policy::default()).expect("the machine allows it");
+    let decision =
+        decide(payment, command, now, &Policy::default()).expect("the machine allows it");
     Change {
         payment: decision.payment,
-        expect: Precondition { version: payment.version, fence: payment.fence },
+        expect: Precondition {
+            version: payment.version,
+            fence: payment.fence,
+        },
         events: decision.events,
         outbox: decision.outbox,
         idempotency: None,
@@ -130,13 +153,23 @@ pub fn change(payment: &Payment, command: Command, now: Timestamp) -> Change {
 /// A claim of `payment` by `owner`.
 #[must_use]
 pub fn claim(owner: &str) -> Command {
-    Command::Claim { owner: owner.to_owned(), hop: json!({"message_id": "m-1", "queue": "payments-work", "receive_count": 1}) }
+    Command::Claim {
+        owner: owner.to_owned(),
+        hop: json!({"message_id": "m-1", "queue": "payments-work", "receive_count": 1}),
+    }
 }
 
 /// A charge by a Visa card.
 #[must_use]
 pub fn charge(n: u64, at: Timestamp) -> Charge {
-    Charge { id: format!("ch_{n}"), card: Some(Card { brand: "visa".to_owned(), last4: "4242".to_owned() }), at }
+    Charge {
+        id: format!("ch_{n}"),
+        card: Some(Card {
+            brand: "visa".to_owned(),
+            last4: "4242".to_owned(),
+        }),
+        at,
+    }
 }
 
 /// `payment(n)` after it was claimed and charged: version 3, fence 1.
@@ -150,7 +183,10 @@ pub fn completed(n: u64) -> Payment {
 /// The ledger transaction of [`completed`].
 #[must_use]
 pub fn transaction(n: u64) -> Transaction {
-    expected(&completed(n)).into_iter().next().expect("a charge has one")
+    expected(&completed(n))
+        .into_iter()
+        .next()
+        .expect("a charge has one")
 }
 
 /// The search document of [`completed`].
@@ -165,7 +201,9 @@ pub fn mail(n: u64) -> Mail {
     Mail {
         kind: MailKind::Receipt,
         name: payment_id(n).to_string(),
-        to: format!("björn.{}@example.com", n % 100_000).parse().expect("an address"),
+        to: format!("björn.{}@example.com", n % 100_000)
+            .parse()
+            .expect("an address"),
         subject: format!("Receipt: 12.50 EUR for mail-{n}"),
         text: format!("Your payment went through.\n\nAmount: 12.50 €\nReference: mail-{n}\n"),
     }

@@ -11,7 +11,9 @@ use payops_core::Timestamp;
 use payops_core::domain::rollout::{Phase, Replicas, Rollout, RolloutKey, Strategy};
 use payops_core::port::{Clock, Received, Watched};
 use payops_core::usecase::{Letter, LettersSeen};
-use payops_tui::{Answer, Ask, Effect, EnvInfo, Model, Msg, OpenedInfo, Options, Tab, ThemeName, update, view};
+use payops_tui::{
+    Answer, Ask, Effect, EnvInfo, Model, Msg, OpenedInfo, Options, Tab, ThemeName, update, view,
+};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
@@ -28,19 +30,29 @@ impl Clock for Still {
 
 fn rollout(number: usize) -> Rollout {
     Rollout {
-        key: RolloutKey { namespace: format!("team-{}", number % 40), name: format!("service-{number}") },
+        key: RolloutKey {
+            namespace: format!("team-{}", number % 40),
+            name: format!("service-{number}"),
+        },
         uid: format!("uid-{number}"),
         resource_version: number.to_string(),
         generation: 1,
         created_at: None,
         revision: Some(1),
-        strategy: Strategy::Canary { steps: Vec::new(), traffic_routing: false },
+        strategy: Strategy::Canary {
+            steps: Vec::new(),
+            traffic_routing: false,
+        },
         images: Vec::new(),
         spec_paused: number.is_multiple_of(100),
         workload_ref: false,
         observed: true,
         workload_observed: true,
-        told_phase: if number.is_multiple_of(7) { Phase::Progressing } else { Phase::Healthy },
+        told_phase: if number.is_multiple_of(7) {
+            Phase::Progressing
+        } else {
+            Phase::Healthy
+        },
         told_message: String::new(),
         aborted: false,
         aborted_at: None,
@@ -84,29 +96,60 @@ fn letter(number: usize) -> Letter {
 
 /// A screen on one environment that is open; what it asked for then.
 fn opened(start: Tab) -> (Model, Vec<Effect>) {
-    let env = EnvInfo { name: "prod".to_owned(), protected: true, account: None, region: None };
-    let options = Options { theme: ThemeName::Dark, read_only: false, start, env: None, clock: Arc::new(Still) };
+    let env = EnvInfo {
+        name: "prod".to_owned(),
+        protected: true,
+        account: None,
+        region: None,
+    };
+    let options = Options {
+        theme: ThemeName::Dark,
+        read_only: false,
+        start,
+        env: None,
+        clock: Arc::new(Still),
+    };
     let (mut model, effects) = Model::new(vec![env], &options, SIZE.0, SIZE.1);
-    let info = OpenedInfo { who: "anna".to_owned(), steers: true, clusters: vec![("prod-1".to_owned(), "bench".to_owned(), Vec::new())] };
-    let effects = answered(&mut model, &effects, |ask| (*ask == Ask::Open).then(|| Answer::Opened(Ok(info.clone()))));
+    let info = OpenedInfo {
+        who: "anna".to_owned(),
+        steers: true,
+        clusters: vec![("prod-1".to_owned(), "bench".to_owned(), Vec::new())],
+    };
+    let effects = answered(&mut model, &effects, |ask| {
+        (*ask == Ask::Open).then(|| Answer::Opened(Ok(info.clone())))
+    });
     (model, effects)
 }
 
 /// Answers what was asked, as far as there is an answer.
-fn answered(model: &mut Model, effects: &[Effect], answer: impl Fn(&Ask) -> Option<Answer>) -> Vec<Effect> {
+fn answered(
+    model: &mut Model,
+    effects: &[Effect],
+    answer: impl Fn(&Ask) -> Option<Answer>,
+) -> Vec<Effect> {
     let mut out = Vec::new();
     for effect in effects {
         if let Effect::Ask { request, env, ask } = effect
             && let Some(answer) = answer(ask)
         {
-            out.extend(update(model, Msg::Answer { request: *request, env: env.clone(), answer: Box::new(answer) }));
+            out.extend(update(
+                model,
+                Msg::Answer {
+                    request: *request,
+                    env: env.clone(),
+                    answer: Box::new(answer),
+                },
+            ));
         }
     }
     out
 }
 
 fn press(model: &mut Model, code: KeyCode) {
-    black_box(update(model, Msg::Key(KeyEvent::new(code, KeyModifiers::NONE))));
+    black_box(update(
+        model,
+        Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)),
+    ));
 }
 
 fn frame(terminal: &mut Terminal<TestBackend>, model: &Model) {
@@ -136,16 +179,49 @@ fn screen(criterion: &mut Criterion) {
     });
     let (mut model, _) = opened(Tab::Rollouts);
     let all: Vec<Rollout> = (0..10_000).map(rollout).collect();
-    update(&mut model, Msg::Watch { env: "prod".to_owned(), cluster: "prod-1".to_owned(), told: Watched::All(all) });
-    measure(criterion, "10,000 rollouts: a row down and up", &mut model, &[KeyCode::Down, KeyCode::Up]);
+    update(
+        &mut model,
+        Msg::Watch {
+            env: "prod".to_owned(),
+            cluster: "prod-1".to_owned(),
+            told: Watched::All(all),
+        },
+    );
+    measure(
+        criterion,
+        "10,000 rollouts: a row down and up",
+        &mut model,
+        &[KeyCode::Down, KeyCode::Up],
+    );
     press(&mut model, KeyCode::Char('/'));
-    measure(criterion, "10,000 rollouts: a letter of the filter and back", &mut model, &[KeyCode::Char('s'), KeyCode::Backspace]);
+    measure(
+        criterion,
+        "10,000 rollouts: a letter of the filter and back",
+        &mut model,
+        &[KeyCode::Char('s'), KeyCode::Backspace],
+    );
     let (mut model, effects) = opened(Tab::DeadLetters);
-    let seen = LettersSeen { letters: (0..10_000).map(letter).collect(), complete: true, ..LettersSeen::default() };
-    answered(&mut model, &effects, |ask| matches!(ask, Ask::Letters { .. }).then(|| Answer::Letters(Ok(seen.clone()))));
-    measure(criterion, "10,000 dead letters: a row down and up", &mut model, &[KeyCode::Down, KeyCode::Up]);
+    let seen = LettersSeen {
+        letters: (0..10_000).map(letter).collect(),
+        complete: true,
+        ..LettersSeen::default()
+    };
+    answered(&mut model, &effects, |ask| {
+        matches!(ask, Ask::Letters { .. }).then(|| Answer::Letters(Ok(seen.clone())))
+    });
+    measure(
+        criterion,
+        "10,000 dead letters: a row down and up",
+        &mut model,
+        &[KeyCode::Down, KeyCode::Up],
+    );
     press(&mut model, KeyCode::Char('/'));
-    measure(criterion, "10,000 dead letters: a letter of the filter and back", &mut model, &[KeyCode::Char('c'), KeyCode::Backspace]);
+    measure(
+        criterion,
+        "10,000 dead letters: a letter of the filter and back",
+        &mut model,
+        &[KeyCode::Char('c'), KeyCode::Backspace],
+    );
 }
 
 criterion_group!(benches, screen);

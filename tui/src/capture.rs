@@ -81,7 +81,10 @@ pub async fn capture(
                     doing.all(effects);
                 }
             }
-            Line::Wait { text: wanted, there } => {
+            Line::Wait {
+                text: wanted,
+                there,
+            } => {
                 let deadline = Instant::now() + WAIT_MAX;
                 loop {
                     doing.reap();
@@ -89,7 +92,8 @@ pub async fn capture(
                     if text(&buffer).contains(&wanted) == there {
                         break;
                     }
-                    let wake: OptionFuture<_> = until_wake(&model, options.clock.now()).map(sleep).into();
+                    let wake: OptionFuture<_> =
+                        until_wake(&model, options.clock.now()).map(sleep).into();
                     let next = async {
                         tokio::select! {
                             Some(msg) = from.recv() => msg,
@@ -97,7 +101,11 @@ pub async fn capture(
                         }
                     };
                     let Ok(msg) = timeout_at(deadline, next).await else {
-                        return Err(CaptureError::Waited { line: number, text: source, screen: text(&buffer) });
+                        return Err(CaptureError::Waited {
+                            line: number,
+                            text: source,
+                            screen: text(&buffer),
+                        });
                     };
                     let effects = batch(&mut model, &*options.clock, msg, &mut from);
                     doing.all(effects);
@@ -123,13 +131,26 @@ fn parse(script: &str) -> Result<Vec<(usize, String, Line)>, CaptureError> {
         if source.is_empty() || source.starts_with('#') {
             continue;
         }
-        let wrong = || CaptureError::Script { line: number, text: source.to_owned() };
+        let wrong = || CaptureError::Script {
+            line: number,
+            text: source.to_owned(),
+        };
         let (verb, rest) = source.split_once(' ').ok_or_else(wrong)?;
         let line = match verb {
-            "wait" => Line::Wait { text: rest.to_owned(), there: true },
-            "gone" => Line::Wait { text: rest.to_owned(), there: false },
+            "wait" => Line::Wait {
+                text: rest.to_owned(),
+                there: true,
+            },
+            "gone" => Line::Wait {
+                text: rest.to_owned(),
+                there: false,
+            },
             "key" => Line::Keys(vec![key(rest).ok_or_else(wrong)?]),
-            "type" => Line::Keys(rest.chars().map(|c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)).collect()),
+            "type" => Line::Keys(
+                rest.chars()
+                    .map(|c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE))
+                    .collect(),
+            ),
             _ => return Err(wrong()),
         };
         out.push((number, source.to_owned(), line));
@@ -204,7 +225,9 @@ pub fn svg(buffer: &Buffer) -> String {
     );
     for y in 0..buffer.area.height {
         for x in 0..buffer.area.width {
-            let Some(cell) = buffer.cell((buffer.area.x + x, buffer.area.y + y)) else { continue };
+            let Some(cell) = buffer.cell((buffer.area.x + x, buffer.area.y + y)) else {
+                continue;
+            };
             let (left, top) = (f32::from(x) * CELL.0, f32::from(y) * CELL.1);
             let (mut fg, mut bg) = (rgb(cell.fg, "#d5d9de"), rgb(cell.bg, "#15181c"));
             if cell.modifier.contains(Modifier::REVERSED) {
@@ -221,9 +244,21 @@ pub fn svg(buffer: &Buffer) -> String {
             if cell.symbol().trim().is_empty() {
                 continue;
             }
-            let bold = if cell.modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
-            let symbol = cell.symbol().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-            let _ = writeln!(out, "<text x=\"{left:.1}\" y=\"{:.1}\" fill=\"{fg}\"{bold}>{symbol}</text>", top + 14.0);
+            let bold = if cell.modifier.contains(Modifier::BOLD) {
+                " font-weight=\"bold\""
+            } else {
+                ""
+            };
+            let symbol = cell
+                .symbol()
+                .replace('&', "&amp;")
+                .replace('<', "&lt;")
+                .replace('>', "&gt;");
+            let _ = writeln!(
+                out,
+                "<text x=\"{left:.1}\" y=\"{:.1}\" fill=\"{fg}\"{bold}>{symbol}</text>",
+                top + 14.0
+            );
         }
     }
     out.push_str("</svg>\n");
@@ -260,9 +295,15 @@ mod tests {
     fn scripts_are_read_line_by_line() {
         let script = "# a comment\nwait NEEDS A HUMAN\n\nkey ctrl-r\ntype ab\n";
         let lines = parse(script).unwrap_or_default();
-        assert_eq!(lines.iter().map(|(number, ..)| *number).collect::<Vec<_>>(), [2, 4, 5]);
+        assert_eq!(
+            lines.iter().map(|(number, ..)| *number).collect::<Vec<_>>(),
+            [2, 4, 5]
+        );
         assert!(matches!(&lines[2].2, Line::Keys(keys) if keys.len() == 2));
-        assert!(matches!(parse("key nonsense"), Err(CaptureError::Script { line: 1, .. })));
+        assert!(matches!(
+            parse("key nonsense"),
+            Err(CaptureError::Script { line: 1, .. })
+        ));
         assert!(parse("press x").is_err());
     }
 
@@ -271,7 +312,10 @@ mod tests {
         let mut buffer = Buffer::with_lines(["a<b"]);
         buffer.set_style(buffer.area, ratatui::style::Style::new().fg(Color::Cyan));
         let picture = svg(&buffer);
-        assert!(picture.contains("fill=\"#4fc1d0\">&lt;</text>"), "{picture}");
+        assert!(
+            picture.contains("fill=\"#4fc1d0\">&lt;</text>"),
+            "{picture}"
+        );
         assert_eq!(text(&buffer), "a<b\n");
     }
 }

@@ -168,6 +168,9 @@ impl Job {
     /// Whether it changes something.
     #[must_use]
     pub fn writes(&self) -> bool {
-        matches!(self, Self::Replay { .. } | Self::Discard { .. } | Self::Redrive { .. })
+        matches!(
+            self,
+            Self::Replay { .. } | Self::Discard { .. } | Self::Redrive { .. }
+        )
     }
 }

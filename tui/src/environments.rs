@@ -177,11 +177,22 @@ pub trait Steering: Send + Sync {
 
     /// Deletes `letters`, all of `queue`, each only if it is still as it was seen. They are kept whole
     /// in a file first.
-    async fn discard(&self, queue: String, letters: Vec<Letter>, reason: String, handle: Handle) -> PortResult<DiscardEnd>;
+    async fn discard(
+        &self,
+        queue: String,
+        letters: Vec<Letter>,
+        reason: String,
+        handle: Handle,
+    ) -> PortResult<DiscardEnd>;
 
     /// Has the queue service move all of a dead-letter queue back, unread, and waits for its end; told to
     /// stop, it is canceled there.
-    async fn redrive(&self, queue: String, reason: String, handle: Handle) -> PortResult<RedriveEnd>;
+    async fn redrive(
+        &self,
+        queue: String,
+        reason: String,
+        handle: Handle,
+    ) -> PortResult<RedriveEnd>;
 
     /// Writes `letters`, masked, to a file of JSON lines that only the user may read; its path.
     async fn export(&self, letters: Vec<Letter>) -> PortResult<String>;

@@ -17,7 +17,10 @@ impl Fault {
     /// A failure with a text of our own.
     #[must_use]
     pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into() }
+        Self {
+            kind,
+            text: text.into(),
+        }
     }
 
     /// What to do about it, in a few words; nothing when trying again is all there is.
@@ -26,7 +29,9 @@ impl Fault {
         match self.kind {
             ErrorKind::Denied => "sign in again, or ask for the permission",
             ErrorKind::NotFound => "check the names in payops.toml: payops config explain",
-            ErrorKind::Corrupt | ErrorKind::Permanent => "trying again will not help: payops doctor",
+            ErrorKind::Corrupt | ErrorKind::Permanent => {
+                "trying again will not help: payops doctor"
+            }
             ErrorKind::NotWritable => "make room, or make it writable",
             ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Ambiguous => "",
         }
@@ -35,6 +40,11 @@ impl Fault {
 
 impl From<PortError> for Fault {
     fn from(error: PortError) -> Self {
-        Self { kind: error.kind, text: mask::terminal(&Privacy { reveal: false }.text(&error.chain().replace(['\n', '\r', '\t'], " "))) }
+        Self {
+            kind: error.kind,
+            text: mask::terminal(
+                &Privacy { reveal: false }.text(&error.chain().replace(['\n', '\r', '\t'], " ")),
+            ),
+        }
     }
 }

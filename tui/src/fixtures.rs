@@ -6,8 +6,9 @@ use crossterm::event::KeyEvent;
 use jiff::SignedDuration;
 use payops_core::Timestamp;
 use payops_core::domain::rollout::{
-    AnalysisKind, AnalysisRun, ContainerImage, CurrentRun, Experiment, Measurement, Metric, PauseCondition, PauseLength, Phase, Pod,
-    Related, ReplicaSet, Replicas, Rollout, RolloutKey, RouterWeights, RunPhase, Step, Strategy, Threshold,
+    AnalysisKind, AnalysisRun, ContainerImage, CurrentRun, Experiment, Measurement, Metric,
+    PauseCondition, PauseLength, Phase, Pod, Related, ReplicaSet, Replicas, Rollout, RolloutKey,
+    RouterWeights, RunPhase, Step, Strategy, Threshold,
 };
 use payops_core::port::{Clock, ErrorKind, QueueStats, Watched};
 use serde_json::json;
@@ -48,12 +49,22 @@ pub(crate) fn environments() -> Vec<EnvInfo> {
         account: Some(account.to_owned()),
         region: Some("eu-west-1".to_owned()),
     };
-    vec![env("prod", true, "471122334455"), env("preprod", false, "471122334466"), env("test", false, "471122334477")]
+    vec![
+        env("prod", true, "471122334455"),
+        env("preprod", false, "471122334466"),
+        env("test", false, "471122334477"),
+    ]
 }
 
 /// How the screen is in these tests.
 pub(crate) fn options(start: Tab) -> Options {
-    Options { theme: ThemeName::Dark, read_only: false, start, env: None, clock: Arc::new(Still(t0())) }
+    Options {
+        theme: ThemeName::Dark,
+        read_only: false,
+        start,
+        env: None,
+        clock: Arc::new(Still(t0())),
+    }
 }
 
 /// The screen before anything was answered.
@@ -81,9 +92,17 @@ pub(crate) const ALL_ACTIONS: &[&str] = &[
 pub(crate) fn full(tab: Tab) -> Model {
     let (mut model, effects) = start(tab);
     let mut effects = open_all(&mut model, &effects);
-    watch(&mut model, "prod", vec![waiting(), healthy("payments", "notifier"), degraded()]);
+    watch(
+        &mut model,
+        "prod",
+        vec![waiting(), healthy("payments", "notifier"), degraded()],
+    );
     watch(&mut model, "preprod", vec![progressing()]);
-    watch(&mut model, "test", vec![healthy("payments", "payments-api"), counting()]);
+    watch(
+        &mut model,
+        "test",
+        vec![healthy("payments", "payments-api"), counting()],
+    );
     effects.extend(update(&mut model, Msg::Tick(t0())));
     answer_queues(&mut model, &effects);
     model
@@ -108,7 +127,11 @@ fn opened(model: &mut Model, effects: &[Effect], steers: bool) -> Vec<Effect> {
             let opened = OpenedInfo {
                 who: "anna".to_owned(),
                 steers,
-                clusters: vec![(format!("eks-{env}"), format!("kubeconfig context {env}"), ALL_ACTIONS.to_vec())],
+                clusters: vec![(
+                    format!("eks-{env}"),
+                    format!("kubeconfig context {env}"),
+                    ALL_ACTIONS.to_vec(),
+                )],
             };
             out.extend(answer(model, *request, env, Answer::Opened(Ok(opened))));
         }
@@ -122,7 +145,10 @@ pub(crate) fn fail_all(model: &mut Model, effects: &[Effect]) {
         if let Effect::Ask { request, env, ask } = effect
             && **ask == Ask::Open
         {
-            let fault = Fault::new(ErrorKind::Denied, format!("the role for {env} cannot be assumed: the session has expired"));
+            let fault = Fault::new(
+                ErrorKind::Denied,
+                format!("the role for {env} cannot be assumed: the session has expired"),
+            );
             answer(model, *request, env, Answer::Opened(Err(fault)));
         }
     }
@@ -130,7 +156,14 @@ pub(crate) fn fail_all(model: &mut Model, effects: &[Effect]) {
 
 /// Answers a question.
 pub(crate) fn answer(model: &mut Model, request: u64, env: &str, answer: Answer) -> Vec<Effect> {
-    update(model, Msg::Answer { request, env: env.to_owned(), answer: Box::new(answer) })
+    update(
+        model,
+        Msg::Answer {
+            request,
+            env: env.to_owned(),
+            answer: Box::new(answer),
+        },
+    )
 }
 
 /// Answers every question about queues.
@@ -147,23 +180,52 @@ pub(crate) fn answer_queues(model: &mut Model, effects: &[Effect]) {
 
 /// What a cluster tells at first.
 pub(crate) fn watch(model: &mut Model, env: &str, rollouts: Vec<Rollout>) -> Vec<Effect> {
-    update(model, Msg::Watch { env: env.to_owned(), cluster: format!("eks-{env}"), told: Watched::All(rollouts) })
+    update(
+        model,
+        Msg::Watch {
+            env: env.to_owned(),
+            cluster: format!("eks-{env}"),
+            told: Watched::All(rollouts),
+        },
+    )
 }
 
 /// One rollout of it as it is now.
 pub(crate) fn tell(model: &mut Model, env: &str, rollout: Rollout) -> Vec<Effect> {
-    update(model, Msg::Watch { env: env.to_owned(), cluster: format!("eks-{env}"), told: Watched::Changed(Box::new(rollout)) })
+    update(
+        model,
+        Msg::Watch {
+            env: env.to_owned(),
+            cluster: format!("eks-{env}"),
+            told: Watched::Changed(Box::new(rollout)),
+        },
+    )
 }
 
 /// Presses keys by their names, several with spaces; what came of all.
 pub(crate) fn press(model: &mut Model, keys: &str) -> Vec<Effect> {
-    let key = |name: &str| -> KeyEvent { capture::key(name).unwrap_or_else(|| panic!("no key {name}")) };
-    keys.split(' ').flat_map(|name| update(model, Msg::Key(key(name)))).collect()
+    let key =
+        |name: &str| -> KeyEvent { capture::key(name).unwrap_or_else(|| panic!("no key {name}")) };
+    keys.split(' ')
+        .flat_map(|name| update(model, Msg::Key(key(name))))
+        .collect()
 }
 
 /// Types text.
 pub(crate) fn typed(model: &mut Model, text: &str) -> Vec<Effect> {
-    text.chars().flat_map(|c| press(model, if c == ' ' { "space".to_owned() } else { c.to_string() }.as_str())).collect()
+    text.chars()
+        .flat_map(|c| {
+            press(
+                model,
+                if c == ' ' {
+                    "space".to_owned()
+                } else {
+                    c.to_string()
+                }
+                .as_str(),
+            )
+        })
+        .collect()
 }
 
 /// The screen as text at that size.
@@ -173,7 +235,11 @@ pub(crate) fn snap(model: &mut Model, width: u16, height: u16) -> String {
 }
 
 /// The style of the first cell of `wanted` on a screen of that size.
-pub(crate) fn style_of(model: &mut Model, wanted: &str, (width, height): (u16, u16)) -> ratatui::style::Style {
+pub(crate) fn style_of(
+    model: &mut Model,
+    wanted: &str,
+    (width, height): (u16, u16),
+) -> ratatui::style::Style {
     let screen = snap(model, width, height);
     let buffer = capture::drawn(model, width, height);
     for (y, line) in (0..).zip(screen.lines()) {
@@ -187,47 +253,71 @@ pub(crate) fn style_of(model: &mut Model, wanted: &str, (width, height): (u16, u
 
 /// The queues of an environment.
 pub(crate) fn queues(dead: u64) -> Vec<QueueStats> {
-    let queue = |name: &str, visible, in_flight, oldest: Option<u64>, dlq: Option<&str>| QueueStats {
-        name: name.to_owned(),
-        visible,
-        in_flight,
-        delayed: 0,
-        oldest_age: oldest.map(std::time::Duration::from_secs),
-        dlq: dlq.map(str::to_owned),
-        max_receives: dlq.map(|_| 5),
-        approximate: true,
-        retention: Some(std::time::Duration::from_hours(14 * 24)),
-    };
+    let queue =
+        |name: &str, visible, in_flight, oldest: Option<u64>, dlq: Option<&str>| QueueStats {
+            name: name.to_owned(),
+            visible,
+            in_flight,
+            delayed: 0,
+            oldest_age: oldest.map(std::time::Duration::from_secs),
+            dlq: dlq.map(str::to_owned),
+            max_receives: dlq.map(|_| 5),
+            approximate: true,
+            retention: Some(std::time::Duration::from_hours(14 * 24)),
+        };
     vec![
         queue("notifications", 0, 0, None, Some("notifications-dlq")),
         queue("notifications-dlq", 0, 0, None, None),
         queue("payments-work", 210, 64, Some(4), Some("payments-work-dlq")),
-        queue("payments-work-dlq", dead, 0, (dead > 0).then_some(2280), None),
+        queue(
+            "payments-work-dlq",
+            dead,
+            0,
+            (dead > 0).then_some(2280),
+            None,
+        ),
         queue("projections", 3, 2, Some(0), Some("projections-dlq")),
         queue("projections-dlq", 0, 0, None, None),
     ]
 }
 
 fn image(container: &str, image: &str) -> ContainerImage {
-    ContainerImage { container: container.to_owned(), image: image.to_owned() }
+    ContainerImage {
+        container: container.to_owned(),
+        image: image.to_owned(),
+    }
 }
 
 /// The steps of the sketch.
 pub(crate) fn steps() -> Vec<Step> {
     let pause = |minutes| Step::Pause(PauseLength::For(SignedDuration::from_mins(minutes)));
-    vec![Step::SetWeight(25), pause(30), Step::SetWeight(50), pause(15), Step::SetWeight(75), pause(5), Step::SetWeight(100)]
+    vec![
+        Step::SetWeight(25),
+        pause(30),
+        Step::SetWeight(50),
+        pause(15),
+        Step::SetWeight(75),
+        pause(5),
+        Step::SetWeight(100),
+    ]
 }
 
 /// A rollout that is all done.
 pub(crate) fn healthy(namespace: &str, name: &str) -> Rollout {
     Rollout {
-        key: RolloutKey { namespace: namespace.to_owned(), name: name.to_owned() },
+        key: RolloutKey {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        },
         uid: format!("uid-{name}"),
         resource_version: "88213".to_owned(),
         generation: 12,
         created_at: Some(ago(86_400)),
         revision: Some(42),
-        strategy: Strategy::Canary { steps: steps(), traffic_routing: true },
+        strategy: Strategy::Canary {
+            steps: steps(),
+            traffic_routing: true,
+        },
         images: vec![image("api", &format!("registry.example.com/{name}:1.8.2"))],
         spec_paused: false,
         workload_ref: false,
@@ -243,8 +333,17 @@ pub(crate) fn healthy(namespace: &str, name: &str) -> Rollout {
         step_index: Some(7),
         current_hash: "5c4b".to_owned(),
         stable_hash: "5c4b".to_owned(),
-        replicas: Replicas { desired: 10, current: 10, updated: 10, ready: 10, available: 10 },
-        router: Some(RouterWeights { canary: 100, verified: Some(true) }),
+        replicas: Replicas {
+            desired: 10,
+            current: 10,
+            updated: 10,
+            ready: 10,
+            available: 10,
+        },
+        router: Some(RouterWeights {
+            canary: 100,
+            verified: Some(true),
+        }),
         step_analysis: None,
         background_analysis: None,
         restarted_at: None,
@@ -259,12 +358,28 @@ pub(crate) fn paused(namespace: &str, name: &str) -> Rollout {
         told_phase: Phase::Paused,
         told_message: "CanaryPauseStep".to_owned(),
         controller_pause: true,
-        pauses: vec![PauseCondition { reason: "CanaryPauseStep".to_owned(), since: Some(ago(1800 - 761)) }],
+        pauses: vec![PauseCondition {
+            reason: "CanaryPauseStep".to_owned(),
+            since: Some(ago(1800 - 761)),
+        }],
         step_index: Some(1),
         current_hash: "7d9f".to_owned(),
-        replicas: Replicas { desired: 10, current: 10, updated: 3, ready: 10, available: 10 },
-        router: Some(RouterWeights { canary: 25, verified: Some(true) }),
-        background_analysis: Some(CurrentRun { name: "payments-api-7d9f-43".to_owned(), phase: RunPhase::Running, message: String::new() }),
+        replicas: Replicas {
+            desired: 10,
+            current: 10,
+            updated: 3,
+            ready: 10,
+            available: 10,
+        },
+        router: Some(RouterWeights {
+            canary: 25,
+            verified: Some(true),
+        }),
+        background_analysis: Some(CurrentRun {
+            name: "payments-api-7d9f-43".to_owned(),
+            phase: RunPhase::Running,
+            message: String::new(),
+        }),
         ..healthy(namespace, name)
     }
 }
@@ -279,8 +394,14 @@ pub(crate) fn waiting() -> Rollout {
     let mut steps = steps();
     steps[1] = Step::Pause(PauseLength::UntilPromoted);
     Rollout {
-        strategy: Strategy::Canary { steps, traffic_routing: true },
-        pauses: vec![PauseCondition { reason: "CanaryPauseStep".to_owned(), since: Some(ago(720)) }],
+        strategy: Strategy::Canary {
+            steps,
+            traffic_routing: true,
+        },
+        pauses: vec![PauseCondition {
+            reason: "CanaryPauseStep".to_owned(),
+            since: Some(ago(720)),
+        }],
         ..paused("payments", "payments-api")
     }
 }
@@ -307,14 +428,21 @@ pub(crate) fn progressing() -> Rollout {
         controller_pause: false,
         pauses: Vec::new(),
         step_index: Some(2),
-        router: Some(RouterWeights { canary: 50, verified: Some(false) }),
+        router: Some(RouterWeights {
+            canary: 50,
+            verified: Some(false),
+        }),
         ..paused("payments", "payments-api")
     }
 }
 
 /// The name of [`waiting`] in prod.
 pub(crate) fn waiting_id() -> RolloutId {
-    RolloutId { env: "prod".to_owned(), cluster: "eks-prod".to_owned(), key: waiting().key }
+    RolloutId {
+        env: "prod".to_owned(),
+        cluster: "eks-prod".to_owned(),
+        key: waiting().key,
+    }
 }
 
 /// What belongs to [`waiting`].
@@ -329,7 +457,10 @@ pub(crate) fn related(pods: bool) -> Related {
         ready: desired,
         available: desired,
         created_at: Some(ago(720)),
-        images: vec![image("api", &format!("registry.example.com/payments-api:{tag}"))],
+        images: vec![image(
+            "api",
+            &format!("registry.example.com/payments-api:{tag}"),
+        )],
         template: json!({"metadata": {"labels": {"rollouts-pod-template-hash": hash}}, "spec": {}}),
     };
     let pod = |name: &str, zone: &str, status: &str| Pod {
@@ -343,18 +474,27 @@ pub(crate) fn related(pods: bool) -> Related {
         created_at: Some(ago(720)),
         terminating: false,
     };
-    let list = vec![pod("x2lqp", "a-zone", "Running"), pod("k8s2v", "b-zone", "Running"), pod("9zz4f", "c-zone", "CrashLoopBackOff")];
+    let list = vec![
+        pod("x2lqp", "a-zone", "Running"),
+        pod("k8s2v", "b-zone", "Running"),
+        pod("9zz4f", "c-zone", "CrashLoopBackOff"),
+    ];
     let metric = |name: &str, values: &[(&str, bool)], below: &str, allowed| {
         let measurements: Vec<Measurement> = values
             .iter()
             .map(|(value, passed)| Measurement {
                 value: format!("[{value}]"),
-                phase: if *passed { RunPhase::Successful } else { RunPhase::Failed },
+                phase: if *passed {
+                    RunPhase::Successful
+                } else {
+                    RunPhase::Failed
+                },
                 at: Some(ago(60)),
                 message: String::new(),
             })
             .collect();
-        let failed = u32::try_from(values.iter().filter(|(_, passed)| !passed).count()).unwrap_or(0);
+        let failed =
+            u32::try_from(values.iter().filter(|(_, passed)| !passed).count()).unwrap_or(0);
         Metric {
             name: name.to_owned(),
             phase: RunPhase::Running,
@@ -373,7 +513,11 @@ pub(crate) fn related(pods: bool) -> Related {
         }
     };
     Related {
-        replica_sets: vec![set("7d9f", 43, 3, "1.9.0"), set("5c4b", 42, 7, "1.8.2"), set("1a2b", 41, 0, "1.8.1")],
+        replica_sets: vec![
+            set("7d9f", 43, 3, "1.9.0"),
+            set("5c4b", 42, 7, "1.8.2"),
+            set("1a2b", 41, 0, "1.8.1"),
+        ],
         pods: pods.then_some(list),
         analysis_runs: vec![AnalysisRun {
             name: "payments-api-7d9f-43".to_owned(),
@@ -386,8 +530,18 @@ pub(crate) fn related(pods: bool) -> Related {
             message: String::new(),
             created_at: Some(ago(600)),
             metrics: vec![
-                metric("latency-p95", &[("0.31", true), ("0.33", true), ("0.41", false)], "0.35", 1),
-                metric("error-rate", &[("0.4", true), ("0.6", true), ("0.5", true)], "5", 0),
+                metric(
+                    "latency-p95",
+                    &[("0.31", true), ("0.33", true), ("0.41", false)],
+                    "0.35",
+                    1,
+                ),
+                metric(
+                    "error-rate",
+                    &[("0.4", true), ("0.6", true), ("0.5", true)],
+                    "5",
+                    0,
+                ),
             ],
         }],
         experiments: vec![Experiment {

@@ -11,7 +11,9 @@ use payops_core::domain::event::{Event, EventKind};
 use payops_core::domain::id::{PaymentId, RefundId};
 use payops_core::domain::letter::{archived_layer, body_layers};
 use payops_core::domain::money::{Currency, Money};
-use payops_core::domain::payment::{ArchiveRef, Card, Charge, DeadLetter, Payment, Refund, RefundState, Status};
+use payops_core::domain::payment::{
+    ArchiveRef, Card, Charge, DeadLetter, Payment, Refund, RefundState, Status,
+};
 use payops_core::domain::privacy::Privacy;
 use payops_core::domain::work::archive_key;
 use payops_core::port::{Freshness, Received};
@@ -24,13 +26,21 @@ use crate::model::Model;
 use crate::msg::{Answer, PaymentSeen};
 
 /// What must never be on a screen: the customer, and the number of their card.
-pub(crate) const SECRETS: [&str; 4] = ["anna.berg", "@example.com", "4242424242424242", "4242 4242 4242 4242"];
+pub(crate) const SECRETS: [&str; 4] = [
+    "anna.berg",
+    "@example.com",
+    "4242424242424242",
+    "4242 4242 4242 4242",
+];
 
 const EMAIL: &str = "anna.berg@example.com";
 
 /// The name of a payment.
 pub(crate) fn payment_id(number: u64) -> PaymentId {
-    PaymentId::from_parts(1_763_800_000_000 + number, u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
+    PaymentId::from_parts(
+        1_763_800_000_000 + number,
+        u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835),
+    )
 }
 
 fn euro() -> Currency {
@@ -63,25 +73,51 @@ pub(crate) fn doc(number: u64, status: Status, seconds_ago: i64) -> PaymentDoc {
 pub(crate) fn found() -> Found {
     let docs = vec![
         doc(9, Status::Processing, 3),
-        PaymentDoc { dead: true, failure: Some("schema_error".to_owned()), ..doc(8, Status::Processing, 120) },
+        PaymentDoc {
+            dead: true,
+            failure: Some("schema_error".to_owned()),
+            ..doc(8, Status::Processing, 120)
+        },
         doc(7, Status::Completed, 240),
         doc(6, Status::Failed, 700),
         doc(5, Status::Review, 4_000),
-        PaymentDoc { reference: Some(format!("for {EMAIL}")), ..doc(4, Status::PartiallyRefunded, 90_000) },
+        PaymentDoc {
+            reference: Some(format!("for {EMAIL}")),
+            ..doc(4, Status::PartiallyRefunded, 90_000)
+        },
         doc(3, Status::Canceled, 200_000),
     ];
-    Found { total: 4_512, docs, freshness: freshness(), from_store: false, parts: Vec::new() }
+    Found {
+        total: 4_512,
+        docs,
+        freshness: freshness(),
+        from_store: false,
+        parts: Vec::new(),
+    }
 }
 
 /// An index that is two seconds old.
 pub(crate) fn freshness() -> Freshness {
-    Freshness { store: "tantivy", newest: Some(ago(2)), documents: 4_512 }
+    Freshness {
+        store: "tantivy",
+        newest: Some(ago(2)),
+        documents: 4_512,
+    }
 }
 
 /// A search that found nothing.
 pub(crate) fn nothing(parts: &[(&str, u64)]) -> Found {
-    let parts = parts.iter().map(|(part, total)| ((*part).to_owned(), *total)).collect();
-    Found { docs: Vec::new(), total: 0, freshness: freshness(), from_store: false, parts }
+    let parts = parts
+        .iter()
+        .map(|(part, total)| ((*part).to_owned(), *total))
+        .collect();
+    Found {
+        docs: Vec::new(),
+        total: 0,
+        freshness: freshness(),
+        from_store: false,
+        parts,
+    }
 }
 
 /// A payment that was charged and partly given back.
@@ -103,12 +139,19 @@ pub(crate) fn payment() -> Payment {
         updated_at: ago(600),
         due_at: None,
         redrives: 1,
-        archive: ArchiveRef { key: archive_key(&id), sha256: "0".repeat(64), bytes: 120 },
+        archive: ArchiveRef {
+            key: archive_key(&id),
+            sha256: "0".repeat(64),
+            bytes: 120,
+        },
         lease: None,
         attempt: None,
         charge: Some(Charge {
             id: "ch_1".to_owned(),
-            card: Some(Card { brand: "visa".to_owned(), last4: "4242".to_owned() }),
+            card: Some(Card {
+                brand: "visa".to_owned(),
+                last4: "4242".to_owned(),
+            }),
             at: ago(2_270),
         }),
         failure: None,
@@ -137,28 +180,84 @@ pub(crate) fn dead_payment() -> Payment {
         class: "schema_error".to_owned(),
         reason: format!("amount: expected integer, got \"12.50\" from {EMAIL}"),
     };
-    Payment { status: Status::Processing, charge: None, refunds: Vec::new(), refundable_minor: 0, dead: Some(dead), ..payment() }
+    Payment {
+        status: Status::Processing,
+        charge: None,
+        refunds: Vec::new(),
+        refundable_minor: 0,
+        dead: Some(dead),
+        ..payment()
+    }
 }
 
 /// What happened to [`payment`].
 pub(crate) fn events() -> Vec<Event> {
-    let event = |seq, seconds, kind, detail| Event { seq, at: ago(seconds), kind, version: seq, detail };
+    let event = |seq, seconds, kind, detail| Event {
+        seq,
+        at: ago(seconds),
+        kind,
+        version: seq,
+        detail,
+    };
     vec![
-        event(1, 2_280, EventKind::Accepted, json!({"amount": 1950, "currency": "EUR", "reference": "INV-2026-0007"})),
-        event(2, 2_279, EventKind::Archived, json!({"key": "payments/7.json", "bytes": 120})),
-        event(3, 2_278, EventKind::Queued, json!({"queue": "payments-work", "receives": 1})),
-        event(4, 2_277, EventKind::Attempt, json!({"number": 1, "key": "7:1"})),
-        event(5, 2_275, EventKind::AttemptFailed, json!({"code": "provider_timeout", "message": format!("no answer about {EMAIL}")})),
-        event(6, 2_270, EventKind::Completed, json!({"charge": "ch_1", "note": "card 4242 4242 4242 4242"})),
-        event(7, 2_268, EventKind::Ledger, json!({"postings": 2, "reference": "7:charge"})),
+        event(
+            1,
+            2_280,
+            EventKind::Accepted,
+            json!({"amount": 1950, "currency": "EUR", "reference": "INV-2026-0007"}),
+        ),
+        event(
+            2,
+            2_279,
+            EventKind::Archived,
+            json!({"key": "payments/7.json", "bytes": 120}),
+        ),
+        event(
+            3,
+            2_278,
+            EventKind::Queued,
+            json!({"queue": "payments-work", "receives": 1}),
+        ),
+        event(
+            4,
+            2_277,
+            EventKind::Attempt,
+            json!({"number": 1, "key": "7:1"}),
+        ),
+        event(
+            5,
+            2_275,
+            EventKind::AttemptFailed,
+            json!({"code": "provider_timeout", "message": format!("no answer about {EMAIL}")}),
+        ),
+        event(
+            6,
+            2_270,
+            EventKind::Completed,
+            json!({"charge": "ch_1", "note": "card 4242 4242 4242 4242"}),
+        ),
+        event(
+            7,
+            2_268,
+            EventKind::Ledger,
+            json!({"postings": 2, "reference": "7:charge"}),
+        ),
         event(8, 2_267, EventKind::Receipt, json!({"to": EMAIL})),
-        event(9, 600, EventKind::RefundSucceeded, json!({"minor": 500, "by": "anna"})),
+        event(
+            9,
+            600,
+            EventKind::RefundSucceeded,
+            json!({"minor": 500, "by": "anna"}),
+        ),
     ]
 }
 
 /// [`payment`] as it was read.
 pub(crate) fn seen(payment: Payment) -> Answer {
-    Answer::Payment(Ok(Some(Box::new(PaymentSeen { payment, events: events() }))))
+    Answer::Payment(Ok(Some(Box::new(PaymentSeen {
+        payment,
+        events: events(),
+    }))))
 }
 
 /// A dead letter of a payment, by its number.
@@ -168,8 +267,14 @@ pub(crate) fn letter(number: u64, queue: &str, class: &str, reason: &str) -> Let
     let message = Received {
         message_id: format!("m-{number:02}"),
         receipt: String::new(),
-        body: envelope("e-1", &object_created("archive", &archive_key(&payment), 120, sent_at)),
-        attributes: BTreeMap::from([("payops-class".to_owned(), class.to_owned()), ("sender".to_owned(), EMAIL.to_owned())]),
+        body: envelope(
+            "e-1",
+            &object_created("archive", &archive_key(&payment), 120, sent_at),
+        ),
+        attributes: BTreeMap::from([
+            ("payops-class".to_owned(), class.to_owned()),
+            ("sender".to_owned(), EMAIL.to_owned()),
+        ]),
         receive_count: 5,
         sent_at,
         first_received_at: Some(sent_at),
@@ -192,13 +297,34 @@ pub(crate) fn letter(number: u64, queue: &str, class: &str, reason: &str) -> Let
 pub(crate) fn letters(receives_spent: u64) -> LettersSeen {
     let mut letters: Vec<Letter> = (0..14)
         .map(|number| {
-            letter(number, "payments-work-dlq", "schema_error", &format!("amount: expected integer, got \"{number}.50\" for {EMAIL}"))
+            letter(
+                number,
+                "payments-work-dlq",
+                "schema_error",
+                &format!("amount: expected integer, got \"{number}.50\" for {EMAIL}"),
+            )
         })
         .collect();
-    letters
-        .extend((14..17).map(|number| letter(number, "payments-work-dlq", "provider_timeout", "no answer from the provider after 30 s")));
-    letters.push(letter(17, "notifications-dlq", "rejected", &format!("550 no such user {EMAIL}")));
-    LettersSeen { letters, complete: receives_spent == 0, receives_spent, ..LettersSeen::default() }
+    letters.extend((14..17).map(|number| {
+        letter(
+            number,
+            "payments-work-dlq",
+            "provider_timeout",
+            "no answer from the provider after 30 s",
+        )
+    }));
+    letters.push(letter(
+        17,
+        "notifications-dlq",
+        "rejected",
+        &format!("550 no such user {EMAIL}"),
+    ));
+    LettersSeen {
+        letters,
+        complete: receives_spent == 0,
+        receives_spent,
+        ..LettersSeen::default()
+    }
 }
 
 /// A letter down to its archived request.
@@ -208,25 +334,54 @@ pub(crate) fn opened(letter: &Letter) -> Opened {
         "card": "4242424242424242", "source": "tok_visa",
     });
     let mut layers = body_layers(&letter.message.body, Privacy::default());
-    layers.push(archived_layer("payments/7.json", Some(request.to_string().as_bytes()), Privacy::default()));
-    Opened { layers, payment: Some(dead_payment()), events: events() }
+    layers.push(archived_layer(
+        "payments/7.json",
+        Some(request.to_string().as_bytes()),
+        Privacy::default(),
+    ));
+    Opened {
+        layers,
+        payment: Some(dead_payment()),
+        events: events(),
+    }
 }
 
 /// What was done, newest first.
 pub(crate) fn audit() -> Vec<AuditEntry> {
-    let entry = |seconds, who: &str, action: &str, subject: Option<String>, reason: Option<&str>| AuditEntry {
-        at: ago(seconds),
-        who: who.to_owned(),
-        env: "prod".to_owned(),
-        action: action.to_owned(),
-        subject,
-        reason: reason.map(str::to_owned),
-        ..AuditEntry::default()
-    };
+    let entry =
+        |seconds, who: &str, action: &str, subject: Option<String>, reason: Option<&str>| {
+            AuditEntry {
+                at: ago(seconds),
+                who: who.to_owned(),
+                env: "prod".to_owned(),
+                action: action.to_owned(),
+                subject,
+                reason: reason.map(str::to_owned),
+                ..AuditEntry::default()
+            }
+        };
     vec![
-        entry(40, "anna", "rollout promote", Some("eks-prod/payments/payments-api".to_owned()), Some("latency is fine again")),
-        entry(4_000, "ben", "refund", Some(payment_id(7).to_string()), Some(&format!("ticket 4711, asked by {EMAIL}"))),
-        entry(90_000, "carla", "reveal", Some(payment_id(5).to_string()), None),
+        entry(
+            40,
+            "anna",
+            "rollout promote",
+            Some("eks-prod/payments/payments-api".to_owned()),
+            Some("latency is fine again"),
+        ),
+        entry(
+            4_000,
+            "ben",
+            "refund",
+            Some(payment_id(7).to_string()),
+            Some(&format!("ticket 4711, asked by {EMAIL}")),
+        ),
+        entry(
+            90_000,
+            "carla",
+            "reveal",
+            Some(payment_id(5).to_string()),
+            None,
+        ),
     ]
 }
 

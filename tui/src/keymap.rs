@@ -18,19 +18,28 @@ impl Key {
     /// A character.
     #[must_use]
     pub const fn ch(c: char) -> Self {
-        Self { code: KeyCode::Char(c), modifiers: KeyModifiers::NONE }
+        Self {
+            code: KeyCode::Char(c),
+            modifiers: KeyModifiers::NONE,
+        }
     }
 
     /// A character with Ctrl.
     #[must_use]
     pub const fn ctrl(c: char) -> Self {
-        Self { code: KeyCode::Char(c), modifiers: KeyModifiers::CONTROL }
+        Self {
+            code: KeyCode::Char(c),
+            modifiers: KeyModifiers::CONTROL,
+        }
     }
 
     /// A key that is no character.
     #[must_use]
     pub const fn code(code: KeyCode) -> Self {
-        Self { code, modifiers: KeyModifiers::NONE }
+        Self {
+            code,
+            modifiers: KeyModifiers::NONE,
+        }
     }
 
     /// Whether `event` is this key. Shift is part of a character already.
@@ -51,7 +60,9 @@ impl std::fmt::Display for Key {
         }
         match self.code {
             KeyCode::Char(' ') => f.write_str("Space"),
-            KeyCode::Char(c) if self.modifiers.contains(KeyModifiers::CONTROL) => write!(f, "{}", c.to_ascii_uppercase()),
+            KeyCode::Char(c) if self.modifiers.contains(KeyModifiers::CONTROL) => {
+                write!(f, "{}", c.to_ascii_uppercase())
+            }
             KeyCode::Char(c) => write!(f, "{c}"),
             KeyCode::Up => f.write_str("↑"),
             KeyCode::Down => f.write_str("↓"),
@@ -191,39 +202,97 @@ pub struct Binding {
 impl Binding {
     /// A row.
     pub(crate) const fn new(keys: &'static [Key], command: Command, words: &'static str) -> Self {
-        Self { keys, command, words, footer: false }
+        Self {
+            keys,
+            command,
+            words,
+            footer: false,
+        }
     }
 
     /// A row that the last line shows.
     pub(crate) const fn shown(keys: &'static [Key], command: Command, words: &'static str) -> Self {
-        Self { keys, command, words, footer: true }
+        Self {
+            keys,
+            command,
+            words,
+            footer: true,
+        }
     }
 }
 
 /// Keys that work in every view. A view's own keys come first.
 pub(crate) const GLOBAL: &[Binding] = &[
     Binding::new(&[Key::code(KeyCode::Enter)], Command::Enter, "in"),
-    Binding::new(&[Key::code(KeyCode::Esc), Key::code(KeyCode::Backspace)], Command::Back, "back"),
+    Binding::new(
+        &[Key::code(KeyCode::Esc), Key::code(KeyCode::Backspace)],
+        Command::Back,
+        "back",
+    ),
     Binding::new(&[Key::code(KeyCode::Up), Key::ch('k')], Command::Up, "up"),
-    Binding::new(&[Key::code(KeyCode::Down), Key::ch('j')], Command::Down, "down"),
-    Binding::new(&[Key::code(KeyCode::PageUp), Key::ctrl('b')], Command::PageUp, "page up"),
-    Binding::new(&[Key::code(KeyCode::PageDown), Key::ctrl('f')], Command::PageDown, "page down"),
-    Binding::new(&[Key::code(KeyCode::Home), Key::ch('g')], Command::First, "first row"),
-    Binding::new(&[Key::code(KeyCode::End), Key::ch('G')], Command::Last, "last row"),
-    Binding::new(&[Key::code(KeyCode::Left), Key::ch('h')], Command::Fold, "fold"),
-    Binding::new(&[Key::code(KeyCode::Right), Key::ch('l')], Command::Unfold, "unfold"),
+    Binding::new(
+        &[Key::code(KeyCode::Down), Key::ch('j')],
+        Command::Down,
+        "down",
+    ),
+    Binding::new(
+        &[Key::code(KeyCode::PageUp), Key::ctrl('b')],
+        Command::PageUp,
+        "page up",
+    ),
+    Binding::new(
+        &[Key::code(KeyCode::PageDown), Key::ctrl('f')],
+        Command::PageDown,
+        "page down",
+    ),
+    Binding::new(
+        &[Key::code(KeyCode::Home), Key::ch('g')],
+        Command::First,
+        "first row",
+    ),
+    Binding::new(
+        &[Key::code(KeyCode::End), Key::ch('G')],
+        Command::Last,
+        "last row",
+    ),
+    Binding::new(
+        &[Key::code(KeyCode::Left), Key::ch('h')],
+        Command::Fold,
+        "fold",
+    ),
+    Binding::new(
+        &[Key::code(KeyCode::Right), Key::ch('l')],
+        Command::Unfold,
+        "unfold",
+    ),
     Binding::shown(&[Key::ch(':')], Command::Palette, "command"),
     Binding::shown(&[Key::ch('/')], Command::Filter, "filter"),
-    Binding::new(&[Key::ctrl('r'), Key::code(KeyCode::F(5))], Command::Refresh, "ask again now"),
+    Binding::new(
+        &[Key::ctrl('r'), Key::code(KeyCode::F(5))],
+        Command::Refresh,
+        "ask again now",
+    ),
     Binding::new(&[Key::ch('e')], Command::Environment, "environment"),
     Binding::new(&[Key::ch('E')], Command::Elevate, "elevate"),
     Binding::new(&[Key::ch('y')], Command::Copy, "copy (masked)"),
-    Binding::new(&[Key::ch('[')], Command::HistoryBack, "where one was before"),
-    Binding::new(&[Key::ch(']')], Command::HistoryForward, "and forward again"),
+    Binding::new(
+        &[Key::ch('[')],
+        Command::HistoryBack,
+        "where one was before",
+    ),
+    Binding::new(
+        &[Key::ch(']')],
+        Command::HistoryForward,
+        "and forward again",
+    ),
     Binding::new(&[Key::ch('1')], Command::Go(Tab::Overview), "overview"),
     Binding::new(&[Key::ch('2')], Command::Go(Tab::Rollouts), "rollouts"),
     Binding::new(&[Key::ch('3')], Command::Go(Tab::Queues), "queues"),
-    Binding::new(&[Key::ch('4')], Command::Go(Tab::DeadLetters), "dead letters"),
+    Binding::new(
+        &[Key::ch('4')],
+        Command::Go(Tab::DeadLetters),
+        "dead letters",
+    ),
     Binding::new(&[Key::ch('5')], Command::Go(Tab::Payments), "payments"),
     Binding::new(&[Key::ch('6')], Command::Go(Tab::Alarms), "alarms"),
     Binding::new(&[Key::ch('7')], Command::Go(Tab::Audit), "audit"),
@@ -243,7 +312,10 @@ pub fn bindings(tab: Tab) -> Vec<Binding> {
 /// What a key does where `own` are the view's keys.
 pub(crate) fn find(own: &[Binding], event: &KeyEvent) -> Option<Command> {
     let hit = |binding: &&Binding| binding.keys.iter().any(|key| key.is(event));
-    own.iter().chain(GLOBAL).find(hit).map(|binding| binding.command)
+    own.iter()
+        .chain(GLOBAL)
+        .find(hit)
+        .map(|binding| binding.command)
 }
 
 #[cfg(test)]
@@ -252,9 +324,16 @@ mod tests {
 
     #[test]
     fn no_table_has_a_key_twice() {
-        let tables = Tab::ALL.iter().map(|tab| views::of(&tab.route()).bindings()).chain([GLOBAL, crate::views::rollout::KEYS]);
+        let tables = Tab::ALL
+            .iter()
+            .map(|tab| views::of(&tab.route()).bindings())
+            .chain([GLOBAL, crate::views::rollout::KEYS]);
         for table in tables {
-            let keys: Vec<Key> = table.iter().flat_map(|binding| binding.keys).copied().collect();
+            let keys: Vec<Key> = table
+                .iter()
+                .flat_map(|binding| binding.keys)
+                .copied()
+                .collect();
             for (place, key) in keys.iter().enumerate() {
                 assert!(!keys[..place].contains(key), "{key} twice");
             }

@@ -32,8 +32,8 @@ mod widgets;
 pub use capture::{CaptureError, Captured, capture, svg, text};
 pub use effect::{Ask, Effect, Job};
 pub use environments::{
-    DiscardEnd, ElevationWanted, EnvInfo, Environments, Handle, Opened, RedriveEnd, ReplayEnd, ReplayReview, ReplayWanted, Standing,
-    Steering,
+    DiscardEnd, ElevationWanted, EnvInfo, Environments, Handle, Opened, RedriveEnd, ReplayEnd,
+    ReplayReview, ReplayWanted, Standing, Steering,
 };
 pub use fault::Fault;
 pub use keymap::{Binding, Command, Key, Verb, bindings};

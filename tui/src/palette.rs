@@ -27,9 +27,17 @@ pub(crate) struct Entry {
 
 const NAMES: &[(&str, &[&str], Command)] = &[
     ("overview", &["o", "home"], Command::Go(Tab::Overview)),
-    ("rollouts", &["ro", "rollout", "canary"], Command::Go(Tab::Rollouts)),
+    (
+        "rollouts",
+        &["ro", "rollout", "canary"],
+        Command::Go(Tab::Rollouts),
+    ),
     ("queues", &["qu", "queue"], Command::Go(Tab::Queues)),
-    ("dead-letters", &["dlq", "dl"], Command::Go(Tab::DeadLetters)),
+    (
+        "dead-letters",
+        &["dlq", "dl"],
+        Command::Go(Tab::DeadLetters),
+    ),
     ("payments", &["pay", "p"], Command::Go(Tab::Payments)),
     ("alarms", &["al", "alarm"], Command::Go(Tab::Alarms)),
     ("audit", &["au"], Command::Go(Tab::Audit)),
@@ -54,21 +62,36 @@ pub(crate) fn entries(model: &Model) -> Vec<Entry> {
             Command::Reconcile => "compare all stores, as a background task",
             Command::Lower => "give an elevation back",
             Command::Await => "wait for the selected rollout to be healthy, as a background task",
-            _ => crate::keymap::GLOBAL.iter().find(|binding| binding.command == *command).map(|b| b.words).unwrap_or_default(),
+            _ => crate::keymap::GLOBAL
+                .iter()
+                .find(|binding| binding.command == *command)
+                .map(|b| b.words)
+                .unwrap_or_default(),
         }
         .to_owned(),
         does: Does::Command(*command),
     });
-    let own = crate::views::of(model.route()).bindings().iter().map(|binding| Entry {
-        name: binding.words.replace(' ', "-"),
-        aliases: &[],
-        words: binding.keys.first().map(|key| format!("key {key}")).unwrap_or_default(),
-        does: Does::Command(binding.command),
-    });
+    let own = crate::views::of(model.route())
+        .bindings()
+        .iter()
+        .map(|binding| Entry {
+            name: binding.words.replace(' ', "-"),
+            aliases: &[],
+            words: binding
+                .keys
+                .first()
+                .map(|key| format!("key {key}"))
+                .unwrap_or_default(),
+            does: Does::Command(binding.command),
+        });
     let envs = model.envs.iter().map(|env| Entry {
         name: format!("env {}", env.info.name),
         aliases: &[],
-        words: if env.info.protected { "writes ask for a name and a reason".to_owned() } else { String::new() },
+        words: if env.info.protected {
+            "writes ask for a name and a reason".to_owned()
+        } else {
+            String::new()
+        },
         does: Does::Environment(env.info.name.clone()),
     });
     let mut all: Vec<Entry> = known.collect();
@@ -85,11 +108,21 @@ pub(crate) fn matches(model: &Model, typed: &str) -> Vec<Entry> {
         return all;
     }
     let exact = |entry: &Entry| entry.name == typed || entry.aliases.contains(&typed);
-    let order = ranked(typed, all.iter().map(|entry| entry.name.as_str()).enumerate());
+    let order = ranked(
+        typed,
+        all.iter().map(|entry| entry.name.as_str()).enumerate(),
+    );
     let mut out: Vec<Entry> = all.iter().filter(|entry| exact(entry)).cloned().collect();
-    let begins = all.iter().filter(|entry| !exact(entry) && entry.name.starts_with(typed));
+    let begins = all
+        .iter()
+        .filter(|entry| !exact(entry) && entry.name.starts_with(typed));
     out.extend(begins.cloned());
-    let rest: Vec<Entry> = order.into_iter().filter_map(|place| all.get(place)).filter(|entry| !out.contains(entry)).cloned().collect();
+    let rest: Vec<Entry> = order
+        .into_iter()
+        .filter_map(|place| all.get(place))
+        .filter(|entry| !out.contains(entry))
+        .cloned()
+        .collect();
     out.extend(rest);
     out
 }

@@ -6,8 +6,12 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
-use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
-use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
+use crossterm::terminal::{
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -32,7 +36,9 @@ impl Screen {
         enter()?;
         let terminal = Terminal::new(CrosstermBackend::new(stdout()));
         // What was set up is taken back when the rest fails.
-        terminal.map(|terminal| Self { terminal }).inspect_err(|_| leave())
+        terminal
+            .map(|terminal| Self { terminal })
+            .inspect_err(|_| leave())
     }
 
     /// Draws the model.
@@ -45,7 +51,10 @@ impl Screen {
 
     /// Gives the terminal back and stops this process and its group, as the shell's Ctrl-Z does.
     /// [`Screen::resume`] takes it again once somebody lets the process go on.
-    #[expect(clippy::unused_self, reason = "who gives the terminal back is who has it")]
+    #[expect(
+        clippy::unused_self,
+        reason = "who gives the terminal back is who has it"
+    )]
     pub(crate) fn suspend(&mut self) -> io::Result<()> {
         leave();
         // The whole group: whoever started us in the foreground has to stop with us.
@@ -72,12 +81,24 @@ impl Drop for Screen {
 
 fn enter() -> io::Result<()> {
     enable_raw_mode()?;
-    execute!(stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste).inspect_err(|_| leave())
+    execute!(
+        stdout(),
+        EnterAlternateScreen,
+        EnableMouseCapture,
+        EnableBracketedPaste
+    )
+    .inspect_err(|_| leave())
 }
 
 /// Gives the terminal back; what cannot be undone is left, for there is nobody to tell.
 fn leave() {
-    let _ = execute!(stdout(), DisableBracketedPaste, DisableMouseCapture, LeaveAlternateScreen, cursor::Show);
+    let _ = execute!(
+        stdout(),
+        DisableBracketedPaste,
+        DisableMouseCapture,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
     let _ = disable_raw_mode();
 }
 
@@ -102,13 +123,19 @@ pub(crate) fn copy(text: &str) -> io::Result<()> {
 }
 
 fn osc52(text: &str) -> String {
-    format!("\u{1b}]52;c;{}\u{7}", base64::engine::general_purpose::STANDARD.encode(text))
+    format!(
+        "\u{1b}]52;c;{}\u{7}",
+        base64::engine::general_purpose::STANDARD.encode(text)
+    )
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn text_for_the_clipboard_is_encoded() {
-        assert_eq!(super::osc52("a•••@e•••.com"), "\u{1b}]52;c;YeKAouKAouKAokBl4oCi4oCi4oCiLmNvbQ==\u{7}");
+        assert_eq!(
+            super::osc52("a•••@e•••.com"),
+            "\u{1b}]52;c;YeKAouKAouKAokBl4oCi4oCi4oCiLmNvbQ==\u{7}"
+        );
     }
 }

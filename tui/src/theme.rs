@@ -65,7 +65,10 @@ impl Theme {
             Tone::Warn => coloured(Color::Yellow, Color::Indexed(130)),
             Tone::Bad => coloured(Color::LightRed, Color::Red).add_modifier(Modifier::BOLD),
             Tone::Banner if bare => plain.add_modifier(Modifier::REVERSED | Modifier::BOLD),
-            Tone::Banner => plain.fg(Color::White).bg(Color::Red).add_modifier(Modifier::BOLD),
+            Tone::Banner => plain
+                .fg(Color::White)
+                .bg(Color::Red)
+                .add_modifier(Modifier::BOLD),
             Tone::Mark | Tone::Selected if bare => plain.add_modifier(Modifier::REVERSED),
             Tone::Mark => coloured(Color::Black, Color::Black).bg(Color::Yellow),
             Tone::Selected => match self.0 {

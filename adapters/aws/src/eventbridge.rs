@@ -25,7 +25,10 @@ impl EventBridgeBus {
     /// The bus of that name, which must be there, with rules that lead to the queues.
     #[must_use]
     pub fn new(client: Client, bus: impl Into<String>) -> Self {
-        Self { client, bus: bus.into() }
+        Self {
+            client,
+            bus: bus.into(),
+        }
     }
 
     fn entry(&self, event: &BusEvent) -> PutEventsRequestEntry {
@@ -38,12 +41,21 @@ impl EventBridgeBus {
             .build()
     }
 
-    async fn put_entries(&self, call: &Call, entries: Vec<PutEventsRequestEntry>) -> PortResult<Vec<PutEventsResultEntry>> {
+    async fn put_entries(
+        &self,
+        call: &Call,
+        entries: Vec<PutEventsRequestEntry>,
+    ) -> PortResult<Vec<PutEventsResultEntry>> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
         let request = self.client.put_events().set_entries(Some(entries));
-        let answer = request.customize().interceptor(call.watch()).send().await.map_err(|error| call.failed(error))?;
+        let answer = request
+            .customize()
+            .interceptor(call.watch())
+            .send()
+            .await
+            .map_err(|error| call.failed(error))?;
         Ok(answer.entries.unwrap_or_default())
     }
 }
@@ -53,28 +65,56 @@ impl Bus for EventBridgeBus {
     async fn put(&self, events: &[BusEvent]) -> PortResult<Vec<PortResult<()>>> {
         let call = Call::write("events:PutEvents", format!("bus {}", self.bus));
         if events.len() > EVENTS_MAX {
-            return Err(call.error(ErrorKind::Permanent, format!("{} events at once, over the limit of {EVENTS_MAX}", events.len())));
+            return Err(call.error(
+                ErrorKind::Permanent,
+                format!(
+                    "{} events at once, over the limit of {EVENTS_MAX}",
+                    events.len()
+                ),
+            ));
         }
         // One event that AWS would refuse for its name must not take the others along.
         let ours = |event: &&BusEvent| !event.source.starts_with(RESERVED);
-        let entries: Vec<PutEventsRequestEntry> = events.iter().filter(ours).map(|event| self.entry(event)).collect();
+        let entries: Vec<PutEventsRequestEntry> = events
+            .iter()
+            .filter(ours)
+            .map(|event| self.entry(event))
+            .collect();
         let mut told = self.put_entries(&call, entries).await?.into_iter();
-        let reserved = || Err(call.error(ErrorKind::Denied, format!("sources that begin with `{RESERVED}` are AWS's own")));
-        let each = events.iter().map(|event| if ours(&event) { result(&call, told.next()) } else { reserved() });
+        let reserved = || {
+            Err(call.error(
+                ErrorKind::Denied,
+                format!("sources that begin with `{RESERVED}` are AWS's own"),
+            ))
+        };
+        let each = events.iter().map(|event| {
+            if ours(&event) {
+                result(&call, told.next())
+            } else {
+                reserved()
+            }
+        });
         Ok(each.collect())
     }
 }
 
 fn result(call: &Call, entry: Option<PutEventsResultEntry>) -> PortResult<()> {
     let Some(entry) = entry else {
-        return Err(call.error(ErrorKind::Ambiguous, "EventBridge did not say what became of the event"));
+        return Err(call.error(
+            ErrorKind::Ambiguous,
+            "EventBridge did not say what became of the event",
+        ));
     };
     match entry.error_code {
         None if entry.event_id.is_some() => Ok(()),
-        None => Err(call.error(ErrorKind::Ambiguous, "EventBridge gave the event neither a name nor an error")),
+        None => Err(call.error(
+            ErrorKind::Ambiguous,
+            "EventBridge gave the event neither a name nor an error",
+        )),
         Some(code) => {
             // What is wrong with an event stays wrong. Any other code is EventBridge's own trouble.
-            let known = kind_of(&code, 400) != ErrorKind::Permanent || matches!(code.as_str(), "MalformedDetail" | "InvalidArgument");
+            let known = kind_of(&code, 400) != ErrorKind::Permanent
+                || matches!(code.as_str(), "MalformedDetail" | "InvalidArgument");
             let status = if known { 400 } else { 503 };
             Err(call.refused(&code, entry.error_message.as_deref(), status, None))
         }

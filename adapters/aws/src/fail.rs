@@ -32,12 +32,20 @@ pub(crate) struct Call {
 impl Call {
     /// A call that changes nothing. `action` as IAM names it, `resource` such as `table payments`.
     pub(crate) fn read(action: &'static str, resource: impl Into<String>) -> Self {
-        Self { action, resource: resource.into(), writes: false, unsure: Arc::default() }
+        Self {
+            action,
+            resource: resource.into(),
+            writes: false,
+            unsure: Arc::default(),
+        }
     }
 
     /// A call that changes something: without an answer, nobody knows whether it did.
     pub(crate) fn write(action: &'static str, resource: impl Into<String>) -> Self {
-        Self { writes: true, ..Self::read(action, resource) }
+        Self {
+            writes: true,
+            ..Self::read(action, resource)
+        }
     }
 
     /// What every write must be sent with: the SDK repeats a failed attempt, and reports only the
@@ -47,41 +55,81 @@ impl Call {
     }
 
     /// The failure, as ports tell it.
-    pub(crate) fn failed<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(&self, error: SdkError<E, HttpResponse>) -> PortError {
+    pub(crate) fn failed<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
+        &self,
+        error: SdkError<E, HttpResponse>,
+    ) -> PortError {
         match error {
             SdkError::ServiceError(refusal) => {
                 let meta = refusal.err().meta();
                 let status = refusal.raw().status().as_u16();
-                self.refused(meta.code().unwrap_or_default(), meta.message(), status, meta.extra("aws_request_id"))
+                self.refused(
+                    meta.code().unwrap_or_default(),
+                    meta.message(),
+                    status,
+                    meta.extra("aws_request_id"),
+                )
             }
             SdkError::ConstructionFailure(_) => {
-                let source = error.into_source().unwrap_or_else(|_| "no cause given".into());
-                self.because(ErrorKind::Unavailable, "the request could not be made", source)
+                let source = error
+                    .into_source()
+                    .unwrap_or_else(|_| "no cause given".into());
+                self.because(
+                    ErrorKind::Unavailable,
+                    "the request could not be made",
+                    source,
+                )
             }
             SdkError::DispatchFailure(ref failure) => {
-                let (kind, words) = failure.as_connector_error().map_or((ErrorKind::Ambiguous, "no answer"), transport);
-                let source = error.into_source().unwrap_or_else(|_| "no cause given".into());
+                let (kind, words) = failure
+                    .as_connector_error()
+                    .map_or((ErrorKind::Ambiguous, "no answer"), transport);
+                let source = error
+                    .into_source()
+                    .unwrap_or_else(|_| "no cause given".into());
                 self.because(kind, words, source)
             }
             _ => {
-                let source = error.into_source().unwrap_or_else(|_| "no cause given".into());
+                let source = error
+                    .into_source()
+                    .unwrap_or_else(|_| "no cause given".into());
                 self.because(ErrorKind::Ambiguous, "no answer that could be read", source)
             }
         }
     }
 
     /// The failure that AWS's code names, of the call or of one entry of it.
-    pub(crate) fn refused(&self, code: &str, message: Option<&str>, status: u16, request: Option<&str>) -> PortError {
+    pub(crate) fn refused(
+        &self,
+        code: &str,
+        message: Option<&str>,
+        status: u16,
+        request: Option<&str>,
+    ) -> PortError {
         let code = plain(code);
         let kind = self.sure(kind_of(code, status));
         let words = match kind {
-            ErrorKind::Denied if code.starts_with("Expired") => "the credentials have expired".to_owned(),
+            ErrorKind::Denied if code.starts_with("Expired") => {
+                "the credentials have expired".to_owned()
+            }
             ErrorKind::Throttled => "asked too often".to_owned(),
-            _ => message.map(safe).filter(|message| !message.is_empty()).unwrap_or_else(|| "no reason given".to_owned()),
+            _ => message
+                .map(safe)
+                .filter(|message| !message.is_empty())
+                .unwrap_or_else(|| "no reason given".to_owned()),
         };
-        let name = if code.is_empty() { format!("HTTP {status}") } else { code.to_owned() };
-        let trace = request.map(|id| format!(" [request {id}]")).unwrap_or_default();
-        PortError::new(kind, format!("{}: {words} ({name}){trace}", self.subject(kind)))
+        let name = if code.is_empty() {
+            format!("HTTP {status}")
+        } else {
+            code.to_owned()
+        };
+        let trace = request
+            .map(|id| format!(" [request {id}]"))
+            .unwrap_or_default();
+        PortError::new(
+            kind,
+            format!("{}: {words} ({name}){trace}", self.subject(kind)),
+        )
     }
 
     /// A failure found on this side.
@@ -91,20 +139,38 @@ impl Call {
 
     /// A part of the request that the SDK refuses to make.
     pub(crate) fn built<T>(&self, part: Result<T, BuildError>) -> PortResult<T> {
-        part.map_err(|error| PortError::because(ErrorKind::Permanent, self.subject(ErrorKind::Permanent), error))
+        part.map_err(|error| {
+            PortError::because(
+                ErrorKind::Permanent,
+                self.subject(ErrorKind::Permanent),
+                error,
+            )
+        })
     }
 
     fn because(&self, kind: ErrorKind, words: &str, source: BoxError) -> PortError {
         let kind = self.sure(kind);
-        let tail = if kind == ErrorKind::Ambiguous { ", it may or may not have been done" } else { "" };
-        PortError::because(kind, format!("{}: {words}{tail}", self.subject(kind)), source)
+        let tail = if kind == ErrorKind::Ambiguous {
+            ", it may or may not have been done"
+        } else {
+            ""
+        };
+        PortError::because(
+            kind,
+            format!("{}: {words}{tail}", self.subject(kind)),
+            source,
+        )
     }
 
     /// A read has no effect, and a write has surely none only if each of its attempts surely had none.
     fn sure(&self, kind: ErrorKind) -> ErrorKind {
         match kind {
             ErrorKind::Ambiguous if !self.writes => ErrorKind::Unavailable,
-            ErrorKind::Unavailable | ErrorKind::Throttled if self.writes && self.unsure.load(Ordering::Relaxed) => ErrorKind::Ambiguous,
+            ErrorKind::Unavailable | ErrorKind::Throttled
+                if self.writes && self.unsure.load(Ordering::Relaxed) =>
+            {
+                ErrorKind::Ambiguous
+            }
             kind => kind,
         }
     }
@@ -133,8 +199,12 @@ impl Intercept for Watch {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Some(Err(error)) = context.output_or_error() else { return Ok(()) };
-        let status = context.response().map_or(0, |response| response.status().as_u16());
+        let Some(Err(error)) = context.output_or_error() else {
+            return Ok(());
+        };
+        let status = context
+            .response()
+            .map_or(0, |response| response.status().as_u16());
         let lost = match error.as_connector_error() {
             Some(failure) => transport(failure).0 == ErrorKind::Ambiguous,
             None => error.is_timeout_error() || error.is_response_error(),
@@ -148,7 +218,10 @@ impl Intercept for Watch {
 
 /// The code that AWS gave, without the service's prefix; empty when the failure is not a refusal.
 pub(crate) fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> &str {
-    error.as_service_error().and_then(|refusal| refusal.meta().code()).map_or("", plain)
+    error
+        .as_service_error()
+        .and_then(|refusal| refusal.meta().code())
+        .map_or("", plain)
 }
 
 /// What a code means by itself; `Permanent` for one that is not known and has no telling status.
@@ -206,7 +279,9 @@ pub(crate) fn kind_of(code: &str, status: u16) -> ErrorKind {
         | "NoSuchKey"
         | "NotFoundException"
         | "NotFound" => ErrorKind::NotFound,
-        "InternalFailure" | "InternalError" | "InternalException" if status < 500 => ErrorKind::Unavailable,
+        "InternalFailure" | "InternalError" | "InternalException" if status < 500 => {
+            ErrorKind::Unavailable
+        }
         "RequestTimeout" | "RequestTimeoutException" => ErrorKind::Ambiguous,
         _ => match status {
             429 => ErrorKind::Throttled,
@@ -230,17 +305,32 @@ fn transport(failure: &ConnectorError) -> (ErrorKind, &'static str) {
     let has = |words: &str| text.contains(words);
     if has("credential") || has("identity") {
         // Nothing was signed, so nothing was sent. A provider that did not answer may do so later.
-        let never = has("not enabled") || has("not properly configured") || has("no providers in chain");
+        let never =
+            has("not enabled") || has("not properly configured") || has("no providers in chain");
         return if never {
             (ErrorKind::Denied, "no AWS credentials")
         } else {
-            (ErrorKind::Unavailable, "AWS credentials could not be loaded")
+            (
+                ErrorKind::Unavailable,
+                "AWS credentials could not be loaded",
+            )
         };
     }
-    if has("client error (connect)") || has("http connect") || has("connection refused") || has("dns error") {
+    if has("client error (connect)")
+        || has("http connect")
+        || has("connection refused")
+        || has("dns error")
+    {
         return (ErrorKind::Unavailable, "AWS cannot be reached");
     }
-    (ErrorKind::Ambiguous, if failure.is_timeout() { "no answer in time" } else { "the connection was lost" })
+    (
+        ErrorKind::Ambiguous,
+        if failure.is_timeout() {
+            "no answer in time"
+        } else {
+            "the connection was lost"
+        },
+    )
 }
 
 /// The messages of an error and of its causes, outermost first.
@@ -263,8 +353,20 @@ pub(crate) fn plain(code: &str) -> &str {
 /// AWS's message up to where it quotes something, without addresses, card numbers and control
 /// characters: it may quote the request.
 fn safe(message: &str) -> String {
-    let own = message.split(['{', '[', '"', '\'', '=']).next().unwrap_or_default();
-    let words: Vec<&str> = own.split_whitespace().map(|word| if word.contains('@') { "•••" } else { word }).collect();
+    let own = message
+        .split(['{', '[', '"', '\'', '='])
+        .next()
+        .unwrap_or_default();
+    let words: Vec<&str> = own
+        .split_whitespace()
+        .map(|word| {
+            if word.contains('@') {
+                "•••"
+            } else {
+                word
+            }
+        })
+        .collect();
     let text: String = words.join(" ").chars().take(MESSAGE_MAX).collect();
     mask::terminal(&mask::text(&text))
 }
@@ -280,8 +382,16 @@ mod tests {
 
     #[test]
     fn codes_say_what_may_be_concluded() {
-        check("AWS.SimpleQueueService.NonExistentQueue", 400, ErrorKind::NotFound);
-        check("com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException", 400, ErrorKind::Throttled);
+        check(
+            "AWS.SimpleQueueService.NonExistentQueue",
+            400,
+            ErrorKind::NotFound,
+        );
+        check(
+            "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
+            400,
+            ErrorKind::Throttled,
+        );
         check("KMS.AccessDeniedException", 400, ErrorKind::Denied);
         check("ExpiredTokenException", 400, ErrorKind::Denied);
         check("ValidationException", 400, ErrorKind::Permanent);
@@ -294,16 +404,37 @@ mod tests {
     #[test]
     fn a_refusal_names_the_action_and_the_resource() {
         let call = Call::write("dynamodb:TransactWriteItems", "table payments");
-        let error = call.refused("AccessDeniedException", Some("User: x is not authorized"), 400, None);
-        assert!(error.message.starts_with("not allowed: dynamodb:TransactWriteItems on table payments"), "{error}");
+        let error = call.refused(
+            "AccessDeniedException",
+            Some("User: x is not authorized"),
+            400,
+            None,
+        );
+        assert!(
+            error
+                .message
+                .starts_with("not allowed: dynamodb:TransactWriteItems on table payments"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_message_is_told_without_addresses_and_cards() {
         let call = Call::write("ses:SendEmail", "sender");
-        let error = call.refused("MessageRejected", Some("not verified: anna@example.com\u{1b}[2J"), 400, None);
-        assert!(!error.message.contains("anna") && !error.message.contains('\u{1b}'), "{error}");
-        for message in ["bad 4242 4242 4242 4242", "1 validation error detected: Value '[4242]' at 'items'"] {
+        let error = call.refused(
+            "MessageRejected",
+            Some("not verified: anna@example.com\u{1b}[2J"),
+            400,
+            None,
+        );
+        assert!(
+            !error.message.contains("anna") && !error.message.contains('\u{1b}'),
+            "{error}"
+        );
+        for message in [
+            "bad 4242 4242 4242 4242",
+            "1 validation error detected: Value '[4242]' at 'items'",
+        ] {
             let error = call.refused("BadRequestException", Some(message), 400, None);
             assert!(!error.message.contains("4242"), "{error}");
         }
@@ -312,11 +443,23 @@ mod tests {
     #[test]
     fn a_read_is_never_ambiguous_and_a_write_after_a_lost_attempt_always_is() {
         let read = Call::read("s3:GetObject", "bucket b");
-        assert_eq!(read.refused("InternalError", None, 500, None).kind, ErrorKind::Unavailable);
+        assert_eq!(
+            read.refused("InternalError", None, 500, None).kind,
+            ErrorKind::Unavailable
+        );
         let write = Call::write("sqs:SendMessage", "queue q");
-        assert_eq!(write.refused("ThrottlingException", None, 400, None).kind, ErrorKind::Throttled);
+        assert_eq!(
+            write.refused("ThrottlingException", None, 400, None).kind,
+            ErrorKind::Throttled
+        );
         write.unsure.store(true, Ordering::Relaxed);
-        assert_eq!(write.refused("ThrottlingException", None, 400, None).kind, ErrorKind::Ambiguous);
-        assert_eq!(write.refused("ValidationException", None, 400, None).kind, ErrorKind::Permanent);
+        assert_eq!(
+            write.refused("ThrottlingException", None, 400, None).kind,
+            ErrorKind::Ambiguous
+        );
+        assert_eq!(
+            write.refused("ValidationException", None, 400, None).kind,
+            ErrorKind::Permanent
+        );
     }
 }

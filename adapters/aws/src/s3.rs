@@ -7,7 +7,9 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use payops_core::port::{Archive, ArchiveHead, ArchivePage, ErrorKind, PortError, PortResult, PutOutcome};
+use payops_core::port::{
+    Archive, ArchiveHead, ArchivePage, ErrorKind, PortError, PortResult, PutOutcome,
+};
 use sha2::{Digest as _, Sha256};
 
 use crate::fail::{Call, code};
@@ -32,7 +34,11 @@ impl S3Archive {
     /// belongs to another account is neither written nor read.
     #[must_use]
     pub fn new(client: Client, bucket: impl Into<String>, account: Option<String>) -> Self {
-        Self { client, bucket: bucket.into(), account }
+        Self {
+            client,
+            bucket: bucket.into(),
+            account,
+        }
     }
 
     fn resource(&self) -> String {
@@ -54,7 +60,10 @@ impl S3Archive {
             .body(ByteStream::from(bytes.to_vec()));
         match request.customize().interceptor(call.watch()).send().await {
             Ok(_) => Ok(Put::Created),
-            Err(error) => match (code(&error), error.raw_response().map_or(0, |raw| raw.status().as_u16())) {
+            Err(error) => match (
+                code(&error),
+                error.raw_response().map_or(0, |raw| raw.status().as_u16()),
+            ) {
                 ("PreconditionFailed", _) | (_, 412) => Ok(Put::Exists),
                 ("ConditionalRequestConflict", _) => Ok(Put::Contended),
                 _ => Err(call.failed(error)),
@@ -80,19 +89,29 @@ impl Archive for S3Archive {
                 // If it was deleted in between, it is put again.
                 Put::Exists => {
                     if let Some(held) = self.get(key).await? {
-                        return Ok(PutOutcome::Exists { sha256: hex::encode(Sha256::digest(held)) });
+                        return Ok(PutOutcome::Exists {
+                            sha256: hex::encode(Sha256::digest(held)),
+                        });
                     }
                 }
                 Put::Contended => {}
             }
             tokio::time::sleep(Duration::from_millis(50 << tries)).await;
         }
-        Err(call.error(ErrorKind::Unavailable, format!("another put of the same key is under way, after {TRIES_MAX} tries")))
+        Err(call.error(
+            ErrorKind::Unavailable,
+            format!("another put of the same key is under way, after {TRIES_MAX} tries"),
+        ))
     }
 
     async fn get(&self, key: &str) -> PortResult<Option<Vec<u8>>> {
         let call = Call::read("s3:GetObject", self.resource());
-        let request = self.client.get_object().bucket(&self.bucket).key(key).set_expected_bucket_owner(self.account.clone());
+        let request = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .set_expected_bucket_owner(self.account.clone());
         let object = match request.send().await {
             Ok(object) => object,
             // Whoever may not list the bucket is told "access denied" here instead.
@@ -100,23 +119,46 @@ impl Archive for S3Archive {
             Err(error) => return Err(call.failed(error)),
         };
         let lost = |words: &str| call.error(ErrorKind::Unavailable, words);
-        let body = tokio::time::timeout(BODY, object.body.collect()).await.map_err(|_| lost("the object did not arrive in time"))?;
-        let body =
-            body.map_err(|error| PortError::because(ErrorKind::Unavailable, lost("the object did not arrive whole").message, error))?;
+        let body = tokio::time::timeout(BODY, object.body.collect())
+            .await
+            .map_err(|_| lost("the object did not arrive in time"))?;
+        let body = body.map_err(|error| {
+            PortError::because(
+                ErrorKind::Unavailable,
+                lost("the object did not arrive whole").message,
+                error,
+            )
+        })?;
         Ok(Some(body.to_vec()))
     }
 
     async fn list(&self, from: Option<&str>, limit: usize) -> PortResult<ArchivePage> {
         let call = Call::read("s3:ListBucket", self.resource());
-        let most = i32::try_from(limit.max(1)).unwrap_or(LIST_MAX).min(LIST_MAX);
-        let request = self.client.list_objects_v2().bucket(&self.bucket).max_keys(most);
-        let request = request.set_expected_bucket_owner(self.account.clone()).set_start_after(from.map(str::to_owned));
+        let most = i32::try_from(limit.max(1))
+            .unwrap_or(LIST_MAX)
+            .min(LIST_MAX);
+        let request = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .max_keys(most);
+        let request = request
+            .set_expected_bucket_owner(self.account.clone())
+            .set_start_after(from.map(str::to_owned));
         let page = request.send().await.map_err(|error| call.failed(error))?;
         let more = page.is_truncated.unwrap_or(false);
         let head = |object: aws_sdk_s3::types::Object| {
-            Some(ArchiveHead { key: object.key?, bytes: u64::try_from(object.size.unwrap_or(0)).unwrap_or(0) })
+            Some(ArchiveHead {
+                key: object.key?,
+                bytes: u64::try_from(object.size.unwrap_or(0)).unwrap_or(0),
+            })
         };
-        let objects: Vec<ArchiveHead> = page.contents.unwrap_or_default().into_iter().filter_map(head).collect();
+        let objects: Vec<ArchiveHead> = page
+            .contents
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(head)
+            .collect();
         let next = objects.last().filter(|_| more).map(|last| last.key.clone());
         Ok(ArchivePage { objects, next })
     }

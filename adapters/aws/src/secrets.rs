@@ -24,7 +24,9 @@ pub struct SecretsManager {
 
 impl std::fmt::Debug for SecretsManager {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SecretsManager").field("prefix", &self.prefix).finish_non_exhaustive()
+        f.debug_struct("SecretsManager")
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
     }
 }
 
@@ -32,12 +34,18 @@ impl SecretsManager {
     /// Secrets named `prefix` and then our name, such as `prod/payops/` and `api-key-pepper`.
     #[must_use]
     pub fn new(client: Client, prefix: impl Into<String>) -> Self {
-        Self { client, prefix: prefix.into(), kept: Mutex::default() }
+        Self {
+            client,
+            prefix: prefix.into(),
+            kept: Mutex::default(),
+        }
     }
 
     fn kept(&self, name: &str) -> Option<SecretString> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(name).filter(|(since, _)| since.elapsed() < KEEP).map(|(_, secret)| copy(secret))
+        kept.get(name)
+            .filter(|(since, _)| since.elapsed() < KEEP)
+            .map(|(_, secret)| copy(secret))
     }
 }
 
@@ -52,11 +60,22 @@ impl Secrets for SecretsManager {
         let answer = match self.client.get_secret_value().secret_id(&id).send().await {
             Ok(answer) => answer,
             // One that is marked for deletion is refused with this code.
-            Err(error) if code(&error) == "InvalidRequestException" => return Err(call.error(ErrorKind::NotFound, "it cannot be read")),
+            Err(error) if code(&error) == "InvalidRequestException" => {
+                return Err(call.error(ErrorKind::NotFound, "it cannot be read"));
+            }
             Err(error) => return Err(call.failed(error)),
         };
-        let binary = || answer.secret_binary.as_ref().and_then(|blob| String::from_utf8(blob.clone().into_inner()).ok());
-        let secret = answer.secret_string.clone().or_else(binary).map(SecretString::from);
+        let binary = || {
+            answer
+                .secret_binary
+                .as_ref()
+                .and_then(|blob| String::from_utf8(blob.clone().into_inner()).ok())
+        };
+        let secret = answer
+            .secret_string
+            .clone()
+            .or_else(binary)
+            .map(SecretString::from);
         let secret = secret.ok_or_else(|| call.error(ErrorKind::Corrupt, "it is not text"))?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.insert(name.to_owned(), (Instant::now(), copy(&secret)));

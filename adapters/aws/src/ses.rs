@@ -26,7 +26,10 @@ impl SesMailer {
     /// Mails come from `from`, an address that SES knows as ours.
     #[must_use]
     pub fn new(client: Client, from: impl Into<String>) -> Self {
-        Self { client, from: from.into() }
+        Self {
+            client,
+            from: from.into(),
+        }
     }
 
     fn text(call: &Call, text: &str) -> PortResult<Content> {
@@ -38,9 +41,14 @@ impl SesMailer {
 impl Mailer for SesMailer {
     async fn send(&self, mail: &Mail) -> PortResult<String> {
         let call = Call::write("ses:SendEmail", "the sending identity");
-        let to = ascii_domain(mail.to.as_str()).ok_or_else(|| call.error(ErrorKind::Permanent, "the domain of the address is not one"))?;
+        let to = ascii_domain(mail.to.as_str()).ok_or_else(|| {
+            call.error(ErrorKind::Permanent, "the domain of the address is not one")
+        })?;
         let body = Body::builder().text(Self::text(&call, &mail.text)?).build();
-        let message = Message::builder().subject(Self::text(&call, &mail.subject)?).body(body).build();
+        let message = Message::builder()
+            .subject(Self::text(&call, &mail.subject)?)
+            .body(body)
+            .build();
         let mut request = self
             .client
             .send_email()
@@ -49,15 +57,25 @@ impl Mailer for SesMailer {
             .content(EmailContent::builder().simple(message).build());
         for (name, value) in [("kind", mail.kind.as_str()), ("mail", mail.name.as_str())] {
             // A bounce comes back with these; they take only these characters.
-            let value: String = value.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')).take(TAG_MAX).collect();
-            request = request.email_tags(call.built(MessageTag::builder().name(name).value(value).build())?);
+            let value: String = value
+                .chars()
+                .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+                .take(TAG_MAX)
+                .collect();
+            request = request
+                .email_tags(call.built(MessageTag::builder().name(name).value(value).build())?);
         }
         // Not repeated by the SDK: an attempt whose answer was lost may have sent the mail, and
         // whether to send it twice is for the caller to decide.
         let once = aws_sdk_sesv2::config::Builder::new().retry_config(RetryConfig::disabled());
-        let request = request.customize().interceptor(call.watch()).config_override(once);
+        let request = request
+            .customize()
+            .interceptor(call.watch())
+            .config_override(once);
         let answer = request.send().await.map_err(|error| call.failed(error))?;
-        answer.message_id.ok_or_else(|| call.error(ErrorKind::Ambiguous, "answered without a name for the mail"))
+        answer
+            .message_id
+            .ok_or_else(|| call.error(ErrorKind::Ambiguous, "answered without a name for the mail"))
     }
 }
 
@@ -74,7 +92,9 @@ mod tests {
 
     #[test]
     fn only_the_domain_is_encoded() {
-        let check = |address: &str, expected: &str| assert_eq!(ascii_domain(address).as_deref(), Some(expected));
+        let check = |address: &str, expected: &str| {
+            assert_eq!(ascii_domain(address).as_deref(), Some(expected))
+        };
         check("a+b@münchen.example", "a+b@xn--mnchen-3ya.example");
         check("björn.20@example.de", "björn.20@example.de");
     }

@@ -1,6 +1,9 @@
 //! Replays of dead letters against an SQS emulator: one cause of five replayed by eight lanes. Not run without `PAYOPS_LIVE_AWS_ENDPOINT`; `live/run` starts the emulator.
 
-#![expect(clippy::expect_used, reason = "tests say what they expect by panicking")]
+#![expect(
+    clippy::expect_used,
+    reason = "tests say what they expect by panicking"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,14 +26,23 @@ const LETTERS: usize = 10_000;
 const OF_CAUSE: usize = LETTERS / CAUSES.len();
 /// Class and reason; what stands for `{n}` differs from letter to letter.
 const CAUSES: [(&str, &str); 5] = [
-    ("schema_error", "detail.amount: expected an integer, got \"{n}.50\""),
+    (
+        "schema_error",
+        "detail.amount: expected an integer, got \"{n}.50\"",
+    ),
     ("provider_timeout", "no answer to charge ch_{n} in 30000 ms"),
     ("provider_error", "the provider answered 503 to request {n}"),
     ("conflict", "version {n} was expected, another was found"),
-    ("internal", "thread 'worker-{n}' panicked at src/charge.rs:117"),
+    (
+        "internal",
+        "thread 'worker-{n}' panicked at src/charge.rs:117",
+    ),
 ];
 
-#[expect(clippy::print_stdout, reason = "a suite that was not run must say so, and a kill where it was")]
+#[expect(
+    clippy::print_stdout,
+    reason = "a suite that was not run must say so, and a kill where it was"
+)]
 fn say(words: &str) {
     println!("{words}");
 }
@@ -42,7 +54,11 @@ struct Rig {
 }
 
 async fn rig(endpoint: &str) -> Rig {
-    let config = AwsConfig { region: "eu-west-1".to_owned(), endpoint_url: Some(endpoint.to_owned()), ..AwsConfig::default() };
+    let config = AwsConfig {
+        region: "eu-west-1".to_owned(),
+        endpoint_url: Some(endpoint.to_owned()),
+        ..AwsConfig::default()
+    };
     let clients: Clients = load(&config).await;
     let (salt, random) = (fresh_salt(), Arc::new(SeededRandom::new(fresh_salt())));
     let names = Names {
@@ -52,16 +68,44 @@ async fn rig(endpoint: &str) -> Rig {
         queue_prefix: format!("r{salt:x}-"),
         max_receives: 5,
     };
-    setup::create_all(&clients, &names).await.expect("create_all");
-    let queues: Arc<dyn Queues> = Arc::new(SqsQueues::with_prefix(clients.sqs.clone(), names.queue_prefix, None));
-    let store = Arc::new(DynamoStore::new(clients.dynamo.clone(), names.table, random.clone()));
+    setup::create_all(&clients, &names)
+        .await
+        .expect("create_all");
+    let queues: Arc<dyn Queues> = Arc::new(SqsQueues::with_prefix(
+        clients.sqs.clone(),
+        names.queue_prefix,
+        None,
+    ));
+    let store = Arc::new(DynamoStore::new(
+        clients.dynamo.clone(),
+        names.table,
+        random.clone(),
+    ));
     let archive = Arc::new(S3Archive::new(clients.s3.clone(), names.bucket, None));
     let bus = Arc::new(EventBridgeBus::new(clients.events.clone(), names.bus));
     let clock = Arc::new(SystemClock);
-    let dispatcher = Dispatcher { store: store.clone(), archive: archive.clone(), bus, queues: Arc::clone(&queues), clock: clock.clone() };
+    let dispatcher = Dispatcher {
+        store: store.clone(),
+        archive: archive.clone(),
+        bus,
+        queues: Arc::clone(&queues),
+        clock: clock.clone(),
+    };
     Rig {
-        letters: Letters { queues: Arc::clone(&queues), store: store.clone(), archive },
-        replayer: Replayer { store, queues: Arc::clone(&queues), dispatcher, clock, random, policy: Policy::default(), lanes: 8 },
+        letters: Letters {
+            queues: Arc::clone(&queues),
+            store: store.clone(),
+            archive,
+        },
+        replayer: Replayer {
+            store,
+            queues: Arc::clone(&queues),
+            dispatcher,
+            clock,
+            random,
+            policy: Policy::default(),
+            lanes: 8,
+        },
         queues,
     }
 }
@@ -80,8 +124,14 @@ fn letter(n: usize) -> Outgoing {
         ("trace", "t-1"),
         ("tenant", "ünï"),
     ];
-    let attributes: Attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    Outgoing { body: format!("{{\"n\": {n}}}"), attributes, ..Outgoing::default() }
+    let attributes: Attributes = attributes
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    Outgoing {
+        body: format!("{{\"n\": {n}}}"),
+        attributes,
+        ..Outgoing::default()
+    }
 }
 
 impl Rig {
@@ -91,7 +141,11 @@ impl Rig {
         let mut all: BTreeMap<String, Letter> = BTreeMap::new();
         for _ in 0..20 {
             let seen = self.letters.look(&dlq, 2 * LETTERS).await.expect("letters");
-            all.extend(seen.letters.into_iter().map(|letter| (letter.message.message_id.clone(), letter)));
+            all.extend(
+                seen.letters
+                    .into_iter()
+                    .map(|letter| (letter.message.message_id.clone(), letter)),
+            );
             if all.len() >= count {
                 break;
             }
@@ -100,8 +154,16 @@ impl Rig {
     }
 
     async fn plan(&self, queue: &str, letters: &[Letter], class: &str) -> Plan {
-        let chosen: Vec<Letter> = letters.iter().filter(|letter| letter.class == class).cloned().collect();
-        let request = PlanRequest { env: "live".to_owned(), queue: queue.to_owned(), ..PlanRequest::default() };
+        let chosen: Vec<Letter> = letters
+            .iter()
+            .filter(|letter| letter.class == class)
+            .cloned()
+            .collect();
+        let request = PlanRequest {
+            env: "live".to_owned(),
+            queue: queue.to_owned(),
+            ..PlanRequest::default()
+        };
         self.replayer.plan(request, &chosen).await.expect("a plan")
     }
 
@@ -109,14 +171,21 @@ impl Rig {
     async fn delivered(&self, queue: &str) -> BTreeMap<String, Vec<Received>> {
         let mut all: BTreeMap<String, Vec<Received>> = BTreeMap::new();
         loop {
-            let some = self.queues.receive(queue, 10, Duration::from_mins(5), Duration::from_secs(1)).await.expect("received");
+            let some = self
+                .queues
+                .receive(queue, 10, Duration::from_mins(5), Duration::from_secs(1))
+                .await
+                .expect("received");
             if some.is_empty() {
                 return all;
             }
-            let receipts: Vec<String> = some.iter().map(|message| message.receipt.clone()).collect();
+            let receipts: Vec<String> =
+                some.iter().map(|message| message.receipt.clone()).collect();
             self.queues.delete(queue, &receipts).await.expect("deleted");
             for message in some {
-                all.entry(message.attributes[attribute::REPLAY_OF].clone()).or_default().push(message);
+                all.entry(message.attributes[attribute::REPLAY_OF].clone())
+                    .or_default()
+                    .push(message);
             }
         }
     }
@@ -124,32 +193,68 @@ impl Rig {
 
 /// Every message of the plan came at least once and whole; what came twice is named; nothing else came.
 #[track_caller]
-fn check(plan: &Plan, letters: &[Letter], delivered: &BTreeMap<String, Vec<Received>>, entries: &[JournalEntry]) {
+fn check(
+    plan: &Plan,
+    letters: &[Letter],
+    delivered: &BTreeMap<String, Vec<Received>>,
+    entries: &[JournalEntry],
+) {
     let named: BTreeSet<&String> = entries
         .iter()
         .filter_map(|entry| match entry {
-            JournalEntry::SentTwice { message_id } | JournalEntry::SentNotDeleted { message_id, .. } => Some(message_id),
-            JournalEntry::Failed { message_id, reason } if reason.contains("may have been sent") => Some(message_id),
+            JournalEntry::SentTwice { message_id }
+            | JournalEntry::SentNotDeleted { message_id, .. } => Some(message_id),
+            JournalEntry::Failed { message_id, reason }
+                if reason.contains("may have been sent") =>
+            {
+                Some(message_id)
+            }
             _ => None,
         })
         .collect();
-    let planned: BTreeSet<&String> = plan.messages.iter().map(|message| &message.message_id).collect();
-    assert_eq!(delivered.keys().collect::<BTreeSet<_>>(), planned, "these and no others");
-    let by_id: BTreeMap<&str, &Letter> = letters.iter().map(|letter| (letter.message.message_id.as_str(), letter)).collect();
+    let planned: BTreeSet<&String> = plan
+        .messages
+        .iter()
+        .map(|message| &message.message_id)
+        .collect();
+    assert_eq!(
+        delivered.keys().collect::<BTreeSet<_>>(),
+        planned,
+        "these and no others"
+    );
+    let by_id: BTreeMap<&str, &Letter> = letters
+        .iter()
+        .map(|letter| (letter.message.message_id.as_str(), letter))
+        .collect();
     for (id, messages) in delivered {
-        assert!(messages.len() == 1 || named.contains(id), "{id} came {} times, and the journal does not say so", messages.len());
+        assert!(
+            messages.len() == 1 || named.contains(id),
+            "{id} came {} times, and the journal does not say so",
+            messages.len()
+        );
         let letter = by_id[id.as_str()];
         let kept = ["trace", "tenant", attribute::FIRST_SEEN];
         for message in messages {
-            assert_eq!((&message.body, message.attributes.len()), (&letter.message.body, 5), "{:?}", message.attributes);
-            assert!(kept.iter().all(|name| message.attributes.get(*name) == letter.message.attributes.get(*name)));
+            assert_eq!(
+                (&message.body, message.attributes.len()),
+                (&letter.message.body, 5),
+                "{:?}",
+                message.attributes
+            );
+            assert!(
+                kept.iter()
+                    .all(|name| message.attributes.get(*name)
+                        == letter.message.attributes.get(*name))
+            );
         }
     }
 }
 
 /// The emulator's address; `None`, said aloud, when there is none.
 fn endpoint() -> Option<String> {
-    let endpoint = std::env::var("PAYOPS_LIVE_AWS_ENDPOINT").ok().filter(|endpoint| !endpoint.is_empty());
+    let endpoint = std::env::var("PAYOPS_LIVE_AWS_ENDPOINT")
+        .ok()
+        .filter(|endpoint| !endpoint.is_empty());
     if endpoint.is_none() {
         say("not run: PAYOPS_LIVE_AWS_ENDPOINT is unset (start with live/run)");
     }
@@ -159,7 +264,14 @@ fn endpoint() -> Option<String> {
 impl Rig {
     async fn bury(&self, queue: &str, count: usize) {
         for first in (0..count).step_by(10) {
-            let sent = self.queues.send_batch(&dead_letter_queue(queue), (first..first + 10).map(letter).collect()).await.expect("sent");
+            let sent = self
+                .queues
+                .send_batch(
+                    &dead_letter_queue(queue),
+                    (first..first + 10).map(letter).collect(),
+                )
+                .await
+                .expect("sent");
             assert!(sent.iter().all(Result::is_ok));
         }
     }
@@ -172,16 +284,55 @@ async fn of_ten_thousand_letters_one_cause_is_replayed_and_no_other_touched() {
     rig.bury(PROJECTIONS, LETTERS).await;
     let letters = rig.look(PROJECTIONS, LETTERS).await;
     let groups = causes(letters.iter().map(Letter::sighting));
-    let told: BTreeSet<(&str, u64)> = groups.iter().map(|cause| (cause.class.as_str(), cause.count)).collect();
-    assert_eq!(told, CAUSES.map(|(class, _)| (class, u64::try_from(OF_CAUSE).expect("small"))).into(), "{groups:#?}");
+    let told: BTreeSet<(&str, u64)> = groups
+        .iter()
+        .map(|cause| (cause.class.as_str(), cause.count))
+        .collect();
+    assert_eq!(
+        told,
+        CAUSES
+            .map(|(class, _)| (class, u64::try_from(OF_CAUSE).expect("small")))
+            .into(),
+        "{groups:#?}"
+    );
 
     // Eight lanes, to the end: the others can be received at once, as they were.
-    let (plan, notes) = (rig.plan(PROJECTIONS, &letters, "conflict").await, Notes::new());
-    let summary = rig.replayer.execute(&plan, &notes.progress(), &notes, &Steer::new()).await.expect("it runs");
-    assert_eq!((summary.sent, summary.failed.len(), summary.remaining), (OF_CAUSE, 0, 0), "{summary:?}");
-    check(&plan, &letters, &rig.delivered(PROJECTIONS).await, &notes.entries());
-    let of = |letter: &Letter| (letter.message.message_id.clone(), letter.message.body.clone(), letter.message.attributes.clone());
-    let others: BTreeSet<_> = letters.iter().filter(|letter| letter.class != "conflict").map(of).collect();
+    let (plan, notes) = (
+        rig.plan(PROJECTIONS, &letters, "conflict").await,
+        Notes::new(),
+    );
+    let summary = rig
+        .replayer
+        .execute(&plan, &notes.progress(), &notes, &Steer::new())
+        .await
+        .expect("it runs");
+    assert_eq!(
+        (summary.sent, summary.failed.len(), summary.remaining),
+        (OF_CAUSE, 0, 0),
+        "{summary:?}"
+    );
+    check(
+        &plan,
+        &letters,
+        &rig.delivered(PROJECTIONS).await,
+        &notes.entries(),
+    );
+    let of = |letter: &Letter| {
+        (
+            letter.message.message_id.clone(),
+            letter.message.body.clone(),
+            letter.message.attributes.clone(),
+        )
+    };
+    let others: BTreeSet<_> = letters
+        .iter()
+        .filter(|letter| letter.class != "conflict")
+        .map(of)
+        .collect();
     let left = rig.look(PROJECTIONS, LETTERS - OF_CAUSE).await;
-    assert_eq!(left.iter().map(of).collect::<BTreeSet<_>>(), others, "untouched");
+    assert_eq!(
+        left.iter().map(of).collect::<BTreeSet<_>>(),
+        others,
+        "untouched"
+    );
 }

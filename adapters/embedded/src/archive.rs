@@ -9,7 +9,10 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use payops_core::domain::bus::object_created;
 use payops_core::domain::sha256_hex;
-use payops_core::port::{Archive, ArchiveHead, ArchivePage, Bus, Clock, ErrorKind, PortError, PortResult, PutOutcome, Random};
+use payops_core::port::{
+    Archive, ArchiveHead, ArchivePage, Bus, Clock, ErrorKind, PortError, PortResult, PutOutcome,
+    Random,
+};
 
 use crate::files::{blocking, create_folder, failed, link_new, sync_folder, write_new};
 use crate::ulids::new_ulid;
@@ -34,16 +37,31 @@ pub struct FileArchive {
 impl FileArchive {
     /// Opens the archive in `folder`; makes it if it is not there. Each object that is created
     /// is announced on `bus` as S3 would.
-    pub fn open(folder: &Path, bus: Arc<dyn Bus>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> PortResult<Self> {
+    pub fn open(
+        folder: &Path,
+        bus: Arc<dyn Bus>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> PortResult<Self> {
         create_folder(&folder.join("objects"))?;
         create_folder(&folder.join("temporary"))?;
         clear_left_overs(&folder.join("temporary"));
-        Ok(Self { folder: folder.to_owned(), bus, clock, random })
+        Ok(Self {
+            folder: folder.to_owned(),
+            bus,
+            clock,
+            random,
+        })
     }
 
     fn path(&self, key: &str) -> PortResult<PathBuf> {
         let names = Names::of(key)?;
-        Ok(self.folder.join("objects").join(names.folders.0).join(names.folders.1).join(names.file))
+        Ok(self
+            .folder
+            .join("objects")
+            .join(names.folders.0)
+            .join(names.folders.1)
+            .join(names.file))
     }
 
     fn put(&self, key: &str, bytes: &[u8]) -> PortResult<PutOutcome> {
@@ -52,7 +70,10 @@ impl FileArchive {
         // Asking first spares a repeated put the writing; the link decides.
         if !path.exists() {
             make_folders(&self.folder.join("objects"), &path).map_err(fail)?;
-            let temporary = self.folder.join("temporary").join(new_ulid(&*self.clock, &*self.random));
+            let temporary = self
+                .folder
+                .join("temporary")
+                .join(new_ulid(&*self.clock, &*self.random));
             if let Err(error) = write_new(&temporary, bytes) {
                 let _ = fs::remove_file(&temporary);
                 return Err(fail(error));
@@ -61,7 +82,9 @@ impl FileArchive {
                 return Ok(PutOutcome::Created);
             }
         }
-        Ok(PutOutcome::Exists { sha256: sha256_hex(&fs::read(&path).map_err(fail)?) })
+        Ok(PutOutcome::Exists {
+            sha256: sha256_hex(&fs::read(&path).map_err(fail)?),
+        })
     }
 
     /// Puts and announces. Runs to its end although the caller may go away: S3 announces by itself too.
@@ -71,9 +94,19 @@ impl FileArchive {
         let outcome = blocking(move || this.put(&name, &bytes)).await?;
         if outcome == PutOutcome::Created {
             let event = object_created("archive", &key, size, self.clock.now());
-            let announced = self.bus.put(&[event]).await.and_then(|results| results.into_iter().collect::<PortResult<Vec<()>>>());
+            let announced = self
+                .bus
+                .put(&[event])
+                .await
+                .and_then(|results| results.into_iter().collect::<PortResult<Vec<()>>>());
             // The object stands: a repeated put meets it and tells the caller to go on by itself.
-            announced.map_err(|error| PortError::because(ErrorKind::Ambiguous, format!("announcing the archived {key}"), error))?;
+            announced.map_err(|error| {
+                PortError::because(
+                    ErrorKind::Ambiguous,
+                    format!("announcing the archived {key}"),
+                    error,
+                )
+            })?;
         }
         Ok(outcome)
     }
@@ -82,8 +115,18 @@ impl FileArchive {
 #[async_trait]
 impl Archive for FileArchive {
     async fn put_if_absent(&self, key: &str, bytes: &[u8]) -> PortResult<PutOutcome> {
-        let put = tokio::spawn(self.clone().put_and_announce(key.to_owned(), bytes.to_vec())).await;
-        put.unwrap_or_else(|error| Err(PortError::because(ErrorKind::Ambiguous, "waiting for a put", error)))
+        let put = tokio::spawn(
+            self.clone()
+                .put_and_announce(key.to_owned(), bytes.to_vec()),
+        )
+        .await;
+        put.unwrap_or_else(|error| {
+            Err(PortError::because(
+                ErrorKind::Ambiguous,
+                "waiting for a put",
+                error,
+            ))
+        })
     }
 
     async fn get(&self, key: &str) -> PortResult<Option<Vec<u8>>> {
@@ -99,7 +142,11 @@ impl Archive for FileArchive {
     async fn list(&self, from: Option<&str>, limit: usize) -> PortResult<ArchivePage> {
         let objects = self.folder.join("objects");
         let after = from.map(str::to_owned);
-        blocking(move || page(&objects, after.as_deref(), limit).map_err(|error| failed("listing the archive", error))).await
+        blocking(move || {
+            page(&objects, after.as_deref(), limit)
+                .map_err(|error| failed("listing the archive", error))
+        })
+        .await
     }
 }
 
@@ -113,19 +160,30 @@ impl Names {
     /// Refuses keys that could lead out of the archive or that no object has.
     fn of(key: &str) -> PortResult<Self> {
         let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        let segments_fine = key.split('/').all(|segment| !segment.is_empty() && !segment.starts_with('.') && segment.chars().all(fine));
+        let segments_fine = key.split('/').all(|segment| {
+            !segment.is_empty() && !segment.starts_with('.') && segment.chars().all(fine)
+        });
         if !segments_fine || key.len() > KEY_BYTES_MAX {
-            let text = "not an archive key: 1 to 200 of A-Z a-z 0-9 _ - . and single / that no . follows";
+            let text =
+                "not an archive key: 1 to 200 of A-Z a-z 0-9 _ - . and single / that no . follows";
             return Err(PortError::new(ErrorKind::Permanent, text));
         }
         let name = key.replace('/', "+");
-        Ok(Self { folders: (folder_name(&name, 0, CUTS[0]), folder_name(&name, CUTS[0], CUTS[1])), file: name })
+        Ok(Self {
+            folders: (
+                folder_name(&name, 0, CUTS[0]),
+                folder_name(&name, CUTS[0], CUTS[1]),
+            ),
+            file: name,
+        })
     }
 }
 
 /// The folder of all keys that have this part; the letter before it keeps `.` and `..` from being folders.
 fn folder_name(file: &str, from: usize, to: usize) -> String {
-    let part = file.get(from.min(file.len())..to.min(file.len())).unwrap_or_default();
+    let part = file
+        .get(from.min(file.len())..to.min(file.len()))
+        .unwrap_or_default();
     format!("k{part}")
 }
 
@@ -135,7 +193,9 @@ fn key_of(name: &str) -> String {
 
 /// Makes the two folders above `path` and puts their entries on the medium.
 fn make_folders(objects: &Path, path: &Path) -> io::Result<()> {
-    let Some(inner) = path.parent().filter(|inner| !inner.exists()) else { return Ok(()) };
+    let Some(inner) = path.parent().filter(|inner| !inner.exists()) else {
+        return Ok(());
+    };
     let outer = inner.parent().unwrap_or(objects);
     fs::create_dir_all(inner)?;
     sync_folder(outer)?;
@@ -161,10 +221,17 @@ fn entries(folder: &Path, from: &str) -> io::Result<Vec<(String, PathBuf)>> {
 /// A page of objects after the key `after`. Reads the folders that the page lies in, and no others.
 fn page(objects: &Path, after: Option<&str>, limit: usize) -> io::Result<ArchivePage> {
     let after = after.unwrap_or("");
-    let (outer_from, inner_from) = (key_of(&folder_name(after, 0, CUTS[0])), key_of(&folder_name(after, CUTS[0], CUTS[1])));
+    let (outer_from, inner_from) = (
+        key_of(&folder_name(after, 0, CUTS[0])),
+        key_of(&folder_name(after, CUTS[0], CUTS[1])),
+    );
     let mut found = Vec::new();
     for (outer, outer_path) in entries(objects, &outer_from)? {
-        let first = if outer == outer_from { inner_from.as_str() } else { "" };
+        let first = if outer == outer_from {
+            inner_from.as_str()
+        } else {
+            ""
+        };
         for (_, inner_path) in entries(&outer_path, first)? {
             for (key, path) in entries(&inner_path, after)? {
                 if key == after {
@@ -172,20 +239,34 @@ fn page(objects: &Path, after: Option<&str>, limit: usize) -> io::Result<Archive
                 }
                 if found.len() == limit {
                     let next = found.last().map(|head: &ArchiveHead| head.key.clone());
-                    return Ok(ArchivePage { objects: found, next });
+                    return Ok(ArchivePage {
+                        objects: found,
+                        next,
+                    });
                 }
-                found.push(ArchiveHead { bytes: fs::metadata(path)?.len(), key });
+                found.push(ArchiveHead {
+                    bytes: fs::metadata(path)?.len(),
+                    key,
+                });
             }
         }
     }
-    Ok(ArchivePage { objects: found, next: None })
+    Ok(ArchivePage {
+        objects: found,
+        next: None,
+    })
 }
 
 /// Removes what puts that were cut off by a crash left. What cannot be removed does no harm.
 fn clear_left_overs(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
     for entry in entries.flatten() {
-        let age = entry.metadata().and_then(|meta| meta.modified()).map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
+        let age = entry
+            .metadata()
+            .and_then(|meta| meta.modified())
+            .map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
         if age.is_ok_and(|age| age > LEFT_OVER) {
             let _ = fs::remove_file(entry.path());
         }
@@ -198,14 +279,37 @@ mod tests {
 
     #[test]
     fn keys_cannot_lead_out_of_the_archive() {
-        for bad in ["", ".", "..", "../x", "a/../b", "/etc/passwd", "a//b", "a/", "a\0b", "a+b", "ä", "payments/.hidden", &"x".repeat(201)]
-        {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "../x",
+            "a/../b",
+            "/etc/passwd",
+            "a//b",
+            "a/",
+            "a\0b",
+            "a+b",
+            "ä",
+            "payments/.hidden",
+            &"x".repeat(201),
+        ] {
             assert!(Names::of(bad).is_err(), "{bad}");
         }
         // Folder names are cut out of the key: none may come out as `..`.
         let names = Names::of("payments/pay_01JD5..xyz.json").expect("a key");
-        assert_eq!(names.folders, ("kpayments+pay_01JD5".to_owned(), "k..".to_owned()));
+        assert_eq!(
+            names.folders,
+            ("kpayments+pay_01JD5".to_owned(), "k..".to_owned())
+        );
         let short = Names::of("a").expect("a key");
-        assert_eq!((short.folders.0.as_str(), short.folders.1.as_str(), short.file.as_str()), ("ka", "k", "a"));
+        assert_eq!(
+            (
+                short.folders.0.as_str(),
+                short.folders.1.as_str(),
+                short.file.as_str()
+            ),
+            ("ka", "k", "a")
+        );
     }
 }

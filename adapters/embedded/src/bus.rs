@@ -26,17 +26,36 @@ impl EmbeddedBus {
     /// in groups write them all in one transaction.
     #[must_use]
     pub fn new(queues: Arc<dyn Queues>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { queues, clock, random }
+        Self {
+            queues,
+            clock,
+            random,
+        }
     }
 
     /// Sends to one queue; how it went for each event, by the event's place.
-    async fn deliver(&self, queue: &str, bodies: &[String], places: &[usize]) -> Vec<(usize, PortResult<()>)> {
-        let messages =
-            places.iter().filter_map(|place| bodies.get(*place)).map(|body| Outgoing { body: body.clone(), ..Outgoing::default() });
+    async fn deliver(
+        &self,
+        queue: &str,
+        bodies: &[String],
+        places: &[usize],
+    ) -> Vec<(usize, PortResult<()>)> {
+        let messages = places
+            .iter()
+            .filter_map(|place| bodies.get(*place))
+            .map(|body| Outgoing {
+                body: body.clone(),
+                ..Outgoing::default()
+            });
         match self.queues.send_batch(queue, messages.collect()).await {
-            Ok(results) => places.iter().copied().zip(results.into_iter().map(|result| result.map(drop))).collect(),
+            Ok(results) => places
+                .iter()
+                .copied()
+                .zip(results.into_iter().map(|result| result.map(drop)))
+                .collect(),
             Err(error) => {
-                let failed = || PortError::new(error.kind, format!("sending to {queue}: {}", error.chain()));
+                let failed =
+                    || PortError::new(error.kind, format!("sending to {queue}: {}", error.chain()));
                 places.iter().map(|place| (*place, Err(failed()))).collect()
             }
         }
@@ -47,16 +66,27 @@ impl EmbeddedBus {
 impl Bus for EmbeddedBus {
     async fn put(&self, events: &[BusEvent]) -> PortResult<Vec<PortResult<()>>> {
         if events.len() > PUT_MAX {
-            return Err(PortError::new(ErrorKind::Permanent, format!("{} events in one put; at most {PUT_MAX} are taken", events.len())));
+            return Err(PortError::new(
+                ErrorKind::Permanent,
+                format!(
+                    "{} events in one put; at most {PUT_MAX} are taken",
+                    events.len()
+                ),
+            ));
         }
-        let bodies: Vec<String> = events.iter().map(|event| envelope(&new_ulid(&*self.clock, &*self.random), event)).collect();
+        let bodies: Vec<String> = events
+            .iter()
+            .map(|event| envelope(&new_ulid(&*self.clock, &*self.random), event))
+            .collect();
         let mut by_queue: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (place, event) in events.iter().enumerate() {
             for queue in targets(&event.source, &event.detail_type) {
                 by_queue.entry(queue).or_default().push(place);
             }
         }
-        let deliveries = by_queue.iter().map(|(queue, places)| self.deliver(queue, &bodies, places));
+        let deliveries = by_queue
+            .iter()
+            .map(|(queue, places)| self.deliver(queue, &bodies, places));
         let mut results: Vec<PortResult<()>> = events.iter().map(|_| Ok(())).collect();
         for (place, outcome) in join_all(deliveries).await.into_iter().flatten() {
             if let (Some(slot), Err(error)) = (results.get_mut(place), outcome) {

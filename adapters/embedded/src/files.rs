@@ -13,7 +13,9 @@ pub(crate) fn failed(what: &str, error: io::Error) -> PortError {
     let kind = match error.kind() {
         Io::NotFound => ErrorKind::NotFound,
         Io::PermissionDenied => ErrorKind::Denied,
-        Io::StorageFull | Io::ReadOnlyFilesystem | Io::QuotaExceeded | Io::FileTooLarge => ErrorKind::NotWritable,
+        Io::StorageFull | Io::ReadOnlyFilesystem | Io::QuotaExceeded | Io::FileTooLarge => {
+            ErrorKind::NotWritable
+        }
         Io::Interrupted | Io::TimedOut | Io::ResourceBusy => ErrorKind::Unavailable,
         Io::InvalidData | Io::IsADirectory | Io::NotADirectory => ErrorKind::Corrupt,
         _ => ErrorKind::Permanent,
@@ -29,7 +31,11 @@ pub(crate) fn create_folder(path: &Path) -> PortResult<()> {
 
 /// Writes `bytes` to a new file, on the medium when it returns.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -58,7 +64,15 @@ pub(crate) fn link_new(temporary: &Path, path: &Path) -> io::Result<bool> {
 }
 
 /// Runs `work`, which waits for the medium, off the runtime's own threads.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> PortResult<T> + Send + 'static) -> PortResult<T> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> PortResult<T> + Send + 'static,
+) -> PortResult<T> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(PortError::because(ErrorKind::Ambiguous, "waiting for a file operation", error)))
+    done.unwrap_or_else(|error| {
+        Err(PortError::because(
+            ErrorKind::Ambiguous,
+            "waiting for a file operation",
+            error,
+        ))
+    })
 }

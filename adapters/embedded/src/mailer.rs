@@ -23,13 +23,27 @@ pub struct EmlMailer {
 
 impl EmlMailer {
     /// Opens the folder; makes it if it is not there. Mails are from `from`.
-    pub fn open(folder: &Path, from: Email, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> PortResult<Self> {
+    pub fn open(
+        folder: &Path,
+        from: Email,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> PortResult<Self> {
         create_folder(folder)?;
-        Ok(Self { folder: folder.to_owned(), from, clock, random })
+        Ok(Self {
+            folder: folder.to_owned(),
+            from,
+            clock,
+            random,
+        })
     }
 
     fn message(&self, mail: &Mail, ulid: &str) -> PortResult<Vec<u8>> {
-        let domain = self.from.as_str().rsplit_once('@').map_or("localhost", |(_, domain)| domain);
+        let domain = self
+            .from
+            .as_str()
+            .rsplit_once('@')
+            .map_or("localhost", |(_, domain)| domain);
         let message = MessageBuilder::new()
             .from(self.from.as_str())
             .to(mail.to.as_str())
@@ -37,7 +51,9 @@ impl EmlMailer {
             .date(self.clock.now().as_second())
             .message_id(format!("{ulid}@{domain}"))
             .text_body(mail.text.as_str());
-        message.write_to_vec().map_err(|error| PortError::because(ErrorKind::Permanent, "building a mail", error))
+        message
+            .write_to_vec()
+            .map_err(|error| PortError::because(ErrorKind::Permanent, "building a mail", error))
     }
 }
 
@@ -46,13 +62,19 @@ impl Mailer for EmlMailer {
     async fn send(&self, mail: &Mail) -> PortResult<String> {
         let ulid = new_ulid(&*self.clock, &*self.random);
         let bytes = self.message(mail, &ulid)?;
-        let name = format!("{}-{}-{ulid}.eml", mail.kind.as_str(), file_part(&mail.name));
+        let name = format!(
+            "{}-{}-{ulid}.eml",
+            mail.kind.as_str(),
+            file_part(&mail.name)
+        );
         let path = self.folder.join(&name);
         // Readers of the folder see whole mails alone: unfinished ones have a dot.
         let temporary = self.folder.join(format!(".{ulid}"));
         let folder = self.folder.clone();
         blocking(move || {
-            let written = write_new(&temporary, &bytes).and_then(|()| fs::rename(&temporary, &path)).and_then(|()| sync_folder(&folder));
+            let written = write_new(&temporary, &bytes)
+                .and_then(|()| fs::rename(&temporary, &path))
+                .and_then(|()| sync_folder(&folder));
             written.map_err(|error| {
                 let _ = fs::remove_file(&temporary);
                 failed("writing a mail", error)
@@ -65,5 +87,14 @@ impl Mailer for EmlMailer {
 
 /// A name as a part of a file's name: anything but letters, digits, `_` and `-` becomes `_`.
 fn file_part(name: &str) -> String {
-    name.chars().take(100).map(|c| if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' }).collect()
+    name.chars()
+        .take(100)
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect()
 }

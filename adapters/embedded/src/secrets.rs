@@ -23,7 +23,10 @@ impl FileSecrets {
     /// Opens the folder; makes it, open to its owner alone, if it is not there.
     pub fn open(folder: &Path, random: Arc<dyn Random>) -> PortResult<Self> {
         create_folder(folder)?;
-        Ok(Self { folder: folder.to_owned(), random })
+        Ok(Self {
+            folder: folder.to_owned(),
+            random,
+        })
     }
 
     /// The secret of that name; makes one of 256 random bits, in hexadecimal, if there is none.
@@ -33,19 +36,26 @@ impl FileSecrets {
             Err(error) if error.kind == ErrorKind::NotFound => {}
             done => return done,
         }
-        let bytes: Vec<u8> = (0..4).flat_map(|_| self.random.next_u64().to_be_bytes()).collect();
-        self.put_if_absent(name, SecretString::from(hex::encode(bytes))).await?;
+        let bytes: Vec<u8> = (0..4)
+            .flat_map(|_| self.random.next_u64().to_be_bytes())
+            .collect();
+        self.put_if_absent(name, SecretString::from(hex::encode(bytes)))
+            .await?;
         self.get(name).await
     }
 
     /// Keeps `secret` under that name unless there is one: whether it did.
     pub async fn put_if_absent(&self, name: &str, secret: SecretString) -> PortResult<bool> {
         let path = self.path(name)?;
-        let temporary = self.folder.join(format!(".{:016x}", self.random.next_u64()));
+        let temporary = self
+            .folder
+            .join(format!(".{:016x}", self.random.next_u64()));
         let what = format!("keeping the secret `{name}`");
         blocking(move || {
             let written = write_new(&temporary, secret.expose_secret().as_bytes());
-            written.and_then(|()| link_new(&temporary, &path)).map_err(|error| failed(&what, error))
+            written
+                .and_then(|()| link_new(&temporary, &path))
+                .map_err(|error| failed(&what, error))
         })
         .await
     }
@@ -67,8 +77,11 @@ fn read(path: &Path, name: &str) -> PortResult<SecretString> {
     let fail = |error: io::Error| failed(&format!("reading the secret `{name}`"), error);
     let mode = fs::metadata(path).map_err(fail)?.permissions().mode();
     if mode & 0o077 != 0 {
-        let text =
-            format!("others can read the secret `{name}` (mode {:o}): make it private with `chmod 600 {}`", mode & 0o777, path.display());
+        let text = format!(
+            "others can read the secret `{name}` (mode {:o}): make it private with `chmod 600 {}`",
+            mode & 0o777,
+            path.display()
+        );
         return Err(PortError::new(ErrorKind::Denied, text));
     }
     let held = fs::read_to_string(path).map_err(fail)?;
@@ -82,7 +95,10 @@ fn checked(name: &str) -> PortResult<&str> {
     if (1..=100).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(fine) {
         Ok(name)
     } else {
-        Err(PortError::new(ErrorKind::Permanent, "not the name of a secret: 1 to 100 of A-Z a-z 0-9 - _ ."))
+        Err(PortError::new(
+            ErrorKind::Permanent,
+            "not the name of a secret: 1 to 100 of A-Z a-z 0-9 - _ .",
+        ))
     }
 }
 
@@ -104,7 +120,9 @@ impl EnvSecrets {
     /// Reads variables by `lookup`.
     #[must_use]
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self { lookup: Arc::new(lookup) }
+        Self {
+            lookup: Arc::new(lookup),
+        }
     }
 }
 
@@ -117,9 +135,17 @@ impl Default for EnvSecrets {
 #[async_trait]
 impl Secrets for EnvSecrets {
     async fn get(&self, name: &str) -> PortResult<SecretString> {
-        let variable = format!("PAYOPS_SECRET_{}", checked(name)?.to_ascii_uppercase().replace(['-', '.'], "_"));
+        let variable = format!(
+            "PAYOPS_SECRET_{}",
+            checked(name)?.to_ascii_uppercase().replace(['-', '.'], "_")
+        );
         let held = (self.lookup)(&variable).filter(|held| !held.is_empty());
-        let absent = || PortError::new(ErrorKind::NotFound, format!("there is no secret `{name}`: set {variable}"));
+        let absent = || {
+            PortError::new(
+                ErrorKind::NotFound,
+                format!("there is no secret `{name}`: set {variable}"),
+            )
+        };
         held.map(SecretString::from).ok_or_else(absent)
     }
 }

@@ -36,7 +36,10 @@ struct At {
 
 impl At {
     fn of(rollout: &Value) -> Self {
-        let generation = rollout.pointer("/metadata/generation").and_then(Value::as_u64).unwrap_or_default();
+        let generation = rollout
+            .pointer("/metadata/generation")
+            .and_then(Value::as_u64)
+            .unwrap_or_default();
         Self {
             resource_version: text(rollout, "/metadata/resourceVersion").to_owned(),
             generation,
@@ -60,23 +63,48 @@ enum Outcome {
 
 /// Executes `plan`.
 pub(crate) async fn execute(api: &Api, plan: &Plan) -> PortResult<Executed> {
-    let mut at = At { resource_version: plan.resource_version.clone(), generation: plan.generation, uid: plan.uid.clone() };
+    let mut at = At {
+        resource_version: plan.resource_version.clone(),
+        generation: plan.generation,
+        uid: plan.uid.clone(),
+    };
     let mut last = None;
     for (done, call) in plan.calls.iter().enumerate() {
-        let on = On { api, plan, may_follow: done > 0 || replaces_template(call) };
-        match on.make(call, &at).await.map_err(|failure| after(done, plan, failure))? {
+        let on = On {
+            api,
+            plan,
+            may_follow: done > 0 || replaces_template(call),
+        };
+        match on
+            .make(call, &at)
+            .await
+            .map_err(|failure| after(done, plan, failure))?
+        {
             Outcome::Answer(answer) => {
                 at = At::of(&answer);
                 last = Some(answer);
             }
             Outcome::Moved(now) => {
                 let now = Box::new(wire::rollout(&now));
-                return Ok(if done == 0 { Executed::Moved(now) } else { Executed::Partly { done, now } });
+                return Ok(if done == 0 {
+                    Executed::Moved(now)
+                } else {
+                    Executed::Partly { done, now }
+                });
             }
             Outcome::Gone => return Ok(Executed::Gone),
         }
     }
-    let nothing_to_do = || PortError::new(ErrorKind::Permanent, format!("the plan to {} {} has no calls", plan.action.as_str(), plan.key));
+    let nothing_to_do = || {
+        PortError::new(
+            ErrorKind::Permanent,
+            format!(
+                "the plan to {} {} has no calls",
+                plan.action.as_str(),
+                plan.key
+            ),
+        )
+    };
     let last = last.ok_or_else(nothing_to_do)?;
     Ok(Executed::Done(Box::new(wire::rollout(&last))))
 }
@@ -91,8 +119,16 @@ fn after(done: usize, plan: &Plan, failure: Failure) -> PortError {
     if done == 0 {
         return error;
     }
-    let message = format!("{done} of {} calls was made; then {}", plan.calls.len(), error.message);
-    PortError { kind: ErrorKind::Ambiguous, message, source: error.source }
+    let message = format!(
+        "{done} of {} calls was made; then {}",
+        plan.calls.len(),
+        error.message
+    );
+    PortError {
+        kind: ErrorKind::Ambiguous,
+        message,
+        source: error.source,
+    }
 }
 
 /// One call of a plan.
@@ -110,8 +146,12 @@ impl On<'_> {
 
     async fn make(&self, call: &Call, at: &At) -> Result<Outcome, Failure> {
         match call {
-            Call::TerminateAnalysis { name } => return self.terminate(Kind::AnalysisRuns, name).await,
-            Call::TerminateExperiment { name } => return self.terminate(Kind::Experiments, name).await,
+            Call::TerminateAnalysis { name } => {
+                return self.terminate(Kind::AnalysisRuns, name).await;
+            }
+            Call::TerminateExperiment { name } => {
+                return self.terminate(Kind::Experiments, name).await;
+            }
             Call::SetImages(changes) => return self.set_images(changes, at).await,
             Call::Merge { .. } | Call::Json { .. } => {}
         }
@@ -125,7 +165,9 @@ impl On<'_> {
             if !matches!(failure.code(), Some(404 | 409 | 422)) {
                 return Err(failure);
             }
-            let Some(now) = self.look().await? else { return Ok(Outcome::Gone) };
+            let Some(now) = self.look().await? else {
+                return Ok(Outcome::Gone);
+            };
             let seen = At::of(&now);
             if seen.resource_version == at.resource_version {
                 // It has not moved: the refusal is about something else.
@@ -145,7 +187,11 @@ impl On<'_> {
             Call::Merge { part, body } => {
                 let send = Send::Merge(bound(body, &at.resource_version));
                 if *part == Part::Status {
-                    match self.api.call(&self.verb(), send.clone(), &format!("{main}/status")).await {
+                    match self
+                        .api
+                        .call(&self.verb(), send.clone(), &format!("{main}/status"))
+                        .await
+                    {
                         // Either there is no status apart, or there is no such rollout: the object itself tells.
                         Err(failure) if failure.code() == Some(404) => {}
                         answer => return answer,
@@ -159,22 +205,38 @@ impl On<'_> {
                 let body = Value::Array(std::iter::once(test).chain(operations).collect());
                 self.api.call(&self.verb(), Send::Json(body), &main).await
             }
-            _ => Err(self.api.failed(&self.verb(), true, Cause::Unreadable("not a patch".into()))),
+            _ => Err(self
+                .api
+                .failed(&self.verb(), true, Cause::Unreadable("not a patch".into()))),
         }
     }
 
     async fn set_images(&self, changes: &[ImageChange], at: &At) -> Result<Outcome, Failure> {
         for _ in 0..TRIES {
-            let Some(mut now) = self.look().await? else { return Ok(Outcome::Gone) };
+            let Some(mut now) = self.look().await? else {
+                return Ok(Outcome::Gone);
+            };
             let seen = At::of(&now);
             if seen.resource_version != at.resource_version && !at.is_same_spec(&seen) {
                 return Ok(Outcome::Moved(now));
             }
             if let Err(container) = images::set(&mut now, changes) {
                 let message = format!("there is no container {container}");
-                return Err(self.api.failed(&self.verb(), true, Cause::Answer { code: 422, message, retry_after: None }));
+                return Err(self.api.failed(
+                    &self.verb(),
+                    true,
+                    Cause::Answer {
+                        code: 422,
+                        message,
+                        retry_after: None,
+                    },
+                ));
             }
-            match self.api.call(&self.verb(), Send::Put(now), &path::rollout(&self.plan.key)).await {
+            match self
+                .api
+                .call(&self.verb(), Send::Put(now), &path::rollout(&self.plan.key))
+                .await
+            {
                 Ok(answer) => return Ok(Outcome::Answer(answer)),
                 Err(failure) if failure.code() == Some(409) => {}
                 Err(failure) if failure.code() == Some(404) => return Ok(Outcome::Gone),
@@ -186,24 +248,50 @@ impl On<'_> {
 
     /// Ends a run or an experiment, if it is the rollout's and has not ended.
     async fn terminate(&self, kind: Kind, name: &str) -> Result<Outcome, Failure> {
-        let verb = format!("{} {name} of rollout {}", self.plan.action.as_str(), self.plan.key);
+        let verb = format!(
+            "{} {name} of rollout {}",
+            self.plan.action.as_str(),
+            self.plan.key
+        );
         let path = kind.one(&self.plan.key.namespace, name);
         let run = self.api.call(&verb, Send::Get, &path).await?;
-        let ours = wire::owners(&run).any(|owner| text(owner, "/kind") == "Rollout" && text(owner, "/name") == self.plan.key.name);
+        let ours = wire::owners(&run).any(|owner| {
+            text(owner, "/kind") == "Rollout" && text(owner, "/name") == self.plan.key.name
+        });
         if !ours {
             let message = format!("it does not belong to rollout {}", self.plan.key);
-            return Err(self.api.failed(&verb, true, Cause::Answer { code: 422, message, retry_after: None }));
+            return Err(self.api.failed(
+                &verb,
+                true,
+                Cause::Answer {
+                    code: 422,
+                    message,
+                    retry_after: None,
+                },
+            ));
         }
         if wire::analysis_run(&run).phase.is_done() {
             return self.moved().await;
         }
-        let body = json!({"metadata": {"uid": text(&run, "/metadata/uid")}, "spec": {"terminate": true}});
+        let body =
+            json!({"metadata": {"uid": text(&run, "/metadata/uid")}, "spec": {"terminate": true}});
         match self.api.call(&verb, Send::Merge(body), &path).await {
-            Ok(_) => self.look().await.map(|now| now.map_or(Outcome::Gone, Outcome::Answer)).map_err(|failure| {
-                // It was done: that the rollout cannot be read now must not pass for "nothing happened".
-                let what = format!("cluster {}: {verb}: it was done, but how the rollout stands is not known", self.api.cluster);
-                Failure { what, writes: true, cause: Cause::Unreadable(PortError::from(failure).into()) }
-            }),
+            Ok(_) => self
+                .look()
+                .await
+                .map(|now| now.map_or(Outcome::Gone, Outcome::Answer))
+                .map_err(|failure| {
+                    // It was done: that the rollout cannot be read now must not pass for "nothing happened".
+                    let what = format!(
+                        "cluster {}: {verb}: it was done, but how the rollout stands is not known",
+                        self.api.cluster
+                    );
+                    Failure {
+                        what,
+                        writes: true,
+                        cause: Cause::Unreadable(PortError::from(failure).into()),
+                    }
+                }),
             // Gone, or another one of the same name.
             Err(failure) if matches!(failure.code(), Some(404 | 409)) => self.moved().await,
             Err(failure) => Err(failure),
@@ -232,8 +320,18 @@ fn bound(body: &Value, resource_version: &str) -> Value {
 }
 
 /// One rollout as it is.
-pub(crate) async fn get(api: &Api, key: &payops_core::domain::rollout::RolloutKey) -> Result<Option<Value>, Failure> {
-    match api.call(&format!("get rollout {key}"), Send::Get, &path::rollout(key)).await {
+pub(crate) async fn get(
+    api: &Api,
+    key: &payops_core::domain::rollout::RolloutKey,
+) -> Result<Option<Value>, Failure> {
+    match api
+        .call(
+            &format!("get rollout {key}"),
+            Send::Get,
+            &path::rollout(key),
+        )
+        .await
+    {
         Ok(rollout) => Ok(Some(rollout)),
         Err(failure) if failure.code() == Some(404) => Ok(None),
         Err(failure) => Err(failure),

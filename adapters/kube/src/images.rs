@@ -11,9 +11,12 @@ pub(crate) fn set(rollout: &mut Value, changes: &[ImageChange]) -> Result<(), St
     for change in changes {
         let mut found = false;
         for list in LISTS {
-            let containers = rollout.pointer_mut(&format!("/spec/template/spec/{list}")).and_then(Value::as_array_mut);
+            let containers = rollout
+                .pointer_mut(&format!("/spec/template/spec/{list}"))
+                .and_then(Value::as_array_mut);
             for container in containers.into_iter().flatten() {
-                let named = change.container == "*" || container.get("name").and_then(Value::as_str) == Some(&change.container);
+                let named = change.container == "*"
+                    || container.get("name").and_then(Value::as_str) == Some(&change.container);
                 if let (true, Some(container)) = (named, container.as_object_mut()) {
                     container.insert("image".to_owned(), Value::from(change.image.as_str()));
                     found = true;
@@ -35,13 +38,22 @@ mod tests {
     use crate::wire::fixture;
 
     fn change(container: &str, image: &str) -> ImageChange {
-        ImageChange { container: container.to_owned(), image: image.to_owned() }
+        ImageChange {
+            container: container.to_owned(),
+            image: image.to_owned(),
+        }
     }
 
     #[test]
     fn only_images_change() {
         let mut rollout = fixture::rollout();
-        assert_eq!(set(&mut rollout, &[change("api", "a:2"), change("migrate", "m:2")]), Ok(()));
+        assert_eq!(
+            set(
+                &mut rollout,
+                &[change("api", "a:2"), change("migrate", "m:2")]
+            ),
+            Ok(())
+        );
         let mut expected = fixture::rollout();
         expected["spec"]["template"]["spec"]["containers"][0]["image"] = json!("a:2");
         expected["spec"]["template"]["spec"]["initContainers"][0]["image"] = json!("m:2");
@@ -52,7 +64,13 @@ mod tests {
 
     #[test]
     fn an_unknown_container_is_named() {
-        assert_eq!(set(&mut fixture::rollout(), &[change("apu", "a:2")]), Err("apu".to_owned()));
-        assert_eq!(set(&mut json!({}), &[change("*", "a:2")]), Err("*".to_owned()));
+        assert_eq!(
+            set(&mut fixture::rollout(), &[change("apu", "a:2")]),
+            Err("apu".to_owned())
+        );
+        assert_eq!(
+            set(&mut json!({}), &[change("*", "a:2")]),
+            Err("*".to_owned())
+        );
     }
 }

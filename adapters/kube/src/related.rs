@@ -19,9 +19,12 @@ use crate::wire::{self, HASH_LABEL, text};
 
 /// Asks for all of it.
 pub(crate) async fn related(api: &Api, rollout: &Rollout, depth: Depth) -> PortResult<Related> {
-    let (sets, runs, experiments) =
-        try_join3(owned(api, rollout, Kind::ReplicaSets), owned(api, rollout, Kind::AnalysisRuns), owned(api, rollout, Kind::Experiments))
-            .await?;
+    let (sets, runs, experiments) = try_join3(
+        owned(api, rollout, Kind::ReplicaSets),
+        owned(api, rollout, Kind::AnalysisRuns),
+        owned(api, rollout, Kind::Experiments),
+    )
+    .await?;
     let pods = match depth {
         Depth::Runs => None,
         Depth::Pods => Some(pods(api, rollout, &sets).await?),
@@ -36,9 +39,15 @@ pub(crate) async fn related(api: &Api, rollout: &Rollout, depth: Depth) -> PortR
 
 /// Newest first; pods by name.
 pub(crate) fn sorted(mut related: Related) -> Related {
-    related.replica_sets.sort_by(|a: &ReplicaSet, b| (b.revision, b.created_at, &b.name).cmp(&(a.revision, a.created_at, &a.name)));
-    related.analysis_runs.sort_by(|a: &AnalysisRun, b| (b.created_at, &b.name).cmp(&(a.created_at, &a.name)));
-    related.experiments.sort_by(|a: &Experiment, b| (b.created_at, &b.name).cmp(&(a.created_at, &a.name)));
+    related.replica_sets.sort_by(|a: &ReplicaSet, b| {
+        (b.revision, b.created_at, &b.name).cmp(&(a.revision, a.created_at, &a.name))
+    });
+    related
+        .analysis_runs
+        .sort_by(|a: &AnalysisRun, b| (b.created_at, &b.name).cmp(&(a.created_at, &a.name)));
+    related
+        .experiments
+        .sort_by(|a: &Experiment, b| (b.created_at, &b.name).cmp(&(a.created_at, &a.name)));
     if let Some(pods) = &mut related.pods {
         pods.sort_by(|a: &Pod, b| a.name.cmp(&b.name));
     }
@@ -47,8 +56,19 @@ pub(crate) fn sorted(mut related: Related) -> Related {
 
 async fn owned(api: &Api, rollout: &Rollout, kind: Kind) -> Result<Vec<Value>, Failure> {
     let verb = format!("list {} of rollout {}", kind.plural(), rollout.key);
-    match api.list(&verb, &kind.all(Some(&rollout.key.namespace)), Some(HASH_LABEL)).await {
-        Ok(listed) => Ok(listed.items.into_iter().filter(|item| wire::is_owned_by(item, &rollout.uid)).collect()),
+    match api
+        .list(
+            &verb,
+            &kind.all(Some(&rollout.key.namespace)),
+            Some(HASH_LABEL),
+        )
+        .await
+    {
+        Ok(listed) => Ok(listed
+            .items
+            .into_iter()
+            .filter(|item| wire::is_owned_by(item, &rollout.uid))
+            .collect()),
         // A cluster without the kind has none of it.
         Err(failure) if failure.code() == Some(404) => Ok(Vec::new()),
         Err(failure) => Err(failure),
@@ -57,9 +77,17 @@ async fn owned(api: &Api, rollout: &Rollout, kind: Kind) -> Result<Vec<Value>, F
 
 async fn pods(api: &Api, rollout: &Rollout, sets: &[Value]) -> Result<Vec<Pod>, Failure> {
     let hashes: Vec<String> = sets.iter().map(|set| wire::replica_set(set).hash).collect();
-    let Some(selector) = pods_selector(hashes.iter()) else { return Ok(Vec::new()) };
+    let Some(selector) = pods_selector(hashes.iter()) else {
+        return Ok(Vec::new());
+    };
     let verb = format!("list pods of rollout {}", rollout.key);
-    let listed = api.list(&verb, &Kind::Pods.all(Some(&rollout.key.namespace)), Some(&selector)).await?;
+    let listed = api
+        .list(
+            &verb,
+            &Kind::Pods.all(Some(&rollout.key.namespace)),
+            Some(&selector),
+        )
+        .await?;
     let uids: BTreeSet<&str> = sets.iter().map(|set| text(set, "/metadata/uid")).collect();
     let ours = |item: &&Value| wire::owners(item).any(|owner| uids.contains(text(owner, "/uid")));
     Ok(listed.items.iter().filter(ours).map(wire::pod).collect())
@@ -68,7 +96,12 @@ async fn pods(api: &Api, rollout: &Rollout, sets: &[Value]) -> Result<Vec<Pod>, 
 /// The selector of pods with those hashes; `None` when there is no hash.
 pub(crate) fn pods_selector<'a>(hashes: impl Iterator<Item = &'a String>) -> Option<String> {
     // What is no label value would turn the selector into another one.
-    let is_value = |hash: &&String| !hash.is_empty() && hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let is_value = |hash: &&String| {
+        !hash.is_empty()
+            && hash
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
     let hashes: BTreeSet<&str> = hashes.filter(is_value).map(String::as_str).collect();
     let hashes: Vec<&str> = hashes.into_iter().collect();
     (!hashes.is_empty()).then(|| format!("{HASH_LABEL} in ({})", hashes.join(",")))
@@ -86,7 +119,10 @@ mod tests {
 
     #[test]
     fn pods_are_selected_by_hashes() {
-        check(&["6c5f", "5b4d", "6c5f"], Some("rollouts-pod-template-hash in (5b4d,6c5f)"));
+        check(
+            &["6c5f", "5b4d", "6c5f"],
+            Some("rollouts-pod-template-hash in (5b4d,6c5f)"),
+        );
         check(&["", "a,b)"], None);
         check(&[], None);
     }

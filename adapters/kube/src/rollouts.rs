@@ -33,7 +33,11 @@ impl KubeRollouts {
     /// Through `client`; `driver` says in a few words how the cluster is reached.
     #[must_use]
     pub fn from_client(client: Client, cluster_name: &str, driver: impl Into<String>) -> Self {
-        Self { api: Api::new(client, cluster_name, Timing::default()), driver: driver.into(), namespaces: Arc::new([]) }
+        Self {
+            api: Api::new(client, cluster_name, Timing::default()),
+            driver: driver.into(),
+            namespaces: Arc::new([]),
+        }
     }
 
     /// Through a service that answers as the API does: an in-process cluster. Needs a Tokio runtime.
@@ -54,7 +58,10 @@ impl KubeRollouts {
     pub fn with_namespaces(mut self, namespaces: impl IntoIterator<Item = String>) -> Self {
         // One that is named twice would be told twice; an empty one is all of them, which is not meant.
         let mut seen = BTreeSet::new();
-        self.namespaces = namespaces.into_iter().filter(|name| !name.is_empty() && seen.insert(name.clone())).collect();
+        self.namespaces = namespaces
+            .into_iter()
+            .filter(|name| !name.is_empty() && seen.insert(name.clone()))
+            .collect();
         self
     }
 
@@ -66,14 +73,26 @@ impl KubeRollouts {
     }
 
     async fn list_in(&self, namespace: Option<&str>) -> Result<Vec<Rollout>, Failure> {
-        let place = namespace.map(|namespace| format!(" in {namespace}")).unwrap_or_default();
-        let listed = self.api.list(&format!("list rollouts{place}"), &Kind::Rollouts.all(namespace), None).await?;
+        let place = namespace
+            .map(|namespace| format!(" in {namespace}"))
+            .unwrap_or_default();
+        let listed = self
+            .api
+            .list(
+                &format!("list rollouts{place}"),
+                &Kind::Rollouts.all(namespace),
+                None,
+            )
+            .await?;
         Ok(listed.items.iter().map(wire::rollout).collect())
     }
 
     fn not_listed(&self, failure: Failure) -> PortError {
         if failure.code() == Some(404) {
-            let message = format!("cluster {}: Argo Rollouts is not installed there: it has no kind Rollout", self.api.cluster);
+            let message = format!(
+                "cluster {}: Argo Rollouts is not installed there: it has no kind Rollout",
+                self.api.cluster
+            );
             return PortError::new(ErrorKind::NotFound, message);
         }
         failure.into()
@@ -81,7 +100,8 @@ impl KubeRollouts {
 
     /// The namespaces that may be read; the first refusal when none may.
     async fn list_each(&self) -> PortResult<Vec<Rollout>> {
-        let lists = stream::iter(self.namespaces.to_vec()).map(|namespace| async move { self.list_in(Some(&namespace)).await });
+        let lists = stream::iter(self.namespaces.to_vec())
+            .map(|namespace| async move { self.list_in(Some(&namespace)).await });
         let lists: Vec<Result<Vec<Rollout>, Failure>> = lists.buffered(AT_ONCE).collect().await;
         let (mut rollouts, mut refusal, mut read) = (Vec::new(), None, false);
         for list in lists {
@@ -121,13 +141,18 @@ impl Rollouts for KubeRollouts {
     async fn list(&self) -> PortResult<Vec<Rollout>> {
         match self.list_in(None).await {
             Ok(rollouts) => Ok(rollouts),
-            Err(failure) if failure.code() == Some(403) && !self.namespaces.is_empty() => self.list_each().await,
+            Err(failure) if failure.code() == Some(403) && !self.namespaces.is_empty() => {
+                self.list_each().await
+            }
             Err(failure) => Err(self.not_listed(failure)),
         }
     }
 
     async fn get(&self, key: &RolloutKey) -> PortResult<Option<Rollout>> {
-        Ok(execute::get(&self.api, key).await?.as_ref().map(wire::rollout))
+        Ok(execute::get(&self.api, key)
+            .await?
+            .as_ref()
+            .map(wire::rollout))
     }
 
     async fn related(&self, rollout: &Rollout, depth: Depth) -> PortResult<Related> {

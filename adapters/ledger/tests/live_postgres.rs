@@ -10,7 +10,9 @@ async fn keeps_the_contract() {
         return println!("not run: PAYOPS_LIVE_POSTGRES_URL is not set");
     };
     let url = SecretString::from(url);
-    let ledger = PostgresLedger::connect(&url, Some(&url), 8).await.expect("connects");
+    let ledger = PostgresLedger::connect(&url, Some(&url), 8)
+        .await
+        .expect("connects");
     ledger.migrate().await.expect("makes its tables");
     conformance::ledger::suite(&ledger, fresh_salt()).await;
 }

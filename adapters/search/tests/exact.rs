@@ -1,6 +1,9 @@
 //! For any documents and any query, tantivy finds exactly what `Query::matches` holds for.
 
-#![expect(clippy::expect_used, reason = "tests say what they expect by panicking")]
+#![expect(
+    clippy::expect_used,
+    reason = "tests say what they expect by panicking"
+)]
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -56,7 +59,13 @@ fn status() -> impl Strategy<Value = Status> {
 }
 
 fn amount() -> impl Strategy<Value = i64> {
-    prop_oneof![-2..3_i64, Just(4242), Just(i64::MAX), Just(i64::MIN), 999_999_999_998..1_000_000_000_001_i64]
+    prop_oneof![
+        -2..3_i64,
+        Just(4242),
+        Just(i64::MAX),
+        Just(i64::MIN),
+        999_999_999_998..1_000_000_000_001_i64
+    ]
 }
 
 fn created() -> impl Strategy<Value = Timestamp> {
@@ -65,7 +74,8 @@ fn created() -> impl Strategy<Value = Timestamp> {
 
 /// Bounds of ranges may lie between two milliseconds, and at the ends of time.
 fn bound() -> impl Strategy<Value = Timestamp> {
-    let near = (0..4_000_i64).prop_map(|us| Timestamp::from_microsecond(BASE_MS * 1_000 + us).expect("a time"));
+    let near = (0..4_000_i64)
+        .prop_map(|us| Timestamp::from_microsecond(BASE_MS * 1_000 + us).expect("a time"));
     prop_oneof![8 => near, 1 => Just(Timestamp::MIN), 1 => Just(Timestamp::MAX)]
 }
 
@@ -74,41 +84,75 @@ fn word(words: &'static [&'static str]) -> impl Strategy<Value = String> {
 }
 
 fn doc() -> impl Strategy<Value = PaymentDoc> {
-    let payment = (0..3_u64, 0..3_u128, status(), amount(), word(&["EUR", "JPY", "KWD"]));
-    let texts = (text(), option::of(text()), option::of(word(&["4242", "0000"])), option::of(word(&["card_declined", "x"])));
-    (payment, texts, word(&["acme", "other"]), any::<bool>(), any::<bool>(), created(), 1..4_u64).prop_map(
-        |((at, random, status, amount_minor, currency), (email, reference, last4, failure), merchant, live, dead, created_at, version)| {
-            PaymentDoc {
-                id: PaymentId::from_parts(at, random),
-                version,
-                merchant: merchant.parse().expect("a merchant"),
+    let payment = (
+        0..3_u64,
+        0..3_u128,
+        status(),
+        amount(),
+        word(&["EUR", "JPY", "KWD"]),
+    );
+    let texts = (
+        text(),
+        option::of(text()),
+        option::of(word(&["4242", "0000"])),
+        option::of(word(&["card_declined", "x"])),
+    );
+    (
+        payment,
+        texts,
+        word(&["acme", "other"]),
+        any::<bool>(),
+        any::<bool>(),
+        created(),
+        1..4_u64,
+    )
+        .prop_map(
+            |(
+                (at, random, status, amount_minor, currency),
+                (email, reference, last4, failure),
+                merchant,
                 live,
-                status,
-                amount_minor,
-                currency: currency.parse().expect("a currency"),
-                email,
-                reference,
-                last4,
-                failure,
                 dead,
                 created_at,
-                updated_at: created_at,
-                ..sample::doc(1)
-            }
-        },
-    )
+                version,
+            )| {
+                PaymentDoc {
+                    id: PaymentId::from_parts(at, random),
+                    version,
+                    merchant: merchant.parse().expect("a merchant"),
+                    live,
+                    status,
+                    amount_minor,
+                    currency: currency.parse().expect("a currency"),
+                    email,
+                    reference,
+                    last4,
+                    failure,
+                    dead,
+                    created_at,
+                    updated_at: created_at,
+                    ..sample::doc(1)
+                }
+            },
+        )
 }
 
 fn leaf() -> impl Strategy<Value = Term> {
     prop_oneof![
-        (0..3_u64, 0..3_u128, 0..31_usize)
-            .prop_map(|(at, random, cut)| Term::Id(PaymentId::from_parts(at, random).as_str().chars().take(cut).collect())),
+        (0..3_u64, 0..3_u128, 0..31_usize).prop_map(|(at, random, cut)| Term::Id(
+            PaymentId::from_parts(at, random)
+                .as_str()
+                .chars()
+                .take(cut)
+                .collect()
+        )),
         text().prop_map(Term::Email),
         text().prop_map(Term::Reference),
         word(&["4242", "0000", "424", ""]).prop_map(Term::Last4),
         status().prop_map(Term::Status),
         (amount(), amount()).prop_map(|(min, max)| Term::Amount { min, max }),
-        word(&["EUR", "JPY", "USD"]).prop_map(|code| Term::Currency(code.parse().expect("a currency"))),
+        word(&["EUR", "JPY", "USD"])
+            .prop_map(|code| Term::Currency(code.parse().expect("a currency"))),
         word(&["acme", "acm", "", "Other"]).prop_map(Term::Merchant),
         (bound(), bound()).prop_map(|(from, to)| Term::Created { from, to }),
         word(&["card_declined", "card", "x"]).prop_map(Term::Failure),
@@ -119,8 +163,12 @@ fn leaf() -> impl Strategy<Value = Term> {
 
 fn query() -> impl Strategy<Value = Query> {
     let term = leaf().prop_recursive(2, 8, 4, |inner| vec(inner, 0..4).prop_map(Term::Any));
-    vec((any::<bool>(), term), 0..4)
-        .prop_map(|clauses| Query { clauses: clauses.into_iter().map(|(negated, term)| Clause { negated, term }).collect() })
+    vec((any::<bool>(), term), 0..4).prop_map(|clauses| Query {
+        clauses: clauses
+            .into_iter()
+            .map(|(negated, term)| Clause { negated, term })
+            .collect(),
+    })
 }
 
 fn runtime() -> &'static Runtime {

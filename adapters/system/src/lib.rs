@@ -41,6 +41,9 @@ mod tests {
 
     #[test]
     fn random_numbers_differ() {
-        assert_ne!((OsRandom.next_u64(), OsRandom.next_u64()), (OsRandom.next_u64(), OsRandom.next_u64()));
+        assert_ne!(
+            (OsRandom.next_u64(), OsRandom.next_u64()),
+            (OsRandom.next_u64(), OsRandom.next_u64())
+        );
     }
 }

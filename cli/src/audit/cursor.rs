@@ -50,7 +50,10 @@ pub(crate) struct Cursors<'a>(pub(crate) &'a Path);
 impl Cursors<'_> {
     /// That of an environment and place, if anything was shipped yet.
     pub(crate) fn get(self, env: &str, place: &str) -> std::io::Result<Option<Cursor>> {
-        Ok(self.all()?.into_iter().find(|cursor| cursor.env == env && cursor.place == place))
+        Ok(self
+            .all()?
+            .into_iter()
+            .find(|cursor| cursor.env == env && cursor.place == place))
     }
 
     /// Keeps one. Only with the lock.
@@ -58,12 +61,23 @@ impl Cursors<'_> {
         let mut cursors = self.all()?;
         cursors.retain(|held| held.env != cursor.env || held.place != cursor.place);
         cursors.push(cursor.clone());
-        write_private(&self.0.join(FILE), &serde_json::to_vec_pretty(&Kept { schema: SCHEMA, cursors })?)
+        write_private(
+            &self.0.join(FILE),
+            &serde_json::to_vec_pretty(&Kept {
+                schema: SCHEMA,
+                cursors,
+            })?,
+        )
     }
 
     /// One at a time ships from this record; `None` while somebody else does.
     pub(crate) fn lock(self) -> std::io::Result<Option<File>> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(self.0.join(LOCK))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(self.0.join(LOCK))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
@@ -78,10 +92,20 @@ impl Cursors<'_> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        let damaged = |why: String| std::io::Error::other(format!("{} {why}; without it everything is shipped again", path.display()));
+        let damaged = |why: String| {
+            std::io::Error::other(format!(
+                "{} {why}; without it everything is shipped again",
+                path.display()
+            ))
+        };
         match serde_json::from_slice(&bytes) {
-            Ok(Kept { schema: SCHEMA, cursors }) => Ok(cursors),
-            Ok(Kept { schema, .. }) => Err(damaged(format!("is of a newer payops (schema {schema})"))),
+            Ok(Kept {
+                schema: SCHEMA,
+                cursors,
+            }) => Ok(cursors),
+            Ok(Kept { schema, .. }) => {
+                Err(damaged(format!("is of a newer payops (schema {schema})")))
+            }
             Err(error) => Err(damaged(format!("is damaged ({error})"))),
         }
     }

@@ -24,14 +24,37 @@ pub(crate) struct FolderPlace {
 
 impl FolderPlace {
     fn add(&self, lines: &[ShippedLine]) -> std::io::Result<()> {
-        let Some(first) = lines.first() else { return Ok(()) };
+        let Some(first) = lines.first() else {
+            return Ok(());
+        };
         // Where a mount is missing the lines would stay on this very disk.
         if !self.dir.is_dir() {
-            return Err(std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such folder"));
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::NotFound,
+                "there is no such folder",
+            ));
         }
-        let env: String = self.env.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
-        let name = format!("audit-{env}-{}.jsonl", first.chain.get(..NAME_DIGITS).unwrap_or_default());
-        let mut file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(self.dir.join(name))?;
+        let env: String = self
+            .env
+            .chars()
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || c == '-' {
+                    c
+                } else {
+                    '_'
+                }
+            })
+            .collect();
+        let name = format!(
+            "audit-{env}-{}.jsonl",
+            first.chain.get(..NAME_DIGITS).unwrap_or_default()
+        );
+        let mut file = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .mode(0o600)
+            .open(self.dir.join(name))?;
         file.lock()?;
         let there = Head::of_line(&last_line(&mut file)?).map_or(0, |head| head.seq);
         let mut text = String::new();
@@ -48,10 +71,24 @@ impl FolderPlace {
 impl AuditPlace for FolderPlace {
     async fn take(&self, lines: &[ShippedLine]) -> Taken {
         match self.add(lines) {
-            Ok(()) => Taken { count: lines.len(), error: None },
+            Ok(()) => Taken {
+                count: lines.len(),
+                error: None,
+            },
             Err(error) => {
-                let kind = if error.kind() == std::io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::NotWritable };
-                Taken { count: 0, error: Some(PortError::because(kind, format!("{} takes nothing", self.dir.display()), error)) }
+                let kind = if error.kind() == std::io::ErrorKind::NotFound {
+                    ErrorKind::NotFound
+                } else {
+                    ErrorKind::NotWritable
+                };
+                Taken {
+                    count: 0,
+                    error: Some(PortError::because(
+                        kind,
+                        format!("{} takes nothing", self.dir.display()),
+                        error,
+                    )),
+                }
             }
         }
     }

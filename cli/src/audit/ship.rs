@@ -57,22 +57,48 @@ pub(crate) struct Shipping<'a> {
 impl<'a> Shipping<'a> {
     /// `None` when the environment names no place.
     pub(crate) fn of(context: &Context, target: &'a EnvTarget) -> Option<Self> {
-        let log = FileAuditLog { dir: context.records_dir(target) };
+        let log = FileAuditLog {
+            dir: context.records_dir(target),
+        };
         match &target.target {
             Target::Aws(aws) => {
                 let bus = aws.audit_bus()?;
-                let whose = Whose { names: vec![target.name.clone()], account: aws.account_id.clone() };
-                let place = format!("bus {bus} of {}", aws.account_id.as_deref().unwrap_or("no account"));
-                Some(Self { target, log, place, folder: None, whose })
+                let whose = Whose {
+                    names: vec![target.name.clone()],
+                    account: aws.account_id.clone(),
+                };
+                let place = format!(
+                    "bus {bus} of {}",
+                    aws.account_id.as_deref().unwrap_or("no account")
+                );
+                Some(Self {
+                    target,
+                    log,
+                    place,
+                    folder: None,
+                    whose,
+                })
             }
             Target::Embedded { name, .. } => {
                 let found = context.settings.found.as_ref()?;
                 let dir = found.config.environments.get(&target.name)?.audit_dir()?;
                 // From wherever a command is run it is the same folder.
-                let dir = found.path.parent().map_or_else(|| dir.to_owned(), |beside| beside.join(dir));
+                let dir = found
+                    .path
+                    .parent()
+                    .map_or_else(|| dir.to_owned(), |beside| beside.join(dir));
                 let dir = std::path::absolute(&dir).unwrap_or(dir);
-                let whose = Whose { names: vec![target.name.clone(), name.clone()], account: None };
-                Some(Self { target, log, place: format!("folder {}", dir.display()), folder: Some(dir), whose })
+                let whose = Whose {
+                    names: vec![target.name.clone(), name.clone()],
+                    account: None,
+                };
+                Some(Self {
+                    target,
+                    log,
+                    place: format!("folder {}", dir.display()),
+                    folder: Some(dir),
+                    whose,
+                })
             }
         }
     }
@@ -82,30 +108,57 @@ impl<'a> Shipping<'a> {
         let mut cursor = self.cursor()?;
         let mut waiting = 0_usize;
         loop {
-            let stretch = self.log.stretch(cursor.as_ref(), &self.whose, LINES_AT_ONCE, None);
-            let Stretch { lines, end, chain, .. } = stretch.map_err(|error| self.unread(error))?;
+            let stretch = self
+                .log
+                .stretch(cursor.as_ref(), &self.whose, LINES_AT_ONCE, None);
+            let Stretch {
+                lines, end, chain, ..
+            } = stretch.map_err(|error| self.unread(error))?;
             waiting = waiting.saturating_add(lines.len());
             match end {
-                Some(end) if lines.len() == LINES_AT_ONCE => cursor = Some(self.moved(cursor.as_ref(), chain, end, None)),
+                Some(end) if lines.len() == LINES_AT_ONCE => {
+                    cursor = Some(self.moved(cursor.as_ref(), chain, end, None))
+                }
                 _ => return Ok(waiting),
             }
         }
     }
 
     /// The cursor at a line, when `last` was the last that was shipped up to there.
-    fn moved(&self, from: Option<&Cursor>, chain: String, Place { head, line, offset }: Place, last: Option<Head>) -> Cursor {
+    fn moved(
+        &self,
+        from: Option<&Cursor>,
+        chain: String,
+        Place { head, line, offset }: Place,
+        last: Option<Head>,
+    ) -> Cursor {
         let shipped = last.or_else(|| from.and_then(|cursor| cursor.shipped.clone()));
         let (env, place) = (self.target.name.clone(), self.place.clone());
-        Cursor { env, place, chain, seen: head, line, offset, shipped, at: Context::now() }
+        Cursor {
+            env,
+            place,
+            chain,
+            seen: head,
+            line,
+            offset,
+            shipped,
+            at: Context::now(),
+        }
     }
 
     /// How far it was shipped.
     pub(crate) fn cursor(&self) -> CliResult<Option<Cursor>> {
-        Cursors(&self.log.dir).get(&self.target.name, &self.place).map_err(|error| self.unread(error))
+        Cursors(&self.log.dir)
+            .get(&self.target.name, &self.place)
+            .map_err(|error| self.unread(error))
     }
 
     fn unread(&self, error: std::io::Error) -> CliError {
-        CliError::failed(format!("how far {} was shipped could not be read or kept", self.log.path().display())).because(error)
+        CliError::failed(format!(
+            "how far {} was shipped could not be read or kept",
+            self.log.path().display()
+        ))
+        .because(error)
     }
 
     /// Ships what was not shipped yet; all of the record is checked first, up to the place that is shipped to.
@@ -115,10 +168,14 @@ impl<'a> Shipping<'a> {
         }
         let begun = Instant::now();
         let _held = loop {
-            match Cursors(&self.log.dir).lock().map_err(|error| self.unread(error))? {
+            match Cursors(&self.log.dir)
+                .lock()
+                .map_err(|error| self.unread(error))?
+            {
                 Some(held) => break held,
                 None if begun.elapsed() > WAIT_MAX => {
-                    return Err(CliError::failed("another payops ships this record").hint("run the same command again"));
+                    return Err(CliError::failed("another payops ships this record")
+                        .hint("run the same command again"));
                 }
                 None => sleep(ASK_AGAIN).await,
             }
@@ -141,19 +198,36 @@ impl<'a> Shipping<'a> {
         let unread = |error| self.unread(error);
         let own = self.log.verify().map_err(unread)?.and_then(Result::err);
         let shipped = match cursor {
-            Some(cursor) => self.log.verify_against(&cursor.seen).map_err(unread)?.and_then(Result::err),
+            Some(cursor) => self
+                .log
+                .verify_against(&cursor.seen)
+                .map_err(unread)?
+                .and_then(Result::err),
             None => None,
         };
-        Ok([own, shipped].into_iter().flatten().min_by_key(|broken| broken.line))
+        Ok([own, shipped]
+            .into_iter()
+            .flatten()
+            .min_by_key(|broken| broken.line))
     }
 
     /// Ships, with the lock held.
     async fn run(&self, caller: &Caller, before: Option<u64>) -> CliResult<Report> {
-        let mut report = Report { cursor: self.cursor()?, ..Report::default() };
+        let mut report = Report {
+            cursor: self.cursor()?,
+            ..Report::default()
+        };
         let mut place: Option<Box<dyn AuditPlace>> = None;
         loop {
-            let stretch = self.log.stretch(report.cursor.as_ref(), &self.whose, LINES_AT_ONCE, before);
-            let Stretch { lines, end, chain, broken } = stretch.map_err(|error| self.unread(error))?;
+            let stretch =
+                self.log
+                    .stretch(report.cursor.as_ref(), &self.whose, LINES_AT_ONCE, before);
+            let Stretch {
+                lines,
+                end,
+                chain,
+                broken,
+            } = stretch.map_err(|error| self.unread(error))?;
             report.broken = broken;
             if !lines.is_empty() && place.is_none() {
                 place = Some(self.open(caller).await?);
@@ -161,18 +235,39 @@ impl<'a> Shipping<'a> {
             let (lines, places): (Vec<ShippedLine>, Vec<Place>) = lines.into_iter().unzip();
             let Taken { count, error } = match &place {
                 Some(place) if !lines.is_empty() => place.take(&lines).await,
-                _ => Taken { count: 0, error: None },
+                _ => Taken {
+                    count: 0,
+                    error: None,
+                },
             };
             let whole = count >= lines.len();
-            let reached = if whole { end } else { count.checked_sub(1).and_then(|last| places.get(last).cloned()) };
+            let reached = if whole {
+                end
+            } else {
+                count
+                    .checked_sub(1)
+                    .and_then(|last| places.get(last).cloned())
+            };
             if let Some(reached) = reached {
-                let last = count.checked_sub(1).and_then(|last| lines.get(last)).map(|line| line.head.clone());
+                let last = count
+                    .checked_sub(1)
+                    .and_then(|last| lines.get(last))
+                    .map(|line| line.head.clone());
                 let cursor = self.moved(report.cursor.as_ref(), chain, reached, last);
-                Cursors(&self.log.dir).keep(&cursor).map_err(|error| self.unread(error))?;
+                Cursors(&self.log.dir)
+                    .keep(&cursor)
+                    .map_err(|error| self.unread(error))?;
                 report.cursor = Some(cursor);
             }
-            report.shipped = report.shipped.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-            report.error = error.map(|error| CliError::port(format!("not all of it could be shipped to {}", self.place), error));
+            report.shipped = report
+                .shipped
+                .saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+            report.error = error.map(|error| {
+                CliError::port(
+                    format!("not all of it could be shipped to {}", self.place),
+                    error,
+                )
+            });
             if !whole || lines.len() < LINES_AT_ONCE {
                 return Ok(report);
             }
@@ -181,10 +276,13 @@ impl<'a> Shipping<'a> {
 
     async fn open(&self, caller: &Caller) -> CliResult<Box<dyn AuditPlace>> {
         match (&self.target.target, &self.folder) {
-            (Target::Aws(aws), _) => Box::pin(aws::audit_place(&self.target.name, aws, caller)).await,
-            (Target::Embedded { .. }, folder) => {
-                Ok(Box::new(FolderPlace { dir: folder.clone().unwrap_or_default(), env: self.target.name.clone() }))
+            (Target::Aws(aws), _) => {
+                Box::pin(aws::audit_place(&self.target.name, aws, caller)).await
             }
+            (Target::Embedded { .. }, folder) => Ok(Box::new(FolderPlace {
+                dir: folder.clone().unwrap_or_default(),
+                env: self.target.name.clone(),
+            })),
         }
     }
 }
@@ -193,7 +291,9 @@ impl<'a> Shipping<'a> {
 pub(crate) async fn by_itself(context: &Context, targets: &[EnvTarget]) {
     let until = Instant::now() + BY_ITSELF;
     for target in targets {
-        let Some(shipping) = Shipping::of(context, target) else { continue };
+        let Some(shipping) = Shipping::of(context, target) else {
+            continue;
+        };
         let told = match timeout_at(until, quietly(context, &shipping)).await {
             Ok(Ok(told)) => told,
             Ok(Err(error)) => Some(error.message),
@@ -212,8 +312,10 @@ const WHILE_OPEN: Duration = Duration::from_secs(20);
 pub(crate) async fn while_open(context: &Context, targets: &[EnvTarget]) {
     loop {
         tokio::time::sleep(WHILE_OPEN).await;
-        let waits =
-            |target: &&EnvTarget| Shipping::of(context, target).is_some_and(|shipping| shipping.waiting().is_ok_and(|waiting| waiting > 0));
+        let waits = |target: &&EnvTarget| {
+            Shipping::of(context, target)
+                .is_some_and(|shipping| shipping.waiting().is_ok_and(|waiting| waiting > 0))
+        };
         let waiting: Vec<EnvTarget> = targets.iter().filter(waits).cloned().collect();
         by_itself(context, &waiting).await;
     }
@@ -225,19 +327,36 @@ async fn quietly(context: &Context, shipping: &Shipping<'_>) -> CliResult<Option
         return Ok(None);
     }
     // Somebody else ships: what was recorded here goes with it, or with the next command.
-    let Some(_held) = Cursors(&shipping.log.dir).lock().map_err(|error| shipping.unread(error))? else { return Ok(None) };
-    let caller = Caller { asks: false, ..context.caller(Duty::View) };
+    let Some(_held) = Cursors(&shipping.log.dir)
+        .lock()
+        .map_err(|error| shipping.unread(error))?
+    else {
+        return Ok(None);
+    };
+    let caller = Caller {
+        asks: false,
+        ..context.caller(Duty::View)
+    };
     let report = shipping.run(&caller, None).await?;
     if let Some(broken) = report.broken {
         let path = shipping.log.path();
-        context.talk.warn(format!("{} is not what was written ({broken}) and is not shipped: payops audit verify", path.display()));
+        context.talk.warn(format!(
+            "{} is not what was written ({broken}) and is not shipped: payops audit verify",
+            path.display()
+        ));
         return Ok(None);
     }
-    Ok(report.error.map(|error| error.source.map_or(error.message, |source| source.to_string())))
+    Ok(report.error.map(|error| {
+        error
+            .source
+            .map_or(error.message, |source| source.to_string())
+    }))
 }
 
 fn behind(context: &Context, shipping: &Shipping<'_>, why: &str) {
-    let Ok(waiting) = shipping.waiting() else { return };
+    let Ok(waiting) = shipping.waiting() else {
+        return;
+    };
     if waiting > BEHIND_MAX {
         let (env, place) = (&shipping.target.name, &shipping.place);
         context.talk.warn(format!("{waiting} entries of the record of {env} wait to be shipped to {place} ({why}): payops audit ship"));

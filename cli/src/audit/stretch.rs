@@ -48,17 +48,29 @@ pub(crate) struct Stretch {
 impl FileAuditLog {
     /// Reads on after `from`, at most `limit` lines of `whose`, and none at or after the line number `before`. What is
     /// being written now is left for the next time.
-    pub(crate) fn stretch(&self, from: Option<&Cursor>, whose: &Whose, limit: usize, before: Option<u64>) -> std::io::Result<Stretch> {
+    pub(crate) fn stretch(
+        &self,
+        from: Option<&Cursor>,
+        whose: &Whose,
+        limit: usize,
+        before: Option<u64>,
+    ) -> std::io::Result<Stretch> {
         let mut file = match File::open(self.path()) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Stretch { broken: from.map(|cursor| gone(cursor, 0)), ..Stretch::default() });
+                return Ok(Stretch {
+                    broken: from.map(|cursor| gone(cursor, 0)),
+                    ..Stretch::default()
+                });
             }
             Err(error) => return Err(error),
         };
         // A line that is being written now is not a break.
         file.lock_shared()?;
-        let mut out = Stretch { chain: from.map(|cursor| cursor.chain.clone()).unwrap_or_default(), ..Stretch::default() };
+        let mut out = Stretch {
+            chain: from.map(|cursor| cursor.chain.clone()).unwrap_or_default(),
+            ..Stretch::default()
+        };
         let mut after = from.and_then(|cursor| cursor.shipped.clone());
         let (mut line, mut offset) = from.map_or((0, 0), |cursor| (cursor.line, cursor.offset));
         let length = file.metadata()?.len();
@@ -66,7 +78,9 @@ impl FileAuditLog {
             out.broken = Some(gone(cursor, line));
             return Ok(out);
         }
-        let mut verifier = from.map_or_else(Verifier::default, |cursor| Verifier::after(cursor.seen.clone(), line));
+        let mut verifier = from.map_or_else(Verifier::default, |cursor| {
+            Verifier::after(cursor.seen.clone(), line)
+        });
         file.seek(SeekFrom::Start(offset))?;
         let mut reader = BufReader::new(file);
         let mut bytes = Vec::new();
@@ -87,14 +101,26 @@ impl FileAuditLog {
                 break;
             }
             // Lines older than the chain are bound by its first line, and have no hash of their own.
-            let Some(head) = verifier.last().cloned() else { continue };
+            let Some(head) = verifier.last().cloned() else {
+                continue;
+            };
             if out.chain.is_empty() {
                 out.chain.clone_from(&head.hash);
             }
-            let place = Place { head: head.clone(), line, offset };
+            let place = Place {
+                head: head.clone(),
+                line,
+                offset,
+            };
             out.end = Some(place.clone());
             if let Some((text, entry)) = whole(&bytes).filter(|(_, entry)| whose.owns(entry)) {
-                let shipped = ShippedLine { chain: out.chain.clone(), after: after.replace(head.clone()), head, entry, line: text };
+                let shipped = ShippedLine {
+                    chain: out.chain.clone(),
+                    after: after.replace(head.clone()),
+                    head,
+                    entry,
+                    line: text,
+                };
                 out.lines.push((shipped, place));
             }
         }
@@ -104,7 +130,13 @@ impl FileAuditLog {
 
 /// Lines that were shipped are not in the record any more.
 fn gone(cursor: &Cursor, line: u64) -> Break {
-    Break { line, seq: cursor.seen.seq, kind: BreakKind::Truncated { missing: if line == 0 { cursor.seen.seq } else { 1 } } }
+    Break {
+        line,
+        seq: cursor.seen.seq,
+        kind: BreakKind::Truncated {
+            missing: if line == 0 { cursor.seen.seq } else { 1 },
+        },
+    }
 }
 
 fn whole(bytes: &[u8]) -> Option<(String, AuditEntry)> {

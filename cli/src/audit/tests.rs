@@ -13,7 +13,9 @@ fn entry(who: &str) -> AuditEntry {
 
 fn log() -> (tempfile::TempDir, FileAuditLog) {
     let temp = tempfile::tempdir().expect("a folder");
-    let log = FileAuditLog { dir: temp.path().join("records") };
+    let log = FileAuditLog {
+        dir: temp.path().join("records"),
+    };
     (temp, log)
 }
 
@@ -36,7 +38,13 @@ fn rewritten(log: &FileAuditLog, lines: &[String]) -> Result<Verified, Break> {
 fn lines_are_added_for_their_owner_alone_and_hang_together() {
     let (_temp, log, lines) = filled(3);
     assert_eq!(lines.len(), 3);
-    let mode = |name: &str| fs::metadata(log.dir.join(name)).expect("there").permissions().mode() & 0o777;
+    let mode = |name: &str| {
+        fs::metadata(log.dir.join(name))
+            .expect("there")
+            .permissions()
+            .mode()
+            & 0o777
+    };
     assert_eq!(mode(FILE), 0o600);
     let verified = log.verify().expect("read").expect("there").expect("whole");
     assert_eq!((verified.legacy, verified.entries), (0, 3));
@@ -53,7 +61,10 @@ fn every_change_names_its_line() {
     let mut removed = lines.clone();
     removed.remove(1);
     let broken = rewritten(&log, &removed).expect_err("removed");
-    assert_eq!((broken.line, broken.kind), (2, BreakKind::Removed { missing: 1 }));
+    assert_eq!(
+        (broken.line, broken.kind),
+        (2, BreakKind::Removed { missing: 1 })
+    );
 
     let mut swapped = lines.clone();
     swapped.swap(1, 2);
@@ -62,7 +73,10 @@ fn every_change_names_its_line() {
 
     let broken = rewritten(&log, &lines[..3]).expect_err("cut off");
     assert_eq!(broken.kind, BreakKind::Truncated { missing: 2 });
-    assert!(append(&log.dir, &entry("late")).is_err(), "nothing is added to a record that was cut off");
+    assert!(
+        append(&log.dir, &entry("late")).is_err(),
+        "nothing is added to a record that was cut off"
+    );
 
     rewritten(&log, &lines).expect("as it was");
     append(&log.dir, &entry("next")).expect("goes on");
@@ -76,7 +90,10 @@ fn a_line_that_was_never_whole_is_cut_off_before_the_next() {
     fs::write(log.path(), text).expect("written");
     append(&log.dir, &entry("next")).expect("goes on");
     let now = fs::read_to_string(log.path()).expect("read");
-    assert!(now.starts_with(&lines.join("\n")) && now.lines().count() == 3, "{now}");
+    assert!(
+        now.starts_with(&lines.join("\n")) && now.lines().count() == 3,
+        "{now}"
+    );
     assert!(log.verify().expect("read").expect("there").is_ok());
 }
 
@@ -92,8 +109,15 @@ fn a_record_of_an_older_payops_is_gone_on_with() {
     assert_eq!((verified.legacy, verified.entries), (2, 2));
     let text = fs::read_to_string(log.path()).expect("read");
     fs::write(log.path(), text.replacen("anna", "otto", 1)).expect("written");
-    let broken = log.verify().expect("read").expect("there").expect_err("changed");
-    assert_eq!((broken.line, broken.kind), (3, BreakKind::LegacyChanged { legacy: 2 }));
+    let broken = log
+        .verify()
+        .expect("read")
+        .expect("there")
+        .expect_err("changed");
+    assert_eq!(
+        (broken.line, broken.kind),
+        (3, BreakKind::LegacyChanged { legacy: 2 })
+    );
 }
 
 #[test]
@@ -115,11 +139,23 @@ fn many_writers_at_once_make_one_chain() {
 
 #[test]
 fn the_newest_come_first_and_damage_is_counted() {
-    let line =
-        |who: &str| format!(r#"{{"at":"1970-01-01T00:00:00Z","who":"{who}","env":"prod","action":"replay","subject":null,"reason":null}}"#);
+    let line = |who: &str| {
+        format!(
+            r#"{{"at":"1970-01-01T00:00:00Z","who":"{who}","env":"prod","action":"replay","subject":null,"reason":null}}"#
+        )
+    };
     let text = format!("{}\n{{cut\n{}\n{}\n", line("a"), line("b"), line("c"));
     let (entries, damaged) = read_newest(&text, 10);
-    assert_eq!((entries.iter().map(|entry| entry.who.as_str()).collect::<Vec<_>>(), damaged), (vec!["c", "b", "a"], 1));
+    assert_eq!(
+        (
+            entries
+                .iter()
+                .map(|entry| entry.who.as_str())
+                .collect::<Vec<_>>(),
+            damaged
+        ),
+        (vec!["c", "b", "a"], 1)
+    );
     assert_eq!(read_newest(&text, 1).0.len(), 1);
 }
 

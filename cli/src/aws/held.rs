@@ -8,8 +8,8 @@ use payops_aws::SqsQueues;
 use payops_aws::identity::{Hold, IdentityError, RoleCredentials};
 use payops_core::Timestamp;
 use payops_core::port::{
-    Browsed, ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, QueueStats, Queues, Received, Redrive, SendResult,
-    TransferOutcome,
+    Browsed, ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, QueueStats, Queues,
+    Received, Redrive, SendResult, TransferOutcome,
 };
 
 /// How long a batch takes at most: two calls with all their attempts.
@@ -33,8 +33,15 @@ impl HeldQueues {
                     tokio::time::sleep(wait.min(BATCH)).await;
                 }
                 Err(error) => {
-                    let kind = if matches!(error, IdentityError::Unreachable { .. }) { ErrorKind::Unavailable } else { ErrorKind::Denied };
-                    let message = format!("the session ends before a batch could, and was not renewed: {}", error.next_step());
+                    let kind = if matches!(error, IdentityError::Unreachable { .. }) {
+                        ErrorKind::Unavailable
+                    } else {
+                        ErrorKind::Denied
+                    };
+                    let message = format!(
+                        "the session ends before a batch could, and was not renewed: {}",
+                        error.next_step()
+                    );
                     return Err(PortError::because(kind, message, error));
                 }
             }
@@ -48,12 +55,22 @@ impl Queues for HeldQueues {
         self.queues.send(queue, message).await
     }
 
-    async fn send_batch(&self, queue: &str, messages: Vec<Outgoing>) -> PortResult<Vec<SendResult>> {
+    async fn send_batch(
+        &self,
+        queue: &str,
+        messages: Vec<Outgoing>,
+    ) -> PortResult<Vec<SendResult>> {
         let _hold = self.hold().await?;
         self.queues.send_batch(queue, messages).await
     }
 
-    async fn receive(&self, queue: &str, max: usize, visibility: Duration, wait: Duration) -> PortResult<Vec<Received>> {
+    async fn receive(
+        &self,
+        queue: &str,
+        max: usize,
+        visibility: Duration,
+        wait: Duration,
+    ) -> PortResult<Vec<Received>> {
         self.queues.receive(queue, max, visibility, wait).await
     }
 
@@ -61,22 +78,47 @@ impl Queues for HeldQueues {
         self.queues.delete(queue, receipts).await
     }
 
-    async fn change_visibility(&self, queue: &str, receipt: &str, visibility: Duration) -> PortResult<bool> {
-        self.queues.change_visibility(queue, receipt, visibility).await
+    async fn change_visibility(
+        &self,
+        queue: &str,
+        receipt: &str,
+        visibility: Duration,
+    ) -> PortResult<bool> {
+        self.queues
+            .change_visibility(queue, receipt, visibility)
+            .await
     }
 
-    async fn transfer(&self, from: &str, receipt: &str, to: &str, message: Outgoing) -> PortResult<TransferOutcome> {
+    async fn transfer(
+        &self,
+        from: &str,
+        receipt: &str,
+        to: &str,
+        message: Outgoing,
+    ) -> PortResult<TransferOutcome> {
         let _hold = self.hold().await?;
         self.queues.transfer(from, receipt, to, message).await
     }
 
-    async fn transfer_batch(&self, from: &str, to: &str, moves: Vec<Move>) -> PortResult<Vec<MoveResult>> {
+    async fn transfer_batch(
+        &self,
+        from: &str,
+        to: &str,
+        moves: Vec<Move>,
+    ) -> PortResult<Vec<MoveResult>> {
         let _hold = self.hold().await?;
         self.queues.transfer_batch(from, to, moves).await
     }
 
-    async fn change_visibilities(&self, queue: &str, receipts: &[String], visibility: Duration) -> PortResult<Vec<bool>> {
-        self.queues.change_visibilities(queue, receipts, visibility).await
+    async fn change_visibilities(
+        &self,
+        queue: &str,
+        receipts: &[String],
+        visibility: Duration,
+    ) -> PortResult<Vec<bool>> {
+        self.queues
+            .change_visibilities(queue, receipts, visibility)
+            .await
     }
 
     fn transfer_is_atomic(&self) -> bool {
@@ -95,7 +137,12 @@ impl Queues for HeldQueues {
         self.queues.names().await
     }
 
-    async fn start_redrive(&self, dlq: &str, to: &str, rate_per_second: Option<u32>) -> PortResult<String> {
+    async fn start_redrive(
+        &self,
+        dlq: &str,
+        to: &str,
+        rate_per_second: Option<u32>,
+    ) -> PortResult<String> {
         self.queues.start_redrive(dlq, to, rate_per_second).await
     }
 

@@ -8,8 +8,8 @@ use payops_core::domain::id::PaymentId;
 use payops_core::domain::ledger::Transaction;
 use payops_core::domain::search::Query;
 use payops_core::port::{
-    Approvals, ErrorKind, Freezes, Freshness, Hits, Index, IndexPage, Ledger, LedgerPage, PortError, PortResult, PostOutcome, Secrets as _,
-    UpsertOutcome,
+    Approvals, ErrorKind, Freezes, Freshness, Hits, Index, IndexPage, Ledger, LedgerPage,
+    PortError, PortResult, PostOutcome, Secrets as _, UpsertOutcome,
 };
 use payops_ledger::PostgresLedger;
 use secrecy::SecretString;
@@ -55,13 +55,19 @@ impl LazyLedger {
 
     /// The variable comes before the secret, so that a tunnel can be used for once.
     async fn url(&self) -> PortResult<SecretString> {
-        let held = self.variable.as_deref().and_then(|name| std::env::var(name).ok()).filter(|url| !url.is_empty());
+        let held = self
+            .variable
+            .as_deref()
+            .and_then(|name| std::env::var(name).ok())
+            .filter(|url| !url.is_empty());
         match (held, &self.secret) {
             (Some(url), _) => Ok(SecretString::from(url)),
             (None, Some(secret)) => self.secrets.get(secret).await,
             (None, None) => {
-                let message =
-                    format!("environments.{} names no ledger: set ledger_url_secret or ledger_url_env, and its variable", self.env);
+                let message = format!(
+                    "environments.{} names no ledger: set ledger_url_secret or ledger_url_env, and its variable",
+                    self.env
+                );
                 Err(PortError::new(ErrorKind::Permanent, message))
             }
         }
@@ -74,7 +80,11 @@ impl Ledger for LazyLedger {
         self.ledger().await?.post(transaction).await
     }
 
-    async fn of_payments(&self, payments: &[PaymentId], consistent: bool) -> PortResult<Vec<Transaction>> {
+    async fn of_payments(
+        &self,
+        payments: &[PaymentId],
+        consistent: bool,
+    ) -> PortResult<Vec<Transaction>> {
         self.ledger().await?.of_payments(payments, consistent).await
     }
 
@@ -88,7 +98,10 @@ pub(super) struct AbsentIndex(pub(super) String);
 
 impl AbsentIndex {
     fn absent<T>(&self) -> PortResult<T> {
-        let message = format!("environments.{} names no search index: set opensearch_url and index", self.0);
+        let message = format!(
+            "environments.{} names no search index: set opensearch_url and index",
+            self.0
+        );
         Err(PortError::new(ErrorKind::Permanent, message))
     }
 }
@@ -125,8 +138,11 @@ pub(super) struct LazyTable {
 
 impl LazyTable {
     async fn there(&self) -> PortResult<(Clients, &str)> {
-        let config = Box::pin(super::session_config(&self.name, &self.aws, &self.caller)).await.map_err(CliError::into_port)?;
-        let table = needed(&self.name, "table", self.aws.table.as_ref()).map_err(CliError::into_port)?;
+        let config = Box::pin(super::session_config(&self.name, &self.aws, &self.caller))
+            .await
+            .map_err(CliError::into_port)?;
+        let table =
+            needed(&self.name, "table", self.aws.table.as_ref()).map_err(CliError::into_port)?;
         Ok((Clients::new(&config), table))
     }
 }

@@ -34,7 +34,9 @@ pub(crate) struct Identified {
 
 #[cfg(not(feature = "aws"))]
 fn without(name: &str) -> CliError {
-    CliError::usage(format!("{name} is in AWS, and this payops was built without it"))
+    CliError::usage(format!(
+        "{name} is in AWS, and this payops was built without it"
+    ))
 }
 
 /// Without the feature `aws`.
@@ -96,7 +98,11 @@ impl Sessions {
     }
 
     /// There is nothing to forget.
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the same function as with AWS")]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "the same function as with AWS"
+    )]
     pub(crate) fn forget(&self, _: &str) -> CliResult<()> {
         Ok(())
     }
@@ -112,7 +118,10 @@ pub(crate) async fn open(name: &str, _: &Aws, _: &Caller) -> CliResult<Ports> {
 #[cfg(feature = "aws")]
 pub(crate) use sessions::Sessions;
 #[cfg(feature = "aws")]
-pub(crate) use with_aws::{approvals, audit_place, checks, freezes, open, principal, session_config, source_identity, whoami};
+pub(crate) use with_aws::{
+    approvals, audit_place, checks, freezes, open, principal, session_config, source_identity,
+    whoami,
+};
 
 #[cfg(feature = "aws")]
 mod with_aws {
@@ -153,18 +162,29 @@ mod with_aws {
         let (config, credentials) = sessions::config(name, aws, caller).await?;
         let clients = Clients::new(&config);
         let random: Arc<dyn Random> = Arc::new(OsRandom);
-        let store = Arc::new(DynamoStore::new(clients.dynamo.clone(), table.clone(), random.clone()));
+        let store = Arc::new(DynamoStore::new(
+            clients.dynamo.clone(),
+            table.clone(),
+            random.clone(),
+        ));
         let prefix = aws.queues.prefix.clone().unwrap_or_default();
         let queues = SqsQueues::with_prefix(clients.sqs.clone(), prefix, Some(account.clone()));
         let queues: Arc<dyn Queues> = match credentials {
-            Some(credentials) => Arc::new(HeldQueues { queues, credentials }),
+            Some(credentials) => Arc::new(HeldQueues {
+                queues,
+                credentials,
+            }),
             None => Arc::new(queues),
         };
         Ok(Ports {
             store: store.clone(),
             keys: store,
             queues,
-            archive: Arc::new(S3Archive::new(clients.s3.clone(), bucket.clone(), Some(account.clone()))),
+            archive: Arc::new(S3Archive::new(
+                clients.s3.clone(),
+                bucket.clone(),
+                Some(account.clone()),
+            )),
             bus: Arc::new(EventBridgeBus::new(clients.events.clone(), bus.clone())),
             ledger: Arc::new(LazyLedger::new(name, aws, &clients)),
             index: index(name, aws)?,
@@ -176,15 +196,26 @@ mod with_aws {
     }
 
     /// The bus that lines of the record are put on.
-    pub(crate) async fn audit_place(name: &str, aws: &Aws, caller: &Caller) -> CliResult<Box<dyn AuditPlace>> {
+    pub(crate) async fn audit_place(
+        name: &str,
+        aws: &Aws,
+        caller: &Caller,
+    ) -> CliResult<Box<dyn AuditPlace>> {
         let bus = aws.audit_bus().map(str::to_owned);
         let bus = needed(name, "audit_bus", bus.as_ref())?.clone();
         let config = session_config(name, aws, caller).await?;
-        Ok(Box::new(OverBus::new(Arc::new(EventBridgeBus::new(Clients::new(&config).events, bus)))))
+        Ok(Box::new(OverBus::new(Arc::new(EventBridgeBus::new(
+            Clients::new(&config).events,
+            bus,
+        )))))
     }
 
     /// The SDK's configuration with which the caller asks.
-    pub(crate) async fn session_config(name: &str, aws: &Aws, caller: &Caller) -> CliResult<SdkConfig> {
+    pub(crate) async fn session_config(
+        name: &str,
+        aws: &Aws,
+        caller: &Caller,
+    ) -> CliResult<SdkConfig> {
         Ok(sessions::config(name, aws, caller).await?.0)
     }
 
@@ -223,9 +254,12 @@ mod with_aws {
             }
         };
         let prefix = aws.queues.prefix.clone().unwrap_or_default();
-        let queues = payops_core::domain::bus::QUEUES
-            .iter()
-            .flat_map(|queue| [(*queue).to_owned(), payops_core::domain::bus::dead_letter_queue(queue)]);
+        let queues = payops_core::domain::bus::QUEUES.iter().flat_map(|queue| {
+            [
+                (*queue).to_owned(),
+                payops_core::domain::bus::dead_letter_queue(queue),
+            ]
+        });
         let wanted = payops_aws::identity::checks::Wanted {
             account_id: aws.account_id.clone(),
             table: aws.table.clone(),
@@ -240,27 +274,41 @@ mod with_aws {
             check: check.name,
             ok: check.ok,
             detail: check.detail,
-            fix: check.missing_action.map(|action| format!("allow {action} to the role")),
+            fix: check
+                .missing_action
+                .map(|action| format!("allow {action} to the role")),
         };
         done.into_iter().map(check).collect()
     }
 
     /// The freeze that is kept in the environment's table.
     pub(crate) fn freezes(name: &str, aws: &Aws, caller: &Caller) -> Box<dyn Freezes> {
-        Box::new(LazyFreezes(LazyTable { name: name.to_owned(), aws: aws.clone(), caller: caller.clone() }))
+        Box::new(LazyFreezes(LazyTable {
+            name: name.to_owned(),
+            aws: aws.clone(),
+            caller: caller.clone(),
+        }))
     }
 
     /// The approvals that are kept in the environment's table.
     pub(crate) fn approvals(name: &str, aws: &Aws, caller: &Caller) -> Box<dyn Approvals> {
-        Box::new(LazyApprovals(LazyTable { name: name.to_owned(), aws: aws.clone(), caller: caller.clone() }))
+        Box::new(LazyApprovals(LazyTable {
+            name: name.to_owned(),
+            aws: aws.clone(),
+            caller: caller.clone(),
+        }))
     }
 
     /// Whose credentials one comes with, before any role is assumed: an ARN.
     pub(crate) async fn principal(name: &str, aws: &Aws) -> CliResult<String> {
-        let arn = caller_identity(name, &sdk_config(aws).await).await?.arn.unwrap_or_default();
+        let arn = caller_identity(name, &sdk_config(aws).await)
+            .await?
+            .arn
+            .unwrap_or_default();
         // The SDK names sessions of a profile's role, and of a web identity, by the time: that proves no person.
         let lasting = arn.trim_end_matches(|c: char| c.is_ascii_digit());
-        let is_made_up = arn.contains(":assumed-role/") && arn.len().saturating_sub(lasting.len()) >= MADE_UP_DIGITS;
+        let is_made_up = arn.contains(":assumed-role/")
+            && arn.len().saturating_sub(lasting.len()) >= MADE_UP_DIGITS;
         Ok(if is_made_up { lasting.to_owned() } else { arn })
     }
 
@@ -277,14 +325,24 @@ mod with_aws {
         Ok(config)
     }
 
-    pub(super) fn needed<'a>(name: &str, field: &str, value: Option<&'a String>) -> CliResult<&'a String> {
-        let missing = || CliError::usage(format!("environments.{name} has no {field}")).hint(format!("add {field} to payops.toml"));
+    pub(super) fn needed<'a>(
+        name: &str,
+        field: &str,
+        value: Option<&'a String>,
+    ) -> CliResult<&'a String> {
+        let missing = || {
+            CliError::usage(format!("environments.{name} has no {field}"))
+                .hint(format!("add {field} to payops.toml"))
+        };
         value.filter(|value| !value.is_empty()).ok_or_else(missing)
     }
 
     pub(super) async fn sdk_config(aws: &Aws) -> SdkConfig {
-        let timeouts =
-            TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT)
+            .operation_attempt_timeout(ATTEMPT)
+            .operation_timeout(OPERATION)
+            .build();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard().with_max_attempts(3));
@@ -318,8 +376,12 @@ mod with_aws {
         match identity.account() {
             Some(found) if found == account => Ok(()),
             found => {
-                let message = format!("{name} is account {account}, and these credentials are of {}", found.unwrap_or("none"));
-                Err(CliError::new(Exit::WrongAccount, message).hint("use credentials of that account; nothing was read or changed"))
+                let message = format!(
+                    "{name} is account {account}, and these credentials are of {}",
+                    found.unwrap_or("none")
+                );
+                Err(CliError::new(Exit::WrongAccount, message)
+                    .hint("use credentials of that account; nothing was read or changed"))
             }
         }
     }
@@ -329,9 +391,15 @@ mod with_aws {
             return Ok(Arc::new(AbsentIndex(name.to_owned())));
         };
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let credentials = variable("PAYOPS_OPENSEARCH_USER").zip(variable("PAYOPS_OPENSEARCH_PASSWORD"));
-        let credentials = credentials.map(|(user, password)| Credentials { user, password: password.into() });
+        let credentials =
+            variable("PAYOPS_OPENSEARCH_USER").zip(variable("PAYOPS_OPENSEARCH_PASSWORD"));
+        let credentials = credentials.map(|(user, password)| Credentials {
+            user,
+            password: password.into(),
+        });
         let index = OpenSearchIndex::connect(url, alias, credentials.as_ref());
-        Ok(Arc::new(index.map_err(|error| CliError::port(format!("environments.{name}: the search index"), error))?))
+        Ok(Arc::new(index.map_err(|error| {
+            CliError::port(format!("environments.{name}: the search index"), error)
+        })?))
     }
 }

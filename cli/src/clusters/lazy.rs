@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use payops_core::domain::rollout::{Action, Plan, Related, Rollout, RolloutKey};
-use payops_core::port::{Depth, ErrorKind, Executed, PortError, PortResult, RolloutWatch, Rollouts, Watched};
+use payops_core::port::{
+    Depth, ErrorKind, Executed, PortError, PortResult, RolloutWatch, Rollouts, Watched,
+};
 
 /// First wait before a cluster is reached for again, and the longest.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -19,7 +21,8 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Reaches a cluster.
-pub(super) type Connect = Arc<dyn Fn() -> BoxFuture<'static, PortResult<Arc<dyn Rollouts>>> + Send + Sync>;
+pub(super) type Connect =
+    Arc<dyn Fn() -> BoxFuture<'static, PortResult<Arc<dyn Rollouts>>> + Send + Sync>;
 
 /// When the file that says how a cluster is reached was written; `None` without such a file.
 type Stamp = Option<SystemTime>;
@@ -59,16 +62,34 @@ struct Watching<T, B> {
 }
 
 impl LazyCluster {
-    pub(super) fn new(name: &str, driver: String, argocd: bool, file: Option<PathBuf>, connect: Connect) -> Self {
-        Self { name: name.to_owned(), driver, argocd, file, connect, reached: Arc::default() }
+    pub(super) fn new(
+        name: &str,
+        driver: String,
+        argocd: bool,
+        file: Option<PathBuf>,
+        connect: Connect,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            driver,
+            argocd,
+            file,
+            connect,
+            reached: Arc::default(),
+        }
     }
 
     fn stamp(&self) -> Stamp {
-        self.file.as_ref().and_then(|file| std::fs::metadata(file).ok()?.modified().ok())
+        self.file
+            .as_ref()
+            .and_then(|file| std::fs::metadata(file).ok()?.modified().ok())
     }
 
     fn known(&self) -> Option<Reached> {
-        self.reached.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.reached
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The cluster, reached as the file says now.
@@ -80,7 +101,8 @@ impl LazyCluster {
             return Ok(rollouts);
         }
         let rollouts = (self.connect)().await?;
-        *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::clone(&rollouts), stamp));
+        *self.reached.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((Arc::clone(&rollouts), stamp));
         Ok(rollouts)
     }
 
@@ -91,7 +113,14 @@ impl LazyCluster {
         begin: impl Fn(&dyn Rollouts) -> BoxStream<'static, T> + Send + Sync + 'static,
     ) -> BoxStream<'static, T> {
         let cluster = self.clone();
-        let watching = Watching { cluster, begin, inner: None, pause: Duration::ZERO, retry_in: RETRY_FIRST, is_cut: false };
+        let watching = Watching {
+            cluster,
+            begin,
+            inner: None,
+            pause: Duration::ZERO,
+            retry_in: RETRY_FIRST,
+            is_cut: false,
+        };
         stream::unfold((watching, cut), |(mut watching, cut)| async move {
             let told = watching.next(&cut).await;
             Some((told, (watching, cut)))
@@ -106,7 +135,9 @@ impl<T, B: Fn(&dyn Rollouts) -> BoxStream<'static, T>> Watching<T, B> {
             tokio::time::sleep(std::mem::take(&mut self.pause)).await;
             let Some((inner, stamp)) = &mut self.inner else {
                 match self.cluster.there().await {
-                    Ok(rollouts) => self.inner = Some(((self.begin)(&*rollouts), self.cluster.stamp())),
+                    Ok(rollouts) => {
+                        self.inner = Some(((self.begin)(&*rollouts), self.cluster.stamp()))
+                    }
                     Err(error) => return self.failed(cut, error.chain()),
                 }
                 continue;
@@ -158,11 +189,15 @@ impl Rollouts for LazyCluster {
     }
 
     fn driver(&self) -> String {
-        self.known().map_or_else(|| self.driver.clone(), |(rollouts, _)| rollouts.driver())
+        self.known()
+            .map_or_else(|| self.driver.clone(), |(rollouts, _)| rollouts.driver())
     }
 
     fn can(&self, action: &Action) -> bool {
-        self.known().map_or_else(|| !self.argocd || payops_kube::argo_cd_can(action), |(rollouts, _)| rollouts.can(action))
+        self.known().map_or_else(
+            || !self.argocd || payops_kube::argo_cd_can(action),
+            |(rollouts, _)| rollouts.can(action),
+        )
     }
 
     async fn list(&self) -> PortResult<Vec<Rollout>> {
@@ -184,7 +219,13 @@ impl Rollouts for LazyCluster {
     fn watch(&self) -> RolloutWatch {
         let cut = Cut {
             made: |why, retry_in| Watched::Cut { why, retry_in },
-            why: |told| if let Watched::Cut { why, .. } = told { Some(why) } else { None },
+            why: |told| {
+                if let Watched::Cut { why, .. } = told {
+                    Some(why)
+                } else {
+                    None
+                }
+            },
         };
         self.reach(cut, |rollouts| rollouts.watch())
     }

@@ -55,7 +55,11 @@ pub(crate) enum LoginDuty {
 fn span(text: &str) -> Result<SignedDuration, String> {
     let wrong = || "write 15m or 1h, at most 1h".to_owned();
     let span: SignedDuration = text.parse().map_err(|_| wrong())?;
-    if span.is_positive() && span <= ELEVATION_MAX { Ok(span) } else { Err(wrong()) }
+    if span.is_positive() && span <= ELEVATION_MAX {
+        Ok(span)
+    } else {
+        Err(wrong())
+    }
 }
 
 /// Who one is in an environment.
@@ -70,7 +74,14 @@ pub(crate) struct Who {
 }
 
 impl Row for Who {
-    const FIELDS: &'static [&'static str] = &["env", "account_id", "role", "duty", "expires_at", "source_identity"];
+    const FIELDS: &'static [&'static str] = &[
+        "env",
+        "account_id",
+        "role",
+        "duty",
+        "expires_at",
+        "source_identity",
+    ];
     const COLUMNS: &'static [Column] = &[
         Column::text("ENV"),
         Column::text("ACCOUNT"),
@@ -91,7 +102,10 @@ impl Row for Who {
             Cell::maybe(self.account_id.as_ref()),
             Cell::from(&self.source_identity),
             Cell::toned(self.duty.as_str(), tone),
-            Cell::maybe(self.expires_at.map(|at| at.strftime("%H:%M:%S UTC").to_string())),
+            Cell::maybe(
+                self.expires_at
+                    .map(|at| at.strftime("%H:%M:%S UTC").to_string()),
+            ),
             Cell::from(&self.role),
         ]
     }
@@ -108,12 +122,21 @@ struct Tested {
 
 impl Row for Tested {
     const FIELDS: &'static [&'static str] = &["env", "ok", "detail", "fix"];
-    const COLUMNS: &'static [Column] = &[Column::text("ENV"), Column::text(""), Column::text("WHAT"), Column::text("NEXT")];
+    const COLUMNS: &'static [Column] = &[
+        Column::text("ENV"),
+        Column::text(""),
+        Column::text("WHAT"),
+        Column::text("NEXT"),
+    ];
 
     fn cells(&self, _: &Look) -> Vec<Cell> {
         vec![
             Cell::from(&self.env),
-            if self.ok { Cell::toned("ok", Tone::Good) } else { Cell::toned("failed", Tone::Bad) },
+            if self.ok {
+                Cell::toned("ok", Tone::Good)
+            } else {
+                Cell::toned("failed", Tone::Bad)
+            },
             Cell::from(&self.detail),
             Cell::maybe(self.fix.as_ref()),
         ]
@@ -122,17 +145,32 @@ impl Row for Tested {
 
 /// Who one is, as far as this machine knows.
 pub(crate) fn who(context: &Context, target: &EnvTarget) -> CliResult<Who> {
-    let held = Elevations::of(&context.settings).holds(&target.name, context.who(), Context::now())?;
-    let duty = held.as_ref().map_or(standing(target), |held| held.duty.max(standing(target)));
+    let held =
+        Elevations::of(&context.settings).holds(&target.name, context.who(), Context::now())?;
+    let duty = held
+        .as_ref()
+        .map_or(standing(target), |held| held.duty.max(standing(target)));
     let (account_id, role) = match &target.target {
         Target::Embedded { .. } => (None, format!("payops-{duty}")),
         Target::Aws(aws) => {
             let role = aws.roles.get(duty.as_str()).map(|role| role.arn.clone());
-            (aws.account_id.clone(), role.unwrap_or_else(|| "the SDK's own credentials".to_owned()))
+            (
+                aws.account_id.clone(),
+                role.unwrap_or_else(|| "the SDK's own credentials".to_owned()),
+            )
         }
     };
-    let expires_at = held.filter(|held| held.duty == duty).map(|held| held.ends_at());
-    Ok(Who { env: target.name.clone(), account_id, role, duty, expires_at, source_identity: context.who().to_owned() })
+    let expires_at = held
+        .filter(|held| held.duty == duty)
+        .map(|held| held.ends_at());
+    Ok(Who {
+        env: target.name.clone(),
+        account_id,
+        role,
+        duty,
+        expires_at,
+        source_identity: context.who().to_owned(),
+    })
 }
 
 /// Runs the command.
@@ -147,8 +185,16 @@ pub(crate) async fn run(context: &Context, command: AccountCommand) -> CliResult
 }
 
 fn list(context: &Context, targets: Vec<EnvTarget>) -> CliResult<Exit> {
-    let row = |target: EnvTarget| Ok(Of { env: target.name.clone(), value: who(context, &target)? });
-    let rows = targets.into_iter().map(row).collect::<CliResult<Vec<_>>>()?;
+    let row = |target: EnvTarget| {
+        Ok(Of {
+            env: target.name.clone(),
+            value: who(context, &target)?,
+        })
+    };
+    let rows = targets
+        .into_iter()
+        .map(row)
+        .collect::<CliResult<Vec<_>>>()?;
     context.printer.list(&rows, false)?;
     Ok(Exit::Done)
 }
@@ -162,10 +208,22 @@ async fn whoami(context: &Context) -> CliResult<Exit> {
         let asked = async {
             let mut row = who(context, &target)?;
             if let Target::Aws(aws) = &target.target {
-                let access = if row.duty == Duty::View { Access::Read } else { Access::Write };
-                let found = Box::pin(crate::aws::whoami(&target.name, aws, &context.caller_for(&target, access)?)).await?;
+                let access = if row.duty == Duty::View {
+                    Access::Read
+                } else {
+                    Access::Write
+                };
+                let found = Box::pin(crate::aws::whoami(
+                    &target.name,
+                    aws,
+                    &context.caller_for(&target, access)?,
+                ))
+                .await?;
                 // The earlier of both ends it.
-                row.expires_at = [row.expires_at, found.expires_at].into_iter().flatten().min();
+                row.expires_at = [row.expires_at, found.expires_at]
+                    .into_iter()
+                    .flatten()
+                    .min();
                 row.role = found.arn;
                 row.account_id = Some(found.account_id);
                 row.source_identity = found.source_identity.unwrap_or(row.source_identity);
@@ -173,7 +231,10 @@ async fn whoami(context: &Context) -> CliResult<Exit> {
             Ok::<Who, CliError>(row)
         };
         match asked.await {
-            Ok(value) => rows.push(Of { env: target.name.clone(), value }),
+            Ok(value) => rows.push(Of {
+                env: target.name.clone(),
+                value,
+            }),
             Err(error) => failures.push((target.name.clone(), error)),
         }
     }
@@ -184,10 +245,16 @@ async fn whoami(context: &Context) -> CliResult<Exit> {
         context.talk.warn(format!("{env}: {}", error.text()));
     }
     match rows.as_slice() {
-        [one] if !many && context.printer.is_for_programs() => context.printer.document(&WhoDocument(one.value.clone()))?,
+        [one] if !many && context.printer.is_for_programs() => {
+            context.printer.document(&WhoDocument(one.value.clone()))?
+        }
         _ => context.printer.list(&rows, false)?,
     }
-    Ok(if failures.is_empty() { Exit::Done } else { Exit::Partial })
+    Ok(if failures.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Partial
+    })
 }
 
 /// One environment's answer: a document and not a list.
@@ -202,15 +269,29 @@ impl crate::output::Document for WhoDocument {
 
 async fn login(context: &Context, args: &LoginArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
-    let reason = safety::reason(context, &target)?.or_else(|| context.talk.ask("Why? (kept with the elevation):"));
+    let reason = safety::reason(context, &target)?
+        .or_else(|| context.talk.ask("Why? (kept with the elevation):"));
     let reason = reason.filter(|reason| !reason.trim().is_empty());
-    let reason = reason.ok_or_else(|| CliError::refused("an elevation needs a reason").hint("add --reason TEXT"))?;
+    let reason = reason.ok_or_else(|| {
+        CliError::refused("an elevation needs a reason").hint("add --reason TEXT")
+    })?;
     let duty = match args.duty {
         LoginDuty::Operate => Duty::Operate,
         LoginDuty::BreakGlass => Duty::BreakGlass,
     };
     let span = args.span.unwrap_or(access::IN_PLACE);
-    let begun = begin(context, &target, &Begin { duty, reason: &reason, ticket: args.ticket.as_deref(), span, code: None }).await?;
+    let begun = begin(
+        context,
+        &target,
+        &Begin {
+            duty,
+            reason: &reason,
+            ticket: args.ticket.as_deref(),
+            span,
+            code: None,
+        },
+    )
+    .await?;
     same_as::said(context, same_as::elevate(&target, &begun));
     list(context, vec![target])
 }
@@ -226,18 +307,46 @@ pub(crate) struct Begin<'a> {
 }
 
 /// Begins an elevation: by a session of its role where there are roles, recorded, then kept.
-pub(crate) async fn begin(context: &Context, target: &EnvTarget, wanted: &Begin<'_>) -> CliResult<Elevation> {
-    let Begin { duty, reason, ticket, span, code } = wanted;
-    let begun = Elevation::begin(context.who(), &target.name, *duty, reason, *ticket, Context::now(), *span);
-    let begun = begun.map_err(|error| CliError::usage("this elevation cannot be").because(error))?;
+pub(crate) async fn begin(
+    context: &Context,
+    target: &EnvTarget,
+    wanted: &Begin<'_>,
+) -> CliResult<Elevation> {
+    let Begin {
+        duty,
+        reason,
+        ticket,
+        span,
+        code,
+    } = wanted;
+    let begun = Elevation::begin(
+        context.who(),
+        &target.name,
+        *duty,
+        reason,
+        *ticket,
+        Context::now(),
+        *span,
+    );
+    let begun =
+        begun.map_err(|error| CliError::usage("this elevation cannot be").because(error))?;
     if let Target::Aws(aws) = &target.target {
         // What STS refuses is not kept as if it were ours.
         let (reason, ticket) = (Some(begun.reason.clone()), begun.ticket.clone());
-        let caller = Caller { reason, ticket, code: code.clone(), ..context.caller(*duty) };
+        let caller = Caller {
+            reason,
+            ticket,
+            code: code.clone(),
+            ..context.caller(*duty)
+        };
         Box::pin(crate::aws::whoami(&target.name, aws, &caller)).await?;
     }
     if *duty == Duty::BreakGlass {
-        context.talk.warn(format!("BREAK-GLASS in {} until {:.0}: everything is recorded", target.name.to_uppercase(), begun.expires_at));
+        context.talk.warn(format!(
+            "BREAK-GLASS in {} until {:.0}: everything is recorded",
+            target.name.to_uppercase(),
+            begun.expires_at
+        ));
     }
     access::elevate(context, target, &Elevations::of(&context.settings), &begun)?;
     Ok(begun)
@@ -247,7 +356,12 @@ pub(crate) async fn begin(context: &Context, target: &EnvTarget, wanted: &Begin<
 pub(crate) fn end(context: &Context, target: &EnvTarget) -> CliResult<bool> {
     let was = Elevations::of(&context.settings).forget(&target.name)?;
     if was {
-        context.record(target, &context.entry(target, "give-back", None).outcome(Outcome::Done))?;
+        context.record(
+            target,
+            &context
+                .entry(target, "give-back", None)
+                .outcome(Outcome::Done),
+        )?;
     }
     context.sessions.forget(&target.name)?;
     Ok(was)
@@ -270,10 +384,23 @@ async fn test(context: &Context) -> CliResult<Exit> {
             Err(error) => Err(error),
         };
         let value = match names {
-            Ok(names) => Tested { env: target.name.clone(), ok: true, detail: format!("{} queues", names.len()), fix: None },
-            Err(error) => Tested { env: target.name.clone(), ok: false, detail: error.message.clone(), fix: error.hint.clone() },
+            Ok(names) => Tested {
+                env: target.name.clone(),
+                ok: true,
+                detail: format!("{} queues", names.len()),
+                fix: None,
+            },
+            Err(error) => Tested {
+                env: target.name.clone(),
+                ok: false,
+                detail: error.message.clone(),
+                fix: error.hint.clone(),
+            },
         };
-        rows.push(Of { env: target.name.clone(), value });
+        rows.push(Of {
+            env: target.name.clone(),
+            value,
+        });
     }
     let failed = rows.iter().filter(|row| !row.value.ok).count();
     context.printer.list(&rows, false)?;

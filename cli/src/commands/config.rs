@@ -38,10 +38,18 @@ struct Setting {
 
 impl Row for Setting {
     const FIELDS: &'static [&'static str] = &["name", "value", "source"];
-    const COLUMNS: &'static [Column] = &[Column::text("SETTING"), Column::text("VALUE"), Column::text("FROM")];
+    const COLUMNS: &'static [Column] = &[
+        Column::text("SETTING"),
+        Column::text("VALUE"),
+        Column::text("FROM"),
+    ];
 
     fn cells(&self, _: &Look) -> Vec<Cell> {
-        vec![Cell::from(&self.name), Cell::maybe(self.value.as_ref()), Cell::toned(&self.source, Tone::Dim)]
+        vec![
+            Cell::from(&self.name),
+            Cell::maybe(self.value.as_ref()),
+            Cell::toned(&self.source, Tone::Dim),
+        ]
     }
 }
 
@@ -54,7 +62,13 @@ pub(crate) fn run(context: &Context, command: &ConfigCommand) -> CliResult<Exit>
 }
 
 fn run_explain(context: &Context) -> CliResult<Exit> {
-    let rows: Vec<Of<Setting>> = explain(context).into_iter().map(|value| Of { env: String::new(), value }).collect();
+    let rows: Vec<Of<Setting>> = explain(context)
+        .into_iter()
+        .map(|value| Of {
+            env: String::new(),
+            value,
+        })
+        .collect();
     context.printer.list(&rows, false)?;
     if let Err((message, hint)) = &context.settings.envs {
         context.talk.warn(format!("{message}\nhint: {hint}"));
@@ -64,36 +78,73 @@ fn run_explain(context: &Context) -> CliResult<Exit> {
 
 fn explain(context: &Context) -> Vec<Setting> {
     let settings = &context.settings;
-    let row = |name: &str, value: Option<String>, source: &Origin| Setting { name: name.to_owned(), value, source: source.to_string() };
+    let row = |name: &str, value: Option<String>, source: &Origin| Setting {
+        name: name.to_owned(),
+        value,
+        source: source.to_string(),
+    };
     let mut out = vec![
-        row("config", settings.found.as_ref().map(|found| found.path.display().to_string()), &settings.found_by),
-        row("data_dir", Some(settings.data_dir.value.display().to_string()), &settings.data_dir.origin),
-        row("user", Some(settings.who.value.clone()), &settings.who.origin),
+        row(
+            "config",
+            settings
+                .found
+                .as_ref()
+                .map(|found| found.path.display().to_string()),
+            &settings.found_by,
+        ),
+        row(
+            "data_dir",
+            Some(settings.data_dir.value.display().to_string()),
+            &settings.data_dir.origin,
+        ),
+        row(
+            "user",
+            Some(settings.who.value.clone()),
+            &settings.who.origin,
+        ),
     ];
     match &settings.envs {
         Ok(envs) => out.push(row("env", Some(envs.value.join(",")), &envs.origin)),
         Err(_) => out.push(row("env", None, &Origin::Default)),
     }
     let url = settings.api_url.as_ref();
-    out.push(row("api_url", url.map(|url| url.value.clone()), url.map_or(&Origin::Default, |url| &url.origin)));
+    out.push(row(
+        "api_url",
+        url.map(|url| url.value.clone()),
+        url.map_or(&Origin::Default, |url| &url.origin),
+    ));
     out.push(secret("api_key", "PAYOPS_API_KEY"));
-    let Some(found) = &settings.found else { return out };
+    let Some(found) = &settings.found else {
+        return out;
+    };
     let origin = Origin::File(found.path.clone());
     for (name, environment) in &found.config.environments {
         for (field, value) in fields(environment) {
-            out.push(row(&format!("environments.{name}.{field}"), Some(value), &origin));
+            out.push(row(
+                &format!("environments.{name}.{field}"),
+                Some(value),
+                &origin,
+            ));
         }
         if let Environment::Aws(aws) = environment {
             if let (None, Some(bus)) = (&aws.audit_bus, aws.audit_bus()) {
                 let name = format!("environments.{name}.audit_bus");
-                out.push(Setting { name, value: Some(bus.to_owned()), source: "default: bus".to_owned() });
+                out.push(Setting {
+                    name,
+                    value: Some(bus.to_owned()),
+                    source: "default: bus".to_owned(),
+                });
             }
-            let secrets = [("api_key", &aws.api_key_env), ("ledger_url", &aws.ledger_url_env)];
-            out.extend(
-                secrets
-                    .into_iter()
-                    .filter_map(|(field, variable)| Some(secret(&format!("environments.{name}.{field}"), variable.as_deref()?))),
-            );
+            let secrets = [
+                ("api_key", &aws.api_key_env),
+                ("ledger_url", &aws.ledger_url_env),
+            ];
+            out.extend(secrets.into_iter().filter_map(|(field, variable)| {
+                Some(secret(
+                    &format!("environments.{name}.{field}"),
+                    variable.as_deref()?,
+                ))
+            }));
         }
     }
     out
@@ -102,7 +153,11 @@ fn explain(context: &Context) -> Vec<Setting> {
 /// A secret that an environment variable holds: only whether it does is told.
 fn secret(name: &str, variable: &str) -> Setting {
     let set = std::env::var_os(variable).is_some_and(|value| !value.is_empty());
-    Setting { name: name.to_owned(), value: set.then(|| "•••".to_owned()), source: format!("{variable} (environment variable)") }
+    Setting {
+        name: name.to_owned(),
+        value: set.then(|| "•••".to_owned()),
+        source: format!("{variable} (environment variable)"),
+    }
 }
 
 fn fields(environment: &Environment) -> Vec<(&'static str, String)> {
@@ -110,13 +165,30 @@ fn fields(environment: &Environment) -> Vec<(&'static str, String)> {
     let pairs: Vec<(&'static str, Option<String>)> = match environment {
         Environment::Embedded(own) => vec![
             ("kind", Some("embedded".to_owned())),
-            ("data_dir", own.data_dir.as_ref().map(|dir| dir.display().to_string())),
+            (
+                "data_dir",
+                own.data_dir.as_ref().map(|dir| dir.display().to_string()),
+            ),
             ("env", own.env.clone()),
-            ("audit_dir", own.audit_dir.as_ref().map(|dir| dir.display().to_string())),
+            (
+                "audit_dir",
+                own.audit_dir.as_ref().map(|dir| dir.display().to_string()),
+            ),
             ("protected", flag(own.protected)),
         ],
         Environment::Aws(aws) => {
-            let Aws { region, account_id, profile, endpoint_url, table, bucket, bus, audit_bus, queues, .. } = &**aws;
+            let Aws {
+                region,
+                account_id,
+                profile,
+                endpoint_url,
+                table,
+                bucket,
+                bus,
+                audit_bus,
+                queues,
+                ..
+            } = &**aws;
             let mut pairs = vec![
                 ("kind", Some("aws".to_owned())),
                 ("region", region.clone()),
@@ -139,11 +211,27 @@ fn fields(environment: &Environment) -> Vec<(&'static str, String)> {
                 ("from_address", aws.from_address.clone()),
                 ("protected", flag(aws.protected)),
             ]);
-            let roles = [("view", "roles.view"), ("operate", "roles.operate"), ("break-glass", "roles.break-glass")];
-            pairs.extend(roles.into_iter().map(|(duty, name)| (name, aws.roles.get(duty).map(|role| role.arn.clone()))));
-            pairs.extend(aws.clusters.iter().map(|cluster| ("clusters", Some(format!("{}: {}", cluster.name, reached(cluster))))));
+            let roles = [
+                ("view", "roles.view"),
+                ("operate", "roles.operate"),
+                ("break-glass", "roles.break-glass"),
+            ];
+            pairs.extend(
+                roles
+                    .into_iter()
+                    .map(|(duty, name)| (name, aws.roles.get(duty).map(|role| role.arn.clone()))),
+            );
+            pairs.extend(aws.clusters.iter().map(|cluster| {
+                (
+                    "clusters",
+                    Some(format!("{}: {}", cluster.name, reached(cluster))),
+                )
+            }));
             pairs
         }
     };
-    pairs.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    pairs
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
 }

@@ -27,14 +27,23 @@ pub(crate) struct Check {
 
 impl Row for Check {
     const FIELDS: &'static [&'static str] = &["env", "check", "ok", "detail", "fix"];
-    const COLUMNS: &'static [Column] =
-        &[Column::text("ENV"), Column::text("CHECK"), Column::text(""), Column::text("WHAT"), Column::text("FIX")];
+    const COLUMNS: &'static [Column] = &[
+        Column::text("ENV"),
+        Column::text("CHECK"),
+        Column::text(""),
+        Column::text("WHAT"),
+        Column::text("FIX"),
+    ];
 
     fn cells(&self, _: &Look) -> Vec<Cell> {
         vec![
             Cell::from(&self.env),
             Cell::from(&self.check),
-            if self.ok { Cell::toned("ok", Tone::Good) } else { Cell::toned("✖", Tone::Bad) },
+            if self.ok {
+                Cell::toned("ok", Tone::Good)
+            } else {
+                Cell::toned("✖", Tone::Bad)
+            },
             Cell::from(&self.detail),
             Cell::maybe(self.fix.as_ref()),
         ]
@@ -44,11 +53,30 @@ impl Row for Check {
 fn check(env: &str, name: &str, result: Result<String, CliError>) -> Check {
     let (env, check) = (env.to_owned(), name.to_owned());
     match result {
-        Ok(detail) => Check { env, check, ok: true, detail, fix: None },
+        Ok(detail) => Check {
+            env,
+            check,
+            ok: true,
+            detail,
+            fix: None,
+        },
         Err(error) => {
-            let causes = error.text().lines().filter_map(|line| line.strip_prefix("  caused by: ").map(str::to_owned)).collect::<Vec<_>>();
-            let detail = std::iter::once(error.message.clone()).chain(causes).collect::<Vec<_>>().join(": ");
-            Check { env, check, ok: false, detail, fix: error.hint }
+            let causes = error
+                .text()
+                .lines()
+                .filter_map(|line| line.strip_prefix("  caused by: ").map(str::to_owned))
+                .collect::<Vec<_>>();
+            let detail = std::iter::once(error.message.clone())
+                .chain(causes)
+                .collect::<Vec<_>>()
+                .join(": ");
+            Check {
+                env,
+                check,
+                ok: false,
+                detail,
+                fix: error.hint,
+            }
         }
     }
 }
@@ -60,12 +88,24 @@ pub(crate) async fn run(context: &Context) -> CliResult<Exit> {
         rows.extend(Box::pin(of(context, &target)).await);
     }
     let failed = rows.iter().filter(|row| !row.ok).count();
-    let rows: Vec<Of<Check>> = rows.into_iter().map(|value| Of { env: value.env.clone(), value }).collect();
+    let rows: Vec<Of<Check>> = rows
+        .into_iter()
+        .map(|value| Of {
+            env: value.env.clone(),
+            value,
+        })
+        .collect();
     context.printer.list(&rows, false)?;
     if failed > 0 {
-        context.talk.say(format!("{failed} of {} checks failed", rows.len()));
+        context
+            .talk
+            .say(format!("{failed} of {} checks failed", rows.len()));
     }
-    Ok(if failed == 0 { Exit::Done } else { Exit::Failed })
+    Ok(if failed == 0 {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 async fn of(context: &Context, target: &EnvTarget) -> Vec<Check> {
@@ -73,13 +113,26 @@ async fn of(context: &Context, target: &EnvTarget) -> Vec<Check> {
     let mut out = Vec::new();
     match &target.target {
         Target::Embedded { data_dir, .. } => {
-            let runs = local::status(data_dir).await.and_then(|running| match running {
-                Some(running) => Ok(format!("runs as process {}", running.pid)),
-                None => Err(CliError::not_found(format!("no platform runs on {}", data_dir.display())).hint("payops local up starts it")),
-            });
+            let runs = local::status(data_dir)
+                .await
+                .and_then(|running| match running {
+                    Some(running) => Ok(format!("runs as process {}", running.pid)),
+                    None => Err(CliError::not_found(format!(
+                        "no platform runs on {}",
+                        data_dir.display()
+                    ))
+                    .hint("payops local up starts it")),
+                });
             out.push(check(env, "platform", runs));
         }
-        Target::Aws(aws) => out.extend(Box::pin(crate::aws::checks(env, aws, &context.caller(access::standing(target)))).await),
+        Target::Aws(aws) => out.extend(
+            Box::pin(crate::aws::checks(
+                env,
+                aws,
+                &context.caller(access::standing(target)),
+            ))
+            .await,
+        ),
     }
     let opened = context.open(target, Access::Read).await;
     match opened {
@@ -95,14 +148,36 @@ async fn of(context: &Context, target: &EnvTarget) -> Vec<Check> {
             out.push(check(
                 env,
                 "queues",
-                queues.await.map_err(|error: payops_core::port::PortError| CliError::port("the queues do not answer", error)),
+                queues.await.map_err(|error: payops_core::port::PortError| {
+                    CliError::port("the queues do not answer", error)
+                }),
             ));
-            let payments = ports.store.scan(None, 1).await.map(|_| "answers".to_owned());
-            out.push(check(env, "payments", payments.map_err(|error| CliError::port("the payments cannot be read", error))));
+            let payments = ports
+                .store
+                .scan(None, 1)
+                .await
+                .map(|_| "answers".to_owned());
+            out.push(check(
+                env,
+                "payments",
+                payments.map_err(|error| CliError::port("the payments cannot be read", error)),
+            ));
             let index = ports.index.freshness().await.map(|_| "answers".to_owned());
-            out.push(check(env, "search index", index.map_err(|error| CliError::port("the search index does not answer", error))));
-            let ledger = ports.ledger.scan(None, 1).await.map(|_| "answers".to_owned());
-            out.push(check(env, "ledger", ledger.map_err(|error| CliError::port("the ledger does not answer", error))));
+            out.push(check(
+                env,
+                "search index",
+                index.map_err(|error| CliError::port("the search index does not answer", error)),
+            ));
+            let ledger = ports
+                .ledger
+                .scan(None, 1)
+                .await
+                .map(|_| "answers".to_owned());
+            out.push(check(
+                env,
+                "ledger",
+                ledger.map_err(|error| CliError::port("the ledger does not answer", error)),
+            ));
         }
     }
     let reached = async {
@@ -111,26 +186,49 @@ async fn of(context: &Context, target: &EnvTarget) -> Vec<Check> {
             let count = cluster
                 .list()
                 .await
-                .map_err(|error| CliError::port(format!("cluster {} does not answer", cluster.cluster()), error))?
+                .map_err(|error| {
+                    CliError::port(
+                        format!("cluster {} does not answer", cluster.cluster()),
+                        error,
+                    )
+                })?
                 .len();
             names.push(format!("{}: {count} rollouts", cluster.cluster()));
         }
         Ok(names.join(", "))
     };
     out.push(check(env, "clusters", reached.await));
-    out.push(check(env, "rules", access::rules(&context.settings, target).map(|_| "read".to_owned())));
-    let freeze = access::freezes(target, &context.caller(Duty::View)).current().await;
-    let freeze = freeze.map(|freeze| match freeze.filter(|freeze| freeze.active(Context::now())) {
-        None => "not frozen".to_owned(),
-        Some(freeze) => format!("FROZEN by {}: {}", freeze.by, freeze.reason),
-    });
-    out.push(check(env, "freeze", freeze.map_err(|error| CliError::port("the freeze cannot be read", error))));
-    let log = FileAuditLog { dir: context.records_dir(target) };
+    out.push(check(
+        env,
+        "rules",
+        access::rules(&context.settings, target).map(|_| "read".to_owned()),
+    ));
+    let freeze = access::freezes(target, &context.caller(Duty::View))
+        .current()
+        .await;
+    let freeze = freeze.map(
+        |freeze| match freeze.filter(|freeze| freeze.active(Context::now())) {
+            None => "not frozen".to_owned(),
+            Some(freeze) => format!("FROZEN by {}: {}", freeze.by, freeze.reason),
+        },
+    );
+    out.push(check(
+        env,
+        "freeze",
+        freeze.map_err(|error| CliError::port("the freeze cannot be read", error)),
+    ));
+    let log = FileAuditLog {
+        dir: context.records_dir(target),
+    };
     let audit = match log.verify() {
-        Err(error) => Err(CliError::failed(format!("{} cannot be read", log.path().display())).because(error)),
+        Err(error) => {
+            Err(CliError::failed(format!("{} cannot be read", log.path().display())).because(error))
+        }
         Ok(None) => Ok("nothing recorded yet".to_owned()),
         Ok(Some(Ok(verified))) => Ok(format!("{} entries, whole", verified.entries)),
-        Ok(Some(Err(broken))) => Err(CliError::failed(broken.to_string()).hint("payops audit verify")),
+        Ok(Some(Err(broken))) => {
+            Err(CliError::failed(broken.to_string()).hint("payops audit verify"))
+        }
     };
     out.push(check(env, "audit", audit));
     out.push(check(env, "audit shipped", shipped(context, target)));
@@ -147,6 +245,12 @@ fn shipped(context: &Context, target: &EnvTarget) -> CliResult<String> {
         let message = format!("{waiting} entries are not shipped to {}", shipping.place);
         return Err(CliError::failed(message).hint("payops audit ship says why"));
     }
-    let last = shipping.cursor()?.and_then(|cursor| cursor.shipped).map_or_else(|| "none".to_owned(), |head| head.seq.to_string());
-    Ok(format!("{waiting} entries not shipped, the last that was is {last}: {}", shipping.place))
+    let last = shipping
+        .cursor()?
+        .and_then(|cursor| cursor.shipped)
+        .map_or_else(|| "none".to_owned(), |head| head.seq.to_string());
+    Ok(format!(
+        "{waiting} entries not shipped, the last that was is {last}: {}",
+        shipping.place
+    ))
 }

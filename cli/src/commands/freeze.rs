@@ -31,7 +31,11 @@ pub(crate) enum FreezeCommand {
 fn span(text: &str) -> Result<SignedDuration, String> {
     let wrong = || "write 30m or 2h".to_owned();
     let span: SignedDuration = text.parse().map_err(|_| wrong())?;
-    if span.is_positive() { Ok(span) } else { Err(wrong()) }
+    if span.is_positive() {
+        Ok(span)
+    } else {
+        Err(wrong())
+    }
 }
 
 /// How an environment stands.
@@ -73,7 +77,11 @@ impl Row for FreezeRow {
     fn cells(&self, look: &Look) -> Vec<Cell> {
         vec![
             Cell::from(&self.env),
-            if self.frozen { Cell::toned("yes", Tone::Bad) } else { Cell::toned("no", Tone::Good) },
+            if self.frozen {
+                Cell::toned("yes", Tone::Bad)
+            } else {
+                Cell::toned("no", Tone::Good)
+            },
             Cell::maybe(self.by.as_ref()),
             Cell::maybe(self.since.map(|at| look.ago(at))),
             Cell::maybe(self.until.map(|at| at.to_string())),
@@ -91,35 +99,75 @@ pub(crate) async fn run(context: &Context, command: FreezeCommand) -> CliResult<
     };
     let mut rows = Vec::new();
     for target in targets {
-        let access = if matches!(command, FreezeCommand::Status) { Access::Read } else { Access::Write };
+        let access = if matches!(command, FreezeCommand::Status) {
+            Access::Read
+        } else {
+            Access::Write
+        };
         let freezes = access::freezes(&target, &context.caller_for(&target, access)?);
         match &command {
             FreezeCommand::Status => {}
             FreezeCommand::Set { span } => {
                 let reason = safety::reason(context, &target)?;
                 let reason = reason.ok_or_else(|| {
-                    CliError::refused("a freeze needs a reason: everybody who is stopped by it reads it").hint("add --reason TEXT")
+                    CliError::refused(
+                        "a freeze needs a reason: everybody who is stopped by it reads it",
+                    )
+                    .hint("add --reason TEXT")
                 })?;
-                access::permit(context, &target, &Wanted::new(Deed::FreezeSet).because(Some(&reason))).await?;
+                access::permit(
+                    context,
+                    &target,
+                    &Wanted::new(Deed::FreezeSet).because(Some(&reason)),
+                )
+                .await?;
                 let now = Context::now();
-                let freeze = Freeze::begin(&target.name, context.who(), &reason, now, span.and_then(|span| now.checked_add(span).ok()));
-                let freeze = freeze.map_err(|error| CliError::usage("the freeze is not right").because(error))?;
+                let freeze = Freeze::begin(
+                    &target.name,
+                    context.who(),
+                    &reason,
+                    now,
+                    span.and_then(|span| now.checked_add(span).ok()),
+                );
+                let freeze = freeze
+                    .map_err(|error| CliError::usage("the freeze is not right").because(error))?;
                 let line = same_as::said(context, same_as::freeze(&target, &freeze));
-                let entry = context.entry(&target, "freeze.set", Some(&reason)).same_as(line);
-                context.audited(&target, entry, async { freezes.set(&freeze).await.map_err(unread) }).await?;
+                let entry = context
+                    .entry(&target, "freeze.set", Some(&reason))
+                    .same_as(line);
+                context
+                    .audited(&target, entry, async {
+                        freezes.set(&freeze).await.map_err(unread)
+                    })
+                    .await?;
             }
             FreezeCommand::Lift => {
                 let reason = safety::reason(context, &target)?;
-                access::permit(context, &target, &Wanted::new(Deed::FreezeLift).because(reason.as_deref())).await?;
+                access::permit(
+                    context,
+                    &target,
+                    &Wanted::new(Deed::FreezeLift).because(reason.as_deref()),
+                )
+                .await?;
                 let line = same_as::said(context, same_as::lift(&target));
-                let entry = context.entry(&target, "freeze.lift", reason.as_deref()).same_as(line);
-                if !context.audited(&target, entry, async { freezes.lift().await.map_err(unread) }).await? {
+                let entry = context
+                    .entry(&target, "freeze.lift", reason.as_deref())
+                    .same_as(line);
+                if !context
+                    .audited(&target, entry, async {
+                        freezes.lift().await.map_err(unread)
+                    })
+                    .await?
+                {
                     context.talk.say(format!("{} was not frozen", target.name));
                 }
             }
         }
         let row = FreezeRow::new(&target.name, freezes.current().await.map_err(unread)?);
-        rows.push(Of { env: target.name.clone(), value: row });
+        rows.push(Of {
+            env: target.name.clone(),
+            value: row,
+        });
     }
     context.printer.list(&rows, false)?;
     Ok(Exit::Done)

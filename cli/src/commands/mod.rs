@@ -33,14 +33,23 @@ pub(crate) fn payment_id(text: &str) -> CliResult<PaymentId> {
 pub(crate) async fn no_payment(context: &Context, target: &EnvTarget, id: &PaymentId) -> CliError {
     if let Target::Embedded { data_dir, name } = &target.target {
         for other in EMBEDDED.into_iter().filter(|other| other != name) {
-            let Ok(ports) = crate::local::open(data_dir, other, crate::context::Access::Read).await else { continue };
+            let Ok(ports) = crate::local::open(data_dir, other, crate::context::Access::Read).await
+            else {
+                continue;
+            };
             if matches!(ports.store.get(id).await, Ok(Some(_))) {
                 let other = alias(context, data_dir, other).unwrap_or_else(|| other.to_owned());
-                return CliError::not_found(format!("{id} not found in {}; it is in {other}: add `--env {other}`", target.name));
+                return CliError::not_found(format!(
+                    "{id} not found in {}; it is in {other}: add `--env {other}`",
+                    target.name
+                ));
             }
         }
     }
-    let hint = format!("payops payment search finds payments by anything else; --env names another environment than {}", target.name);
+    let hint = format!(
+        "payops payment search finds payments by anything else; --env names another environment than {}",
+        target.name
+    );
     CliError::not_found(format!("{id} not found in {}", target.name)).hint(hint)
 }
 
@@ -49,7 +58,12 @@ fn alias(context: &Context, data_dir: &std::path::Path, inner: &str) -> Option<S
     let declared = context.settings.declared();
     let same = |name: &String| {
         let target = context.settings.target(name).ok()?.target;
-        (target == Target::Embedded { data_dir: data_dir.to_owned(), name: inner.to_owned() }).then(|| name.clone())
+        (target
+            == Target::Embedded {
+                data_dir: data_dir.to_owned(),
+                name: inner.to_owned(),
+            })
+        .then(|| name.clone())
     };
     declared.iter().find_map(same)
 }

@@ -52,7 +52,13 @@ struct Purged {
 impl Document for Purged {
     fn human(&self, look: &Look) -> String {
         let number = Cell::toned(format!("{} deleted", self.messages), Tone::Warn);
-        details(look, [("queue", Some(Cell::from(&self.queue))), ("messages", Some(number))])
+        details(
+            look,
+            [
+                ("queue", Some(Cell::from(&self.queue))),
+                ("messages", Some(number)),
+            ],
+        )
     }
 }
 
@@ -86,8 +92,17 @@ struct QueueRow {
 }
 
 impl Row for QueueRow {
-    const FIELDS: &'static [&'static str] =
-        &["name", "visible", "in_flight", "delayed", "oldest_age_seconds", "dlq", "dlq_messages", "max_receives", "approximate"];
+    const FIELDS: &'static [&'static str] = &[
+        "name",
+        "visible",
+        "in_flight",
+        "delayed",
+        "oldest_age_seconds",
+        "dlq",
+        "dlq_messages",
+        "max_receives",
+        "approximate",
+    ];
     const COLUMNS: &'static [Column] = &[
         Column::text("QUEUE"),
         Column::number("VISIBLE"),
@@ -101,10 +116,18 @@ impl Row for QueueRow {
 
     fn cells(&self, _: &Look) -> Vec<Cell> {
         let about = |number: u64| format!("{}{number}", if self.approximate { "~" } else { "" });
-        let oldest = self.oldest_age_seconds.map(|seconds| age(std::time::Duration::from_secs(seconds)));
-        let dead = self.dlq_messages.map(|dead| Cell::toned(about(dead), if dead > 0 { Tone::Bad } else { Tone::Plain }));
+        let oldest = self
+            .oldest_age_seconds
+            .map(|seconds| age(std::time::Duration::from_secs(seconds)));
+        let dead = self
+            .dlq_messages
+            .map(|dead| Cell::toned(about(dead), if dead > 0 { Tone::Bad } else { Tone::Plain }));
         let is_dlq = payops_core::domain::bus::source_queue(&self.name).is_some();
-        let visible = if is_dlq && self.visible > 0 { Tone::Bad } else { Tone::Plain };
+        let visible = if is_dlq && self.visible > 0 {
+            Tone::Bad
+        } else {
+            Tone::Plain
+        };
         vec![
             Cell::from(&self.name),
             Cell::toned(about(self.visible), visible),
@@ -132,23 +155,43 @@ struct MessageRow {
 
 impl MessageRow {
     fn new(message: &Received, privacy: Privacy) -> Self {
-        let body =
-            serde_json::from_str(&message.body).map_or_else(|_| Value::String(privacy.text(&message.body)), |body| privacy.json(&body));
+        let body = serde_json::from_str(&message.body).map_or_else(
+            |_| Value::String(privacy.text(&message.body)),
+            |body| privacy.json(&body),
+        );
         Self {
             message_id: message.message_id.clone(),
-            payment_id: parse(&message.body).ok().map(|job| job.payment().to_string()),
+            payment_id: parse(&message.body)
+                .ok()
+                .map(|job| job.payment().to_string()),
             receive_count: message.receive_count,
             sent_at: message.sent_at,
-            attributes: message.attributes.iter().map(|(name, value)| (name.clone(), privacy.text(value))).collect(),
+            attributes: message
+                .attributes
+                .iter()
+                .map(|(name, value)| (name.clone(), privacy.text(value)))
+                .collect(),
             body,
         }
     }
 }
 
 impl Row for MessageRow {
-    const FIELDS: &'static [&'static str] = &["message_id", "payment_id", "receive_count", "sent_at", "attributes", "body"];
-    const COLUMNS: &'static [Column] =
-        &[Column::text("MESSAGE"), Column::text("PAYMENT"), Column::number("AGE"), Column::number("RECV"), Column::text("BODY").wide()];
+    const FIELDS: &'static [&'static str] = &[
+        "message_id",
+        "payment_id",
+        "receive_count",
+        "sent_at",
+        "attributes",
+        "body",
+    ];
+    const COLUMNS: &'static [Column] = &[
+        Column::text("MESSAGE"),
+        Column::text("PAYMENT"),
+        Column::number("AGE"),
+        Column::number("RECV"),
+        Column::text("BODY").wide(),
+    ];
 
     fn cells(&self, look: &Look) -> Vec<Cell> {
         vec![
@@ -165,7 +208,9 @@ impl Row for MessageRow {
 pub(crate) async fn run(context: &Context, command: QueueCommand) -> CliResult<Exit> {
     match command {
         QueueCommand::List => {
-            let fan = context.each_env(|_, ports| async move { rows(&ports).await }).await?;
+            let fan = context
+                .each_env(|_, ports| async move { rows(&ports).await })
+                .await?;
             let (exit, many) = (fan.exit(&context.talk), fan.many);
             context.printer.list(&fan.rows(), many)?;
             Ok(exit)
@@ -178,16 +223,27 @@ pub(crate) async fn run(context: &Context, command: QueueCommand) -> CliResult<E
 /// Empties a queue. Messages are lost by it, so the rules are asked before anything else.
 async fn purge(context: &Context, args: &PurgeArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
-    let wanted = Wanted { count: None, ..Wanted::new(Deed::DlqPurge).because(Some(context.reason.as_deref().unwrap_or("none given"))) };
+    let wanted = Wanted {
+        count: None,
+        ..Wanted::new(Deed::DlqPurge)
+            .because(Some(context.reason.as_deref().unwrap_or("none given")))
+    };
     if target.protected {
         // Refused whatever is said; the refusal is recorded.
         access::permit(context, &target, &wanted).await?;
     }
-    let reason = context.reason.clone().ok_or_else(|| CliError::refused("a purge needs a reason").hint("add --reason TEXT"))?;
+    let reason = context
+        .reason
+        .clone()
+        .ok_or_else(|| CliError::refused("a purge needs a reason").hint("add --reason TEXT"))?;
     let ports = context.open(&target, Access::Write).await?;
     let stats = ports.queues.stats(&args.queue).await;
-    let stats = stats.map_err(|error| CliError::port(format!("{} did not answer", args.queue), error))?;
-    let messages = stats.visible.saturating_add(stats.in_flight).saturating_add(stats.delayed);
+    let stats =
+        stats.map_err(|error| CliError::port(format!("{} did not answer", args.queue), error))?;
+    let messages = stats
+        .visible
+        .saturating_add(stats.in_flight)
+        .saturating_add(stats.delayed);
     let same_as = same_as::purge(&args.queue);
     context.talk.say(format!(
         "{} in {} for good, unread\n  same as     {same_as}",
@@ -195,23 +251,54 @@ async fn purge(context: &Context, args: &PurgeArgs) -> CliResult<Exit> {
         target.name
     ));
     let what = format!("DELETE all of {}", args.queue);
-    safety::confirm(context, &target, &Act { what: &what, typed: &args.queue, yes: args.yes, always: true })?;
+    safety::confirm(
+        context,
+        &target,
+        &Act {
+            what: &what,
+            typed: &args.queue,
+            yes: args.yes,
+            always: true,
+        },
+    )?;
     let permit = access::permit(context, &target, &wanted).await?;
-    let entry = context.entry(&target, "purge", Some(&reason)).subject(&args.queue).role(permit.duty.as_str());
-    let entry = entry.detail("messages", messages.to_string()).same_as(same_as);
-    let purge =
-        async { ports.queues.purge(&args.queue).await.map_err(|error| CliError::port(format!("{} was not emptied", args.queue), error)) };
+    let entry = context
+        .entry(&target, "purge", Some(&reason))
+        .subject(&args.queue)
+        .role(permit.duty.as_str());
+    let entry = entry
+        .detail("messages", messages.to_string())
+        .same_as(same_as);
+    let purge = async {
+        ports
+            .queues
+            .purge(&args.queue)
+            .await
+            .map_err(|error| CliError::port(format!("{} was not emptied", args.queue), error))
+    };
     context.audited(&target, entry, purge).await?;
-    context.printer.document(&Purged { queue: args.queue.clone(), messages })?;
+    context.printer.document(&Purged {
+        queue: args.queue.clone(),
+        messages,
+    })?;
     Ok(Exit::Done)
 }
 
 async fn rows(ports: &Ports) -> CliResult<Vec<QueueRow>> {
     let failed = |error| CliError::port("the queues did not answer", error);
     let names = ports.queues.names().await.map_err(failed)?;
-    let stats = try_join_all(names.iter().map(|name| ports.queues.stats(name))).await.map_err(failed)?;
-    let depth: BTreeMap<&str, u64> =
-        stats.iter().map(|stats| (stats.name.as_str(), stats.visible.saturating_add(stats.in_flight))).collect();
+    let stats = try_join_all(names.iter().map(|name| ports.queues.stats(name)))
+        .await
+        .map_err(failed)?;
+    let depth: BTreeMap<&str, u64> = stats
+        .iter()
+        .map(|stats| {
+            (
+                stats.name.as_str(),
+                stats.visible.saturating_add(stats.in_flight),
+            )
+        })
+        .collect();
     Ok(stats.iter().map(|stats| row(stats, &depth)).collect())
 }
 
@@ -233,14 +320,31 @@ async fn peek(context: &Context, args: &PeekArgs) -> CliResult<Exit> {
     let fan = context.each_env(|target, ports| async move {
         known(&ports, &args.queue).await?;
         let browsed = ports.queues.browse(&args.queue, args.limit).await;
-        let browsed = browsed.map_err(|error| CliError::port(format!("{} could not be looked into", args.queue), error))?;
+        let browsed = browsed.map_err(|error| {
+            CliError::port(format!("{} could not be looked into", args.queue), error)
+        })?;
         let cost = match browsed.receives_spent {
             0 => "the look cost nothing".to_owned(),
-            spent => format!("the look cost {}: each raised a message's receive count", count(spent, "receive")),
+            spent => format!(
+                "the look cost {}: each raised a message's receive count",
+                count(spent, "receive")
+            ),
         };
-        let complete = if browsed.complete { "these are all" } else { "there may be more" };
-        context.talk.say(format!("{}: {}, {complete}; {cost}", target.name, count(browsed.messages.len(), "message")));
-        Ok(browsed.messages.iter().map(|message| MessageRow::new(message, context.privacy)).collect::<Vec<_>>())
+        let complete = if browsed.complete {
+            "these are all"
+        } else {
+            "there may be more"
+        };
+        context.talk.say(format!(
+            "{}: {}, {complete}; {cost}",
+            target.name,
+            count(browsed.messages.len(), "message")
+        ));
+        Ok(browsed
+            .messages
+            .iter()
+            .map(|message| MessageRow::new(message, context.privacy))
+            .collect::<Vec<_>>())
     });
     let fan = fan.await?;
     let (exit, many) = (fan.exit(&context.talk), fan.many);
@@ -250,11 +354,16 @@ async fn peek(context: &Context, args: &PeekArgs) -> CliResult<Exit> {
 
 /// That there is a queue of that name.
 pub(crate) async fn known(ports: &Ports, queue: &str) -> CliResult<()> {
-    let names = ports.queues.names().await.map_err(|error| CliError::port("the queues did not answer", error))?;
+    let names = ports
+        .queues
+        .names()
+        .await
+        .map_err(|error| CliError::port("the queues did not answer", error))?;
     if names.iter().any(|name| name == queue) {
         return Ok(());
     }
-    Err(CliError::not_found(format!("there is no queue {queue}")).hint(format!("queues are {}", names.join(", "))))
+    Err(CliError::not_found(format!("there is no queue {queue}"))
+        .hint(format!("queues are {}", names.join(", "))))
 }
 
 #[cfg(test)]
@@ -278,7 +387,11 @@ mod tests {
         insta::assert_json_snapshot!(row);
         assert_eq!(
             row.cells(&Look::plain())[1..6],
-            ["~2", "~1", "~0", "4m"].map(Cell::from).into_iter().chain([Cell::toned("~61", Tone::Bad)]).collect::<Vec<_>>()
+            ["~2", "~1", "~0", "4m"]
+                .map(Cell::from)
+                .into_iter()
+                .chain([Cell::toned("~61", Tone::Bad)])
+                .collect::<Vec<_>>()
         );
     }
 }

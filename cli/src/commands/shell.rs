@@ -27,7 +27,15 @@ pub(crate) fn man(dir: Option<&Path>) -> CliResult<Exit> {
         Printer::raw(&out)?;
         return Ok(Exit::Done);
     };
-    let failed = |error| CliError::failed(format!("the pages could not be written to {}", dir.display())).because(error);
-    std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Cli::command(), dir)).map_err(failed)?;
+    let failed = |error| {
+        CliError::failed(format!(
+            "the pages could not be written to {}",
+            dir.display()
+        ))
+        .because(error)
+    };
+    std::fs::create_dir_all(dir)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), dir))
+        .map_err(failed)?;
     Ok(Exit::Done)
 }

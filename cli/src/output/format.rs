@@ -29,7 +29,11 @@ pub(crate) enum Format {
 /// The JSON text of `value`. Characters that would steer a terminal are escaped, which JSON
 /// allows and which changes nothing for a program.
 pub(crate) fn json_text(value: &Value, pretty: bool) -> String {
-    let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+    let text = if pretty {
+        serde_json::to_string_pretty(value)
+    } else {
+        serde_json::to_string(value)
+    };
     let text = text.unwrap_or_default();
     if !text.chars().any(steers) {
         return text;
@@ -53,8 +57,9 @@ fn steers(c: char) -> bool {
 
 /// The YAML text of `value`; ends with a line break.
 pub(crate) fn yaml(value: &Value) -> CliResult<String> {
-    let mut text = serde_saphyr::to_string(&tame(value))
-        .map_err(|error| CliError::failed("the output could not be written as YAML").because(error))?;
+    let mut text = serde_saphyr::to_string(&tame(value)).map_err(|error| {
+        CliError::failed("the output could not be written as YAML").because(error)
+    })?;
     if !text.ends_with('\n') {
         text.push('\n');
     }
@@ -66,7 +71,12 @@ fn tame(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(terminal(text)),
         Value::Array(items) => items.iter().map(tame).collect(),
-        Value::Object(members) => Value::Object(members.iter().map(|(name, member)| (terminal(name), tame(member))).collect()),
+        Value::Object(members) => Value::Object(
+            members
+                .iter()
+                .map(|(name, member)| (terminal(name), tame(member)))
+                .collect(),
+        ),
         other => other.clone(),
     }
 }
@@ -76,12 +86,17 @@ fn tame(value: &Value) -> Value {
 pub(crate) fn csv(rows: &[Value], without_rows: &[&str]) -> CliResult<String> {
     let mut seen = BTreeSet::new();
     let names = rows.iter().filter_map(Value::as_object).flat_map(Map::keys);
-    let mut header: Vec<&str> = names.map(String::as_str).filter(|name| seen.insert(*name)).collect();
+    let mut header: Vec<&str> = names
+        .map(String::as_str)
+        .filter(|name| seen.insert(*name))
+        .collect();
     if rows.is_empty() {
         header = without_rows.to_vec();
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let failed = |error: csv::Error| CliError::failed("the output could not be written as CSV").because(error);
+    let failed = |error: csv::Error| {
+        CliError::failed("the output could not be written as CSV").because(error)
+    };
     if !header.is_empty() {
         writer.write_record(&header).map_err(failed)?;
     }
@@ -89,8 +104,9 @@ pub(crate) fn csv(rows: &[Value], without_rows: &[&str]) -> CliResult<String> {
         let cells = header.iter().map(|name| csv_cell(row.get(*name)));
         writer.write_record(cells).map_err(failed)?;
     }
-    let bytes =
-        writer.into_inner().map_err(|error| CliError::failed("the output could not be written as CSV").because(error.into_error()))?;
+    let bytes = writer.into_inner().map_err(|error| {
+        CliError::failed("the output could not be written as CSV").because(error.into_error())
+    })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -108,7 +124,11 @@ fn csv_cell(value: Option<&Value>) -> String {
 /// Spreadsheets run texts that start so as formulas; a quotation mark in front stops them.
 fn unformulaic(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@']) && text.parse::<f64>().is_err();
-    if formula { format!("'{text}") } else { text.to_owned() }
+    if formula {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -126,7 +146,10 @@ mod tests {
 
     #[test]
     fn csv_has_every_member_and_no_formulas() {
-        let rows = [json!({"a": 1, "b": "=cmd()"}), json!({"a": -2, "c": {"d": [1]}, "b": "x, \"y\""})];
+        let rows = [
+            json!({"a": 1, "b": "=cmd()"}),
+            json!({"a": -2, "c": {"d": [1]}, "b": "x, \"y\""}),
+        ];
         insta::assert_snapshot!(csv(&rows, &["other"]).expect("CSV"), @r#"
         a,b,c
         1,'=cmd(),

@@ -23,7 +23,11 @@ impl Look {
     /// Without colour, at a fixed time: for tests.
     #[cfg(test)]
     pub(crate) fn plain() -> Self {
-        Self { now: "2026-11-22T12:10:00Z".parse().expect("a time"), color: false, wide: false }
+        Self {
+            now: "2026-11-22T12:10:00Z".parse().expect("a time"),
+            color: false,
+            wide: false,
+        }
     }
 
     /// How long ago `at` was: `12s`.
@@ -40,7 +44,11 @@ impl Look {
             Tone::Bad => 31,
             Tone::Dim => 2,
         };
-        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.color {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
@@ -83,17 +91,29 @@ pub(crate) struct Column {
 impl Column {
     /// A column of text.
     pub(crate) const fn text(title: &'static str) -> Self {
-        Self { title, right: false, wide: false }
+        Self {
+            title,
+            right: false,
+            wide: false,
+        }
     }
 
     /// A column of numbers.
     pub(crate) const fn number(title: &'static str) -> Self {
-        Self { title, right: true, wide: false }
+        Self {
+            title,
+            right: true,
+            wide: false,
+        }
     }
 
     /// Shown with `-o wide` only.
     pub(crate) const fn wide(self) -> Self {
-        Self { title: self.title, right: self.right, wide: true }
+        Self {
+            title: self.title,
+            right: self.right,
+            wide: true,
+        }
     }
 }
 
@@ -107,12 +127,18 @@ pub(crate) struct Cell {
 impl Cell {
     /// A cell with that tone; the text is made safe for a terminal.
     pub(crate) fn toned(text: impl AsRef<str>, tone: Tone) -> Self {
-        Self { text: terminal(text.as_ref()), tone }
+        Self {
+            text: terminal(text.as_ref()),
+            tone,
+        }
     }
 
     /// A dash when there is nothing to show.
     pub(crate) fn maybe(text: Option<impl AsRef<str>>) -> Self {
-        text.map_or_else(|| Self::toned("-", Tone::Dim), |text| Self::from(text.as_ref()))
+        text.map_or_else(
+            || Self::toned("-", Tone::Dim),
+            |text| Self::from(text.as_ref()),
+        )
     }
 }
 
@@ -132,7 +158,10 @@ pub(crate) struct Table {
 impl Table {
     /// A table with these columns.
     pub(crate) fn new(columns: impl IntoIterator<Item = Column>) -> Self {
-        Self { columns: columns.into_iter().collect(), rows: Vec::new() }
+        Self {
+            columns: columns.into_iter().collect(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row.
@@ -142,17 +171,33 @@ impl Table {
 
     /// The lines, header first; empty when there are no rows.
     pub(crate) fn render(&self, look: &Look) -> String {
-        let shown = |place: &usize| self.columns.get(*place).is_some_and(|column| look.wide || !column.wide);
+        let shown = |place: &usize| {
+            self.columns
+                .get(*place)
+                .is_some_and(|column| look.wide || !column.wide)
+        };
         let places: Vec<usize> = (0..self.columns.len()).filter(shown).collect();
         if self.rows.is_empty() {
             return String::new();
         }
         let empty = Cell::from("");
-        let rows: Vec<Vec<&Cell>> =
-            self.rows.iter().map(|row| places.iter().map(|place| row.get(*place).unwrap_or(&empty)).collect()).collect();
-        let columns: Vec<&Column> = places.iter().filter_map(|place| self.columns.get(*place)).collect();
+        let rows: Vec<Vec<&Cell>> = self
+            .rows
+            .iter()
+            .map(|row| {
+                places
+                    .iter()
+                    .map(|place| row.get(*place).unwrap_or(&empty))
+                    .collect()
+            })
+            .collect();
+        let columns: Vec<&Column> = places
+            .iter()
+            .filter_map(|place| self.columns.get(*place))
+            .collect();
         let mut grid = Grid::new();
-        grid.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        grid.load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled);
         grid.set_header(columns.iter().map(|column| column.title));
         for row in &rows {
             grid.add_row(row.iter().map(|cell| cell.text.as_str()));
@@ -160,14 +205,23 @@ impl Table {
         for (place, column) in columns.iter().enumerate() {
             if let Some(grid) = grid.column_mut(place) {
                 grid.set_padding((u16::from(place > 0), 1));
-                grid.set_cell_alignment(if column.right { CellAlignment::Right } else { CellAlignment::Left });
+                grid.set_cell_alignment(if column.right {
+                    CellAlignment::Right
+                } else {
+                    CellAlignment::Left
+                });
             }
         }
         let mut out = String::new();
         for (number, line) in grid.lines().enumerate() {
             let cells = number.checked_sub(1).and_then(|number| rows.get(number));
             out.push_str(
-                cells.map_or_else(|| look.paint(line.trim_end(), Tone::Dim), |cells| painted(line.trim_end(), cells, look)).as_str(),
+                cells
+                    .map_or_else(
+                        || look.paint(line.trim_end(), Tone::Dim),
+                        |cells| painted(line.trim_end(), cells, look),
+                    )
+                    .as_str(),
             );
             out.push('\n');
         }
@@ -179,7 +233,12 @@ impl Table {
 fn painted(line: &str, cells: &[&Cell], look: &Look) -> String {
     let (mut out, mut rest) = (String::new(), line);
     for cell in cells.iter().filter(|cell| !cell.text.is_empty()) {
-        let Some((before, after)) = rest.find(cell.text.as_str()).and_then(|start| rest.split_at_checked(start)) else { continue };
+        let Some((before, after)) = rest
+            .find(cell.text.as_str())
+            .and_then(|start| rest.split_at_checked(start))
+        else {
+            continue;
+        };
         out.push_str(before);
         out.push_str(&look.paint(&cell.text, cell.tone));
         rest = after.strip_prefix(cell.text.as_str()).unwrap_or(after);
@@ -200,11 +259,21 @@ pub(super) fn list<T: Row>(rows: &[Of<T>], many: bool, look: &Look) -> String {
 }
 
 /// Names and values under each other; those without a value are left out.
-pub(crate) fn details<'a>(look: &Look, pairs: impl IntoIterator<Item = (&'a str, Option<Cell>)>) -> String {
-    let pairs: Vec<(&str, Cell)> = pairs.into_iter().filter_map(|(name, cell)| Some((name, cell?))).collect();
+pub(crate) fn details<'a>(
+    look: &Look,
+    pairs: impl IntoIterator<Item = (&'a str, Option<Cell>)>,
+) -> String {
+    let pairs: Vec<(&str, Cell)> = pairs
+        .into_iter()
+        .filter_map(|(name, cell)| Some((name, cell?)))
+        .collect();
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let line = |(name, cell): &(&str, Cell)| {
-        format!("{}  {}\n", look.paint(&format!("{name:<width$}"), Tone::Dim), look.paint(&cell.text, cell.tone))
+        format!(
+            "{}  {}\n",
+            look.paint(&format!("{name:<width$}"), Tone::Dim),
+            look.paint(&cell.text, cell.tone)
+        )
     };
     pairs.iter().map(line).collect()
 }
@@ -227,7 +296,11 @@ pub(crate) fn moment(look: &Look, at: Timestamp) -> Cell {
 /// `1 payment`, `2 payments`.
 pub(crate) fn count(number: impl TryInto<u64>, thing: &str) -> String {
     let number = number.try_into().unwrap_or(u64::MAX);
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+    if number == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{number} {thing}s")
+    }
 }
 
 #[cfg(test)]
@@ -235,22 +308,43 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        let mut table = Table::new([Column::text("ID"), Column::number("AMOUNT"), Column::text("STATUS"), Column::text("MORE").wide()]);
-        table.row([Cell::from("a"), Cell::from("12.50"), Cell::toned("completed", Tone::Good), Cell::from("x")]);
-        table.row([Cell::from("bbb\u{1b}[2J"), Cell::from("7"), Cell::toned("failed", Tone::Bad), Cell::maybe(None::<&str>)]);
+        let mut table = Table::new([
+            Column::text("ID"),
+            Column::number("AMOUNT"),
+            Column::text("STATUS"),
+            Column::text("MORE").wide(),
+        ]);
+        table.row([
+            Cell::from("a"),
+            Cell::from("12.50"),
+            Cell::toned("completed", Tone::Good),
+            Cell::from("x"),
+        ]);
+        table.row([
+            Cell::from("bbb\u{1b}[2J"),
+            Cell::from("7"),
+            Cell::toned("failed", Tone::Bad),
+            Cell::maybe(None::<&str>),
+        ]);
         table
     }
 
     #[test]
     fn columns_line_up_without_borders() {
         insta::assert_snapshot!(table().render(&Look::plain()));
-        insta::assert_snapshot!(table().render(&Look { wide: true, ..Look::plain() }));
+        insta::assert_snapshot!(table().render(&Look {
+            wide: true,
+            ..Look::plain()
+        }));
         assert_eq!(Table::new([Column::text("ID")]).render(&Look::plain()), "");
     }
 
     #[test]
     fn colours_leave_the_spacing_alone() {
-        let text = table().render(&Look { color: true, ..Look::plain() });
+        let text = table().render(&Look {
+            color: true,
+            ..Look::plain()
+        });
         assert!(text.contains("\u{1b}[32mcompleted\u{1b}[0m"), "{text:?}");
         let mut plain = text;
         for code in ["\u{1b}[32m", "\u{1b}[31m", "\u{1b}[2m", "\u{1b}[0m"] {
@@ -261,7 +355,8 @@ mod tests {
 
     #[test]
     fn ages_are_short() {
-        let ages = [0, 59, 60, 3_599, 3_600, 172_799, 172_800].map(|seconds| age(Duration::from_secs(seconds)));
+        let ages = [0, 59, 60, 3_599, 3_600, 172_799, 172_800]
+            .map(|seconds| age(Duration::from_secs(seconds)));
         assert_eq!(ages, ["0s", "59s", "1m", "59m", "1h", "47h", "2d"]);
         assert_eq!(count(1_usize, "payment"), "1 payment");
         assert_eq!(count(0_u64, "payment"), "0 payments");

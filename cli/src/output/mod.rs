@@ -71,7 +71,10 @@ impl Printer {
         if !self.is_for_programs() {
             return write(&human::list(rows, many, &self.look));
         }
-        let values = rows.iter().map(|row| with_env(&row.value, &row.env, many)).collect::<CliResult<Vec<Value>>>()?;
+        let values = rows
+            .iter()
+            .map(|row| with_env(&row.value, &row.env, many))
+            .collect::<CliResult<Vec<Value>>>()?;
         let values = self.select(values)?;
         self.values(values, &self.header(T::FIELDS, many))
     }
@@ -82,11 +85,16 @@ impl Printer {
         match documents {
             [one] if !many => self.document(&one.value),
             _ if !self.is_for_programs() => {
-                let parts = documents.iter().map(|each| format!("[{}]\n{}", each.env, each.value.human(&self.look)));
+                let parts = documents
+                    .iter()
+                    .map(|each| format!("[{}]\n{}", each.env, each.value.human(&self.look)));
                 write(&parts.collect::<Vec<_>>().join("\n"))
             }
             _ => {
-                let values = documents.iter().map(|each| with_env(&each.value, &each.env, true)).collect::<CliResult<Vec<Value>>>()?;
+                let values = documents
+                    .iter()
+                    .map(|each| with_env(&each.value, &each.env, true))
+                    .collect::<CliResult<Vec<Value>>>()?;
                 let values = self.select(values)?;
                 self.values(values, &[])
             }
@@ -99,12 +107,19 @@ impl Printer {
             return write(&document.human(&self.look));
         }
         let value = to_value(document)?;
-        let rows = T::ROWS.and_then(|rows| value.get(rows)).and_then(Value::as_array).cloned();
+        let rows = T::ROWS
+            .and_then(|rows| value.get(rows))
+            .and_then(Value::as_array)
+            .cloned();
         if let (Format::Csv | Format::Ndjson, Some(rows)) = (self.format, rows) {
             let rows = self.select(rows)?;
             return self.values(rows, &self.header(T::FIELDS, false));
         }
-        let one = self.select(vec![value])?.into_iter().next().unwrap_or(Value::Null);
+        let one = self
+            .select(vec![value])?
+            .into_iter()
+            .next()
+            .unwrap_or(Value::Null);
         write(&match self.format {
             Format::Yaml => format::yaml(&one)?,
             Format::Csv => format::csv(std::slice::from_ref(&one), &[])?,
@@ -118,20 +133,27 @@ impl Printer {
         match self.format {
             Format::Table | Format::Wide => write(text),
             Format::Yaml => write(&format!("---\n{}", format::yaml(value)?)),
-            Format::Json | Format::Ndjson | Format::Csv => write(&format!("{}\n", json_text(value, false))),
+            Format::Json | Format::Ndjson | Format::Csv => {
+                write(&format!("{}\n", json_text(value, false)))
+            }
         }
     }
 
     /// Prints text as it is.
     pub(crate) fn raw(text: &[u8]) -> CliResult<()> {
         let mut out = std::io::stdout().lock();
-        out.write_all(text).and_then(|()| out.flush()).map_err(CliError::output)
+        out.write_all(text)
+            .and_then(|()| out.flush())
+            .map_err(CliError::output)
     }
 
     /// The header of a CSV without rows: the members asked for, else all.
     fn header<'a>(&'a self, fields: &[&'a str], many: bool) -> Vec<&'a str> {
         if self.fields.is_empty() {
-            many.then_some("env").into_iter().chain(fields.iter().copied()).collect()
+            many.then_some("env")
+                .into_iter()
+                .chain(fields.iter().copied())
+                .collect()
         } else {
             self.fields.iter().map(String::as_str).collect()
         }
@@ -141,7 +163,11 @@ impl Printer {
         write(&match self.format {
             Format::Yaml => format::yaml(&Value::Array(values))?,
             Format::Csv => format::csv(&values, header)?,
-            Format::Ndjson => values.iter().map(|value| format!("{}\n", json_text(value, false))).collect::<Vec<_>>().concat(),
+            Format::Ndjson => values
+                .iter()
+                .map(|value| format!("{}\n", json_text(value, false)))
+                .collect::<Vec<_>>()
+                .concat(),
             _ => format!("{}\n", json_text(&Value::Array(values), self.pretty)),
         })
     }
@@ -153,13 +179,26 @@ impl Printer {
         }
         for field in &self.fields {
             if values.iter().all(|value| pick(value, field).is_none()) {
-                let known: Vec<&str> =
-                    values.first().and_then(Value::as_object).into_iter().flat_map(Map::keys).map(String::as_str).collect();
-                return Err(CliError::usage(format!("no field `{field}` in this output")).hint(format!("fields are {}", known.join(", "))));
+                let known: Vec<&str> = values
+                    .first()
+                    .and_then(Value::as_object)
+                    .into_iter()
+                    .flat_map(Map::keys)
+                    .map(String::as_str)
+                    .collect();
+                return Err(
+                    CliError::usage(format!("no field `{field}` in this output"))
+                        .hint(format!("fields are {}", known.join(", "))),
+                );
             }
         }
         let keep = |value: &Value| {
-            let members = self.fields.iter().map(|field| (field.clone(), pick(value, field).cloned().unwrap_or(Value::Null)));
+            let members = self.fields.iter().map(|field| {
+                (
+                    field.clone(),
+                    pick(value, field).cloned().unwrap_or(Value::Null),
+                )
+            });
             Value::Object(members.collect())
         };
         Ok(values.iter().map(keep).collect())
@@ -172,7 +211,9 @@ pub(crate) fn stdout_is_terminal() -> bool {
 }
 
 fn pick<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
-    field.split('.').try_fold(value, |value, name| value.get(name))
+    field
+        .split('.')
+        .try_fold(value, |value, name| value.get(name))
 }
 
 fn with_env<T: Serialize>(value: &T, env: &str, many: bool) -> CliResult<Value> {
@@ -189,7 +230,8 @@ fn with_env<T: Serialize>(value: &T, env: &str, many: bool) -> CliResult<Value> 
 }
 
 fn to_value<T: Serialize>(value: &T) -> CliResult<Value> {
-    serde_json::to_value(value).map_err(|error| CliError::failed("the output could not be written as JSON").because(error))
+    serde_json::to_value(value)
+        .map_err(|error| CliError::failed("the output could not be written as JSON").because(error))
 }
 
 fn write(text: &str) -> CliResult<()> {
@@ -203,29 +245,57 @@ mod tests {
 
     fn printer(fields: &[&str]) -> Printer {
         let fields = fields.iter().map(|field| (*field).to_owned()).collect();
-        Printer { format: Format::Json, fields, look: Look::plain(), pretty: false }
+        Printer {
+            format: Format::Json,
+            fields,
+            look: Look::plain(),
+            pretty: false,
+        }
     }
 
     #[test]
     fn fields_are_kept_in_the_order_asked_for() {
         let row = json!({"id": "a", "status": "completed", "charge": {"last4": "4242"}});
-        let kept = printer(&["charge.last4", "id"]).select(vec![row.clone()]).expect("known fields");
-        assert_eq!(json_text(&Value::Array(kept), false), r#"[{"charge.last4":"4242","id":"a"}]"#);
+        let kept = printer(&["charge.last4", "id"])
+            .select(vec![row.clone()])
+            .expect("known fields");
+        assert_eq!(
+            json_text(&Value::Array(kept), false),
+            r#"[{"charge.last4":"4242","id":"a"}]"#
+        );
         let error = printer(&["nope"]).select(vec![row]).expect_err("refused");
-        assert_eq!((error.exit.code(), error.hint.as_deref()), (2, Some("fields are id, status, charge")));
+        assert_eq!(
+            (error.exit.code(), error.hint.as_deref()),
+            (2, Some("fields are id, status, charge"))
+        );
     }
 
     #[test]
     fn a_list_without_rows_still_has_its_header() {
-        assert_eq!(printer(&[]).header(&["id", "status"], true), ["env", "id", "status"]);
-        assert_eq!(printer(&[]).header(&["id", "status"], false), ["id", "status"]);
-        assert_eq!(printer(&["charge.last4"]).header(&["id", "status"], true), ["charge.last4"]);
+        assert_eq!(
+            printer(&[]).header(&["id", "status"], true),
+            ["env", "id", "status"]
+        );
+        assert_eq!(
+            printer(&[]).header(&["id", "status"], false),
+            ["id", "status"]
+        );
+        assert_eq!(
+            printer(&["charge.last4"]).header(&["id", "status"], true),
+            ["charge.last4"]
+        );
     }
 
     #[test]
     fn an_environment_comes_first_and_only_with_several() {
         let row = json!({"id": "a"});
-        assert_eq!(json_text(&with_env(&row, "prod", true).expect("a value"), false), r#"{"env":"prod","id":"a"}"#);
-        assert_eq!(json_text(&with_env(&row, "prod", false).expect("a value"), false), r#"{"id":"a"}"#);
+        assert_eq!(
+            json_text(&with_env(&row, "prod", true).expect("a value"), false),
+            r#"{"env":"prod","id":"a"}"#
+        );
+        assert_eq!(
+            json_text(&with_env(&row, "prod", false).expect("a value"), false),
+            r#"{"id":"a"}"#
+        );
     }
 }

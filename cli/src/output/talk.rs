@@ -21,12 +21,20 @@ impl Talk {
     /// A talk for this process.
     pub(crate) fn new(quiet: bool, no_input: bool) -> Self {
         let asks = !no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        Self { quiet, asks, mute: false }
+        Self {
+            quiet,
+            asks,
+            mute: false,
+        }
     }
 
     /// One that neither writes nor asks.
     pub(crate) fn mute() -> Self {
-        Self { quiet: true, asks: false, mute: true }
+        Self {
+            quiet: true,
+            asks: false,
+            mute: true,
+        }
     }
 
     /// Says something, unless `-q`. Each line of `text` is made safe for a terminal.
@@ -65,10 +73,17 @@ impl Talk {
     /// A progress bar on stderr; nothing is drawn when it is not a terminal or with `-q`.
     /// `total` is `None` when nobody knows it.
     pub(crate) fn progress(&self, what: &'static str, total: Option<u64>) -> ProgressBar {
-        let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let target = if self.quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
         let bar = ProgressBar::with_draw_target(total, target);
-        let template =
-            if total.is_some() { "{msg} [{bar:30}] {pos}/{len} {per_sec} {eta}" } else { "{spinner} {msg} {human_pos} {elapsed}" };
+        let template = if total.is_some() {
+            "{msg} [{bar:30}] {pos}/{len} {per_sec} {eta}"
+        } else {
+            "{spinner} {msg} {human_pos} {elapsed}"
+        };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }

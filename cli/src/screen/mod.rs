@@ -11,7 +11,9 @@ use futures::stream::BoxStream;
 use payops_core::domain::access::Duty;
 use payops_core::domain::privacy::Privacy;
 use payops_core::domain::rollout::{Action, Plan, Related, Rollout, RolloutKey};
-use payops_core::port::{Depth, ErrorKind, Executed, PortError, PortResult, RolloutWatch, Rollouts};
+use payops_core::port::{
+    Depth, ErrorKind, Executed, PortError, PortResult, RolloutWatch, Rollouts,
+};
 use payops_system::SystemClock;
 use payops_tui::{EnvInfo, Environments, Opened, Options, Tab, ThemeName};
 use tokio::sync::watch;
@@ -41,7 +43,11 @@ pub(crate) fn has_terminal() -> bool {
 
 /// Where logs go: to stderr, but not while the screen is open.
 pub(crate) fn log() -> Box<dyn Write> {
-    if OPEN.load(Ordering::Relaxed) { Box::new(std::io::sink()) } else { Box::new(std::io::stderr()) }
+    if OPEN.load(Ordering::Relaxed) {
+        Box::new(std::io::sink())
+    } else {
+        Box::new(std::io::stderr())
+    }
 }
 
 /// The environments of the settings.
@@ -53,13 +59,25 @@ struct Known {
 }
 
 /// The environments that the screen shows: those that were named, or all.
-pub(crate) fn environments(context: &Context, ready: Option<Ready>) -> CliResult<Arc<dyn Environments>> {
-    Ok(Arc::new(Known { targets: context.settings.all_targets()?, context: mute(context), ready }))
+pub(crate) fn environments(
+    context: &Context,
+    ready: Option<Ready>,
+) -> CliResult<Arc<dyn Environments>> {
+    Ok(Arc::new(Known {
+        targets: context.settings.all_targets()?,
+        context: mute(context),
+        ready,
+    }))
 }
 
 /// A context that neither writes nor asks, and shows nothing personal.
 fn mute(context: &Context) -> Context {
-    Context { talk: Talk::mute(), reason: None, privacy: Privacy::default(), ..context.clone() }
+    Context {
+        talk: Talk::mute(),
+        reason: None,
+        privacy: Privacy::default(),
+        ..context.clone()
+    }
 }
 
 /// How the screen looks.
@@ -70,7 +88,13 @@ pub(crate) fn options(context: &Context) -> Options {
         Ok("light") => ThemeName::Light,
         _ => ThemeName::Dark,
     };
-    Options { theme, read_only: false, start: Tab::Overview, env: None, clock: Arc::new(SystemClock) }
+    Options {
+        theme,
+        read_only: false,
+        start: Tab::Overview,
+        env: None,
+        clock: Arc::new(SystemClock),
+    }
 }
 
 /// Opens the screen, and stays until the user leaves it.
@@ -86,9 +110,11 @@ pub(crate) async fn run(context: &Context, ready: Option<Ready>) -> CliResult<Ex
     for line in under_way {
         context.talk.warn(line);
     }
-    ended
-        .map(|()| Exit::Done)
-        .map_err(|error| CliError::failed("the screen ended").because(error).hint("commands work without it: payops --help"))
+    ended.map(|()| Exit::Done).map_err(|error| {
+        CliError::failed("the screen ended")
+            .because(error)
+            .hint("commands work without it: payops --help")
+    })
 }
 
 #[async_trait]
@@ -99,7 +125,12 @@ impl Environments for Known {
                 Target::Embedded { .. } => (None, None),
                 Target::Aws(aws) => (aws.account_id.clone(), aws.region.clone()),
             };
-            EnvInfo { name: target.name.clone(), protected: target.protected, account, region }
+            EnvInfo {
+                name: target.name.clone(),
+                protected: target.protected,
+                account,
+                region,
+            }
         };
         self.targets.iter().map(info).collect()
     }
@@ -115,15 +146,41 @@ impl Environments for Known {
         }
         let caller = self.context.caller(Duty::View);
         // What changes something opens ports of its own, by the rules and with the role for that.
-        let ports = Box::pin(context::open(target, Access::Read, &caller)).await.map_err(CliError::into_port)?;
-        let audit = Arc::new(FileAuditLog { dir: self.context.records_dir(target) });
-        let operates = Caller { duty: Duty::Operate, ..caller.clone() };
+        let ports = Box::pin(context::open(target, Access::Read, &caller))
+            .await
+            .map_err(CliError::into_port)?;
+        let audit = Arc::new(FileAuditLog {
+            dir: self.context.records_dir(target),
+        });
+        let operates = Caller {
+            duty: Duty::Operate,
+            ..caller.clone()
+        };
         let write = clusters::lazily(target, &operates);
-        let ruled =
-            |(read, write)| Arc::new(Ruled { read, write, context: self.context.clone(), target: target.clone() }) as Arc<dyn Rollouts>;
-        let clusters = clusters::lazily(target, &caller).into_iter().zip(write).map(ruled).collect();
-        let steering = Arc::new(Steered { context: self.context.clone(), target: target.clone() });
-        Ok(Opened { ports, clusters, audit, who: self.context.who().to_owned(), steering: Some(steering) })
+        let ruled = |(read, write)| {
+            Arc::new(Ruled {
+                read,
+                write,
+                context: self.context.clone(),
+                target: target.clone(),
+            }) as Arc<dyn Rollouts>
+        };
+        let clusters = clusters::lazily(target, &caller)
+            .into_iter()
+            .zip(write)
+            .map(ruled)
+            .collect();
+        let steering = Arc::new(Steered {
+            context: self.context.clone(),
+            target: target.clone(),
+        });
+        Ok(Opened {
+            ports,
+            clusters,
+            audit,
+            who: self.context.who().to_owned(),
+            steering: Some(steering),
+        })
     }
 }
 

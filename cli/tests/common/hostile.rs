@@ -18,14 +18,29 @@ pub(crate) fn letters() -> Vec<(String, Vec<(&'static str, String)>)> {
     let class = "boom 4111\u{200b}1111 1111\u{200b}1111 anna@example.com\u{9b}";
     vec![
         ("\u{9b}2J\u{202e}anna@example.com".to_owned(), Vec::new()),
-        ("{\"email\":\"anna@example.com\",\"x\":\"\\u001b]0;owned\\u0007\\u001b[2J\"}".to_owned(), Vec::new()),
-        (format!("{}{}", "[".repeat(20_000), "]".repeat(20_000)), Vec::new()),
+        (
+            "{\"email\":\"anna@example.com\",\"x\":\"\\u001b]0;owned\\u0007\\u001b[2J\"}"
+                .to_owned(),
+            Vec::new(),
+        ),
+        (
+            format!("{}{}", "[".repeat(20_000), "]".repeat(20_000)),
+            Vec::new(),
+        ),
         (large, Vec::new()),
         (bomb(), Vec::new()),
-        (STANDARD.encode(packed(b"\xff\xfe\x9b anna@example.com \xc3\x28 4111 1111 1111 1111")), Vec::new()),
+        (
+            STANDARD.encode(packed(
+                b"\xff\xfe\x9b anna@example.com \xc3\x28 4111 1111 1111 1111",
+            )),
+            Vec::new(),
+        ),
         (
             "{\"card\":4111111111111111,\"text\":\"4111 1111 1111 1111\"}".to_owned(),
-            vec![("payops-reason", reason.to_owned()), ("payops-class", class.to_owned())],
+            vec![
+                ("payops-reason", reason.to_owned()),
+                ("payops-class", class.to_owned()),
+            ],
         ),
     ]
 }
@@ -45,11 +60,15 @@ fn bomb() -> String {
 
 /// What is wrong with something that is shown or written down of them.
 pub(crate) fn harm(text: &str) -> Option<String> {
-    let is_bad = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_bad = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     if let Some(bad) = text.chars().find(|c| is_bad(*c)) {
         return Some(format!("{bad:?}"));
     }
     let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
     let personal = |told: bool, what: &str| told.then(|| what.to_owned());
-    personal(text.contains("anna@example"), "an e-mail address").or_else(|| personal(digits.contains("4111111111111111"), "a card number"))
+    personal(text.contains("anna@example"), "an e-mail address")
+        .or_else(|| personal(digits.contains("4111111111111111"), "a card number"))
 }

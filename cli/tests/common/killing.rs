@@ -16,7 +16,10 @@ use super::embedded::DEAD;
 
 /// Kills, each of a process: `PAYOPS_KILLS`, else so many.
 pub(crate) fn kills(usual: u64) -> u64 {
-    std::env::var("PAYOPS_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(usual)
+    std::env::var("PAYOPS_KILLS")
+        .ok()
+        .and_then(|kills| kills.parse().ok())
+        .unwrap_or(usual)
 }
 
 /// Letters with a name of their own each.
@@ -24,10 +27,20 @@ pub(crate) async fn bury(queues: &dyn Queues, names: std::ops::Range<usize>) {
     let names: Vec<usize> = names.collect();
     for some in names.chunks(10) {
         let letter = |name: &usize| {
-            let attributes = Attributes::from([("name".to_owned(), name.to_string()), (attribute::CLASS.to_owned(), "timeout".to_owned())]);
-            Outgoing { body: format!("letter {name}"), attributes, ..Outgoing::default() }
+            let attributes = Attributes::from([
+                ("name".to_owned(), name.to_string()),
+                (attribute::CLASS.to_owned(), "timeout".to_owned()),
+            ]);
+            Outgoing {
+                body: format!("letter {name}"),
+                attributes,
+                ..Outgoing::default()
+            }
         };
-        let sent = queues.send_batch(DEAD, some.iter().map(letter).collect()).await.unwrap();
+        let sent = queues
+            .send_batch(DEAD, some.iter().map(letter).collect())
+            .await
+            .unwrap();
         assert!(sent.iter().all(Result::is_ok));
     }
 }
@@ -36,7 +49,15 @@ pub(crate) async fn bury(queues: &dyn Queues, names: std::ops::Range<usize>) {
 pub(crate) async fn delivered(queues: &dyn Queues) -> BTreeMap<String, Vec<String>> {
     let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
     loop {
-        let some = queues.receive(WORK, 10, Duration::from_mins(10), Duration::from_millis(200)).await.unwrap();
+        let some = queues
+            .receive(
+                WORK,
+                10,
+                Duration::from_mins(10),
+                Duration::from_millis(200),
+            )
+            .await
+            .unwrap();
         if some.is_empty() {
             return out;
         }
@@ -44,8 +65,14 @@ pub(crate) async fn delivered(queues: &dyn Queues) -> BTreeMap<String, Vec<Strin
         queues.delete(WORK, &receipts).await.unwrap();
         for message in some {
             let name = &message.attributes["name"];
-            assert_eq!(message.body, format!("letter {name}"), "bodies and attributes are kept");
-            out.entry(message.attributes[attribute::REPLAY_OF].clone()).or_default().push(name.clone());
+            assert_eq!(
+                message.body,
+                format!("letter {name}"),
+                "bodies and attributes are kept"
+            );
+            out.entry(message.attributes[attribute::REPLAY_OF].clone())
+                .or_default()
+                .push(name.clone());
         }
     }
 }
@@ -71,7 +98,11 @@ pub(crate) fn kill(
         if let Some(status) = child.try_wait().unwrap() {
             let output = child.wait_with_output().unwrap();
             // All of a plan, or all but what killed processes still hide.
-            assert!(matches!(status.code(), Some(0 | 6)), "{status}: {}", String::from_utf8_lossy(&output.stderr));
+            assert!(
+                matches!(status.code(), Some(0 | 6)),
+                "{status}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
             ended += 1;
             refill();
             continue;
@@ -86,25 +117,40 @@ pub(crate) fn kill(
 /// Bytes of the journals in a folder.
 fn written(journals: &Path) -> u64 {
     let files = std::fs::read_dir(journals).into_iter().flatten();
-    files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum()
+    files
+        .filter_map(|file| Some(file.ok()?.metadata().ok()?.len()))
+        .sum()
 }
 
 /// A child whose words are read only if it ends by itself.
 pub(crate) fn silent(command: &mut std::process::Command) -> Child {
-    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// Messages that the journals in a folder name as perhaps sent twice.
 pub(crate) fn named(journals: &Path) -> BTreeSet<String> {
-    let files = std::fs::read_dir(journals).unwrap().map(|entry| entry.unwrap().path());
-    let lines = files.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).flat_map(|path| {
-        let text = std::fs::read_to_string(path).unwrap();
-        text.lines().map(str::to_owned).collect::<Vec<_>>()
-    });
+    let files = std::fs::read_dir(journals)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let lines = files
+        .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+        .flat_map(|path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        });
     lines
         .filter_map(|line| match serde_json::from_str(&line).unwrap() {
-            JournalEntry::SentTwice { message_id } | JournalEntry::SentNotDeleted { message_id, .. } => Some(message_id),
-            JournalEntry::Failed { message_id, reason } if reason.contains("may have been sent") => Some(message_id),
+            JournalEntry::SentTwice { message_id }
+            | JournalEntry::SentNotDeleted { message_id, .. } => Some(message_id),
+            JournalEntry::Failed { message_id, reason }
+                if reason.contains("may have been sent") =>
+            {
+                Some(message_id)
+            }
             _ => None,
         })
         .collect()
@@ -112,10 +158,22 @@ pub(crate) fn named(journals: &Path) -> BTreeSet<String> {
 
 /// Every letter came; one that came more than once is named.
 #[track_caller]
-pub(crate) fn check(letters: usize, delivered: &BTreeMap<String, Vec<String>>, named: &BTreeSet<String>) {
+pub(crate) fn check(
+    letters: usize,
+    delivered: &BTreeMap<String, Vec<String>>,
+    named: &BTreeSet<String>,
+) {
     let came: BTreeSet<&String> = delivered.values().flatten().collect();
-    assert_eq!((came.len(), delivered.len()), (letters, letters), "every letter came");
+    assert_eq!(
+        (came.len(), delivered.len()),
+        (letters, letters),
+        "every letter came"
+    );
     for (id, times) in delivered {
-        assert!(times.len() == 1 || named.contains(id), "{id} came {} times, and no journal says so", times.len());
+        assert!(
+            times.len() == 1 || named.contains(id),
+            "{id} came {} times, and no journal says so",
+            times.len()
+        );
     }
 }

@@ -1,6 +1,11 @@
 //! Running the binary in a place of its own: nothing of the machine's settings gets in.
 #![allow(dead_code, reason = "each test file uses some of it")]
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot run must fail")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot run must fail"
+)]
 
 #[cfg(feature = "demo")]
 pub(crate) mod embedded;
@@ -35,13 +40,19 @@ impl Done {
     /// stdout as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: exit {}\n{}\n{}", self.code, self.out, self.err))
+        serde_json::from_str(&self.out).unwrap_or_else(|error| {
+            panic!("{error}: exit {}\n{}\n{}", self.code, self.out, self.err)
+        })
     }
 
     /// Panics unless the exit code is `code`.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.out, self.err
+        );
         self
     }
 }
@@ -102,7 +113,13 @@ impl Place {
     }
 
     pub(crate) fn run_with_input(&self, args: &[&str], input: &[u8]) -> Done {
-        let mut child = self.command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+        let mut child = self
+            .command(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("started");
         let mut stdin = child.stdin.take().unwrap();
         let input = input.to_vec();
         let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
@@ -115,7 +132,12 @@ impl Place {
     pub(crate) fn up(&self, args: &[&str]) -> Up {
         let mut all = vec!["local", "up", "-o", "json"];
         all.extend(args);
-        let mut child = self.command(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+        let mut child = self
+            .command(&all)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("started");
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         lines.read_line(&mut line).expect("read");
@@ -124,7 +146,11 @@ impl Place {
             panic!("the platform did not start: {}", done.err);
         }
         let ready = serde_json::from_str(&line).expect("JSON");
-        Up { child: Some(child), ready, data_dir: self.data_dir() }
+        Up {
+            child: Some(child),
+            ready,
+            data_dir: self.data_dir(),
+        }
     }
 }
 
@@ -164,7 +190,11 @@ impl Drop for Up {
 }
 
 pub(crate) fn signal(pid: u32, name: &str) {
-    let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().expect("kill");
+    let status = Command::new("kill")
+        .arg(format!("-{name}"))
+        .arg(pid.to_string())
+        .status()
+        .expect("kill");
     assert!(status.success());
 }
 
@@ -176,7 +206,10 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
         if let Some(found) = ask() {
             return found;
         }
-        assert!(Instant::now() < deadline, "{what} did not happen within a minute");
+        assert!(
+            Instant::now() < deadline,
+            "{what} did not happen within a minute"
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -14,7 +14,10 @@ pub(crate) struct Request {
 impl Request {
     /// The value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let line = self.head.lines().find(|line| line.to_lowercase().starts_with(&format!("{}:", name.to_lowercase())))?;
+        let line = self.head.lines().find(|line| {
+            line.to_lowercase()
+                .starts_with(&format!("{}:", name.to_lowercase()))
+        })?;
         Some(line.split_once(':')?.1.trim())
     }
 }
@@ -60,7 +63,10 @@ fn serve(
             return Ok(());
         }
     }
-    let length = request.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let length = request
+        .header("content-length")
+        .and_then(|length| length.parse().ok())
+        .unwrap_or(0);
     let mut body = vec![0; length];
     input.read_exact(&mut body)?;
     request.body = String::from_utf8_lossy(&body).into_owned();
@@ -70,8 +76,15 @@ fn serve(
         seen.len()
     };
     let (status, headers, body) = answer(number, &request);
-    let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers: Vec<String> = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     let headers = headers.concat();
     let mut stream = stream;
-    write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n{headers}\r\n{body}", body.len())
+    write!(
+        stream,
+        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n{headers}\r\n{body}",
+        body.len()
+    )
 }

@@ -93,24 +93,56 @@ pub struct EnvSeen<'a> {
 /// Alarms of one environment at `now`, the worst first.
 #[must_use]
 pub fn alarms(seen: &EnvSeen<'_>, now: Timestamp) -> Vec<Alarm> {
-    let made =
-        |severity, subject, what: String, why: String, since| Alarm { env: seen.env.to_owned(), severity, subject, what, why, since };
+    let made = |severity, subject, what: String, why: String, since| Alarm {
+        env: seen.env.to_owned(),
+        severity,
+        subject,
+        what,
+        why,
+        since,
+    };
     let mut out: Vec<Alarm> = Vec::new();
     for (part, why) in &seen.faults {
-        out.push(made(Severity::Critical, Subject::Environment, format!("{part} cannot be reached"), (*why).to_owned(), None));
+        out.push(made(
+            Severity::Critical,
+            Subject::Environment,
+            format!("{part} cannot be reached"),
+            (*why).to_owned(),
+            None,
+        ));
     }
     for queue in &seen.queues {
         let told = queue_alarms(queue, now);
-        out.extend(told.into_iter().map(|(severity, subject, what, why, since)| made(severity, subject, what, why, since)));
+        out.extend(
+            told.into_iter()
+                .map(|(severity, subject, what, why, since)| {
+                    made(severity, subject, what, why, since)
+                }),
+        );
     }
     for rollout in &seen.rollouts {
         let subject = || Subject::Rollout(rollout.rollout.key.clone());
-        out.extend(rollout_alarm(rollout.rollout, now).map(|(severity, what, why, since)| made(severity, subject(), what, why, since)));
-        out.extend(rollout.runs.iter().filter(|run| run.hash == rollout.rollout.current_hash).filter_map(|run| {
-            let why = format!("{}: {}", run.name, run.suspicion()?);
-            let what = format!("{}: suspicious analysis", rollout.rollout.key);
-            Some(made(Severity::Warning, subject(), what, why, run.created_at))
-        }));
+        out.extend(
+            rollout_alarm(rollout.rollout, now)
+                .map(|(severity, what, why, since)| made(severity, subject(), what, why, since)),
+        );
+        out.extend(
+            rollout
+                .runs
+                .iter()
+                .filter(|run| run.hash == rollout.rollout.current_hash)
+                .filter_map(|run| {
+                    let why = format!("{}: {}", run.name, run.suspicion()?);
+                    let what = format!("{}: suspicious analysis", rollout.rollout.key);
+                    Some(made(
+                        Severity::Warning,
+                        subject(),
+                        what,
+                        why,
+                        run.created_at,
+                    ))
+                }),
+        );
     }
     out.sort_by(|a, b| (a.severity, &a.subject).cmp(&(b.severity, &b.subject)));
     out
@@ -125,38 +157,80 @@ fn queue_alarms(queue: &QueueDepth<'_>, now: Timestamp) -> Vec<Told> {
         if queue.depth == 0 {
             return Vec::new();
         }
-        let letters = if queue.depth == 1 { "letter" } else { "letters" };
+        let letters = if queue.depth == 1 {
+            "letter"
+        } else {
+            "letters"
+        };
         let about = if queue.approximate { "~" } else { "" };
         let what = format!("{}: {about}{} dead {letters}", queue.name, queue.depth);
-        return vec![(Severity::Critical, subject, what, "each is a message that was given up on".to_owned(), since)];
+        return vec![(
+            Severity::Critical,
+            subject,
+            what,
+            "each is a message that was given up on".to_owned(),
+            since,
+        )];
     }
     let older = |limit: Duration| queue.oldest.filter(|oldest| *oldest > limit);
     let mut out = Vec::new();
     if let Some(oldest) = older(OLDEST_MAX) {
         let what = format!("{}: oldest message {} s", queue.name, oldest.as_secs());
-        let why = format!("more than {} s: its consumers do not keep up", OLDEST_MAX.as_secs());
+        let why = format!(
+            "more than {} s: its consumers do not keep up",
+            OLDEST_MAX.as_secs()
+        );
         out.push((Severity::Warning, subject, what, why, since));
     }
     // The index is written from this queue: what waits in it cannot be found yet.
     if let Some(behind) = older(INDEX_BEHIND_MAX).filter(|_| queue.name == PROJECTIONS) {
         let what = format!("search index: {} s behind", behind.as_secs());
-        let why = format!("more than {} s: a search may miss the newest changes", INDEX_BEHIND_MAX.as_secs());
+        let why = format!(
+            "more than {} s: a search may miss the newest changes",
+            INDEX_BEHIND_MAX.as_secs()
+        );
         out.push((Severity::Warning, Subject::Index, what, why, since));
     }
     out
 }
 
-fn rollout_alarm(rollout: &Rollout, now: Timestamp) -> Option<(Severity, String, String, Option<Timestamp>)> {
+fn rollout_alarm(
+    rollout: &Rollout,
+    now: Timestamp,
+) -> Option<(Severity, String, String, Option<Timestamp>)> {
     let (phase, message) = rollout.phase();
     if rollout.aborted || phase == Phase::Degraded {
-        let word = if rollout.aborted { "aborted" } else { "degraded" };
-        let why = if message.is_empty() { "the controller told no reason" } else { message };
-        return Some((Severity::Critical, format!("{}: {word}", rollout.key), why.to_owned(), rollout.aborted_at));
+        let word = if rollout.aborted {
+            "aborted"
+        } else {
+            "degraded"
+        };
+        let why = if message.is_empty() {
+            "the controller told no reason"
+        } else {
+            message
+        };
+        return Some((
+            Severity::Critical,
+            format!("{}: {word}", rollout.key),
+            why.to_owned(),
+            rollout.aborted_at,
+        ));
     }
     match rollout.waiting() {
-        Waiting::Human { why, since } if since.is_some_and(|since| now.duration_since(since) > WAITING_MAX) => {
-            let limit = format!("for more than {} min, and nobody has decided", WAITING_MAX.as_mins());
-            Some((Severity::Warning, format!("{}: {why}", rollout.key), limit, since))
+        Waiting::Human { why, since }
+            if since.is_some_and(|since| now.duration_since(since) > WAITING_MAX) =>
+        {
+            let limit = format!(
+                "for more than {} min, and nobody has decided",
+                WAITING_MAX.as_mins()
+            );
+            Some((
+                Severity::Warning,
+                format!("{}: {why}", rollout.key),
+                limit,
+                since,
+            ))
         }
         _ => None,
     }

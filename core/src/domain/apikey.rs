@@ -43,9 +43,22 @@ pub fn make(live: bool, random: [u8; 16]) -> SecretString {
 
 /// The row for `key`.
 #[must_use]
-pub fn row(key: &SecretString, merchant: &MerchantId, live: bool, pepper: &SecretString, at: Timestamp) -> ApiKeyRow {
+pub fn row(
+    key: &SecretString,
+    merchant: &MerchantId,
+    live: bool,
+    pepper: &SecretString,
+    at: Timestamp,
+) -> ApiKeyRow {
     let prefix = key.expose_secret().chars().take(12).collect();
-    ApiKeyRow { hash: hash(key, pepper), prefix, merchant: merchant.clone(), live, created_at: at, revoked_at: None }
+    ApiKeyRow {
+        hash: hash(key, pepper),
+        prefix,
+        merchant: merchant.clone(),
+        live,
+        created_at: at,
+        revoked_at: None,
+    }
 }
 
 /// The keyed hash (HMAC-SHA-256, hexadecimal) that a key is stored and looked up under.
@@ -58,7 +71,9 @@ pub fn hash(key: &SecretString, pepper: &SecretString) -> String {
 #[must_use]
 pub fn mac(key: &SecretString, message: &[u8]) -> Vec<u8> {
     // HMAC takes keys of any length, so this cannot fail; an empty answer would match nothing.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()) else { return Vec::new() };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()) else {
+        return Vec::new();
+    };
     mac.update(message);
     mac.finalize().into_bytes().to_vec()
 }
@@ -66,7 +81,9 @@ pub fn mac(key: &SecretString, message: &[u8]) -> Vec<u8> {
 /// Whether `tag` is the HMAC-SHA-256 of `message` under `key`; takes the same time whatever differs.
 #[must_use]
 pub fn verify(key: &SecretString, message: &[u8], tag: &[u8]) -> bool {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()) else { return false };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()) else {
+        return false;
+    };
     mac.update(message);
     mac.verify_slice(tag).is_ok()
 }
@@ -79,7 +96,13 @@ mod tests {
     fn a_stored_key_does_not_give_the_key_away() {
         let pepper = SecretString::from("pepper");
         let key = make(true, [7; 16]);
-        let row = row(&key, &"acme".parse().expect("a merchant"), true, &pepper, Timestamp::UNIX_EPOCH);
+        let row = row(
+            &key,
+            &"acme".parse().expect("a merchant"),
+            true,
+            &pepper,
+            Timestamp::UNIX_EPOCH,
+        );
         let text = format!("{row:?} {key:?}");
         assert!(!text.contains(key.expose_secret()), "{text}");
         assert_eq!(row.hash, hash(&key, &pepper));

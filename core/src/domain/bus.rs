@@ -109,11 +109,13 @@ pub fn targets(source: &str, detail_type: &str) -> &'static [&'static str] {
 
 fn queues_of(kind: OutboxKind) -> &'static [&'static str] {
     use OutboxKind::{
-        PaymentAccepted, PaymentCanceled, PaymentCompleted, PaymentDead, PaymentFailed, PaymentReview, RefundFailed, RefundRequested,
-        RefundSucceeded,
+        PaymentAccepted, PaymentCanceled, PaymentCompleted, PaymentDead, PaymentFailed,
+        PaymentReview, RefundFailed, RefundRequested, RefundSucceeded,
     };
     match kind {
-        PaymentAccepted | PaymentCanceled | PaymentReview | PaymentDead | RefundFailed => &[PROJECTIONS],
+        PaymentAccepted | PaymentCanceled | PaymentReview | PaymentDead | RefundFailed => {
+            &[PROJECTIONS]
+        }
         PaymentCompleted | PaymentFailed | RefundSucceeded => &[PROJECTIONS, NOTIFICATIONS],
         RefundRequested => &[WORK, PROJECTIONS],
     }
@@ -136,13 +138,26 @@ mod tests {
 
     #[track_caller]
     fn check(queue: &str, dlq: &str, parking: &str) {
-        assert_eq!((dead_letter_queue(queue).as_str(), parking_queue(queue).as_str()), (dlq, parking));
-        assert_eq!((source_of(dlq).as_deref(), source_of(queue)), (Some(queue), None));
+        assert_eq!(
+            (
+                dead_letter_queue(queue).as_str(),
+                parking_queue(queue).as_str()
+            ),
+            (dlq, parking)
+        );
+        assert_eq!(
+            (source_of(dlq).as_deref(), source_of(queue)),
+            (Some(queue), None)
+        );
     }
 
     #[test]
     fn queues_are_known_by_their_names() {
-        check("payments-work", "payments-work-dlq", "payments-work-parking");
+        check(
+            "payments-work",
+            "payments-work-dlq",
+            "payments-work-parking",
+        );
         check("orders.fifo", "orders-dlq.fifo", "orders-parking.fifo");
     }
 }

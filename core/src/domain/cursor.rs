@@ -47,7 +47,10 @@ mod tests {
     use super::*;
 
     fn caller(merchant: &str, live: bool) -> Caller {
-        Caller { merchant: merchant.parse().expect("a merchant"), live }
+        Caller {
+            merchant: merchant.parse().expect("a merchant"),
+            live,
+        }
     }
 
     #[test]
@@ -56,9 +59,18 @@ mod tests {
         let id = PaymentId::from_parts(1, 2);
         let cursor = seal(&caller("acme", true), &id, &key);
         assert_eq!(open(&caller("acme", true), &cursor, &key), Ok(id.clone()));
-        assert_eq!(open(&caller("acme", false), &cursor, &key), Err(CursorError));
-        assert_eq!(open(&caller("other", true), &cursor, &key), Err(CursorError));
-        assert_eq!(open(&caller("acme", true), &cursor, &SecretString::from("x")), Err(CursorError));
+        assert_eq!(
+            open(&caller("acme", false), &cursor, &key),
+            Err(CursorError)
+        );
+        assert_eq!(
+            open(&caller("other", true), &cursor, &key),
+            Err(CursorError)
+        );
+        assert_eq!(
+            open(&caller("acme", true), &cursor, &SecretString::from("x")),
+            Err(CursorError)
+        );
     }
 
     #[test]

@@ -46,7 +46,10 @@ pub struct PaymentDoc {
 
 impl From<&Payment> for PaymentDoc {
     fn from(payment: &Payment) -> Self {
-        let card = payment.charge.as_ref().and_then(|charge| charge.card.clone());
+        let card = payment
+            .charge
+            .as_ref()
+            .and_then(|charge| charge.card.clone());
         Self {
             id: payment.id.clone(),
             version: payment.version,
@@ -57,7 +60,10 @@ impl From<&Payment> for PaymentDoc {
             currency: payment.money.currency(),
             refunded_minor: payment.refunded_minor(),
             email: payment.email.as_str().to_owned(),
-            reference: payment.reference.as_ref().map(|reference| reference.as_str().to_owned()),
+            reference: payment
+                .reference
+                .as_ref()
+                .map(|reference| reference.as_str().to_owned()),
             brand: card.as_ref().map(|card| card.brand.clone()),
             last4: card.map(|card| card.last4),
             failure: payment.failure.as_ref().map(|failure| failure.code.clone()),

@@ -153,7 +153,12 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        for kind in [EventKind::Accepted, EventKind::AttemptUnknown, EventKind::MailUnconfirmed, EventKind::Ledger] {
+        for kind in [
+            EventKind::Accepted,
+            EventKind::AttemptUnknown,
+            EventKind::MailUnconfirmed,
+            EventKind::Ledger,
+        ] {
             assert_eq!(EventKind::from_name(kind.as_str()), Some(kind));
         }
         assert_eq!(EventKind::from_name("nonsense"), None);

@@ -90,14 +90,19 @@ impl PaymentId {
     #[must_use]
     pub fn shard(&self) -> u8 {
         // FNV-1a over the identifier: cheap, stable, spread evenly.
-        let hash = self.0.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+        let hash = self.0.bytes().fold(0x811c_9dc5_u32, |h, b| {
+            (h ^ u32::from(b)).wrapping_mul(0x0100_0193)
+        });
         u8::try_from(hash.checked_rem(u32::from(SHARDS)).unwrap_or(0)).unwrap_or(0)
     }
 
     /// When the identifier was made, in milliseconds since 1970.
     #[must_use]
     pub fn created_ms(&self) -> u64 {
-        self.0.strip_prefix(Self::PREFIX).and_then(|rest| ulid::Ulid::from_string(rest).ok()).map_or(0, |id| id.timestamp_ms())
+        self.0
+            .strip_prefix(Self::PREFIX)
+            .and_then(|rest| ulid::Ulid::from_string(rest).ok())
+            .map_or(0, |id| id.timestamp_ms())
     }
 }
 
@@ -124,7 +129,10 @@ impl FromStr for MerchantId {
         if (1..=64).contains(&text.len()) && text.bytes().all(fine) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(IdError { kind: "merchant id", expected: "1 to 64 characters of a-z 0-9 _ -" })
+            Err(IdError {
+                kind: "merchant id",
+                expected: "1 to 64 characters of a-z 0-9 _ -",
+            })
         }
     }
 }
@@ -165,13 +173,19 @@ mod tests {
         assert_eq!(id.created_ms(), 1_763_800_000_000);
         assert!(id.as_str().to_lowercase().parse::<PaymentId>().is_err());
         assert!("pay_".parse::<PaymentId>().is_err());
-        assert!("re_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse::<PaymentId>().is_err());
+        assert!(
+            "re_01ARZ3NDEKTSV4RRFFQ69G5FAV"
+                .parse::<PaymentId>()
+                .is_err()
+        );
     }
 
     #[test]
     fn identifiers_sort_by_time_and_spread_over_the_shards() {
         assert!(PaymentId::from_parts(1, u128::MAX) < PaymentId::from_parts(2, 0));
-        let shards: std::collections::BTreeSet<u8> = (0..400_u128).map(|n| PaymentId::from_parts(1, n).shard()).collect();
+        let shards: std::collections::BTreeSet<u8> = (0..400_u128)
+            .map(|n| PaymentId::from_parts(1, n).shard())
+            .collect();
         assert_eq!(shards.len(), usize::from(SHARDS));
     }
 }

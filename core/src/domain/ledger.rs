@@ -30,7 +30,9 @@ impl TransactionKind {
     /// The kind of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Charge, Self::Refund].into_iter().find(|kind| kind.as_str() == name)
+        [Self::Charge, Self::Refund]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
     }
 }
 
@@ -68,19 +70,28 @@ impl Transaction {
     /// The sum of all postings; zero in every transaction that a ledger takes.
     #[must_use]
     pub fn sum(&self) -> i128 {
-        self.postings.iter().map(|posting| i128::from(posting.minor)).sum()
+        self.postings
+            .iter()
+            .map(|posting| i128::from(posting.minor))
+            .sum()
     }
 
     /// The amount that moved: the sum of the debits.
     #[must_use]
     pub fn amount_minor(&self) -> i64 {
-        self.postings.iter().filter(|posting| posting.minor > 0).fold(0_i64, |sum, posting| sum.saturating_add(posting.minor))
+        self.postings
+            .iter()
+            .filter(|posting| posting.minor > 0)
+            .fold(0_i64, |sum, posting| sum.saturating_add(posting.minor))
     }
 
     /// Whether `other` says the same: all but the time, which is when it was first known.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
-        Self { at: other.at, ..self.clone() } == *other
+        Self {
+            at: other.at,
+            ..self.clone()
+        } == *other
     }
 }
 
@@ -98,20 +109,44 @@ pub fn payable(merchant: &MerchantId) -> String {
 pub fn expected(payment: &Payment) -> Vec<Transaction> {
     let charge = payment.charge.iter().map(|charge| {
         let minor = payment.money.minor();
-        transaction(payment, TransactionKind::Charge, &charge.id, minor, charge.at)
+        transaction(
+            payment,
+            TransactionKind::Charge,
+            &charge.id,
+            minor,
+            charge.at,
+        )
     });
     let paid = |refund: &&Refund| refund.state == super::payment::RefundState::Succeeded;
     let refunds = payment.refunds.iter().filter(paid).map(|refund| {
         let minor = refund.minor.saturating_neg();
-        transaction(payment, TransactionKind::Refund, refund.id.as_str(), minor, refund.at)
+        transaction(
+            payment,
+            TransactionKind::Refund,
+            refund.id.as_str(),
+            minor,
+            refund.at,
+        )
     });
     charge.chain(refunds).collect()
 }
 
-fn transaction(payment: &Payment, kind: TransactionKind, reference: &str, minor: i64, at: Timestamp) -> Transaction {
+fn transaction(
+    payment: &Payment,
+    kind: TransactionKind,
+    reference: &str,
+    minor: i64,
+    at: Timestamp,
+) -> Transaction {
     let mut postings = vec![
-        Posting { account: CLEARING.to_owned(), minor },
-        Posting { account: payable(&payment.merchant), minor: minor.saturating_neg() },
+        Posting {
+            account: CLEARING.to_owned(),
+            minor,
+        },
+        Posting {
+            account: payable(&payment.merchant),
+            minor: minor.saturating_neg(),
+        },
     ];
     postings.sort();
     Transaction {

@@ -53,7 +53,11 @@ pub struct Mail {
 
 impl std::fmt::Debug for Mail {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mail").field("kind", &self.kind).field("name", &self.name).field("to", &self.to).finish_non_exhaustive()
+        f.debug_struct("Mail")
+            .field("kind", &self.kind)
+            .field("name", &self.name)
+            .field("to", &self.to)
+            .finish_non_exhaustive()
     }
 }
 
@@ -67,18 +71,29 @@ pub fn owed(payment: &Payment) -> Vec<Mail> {
     if payment.status == Status::Failed {
         mails.push(failure_notice(payment));
     }
-    let paid = payment.refunds.iter().filter(|refund| refund.state == super::payment::RefundState::Succeeded);
+    let paid = payment
+        .refunds
+        .iter()
+        .filter(|refund| refund.state == super::payment::RefundState::Succeeded);
     mails.extend(paid.map(|refund| refund_notice(payment, refund)));
     mails
 }
 
 fn reference(payment: &Payment) -> &str {
-    payment.reference.as_ref().map_or_else(|| payment.id.as_str(), |reference| reference.as_str())
+    payment
+        .reference
+        .as_ref()
+        .map_or_else(|| payment.id.as_str(), |reference| reference.as_str())
 }
 
 fn receipt(payment: &Payment) -> Mail {
-    let card = payment.charge.as_ref().and_then(|charge| charge.card.as_ref());
-    let card = card.map_or_else(String::new, |card| format!("Card: {} ending in {}\n", card.brand, card.last4));
+    let card = payment
+        .charge
+        .as_ref()
+        .and_then(|charge| charge.card.as_ref());
+    let card = card.map_or_else(String::new, |card| {
+        format!("Card: {} ending in {}\n", card.brand, card.last4)
+    });
     Mail {
         kind: MailKind::Receipt,
         name: payment.id.to_string(),
@@ -94,12 +109,19 @@ fn receipt(payment: &Payment) -> Mail {
 }
 
 fn failure_notice(payment: &Payment) -> Mail {
-    let why = payment.failure.as_ref().map_or("it was declined", |failure| failure.message.as_str());
+    let why = payment
+        .failure
+        .as_ref()
+        .map_or("it was declined", |failure| failure.message.as_str());
     Mail {
         kind: MailKind::FailureNotice,
         name: payment.id.to_string(),
         to: payment.email.clone(),
-        subject: format!("Payment not completed: {} for {}", payment.money, reference(payment)),
+        subject: format!(
+            "Payment not completed: {} for {}",
+            payment.money,
+            reference(payment)
+        ),
         text: format!(
             "Your payment did not go through, and nothing was charged.\n\nAmount: {}\nWhy: {why}\nReference: {}\nPayment: {}\n",
             payment.money,
@@ -110,7 +132,11 @@ fn failure_notice(payment: &Payment) -> Mail {
 }
 
 fn refund_notice(payment: &Payment, refund: &Refund) -> Mail {
-    let amount = format!("{} {}", major(refund.minor, payment.money.currency()), payment.money.currency());
+    let amount = format!(
+        "{} {}",
+        major(refund.minor, payment.money.currency()),
+        payment.money.currency()
+    );
     Mail {
         kind: MailKind::RefundNotice,
         name: format!("{}-{}", payment.id, refund.id),

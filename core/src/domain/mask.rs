@@ -5,7 +5,9 @@ use serde_json::Value;
 /// `a•••@e•••.com`: the first letter of the name and of the domain, and the last label.
 #[must_use]
 pub fn email(address: &str) -> String {
-    let Some((local, domain)) = address.rsplit_once('@') else { return "•••".to_owned() };
+    let Some((local, domain)) = address.rsplit_once('@') else {
+        return "•••".to_owned();
+    };
     let first = |part: &str| part.chars().next().map(String::from).unwrap_or_default();
     let (host, top) = domain.rsplit_once('.').unwrap_or((domain, ""));
     format!("{}•••@{}•••.{top}", first(local), first(host))
@@ -16,11 +18,16 @@ pub fn email(address: &str) -> String {
 pub fn tail(text: &str, keep: usize) -> String {
     let count = text.chars().count();
     let hidden = count.saturating_sub(keep);
-    text.chars().enumerate().map(|(place, c)| if place < hidden { '•' } else { c }).collect()
+    text.chars()
+        .enumerate()
+        .map(|(place, c)| if place < hidden { '•' } else { c })
+        .collect()
 }
 
 /// Names of JSON members whose text values are personal or secret.
-const PERSONAL: [&str; 7] = ["name", "phone", "address", "source", "token", "api_key", "secret"];
+const PERSONAL: [&str; 7] = [
+    "name", "phone", "address", "source", "token", "api_key", "secret",
+];
 
 /// A copy of `value` fit for showing: e-mail addresses masked wherever they stand, personal
 /// members hidden, card numbers blotted out.
@@ -42,7 +49,11 @@ fn masked(value: &Value, depth: usize) -> Value {
             .iter()
             .map(|(name, member)| {
                 let hide = PERSONAL.contains(&name.as_str()) && member.is_string();
-                let shown = if hide { Value::String("•••".to_owned()) } else { masked(member, next) };
+                let shown = if hide {
+                    Value::String("•••".to_owned())
+                } else {
+                    masked(member, next)
+                };
                 (text(name), shown)
             })
             .collect(),
@@ -58,7 +69,11 @@ pub fn text(held: &str) -> String {
     if super::pan::contains_card_number(held) {
         return "[card number removed]".to_owned();
     }
-    if held.parse::<super::text::Email>().is_ok() { email(held) } else { held.to_owned() }
+    if held.parse::<super::text::Email>().is_ok() {
+        email(held)
+    } else {
+        held.to_owned()
+    }
 }
 
 /// `text` made safe for a terminal: control characters, those that change the direction of text, and

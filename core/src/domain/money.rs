@@ -95,7 +95,10 @@ impl TryFrom<MoneyParts> for Money {
 
 impl From<Money> for MoneyParts {
     fn from(money: Money) -> Self {
-        Self { minor: money.minor, currency: money.currency }
+        Self {
+            minor: money.minor,
+            currency: money.currency,
+        }
     }
 }
 
@@ -124,12 +127,21 @@ impl Money {
         }
         let decimals = u32::try_from(fraction.len()).map_err(|_| MoneyError::NotANumber)?;
         if decimals != 0 && decimals != exponent {
-            return Err(MoneyError::WrongExponent { currency, decimals: exponent });
+            return Err(MoneyError::WrongExponent {
+                currency,
+                decimals: exponent,
+            });
         }
         let scale = 10_i64.checked_pow(exponent).ok_or(MoneyError::TooLarge)?;
         let whole: i64 = whole.parse().map_err(|_| MoneyError::TooLarge)?;
-        let fraction: i64 = if fraction.is_empty() { 0 } else { fraction.parse().map_err(|_| MoneyError::TooLarge)? };
-        let minor = whole.checked_mul(scale).and_then(|m| m.checked_add(fraction));
+        let fraction: i64 = if fraction.is_empty() {
+            0
+        } else {
+            fraction.parse().map_err(|_| MoneyError::TooLarge)?
+        };
+        let minor = whole
+            .checked_mul(scale)
+            .and_then(|m| m.checked_add(fraction));
         Self::new(minor.ok_or(MoneyError::TooLarge)?, currency)
     }
 
@@ -203,7 +215,10 @@ mod tests {
     fn check(text: &str, code: &str, expected: Result<(i64, &str), MoneyError>) {
         let currency: Currency = code.parse().expect("a currency");
         let got = Money::parse_major(text, currency);
-        assert_eq!(got.map(|m| (m.minor(), m.to_string())), expected.map(|(m, s)| (m, s.to_owned())));
+        assert_eq!(
+            got.map(|m| (m.minor(), m.to_string())),
+            expected.map(|(m, s)| (m, s.to_owned()))
+        );
     }
 
     #[test]
@@ -219,8 +234,22 @@ mod tests {
     fn a_wrong_number_of_decimals_is_refused() {
         let eur = "EUR".parse().expect("EUR");
         let jpy = "JPY".parse().expect("JPY");
-        check("10.5", "EUR", Err(MoneyError::WrongExponent { currency: eur, decimals: 2 }));
-        check("10.00", "JPY", Err(MoneyError::WrongExponent { currency: jpy, decimals: 0 }));
+        check(
+            "10.5",
+            "EUR",
+            Err(MoneyError::WrongExponent {
+                currency: eur,
+                decimals: 2,
+            }),
+        );
+        check(
+            "10.00",
+            "JPY",
+            Err(MoneyError::WrongExponent {
+                currency: jpy,
+                decimals: 0,
+            }),
+        );
     }
 
     #[test]
@@ -236,10 +265,18 @@ mod tests {
     #[test]
     fn currencies_are_exact_codes_with_minor_units() {
         for bad in ["eur", "eur ", "EU", "", "€€€"] {
-            assert_eq!(bad.parse::<Currency>(), Err(MoneyError::CurrencyForm), "{bad}");
+            assert_eq!(
+                bad.parse::<Currency>(),
+                Err(MoneyError::CurrencyForm),
+                "{bad}"
+            );
         }
         for bad in ["XYZ", "XAU", "XXX", "XTS"] {
-            assert_eq!(bad.parse::<Currency>(), Err(MoneyError::UnknownCurrency), "{bad}");
+            assert_eq!(
+                bad.parse::<Currency>(),
+                Err(MoneyError::UnknownCurrency),
+                "{bad}"
+            );
         }
         let exponents: Vec<u32> = ["EUR", "JPY", "KWD", "CLP", "ISK", "BHD", "CHF", "INR"]
             .iter()

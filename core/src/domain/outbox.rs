@@ -78,7 +78,15 @@ impl OutboxEvent {
     #[must_use]
     pub fn new(payment: &PaymentId, version: u64, kind: OutboxKind, at: Timestamp) -> Self {
         let id = format!("{payment}:{version}:{}", kind.as_str());
-        Self { id, payment: payment.clone(), version, kind, refund: None, payload: None, at }
+        Self {
+            id,
+            payment: payment.clone(),
+            version,
+            kind,
+            refund: None,
+            payload: None,
+            at,
+        }
     }
 
     /// The bus event's detail: identifiers only. Consumers read the payment from the store,

@@ -39,11 +39,18 @@ fn digit_value(c: char) -> Option<u32> {
 }
 
 fn is_separator(c: char) -> bool {
-    matches!(c, ' ' | '-' | '.' | '_' | '/' | '\u{a0}' | '\u{2009}' | '\u{202f}' | '\u{2010}'..='\u{2015}' | '\t')
+    matches!(
+        c,
+        ' ' | '-' | '.' | '_' | '/' | '\u{a0}' | '\u{2009}' | '\u{202f}' | '\u{2010}'
+            ..='\u{2015}' | '\t'
+    )
 }
 
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' | '\u{ad}')
+    matches!(
+        c,
+        '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' | '\u{ad}'
+    )
 }
 
 /// Digits that issuers start card numbers with, by the numbering of ISO/IEC 7812: 2 to 6
@@ -64,12 +71,17 @@ fn groups_hold_card(groups: &[Vec<u32>]) -> bool {
                 return true;
             }
         }
-        groups.get(start).is_some_and(|group| group.len() > 19 && group.windows(16).any(is_card))
+        groups
+            .get(start)
+            .is_some_and(|group| group.len() > 19 && group.windows(16).any(is_card))
     })
 }
 
 fn is_card(digits: &[u32]) -> bool {
-    (13..=19).contains(&digits.len()) && starts_like_a_card(digits) && !all_equal(digits) && luhn(digits)
+    (13..=19).contains(&digits.len())
+        && starts_like_a_card(digits)
+        && !all_equal(digits)
+        && luhn(digits)
 }
 
 fn all_equal(digits: &[u32]) -> bool {
@@ -77,10 +89,22 @@ fn all_equal(digits: &[u32]) -> bool {
 }
 
 fn luhn(digits: &[u32]) -> bool {
-    let sum = digits.iter().rev().enumerate().fold(0_u32, |sum, (place, &digit)| {
-        let value = if place % 2 == 1 { digit.saturating_mul(2) } else { digit };
-        sum.saturating_add(if value > 9 { value.saturating_sub(9) } else { value })
-    });
+    let sum = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .fold(0_u32, |sum, (place, &digit)| {
+            let value = if place % 2 == 1 {
+                digit.saturating_mul(2)
+            } else {
+                digit
+            };
+            sum.saturating_add(if value > 9 {
+                value.saturating_sub(9)
+            } else {
+                value
+            })
+        });
     sum.is_multiple_of(10)
 }
 

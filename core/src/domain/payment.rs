@@ -36,8 +36,15 @@ pub enum Status {
 
 impl Status {
     /// Every status, in the order of a payment's life.
-    pub const ALL: [Self; 7] =
-        [Self::Processing, Self::Completed, Self::Failed, Self::Canceled, Self::Review, Self::PartiallyRefunded, Self::Refunded];
+    pub const ALL: [Self; 7] = [
+        Self::Processing,
+        Self::Completed,
+        Self::Failed,
+        Self::Canceled,
+        Self::Review,
+        Self::PartiallyRefunded,
+        Self::Refunded,
+    ];
 
     /// The name used in JSON, queries and stores.
     #[must_use]
@@ -68,13 +75,18 @@ impl Status {
     /// Whether money was taken (some of it may have been given back since).
     #[must_use]
     pub fn is_charged(self) -> bool {
-        matches!(self, Self::Completed | Self::PartiallyRefunded | Self::Refunded)
+        matches!(
+            self,
+            Self::Completed | Self::PartiallyRefunded | Self::Refunded
+        )
     }
 
     /// Whether a payment may go from `self` to `next` in one change.
     #[must_use]
     pub fn may_become(self, next: Self) -> bool {
-        use Status::{Canceled, Completed, Failed, PartiallyRefunded, Processing, Refunded, Review};
+        use Status::{
+            Canceled, Completed, Failed, PartiallyRefunded, Processing, Refunded, Review,
+        };
         matches!(
             (self, next),
             (Processing, Completed | Failed | Canceled | Review)
@@ -147,7 +159,13 @@ impl Payment {
     /// The payment that `request` asks for, as it stands when it is accepted at `now`, and the
     /// document to archive for it.
     #[must_use]
-    pub fn accepted(id: PaymentId, caller: &Caller, request: &CreatePayment, now: Timestamp, policy: &Policy) -> (Self, String) {
+    pub fn accepted(
+        id: PaymentId,
+        caller: &Caller,
+        request: &CreatePayment,
+        now: Timestamp,
+        policy: &Policy,
+    ) -> (Self, String) {
         let document = request.archive_document(&id, caller, now);
         let archive = ArchiveRef {
             key: archive_key(&id),
@@ -186,13 +204,18 @@ impl Payment {
     /// Whether some refund has not come to its end.
     #[must_use]
     pub fn has_pending_refund(&self) -> bool {
-        self.refunds.iter().any(|refund| refund.state == RefundState::Pending)
+        self.refunds
+            .iter()
+            .any(|refund| refund.state == RefundState::Pending)
     }
 
     /// Minor units given back so far (pending refunds not counted).
     #[must_use]
     pub fn refunded_minor(&self) -> i64 {
-        let done = self.refunds.iter().filter(|refund| refund.state == RefundState::Succeeded);
+        let done = self
+            .refunds
+            .iter()
+            .filter(|refund| refund.state == RefundState::Succeeded);
         done.fold(0_i64, |sum, refund| sum.saturating_add(refund.minor))
     }
 

@@ -61,7 +61,9 @@ pub enum PlanFileError {
         found: u32,
     },
     /// The plan was changed after its hash was written.
-    #[error("the plan is not the one that was written: its hash is {found}, the file says {written}")]
+    #[error(
+        "the plan is not the one that was written: its hash is {found}, the file says {written}"
+    )]
     Changed {
         /// The hash of the plan.
         found: String,
@@ -102,13 +104,22 @@ impl<P: Planned> PlanFile<P> {
     /// The file of `plan`, which nobody has approved yet.
     #[must_use]
     pub fn new(plan: P) -> Self {
-        Self { schema: SCHEMA, sha256: plan_sha256(&plan), plan, approvals: Vec::new() }
+        Self {
+            schema: SCHEMA,
+            sha256: plan_sha256(&plan),
+            plan,
+            approvals: Vec::new(),
+        }
     }
 
     /// Adds an approval of the plan as it is; an earlier one of the same person is replaced.
     pub fn approve(&mut self, by: &str, at: Timestamp) {
         self.approvals.retain(|approval| approval.by != by);
-        self.approvals.push(PlanApproval { by: by.to_owned(), at, sha256: plan_sha256(&self.plan) });
+        self.approvals.push(PlanApproval {
+            by: by.to_owned(),
+            at,
+            sha256: plan_sha256(&self.plan),
+        });
     }
 
     /// Whether the plan is whole, not too old, and every approval is of it and not too old. How many
@@ -119,7 +130,10 @@ impl<P: Planned> PlanFile<P> {
         }
         let found = plan_sha256(&self.plan);
         if found != self.sha256 {
-            return Err(PlanFileError::Changed { found, written: self.sha256.clone() });
+            return Err(PlanFileError::Changed {
+                found,
+                written: self.sha256.clone(),
+            });
         }
         let age = |at: Timestamp| now.duration_since(at);
         let future = |what: String, at: Timestamp| PlanFileError::Future { what, at };
@@ -131,7 +145,10 @@ impl<P: Planned> PlanFile<P> {
         }
         for PlanApproval { by, at, sha256 } in &self.approvals {
             if *sha256 != found {
-                return Err(PlanFileError::OtherApproved { by: by.clone(), approved: sha256.clone() });
+                return Err(PlanFileError::OtherApproved {
+                    by: by.clone(),
+                    approved: sha256.clone(),
+                });
             }
             if age(*at) > APPROVAL_MAX {
                 return Err(PlanFileError::ApprovalOld { by: by.clone() });
@@ -146,7 +163,11 @@ impl<P: Planned> PlanFile<P> {
     /// Who approved the plan, its maker left out. Only of a file that passed [`PlanFile::check`].
     #[must_use]
     pub fn approvers(&self) -> BTreeSet<&str> {
-        self.approvals.iter().map(|approval| approval.by.as_str()).filter(|by| !same_person(by, self.plan.by())).collect()
+        self.approvals
+            .iter()
+            .map(|approval| approval.by.as_str())
+            .filter(|by| !same_person(by, self.plan.by()))
+            .collect()
     }
 }
 
@@ -169,5 +190,9 @@ pub fn plan_sha256<P: Serialize + Debug>(plan: &P) -> String {
     });
     // A plan has text for names, and no floats: it can always be written. If not, the hash is of
     // everything in it all the same.
-    sha256_hex(canonical.unwrap_or_else(|error| format!("{error} {plan:?}")).as_bytes())
+    sha256_hex(
+        canonical
+            .unwrap_or_else(|error| format!("{error} {plan:?}"))
+            .as_bytes(),
+    )
 }

@@ -52,8 +52,16 @@ impl Policy {
         let doublings = receives.saturating_sub(1).min(16);
         let delay = doubled(self.retry_first, doublings).min(self.retry_max);
         let jitter_ms = i64::try_from(random % 256).unwrap_or(0);
-        let quarter_ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX).checked_div(4).unwrap_or(0);
-        delay.saturating_add(SignedDuration::from_millis(quarter_ms.saturating_mul(jitter_ms).checked_div(256).unwrap_or(0)))
+        let quarter_ms = i64::try_from(delay.as_millis())
+            .unwrap_or(i64::MAX)
+            .checked_div(4)
+            .unwrap_or(0);
+        delay.saturating_add(SignedDuration::from_millis(
+            quarter_ms
+                .saturating_mul(jitter_ms)
+                .checked_div(256)
+                .unwrap_or(0),
+        ))
     }
 
     /// How long after now the sweeper should look again at a payment it has sent `redrives` times.
@@ -64,7 +72,8 @@ impl Policy {
 }
 
 fn doubled(base: SignedDuration, times: u32) -> SignedDuration {
-    base.checked_mul(1_i32.checked_shl(times.min(20)).unwrap_or(i32::MAX)).unwrap_or(SignedDuration::MAX)
+    base.checked_mul(1_i32.checked_shl(times.min(20)).unwrap_or(i32::MAX))
+        .unwrap_or(SignedDuration::MAX)
 }
 
 #[cfg(test)]

@@ -22,14 +22,22 @@ impl Privacy {
     /// An e-mail address.
     #[must_use]
     pub fn email(self, address: &str) -> String {
-        if self.reveal { address.to_owned() } else { mask::email(address) }
+        if self.reveal {
+            address.to_owned()
+        } else {
+            mask::email(address)
+        }
     }
 
     /// A value that is a secret of its owner, such as a source token: its prefix.
     #[must_use]
     pub fn token(self, token: &str) -> String {
         let prefix = token.split_once('_').map_or("", |(prefix, _)| prefix);
-        if self.reveal { token.to_owned() } else { format!("{prefix}_•••") }
+        if self.reveal {
+            token.to_owned()
+        } else {
+            format!("{prefix}_•••")
+        }
     }
 
     /// Any text: addresses in it are masked wherever they stand.
@@ -38,7 +46,11 @@ impl Privacy {
         if contains_card_number(text) {
             return CARD.to_owned();
         }
-        if self.reveal || !text.contains('@') { text.to_owned() } else { without_addresses(text) }
+        if self.reveal || !text.contains('@') {
+            text.to_owned()
+        } else {
+            without_addresses(text)
+        }
     }
 
     /// A JSON value: personal members hidden, addresses masked, card numbers removed.
@@ -52,14 +64,18 @@ impl Privacy {
         match value {
             Value::String(text) => Value::String(self.text(text)),
             Value::Number(number)
-                if number.as_f64().is_some_and(|value| value.abs() >= CARD_MIN) && contains_card_number(&number.to_string()) =>
+                if number.as_f64().is_some_and(|value| value.abs() >= CARD_MIN)
+                    && contains_card_number(&number.to_string()) =>
             {
                 Value::String(CARD.to_owned())
             }
             Value::Array(items) => items.iter().map(|item| self.each_text(item)).collect(),
-            Value::Object(members) => {
-                Value::Object(members.iter().map(|(name, member)| (self.text(name), self.each_text(member))).collect())
-            }
+            Value::Object(members) => Value::Object(
+                members
+                    .iter()
+                    .map(|(name, member)| (self.text(name), self.each_text(member)))
+                    .collect(),
+            ),
             other => other.clone(),
         }
     }
@@ -69,7 +85,25 @@ impl Privacy {
 fn without_addresses(text: &str) -> String {
     let part_of = |c: char| {
         c.is_alphanumeric()
-            || matches!(c, '@' | '.' | '_' | '+' | '-' | '\'' | '%' | '!' | '#' | '$' | '&' | '*' | '/' | '=' | '?' | '^' | '~')
+            || matches!(
+                c,
+                '@' | '.'
+                    | '_'
+                    | '+'
+                    | '-'
+                    | '\''
+                    | '%'
+                    | '!'
+                    | '#'
+                    | '$'
+                    | '&'
+                    | '*'
+                    | '/'
+                    | '='
+                    | '?'
+                    | '^'
+                    | '~'
+            )
     };
     let (mut out, mut word) = (String::with_capacity(text.len()), String::new());
     for c in text.chars().map(Some).chain([None]) {
@@ -91,7 +125,9 @@ fn masked_word(word: &str) -> String {
     // A full stop or a quotation mark at an end belongs to the sentence, not to the address.
     let core = word.trim_matches(|c: char| !c.is_alphanumeric());
     match word.split_once(core) {
-        Some((before, after)) if core.parse::<Email>().is_ok() => format!("{before}{}{after}", mask::email(core)),
+        Some((before, after)) if core.parse::<Email>().is_ok() => {
+            format!("{before}{}{after}", mask::email(core))
+        }
         // Nearly an address: hidden as a whole.
         _ => "•••@•••".to_owned(),
     }
@@ -107,8 +143,14 @@ mod tests {
 
     #[test]
     fn addresses_are_masked_wherever_they_stand() {
-        assert_eq!(MASKED.text("mail to <anna@example.com>, bounced."), "mail to <a•••@e•••.com>, bounced.");
-        assert_eq!(MASKED.text("sent to 'björn.20@example.de'."), "sent to 'b•••@e•••.de'.");
+        assert_eq!(
+            MASKED.text("mail to <anna@example.com>, bounced."),
+            "mail to <a•••@e•••.com>, bounced."
+        );
+        assert_eq!(
+            MASKED.text("sent to 'björn.20@example.de'."),
+            "sent to 'b•••@e•••.de'."
+        );
         assert_eq!(MASKED.text("root@localhost"), "•••@•••");
         assert_eq!(MASKED.text("no address"), "no address");
     }
@@ -116,8 +158,14 @@ mod tests {
     #[test]
     fn revealing_shows_people_but_never_cards() {
         let body = json!({"customer": {"email": "anna@example.com"}, "note": "card 4242 4242 4242 4242", "source": "tok_visa"});
-        assert_eq!(MASKED.json(&body), json!({"customer": {"email": "a•••@e•••.com"}, "note": CARD, "source": "•••"}));
-        assert_eq!(OPEN.json(&body), json!({"customer": {"email": "anna@example.com"}, "note": CARD, "source": "tok_visa"}));
+        assert_eq!(
+            MASKED.json(&body),
+            json!({"customer": {"email": "a•••@e•••.com"}, "note": CARD, "source": "•••"})
+        );
+        assert_eq!(
+            OPEN.json(&body),
+            json!({"customer": {"email": "anna@example.com"}, "note": CARD, "source": "tok_visa"})
+        );
         assert_eq!(MASKED.token("tok_visa"), "tok_•••");
         let numbers = json!({"card": 4_242_424_242_424_242_u64, "amount": 1250, "at": 1_764_112_129_123_u64, "deep": [4.242_424_242_424_242e15], "pi": 4.242_424_242_424_242});
         assert_eq!(

@@ -87,24 +87,47 @@ mod tests {
             ("at", json!("1970-01-01T00:00:01Z")),
             ("key", json!("payops-2")),
         ];
-        assert_eq!(whole.as_object().map(serde_json::Map::len), Some(changes.len()), "each member is tried");
+        assert_eq!(
+            whole.as_object().map(serde_json::Map::len),
+            Some(changes.len()),
+            "each member is tried"
+        );
         let hash = |(name, value): (&str, Value)| {
             let mut members = whole.clone();
             members[name] = value;
             let other: RefundPlan = serde_json::from_value(members).expect("a plan");
-            let file = RefundFile { plan: other.clone(), ..RefundFile::new(plan()) };
-            assert!(matches!(file.check(Timestamp::UNIX_EPOCH), Err(PlanFileError::Changed { .. })), "{name}");
+            let file = RefundFile {
+                plan: other.clone(),
+                ..RefundFile::new(plan())
+            };
+            assert!(
+                matches!(
+                    file.check(Timestamp::UNIX_EPOCH),
+                    Err(PlanFileError::Changed { .. })
+                ),
+                "{name}"
+            );
             plan_sha256(&other)
         };
-        let hashes: BTreeSet<String> = changes.into_iter().map(hash).chain([plan_sha256(&plan())]).collect();
+        let hashes: BTreeSet<String> = changes
+            .into_iter()
+            .map(hash)
+            .chain([plan_sha256(&plan())])
+            .collect();
         assert_eq!(hashes.len(), 11);
     }
 
     #[test]
     fn the_hash_stays_what_it_is() {
-        assert_eq!(plan_sha256(&plan()), "961a9b34c1ee0869118f512dfffcbaa1ab9340356afc5d2b33687ba38f932c81");
+        assert_eq!(
+            plan_sha256(&plan()),
+            "961a9b34c1ee0869118f512dfffcbaa1ab9340356afc5d2b33687ba38f932c81"
+        );
         let mut more = serde_json::to_value(RefundFile::new(plan())).expect("JSON");
         more["plan"]["amount"] = json!(1);
-        assert!(serde_json::from_value::<RefundFile>(more).is_err(), "a member that is not covered is not passed over");
+        assert!(
+            serde_json::from_value::<RefundFile>(more).is_err(),
+            "a member that is not covered is not passed over"
+        );
     }
 }

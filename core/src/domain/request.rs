@@ -36,7 +36,11 @@ pub struct BadRequest {
 
 impl BadRequest {
     fn new(code: &'static str, param: &str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), param: (!param.is_empty()).then(|| param.to_owned()) }
+        Self {
+            code,
+            message: message.into(),
+            param: (!param.is_empty()).then(|| param.to_owned()),
+        }
     }
 }
 
@@ -74,10 +78,21 @@ pub struct CancelPayment {
 impl CreatePayment {
     /// Reads a request body.
     pub fn parse(body: &[u8]) -> Result<Self, BadRequest> {
-        let mut members = Members::read(body, &["amount", "currency", "source", "reference", "customer", "metadata"])?;
+        let mut members = Members::read(
+            body,
+            &[
+                "amount",
+                "currency",
+                "source",
+                "reference",
+                "customer",
+                "metadata",
+            ],
+        )?;
         let currency = members.text("currency")?;
-        let currency: Currency =
-            currency.parse().map_err(|error: MoneyError| BadRequest::new("invalid_currency", "currency", error.to_string()))?;
+        let currency: Currency = currency.parse().map_err(|error: MoneyError| {
+            BadRequest::new("invalid_currency", "currency", error.to_string())
+        })?;
         let minor = amount(&members.required("amount")?, "amount", Some(currency))?;
         let money = Money::new(minor, currency).map_err(|error| money_error(error, "amount"))?;
         let source = members.parsed::<Source>("source", "invalid_source")?;
@@ -85,7 +100,13 @@ impl CreatePayment {
         let mut customer = Members::of(members.required("customer")?, "customer", &["email"])?;
         let email = customer.parsed::<Email>("email", "invalid_email")?;
         let metadata = metadata(members.take("metadata"))?;
-        Ok(Self { money, source, reference, email, metadata })
+        Ok(Self {
+            money,
+            source,
+            reference,
+            email,
+            metadata,
+        })
     }
 
     /// Names what was asked for, whatever the spacing and order of the JSON was: the same
@@ -121,7 +142,10 @@ impl CreatePayment {
 impl CreateRefund {
     /// Reads a request body; an empty one asks for all that is left.
     pub fn parse(body: &[u8]) -> Result<Self, BadRequest> {
-        let mut members = Members::read(if body.is_empty() { b"{}" } else { body }, &["amount", "reason"])?;
+        let mut members = Members::read(
+            if body.is_empty() { b"{}" } else { body },
+            &["amount", "reason"],
+        )?;
         let minor = match members.take("amount") {
             None => None,
             Some(value) => Some(amount(&value, "amount", None)?),
@@ -129,13 +153,20 @@ impl CreateRefund {
         if minor.is_some_and(|minor| minor <= 0) {
             return Err(money_error(MoneyError::NotPositive, "amount"));
         }
-        Ok(Self { minor, reason: members.sentence("reason")? })
+        Ok(Self {
+            minor,
+            reason: members.sentence("reason")?,
+        })
     }
 
     /// Names what was asked for; see [`CreatePayment::fingerprint`].
     #[must_use]
     pub fn fingerprint(&self, payment: &PaymentId) -> String {
-        sha256_hex(json!({"payment": payment, "amount": self.minor, "reason": self.reason}).to_string().as_bytes())
+        sha256_hex(
+            json!({"payment": payment, "amount": self.minor, "reason": self.reason})
+                .to_string()
+                .as_bytes(),
+        )
     }
 }
 
@@ -143,13 +174,19 @@ impl CancelPayment {
     /// Reads a request body, which may be empty.
     pub fn parse(body: &[u8]) -> Result<Self, BadRequest> {
         let mut members = Members::read(if body.is_empty() { b"{}" } else { body }, &["reason"])?;
-        Ok(Self { reason: members.sentence("reason")? })
+        Ok(Self {
+            reason: members.sentence("reason")?,
+        })
     }
 
     /// Names what was asked for; see [`CreatePayment::fingerprint`].
     #[must_use]
     pub fn fingerprint(&self, payment: &PaymentId) -> String {
-        sha256_hex(json!({"payment": payment, "reason": self.reason}).to_string().as_bytes())
+        sha256_hex(
+            json!({"payment": payment, "reason": self.reason})
+                .to_string()
+                .as_bytes(),
+        )
     }
 }
 
@@ -157,19 +194,32 @@ fn amount(value: &Value, param: &str, currency: Option<Currency>) -> Result<i64,
     let example = match currency {
         Some(currency) => {
             let exponent = currency.exponent();
-            format!("an integer in minor units ({currency} has {exponent} decimals, so 1250 is {})", super::money::major(1250, currency))
+            format!(
+                "an integer in minor units ({currency} has {exponent} decimals, so 1250 is {})",
+                super::money::major(1250, currency)
+            )
         }
         None => "an integer in minor units of the payment's currency".to_owned(),
     };
     match value {
-        Value::Number(number) if number.is_i64() => number.as_i64().ok_or_else(|| money_error(MoneyError::TooLarge, param)),
+        Value::Number(number) if number.is_i64() => number
+            .as_i64()
+            .ok_or_else(|| money_error(MoneyError::TooLarge, param)),
         Value::Number(number) if number.is_u64() => Err(money_error(MoneyError::TooLarge, param)),
-        _ => Err(BadRequest::new("invalid_amount", param, format!("`{param}` must be {example}"))),
+        _ => Err(BadRequest::new(
+            "invalid_amount",
+            param,
+            format!("`{param}` must be {example}"),
+        )),
     }
 }
 
 fn money_error(error: MoneyError, param: &str) -> BadRequest {
-    let code = if error == MoneyError::TooLarge { "amount_too_large" } else { "amount_too_small" };
+    let code = if error == MoneyError::TooLarge {
+        "amount_too_large"
+    } else {
+        "amount_too_small"
+    };
     BadRequest::new(code, param, error.to_string())
 }
 
@@ -178,7 +228,9 @@ fn no_card(text: &str, param: &str) -> Result<(), BadRequest> {
         return Err(BadRequest::new(
             "card_number_not_allowed",
             param,
-            format!("`{param}` holds what looks like a card number; send a token in `source` and no card numbers anywhere"),
+            format!(
+                "`{param}` holds what looks like a card number; send a token in `source` and no card numbers anywhere"
+            ),
         ));
     }
     Ok(())
@@ -189,22 +241,39 @@ fn metadata(value: Option<Value>) -> Result<BTreeMap<String, String>, BadRequest
     let members = match value {
         None => return Ok(BTreeMap::new()),
         Some(Value::Object(members)) => members,
-        Some(_) => return Err(bad("metadata", "`metadata` must be an object of texts".to_owned())),
+        Some(_) => {
+            return Err(bad(
+                "metadata",
+                "`metadata` must be an object of texts".to_owned(),
+            ));
+        }
     };
     if members.len() > METADATA_MAX {
-        return Err(bad("metadata", format!("`metadata` has more than {METADATA_MAX} members")));
+        return Err(bad(
+            "metadata",
+            format!("`metadata` has more than {METADATA_MAX} members"),
+        ));
     }
     let mut out = BTreeMap::new();
     for (name, value) in members {
         no_card(&name, "metadata")?;
-        printable(&name, METADATA_NAME_MAX).map_err(|error| bad("metadata", format!("a name in `metadata` {error}")))?;
+        printable(&name, METADATA_NAME_MAX)
+            .map_err(|error| bad("metadata", format!("a name in `metadata` {error}")))?;
         let param = format!("metadata.{name}");
-        let Value::String(text) = value else { return Err(bad(&param, format!("`{param}` must be a text"))) };
+        let Value::String(text) = value else {
+            return Err(bad(&param, format!("`{param}` must be a text")));
+        };
         no_card(&text, &param)?;
         if text.len() > METADATA_VALUE_MAX {
-            return Err(bad(&param, format!("`{param}` is longer than {METADATA_VALUE_MAX} bytes")));
+            return Err(bad(
+                &param,
+                format!("`{param}` is longer than {METADATA_VALUE_MAX} bytes"),
+            ));
         }
-        if text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r')) {
+        if text
+            .chars()
+            .any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
+        {
             return Err(bad(&param, format!("`{param}` holds control characters")));
         }
         out.insert(name, text);
@@ -221,40 +290,82 @@ struct Members {
 impl Members {
     fn read(body: &[u8], known: &[&str]) -> Result<Self, BadRequest> {
         if body.len() > BODY_BYTES_MAX {
-            return Err(BadRequest::new("body_too_large", "", format!("the body is over {BODY_BYTES_MAX} bytes")));
+            return Err(BadRequest::new(
+                "body_too_large",
+                "",
+                format!("the body is over {BODY_BYTES_MAX} bytes"),
+            ));
         }
         let Strict(value) = serde_json::from_slice(body).map_err(|error| {
             let duplicate = error.is_data();
-            let (code, what) =
-                if duplicate { ("duplicate_field", "a member stands twice") } else { ("invalid_json", "the body is not valid JSON") };
+            let (code, what) = if duplicate {
+                ("duplicate_field", "a member stands twice")
+            } else {
+                ("invalid_json", "the body is not valid JSON")
+            };
             // The parser's own words quote nothing of the body but may name a member; the place is enough.
-            let deep = if error.to_string().starts_with("recursion limit") { ": nested too deeply" } else { "" };
-            BadRequest::new(code, "", format!("{what}{deep}, at line {} column {}", error.line(), error.column()))
+            let deep = if error.to_string().starts_with("recursion limit") {
+                ": nested too deeply"
+            } else {
+                ""
+            };
+            BadRequest::new(
+                code,
+                "",
+                format!(
+                    "{what}{deep}, at line {} column {}",
+                    error.line(),
+                    error.column()
+                ),
+            )
         })?;
         Self::of(value, "", known)
     }
 
     fn of(value: Value, path: &'static str, known: &[&str]) -> Result<Self, BadRequest> {
         let Value::Object(members) = value else {
-            let what = if path.is_empty() { "the body".to_owned() } else { format!("`{path}`") };
-            return Err(BadRequest::new("not_an_object", path, format!("{what} must be a JSON object")));
+            let what = if path.is_empty() {
+                "the body".to_owned()
+            } else {
+                format!("`{path}`")
+            };
+            return Err(BadRequest::new(
+                "not_an_object",
+                path,
+                format!("{what} must be a JSON object"),
+            ));
         };
         let this = Self { path, members };
-        if let Some(name) = this.members.keys().find(|name| !known.contains(&name.as_str())) {
-            let shown: String = name.chars().filter(char::is_ascii_graphic).take(40).collect();
+        if let Some(name) = this
+            .members
+            .keys()
+            .find(|name| !known.contains(&name.as_str()))
+        {
+            let shown: String = name
+                .chars()
+                .filter(char::is_ascii_graphic)
+                .take(40)
+                .collect();
             no_card(name, "a member's name")?;
             let param = this.param(&shown);
             return Err(BadRequest::new(
                 "unknown_field",
                 &param,
-                format!("`{param}` is not a known member; known are {}", known.join(", ")),
+                format!(
+                    "`{param}` is not a known member; known are {}",
+                    known.join(", ")
+                ),
             ));
         }
         Ok(this)
     }
 
     fn param(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        }
     }
 
     /// The member, if it stands there and is not null.
@@ -264,24 +375,44 @@ impl Members {
 
     fn required(&mut self, name: &str) -> Result<Value, BadRequest> {
         let param = self.param(name);
-        self.take(name).ok_or_else(|| BadRequest::new("missing_field", &param, format!("`{param}` is missing")))
+        self.take(name).ok_or_else(|| {
+            BadRequest::new("missing_field", &param, format!("`{param}` is missing"))
+        })
     }
 
     fn text(&mut self, name: &str) -> Result<String, BadRequest> {
         let param = self.param(name);
         match self.required(name)? {
             Value::String(text) => no_card(&text, &param).map(|()| text),
-            _ => Err(BadRequest::new("wrong_type", &param, format!("`{param}` must be a text"))),
+            _ => Err(BadRequest::new(
+                "wrong_type",
+                &param,
+                format!("`{param}` must be a text"),
+            )),
         }
     }
 
-    fn parsed<T: std::str::FromStr<Err = TextError>>(&mut self, name: &str, code: &'static str) -> Result<T, BadRequest> {
+    fn parsed<T: std::str::FromStr<Err = TextError>>(
+        &mut self,
+        name: &str,
+        code: &'static str,
+    ) -> Result<T, BadRequest> {
         let param = self.param(name);
-        self.text(name)?.parse().map_err(|error: TextError| BadRequest::new(code, &param, format!("`{param}` {error}")))
+        self.text(name)?
+            .parse()
+            .map_err(|error: TextError| BadRequest::new(code, &param, format!("`{param}` {error}")))
     }
 
-    fn optional_parsed<T: std::str::FromStr<Err = TextError>>(&mut self, name: &str, code: &'static str) -> Result<Option<T>, BadRequest> {
-        if self.members.get(name).is_none_or(Value::is_null) { Ok(None) } else { self.parsed(name, code).map(Some) }
+    fn optional_parsed<T: std::str::FromStr<Err = TextError>>(
+        &mut self,
+        name: &str,
+        code: &'static str,
+    ) -> Result<Option<T>, BadRequest> {
+        if self.members.get(name).is_none_or(Value::is_null) {
+            Ok(None)
+        } else {
+            self.parsed(name, code).map(Some)
+        }
     }
 
     fn sentence(&mut self, name: &str) -> Result<Option<String>, BadRequest> {
@@ -290,7 +421,9 @@ impl Members {
         }
         let param = self.param(name);
         let text = self.text(name)?;
-        printable(&text, 500).map_err(|error| BadRequest::new("invalid_reason", &param, format!("`{param}` {error}")))?;
+        printable(&text, 500).map_err(|error| {
+            BadRequest::new("invalid_reason", &param, format!("`{param}` {error}"))
+        })?;
         Ok(Some(text))
     }
 }
@@ -367,8 +500,7 @@ pub fn request_id(random: u64) -> String {
 mod tests {
     use super::*;
 
-    const GOOD: &str =
-        r#"{"amount":1250,"currency":"EUR","source":"tok_visa","reference":"INV-1","customer":{"email":"a@example.com"},"metadata":{}}"#;
+    const GOOD: &str = r#"{"amount":1250,"currency":"EUR","source":"tok_visa","reference":"INV-1","customer":{"email":"a@example.com"},"metadata":{}}"#;
 
     fn with(member: &str, value: &str) -> String {
         let mut body: Value = serde_json::from_str(GOOD).expect("JSON");
@@ -379,7 +511,11 @@ mod tests {
     #[track_caller]
     fn check(body: &str, code: &str, param: Option<&str>) {
         let error = CreatePayment::parse(body.as_bytes()).expect_err("refused");
-        assert_eq!((error.code, error.param.as_deref()), (code, param), "{error}");
+        assert_eq!(
+            (error.code, error.param.as_deref()),
+            (code, param),
+            "{error}"
+        );
     }
 
     #[test]
@@ -387,9 +523,19 @@ mod tests {
         let request = CreatePayment::parse(GOOD.as_bytes()).expect("good");
         assert_eq!(request.money.minor(), 1250);
         let spaced = GOOD.replace(',', " ,\n");
-        assert_eq!(CreatePayment::parse(spaced.as_bytes()).expect("good").fingerprint(), request.fingerprint());
+        assert_eq!(
+            CreatePayment::parse(spaced.as_bytes())
+                .expect("good")
+                .fingerprint(),
+            request.fingerprint()
+        );
         let other = with("amount", "1251");
-        assert_ne!(CreatePayment::parse(other.as_bytes()).expect("good").fingerprint(), request.fingerprint());
+        assert_ne!(
+            CreatePayment::parse(other.as_bytes())
+                .expect("good")
+                .fingerprint(),
+            request.fingerprint()
+        );
     }
 
     #[test]
@@ -399,7 +545,11 @@ mod tests {
         }
         check(&with("amount", "0"), "amount_too_small", Some("amount"));
         check(&with("amount", "-5"), "amount_too_small", Some("amount"));
-        for big in ["9223372036854775808", "9223372036854775807", "1000000000000"] {
+        for big in [
+            "9223372036854775808",
+            "9223372036854775807",
+            "1000000000000",
+        ] {
             check(&with("amount", big), "amount_too_large", Some("amount"));
         }
         check(&with("amount", "null"), "missing_field", Some("amount"));
@@ -407,15 +557,51 @@ mod tests {
 
     #[test]
     fn other_members_are_checked() {
-        check(&with("currency", "\"eur \""), "invalid_currency", Some("currency"));
-        check(&with("currency", "\"XYZ\""), "invalid_currency", Some("currency"));
-        check(&with("customer", "{}"), "missing_field", Some("customer.email"));
-        check(&with("customer", "{\"email\":\"x@\\r\\nBcc: y@example.com\"}"), "invalid_email", Some("customer.email"));
-        check(&with("source", "\"4000\""), "invalid_source", Some("source"));
-        check(&with("status", "\"completed\""), "unknown_field", Some("status"));
-        check(&with("merchant", "\"other\""), "unknown_field", Some("merchant"));
-        check(&with("metadata", "{\"a\":1}"), "invalid_metadata", Some("metadata.a"));
-        check(&with("metadata", &format!("{{\"a\":\"{}\"}}", "x".repeat(501))), "invalid_metadata", Some("metadata.a"));
+        check(
+            &with("currency", "\"eur \""),
+            "invalid_currency",
+            Some("currency"),
+        );
+        check(
+            &with("currency", "\"XYZ\""),
+            "invalid_currency",
+            Some("currency"),
+        );
+        check(
+            &with("customer", "{}"),
+            "missing_field",
+            Some("customer.email"),
+        );
+        check(
+            &with("customer", "{\"email\":\"x@\\r\\nBcc: y@example.com\"}"),
+            "invalid_email",
+            Some("customer.email"),
+        );
+        check(
+            &with("source", "\"4000\""),
+            "invalid_source",
+            Some("source"),
+        );
+        check(
+            &with("status", "\"completed\""),
+            "unknown_field",
+            Some("status"),
+        );
+        check(
+            &with("merchant", "\"other\""),
+            "unknown_field",
+            Some("merchant"),
+        );
+        check(
+            &with("metadata", "{\"a\":1}"),
+            "invalid_metadata",
+            Some("metadata.a"),
+        );
+        check(
+            &with("metadata", &format!("{{\"a\":\"{}\"}}", "x".repeat(501))),
+            "invalid_metadata",
+            Some("metadata.a"),
+        );
     }
 
     #[test]
@@ -426,8 +612,16 @@ mod tests {
         for bad in ["[]", "null", "7"] {
             check(bad, "not_an_object", None);
         }
-        check(&GOOD.replace("{\"amount\"", "{\"amount\":1,\"amount\""), "duplicate_field", None);
-        check(&format!("{}1{}", "[".repeat(200), "]".repeat(200)), "invalid_json", None);
+        check(
+            &GOOD.replace("{\"amount\"", "{\"amount\":1,\"amount\""),
+            "duplicate_field",
+            None,
+        );
+        check(
+            &format!("{}1{}", "[".repeat(200), "]".repeat(200)),
+            "invalid_json",
+            None,
+        );
     }
 
     #[test]
@@ -441,15 +635,31 @@ mod tests {
             assert_eq!(error.code, "card_number_not_allowed");
             assert!(!format!("{error:?}").contains("4242"), "{error:?}");
         }
-        let name = CreatePayment::parse(with("4242424242424242", "1").as_bytes()).expect_err("refused");
+        let name =
+            CreatePayment::parse(with("4242424242424242", "1").as_bytes()).expect_err("refused");
         assert!(!format!("{name:?}").contains("4242"), "{name:?}");
     }
 
     #[test]
     fn refunds_may_be_whole_or_partial() {
         assert_eq!(CreateRefund::parse(b"").expect("whole").minor, None);
-        assert_eq!(CreateRefund::parse(b"{\"amount\":5}").expect("partial").minor, Some(5));
-        assert_eq!(CreateRefund::parse(b"{\"amount\":0}").expect_err("refused").code, "amount_too_small");
-        assert_eq!(CreateRefund::parse(b"{\"amount\":1.5}").expect_err("refused").code, "invalid_amount");
+        assert_eq!(
+            CreateRefund::parse(b"{\"amount\":5}")
+                .expect("partial")
+                .minor,
+            Some(5)
+        );
+        assert_eq!(
+            CreateRefund::parse(b"{\"amount\":0}")
+                .expect_err("refused")
+                .code,
+            "amount_too_small"
+        );
+        assert_eq!(
+            CreateRefund::parse(b"{\"amount\":1.5}")
+                .expect_err("refused")
+                .code,
+            "invalid_amount"
+        );
     }
 }

@@ -47,22 +47,37 @@ impl ResolvePayment {
     /// Checks the texts.
     pub fn new(word: Word, reason: &str, force: bool) -> Result<Self, BadRequest> {
         let bad = |param: &str, why: String| BadRequest {
-            code: if param == "reason" { "invalid_reason" } else { "invalid_charge_id" },
+            code: if param == "reason" {
+                "invalid_reason"
+            } else {
+                "invalid_charge_id"
+            },
             message: format!("`{param}` {why}"),
             param: Some(param.to_owned()),
         };
         let check = |param: &str, text: &str, max: usize| {
             printable(text, max).map_err(|error| bad(param, error.to_string()))?;
-            if contains_card_number(text) { Err(bad(param, "holds what looks like a card number".to_owned())) } else { Ok(()) }
+            if contains_card_number(text) {
+                Err(bad(param, "holds what looks like a card number".to_owned()))
+            } else {
+                Ok(())
+            }
         };
         check("reason", reason.trim(), REASON_BYTES_MAX)?;
-        if let Word::Charged { charge_id: Some(id) } = &word {
+        if let Word::Charged {
+            charge_id: Some(id),
+        } = &word
+        {
             check("charge_id", id, CHARGE_ID_BYTES_MAX)?;
             if id.contains(char::is_whitespace) {
                 return Err(bad("charge_id", "holds spaces".to_owned()));
             }
         }
-        Ok(Self { word, reason: reason.trim().to_owned(), force })
+        Ok(Self {
+            word,
+            reason: reason.trim().to_owned(),
+            force,
+        })
     }
 
     /// Names what was asked for: the same request under the same key has the same fingerprint.
@@ -72,7 +87,11 @@ impl ResolvePayment {
             Word::Charged { charge_id } => ("charged", charge_id.as_deref()),
             Word::NotCharged => ("not_charged", None),
         };
-        sha256_hex(json!({"payment": payment, "as": word, "charge": charge, "reason": self.reason}).to_string().as_bytes())
+        sha256_hex(
+            json!({"payment": payment, "as": word, "charge": charge, "reason": self.reason})
+                .to_string()
+                .as_bytes(),
+        )
     }
 }
 
@@ -185,18 +204,42 @@ pub enum Contradiction {
 }
 
 /// Whether the operator's word is taken at `now`, and on what it rests.
-pub fn weigh(payment: &Payment, request: &ResolvePayment, said: Said, now: Timestamp) -> Result<Resolution, Contradiction> {
-    let sure = |outcome| Ok(Resolution { outcome, basis: Basis::Provider });
+pub fn weigh(
+    payment: &Payment,
+    request: &ResolvePayment,
+    said: Said,
+    now: Timestamp,
+) -> Result<Resolution, Contradiction> {
+    let sure = |outcome| {
+        Ok(Resolution {
+            outcome,
+            basis: Basis::Provider,
+        })
+    };
     let on_word = |charge_id: &Option<String>| {
         let id = charge_id.clone().ok_or(Contradiction::NoChargeId)?;
-        Ok(Resolution { outcome: Outcome::Charged(Charge { id, card: None, at: now }), basis: Basis::Operator })
+        Ok(Resolution {
+            outcome: Outcome::Charged(Charge {
+                id,
+                card: None,
+                at: now,
+            }),
+            basis: Basis::Operator,
+        })
     };
     match (&request.word, said) {
-        (Word::NotCharged, Said::NotAsked) => Ok(Resolution { outcome: Outcome::NotCharged, basis: Basis::Operator }),
+        (Word::NotCharged, Said::NotAsked) => Ok(Resolution {
+            outcome: Outcome::NotCharged,
+            basis: Basis::Operator,
+        }),
         // What is not known is never a failure, whoever says so: it is asked again later.
         (Word::NotCharged, Said::NoAnswer(why)) => Err(Contradiction::NoAnswer { why }),
-        (Word::NotCharged, Said::Charges { all, .. }) if all.is_empty() => sure(Outcome::NotCharged),
-        (Word::NotCharged, Said::Charges { all, .. }) => Err(Contradiction::Charged { charges: words(&all) }),
+        (Word::NotCharged, Said::Charges { all, .. }) if all.is_empty() => {
+            sure(Outcome::NotCharged)
+        }
+        (Word::NotCharged, Said::Charges { all, .. }) => Err(Contradiction::Charged {
+            charges: words(&all),
+        }),
         (Word::Charged { charge_id }, Said::NotAsked) => on_word(charge_id),
         (Word::Charged { charge_id }, Said::NoAnswer(why)) => {
             if request.force {
@@ -214,22 +257,44 @@ pub fn weigh(payment: &Payment, request: &ResolvePayment, said: Said, now: Times
         }
         (Word::Charged { charge_id }, Said::Charges { first, all }) => {
             let entry = named(charge_id.as_deref(), &all)?;
-            if entry.minor != payment.money.minor() || entry.currency != payment.money.currency().code() {
+            if entry.minor != payment.money.minor()
+                || entry.currency != payment.money.currency().code()
+            {
                 let charge = words(std::slice::from_ref(entry));
-                return Err(Contradiction::OtherAmount { charge, payment: payment.money.to_string() });
+                return Err(Contradiction::OtherAmount {
+                    charge,
+                    payment: payment.money.to_string(),
+                });
             }
-            let bare = Charge { id: entry.id.clone(), card: None, at: now };
-            sure(Outcome::Charged(first.filter(|charge| charge.id == entry.id).unwrap_or(bare)))
+            let bare = Charge {
+                id: entry.id.clone(),
+                card: None,
+                at: now,
+            };
+            sure(Outcome::Charged(
+                first.filter(|charge| charge.id == entry.id).unwrap_or(bare),
+            ))
         }
     }
 }
 
 /// The charge that is meant, of those that the provider lists.
-fn named<'a>(charge_id: Option<&str>, all: &'a [ProviderEntry]) -> Result<&'a ProviderEntry, Contradiction> {
+fn named<'a>(
+    charge_id: Option<&str>,
+    all: &'a [ProviderEntry],
+) -> Result<&'a ProviderEntry, Contradiction> {
     match (charge_id, all) {
-        (Some(id), all) => all.iter().find(|entry| entry.id == id).ok_or_else(|| Contradiction::OtherCharge { charges: words(all) }),
+        (Some(id), all) => {
+            all.iter()
+                .find(|entry| entry.id == id)
+                .ok_or_else(|| Contradiction::OtherCharge {
+                    charges: words(all),
+                })
+        }
         (None, [one]) => Ok(one),
-        (None, all) => Err(Contradiction::Several { charges: words(all) }),
+        (None, all) => Err(Contradiction::Several {
+            charges: words(all),
+        }),
     }
 }
 
@@ -250,26 +315,54 @@ mod tests {
     fn payment() -> Payment {
         let body = br#"{"amount":1250,"currency":"EUR","source":"tok_visa","customer":{"email":"a@example.com"}}"#;
         let request = CreatePayment::parse(body).expect("a request");
-        let caller = Caller { merchant: "acme".parse().expect("a merchant"), live: true };
-        Payment::accepted(PaymentId::from_parts(1, 1), &caller, &request, NOW, &Policy::default()).0
+        let caller = Caller {
+            merchant: "acme".parse().expect("a merchant"),
+            live: true,
+        };
+        Payment::accepted(
+            PaymentId::from_parts(1, 1),
+            &caller,
+            &request,
+            NOW,
+            &Policy::default(),
+        )
+        .0
     }
 
     fn entry(id: &str, minor: i64, currency: &str) -> ProviderEntry {
-        ProviderEntry { id: id.to_owned(), minor, currency: currency.to_owned() }
+        ProviderEntry {
+            id: id.to_owned(),
+            minor,
+            currency: currency.to_owned(),
+        }
     }
 
     fn listed(all: &[ProviderEntry]) -> Said {
-        let first = all.first().map(|entry| Charge { id: entry.id.clone(), card: None, at: NOW });
-        Said::Charges { first, all: all.to_vec() }
+        let first = all.first().map(|entry| Charge {
+            id: entry.id.clone(),
+            card: None,
+            at: NOW,
+        });
+        Said::Charges {
+            first,
+            all: all.to_vec(),
+        }
     }
 
-    fn judged(word: Word, force: bool, said: Said) -> Result<(&'static str, &'static str), Contradiction> {
+    fn judged(
+        word: Word,
+        force: bool,
+        said: Said,
+    ) -> Result<(&'static str, &'static str), Contradiction> {
         let request = ResolvePayment::new(word, "ticket 7", force).expect("a good request");
-        weigh(&payment(), &request, said, NOW).map(|found| (found.outcome.as_str(), found.basis.as_str()))
+        weigh(&payment(), &request, said, NOW)
+            .map(|found| (found.outcome.as_str(), found.basis.as_str()))
     }
 
     fn charged(id: Option<&str>) -> Word {
-        Word::Charged { charge_id: id.map(str::to_owned) }
+        Word::Charged {
+            charge_id: id.map(str::to_owned),
+        }
     }
 
     #[test]
@@ -277,51 +370,110 @@ mod tests {
         let one = [entry("ch_1", 1250, "EUR")];
         for force in [false, true] {
             let contradicted = judged(Word::NotCharged, force, listed(&one));
-            assert_eq!(contradicted, Err(Contradiction::Charged { charges: "charge ch_1 of 12.50 EUR".to_owned() }));
+            assert_eq!(
+                contradicted,
+                Err(Contradiction::Charged {
+                    charges: "charge ch_1 of 12.50 EUR".to_owned()
+                })
+            );
             let unclear = judged(Word::NotCharged, force, Said::NoAnswer("down".to_owned()));
-            assert_eq!(unclear, Err(Contradiction::NoAnswer { why: "down".to_owned() }));
+            assert_eq!(
+                unclear,
+                Err(Contradiction::NoAnswer {
+                    why: "down".to_owned()
+                })
+            );
         }
-        assert_eq!(judged(Word::NotCharged, false, listed(&[])), Ok(("not_charged", "provider")));
-        assert_eq!(judged(Word::NotCharged, false, Said::NotAsked), Ok(("not_charged", "operator")));
+        assert_eq!(
+            judged(Word::NotCharged, false, listed(&[])),
+            Ok(("not_charged", "provider"))
+        );
+        assert_eq!(
+            judged(Word::NotCharged, false, Said::NotAsked),
+            Ok(("not_charged", "operator"))
+        );
     }
 
     #[test]
     fn charged_must_be_the_charge_that_the_provider_lists() {
         let one = [entry("ch_1", 1250, "EUR")];
-        assert_eq!(judged(charged(None), false, listed(&one)), Ok(("charged", "provider")));
-        assert_eq!(judged(charged(Some("ch_1")), false, listed(&one)), Ok(("charged", "provider")));
+        assert_eq!(
+            judged(charged(None), false, listed(&one)),
+            Ok(("charged", "provider"))
+        );
+        assert_eq!(
+            judged(charged(Some("ch_1")), false, listed(&one)),
+            Ok(("charged", "provider"))
+        );
         for force in [false, true] {
-            assert!(matches!(judged(charged(Some("ch_2")), force, listed(&one)), Err(Contradiction::OtherCharge { .. })));
+            assert!(matches!(
+                judged(charged(Some("ch_2")), force, listed(&one)),
+                Err(Contradiction::OtherCharge { .. })
+            ));
             for other in [entry("ch_1", 1249, "EUR"), entry("ch_1", 1250, "USD")] {
-                assert!(matches!(judged(charged(None), force, listed(&[other])), Err(Contradiction::OtherAmount { .. })));
+                assert!(matches!(
+                    judged(charged(None), force, listed(&[other])),
+                    Err(Contradiction::OtherAmount { .. })
+                ));
             }
         }
         let two = [entry("ch_1", 1250, "EUR"), entry("ch_2", 1250, "EUR")];
-        assert!(matches!(judged(charged(None), true, listed(&two)), Err(Contradiction::Several { .. })));
-        assert_eq!(judged(charged(Some("ch_2")), false, listed(&two)), Ok(("charged", "provider")));
+        assert!(matches!(
+            judged(charged(None), true, listed(&two)),
+            Err(Contradiction::Several { .. })
+        ));
+        assert_eq!(
+            judged(charged(Some("ch_2")), false, listed(&two)),
+            Ok(("charged", "provider"))
+        );
     }
 
     #[test]
     fn a_charge_that_the_provider_does_not_tell_of_needs_its_name_and_force() {
         let down = || Said::NoAnswer("down".to_owned());
-        assert_eq!(judged(charged(Some("ch_1")), false, listed(&[])), Err(Contradiction::NoCharge));
-        assert!(matches!(judged(charged(Some("ch_1")), false, down()), Err(Contradiction::NoAnswer { .. })));
+        assert_eq!(
+            judged(charged(Some("ch_1")), false, listed(&[])),
+            Err(Contradiction::NoCharge)
+        );
+        assert!(matches!(
+            judged(charged(Some("ch_1")), false, down()),
+            Err(Contradiction::NoAnswer { .. })
+        ));
         for said in [listed(&[]), down()] {
-            assert_eq!(judged(charged(None), true, said.clone()), Err(Contradiction::NoChargeId));
-            assert_eq!(judged(charged(Some("ch_1")), true, said), Ok(("charged", "operator")));
+            assert_eq!(
+                judged(charged(None), true, said.clone()),
+                Err(Contradiction::NoChargeId)
+            );
+            assert_eq!(
+                judged(charged(Some("ch_1")), true, said),
+                Ok(("charged", "operator"))
+            );
         }
-        assert_eq!(judged(charged(None), false, Said::NotAsked), Err(Contradiction::NoChargeId));
-        assert_eq!(judged(charged(Some("ch_1")), false, Said::NotAsked), Ok(("charged", "operator")));
+        assert_eq!(
+            judged(charged(None), false, Said::NotAsked),
+            Err(Contradiction::NoChargeId)
+        );
+        assert_eq!(
+            judged(charged(Some("ch_1")), false, Said::NotAsked),
+            Ok(("charged", "operator"))
+        );
     }
 
     #[test]
     fn no_card_number_gets_in() {
-        let reason = ResolvePayment::new(Word::NotCharged, "card 4242424242424242", false).expect_err("refused");
+        let reason = ResolvePayment::new(Word::NotCharged, "card 4242424242424242", false)
+            .expect_err("refused");
         assert_eq!(reason.param.as_deref(), Some("reason"));
         assert!(!reason.to_string().contains("4242"));
         for id in ["", "4242 4242 4242 4242", "ch 1", "ch\n1"] {
-            assert!(ResolvePayment::new(charged(Some(id)), "x", false).is_err(), "{id:?}");
+            assert!(
+                ResolvePayment::new(charged(Some(id)), "x", false).is_err(),
+                "{id:?}"
+            );
         }
-        assert!(ResolvePayment::new(Word::NotCharged, " ", false).is_err(), "a decision needs a reason");
+        assert!(
+            ResolvePayment::new(Word::NotCharged, " ", false).is_err(),
+            "a decision needs a reason"
+        );
     }
 }

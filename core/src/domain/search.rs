@@ -18,13 +18,25 @@ pub const FIELDS: [(&str, &str); 12] = [
     ("email", "an address or the start of one"),
     ("last4", "the card's last four digits"),
     ("reference", "a reference or the start of one"),
-    ("status", "processing, completed, failed, canceled, review, partially_refunded, refunded"),
-    ("amount", "minor units (1250) or with decimals (12.50); 10..20, >10"),
+    (
+        "status",
+        "processing, completed, failed, canceled, review, partially_refunded, refunded",
+    ),
+    (
+        "amount",
+        "minor units (1250) or with decimals (12.50); 10..20, >10",
+    ),
     ("currency", "an ISO 4217 code"),
     ("merchant", "a merchant's id"),
-    ("created", "a date, today, yesterday, 7d; 2026-11-01..2026-11-22, >2026-11-01"),
+    (
+        "created",
+        "a date, today, yesterday, 7d; 2026-11-01..2026-11-22, >2026-11-01",
+    ),
     ("failure", "a failure code"),
-    ("dead", "true or false: whether it lies in a dead-letter queue"),
+    (
+        "dead",
+        "true or false: whether it lies in a dead-letter queue",
+    ),
     ("live", "true or false"),
 ];
 
@@ -113,14 +125,19 @@ impl Query {
     /// Reads a query; `now` gives "today" its meaning (UTC).
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, QueryError> {
         let words = words(text)?;
-        let clauses = words.into_iter().map(|word| clause(&word, now)).collect::<Result<_, _>>()?;
+        let clauses = words
+            .into_iter()
+            .map(|word| clause(&word, now))
+            .collect::<Result<_, _>>()?;
         Ok(Self { clauses })
     }
 
     /// Whether `doc` is what the query asks for.
     #[must_use]
     pub fn matches(&self, doc: &PaymentDoc) -> bool {
-        self.clauses.iter().all(|clause| clause.term.matches(doc) != clause.negated)
+        self.clauses
+            .iter()
+            .all(|clause| clause.term.matches(doc) != clause.negated)
     }
 }
 
@@ -128,12 +145,16 @@ impl Term {
     /// Whether the term holds for `doc`.
     #[must_use]
     pub fn matches(&self, doc: &PaymentDoc) -> bool {
-        let starts = |held: &str, start: &str| held.to_lowercase().starts_with(&start.to_lowercase());
+        let starts =
+            |held: &str, start: &str| held.to_lowercase().starts_with(&start.to_lowercase());
         match self {
             Self::Id(start) => doc.id.as_str().starts_with(start.as_str()),
             Self::Email(start) => starts(&doc.email, start),
             Self::Last4(last4) => doc.last4.as_ref() == Some(last4),
-            Self::Reference(start) => doc.reference.as_ref().is_some_and(|reference| starts(reference, start)),
+            Self::Reference(start) => doc
+                .reference
+                .as_ref()
+                .is_some_and(|reference| starts(reference, start)),
             Self::Status(status) => doc.status == *status,
             Self::Amount { min, max } => (*min..=*max).contains(&doc.amount_minor),
             Self::Currency(currency) => doc.currency == *currency,
@@ -160,11 +181,17 @@ fn words(text: &str) -> Result<Vec<Word>, QueryError> {
     for c in text.chars() {
         if c == '"' {
             quoted = !quoted;
-            word.get_or_insert(Word { text: String::new(), colon: None });
+            word.get_or_insert(Word {
+                text: String::new(),
+                colon: None,
+            });
         } else if c.is_whitespace() && !quoted {
             out.extend(word.take());
         } else {
-            let word = word.get_or_insert(Word { text: String::new(), colon: None });
+            let word = word.get_or_insert(Word {
+                text: String::new(),
+                colon: None,
+            });
             if c == ':' && !quoted && word.colon.is_none() {
                 word.colon = Some(word.text.len());
             }
@@ -192,7 +219,10 @@ fn clause(word: &Word, now: Timestamp) -> Result<Clause, QueryError> {
 }
 
 fn bare(word: &str) -> Term {
-    let mut any = vec![Term::Email(word.to_owned()), Term::Reference(word.to_owned())];
+    let mut any = vec![
+        Term::Email(word.to_owned()),
+        Term::Reference(word.to_owned()),
+    ];
     if word.starts_with("pay_") {
         any.push(Term::Id(word.to_owned()));
     }
@@ -200,7 +230,10 @@ fn bare(word: &str) -> Term {
         any.push(Term::Last4(word.to_owned()));
     }
     if let Some(minor) = minor(word) {
-        any.push(Term::Amount { min: minor, max: minor });
+        any.push(Term::Amount {
+            min: minor,
+            max: minor,
+        });
     }
     Term::Any(any)
 }
@@ -209,7 +242,10 @@ fn field_term(field: &str, value: &str, now: Timestamp) -> Result<Term, QueryErr
     let known = FIELDS.into_iter().find(|(name, _)| *name == field);
     let Some((field, takes)) = known else {
         let known = FIELDS.map(|(name, _)| name).join(", ");
-        return Err(QueryError::Field { field: field.chars().take(40).collect(), known });
+        return Err(QueryError::Field {
+            field: field.chars().take(40).collect(),
+            known,
+        });
     };
     let error = QueryError::Value { field, takes };
     if value.is_empty() {
@@ -219,7 +255,9 @@ fn field_term(field: &str, value: &str, now: Timestamp) -> Result<Term, QueryErr
     Ok(match field {
         "id" => Term::Id(value.to_owned()),
         "email" => Term::Email(value.to_owned()),
-        "last4" if value.len() == 4 && value.bytes().all(|b| b.is_ascii_digit()) => Term::Last4(value.to_owned()),
+        "last4" if value.len() == 4 && value.bytes().all(|b| b.is_ascii_digit()) => {
+            Term::Last4(value.to_owned())
+        }
         "reference" => Term::Reference(value.to_owned()),
         "status" => Term::Status(Status::from_name(value).ok_or(error)?),
         "amount" => amount(value).ok_or(error)?,
@@ -245,8 +283,13 @@ fn minor(text: &str) -> Option<i64> {
 
 fn amount(value: &str) -> Option<Term> {
     let (min, max) = match bounds(value) {
-        Bounds::Between(low, high) => (low.map_or(Some(0), minor)?, high.map_or(Some(i64::MAX), minor)?),
-        Bounds::Over { from, inclusive } => (minor(from)?.checked_add(i64::from(!inclusive))?, i64::MAX),
+        Bounds::Between(low, high) => (
+            low.map_or(Some(0), minor)?,
+            high.map_or(Some(i64::MAX), minor)?,
+        ),
+        Bounds::Over { from, inclusive } => {
+            (minor(from)?.checked_add(i64::from(!inclusive))?, i64::MAX)
+        }
         Bounds::Under { to, inclusive } => (0, minor(to)?.checked_sub(i64::from(!inclusive))?),
         Bounds::Exactly(value) => (minor(value)?, minor(value)?),
     };
@@ -286,13 +329,25 @@ fn bounds(value: &str) -> Bounds<'_> {
         let side = |text| Some(text).filter(|text: &&str| !text.is_empty());
         Bounds::Between(side(low), side(high))
     } else if some(">=")(value) {
-        Bounds::Over { from: rest(2), inclusive: true }
+        Bounds::Over {
+            from: rest(2),
+            inclusive: true,
+        }
     } else if some(">")(value) {
-        Bounds::Over { from: rest(1), inclusive: false }
+        Bounds::Over {
+            from: rest(1),
+            inclusive: false,
+        }
     } else if some("<=")(value) {
-        Bounds::Under { to: rest(2), inclusive: true }
+        Bounds::Under {
+            to: rest(2),
+            inclusive: true,
+        }
     } else if some("<")(value) {
-        Bounds::Under { to: rest(1), inclusive: false }
+        Bounds::Under {
+            to: rest(1),
+            inclusive: false,
+        }
     } else {
         Bounds::Exactly(value)
     }
@@ -312,10 +367,17 @@ fn moment(word: &str, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
         return day(date);
     }
     if let Ok(at) = word.parse::<Timestamp>() {
-        return Some((at, at.checked_add(jiff::SignedDuration::from_millis(1)).ok()?));
+        return Some((
+            at,
+            at.checked_add(jiff::SignedDuration::from_millis(1)).ok()?,
+        ));
     }
     let unit = word.chars().last()?;
-    let count: i64 = word.strip_suffix(unit)?.parse().ok().filter(|count| *count > 0)?;
+    let count: i64 = word
+        .strip_suffix(unit)?
+        .parse()
+        .ok()
+        .filter(|count| *count > 0)?;
     let seconds = match unit {
         'm' => 60,
         'h' => 3_600,
@@ -343,7 +405,11 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: &[(bool, Term)]) {
         let query = Query::parse(text, now()).expect("a query");
-        let clauses: Vec<_> = query.clauses.into_iter().map(|clause| (clause.negated, clause.term)).collect();
+        let clauses: Vec<_> = query
+            .clauses
+            .into_iter()
+            .map(|clause| (clause.negated, clause.term))
+            .collect();
         assert_eq!(clauses, expected, "{text}");
     }
 
@@ -351,27 +417,75 @@ mod tests {
     fn fields_negation_and_quotes() {
         check("status:failed", &[(false, Term::Status(Status::Failed))]);
         check("-status:failed", &[(true, Term::Status(Status::Failed))]);
-        check("reference:\"INV 1\"", &[(false, Term::Reference("INV 1".into()))]);
+        check(
+            "reference:\"INV 1\"",
+            &[(false, Term::Reference("INV 1".into()))],
+        );
         check("  ", &[]);
     }
 
     #[test]
     fn amounts_and_ranges() {
-        check("amount:12.50", &[(false, Term::Amount { min: 1250, max: 1250 })]);
-        check("amount:10..20", &[(false, Term::Amount { min: 10, max: 20 })]);
-        check("amount:>10", &[(false, Term::Amount { min: 11, max: i64::MAX })]);
+        check(
+            "amount:12.50",
+            &[(
+                false,
+                Term::Amount {
+                    min: 1250,
+                    max: 1250,
+                },
+            )],
+        );
+        check(
+            "amount:10..20",
+            &[(false, Term::Amount { min: 10, max: 20 })],
+        );
+        check(
+            "amount:>10",
+            &[(
+                false,
+                Term::Amount {
+                    min: 11,
+                    max: i64::MAX,
+                },
+            )],
+        );
         check("amount:<=10", &[(false, Term::Amount { min: 0, max: 10 })]);
     }
 
     #[test]
     fn days_are_utc() {
         let t = |text: &str| text.parse::<Timestamp>().expect("a time");
-        check("created:yesterday", &[(false, Term::Created { from: t("2026-11-21T00:00:00Z"), to: t("2026-11-22T00:00:00Z") })]);
+        check(
+            "created:yesterday",
+            &[(
+                false,
+                Term::Created {
+                    from: t("2026-11-21T00:00:00Z"),
+                    to: t("2026-11-22T00:00:00Z"),
+                },
+            )],
+        );
         check(
             "created:2026-11-01..2026-11-02",
-            &[(false, Term::Created { from: t("2026-11-01T00:00:00Z"), to: t("2026-11-03T00:00:00Z") })],
+            &[(
+                false,
+                Term::Created {
+                    from: t("2026-11-01T00:00:00Z"),
+                    to: t("2026-11-03T00:00:00Z"),
+                },
+            )],
         );
-        check("created:2h", &[(false, Term::Created { from: t("2026-11-22T13:00:00Z"), to: Timestamp::MAX })]);
+        check(
+            "created:2h",
+            &[(
+                false,
+                Term::Created {
+                    from: t("2026-11-22T13:00:00Z"),
+                    to: Timestamp::MAX,
+                },
+            )],
+        );
     }
 
     #[test]
@@ -380,7 +494,10 @@ mod tests {
             Term::Email("4242".into()),
             Term::Reference("4242".into()),
             Term::Last4("4242".into()),
-            Term::Amount { min: 4242, max: 4242 },
+            Term::Amount {
+                min: 4242,
+                max: 4242,
+            },
         ];
         check("4242", &[(false, Term::Any(any))]);
     }

@@ -160,7 +160,13 @@ mod tests {
 
     #[test]
     fn addresses_may_be_international() {
-        for fine in ["a@example.com", "björn.20@example.de", "o'brien.1@example.co.jp", "maría.0@example.org", "a+b@münchen.example"] {
+        for fine in [
+            "a@example.com",
+            "björn.20@example.de",
+            "o'brien.1@example.co.jp",
+            "maría.0@example.org",
+            "a+b@münchen.example",
+        ] {
             assert!(fine.parse::<Email>().is_ok(), "{fine}");
         }
         for bad in [
@@ -179,14 +185,21 @@ mod tests {
         ] {
             assert!(bad.parse::<Email>().is_err(), "{bad}");
         }
-        assert!(format!("{}@example.com", "a".repeat(65)).parse::<Email>().is_err());
+        assert!(
+            format!("{}@example.com", "a".repeat(65))
+                .parse::<Email>()
+                .is_err()
+        );
     }
 
     #[test]
     fn addresses_print_masked() {
         let email: Email = "anna.miller@example.com".parse().expect("an address");
         let text = format!("{email:?}");
-        assert!(!text.contains("anna") && !text.contains("example"), "{text}");
+        assert!(
+            !text.contains("anna") && !text.contains("example"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -201,7 +214,10 @@ mod tests {
     #[test]
     fn keys_are_at_most_255_characters() {
         assert!("k".repeat(255).parse::<IdempotencyKey>().is_ok());
-        assert_eq!("k".repeat(256).parse::<IdempotencyKey>(), Err(TextError::TooLong { max: 255 }));
+        assert_eq!(
+            "k".repeat(256).parse::<IdempotencyKey>(),
+            Err(TextError::TooLong { max: 255 })
+        );
         assert!("a\nb".parse::<IdempotencyKey>().is_err());
     }
 }

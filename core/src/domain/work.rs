@@ -70,26 +70,36 @@ pub fn archive_key(id: &PaymentId) -> String {
 /// The payment that an archive key is of.
 #[must_use]
 pub fn payment_of_key(key: &str) -> Option<PaymentId> {
-    key.strip_prefix("payments/")?.strip_suffix(".json")?.parse().ok()
+    key.strip_prefix("payments/")?
+        .strip_suffix(".json")?
+        .parse()
+        .ok()
 }
 
 /// Reads a message body.
 pub fn parse(body: &str) -> Result<Job, JobError> {
-    let envelope: Envelope = serde_json::from_str(body).map_err(|error| JobError::Envelope(error_place(&error)))?;
+    let envelope: Envelope =
+        serde_json::from_str(body).map_err(|error| JobError::Envelope(error_place(&error)))?;
     let member = |name: &'static str| JobError::Member { member: name };
     let text = |pointer: &str| envelope.detail.pointer(pointer).and_then(Value::as_str);
     match (envelope.source.as_str(), envelope.detail_type.as_str()) {
         (ARCHIVE_SOURCE, OBJECT_CREATED) => {
-            let id = text("/object/key").and_then(payment_of_key).ok_or(member("detail.object.key"))?;
+            let id = text("/object/key")
+                .and_then(payment_of_key)
+                .ok_or(member("detail.object.key"))?;
             Ok(Job::Process(id))
         }
         (SOURCE, detail_type) => {
-            let id = text("/payment_id").and_then(|id| id.parse().ok()).ok_or(member("detail.payment_id"))?;
+            let id = text("/payment_id")
+                .and_then(|id| id.parse().ok())
+                .ok_or(member("detail.payment_id"))?;
             if detail_type == REDRIVE {
                 return Ok(Job::Process(id));
             }
             if detail_type == super::outbox::OutboxKind::RefundRequested.as_str() {
-                let refund = text("/refund_id").and_then(|id| id.parse().ok()).ok_or(member("detail.refund_id"))?;
+                let refund = text("/refund_id")
+                    .and_then(|id| id.parse().ok())
+                    .ok_or(member("detail.refund_id"))?;
                 return Ok(Job::Refund(id, refund));
             }
             if super::bus::targets(SOURCE, detail_type).is_empty() {
@@ -111,7 +121,10 @@ pub fn redrive_detail(id: &PaymentId) -> Value {
 }
 
 fn unknown(envelope: &Envelope) -> JobError {
-    JobError::Unknown { source_name: clip(&envelope.source), detail_type: clip(&envelope.detail_type) }
+    JobError::Unknown {
+        source_name: clip(&envelope.source),
+        detail_type: clip(&envelope.detail_type),
+    }
 }
 
 fn clip(text: &str) -> String {
@@ -174,7 +187,9 @@ pub mod attribute {
     pub const CONSUMER: &str = "payops-consumer";
 
     /// Every one of them. SQS takes at most ten attributes, those of others included.
-    pub const ALL: [&str; 9] = [CLASS, REASON, QUEUE, RECEIVES, FIRST_SEEN, REPLAYS, BEGUN, REPLAY_OF, CONSUMER];
+    pub const ALL: [&str; 9] = [
+        CLASS, REASON, QUEUE, RECEIVES, FIRST_SEEN, REPLAYS, BEGUN, REPLAY_OF, CONSUMER,
+    ];
     /// What tells of a death, and is left behind when the message is sent again.
     pub const OF_DEATH: [&str; 6] = [CLASS, REASON, QUEUE, RECEIVES, BEGUN, CONSUMER];
 }
@@ -200,13 +215,34 @@ mod tests {
 
     #[test]
     fn our_own_events_are_read() {
-        let of = |name: &str, detail: Value| BusEvent { source: SOURCE.to_owned(), detail_type: name.to_owned(), detail, at: at() };
+        let of = |name: &str, detail: Value| BusEvent {
+            source: SOURCE.to_owned(),
+            detail_type: name.to_owned(),
+            detail,
+            at: at(),
+        };
         let body = |name, detail| parse(&envelope("e", &of(name, detail)));
         assert_eq!(body(REDRIVE, redrive_detail(&id())), Ok(Job::Process(id())));
-        assert_eq!(body("PaymentCompleted", redrive_detail(&id())), Ok(Job::Catchup(id())));
-        assert_eq!(body("RefundRequested", redrive_detail(&id())), Err(JobError::Member { member: "detail.refund_id" }));
-        assert_eq!(body("PaymentCompleted", json!({})), Err(JobError::Member { member: "detail.payment_id" }));
-        assert!(matches!(body("Nonsense", redrive_detail(&id())), Err(JobError::Unknown { .. })));
+        assert_eq!(
+            body("PaymentCompleted", redrive_detail(&id())),
+            Ok(Job::Catchup(id()))
+        );
+        assert_eq!(
+            body("RefundRequested", redrive_detail(&id())),
+            Err(JobError::Member {
+                member: "detail.refund_id"
+            })
+        );
+        assert_eq!(
+            body("PaymentCompleted", json!({})),
+            Err(JobError::Member {
+                member: "detail.payment_id"
+            })
+        );
+        assert!(matches!(
+            body("Nonsense", redrive_detail(&id())),
+            Err(JobError::Unknown { .. })
+        ));
     }
 
     #[test]

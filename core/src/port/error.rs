@@ -43,19 +43,34 @@ impl PortError {
     /// A failure without a cause of its own.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self {
+            kind,
+            message: message.into(),
+            source: None,
+        }
     }
 
     /// A failure that `source` caused.
     #[must_use]
-    pub fn because(kind: ErrorKind, message: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind, message: message.into(), source: Some(source.into()) }
+    pub fn because(
+        kind: ErrorKind,
+        message: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            source: Some(source.into()),
+        }
     }
 
     /// Whether trying again later may work.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Ambiguous)
+        matches!(
+            self.kind,
+            ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Ambiguous
+        )
     }
 
     /// The whole chain of messages, outermost first, for logs.

@@ -35,7 +35,11 @@ pub trait Ledger: Send + Sync {
 
     /// All transactions of these payments, in any order. From the replica where there is one
     /// when `consistent` is false.
-    async fn of_payments(&self, payments: &[PaymentId], consistent: bool) -> PortResult<Vec<Transaction>>;
+    async fn of_payments(
+        &self,
+        payments: &[PaymentId],
+        consistent: bool,
+    ) -> PortResult<Vec<Transaction>>;
 
     /// All transactions, in order of payment, from `from` (a former page's `next`).
     async fn scan(&self, from: Option<&str>, limit: usize) -> PortResult<LedgerPage>;

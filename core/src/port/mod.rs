@@ -34,11 +34,17 @@ pub use index::{Freshness, Hits, Index, IndexPage, UpsertOutcome};
 pub use journal::Journal;
 pub use ledger::{Ledger, LedgerPage, PostOutcome};
 pub use mailer::Mailer;
-pub use provider::{ChargeOutcome, ChargeRequest, Provider, ProviderPage, RefundOutcome, RefundRequest};
-pub use queues::{Attributes, Browsed, Move, MoveResult, Outgoing, QueueStats, Queues, Received, SendResult, TransferOutcome};
+pub use provider::{
+    ChargeOutcome, ChargeRequest, Provider, ProviderPage, RefundOutcome, RefundRequest,
+};
+pub use queues::{
+    Attributes, Browsed, Move, MoveResult, Outgoing, QueueStats, Queues, Received, SendResult,
+    TransferOutcome,
+};
 pub use redrive::{REDRIVE_RATE_MAX, Redrive, RedriveStatus};
 pub use rollouts::{Depth, Executed, RolloutWatch, Rollouts, Watched};
 pub use secrets::Secrets;
 pub use store::{
-    Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, KeyStore, Noted, PaymentPage, PaymentStore, Precondition,
+    Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, KeyStore, Noted,
+    PaymentPage, PaymentStore, Precondition,
 };

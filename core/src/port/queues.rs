@@ -132,27 +132,50 @@ pub trait Queues: Send + Sync {
     async fn send(&self, queue: &str, message: Outgoing) -> PortResult<String>;
 
     /// Sends up to ten messages; each has its own result, in order.
-    async fn send_batch(&self, queue: &str, messages: Vec<Outgoing>) -> PortResult<Vec<SendResult>>;
+    async fn send_batch(&self, queue: &str, messages: Vec<Outgoing>)
+    -> PortResult<Vec<SendResult>>;
 
     /// Receives up to `max` messages (at most ten) and hides them for `visibility`; waits up to
     /// `wait` for the first. A message whose receive count would pass the queue's limit goes to
     /// the dead-letter queue instead.
-    async fn receive(&self, queue: &str, max: usize, visibility: Duration, wait: Duration) -> PortResult<Vec<Received>>;
+    async fn receive(
+        &self,
+        queue: &str,
+        max: usize,
+        visibility: Duration,
+        wait: Duration,
+    ) -> PortResult<Vec<Received>>;
 
     /// Deletes received messages; `false` for a receipt that is no longer good.
     async fn delete(&self, queue: &str, receipts: &[String]) -> PortResult<Vec<bool>>;
 
     /// Sets for how long from now a received message stays hidden; `false` for a receipt that is
     /// no longer good.
-    async fn change_visibility(&self, queue: &str, receipt: &str, visibility: Duration) -> PortResult<bool>;
+    async fn change_visibility(
+        &self,
+        queue: &str,
+        receipt: &str,
+        visibility: Duration,
+    ) -> PortResult<bool>;
 
     /// Moves a received message to another queue with the body and attributes given. Where the
     /// queue service can (the embedded one), in one transaction; else sent first, then deleted.
-    async fn transfer(&self, from: &str, receipt: &str, to: &str, message: Outgoing) -> PortResult<TransferOutcome>;
+    async fn transfer(
+        &self,
+        from: &str,
+        receipt: &str,
+        to: &str,
+        message: Outgoing,
+    ) -> PortResult<TransferOutcome>;
 
     /// Moves up to ten messages, each as [`Queues::transfer`] does and with its own result, in order.
     /// On FIFO queues the order within the batch is kept, as long as all entries succeed.
-    async fn transfer_batch(&self, from: &str, to: &str, moves: Vec<Move>) -> PortResult<Vec<MoveResult>> {
+    async fn transfer_batch(
+        &self,
+        from: &str,
+        to: &str,
+        moves: Vec<Move>,
+    ) -> PortResult<Vec<MoveResult>> {
         let mut out = Vec::with_capacity(moves.len());
         for Move { receipt, message } in moves {
             out.push(self.transfer(from, &receipt, to, message).await);
@@ -162,7 +185,12 @@ pub trait Queues: Send + Sync {
 
     /// Sets for how long from now each of any number of received messages stays hidden; `false` for
     /// receipts that are no longer good.
-    async fn change_visibilities(&self, queue: &str, receipts: &[String], visibility: Duration) -> PortResult<Vec<bool>> {
+    async fn change_visibilities(
+        &self,
+        queue: &str,
+        receipts: &[String],
+        visibility: Duration,
+    ) -> PortResult<Vec<bool>> {
         let mut out = Vec::with_capacity(receipts.len());
         for receipt in receipts {
             out.push(self.change_visibility(queue, receipt, visibility).await?);
@@ -189,7 +217,12 @@ pub trait Queues: Send + Sync {
     ///
     /// SQS knows by itself only where messages came from that it moved to the dead-letter queue itself;
     /// so `to` is always said.
-    async fn start_redrive(&self, dlq: &str, to: &str, rate_per_second: Option<u32>) -> PortResult<String> {
+    async fn start_redrive(
+        &self,
+        dlq: &str,
+        to: &str,
+        rate_per_second: Option<u32>,
+    ) -> PortResult<String> {
         let _ = (to, rate_per_second);
         Err(none_of_its_own(dlq))
     }
@@ -212,5 +245,8 @@ pub trait Queues: Send + Sync {
 }
 
 fn none_of_its_own(queue: &str) -> PortError {
-    PortError::new(ErrorKind::Permanent, format!("what holds {queue} moves and empties no whole queues"))
+    PortError::new(
+        ErrorKind::Permanent,
+        format!("what holds {queue} moves and empties no whole queues"),
+    )
 }

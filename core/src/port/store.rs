@@ -144,14 +144,23 @@ pub trait PaymentStore: Send + Sync {
     async fn get_many(&self, ids: &[PaymentId]) -> PortResult<Vec<Payment>>;
 
     /// The idempotency row, unless it has expired at `now` (consistent).
-    async fn idempotency(&self, scope: &IdempotencyScope, now: Timestamp) -> PortResult<Option<IdempotencyRow>>;
+    async fn idempotency(
+        &self,
+        scope: &IdempotencyScope,
+        now: Timestamp,
+    ) -> PortResult<Option<IdempotencyRow>>;
 
     /// The payment's timeline, in order of `seq`.
     async fn events(&self, id: &PaymentId) -> PortResult<Vec<Event>>;
 
     /// The caller's payments (its merchant, its mode), newest first, after `after` if given.
     /// May be a little behind.
-    async fn list(&self, caller: &Caller, after: Option<&PaymentId>, limit: usize) -> PortResult<Vec<Payment>>;
+    async fn list(
+        &self,
+        caller: &Caller,
+        after: Option<&PaymentId>,
+        limit: usize,
+    ) -> PortResult<Vec<Payment>>;
 
     /// All payments, in an order of the store's own, from `from` (a former page's `next`).
     async fn scan(&self, from: Option<&str>, limit: usize) -> PortResult<PaymentPage>;

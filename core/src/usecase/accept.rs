@@ -14,7 +14,9 @@ use crate::domain::payment::Payment;
 use crate::domain::policy::Policy;
 use crate::domain::request::CreatePayment;
 use crate::domain::text::IdempotencyKey;
-use crate::port::{Acceptance, Accepted, Clock, IdempotencyRow, IdempotencyScope, PaymentStore, PortError, Random};
+use crate::port::{
+    Acceptance, Accepted, Clock, IdempotencyRow, IdempotencyScope, PaymentStore, PortError, Random,
+};
 
 /// How long an idempotency key is remembered.
 pub(super) const KEY_KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
@@ -73,27 +75,54 @@ impl Accept {
         render: Render<'_>,
     ) -> Result<(Answer, Option<Payment>), AcceptError> {
         let fingerprint = request.fingerprint();
-        let scope = IdempotencyScope { merchant: caller.merchant.clone(), live: caller.live, route: ROUTE.to_owned(), key: key.clone() };
+        let scope = IdempotencyScope {
+            merchant: caller.merchant.clone(),
+            live: caller.live,
+            route: ROUTE.to_owned(),
+            key: key.clone(),
+        };
         loop {
             let now = self.clock.now();
             let (payment, document) = self.payment(caller, request, now);
             let body = render(&payment);
-            let acceptance = acceptance(payment, document, scope.clone(), fingerprint.clone(), body, now);
+            let acceptance = acceptance(
+                payment,
+                document,
+                scope.clone(),
+                fingerprint.clone(),
+                body,
+                now,
+            );
             match self.store.accept(&acceptance).await? {
                 Accepted::New => {
                     let row = acceptance.idempotency;
-                    let answer = Answer { status: row.status, body: row.response, payment: row.payment, replayed: false };
+                    let answer = Answer {
+                        status: row.status,
+                        body: row.response,
+                        payment: row.payment,
+                        replayed: false,
+                    };
                     return Ok((answer, Some(acceptance.payment)));
                 }
-                Accepted::KeyTaken(row) => return replayed(*row, &fingerprint).map(|answer| (answer, None)).ok_or(AcceptError::KeyReused),
+                Accepted::KeyTaken(row) => {
+                    return replayed(*row, &fingerprint)
+                        .map(|answer| (answer, None))
+                        .ok_or(AcceptError::KeyReused);
+                }
                 // Another payment has the id: 80 random bits make this a matter of theory.
                 Accepted::IdTaken => {}
             }
         }
     }
 
-    fn payment(&self, caller: &Caller, request: &CreatePayment, now: Timestamp) -> (Payment, String) {
-        let random = (u128::from(self.random.next_u64()) << 64) | u128::from(self.random.next_u64());
+    fn payment(
+        &self,
+        caller: &Caller,
+        request: &CreatePayment,
+        now: Timestamp,
+    ) -> (Payment, String) {
+        let random =
+            (u128::from(self.random.next_u64()) << 64) | u128::from(self.random.next_u64());
         let id = PaymentId::from_parts(u64::try_from(now.as_millisecond()).unwrap_or(0), random);
         Payment::accepted(id, caller, request, now, &self.policy)
     }
@@ -108,7 +137,12 @@ fn acceptance(
     now: Timestamp,
 ) -> Acceptance {
     let detail = json!({"amount": payment.money.minor(), "currency": payment.money.currency(), "reference": payment.reference});
-    let mut outbox = OutboxEvent::new(&payment.id, payment.version, OutboxKind::PaymentAccepted, now);
+    let mut outbox = OutboxEvent::new(
+        &payment.id,
+        payment.version,
+        OutboxKind::PaymentAccepted,
+        now,
+    );
     outbox.payload = Some(document);
     let idempotency = IdempotencyRow {
         scope,
@@ -118,10 +152,21 @@ fn acceptance(
         response,
         expires_at: now.checked_add(KEY_KEPT).unwrap_or(Timestamp::MAX),
     };
-    Acceptance { payment, events: vec![NewEvent::new(now, EventKind::Accepted, detail)], outbox: vec![outbox], idempotency, now }
+    Acceptance {
+        payment,
+        events: vec![NewEvent::new(now, EventKind::Accepted, detail)],
+        outbox: vec![outbox],
+        idempotency,
+        now,
+    }
 }
 
 /// The answer that `row` holds, if it was given to the same request.
 pub(super) fn replayed(row: IdempotencyRow, fingerprint: &str) -> Option<Answer> {
-    (row.fingerprint == fingerprint).then_some(Answer { status: row.status, body: row.response, payment: row.payment, replayed: true })
+    (row.fingerprint == fingerprint).then_some(Answer {
+        status: row.status,
+        body: row.response,
+        payment: row.payment,
+        replayed: true,
+    })
 }

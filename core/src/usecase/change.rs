@@ -11,7 +11,10 @@ use crate::domain::payment::Payment;
 use crate::domain::policy::Policy;
 use crate::domain::request::{CancelPayment, CreateRefund};
 use crate::domain::text::IdempotencyKey;
-use crate::port::{Change, Clock, Committed, IdempotencyRow, IdempotencyScope, PaymentStore, PortError, Precondition, Random};
+use crate::port::{
+    Change, Clock, Committed, IdempotencyRow, IdempotencyScope, PaymentStore, PortError,
+    Precondition, Random,
+};
 
 use super::accept::{Answer, KEY_KEPT, Render, replayed};
 
@@ -34,7 +37,9 @@ impl Requester {
 
     fn may_see(&self, payment: &Payment) -> bool {
         match self {
-            Self::Merchant(caller) => payment.merchant == caller.merchant && payment.live == caller.live,
+            Self::Merchant(caller) => {
+                payment.merchant == caller.merchant && payment.live == caller.live
+            }
             Self::Operator(_) => true,
         }
     }
@@ -53,7 +58,9 @@ pub enum ChangeError {
     #[error("this idempotency key was used for another request")]
     KeyReused,
     /// The payment is not the one any more that the change was planned for.
-    #[error("the payment has changed since this was planned: its version was {planned} and is {found}")]
+    #[error(
+        "the payment has changed since this was planned: its version was {planned} and is {found}"
+    )]
     Moved {
         /// The version that was planned for.
         planned: u64,
@@ -116,7 +123,10 @@ impl Changes {
             status: 200,
             version: None,
         };
-        let command = Command::Cancel { by: by.name(), reason: request.reason.clone() };
+        let command = Command::Cancel {
+            by: by.name(),
+            reason: request.reason.clone(),
+        };
         self.change(&asked, command, render).await
     }
 
@@ -141,11 +151,22 @@ impl Changes {
         request: &CreateRefund,
         render: Render<'_>,
     ) -> Result<(Answer, Vec<OutboxEvent>), ChangeError> {
-        let random = (u128::from(self.random.next_u64()) << 64) | u128::from(self.random.next_u64());
+        let random =
+            (u128::from(self.random.next_u64()) << 64) | u128::from(self.random.next_u64());
         let at_ms = u64::try_from(self.clock.now().as_millisecond()).unwrap_or(0);
         let refund = RefundId::from_parts(at_ms, random);
-        let command = Command::RequestRefund { id: refund, minor: request.minor, by: by.name(), reason: request.reason.clone() };
-        self.change(&asked_refund(by, (id, version), key, request), command, render).await
+        let command = Command::RequestRefund {
+            id: refund,
+            minor: request.minor,
+            by: by.name(),
+            reason: request.reason.clone(),
+        };
+        self.change(
+            &asked_refund(by, (id, version), key, request),
+            command,
+            render,
+        )
+        .await
     }
 
     /// What a refund under this key was answered, if there was one.
@@ -156,16 +177,30 @@ impl Changes {
         key: &IdempotencyKey,
         request: &CreateRefund,
     ) -> Result<Option<Answer>, ChangeError> {
-        let (_, _, answer) = self.look(&asked_refund(by, (id, None), key, request)).await?;
+        let (_, _, answer) = self
+            .look(&asked_refund(by, (id, None), key, request))
+            .await?;
         Ok(answer)
     }
 
     /// The payment as it is now, where the key stands, and the answer if it was used for the same request.
-    pub(super) async fn look(&self, asked: &Asked<'_>) -> Result<(Payment, IdempotencyScope, Option<Answer>), ChangeError> {
+    pub(super) async fn look(
+        &self,
+        asked: &Asked<'_>,
+    ) -> Result<(Payment, IdempotencyScope, Option<Answer>), ChangeError> {
         let now = self.clock.now();
-        let payment = self.store.get(asked.id).await?.filter(|payment| asked.by.may_see(payment)).ok_or(ChangeError::NotFound)?;
-        let scope =
-            IdempotencyScope { merchant: payment.merchant.clone(), live: payment.live, route: asked.route.clone(), key: asked.key.clone() };
+        let payment = self
+            .store
+            .get(asked.id)
+            .await?
+            .filter(|payment| asked.by.may_see(payment))
+            .ok_or(ChangeError::NotFound)?;
+        let scope = IdempotencyScope {
+            merchant: payment.merchant.clone(),
+            live: payment.live,
+            route: asked.route.clone(),
+            key: asked.key.clone(),
+        };
         let answer = match self.store.idempotency(&scope, now).await? {
             Some(row) => Some(replayed(row, &asked.fingerprint).ok_or(ChangeError::KeyReused)?),
             None => None,
@@ -185,19 +220,34 @@ impl Changes {
                 return Ok((answer, Vec::new()));
             }
             if let Some(planned) = asked.version.filter(|planned| *planned != payment.version) {
-                return Err(ChangeError::Moved { planned, found: payment.version });
+                return Err(ChangeError::Moved {
+                    planned,
+                    found: payment.version,
+                });
             }
             let now = self.clock.now();
             let decision = decide(&payment, command.clone(), now, &self.policy)?;
             let change = change(&payment, decision, asked, scope, render, now);
             match self.store.commit(&change).await? {
                 Committed::Done => {
-                    let Some(row) = change.idempotency else { return Err(ChangeError::Busy) };
-                    return Ok((Answer { status: row.status, body: row.response, payment: row.payment, replayed: false }, change.outbox));
+                    let Some(row) = change.idempotency else {
+                        return Err(ChangeError::Busy);
+                    };
+                    return Ok((
+                        Answer {
+                            status: row.status,
+                            body: row.response,
+                            payment: row.payment,
+                            replayed: false,
+                        },
+                        change.outbox,
+                    ));
                 }
                 Committed::Stale => {}
                 Committed::KeyTaken(row) => {
-                    return replayed(*row, &asked.fingerprint).map(|answer| (answer, Vec::new())).ok_or(ChangeError::KeyReused);
+                    return replayed(*row, &asked.fingerprint)
+                        .map(|answer| (answer, Vec::new()))
+                        .ok_or(ChangeError::KeyReused);
                 }
             }
         }
@@ -211,11 +261,29 @@ fn asked_refund<'a>(
     key: &'a IdempotencyKey,
     request: &CreateRefund,
 ) -> Asked<'a> {
-    let (route, fingerprint) = ("POST /v1/payments/refunds".to_owned(), request.fingerprint(id));
-    Asked { by, id, key, route, fingerprint, status: 202, version }
+    let (route, fingerprint) = (
+        "POST /v1/payments/refunds".to_owned(),
+        request.fingerprint(id),
+    );
+    Asked {
+        by,
+        id,
+        key,
+        route,
+        fingerprint,
+        status: 202,
+        version,
+    }
 }
 
-fn change(before: &Payment, decision: Decision, asked: &Asked<'_>, scope: IdempotencyScope, render: Render<'_>, now: Timestamp) -> Change {
+fn change(
+    before: &Payment,
+    decision: Decision,
+    asked: &Asked<'_>,
+    scope: IdempotencyScope,
+    render: Render<'_>,
+    now: Timestamp,
+) -> Change {
     let idempotency = IdempotencyRow {
         scope,
         fingerprint: asked.fingerprint.clone(),
@@ -233,7 +301,10 @@ fn change(before: &Payment, decision: Decision, asked: &Asked<'_>, scope: Idempo
 pub(super) fn decided(before: &Payment, decision: Decision, now: Timestamp) -> Change {
     Change {
         payment: decision.payment,
-        expect: Precondition { version: before.version, fence: before.fence },
+        expect: Precondition {
+            version: before.version,
+            fence: before.fence,
+        },
         events: decision.events,
         outbox: decision.outbox,
         idempotency: None,

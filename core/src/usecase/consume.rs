@@ -13,7 +13,9 @@ use jiff::SignedDuration;
 use crate::domain::bus::dead_letter_queue;
 use crate::domain::policy::Policy;
 use crate::domain::work::{Verdict, attribute};
-use crate::port::{Attributes, ErrorKind, Outgoing, PortResult, Queues, Random, Received, TransferOutcome};
+use crate::port::{
+    Attributes, ErrorKind, Outgoing, PortResult, Queues, Random, Received, TransferOutcome,
+};
 
 /// What a queue's messages are handed to.
 #[async_trait]
@@ -73,7 +75,9 @@ pub struct Consumer {
 impl Consumer {
     /// Receives up to `max` messages (at most ten), waiting up to `wait` for the first.
     pub async fn receive(&self, max: usize, wait: Duration) -> PortResult<Vec<Received>> {
-        self.queues.receive(&self.queue, max.min(10), self.visibility, wait).await
+        self.queues
+            .receive(&self.queue, max.min(10), self.visibility, wait)
+            .await
     }
 
     /// Handles one received message and settles it. Each message is settled by itself as soon as
@@ -81,18 +85,26 @@ impl Consumer {
     /// runs many of these side by side and receives more whenever some have ended.
     pub async fn process(&self, message: &Received) -> PortResult<Consumed> {
         let (verdict, panicked) = self.verdict(message).await;
-        let mut consumed = Consumed { received: 1, panics: usize::from(panicked), ..Consumed::default() };
+        let mut consumed = Consumed {
+            received: 1,
+            panics: usize::from(panicked),
+            ..Consumed::default()
+        };
         match self.final_verdict(message, verdict) {
             Verdict::Done => {
                 // A receipt that is no longer good means that the message comes again, to be acknowledged then.
-                self.queues.delete(&self.queue, std::slice::from_ref(&message.receipt)).await?;
+                self.queues
+                    .delete(&self.queue, std::slice::from_ref(&message.receipt))
+                    .await?;
                 consumed.done = 1;
             }
             Verdict::Retry { after, .. } => {
                 self.retry(message, after).await?;
                 consumed.retried = 1;
             }
-            Verdict::Dead { class, reason } => consumed.dead = usize::from(self.dead_letter(message, &class, &reason).await?),
+            Verdict::Dead { class, reason } => {
+                consumed.dead = usize::from(self.dead_letter(message, &class, &reason).await?)
+            }
         }
         Ok(consumed)
     }
@@ -110,11 +122,21 @@ impl Consumer {
 
     /// Hands one message to the handler; a panic is a retry of that message alone.
     pub async fn verdict(&self, message: &Received) -> (Verdict, bool) {
-        if let Ok(verdict) = AssertUnwindSafe(self.handler.handle(message)).catch_unwind().await {
+        if let Ok(verdict) = AssertUnwindSafe(self.handler.handle(message))
+            .catch_unwind()
+            .await
+        {
             return (verdict, false);
         }
         let reason = "the handler panicked; the log says where".to_owned();
-        (Verdict::Retry { class: "panic".to_owned(), reason, after: None }, true)
+        (
+            Verdict::Retry {
+                class: "panic".to_owned(),
+                reason,
+                after: None,
+            },
+            true,
+        )
     }
 
     /// What a verdict comes to at this receive: the last one that the policy allows makes a
@@ -124,23 +146,32 @@ impl Consumer {
         match verdict {
             // That another worker has it or was faster is no failure of the message.
             Verdict::Retry { class, reason, .. }
-                if begun(message) >= self.policy.receives_max && !matches!(class.as_str(), "leased" | "contended" | "fenced") =>
+                if begun(message) >= self.policy.receives_max
+                    && !matches!(class.as_str(), "leased" | "contended" | "fenced") =>
             {
-                Verdict::Dead { class, reason: format!("{reason} (after {} receives)", begun(message)) }
+                Verdict::Dead {
+                    class,
+                    reason: format!("{reason} (after {} receives)", begun(message)),
+                }
             }
             other => other,
         }
     }
 
     async fn retry(&self, message: &Received, after: Option<SignedDuration>) -> PortResult<()> {
-        self.queues.change_visibility(&self.queue, &message.receipt, self.delay(message, after)).await.map(drop)
+        self.queues
+            .change_visibility(&self.queue, &message.receipt, self.delay(message, after))
+            .await
+            .map(drop)
     }
 
     /// How long a message to be retried stays hidden: `after` if its handler says so, else the
     /// policy's back-off.
     #[must_use]
     pub fn delay(&self, message: &Received, after: Option<SignedDuration>) -> Duration {
-        let backoff = self.policy.retry_delay(begun(message), self.random.next_u64());
+        let backoff = self
+            .policy
+            .retry_delay(begun(message), self.random.next_u64());
         Duration::try_from(after.unwrap_or(backoff)).unwrap_or_default()
     }
 
@@ -158,8 +189,13 @@ impl Consumer {
     /// or a consumer that can begin nothing would send the same messages round for ever.
     pub async fn give_back(&self, message: &Received) -> PortResult<bool> {
         let mut attributes = message.attributes.clone();
-        attributes.insert(attribute::BEGUN.to_owned(), begun(message).saturating_sub(1).to_string());
-        attributes.entry(attribute::FIRST_SEEN.to_owned()).or_insert_with(|| message.sent_at.to_string());
+        attributes.insert(
+            attribute::BEGUN.to_owned(),
+            begun(message).saturating_sub(1).to_string(),
+        );
+        attributes
+            .entry(attribute::FIRST_SEEN.to_owned())
+            .or_insert_with(|| message.sent_at.to_string());
         let anew = Outgoing {
             body: message.body.clone(),
             attributes,
@@ -167,21 +203,42 @@ impl Consumer {
             group: message.group.clone(),
             dedupe: message.dedupe.clone(),
         };
-        let outcome = self.queues.transfer(&self.queue, &message.receipt, &self.queue, anew).await?;
+        let outcome = self
+            .queues
+            .transfer(&self.queue, &message.receipt, &self.queue, anew)
+            .await?;
         Ok(!matches!(outcome, TransferOutcome::Lost))
     }
 
     /// Moves a message to the dead-letter queue with its reason; `false` when the receipt was lost.
-    pub async fn dead_letter(&self, message: &Received, class: &str, reason: &str) -> PortResult<bool> {
+    pub async fn dead_letter(
+        &self,
+        message: &Received,
+        class: &str,
+        reason: &str,
+    ) -> PortResult<bool> {
         self.handler.bury(message, class, reason).await?;
         let outgoing = dead_letter(&self.queue, &self.revision, message, class, reason);
         let target = dead_letter_queue(&self.queue);
-        let mut bare = Outgoing { attributes: message.attributes.clone(), ..outgoing.clone() };
+        let mut bare = Outgoing {
+            attributes: message.attributes.clone(),
+            ..outgoing.clone()
+        };
         bare.attributes.remove(attribute::BEGUN);
         let mut marked = bare.clone();
-        marked.attributes.insert(attribute::CLASS.to_owned(), class.to_owned());
-        let moved = async |outgoing| self.queues.transfer(&self.queue, &message.receipt, &target, outgoing).await;
-        let refused = |moved: &PortResult<TransferOutcome>| moved.as_ref().is_err_and(|error| error.kind == ErrorKind::Permanent);
+        marked
+            .attributes
+            .insert(attribute::CLASS.to_owned(), class.to_owned());
+        let moved = async |outgoing| {
+            self.queues
+                .transfer(&self.queue, &message.receipt, &target, outgoing)
+                .await
+        };
+        let refused = |moved: &PortResult<TransferOutcome>| {
+            moved
+                .as_ref()
+                .is_err_and(|error| error.kind == ErrorKind::Permanent)
+        };
         let mut outcome = moved(outgoing).await;
         // Beside a body of the largest size, or many attributes, there is no room to say why. It goes all the same,
         // marked as dead if there is room for that: a worker knows one that was moved back by its mark.
@@ -197,23 +254,46 @@ impl Consumer {
 /// In how many receives work on the message was begun, this one included. The queue's own count,
 /// and what [`Consumer::give_back`] carried over from before the message was sent anew.
 fn begun(message: &Received) -> u32 {
-    let before = message.attributes.get(attribute::BEGUN).and_then(|count| count.parse().ok()).unwrap_or(0_u32);
+    let before = message
+        .attributes
+        .get(attribute::BEGUN)
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(0_u32);
     message.receive_count.saturating_add(before)
 }
 
 /// The dead letter made of `message`: the same body, its attributes, and why.
-fn dead_letter(queue: &str, revision: &str, message: &Received, class: &str, reason: &str) -> Outgoing {
+fn dead_letter(
+    queue: &str,
+    revision: &str,
+    message: &Received,
+    class: &str,
+    reason: &str,
+) -> Outgoing {
     let mut attributes: Attributes = message.attributes.clone();
     attributes.remove(attribute::BEGUN);
     let mut put = |name: &str, value: String| attributes.insert(name.to_owned(), value);
     put(attribute::CLASS, class.to_owned());
     // A line break between two words must not make them one.
-    put(attribute::REASON, reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(1000).collect());
+    put(
+        attribute::REASON,
+        reason
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(1000)
+            .collect(),
+    );
     put(attribute::CONSUMER, revision.to_owned());
     put(attribute::QUEUE, queue.to_owned());
     put(attribute::RECEIVES, begun(message).to_string());
     if !message.attributes.contains_key(attribute::FIRST_SEEN) {
         put(attribute::FIRST_SEEN, message.sent_at.to_string());
     }
-    Outgoing { body: message.body.clone(), attributes, delay: Duration::ZERO, group: message.group.clone(), dedupe: message.dedupe.clone() }
+    Outgoing {
+        body: message.body.clone(),
+        attributes,
+        delay: Duration::ZERO,
+        group: message.group.clone(),
+        dedupe: message.dedupe.clone(),
+    }
 }

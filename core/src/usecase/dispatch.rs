@@ -17,7 +17,10 @@ use crate::domain::payment::{Payment, Refund, RefundState, Status};
 use crate::domain::policy::Policy;
 use crate::domain::sha256_hex;
 use crate::domain::work::{REDRIVE, archive_key, redrive_detail};
-use crate::port::{Archive, Bus, Clock, Committed, Outgoing, PaymentStore, PortError, PortResult, PutOutcome, Queues};
+use crate::port::{
+    Archive, Bus, Clock, Committed, Outgoing, PaymentStore, PortError, PortResult, PutOutcome,
+    Queues,
+};
 
 /// Dispatches outbox rows.
 #[derive(Clone)]
@@ -63,7 +66,9 @@ impl Dispatcher {
     /// trigger are one write; a put that meets an object makes no event, so then the work
     /// message is sent from here.
     async fn archive(&self, row: &OutboxEvent) -> PortResult<()> {
-        let Some(payload) = row.payload.as_deref() else { return Ok(()) };
+        let Some(payload) = row.payload.as_deref() else {
+            return Ok(());
+        };
         let key = archive_key(&row.payment);
         let outcome = self.archive.put_if_absent(&key, payload.as_bytes()).await?;
         let sha256 = sha256_hex(payload.as_bytes());
@@ -76,22 +81,43 @@ impl Dispatcher {
             self.send_work(&row.payment).await?;
         }
         let detail = json!({"key": key, "sha256": sha256, "bytes": payload.len(), "same": same});
-        let note = Note { once: "archived".to_owned(), event: NewEvent::new(self.clock.now(), EventKind::Archived, detail) };
+        let note = Note {
+            once: "archived".to_owned(),
+            event: NewEvent::new(self.clock.now(), EventKind::Archived, detail),
+        };
         self.store.note(&row.payment, &note).await?;
         Ok(())
     }
 
     /// Sends the payment's work message straight to the queue.
     pub async fn send_work(&self, id: &PaymentId) -> PortResult<()> {
-        let event =
-            BusEvent { source: SOURCE.to_owned(), detail_type: REDRIVE.to_owned(), detail: redrive_detail(id), at: self.clock.now() };
+        let event = BusEvent {
+            source: SOURCE.to_owned(),
+            detail_type: REDRIVE.to_owned(),
+            detail: redrive_detail(id),
+            at: self.clock.now(),
+        };
         let body = envelope(&format!("redrive-{id}"), &event);
-        self.queues.send(WORK, Outgoing { body, ..Outgoing::default() }).await.map(drop)
+        self.queues
+            .send(
+                WORK,
+                Outgoing {
+                    body,
+                    ..Outgoing::default()
+                },
+            )
+            .await
+            .map(drop)
     }
 }
 
 fn bus_event(row: &OutboxEvent) -> BusEvent {
-    BusEvent { source: SOURCE.to_owned(), detail_type: row.kind.as_str().to_owned(), detail: row.detail(), at: row.at }
+    BusEvent {
+        source: SOURCE.to_owned(),
+        detail_type: row.kind.as_str().to_owned(),
+        detail: row.detail(),
+        at: row.at,
+    }
 }
 
 /// Dispatches outbox rows that were left behind.
@@ -118,7 +144,9 @@ impl Relay {
                 }
             };
             let now = self.dispatcher.clock.now();
-            let ripe = rows.into_iter().filter(|row| now.duration_since(row.at) >= self.grace);
+            let ripe = rows
+                .into_iter()
+                .filter(|row| now.duration_since(row.at) >= self.grace);
             for row in ripe {
                 match self.dispatcher.dispatch(std::slice::from_ref(&row)).await {
                     Ok(()) => count = count.saturating_add(1),
@@ -154,7 +182,11 @@ impl Sweeper {
         let mut swept = Swept::default();
         let mut failure = None;
         for shard in 0..SHARDS {
-            let due = self.dispatcher.store.due(shard, self.dispatcher.clock.now(), 100).await;
+            let due = self
+                .dispatcher
+                .store
+                .due(shard, self.dispatcher.clock.now(), 100)
+                .await;
             let ids = due.unwrap_or_else(|error| {
                 failure = Some(error);
                 Vec::new()
@@ -173,17 +205,26 @@ impl Sweeper {
 
     async fn sweep(&self, id: &PaymentId) -> PortResult<Option<Status>> {
         let dispatcher = &self.dispatcher;
-        let Some(payment) = dispatcher.store.get(id).await? else { return Ok(None) };
+        let Some(payment) = dispatcher.store.get(id).await? else {
+            return Ok(None);
+        };
         let now = dispatcher.clock.now();
         // Somebody was faster, or nothing is pending any more.
-        let Ok(decision) = decide(&payment, Command::Redrive, now, &self.policy) else { return Ok(None) };
+        let Ok(decision) = decide(&payment, Command::Redrive, now, &self.policy) else {
+            return Ok(None);
+        };
         let next = decision.payment.clone();
         let outbox = decision.outbox.clone();
         // Sent before the commit: a message too many is harmless, one too few is not.
         if next.status != Status::Review {
             self.send(&next).await?;
         }
-        if dispatcher.store.commit(&decided(&payment, decision, now)).await? != Committed::Done {
+        if dispatcher
+            .store
+            .commit(&decided(&payment, decision, now))
+            .await?
+            != Committed::Done
+        {
             return Ok(None);
         }
         dispatcher.dispatch(&outbox).await?;
@@ -196,12 +237,29 @@ impl Sweeper {
         }
         // A refund whose message is dead is an operator's to replay; which one that is cannot be
         // told, so then only those are asked about that have no message.
-        let wanted = |refund: &&Refund| refund.state == RefundState::Pending && (payment.dead.is_none() || refund.is_under_way());
+        let wanted = |refund: &&Refund| {
+            refund.state == RefundState::Pending
+                && (payment.dead.is_none() || refund.is_under_way())
+        };
         for refund in payment.refunds.iter().filter(wanted) {
-            let mut row = OutboxEvent::new(&payment.id, payment.version, OutboxKind::RefundRequested, self.dispatcher.clock.now());
+            let mut row = OutboxEvent::new(
+                &payment.id,
+                payment.version,
+                OutboxKind::RefundRequested,
+                self.dispatcher.clock.now(),
+            );
             row.refund = Some(refund.id.clone());
             let body = envelope(&format!("redrive-{}", refund.id), &bus_event(&row));
-            self.dispatcher.queues.send(WORK, Outgoing { body, ..Outgoing::default() }).await?;
+            self.dispatcher
+                .queues
+                .send(
+                    WORK,
+                    Outgoing {
+                        body,
+                        ..Outgoing::default()
+                    },
+                )
+                .await?;
         }
         Ok(())
     }
@@ -216,7 +274,9 @@ pub(super) async fn apply(
     command: &Command,
 ) -> PortResult<Result<(Payment, Vec<OutboxEvent>), Option<Refusal>>> {
     for _ in 0..10_u8 {
-        let Some(payment) = store.get(id).await? else { return Ok(Err(None)) };
+        let Some(payment) = store.get(id).await? else {
+            return Ok(Err(None));
+        };
         let now = clock.now();
         let decision = match decide(&payment, command.clone(), now, policy) {
             Ok(decision) => decision,
@@ -227,5 +287,8 @@ pub(super) async fn apply(
             return Ok(Ok((change.payment, change.outbox)));
         }
     }
-    Err(PortError::new(crate::port::ErrorKind::Unavailable, "the payment keeps changing"))
+    Err(PortError::new(
+        crate::port::ErrorKind::Unavailable,
+        "the payment keeps changing",
+    ))
 }

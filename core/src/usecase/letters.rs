@@ -12,7 +12,10 @@ use crate::Timestamp;
 use crate::domain::bus::{dead_letter_queue, source_of};
 use crate::domain::event::Event;
 use crate::domain::id::PaymentId;
-use crate::domain::letter::{Layer, NO_REASON, Sighting, UNKNOWN, archived_layer, body_layers, consumer_of, last_failure, payment_of};
+use crate::domain::letter::{
+    Layer, NO_REASON, Sighting, UNKNOWN, archived_layer, body_layers, consumer_of, last_failure,
+    payment_of,
+};
 use crate::domain::payment::Payment;
 use crate::domain::privacy::Privacy;
 use crate::domain::work::{archive_key, attribute};
@@ -114,7 +117,11 @@ pub struct Letters {
 
 impl From<&Ports> for Letters {
     fn from(ports: &Ports) -> Self {
-        Self { queues: Arc::clone(&ports.queues), store: Arc::clone(&ports.store), archive: Arc::clone(&ports.archive) }
+        Self {
+            queues: Arc::clone(&ports.queues),
+            store: Arc::clone(&ports.store),
+            archive: Arc::clone(&ports.archive),
+        }
     }
 }
 
@@ -122,37 +129,71 @@ impl Letters {
     /// The dead-letter queues: all, or the one that `queue` (or its source) names.
     pub async fn queues(&self, queue: Option<&str>) -> Result<Vec<String>, LettersError> {
         let names = self.queues.names().await?;
-        let known: Vec<String> = names.into_iter().filter(|name| source_of(name).is_some()).collect();
+        let known: Vec<String> = names
+            .into_iter()
+            .filter(|name| source_of(name).is_some())
+            .collect();
         let Some(queue) = queue else { return Ok(known) };
         let wanted = dead_letter_queue(source_of(queue).as_deref().unwrap_or(queue));
         if known.contains(&wanted) {
             return Ok(vec![wanted]);
         }
-        Err(LettersError::NotADeadLetterQueue { queue: queue.to_owned(), known })
+        Err(LettersError::NotADeadLetterQueue {
+            queue: queue.to_owned(),
+            known,
+        })
     }
 
     /// Looks into `queues`, at most `limit` messages of each.
     pub async fn look(&self, queues: &[String], limit: usize) -> PortResult<LettersSeen> {
-        let mut out = LettersSeen { complete: true, ..LettersSeen::default() };
+        let mut out = LettersSeen {
+            complete: true,
+            ..LettersSeen::default()
+        };
         for queue in queues {
-            let retention = self.queues.stats(queue).await?.retention.and_then(|kept| SignedDuration::try_from(kept).ok());
-            let Browsed { messages, complete, doubt, receives_spent, hidden, groups_locked } = self.queues.browse(queue, limit).await?;
+            let retention = self
+                .queues
+                .stats(queue)
+                .await?
+                .retention
+                .and_then(|kept| SignedDuration::try_from(kept).ok());
+            let Browsed {
+                messages,
+                complete,
+                doubt,
+                receives_spent,
+                hidden,
+                groups_locked,
+            } = self.queues.browse(queue, limit).await?;
             out.complete &= complete;
-            out.doubts.extend(doubt.map(|doubt| format!("{queue}: {doubt}")));
+            out.doubts
+                .extend(doubt.map(|doubt| format!("{queue}: {doubt}")));
             out.receives_spent = out.receives_spent.saturating_add(receives_spent);
             out.hidden = out.hidden.max(hidden);
             out.groups_locked = out.groups_locked.saturating_add(groups_locked);
-            let letters = stream::iter(messages).map(|message| self.letter(queue, message, retention)).buffered(AT_ONCE);
-            out.letters.extend(letters.try_collect::<Vec<Letter>>().await?);
+            let letters = stream::iter(messages)
+                .map(|message| self.letter(queue, message, retention))
+                .buffered(AT_ONCE);
+            out.letters
+                .extend(letters.try_collect::<Vec<Letter>>().await?);
         }
         Ok(out)
     }
 
     /// The letter of that id, looked for in `queues` among at most `limit` of each.
-    pub async fn find(&self, queues: &[String], message_id: &str, limit: usize) -> PortResult<Option<Letter>> {
+    pub async fn find(
+        &self,
+        queues: &[String],
+        message_id: &str,
+        limit: usize,
+    ) -> PortResult<Option<Letter>> {
         for queue in queues {
             let seen = self.look(std::slice::from_ref(queue), limit).await?;
-            if let Some(letter) = seen.letters.into_iter().find(|letter| letter.message.message_id == message_id) {
+            if let Some(letter) = seen
+                .letters
+                .into_iter()
+                .find(|letter| letter.message.message_id == message_id)
+            {
                 return Ok(Some(letter));
             }
         }
@@ -161,18 +202,37 @@ impl Letters {
 
     /// Decodes a letter down to the archived request, and reads its payment.
     pub async fn open(&self, letter: &Letter, privacy: Privacy) -> PortResult<Opened> {
-        let mut out = Opened { layers: body_layers(&letter.message.body, privacy), payment: None, events: Vec::new() };
+        let mut out = Opened {
+            layers: body_layers(&letter.message.body, privacy),
+            payment: None,
+            events: Vec::new(),
+        };
         if let Some(id) = &letter.payment {
             let key = archive_key(id);
-            out.layers.push(archived_layer(&key, self.archive.get(&key).await?.as_deref(), privacy));
+            out.layers.push(archived_layer(
+                &key,
+                self.archive.get(&key).await?.as_deref(),
+                privacy,
+            ));
             out.payment = self.store.get(id).await?;
             out.events = self.store.events(id).await?;
         }
         Ok(out)
     }
 
-    async fn letter(&self, queue: &str, message: Received, retention: Option<SignedDuration>) -> PortResult<Letter> {
-        let attribute = |name: &str| message.attributes.get(name).filter(|value| !value.is_empty()).cloned();
+    async fn letter(
+        &self,
+        queue: &str,
+        message: Received,
+        retention: Option<SignedDuration>,
+    ) -> PortResult<Letter> {
+        let attribute = |name: &str| {
+            message
+                .attributes
+                .get(name)
+                .filter(|value| !value.is_empty())
+                .cloned()
+        };
         let payment = payment_of(&message.body);
         let mut class = attribute(attribute::CLASS);
         let mut reason = attribute(attribute::REASON);
@@ -189,7 +249,9 @@ impl Letters {
             class: class.unwrap_or_else(|| UNKNOWN.to_owned()),
             reason: reason.unwrap_or_else(|| NO_REASON.to_owned()),
             first_seen: first_seen.unwrap_or(message.sent_at),
-            receive_count: attribute(attribute::RECEIVES).and_then(|count| count.parse().ok()).unwrap_or(message.receive_count),
+            receive_count: attribute(attribute::RECEIVES)
+                .and_then(|count| count.parse().ok())
+                .unwrap_or(message.receive_count),
             payment,
             expires_at: retention.and_then(|kept| message.sent_at.checked_add(kept).ok()),
             message,

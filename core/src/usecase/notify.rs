@@ -34,12 +34,23 @@ impl Handler for Notifier {
     async fn handle(&self, message: &Received) -> Verdict {
         match parse(&message.body) {
             Ok(job) => self.notify(job.payment()).await,
-            Err(error) => Verdict::Dead { class: error.class().to_owned(), reason: error.to_string() },
+            Err(error) => Verdict::Dead {
+                class: error.class().to_owned(),
+                reason: error.to_string(),
+            },
         }
     }
 
     async fn bury(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
-        note_dead(&*self.store, &*self.clock, NOTIFICATIONS, message, class, reason).await
+        note_dead(
+            &*self.store,
+            &*self.clock,
+            NOTIFICATIONS,
+            message,
+            class,
+            reason,
+        )
+        .await
     }
 }
 
@@ -54,7 +65,11 @@ struct Tries {
 }
 
 fn retry(what: &str, error: &PortError) -> Verdict {
-    Verdict::Retry { class: format!("{what}_{}", error.class()), reason: format!("{what}: {}", error.chain()), after: None }
+    Verdict::Retry {
+        class: format!("{what}_{}", error.class()),
+        reason: format!("{what}: {}", error.chain()),
+        after: None,
+    }
 }
 
 impl Notifier {
@@ -62,7 +77,13 @@ impl Notifier {
     pub async fn notify(&self, id: &PaymentId) -> Verdict {
         let payment = match self.store.get(id).await {
             Ok(Some(payment)) => payment,
-            Ok(None) => return Verdict::Retry { class: "orphan".to_owned(), reason: format!("no payment {id}"), after: None },
+            Ok(None) => {
+                return Verdict::Retry {
+                    class: "orphan".to_owned(),
+                    reason: format!("no payment {id}"),
+                    after: None,
+                };
+            }
             Err(error) => return retry("store", &error),
         };
         let events = match self.store.events(id).await {
@@ -85,36 +106,76 @@ impl Notifier {
         // Another notifier may be sending it at this moment (the event came twice, or two events of
         // one payment): only a try that is older than a lease counts as one whose fate is unknown.
         let now = self.clock.now();
-        if tries.open_since.is_some_and(|since| now.duration_since(since) < self.policy.lease) {
+        if tries
+            .open_since
+            .is_some_and(|since| now.duration_since(since) < self.policy.lease)
+        {
             let reason = "it is being sent, or its fate is not known yet".to_owned();
-            return Verdict::Retry { class: "leased".to_owned(), reason, after: None };
+            return Verdict::Retry {
+                class: "leased".to_owned(),
+                reason,
+                after: None,
+            };
         }
         let next = tries.tried.saturating_add(1);
         if tries.tried.saturating_sub(tries.refused) >= u64::from(self.policy.mail_tries_max) {
-            let note = self.note(mail, EventKind::MailUnconfirmed, "unconfirmed", json!({"tries": tries.tried}));
-            return self.written(id, &note).await.map_or_else(|error| retry("store", &error), |_| Verdict::Done);
+            let note = self.note(
+                mail,
+                EventKind::MailUnconfirmed,
+                "unconfirmed",
+                json!({"tries": tries.tried}),
+            );
+            return self
+                .written(id, &note)
+                .await
+                .map_or_else(|error| retry("store", &error), |_| Verdict::Done);
         }
         // Written before the mail goes: a crash after it counts as a try whose fate is unknown.
-        let attempt = self.note(mail, EventKind::MailAttempt, &format!("try:{next}"), json!({"try": next}));
+        let attempt = self.note(
+            mail,
+            EventKind::MailAttempt,
+            &format!("try:{next}"),
+            json!({"try": next}),
+        );
         match self.written(id, &attempt).await {
             Ok(Noted::Written) => {}
-            Ok(_) => return Verdict::Retry { class: "contended".to_owned(), reason: "another notifier has it".to_owned(), after: None },
+            Ok(_) => {
+                return Verdict::Retry {
+                    class: "contended".to_owned(),
+                    reason: "another notifier has it".to_owned(),
+                    after: None,
+                };
+            }
             Err(error) => return retry("store", &error),
         }
         match self.mailer.send(mail).await {
             Ok(message_id) => {
-                let done = self.note(mail, mail.kind.event(), "sent", json!({"message_id": message_id, "try": next}));
-                self.written(id, &done).await.map_or_else(|error| retry("store", &error), |_| Verdict::Done)
+                let done = self.note(
+                    mail,
+                    mail.kind.event(),
+                    "sent",
+                    json!({"message_id": message_id, "try": next}),
+                );
+                self.written(id, &done)
+                    .await
+                    .map_or_else(|error| retry("store", &error), |_| Verdict::Done)
             }
             Err(error) if error.kind == ErrorKind::Ambiguous => retry("mail", &error),
             Err(error) => {
-                let refused =
-                    self.note(mail, EventKind::MailRefused, &format!("refused:{next}"), json!({"try": next, "why": error.chain()}));
+                let refused = self.note(
+                    mail,
+                    EventKind::MailRefused,
+                    &format!("refused:{next}"),
+                    json!({"try": next, "why": error.chain()}),
+                );
                 if let Err(error) = self.written(id, &refused).await {
                     return retry("store", &error);
                 }
                 if error.kind == ErrorKind::Permanent {
-                    return Verdict::Dead { class: "mail_permanent".to_owned(), reason: format!("mail: {}", error.chain()) };
+                    return Verdict::Dead {
+                        class: "mail_permanent".to_owned(),
+                        reason: format!("mail: {}", error.chain()),
+                    };
                 }
                 retry("mail", &error)
             }
@@ -126,7 +187,10 @@ impl Notifier {
         if let Some(members) = detail.as_object_mut() {
             members.insert("mail".to_owned(), json!(base));
         }
-        Note { once: format!("{base}:{what}"), event: NewEvent::new(self.clock.now(), kind, detail) }
+        Note {
+            once: format!("{base}:{what}"),
+            event: NewEvent::new(self.clock.now(), kind, detail),
+        }
     }
 
     async fn written(&self, id: &PaymentId, note: &Note) -> PortResult<Noted> {
@@ -140,7 +204,9 @@ fn base(mail: &Mail) -> String {
 
 fn tries(events: &[Event], mail: &Mail) -> Tries {
     let base = base(mail);
-    let ours = events.iter().filter(|event| event.detail.get("mail").and_then(Value::as_str) == Some(base.as_str()));
+    let ours = events
+        .iter()
+        .filter(|event| event.detail.get("mail").and_then(Value::as_str) == Some(base.as_str()));
     let mut tries = Tries::default();
     for event in ours {
         match event.kind {

@@ -13,7 +13,9 @@ use crate::domain::id::PaymentId;
 use crate::domain::ledger::{Transaction, expected};
 use crate::domain::payment::Payment;
 use crate::domain::work::{Verdict, parse};
-use crate::port::{Clock, ErrorKind, Index, Ledger, PaymentStore, PortError, PortResult, PostOutcome, Received};
+use crate::port::{
+    Clock, ErrorKind, Index, Ledger, PaymentStore, PortError, PortResult, PostOutcome, Received,
+};
 
 /// Writes ledger transactions and index documents.
 #[derive(Clone)]
@@ -29,8 +31,19 @@ pub struct Projector {
 }
 
 fn retry(what: &str, error: &PortError) -> Verdict {
-    let (class, reason) = (format!("{what}_{}", error.class()), format!("{what}: {}", error.chain()));
-    if error.kind == ErrorKind::Permanent { Verdict::Dead { class, reason } } else { Verdict::Retry { class, reason, after: None } }
+    let (class, reason) = (
+        format!("{what}_{}", error.class()),
+        format!("{what}: {}", error.chain()),
+    );
+    if error.kind == ErrorKind::Permanent {
+        Verdict::Dead { class, reason }
+    } else {
+        Verdict::Retry {
+            class,
+            reason,
+            after: None,
+        }
+    }
 }
 
 #[async_trait]
@@ -38,12 +51,23 @@ impl Handler for Projector {
     async fn handle(&self, message: &Received) -> Verdict {
         match parse(&message.body) {
             Ok(job) => self.project(job.payment()).await,
-            Err(error) => Verdict::Dead { class: error.class().to_owned(), reason: error.to_string() },
+            Err(error) => Verdict::Dead {
+                class: error.class().to_owned(),
+                reason: error.to_string(),
+            },
         }
     }
 
     async fn bury(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
-        note_dead(&*self.store, &*self.clock, PROJECTIONS, message, class, reason).await
+        note_dead(
+            &*self.store,
+            &*self.clock,
+            PROJECTIONS,
+            message,
+            class,
+            reason,
+        )
+        .await
     }
 }
 
@@ -53,7 +77,13 @@ impl Projector {
     pub async fn project(&self, id: &PaymentId) -> Verdict {
         let payment = match self.store.get(id).await {
             Ok(Some(payment)) => payment,
-            Ok(None) => return Verdict::Retry { class: "orphan".to_owned(), reason: format!("no payment {id}"), after: None },
+            Ok(None) => {
+                return Verdict::Retry {
+                    class: "orphan".to_owned(),
+                    reason: format!("no payment {id}"),
+                    after: None,
+                };
+            }
             Err(error) => return retry("store", &error),
         };
         for transaction in expected(&payment) {
@@ -69,7 +99,10 @@ impl Projector {
                         transaction.amount_minor(),
                         transaction.currency
                     );
-                    return Verdict::Dead { class: "ledger_mismatch".to_owned(), reason };
+                    return Verdict::Dead {
+                        class: "ledger_mismatch".to_owned(),
+                        reason,
+                    };
                 }
                 Err(error) => return retry("ledger", &error),
             }
@@ -89,8 +122,10 @@ impl Projector {
             return Verdict::Done;
         }
         let detail = json!({"status": payment.status, "version": payment.version});
-        let note =
-            Note { once: format!("indexed:{}", payment.version), event: NewEvent::new(self.clock.now(), EventKind::Indexed, detail) };
+        let note = Note {
+            once: format!("indexed:{}", payment.version),
+            event: NewEvent::new(self.clock.now(), EventKind::Indexed, detail),
+        };
         match self.note(&payment.id, &note).await {
             Ok(()) => Verdict::Done,
             Err(error) => retry("store", &error),
@@ -108,7 +143,10 @@ fn posted(transaction: &Transaction, at: crate::Timestamp) -> Note {
         "transaction": kind, "reference": transaction.reference, "currency": transaction.currency,
         "postings": transaction.postings, "sum": i64::try_from(transaction.sum()).unwrap_or(i64::MAX),
     });
-    Note { once: format!("ledger:{kind}:{}", transaction.reference), event: NewEvent::new(at, EventKind::Ledger, detail) }
+    Note {
+        once: format!("ledger:{kind}:{}", transaction.reference),
+        event: NewEvent::new(at, EventKind::Ledger, detail),
+    }
 }
 
 /// Notes on the timeline that a message about the payment went to a dead-letter queue.
@@ -120,8 +158,20 @@ pub(super) async fn note_dead(
     class: &str,
     reason: &str,
 ) -> PortResult<()> {
-    let Ok(job) = parse(&message.body) else { return Ok(()) };
-    let detail = json!({"queue": queue, "message_id": message.message_id, "class": class, "reason": reason});
+    let Ok(job) = parse(&message.body) else {
+        return Ok(());
+    };
+    let detail =
+        json!({"queue": queue, "message_id": message.message_id, "class": class, "reason": reason});
     let event = NewEvent::new(clock.now(), EventKind::DeadLettered, detail);
-    store.note(job.payment(), &Note { once: format!("dead:{queue}:{}", message.message_id), event }).await.map(drop)
+    store
+        .note(
+            job.payment(),
+            &Note {
+                once: format!("dead:{queue}:{}", message.message_id),
+                event,
+            },
+        )
+        .await
+        .map(drop)
 }

@@ -14,7 +14,9 @@ use crate::domain::payment::{Payment, Status};
 use crate::domain::reconcile::{Break, BreakKind, Evidence, ProviderListed, Store, check};
 use crate::domain::sha256_hex;
 use crate::domain::work::payment_of_key;
-use crate::port::{Archive, Clock, Index, Ledger, PaymentStore, PortResult, Provider, ProviderPage};
+use crate::port::{
+    Archive, Clock, Index, Ledger, PaymentStore, PortResult, Provider, ProviderPage,
+};
 
 /// How many payments are looked at together.
 const PAGE: usize = 200;
@@ -84,7 +86,9 @@ impl Reconciler {
         let mut report = Report::default();
         for ids in ids.chunks(PAGE) {
             let payments = self.store.get_many(ids).await?;
-            report.checked = report.checked.saturating_add(u64::try_from(payments.len()).unwrap_or(u64::MAX));
+            report.checked = report
+                .checked
+                .saturating_add(u64::try_from(payments.len()).unwrap_or(u64::MAX));
             self.check_page(&payments, &mut report).await?;
         }
         report.breaks.sort();
@@ -94,14 +98,23 @@ impl Reconciler {
     /// Looks at every payment with a break once more: one that changed between two reads of the
     /// first pass looks broken and is not.
     pub async fn confirm(&self, report: &mut Report) -> PortResult<()> {
-        let ids: BTreeSet<PaymentId> = report.breaks.iter().filter_map(|found| found.payment_id.parse().ok()).collect();
+        let ids: BTreeSet<PaymentId> = report
+            .breaks
+            .iter()
+            .filter_map(|found| found.payment_id.parse().ok())
+            .collect();
         let missing = self.missing(&ids).await?;
         let known: Vec<PaymentId> = ids.difference(&missing).cloned().collect();
         let again = self.recheck(&known).await?;
         let known: BTreeSet<&str> = known.iter().map(PaymentId::as_str).collect();
         // Objects too many, and what belongs to no payment, are found by going through the other stores.
-        let foreign = |found: &Break| found.store == Store::Archive && matches!(found.kind, BreakKind::Duplicate | BreakKind::Orphan);
-        report.breaks.retain(|found| foreign(found) || !known.contains(found.payment_id.as_str()));
+        let foreign = |found: &Break| {
+            found.store == Store::Archive
+                && matches!(found.kind, BreakKind::Duplicate | BreakKind::Orphan)
+        };
+        report
+            .breaks
+            .retain(|found| foreign(found) || !known.contains(found.payment_id.as_str()));
         report.breaks.extend(again.breaks);
         report.breaks.sort();
         report.breaks.dedup();
@@ -115,7 +128,10 @@ impl Reconciler {
         let ids: Vec<PaymentId> = payments.iter().map(|payment| payment.id.clone()).collect();
         let mut transactions: BTreeMap<PaymentId, Vec<Transaction>> = BTreeMap::new();
         for transaction in self.ledger.of_payments(&ids, true).await? {
-            transactions.entry(transaction.payment.clone()).or_default().push(transaction);
+            transactions
+                .entry(transaction.payment.clone())
+                .or_default()
+                .push(transaction);
         }
         let mut docs: BTreeMap<PaymentId, Vec<PaymentDoc>> = BTreeMap::new();
         for doc in self.index.of_payments(&ids).await? {
@@ -134,9 +150,18 @@ impl Reconciler {
         Ok(())
     }
 
-    async fn check_one(&self, payment: &Payment, transactions: &[Transaction], docs: &[PaymentDoc]) -> PortResult<Vec<Break>> {
+    async fn check_one(
+        &self,
+        payment: &Payment,
+        transactions: &[Transaction],
+        docs: &[PaymentDoc],
+    ) -> PortResult<Vec<Break>> {
         let events = self.store.events(&payment.id).await?;
-        let archived = self.archive.get(&payment.archive.key).await?.map(|bytes| sha256_hex(&bytes));
+        let archived = self
+            .archive
+            .get(&payment.archive.key)
+            .await?
+            .map(|bytes| sha256_hex(&bytes));
         let charges = match &self.provider {
             Some(provider) => Some(provider.charges(&payment.id).await?),
             None => None,
@@ -168,7 +193,12 @@ impl Reconciler {
         if still && !waiting {
             report.breaks.extend(breaks);
         } else if still {
-            let lasting = |found: &Break| !matches!((found.store, found.kind), (Store::Index | Store::Archive, BreakKind::Missing));
+            let lasting = |found: &Break| {
+                !matches!(
+                    (found.store, found.kind),
+                    (Store::Index | Store::Archive, BreakKind::Missing)
+                )
+            };
             report.breaks.extend(breaks.into_iter().filter(lasting));
         } else {
             report.in_motion.push(payment.id.clone());
@@ -190,12 +220,32 @@ impl Reconciler {
         let mut from: Option<String> = None;
         loop {
             let page = self.ledger.scan(from.as_deref(), PAGE).await?;
-            let ids = page.transactions.iter().map(|transaction| transaction.payment.clone()).collect();
+            let ids = page
+                .transactions
+                .iter()
+                .map(|transaction| transaction.payment.clone())
+                .collect();
             let missing = self.missing(&ids).await?;
-            for transaction in page.transactions.iter().filter(|transaction| missing.contains(&transaction.payment)) {
-                let (kind, minor, currency) = (transaction.kind.as_str(), transaction.amount_minor(), transaction.currency);
-                let detail = format!("{kind} {} of {minor} {currency}, and no such payment", transaction.reference);
-                report.breaks.push(Break::new(transaction.payment.as_str(), Store::Ledger, BreakKind::Orphan, detail));
+            for transaction in page
+                .transactions
+                .iter()
+                .filter(|transaction| missing.contains(&transaction.payment))
+            {
+                let (kind, minor, currency) = (
+                    transaction.kind.as_str(),
+                    transaction.amount_minor(),
+                    transaction.currency,
+                );
+                let detail = format!(
+                    "{kind} {} of {minor} {currency}, and no such payment",
+                    transaction.reference
+                );
+                report.breaks.push(Break::new(
+                    transaction.payment.as_str(),
+                    Store::Ledger,
+                    BreakKind::Orphan,
+                    detail,
+                ));
             }
             from = page.next;
             if from.is_none() {
@@ -221,10 +271,17 @@ impl Reconciler {
             let named = foreign.iter().filter_map(|(_, id)| id.clone()).collect();
             let unknown = self.missing(&named).await?;
             for (key, id) in foreign {
-                report.breaks.push(foreign_object(key, id.filter(|id| !unknown.contains(id))));
+                report
+                    .breaks
+                    .push(foreign_object(key, id.filter(|id| !unknown.contains(id))));
             }
             for id in self.missing(&ids).await? {
-                report.breaks.push(Break::new(id.as_str(), Store::Archive, BreakKind::Orphan, "an archived request, and no such payment"));
+                report.breaks.push(Break::new(
+                    id.as_str(),
+                    Store::Archive,
+                    BreakKind::Orphan,
+                    "an archived request, and no such payment",
+                ));
             }
             from = page.next;
             if from.is_none() {
@@ -239,7 +296,12 @@ impl Reconciler {
             let page = self.index.scan(from.as_deref(), PAGE).await?;
             let ids = page.docs.iter().map(|doc| doc.id.clone()).collect();
             for id in self.missing(&ids).await? {
-                report.breaks.push(Break::new(id.as_str(), Store::Index, BreakKind::Orphan, "a document, and no such payment"));
+                report.breaks.push(Break::new(
+                    id.as_str(),
+                    Store::Index,
+                    BreakKind::Orphan,
+                    "a document, and no such payment",
+                ));
             }
             from = page.next;
             if from.is_none() {
@@ -251,7 +313,9 @@ impl Reconciler {
     /// Money that the provider moved for nobody. Charges and refunds of payments that there are
     /// have been compared with them already.
     async fn provider_orphans(&self, report: &mut Report) -> PortResult<()> {
-        let Some(provider) = &self.provider else { return Ok(()) };
+        let Some(provider) = &self.provider else {
+            return Ok(());
+        };
         let mut charged: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut from: Option<String> = None;
         loop {
@@ -259,7 +323,10 @@ impl Reconciler {
             for listed in self.of_nobody(&page).await? {
                 report.breaks.push(of_nobody("charge", listed));
                 if let Some(payment) = &listed.payment {
-                    charged.entry(payment.clone()).or_default().push(listed.entry.id.clone());
+                    charged
+                        .entry(payment.clone())
+                        .or_default()
+                        .push(listed.entry.id.clone());
                 }
             }
             from = page.next;
@@ -269,11 +336,21 @@ impl Reconciler {
         }
         for (payment, charges) in charged.into_iter().filter(|(_, charges)| charges.len() > 1) {
             let detail = format!("charged {} times: {}", charges.len(), charges.join(", "));
-            report.breaks.push(Break::new(payment, Store::Provider, BreakKind::Duplicate, detail));
+            report.breaks.push(Break::new(
+                payment,
+                Store::Provider,
+                BreakKind::Duplicate,
+                detail,
+            ));
         }
         loop {
             let page = provider.scan_refunds(from.as_deref(), PAGE).await?;
-            report.breaks.extend(self.of_nobody(&page).await?.into_iter().map(|listed| of_nobody("refund", listed)));
+            report.breaks.extend(
+                self.of_nobody(&page)
+                    .await?
+                    .into_iter()
+                    .map(|listed| of_nobody("refund", listed)),
+            );
             from = page.next;
             if from.is_none() {
                 return Ok(());
@@ -283,9 +360,20 @@ impl Reconciler {
 
     /// What on the page is of no payment that there is.
     async fn of_nobody<'a>(&self, page: &'a ProviderPage) -> PortResult<Vec<&'a ProviderListed>> {
-        let named = |listed: &ProviderListed| listed.payment.as_deref().and_then(|id| id.parse::<PaymentId>().ok());
-        let missing = self.missing(&page.entries.iter().filter_map(named).collect()).await?;
-        Ok(page.entries.iter().filter(|listed| named(listed).is_none_or(|id| missing.contains(&id))).collect())
+        let named = |listed: &ProviderListed| {
+            listed
+                .payment
+                .as_deref()
+                .and_then(|id| id.parse::<PaymentId>().ok())
+        };
+        let missing = self
+            .missing(&page.entries.iter().filter_map(named).collect())
+            .await?;
+        Ok(page
+            .entries
+            .iter()
+            .filter(|listed| named(listed).is_none_or(|id| missing.contains(&id)))
+            .collect())
     }
 }
 
@@ -296,7 +384,12 @@ fn of_nobody(what: &str, listed: &ProviderListed) -> Break {
         Some(payment) => (payment, ", and no such payment"),
         None => (id, " that names no payment"),
     };
-    Break::new(payment.as_str(), Store::Provider, BreakKind::Orphan, format!("{what} {id} of {amount}{why}"))
+    Break::new(
+        payment.as_str(),
+        Store::Provider,
+        BreakKind::Orphan,
+        format!("{what} {id} of {amount}{why}"),
+    )
 }
 
 /// The payment whose id stands somewhere in an object's key.
@@ -308,7 +401,12 @@ fn payment_in(key: &str) -> Option<PaymentId> {
 /// An object whose key is no payment's: a copy, when it names a payment that there is.
 fn foreign_object(key: &str, id: Option<PaymentId>) -> Break {
     match id {
-        Some(id) => Break::new(id.as_str(), Store::Archive, BreakKind::Duplicate, format!("a second object, {key}")),
+        Some(id) => Break::new(
+            id.as_str(),
+            Store::Archive,
+            BreakKind::Duplicate,
+            format!("a second object, {key}"),
+        ),
         None => Break::new(
             payment_in(key).map_or_else(|| key.to_owned(), |id| id.to_string()),
             Store::Archive,

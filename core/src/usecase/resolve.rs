@@ -34,13 +34,22 @@ pub struct Resolver {
 
 impl Resolver {
     /// Asks the provider about `payment`, and says what the request comes to. Nothing is changed.
-    pub async fn weigh(&self, payment: &Payment, request: &ResolvePayment) -> Result<Resolution, ResolveError> {
+    pub async fn weigh(
+        &self,
+        payment: &Payment,
+        request: &ResolvePayment,
+    ) -> Result<Resolution, ResolveError> {
         if payment.status != Status::Review {
-            return Err(ChangeError::Refused(Refusal::Status { status: payment.status }).into());
+            return Err(ChangeError::Refused(Refusal::Status {
+                status: payment.status,
+            })
+            .into());
         }
         let said = match &self.provider {
             None => Said::NotAsked,
-            Some(provider) => ask(&**provider, &payment.id).await.unwrap_or_else(|error| Said::NoAnswer(error.chain())),
+            Some(provider) => ask(&**provider, &payment.id)
+                .await
+                .unwrap_or_else(|error| Said::NoAnswer(error.chain())),
         };
         Ok(weigh(payment, request, said, self.changes.clock.now())?)
     }
@@ -57,14 +66,26 @@ impl Resolver {
     ) -> Result<(Answer, Vec<OutboxEvent>), ResolveError> {
         let route = "POST /v1/payments/resolve".to_owned();
         let by = &Requester::Operator(operator.to_owned());
-        let asked = Asked { by, id, key, route, fingerprint: request.fingerprint(id), status: 200, version: None };
+        let asked = Asked {
+            by,
+            id,
+            key,
+            route,
+            fingerprint: request.fingerprint(id),
+            status: 200,
+            version: None,
+        };
         // The same request again is answered as before, although the payment is in review no more.
         let (payment, _, answered) = self.changes.look(&asked).await?;
         if let Some(answer) = answered {
             return Ok((answer, Vec::new()));
         }
         let resolution = self.weigh(&payment, request).await?;
-        let command = Command::Resolve { by: by.name(), reason: request.reason.clone(), resolution };
+        let command = Command::Resolve {
+            by: by.name(),
+            reason: request.reason.clone(),
+            resolution,
+        };
         Ok(self.changes.change(&asked, command, render).await?)
     }
 }
@@ -75,7 +96,10 @@ async fn ask(provider: &dyn Provider, id: &PaymentId) -> PortResult<Said> {
     let first = provider.find_charge(id).await?;
     let all = provider.charges(id).await?;
     if let (Some(first), true) = (&first, all.is_empty()) {
-        return Ok(Said::NoAnswer(format!("it tells of charge {} and lists none", first.id)));
+        return Ok(Said::NoAnswer(format!(
+            "it tells of charge {} and lists none",
+            first.id
+        )));
     }
     Ok(Said::Charges { first, all })
 }

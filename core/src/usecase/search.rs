@@ -19,7 +19,10 @@ pub struct Search {
 
 impl From<&Ports> for Search {
     fn from(ports: &Ports) -> Self {
-        Self { index: Arc::clone(&ports.index), store: Arc::clone(&ports.store) }
+        Self {
+            index: Arc::clone(&ports.index),
+            store: Arc::clone(&ports.store),
+        }
     }
 }
 
@@ -52,11 +55,22 @@ pub enum SearchError {
 
 impl Search {
     /// Searches for `text`, at most `limit` payments; `now` gives "today" its meaning.
-    pub async fn run(&self, text: &str, now: Timestamp, limit: usize) -> Result<Found, SearchError> {
+    pub async fn run(
+        &self,
+        text: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Found, SearchError> {
         let query = Query::parse(text, now)?;
         let hits = self.index.search(&query, 0, limit).await?;
         let freshness = self.index.freshness().await?;
-        let mut found = Found { docs: hits.docs, total: hits.total, freshness, from_store: false, parts: Vec::new() };
+        let mut found = Found {
+            docs: hits.docs,
+            total: hits.total,
+            freshness,
+            from_store: false,
+            parts: Vec::new(),
+        };
         if found.total == 0 {
             found.docs = self.in_store(&query, text).await?;
             found.total = u64::try_from(found.docs.len()).unwrap_or(u64::MAX);
@@ -70,19 +84,27 @@ impl Search {
 
     /// Payments whose whole id stands in the query: the primary store knows them before the index does.
     async fn in_store(&self, query: &Query, text: &str) -> Result<Vec<PaymentDoc>, PortError> {
-        let ids: Vec<PaymentId> =
-            text.split_whitespace().filter_map(|word| word.strip_prefix("id:").unwrap_or(word).parse().ok()).collect();
+        let ids: Vec<PaymentId> = text
+            .split_whitespace()
+            .filter_map(|word| word.strip_prefix("id:").unwrap_or(word).parse().ok())
+            .collect();
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let payments = self.store.get_many(&ids).await?;
-        Ok(payments.iter().map(PaymentDoc::from).filter(|doc| query.matches(doc)).collect())
+        Ok(payments
+            .iter()
+            .map(PaymentDoc::from)
+            .filter(|doc| query.matches(doc))
+            .collect())
     }
 
     async fn parts(&self, query: &Query) -> Result<Vec<(String, u64)>, PortError> {
         let mut parts = Vec::new();
         for clause in &query.clauses {
-            let alone = Query { clauses: vec![clause.clone()] };
+            let alone = Query {
+                clauses: vec![clause.clone()],
+            };
             let total = self.index.search(&alone, 0, 1).await?.total;
             let not = if clause.negated { "not: " } else { "" };
             parts.push((format!("{not}{}", described(&clause.term)), total));
@@ -104,13 +126,19 @@ fn described(term: &Term) -> String {
         Term::Amount { min, max } => format!("amount is {min} to {max} minor units"),
         Term::Currency(currency) => format!("currency is {currency}"),
         Term::Merchant(merchant) => format!("merchant is {merchant}"),
-        Term::Created { from, to } if *to == Timestamp::MAX => format!("created at {from} or later"),
+        Term::Created { from, to } if *to == Timestamp::MAX => {
+            format!("created at {from} or later")
+        }
         Term::Created { from, to } if *from == Timestamp::MIN => format!("created before {to}"),
         Term::Created { from, to } => format!("created from {from} until before {to}"),
         Term::Failure(code) => format!("failure is {code}"),
         Term::Dead(dead) => format!("dead is {dead}"),
         Term::Live(live) => format!("live is {live}"),
-        Term::Any(terms) => terms.iter().map(described).collect::<Vec<_>>().join(", or "),
+        Term::Any(terms) => terms
+            .iter()
+            .map(described)
+            .collect::<Vec<_>>()
+            .join(", or "),
     }
 }
 
@@ -120,8 +148,16 @@ mod tests {
 
     #[test]
     fn parts_of_a_query_are_said_in_words() {
-        let query = Query::parse("amount:>10 created:yesterday 4242", "2026-11-22T12:00:00Z".parse().expect("a time")).expect("a query");
-        let words: Vec<String> = query.clauses.iter().map(|clause| described(&clause.term)).collect();
+        let query = Query::parse(
+            "amount:>10 created:yesterday 4242",
+            "2026-11-22T12:00:00Z".parse().expect("a time"),
+        )
+        .expect("a query");
+        let words: Vec<String> = query
+            .clauses
+            .iter()
+            .map(|clause| described(&clause.term))
+            .collect();
         let expected = [
             "amount is at least 11 minor units",
             "created from 2026-11-21T00:00:00Z until before 2026-11-22T00:00:00Z",

@@ -36,7 +36,10 @@ impl OverBus {
         let mut waiting: Vec<usize> = (0..events.len()).collect();
         let mut error = None;
         for _ in 0..PUTS_MAX {
-            let again: Vec<BusEvent> = waiting.iter().filter_map(|place| events.get(*place).cloned()).collect();
+            let again: Vec<BusEvent> = waiting
+                .iter()
+                .filter_map(|place| events.get(*place).cloned())
+                .collect();
             let results = match self.bus.put(&again).await {
                 Ok(results) => results,
                 Err(failed) => {
@@ -49,7 +52,10 @@ impl OverBus {
                 break;
             }
         }
-        Taken { count: waiting.first().copied().unwrap_or(events.len()), error }
+        Taken {
+            count: waiting.first().copied().unwrap_or(events.len()),
+            error,
+        }
     }
 }
 
@@ -58,7 +64,12 @@ fn failed(put: &[usize], results: Vec<Result<(), PortError>>) -> (Vec<usize>, Op
     let mut results = results.into_iter();
     let (mut failed, mut first) = (Vec::new(), None);
     for place in put {
-        let untold = || Err(PortError::new(ErrorKind::Ambiguous, "the bus did not say what became of an event"));
+        let untold = || {
+            Err(PortError::new(
+                ErrorKind::Ambiguous,
+                "the bus did not say what became of an event",
+            ))
+        };
         if let Err(error) = results.next().unwrap_or_else(untold) {
             failed.push(*place);
             first = first.or(Some(error));
@@ -70,7 +81,10 @@ fn failed(put: &[usize], results: Vec<Result<(), PortError>>) -> (Vec<usize>, Op
 #[async_trait]
 impl AuditPlace for OverBus {
     async fn take(&self, lines: &[ShippedLine]) -> Taken {
-        let events: Vec<BusEvent> = lines.iter().map(|line| line.event(BYTES_MAX.saturating_sub(FRAME_BYTES))).collect();
+        let events: Vec<BusEvent> = lines
+            .iter()
+            .map(|line| line.event(BYTES_MAX.saturating_sub(FRAME_BYTES)))
+            .collect();
         let mut count = 0_usize;
         let mut rest = events.as_slice();
         while !rest.is_empty() {
@@ -90,10 +104,17 @@ impl AuditPlace for OverBus {
 fn fitting(events: &[BusEvent]) -> usize {
     let mut bytes = 0_usize;
     let fits = |event: &&BusEvent| {
-        bytes = bytes.saturating_add(event.detail.to_string().len()).saturating_add(FRAME_BYTES);
+        bytes = bytes
+            .saturating_add(event.detail.to_string().len())
+            .saturating_add(FRAME_BYTES);
         bytes <= BYTES_MAX
     };
-    events.iter().take(EVENTS_MAX).take_while(fits).count().max(1)
+    events
+        .iter()
+        .take(EVENTS_MAX)
+        .take_while(fits)
+        .count()
+        .max(1)
 }
 
 #[cfg(test)]
@@ -119,11 +140,26 @@ mod tests {
     #[async_trait]
     impl Bus for Script {
         async fn put(&self, events: &[BusEvent]) -> PortResult<Vec<PortResult<()>>> {
-            assert!(events.iter().map(|event| event.detail.to_string().len() + FRAME_BYTES).sum::<usize>() <= BYTES_MAX);
-            let numbers = events.iter().filter_map(|event| event.detail["entry"]["seq"].as_u64()).collect();
+            assert!(
+                events
+                    .iter()
+                    .map(|event| event.detail.to_string().len() + FRAME_BYTES)
+                    .sum::<usize>()
+                    <= BYTES_MAX
+            );
+            let numbers = events
+                .iter()
+                .filter_map(|event| event.detail["entry"]["seq"].as_u64())
+                .collect();
             self.puts.lock().expect("not poisoned").push(numbers);
-            let failing = self.script.lock().expect("not poisoned").pop().unwrap_or_else(|| Ok(Vec::new()))?;
-            let result = |place: usize| match failing.iter().find(|(failing, _)| *failing == place) {
+            let failing = self
+                .script
+                .lock()
+                .expect("not poisoned")
+                .pop()
+                .unwrap_or_else(|| Ok(Vec::new()))?;
+            let result = |place: usize| match failing.iter().find(|(failing, _)| *failing == place)
+            {
                 Some((_, kind)) => Err(PortError::new(*kind, format!("place {place}"))),
                 None => Ok(()),
             };
@@ -134,51 +170,101 @@ mod tests {
     fn lines(count: usize, reason: &str) -> Vec<ShippedLine> {
         let mut last: Option<Head> = None;
         let line = |_| {
-            let entry = AuditEntry::new(Timestamp::UNIX_EPOCH, "anna", "prod", "refund").reason(reason);
+            let entry =
+                AuditEntry::new(Timestamp::UNIX_EPOCH, "anna", "prod", "refund").reason(reason);
             let (line, head) = chain(&entry, last.as_ref()).expect("a line");
             let after = last.replace(head.clone());
-            ShippedLine { chain: String::new(), after, head, entry, line }
+            ShippedLine {
+                chain: String::new(),
+                after,
+                head,
+                entry,
+                line,
+            }
         };
         (0..count).map(line).collect()
     }
 
     fn taken(script: Vec<End>, lines: &[ShippedLine]) -> (Taken, Vec<Vec<u64>>) {
-        let bus = Arc::new(Script { puts: Mutex::default(), script: Mutex::new(script.into_iter().rev().collect()) });
-        let taken = OverBus::new(bus.clone()).take(lines).now_or_never().expect("nothing is waited for");
+        let bus = Arc::new(Script {
+            puts: Mutex::default(),
+            script: Mutex::new(script.into_iter().rev().collect()),
+        });
+        let taken = OverBus::new(bus.clone())
+            .take(lines)
+            .now_or_never()
+            .expect("nothing is waited for");
         let puts = bus.puts.lock().expect("not poisoned").clone();
         (taken, puts)
     }
 
     #[test]
     fn ten_go_at_once_and_what_failed_goes_again() {
-        let script = vec![Ok(vec![(2, ErrorKind::Throttled), (7, ErrorKind::Unavailable)]), Ok(vec![(1, ErrorKind::Ambiguous)])];
+        let script = vec![
+            Ok(vec![(2, ErrorKind::Throttled), (7, ErrorKind::Unavailable)]),
+            Ok(vec![(1, ErrorKind::Ambiguous)]),
+        ];
         let (taken, puts) = taken(script, &lines(12, "short"));
         assert!(taken.count == 12 && taken.error.is_none(), "{taken:?}");
-        assert_eq!(puts, [vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10], vec![3, 8], vec![8], vec![11, 12]]);
+        assert_eq!(
+            puts,
+            [
+                vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+                vec![3, 8],
+                vec![8],
+                vec![11, 12]
+            ]
+        );
     }
 
     #[test]
     fn what_is_told_to_be_there_has_no_gaps() {
         let stays = || Ok(vec![(0, ErrorKind::Throttled)]);
-        let (taken, puts) = taken(vec![Ok(vec![(4, ErrorKind::Throttled)]), stays(), stays()], &lines(12, "short"));
-        assert_eq!((taken.count, taken.error.map(|error| error.kind)), (4, Some(ErrorKind::Throttled)));
+        let (taken, puts) = taken(
+            vec![Ok(vec![(4, ErrorKind::Throttled)]), stays(), stays()],
+            &lines(12, "short"),
+        );
+        assert_eq!(
+            (taken.count, taken.error.map(|error| error.kind)),
+            (4, Some(ErrorKind::Throttled))
+        );
         assert_eq!(puts.len(), 3, "the eleventh waits");
     }
 
     #[test]
     fn what_is_refused_for_good_is_not_put_again() {
-        let (refused, puts) = taken(vec![Ok(vec![(4, ErrorKind::Permanent)])], &lines(8, "short"));
-        assert_eq!((refused.count, refused.error.map(|error| error.kind), puts.len()), (4, Some(ErrorKind::Permanent), 1));
+        let (refused, puts) = taken(
+            vec![Ok(vec![(4, ErrorKind::Permanent)])],
+            &lines(8, "short"),
+        );
+        assert_eq!(
+            (
+                refused.count,
+                refused.error.map(|error| error.kind),
+                puts.len()
+            ),
+            (4, Some(ErrorKind::Permanent), 1)
+        );
         let gone = Err(PortError::new(ErrorKind::Unavailable, "no bus"));
         let (none, puts) = taken(vec![gone], &lines(8, "short"));
-        assert_eq!((none.count, none.error.map(|error| error.message), puts.len()), (0, Some("no bus".to_owned()), 1));
+        assert_eq!(
+            (
+                none.count,
+                none.error.map(|error| error.message),
+                puts.len()
+            ),
+            (0, Some("no bus".to_owned()), 1)
+        );
     }
 
     #[test]
     fn a_put_is_no_heavier_than_the_bus_takes() {
         // Each line stands in its event twice.
         let (taken, puts) = taken(Vec::new(), &lines(5, &"x".repeat(60_000)));
-        assert_eq!((taken.count, puts), (5, vec![vec![1, 2], vec![3, 4], vec![5]]));
+        assert_eq!(
+            (taken.count, puts),
+            (5, vec![vec![1, 2], vec![3, 4], vec![5]])
+        );
         let (one, puts) = self::taken(Vec::new(), &lines(1, &"x".repeat(300_000)));
         assert_eq!((one.count, puts), (1, vec![vec![1]]));
     }

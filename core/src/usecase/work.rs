@@ -16,8 +16,8 @@ use crate::domain::policy::Policy;
 use crate::domain::sha256_hex;
 use crate::domain::work::{Job, Verdict, attribute, parse};
 use crate::port::{
-    Archive, ChargeOutcome, ChargeRequest, Clock, Committed, ErrorKind, PaymentStore, PortError, PortResult, Provider, Received,
-    RefundOutcome, RefundRequest,
+    Archive, ChargeOutcome, ChargeRequest, Clock, Committed, ErrorKind, PaymentStore, PortError,
+    PortResult, Provider, Received, RefundOutcome, RefundRequest,
 };
 
 /// Processes payments and pays refunds out.
@@ -42,19 +42,32 @@ pub struct Worker {
 }
 
 fn retry(class: &str, reason: impl Into<String>) -> Verdict {
-    Verdict::Retry { class: class.to_owned(), reason: reason.into(), after: None }
+    Verdict::Retry {
+        class: class.to_owned(),
+        reason: reason.into(),
+        after: None,
+    }
 }
 
 fn dead(class: &str, reason: impl Into<String>) -> Verdict {
-    Verdict::Dead { class: class.to_owned(), reason: reason.into() }
+    Verdict::Dead {
+        class: class.to_owned(),
+        reason: reason.into(),
+    }
 }
 
 fn port_retry(what: &str, error: &PortError) -> Verdict {
-    retry(&format!("{what}_{}", error.class()), format!("{what}: {}", error.chain()))
+    retry(
+        &format!("{what}_{}", error.class()),
+        format!("{what}: {}", error.chain()),
+    )
 }
 
 fn failure(code: &str, message: impl Into<String>) -> Failure {
-    Failure { code: code.to_owned(), message: message.into() }
+    Failure {
+        code: code.to_owned(),
+        message: message.into(),
+    }
 }
 
 #[async_trait]
@@ -63,13 +76,18 @@ impl Handler for Worker {
         match parse(&message.body) {
             Ok(Job::Process(id)) => self.process(&id, message).await,
             Ok(Job::Refund(id, refund)) => self.refund(&id, &refund).await,
-            Ok(Job::Catchup(id)) => dead("wrong_queue", format!("a notice about {id}, which is no work")),
+            Ok(Job::Catchup(id)) => dead(
+                "wrong_queue",
+                format!("a notice about {id}, which is no work"),
+            ),
             Err(error) => dead(error.class(), error.to_string()),
         }
     }
 
     async fn bury(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
-        let Ok(job) = parse(&message.body) else { return Ok(()) };
+        let Ok(job) = parse(&message.body) else {
+            return Ok(());
+        };
         let command = Command::Bury {
             queue: self.queue.clone(),
             message_id: message.message_id.clone(),
@@ -80,7 +98,14 @@ impl Handler for Worker {
             class: class.to_owned(),
             reason: reason.to_owned(),
         };
-        let applied = apply(&*self.store, &*self.clock, &self.policy, job.payment(), &command).await?;
+        let applied = apply(
+            &*self.store,
+            &*self.clock,
+            &self.policy,
+            job.payment(),
+            &command,
+        )
+        .await?;
         if let Ok((_, outbox)) = applied {
             self.tell(&outbox).await;
         }
@@ -100,14 +125,29 @@ impl Worker {
     /// that dead letter, moved back by the queue service or by hand and not by a replay, which takes the
     /// marks of death off.
     async fn alive(&self, payment: Payment, message: &Received) -> Result<Payment, Verdict> {
-        if payment.dead.as_ref().is_none_or(|letter| letter.message_id == message.message_id) {
+        if payment
+            .dead
+            .as_ref()
+            .is_none_or(|letter| letter.message_id == message.message_id)
+        {
             return Ok(payment);
         }
         if !message.attributes.contains_key(attribute::CLASS) {
             return Err(Verdict::Done);
         }
-        let command = Command::Unbury { by: "redrive".to_owned(), reason: "its dead letter was moved back unread".to_owned() };
-        match apply(&*self.store, &*self.clock, &self.policy, &payment.id, &command).await {
+        let command = Command::Unbury {
+            by: "redrive".to_owned(),
+            reason: "its dead letter was moved back unread".to_owned(),
+        };
+        match apply(
+            &*self.store,
+            &*self.clock,
+            &self.policy,
+            &payment.id,
+            &command,
+        )
+        .await
+        {
             Ok(Ok((payment, outbox))) => {
                 self.tell(&outbox).await;
                 Ok(payment)
@@ -142,19 +182,35 @@ impl Worker {
         let found = match claimed.step {
             ProviderStep::Charge if claimed.reviewing => self.provider.find_charge(id).await,
             ProviderStep::Charge => Ok(None),
-            ProviderStep::AskThenCharge | ProviderStep::AskOnly => self.provider.find_charge(id).await,
+            ProviderStep::AskThenCharge | ProviderStep::AskOnly => {
+                self.provider.find_charge(id).await
+            }
         };
         match found {
             Ok(Some(charge)) => self.settle(&claimed, Command::Approved(charge)).await,
             Ok(None) if claimed.reviewing => {
-                self.settle(&claimed, Command::Unknown(failure("not_found", "the provider knows of no charge; still needs a human"))).await
+                self.settle(
+                    &claimed,
+                    Command::Unknown(failure(
+                        "not_found",
+                        "the provider knows of no charge; still needs a human",
+                    )),
+                )
+                .await
             }
             Ok(None) if claimed.step == ProviderStep::AskOnly => {
                 let why = "an earlier attempt may have charged, the provider finds nothing, and its key has run out";
-                self.settle(&claimed, Command::SendToReview(failure("outcome_unknown", why))).await
+                self.settle(
+                    &claimed,
+                    Command::SendToReview(failure("outcome_unknown", why)),
+                )
+                .await
             }
             Ok(None) => self.charge(&claimed).await,
-            Err(error) => self.after_error(&claimed, &error, "asking the provider").await,
+            Err(error) => {
+                self.after_error(&claimed, &error, "asking the provider")
+                    .await
+            }
         }
     }
 
@@ -162,12 +218,20 @@ impl Worker {
     async fn verify(&self, payment: &Payment) -> Option<Verdict> {
         let bytes = match self.archive.get(&payment.archive.key).await {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => return Some(retry("archive_missing", format!("no object {}", payment.archive.key))),
+            Ok(None) => {
+                return Some(retry(
+                    "archive_missing",
+                    format!("no object {}", payment.archive.key),
+                ));
+            }
             Err(error) => return Some(port_retry("archive", &error)),
         };
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if length != payment.archive.bytes || sha256_hex(&bytes) != payment.archive.sha256 {
-            return Some(dead("payload_mismatch", "SECURITY: the archived request is not the one that was accepted"));
+            return Some(dead(
+                "payload_mismatch",
+                "SECURITY: the archived request is not the one that was accepted",
+            ));
         }
         None
     }
@@ -177,12 +241,19 @@ impl Worker {
         let hop = json!({
             "queue": self.queue, "message_id": message.message_id, "receive": message.receive_count, "sent_at": message.sent_at,
         });
-        let command = Command::Claim { owner: format!("{}/{}", self.name, message.receipt), hop };
+        let command = Command::Claim {
+            owner: format!("{}/{}", self.name, message.receipt),
+            hop,
+        };
         let decision = match decide(&payment, command, now, &self.policy) {
             Ok(decision) => decision,
             Err(Refusal::Leased { until }) => {
                 let after = Some(until.duration_since(now));
-                return Err(Verdict::Retry { class: "leased".to_owned(), reason: format!("another worker holds it until {until}"), after });
+                return Err(Verdict::Retry {
+                    class: "leased".to_owned(),
+                    reason: format!("another worker holds it until {until}"),
+                    after,
+                });
             }
             Err(_) => return Err(Verdict::Done),
         };
@@ -190,7 +261,11 @@ impl Worker {
         let reviewing = payment.status == Status::Review;
         let change = decided(&payment, decision, now);
         match self.store.commit(&change).await {
-            Ok(Committed::Done) => Ok(Claimed { payment: change.payment, step, reviewing }),
+            Ok(Committed::Done) => Ok(Claimed {
+                payment: change.payment,
+                step,
+                reviewing,
+            }),
             Ok(_) => Err(retry("contended", "another worker was faster")),
             Err(error) => Err(port_retry("store", &error)),
         }
@@ -198,7 +273,9 @@ impl Worker {
 
     async fn charge(&self, claimed: &Claimed) -> Verdict {
         let payment = &claimed.payment;
-        let Some(attempt) = &payment.attempt else { return retry("contended", "no attempt is recorded") };
+        let Some(attempt) = &payment.attempt else {
+            return retry("contended", "no attempt is recorded");
+        };
         let request = ChargeRequest {
             payment: payment.id.clone(),
             key: attempt.provider_key.clone(),
@@ -206,24 +283,42 @@ impl Worker {
             source: payment.source.clone(),
         };
         match self.provider.charge(&request).await {
-            Ok(ChargeOutcome::Approved(charge)) => self.settle(claimed, Command::Approved(charge)).await,
-            Ok(ChargeOutcome::Declined { failure, soft }) => self.settle(claimed, Command::Declined { failure, soft }).await,
+            Ok(ChargeOutcome::Approved(charge)) => {
+                self.settle(claimed, Command::Approved(charge)).await
+            }
+            Ok(ChargeOutcome::Declined { failure, soft }) => {
+                self.settle(claimed, Command::Declined { failure, soft })
+                    .await
+            }
             Err(error) => self.after_error(claimed, &error, "charging").await,
         }
     }
 
     /// Writes what is known after the provider failed to answer, and has the message come again.
     async fn after_error(&self, claimed: &Claimed, error: &PortError, what: &str) -> Verdict {
-        let failure = failure(&format!("provider_{}", error.class()), format!("{what}: {}", error.chain()));
+        let failure = failure(
+            &format!("provider_{}", error.class()),
+            format!("{what}: {}", error.chain()),
+        );
         let verdict = match error.kind {
             ErrorKind::Permanent => dead(&failure.code, failure.message.clone()),
             _ => retry(&failure.code, failure.message.clone()),
         };
         // A question that failed leaves the attempt as it was before: its outcome is still not known.
         let asked = claimed.step != ProviderStep::Charge && what != "charging";
-        let harmless =
-            !asked && matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Denied | ErrorKind::Permanent);
-        let command = if harmless { Command::NotApplied(failure) } else { Command::Unknown(failure) };
+        let harmless = !asked
+            && matches!(
+                error.kind,
+                ErrorKind::Unavailable
+                    | ErrorKind::Throttled
+                    | ErrorKind::Denied
+                    | ErrorKind::Permanent
+            );
+        let command = if harmless {
+            Command::NotApplied(failure)
+        } else {
+            Command::Unknown(failure)
+        };
         match self.settle(claimed, command).await {
             Verdict::Done => verdict,
             other => other,
@@ -238,13 +333,21 @@ impl Worker {
             Err(refusal) => return retry("contended", refusal.to_string()),
         };
         let again = decision.payment.status == Status::Processing;
-        let soft =
-            decision.payment.attempt.as_ref().is_some_and(|attempt| attempt.state == crate::domain::payment::AttemptState::SoftDeclined);
+        let soft = decision.payment.attempt.as_ref().is_some_and(|attempt| {
+            attempt.state == crate::domain::payment::AttemptState::SoftDeclined
+        });
         let change = decided(&claimed.payment, decision, now);
         match self.store.commit(&change).await {
             Ok(Committed::Done) => {
                 self.tell(&change.outbox).await;
-                if again && soft { retry("soft_decline", "declined, and another attempt may do better") } else { Verdict::Done }
+                if again && soft {
+                    retry(
+                        "soft_decline",
+                        "declined, and another attempt may do better",
+                    )
+                } else {
+                    Verdict::Done
+                }
             }
             Ok(_) => retry("fenced", "another worker took the payment over"),
             Err(error) => port_retry("store", &error),
@@ -258,7 +361,11 @@ impl Worker {
 
     /// Writes down that the provider is about to be called for a refund; the payment after it,
     /// and since when the provider may have seen the refund's key.
-    async fn start_refund(&self, id: &PaymentId, refund_id: &RefundId) -> Result<(Payment, Option<crate::Timestamp>), Verdict> {
+    async fn start_refund(
+        &self,
+        id: &PaymentId,
+        refund_id: &RefundId,
+    ) -> Result<(Payment, Option<crate::Timestamp>), Verdict> {
         for _ in 0..10_u8 {
             let before = match self.store.get(id).await {
                 Ok(Some(payment)) => payment,
@@ -266,9 +373,16 @@ impl Worker {
                 Err(error) => return Err(port_retry("store", &error)),
             };
             let now = self.clock.now();
-            let first_sent_at = before.refund(refund_id).and_then(|refund| refund.first_sent_at);
+            let first_sent_at = before
+                .refund(refund_id)
+                .and_then(|refund| refund.first_sent_at);
             // Otherwise it was paid out or refused already.
-            let Ok(decision) = decide(&before, Command::StartRefund(refund_id.clone()), now, &self.policy) else {
+            let Ok(decision) = decide(
+                &before,
+                Command::StartRefund(refund_id.clone()),
+                now,
+                &self.policy,
+            ) else {
                 return Err(Verdict::Done);
             };
             let started = decided(&before, decision, now);
@@ -278,7 +392,10 @@ impl Worker {
                 Err(error) => return Err(port_retry("store", &error)),
             }
         }
-        Err(retry("contended", "other refunds of the payment are being worked on"))
+        Err(retry(
+            "contended",
+            "other refunds of the payment are being worked on",
+        ))
     }
 
     async fn refund(&self, id: &PaymentId, refund_id: &RefundId) -> Verdict {
@@ -286,14 +403,23 @@ impl Worker {
             Ok(started) => started,
             Err(verdict) => return verdict,
         };
-        let (Some(refund), Some(charge)) = (payment.refund(refund_id), payment.charge.as_ref()) else {
+        let (Some(refund), Some(charge)) = (payment.refund(refund_id), payment.charge.as_ref())
+        else {
             return dead("schema_error", "a refund of a payment that has no charge");
         };
         let Ok(money) = Money::new(refund.minor, payment.money.currency()) else {
             return dead("schema_error", "a refund of no amount");
         };
-        let request = RefundRequest { refund: refund_id.clone(), payment: id.clone(), charge_id: charge.id.clone(), money };
-        let command = match self.pay_out(&request, first_sent_at, refund.provider_id.is_some()).await {
+        let request = RefundRequest {
+            refund: refund_id.clone(),
+            payment: id.clone(),
+            charge_id: charge.id.clone(),
+            money,
+        };
+        let command = match self
+            .pay_out(&request, first_sent_at, refund.provider_id.is_some())
+            .await
+        {
             Ok(command) => command,
             Err(verdict) => return verdict,
         };
@@ -308,9 +434,15 @@ impl Worker {
     }
 
     /// Has the refund paid out, unless it was taken on before; `taken_on`: the provider said so.
-    async fn pay_out(&self, request: &RefundRequest, first_sent_at: Option<crate::Timestamp>, taken_on: bool) -> Result<Command, Verdict> {
+    async fn pay_out(
+        &self,
+        request: &RefundRequest,
+        first_sent_at: Option<crate::Timestamp>,
+        taken_on: bool,
+    ) -> Result<Command, Verdict> {
         if let Some(sent_at) = first_sent_at {
-            let key_may_be_gone = self.clock.now().duration_since(sent_at) >= self.policy.provider_window;
+            let key_may_be_gone =
+                self.clock.now().duration_since(sent_at) >= self.policy.provider_window;
             match self.provider.find_refund(request).await {
                 Ok(Some(outcome)) => return Ok(after_refund(request, outcome)),
                 Ok(None) if taken_on || key_may_be_gone => {
@@ -329,10 +461,23 @@ impl Worker {
                 if first_sent_at.is_none() && error.kind != ErrorKind::Ambiguous {
                     // Best effort: without it the refund counts as one that may have been paid out.
                     let command = Command::RefundNotSent(request.refund.clone());
-                    drop(apply(&*self.store, &*self.clock, &self.policy, &request.payment, &command).await);
+                    drop(
+                        apply(
+                            &*self.store,
+                            &*self.clock,
+                            &self.policy,
+                            &request.payment,
+                            &command,
+                        )
+                        .await,
+                    );
                 }
                 let permanent = error.kind == ErrorKind::Permanent;
-                Err(if permanent { dead("provider_permanent", error.chain()) } else { port_retry("provider", &error) })
+                Err(if permanent {
+                    dead("provider_permanent", error.chain())
+                } else {
+                    port_retry("provider", &error)
+                })
             }
         }
     }

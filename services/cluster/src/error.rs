@@ -22,42 +22,85 @@ pub struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: None, retry_after_s: None }
+        Self {
+            code,
+            reason,
+            message: message.into(),
+            details: None,
+            retry_after_s: None,
+        }
     }
 
     fn about(code: u16, reason: &'static str, kind: Kind, name: &str, message: String) -> Self {
         let info = kind.info();
         let details = json!({"name": name, "group": info.group, "kind": info.plural});
-        Self { details: Some(Box::new(details)), ..Self::new(code, reason, message) }
+        Self {
+            details: Some(Box::new(details)),
+            ..Self::new(code, reason, message)
+        }
     }
 
     pub(crate) fn not_found(kind: Kind, name: &str) -> Self {
-        Self::about(404, "NotFound", kind, name, format!("{} {name:?} not found", kind.info().qualified()))
+        Self::about(
+            404,
+            "NotFound",
+            kind,
+            name,
+            format!("{} {name:?} not found", kind.info().qualified()),
+        )
     }
 
     pub(crate) fn no_such_path() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource")
+        Self::new(
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        )
     }
 
     pub(crate) fn exists(kind: Kind, name: &str) -> Self {
-        Self::about(409, "AlreadyExists", kind, name, format!("{} {name:?} already exists", kind.info().qualified()))
+        Self::about(
+            409,
+            "AlreadyExists",
+            kind,
+            name,
+            format!("{} {name:?} already exists", kind.info().qualified()),
+        )
     }
 
     pub(crate) fn conflict(kind: Kind, name: &str, why: &str) -> Self {
-        let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", kind.info().qualified());
+        let message = format!(
+            "Operation cannot be fulfilled on {} {name:?}: {why}",
+            kind.info().qualified()
+        );
         Self::about(409, "Conflict", kind, name, message)
     }
 
     pub(crate) fn modified(kind: Kind, name: &str) -> Self {
-        Self::conflict(kind, name, "the object has been modified; please apply your changes to the latest version and try again")
+        Self::conflict(
+            kind,
+            name,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
     }
 
     pub(crate) fn invalid(kind: Kind, name: &str, field: &str, why: &str) -> Self {
         let info = kind.info();
-        let of = if info.group.is_empty() { info.name.to_owned() } else { format!("{}.{}", info.name, info.group) };
-        let mut error = Self::about(422, "Invalid", kind, name, format!("{of} {name:?} is invalid: {field}: {why}"));
+        let of = if info.group.is_empty() {
+            info.name.to_owned()
+        } else {
+            format!("{}.{}", info.name, info.group)
+        };
+        let mut error = Self::about(
+            422,
+            "Invalid",
+            kind,
+            name,
+            format!("{of} {name:?} is invalid: {field}: {why}"),
+        );
         if let Some(details) = &mut error.details {
-            details["causes"] = json!([{"reason": "FieldValueInvalid", "message": why, "field": field}]);
+            details["causes"] =
+                json!([{"reason": "FieldValueInvalid", "message": why, "field": field}]);
         }
         error
     }
@@ -71,12 +114,18 @@ impl ApiError {
     }
 
     pub(crate) fn unsupported_media_type(accepted: &str) -> Self {
-        let message = format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
+        let message = format!(
+            "the body of the request was in an unknown format - accepted media types include: {accepted}"
+        );
         Self::new(415, "UnsupportedMediaType", message)
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+        Self::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )
     }
 
     pub(crate) fn unauthorized() -> Self {
@@ -87,7 +136,11 @@ impl ApiError {
         Self {
             retry_after_s: Some(retry_after_s),
             details: Some(Box::new(json!({"retryAfterSeconds": retry_after_s}))),
-            ..Self::new(429, "TooManyRequests", "too many requests, please try again later")
+            ..Self::new(
+                429,
+                "TooManyRequests",
+                "too many requests, please try again later",
+            )
         }
     }
 

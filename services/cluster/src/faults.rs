@@ -35,7 +35,10 @@ pub struct Faults {
 
 impl Faults {
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::default(), cut: watch::Sender::new(0) }
+        Self {
+            state: Mutex::default(),
+            cut: watch::Sender::new(0),
+        }
     }
 
     /// Cuts all watches off in mid-stream, as a dying load balancer does.
@@ -72,7 +75,11 @@ impl Faults {
     /// of `resource` (`pods`, `rollouts/status`). Refused requests count too.
     #[must_use]
     pub fn count(&self, verb: &str, resource: &str) -> u64 {
-        self.state().requests.get(&(verb.to_owned(), resource.to_owned())).copied().unwrap_or(0)
+        self.state()
+            .requests
+            .get(&(verb.to_owned(), resource.to_owned()))
+            .copied()
+            .unwrap_or(0)
     }
 
     /// All counts, by verb and resource.
@@ -87,7 +94,11 @@ impl Faults {
     }
 
     pub(crate) fn note(&self, verb: &str, resource: &str) {
-        *self.state().requests.entry((verb.to_owned(), resource.to_owned())).or_default() += 1;
+        *self
+            .state()
+            .requests
+            .entry((verb.to_owned(), resource.to_owned()))
+            .or_default() += 1;
     }
 
     pub(crate) fn stalled(&self) -> Option<Duration> {

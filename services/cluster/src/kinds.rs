@@ -30,7 +30,10 @@ pub enum Kind {
 }
 
 /// What the protocol wants to know of a kind.
-#[expect(clippy::struct_excessive_bools, reason = "each says one thing of a kind that the protocol asks for")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says one thing of a kind that the protocol asks for"
+)]
 pub(crate) struct Info {
     pub(crate) group: &'static str,
     pub(crate) version: &'static str,
@@ -49,30 +52,90 @@ pub(crate) struct Info {
 
 const ARGO: &str = "argoproj.io";
 
-const fn core(plural: &'static str, singular: &'static str, name: &'static str, short: &'static [&'static str]) -> Info {
-    Info { group: "", version: "v1", plural, singular, name, short, namespaced: true, custom: false, status: true, scale: false }
+const fn core(
+    plural: &'static str,
+    singular: &'static str,
+    name: &'static str,
+    short: &'static [&'static str],
+) -> Info {
+    Info {
+        group: "",
+        version: "v1",
+        plural,
+        singular,
+        name,
+        short,
+        namespaced: true,
+        custom: false,
+        status: true,
+        scale: false,
+    }
 }
 
-const fn apps(plural: &'static str, singular: &'static str, name: &'static str, short: &'static [&'static str]) -> Info {
-    Info { group: "apps", ..core(plural, singular, name, short) }
+const fn apps(
+    plural: &'static str,
+    singular: &'static str,
+    name: &'static str,
+    short: &'static [&'static str],
+) -> Info {
+    Info {
+        group: "apps",
+        ..core(plural, singular, name, short)
+    }
 }
 
-const fn argo(plural: &'static str, singular: &'static str, name: &'static str, short: &'static [&'static str]) -> Info {
-    Info { group: ARGO, version: "v1alpha1", custom: true, status: false, ..core(plural, singular, name, short) }
+const fn argo(
+    plural: &'static str,
+    singular: &'static str,
+    name: &'static str,
+    short: &'static [&'static str],
+) -> Info {
+    Info {
+        group: ARGO,
+        version: "v1alpha1",
+        custom: true,
+        status: false,
+        ..core(plural, singular, name, short)
+    }
 }
 
-static NAMESPACE: Info = Info { namespaced: false, ..core("namespaces", "namespace", "Namespace", &["ns"]) };
-static NODE: Info = Info { namespaced: false, ..core("nodes", "node", "Node", &["no"]) };
+static NAMESPACE: Info = Info {
+    namespaced: false,
+    ..core("namespaces", "namespace", "Namespace", &["ns"])
+};
+static NODE: Info = Info {
+    namespaced: false,
+    ..core("nodes", "node", "Node", &["no"])
+};
 static SERVICE: Info = core("services", "service", "Service", &["svc"]);
 static POD: Info = core("pods", "pod", "Pod", &["po"]);
-static EVENT: Info = Info { status: false, ..core("events", "event", "Event", &["ev"]) };
+static EVENT: Info = Info {
+    status: false,
+    ..core("events", "event", "Event", &["ev"])
+};
 static DEPLOYMENT: Info = apps("deployments", "deployment", "Deployment", &["deploy"]);
 static REPLICA_SET: Info = apps("replicasets", "replicaset", "ReplicaSet", &["rs"]);
-static ROLLOUT: Info = Info { status: true, scale: true, ..argo("rollouts", "rollout", "Rollout", &["ro"]) };
+static ROLLOUT: Info = Info {
+    status: true,
+    scale: true,
+    ..argo("rollouts", "rollout", "Rollout", &["ro"])
+};
 static ANALYSIS_RUN: Info = argo("analysisruns", "analysisrun", "AnalysisRun", &["ar"]);
-static ANALYSIS_TEMPLATE: Info = argo("analysistemplates", "analysistemplate", "AnalysisTemplate", &["at"]);
-static CLUSTER_ANALYSIS_TEMPLATE: Info =
-    Info { namespaced: false, ..argo("clusteranalysistemplates", "clusteranalysistemplate", "ClusterAnalysisTemplate", &["cat"]) };
+static ANALYSIS_TEMPLATE: Info = argo(
+    "analysistemplates",
+    "analysistemplate",
+    "AnalysisTemplate",
+    &["at"],
+);
+static CLUSTER_ANALYSIS_TEMPLATE: Info = Info {
+    namespaced: false,
+    ..argo(
+        "clusteranalysistemplates",
+        "clusteranalysistemplate",
+        "ClusterAnalysisTemplate",
+        &["cat"],
+    )
+};
 static EXPERIMENT: Info = argo("experiments", "experiment", "Experiment", &["exp"]);
 
 impl Kind {
@@ -127,19 +190,32 @@ impl Kind {
     /// The kind that an object says it is.
     #[must_use]
     pub fn of(object: &serde_json::Value) -> Option<Self> {
-        let (version, name) = (object.get("apiVersion")?.as_str()?, object.get("kind")?.as_str()?);
-        Self::ALL.into_iter().find(|kind| kind.info().name == name && kind.info().api_version() == version)
+        let (version, name) = (
+            object.get("apiVersion")?.as_str()?,
+            object.get("kind")?.as_str()?,
+        );
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.info().name == name && kind.info().api_version() == version)
     }
 }
 
 impl Info {
     /// `argoproj.io/v1alpha1`, or `v1` alone for the core group.
     pub(crate) fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     /// `rollouts.argoproj.io`, as error messages name it.
     pub(crate) fn qualified(&self) -> String {
-        if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
+        if self.group.is_empty() {
+            self.plural.to_owned()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
     }
 }

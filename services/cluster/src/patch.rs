@@ -25,7 +25,9 @@ impl Format {
             "application/apply-patch+yaml" | "application/apply-patch+cbor" => Err(ApiError::new(
                 415,
                 "UnsupportedMediaType",
-                format!("server-side apply is not served here: send a merge patch or a JSON patch ({ACCEPTED})"),
+                format!(
+                    "server-side apply is not served here: send a merge patch or a JSON patch ({ACCEPTED})"
+                ),
             )),
             _ => Err(ApiError::unsupported_media_type(ACCEPTED)),
         }
@@ -34,19 +36,28 @@ impl Format {
 
 /// Applies `body` to `object`.
 pub(crate) fn apply(format: Format, object: &mut Value, body: &[u8]) -> Result<(), ApiError> {
-    let bad = |error: serde_json::Error| ApiError::bad_request(format!("error decoding patch: {error}"));
+    let bad =
+        |error: serde_json::Error| ApiError::bad_request(format!("error decoding patch: {error}"));
     match format {
         Format::Merge => {
             let patch: Value = serde_json::from_slice(body).map_err(bad)?;
             if !patch.is_object() {
-                return Err(ApiError::bad_request("error decoding patch: a merge patch is a JSON object"));
+                return Err(ApiError::bad_request(
+                    "error decoding patch: a merge patch is a JSON object",
+                ));
             }
             json_patch::merge(object, &patch);
         }
         Format::Json => {
             let patch: json_patch::Patch = serde_json::from_slice(body).map_err(bad)?;
             json_patch::patch(object, &patch).map_err(|error| {
-                ApiError::new(422, "Invalid", format!("the server rejected our request due to an error in our request: {error}"))
+                ApiError::new(
+                    422,
+                    "Invalid",
+                    format!(
+                        "the server rejected our request due to an error in our request: {error}"
+                    ),
+                )
             })?;
         }
     }

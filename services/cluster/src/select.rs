@@ -19,7 +19,11 @@ pub(crate) struct Labels(Vec<Requirement>);
 
 impl Labels {
     pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
-        let bad = || ApiError::bad_request(format!("unable to parse requirement: the label selector {text:?} is not understood"));
+        let bad = || {
+            ApiError::bad_request(format!(
+                "unable to parse requirement: the label selector {text:?} is not understood"
+            ))
+        };
         let mut requirements = Vec::new();
         for part in split(text) {
             let part = part.trim();
@@ -31,13 +35,22 @@ impl Labels {
     }
 
     pub(crate) fn matches(&self, object: &Value) -> bool {
-        let label = |key: &str| object.pointer("/metadata/labels").and_then(|labels| labels.get(key)).and_then(Value::as_str);
+        let label = |key: &str| {
+            object
+                .pointer("/metadata/labels")
+                .and_then(|labels| labels.get(key))
+                .and_then(Value::as_str)
+        };
         self.0.iter().all(|requirement| match requirement {
             Requirement::Exists(key) => label(key).is_some(),
             Requirement::Absent(key) => label(key).is_none(),
-            Requirement::In(key, values) => label(key).is_some_and(|value| values.iter().any(|one| one == value)),
+            Requirement::In(key, values) => {
+                label(key).is_some_and(|value| values.iter().any(|one| one == value))
+            }
             // An object without the label matches too, as in Kubernetes.
-            Requirement::NotIn(key, values) => label(key).is_none_or(|value| values.iter().all(|one| one != value)),
+            Requirement::NotIn(key, values) => {
+                label(key).is_none_or(|value| values.iter().all(|one| one != value))
+            }
         })
     }
 }
@@ -63,7 +76,10 @@ fn split(text: &str) -> Vec<&str> {
 fn requirement(part: &str) -> Option<Requirement> {
     if let Some(open) = part.find('(') {
         let list = part[open + 1..].strip_suffix(')')?;
-        let values: Vec<String> = list.split(',').map(|value| value.trim().to_owned()).collect();
+        let values: Vec<String> = list
+            .split(',')
+            .map(|value| value.trim().to_owned())
+            .collect();
         let mut words = part[..open].split_whitespace();
         let (key, operator) = (key(words.next()?)?, words.next()?);
         return match (operator, words.next()) {
@@ -73,7 +89,10 @@ fn requirement(part: &str) -> Option<Requirement> {
         };
     }
     if let Some((name, value)) = part.split_once("!=") {
-        return Some(Requirement::NotIn(key(name)?, vec![value.trim().to_owned()]));
+        return Some(Requirement::NotIn(
+            key(name)?,
+            vec![value.trim().to_owned()],
+        ));
     }
     if let Some((name, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
         return Some(Requirement::In(key(name)?, vec![value.trim().to_owned()]));
@@ -86,7 +105,10 @@ fn requirement(part: &str) -> Option<Requirement> {
 
 fn key(text: &str) -> Option<String> {
     let text = text.trim();
-    let fits = !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./".contains(letter));
+    let fits = !text.is_empty()
+        && text
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || "-_./".contains(letter));
     fits.then(|| text.to_owned())
 }
 
@@ -98,22 +120,39 @@ impl Fields {
     pub(crate) fn parse(kind: Kind, text: &str) -> Result<Self, ApiError> {
         let mut fields = Vec::new();
         for part in text.split(',').filter(|part| !part.is_empty()) {
-            let unequal = part.split_once("!=").map(|(path, value)| (path, false, value));
-            let equal = || part.split_once("==").or_else(|| part.split_once('=')).map(|(path, value)| (path, true, value));
+            let unequal = part
+                .split_once("!=")
+                .map(|(path, value)| (path, false, value));
+            let equal = || {
+                part.split_once("==")
+                    .or_else(|| part.split_once('='))
+                    .map(|(path, value)| (path, true, value))
+            };
             let Some((path, wanted, value)) = unequal.or_else(equal) else {
-                return Err(ApiError::bad_request(format!("invalid field selector {text:?}; can't understand {part:?}")));
+                return Err(ApiError::bad_request(format!(
+                    "invalid field selector {text:?}; can't understand {part:?}"
+                )));
             };
             if !known(kind, path) {
-                return Err(ApiError::bad_request(format!("field label not supported: {path}")));
+                return Err(ApiError::bad_request(format!(
+                    "field label not supported: {path}"
+                )));
             }
-            fields.push((format!("/{}", path.replace('.', "/")), wanted, value.to_owned()));
+            fields.push((
+                format!("/{}", path.replace('.', "/")),
+                wanted,
+                value.to_owned(),
+            ));
         }
         Ok(Self(fields))
     }
 
     pub(crate) fn matches(&self, object: &Value) -> bool {
         self.0.iter().all(|(pointer, wanted, value)| {
-            let found = object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            let found = object
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             (found == value) == *wanted
         })
     }
@@ -136,7 +175,11 @@ mod tests {
     #[track_caller]
     fn check(selector: &str, expected: bool) {
         let object = json!({"metadata": {"labels": {"app": "api", "tier/x": "1"}}});
-        assert_eq!(Labels::parse(selector).unwrap().matches(&object), expected, "{selector}");
+        assert_eq!(
+            Labels::parse(selector).unwrap().matches(&object),
+            expected,
+            "{selector}"
+        );
     }
 
     #[test]
@@ -158,8 +201,21 @@ mod tests {
     #[test]
     fn fields() {
         let object = json!({"metadata": {"name": "a", "namespace": "n"}});
-        assert!(Fields::parse(Kind::Rollout, "metadata.name=a,metadata.namespace!=x").unwrap().matches(&object));
-        assert!(!Fields::parse(Kind::Rollout, "metadata.name=b").unwrap().matches(&object));
-        assert_eq!(Fields::parse(Kind::Rollout, "status.phase=a").unwrap_err().code, 400);
+        assert!(
+            Fields::parse(Kind::Rollout, "metadata.name=a,metadata.namespace!=x")
+                .unwrap()
+                .matches(&object)
+        );
+        assert!(
+            !Fields::parse(Kind::Rollout, "metadata.name=b")
+                .unwrap()
+                .matches(&object)
+        );
+        assert_eq!(
+            Fields::parse(Kind::Rollout, "status.phase=a")
+                .unwrap_err()
+                .code,
+            400
+        );
     }
 }

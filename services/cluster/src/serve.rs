@@ -26,9 +26,19 @@ impl Cluster {
     /// token without TLS); an empty one lets everybody in.
     pub async fn serve(&self, address: SocketAddr, token: &str) -> io::Result<Server> {
         let listener = TcpListener::bind(address).await?;
-        self.faults().require_token(Some(token).filter(|token| !token.is_empty()));
-        let server = Server { address: listener.local_addr()?, stop: CancellationToken::new(), tasks: TaskTracker::new() };
-        server.tasks.spawn(accept(self.clone(), listener, server.stop.clone(), server.tasks.clone()));
+        self.faults()
+            .require_token(Some(token).filter(|token| !token.is_empty()));
+        let server = Server {
+            address: listener.local_addr()?,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        server.tasks.spawn(accept(
+            self.clone(),
+            listener,
+            server.stop.clone(),
+            server.tasks.clone(),
+        ));
         Ok(server)
     }
 }
@@ -60,7 +70,12 @@ impl Drop for Server {
     }
 }
 
-async fn accept(cluster: Cluster, listener: TcpListener, stop: CancellationToken, tasks: TaskTracker) {
+async fn accept(
+    cluster: Cluster,
+    listener: TcpListener,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+) {
     loop {
         let stream = tokio::select! {
             biased;
@@ -82,7 +97,9 @@ async fn connection(cluster: Cluster, stream: TcpStream, stop: CancellationToken
     // Watches send small chunks; without this they wait for more.
     drop(stream.set_nodelay(true));
     let service = TowerToHyperService::new(cluster.service());
-    let serving = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service);
     let mut serving = std::pin::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

@@ -29,12 +29,25 @@ impl Key {
     /// A key.
     #[must_use]
     pub fn new(kind: Kind, namespace: &str, name: &str) -> Self {
-        Self { kind, namespace: namespace.to_owned(), name: name.to_owned() }
+        Self {
+            kind,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
     }
 
     fn of(kind: Kind, object: &Value) -> Self {
-        let text = |key: &str| object.pointer(key).and_then(Value::as_str).unwrap_or_default();
-        let namespace = if kind.info().namespaced { text("/metadata/namespace") } else { "" };
+        let text = |key: &str| {
+            object
+                .pointer(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let namespace = if kind.info().namespaced {
+            text("/metadata/namespace")
+        } else {
+            ""
+        };
         Self::new(kind, namespace, text("/metadata/name"))
     }
 }
@@ -83,7 +96,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { history_max: 10_000, bookmark_every: Duration::from_mins(1) }
+        Self {
+            history_max: 10_000,
+            bookmark_every: Duration::from_mins(1),
+        }
     }
 }
 
@@ -114,7 +130,9 @@ pub struct Cluster {
 
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cluster").field("name", &self.inner.name).finish_non_exhaustive()
+        f.debug_struct("Cluster")
+            .field("name", &self.inner.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -129,8 +147,17 @@ impl Cluster {
     #[must_use]
     pub fn with_options(name: &str, clock: Clock, options: Options) -> Self {
         let store = Mutex::new(Store::default());
-        let inner = Inner { name: name.to_owned(), clock, options, store, changed: watch::Sender::new(0), faults: Faults::new() };
-        let cluster = Self { inner: Arc::new(inner) };
+        let inner = Inner {
+            name: name.to_owned(),
+            clock,
+            options,
+            store,
+            changed: watch::Sender::new(0),
+            faults: Faults::new(),
+        };
+        let cluster = Self {
+            inner: Arc::new(inner),
+        };
         cluster.ensure_namespace("default");
         cluster.ensure_namespace("kube-system");
         cluster
@@ -162,7 +189,11 @@ impl Cluster {
 
     /// One object.
     pub fn get(&self, kind: Kind, namespace: &str, name: &str) -> Result<Arc<Value>, ApiError> {
-        let found = self.store().objects.get(&Key::new(kind, namespace, name)).cloned();
+        let found = self
+            .store()
+            .objects
+            .get(&Key::new(kind, namespace, name))
+            .cloned();
         found.ok_or_else(|| ApiError::not_found(kind, name))
     }
 
@@ -170,15 +201,27 @@ impl Cluster {
     #[must_use]
     pub fn list(&self, kind: Kind, namespace: Option<&str>) -> (u64, Vec<Arc<Value>>) {
         let store = self.store();
-        (store.version, store.range(kind, namespace).map(|(_, object)| Arc::clone(object)).collect())
+        (
+            store.version,
+            store
+                .range(kind, namespace)
+                .map(|(_, object)| Arc::clone(object))
+                .collect(),
+        )
     }
 
     /// Objects of a kind that an object of that uid owns.
     #[must_use]
     pub fn owned(&self, uid: &str, kind: Kind) -> Vec<Arc<Value>> {
         let store = self.store();
-        let keys = store.owned.get(uid).into_iter().flatten().filter(|key| key.kind == kind);
-        keys.filter_map(|key| store.objects.get(key).cloned()).collect()
+        let keys = store
+            .owned
+            .get(uid)
+            .into_iter()
+            .flatten()
+            .filter(|key| key.kind == kind);
+        keys.filter_map(|key| store.objects.get(key).cloned())
+            .collect()
     }
 
     /// The list as it was at `version`, by undoing what the history holds.
@@ -195,10 +238,21 @@ impl Cluster {
                 "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.",
             ));
         }
-        let behind = |key: &Key| after.is_none_or(|[namespace, name]| (&key.namespace, &key.name) > (namespace, name));
-        let mut objects: BTreeMap<&Key, &Arc<Value>> = store.range(kind, namespace).filter(|(key, _)| behind(key)).collect();
-        for change in store.history.iter().rev().take_while(|change| change.version > version) {
-            let elsewhere = change.key.kind != kind || namespace.is_some_and(|namespace| namespace != change.key.namespace);
+        let behind = |key: &Key| {
+            after.is_none_or(|[namespace, name]| (&key.namespace, &key.name) > (namespace, name))
+        };
+        let mut objects: BTreeMap<&Key, &Arc<Value>> = store
+            .range(kind, namespace)
+            .filter(|(key, _)| behind(key))
+            .collect();
+        for change in store
+            .history
+            .iter()
+            .rev()
+            .take_while(|change| change.version > version)
+        {
+            let elsewhere = change.key.kind != kind
+                || namespace.is_some_and(|namespace| namespace != change.key.namespace);
             if elsewhere || !behind(&change.key) {
                 continue;
             }
@@ -214,9 +268,14 @@ impl Cluster {
     pub fn changes_since(&self, version: u64) -> Result<Vec<Change>, ApiError> {
         let store = self.store();
         if version < store.compacted {
-            return Err(ApiError::expired(format!("too old resource version: {version} ({})", store.compacted)));
+            return Err(ApiError::expired(format!(
+                "too old resource version: {version} ({})",
+                store.compacted
+            )));
         }
-        let from = store.history.partition_point(|change| change.version <= version);
+        let from = store
+            .history
+            .partition_point(|change| change.version <= version);
         Ok(store.history.range(from..).cloned().collect())
     }
 
@@ -234,19 +293,33 @@ impl Cluster {
     }
 
     /// Makes an object, as a POST does: a status of a kind that keeps it apart is dropped.
-    pub fn create(&self, kind: Kind, namespace: &str, mut object: Value) -> Result<Arc<Value>, ApiError> {
+    pub fn create(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        mut object: Value,
+    ) -> Result<Arc<Value>, ApiError> {
         if kind.info().custom && kind.info().status {
             remove(&mut object, "status");
         }
         let mut store = self.store();
-        if kind.info().namespaced && !store.objects.contains_key(&Key::new(Kind::Namespace, "", namespace)) {
+        if kind.info().namespaced
+            && !store
+                .objects
+                .contains_key(&Key::new(Kind::Namespace, "", namespace))
+        {
             return Err(ApiError::not_found(Kind::Namespace, namespace));
         }
         let (name, version) = (text(&object, "/metadata/name"), store.version + 1);
         let prefix = text(&object, "/metadata/generateName");
-        let name = if name.is_empty() && !prefix.is_empty() { format!("{prefix}{}", suffix(&self.inner.name, version)) } else { name };
+        let name = if name.is_empty() && !prefix.is_empty() {
+            format!("{prefix}{}", suffix(&self.inner.name, version))
+        } else {
+            name
+        };
         if !is_name(&name) {
-            let why = format!("Invalid value: {name:?}: a lowercase RFC 1123 subdomain is required");
+            let why =
+                format!("Invalid value: {name:?}: a lowercase RFC 1123 subdomain is required");
             return Err(ApiError::invalid(kind, &name, "metadata.name", &why));
         }
         let key = Key::new(kind, namespace, &name);
@@ -254,7 +327,15 @@ impl Cluster {
             return Err(ApiError::exists(kind, &name));
         }
         let meta = metadata(&mut object);
-        for given in ["uid", "creationTimestamp", "generation", "resourceVersion", "selfLink", "deletionTimestamp", "managedFields"] {
+        for given in [
+            "uid",
+            "creationTimestamp",
+            "generation",
+            "resourceVersion",
+            "selfLink",
+            "deletionTimestamp",
+            "managedFields",
+        ] {
             meta.remove(given);
         }
         meta.insert("name".to_owned(), name.into());
@@ -265,7 +346,8 @@ impl Cluster {
     /// Makes or replaces an object as it is, status and all: for whoever plays a controller. A
     /// `resourceVersion` that is not the present one is a conflict. Missing namespaces are made.
     pub fn put(&self, object: Value) -> Result<Arc<Value>, ApiError> {
-        let kind = Kind::of(&object).ok_or_else(|| ApiError::bad_request("an object of no known kind"))?;
+        let kind =
+            Kind::of(&object).ok_or_else(|| ApiError::bad_request("an object of no known kind"))?;
         let key = Key::of(kind, &object);
         if kind.info().namespaced {
             self.ensure_namespace(&key.namespace);
@@ -284,7 +366,9 @@ impl Cluster {
 
     /// Takes an object over from another cluster as it is, but for its resource version.
     pub(crate) fn adopt(&self, object: Value) {
-        let Some(kind) = Kind::of(&object) else { return };
+        let Some(kind) = Kind::of(&object) else {
+            return;
+        };
         let key = Key::of(kind, &object);
         if kind.info().namespaced {
             self.ensure_namespace(&key.namespace);
@@ -300,14 +384,26 @@ impl Cluster {
         change: impl FnOnce(&Value) -> Result<Value, ApiError>,
     ) -> Result<Arc<Value>, ApiError> {
         let mut store = self.store();
-        let before = store.objects.get(key).cloned().ok_or_else(|| ApiError::not_found(key.kind, &key.name))?;
+        let before = store
+            .objects
+            .get(key)
+            .cloned()
+            .ok_or_else(|| ApiError::not_found(key.kind, &key.name))?;
         let mut object = change(&before)?;
         check_version(key, &before, &object)?;
-        for (field, pointer) in [("name", "/metadata/name"), ("namespace", "/metadata/namespace")] {
+        for (field, pointer) in [
+            ("name", "/metadata/name"),
+            ("namespace", "/metadata/namespace"),
+        ] {
             let (is, was) = (text(&object, pointer), text(&before, pointer));
             if is != was {
                 let why = format!("Invalid value: {is:?}: field is immutable");
-                return Err(ApiError::invalid(key.kind, &key.name, &format!("metadata.{field}"), &why));
+                return Err(ApiError::invalid(
+                    key.kind,
+                    &key.name,
+                    &format!("metadata.{field}"),
+                    &why,
+                ));
             }
         }
         match part {
@@ -316,7 +412,9 @@ impl Cluster {
                 set_or_remove(&mut with_status, "status", object.get("status").cloned());
                 object = with_status;
             }
-            Part::Main if key.kind.info().status => set_or_remove(&mut object, "status", before.get("status").cloned()),
+            Part::Main if key.kind.info().status => {
+                set_or_remove(&mut object, "status", before.get("status").cloned())
+            }
             Part::Main => {}
         }
         keep(&before, &mut object);
@@ -325,13 +423,27 @@ impl Cluster {
 
     /// Deletes an object and, unless they are to be orphaned, all that it owns. `wanted` holds
     /// the uid and resource version that it must have.
-    pub(crate) fn delete(&self, key: &Key, wanted: &Value, orphan: bool) -> Result<Arc<Value>, ApiError> {
+    pub(crate) fn delete(
+        &self,
+        key: &Key,
+        wanted: &Value,
+        orphan: bool,
+    ) -> Result<Arc<Value>, ApiError> {
         let mut store = self.store();
-        let object = store.objects.get(key).cloned().ok_or_else(|| ApiError::not_found(key.kind, &key.name))?;
+        let object = store
+            .objects
+            .get(key)
+            .cloned()
+            .ok_or_else(|| ApiError::not_found(key.kind, &key.name))?;
         for (field, what) in [("uid", "UID"), ("resourceVersion", "ResourceVersion")] {
-            let (is, want) = (object["metadata"][field].as_str().unwrap_or_default(), wanted[field].as_str());
+            let (is, want) = (
+                object["metadata"][field].as_str().unwrap_or_default(),
+                wanted[field].as_str(),
+            );
             if let Some(want) = want.filter(|want| *want != is) {
-                let why = format!("the {what} in the precondition ({want}) does not match the {what} in record ({is})");
+                let why = format!(
+                    "the {what} in the precondition ({want}) does not match the {what} in record ({is})"
+                );
                 return Err(ApiError::conflict(key.kind, &key.name, &why));
             }
         }
@@ -348,10 +460,18 @@ impl Cluster {
         store.disown(key, &before);
         store.version += 1;
         let mut last = (*before).clone();
-        metadata(&mut last).insert("resourceVersion".to_owned(), store.version.to_string().into());
+        metadata(&mut last).insert(
+            "resourceVersion".to_owned(),
+            store.version.to_string().into(),
+        );
         let last = Arc::new(last);
-        let change =
-            Change { version: store.version, key: key.clone(), kind: ChangeKind::Deleted, object: Arc::clone(&last), before: Some(before) };
+        let change = Change {
+            version: store.version,
+            key: key.clone(),
+            kind: ChangeKind::Deleted,
+            object: Arc::clone(&last),
+            before: Some(before),
+        };
         self.record(store, change);
         let uid = text(&last, "/metadata/uid");
         let dependents = store.owned.get(&uid).cloned().unwrap_or_default();
@@ -366,7 +486,12 @@ impl Cluster {
             }
         }
         if key.kind == Kind::Namespace {
-            let inside: Vec<Key> = store.objects.keys().filter(|inside| inside.namespace == key.name).cloned().collect();
+            let inside: Vec<Key> = store
+                .objects
+                .keys()
+                .filter(|inside| inside.namespace == key.name)
+                .cloned()
+                .collect();
             for inside in inside {
                 self.remove(store, &inside, false);
             }
@@ -385,9 +510,15 @@ impl Cluster {
     /// Replaces everything by a snapshot. Resource versions go on rising from the snapshot's or
     /// the present one, whichever is higher; watches from before are answered with 410.
     pub fn restore(&self, snapshot: &Value) -> Result<(), ApiError> {
-        let bad = |why: &str| ApiError::bad_request(format!("this is not a snapshot of a cluster: {why}"));
-        let version = snapshot["resourceVersion"].as_u64().ok_or_else(|| bad("it has no resourceVersion"))?;
-        let list = snapshot["objects"].as_array().ok_or_else(|| bad("it has no objects"))?;
+        let bad = |why: &str| {
+            ApiError::bad_request(format!("this is not a snapshot of a cluster: {why}"))
+        };
+        let version = snapshot["resourceVersion"]
+            .as_u64()
+            .ok_or_else(|| bad("it has no resourceVersion"))?;
+        let list = snapshot["objects"]
+            .as_array()
+            .ok_or_else(|| bad("it has no objects"))?;
         let mut objects = BTreeMap::new();
         for object in list {
             let kind = Kind::of(object).ok_or_else(|| bad("an object is of no known kind"))?;
@@ -396,8 +527,17 @@ impl Cluster {
         let mut store = self.store();
         // One more, so that a watch that stands at the present version is told to start anew.
         let version = version.max(store.version) + 1;
-        *store = Store { version, compacted: version, objects, ..Store::default() };
-        let owners: Vec<(Key, Arc<Value>)> = store.objects.iter().map(|(key, object)| (key.clone(), Arc::clone(object))).collect();
+        *store = Store {
+            version,
+            compacted: version,
+            objects,
+            ..Store::default()
+        };
+        let owners: Vec<(Key, Arc<Value>)> = store
+            .objects
+            .iter()
+            .map(|(key, object)| (key.clone(), Arc::clone(object)))
+            .collect();
         for (key, object) in owners {
             store.own(&key, &object);
         }
@@ -407,7 +547,10 @@ impl Cluster {
 
     fn store(&self) -> MutexGuard<'_, Store> {
         // Every write below leaves the map whole at each step, so a poisoned lock hides nothing broken.
-        self.inner.store.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .store
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ensure_namespace(&self, name: &str) {
@@ -429,7 +572,8 @@ impl Cluster {
     /// What the server itself sets on a new object.
     fn fill(&self, key: &Key, object: &mut Value, version: u64) {
         let info = key.kind.info();
-        let made_at = jiff::fmt::strtime::format("%Y-%m-%dT%H:%M:%SZ", self.now()).unwrap_or_default();
+        let made_at =
+            jiff::fmt::strtime::format("%Y-%m-%dT%H:%M:%SZ", self.now()).unwrap_or_default();
         let uid = uid(&self.inner.name, key, version);
         if let Some(object) = object.as_object_mut() {
             object.insert("apiVersion".to_owned(), info.api_version().into());
@@ -442,14 +586,21 @@ impl Cluster {
             meta.remove("namespace");
         }
         meta.entry("uid").or_insert_with(|| uid.into());
-        meta.entry("creationTimestamp").or_insert_with(|| made_at.into());
+        meta.entry("creationTimestamp")
+            .or_insert_with(|| made_at.into());
         if counts_generations(key.kind) {
             meta.insert("generation".to_owned(), 1.into());
         }
     }
 
     /// Writes what an object has become, if it has changed at all.
-    fn settle(&self, store: &mut Store, key: Key, before: &Arc<Value>, mut object: Value) -> Arc<Value> {
+    fn settle(
+        &self,
+        store: &mut Store,
+        key: Key,
+        before: &Arc<Value>,
+        mut object: Value,
+    ) -> Arc<Value> {
         if object == **before {
             return Arc::clone(before);
         }
@@ -462,15 +613,28 @@ impl Cluster {
 
     fn write(&self, store: &mut Store, key: Key, mut object: Value) -> Arc<Value> {
         store.version += 1;
-        metadata(&mut object).insert("resourceVersion".to_owned(), store.version.to_string().into());
+        metadata(&mut object).insert(
+            "resourceVersion".to_owned(),
+            store.version.to_string().into(),
+        );
         let object = Arc::new(object);
         let before = store.objects.insert(key.clone(), Arc::clone(&object));
         if let Some(before) = &before {
             store.disown(&key, before);
         }
         store.own(&key, &object);
-        let kind = if before.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
-        let change = Change { version: store.version, key, kind, object: Arc::clone(&object), before };
+        let kind = if before.is_some() {
+            ChangeKind::Modified
+        } else {
+            ChangeKind::Added
+        };
+        let change = Change {
+            version: store.version,
+            key,
+            kind,
+            object: Arc::clone(&object),
+            before,
+        };
         self.record(store, change);
         object
     }
@@ -488,16 +652,28 @@ impl Cluster {
 }
 
 impl Store {
-    fn range(&self, kind: Kind, namespace: Option<&str>) -> impl Iterator<Item = (&Key, &Arc<Value>)> {
+    fn range(
+        &self,
+        kind: Kind,
+        namespace: Option<&str>,
+    ) -> impl Iterator<Item = (&Key, &Arc<Value>)> {
         let wanted = namespace.map(ToOwned::to_owned);
         self.objects
             .range(Key::new(kind, namespace.unwrap_or_default(), "")..)
-            .take_while(move |(key, _)| key.kind == kind && wanted.as_ref().is_none_or(|wanted| key.namespace == *wanted))
+            .take_while(move |(key, _)| {
+                key.kind == kind
+                    && wanted
+                        .as_ref()
+                        .is_none_or(|wanted| key.namespace == *wanted)
+            })
     }
 
     fn own(&mut self, key: &Key, object: &Value) {
         for uid in owners(object) {
-            self.owned.entry(uid.to_owned()).or_default().insert(key.clone());
+            self.owned
+                .entry(uid.to_owned())
+                .or_default()
+                .insert(key.clone());
         }
     }
 
@@ -514,13 +690,22 @@ impl Store {
 }
 
 fn owners(object: &Value) -> impl Iterator<Item = &str> {
-    let references = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    references.into_iter().flatten().filter_map(|reference| reference["uid"].as_str())
+    let references = object
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array);
+    references
+        .into_iter()
+        .flatten()
+        .filter_map(|reference| reference["uid"].as_str())
 }
 
 /// The object's metadata, made an object if it is none.
 pub(crate) fn metadata(object: &mut Value) -> &mut Map<String, Value> {
-    into_map(into_map(object).entry("metadata").or_insert_with(|| json!({})))
+    into_map(
+        into_map(object)
+            .entry("metadata")
+            .or_insert_with(|| json!({})),
+    )
 }
 
 fn into_map(value: &mut Value) -> &mut Map<String, Value> {
@@ -534,7 +719,11 @@ fn into_map(value: &mut Value) -> &mut Map<String, Value> {
 }
 
 pub(crate) fn text(object: &Value, pointer: &str) -> String {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn remove(object: &mut Value, field: &str) {
@@ -550,8 +739,13 @@ fn set_or_remove(object: &mut Value, field: &str, value: Option<Value>) {
 
 /// Refuses a write that was made from another state of the object.
 fn check_version(key: &Key, before: &Value, object: &Value) -> Result<(), ApiError> {
-    match object.pointer("/metadata/resourceVersion").and_then(Value::as_str) {
-        Some(version) if !version.is_empty() && version != text(before, "/metadata/resourceVersion") => {
+    match object
+        .pointer("/metadata/resourceVersion")
+        .and_then(Value::as_str)
+    {
+        Some(version)
+            if !version.is_empty() && version != text(before, "/metadata/resourceVersion") =>
+        {
             Err(ApiError::modified(key.kind, &key.name))
         }
         _ => Ok(()),
@@ -564,7 +758,14 @@ fn keep(before: &Value, object: &mut Value) {
         set_or_remove(object, field, before.get(field).cloned());
     }
     let meta = metadata(object);
-    for field in ["name", "namespace", "uid", "creationTimestamp", "generation", "resourceVersion"] {
+    for field in [
+        "name",
+        "namespace",
+        "uid",
+        "creationTimestamp",
+        "generation",
+        "resourceVersion",
+    ] {
         match before["metadata"].get(field) {
             Some(value) => drop(meta.insert(field.to_owned(), value.clone())),
             None => drop(meta.shift_remove(field)),
@@ -585,8 +786,12 @@ fn same_spec(kind: Kind, before: &Value, object: &Value) -> bool {
     }
     let counted = |value: &Value| {
         let fields = value.as_object().cloned().unwrap_or_default();
-        let ignored = |field: &str| field == "metadata" || (kind.info().status && field == "status");
-        fields.into_iter().filter(|(field, _)| !ignored(field)).collect::<Map<String, Value>>()
+        let ignored =
+            |field: &str| field == "metadata" || (kind.info().status && field == "status");
+        fields
+            .into_iter()
+            .filter(|(field, _)| !ignored(field))
+            .collect::<Map<String, Value>>()
     };
     counted(before) == counted(object)
 }
@@ -597,13 +802,27 @@ fn is_name(name: &str) -> bool {
     name.len() <= 253
         && first.is_some_and(fits)
         && last.is_some_and(fits)
-        && name.bytes().all(|letter| fits(letter) || letter == b'-' || letter == b'.')
+        && name
+            .bytes()
+            .all(|letter| fits(letter) || letter == b'-' || letter == b'.')
 }
 
 /// A uid that no other object of this cluster ever has: versions are used once.
 fn uid(cluster: &str, key: &Key, version: u64) -> String {
-    let digest = hex::encode(Sha256::digest(format!("{cluster}/{}/{}/{}/{version}", key.kind.plural(), key.namespace, key.name)));
-    format!("{}-{}-4{}-8{}-{}", &digest[..8], &digest[8..12], &digest[13..16], &digest[17..20], &digest[20..32])
+    let digest = hex::encode(Sha256::digest(format!(
+        "{cluster}/{}/{}/{}/{version}",
+        key.kind.plural(),
+        key.namespace,
+        key.name
+    )));
+    format!(
+        "{}-{}-4{}-8{}-{}",
+        &digest[..8],
+        &digest[8..12],
+        &digest[13..16],
+        &digest[17..20],
+        &digest[20..32]
+    )
 }
 
 /// Five letters for a generated name.
@@ -615,5 +834,9 @@ pub(crate) fn suffix(seed: &str, number: u64) -> String {
 pub(crate) fn letters(seed: &str, count: usize) -> String {
     const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
     let digest = Sha256::digest(seed);
-    digest.iter().take(count).map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect()
+    digest
+        .iter()
+        .take(count)
+        .map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]))
+        .collect()
 }

@@ -32,23 +32,49 @@ pub(crate) struct Clusters {
 
 impl Clusters {
     /// Starts a cluster for each environment. `life` makes new versions begin by themselves.
-    pub(crate) async fn start(data: &DataDir, clock: &Arc<dyn Clock>, random: &dyn Random, life: bool) -> Result<Self, LocalError> {
+    pub(crate) async fn start(
+        data: &DataDir,
+        clock: &Arc<dyn Clock>,
+        random: &dyn Random,
+        life: bool,
+    ) -> Result<Self, LocalError> {
         let (working, stop) = (TaskTracker::new(), CancellationToken::new());
         let mut running = Vec::new();
         let mut contexts = Vec::new();
         for env in ENVIRONMENTS {
             let cluster = opened(data, env, clock)?;
-            let token = hex::encode([random.next_u64().to_be_bytes(), random.next_u64().to_be_bytes()].concat());
-            let server = cluster.serve(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &token).await;
-            let server = server.map_err(|source| LocalError::Io { what: format!("listening for the cluster of {env}"), source })?;
+            let token = hex::encode(
+                [
+                    random.next_u64().to_be_bytes(),
+                    random.next_u64().to_be_bytes(),
+                ]
+                .concat(),
+            );
+            let server = cluster
+                .serve(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &token)
+                .await;
+            let server = server.map_err(|source| LocalError::Io {
+                what: format!("listening for the cluster of {env}"),
+                source,
+            })?;
             contexts.push((env.to_owned(), server.url(), token));
-            working.spawn(demo::run(cluster.clone(), demo::metrics(), life, stop.clone()));
+            working.spawn(demo::run(
+                cluster.clone(),
+                demo::metrics(),
+                life,
+                stop.clone(),
+            ));
             working.spawn(saving(data.clone(), env, cluster.clone(), stop.clone()));
             running.push((env, cluster, server));
         }
         write_whole(data.root(), KUBECONFIG, kubeconfig(&contexts).as_bytes())?;
         working.close();
-        Ok(Self { data: data.clone(), running, working, stop })
+        Ok(Self {
+            data: data.clone(),
+            running,
+            working,
+            stop,
+        })
     }
 
     /// Ends, and writes down what is in each cluster.
@@ -63,14 +89,23 @@ impl Clusters {
 }
 
 /// The cluster of an environment as it was left, or a new one.
-fn opened(data: &DataDir, env: &'static str, clock: &Arc<dyn Clock>) -> Result<Cluster, LocalError> {
+fn opened(
+    data: &DataDir,
+    env: &'static str,
+    clock: &Arc<dyn Clock>,
+) -> Result<Cluster, LocalError> {
     let clock = Arc::clone(clock);
     let cluster = Cluster::new(env, Arc::new(move || clock.now()));
     let path = data.env(env)?.join(SNAPSHOT);
     let left = match std::fs::read(&path) {
         Ok(text) => serde_json::from_slice(&text).ok(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(source) => return Err(LocalError::Io { what: format!("reading {}", path.display()), source }),
+        Err(source) => {
+            return Err(LocalError::Io {
+                what: format!("reading {}", path.display()),
+                source,
+            });
+        }
     };
     if let Some(left) = left {
         match cluster.restore(&left) {
@@ -90,7 +125,11 @@ fn opened(data: &DataDir, env: &'static str, clock: &Arc<dyn Clock>) -> Result<C
 /// Writes a cluster down every now and then, when something changed.
 async fn saving(data: DataDir, env: &'static str, cluster: Cluster, stop: CancellationToken) {
     let mut saved = 0;
-    while stop.run_until_cancelled(tokio::time::sleep(SAVE_EVERY)).await.is_some() {
+    while stop
+        .run_until_cancelled(tokio::time::sleep(SAVE_EVERY))
+        .await
+        .is_some()
+    {
         let version = cluster.version();
         if version != saved {
             let (data, cluster) = (data.clone(), cluster.clone());
@@ -102,7 +141,9 @@ async fn saving(data: DataDir, env: &'static str, cluster: Cluster, stop: Cancel
 }
 
 fn save(data: &DataDir, env: &str, cluster: &Cluster) {
-    let written = data.env(env).and_then(|dir| write_whole(&dir, SNAPSHOT, cluster.snapshot().to_string().as_bytes()));
+    let written = data
+        .env(env)
+        .and_then(|dir| write_whole(&dir, SNAPSHOT, cluster.snapshot().to_string().as_bytes()));
     if let Err(error) = written {
         tracing::warn!(env, %error, "the cluster could not be written down");
     }

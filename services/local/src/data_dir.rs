@@ -76,26 +76,51 @@ struct RunningFile {
 #[must_use]
 pub fn default_data_dir() -> PathBuf {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
-    let xdg = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    xdg.or_else(home).unwrap_or_else(std::env::temp_dir).join("payops")
+    let xdg = std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    xdg.or_else(home)
+        .unwrap_or_else(std::env::temp_dir)
+        .join("payops")
 }
 
 impl DataDir {
     /// Opens an existing data directory.
     pub fn open(root: &Path) -> Result<Self, LocalError> {
-        let dir = Self { root: root.to_owned() };
+        let dir = Self {
+            root: root.to_owned(),
+        };
         let path = root.join(FORMAT_FILE);
         let text = match fs::read(&path) {
             Ok(text) => text,
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-                return Err(LocalError::NotADataDir { dir: root.to_owned() });
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Err(LocalError::NotADataDir {
+                    dir: root.to_owned(),
+                });
             }
-            Err(error) => return Err(LocalError::Io { what: format!("reading {}", path.display()), source: error }),
+            Err(error) => {
+                return Err(LocalError::Io {
+                    what: format!("reading {}", path.display()),
+                    source: error,
+                });
+            }
         };
         let format: Format =
-            serde_json::from_slice(&text).map_err(|source| LocalError::Damaged { what: path.display().to_string(), source })?;
+            serde_json::from_slice(&text).map_err(|source| LocalError::Damaged {
+                what: path.display().to_string(),
+                source,
+            })?;
         if format.format > FORMAT {
-            return Err(LocalError::NewerVersion { found: format.format, known: FORMAT, dir: root.to_owned() });
+            return Err(LocalError::NewerVersion {
+                found: format.format,
+                known: FORMAT,
+                dir: root.to_owned(),
+            });
         }
         Ok(dir)
     }
@@ -107,16 +132,29 @@ impl DataDir {
             Err(LocalError::NotADataDir { .. }) => {}
             other => return other,
         }
-        let io = |what: &str, source| LocalError::io(root, format!("{what} {}", root.display()), source);
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(|error| io("making", error))?;
+        let io =
+            |what: &str, source| LocalError::io(root, format!("{what} {}", root.display()), source);
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(root)
+            .map_err(|error| io("making", error))?;
         let mut entries = fs::read_dir(root).map_err(|error| io("reading", error))?;
         // A lock file alone is left by a start that was cut off.
-        if entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != LOCK_FILE && entry.file_name() != "lost+found")) {
-            return Err(LocalError::Foreign { dir: root.to_owned() });
+        if entries.any(|entry| {
+            entry.is_ok_and(|entry| {
+                entry.file_name() != LOCK_FILE && entry.file_name() != "lost+found"
+            })
+        }) {
+            return Err(LocalError::Foreign {
+                dir: root.to_owned(),
+            });
         }
         let text = serde_json::to_vec(&Format { format: FORMAT }).unwrap_or_default();
         write_whole(root, FORMAT_FILE, &text)?;
-        Ok(Self { root: root.to_owned() })
+        Ok(Self {
+            root: root.to_owned(),
+        })
     }
 
     /// The directory.
@@ -128,12 +166,19 @@ impl DataDir {
     /// The directory of one environment, made if it is not there.
     pub fn env(&self, env: &str) -> Result<PathBuf, LocalError> {
         if !ENVIRONMENTS.contains(&env) {
-            return Err(LocalError::NoEnvironment { name: env.to_owned() });
+            return Err(LocalError::NoEnvironment {
+                name: env.to_owned(),
+            });
         }
         let path = self.root.join(env);
         if !path.is_dir() {
-            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
-            made.map_err(|error| LocalError::io(&self.root, format!("making {}", path.display()), error))?;
+            let made = fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&path);
+            made.map_err(|error| {
+                LocalError::io(&self.root, format!("making {}", path.display()), error)
+            })?;
         }
         Ok(path)
     }
@@ -141,8 +186,15 @@ impl DataDir {
     /// Takes the right to run the platform here.
     pub fn lock(&self) -> Result<DirLock, LocalError> {
         let path = self.root.join(LOCK_FILE);
-        let opened = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(&path);
-        let mut file = opened.map_err(|error| LocalError::io(&self.root, format!("opening {}", path.display()), error))?;
+        let opened = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path);
+        let mut file = opened.map_err(|error| {
+            LocalError::io(&self.root, format!("opening {}", path.display()), error)
+        })?;
         // A command that only asks whether somebody runs here holds a shared lock for a moment.
         let mut locked = file.try_lock();
         for _ in 0..10 {
@@ -155,12 +207,22 @@ impl DataDir {
         match locked {
             Ok(()) => {
                 // Who holds it, for whoever finds it held and cannot read the running file.
-                let told = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-                told.map_err(|error| LocalError::io(&self.root, format!("writing {}", path.display()), error))?;
+                let told = file
+                    .set_len(0)
+                    .and_then(|()| writeln!(file, "{}", std::process::id()));
+                told.map_err(|error| {
+                    LocalError::io(&self.root, format!("writing {}", path.display()), error)
+                })?;
                 Ok(DirLock { _file: file })
             }
-            Err(TryLockError::WouldBlock) => Err(LocalError::Locked { pid: self.holder().unwrap_or(0), dir: self.root.clone() }),
-            Err(TryLockError::Error(error)) => Err(LocalError::Io { what: format!("locking {}", path.display()), source: error }),
+            Err(TryLockError::WouldBlock) => Err(LocalError::Locked {
+                pid: self.holder().unwrap_or(0),
+                dir: self.root.clone(),
+            }),
+            Err(TryLockError::Error(error)) => Err(LocalError::Io {
+                what: format!("locking {}", path.display()),
+                source: error,
+            }),
         }
     }
 
@@ -170,12 +232,20 @@ impl DataDir {
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(LocalError::Io { what: format!("opening {}", path.display()), source: error }),
+            Err(error) => {
+                return Err(LocalError::Io {
+                    what: format!("opening {}", path.display()),
+                    source: error,
+                });
+            }
         };
         match file.try_lock_shared() {
             Ok(()) => Ok(false),
             Err(TryLockError::WouldBlock) => Ok(true),
-            Err(TryLockError::Error(error)) => Err(LocalError::Io { what: format!("locking {}", path.display()), source: error }),
+            Err(TryLockError::Error(error)) => Err(LocalError::Io {
+                what: format!("locking {}", path.display()),
+                source: error,
+            }),
         }
     }
 
@@ -186,8 +256,16 @@ impl DataDir {
             api_url: env.api_url.clone(),
             api_key: env.api_key.expose_secret().to_owned(),
         });
-        let file = RunningFile { pid: running.pid, since: running.since, environments: environments.collect() };
-        write_whole(&self.root, RUNNING_FILE, &serde_json::to_vec_pretty(&file).unwrap_or_default())
+        let file = RunningFile {
+            pid: running.pid,
+            since: running.since,
+            environments: environments.collect(),
+        };
+        write_whole(
+            &self.root,
+            RUNNING_FILE,
+            &serde_json::to_vec_pretty(&file).unwrap_or_default(),
+        )
     }
 
     /// Forgets where the platform was reached.
@@ -205,7 +283,13 @@ impl DataDir {
             return Ok(None);
         }
         let holder = self.holder();
-        let unlisted = |source| Err(LocalError::Unlisted { pid: holder, dir: self.root.clone(), source });
+        let unlisted = |source| {
+            Err(LocalError::Unlisted {
+                pid: holder,
+                dir: self.root.clone(),
+                source,
+            })
+        };
         match self.last_running() {
             Ok(Some(running)) if holder.is_none_or(|pid| pid == running.pid) => Ok(Some(running)),
             Ok(_) => unlisted(None),
@@ -218,18 +302,27 @@ impl DataDir {
     #[must_use]
     pub fn holder(&self) -> Option<u32> {
         let text = fs::read_to_string(self.root.join(LOCK_FILE)).ok()?;
-        text.trim().parse().ok().or_else(|| Some(self.last_running().ok()??.pid))
+        text.trim()
+            .parse()
+            .ok()
+            .or_else(|| Some(self.last_running().ok()??.pid))
     }
 
     /// The platform that runs here, or that ran here last and was killed.
     pub fn last_running(&self) -> Result<Option<Running>, LocalError> {
-        let Some(file) = self.running_file()? else { return Ok(None) };
+        let Some(file) = self.running_file()? else {
+            return Ok(None);
+        };
         let environments = file.environments.into_iter().map(|env| ReadyEnv {
             name: env.name,
             api_url: env.api_url,
             api_key: SecretString::from(env.api_key),
         });
-        Ok(Some(Running { pid: file.pid, since: file.since, environments: environments.collect() }))
+        Ok(Some(Running {
+            pid: file.pid,
+            since: file.since,
+            environments: environments.collect(),
+        }))
     }
 
     fn running_file(&self) -> Result<Option<RunningFile>, LocalError> {
@@ -237,10 +330,18 @@ impl DataDir {
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(LocalError::Io { what: format!("reading {}", path.display()), source: error }),
+            Err(error) => {
+                return Err(LocalError::Io {
+                    what: format!("reading {}", path.display()),
+                    source: error,
+                });
+            }
         };
         let file = serde_json::from_slice(&text);
-        file.map(Some).map_err(|source| LocalError::Damaged { what: path.display().to_string(), source })
+        file.map(Some).map_err(|source| LocalError::Damaged {
+            what: path.display().to_string(),
+            source,
+        })
     }
 }
 
@@ -248,13 +349,20 @@ impl DataDir {
 pub(crate) fn write_whole(root: &Path, name: &str, text: &[u8]) -> Result<(), LocalError> {
     let (path, part) = (root.join(name), root.join(format!("{name}.part")));
     let write = || {
-        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&part)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&part)?;
         file.write_all(text)?;
         file.sync_all()?;
         fs::rename(&part, &path)?;
         File::open(root)?.sync_all()
     };
-    write().map_err(|error: std::io::Error| LocalError::io(root, format!("writing {}", path.display()), error))
+    write().map_err(|error: std::io::Error| {
+        LocalError::io(root, format!("writing {}", path.display()), error)
+    })
 }
 
 #[cfg(test)]
@@ -265,22 +373,41 @@ mod tests {
     fn a_new_directory_is_made_and_opened_again() {
         let temp = tempfile::tempdir().expect("a folder");
         let root = temp.path().join("a/b");
-        assert!(matches!(DataDir::open(&root), Err(LocalError::NotADataDir { .. })));
+        assert!(matches!(
+            DataDir::open(&root),
+            Err(LocalError::NotADataDir { .. })
+        ));
         DataDir::open_or_create(&root).expect("made");
         DataDir::open(&root).expect("opened");
-        assert!(matches!(DataDir::open(&root).expect("opened").env("prd"), Err(LocalError::NoEnvironment { .. })));
+        assert!(matches!(
+            DataDir::open(&root).expect("opened").env("prd"),
+            Err(LocalError::NoEnvironment { .. })
+        ));
     }
 
     #[test]
     fn foreign_and_newer_directories_are_left_alone() {
         let temp = tempfile::tempdir().expect("a folder");
         fs::write(temp.path().join("thesis.txt"), "mine").expect("written");
-        assert!(matches!(DataDir::open_or_create(temp.path()), Err(LocalError::Foreign { .. })));
+        assert!(matches!(
+            DataDir::open_or_create(temp.path()),
+            Err(LocalError::Foreign { .. })
+        ));
         let newer = tempfile::tempdir().expect("a folder");
         fs::write(newer.path().join(FORMAT_FILE), r#"{"format":99}"#).expect("written");
-        assert!(matches!(DataDir::open_or_create(newer.path()), Err(LocalError::NewerVersion { found: 99, known: FORMAT, .. })));
+        assert!(matches!(
+            DataDir::open_or_create(newer.path()),
+            Err(LocalError::NewerVersion {
+                found: 99,
+                known: FORMAT,
+                ..
+            })
+        ));
         fs::write(newer.path().join(FORMAT_FILE), r#"{"form"#).expect("written");
-        assert!(matches!(DataDir::open_or_create(newer.path()), Err(LocalError::Damaged { .. })));
+        assert!(matches!(
+            DataDir::open_or_create(newer.path()),
+            Err(LocalError::Damaged { .. })
+        ));
     }
 
     #[test]
@@ -304,14 +431,27 @@ mod tests {
         let unlisted = || matches!(dir.running(), Err(LocalError::Unlisted { pid: Some(pid), .. }) if pid == own);
         assert!(unlisted(), "it has not come that far");
         let now = payops_core::Timestamp::UNIX_EPOCH;
-        dir.write_running(&Running { pid: own, since: now, environments: Vec::new() }).expect("written");
+        dir.write_running(&Running {
+            pid: own,
+            since: now,
+            environments: Vec::new(),
+        })
+        .expect("written");
         assert_eq!(dir.running().expect("read").expect("runs").pid, own);
         let path = temp.path().join(RUNNING_FILE);
         let whole = fs::read(&path).expect("read");
         fs::write(&path, &whole[..whole.len() / 2]).expect("cut");
         assert!(unlisted(), "cut short");
-        dir.write_running(&Running { pid: own + 1, since: now, environments: Vec::new() }).expect("written");
-        assert!(unlisted(), "of another life: its process must not be taken for the one that runs");
+        dir.write_running(&Running {
+            pid: own + 1,
+            since: now,
+            environments: Vec::new(),
+        })
+        .expect("written");
+        assert!(
+            unlisted(),
+            "of another life: its process must not be taken for the one that runs"
+        );
         drop(lock);
         assert!(dir.running().expect("read").is_none());
     }

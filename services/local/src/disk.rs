@@ -25,7 +25,10 @@ pub(crate) struct Disk {
 
 impl Disk {
     pub(crate) fn new(root: &Path) -> Self {
-        Self { probe: root.join(PROBE_FILE), takes_writes: true }
+        Self {
+            probe: root.join(PROBE_FILE),
+            takes_writes: true,
+        }
     }
 
     pub(crate) fn takes_writes(&self) -> bool {
@@ -34,16 +37,30 @@ impl Disk {
 
     /// Looks; what to tell the operator, if it has changed.
     pub(crate) async fn look(&mut self) -> Option<Notice> {
-        let (path, bytes) = (self.probe.clone(), if self.takes_writes { PROBE_BYTES } else { AGAIN_BYTES });
-        let written = tokio::task::spawn_blocking(move || write(&path, bytes)).await.ok()?;
+        let (path, bytes) = (
+            self.probe.clone(),
+            if self.takes_writes {
+                PROBE_BYTES
+            } else {
+                AGAIN_BYTES
+            },
+        );
+        let written = tokio::task::spawn_blocking(move || write(&path, bytes))
+            .await
+            .ok()?;
         let notice = match written {
             Ok(()) => Notice::Writable,
             Err(error) => match error.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Notice::Full,
-                io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Notice::ReadOnly,
+                io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+                    Notice::ReadOnly
+                }
                 _ => {
                     // Nothing about space; whoever writes is told by the stores.
-                    tracing::debug!(error = error.to_string(), "looking at the data directory failed");
+                    tracing::debug!(
+                        error = error.to_string(),
+                        "looking at the data directory failed"
+                    );
                     return None;
                 }
             },

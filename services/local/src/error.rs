@@ -104,17 +104,31 @@ pub enum LocalError {
 }
 
 fn holder(pid: Option<u32>) -> String {
-    pid.map_or_else(|| "a process works".to_owned(), |pid| format!("process {pid} works"))
+    pid.map_or_else(
+        || "a process works".to_owned(),
+        |pid| format!("process {pid} works"),
+    )
 }
 
 impl LocalError {
     /// The failure of a file operation under `dir`, with its usual causes told apart.
-    pub(crate) fn io(dir: &std::path::Path, what: impl Into<String>, source: std::io::Error) -> Self {
+    pub(crate) fn io(
+        dir: &std::path::Path,
+        what: impl Into<String>,
+        source: std::io::Error,
+    ) -> Self {
         let dir = dir.to_owned();
         match source.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::Full { dir, source },
-            std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied => Self::NotWritable { dir, source },
-            _ => Self::Io { what: what.into(), source },
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Self::Full { dir, source }
+            }
+            std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied => {
+                Self::NotWritable { dir, source }
+            }
+            _ => Self::Io {
+                what: what.into(),
+                source,
+            },
         }
     }
 

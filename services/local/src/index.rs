@@ -14,7 +14,9 @@ use payops_core::Timestamp;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::search::Query;
-use payops_core::port::{ErrorKind, Freshness, Hits, Index, IndexPage, PaymentStore, PortResult, UpsertOutcome};
+use payops_core::port::{
+    ErrorKind, Freshness, Hits, Index, IndexPage, PaymentStore, PortResult, UpsertOutcome,
+};
 use payops_embedded::SqliteStore;
 use payops_runtime::{Backoff, pause};
 use payops_search::{IndexOptions, TantivyIndex};
@@ -53,7 +55,11 @@ pub(crate) async fn open(
     let mut aside = None;
     let index = match TantivyIndex::open(&folder, options).await {
         Err(error) if error.kind == ErrorKind::Corrupt => {
-            tracing::warn!(env, error = error.chain(), "the search index is damaged; it is set aside and rebuilt");
+            tracing::warn!(
+                env,
+                error = error.chain(),
+                "the search index is damaged; it is set aside and rebuilt"
+            );
             mark(dir)?;
             aside = Some(set_aside(dir, "damaged", now)?);
             TantivyIndex::open(&folder, options).await
@@ -61,14 +67,21 @@ pub(crate) async fn open(
         opened => opened,
     };
     let index = index.map_err(LocalError::store("index", env))?;
-    let rebuild = is_being_rebuilt(dir).then(|| Rebuild { mark: dir.join(MARK), aside });
+    let rebuild = is_being_rebuilt(dir).then(|| Rebuild {
+        mark: dir.join(MARK),
+        aside,
+    });
     Ok((index, rebuild))
 }
 
 /// Opens the index in an environment's folder for reading.
 pub(crate) async fn open_reader(dir: &Path) -> PortResult<Box<dyn Index>> {
     let index = TantivyIndex::open_reader(&dir.join(FOLDER)).await?;
-    Ok(if is_being_rebuilt(dir) { Box::new(Partial(index)) } else { Box::new(index) })
+    Ok(if is_being_rebuilt(dir) {
+        Box::new(Partial(index))
+    } else {
+        Box::new(index)
+    })
 }
 
 fn is_being_rebuilt(dir: &Path) -> bool {
@@ -76,21 +89,37 @@ fn is_being_rebuilt(dir: &Path) -> bool {
 }
 
 fn mark(dir: &Path) -> Result<(), LocalError> {
-    let made = File::create(dir.join(MARK)).and_then(|file| file.sync_all()).and_then(|()| File::open(dir)?.sync_all());
+    let made = File::create(dir.join(MARK))
+        .and_then(|file| file.sync_all())
+        .and_then(|()| File::open(dir)?.sync_all());
     made.map_err(|error| LocalError::io(dir, "marking the search index as not whole", error))
 }
 
 fn set_aside(dir: &Path, why: &str, now: Timestamp) -> Result<PathBuf, LocalError> {
-    let aside = dir.join(format!("{FOLDER}.{why}-{}", now.strftime("%Y%m%dT%H%M%S%3fZ")));
+    let aside = dir.join(format!(
+        "{FOLDER}.{why}-{}",
+        now.strftime("%Y%m%dT%H%M%S%3fZ")
+    ));
     let moved = fs::rename(dir.join(FOLDER), &aside).and_then(|()| File::open(dir)?.sync_all());
-    moved.map_err(|error| LocalError::io(dir, format!("setting the search index aside as {}", aside.display()), error))?;
+    moved.map_err(|error| {
+        LocalError::io(
+            dir,
+            format!("setting the search index aside as {}", aside.display()),
+            error,
+        )
+    })?;
     Ok(aside)
 }
 
 impl Rebuild {
     /// Fills the index, trying again and again, until `stop`; of how many payments, if it came to
     /// the end. A projector may write to the index meanwhile: newer documents stay.
-    pub(crate) async fn run(&self, store: &dyn PaymentStore, index: &dyn Index, stop: &CancellationToken) -> Option<u64> {
+    pub(crate) async fn run(
+        &self,
+        store: &dyn PaymentStore,
+        index: &dyn Index,
+        stop: &CancellationToken,
+    ) -> Option<u64> {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
         loop {
             let filled = tokio::select! {
@@ -109,7 +138,11 @@ impl Rebuild {
                     return Some(payments);
                 }
                 Err(error) => {
-                    tracing::warn!(class = error.class(), error = error.chain(), "rebuilding the search index failed");
+                    tracing::warn!(
+                        class = error.class(),
+                        error = error.chain(),
+                        "rebuilding the search index failed"
+                    );
                     if !pause(backoff.failed(), stop).await {
                         return None;
                     }
@@ -152,16 +185,30 @@ pub async fn reindex(data_dir: &Path, env: &str) -> Result<Reindexed, LocalError
     let _lock = data.lock()?;
     let (dir, around) = (data.env(env)?, Surroundings::default());
     let path = dir.join("payments.db");
-    let payments = SqliteStore::open_read_only(&path, around.clock.clone()).await.map_err(LocalError::store("payments", env))?;
+    let payments = SqliteStore::open_read_only(&path, around.clock.clone())
+        .await
+        .map_err(LocalError::store("payments", env))?;
     mark(&dir)?;
-    let aside = dir.join(FOLDER).exists().then(|| set_aside(&dir, "replaced", around.clock.now())).transpose()?;
-    let options = IndexOptions { commit_every: Duration::ZERO };
-    let index = TantivyIndex::open(&dir.join(FOLDER), options).await.map_err(LocalError::store("index", env))?;
+    let aside = dir
+        .join(FOLDER)
+        .exists()
+        .then(|| set_aside(&dir, "replaced", around.clock.now()))
+        .transpose()?;
+    let options = IndexOptions {
+        commit_every: Duration::ZERO,
+    };
+    let index = TantivyIndex::open(&dir.join(FOLDER), options)
+        .await
+        .map_err(LocalError::store("index", env))?;
     let filled = fill(&payments, &index).await;
     index.close().await;
     let filled = filled.map_err(LocalError::store("index", env))?;
-    fs::remove_file(dir.join(MARK)).map_err(|error| LocalError::io(&dir, "marking the search index as whole", error))?;
-    Ok(Reindexed { payments: filled, aside })
+    fs::remove_file(dir.join(MARK))
+        .map_err(|error| LocalError::io(&dir, "marking the search index as whole", error))?;
+    Ok(Reindexed {
+        payments: filled,
+        aside,
+    })
 }
 
 /// An index that is still being filled: it answers, and says so.
@@ -186,6 +233,9 @@ impl Index for Partial {
     }
 
     async fn freshness(&self) -> PortResult<Freshness> {
-        Ok(Freshness { store: "tantivy (being rebuilt, not everything is found yet)", ..self.0.freshness().await? })
+        Ok(Freshness {
+            store: "tantivy (being rebuilt, not everything is found yet)",
+            ..self.0.freshness().await?
+        })
     }
 }

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::search::Query;
-use payops_core::port::{ErrorKind, Freshness, Hits, Index, IndexPage, PortError, PortResult, UpsertOutcome};
+use payops_core::port::{
+    ErrorKind, Freshness, Hits, Index, IndexPage, PortError, PortResult, UpsertOutcome,
+};
 
 /// An index that could not be opened.
 pub(crate) struct NoIndex {

@@ -31,13 +31,24 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Full => f.write_str("the data directory is full; nothing accepted is lost; free some space"),
-            Self::ReadOnly => f.write_str("the data directory takes no writes; nothing accepted is lost; make it writable"),
+            Self::Full => {
+                f.write_str("the data directory is full; nothing accepted is lost; free some space")
+            }
+            Self::ReadOnly => f.write_str(
+                "the data directory takes no writes; nothing accepted is lost; make it writable",
+            ),
             Self::Writable => f.write_str("the data directory takes writes again"),
             Self::IndexSetAside { env, aside } => {
-                write!(f, "{env}: the search index is damaged; it lies in {} now, and is being rebuilt from the payments", aside.display())
+                write!(
+                    f,
+                    "{env}: the search index is damaged; it lies in {} now, and is being rebuilt from the payments",
+                    aside.display()
+                )
             }
-            Self::IndexRebuilt { env, payments } => write!(f, "{env}: the search index is rebuilt from {payments} payments"),
+            Self::IndexRebuilt { env, payments } => write!(
+                f,
+                "{env}: the search index is rebuilt from {payments} payments"
+            ),
         }
     }
 }

@@ -51,11 +51,24 @@ pub(crate) struct Platform {
 impl Platform {
     /// Starts the environment. `port` is where its API was the last time: clients that survived
     /// a restart find it there again, unless somebody else has taken the port.
-    pub(crate) async fn start(stores: Stores, port: Option<u16>, notices: UnboundedSender<Notice>) -> Result<Self, LocalError> {
-        let listener =
-            listen(port).await.map_err(|source| LocalError::Io { what: "listening on the loopback address".to_owned(), source })?;
-        let address = listener.local_addr().map_err(|source| LocalError::Io { what: "reading the port".to_owned(), source })?;
-        let ready = ReadyEnv { name: stores.env.clone(), api_url: format!("http://{address}"), api_key: stores.api_key.clone() };
+    pub(crate) async fn start(
+        stores: Stores,
+        port: Option<u16>,
+        notices: UnboundedSender<Notice>,
+    ) -> Result<Self, LocalError> {
+        let listener = listen(port).await.map_err(|source| LocalError::Io {
+            what: "listening on the loopback address".to_owned(),
+            source,
+        })?;
+        let address = listener.local_addr().map_err(|source| LocalError::Io {
+            what: "reading the port".to_owned(),
+            source,
+        })?;
+        let ready = ReadyEnv {
+            name: stores.env.clone(),
+            api_url: format!("http://{address}"),
+            api_key: stores.api_key.clone(),
+        };
         let (stop_api, stop_work) = (CancellationToken::new(), CancellationToken::new());
         let api = ApiState::new(
             ApiPorts {
@@ -67,11 +80,22 @@ impl Platform {
                 random: stores.ports.random.clone(),
                 policy: stores.ports.policy.clone(),
             },
-            ApiSecrets { pepper: stores.pepper.clone(), cursor: stores.cursor_key.clone() },
+            ApiSecrets {
+                pepper: stores.pepper.clone(),
+                cursor: stores.cursor_key.clone(),
+            },
             ApiLimits::default(),
             stop_api.clone(),
         );
-        let platform = Self { stores, ready, api, listening: TaskTracker::new(), working: TaskTracker::new(), stop_api, stop_work };
+        let platform = Self {
+            stores,
+            ready,
+            api,
+            listening: TaskTracker::new(),
+            working: TaskTracker::new(),
+            stop_api,
+            stop_work,
+        };
         platform.spawn(listener);
         platform.rebuild_index(notices);
         platform.working.close();
@@ -86,21 +110,40 @@ impl Platform {
     /// Rebuilds the search index in the background, if it has to be.
     fn rebuild_index(&self, notices: UnboundedSender<Notice>) {
         let (stores, stop) = (self.stores.clone(), self.stop_work.clone());
-        let Some(rebuild) = stores.rebuild.clone() else { return };
+        let Some(rebuild) = stores.rebuild.clone() else {
+            return;
+        };
         if let Some(aside) = &rebuild.aside {
             // Whoever no longer listens is stopping.
-            drop(notices.send(Notice::IndexSetAside { env: stores.env.clone(), aside: aside.clone() }));
+            drop(notices.send(Notice::IndexSetAside {
+                env: stores.env.clone(),
+                aside: aside.clone(),
+            }));
         }
         self.working.spawn(async move {
-            if let Some(payments) = rebuild.run(&*stores.ports.store, &*stores.ports.index, &stop).await {
-                drop(notices.send(Notice::IndexRebuilt { env: stores.env.clone(), payments }));
+            if let Some(payments) = rebuild
+                .run(&*stores.ports.store, &*stores.ports.index, &stop)
+                .await
+            {
+                drop(notices.send(Notice::IndexRebuilt {
+                    env: stores.env.clone(),
+                    payments,
+                }));
             }
         });
     }
 
     fn spawn(&self, listener: TcpListener) {
-        let limits = ServeLimits { drain: DRAIN, ..ServeLimits::default() };
-        self.listening.spawn(serve(listener, router(self.api.clone()), self.stop_api.clone(), limits));
+        let limits = ServeLimits {
+            drain: DRAIN,
+            ..ServeLimits::default()
+        };
+        self.listening.spawn(serve(
+            listener,
+            router(self.api.clone()),
+            self.stop_api.clone(),
+            limits,
+        ));
         self.listening.close();
         let ports = &self.stores.ports;
         let provider: Arc<dyn Provider> = self.stores.acquirer.clone();
@@ -122,16 +165,33 @@ impl Platform {
         };
         self.consume(self.consumer(WORK, Arc::new(worker)), WORKERS);
         self.consume(self.consumer(NOTIFICATIONS, Arc::new(notifier)), NOTIFIERS);
-        let projecting =
-            Projector { store: ports.store.clone(), ledger: ports.ledger.clone(), index: ports.index.clone(), clock: ports.clock.clone() };
-        let consumer = projector::consumer(projecting, ports.queues.clone(), ports.random.clone(), ports.policy.clone(), VISIBILITY);
+        let projecting = Projector {
+            store: ports.store.clone(),
+            ledger: ports.ledger.clone(),
+            index: ports.index.clone(),
+            clock: ports.clock.clone(),
+        };
+        let consumer = projector::consumer(
+            projecting,
+            ports.queues.clone(),
+            ports.random.clone(),
+            ports.policy.clone(),
+            VISIBILITY,
+        );
         self.consume(consumer, PROJECTORS);
         self.redrive();
         let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_mins(1)));
-        let relaying = Relay { dispatcher: ports.dispatcher(), grace: SignedDuration::from_secs(2) };
-        self.working.spawn(async move { relay::run(relaying, RELAY_EVERY, &stop, &pulse).await });
+        let relaying = Relay {
+            dispatcher: ports.dispatcher(),
+            grace: SignedDuration::from_secs(2),
+        };
+        self.working
+            .spawn(async move { relay::run(relaying, RELAY_EVERY, &stop, &pulse).await });
         let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_mins(1)));
-        let sweeping = Sweeper { dispatcher: ports.dispatcher(), policy: ports.policy.clone() };
+        let sweeping = Sweeper {
+            dispatcher: ports.dispatcher(),
+            policy: ports.policy.clone(),
+        };
         // After a restart the messages of the last life come back first; only what has none is swept.
         self.working.spawn(async move {
             if pause(VISIBILITY, &stop).await {
@@ -163,14 +223,23 @@ impl Platform {
             random: ports.random.clone(),
             policy: ports.policy.clone(),
             visibility: VISIBILITY,
-            revision: format!("{} {}", if queue == WORK { "worker" } else { "notifier" }, env!("CARGO_PKG_VERSION")),
+            revision: format!(
+                "{} {}",
+                if queue == WORK { "worker" } else { "notifier" },
+                env!("CARGO_PKG_VERSION")
+            ),
         }
     }
 
     fn consume(&self, consumer: Consumer, concurrency: usize) {
-        let settings = ConsumeSettings { concurrency, wait: Duration::from_secs(1), drain: DRAIN };
+        let settings = ConsumeSettings {
+            concurrency,
+            wait: Duration::from_secs(1),
+            drain: DRAIN,
+        };
         let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_mins(1)));
-        self.working.spawn(async move { consume(consumer, settings, &stop, &pulse).await });
+        self.working
+            .spawn(async move { consume(consumer, settings, &stop, &pulse).await });
     }
 
     /// Ends in order: no new requests, open ones answered and dispatched, then what lies in the
@@ -191,7 +260,13 @@ impl Platform {
             let mut busy = 0;
             for queue in QUEUES {
                 // Delayed retries are not waited for: they are minutes away.
-                busy += self.stores.ports.queues.stats(queue).await.map_or(0, |stats| stats.visible);
+                busy += self
+                    .stores
+                    .ports
+                    .queues
+                    .stats(queue)
+                    .await
+                    .map_or(0, |stats| stats.visible);
             }
             if busy == 0 {
                 return;

@@ -30,18 +30,37 @@ const SOURCES: [(&str, u64); 7] = [
 ];
 
 /// Currencies with the largest amount of the mix, in minor units.
-const CURRENCIES: [(&str, u64); 5] = [("EUR", 20_000), ("USD", 25_000), ("GBP", 15_000), ("JPY", 30_000), ("KWD", 90_000)];
+const CURRENCIES: [(&str, u64); 5] = [
+    ("EUR", 20_000),
+    ("USD", 25_000),
+    ("GBP", 15_000),
+    ("JPY", 30_000),
+    ("KWD", 90_000),
+];
 
-const PEOPLE: [&str; 8] = ["anna", "björn", "maría", "o'brien", "li.wei", "priya", "kofi", "noor"];
+const PEOPLE: [&str; 8] = [
+    "anna", "björn", "maría", "o'brien", "li.wei", "priya", "kofi", "noor",
+];
 
 /// Posts `per_second` payments a second until `stop`, eight in ten to the first environment and
 /// one in ten to each other.
-pub(crate) async fn run(environments: Vec<ReadyEnv>, per_second: f64, random: Arc<dyn Random>, stop: CancellationToken) {
+pub(crate) async fn run(
+    environments: Vec<ReadyEnv>,
+    per_second: f64,
+    random: Arc<dyn Random>,
+    stop: CancellationToken,
+) {
     if per_second <= 0.0 || environments.is_empty() {
         return;
     }
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build();
-    let Ok(client) = client.inspect_err(|error| tracing::error!(%error, "no traffic: the HTTP client could not be made")) else { return };
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(10))
+        .build();
+    let Ok(client) = client.inspect_err(
+        |error| tracing::error!(%error, "no traffic: the HTTP client could not be made"),
+    ) else {
+        return;
+    };
     let open = Arc::new(Semaphore::new(OPEN_MAX));
     let tasks = TaskTracker::new();
     // Several posts a tick above 50 a second: timers are not made for less than some milliseconds.
@@ -60,9 +79,21 @@ pub(crate) async fn run(environments: Vec<ReadyEnv>, per_second: f64, random: Ar
         let owed = start.elapsed().as_secs_f64() * per_second;
         while posted < owed {
             posted += 1.0;
-            let Ok(permit) = Arc::clone(&open).try_acquire_owned() else { continue };
-            let Some(env) = pick(&environments, random.next_u64()) else { continue };
-            let (env, body, key) = (env.clone(), body(&*random), format!("traffic-{:016x}{:016x}", random.next_u64(), random.next_u64()));
+            let Ok(permit) = Arc::clone(&open).try_acquire_owned() else {
+                continue;
+            };
+            let Some(env) = pick(&environments, random.next_u64()) else {
+                continue;
+            };
+            let (env, body, key) = (
+                env.clone(),
+                body(&*random),
+                format!(
+                    "traffic-{:016x}{:016x}",
+                    random.next_u64(),
+                    random.next_u64()
+                ),
+            );
             let client = client.clone();
             tasks.spawn(async move {
                 post(&client, &env.api_url, &env.api_key, &key, &body).await;
@@ -104,7 +135,13 @@ fn body(random: &dyn Random) -> Value {
     })
 }
 
-async fn post(client: &reqwest::Client, url: &str, api_key: &SecretString, key: &str, body: &Value) {
+async fn post(
+    client: &reqwest::Client,
+    url: &str,
+    api_key: &SecretString,
+    key: &str,
+    body: &Value,
+) {
     for attempt in 1..=TRIES {
         let sent = client
             .post(format!("{url}/v1/payments"))
@@ -115,8 +152,14 @@ async fn post(client: &reqwest::Client, url: &str, api_key: &SecretString, key: 
             .await;
         match sent {
             Ok(answer) if !answer.status().is_server_error() => return,
-            Ok(answer) => tracing::debug!(status = answer.status().as_u16(), attempt, "the API did not take a demo payment"),
-            Err(error) => tracing::debug!(error = %error.without_url(), attempt, "the API did not answer a demo payment"),
+            Ok(answer) => tracing::debug!(
+                status = answer.status().as_u16(),
+                attempt,
+                "the API did not take a demo payment"
+            ),
+            Err(error) => {
+                tracing::debug!(error = %error.without_url(), attempt, "the API did not answer a demo payment")
+            }
         }
         tokio::time::sleep(Duration::from_millis(200) * attempt).await;
     }

@@ -96,13 +96,31 @@ pub async fn up(
         let stores = Stores::open(&data, env, &around).await?;
         platforms.push(Platform::start(stores, last_port(last.as_ref(), env), tell.clone()).await?);
     }
-    let ready: Vec<ReadyEnv> = platforms.iter().map(|platform| platform.ready.clone()).collect();
-    data.write_running(&Running { pid: std::process::id(), since: around.clock.now(), environments: ready.clone() })?;
+    let ready: Vec<ReadyEnv> = platforms
+        .iter()
+        .map(|platform| platform.ready.clone())
+        .collect();
+    data.write_running(&Running {
+        pid: std::process::id(),
+        since: around.clock.now(),
+        environments: ready.clone(),
+    })?;
     // A demo has rollouts that go on by themselves; elsewhere nothing moves that nobody moved.
-    let clusters = Clusters::start(&data, &around.clock, &*around.random, options.traffic_per_second > 0.0).await?;
+    let clusters = Clusters::start(
+        &data,
+        &around.clock,
+        &*around.random,
+        options.traffic_per_second > 0.0,
+    )
+    .await?;
     on_ready(&ready);
     let tasks = TaskTracker::new();
-    tasks.spawn(traffic::run(ready, options.traffic_per_second, around.random.clone(), shutdown.clone()));
+    tasks.spawn(traffic::run(
+        ready,
+        options.traffic_per_second,
+        around.random.clone(),
+        shutdown.clone(),
+    ));
     tasks.close();
     let mut disk = Disk::new(data.root());
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
@@ -141,33 +159,69 @@ pub async fn up(
 }
 
 fn last_port(last: Option<&Running>, env: &str) -> Option<u16> {
-    let url = &last?.environments.iter().find(|ready| ready.name == env)?.api_url;
+    let url = &last?
+        .environments
+        .iter()
+        .find(|ready| ready.name == env)?
+        .api_url;
     url.rsplit_once(':')?.1.parse().ok()
 }
 
 /// How the platform in `data_dir` stands; `None` when none runs there.
 pub async fn status(data_dir: &Path) -> Result<Option<Status>, LocalError> {
     let data = DataDir::open(data_dir)?;
-    let Some(running) = data.running()? else { return Ok(None) };
+    let Some(running) = data.running()? else {
+        return Ok(None);
+    };
     let around = Surroundings::default();
     let mut counts = BTreeMap::new();
     for env in ENVIRONMENTS {
         let path = data.env(env)?.join("payments.db");
-        let payments = SqliteStore::open_read_only(&path, around.clock.clone()).await.map_err(LocalError::store("payments", env))?;
+        let payments = SqliteStore::open_read_only(&path, around.clock.clone())
+            .await
+            .map_err(LocalError::store("payments", env))?;
         counts.insert(env.to_owned(), by_status(env, &payments).await?);
     }
-    Ok(Some(Status { pid: running.pid, since: running.since, ready: running.environments, counts }))
+    Ok(Some(Status {
+        pid: running.pid,
+        since: running.since,
+        ready: running.environments,
+        counts,
+    }))
 }
 
 async fn by_status(env: &str, payments: &SqliteStore) -> Result<BTreeMap<String, u64>, LocalError> {
-    let counts = payments.counts().await.map_err(LocalError::store("payments", env))?;
+    let counts = payments
+        .counts()
+        .await
+        .map_err(LocalError::store("payments", env))?;
     let statuses = PaymentStatus::ALL.into_iter();
-    Ok(statuses.map(|status| (status.as_str().to_owned(), counts.get(&status).copied().unwrap_or(0))).collect())
+    Ok(statuses
+        .map(|status| {
+            (
+                status.as_str().to_owned(),
+                counts.get(&status).copied().unwrap_or(0),
+            )
+        })
+        .collect())
 }
 
-async fn count(env: &str, payments: &SqliteStore, queues: &SqliteQueues) -> Result<EnvSummary, LocalError> {
-    let counts = payments.counts().await.map_err(LocalError::store("payments", env))?;
-    let of = |wanted: fn(PaymentStatus) -> bool| counts.iter().filter(|(status, _)| wanted(**status)).map(|(_, count)| count).sum();
+async fn count(
+    env: &str,
+    payments: &SqliteStore,
+    queues: &SqliteQueues,
+) -> Result<EnvSummary, LocalError> {
+    let counts = payments
+        .counts()
+        .await
+        .map_err(LocalError::store("payments", env))?;
+    let of = |wanted: fn(PaymentStatus) -> bool| {
+        counts
+            .iter()
+            .filter(|(status, _)| wanted(**status))
+            .map(|(_, count)| count)
+            .sum()
+    };
     let mut summary = EnvSummary {
         name: env.to_owned(),
         accepted: of(|_| true),
@@ -179,9 +233,15 @@ async fn count(env: &str, payments: &SqliteStore, queues: &SqliteQueues) -> Resu
         dead: 0,
     };
     for queue in QUEUES {
-        let stats = queues.stats(queue).await.map_err(LocalError::store("queues", env))?;
+        let stats = queues
+            .stats(queue)
+            .await
+            .map_err(LocalError::store("queues", env))?;
         summary.waiting += stats.visible + stats.in_flight + stats.delayed;
-        let dead = queues.stats(&dead_letter_queue(queue)).await.map_err(LocalError::store("queues", env))?;
+        let dead = queues
+            .stats(&dead_letter_queue(queue))
+            .await
+            .map_err(LocalError::store("queues", env))?;
         summary.dead += dead.visible + dead.in_flight + dead.delayed;
     }
     Ok(summary)
@@ -198,7 +258,9 @@ pub async fn down(data_dir: &Path, timeout: Duration) -> Result<bool, LocalError
         Err(error) => return Err(error),
     };
     let io = |what: String| move |source: std::io::Error| LocalError::Io { what, source };
-    let pid = i32::try_from(number).ok().and_then(rustix::process::Pid::from_raw);
+    let pid = i32::try_from(number)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
     let pid = pid.ok_or_else(|| LocalError::Io {
         what: "reading the platform's process id".to_owned(),
         source: std::io::ErrorKind::InvalidData.into(),
@@ -213,6 +275,8 @@ pub async fn down(data_dir: &Path, timeout: Duration) -> Result<bool, LocalError
     };
     match tokio::time::timeout(timeout, gone).await {
         Ok(gone) => gone,
-        Err(_) => Err(io(format!("waiting for process {number} to end"))(std::io::ErrorKind::TimedOut.into())),
+        Err(_) => Err(io(format!("waiting for process {number} to end"))(
+            std::io::ErrorKind::TimedOut.into(),
+        )),
     }
 }

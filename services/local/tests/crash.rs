@@ -1,7 +1,11 @@
 //! Every crash point: the process "dies" before and after every call that it makes to the
 //! outside, starts again, works everything off, and all invariants hold.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test says what it finds by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it finds by panicking"
+)]
 
 mod world;
 
@@ -18,7 +22,12 @@ use world::{World, caller, key, request};
 type Scenario = for<'a> fn(&'a World, &'a mut Answers, u64) -> BoxFuture<'a, ()>;
 
 /// Accepts, and remembers the answer. A client that got none asks again later.
-async fn pay(world: &World, answers: &mut Answers, n: u64, source: &str) -> Option<payops_core::domain::id::PaymentId> {
+async fn pay(
+    world: &World,
+    answers: &mut Answers,
+    n: u64,
+    source: &str,
+) -> Option<payops_core::domain::id::PaymentId> {
     let name = format!("{source}-{n}");
     let answer = world.accept(&name, &request(source, 1000)).await.ok()?;
     answers.insert(name, answer.clone());
@@ -55,22 +64,41 @@ charge_scenario!(poison, "tok_poison");
 
 fn canceled<'a>(world: &'a World, answers: &'a mut Answers, n: u64) -> BoxFuture<'a, ()> {
     Box::pin(async move {
-        let Some(id) = pay(world, answers, n, "tok_mastercard").await else { return };
+        let Some(id) = pay(world, answers, n, "tok_mastercard").await else {
+            return;
+        };
         let by = Requester::Merchant(caller());
         let cancel = CancelPayment { reason: None };
-        drop(world.changes().cancel(&by, &id, &key(&format!("cancel-{n}")), &cancel, &|_| String::new()).await);
+        drop(
+            world
+                .changes()
+                .cancel(&by, &id, &key(&format!("cancel-{n}")), &cancel, &|_| {
+                    String::new()
+                })
+                .await,
+        );
         work(world).await;
     })
 }
 
 fn refunded<'a>(world: &'a World, answers: &'a mut Answers, n: u64) -> BoxFuture<'a, ()> {
     Box::pin(async move {
-        let Some(id) = pay(world, answers, n, "tok_visa").await else { return };
+        let Some(id) = pay(world, answers, n, "tok_visa").await else {
+            return;
+        };
         work(world).await;
         let by = Requester::Merchant(caller());
         for (name, minor) in [("part", Some(400)), ("rest", None)] {
-            let refund = CreateRefund { minor, reason: None };
-            let asked = world.changes().refund(&by, &id, &key(&format!("{name}-{n}")), &refund, &|_| String::new()).await;
+            let refund = CreateRefund {
+                minor,
+                reason: None,
+            };
+            let asked = world
+                .changes()
+                .refund(&by, &id, &key(&format!("{name}-{n}")), &refund, &|_| {
+                    String::new()
+                })
+                .await;
             if let Ok((_, outbox)) = asked {
                 drop(world.dispatcher().dispatch(&outbox).await);
             }
@@ -94,7 +122,11 @@ async fn enumerate(scenario: Scenario, clients_ask_again: bool) -> usize {
         for after in [false, true] {
             world.chaos.set(Plan::CrashAt { call, after });
             let mut heard = Answers::new();
-            let died = world.chaos.until_crash(scenario(&world, &mut heard, number)).await.is_none();
+            let died = world
+                .chaos
+                .until_crash(scenario(&world, &mut heard, number))
+                .await
+                .is_none();
             answers.append(&mut heard);
             world.chaos.calm();
             if clients_ask_again {
@@ -110,19 +142,44 @@ async fn enumerate(scenario: Scenario, clients_ask_again: bool) -> usize {
         }
     }
     check(&world, &answers, clients_ask_again, &calls, calls.len()).await;
-    assert!(points >= calls.len(), "only {points} of {} points were reached", 2 * calls.len());
+    assert!(
+        points >= calls.len(),
+        "only {points} of {} points were reached",
+        2 * calls.len()
+    );
     points
 }
 
-async fn check(world: &World, answers: &Answers, clients_ask_again: bool, calls: &[&str], call: usize) {
+async fn check(
+    world: &World,
+    answers: &Answers,
+    clients_ask_again: bool,
+    calls: &[&str],
+    call: usize,
+) {
     let nobody = Answers::new();
     let mut found = violations(world, if clients_ask_again { answers } else { &nobody }).await;
     for answer in answers.values().filter(|_| !clients_ask_again) {
-        if world.stores.ports.store.get(&answer.payment).await.expect("the store works").is_none() {
-            found.push(format!("{} was told to a client and is gone", answer.payment));
+        if world
+            .stores
+            .ports
+            .store
+            .get(&answer.payment)
+            .await
+            .expect("the store works")
+            .is_none()
+        {
+            found.push(format!(
+                "{} was told to a client and is gone",
+                answer.payment
+            ));
         }
     }
-    assert!(found.is_empty(), "up to call {call} ({:?}): {found:#?}", calls.get(call));
+    assert!(
+        found.is_empty(),
+        "up to call {call} ({:?}): {found:#?}",
+        calls.get(call)
+    );
 }
 
 macro_rules! crash_tests {

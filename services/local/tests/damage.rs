@@ -1,7 +1,11 @@
 //! Damage on purpose, of each kind in each store: reconciliation must find every piece of it,
 //! name the payment and the store, and find nothing else.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test says what it finds by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it finds by panicking"
+)]
 
 mod world;
 
@@ -24,7 +28,13 @@ async fn whole() -> (tempfile::TempDir, World, Vec<PaymentId>) {
     let mut ids = Vec::new();
     for n in 0..6 {
         let source = if n == 5 { "tok_declined" } else { "tok_visa" };
-        ids.push(world.accept(&format!("k{n}"), &request(source, 1000 + n)).await.expect("accepted").payment);
+        ids.push(
+            world
+                .accept(&format!("k{n}"), &request(source, 1000 + n))
+                .await
+                .expect("accepted")
+                .payment,
+        );
     }
     world.drain().await;
     assert_eq!(breaks(&world).await, []);
@@ -32,14 +42,24 @@ async fn whole() -> (tempfile::TempDir, World, Vec<PaymentId>) {
 }
 
 async fn breaks(world: &World) -> Vec<Break> {
-    world.reconciler().run(&|_| {}).await.expect("a report").breaks
+    world
+        .reconciler()
+        .run(&|_| {})
+        .await
+        .expect("a report")
+        .breaks
 }
 
 /// Runs SQL on a store's file as somebody with a shell would, all guards off.
 async fn sql(folder: &Path, file: &str, statements: &str) {
-    let options = SqliteConnectOptions::new().filename(folder.join("prod").join(file)).foreign_keys(false);
+    let options = SqliteConnectOptions::new()
+        .filename(folder.join("prod").join(file))
+        .foreign_keys(false);
     let mut connection: SqliteConnection = options.connect().await.expect("opened");
-    sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&mut connection).await.expect("damaged");
+    sqlx::raw_sql(AssertSqlSafe(statements.to_owned()))
+        .execute(&mut connection)
+        .await
+        .expect("damaged");
     connection.close().await.expect("closed");
 }
 
@@ -47,10 +67,15 @@ async fn sql(folder: &Path, file: &str, statements: &str) {
 #[track_caller]
 fn check(found: &[Break], id: &str, store: Store, kind: BreakKind) {
     assert!(
-        found.iter().any(|found| found.payment_id == id && found.store == store && found.kind == kind),
+        found
+            .iter()
+            .any(|found| found.payment_id == id && found.store == store && found.kind == kind),
         "{store:?} {kind:?} in {found:#?}"
     );
-    assert!(found.iter().all(|found| found.payment_id == id), "others are named too: {found:#?}");
+    assert!(
+        found.iter().all(|found| found.payment_id == id),
+        "others are named too: {found:#?}"
+    );
 }
 
 const NO_LEDGER_GUARDS: &str = "DROP TRIGGER transactions_update; DROP TRIGGER transactions_delete; DROP TRIGGER postings_update; \
@@ -118,50 +143,101 @@ async fn charges_of_payments_that_there_are_not() {
     sql(folder.path(), "acquirer.db", &charge(nobody.as_str(), "b")).await;
     let found = breaks(&world).await;
     check(&found, nobody.as_str(), Store::Provider, BreakKind::Orphan);
-    check(&found, nobody.as_str(), Store::Provider, BreakKind::Duplicate);
-    sql(folder.path(), "acquirer.db", &format!("DELETE FROM charges WHERE payment = '{nobody}'; {}", charge("somebody else", "c"))).await;
-    check(&breaks(&world).await, "somebody else", Store::Provider, BreakKind::Orphan);
+    check(
+        &found,
+        nobody.as_str(),
+        Store::Provider,
+        BreakKind::Duplicate,
+    );
+    sql(
+        folder.path(),
+        "acquirer.db",
+        &format!(
+            "DELETE FROM charges WHERE payment = '{nobody}'; {}",
+            charge("somebody else", "c")
+        ),
+    )
+    .await;
+    check(
+        &breaks(&world).await,
+        "somebody else",
+        Store::Provider,
+        BreakKind::Orphan,
+    );
 }
 
 #[tokio::test]
 async fn a_deleted_payment_is_missed_at_the_provider() {
     let (folder, world, ids) = whole().await;
-    sql(folder.path(), "payments.db", &format!("DELETE FROM payments WHERE id = '{}'", ids[2])).await;
-    check(&breaks(&world).await, ids[2].as_str(), Store::Provider, BreakKind::Orphan);
+    sql(
+        folder.path(),
+        "payments.db",
+        &format!("DELETE FROM payments WHERE id = '{}'", ids[2]),
+    )
+    .await;
+    check(
+        &breaks(&world).await,
+        ids[2].as_str(),
+        Store::Provider,
+        BreakKind::Orphan,
+    );
 }
 
 /// The provider's refunds of a payment with one refund of 3.00 that was paid out, after `statements`
 /// (`{refund}` is the refund's id).
 async fn damaged_refunds(statements: &str) -> (Vec<Break>, PaymentId) {
     let (folder, world, ids) = whole().await;
-    let asked = CreateRefund { minor: Some(300), reason: None };
+    let asked = CreateRefund {
+        minor: Some(300),
+        reason: None,
+    };
     let by = Requester::Merchant(caller());
     let changes = world.changes();
-    changes.refund(&by, &ids[2], &key("r"), &asked, &|_| String::new()).await.expect("asked for");
+    changes
+        .refund(&by, &ids[2], &key("r"), &asked, &|_| String::new())
+        .await
+        .expect("asked for");
     world.drain().await;
     assert_eq!(breaks(&world).await, []);
     let payment = world.payment(&ids[2]).await;
     assert_eq!(payment.refunded_minor(), 300);
-    sql(folder.path(), "acquirer.db", &statements.replace("{refund}", payment.refunds[0].id.as_str())).await;
+    sql(
+        folder.path(),
+        "acquirer.db",
+        &statements.replace("{refund}", payment.refunds[0].id.as_str()),
+    )
+    .await;
     (breaks(&world).await, ids[2].clone())
 }
 
 #[tokio::test]
 async fn damage_in_the_refunds_at_the_provider() {
-    let by_hand =
-        "INSERT INTO refunds (refund, charge_id, minor, at_ms) SELECT 'by hand', charge_id, 5, 0 FROM refunds WHERE refund = '{refund}'";
+    let by_hand = "INSERT INTO refunds (refund, charge_id, minor, at_ms) SELECT 'by hand', charge_id, 5, 0 FROM refunds WHERE refund = '{refund}'";
     for (statements, kind) in [
-        ("DELETE FROM refunds WHERE refund = '{refund}'", BreakKind::Missing),
-        ("UPDATE refunds SET minor = 299 WHERE refund = '{refund}'", BreakKind::Mismatch),
+        (
+            "DELETE FROM refunds WHERE refund = '{refund}'",
+            BreakKind::Missing,
+        ),
+        (
+            "UPDATE refunds SET minor = 299 WHERE refund = '{refund}'",
+            BreakKind::Mismatch,
+        ),
         (by_hand, BreakKind::Orphan),
     ] {
         let (found, id) = damaged_refunds(statements).await;
         check(&found, id.as_str(), Store::Provider, kind);
         assert_eq!(found.len(), 1, "{found:#?}");
     }
-    let charge_of_nobody = "INSERT INTO refunds (refund, charge_id, minor, at_ms) VALUES ('stray', 9009, 5, 0)";
+    let charge_of_nobody =
+        "INSERT INTO refunds (refund, charge_id, minor, at_ms) VALUES ('stray', 9009, 5, 0)";
     let (found, _) = damaged_refunds(charge_of_nobody).await;
-    assert_eq!(found.iter().map(|found| (found.store, found.kind)).collect::<Vec<_>>(), [(Store::Provider, BreakKind::Orphan)]);
+    assert_eq!(
+        found
+            .iter()
+            .map(|found| (found.store, found.kind))
+            .collect::<Vec<_>>(),
+        [(Store::Provider, BreakKind::Orphan)]
+    );
 }
 
 #[tokio::test]
@@ -170,7 +246,10 @@ async fn a_copied_payment_row() {
     let copy = PaymentId::from_parts(9_000_000_000_000, 1);
     let columns = "merchant, live, status, version, fence, event_seq, minor, currency, source, reference, email, metadata, created_ms, updated_ms, \
          shard, due_ms, redrives, archive_key, archive_sha256, archive_bytes, lease, attempt, charge, failure, dead, refunds, refundable_minor";
-    let statement = format!("INSERT INTO payments (id, {columns}) SELECT '{copy}', {columns} FROM payments WHERE id = '{}'", ids[2]);
+    let statement = format!(
+        "INSERT INTO payments (id, {columns}) SELECT '{copy}', {columns} FROM payments WHERE id = '{}'",
+        ids[2]
+    );
     sql(folder.path(), "payments.db", &statement).await;
     let found = breaks(&world).await;
     check(&found, copy.as_str(), Store::Payments, BreakKind::Duplicate);
@@ -187,7 +266,12 @@ async fn an_orphaned_transaction() {
          INSERT INTO postings VALUES (9002, 0, 'a', 5), (9002, 1, 'b', -5); INSERT INTO seals VALUES (9002)"
     );
     sql(folder.path(), "ledger.db", &statement).await;
-    check(&breaks(&world).await, nobody.as_str(), Store::Ledger, BreakKind::Orphan);
+    check(
+        &breaks(&world).await,
+        nobody.as_str(),
+        Store::Ledger,
+        BreakKind::Orphan,
+    );
 }
 
 #[tokio::test]
@@ -199,7 +283,12 @@ async fn a_transaction_of_a_failed_payment() {
         ids[5]
     );
     sql(folder.path(), "ledger.db", &statement).await;
-    check(&breaks(&world).await, ids[5].as_str(), Store::Ledger, BreakKind::Orphan);
+    check(
+        &breaks(&world).await,
+        ids[5].as_str(),
+        Store::Ledger,
+        BreakKind::Orphan,
+    );
 }
 
 /// The archive's file of a payment, wherever below the folder it lies.
@@ -210,7 +299,9 @@ fn archived(folder: &Path, id: &PaymentId) -> PathBuf {
             if path.is_dir() {
                 walk(&path, name)
             } else {
-                path.file_name().is_some_and(|file| file.to_string_lossy().contains(name)).then_some(path)
+                path.file_name()
+                    .is_some_and(|file| file.to_string_lossy().contains(name))
+                    .then_some(path)
             }
         })
     }
@@ -223,23 +314,47 @@ async fn damage_in_the_archive() {
     let path = archived(folder.path(), &ids[2]);
     let bytes = std::fs::read(&path).expect("read");
     std::fs::remove_file(&path).expect("deleted");
-    check(&breaks(&world).await, ids[2].as_str(), Store::Archive, BreakKind::Missing);
-    let text = String::from_utf8(bytes.clone()).expect("text").replace("1002", "9002");
+    check(
+        &breaks(&world).await,
+        ids[2].as_str(),
+        Store::Archive,
+        BreakKind::Missing,
+    );
+    let text = String::from_utf8(bytes.clone())
+        .expect("text")
+        .replace("1002", "9002");
     std::fs::write(&path, text).expect("changed");
-    check(&breaks(&world).await, ids[2].as_str(), Store::Archive, BreakKind::Mismatch);
+    check(
+        &breaks(&world).await,
+        ids[2].as_str(),
+        Store::Archive,
+        BreakKind::Mismatch,
+    );
     std::fs::write(&path, &bytes).expect("mended");
     assert_eq!(breaks(&world).await, []);
     let copy = path.with_file_name(format!("{}-copy.json", ids[2]));
     std::fs::write(&copy, &bytes).expect("doubled");
-    check(&breaks(&world).await, ids[2].as_str(), Store::Archive, BreakKind::Duplicate);
+    check(
+        &breaks(&world).await,
+        ids[2].as_str(),
+        Store::Archive,
+        BreakKind::Duplicate,
+    );
     std::fs::remove_file(&copy).expect("mended");
     let nobody = PaymentId::from_parts(9_000_000_000_000, 3);
     std::fs::write(path.with_file_name(format!("{nobody}.json")), &bytes).expect("orphaned");
-    check(&breaks(&world).await, nobody.as_str(), Store::Archive, BreakKind::Orphan);
+    check(
+        &breaks(&world).await,
+        nobody.as_str(),
+        Store::Archive,
+        BreakKind::Orphan,
+    );
 }
 
 /// The index of a world is taken over by the test: its own writer lets go first.
-async fn damaged_index(damage: impl AsyncFnOnce(&TantivyIndex, &PaymentDoc)) -> (Vec<Break>, PaymentId) {
+async fn damaged_index(
+    damage: impl AsyncFnOnce(&TantivyIndex, &PaymentDoc),
+) -> (Vec<Break>, PaymentId) {
     let (folder, world, ids) = whole().await;
     let payment = world.payment(&ids[2]).await;
     let index = world.stores.index.as_ref();
@@ -251,7 +366,8 @@ async fn damaged_index(damage: impl AsyncFnOnce(&TantivyIndex, &PaymentDoc)) -> 
 
 #[tokio::test]
 async fn a_deleted_document() {
-    let (found, id) = damaged_index(async |index, doc| index.delete(&doc.id).await.expect("deleted")).await;
+    let (found, id) =
+        damaged_index(async |index, doc| index.delete(&doc.id).await.expect("deleted")).await;
     check(&found, id.as_str(), Store::Index, BreakKind::Missing);
 }
 
@@ -259,7 +375,13 @@ async fn a_deleted_document() {
 async fn a_changed_document() {
     let (found, id) = damaged_index(async |index, doc| {
         index.delete(&doc.id).await.expect("deleted");
-        index.put_raw(&PaymentDoc { amount_minor: doc.amount_minor + 1, ..doc.clone() }).await.expect("written");
+        index
+            .put_raw(&PaymentDoc {
+                amount_minor: doc.amount_minor + 1,
+                ..doc.clone()
+            })
+            .await
+            .expect("written");
     })
     .await;
     check(&found, id.as_str(), Store::Index, BreakKind::Mismatch);
@@ -267,7 +389,8 @@ async fn a_changed_document() {
 
 #[tokio::test]
 async fn a_doubled_document() {
-    let (found, id) = damaged_index(async |index, doc| index.put_raw(doc).await.expect("written")).await;
+    let (found, id) =
+        damaged_index(async |index, doc| index.put_raw(doc).await.expect("written")).await;
     check(&found, id.as_str(), Store::Index, BreakKind::Duplicate);
 }
 
@@ -275,7 +398,15 @@ async fn a_doubled_document() {
 async fn an_orphaned_document() {
     let nobody = PaymentId::from_parts(9_000_000_000_000, 4);
     let id = nobody.clone();
-    let (found, _) =
-        damaged_index(async |index, doc| index.put_raw(&PaymentDoc { id: id.clone(), ..doc.clone() }).await.expect("written")).await;
+    let (found, _) = damaged_index(async |index, doc| {
+        index
+            .put_raw(&PaymentDoc {
+                id: id.clone(),
+                ..doc.clone()
+            })
+            .await
+            .expect("written")
+    })
+    .await;
     check(&found, nobody.as_str(), Store::Index, BreakKind::Orphan);
 }

@@ -1,7 +1,11 @@
 //! Seeded runs with faults of every kind, and planted bugs that the checker must find: a checker
 //! that cannot fail proves nothing.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test says what it finds by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it finds by panicking"
+)]
 
 mod world;
 
@@ -21,8 +25,8 @@ use payops_core::domain::payment::Payment;
 use payops_core::domain::replay::Progress;
 use payops_core::domain::request::CreateRefund;
 use payops_core::port::{
-    Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, Noted, PaymentPage, PaymentStore, PortResult, Precondition,
-    Random as _,
+    Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, Noted, PaymentPage,
+    PaymentStore, PortResult, Precondition, Random as _,
 };
 use payops_core::usecase::{Accept, Handler as _, Letters, PlanRequest, Requester};
 use payops_testkit::SeededRandom;
@@ -31,20 +35,36 @@ use payops_testkit::replay::{Notes, Steer};
 use world::checker::{Answers, violations};
 use world::{World, caller, key, request};
 
-const SOURCES: [&str; 6] = ["tok_visa", "tok_mastercard", "tok_declined", "tok_timeout_charged", "tok_flaky", "tok_poison"];
+const SOURCES: [&str; 6] = [
+    "tok_visa",
+    "tok_mastercard",
+    "tok_declined",
+    "tok_timeout_charged",
+    "tok_flaky",
+    "tok_poison",
+];
 
 /// One run: 40 payments, some refunds, faults all over, then calm and a drain. What is left must be whole.
 async fn run(seed: u64) -> (Vec<String>, BTreeMap<&'static str, usize>, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let world = World::open(folder.path(), seed).await;
     let dice = SeededRandom::new(seed ^ 0x5eed);
-    let chances = Chances { fail: 40, throttle: 10, lose_answer: 40, crash_before: 10, crash_after: 10 };
+    let chances = Chances {
+        fail: 40,
+        throttle: 10,
+        lose_answer: 40,
+        crash_before: 10,
+        crash_after: 10,
+    };
     world.chaos.set(Plan::Dice { chances, seed });
     let mut answers = Answers::new();
     let mut wanted = Vec::new();
     for n in 0..40_u64 {
         let source = SOURCES[usize::try_from(dice.next_u64() % 6).expect("small")];
-        wanted.push((format!("k{n}"), request(source, i64::try_from(100 + n).expect("small"))));
+        wanted.push((
+            format!("k{n}"),
+            request(source, i64::try_from(100 + n).expect("small")),
+        ));
     }
     for (name, request) in &wanted {
         let step = async {
@@ -58,15 +78,24 @@ async fn run(seed: u64) -> (Vec<String>, BTreeMap<&'static str, usize>, String) 
             answers.insert(name.clone(), answer);
         }
         world.chaos.restart();
-        world.clock.advance(Duration::from_millis(dice.next_u64() % 5_000));
+        world
+            .clock
+            .advance(Duration::from_millis(dice.next_u64() % 5_000));
     }
     let faults = world.chaos.faults();
     // Faults stop; every client asks again until it has an answer.
     world.chaos.calm();
     for (name, request) in &wanted {
-        let answer = world.accept(name, request).await.expect("no faults any more");
+        let answer = world
+            .accept(name, request)
+            .await
+            .expect("no faults any more");
         if let Some(before) = answers.get(name) {
-            assert_eq!((&before.payment, &before.body), (&answer.payment, &answer.body), "seed {seed}: two answers to one key");
+            assert_eq!(
+                (&before.payment, &before.body),
+                (&answer.payment, &answer.body),
+                "seed {seed}: two answers to one key"
+            );
         }
         answers.insert(name.clone(), answer);
     }
@@ -78,7 +107,11 @@ async fn run(seed: u64) -> (Vec<String>, BTreeMap<&'static str, usize>, String) 
     let mut states = String::new();
     for answer in answers.values() {
         let payment = world.payment(&answer.payment).await;
-        let _ = write!(states, "{} {} {};", payment.id, payment.status, payment.version);
+        let _ = write!(
+            states,
+            "{} {} {};",
+            payment.id, payment.status, payment.version
+        );
     }
     (violations(&world, &answers).await, faults, states)
 }
@@ -88,7 +121,10 @@ async fn replay_all(world: &World) {
     let letters = Letters::from(&world.ports);
     for queue in QUEUES {
         let replayer = world.replayer();
-        let seen = letters.look(&[dead_letter_queue(queue)], 1000).await.expect("letters");
+        let seen = letters
+            .look(&[dead_letter_queue(queue)], 1000)
+            .await
+            .expect("letters");
         let request = PlanRequest {
             env: "prod".to_owned(),
             queue: queue.to_owned(),
@@ -97,17 +133,38 @@ async fn replay_all(world: &World) {
             ..PlanRequest::default()
         };
         let plan = replayer.plan(request, &seen.letters).await.expect("a plan");
-        let summary = replayer.execute(&plan, &Progress::default(), &Notes::new(), &Steer::new()).await.expect("replayed");
-        assert_eq!((summary.sent, summary.remaining), (plan.messages.len(), 0), "{summary:?}");
+        let summary = replayer
+            .execute(&plan, &Progress::default(), &Notes::new(), &Steer::new())
+            .await
+            .expect("replayed");
+        assert_eq!(
+            (summary.sent, summary.remaining),
+            (plan.messages.len(), 0),
+            "{summary:?}"
+        );
     }
 }
 
 async fn refund_some(world: &World, answers: &Answers, dice: &SeededRandom) {
     for (n, answer) in answers.values().enumerate() {
         if dice.next_u64().is_multiple_of(3) {
-            let refund = CreateRefund { minor: Some(50), reason: None };
+            let refund = CreateRefund {
+                minor: Some(50),
+                reason: None,
+            };
             let by = Requester::Merchant(caller());
-            drop(world.changes().refund(&by, &answer.payment, &key(&format!("r{n}")), &refund, &|_| String::new()).await);
+            drop(
+                world
+                    .changes()
+                    .refund(
+                        &by,
+                        &answer.payment,
+                        &key(&format!("r{n}")),
+                        &refund,
+                        &|_| String::new(),
+                    )
+                    .await,
+            );
         }
     }
 }
@@ -131,8 +188,17 @@ async fn whatever_goes_wrong_nothing_is_lost_or_doubled() {
         }
     }
     println!("faults reached: {reached:?}");
-    for fault in ["fail", "throttle", "lose_answer", "crash_before", "crash_after"] {
-        assert!(reached.contains_key(fault) || std::env::var("PAYOPS_SEED").is_ok(), "{fault} was never reached");
+    for fault in [
+        "fail",
+        "throttle",
+        "lose_answer",
+        "crash_before",
+        "crash_after",
+    ] {
+        assert!(
+            reached.contains_key(fault) || std::env::var("PAYOPS_SEED").is_ok(),
+            "{fault} was never reached"
+        );
     }
 }
 
@@ -173,7 +239,10 @@ impl PaymentStore for Planted {
         if self.bug == Bug::NoFence
             && let Some(now) = self.inner.get(&change.payment.id).await?
         {
-            change.expect = Precondition { version: now.version, fence: now.fence };
+            change.expect = Precondition {
+                version: now.version,
+                fence: now.fence,
+            };
             change.payment.version = now.version + 1;
         }
         self.inner.commit(&change).await
@@ -191,7 +260,11 @@ impl PaymentStore for Planted {
         self.inner.get_many(ids).await
     }
 
-    async fn idempotency(&self, scope: &IdempotencyScope, now: Timestamp) -> PortResult<Option<IdempotencyRow>> {
+    async fn idempotency(
+        &self,
+        scope: &IdempotencyScope,
+        now: Timestamp,
+    ) -> PortResult<Option<IdempotencyRow>> {
         self.inner.idempotency(scope, now).await
     }
 
@@ -199,7 +272,12 @@ impl PaymentStore for Planted {
         self.inner.events(id).await
     }
 
-    async fn list(&self, caller: &Caller, after: Option<&PaymentId>, limit: usize) -> PortResult<Vec<Payment>> {
+    async fn list(
+        &self,
+        caller: &Caller,
+        after: Option<&PaymentId>,
+        limit: usize,
+    ) -> PortResult<Vec<Payment>> {
         self.inner.list(caller, after, limit).await
     }
 
@@ -225,7 +303,11 @@ async fn planted(bug: Option<Bug>) -> (tempfile::TempDir, World) {
     let mut world = World::open(folder.path(), 3).await;
     if let Some(bug) = bug {
         let inner = Arc::clone(&world.ports.store);
-        world.ports.store = Arc::new(Planted { inner, bug, random: SeededRandom::new(9) });
+        world.ports.store = Arc::new(Planted {
+            inner,
+            bug,
+            random: SeededRandom::new(9),
+        });
     }
     (folder, world)
 }
@@ -234,7 +316,10 @@ async fn planted(bug: Option<Bug>) -> (tempfile::TempDir, World) {
 async fn ask_twice(world: &World) -> Vec<String> {
     let mut answers = Answers::new();
     for _ in 0..2 {
-        let answer = world.accept("k", &request("tok_visa", 1000)).await.expect("accepted");
+        let answer = world
+            .accept("k", &request("tok_visa", 1000))
+            .await
+            .expect("accepted");
         answers.insert("k".to_owned(), answer);
     }
     world.drain().await;
@@ -247,13 +332,21 @@ async fn a_missing_idempotency_row_is_found() {
     assert_eq!(ask_twice(&good).await, Vec::<String>::new());
     let (_folder, bad) = planted(Some(Bug::NoIdempotencyRow)).await;
     let found = ask_twice(&bad).await;
-    assert!(found.iter().any(|found| found.contains("no client was told of")), "{found:#?}");
+    assert!(
+        found
+            .iter()
+            .any(|found| found.contains("no client was told of")),
+        "{found:#?}"
+    );
 }
 
 /// A worker freezes while it waits for the provider; its lease ends, another finishes the work;
 /// then the first goes on.
 async fn freeze_and_thaw(world: &World) -> Vec<String> {
-    let answer = world.accept("k", &request("tok_visa", 1000)).await.expect("accepted");
+    let answer = world
+        .accept("k", &request("tok_visa", 1000))
+        .await
+        .expect("accepted");
     let queues = &world.stores.ports.queues;
     let work = payops_core::domain::bus::WORK;
     let receive = || queues.receive(work, 1, Duration::from_secs(1), Duration::ZERO);
@@ -274,24 +367,55 @@ async fn freeze_and_thaw(world: &World) -> Vec<String> {
 
 async fn claim(world: &World, before: &Payment, owner: &str) -> Payment {
     use payops_core::domain::machine::{Command, decide};
-    let command = Command::Claim { owner: owner.to_owned(), hop: serde_json::Value::Null };
+    let command = Command::Claim {
+        owner: owner.to_owned(),
+        hop: serde_json::Value::Null,
+    };
     let decision = decide(before, command, world.now(), &world.policy).expect("free");
     let change = change(before, decision, world.now());
-    assert_eq!(world.ports.store.commit(&change).await.expect("works"), Committed::Done);
+    assert_eq!(
+        world.ports.store.commit(&change).await.expect("works"),
+        Committed::Done
+    );
     change.payment
 }
 
 async fn thaw(world: &World, claimed: &Payment) {
     use payops_core::domain::machine::{Command, decide};
-    let failure = payops_core::domain::payment::Failure { code: "card_declined".to_owned(), message: "late".to_owned() };
-    let decision = decide(claimed, Command::Declined { failure, soft: false }, world.now(), &world.policy).expect("allowed");
-    drop(world.ports.store.commit(&change(claimed, decision, world.now())).await);
+    let failure = payops_core::domain::payment::Failure {
+        code: "card_declined".to_owned(),
+        message: "late".to_owned(),
+    };
+    let decision = decide(
+        claimed,
+        Command::Declined {
+            failure,
+            soft: false,
+        },
+        world.now(),
+        &world.policy,
+    )
+    .expect("allowed");
+    drop(
+        world
+            .ports
+            .store
+            .commit(&change(claimed, decision, world.now()))
+            .await,
+    );
 }
 
-fn change(before: &Payment, decision: payops_core::domain::machine::Decision, now: Timestamp) -> Change {
+fn change(
+    before: &Payment,
+    decision: payops_core::domain::machine::Decision,
+    now: Timestamp,
+) -> Change {
     Change {
         payment: decision.payment,
-        expect: Precondition { version: before.version, fence: before.fence },
+        expect: Precondition {
+            version: before.version,
+            fence: before.fence,
+        },
         events: decision.events,
         outbox: decision.outbox,
         idempotency: None,
@@ -305,7 +429,10 @@ async fn a_missing_fence_is_found() {
     assert_eq!(freeze_and_thaw(&good).await, Vec::<String>::new());
     let (_folder, bad) = planted(Some(Bug::NoFence)).await;
     let found = freeze_and_thaw(&bad).await;
-    assert!(found.iter().any(|found| found.contains("goes from")), "{found:#?}");
+    assert!(
+        found.iter().any(|found| found.contains("goes from")),
+        "{found:#?}"
+    );
 }
 
 /// Accepts the wrong way round when told to: the work is sent, then the payment is committed.
@@ -320,12 +447,26 @@ async fn send_then_commit(world: &World, wrong: bool) -> Vec<String> {
         // The id is known before the commit, since it comes from clock and dice; the process dies between the two.
         let twin = SeededRandom::new(77);
         let random = (u128::from(twin.next_u64()) << 64) | u128::from(twin.next_u64());
-        let id = PaymentId::from_parts(u64::try_from(world.now().as_millisecond()).expect("after 1970"), random);
+        let id = PaymentId::from_parts(
+            u64::try_from(world.now().as_millisecond()).expect("after 1970"),
+            random,
+        );
         let document = request("tok_visa", 1000).archive_document(&id, &caller(), world.now());
-        let put = world.ports.archive.put_if_absent(&payops_core::domain::work::archive_key(&id), document.as_bytes()).await;
+        let put = world
+            .ports
+            .archive
+            .put_if_absent(
+                &payops_core::domain::work::archive_key(&id),
+                document.as_bytes(),
+            )
+            .await;
         put.expect("archived");
     } else {
-        let commit = accept.accept(&caller(), &key("k"), &request("tok_visa", 1000), &|_| String::new()).await;
+        let commit = accept
+            .accept(&caller(), &key("k"), &request("tok_visa", 1000), &|_| {
+                String::new()
+            })
+            .await;
         commit.expect("accepted");
     }
     world.drain().await;
@@ -338,5 +479,8 @@ async fn sending_before_the_commit_is_found() {
     assert_eq!(send_then_commit(&good, false).await, Vec::<String>::new());
     let (_folder, bad) = planted(None).await;
     let found = send_then_commit(&bad, true).await;
-    assert!(found.iter().any(|found| found.contains("no such payment")), "{found:#?}");
+    assert!(
+        found.iter().any(|found| found.contains("no such payment")),
+        "{found:#?}"
+    );
 }

@@ -10,10 +10,15 @@ use payops_core::port::Random;
 use payops_core::usecase::Notifier;
 use payops_runtime::env::{Reader, Variable};
 use payops_runtime::settings::{CONSUME, Common, Consume};
-use payops_runtime::{Failed, OsRandom, Pulse, SystemClock, run_process, serve_health, shutdown_signal};
+use payops_runtime::{
+    Failed, OsRandom, Pulse, SystemClock, run_process, serve_health, shutdown_signal,
+};
 use tokio::net::TcpListener;
 
-const MAIL: &[Variable] = &[Variable::required("PAYOPS_MAIL_FROM", "the address that mails come from, verified in SES")];
+const MAIL: &[Variable] = &[Variable::required(
+    "PAYOPS_MAIL_FROM",
+    "the address that mails come from, verified in SES",
+)];
 
 struct Settings {
     from: String,
@@ -26,9 +31,18 @@ fn main() -> ExitCode {
         if !from.is_empty() && !from.contains('@') {
             reader.problem("PAYOPS_MAIL_FROM", "is not an e-mail address");
         }
-        Settings { from, consume: Consume::read(reader) }
+        Settings {
+            from,
+            consume: Consume::read(reader),
+        }
     };
-    run_process("payops-notifier", "sends receipts and notices by mail", &[MAIL, CONSUME], read, serve)
+    run_process(
+        "payops-notifier",
+        "sends receipts and notices by mail",
+        &[MAIL, CONSUME],
+        read,
+        serve,
+    )
 }
 
 async fn serve(common: Common, settings: Settings) -> Result<(), Failed> {
@@ -36,16 +50,29 @@ async fn serve(common: Common, settings: Settings) -> Result<(), Failed> {
     let listener = TcpListener::bind(&common.health_listen).await?;
     let pulse = Pulse::new(Duration::from_mins(3));
     tokio::spawn(serve_health(listener, vec![pulse.clone()], stop.clone()));
-    let config = AwsConfig { region: common.region, endpoint_url: common.endpoint, account_id: common.account.clone(), profile: None };
+    let config = AwsConfig {
+        region: common.region,
+        endpoint_url: common.endpoint,
+        account_id: common.account.clone(),
+        profile: None,
+    };
     let clients = load(&config).await;
     let random: Arc<dyn Random> = Arc::new(OsRandom);
     let notifier = Notifier {
-        store: Arc::new(DynamoStore::new(clients.dynamo, common.table, Arc::clone(&random))),
+        store: Arc::new(DynamoStore::new(
+            clients.dynamo,
+            common.table,
+            Arc::clone(&random),
+        )),
         mailer: Arc::new(SesMailer::new(clients.ses, settings.from)),
         clock: Arc::new(SystemClock),
         policy: Policy::default(),
     };
-    let queues = Arc::new(SqsQueues::with_prefix(clients.sqs, common.queue_prefix, common.account));
+    let queues = Arc::new(SqsQueues::with_prefix(
+        clients.sqs,
+        common.queue_prefix,
+        common.account,
+    ));
     let consumer = payops_notifier::consumer(notifier, queues, random, settings.consume.visibility);
     tracing::info!(queue = consumer.queue, "payops-notifier serves");
     payops_notifier::run(consumer, settings.consume.settings, &stop, &pulse).await;

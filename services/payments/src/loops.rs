@@ -25,11 +25,24 @@ pub mod projector {
         visibility: Duration,
     ) -> Consumer {
         let revision = concat!("projector ", env!("CARGO_PKG_VERSION")).to_owned();
-        Consumer { queues, queue: PROJECTIONS.to_owned(), handler: Arc::new(projector), random, policy, visibility, revision }
+        Consumer {
+            queues,
+            queue: PROJECTIONS.to_owned(),
+            handler: Arc::new(projector),
+            random,
+            policy,
+            visibility,
+            revision,
+        }
     }
 
     /// Serves the queue until `stop`; what became of its messages is returned.
-    pub async fn run(consumer: Consumer, settings: ConsumeSettings, stop: &CancellationToken, pulse: &Pulse) -> Consumed {
+    pub async fn run(
+        consumer: Consumer,
+        settings: ConsumeSettings,
+        stop: &CancellationToken,
+        pulse: &Pulse,
+    ) -> Consumed {
         consume(consumer, settings, stop, pulse).await
     }
 }
@@ -68,7 +81,10 @@ pub mod sweeper {
     pub async fn run(sweeper: Sweeper, period: Duration, stop: &CancellationToken, pulse: &Pulse) {
         repeat("sweeper", period, stop, pulse, || async {
             let (swept, failure) = sweeper.run_once().await;
-            Pass { done: swept.redriven.saturating_add(swept.reviewed), failure }
+            Pass {
+                done: swept.redriven.saturating_add(swept.reviewed),
+                failure,
+            }
         })
         .await;
     }

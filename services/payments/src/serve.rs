@@ -66,11 +66,20 @@ const SLOW_HEAD: &str = concat!(
 
 /// Serves `router` on `listener` until `shutdown`: then nothing more is accepted, idle connections
 /// are closed, open requests are answered within `limits.drain` and what is left is cut off.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken, limits: ServeLimits) -> Served {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+    limits: ServeLimits,
+) -> Served {
     let permits = Arc::new(Semaphore::new(limits.connections.max(1)));
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
-    let server = Server { router, shutdown: shutdown.clone(), limits };
+    let server = Server {
+        router,
+        shutdown: shutdown.clone(),
+        limits,
+    };
     loop {
         let accepted = tokio::select! {
             biased;
@@ -96,7 +105,11 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     drop(listener);
     connections.close();
     let in_time = tokio::time::timeout(limits.drain, connections.wait()).await;
-    let left = if in_time.is_ok() { 0 } else { connections.len() };
+    let left = if in_time.is_ok() {
+        0
+    } else {
+        connections.len()
+    };
     if left > 0 {
         tracing::warn!(connections = left, "open requests cut off");
         cut_off.cancel();
@@ -105,8 +118,14 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     Served { cut_off: left }
 }
 
-async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(permits)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     Ok((stream, permit))
 }
@@ -123,10 +142,19 @@ impl Server {
         // Answers are small: sent at once rather than collected.
         drop(stream.set_nodelay(true));
         let router = self.router.clone();
-        let service = service_fn(move |request: hyper::Request<Incoming>| Box::pin(router.clone().oneshot(request)));
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            Box::pin(router.clone().oneshot(request))
+        });
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(self.limits.head).max_header_size(self.limits.head_bytes).half_close(true);
-        let mut connection = builder.serve_connection(TokioIo::new(Impatient::new(stream, self.limits.unread)), service);
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head)
+            .max_header_size(self.limits.head_bytes)
+            .half_close(true);
+        let mut connection = builder.serve_connection(
+            TokioIo::new(Impatient::new(stream, self.limits.unread)),
+            service,
+        );
         let mut asked_to_end = false;
         let ended = loop {
             tokio::select! {
@@ -143,21 +171,34 @@ impl Server {
             tracing::info!("a connection was reset: its client reads nothing");
             return;
         };
-        let slow_head = ended.as_ref().is_err_and(hyper::Error::is_timeout) && !parts.read_buf.is_empty();
+        let slow_head =
+            ended.as_ref().is_err_and(hyper::Error::is_timeout) && !parts.read_buf.is_empty();
         if slow_head {
             // hyper closes without a word; a client that was part of the way through a head gets one.
-            drop(tokio::time::timeout(LINGER, stream.write_all(slow_head_answer().as_bytes())).await);
+            drop(
+                tokio::time::timeout(LINGER, stream.write_all(slow_head_answer().as_bytes())).await,
+            );
         }
         linger(stream).await;
     }
 }
 
 fn slow_head_answer() -> String {
-    let id = payops_core::domain::request::request_id(payops_core::port::Random::next_u64(&payops_runtime::OsRandom));
-    let problem =
-        crate::api::Problem::new(&crate::api::Refused::new(crate::api::Code::RequestTimeout, "the request's head took too long"), &id);
+    let id = payops_core::domain::request::request_id(payops_core::port::Random::next_u64(
+        &payops_runtime::OsRandom,
+    ));
+    let problem = crate::api::Problem::new(
+        &crate::api::Refused::new(
+            crate::api::Code::RequestTimeout,
+            "the request's head took too long",
+        ),
+        &id,
+    );
     let body = serde_json::to_string(&problem).unwrap_or_default();
-    format!("{SLOW_HEAD}x-request-id: {id}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "{SLOW_HEAD}x-request-id: {id}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 async fn linger(mut stream: TcpStream) {

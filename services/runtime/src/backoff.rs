@@ -14,12 +14,19 @@ impl Backoff {
     /// Delays from `first`, doubled with each failure in a row, at most `max`.
     #[must_use]
     pub fn new(first: Duration, max: Duration) -> Self {
-        Self { first, max, failures: 0 }
+        Self {
+            first,
+            max,
+            failures: 0,
+        }
     }
 
     /// The delay after one more failure; between half of the exponential value and all of it.
     pub fn failed(&mut self) -> Duration {
-        let whole = self.first.saturating_mul(1_u32 << self.failures.min(20)).min(self.max);
+        let whole = self
+            .first
+            .saturating_mul(1_u32 << self.failures.min(20))
+            .min(self.max);
         self.failures = self.failures.saturating_add(1);
         let half = whole / 2;
         half + half.mul_f64(rand::random::<f64>())

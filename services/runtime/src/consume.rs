@@ -31,13 +31,22 @@ pub struct ConsumeSettings {
 
 impl Default for ConsumeSettings {
     fn default() -> Self {
-        Self { concurrency: 10, wait: Duration::from_secs(20), drain: Duration::from_secs(25) }
+        Self {
+            concurrency: 10,
+            wait: Duration::from_secs(20),
+            drain: Duration::from_secs(25),
+        }
     }
 }
 
 /// Serves `consumer`'s queue until `stop`, then waits for the messages under way. What became of
 /// all messages is returned.
-pub async fn consume(consumer: Consumer, settings: ConsumeSettings, stop: &CancellationToken, pulse: &Pulse) -> Consumed {
+pub async fn consume(
+    consumer: Consumer,
+    settings: ConsumeSettings,
+    stop: &CancellationToken,
+    pulse: &Pulse,
+) -> Consumed {
     let queue = consumer.queue.clone();
     let consumer = logged(consumer);
     let mut running: JoinSet<PortResult<Consumed>> = JoinSet::new();
@@ -75,17 +84,33 @@ pub async fn consume(consumer: Consumer, settings: ConsumeSettings, stop: &Cance
                 }
             }
             Err(error) => {
-                tracing::warn!(queue, class = error.class(), error = mask::text(&error.chain()), "receiving failed");
+                tracing::warn!(
+                    queue,
+                    class = error.class(),
+                    error = mask::text(&error.chain()),
+                    "receiving failed"
+                );
                 pause(backoff.failed(), stop).await;
             }
         }
     }
     total.add(drain(&queue, running, settings.drain).await);
-    tracing::info!(queue, done = total.done, retried = total.retried, dead = total.dead, panics = total.panics, "stopped");
+    tracing::info!(
+        queue,
+        done = total.done,
+        retried = total.retried,
+        dead = total.dead,
+        panics = total.panics,
+        "stopped"
+    );
     total
 }
 
-async fn drain(queue: &str, mut running: JoinSet<PortResult<Consumed>>, limit: Duration) -> Consumed {
+async fn drain(
+    queue: &str,
+    mut running: JoinSet<PortResult<Consumed>>,
+    limit: Duration,
+) -> Consumed {
     let mut total = Consumed::default();
     let end = Instant::now() + limit;
     loop {
@@ -93,7 +118,11 @@ async fn drain(queue: &str, mut running: JoinSet<PortResult<Consumed>>, limit: D
             Ok(Some(ended)) => total.add(settled(queue, ended)),
             Ok(None) => return total,
             Err(_) => {
-                tracing::warn!(queue, messages = running.len(), "messages cut off; they come again");
+                tracing::warn!(
+                    queue,
+                    messages = running.len(),
+                    "messages cut off; they come again"
+                );
                 running.shutdown().await;
                 return total;
             }
@@ -106,20 +135,42 @@ fn settled(queue: &str, ended: Result<PortResult<Consumed>, JoinError>) -> Consu
     match ended {
         Ok(Ok(consumed)) => consumed,
         Ok(Err(error)) => {
-            tracing::warn!(queue, class = error.class(), error = mask::text(&error.chain()), "a message could not be settled");
-            Consumed { received: 1, ..Consumed::default() }
+            tracing::warn!(
+                queue,
+                class = error.class(),
+                error = mask::text(&error.chain()),
+                "a message could not be settled"
+            );
+            Consumed {
+                received: 1,
+                ..Consumed::default()
+            }
         }
         Err(error) => {
-            tracing::error!(queue, panicked = error.is_panic(), "settling a message broke off");
-            Consumed { received: 1, panics: usize::from(error.is_panic()), ..Consumed::default() }
+            tracing::error!(
+                queue,
+                panicked = error.is_panic(),
+                "settling a message broke off"
+            );
+            Consumed {
+                received: 1,
+                panics: usize::from(error.is_panic()),
+                ..Consumed::default()
+            }
         }
     }
 }
 
 /// `consumer` with every verdict that is not "done" logged.
 fn logged(consumer: Consumer) -> Consumer {
-    let handler = Arc::new(Logged { inner: Arc::clone(&consumer.handler), queue: consumer.queue.clone() });
-    Consumer { handler, ..consumer }
+    let handler = Arc::new(Logged {
+        inner: Arc::clone(&consumer.handler),
+        queue: consumer.queue.clone(),
+    });
+    Consumer {
+        handler,
+        ..consumer
+    }
 }
 
 struct Logged {
@@ -135,10 +186,19 @@ impl Handler for Logged {
         match &verdict {
             Verdict::Done => tracing::debug!(queue, message = id, receive, "done"),
             Verdict::Retry { class, reason, .. } => {
-                tracing::info!(queue, message = id, receive, class, reason = mask::text(reason), "to be retried");
+                tracing::info!(
+                    queue,
+                    message = id,
+                    receive,
+                    class,
+                    reason = mask::text(reason),
+                    "to be retried"
+                );
             }
             // Logged when it is buried, as is a retry that was one too many.
-            Verdict::Dead { class, .. } => tracing::debug!(queue, message = id, receive, class, "dead"),
+            Verdict::Dead { class, .. } => {
+                tracing::debug!(queue, message = id, receive, class, "dead")
+            }
         }
         verdict
     }

@@ -30,19 +30,31 @@ impl Variable {
     /// A variable that must be set.
     #[must_use]
     pub const fn required(name: &'static str, help: &'static str) -> Self {
-        Self { name, unset: Unset::Problem, help }
+        Self {
+            name,
+            unset: Unset::Problem,
+            help,
+        }
     }
 
     /// A variable with a default.
     #[must_use]
     pub const fn default(name: &'static str, default: &'static str, help: &'static str) -> Self {
-        Self { name, unset: Unset::Default(default), help }
+        Self {
+            name,
+            unset: Unset::Default(default),
+            help,
+        }
     }
 
     /// A variable that may be left out.
     #[must_use]
     pub const fn optional(name: &'static str, help: &'static str) -> Self {
-        Self { name, unset: Unset::Nothing, help }
+        Self {
+            name,
+            unset: Unset::Nothing,
+            help,
+        }
     }
 }
 
@@ -63,16 +75,27 @@ impl<'a> Reader<'a> {
     /// A reader of the variables in `tables`; an empty value counts as not set.
     #[must_use]
     pub fn new(tables: &'a [&'a [Variable]], lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { tables, lookup, problems: Vec::new() }
+        Self {
+            tables,
+            lookup,
+            problems: Vec::new(),
+        }
     }
 
     /// The value, its default, or `None`.
     pub fn optional(&mut self, name: &str) -> Option<String> {
-        let Some(variable) = self.tables.iter().flat_map(|table| table.iter()).find(|variable| variable.name == name) else {
+        let Some(variable) = self
+            .tables
+            .iter()
+            .flat_map(|table| table.iter())
+            .find(|variable| variable.name == name)
+        else {
             self.problem(name, "is not in the table of variables");
             return None;
         };
-        let value = (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let value = (self.lookup)(name)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty());
         match (value, variable.unset) {
             (Some(value), _) => Some(value),
             (None, Unset::Default(default)) => Some(default.to_owned()),
@@ -92,7 +115,9 @@ impl<'a> Reader<'a> {
 
     /// The value read as a `T`; `expected` says what that is.
     pub fn parsed<T: FromStr + Default>(&mut self, name: &str, expected: &str) -> T {
-        let Some(text) = self.optional(name) else { return T::default() };
+        let Some(text) = self.optional(name) else {
+            return T::default();
+        };
         text.parse().unwrap_or_else(|_| {
             self.problem(name, &format!("is not {expected}"));
             T::default()
@@ -110,7 +135,9 @@ impl<'a> Reader<'a> {
 
     /// A length of time: a whole number and `ms`, `s`, `m` or `h`.
     pub fn duration(&mut self, name: &str) -> Duration {
-        let Some(text) = self.optional(name) else { return Duration::ZERO };
+        let Some(text) = self.optional(name) else {
+            return Duration::ZERO;
+        };
         duration(&text).unwrap_or_else(|| {
             self.problem(name, "is not a length of time such as 500ms, 10s, 3m or 1h");
             Duration::ZERO
@@ -123,12 +150,18 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn has_problem(&self, name: &str) -> bool {
-        self.problems.iter().any(|problem| problem.starts_with(&format!("  {name} ")))
+        self.problems
+            .iter()
+            .any(|problem| problem.starts_with(&format!("  {name} ")))
     }
 
     /// `value`, unless there were problems.
     pub fn finish<T>(self, value: T) -> Result<T, Problems> {
-        if self.problems.is_empty() { Ok(value) } else { Err(Problems(self.problems)) }
+        if self.problems.is_empty() {
+            Ok(value)
+        } else {
+            Err(Problems(self.problems))
+        }
     }
 }
 
@@ -151,8 +184,13 @@ pub fn duration(text: &str) -> Option<Duration> {
 #[must_use]
 pub fn help(program: &str, purpose: &str, tables: &[&[Variable]]) -> String {
     let variables: Vec<&Variable> = tables.iter().flat_map(|table| table.iter()).collect();
-    let width = variables.iter().map(|variable| variable.name.len()).max().unwrap_or(0);
-    let mut text = format!("{program}: {purpose}\n\nIt takes no arguments. Environment variables:\n\n");
+    let width = variables
+        .iter()
+        .map(|variable| variable.name.len())
+        .max()
+        .unwrap_or(0);
+    let mut text =
+        format!("{program}: {purpose}\n\nIt takes no arguments. Environment variables:\n\n");
     for Variable { name, unset, help } in variables {
         let note = match unset {
             Unset::Problem => "required".to_owned(),
@@ -177,24 +215,47 @@ mod tests {
     ];
 
     fn read(set: &[(&str, &str)]) -> Result<(String, Duration, usize, Option<String>), Problems> {
-        let lookup = |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let lookup = |name: &str| {
+            set.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
         let mut reader = Reader::new(&[TABLE], &lookup);
-        let all =
-            (reader.text("PAYOPS_TABLE"), reader.duration("PAYOPS_WAIT"), reader.count("PAYOPS_COUNT"), reader.optional("PAYOPS_ENDPOINT"));
+        let all = (
+            reader.text("PAYOPS_TABLE"),
+            reader.duration("PAYOPS_WAIT"),
+            reader.count("PAYOPS_COUNT"),
+            reader.optional("PAYOPS_ENDPOINT"),
+        );
         reader.finish(all)
     }
 
     #[test]
     fn defaults_fill_in() {
-        assert_eq!(read(&[("PAYOPS_TABLE", " t ")]), Ok(("t".to_owned(), Duration::from_secs(20), 4, None)));
+        assert_eq!(
+            read(&[("PAYOPS_TABLE", " t ")]),
+            Ok(("t".to_owned(), Duration::from_secs(20), 4, None))
+        );
     }
 
     #[test]
     fn every_problem_is_reported_at_once() {
-        let Problems(problems) = read(&[("PAYOPS_WAIT", "soon"), ("PAYOPS_COUNT", "0"), ("PAYOPS_TABLE", "")]).expect_err("three problems");
+        let Problems(problems) = read(&[
+            ("PAYOPS_WAIT", "soon"),
+            ("PAYOPS_COUNT", "0"),
+            ("PAYOPS_TABLE", ""),
+        ])
+        .expect_err("three problems");
         assert_eq!(problems.len(), 3, "{problems:?}");
-        for name in ["PAYOPS_TABLE is not set", "PAYOPS_WAIT is not a length", "PAYOPS_COUNT must be"] {
-            assert!(problems.iter().any(|problem| problem.contains(name)), "{name} in {problems:?}");
+        for name in [
+            "PAYOPS_TABLE is not set",
+            "PAYOPS_WAIT is not a length",
+            "PAYOPS_COUNT must be",
+        ] {
+            assert!(
+                problems.iter().any(|problem| problem.contains(name)),
+                "{name} in {problems:?}"
+            );
         }
     }
 
@@ -210,6 +271,9 @@ mod tests {
     #[test]
     fn help_names_every_variable() {
         let text = help("payops-x", "does x", &[TABLE]);
-        assert!(TABLE.iter().all(|variable| text.contains(variable.name)), "{text}");
+        assert!(
+            TABLE.iter().all(|variable| text.contains(variable.name)),
+            "{text}"
+        );
     }
 }

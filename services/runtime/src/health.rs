@@ -25,7 +25,11 @@ impl Pulse {
     /// A pulse that counts as alive for `limit` after its last beat.
     #[must_use]
     pub fn new(limit: Duration) -> Self {
-        Self { started: Instant::now(), last_ms: Arc::new(AtomicU64::new(0)), limit }
+        Self {
+            started: Instant::now(),
+            last_ms: Arc::new(AtomicU64::new(0)),
+            limit,
+        }
     }
 
     /// Says that the loop turns.
@@ -36,7 +40,9 @@ impl Pulse {
     /// Whether the last beat is recent enough.
     #[must_use]
     pub fn alive(&self) -> bool {
-        let silent_ms = self.now_ms().saturating_sub(self.last_ms.load(Ordering::Relaxed));
+        let silent_ms = self
+            .now_ms()
+            .saturating_sub(self.last_ms.load(Ordering::Relaxed));
         Duration::from_millis(silent_ms) <= self.limit
     }
 
@@ -82,7 +88,9 @@ async fn answer(mut stream: TcpStream, alive: bool, stopping: bool) -> std::io::
         Some("/livez" | "/readyz") => "503 Service Unavailable",
         _ => "404 Not Found",
     };
-    let text = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\ncache-control: no-store\r\nconnection: close\r\n\r\n");
+    let text = format!(
+        "HTTP/1.1 {status}\r\ncontent-length: 0\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+    );
     stream.write_all(text.as_bytes()).await?;
     stream.shutdown().await
 }
@@ -93,7 +101,10 @@ mod tests {
 
     async fn ask(listener_at: std::net::SocketAddr, path: &str) -> String {
         let mut stream = TcpStream::connect(listener_at).await.expect("a connection");
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await.expect("asked");
+        stream
+            .write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes())
+            .await
+            .expect("asked");
         let mut text = String::new();
         stream.read_to_string(&mut text).await.expect("an answer");
         text.lines().next().unwrap_or_default().to_owned()

@@ -24,11 +24,20 @@ pub fn run_process<T, F>(
 where
     F: Future<Output = Result<(), Failed>>,
 {
-    let tables: Vec<&[Variable]> = std::iter::once(COMMON).chain(tables.iter().copied()).collect();
+    let tables: Vec<&[Variable]> = std::iter::once(COMMON)
+        .chain(tables.iter().copied())
+        .collect();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
+    if arguments
+        .iter()
+        .any(|argument| argument == "--help" || argument == "-h")
+    {
         let shown = std::io::stdout().write_all(help(program, purpose, &tables).as_bytes());
-        return if shown.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        return if shown.is_ok() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        };
     }
     let lookup = |name: &str| std::env::var(name).ok();
     let mut reader = Reader::new(&tables, &lookup);
@@ -52,7 +61,10 @@ where
 
 fn turn(log: &str, main: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
     telemetry::init(log)?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(main)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(main)
 }
 
 fn unusable(program: &str, problems: &Problems) -> ExitCode {

@@ -24,12 +24,20 @@ pub struct Pass {
 
 /// Makes a pass every `period` until `stop`; after a failure or a panic, later and later. The
 /// pass under way at `stop` is dropped, which use cases allow at any point.
-pub async fn repeat<F, P>(name: &'static str, period: Duration, stop: &CancellationToken, pulse: &Pulse, mut pass: F)
-where
+pub async fn repeat<F, P>(
+    name: &'static str,
+    period: Duration,
+    stop: &CancellationToken,
+    pulse: &Pulse,
+    mut pass: F,
+) where
     F: FnMut() -> P + Send,
     P: Future<Output = Pass> + Send,
 {
-    let mut backoff = Backoff::new(period.max(Duration::from_millis(100)), PAUSE_MAX.max(period));
+    let mut backoff = Backoff::new(
+        period.max(Duration::from_millis(100)),
+        PAUSE_MAX.max(period),
+    );
     while !stop.is_cancelled() {
         pulse.beat();
         let ended = tokio::select! {
@@ -82,10 +90,13 @@ mod tests {
             }
         };
         let end = stop.clone();
-        tokio::join!(repeat("test", Duration::from_secs(1), &stop, &pulse, pass), async move {
-            tokio::time::sleep(Duration::from_mins(minutes)).await;
-            end.cancel();
-        });
+        tokio::join!(
+            repeat("test", Duration::from_secs(1), &stop, &pulse, pass),
+            async move {
+                tokio::time::sleep(Duration::from_mins(minutes)).await;
+                end.cancel();
+            }
+        );
         count.load(Ordering::SeqCst)
     }
 

@@ -6,33 +6,82 @@ use crate::env::{Reader, Variable};
 
 /// Variables of every service.
 pub const COMMON: &[Variable] = &[
-    Variable::default("PAYOPS_LOG", "info", "log filter, such as info,payops_payments=debug"),
-    Variable::default("PAYOPS_HEALTH_LISTEN", "0.0.0.0:8081", "where /livez and /readyz of the loops are served"),
-    Variable::optional("PAYOPS_AWS_REGION", "the AWS region; without it, the SDK's own choice"),
-    Variable::optional("PAYOPS_AWS_ENDPOINT", "another place that speaks AWS's protocols, such as an emulator"),
-    Variable::optional("PAYOPS_AWS_ACCOUNT", "the account that everything must belong to"),
+    Variable::default(
+        "PAYOPS_LOG",
+        "info",
+        "log filter, such as info,payops_payments=debug",
+    ),
+    Variable::default(
+        "PAYOPS_HEALTH_LISTEN",
+        "0.0.0.0:8081",
+        "where /livez and /readyz of the loops are served",
+    ),
+    Variable::optional(
+        "PAYOPS_AWS_REGION",
+        "the AWS region; without it, the SDK's own choice",
+    ),
+    Variable::optional(
+        "PAYOPS_AWS_ENDPOINT",
+        "another place that speaks AWS's protocols, such as an emulator",
+    ),
+    Variable::optional(
+        "PAYOPS_AWS_ACCOUNT",
+        "the account that everything must belong to",
+    ),
     Variable::required("PAYOPS_TABLE", "DynamoDB table of payments and API keys"),
-    Variable::optional("PAYOPS_QUEUE_PREFIX", "what the names of the SQS queues begin with, such as prod-"),
-    Variable::optional("PAYOPS_SECRET_PREFIX", "what the names in Secrets Manager begin with, such as prod/payops/"),
+    Variable::optional(
+        "PAYOPS_QUEUE_PREFIX",
+        "what the names of the SQS queues begin with, such as prod-",
+    ),
+    Variable::optional(
+        "PAYOPS_SECRET_PREFIX",
+        "what the names in Secrets Manager begin with, such as prod/payops/",
+    ),
 ];
 
 /// Variables of services that archive requests and put events.
-pub const DISPATCH: &[Variable] =
-    &[Variable::required("PAYOPS_BUCKET", "S3 bucket of the archive"), Variable::required("PAYOPS_BUS", "EventBridge bus")];
+pub const DISPATCH: &[Variable] = &[
+    Variable::required("PAYOPS_BUCKET", "S3 bucket of the archive"),
+    Variable::required("PAYOPS_BUS", "EventBridge bus"),
+];
 
 /// Variables of services that call the payment provider.
 pub const PROVIDER: &[Variable] = &[
-    Variable::default("PAYOPS_PROVIDER_URL", "https://api.stripe.com", "base URL of the payment provider"),
-    Variable::default("PAYOPS_PROVIDER_KEY_SECRET", "provider-key", "name of the secret that holds the provider's key"),
-    Variable::default("PAYOPS_PROVIDER_TIMEOUT", "10s", "how long one call to the provider may take"),
+    Variable::default(
+        "PAYOPS_PROVIDER_URL",
+        "https://api.stripe.com",
+        "base URL of the payment provider",
+    ),
+    Variable::default(
+        "PAYOPS_PROVIDER_KEY_SECRET",
+        "provider-key",
+        "name of the secret that holds the provider's key",
+    ),
+    Variable::default(
+        "PAYOPS_PROVIDER_TIMEOUT",
+        "10s",
+        "how long one call to the provider may take",
+    ),
 ];
 
 /// Variables of services that serve a queue.
 pub const CONSUME: &[Variable] = &[
     Variable::default("PAYOPS_CONCURRENCY", "10", "messages handled side by side"),
-    Variable::default("PAYOPS_WAIT", "20s", "how long one receive waits for a message; at most 20s"),
-    Variable::default("PAYOPS_VISIBILITY", "3m", "how long a received message stays hidden from others"),
-    Variable::default("PAYOPS_DRAIN", "25s", "how long work under way is waited for after SIGTERM"),
+    Variable::default(
+        "PAYOPS_WAIT",
+        "20s",
+        "how long one receive waits for a message; at most 20s",
+    ),
+    Variable::default(
+        "PAYOPS_VISIBILITY",
+        "3m",
+        "how long a received message stays hidden from others",
+    ),
+    Variable::default(
+        "PAYOPS_DRAIN",
+        "25s",
+        "how long work under way is waited for after SIGTERM",
+    ),
 ];
 
 /// Values of [`COMMON`].
@@ -84,7 +133,10 @@ pub struct Dispatch {
 impl Dispatch {
     /// Reads them.
     pub fn read(reader: &mut Reader<'_>) -> Self {
-        Self { bucket: reader.text("PAYOPS_BUCKET"), bus: reader.text("PAYOPS_BUS") }
+        Self {
+            bucket: reader.text("PAYOPS_BUCKET"),
+            bus: reader.text("PAYOPS_BUS"),
+        }
     }
 }
 
@@ -126,9 +178,15 @@ impl Consume {
         if wait > Duration::from_secs(20) {
             reader.problem("PAYOPS_WAIT", "must be at most 20s");
         }
-        let settings =
-            crate::ConsumeSettings { concurrency: reader.count("PAYOPS_CONCURRENCY"), wait, drain: reader.duration("PAYOPS_DRAIN") };
-        Self { settings, visibility: positive(reader, "PAYOPS_VISIBILITY") }
+        let settings = crate::ConsumeSettings {
+            concurrency: reader.count("PAYOPS_CONCURRENCY"),
+            wait,
+            drain: reader.duration("PAYOPS_DRAIN"),
+        };
+        Self {
+            settings,
+            visibility: positive(reader, "PAYOPS_VISIBILITY"),
+        }
     }
 }
 
@@ -153,7 +211,9 @@ pub fn address(reader: &mut Reader<'_>, name: &str) -> String {
 /// A URL that starts with `http://` or `https://`.
 pub fn url(reader: &mut Reader<'_>, name: &str) -> Option<String> {
     let url = reader.optional(name)?;
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
     if rest.is_none_or(str::is_empty) {
         reader.problem(name, "is not a URL that starts with https:// or http://");
     }
@@ -174,16 +234,34 @@ mod tests {
     use crate::env::Problems;
 
     fn problems(set: &[(&str, &str)]) -> Vec<String> {
-        let lookup = |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let lookup = |name: &str| {
+            set.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
         let tables: [&[Variable]; 4] = [COMMON, DISPATCH, PROVIDER, CONSUME];
         let mut reader = Reader::new(&tables, &lookup);
-        let all = (Common::read(&mut reader), Dispatch::read(&mut reader), ProviderSettings::read(&mut reader), Consume::read(&mut reader));
-        reader.finish(all).map_or_else(|Problems(problems)| problems, |_| Vec::new())
+        let all = (
+            Common::read(&mut reader),
+            Dispatch::read(&mut reader),
+            ProviderSettings::read(&mut reader),
+            Consume::read(&mut reader),
+        );
+        reader
+            .finish(all)
+            .map_or_else(|Problems(problems)| problems, |_| Vec::new())
     }
 
     #[test]
     fn what_must_be_set_is_enough() {
-        assert_eq!(problems(&[("PAYOPS_TABLE", "t"), ("PAYOPS_BUCKET", "b"), ("PAYOPS_BUS", "e")]), Vec::<String>::new());
+        assert_eq!(
+            problems(&[
+                ("PAYOPS_TABLE", "t"),
+                ("PAYOPS_BUCKET", "b"),
+                ("PAYOPS_BUS", "e")
+            ]),
+            Vec::<String>::new()
+        );
     }
 
     #[test]

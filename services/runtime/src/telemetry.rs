@@ -18,10 +18,18 @@ pub enum TelemetryError {
 /// may quote a value that must not be logged.
 pub fn init(filter: &str) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(filter)?;
-    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_span_list(false).with_env_filter(filter).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_env_filter(filter)
+        .finish();
     tracing::subscriber::set_global_default(subscriber).map_err(|_| TelemetryError::Twice)?;
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         tracing::error!(place, "panicked");
     }));
     Ok(())

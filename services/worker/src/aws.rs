@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use payops_aws::{AwsConfig, DynamoStore, EventBridgeBus, S3Archive, SecretsManager, SqsQueues, load};
+use payops_aws::{
+    AwsConfig, DynamoStore, EventBridgeBus, S3Archive, SecretsManager, SqsQueues, load,
+};
 use payops_core::domain::bus::WORK;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::policy::Policy;
@@ -25,7 +27,11 @@ pub struct Wired {
 }
 
 /// Makes the adapters. Only the provider's key is fetched; everything else connects when used.
-pub async fn wire(common: &Common, dispatch: &Dispatch, provider: &ProviderSettings) -> Result<Wired, Failed> {
+pub async fn wire(
+    common: &Common,
+    dispatch: &Dispatch,
+    provider: &ProviderSettings,
+) -> Result<Wired, Failed> {
     let config = AwsConfig {
         region: common.region.clone(),
         endpoint_url: common.endpoint.clone(),
@@ -34,10 +40,24 @@ pub async fn wire(common: &Common, dispatch: &Dispatch, provider: &ProviderSetti
     };
     let clients = load(&config).await;
     let random: Arc<dyn Random> = Arc::new(OsRandom);
-    let store: Arc<dyn PaymentStore> = Arc::new(DynamoStore::new(clients.dynamo.clone(), &common.table, Arc::clone(&random)));
-    let queues: Arc<dyn Queues> = Arc::new(SqsQueues::with_prefix(clients.sqs.clone(), &common.queue_prefix, common.account.clone()));
-    let archive: Arc<dyn Archive> = Arc::new(S3Archive::new(clients.s3.clone(), &dispatch.bucket, common.account.clone()));
-    let key = SecretsManager::new(clients.secrets.clone(), &common.secret_prefix).get(&provider.key_secret).await?;
+    let store: Arc<dyn PaymentStore> = Arc::new(DynamoStore::new(
+        clients.dynamo.clone(),
+        &common.table,
+        Arc::clone(&random),
+    ));
+    let queues: Arc<dyn Queues> = Arc::new(SqsQueues::with_prefix(
+        clients.sqs.clone(),
+        &common.queue_prefix,
+        common.account.clone(),
+    ));
+    let archive: Arc<dyn Archive> = Arc::new(S3Archive::new(
+        clients.s3.clone(),
+        &dispatch.bucket,
+        common.account.clone(),
+    ));
+    let key = SecretsManager::new(clients.secrets.clone(), &common.secret_prefix)
+        .get(&provider.key_secret)
+        .await?;
     let dispatcher = Dispatcher {
         store: Arc::clone(&store),
         archive: Arc::clone(&archive),
@@ -56,7 +76,11 @@ pub async fn wire(common: &Common, dispatch: &Dispatch, provider: &ProviderSetti
         name: format!("worker-{:016x}", random.next_u64()),
         queue: WORK.to_owned(),
     };
-    Ok(Wired { worker, queues, random })
+    Ok(Wired {
+        worker,
+        queues,
+        random,
+    })
 }
 
 impl Wired {

@@ -43,7 +43,11 @@ pub struct BatchSettings {
 
 impl Default for BatchSettings {
     fn default() -> Self {
-        Self { concurrency: 10, start_reserve: SignedDuration::from_secs(12), answer_reserve: SignedDuration::from_secs(2) }
+        Self {
+            concurrency: 10,
+            start_reserve: SignedDuration::from_secs(12),
+            answer_reserve: SignedDuration::from_secs(2),
+        }
     }
 }
 
@@ -57,11 +61,24 @@ pub async fn handle_batch(
     deadline: Timestamp,
     settings: BatchSettings,
 ) -> Result<SqsBatchResponse, lambda_runtime::Error> {
-    let Value::Object(mut event) = event else { return Err("not an SQS event".into()) };
-    let Some(Value::Array(records)) = event.remove("Records") else { return Err("an event without Records".into()) };
-    let batch = Batch { consumer, clock, deadline, settings, begun: AtomicBool::new(false) };
-    let back: Vec<Option<String>> =
-        stream::iter(records).map(|raw| batch.record(raw)).buffer_unordered(settings.concurrency.max(1)).collect().await;
+    let Value::Object(mut event) = event else {
+        return Err("not an SQS event".into());
+    };
+    let Some(Value::Array(records)) = event.remove("Records") else {
+        return Err("an event without Records".into());
+    };
+    let batch = Batch {
+        consumer,
+        clock,
+        deadline,
+        settings,
+        begun: AtomicBool::new(false),
+    };
+    let back: Vec<Option<String>> = stream::iter(records)
+        .map(|raw| batch.record(raw))
+        .buffer_unordered(settings.concurrency.max(1))
+        .collect()
+        .await;
     let mut response = SqsBatchResponse::default();
     for id in back.into_iter().flatten() {
         response.add_failure(id);
@@ -70,9 +87,15 @@ pub async fn handle_batch(
 }
 
 /// Serves invocations of this Lambda function until its environment ends.
-pub async fn run_lambda(consumer: &Consumer, clock: &dyn Clock, settings: BatchSettings) -> Result<(), lambda_runtime::Error> {
+pub async fn run_lambda(
+    consumer: &Consumer,
+    clock: &dyn Clock,
+    settings: BatchSettings,
+) -> Result<(), lambda_runtime::Error> {
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
-        let deadline = i64::try_from(event.context.deadline).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let deadline = i64::try_from(event.context.deadline)
+            .ok()
+            .and_then(|ms| Timestamp::from_millisecond(ms).ok());
         // Without a deadline nothing is started, rather than everything at any risk.
         let deadline = deadline.unwrap_or_else(|| clock.now());
         handle_batch(consumer, clock, event.payload, deadline, settings).await
@@ -106,12 +129,17 @@ impl Batch<'_> {
             }
         };
         let left = self.left();
-        let limit = Duration::try_from(left.saturating_sub(self.settings.answer_reserve)).unwrap_or_default();
+        let limit = Duration::try_from(left.saturating_sub(self.settings.answer_reserve))
+            .unwrap_or_default();
         if left < self.settings.start_reserve {
             return self.not_begun(*message, limit).await;
         }
         self.begun.store(true, Ordering::Relaxed);
-        let settled = tokio::time::timeout(limit, AssertUnwindSafe(self.settle(&message)).catch_unwind()).await;
+        let settled = tokio::time::timeout(
+            limit,
+            AssertUnwindSafe(self.settle(&message)).catch_unwind(),
+        )
+        .await;
         let done = match settled {
             Ok(Ok(Ok(done))) => done,
             Ok(Ok(Err(error))) => {
@@ -139,20 +167,36 @@ impl Batch<'_> {
     async fn not_begun(&self, message: Received, limit: Duration) -> Option<String> {
         // Records are begun in order: if none was, none of this batch will be.
         if !self.begun.load(Ordering::Relaxed) {
-            tracing::error!(message = message.message_id, "not begun, like all of its batch: the function's time-out is too short");
+            tracing::error!(
+                message = message.message_id,
+                "not begun, like all of its batch: the function's time-out is too short"
+            );
             return Some(message.message_id);
         }
         match tokio::time::timeout(limit, self.consumer.give_back(&message)).await {
             Ok(Ok(true)) => {
-                tracing::info!(message = message.message_id, "not begun, the deadline is near; given back");
+                tracing::info!(
+                    message = message.message_id,
+                    "not begun, the deadline is near; given back"
+                );
                 // Sent anew: what is left of this one is Lambda's to delete.
                 return None;
             }
-            Ok(Ok(false)) => tracing::info!(message = message.message_id, "not begun, and its receipt is no longer good"),
+            Ok(Ok(false)) => tracing::info!(
+                message = message.message_id,
+                "not begun, and its receipt is no longer good"
+            ),
             Ok(Err(error)) => {
-                tracing::warn!(message = message.message_id, class = error.class(), "not begun, and it could not be given back");
+                tracing::warn!(
+                    message = message.message_id,
+                    class = error.class(),
+                    "not begun, and it could not be given back"
+                );
             }
-            Err(_) => tracing::warn!(message = message.message_id, "not begun, and no time was left to give it back"),
+            Err(_) => tracing::warn!(
+                message = message.message_id,
+                "not begun, and no time was left to give it back"
+            ),
         }
         Some(message.message_id)
     }
@@ -169,13 +213,27 @@ impl Batch<'_> {
         }
         match self.consumer.final_verdict(message, verdict) {
             Verdict::Done => Ok(true),
-            Verdict::Retry { class, reason, after } => {
-                tracing::info!(message = message.message_id, class, reason = mask::text(&reason), "to be retried");
+            Verdict::Retry {
+                class,
+                reason,
+                after,
+            } => {
+                tracing::info!(
+                    message = message.message_id,
+                    class,
+                    reason = mask::text(&reason),
+                    "to be retried"
+                );
                 self.delay(message, after).await;
                 Ok(false)
             }
             Verdict::Dead { class, reason } => {
-                tracing::warn!(message = message.message_id, class, reason = mask::text(&reason), "dead");
+                tracing::warn!(
+                    message = message.message_id,
+                    class,
+                    reason = mask::text(&reason),
+                    "dead"
+                );
                 // In the dead-letter queue with its reason before Lambda deletes it here.
                 self.consumer.dead_letter(message, &class, &reason).await
             }
@@ -187,8 +245,16 @@ impl Batch<'_> {
     async fn delay(&self, message: &Received, after: Option<SignedDuration>) {
         let consumer = self.consumer;
         let delay = consumer.delay(message, after);
-        if let Err(error) = consumer.queues.change_visibility(&consumer.queue, &message.receipt, delay).await {
-            tracing::debug!(message = message.message_id, class = error.class(), "its delay could not be set");
+        if let Err(error) = consumer
+            .queues
+            .change_visibility(&consumer.queue, &message.receipt, delay)
+            .await
+        {
+            tracing::debug!(
+                message = message.message_id,
+                class = error.class(),
+                "its delay could not be set"
+            );
         }
     }
 }

@@ -18,14 +18,32 @@ pub use batch::{BatchSettings, handle_batch, run_lambda};
 /// The consumer of the worker's queue. `visibility` is how long a received message stays hidden:
 /// longer than a payment takes, provider time-outs included.
 #[must_use]
-pub fn consumer(worker: Worker, queues: Arc<dyn Queues>, random: Arc<dyn Random>, visibility: Duration) -> Consumer {
+pub fn consumer(
+    worker: Worker,
+    queues: Arc<dyn Queues>,
+    random: Arc<dyn Random>,
+    visibility: Duration,
+) -> Consumer {
     let (queue, policy) = (worker.queue.clone(), worker.policy.clone());
     let revision = concat!("worker ", env!("CARGO_PKG_VERSION")).to_owned();
-    Consumer { queues, queue, handler: Arc::new(worker), random, policy, visibility, revision }
+    Consumer {
+        queues,
+        queue,
+        handler: Arc::new(worker),
+        random,
+        policy,
+        visibility,
+        revision,
+    }
 }
 
 /// Serves the queue until `stop`, then waits for the messages under way; what became of all of
 /// them is returned.
-pub async fn run(consumer: Consumer, settings: ConsumeSettings, stop: &CancellationToken, pulse: &Pulse) -> Consumed {
+pub async fn run(
+    consumer: Consumer,
+    settings: ConsumeSettings,
+    stop: &CancellationToken,
+    pulse: &Pulse,
+) -> Consumed {
     consume(consumer, settings, stop, pulse).await
 }

@@ -16,7 +16,8 @@ use payops_core::domain::bus::{PROJECTIONS, dead_letter_queue};
 use payops_core::domain::replay::{JournalEntry, Plan, PlannedMessage, Preflight};
 use payops_core::domain::sha256_hex;
 use payops_core::port::{
-    Attributes, Browsed, Journal, Move, MoveResult, Outgoing, PortResult, QueueStats, Queues, Received, SendResult, TransferOutcome,
+    Attributes, Browsed, Journal, Move, MoveResult, Outgoing, PortResult, QueueStats, Queues,
+    Received, SendResult, TransferOutcome,
 };
 use payops_testkit::sample;
 use tokio::sync::oneshot;
@@ -26,8 +27,14 @@ pub(crate) use nothing::Nothing;
 /// A line of `/proc/self/status`, in KiB.
 pub(crate) fn kib(name: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("a line");
-    line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number")
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .expect("a line");
+    line.split_whitespace()
+        .next()
+        .and_then(|kib| kib.parse().ok())
+        .expect("a number")
 }
 
 /// A journal that keeps nothing.
@@ -59,7 +66,9 @@ impl FileJournal {
                     text.extend(more);
                     waiters.push(waiter);
                 }
-                file.write_all(&text).and_then(|()| file.sync_data()).expect("written");
+                file.write_all(&text)
+                    .and_then(|()| file.sync_data())
+                    .expect("written");
                 count.fetch_add(1, Ordering::Relaxed);
                 for waiter in waiters {
                     // Who no longer waits does not need to know.
@@ -117,18 +126,32 @@ pub(crate) fn plan_of(count: usize) -> Plan {
         ..PlannedMessage::default()
     };
     let (queue, target) = (dead_letter_queue(PROJECTIONS), PROJECTIONS.to_owned());
-    Plan { queue, target, messages: (0..count).map(message).collect(), ..Plan::default() }
+    Plan {
+        queue,
+        target,
+        messages: (0..count).map(message).collect(),
+        ..Plan::default()
+    }
 }
 
 impl MadeUp {
     pub(crate) fn new(first: usize, count: usize) -> Self {
-        Self { count, next: first.into() }
+        Self {
+            count,
+            next: first.into(),
+        }
     }
 }
 
 #[async_trait]
 impl Queues for MadeUp {
-    async fn receive(&self, _: &str, max: usize, _: Duration, _: Duration) -> PortResult<Vec<Received>> {
+    async fn receive(
+        &self,
+        _: &str,
+        max: usize,
+        _: Duration,
+        _: Duration,
+    ) -> PortResult<Vec<Received>> {
         tokio::task::yield_now().await;
         let first = self.next.fetch_add(max, Ordering::Relaxed);
         let message = |n: usize| Received {
@@ -142,16 +165,38 @@ impl Queues for MadeUp {
             group: None,
             dedupe: None,
         };
-        Ok((first.min(self.count)..(first + max).min(self.count)).map(message).collect())
+        Ok((first.min(self.count)..(first + max).min(self.count))
+            .map(message)
+            .collect())
     }
 
-    async fn transfer_batch(&self, _: &str, _: &str, moves: Vec<Move>) -> PortResult<Vec<MoveResult>> {
+    async fn transfer_batch(
+        &self,
+        _: &str,
+        _: &str,
+        moves: Vec<Move>,
+    ) -> PortResult<Vec<MoveResult>> {
         tokio::task::yield_now().await;
-        Ok(moves.iter().map(|one| Ok(TransferOutcome::Moved { message_id: one.receipt.clone() })).collect())
+        Ok(moves
+            .iter()
+            .map(|one| {
+                Ok(TransferOutcome::Moved {
+                    message_id: one.receipt.clone(),
+                })
+            })
+            .collect())
     }
 
-    async fn transfer(&self, _: &str, receipt: &str, _: &str, _: Outgoing) -> PortResult<TransferOutcome> {
-        Ok(TransferOutcome::Moved { message_id: receipt.to_owned() })
+    async fn transfer(
+        &self,
+        _: &str,
+        receipt: &str,
+        _: &str,
+        _: Outgoing,
+    ) -> PortResult<TransferOutcome> {
+        Ok(TransferOutcome::Moved {
+            message_id: receipt.to_owned(),
+        })
     }
 
     async fn send(&self, _: &str, _: Outgoing) -> PortResult<String> {

@@ -9,8 +9,8 @@ use payops_core::domain::id::PaymentId;
 use payops_core::domain::outbox::OutboxEvent;
 use payops_core::domain::payment::Payment;
 use payops_core::port::{
-    Acceptance, Accepted, Archive, ArchivePage, Bus, Change, Committed, ErrorKind, IdempotencyRow, IdempotencyScope, Noted, PaymentPage,
-    PaymentStore, PortError, PortResult, PutOutcome,
+    Acceptance, Accepted, Archive, ArchivePage, Bus, Change, Committed, ErrorKind, IdempotencyRow,
+    IdempotencyScope, Noted, PaymentPage, PaymentStore, PortError, PortResult, PutOutcome,
 };
 
 /// See the module.
@@ -42,7 +42,11 @@ impl PaymentStore for Nothing {
         none()
     }
 
-    async fn idempotency(&self, _: &IdempotencyScope, _: Timestamp) -> PortResult<Option<IdempotencyRow>> {
+    async fn idempotency(
+        &self,
+        _: &IdempotencyScope,
+        _: Timestamp,
+    ) -> PortResult<Option<IdempotencyRow>> {
         none()
     }
 

@@ -22,7 +22,11 @@ pub async fn suite(index: &dyn Index, salt: u64) {
     let docs = planted(salt);
     let outcomes = index.upsert(&docs).await.expect("upsert");
     assert_eq!(outcomes, vec![UpsertOutcome::Applied; docs.len()]);
-    let kit = Kit { index, docs, merchant: merchant(salt, "find") };
+    let kit = Kit {
+        index,
+        docs,
+        merchant: merchant(salt, "find"),
+    };
     kit.finds(&[], "everything of this merchant").await;
     kit.terms().await;
     kit.parsed().await;
@@ -38,40 +42,99 @@ fn merchant(salt: u64, name: &str) -> String {
 
 async fn stored(index: &dyn Index, id: &PaymentId, expected: &PaymentDoc) {
     let check = || async {
-        let found = index.of_payments(std::slice::from_ref(id)).await.expect("of_payments");
+        let found = index
+            .of_payments(std::slice::from_ref(id))
+            .await
+            .expect("of_payments");
         (found == [expected.clone()]).then_some(())
     };
-    eventually(REFRESH, &format!("version {} of {id} is found", expected.version), check).await;
+    eventually(
+        REFRESH,
+        &format!("version {} of {id} is found", expected.version),
+        check,
+    )
+    .await;
 }
 
 async fn versions(index: &dyn Index, salt: u64) {
-    assert!(index.upsert(&[]).await.expect("nothing to write").is_empty());
+    assert!(
+        index
+            .upsert(&[])
+            .await
+            .expect("nothing to write")
+            .is_empty()
+    );
     let mut doc = sample::doc(number(salt, 1));
     doc.version = 5;
-    assert_eq!(index.upsert(std::slice::from_ref(&doc)).await.expect("upsert"), [UpsertOutcome::Applied]);
+    assert_eq!(
+        index
+            .upsert(std::slice::from_ref(&doc))
+            .await
+            .expect("upsert"),
+        [UpsertOutcome::Applied]
+    );
     stored(index, &doc.id, &doc).await;
-    let at = |version: u64, status| PaymentDoc { version, status, ..doc.clone() };
-    let outcome = index.upsert(&[at(4, Status::Failed)]).await.expect("upsert");
-    assert_eq!(outcome, [UpsertOutcome::Stale], "an older version does not replace a newer one");
-    let outcome = index.upsert(&[at(5, Status::Failed)]).await.expect("upsert");
-    assert_eq!(outcome, [UpsertOutcome::Stale], "the same version is there already");
+    let at = |version: u64, status| PaymentDoc {
+        version,
+        status,
+        ..doc.clone()
+    };
+    let outcome = index
+        .upsert(&[at(4, Status::Failed)])
+        .await
+        .expect("upsert");
+    assert_eq!(
+        outcome,
+        [UpsertOutcome::Stale],
+        "an older version does not replace a newer one"
+    );
+    let outcome = index
+        .upsert(&[at(5, Status::Failed)])
+        .await
+        .expect("upsert");
+    assert_eq!(
+        outcome,
+        [UpsertOutcome::Stale],
+        "the same version is there already"
+    );
     stored(index, &doc.id, &doc).await;
     let newer = at(6, Status::Refunded);
-    assert_eq!(index.upsert(std::slice::from_ref(&newer)).await.expect("upsert"), [UpsertOutcome::Applied]);
+    assert_eq!(
+        index
+            .upsert(std::slice::from_ref(&newer))
+            .await
+            .expect("upsert"),
+        [UpsertOutcome::Applied]
+    );
     stored(index, &doc.id, &newer).await;
 
     // Doubles and reversals within one call: the highest version stands, whatever the order.
-    let one = PaymentDoc { version: 1, ..sample::doc(number(salt, 2)) };
-    let three = PaymentDoc { version: 3, status: Status::Refunded, ..one.clone() };
-    let two = PaymentDoc { version: 2, ..one.clone() };
-    let outcomes = index.upsert(&[one.clone(), three.clone(), two]).await.expect("upsert");
+    let one = PaymentDoc {
+        version: 1,
+        ..sample::doc(number(salt, 2))
+    };
+    let three = PaymentDoc {
+        version: 3,
+        status: Status::Refunded,
+        ..one.clone()
+    };
+    let two = PaymentDoc {
+        version: 2,
+        ..one.clone()
+    };
+    let outcomes = index
+        .upsert(&[one.clone(), three.clone(), two])
+        .await
+        .expect("upsert");
     assert_eq!(outcomes.len(), 3, "each document has its own outcome");
     assert_eq!(outcomes[2], UpsertOutcome::Stale);
     stored(index, &three.id, &three).await;
 }
 
 fn plus(seconds: u64) -> Timestamp {
-    ManualClock::start().checked_add(Duration::from_secs(seconds)).expect("within range")
+    ManualClock::start()
+        .checked_add(Duration::from_secs(seconds))
+        .expect("within range")
 }
 
 /// Twelve documents that differ in everything that can be asked for.
@@ -84,7 +147,14 @@ fn planted(salt: u64) -> Vec<PaymentDoc> {
         "a+b@münchen.example",
         "anna@other.example",
     ];
-    let references = [Some("INV-2026/001"), Some("inv-2026/002"), None, Some("Bestellung Ü 7"), Some("a*b?c.d"), Some("4242")];
+    let references = [
+        Some("INV-2026/001"),
+        Some("inv-2026/002"),
+        None,
+        Some("Bestellung Ü 7"),
+        Some("a*b?c.d"),
+        Some("4242"),
+    ];
     let statuses = Status::ALL;
     (0..12_usize)
         .map(|i| {
@@ -100,7 +170,8 @@ fn planted(salt: u64) -> Vec<PaymentDoc> {
             doc.reference = references[i % 6].map(str::to_owned);
             doc.brand = (i % 2 == 0).then(|| "visa".to_owned());
             doc.last4 = [Some("4242"), Some("0005"), None][i % 3].map(str::to_owned);
-            doc.failure = [None, Some("card_declined"), Some("provider_timeout")][i % 3].map(str::to_owned);
+            doc.failure =
+                [None, Some("card_declined"), Some("provider_timeout")][i % 3].map(str::to_owned);
             doc.dead = i % 5 == 0;
             doc.created_at = plus(seconds * 3600);
             doc.updated_at = plus(seconds * 3600 + 60);
@@ -116,11 +187,17 @@ struct Kit<'a> {
 }
 
 fn is(term: Term) -> Clause {
-    Clause { negated: false, term }
+    Clause {
+        negated: false,
+        term,
+    }
 }
 
 fn not(term: Term) -> Clause {
-    Clause { negated: true, term }
+    Clause {
+        negated: true,
+        term,
+    }
 }
 
 impl Kit<'_> {
@@ -132,7 +209,12 @@ impl Kit<'_> {
 
     /// The planted documents that the domain says `query` asks for, newest first.
     fn expected(&self, query: &Query) -> Vec<PaymentDoc> {
-        let mut docs: Vec<PaymentDoc> = self.docs.iter().filter(|doc| query.matches(doc)).cloned().collect();
+        let mut docs: Vec<PaymentDoc> = self
+            .docs
+            .iter()
+            .filter(|doc| query.matches(doc))
+            .cloned()
+            .collect();
         docs.sort_by_key(|doc| std::cmp::Reverse(doc.created_at));
         docs
     }
@@ -148,7 +230,13 @@ impl Kit<'_> {
                 return expected.len();
             }
             let late = start.elapsed() > REFRESH;
-            assert!(!late, "search for {what} gives {} {:?}, not {:?}, newest first", hits.total, ids(&hits.docs), ids(&expected));
+            assert!(
+                !late,
+                "search for {what} gives {} {:?}, not {:?}, newest first",
+                hits.total,
+                ids(&hits.docs),
+                ids(&expected)
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -174,18 +262,37 @@ impl Kit<'_> {
             Term::Reference("a*b?c.".to_owned()),
             Term::Status(Status::Failed),
             Term::Status(Status::PartiallyRefunded),
-            Term::Amount { min: 1000, max: 4241 },
-            Term::Amount { min: 0, max: i64::MAX },
-            Term::Amount { min: 999_999_999_999, max: 999_999_999_999 },
+            Term::Amount {
+                min: 1000,
+                max: 4241,
+            },
+            Term::Amount {
+                min: 0,
+                max: i64::MAX,
+            },
+            Term::Amount {
+                min: 999_999_999_999,
+                max: 999_999_999_999,
+            },
             Term::Currency(eur),
-            Term::Created { from: self.docs[3].created_at, to: last.created_at },
-            Term::Created { from: Timestamp::MIN, to: Timestamp::MAX },
+            Term::Created {
+                from: self.docs[3].created_at,
+                to: last.created_at,
+            },
+            Term::Created {
+                from: Timestamp::MIN,
+                to: Timestamp::MAX,
+            },
             Term::Failure("card_declined".to_owned()),
             Term::Dead(true),
             Term::Dead(false),
             Term::Live(true),
             Term::Live(false),
-            Term::Any(vec![Term::Email("4242".to_owned()), Term::Reference("4242".to_owned()), Term::Last4("4242".to_owned())]),
+            Term::Any(vec![
+                Term::Email("4242".to_owned()),
+                Term::Reference("4242".to_owned()),
+                Term::Last4("4242".to_owned()),
+            ]),
         ];
         for term in terms {
             let what = format!("{term:?}");
@@ -193,8 +300,16 @@ impl Kit<'_> {
             assert!(found > 0, "{what} finds something");
             self.finds(&[not(term)], &format!("not {what}")).await;
         }
-        self.finds(&[is(Term::Status(Status::Completed)), not(Term::Live(true))], "two clauses").await;
-        self.finds(&[not(Term::Last4("4242".to_owned())), not(Term::Dead(true))], "negations alone").await;
+        self.finds(
+            &[is(Term::Status(Status::Completed)), not(Term::Live(true))],
+            "two clauses",
+        )
+        .await;
+        self.finds(
+            &[not(Term::Last4("4242".to_owned())), not(Term::Dead(true))],
+            "negations alone",
+        )
+        .await;
         for nothing in [
             Term::Email("nobody".to_owned()),
             Term::Email(".*".to_owned()),
@@ -205,13 +320,23 @@ impl Kit<'_> {
             Term::Any(Vec::new()),
         ] {
             let what = format!("{nothing:?}");
-            assert_eq!(self.finds(&[is(nothing)], &what).await, 0, "{what} finds nothing");
+            assert_eq!(
+                self.finds(&[is(nothing)], &what).await,
+                0,
+                "{what} finds nothing"
+            );
         }
     }
 
     async fn parsed(&self) {
-        for text in ["anna", "-status:failed amount:>999", "4242", "created:2026-11-22 live:false", "reference:\"Bestellung Ü\"", "12.50"]
-        {
+        for text in [
+            "anna",
+            "-status:failed amount:>999",
+            "4242",
+            "created:2026-11-22 live:false",
+            "reference:\"Bestellung Ü\"",
+            "12.50",
+        ] {
             let clauses = Query::parse(text, plus(0)).expect("a query").clauses;
             self.finds(&clauses, text).await;
         }
@@ -226,7 +351,11 @@ impl Kit<'_> {
             assert_eq!(hits.total, 12, "the total is that of all pages");
             found.extend(hits.docs);
         }
-        assert_eq!(ids(&found), ids(&expected), "pages follow one another, newest first");
+        assert_eq!(
+            ids(&found),
+            ids(&expected),
+            "pages follow one another, newest first"
+        );
     }
 
     async fn scan(&self) {
@@ -241,8 +370,14 @@ impl Kit<'_> {
                 break;
             }
         }
-        assert!(found.is_sorted_by(|a, b| a.id < b.id), "documents come in order of id, each once");
-        let ours: Vec<PaymentDoc> = found.into_iter().filter(|doc| doc.merchant.as_str() == self.merchant).collect();
+        assert!(
+            found.is_sorted_by(|a, b| a.id < b.id),
+            "documents come in order of id, each once"
+        );
+        let ours: Vec<PaymentDoc> = found
+            .into_iter()
+            .filter(|doc| doc.merchant.as_str() == self.merchant)
+            .collect();
         let mut expected = self.docs.clone();
         expected.sort_by(|a, b| a.id.cmp(&b.id));
         assert_eq!(ours, expected, "a scan gives every document, whole");
@@ -253,14 +388,27 @@ impl Kit<'_> {
         ids.push(sample::payment_id(number(1, 200) ^ (1 << 40)));
         let found = self.index.of_payments(&ids).await.expect("of_payments");
         let found: BTreeSet<PaymentId> = found.into_iter().map(|doc| doc.id).collect();
-        assert_eq!(found, ids[..3].iter().cloned().collect(), "the documents of these payments");
-        assert!(self.index.of_payments(&[]).await.expect("of_payments").is_empty());
+        assert_eq!(
+            found,
+            ids[..3].iter().cloned().collect(),
+            "the documents of these payments"
+        );
+        assert!(
+            self.index
+                .of_payments(&[])
+                .await
+                .expect("of_payments")
+                .is_empty()
+        );
     }
 
     async fn freshness(&self) {
         let newest = self.docs.iter().map(|doc| doc.updated_at).max();
         let freshness = self.index.freshness().await.expect("freshness");
-        assert!(freshness.newest >= newest, "the newest document is {newest:?}: {freshness:?}");
+        assert!(
+            freshness.newest >= newest,
+            "the newest document is {newest:?}: {freshness:?}"
+        );
         assert!(freshness.documents >= 14, "{freshness:?}");
         assert!(!freshness.store.is_empty());
     }

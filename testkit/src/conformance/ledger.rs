@@ -21,29 +21,63 @@ pub async fn suite(ledger: &dyn Ledger, salt: u64) {
 }
 
 async fn of(ledger: &dyn Ledger, payment: &PaymentId) -> Vec<Transaction> {
-    ledger.of_payments(std::slice::from_ref(payment), true).await.expect("of_payments")
+    ledger
+        .of_payments(std::slice::from_ref(payment), true)
+        .await
+        .expect("of_payments")
 }
 
 async fn once(ledger: &dyn Ledger, n: u64) {
     let transaction = sample::transaction(n);
-    assert_eq!(of(ledger, &transaction.payment).await, [], "nothing before it is posted");
-    assert_eq!(ledger.post(&transaction).await.expect("post"), PostOutcome::Posted);
-    assert_eq!(ledger.post(&transaction).await.expect("post"), PostOutcome::Already);
+    assert_eq!(
+        of(ledger, &transaction.payment).await,
+        [],
+        "nothing before it is posted"
+    );
+    assert_eq!(
+        ledger.post(&transaction).await.expect("post"),
+        PostOutcome::Posted
+    );
+    assert_eq!(
+        ledger.post(&transaction).await.expect("post"),
+        PostOutcome::Already
+    );
     let mut later = transaction.clone();
-    later.at = transaction.at.checked_add(std::time::Duration::from_secs(9)).expect("within range");
-    assert_eq!(ledger.post(&later).await.expect("post"), PostOutcome::Already, "another time alone is the same transaction");
-    assert_eq!(of(ledger, &transaction.payment).await, std::slice::from_ref(&transaction), "what was posted first is read, once");
+    later.at = transaction
+        .at
+        .checked_add(std::time::Duration::from_secs(9))
+        .expect("within range");
+    assert_eq!(
+        ledger.post(&later).await.expect("post"),
+        PostOutcome::Already,
+        "another time alone is the same transaction"
+    );
+    assert_eq!(
+        of(ledger, &transaction.payment).await,
+        std::slice::from_ref(&transaction),
+        "what was posted first is read, once"
+    );
     let behind = || async {
-        let found = ledger.of_payments(std::slice::from_ref(&transaction.payment), false).await.expect("of_payments");
+        let found = ledger
+            .of_payments(std::slice::from_ref(&transaction.payment), false)
+            .await
+            .expect("of_payments");
         (found == [transaction.clone()]).then_some(())
     };
     eventually(LAG, "the replica has the transaction", behind).await;
-    assert_eq!(ledger.of_payments(&[], true).await.expect("of_payments"), [], "no payments have no transactions");
+    assert_eq!(
+        ledger.of_payments(&[], true).await.expect("of_payments"),
+        [],
+        "no payments have no transactions"
+    );
 }
 
 async fn mismatch(ledger: &dyn Ledger, n: u64) {
     let standing = sample::transaction(n);
-    assert_eq!(ledger.post(&standing).await.expect("post"), PostOutcome::Posted);
+    assert_eq!(
+        ledger.post(&standing).await.expect("post"),
+        PostOutcome::Posted
+    );
     let mut amount = standing.clone();
     for posting in &mut amount.postings {
         posting.minor = posting.minor.saturating_mul(2);
@@ -58,9 +92,17 @@ async fn mismatch(ledger: &dyn Ledger, n: u64) {
     fewer.live = !standing.live;
     for changed in [amount, merchant, currency, account, fewer] {
         let outcome = ledger.post(&changed).await.expect("post");
-        assert_eq!(outcome, PostOutcome::Mismatch(Box::new(standing.clone())), "posted: {changed:?}");
+        assert_eq!(
+            outcome,
+            PostOutcome::Mismatch(Box::new(standing.clone())),
+            "posted: {changed:?}"
+        );
     }
-    assert_eq!(of(ledger, &standing.payment).await, [standing], "nothing was written over");
+    assert_eq!(
+        of(ledger, &standing.payment).await,
+        [standing],
+        "nothing was written over"
+    );
 }
 
 async fn unbalanced(ledger: &dyn Ledger, n: u64) {
@@ -73,8 +115,16 @@ async fn unbalanced(ledger: &dyn Ledger, n: u64) {
         let error = ledger.post(&bad).await.expect_err("does not sum to zero");
         assert_eq!(error.kind, ErrorKind::Permanent, "{}", error.chain());
     }
-    assert_eq!(of(ledger, &fine.payment).await, [], "a refused transaction leaves nothing");
-    assert_eq!(ledger.post(&fine).await.expect("post"), PostOutcome::Posted, "and does not stand in the way");
+    assert_eq!(
+        of(ledger, &fine.payment).await,
+        [],
+        "a refused transaction leaves nothing"
+    );
+    assert_eq!(
+        ledger.post(&fine).await.expect("post"),
+        PostOutcome::Posted,
+        "and does not stand in the way"
+    );
 }
 
 async fn several_per_payment(ledger: &dyn Ledger, n: u64) {
@@ -85,18 +135,33 @@ async fn several_per_payment(ledger: &dyn Ledger, n: u64) {
         postings: charge
             .postings
             .iter()
-            .map(|p| Posting { account: p.account.clone(), minor: -p.minor.signum().saturating_mul(minor) })
+            .map(|p| Posting {
+                account: p.account.clone(),
+                minor: -p.minor.signum().saturating_mul(minor),
+            })
             .collect(),
         ..charge.clone()
     };
     // A refund may carry the charge's reference: the kind is part of the name.
-    let all = [charge.clone(), refund("re_1", 100), refund("re_2", 100), refund(&charge.reference, 50)];
+    let all = [
+        charge.clone(),
+        refund("re_1", 100),
+        refund("re_2", 100),
+        refund(&charge.reference, 50),
+    ];
     for transaction in &all {
-        assert_eq!(ledger.post(transaction).await.expect("post"), PostOutcome::Posted, "{transaction:?}");
+        assert_eq!(
+            ledger.post(transaction).await.expect("post"),
+            PostOutcome::Posted,
+            "{transaction:?}"
+        );
     }
     let other = sample::transaction(n.wrapping_add(1));
     ledger.post(&other).await.expect("post");
-    let mut found = ledger.of_payments(&[charge.payment.clone(), other.payment.clone()], true).await.expect("of_payments");
+    let mut found = ledger
+        .of_payments(&[charge.payment.clone(), other.payment.clone()], true)
+        .await
+        .expect("of_payments");
     found.sort_by_key(key);
     let mut expected = all.to_vec();
     expected.push(other);
@@ -105,20 +170,32 @@ async fn several_per_payment(ledger: &dyn Ledger, n: u64) {
 }
 
 fn key(transaction: &Transaction) -> (PaymentId, TransactionKind, String) {
-    (transaction.payment.clone(), transaction.kind, transaction.reference.clone())
+    (
+        transaction.payment.clone(),
+        transaction.kind,
+        transaction.reference.clone(),
+    )
 }
 
 async fn together(ledger: &dyn Ledger, n: u64) {
     let transaction = sample::transaction(n);
     let outcomes = join_all((0..16).map(|_| ledger.post(&transaction))).await;
-    let posted = outcomes.iter().filter(|outcome| matches!(outcome, Ok(PostOutcome::Posted))).count();
-    let already = outcomes.iter().filter(|outcome| matches!(outcome, Ok(PostOutcome::Already))).count();
+    let posted = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Ok(PostOutcome::Posted)))
+        .count();
+    let already = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Ok(PostOutcome::Already)))
+        .count();
     assert_eq!((posted, already), (1, 15), "{outcomes:?}");
     assert_eq!(of(ledger, &transaction.payment).await.len(), 1);
 }
 
 async fn scan(ledger: &dyn Ledger, n: u64) {
-    let ours: Vec<Transaction> = (0..25).map(|i| sample::transaction(n.wrapping_add(i))).collect();
+    let ours: Vec<Transaction> = (0..25)
+        .map(|i| sample::transaction(n.wrapping_add(i)))
+        .collect();
     for transaction in &ours {
         ledger.post(transaction).await.expect("post");
     }
@@ -132,7 +209,10 @@ async fn scan(ledger: &dyn Ledger, n: u64) {
         let mut from = None;
         loop {
             let page = ledger.scan(from.as_deref(), 7).await.expect("scan");
-            assert!(page.transactions.len() <= 7, "a page is longer than asked for");
+            assert!(
+                page.transactions.len() <= 7,
+                "a page is longer than asked for"
+            );
             for transaction in &page.transactions {
                 *seen.entry(key(transaction)).or_default() += 1;
                 order.push(transaction.payment.clone());
@@ -143,8 +223,15 @@ async fn scan(ledger: &dyn Ledger, n: u64) {
             }
         }
         assert!(order.is_sorted(), "not in order of payment");
-        assert!(seen.values().all(|times| *times == 1), "a transaction was seen twice: {seen:?}");
-        (ours.iter().all(|transaction| seen.contains_key(&key(transaction))) && seen.contains_key(&key(&refund))).then_some(())
+        assert!(
+            seen.values().all(|times| *times == 1),
+            "a transaction was seen twice: {seen:?}"
+        );
+        (ours
+            .iter()
+            .all(|transaction| seen.contains_key(&key(transaction)))
+            && seen.contains_key(&key(&refund)))
+        .then_some(())
     };
     eventually(LAG, "a scan sees every transaction", check).await;
 }

@@ -37,7 +37,10 @@ const LONG: Duration = Duration::from_mins(10);
 
 /// Checks a queue service.
 pub async fn suite(queues: &dyn Queues, fixture: &Fixture<'_>) {
-    assert!((3..=5).contains(&fixture.max_receives), "the fixture's queue must allow 3 to 5 receives");
+    assert!(
+        (3..=5).contains(&fixture.max_receives),
+        "the fixture's queue must allow 3 to 5 receives"
+    );
     let kit = Kit { queues, fixture };
     Box::pin(sending::suite(&kit)).await;
     Box::pin(receiving::suite(&kit)).await;
@@ -55,14 +58,26 @@ struct Kit<'a> {
 impl Kit<'_> {
     /// A message of this run with two attributes.
     fn message(&self, name: &str) -> Outgoing {
-        let attributes =
-            Attributes::from([("payops-class".to_owned(), "timeout".to_owned()), ("payops-reason".to_owned(), "ünï 🦀".to_owned())]);
-        let body = format!("{{\"name\": \"{name}\", \"run\": \"{}\"}}\n", word(self.fixture.salt));
-        Outgoing { body, attributes, ..Outgoing::default() }
+        let attributes = Attributes::from([
+            ("payops-class".to_owned(), "timeout".to_owned()),
+            ("payops-reason".to_owned(), "ünï 🦀".to_owned()),
+        ]);
+        let body = format!(
+            "{{\"name\": \"{name}\", \"run\": \"{}\"}}\n",
+            word(self.fixture.salt)
+        );
+        Outgoing {
+            body,
+            attributes,
+            ..Outgoing::default()
+        }
     }
 
     async fn send(&self, queue: &str, name: &str) -> String {
-        self.queues.send(queue, self.message(name)).await.expect("send")
+        self.queues
+            .send(queue, self.message(name))
+            .await
+            .expect("send")
     }
 
     /// Receives `count` messages and hides them for long.
@@ -70,9 +85,18 @@ impl Kit<'_> {
         let mut taken = Vec::new();
         let start = Instant::now();
         while taken.len() < count {
-            assert!(start.elapsed() < LAG, "{} of {count} messages came from {queue}", taken.len());
+            assert!(
+                start.elapsed() < LAG,
+                "{} of {count} messages came from {queue}",
+                taken.len()
+            );
             let max = (count - taken.len()).min(10);
-            taken.extend(self.queues.receive(queue, max, LONG, Duration::from_secs(1)).await.expect("receive"));
+            taken.extend(
+                self.queues
+                    .receive(queue, max, LONG, Duration::from_secs(1))
+                    .await
+                    .expect("receive"),
+            );
         }
         taken
     }
@@ -83,7 +107,10 @@ impl Kit<'_> {
 
     /// What can be received without waiting.
     async fn glance(&self, queue: &str) -> Vec<Received> {
-        self.queues.receive(queue, 10, LONG, Duration::ZERO).await.expect("receive")
+        self.queues
+            .receive(queue, 10, LONG, Duration::ZERO)
+            .await
+            .expect("receive")
     }
 
     async fn expect_none(&self, queue: &str, why: &str) {
@@ -93,32 +120,56 @@ impl Kit<'_> {
 
     async fn delete(&self, queue: &str, messages: &[Received]) {
         for chunk in messages.chunks(10) {
-            let receipts: Vec<String> = chunk.iter().map(|message| message.receipt.clone()).collect();
+            let receipts: Vec<String> = chunk
+                .iter()
+                .map(|message| message.receipt.clone())
+                .collect();
             let deleted = self.queues.delete(queue, &receipts).await.expect("delete");
-            assert_eq!(deleted, vec![true; receipts.len()], "a good receipt deletes");
+            assert_eq!(
+                deleted,
+                vec![true; receipts.len()],
+                "a good receipt deletes"
+            );
         }
     }
 
     /// Makes a received message visible again at once.
     async fn put_back(&self, queue: &str, message: &Received) {
-        assert!(self.queues.change_visibility(queue, &message.receipt, Duration::ZERO).await.expect("change_visibility"), "a good receipt");
+        assert!(
+            self.queues
+                .change_visibility(queue, &message.receipt, Duration::ZERO)
+                .await
+                .expect("change_visibility"),
+            "a good receipt"
+        );
     }
 
     /// A time that the suite can let pass.
     fn short(&self) -> Duration {
-        Duration::from_secs(if self.fixture.advance.is_some() { 30 } else { 2 })
+        Duration::from_secs(if self.fixture.advance.is_some() {
+            30
+        } else {
+            2
+        })
     }
 
     /// Lets [`Kit::short`] pass, and a little more.
     async fn pass(&self) {
         match self.fixture.advance {
             Some(advance) => advance(self.short().saturating_add(Duration::from_secs(1))),
-            None => tokio::time::sleep(self.short().saturating_add(Duration::from_millis(200))).await,
+            None => {
+                tokio::time::sleep(self.short().saturating_add(Duration::from_millis(200))).await
+            }
         }
     }
 
     /// Waits until the queue's counts are as `fine` says (they may be approximate).
-    async fn stats(&self, queue: &str, what: &str, fine: impl Fn(&QueueStats) -> bool) -> QueueStats {
+    async fn stats(
+        &self,
+        queue: &str,
+        what: &str,
+        fine: impl Fn(&QueueStats) -> bool,
+    ) -> QueueStats {
         let fine = &fine;
         let check = || async move {
             let stats = self.queues.stats(queue).await.expect("stats");
@@ -131,6 +182,9 @@ impl Kit<'_> {
     }
 
     async fn empty(&self, queue: &str) {
-        self.stats(queue, "the queue is empty", |stats| stats.visible + stats.in_flight + stats.delayed == 0).await;
+        self.stats(queue, "the queue is empty", |stats| {
+            stats.visible + stats.in_flight + stats.delayed == 0
+        })
+        .await;
     }
 }

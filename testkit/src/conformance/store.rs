@@ -34,7 +34,12 @@ impl Kit<'_> {
 
     /// A merchant of this run alone.
     fn caller(&self, name: &str, live: bool) -> Caller {
-        Caller { merchant: format!("{name}-{}", word(self.salt)).parse().expect("a merchant"), live }
+        Caller {
+            merchant: format!("{name}-{}", word(self.salt))
+                .parse()
+                .expect("a merchant"),
+            live,
+        }
     }
 
     /// Accepts a new payment and gives it as it is read back.
@@ -44,19 +49,32 @@ impl Kit<'_> {
 
     async fn accepted_of(&self, caller: &Caller, n: u64) -> Payment {
         let acceptance = sample::acceptance_of(caller, n, ManualClock::start());
-        assert_eq!(self.store.accept(&acceptance).await.expect("accept"), Accepted::New);
+        assert_eq!(
+            self.store.accept(&acceptance).await.expect("accept"),
+            Accepted::New
+        );
         self.get(&acceptance.payment).await
     }
 
     /// The payment as it is now.
     async fn get(&self, payment: &Payment) -> Payment {
-        self.store.get(&payment.id).await.expect("get").expect("the payment is there")
+        self.store
+            .get(&payment.id)
+            .await
+            .expect("get")
+            .expect("the payment is there")
     }
 
     /// Outbox rows of the payment that are not done. May be behind.
     async fn outbox(&self, payment: &Payment) -> Vec<OutboxEvent> {
-        let rows = self.store.outbox_pending(payment.id.shard(), 100_000).await.expect("outbox_pending");
-        rows.into_iter().filter(|row| row.payment == payment.id).collect()
+        let rows = self
+            .store
+            .outbox_pending(payment.id.shard(), 100_000)
+            .await
+            .expect("outbox_pending");
+        rows.into_iter()
+            .filter(|row| row.payment == payment.id)
+            .collect()
     }
 
     /// Timeline numbers, which must be 1, 2, 3 … and end at the payment's `event_seq`.
@@ -65,7 +83,11 @@ impl Kit<'_> {
         let numbers: Vec<u64> = events.iter().map(|event| event.seq).collect();
         let expected: Vec<u64> = (1..=u64::try_from(events.len()).expect("few")).collect();
         assert_eq!(numbers, expected, "event numbers have gaps or doubles");
-        assert_eq!(self.get(payment).await.event_seq, expected.last().copied().unwrap_or(0), "event_seq is not the last event's number");
+        assert_eq!(
+            self.get(payment).await.event_seq,
+            expected.last().copied().unwrap_or(0),
+            "event_seq is not the last event's number"
+        );
         events.len()
     }
 }

@@ -84,10 +84,22 @@ impl Chaos {
     /// Faults as planned.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        let seed = if let Plan::Dice { seed, .. } = &plan { *seed } else { 0 };
-        let state =
-            State { plan, dice: SeededRandom::new(seed), calls: Vec::new(), crashed: false, faults: std::collections::BTreeMap::new() };
-        Self { state: Mutex::new(state), died: Notify::new() }
+        let seed = if let Plan::Dice { seed, .. } = &plan {
+            *seed
+        } else {
+            0
+        };
+        let state = State {
+            plan,
+            dice: SeededRandom::new(seed),
+            calls: Vec::new(),
+            crashed: false,
+            faults: std::collections::BTreeMap::new(),
+        };
+        Self {
+            state: Mutex::new(state),
+            died: Notify::new(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -177,13 +189,20 @@ impl Chaos {
     }
 
     /// Makes one call, as fate has it.
-    pub(crate) async fn around<T>(&self, call: &'static str, work: impl Future<Output = PortResult<T>>) -> PortResult<T> {
+    pub(crate) async fn around<T>(
+        &self,
+        call: &'static str,
+        work: impl Future<Output = PortResult<T>>,
+    ) -> PortResult<T> {
         match self.fate(call) {
             Fate::Fine => work.await,
             Fate::Fail(kind) => Err(PortError::new(kind, format!("{call} failed on purpose"))),
             Fate::LoseAnswer => {
                 work.await?;
-                Err(PortError::new(ErrorKind::Ambiguous, format!("the answer of {call} was lost on purpose")))
+                Err(PortError::new(
+                    ErrorKind::Ambiguous,
+                    format!("the answer of {call} was lost on purpose"),
+                ))
             }
             Fate::CrashBefore => self.die().await,
             Fate::CrashAfter => {

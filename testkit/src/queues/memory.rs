@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payops_core::port::{
-    Browsed, Clock as _, ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, QueueStats, Queues, Received, SendResult,
-    TransferOutcome,
+    Browsed, Clock as _, ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, QueueStats,
+    Queues, Received, SendResult, TransferOutcome,
 };
 
 use super::state::State;
@@ -48,7 +48,15 @@ impl MemoryQueues {
     #[must_use]
     pub fn new(clock: ManualClock, latency: Duration) -> Self {
         let none = Mutex::default;
-        Self { clock, latency, queues: none(), numbers: Mutex::default(), empty: 0.into(), calls: 0.into(), refusal: Mutex::default() }
+        Self {
+            clock,
+            latency,
+            queues: none(),
+            numbers: Mutex::default(),
+            empty: 0.into(),
+            calls: 0.into(),
+            refusal: Mutex::default(),
+        }
     }
 
     /// Makes a queue.
@@ -62,7 +70,10 @@ impl MemoryQueues {
     }
 
     /// Refuses messages as `refusal` says.
-    pub fn refuse(&self, refusal: impl Fn(&str, &Outgoing) -> Option<PortError> + Send + Sync + 'static) {
+    pub fn refuse(
+        &self,
+        refusal: impl Fn(&str, &Outgoing) -> Option<PortError> + Send + Sync + 'static,
+    ) {
         *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(refusal));
     }
 
@@ -87,23 +98,37 @@ impl MemoryQueues {
 
     fn with<T>(&self, name: &str, work: impl FnOnce(&mut State) -> T) -> PortResult<T> {
         let mut all = self.all();
-        let queue = all.get_mut(name).ok_or_else(|| PortError::new(ErrorKind::NotFound, format!("there is no queue {name}")))?;
+        let queue = all.get_mut(name).ok_or_else(|| {
+            PortError::new(ErrorKind::NotFound, format!("there is no queue {name}"))
+        })?;
         Ok(work(queue))
     }
 
     fn refused(&self, queue: &str, message: &Outgoing, is_fifo: bool) -> Option<PortError> {
         let refused = |words: String| Some(PortError::new(ErrorKind::Permanent, words));
-        let attributes = message.attributes.iter().map(|(name, value)| name.len() + "String".len() + value.len());
+        let attributes = message
+            .attributes
+            .iter()
+            .map(|(name, value)| name.len() + "String".len() + value.len());
         if message.body.len() + attributes.sum::<usize>() > BYTES_MAX {
             return refused("the message is over the limit of 1 MiB".to_owned());
         }
         if message.attributes.len() > ATTRIBUTES_MAX {
-            return refused(format!("the message has {} attributes, over the limit of {ATTRIBUTES_MAX}", message.attributes.len()));
+            return refused(format!(
+                "the message has {} attributes, over the limit of {ATTRIBUTES_MAX}",
+                message.attributes.len()
+            ));
         }
         if is_fifo != (message.group.is_some() && message.dedupe.is_some()) {
-            return refused("a FIFO queue, and only that, needs a group and a dedupe id".to_owned());
+            return refused(
+                "a FIFO queue, and only that, needs a group and a dedupe id".to_owned(),
+            );
         }
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|refusal| refusal(queue, message))
+        self.refusal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .and_then(|refusal| refusal(queue, message))
     }
 
     fn put(&self, queue: &str, messages: Vec<Outgoing>) -> PortResult<Vec<SendResult>> {
@@ -124,7 +149,12 @@ impl MemoryQueues {
     }
 
     fn take(&self, queue: &str, max: usize, visibility: Duration) -> PortResult<Vec<Received>> {
-        let lies = self.empty.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+        let lies = self
+            .empty
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            })
+            .is_ok();
         if lies {
             return Ok(Vec::new());
         }
@@ -150,15 +180,28 @@ impl Queues for MemoryQueues {
         self.send_batch(queue, vec![message]).await?.remove(0)
     }
 
-    async fn send_batch(&self, queue: &str, messages: Vec<Outgoing>) -> PortResult<Vec<SendResult>> {
+    async fn send_batch(
+        &self,
+        queue: &str,
+        messages: Vec<Outgoing>,
+    ) -> PortResult<Vec<SendResult>> {
         self.call().await;
         if messages.len() > BATCH_MAX {
-            return Err(PortError::new(ErrorKind::Permanent, format!("{} messages at once", messages.len())));
+            return Err(PortError::new(
+                ErrorKind::Permanent,
+                format!("{} messages at once", messages.len()),
+            ));
         }
         self.put(queue, messages)
     }
 
-    async fn receive(&self, queue: &str, max: usize, visibility: Duration, wait: Duration) -> PortResult<Vec<Received>> {
+    async fn receive(
+        &self,
+        queue: &str,
+        max: usize,
+        visibility: Duration,
+        wait: Duration,
+    ) -> PortResult<Vec<Received>> {
         self.call().await;
         let deadline = tokio::time::Instant::now() + wait;
         loop {
@@ -173,44 +216,111 @@ impl Queues for MemoryQueues {
     async fn delete(&self, queue: &str, receipts: &[String]) -> PortResult<Vec<bool>> {
         self.call().await;
         let now = self.clock.now();
-        self.with(queue, |state| receipts.iter().map(|receipt| state.delete(receipt, now)).collect())
+        self.with(queue, |state| {
+            receipts
+                .iter()
+                .map(|receipt| state.delete(receipt, now))
+                .collect()
+        })
     }
 
-    async fn change_visibility(&self, queue: &str, receipt: &str, visibility: Duration) -> PortResult<bool> {
-        Ok(self.change_visibilities(queue, &[receipt.to_owned()], visibility).await? == [true])
+    async fn change_visibility(
+        &self,
+        queue: &str,
+        receipt: &str,
+        visibility: Duration,
+    ) -> PortResult<bool> {
+        Ok(self
+            .change_visibilities(queue, &[receipt.to_owned()], visibility)
+            .await?
+            == [true])
     }
 
-    async fn change_visibilities(&self, queue: &str, receipts: &[String], visibility: Duration) -> PortResult<Vec<bool>> {
+    async fn change_visibilities(
+        &self,
+        queue: &str,
+        receipts: &[String],
+        visibility: Duration,
+    ) -> PortResult<Vec<bool>> {
         let mut done = Vec::with_capacity(receipts.len());
         for some in receipts.chunks(BATCH_MAX) {
             self.call().await;
             let now = self.clock.now();
             let until = now.checked_add(visibility).expect("within range");
-            done.extend(self.with(queue, |state| some.iter().map(|receipt| state.hide(receipt, now, until)).collect::<Vec<_>>())?);
+            done.extend(self.with(queue, |state| {
+                some.iter()
+                    .map(|receipt| state.hide(receipt, now, until))
+                    .collect::<Vec<_>>()
+            })?);
         }
         Ok(done)
     }
 
-    async fn transfer(&self, from: &str, receipt: &str, to: &str, message: Outgoing) -> PortResult<TransferOutcome> {
-        self.transfer_batch(from, to, vec![Move { receipt: receipt.to_owned(), message }]).await?.remove(0)
+    async fn transfer(
+        &self,
+        from: &str,
+        receipt: &str,
+        to: &str,
+        message: Outgoing,
+    ) -> PortResult<TransferOutcome> {
+        self.transfer_batch(
+            from,
+            to,
+            vec![Move {
+                receipt: receipt.to_owned(),
+                message,
+            }],
+        )
+        .await?
+        .remove(0)
     }
 
-    async fn transfer_batch(&self, from: &str, to: &str, moves: Vec<Move>) -> PortResult<Vec<MoveResult>> {
-        let (receipts, messages): (Vec<String>, Vec<Outgoing>) = moves.into_iter().map(|each| (each.receipt, each.message)).unzip();
+    async fn transfer_batch(
+        &self,
+        from: &str,
+        to: &str,
+        moves: Vec<Move>,
+    ) -> PortResult<Vec<MoveResult>> {
+        let (receipts, messages): (Vec<String>, Vec<Outgoing>) = moves
+            .into_iter()
+            .map(|each| (each.receipt, each.message))
+            .unzip();
         let held = self.change_visibilities(from, &receipts, HOLD).await?;
-        let going: Vec<Outgoing> = messages.into_iter().zip(&held).filter(|(_, held)| **held).map(|(message, _)| message).collect();
-        let sent = if going.is_empty() { Vec::new() } else { self.send_batch(to, going).await? };
-        let ours = receipts.into_iter().zip(&held).filter(|(_, held)| **held).map(|(receipt, _)| receipt);
+        let going: Vec<Outgoing> = messages
+            .into_iter()
+            .zip(&held)
+            .filter(|(_, held)| **held)
+            .map(|(message, _)| message)
+            .collect();
+        let sent = if going.is_empty() {
+            Vec::new()
+        } else {
+            self.send_batch(to, going).await?
+        };
+        let ours = receipts
+            .into_iter()
+            .zip(&held)
+            .filter(|(_, held)| **held)
+            .map(|(receipt, _)| receipt);
         let sent: Vec<(String, SendResult)> = ours.zip(sent).collect();
-        let receipts: Vec<String> = sent.iter().filter(|(_, sent)| sent.is_ok()).map(|(receipt, _)| receipt.clone()).collect();
+        let receipts: Vec<String> = sent
+            .iter()
+            .filter(|(_, sent)| sent.is_ok())
+            .map(|(receipt, _)| receipt.clone())
+            .collect();
         let mut deleted = self.delete(from, &receipts).await?.into_iter();
         let mut sent = sent.into_iter();
         let result = |held: bool| -> MoveResult {
-            let Some((_, sent)) = held.then(|| sent.next()).flatten() else { return Ok(TransferOutcome::Lost) };
+            let Some((_, sent)) = held.then(|| sent.next()).flatten() else {
+                return Ok(TransferOutcome::Lost);
+            };
             let message_id = sent?;
             Ok(match deleted.next() {
                 Some(true) => TransferOutcome::Moved { message_id },
-                _ => TransferOutcome::SentNotDeleted { message_id, reason: "its receipt was no longer good".to_owned() },
+                _ => TransferOutcome::SentNotDeleted {
+                    message_id,
+                    reason: "its receipt was no longer good".to_owned(),
+                },
             })
         };
         Ok(held.into_iter().map(result).collect())
@@ -225,8 +335,14 @@ impl Queues for MemoryQueues {
         let mut messages = self.with(queue, |state| state.browse(limit.saturating_add(1)))?;
         let complete = messages.len() <= limit;
         messages.truncate(limit);
-        let doubt = (!complete).then(|| format!("there are more than the {limit} that were asked for"));
-        Ok(Browsed { messages, complete, doubt, ..Browsed::default() })
+        let doubt =
+            (!complete).then(|| format!("there are more than the {limit} that were asked for"));
+        Ok(Browsed {
+            messages,
+            complete,
+            doubt,
+            ..Browsed::default()
+        })
     }
 
     async fn stats(&self, queue: &str) -> PortResult<QueueStats> {
@@ -250,12 +366,30 @@ mod tests {
     async fn they_keep_the_contract_of_queues() {
         let clock = ManualClock::new();
         let queues = MemoryQueues::new(clock.clone(), Duration::ZERO);
-        queues.create("jobs", MemoryQueue { dlq: Some(("jobs-dlq".to_owned(), 3)), is_fifo: false });
+        queues.create(
+            "jobs",
+            MemoryQueue {
+                dlq: Some(("jobs-dlq".to_owned(), 3)),
+                is_fifo: false,
+            },
+        );
         queues.create("jobs-dlq", MemoryQueue::default());
-        queues.create("ordered.fifo", MemoryQueue { dlq: None, is_fifo: true });
+        queues.create(
+            "ordered.fifo",
+            MemoryQueue {
+                dlq: None,
+                is_fifo: true,
+            },
+        );
         let advance = move |by: Duration| clock.advance(by);
-        let fixture =
-            Fixture { queue: "jobs", dlq: "jobs-dlq", max_receives: 3, fifo: Some("ordered.fifo"), salt: 1, advance: Some(&advance) };
+        let fixture = Fixture {
+            queue: "jobs",
+            dlq: "jobs-dlq",
+            max_receives: 3,
+            fifo: Some("ordered.fifo"),
+            salt: 1,
+            advance: Some(&advance),
+        };
         suite(&queues, &fixture).await;
     }
 }

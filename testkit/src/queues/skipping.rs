@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use payops_core::port::{Browsed, Move, MoveResult, Outgoing, PortResult, QueueStats, Queues, Received, SendResult, TransferOutcome};
+use payops_core::port::{
+    Browsed, Move, MoveResult, Outgoing, PortResult, QueueStats, Queues, Received, SendResult,
+    TransferOutcome,
+};
 
 use crate::ManualClock;
 
@@ -34,7 +37,11 @@ impl Skipping {
     /// `inner` must go by `clock`.
     #[must_use]
     pub fn new(inner: Arc<dyn Queues>, clock: ManualClock) -> Self {
-        Self { inner, clock, active: 0.into() }
+        Self {
+            inner,
+            clock,
+            active: 0.into(),
+        }
     }
 
     fn begin(&self) -> Active<'_> {
@@ -42,9 +49,16 @@ impl Skipping {
         Active(&self.active)
     }
 
-    async fn receive_now(&self, queue: &str, max: usize, visibility: Duration) -> PortResult<Vec<Received>> {
+    async fn receive_now(
+        &self,
+        queue: &str,
+        max: usize,
+        visibility: Duration,
+    ) -> PortResult<Vec<Received>> {
         let _call = self.begin();
-        self.inner.receive(queue, max, visibility, Duration::ZERO).await
+        self.inner
+            .receive(queue, max, visibility, Duration::ZERO)
+            .await
     }
 
     /// Until everybody else waits too, or has had many turns.
@@ -62,7 +76,13 @@ impl Skipping {
 
 #[async_trait]
 impl Queues for Skipping {
-    async fn receive(&self, queue: &str, max: usize, visibility: Duration, wait: Duration) -> PortResult<Vec<Received>> {
+    async fn receive(
+        &self,
+        queue: &str,
+        max: usize,
+        visibility: Duration,
+        wait: Duration,
+    ) -> PortResult<Vec<Received>> {
         let received = self.receive_now(queue, max, visibility).await?;
         if !received.is_empty() || wait.is_zero() {
             return Ok(received);
@@ -77,7 +97,11 @@ impl Queues for Skipping {
         self.inner.send(queue, message).await
     }
 
-    async fn send_batch(&self, queue: &str, messages: Vec<Outgoing>) -> PortResult<Vec<SendResult>> {
+    async fn send_batch(
+        &self,
+        queue: &str,
+        messages: Vec<Outgoing>,
+    ) -> PortResult<Vec<SendResult>> {
         let _call = self.begin();
         self.inner.send_batch(queue, messages).await
     }
@@ -87,24 +111,49 @@ impl Queues for Skipping {
         self.inner.delete(queue, receipts).await
     }
 
-    async fn change_visibility(&self, queue: &str, receipt: &str, visibility: Duration) -> PortResult<bool> {
+    async fn change_visibility(
+        &self,
+        queue: &str,
+        receipt: &str,
+        visibility: Duration,
+    ) -> PortResult<bool> {
         let _call = self.begin();
-        self.inner.change_visibility(queue, receipt, visibility).await
+        self.inner
+            .change_visibility(queue, receipt, visibility)
+            .await
     }
 
-    async fn transfer(&self, from: &str, receipt: &str, to: &str, message: Outgoing) -> PortResult<TransferOutcome> {
+    async fn transfer(
+        &self,
+        from: &str,
+        receipt: &str,
+        to: &str,
+        message: Outgoing,
+    ) -> PortResult<TransferOutcome> {
         let _call = self.begin();
         self.inner.transfer(from, receipt, to, message).await
     }
 
-    async fn transfer_batch(&self, from: &str, to: &str, moves: Vec<Move>) -> PortResult<Vec<MoveResult>> {
+    async fn transfer_batch(
+        &self,
+        from: &str,
+        to: &str,
+        moves: Vec<Move>,
+    ) -> PortResult<Vec<MoveResult>> {
         let _call = self.begin();
         self.inner.transfer_batch(from, to, moves).await
     }
 
-    async fn change_visibilities(&self, queue: &str, receipts: &[String], visibility: Duration) -> PortResult<Vec<bool>> {
+    async fn change_visibilities(
+        &self,
+        queue: &str,
+        receipts: &[String],
+        visibility: Duration,
+    ) -> PortResult<Vec<bool>> {
         let _call = self.begin();
-        self.inner.change_visibilities(queue, receipts, visibility).await
+        self.inner
+            .change_visibilities(queue, receipts, visibility)
+            .await
     }
 
     fn transfer_is_atomic(&self) -> bool {

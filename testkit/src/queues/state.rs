@@ -39,15 +39,25 @@ fn later(now: Timestamp, by: Duration) -> Timestamp {
 impl State {
     /// Takes a message in under `seq`; the name it has, or that of the one that it is a double of.
     pub(super) fn put(&mut self, seq: u64, message: Outgoing, now: Timestamp) -> String {
-        let message_id = format!("{:08x}-7a11-4d0c-8000-{seq:012x}", seq.wrapping_mul(0x9e37_79b9) & 0xffff_ffff);
+        let message_id = format!(
+            "{:08x}-7a11-4d0c-8000-{seq:012x}",
+            seq.wrapping_mul(0x9e37_79b9) & 0xffff_ffff
+        );
         if let Some(dedupe) = &message.dedupe {
             self.dedupes.retain(|_, (until, _)| *until > now);
             if let Some((_, first)) = self.dedupes.get(dedupe) {
                 return first.clone();
             }
-            self.dedupes.insert(dedupe.clone(), (later(now, DEDUPE), message_id.clone()));
+            self.dedupes
+                .insert(dedupe.clone(), (later(now, DEDUPE), message_id.clone()));
         }
-        let Outgoing { body, attributes, delay, group, dedupe } = message;
+        let Outgoing {
+            body,
+            attributes,
+            delay,
+            group,
+            dedupe,
+        } = message;
         let message = Received {
             message_id: message_id.clone(),
             receipt: String::new(),
@@ -59,7 +69,15 @@ impl State {
             group,
             dedupe,
         };
-        self.insert(seq, Held { message, until: later(now, delay), taken: None }, now);
+        self.insert(
+            seq,
+            Held {
+                message,
+                until: later(now, delay),
+                taken: None,
+            },
+            now,
+        );
         message_id
     }
 
@@ -74,7 +92,12 @@ impl State {
 
     /// Shows what is no longer hidden.
     fn pass(&mut self, now: Timestamp) {
-        while let Some((until, seq)) = self.hidden.first().copied().filter(|(until, _)| *until <= now) {
+        while let Some((until, seq)) = self
+            .hidden
+            .first()
+            .copied()
+            .filter(|(until, _)| *until <= now)
+        {
             self.hidden.remove(&(until, seq));
             self.visible.insert(seq);
             self.free(seq);
@@ -82,25 +105,64 @@ impl State {
     }
 
     fn free(&mut self, seq: u64) {
-        let group = self.messages.get(&seq).filter(|held| held.taken.is_some()).and_then(|held| held.message.group.as_ref());
+        let group = self
+            .messages
+            .get(&seq)
+            .filter(|held| held.taken.is_some())
+            .and_then(|held| held.message.group.as_ref());
         if let Some(count) = group.and_then(|group| self.busy.get_mut(group)) {
             *count = count.saturating_sub(1);
         }
     }
 
     /// Receives; `number` gives receipts. The second part are messages that were received too often.
-    pub(super) fn take(&mut self, max: usize, now: Timestamp, until: Timestamp, number: &mut u64) -> (Vec<Received>, Vec<(u64, Outgoing)>) {
+    pub(super) fn take(
+        &mut self,
+        max: usize,
+        now: Timestamp,
+        until: Timestamp,
+        number: &mut u64,
+    ) -> (Vec<Received>, Vec<(u64, Outgoing)>) {
         self.pass(now);
-        let open = |held: &Held| held.message.group.as_ref().is_none_or(|group| self.busy.get(group).copied().unwrap_or(0) == 0);
-        let chosen: Vec<u64> = self.visible.iter().copied().filter(|seq| self.messages.get(seq).is_some_and(open)).take(max).collect();
+        let open = |held: &Held| {
+            held.message
+                .group
+                .as_ref()
+                .is_none_or(|group| self.busy.get(group).copied().unwrap_or(0) == 0)
+        };
+        let chosen: Vec<u64> = self
+            .visible
+            .iter()
+            .copied()
+            .filter(|seq| self.messages.get(seq).is_some_and(open))
+            .take(max)
+            .collect();
         let limit = self.config.dlq.as_ref().map_or(u32::MAX, |(_, max)| *max);
         let (mut taken, mut spent) = (Vec::new(), Vec::new());
         for seq in chosen {
             self.visible.remove(&seq);
-            let held = self.messages.get_mut(&seq).expect("chosen among those there are");
+            let held = self
+                .messages
+                .get_mut(&seq)
+                .expect("chosen among those there are");
             if held.message.receive_count >= limit {
-                let Received { body, attributes, group, dedupe, .. } = self.messages.remove(&seq).expect("it is there").message;
-                spent.push((seq, Outgoing { body, attributes, delay: Duration::ZERO, group, dedupe }));
+                let Received {
+                    body,
+                    attributes,
+                    group,
+                    dedupe,
+                    ..
+                } = self.messages.remove(&seq).expect("it is there").message;
+                spent.push((
+                    seq,
+                    Outgoing {
+                        body,
+                        attributes,
+                        delay: Duration::ZERO,
+                        group,
+                        dedupe,
+                    },
+                ));
                 continue;
             }
             *number += 1;
@@ -111,7 +173,10 @@ impl State {
             if let Some(group) = &held.message.group {
                 *self.busy.entry(group.clone()).or_default() += 1;
             }
-            taken.push(Received { receipt: format!("{seq}-{number}"), ..held.message.clone() });
+            taken.push(Received {
+                receipt: format!("{seq}-{number}"),
+                ..held.message.clone()
+            });
             self.hidden.insert((until, seq));
         }
         // Hidden for no time at all is not hidden.
@@ -130,7 +195,9 @@ impl State {
     /// As on SQS: a message whose visibility ended, and that nobody received since, is deleted too.
     pub(super) fn delete(&mut self, receipt: &str, now: Timestamp) -> bool {
         self.pass(now);
-        let Some(seq) = self.by_receipt(receipt) else { return false };
+        let Some(seq) = self.by_receipt(receipt) else {
+            return false;
+        };
         if !self.visible.remove(&seq) {
             self.free(seq);
         }
@@ -142,7 +209,12 @@ impl State {
     /// As on SQS, only a message in flight has a visibility to change.
     pub(super) fn hide(&mut self, receipt: &str, now: Timestamp, until: Timestamp) -> bool {
         self.pass(now);
-        let Some(seq) = self.by_receipt(receipt).filter(|seq| !self.visible.contains(seq)) else { return false };
+        let Some(seq) = self
+            .by_receipt(receipt)
+            .filter(|seq| !self.visible.contains(seq))
+        else {
+            return false;
+        };
         let held = self.messages.get_mut(&seq).expect("it is there");
         self.hidden.remove(&(held.until, seq));
         held.until = until;
@@ -154,13 +226,25 @@ impl State {
     pub(super) fn browse(&self, limit: usize) -> Vec<Received> {
         let mut seqs: Vec<u64> = self.messages.keys().copied().collect();
         seqs.sort_unstable();
-        seqs.iter().take(limit).filter_map(|seq| self.messages.get(seq)).map(|held| held.message.clone()).collect()
+        seqs.iter()
+            .take(limit)
+            .filter_map(|seq| self.messages.get(seq))
+            .map(|held| held.message.clone())
+            .collect()
     }
 
     pub(super) fn stats(&mut self, name: &str, now: Timestamp) -> QueueStats {
         self.pass(now);
         let count = |count: usize| u64::try_from(count).expect("small");
-        let delayed = self.hidden.iter().filter(|(_, seq)| self.messages.get(seq).is_some_and(|held| held.taken.is_none())).count();
+        let delayed = self
+            .hidden
+            .iter()
+            .filter(|(_, seq)| {
+                self.messages
+                    .get(seq)
+                    .is_some_and(|held| held.taken.is_none())
+            })
+            .count();
         let (dlq, max_receives) = self.config.dlq.clone().unzip();
         QueueStats {
             name: name.to_owned(),

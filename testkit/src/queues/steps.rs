@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payops_core::port::{
-    Browsed, Move, MoveResult, Outgoing, PortError, PortResult, QueueStats, Queues, Received, SendResult, TransferOutcome,
+    Browsed, Move, MoveResult, Outgoing, PortError, PortResult, QueueStats, Queues, Received,
+    SendResult, TransferOutcome,
 };
 
 /// For how long a message is held while it is moved, as the adapter of SQS does.
@@ -35,32 +36,83 @@ impl Steps {
 
     async fn delete(&self, queue: &str, receipts: &[String]) -> Vec<Result<(), String>> {
         match self.inner.delete(queue, receipts).await {
-            Ok(deleted) => {
-                deleted.into_iter().map(|done| done.then_some(()).ok_or_else(|| "its receipt was no longer good".to_owned())).collect()
-            }
-            Err(error) => receipts.iter().map(|_| Err(error.message.clone())).collect(),
+            Ok(deleted) => deleted
+                .into_iter()
+                .map(|done| {
+                    done.then_some(())
+                        .ok_or_else(|| "its receipt was no longer good".to_owned())
+                })
+                .collect(),
+            Err(error) => receipts
+                .iter()
+                .map(|_| Err(error.message.clone()))
+                .collect(),
         }
     }
 }
 
 #[async_trait]
 impl Queues for Steps {
-    async fn transfer(&self, from: &str, receipt: &str, to: &str, message: Outgoing) -> PortResult<TransferOutcome> {
-        let moved = self.transfer_batch(from, to, vec![Move { receipt: receipt.to_owned(), message }]).await?;
+    async fn transfer(
+        &self,
+        from: &str,
+        receipt: &str,
+        to: &str,
+        message: Outgoing,
+    ) -> PortResult<TransferOutcome> {
+        let moved = self
+            .transfer_batch(
+                from,
+                to,
+                vec![Move {
+                    receipt: receipt.to_owned(),
+                    message,
+                }],
+            )
+            .await?;
         moved.into_iter().next().expect("one entry, one result")
     }
 
-    async fn transfer_batch(&self, from: &str, to: &str, moves: Vec<Move>) -> PortResult<Vec<MoveResult>> {
-        let (receipts, messages): (Vec<String>, Vec<Outgoing>) = moves.into_iter().map(|each| (each.receipt, each.message)).unzip();
-        let held = self.inner.change_visibilities(from, &receipts, HOLD).await?;
-        let ours: Vec<String> = receipts.into_iter().zip(&held).filter(|(_, held)| **held).map(|(receipt, _)| receipt).collect();
-        let going: Vec<Outgoing> = messages.into_iter().zip(&held).filter(|(_, held)| **held).map(|(message, _)| message).collect();
+    async fn transfer_batch(
+        &self,
+        from: &str,
+        to: &str,
+        moves: Vec<Move>,
+    ) -> PortResult<Vec<MoveResult>> {
+        let (receipts, messages): (Vec<String>, Vec<Outgoing>) = moves
+            .into_iter()
+            .map(|each| (each.receipt, each.message))
+            .unzip();
+        let held = self
+            .inner
+            .change_visibilities(from, &receipts, HOLD)
+            .await?;
+        let ours: Vec<String> = receipts
+            .into_iter()
+            .zip(&held)
+            .filter(|(_, held)| **held)
+            .map(|(receipt, _)| receipt)
+            .collect();
+        let going: Vec<Outgoing> = messages
+            .into_iter()
+            .zip(&held)
+            .filter(|(_, held)| **held)
+            .map(|(message, _)| message)
+            .collect();
         if self.order == Order::DeleteFirst {
             self.delete(from, &ours).await;
         }
-        let sent = if going.is_empty() { Vec::new() } else { self.inner.send_batch(to, going).await? };
-        let acknowledged: Vec<String> =
-            ours.iter().zip(&sent).filter(|(_, sent)| sent.is_ok()).map(|(receipt, _)| receipt.clone()).collect();
+        let sent = if going.is_empty() {
+            Vec::new()
+        } else {
+            self.inner.send_batch(to, going).await?
+        };
+        let acknowledged: Vec<String> = ours
+            .iter()
+            .zip(&sent)
+            .filter(|(_, sent)| sent.is_ok())
+            .map(|(receipt, _)| receipt.clone())
+            .collect();
         let deleted = match self.order {
             Order::SendFirst if !acknowledged.is_empty() => self.delete(from, &acknowledged).await,
             _ => vec![Ok(()); acknowledged.len()],
@@ -70,7 +122,12 @@ impl Queues for Steps {
             if !held {
                 return Ok(TransferOutcome::Lost);
             }
-            let message_id = sent.next().unwrap_or_else(|| Err(PortError::new(payops_core::port::ErrorKind::Ambiguous, "untold")))?;
+            let message_id = sent.next().unwrap_or_else(|| {
+                Err(PortError::new(
+                    payops_core::port::ErrorKind::Ambiguous,
+                    "untold",
+                ))
+            })?;
             Ok(match deleted.next() {
                 Some(Ok(())) | None => TransferOutcome::Moved { message_id },
                 Some(Err(reason)) => TransferOutcome::SentNotDeleted { message_id, reason },
@@ -83,7 +140,13 @@ impl Queues for Steps {
         false
     }
 
-    async fn receive(&self, queue: &str, max: usize, visibility: Duration, wait: Duration) -> PortResult<Vec<Received>> {
+    async fn receive(
+        &self,
+        queue: &str,
+        max: usize,
+        visibility: Duration,
+        wait: Duration,
+    ) -> PortResult<Vec<Received>> {
         self.inner.receive(queue, max, visibility, wait).await
     }
 
@@ -91,7 +154,11 @@ impl Queues for Steps {
         self.inner.send(queue, message).await
     }
 
-    async fn send_batch(&self, queue: &str, messages: Vec<Outgoing>) -> PortResult<Vec<SendResult>> {
+    async fn send_batch(
+        &self,
+        queue: &str,
+        messages: Vec<Outgoing>,
+    ) -> PortResult<Vec<SendResult>> {
         self.inner.send_batch(queue, messages).await
     }
 
@@ -99,12 +166,26 @@ impl Queues for Steps {
         self.inner.delete(queue, receipts).await
     }
 
-    async fn change_visibility(&self, queue: &str, receipt: &str, visibility: Duration) -> PortResult<bool> {
-        self.inner.change_visibility(queue, receipt, visibility).await
+    async fn change_visibility(
+        &self,
+        queue: &str,
+        receipt: &str,
+        visibility: Duration,
+    ) -> PortResult<bool> {
+        self.inner
+            .change_visibility(queue, receipt, visibility)
+            .await
     }
 
-    async fn change_visibilities(&self, queue: &str, receipts: &[String], visibility: Duration) -> PortResult<Vec<bool>> {
-        self.inner.change_visibilities(queue, receipts, visibility).await
+    async fn change_visibilities(
+        &self,
+        queue: &str,
+        receipts: &[String],
+        visibility: Duration,
+    ) -> PortResult<Vec<bool>> {
+        self.inner
+            .change_visibilities(queue, receipts, visibility)
+            .await
     }
 
     async fn browse(&self, queue: &str, limit: usize) -> PortResult<Browsed> {

@@ -38,7 +38,12 @@ impl Cursor {
 
     /// Finds the selected item again after rows changed, and keeps it on screen. When it is
     /// gone, the selection is what stands in its row now. `height` rows are on screen.
-    pub(crate) fn settle(&mut self, rows: usize, height: usize, key: impl Fn(usize) -> Option<ItemKey>) {
+    pub(crate) fn settle(
+        &mut self,
+        rows: usize,
+        height: usize,
+        key: impl Fn(usize) -> Option<ItemKey>,
+    ) {
         if self.chosen
             && let Some(wanted) = &self.key
             && key(self.row).as_ref() != Some(wanted)
@@ -64,7 +69,9 @@ mod tests {
     use super::*;
 
     fn settle(cursor: &mut Cursor, rows: &[&str]) {
-        cursor.settle(rows.len(), 3, |row| rows.get(row).map(|key| ItemKey::from(*key)));
+        cursor.settle(rows.len(), 3, |row| {
+            rows.get(row).map(|key| ItemKey::from(*key))
+        });
     }
 
     #[test]

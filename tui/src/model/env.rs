@@ -77,7 +77,13 @@ pub(crate) struct ClusterState {
 impl ClusterState {
     /// A cluster of which nothing was told yet.
     pub(crate) fn new(name: &str, driver: &str, can: &[&'static str]) -> Self {
-        Self { name: name.to_owned(), driver: driver.to_owned(), can: can.to_vec(), feed: Feed::Waiting, rollouts: BTreeMap::new() }
+        Self {
+            name: name.to_owned(),
+            driver: driver.to_owned(),
+            can: can.to_vec(),
+            feed: Feed::Waiting,
+            rollouts: BTreeMap::new(),
+        }
     }
 
     /// Whether its driver can do `action`.
@@ -104,7 +110,13 @@ pub(crate) struct EnvState {
 impl EnvState {
     /// An environment of which nothing was asked yet.
     pub(crate) fn new(info: EnvInfo) -> Self {
-        Self { info, opened: Pane::default(), clusters: Vec::new(), queues: Pane::default(), standing: Pane::default() }
+        Self {
+            info,
+            opened: Pane::default(),
+            clusters: Vec::new(),
+            queues: Pane::default(),
+            standing: Pane::default(),
+        }
     }
 
     /// Whether questions can be asked.

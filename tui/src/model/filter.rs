@@ -26,23 +26,42 @@ impl Filter {
 }
 
 /// The numbers of those texts that match, in their order.
-pub(crate) fn matching<'a>(pattern: &str, texts: impl Iterator<Item = (usize, &'a str)>) -> Vec<usize> {
+pub(crate) fn matching<'a>(
+    pattern: &str,
+    texts: impl Iterator<Item = (usize, &'a str)>,
+) -> Vec<usize> {
     if pattern.trim().is_empty() {
         return texts.map(|(place, _)| place).collect();
     }
     let pattern = Pattern::parse(pattern, CaseMatching::Smart, Normalization::Smart);
     let mut matcher = Matcher::new(Config::DEFAULT);
     let mut buffer = Vec::new();
-    texts.filter(|(_, text)| pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher).is_some()).map(|(place, _)| place).collect()
+    texts
+        .filter(|(_, text)| {
+            pattern
+                .score(Utf32Str::new(text, &mut buffer), &mut matcher)
+                .is_some()
+        })
+        .map(|(place, _)| place)
+        .collect()
 }
 
 /// Texts that match, best first.
-pub(crate) fn ranked<'a>(pattern: &str, texts: impl Iterator<Item = (usize, &'a str)>) -> Vec<usize> {
+pub(crate) fn ranked<'a>(
+    pattern: &str,
+    texts: impl Iterator<Item = (usize, &'a str)>,
+) -> Vec<usize> {
     let pattern = Pattern::parse(pattern, CaseMatching::Ignore, Normalization::Smart);
     let mut matcher = Matcher::new(Config::DEFAULT);
     let mut buffer = Vec::new();
-    let mut scored: Vec<(u32, usize)> =
-        texts.filter_map(|(place, text)| Some((pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher)?, place))).collect();
+    let mut scored: Vec<(u32, usize)> = texts
+        .filter_map(|(place, text)| {
+            Some((
+                pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher)?,
+                place,
+            ))
+        })
+        .collect();
     scored.sort_by_key(|(score, place)| (std::cmp::Reverse(*score), *place));
     scored.into_iter().map(|(_, place)| place).collect()
 }
@@ -53,14 +72,28 @@ mod tests {
 
     #[track_caller]
     fn check(pattern: &str, expected: &[&str]) {
-        let texts = ["payments-api prod Healthy", "payments-worker prod Paused", "notifier test Healthy"];
-        let found: Vec<&str> = matching(pattern, texts.iter().copied().enumerate()).into_iter().map(|place| texts[place]).collect();
+        let texts = [
+            "payments-api prod Healthy",
+            "payments-worker prod Paused",
+            "notifier test Healthy",
+        ];
+        let found: Vec<&str> = matching(pattern, texts.iter().copied().enumerate())
+            .into_iter()
+            .map(|place| texts[place])
+            .collect();
         assert_eq!(found, expected);
     }
 
     #[test]
     fn words_are_fuzzy_and_all_must_match() {
-        check("", &["payments-api prod Healthy", "payments-worker prod Paused", "notifier test Healthy"]);
+        check(
+            "",
+            &[
+                "payments-api prod Healthy",
+                "payments-worker prod Paused",
+                "notifier test Healthy",
+            ],
+        );
         check("pmtwrk", &["payments-worker prod Paused"]);
         check("health prod", &["payments-api prod Healthy"]);
     }

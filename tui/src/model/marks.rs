@@ -18,7 +18,8 @@ pub(crate) struct Marks(HashMap<(ItemKey, &'static str), Timestamp>);
 impl Marks {
     /// Marks a value of an item.
     pub(crate) fn mark(&mut self, item: &ItemKey, field: &'static str, now: Timestamp) {
-        self.0.insert((ItemKey::clone(item), field), after(now, MARKED));
+        self.0
+            .insert((ItemKey::clone(item), field), after(now, MARKED));
     }
 
     /// Whether it is marked.

@@ -21,11 +21,15 @@ pub use env::{Cluster, RolloutId};
 pub(crate) use env::{ClusterState, EnvState, Feed};
 pub(crate) use filter::{Filter, matching, ranked};
 pub(crate) use marks::Marks;
-pub(crate) use overlay::{Choice, Confirm, Field, Notice, Overlay, Prompt, PromptFor, Task, TaskState, Write};
+pub(crate) use overlay::{
+    Choice, Confirm, Field, Notice, Overlay, Prompt, PromptFor, Task, TaskState, Write,
+};
 pub(crate) use pane::{Look, Pane, after};
 pub(crate) use route::Route;
 pub use route::Tab;
-pub(crate) use steer::{Agreeing, Consent, ConsentField, ElevateField, Elevating, Number, Planning, Replaying, Reviewed};
+pub(crate) use steer::{
+    Agreeing, Consent, ConsentField, ElevateField, Elevating, Number, Planning, Replaying, Reviewed,
+};
 
 use crate::effect::Effect;
 use crate::environments::EnvInfo;
@@ -87,8 +91,17 @@ pub struct Model {
 impl Model {
     /// The screen before anything was asked, and what to ask first.
     #[must_use]
-    pub fn new(environments: Vec<EnvInfo>, options: &Options, columns: u16, rows: u16) -> (Self, Vec<Effect>) {
-        let active = options.env.as_ref().and_then(|name| environments.iter().position(|env| env.name == *name)).unwrap_or(0);
+    pub fn new(
+        environments: Vec<EnvInfo>,
+        options: &Options,
+        columns: u16,
+        rows: u16,
+    ) -> (Self, Vec<Effect>) {
+        let active = options
+            .env
+            .as_ref()
+            .and_then(|name| environments.iter().position(|env| env.name == *name))
+            .unwrap_or(0);
         let mut model = Self {
             now: options.clock.now(),
             size: Size::new(columns, rows),
@@ -141,7 +154,9 @@ impl Model {
 
     /// The name of that environment when questions can be asked there.
     pub(crate) fn open_env(&self) -> Option<String> {
-        self.env().filter(|env| env.is_open()).map(|env| env.info.name.clone())
+        self.env()
+            .filter(|env| env.is_open())
+            .map(|env| env.info.name.clone())
     }
 
     /// The environment of that name.
@@ -164,6 +179,9 @@ impl Model {
     #[must_use]
     pub fn wake_at(&self) -> Option<Timestamp> {
         let notice = self.notice.as_ref().map(|notice| notice.until);
-        [notice, self.marks.next(), views::wake(self)].into_iter().flatten().min()
+        [notice, self.marks.next(), views::wake(self)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

@@ -143,7 +143,11 @@ pub(crate) struct Notice {
 impl Notice {
     /// Something said for five seconds from now.
     pub(crate) fn new(tone: Tone, text: impl Into<String>, now: Timestamp) -> Self {
-        Self { text: text.into(), tone, until: after(now, Duration::from_secs(5)) }
+        Self {
+            text: text.into(),
+            tone,
+            until: after(now, Duration::from_secs(5)),
+        }
     }
 }
 
@@ -173,7 +177,12 @@ impl Task {
     /// Notes how much is done by now.
     pub(crate) fn step(&mut self, done: u64, now: Timestamp) {
         self.steps.push_back((now, done));
-        while self.steps.len() > 2 && self.steps.front().is_some_and(|(at, _)| after(*at, RATE_OVER) < now) {
+        while self.steps.len() > 2
+            && self
+                .steps
+                .front()
+                .is_some_and(|(at, _)| after(*at, RATE_OVER) < now)
+        {
             self.steps.pop_front();
         }
     }
@@ -182,8 +191,14 @@ impl Task {
     pub(crate) fn rate(&self, now: Timestamp) -> Option<u64> {
         let (from, before) = self.steps.front().copied()?;
         let (_, done) = self.steps.back().copied()?;
-        let (from, before) = if self.steps.len() == 1 { (self.started_at, 0) } else { (from, before) };
-        let seconds = u64::try_from(now.duration_since(from).as_secs()).ok().filter(|seconds| *seconds > 0)?;
+        let (from, before) = if self.steps.len() == 1 {
+            (self.started_at, 0)
+        } else {
+            (from, before)
+        };
+        let seconds = u64::try_from(now.duration_since(from).as_secs())
+            .ok()
+            .filter(|seconds| *seconds > 0)?;
         Some(done.saturating_sub(before) / seconds)
     }
 }

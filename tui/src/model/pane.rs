@@ -56,14 +56,25 @@ impl<T> Copy for Look<'_, T> {}
 
 impl<T> Default for Pane<T> {
     fn default() -> Self {
-        Self { value: None, at: None, asked: None, fault: None, tries: 0, stale: false }
+        Self {
+            value: None,
+            at: None,
+            asked: None,
+            fault: None,
+            tries: 0,
+            stale: false,
+        }
     }
 }
 
 impl<T> Pane<T> {
     /// A pane that knows `value`.
     pub(crate) fn ready(value: T, at: Timestamp) -> Self {
-        Self { value: Some(value), at: Some(at), ..Self::default() }
+        Self {
+            value: Some(value),
+            at: Some(at),
+            ..Self::default()
+        }
     }
 
     /// Notes that it was asked for under that number; answers to earlier numbers are late.
@@ -73,7 +84,12 @@ impl<T> Pane<T> {
     }
 
     /// Takes an answer. `false` when it is late: it answers a question that was put again since.
-    pub(crate) fn answer(&mut self, request: u64, answer: Result<T, Fault>, now: Timestamp) -> bool {
+    pub(crate) fn answer(
+        &mut self,
+        request: u64,
+        answer: Result<T, Fault>,
+        now: Timestamp,
+    ) -> bool {
         if self.asked != Some(request) {
             return false;
         }
@@ -150,8 +166,15 @@ impl<T> Pane<T> {
     /// How it looks.
     pub(crate) fn look(&self) -> Look<'_, T> {
         match (&self.value, self.at, &self.fault) {
-            (Some(value), Some(at), fault) => Look::Ready { value, at, fault: fault.as_ref().map(|(fault, retry_at)| (fault, *retry_at)) },
-            (_, _, Some((fault, retry_at))) => Look::Failed { fault, retry_at: *retry_at },
+            (Some(value), Some(at), fault) => Look::Ready {
+                value,
+                at,
+                fault: fault.as_ref().map(|(fault, retry_at)| (fault, *retry_at)),
+            },
+            (_, _, Some((fault, retry_at))) => Look::Failed {
+                fault,
+                retry_at: *retry_at,
+            },
             _ => Look::Loading,
         }
     }
@@ -159,14 +182,20 @@ impl<T> Pane<T> {
 
 /// `at` and then `wait`.
 pub(crate) fn after(at: Timestamp, wait: Duration) -> Timestamp {
-    SignedDuration::try_from(wait).ok().and_then(|wait| at.checked_add(wait).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(wait)
+        .ok()
+        .and_then(|wait| at.checked_add(wait).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 fn backoff(fault: &Fault, tries: u32) -> Duration {
     match fault.kind {
-        ErrorKind::Unavailable | ErrorKind::Ambiguous => {
-            Duration::from_secs(1_u64.checked_shl(tries.saturating_add(1)).unwrap_or(u64::MAX)).min(BACKOFF_MAX)
-        }
+        ErrorKind::Unavailable | ErrorKind::Ambiguous => Duration::from_secs(
+            1_u64
+                .checked_shl(tries.saturating_add(1))
+                .unwrap_or(u64::MAX),
+        )
+        .min(BACKOFF_MAX),
         _ => BACKOFF_MAX,
     }
 }

@@ -28,8 +28,16 @@ pub enum Tab {
 
 impl Tab {
     /// All, in the order of their keys, from `1`.
-    pub const ALL: [Self; 8] =
-        [Self::Overview, Self::Rollouts, Self::Queues, Self::DeadLetters, Self::Payments, Self::Alarms, Self::Audit, Self::Tasks];
+    pub const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Rollouts,
+        Self::Queues,
+        Self::DeadLetters,
+        Self::Payments,
+        Self::Alarms,
+        Self::Audit,
+        Self::Tasks,
+    ];
 
     /// Its name.
     #[must_use]

@@ -150,6 +150,10 @@ pub(crate) struct Consent {
 impl Consent {
     /// One that wants `words` typed where writes are protected.
     pub(crate) fn new(words: &str, protected: bool, needs_reason: bool) -> Self {
-        Self { expected: protected.then(|| words.to_owned()), needs_reason: needs_reason || protected, ..Self::default() }
+        Self {
+            expected: protected.then(|| words.to_owned()),
+            needs_reason: needs_reason || protected,
+            ..Self::default()
+        }
     }
 }

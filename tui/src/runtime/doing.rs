@@ -10,7 +10,10 @@ use futures::future::try_join_all;
 use payops_core::domain::audit::{AuditEntry, Outcome};
 use payops_core::domain::rollout::{Action, Plan, Related, Rollout};
 
-use payops_core::port::{AuditLog, Clock, Depth, ErrorKind, Executed, PortError, PortResult, QueueStats, Rollouts, Watched};
+use payops_core::port::{
+    AuditLog, Clock, Depth, ErrorKind, Executed, PortError, PortResult, QueueStats, Rollouts,
+    Watched,
+};
 use payops_core::usecase::became;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -62,7 +65,11 @@ pub(crate) struct Doing {
 
 impl Doing {
     /// Answers go to `to`.
-    pub(crate) fn new(environments: Arc<dyn Environments>, clock: Arc<dyn Clock>, to: mpsc::Sender<Msg>) -> Self {
+    pub(crate) fn new(
+        environments: Arc<dyn Environments>,
+        clock: Arc<dyn Clock>,
+        to: mpsc::Sender<Msg>,
+    ) -> Self {
         let (running, writes) = (JoinSet::new(), JoinSet::new());
         Self {
             environments,
@@ -80,12 +87,19 @@ impl Doing {
 
     /// Begins everything; what the loop itself must do is returned.
     pub(crate) fn all(&mut self, effects: Vec<Effect>) -> Vec<Own> {
-        effects.into_iter().filter_map(|effect| self.one(effect)).collect()
+        effects
+            .into_iter()
+            .filter_map(|effect| self.one(effect))
+            .collect()
     }
 
     /// Collects tasks that ended; one that panicked makes us panic, with the terminal given back.
     pub(crate) fn reap(&mut self) {
-        while let Some(ended) = self.running.try_join_next().or_else(|| self.writes.try_join_next()) {
+        while let Some(ended) = self
+            .running
+            .try_join_next()
+            .or_else(|| self.writes.try_join_next())
+        {
             if let Err(error) = ended
                 && error.is_panic()
             {
@@ -102,7 +116,11 @@ impl Doing {
         // Nobody reads the answers any more.
         let all = async { while self.writes.join_next().await.is_some() {} };
         let _ = timeout(FINISH, all).await;
-        self.under_way.drain(..).filter(|(task, _)| !task.is_finished()).map(|(_, words)| words).collect()
+        self.under_way
+            .drain(..)
+            .filter(|(task, _)| !task.is_finished())
+            .map(|(_, words)| words)
+            .collect()
     }
 
     /// Begins a task. One of which there is something to say changes something: it is not dropped when the
@@ -123,9 +141,16 @@ impl Doing {
             Effect::Copy(text) => return Some(Own::Copy(text)),
             Effect::Ask { request, env, ask } => self.ask(request, env, *ask),
             Effect::Watch { env, cluster } => self.watch(env, cluster),
-            Effect::WatchRelated { env, cluster, rollout, depth } => self.watch_related(env, cluster, *rollout, depth),
+            Effect::WatchRelated {
+                env,
+                cluster,
+                rollout,
+                depth,
+            } => self.watch_related(env, cluster, *rollout, depth),
             Effect::UnwatchRelated => self.unwatch(),
-            Effect::StartTask { id, env, job } if !matches!(job, Job::Reconcile | Job::Await { .. }) => {
+            Effect::StartTask { id, env, job }
+                if !matches!(job, Job::Reconcile | Job::Await { .. }) =>
+            {
                 let there = steer::steering(opened(&self.known, &env));
                 self.steer(id, env, there, job);
             }
@@ -137,7 +162,11 @@ impl Doing {
                     let tell = to.clone();
                     let progress = move |done, total| {
                         // A step that finds the way full is told with the next.
-                        let update = TaskUpdate::Progress { done, total, note: String::new() };
+                        let update = TaskUpdate::Progress {
+                            done,
+                            total,
+                            note: String::new(),
+                        };
                         drop(tell.try_send(Msg::Task { id, update }));
                     };
                     let end = match opened {
@@ -167,45 +196,96 @@ impl Doing {
         self.spawn(under_way::task(&job, &env), async move {
             let ended = steer::run(there, job, &stop, progress).await;
             if !ended.gone.is_empty() {
-                drop(to.send(Msg::LettersGone { env, ids: ended.gone }).await);
+                drop(
+                    to.send(Msg::LettersGone {
+                        env,
+                        ids: ended.gone,
+                    })
+                    .await,
+                );
             }
-            drop(to.send(Msg::Task { id, update: ended.update }).await);
+            drop(
+                to.send(Msg::Task {
+                    id,
+                    update: ended.update,
+                })
+                .await,
+            );
         });
     }
 
     fn ask(&mut self, request: u64, env: String, ask: Ask) {
-        let (known, to, environments, clock) =
-            (Arc::clone(&self.known), self.to.clone(), Arc::clone(&self.environments), Arc::clone(&self.clock));
+        let (known, to, environments, clock) = (
+            Arc::clone(&self.known),
+            self.to.clone(),
+            Arc::clone(&self.environments),
+            Arc::clone(&self.clock),
+        );
         self.spawn(under_way::action(&ask, &env), async move {
             let (limit, late) = (limits::of(&ask), limits::late(&ask));
             let work = async {
                 match ask {
-                    Ask::Open => Answer::Opened(open(&*environments, &known, &env).await.map_err(Fault::from)),
+                    Ask::Open => Answer::Opened(
+                        open(&*environments, &known, &env)
+                            .await
+                            .map_err(Fault::from),
+                    ),
                     ask => answer(opened(&known, &env), ask, &env, &*clock).await,
                 }
             };
             let answer = timeout(limit, work).await.unwrap_or(late);
-            let _ = to.send(Msg::Answer { request, env, answer: Box::new(answer) }).await;
+            let _ = to
+                .send(Msg::Answer {
+                    request,
+                    env,
+                    answer: Box::new(answer),
+                })
+                .await;
         });
     }
 
     fn watch(&mut self, env: String, cluster: String) {
-        let Ok(rollouts) = opened(&self.known, &env).and_then(|opened| find(&opened, &cluster)) else { return };
+        let Ok(rollouts) = opened(&self.known, &env).and_then(|opened| find(&opened, &cluster))
+        else {
+            return;
+        };
         let (to, stop) = (self.to.clone(), CancellationToken::new());
-        if let Some(before) = self.watches.insert((env.clone(), cluster.clone()), stop.clone()) {
+        if let Some(before) = self
+            .watches
+            .insert((env.clone(), cluster.clone()), stop.clone())
+        {
             before.cancel();
         }
         let watch = async move {
             loop {
                 let mut watch = rollouts.watch();
                 while let Some(told) = watch.next().await {
-                    if to.send(Msg::Watch { env: env.clone(), cluster: cluster.clone(), told }).await.is_err() {
+                    if to
+                        .send(Msg::Watch {
+                            env: env.clone(),
+                            cluster: cluster.clone(),
+                            told,
+                        })
+                        .await
+                        .is_err()
+                    {
                         return;
                     }
                 }
                 // It should have no end. Until it is begun again, what is shown may be old.
-                let told = Watched::Cut { why: "the watch came to an end".to_owned(), retry_in: REWATCH };
-                if to.send(Msg::Watch { env: env.clone(), cluster: cluster.clone(), told }).await.is_err() {
+                let told = Watched::Cut {
+                    why: "the watch came to an end".to_owned(),
+                    retry_in: REWATCH,
+                };
+                if to
+                    .send(Msg::Watch {
+                        env: env.clone(),
+                        cluster: cluster.clone(),
+                        told,
+                    })
+                    .await
+                    .is_err()
+                {
                     return;
                 }
                 sleep(REWATCH).await;
@@ -218,11 +298,18 @@ impl Doing {
 
     fn watch_related(&mut self, env: String, cluster: String, rollout: Rollout, depth: Depth) {
         self.unwatch();
-        let Ok(rollouts) = opened(&self.known, &env).and_then(|opened| find(&opened, &cluster)) else { return };
+        let Ok(rollouts) = opened(&self.known, &env).and_then(|opened| find(&opened, &cluster))
+        else {
+            return;
+        };
         let stop = CancellationToken::new();
         self.related = Some(stop.clone());
         let to = self.to.clone();
-        let id = RolloutId { env, cluster, key: rollout.key.clone() };
+        let id = RolloutId {
+            env,
+            cluster,
+            key: rollout.key.clone(),
+        };
         self.running.spawn(async move {
             let mut watch = rollouts.watch_related(&rollout, depth);
             loop {
@@ -232,7 +319,14 @@ impl Doing {
                 };
                 let Some(fired) = fired else { break };
                 let fault = fired.err().map(Fault::from);
-                if to.send(Msg::RelatedChanged { id: id.clone(), fault }).await.is_err() {
+                if to
+                    .send(Msg::RelatedChanged {
+                        id: id.clone(),
+                        fault,
+                    })
+                    .await
+                    .is_err()
+                {
                     break;
                 }
             }
@@ -248,12 +342,24 @@ impl Doing {
 
 fn opened(known: &Known, env: &str) -> PortResult<Opened> {
     let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-    known.get(env).cloned().ok_or_else(|| PortError::new(ErrorKind::Unavailable, format!("{env} is not open yet")))
+    known
+        .get(env)
+        .cloned()
+        .ok_or_else(|| PortError::new(ErrorKind::Unavailable, format!("{env} is not open yet")))
 }
 
 fn find(opened: &Opened, cluster: &str) -> PortResult<Arc<dyn Rollouts>> {
-    let found = opened.clusters.iter().find(|rollouts| rollouts.cluster() == cluster).cloned();
-    found.ok_or_else(|| PortError::new(ErrorKind::NotFound, format!("there is no cluster {cluster}")))
+    let found = opened
+        .clusters
+        .iter()
+        .find(|rollouts| rollouts.cluster() == cluster)
+        .cloned();
+    found.ok_or_else(|| {
+        PortError::new(
+            ErrorKind::NotFound,
+            format!("there is no cluster {cluster}"),
+        )
+    })
 }
 
 async fn open(environments: &dyn Environments, known: &Known, env: &str) -> PortResult<OpenedInfo> {
@@ -261,9 +367,22 @@ async fn open(environments: &dyn Environments, known: &Known, env: &str) -> Port
     let info = OpenedInfo {
         who: opened.who.clone(),
         steers: opened.steering.is_some(),
-        clusters: opened.clusters.iter().map(|rollouts| (rollouts.cluster().to_owned(), rollouts.driver(), can(&**rollouts))).collect(),
+        clusters: opened
+            .clusters
+            .iter()
+            .map(|rollouts| {
+                (
+                    rollouts.cluster().to_owned(),
+                    rollouts.driver(),
+                    can(&**rollouts),
+                )
+            })
+            .collect(),
     };
-    known.lock().unwrap_or_else(PoisonError::into_inner).insert(env.to_owned(), opened);
+    known
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(env.to_owned(), opened);
     Ok(info)
 }
 
@@ -277,28 +396,55 @@ fn can(rollouts: &dyn Rollouts) -> Vec<&'static str> {
         Action::Retry,
         Action::Pause,
         Action::Resume,
-        Action::Restart { at: payops_core::Timestamp::UNIX_EPOCH },
+        Action::Restart {
+            at: payops_core::Timestamp::UNIX_EPOCH,
+        },
         Action::Undo { revision: None },
         Action::SetImage(Vec::new()),
-        Action::TerminateAnalysis { name: String::new() },
-        Action::TerminateExperiment { name: String::new() },
+        Action::TerminateAnalysis {
+            name: String::new(),
+        },
+        Action::TerminateExperiment {
+            name: String::new(),
+        },
     ];
-    all.iter().filter(|action| rollouts.can(action)).map(Action::as_str).collect()
+    all.iter()
+        .filter(|action| rollouts.can(action))
+        .map(Action::as_str)
+        .collect()
 }
 
 async fn answer(opened: PortResult<Opened>, ask: Ask, env: &str, clock: &dyn Clock) -> Answer {
     match ask {
         // Asked before anything is open; see `Doing::ask`.
-        Ask::Open => Answer::Opened(Err(Fault::new(ErrorKind::Permanent, "an environment is opened by itself"))),
-        Ask::Related { cluster, rollout, depth } => {
+        Ask::Open => Answer::Opened(Err(Fault::new(
+            ErrorKind::Permanent,
+            "an environment is opened by itself",
+        ))),
+        Ask::Related {
+            cluster,
+            rollout,
+            depth,
+        } => {
             let related = async { related(&opened?, &cluster, &rollout, depth).await };
             Answer::Related(related.await.map_err(Fault::from))
         }
-        Ask::Execute { cluster, plan, reason } => {
+        Ask::Execute {
+            cluster,
+            plan,
+            reason,
+        } => {
             let executed = async {
                 let opened = opened?;
                 let entry = entry(&opened, env, &cluster, &plan, reason, clock.now());
-                execute(&*find(&opened, &cluster)?, &*opened.audit, &entry, &plan, clock).await
+                execute(
+                    &*find(&opened, &cluster)?,
+                    &*opened.audit,
+                    &entry,
+                    &plan,
+                    clock,
+                )
+                .await
             };
             Answer::Executed(executed.await.map_err(Fault::from))
         }
@@ -306,19 +452,43 @@ async fn answer(opened: PortResult<Opened>, ask: Ask, env: &str, clock: &dyn Clo
             let queues = async { queues(&opened?).await };
             Answer::Queues(queues.await.map_err(Fault::from))
         }
-        Ask::Standing | Ask::Elevate(_) | Ask::Lower | Ask::PlanReplay { .. } | Ask::SavePlan(_) => steer::answer(opened, ask).await,
+        Ask::Standing
+        | Ask::Elevate(_)
+        | Ask::Lower
+        | Ask::PlanReplay { .. }
+        | Ask::SavePlan(_) => steer::answer(opened, ask).await,
         other => stores::answer(opened, other, clock).await,
     }
 }
 
-async fn related(opened: &Opened, cluster: &str, rollout: &Rollout, depth: Depth) -> PortResult<Related> {
+async fn related(
+    opened: &Opened,
+    cluster: &str,
+    rollout: &Rollout,
+    depth: Depth,
+) -> PortResult<Related> {
     find(opened, cluster)?.related(rollout, depth).await
 }
 
 /// The line of the audit.
-fn entry(opened: &Opened, env: &str, cluster: &str, plan: &Plan, reason: Option<String>, at: payops_core::Timestamp) -> AuditEntry {
-    let entry = AuditEntry::new(at, &opened.who, env, format!("rollout {}", plan.action.as_str()));
-    let entry = entry.subject(format!("{cluster}/{}", plan.key)).same_as(&plan.same_as).outcome(Outcome::Begun);
+fn entry(
+    opened: &Opened,
+    env: &str,
+    cluster: &str,
+    plan: &Plan,
+    reason: Option<String>,
+    at: payops_core::Timestamp,
+) -> AuditEntry {
+    let entry = AuditEntry::new(
+        at,
+        &opened.who,
+        env,
+        format!("rollout {}", plan.action.as_str()),
+    );
+    let entry = entry
+        .subject(format!("{cluster}/{}", plan.key))
+        .same_as(&plan.same_as)
+        .outcome(Outcome::Begun);
     AuditEntry { reason, ..entry }.detail("resource_version", &plan.resource_version)
 }
 
@@ -330,10 +500,22 @@ async fn execute(
     plan: &Plan,
     clock: &dyn Clock,
 ) -> PortResult<Executed> {
-    limits::within(limits::RECORD, ErrorKind::Unavailable, audit.append(entry)).await.map_err(unrecorded)?;
-    let executed = limits::within(limits::EXECUTE, ErrorKind::Ambiguous, rollouts.execute(plan)).await;
+    limits::within(limits::RECORD, ErrorKind::Unavailable, audit.append(entry))
+        .await
+        .map_err(unrecorded)?;
+    let executed = limits::within(
+        limits::EXECUTE,
+        ErrorKind::Ambiguous,
+        rollouts.execute(plan),
+    )
+    .await;
     let (outcome, words) = became(&executed);
-    let ended = AuditEntry { at: clock.now(), outcome: Some(outcome), ..entry.clone() }.detail("outcome", words);
+    let ended = AuditEntry {
+        at: clock.now(),
+        outcome: Some(outcome),
+        ..entry.clone()
+    }
+    .detail("outcome", words);
     // It is done already. Without this line the record says that it was begun, and not how it ended.
     drop(limits::within(limits::RECORD, ErrorKind::Unavailable, audit.append(&ended)).await);
     executed
@@ -341,8 +523,16 @@ async fn execute(
 
 /// Whatever became of the record, the cluster was not asked: surely nothing was done.
 fn unrecorded(error: PortError) -> PortError {
-    let kind = if error.kind == ErrorKind::Ambiguous { ErrorKind::Unavailable } else { error.kind };
-    PortError::because(kind, "the audit did not take it, so the cluster was not asked", error)
+    let kind = if error.kind == ErrorKind::Ambiguous {
+        ErrorKind::Unavailable
+    } else {
+        error.kind
+    };
+    PortError::because(
+        kind,
+        "the audit did not take it, so the cluster was not asked",
+        error,
+    )
 }
 
 async fn queues(opened: &Opened) -> PortResult<Vec<QueueStats>> {

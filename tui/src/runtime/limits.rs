@@ -46,7 +46,9 @@ pub(super) fn late(ask: &Ask) -> Answer {
     match ask {
         Ask::Open => Answer::Opened(Err(fault())),
         Ask::Related { .. } => Answer::Related(Err(fault())),
-        Ask::Execute { .. } => Answer::Executed(Err(Fault::from(no_answer(ErrorKind::Ambiguous, of(ask))))),
+        Ask::Execute { .. } => {
+            Answer::Executed(Err(Fault::from(no_answer(ErrorKind::Ambiguous, of(ask)))))
+        }
         Ask::Queues => Answer::Queues(Err(fault())),
         Ask::Letters { .. } => Answer::Letters(Err(fault())),
         Ask::Letter(_) => Answer::Letter(Err(fault())),
@@ -61,8 +63,14 @@ pub(super) fn late(ask: &Ask) -> Answer {
 }
 
 /// What comes of `work`, or a failure of that kind when it takes longer than `limit`.
-pub(super) async fn within<T>(limit: Duration, kind: ErrorKind, work: impl Future<Output = PortResult<T>>) -> PortResult<T> {
-    timeout(limit, work).await.unwrap_or_else(|_| Err(no_answer(kind, limit)))
+pub(super) async fn within<T>(
+    limit: Duration,
+    kind: ErrorKind,
+    work: impl Future<Output = PortResult<T>>,
+) -> PortResult<T> {
+    timeout(limit, work)
+        .await
+        .unwrap_or_else(|_| Err(no_answer(kind, limit)))
 }
 
 fn no_answer(kind: ErrorKind, limit: Duration) -> PortError {

@@ -23,7 +23,9 @@ use crate::update::update;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// Input or output is a pipe or a file.
-    #[error("the screen needs a terminal for its input and output; commands work without one: payops help")]
+    #[error(
+        "the screen needs a terminal for its input and output; commands work without one: payops help"
+    )]
     NoTerminal,
     /// The terminal could not be used.
     #[error("the terminal could not be used: is this one? commands work without: payops help")]
@@ -43,7 +45,11 @@ struct Signals {
 impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
-            end: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?],
+            end: [
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::hangup())?,
+            ],
             stop: signal(SignalKind::from_raw(TSTP))?,
             goes_on: signal(SignalKind::from_raw(CONT))?,
         })
@@ -64,7 +70,10 @@ impl Signals {
 
 /// Opens the terminal and runs until the user quits or the process is asked to end. With it come lines to
 /// tell, one for each action that was still under way when it was not waited for any longer.
-pub async fn run(environments: Arc<dyn Environments>, options: Options) -> (Result<(), RunError>, Vec<String>) {
+pub async fn run(
+    environments: Arc<dyn Environments>,
+    options: Options,
+) -> (Result<(), RunError>, Vec<String>) {
     let (mut signals, mut screen, mut model, effects) = match open(&*environments, &options) {
         Ok(opened) => opened,
         Err(error) => return (Err(error), Vec::new()),
@@ -72,14 +81,24 @@ pub async fn run(environments: Arc<dyn Environments>, options: Options) -> (Resu
     let (to, from) = channel();
     let mut doing = Doing::new(environments, Arc::clone(&options.clock), to);
     doing.all(effects);
-    let ended = turn(&mut model, &options, &mut screen, &mut doing, (&mut signals, from)).await;
+    let ended = turn(
+        &mut model,
+        &options,
+        &mut screen,
+        &mut doing,
+        (&mut signals, from),
+    )
+    .await;
     // The user has the terminal back before an action that was sent is waited for.
     drop(screen);
     (ended, doing.finish().await)
 }
 
 /// Takes the terminal. The first frame comes before the first question.
-fn open(environments: &dyn Environments, options: &Options) -> Result<(Signals, Screen, Model, Vec<Effect>), RunError> {
+fn open(
+    environments: &dyn Environments,
+    options: &Options,
+) -> Result<(Signals, Screen, Model, Vec<Effect>), RunError> {
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return Err(RunError::NoTerminal);
     }

@@ -43,7 +43,12 @@ pub(crate) fn until_wake(model: &Model, now: Timestamp) -> Option<Duration> {
 }
 
 /// Takes a message and those that wait behind it; the effects of all.
-pub(crate) fn batch(model: &mut Model, clock: &dyn Clock, first: Msg, rest: &mut mpsc::Receiver<Msg>) -> Vec<Effect> {
+pub(crate) fn batch(
+    model: &mut Model,
+    clock: &dyn Clock,
+    first: Msg,
+    rest: &mut mpsc::Receiver<Msg>,
+) -> Vec<Effect> {
     // What is measured from now on is measured from now, not from the last tick.
     let mut effects = update(model, Msg::Tick(clock.now()));
     let waiting = std::iter::from_fn(|| rest.try_recv().ok()).take(BATCH);
@@ -51,7 +56,11 @@ pub(crate) fn batch(model: &mut Model, clock: &dyn Clock, first: Msg, rest: &mut
     for msg in std::iter::once(first).chain(waiting) {
         match msg {
             // Rows are made anew once for many of these: a cluster may tell thousands at a time.
-            Msg::Watch { env, cluster, told: news } => {
+            Msg::Watch {
+                env,
+                cluster,
+                told: news,
+            } => {
                 told(model, &env, &cluster, news);
                 unsettled = true;
             }

@@ -23,22 +23,37 @@ pub(super) struct Ended {
 
 /// Who steers an environment.
 pub(super) fn steering(opened: PortResult<Opened>) -> PortResult<Arc<dyn Steering>> {
-    opened?.steering.ok_or_else(|| PortError::new(ErrorKind::Denied, "dead letters can only be looked at here"))
+    opened?
+        .steering
+        .ok_or_else(|| PortError::new(ErrorKind::Denied, "dead letters can only be looked at here"))
 }
 
 /// Answers a question; `None` when it is none of these.
 pub(super) async fn answer(opened: PortResult<Opened>, ask: Ask) -> Answer {
     let there = steering(opened);
     match ask {
-        Ask::Standing => Answer::Standing(async { there?.standing().await }.await.map_err(Fault::from)),
-        Ask::Elevate(wanted) => Answer::Standing(async { there?.elevate(wanted).await }.await.map_err(Fault::from)),
+        Ask::Standing => {
+            Answer::Standing(async { there?.standing().await }.await.map_err(Fault::from))
+        }
+        Ask::Elevate(wanted) => Answer::Standing(
+            async { there?.elevate(wanted).await }
+                .await
+                .map_err(Fault::from),
+        ),
         Ask::Lower => Answer::Lowered(async { there?.lower().await }.await.map_err(Fault::from)),
         Ask::PlanReplay { wanted, letters } => {
             let planned = async { there?.plan(wanted, letters.to_vec()).await };
             Answer::ReplayPlanned(planned.await.map(Box::new).map_err(Fault::from))
         }
-        Ask::SavePlan(plan) => Answer::PlanSaved(async { there?.save(*plan).await }.await.map_err(Fault::from)),
-        _ => Answer::Standing(Err(Fault::new(ErrorKind::Permanent, "this question is not for the steering"))),
+        Ask::SavePlan(plan) => Answer::PlanSaved(
+            async { there?.save(*plan).await }
+                .await
+                .map_err(Fault::from),
+        ),
+        _ => Answer::Standing(Err(Fault::new(
+            ErrorKind::Permanent,
+            "this question is not for the steering",
+        ))),
     }
 }
 
@@ -50,8 +65,14 @@ pub(super) async fn run(
     progress: Arc<dyn Fn(TaskUpdate) + Send + Sync>,
 ) -> Ended {
     let told = Arc::new(move |summary: &ReplaySummary| progress(so_far(summary)));
-    let handle = Handle { stop: stop.clone(), told };
-    let failed = |error: PortError| Ended { update: TaskUpdate::Failed(error.into()), gone: Vec::new() };
+    let handle = Handle {
+        stop: stop.clone(),
+        told,
+    };
+    let failed = |error: PortError| Ended {
+        update: TaskUpdate::Failed(error.into()),
+        gone: Vec::new(),
+    };
     let there = match there {
         Ok(there) => there,
         Err(error) => return failed(error),
@@ -61,29 +82,53 @@ pub(super) async fn run(
             Ok(end) => replayed(end),
             Err(error) => failed(error),
         },
-        Job::Discard { queue, letters, reason } => match there.discard(queue, letters.to_vec(), reason, handle).await {
+        Job::Discard {
+            queue,
+            letters,
+            reason,
+        } => match there.discard(queue, letters.to_vec(), reason, handle).await {
             Ok(end) => discarded(end),
             Err(error) => failed(error),
         },
         Job::Redrive { queue, reason } => match there.redrive(queue, reason, handle).await {
-            Ok(end) => Ended { update: redriven(&end), gone: Vec::new() },
+            Ok(end) => Ended {
+                update: redriven(&end),
+                gone: Vec::new(),
+            },
             Err(error) => failed(error),
         },
         Job::Export { letters } => match there.export(letters.to_vec()).await {
             Ok(path) => {
-                let update = TaskUpdate::Done(format!("{} to {path}", count(letters.len(), "letter")));
-                Ended { update, gone: Vec::new() }
+                let update =
+                    TaskUpdate::Done(format!("{} to {path}", count(letters.len(), "letter")));
+                Ended {
+                    update,
+                    gone: Vec::new(),
+                }
             }
             Err(error) => failed(error),
         },
-        Job::Reconcile | Job::Await { .. } => failed(PortError::new(ErrorKind::Permanent, "this task is not for the steering")),
+        Job::Reconcile | Job::Await { .. } => failed(PortError::new(
+            ErrorKind::Permanent,
+            "this task is not for the steering",
+        )),
     }
 }
 
 fn redriven(end: &RedriveEnd) -> TaskUpdate {
-    let of = end.planned.map(|planned| format!(" of about {}", thousands(planned))).unwrap_or_default();
-    let words = format!("moved {}{of}; look again (Ctrl-R) for what is left", thousands(end.moved));
-    if end.canceled { TaskUpdate::Canceled(words) } else { TaskUpdate::Done(words) }
+    let of = end
+        .planned
+        .map(|planned| format!(" of about {}", thousands(planned)))
+        .unwrap_or_default();
+    let words = format!(
+        "moved {}{of}; look again (Ctrl-R) for what is left",
+        thousands(end.moved)
+    );
+    if end.canceled {
+        TaskUpdate::Canceled(words)
+    } else {
+        TaskUpdate::Done(words)
+    }
 }
 
 fn number(number: usize) -> String {
@@ -91,8 +136,18 @@ fn number(number: usize) -> String {
 }
 
 fn so_far(summary: &ReplaySummary) -> TaskUpdate {
-    let done = summary.sent.saturating_add(summary.failed.len()).saturating_add(summary.parked).saturating_add(summary.skipped);
-    let some = |name: &str, some: usize| if some > 0 { format!(", {name} {}", number(some)) } else { String::new() };
+    let done = summary
+        .sent
+        .saturating_add(summary.failed.len())
+        .saturating_add(summary.parked)
+        .saturating_add(summary.skipped);
+    let some = |name: &str, some: usize| {
+        if some > 0 {
+            format!(", {name} {}", number(some))
+        } else {
+            String::new()
+        }
+    };
     let note = format!(
         "sent {}{}{}, failed {}, left {}",
         number(summary.sent),
@@ -101,13 +156,20 @@ fn so_far(summary: &ReplaySummary) -> TaskUpdate {
         number(summary.failed.len()),
         number(summary.remaining)
     );
-    TaskUpdate::Progress { done: u64::try_from(done).unwrap_or(0), total: u64::try_from(summary.planned).ok(), note }
+    TaskUpdate::Progress {
+        done: u64::try_from(done).unwrap_or(0),
+        total: u64::try_from(summary.planned).ok(),
+        note,
+    }
 }
 
 /// What was not done, one line for each message.
 fn failures<'a>(failed: impl ExactSizeIterator<Item = (&'a String, &'a String)>) -> Vec<String> {
     let more = failed.len().saturating_sub(FAILURES_LISTED);
-    let mut lines: Vec<String> = failed.take(FAILURES_LISTED).map(|(id, why)| format!("{id}: {why}").replace('\n', " ")).collect();
+    let mut lines: Vec<String> = failed
+        .take(FAILURES_LISTED)
+        .map(|(id, why)| format!("{id}: {why}").replace('\n', " "))
+        .collect();
     if more > 0 {
         lines.push(format!("and {more} more: the journal has all"));
     }
@@ -117,7 +179,13 @@ fn failures<'a>(failed: impl ExactSizeIterator<Item = (&'a String, &'a String)>)
 /// A failure as others are shown, with what else is known of it below.
 fn at_fault(words: &str, lines: Vec<String>) -> TaskUpdate {
     let fault = Fault::from(PortError::new(ErrorKind::Permanent, words));
-    TaskUpdate::Failed(Fault { text: std::iter::once(fault.text).chain(lines).collect::<Vec<_>>().join("\n"), ..fault })
+    TaskUpdate::Failed(Fault {
+        text: std::iter::once(fault.text)
+            .chain(lines)
+            .collect::<Vec<_>>()
+            .join("\n"),
+        ..fault
+    })
 }
 
 fn replayed(end: ReplayEnd) -> Ended {
@@ -132,18 +200,36 @@ fn replayed(end: ReplayEnd) -> Ended {
         number(summary.remaining)
     );
     let below = failures(summary.failed.iter());
-    let lines = |first: String| std::iter::once(first).chain(below.clone()).collect::<Vec<_>>().join("\n");
+    let lines = |first: String| {
+        std::iter::once(first)
+            .chain(below.clone())
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
     let update = match &summary.stopped {
-        Some(why) => at_fault(&format!("it stopped itself: {why}; {words}; the rest is where it was"), below),
-        None if summary.remaining > 0 => TaskUpdate::Canceled(lines(format!("{words}; R on this queue goes on from there"))),
+        Some(why) => at_fault(
+            &format!("it stopped itself: {why}; {words}; the rest is where it was"),
+            below,
+        ),
+        None if summary.remaining > 0 => TaskUpdate::Canceled(lines(format!(
+            "{words}; R on this queue goes on from there"
+        ))),
         None => TaskUpdate::Done(lines(words)),
     };
     Ended { update, gone }
 }
 
 fn discarded(end: DiscardEnd) -> Ended {
-    let DiscardEnd { planned, gone, remaining, failed, kept } = end;
-    let kept = kept.map(|kept| format!("; kept in {kept}")).unwrap_or_default();
+    let DiscardEnd {
+        planned,
+        gone,
+        remaining,
+        failed,
+        kept,
+    } = end;
+    let kept = kept
+        .map(|kept| format!("; kept in {kept}"))
+        .unwrap_or_default();
     let words = format!(
         "discarded {} of {}, failed {}, left {}{kept}",
         number(gone.len()),
@@ -151,7 +237,14 @@ fn discarded(end: DiscardEnd) -> Ended {
         number(failed.len()),
         number(remaining)
     );
-    let words = std::iter::once(words).chain(failures(failed.iter())).collect::<Vec<_>>().join("\n");
-    let update = if remaining > 0 { TaskUpdate::Canceled(words) } else { TaskUpdate::Done(words) };
+    let words = std::iter::once(words)
+        .chain(failures(failed.iter()))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let update = if remaining > 0 {
+        TaskUpdate::Canceled(words)
+    } else {
+        TaskUpdate::Done(words)
+    };
     Ended { update, gone }
 }

@@ -31,16 +31,36 @@ pub(super) async fn answer(opened: PortResult<Opened>, ask: Ask, clock: &dyn Clo
             .map_err(Fault::from),
         ),
         Ask::Letter(letter) => {
-            let read = async { Letters::from(&opened?.ports).open(&letter, Privacy::default()).await };
+            let read = async {
+                Letters::from(&opened?.ports)
+                    .open(&letter, Privacy::default())
+                    .await
+            };
             Answer::Letter(read.await.map(Box::new).map_err(Fault::from))
         }
         Ask::Search { text } => {
-            let read = async { Search::from(&opened?.ports).run(&text, clock.now(), HITS_MAX).await.map_err(not_found) };
+            let read = async {
+                Search::from(&opened?.ports)
+                    .run(&text, clock.now(), HITS_MAX)
+                    .await
+                    .map_err(not_found)
+            };
             Answer::Search(read.await.map(Box::new).map_err(Fault::from))
         }
-        Ask::Payment(id) => Answer::Payment(async { payment(&opened?, &id).await }.await.map_err(Fault::from)),
-        Ask::Audit => Answer::Audit(async { opened?.audit.newest(AUDIT_MAX).await }.await.map_err(Fault::from)),
-        _ => Answer::Audit(Err(Fault::new(ErrorKind::Permanent, "this question is not for the stores"))),
+        Ask::Payment(id) => Answer::Payment(
+            async { payment(&opened?, &id).await }
+                .await
+                .map_err(Fault::from),
+        ),
+        Ask::Audit => Answer::Audit(
+            async { opened?.audit.newest(AUDIT_MAX).await }
+                .await
+                .map_err(Fault::from),
+        ),
+        _ => Answer::Audit(Err(Fault::new(
+            ErrorKind::Permanent,
+            "this question is not for the stores",
+        ))),
     }
 }
 
@@ -53,13 +73,17 @@ async fn payment(opened: &Opened, id: &PaymentId) -> PortResult<Option<Box<Payme
 fn not_read(error: LettersError) -> PortError {
     match error {
         LettersError::Port(error) => error,
-        LettersError::NotADeadLetterQueue { .. } => PortError::new(ErrorKind::NotFound, error.to_string()),
+        LettersError::NotADeadLetterQueue { .. } => {
+            PortError::new(ErrorKind::NotFound, error.to_string())
+        }
     }
 }
 
 fn not_found(error: SearchError) -> PortError {
     match error {
         SearchError::Port(error) => error,
-        SearchError::Query(error) => PortError::because(ErrorKind::Permanent, "this is not a query", error),
+        SearchError::Query(error) => {
+            PortError::because(ErrorKind::Permanent, "this is not a query", error)
+        }
     }
 }

@@ -26,12 +26,17 @@ pub(super) fn task(job: &Job, env: &str) -> Option<String> {
         }
         Job::Reconcile | Job::Await { .. } | Job::Export { .. } => return None,
     };
-    Some(shown(&format!("{what} in {} was still under way; {then}", env.to_uppercase())))
+    Some(shown(&format!(
+        "{what} in {} was still under way; {then}",
+        env.to_uppercase()
+    )))
 }
 
 /// Of a question; `None` of one that changes nothing in a cluster.
 pub(super) fn action(ask: &Ask, env: &str) -> Option<String> {
-    let Ask::Execute { cluster, plan, .. } = ask else { return None };
+    let Ask::Execute { cluster, plan, .. } = ask else {
+        return None;
+    };
     let (action, key) = (plan.action.as_str(), &plan.key);
     let place = env.to_uppercase();
     Some(shown(&format!(
@@ -51,18 +56,39 @@ mod tests {
     #[test]
     fn each_says_what_it_is_where_and_how_it_goes_on() {
         let queue = || "payments-work-dlq".to_owned();
-        let plan = Box::new(Plan { queue: queue(), ..Plan::default() });
+        let plan = Box::new(Plan {
+            queue: queue(),
+            ..Plan::default()
+        });
         let jobs = [
-            Job::Replay { plan, reason: String::new() },
-            Job::Discard { queue: queue(), letters: Arc::new([]), reason: String::new() },
-            Job::Redrive { queue: queue(), reason: String::new() },
+            Job::Replay {
+                plan,
+                reason: String::new(),
+            },
+            Job::Discard {
+                queue: queue(),
+                letters: Arc::new([]),
+                reason: String::new(),
+            },
+            Job::Redrive {
+                queue: queue(),
+                reason: String::new(),
+            },
             Job::Reconcile,
-            Job::Export { letters: Arc::new([]) },
-            Job::Await { cluster: "eks-prod".to_owned(), key: waiting().key },
+            Job::Export {
+                letters: Arc::new([]),
+            },
+            Job::Await {
+                cluster: "eks-prod".to_owned(),
+                key: waiting().key,
+            },
         ];
         let said = jobs.each_ref().map(|job| task(job, "prod"));
         // What changes something is what is waited for, and what is told.
-        assert_eq!(said.each_ref().map(Option::is_some), jobs.each_ref().map(Job::writes));
+        assert_eq!(
+            said.each_ref().map(Option::is_some),
+            jobs.each_ref().map(Job::writes)
+        );
         let expected = [
             "replay payments-work-dlq in PROD was still under way; the same command goes on from its journal, or shows a new plan if none was begun: payops dlq replay payments-work-dlq --env prod",
             "discard payments-work-dlq in PROD was still under way; its journal says which letters are gone; they are kept whole, and discarding again takes the rest",
@@ -73,8 +99,17 @@ mod tests {
 
     #[test]
     fn an_action_may_or_may_not_have_been_done() {
-        let plan = payops_core::domain::rollout::plan(payops_core::domain::rollout::Action::Promote, &waiting(), None).expect("a plan");
-        let ask = Ask::Execute { cluster: "eks-prod".to_owned(), plan: Box::new(plan), reason: None };
+        let plan = payops_core::domain::rollout::plan(
+            payops_core::domain::rollout::Action::Promote,
+            &waiting(),
+            None,
+        )
+        .expect("a plan");
+        let ask = Ask::Execute {
+            cluster: "eks-prod".to_owned(),
+            plan: Box::new(plan),
+            reason: None,
+        };
         let expected = "promote payments/payments-api in PROD (eks-prod) was not answered; whether it was done, this says: payops rollout get payments/payments-api --env prod";
         assert_eq!(action(&ask, "prod").as_deref(), Some(expected));
         assert_eq!(action(&Ask::Queues, "prod"), None);

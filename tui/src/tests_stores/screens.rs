@@ -8,7 +8,10 @@ use crate::tests::snapshots;
 fn masked(name: &str, model: &mut Model) {
     for (width, height) in [(80, 24), (120, 40), (50, 20), (200, 50)] {
         let screen = snap(model, width, height);
-        assert!(!SECRETS.iter().any(|secret| screen.contains(secret)), "{name} shows a secret:\n{screen}");
+        assert!(
+            !SECRETS.iter().any(|secret| screen.contains(secret)),
+            "{name} shows a secret:\n{screen}"
+        );
     }
     snapshots(name, model);
 }
@@ -39,14 +42,33 @@ fn payments_screens() {
     press(&mut model, "ctrl-u");
     typed(&mut model, "status:failed amount:>900000");
     let (request, _) = searched(&tick(&mut model, 500)).expect("asked");
-    let parts = [("status is failed", 61), ("amount is at least 900001 minor units", 0), ("email starts with anna.berg@example.com", 3)];
-    answer(&mut model, request, "prod", Answer::Search(Ok(Box::new(nothing(&parts)))));
+    let parts = [
+        ("status is failed", 61),
+        ("amount is at least 900001 minor units", 0),
+        ("email starts with anna.berg@example.com", 3),
+    ];
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::Search(Ok(Box::new(nothing(&parts)))),
+    );
     masked("payments_nothing", &mut model);
-    let from_store = Found { docs: vec![doc(9, Status::Processing, 1)], total: 1, from_store: true, ..found() };
+    let from_store = Found {
+        docs: vec![doc(9, Status::Processing, 1)],
+        total: 1,
+        from_store: true,
+        ..found()
+    };
     press(&mut model, "ctrl-u");
     typed(&mut model, "pay_");
     let (request, _) = searched(&tick(&mut model, 900)).expect("asked");
-    answer(&mut model, request, "prod", Answer::Search(Ok(Box::new(from_store))));
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::Search(Ok(Box::new(from_store))),
+    );
     masked("payments_from_store", &mut model);
 }
 
@@ -82,10 +104,19 @@ fn queues_screens() {
     let (mut request, _) = asked(&effects, |ask| *ask == Ask::Queues).expect("asked");
     for round in 1..=24_u64 {
         let depth = |queue: QueueStats| QueueStats {
-            visible: if queue.name == "payments-work" { 40 + round * round } else { queue.visible },
+            visible: if queue.name == "payments-work" {
+                40 + round * round
+            } else {
+                queue.visible
+            },
             ..queue
         };
-        answer(&mut model, request, "prod", Answer::Queues(Ok(queues(61).into_iter().map(depth).collect())));
+        answer(
+            &mut model,
+            request,
+            "prod",
+            Answer::Queues(Ok(queues(61).into_iter().map(depth).collect())),
+        );
         let effects = tick(&mut model, i64::try_from(round).expect("small") * 2_000);
         (request, _) = asked(&effects, |ask| *ask == Ask::Queues).expect("asked");
     }
@@ -102,7 +133,10 @@ fn dead_letters_screens() {
     masked("dead_letters_failed", &mut model);
     let (mut model, effects) = open(Tab::DeadLetters);
     let (request, _) = asked(&effects, |ask| matches!(ask, Ask::Letters { .. })).expect("looked");
-    let none = payops_core::usecase::LettersSeen { complete: true, ..Default::default() };
+    let none = payops_core::usecase::LettersSeen {
+        complete: true,
+        ..Default::default()
+    };
     answer(&mut model, request, "prod", Answer::Letters(Ok(none)));
     masked("dead_letters_empty", &mut model);
     let mut model = dead(14);
@@ -111,7 +145,12 @@ fn dead_letters_screens() {
         .or_else(|| asked(&tick(&mut model, 600), |ask| matches!(ask, Ask::Letter(_))))
         .expect("opened");
     let content = opened(&letter(0, "payments-work-dlq", "schema_error", "x"));
-    answer(&mut model, request, "prod", Answer::Letter(Ok(Box::new(content))));
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::Letter(Ok(Box::new(content))),
+    );
     masked("dead_letters_opened", &mut model);
     press(&mut model, "enter");
     masked("letter_full", &mut model);
@@ -152,7 +191,12 @@ fn audit_screens() {
     let with = |entries, damaged| {
         let (mut model, effects) = open(Tab::Audit);
         let (request, _) = asked(&effects, |ask| *ask == Ask::Audit).expect("asked");
-        answer(&mut model, request, "prod", Answer::Audit(Ok((entries, damaged))));
+        answer(
+            &mut model,
+            request,
+            "prod",
+            Answer::Audit(Ok((entries, damaged))),
+        );
         model
     };
     masked("audit_empty", &mut with(Vec::new(), 0));
@@ -168,9 +212,30 @@ fn tasks_screens() {
     masked("tasks_empty", &mut model);
     press(&mut model, "n e down enter n e down enter n");
     let told = |id, update| Msg::Task { id, update };
-    update(&mut model, told(1, TaskUpdate::Progress { done: 2_777, total: Some(4_479), note: String::new() }));
-    update(&mut model, told(2, TaskUpdate::Done("checked 112, 0 breaks".to_owned())));
-    update(&mut model, told(3, TaskUpdate::Done("checked 9, 1 break\npay_1 missing in ledger: for anna.berg@example.com".to_owned())));
+    update(
+        &mut model,
+        told(
+            1,
+            TaskUpdate::Progress {
+                done: 2_777,
+                total: Some(4_479),
+                note: String::new(),
+            },
+        ),
+    );
+    update(
+        &mut model,
+        told(2, TaskUpdate::Done("checked 112, 0 breaks".to_owned())),
+    );
+    update(
+        &mut model,
+        told(
+            3,
+            TaskUpdate::Done(
+                "checked 9, 1 break\npay_1 missing in ledger: for anna.berg@example.com".to_owned(),
+            ),
+        ),
+    );
     press(&mut model, "e up up enter");
     tick(&mut model, 61_000);
     masked("tasks_full", &mut model);
@@ -181,11 +246,18 @@ fn tasks_screens() {
 #[test]
 fn no_snapshot_holds_a_secret() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/snapshots");
-    let files: Vec<_> = std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path()).collect();
+    let files: Vec<_> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(|file| file.expect("a file").path())
+        .collect();
     assert!(files.len() > 50);
     for file in files {
         let text = std::fs::read_to_string(&file).expect("text");
         let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
-        assert!(!text.contains("@example") && !digits.contains("4242424242424242"), "{}", file.display());
+        assert!(
+            !text.contains("@example") && !digits.contains("4242424242424242"),
+            "{}",
+            file.display()
+        );
     }
 }

@@ -22,18 +22,36 @@ fn stands(model: &mut Model, effects: &[Effect], standing: Standing) {
 }
 
 fn elevated(duty: Duty, seconds: i64) -> Standing {
-    Standing { duty, until: Some(later(seconds * 1000)), ..Standing::default() }
+    Standing {
+        duty,
+        until: Some(later(seconds * 1000)),
+        ..Standing::default()
+    }
 }
 
 /// Elevated for a reason, in every test of that.
 fn elevated_for(duty: Duty, reason: &str) -> Model {
     let (mut model, effects) = steered();
-    stands(&mut model, &effects, Standing { reason: Some(reason.to_owned()), ..elevated(duty, 540) });
+    stands(
+        &mut model,
+        &effects,
+        Standing {
+            reason: Some(reason.to_owned()),
+            ..elevated(duty, 540)
+        },
+    );
     model
 }
 
 fn freeze() -> Freeze {
-    Freeze::begin("prod", "ben", "the ledger is restored from a backup", ago(720), Some(later(1_800_000))).expect("a freeze")
+    Freeze::begin(
+        "prod",
+        "ben",
+        "the ledger is restored from a backup",
+        ago(720),
+        Some(later(1_800_000)),
+    )
+    .expect("a freeze")
 }
 
 /// What was asked for a plan.
@@ -49,22 +67,41 @@ fn wanted(effects: &[Effect]) -> Option<(u64, ReplayWanted, usize)> {
 
 /// The job of a task that was begun.
 fn begun(effects: &[Effect]) -> Option<(u64, Job)> {
-    effects.iter().find_map(|effect| if let Effect::StartTask { id, job, .. } = effect { Some((*id, job.clone())) } else { None })
+    effects.iter().find_map(|effect| {
+        if let Effect::StartTask { id, job, .. } = effect {
+            Some((*id, job.clone()))
+        } else {
+            None
+        }
+    })
 }
 
 fn review(messages: usize) -> ReplayReview {
     let message = |number: usize| PlannedMessage {
         message_id: format!("m-{number:02}"),
         class: "schema_error".to_owned(),
-        preflight: if number == 0 { Preflight::AlreadyFinal } else { Preflight::Safe },
+        preflight: if number == 0 {
+            Preflight::AlreadyFinal
+        } else {
+            Preflight::Safe
+        },
         verdict: match number {
-            1 => Verdict::Skip { why: "the payment came to its end".to_owned() },
-            2 => Verdict::Park { why: "replayed 3 times already".to_owned() },
+            1 => Verdict::Skip {
+                why: "the payment came to its end".to_owned(),
+            },
+            2 => Verdict::Park {
+                why: "replayed 3 times already".to_owned(),
+            },
             _ => Verdict::Send,
         },
         ..PlannedMessage::default()
     };
-    let cause = CauseSummary { id: "c1".into(), class: "schema_error".into(), fingerprint: "amount: expected integer".into(), count: 14 };
+    let cause = CauseSummary {
+        id: "c1".into(),
+        class: "schema_error".into(),
+        fingerprint: "amount: expected integer".into(),
+        count: 14,
+    };
     let plan = Plan {
         id: "1-a".to_owned(),
         env: "prod".to_owned(),
@@ -82,7 +119,14 @@ fn review(messages: usize) -> ReplayReview {
     };
     let warning = "payments/worker is in the middle of a canary, and its weight does not govern who takes a message";
     let same_as = "aws sqs receive-message --queue-url …/payments-work-dlq; aws sqs send-message --queue-url …/payments-work";
-    ReplayReview { plan, settled: None, warnings: vec![warning.to_owned()], diff: Vec::new(), refusal: None, same_as: same_as.to_owned() }
+    ReplayReview {
+        plan,
+        settled: None,
+        warnings: vec![warning.to_owned()],
+        diff: Vec::new(),
+        refusal: None,
+        same_as: same_as.to_owned(),
+    }
 }
 
 /// The plan of the cause under the cursor, on screen.
@@ -91,7 +135,12 @@ fn reviewed(review: ReplayReview) -> Model {
     let effects = press(&mut model, "A R");
     let (request, wanted, number) = wanted(&effects).expect("a plan was asked for");
     assert_eq!((wanted.queue.as_str(), number), ("payments-work-dlq", 14));
-    answer(&mut model, request, "prod", Answer::ReplayPlanned(Ok(Box::new(review))));
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::ReplayPlanned(Ok(Box::new(review))),
+    );
     model
 }
 
@@ -115,11 +164,21 @@ fn the_header_says_with_which_right_and_for_how_long() {
 #[test]
 fn a_freeze_and_a_broken_glass_stand_on_every_view() {
     let (mut model, effects) = steered();
-    stands(&mut model, &effects, Standing { freeze: Some(freeze()), ..elevated(Duty::BreakGlass, 540) });
+    stands(
+        &mut model,
+        &effects,
+        Standing {
+            freeze: Some(freeze()),
+            ..elevated(Duty::BreakGlass, 540)
+        },
+    );
     for key in ["1", "2", "3", "4", "5", "7", "8"] {
         press(&mut model, key);
         let screen = snap(&mut model, 120, 40);
-        for words in ["BREAK-GLASS 9m left", "FROZEN by ben 12m ago, for 30m more: the ledger is restored"] {
+        for words in [
+            "BREAK-GLASS 9m left",
+            "FROZEN by ben 12m ago, for 30m more: the ledger is restored",
+        ] {
             assert!(screen.contains(words), "{words} on {key} in\n{screen}");
         }
     }
@@ -128,16 +187,26 @@ fn a_freeze_and_a_broken_glass_stand_on_every_view() {
     // Both end by themselves.
     tick(&mut model, 7_200_000);
     let screen = snap(&mut model, 120, 40);
-    assert!(!screen.contains("FROZEN") && !screen.contains("BREAK"), "{screen}");
+    assert!(
+        !screen.contains("FROZEN") && !screen.contains("BREAK"),
+        "{screen}"
+    );
 }
 
 #[test]
 fn the_reason_of_an_elevation_stands_on_every_view() {
-    let mut model = elevated_for(Duty::Operate, "INC-7: the schema was mended, and what died of it goes back");
+    let mut model = elevated_for(
+        Duty::Operate,
+        "INC-7: the schema was mended, and what died of it goes back",
+    );
     snapshots("standing_reason", &mut model);
     for key in ["1", "2", "3", "4", "5", "7", "8"] {
         press(&mut model, key);
-        for (size, words) in [((120, 40), "operate 9m left: INC-7"), ((80, 24), "elevated: INC-7"), ((50, 20), "elevated: INC-7")] {
+        for (size, words) in [
+            ((120, 40), "operate 9m left: INC-7"),
+            ((80, 24), "elevated: INC-7"),
+            ((50, 20), "elevated: INC-7"),
+        ] {
             let screen = snap(&mut model, size.0, size.1);
             assert!(screen.contains(words), "{words} on {key} in\n{screen}");
         }
@@ -154,11 +223,28 @@ fn the_reason_of_an_elevation_stands_on_every_view() {
 fn the_reason_gives_way_to_what_matters_more() {
     let (mut model, effects) = steered();
     let reason = Some("x".repeat(1_000));
-    stands(&mut model, &effects, Standing { reason, freeze: Some(freeze()), ..elevated(Duty::BreakGlass, 540) });
+    stands(
+        &mut model,
+        &effects,
+        Standing {
+            reason,
+            freeze: Some(freeze()),
+            ..elevated(Duty::BreakGlass, 540)
+        },
+    );
     for (width, height) in [(160, 50), (120, 40), (80, 24)] {
         let screen = snap(&mut model, width, height);
-        for words in ["▌PROD▐ 471122334455", "BREAK-GLASS 9m left", "looked 0s", "FROZEN by ben", "xx…"] {
-            assert!(screen.contains(words), "{words} at {width}x{height} in\n{screen}");
+        for words in [
+            "▌PROD▐ 471122334455",
+            "BREAK-GLASS 9m left",
+            "looked 0s",
+            "FROZEN by ben",
+            "xx…",
+        ] {
+            assert!(
+                screen.contains(words),
+                "{words} at {width}x{height} in\n{screen}"
+            );
         }
     }
 }
@@ -175,10 +261,19 @@ fn a_hostile_reason_is_tamed_and_can_be_read_whole() {
             press(&mut model, "down");
             seen.push_str(&snap(&mut model, width, height));
         }
-        assert!(seen.contains("\\u{1b}[2J\\u{202e}") && seen.contains("the-end"), "{width}x{height}");
-        assert!(!seen.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{width}x{height}");
+        assert!(
+            seen.contains("\\u{1b}[2J\\u{202e}") && seen.contains("the-end"),
+            "{width}x{height}"
+        );
+        assert!(
+            !seen.contains(['\u{1b}', '\u{202e}', '\u{7}']),
+            "{width}x{height}"
+        );
         let screen = snap(&mut model, width, height);
-        assert!(screen.contains("why (kept)") && screen.contains("Enter begins it"), "{screen}");
+        assert!(
+            screen.contains("why (kept)") && screen.contains("Enter begins it"),
+            "{screen}"
+        );
         // What is typed goes where it went.
         typed(&mut model, "j");
         assert!(snap(&mut model, width, height).contains("why (kept)  j"));
@@ -210,17 +305,36 @@ fn an_elevation_wants_a_reason_and_a_code_where_the_role_does() {
     press(&mut model, "tab");
     typed(&mut model, "INC-7");
     let (request, asked) = elevation(&press(&mut model, "enter")).expect("asked");
-    let expected = ElevationWanted { duty: Duty::Operate, reason: "INC-7 is open".into(), ticket: Some("INC-7".into()), mfa: None };
+    let expected = ElevationWanted {
+        duty: Duty::Operate,
+        reason: "INC-7 is open".into(),
+        ticket: Some("INC-7".into()),
+        mfa: None,
+    };
     assert_eq!(asked, expected);
     // A second Enter asks nothing while the first is not answered.
     assert_eq!(elevation(&press(&mut model, "enter")), None);
-    let fault = Fault::new(ErrorKind::Denied, "this role needs an MFA code, and none was given");
+    let fault = Fault::new(
+        ErrorKind::Denied,
+        "this role needs an MFA code, and none was given",
+    );
     answer(&mut model, request, "prod", Answer::Standing(Err(fault)));
     snapshots("elevate_code", &mut model);
     typed(&mut model, "123456");
     let (request, asked) = elevation(&press(&mut model, "enter")).expect("asked again");
-    assert_eq!(asked, ElevationWanted { mfa: Some("123456".into()), ..expected });
-    answer(&mut model, request, "prod", Answer::Standing(Ok(elevated(Duty::Operate, 900))));
+    assert_eq!(
+        asked,
+        ElevationWanted {
+            mfa: Some("123456".into()),
+            ..expected
+        }
+    );
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::Standing(Ok(elevated(Duty::Operate, 900))),
+    );
     assert!(model.overlay.is_none());
     assert!(snap(&mut model, 80, 24).contains("operate in PROD for 15m"));
     press(&mut model, "E ctrl-t");
@@ -234,7 +348,12 @@ fn an_elevation_is_given_back() {
     typed(&mut model, "lower");
     let effects = press(&mut model, "enter");
     let (request, _) = asked(&effects, |ask| matches!(ask, Ask::Lower)).expect("asked");
-    answer(&mut model, request, "prod", Answer::Lowered(Ok(Standing::default())));
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::Lowered(Ok(Standing::default())),
+    );
     assert!(snap(&mut model, 120, 40).contains("view in PROD"));
 }
 
@@ -246,7 +365,8 @@ fn letters_are_picked_one_by_one_and_by_cause() {
     snapshots("dead_letters_picked", &mut model);
     // Selected are messages, not rows: another look keeps them, and drops what is gone.
     let effects = press(&mut model, "ctrl-r");
-    let (request, _) = asked(&effects, |ask| matches!(ask, Ask::Letters { .. })).expect("looked again");
+    let (request, _) =
+        asked(&effects, |ask| matches!(ask, Ask::Letters { .. })).expect("looked again");
     let mut seen = letters(0);
     seen.letters.remove(0);
     answer(&mut model, request, "prod", Answer::Letters(Ok(seen)));
@@ -256,7 +376,9 @@ fn letters_are_picked_one_by_one_and_by_cause() {
     press(&mut model, "A");
     assert!(!snap(&mut model, 120, 40).contains("selected"));
     press(&mut model, "space esc");
-    assert!(!snap(&mut model, 120, 40).contains("selected") && model.route() == &Route::DeadLetters);
+    assert!(
+        !snap(&mut model, 120, 40).contains("selected") && model.route() == &Route::DeadLetters
+    );
     // A cause is picked whole.
     press(&mut model, "g home down A");
     assert!(snap(&mut model, 120, 40).contains("● 3 selected"));
@@ -277,28 +399,58 @@ fn what_was_reviewed_is_what_is_done() {
     snapshots("replay_review", &mut model);
     press(&mut model, "enter");
     snapshots("replay_consent", &mut model);
-    assert!(begun(&press(&mut model, "enter")).is_none(), "a reason first");
+    assert!(
+        begun(&press(&mut model, "enter")).is_none(),
+        "a reason first"
+    );
     typed(&mut model, "the schema was mended");
     press(&mut model, "enter");
     update(&mut model, Msg::Paste("payments-work-dlq 14".to_owned()));
-    assert!(begun(&press(&mut model, "enter")).is_none(), "it is typed, not pasted");
+    assert!(
+        begun(&press(&mut model, "enter")).is_none(),
+        "it is typed, not pasted"
+    );
     typed(&mut model, "payments-work-dlq 13");
     assert!(begun(&press(&mut model, "enter")).is_none());
     press(&mut model, "backspace");
     typed(&mut model, "4");
     let (id, job) = begun(&press(&mut model, "enter")).expect("begun");
-    assert_eq!(job, Job::Replay { plan: Box::new(review(14).plan), reason: "the schema was mended".to_owned() });
+    assert_eq!(
+        job,
+        Job::Replay {
+            plan: Box::new(review(14).plan),
+            reason: "the schema was mended".to_owned()
+        }
+    );
     assert!(snap(&mut model, 120, 40).contains("replay payments-work-dlq in PROD: begun"));
     press(&mut model, "8");
     let note = "sent 6, failed 1, left 7".to_owned();
-    update(&mut model, Msg::Task { id, update: TaskUpdate::Progress { done: 7, total: Some(14), note } });
+    update(
+        &mut model,
+        Msg::Task {
+            id,
+            update: TaskUpdate::Progress {
+                done: 7,
+                total: Some(14),
+                note,
+            },
+        },
+    );
     tick(&mut model, 7_000);
     let screen = snap(&mut model, 120, 40);
-    assert!(screen.contains("50 % · 1/s · sent 6, failed 1, left 7"), "{screen}");
+    assert!(
+        screen.contains("50 % · 1/s · sent 6, failed 1, left 7"),
+        "{screen}"
+    );
     // The same once more is refused, and what was reviewed stays.
     press(&mut model, "4");
     let (request, ..) = wanted(&press(&mut model, "A R")).expect("planned");
-    answer(&mut model, request, "prod", Answer::ReplayPlanned(Ok(Box::new(review(14)))));
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::ReplayPlanned(Ok(Box::new(review(14)))),
+    );
     press(&mut model, "enter");
     typed(&mut model, "again");
     press(&mut model, "enter");
@@ -307,12 +459,32 @@ fn what_was_reviewed_is_what_is_done() {
     assert!(snap(&mut model, 120, 40).contains("replay payments-work-dlq is under way already"));
     press(&mut model, "esc esc 8");
     // Leaving says that it is under way first.
-    assert_eq!(press(&mut model, "q").iter().find(|effect| **effect == Effect::Quit), None);
-    assert!(snap(&mut model, 120, 40).contains("replay payments-work-dlq is under way: quit again to stop it"));
+    assert_eq!(
+        press(&mut model, "q")
+            .iter()
+            .find(|effect| **effect == Effect::Quit),
+        None
+    );
+    assert!(
+        snap(&mut model, 120, 40)
+            .contains("replay payments-work-dlq is under way: quit again to stop it")
+    );
     let stop = press(&mut model, "x");
     assert!(stop.contains(&Effect::CancelTask { id }), "{stop:?}");
-    update(&mut model, Msg::LettersGone { env: "prod".to_owned(), ids: vec!["m-00".to_owned(), "m-03".to_owned()] });
-    update(&mut model, Msg::Task { id, update: TaskUpdate::Canceled("sent 7 of 14, left 7".to_owned()) });
+    update(
+        &mut model,
+        Msg::LettersGone {
+            env: "prod".to_owned(),
+            ids: vec!["m-00".to_owned(), "m-03".to_owned()],
+        },
+    );
+    update(
+        &mut model,
+        Msg::Task {
+            id,
+            update: TaskUpdate::Canceled("sent 7 of 14, left 7".to_owned()),
+        },
+    );
     press(&mut model, "4");
     assert!(snap(&mut model, 120, 40).contains("16 dead letters"));
     assert_eq!(press(&mut model, "q").last(), Some(&Effect::Quit));
@@ -324,11 +496,24 @@ fn a_plan_is_made_anew_with_another_canary_and_rate() {
     press(&mut model, "c");
     typed(&mut model, "5");
     let (request, asked, _) = wanted(&press(&mut model, "enter")).expect("planned again");
-    assert_eq!((asked.canary, asked.rate_per_second, asked.only_safe), (Some(5), None, false));
+    assert_eq!(
+        (asked.canary, asked.rate_per_second, asked.only_safe),
+        (Some(5), None, false)
+    );
     // A plan that comes late is not the one that is shown.
-    answer(&mut model, request - 1, "prod", Answer::ReplayPlanned(Ok(Box::new(review(1)))));
+    answer(
+        &mut model,
+        request - 1,
+        "prod",
+        Answer::ReplayPlanned(Ok(Box::new(review(1)))),
+    );
     assert!(snap(&mut model, 120, 40).contains("planning"));
-    answer(&mut model, request, "prod", Answer::ReplayPlanned(Ok(Box::new(review(14)))));
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::ReplayPlanned(Ok(Box::new(review(14)))),
+    );
     press(&mut model, "t");
     typed(&mut model, "x");
     assert!(wanted(&press(&mut model, "enter")).is_none());
@@ -337,7 +522,12 @@ fn a_plan_is_made_anew_with_another_canary_and_rate() {
     typed(&mut model, "25");
     let (request, asked, _) = wanted(&press(&mut model, "enter")).expect("planned again");
     assert_eq!((asked.canary, asked.rate_per_second), (Some(5), Some(25)));
-    answer(&mut model, request, "prod", Answer::ReplayPlanned(Ok(Box::new(review(14)))));
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::ReplayPlanned(Ok(Box::new(review(14)))),
+    );
     let (_, asked, _) = wanted(&press(&mut model, "o")).expect("planned again");
     assert!(asked.only_safe);
     press(&mut model, "esc");
@@ -347,12 +537,20 @@ fn a_plan_is_made_anew_with_another_canary_and_rate() {
 #[test]
 fn what_the_rules_refuse_cannot_be_agreed_to_but_written_for_somebody_else() {
     let refusal = "dlq.replay in prod needs the approval of 1 other person (above 10): payops dlq approve FILE by somebody else";
-    let mut model = reviewed(ReplayReview { refusal: Some(refusal.to_owned()), ..review(14) });
+    let mut model = reviewed(ReplayReview {
+        refusal: Some(refusal.to_owned()),
+        ..review(14)
+    });
     press(&mut model, "enter");
     assert!(snap(&mut model, 120, 40).contains("the rules do not allow it"));
     let effects = press(&mut model, "w");
     let (request, _) = asked(&effects, |ask| matches!(ask, Ask::SavePlan(_))).expect("written");
-    answer(&mut model, request, "prod", Answer::PlanSaved(Ok("/home/anna/plan-1-a.json".to_owned())));
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::PlanSaved(Ok("/home/anna/plan-1-a.json".to_owned())),
+    );
     let screen = snap(&mut model, 120, 40);
     assert!(screen.contains("payops dlq approve"), "{screen}");
     snapshots("replay_refused", &mut model);
@@ -361,9 +559,15 @@ fn what_the_rules_refuse_cannot_be_agreed_to_but_written_for_somebody_else() {
 
 #[test]
 fn a_replay_that_was_cut_off_is_gone_on_with() {
-    let mut model = reviewed(ReplayReview { settled: Some(4), ..review(14) });
+    let mut model = reviewed(ReplayReview {
+        settled: Some(4),
+        ..review(14)
+    });
     let screen = snap(&mut model, 120, 40);
-    assert!(screen.contains("4 of 14 are settled") && !screen.contains("c canary"), "{screen}");
+    assert!(
+        screen.contains("4 of 14 are settled") && !screen.contains("c canary"),
+        "{screen}"
+    );
     snapshots("replay_goes_on", &mut model);
     press(&mut model, "enter");
     assert!(snap(&mut model, 120, 40).contains("Type payments-work-dlq 10 to go on"));
@@ -374,10 +578,22 @@ fn a_plan_that_fails_says_why_and_can_be_asked_for_again() {
     let (mut model, _) = steered();
     let (request, ..) = wanted(&press(&mut model, "R")).expect("asked");
     snapshots("replay_planning", &mut model);
-    let fault = Fault::new(ErrorKind::Denied, "another replay of payments-work-dlq is running\u{1b}[31m");
-    answer(&mut model, request, "prod", Answer::ReplayPlanned(Err(fault)));
+    let fault = Fault::new(
+        ErrorKind::Denied,
+        "another replay of payments-work-dlq is running\u{1b}[31m",
+    );
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::ReplayPlanned(Err(fault)),
+    );
     let screen = snap(&mut model, 120, 40);
-    assert!(screen.contains("another replay of payments-work-dlq is running") && !screen.contains('\u{1b}'), "{screen}");
+    assert!(
+        screen.contains("another replay of payments-work-dlq is running")
+            && !screen.contains('\u{1b}'),
+        "{screen}"
+    );
     assert!(wanted(&press(&mut model, "r")).is_some());
 }
 
@@ -391,8 +607,18 @@ fn a_discard_always_wants_a_reason() {
     press(&mut model, "enter");
     typed(&mut model, "payments-work-dlq 2");
     let (_, job) = begun(&press(&mut model, "enter")).expect("begun");
-    let Job::Discard { queue, letters, reason } = job else { panic!("{job:?}") };
-    assert_eq!((queue.as_str(), letters.len(), reason.as_str()), ("payments-work-dlq", 2, "doubles, see INC-7"));
+    let Job::Discard {
+        queue,
+        letters,
+        reason,
+    } = job
+    else {
+        panic!("{job:?}")
+    };
+    assert_eq!(
+        (queue.as_str(), letters.len(), reason.as_str()),
+        ("payments-work-dlq", 2, "doubles, see INC-7")
+    );
 }
 
 /// All that a dialog shows on a screen of that size, scrolled line by line; what is typed in is always there.
@@ -417,8 +643,15 @@ fn on_the_least_screen_all_of_a_question_can_be_read() {
     press(&mut model, "space space x");
     let always = ["Type payments-work-dlq 2", "why (kept)", "type it"];
     let seen = scrolled(&mut model, least, &always);
-    for words in ["delete     2 messages of", "for good", "died of", "only you can read", "bound to", "↑↓ 1-3 of 10 ", "↑↓ 8-10 of 10 "]
-    {
+    for words in [
+        "delete     2 messages of",
+        "for good",
+        "died of",
+        "only you can read",
+        "bound to",
+        "↑↓ 1-3 of 10 ",
+        "↑↓ 8-10 of 10 ",
+    ] {
         assert!(seen.contains(words), "{words} in\n{seen}");
     }
     snapshot("agree", &mut model, least);
@@ -443,13 +676,18 @@ fn on_the_least_screen_all_of_a_question_can_be_read() {
 fn on_the_least_screen_all_of_a_long_name_that_must_be_typed_is_there() {
     let (mut model, _) = steered();
     press(&mut model, "space x");
-    let Some(Overlay::Agree(dialog)) = &mut model.overlay else { panic!("a question") };
+    let Some(Overlay::Agree(dialog)) = &mut model.overlay else {
+        panic!("a question")
+    };
     // A name on SQS has up to 80 characters.
     let name = format!("{}-dlq", "q".repeat(76));
     dialog.consent.expected = Some(format!("{name} 2"));
     let always = ["Type", "-dlq 2", "why (kept)", "type it"];
     let seen = scrolled(&mut model, (40, 10), &always);
-    assert!(seen.contains("delete     1 message of") && seen.contains("↑↓ 10-10 of 10 "), "{seen}");
+    assert!(
+        seen.contains("delete     1 message of") && seen.contains("↑↓ 10-10 of 10 "),
+        "{seen}"
+    );
     let screen = snap(&mut model, 40, 10);
     let letters: String = screen.chars().filter(|c| *c == 'q').collect();
     assert!(letters.len() >= 76, "{screen}");
@@ -472,9 +710,23 @@ fn one_letter_is_edited_and_its_difference_reviewed() {
     press(&mut model, "ctrl-u");
     typed(&mut model, "/detail/amount=1250");
     let (request, asked, number) = wanted(&press(&mut model, "enter")).expect("planned");
-    assert_eq!((asked.set.as_deref(), number), (Some("/detail/amount=1250"), 1));
-    let diff = ["  \"detail\": {", "-   \"amount\": \"12.50\"", "+   \"amount\": 1250"].map(str::to_owned).to_vec();
-    answer(&mut model, request, "prod", Answer::ReplayPlanned(Ok(Box::new(ReplayReview { diff, ..review(1) }))));
+    assert_eq!(
+        (asked.set.as_deref(), number),
+        (Some("/detail/amount=1250"), 1)
+    );
+    let diff = [
+        "  \"detail\": {",
+        "-   \"amount\": \"12.50\"",
+        "+   \"amount\": 1250",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::ReplayPlanned(Ok(Box::new(ReplayReview { diff, ..review(1) }))),
+    );
     snapshots("replay_edited", &mut model);
     // Of several, none is edited.
     press(&mut model, "esc A i");
@@ -499,19 +751,39 @@ fn a_whole_queue_is_moved_from_the_queues() {
         approximate: true,
         retention: None,
     };
-    let queues = vec![queue("payments-work", 0, Some("payments-work-dlq")), queue("payments-work-dlq", 61, None)];
+    let queues = vec![
+        queue("payments-work", 0, Some("payments-work-dlq")),
+        queue("payments-work-dlq", 61, None),
+    ];
     answer(&mut model, request, "prod", Answer::Queues(Ok(queues)));
     press(&mut model, "M");
     snapshots("redrive", &mut model);
-    let seen = scrolled(&mut model, (40, 10), &["Type payments-work-dlq", "why (kept)", "type it"]);
-    for words in ["move       all of", "unread: no look", "R in dead letters", "same as", "start-message-move-ta", "…:payments-work"] {
+    let seen = scrolled(
+        &mut model,
+        (40, 10),
+        &["Type payments-work-dlq", "why (kept)", "type it"],
+    );
+    for words in [
+        "move       all of",
+        "unread: no look",
+        "R in dead letters",
+        "same as",
+        "start-message-move-ta",
+        "…:payments-work",
+    ] {
         assert!(seen.contains(words), "{words} in\n{seen}");
     }
     typed(&mut model, "the provider is up");
     press(&mut model, "enter");
     typed(&mut model, "payments-work-dlq");
     let (_, job) = begun(&press(&mut model, "enter")).expect("begun");
-    assert_eq!(job, Job::Redrive { queue: "payments-work-dlq".to_owned(), reason: "the provider is up".to_owned() });
+    assert_eq!(
+        job,
+        Job::Redrive {
+            queue: "payments-work-dlq".to_owned(),
+            reason: "the provider is up".to_owned()
+        }
+    );
 }
 
 #[test]
@@ -519,7 +791,10 @@ fn where_nobody_steers_and_read_only_nothing_is_begun() {
     let mut model = dead(0);
     for key in ["R", "x", "X", "E", "M", "i"] {
         let effects = press(&mut model, key);
-        assert!(model.overlay.is_none() && begun(&effects).is_none(), "{key}");
+        assert!(
+            model.overlay.is_none() && begun(&effects).is_none(),
+            "{key}"
+        );
     }
     let mut options = options(Tab::DeadLetters);
     options.read_only = true;

@@ -24,13 +24,19 @@ pub(crate) fn answer(model: &mut Model, request: u64, env: &str, answer: Answer)
             views::dead_letters::answered(model, request, result);
         }
         Answer::Letter(result) => {
-            model.letter.opened.answer(request, result.map(|opened| *opened), now);
+            model
+                .letter
+                .opened
+                .answer(request, result.map(|opened| *opened), now);
         }
         Answer::Search(result) => {
             views::payments::answered(model, request, result.map(|found| *found));
         }
         Answer::Payment(result) => {
-            model.payment.seen.answer(request, result.map(|seen| seen.map(|seen| *seen)), now);
+            model
+                .payment
+                .seen
+                .answer(request, result.map(|seen| seen.map(|seen| *seen)), now);
         }
         Answer::Standing(result) => elevate::answered(model, request, env, result),
         Answer::Lowered(result) => elevate::lowered(model, env, result),
@@ -44,17 +50,41 @@ pub(crate) fn answer(model: &mut Model, request: u64, env: &str, answer: Answer)
 }
 
 /// An environment was opened, or not: its clusters are watched from now on.
-fn opened(model: &mut Model, request: u64, name: &str, result: Result<OpenedInfo, crate::fault::Fault>) -> Vec<Effect> {
+fn opened(
+    model: &mut Model,
+    request: u64,
+    name: &str,
+    result: Result<OpenedInfo, crate::fault::Fault>,
+) -> Vec<Effect> {
     let now = model.now;
-    let Some(env) = model.env_named_mut(name) else { return Vec::new() };
+    let Some(env) = model.env_named_mut(name) else {
+        return Vec::new();
+    };
     if !env.opened.answer(request, result, now) {
         return Vec::new();
     }
-    let Some(opened) = env.opened.value() else { return Vec::new() };
-    let known: Vec<String> = env.clusters.iter().map(|cluster| cluster.name.clone()).collect();
-    let new = opened.clusters.iter().filter(|(cluster, ..)| !known.contains(cluster));
-    let new: Vec<ClusterState> = new.map(|(cluster, driver, can)| ClusterState::new(cluster, driver, can)).collect();
-    let effects = new.iter().map(|cluster| Effect::Watch { env: name.to_owned(), cluster: cluster.name.clone() }).collect();
+    let Some(opened) = env.opened.value() else {
+        return Vec::new();
+    };
+    let known: Vec<String> = env
+        .clusters
+        .iter()
+        .map(|cluster| cluster.name.clone())
+        .collect();
+    let new = opened
+        .clusters
+        .iter()
+        .filter(|(cluster, ..)| !known.contains(cluster));
+    let new: Vec<ClusterState> = new
+        .map(|(cluster, driver, can)| ClusterState::new(cluster, driver, can))
+        .collect();
+    let effects = new
+        .iter()
+        .map(|cluster| Effect::Watch {
+            env: name.to_owned(),
+            cluster: cluster.name.clone(),
+        })
+        .collect();
     env.clusters.extend(new);
     fleet::touch(model);
     effects
@@ -63,13 +93,20 @@ fn opened(model: &mut Model, request: u64, name: &str, result: Result<OpenedInfo
 /// A background task got further.
 pub(crate) fn task(model: &mut Model, id: u64, update: TaskUpdate) {
     let now = model.now;
-    let Some(task) = model.tasks.iter_mut().find(|task| task.id == id) else { return };
+    let Some(task) = model.tasks.iter_mut().find(|task| task.id == id) else {
+        return;
+    };
     if let TaskUpdate::Progress { done, .. } = &update {
         task.step(*done, now);
     }
     task.state = match (update, &task.state) {
         (TaskUpdate::Progress { done, total, note }, TaskState::Running { stopping, .. }) => {
-            TaskState::Running { done, total, note, stopping: *stopping }
+            TaskState::Running {
+                done,
+                total,
+                note,
+                stopping: *stopping,
+            }
         }
         // Progress of a task that is over is late.
         (TaskUpdate::Progress { .. }, TaskState::Over { .. }) => return,

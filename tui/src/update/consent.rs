@@ -9,8 +9,14 @@ use crate::widgets::edit;
 /// A key while a yes is typed; the reason when it was given.
 pub(crate) fn key(consent: &mut Consent, event: &KeyEvent) -> Option<String> {
     match event.code {
-        KeyCode::Tab | KeyCode::BackTab | KeyCode::Up | KeyCode::Down if consent.expected.is_some() => {
-            consent.field = if consent.field == ConsentField::Words { ConsentField::Reason } else { ConsentField::Words };
+        KeyCode::Tab | KeyCode::BackTab | KeyCode::Up | KeyCode::Down
+            if consent.expected.is_some() =>
+        {
+            consent.field = if consent.field == ConsentField::Words {
+                ConsentField::Reason
+            } else {
+                ConsentField::Words
+            };
         }
         KeyCode::Enter => match problem(consent) {
             None => return Some(consent.reason.value().trim().to_owned()),
@@ -22,7 +28,11 @@ pub(crate) fn key(consent: &mut Consent, event: &KeyEvent) -> Option<String> {
             }
         },
         _ => {
-            let input = if consent.field == ConsentField::Words { &mut consent.words } else { &mut consent.reason };
+            let input = if consent.field == ConsentField::Words {
+                &mut consent.words
+            } else {
+                &mut consent.reason
+            };
             if edit::key(input, event) {
                 consent.problem = None;
             }
@@ -45,7 +55,8 @@ pub(crate) fn bad_reason(reason: &str, needed: bool) -> Option<String> {
     if needed && reason.is_empty() {
         return Some("say why: it is kept in the audit".to_owned());
     }
-    contains_card_number(reason).then(|| "the reason holds what looks like a card number; say why without it".to_owned())
+    contains_card_number(reason)
+        .then(|| "the reason holds what looks like a card number; say why without it".to_owned())
 }
 
 fn problem(consent: &Consent) -> Option<(ConsentField, String)> {
@@ -53,5 +64,6 @@ fn problem(consent: &Consent) -> Option<(ConsentField, String)> {
         return Some((ConsentField::Reason, problem));
     }
     let expected = consent.expected.as_ref()?;
-    (consent.words.value().trim() != expected).then(|| (ConsentField::Words, format!("that is not it: {expected}")))
+    (consent.words.value().trim() != expected)
+        .then(|| (ConsentField::Words, format!("that is not it: {expected}")))
 }

@@ -20,8 +20,14 @@ pub(crate) const EVERY: Duration = Duration::from_secs(15);
 
 /// The environment whose header is on screen.
 pub(crate) fn on_screen(model: &Model) -> Option<usize> {
-    let name = if let Route::Rollout(id) = model.route() { Some(&id.env) } else { None };
-    name.map_or(Some(model.active), |name| model.envs.iter().position(|env| env.info.name == *name))
+    let name = if let Route::Rollout(id) = model.route() {
+        Some(&id.env)
+    } else {
+        None
+    };
+    name.map_or(Some(model.active), |name| {
+        model.envs.iter().position(|env| env.info.name == *name)
+    })
 }
 
 /// Asks how one stands where that is due.
@@ -33,7 +39,11 @@ pub(crate) fn poll(model: &mut Model) -> Option<Effect> {
         return None;
     }
     env.standing.ask(request);
-    Some(Effect::Ask { request, env: env.info.name.clone(), ask: Box::new(Ask::Standing) })
+    Some(Effect::Ask {
+        request,
+        env: env.info.name.clone(),
+        ask: Box::new(Ask::Standing),
+    })
 }
 
 /// Asks it anew: something was written, and may have elevated.
@@ -45,34 +55,76 @@ pub(crate) fn again(model: &mut Model, env: &str) {
 
 /// Opens the dialog.
 pub(crate) fn open(model: &mut Model) -> Vec<Effect> {
-    let Some(env) = on_screen(model).and_then(|place| model.envs.get(place)) else { return Vec::new() };
-    let (name, own) = (env.info.name.clone(), if env.info.protected { Duty::View } else { Duty::Operate });
+    let Some(env) = on_screen(model).and_then(|place| model.envs.get(place)) else {
+        return Vec::new();
+    };
+    let (name, own) = (
+        env.info.name.clone(),
+        if env.info.protected {
+            Duty::View
+        } else {
+            Duty::Operate
+        },
+    );
     if !env.steers() || model.read_only {
-        let words = if model.read_only { "this screen is read-only" } else { "nobody elevates here" };
+        let words = if model.read_only {
+            "this screen is read-only"
+        } else {
+            "nobody elevates here"
+        };
         model.say(Notice::new(Tone::Warn, words, model.now));
         return Vec::new();
     }
-    let duty = if own == Duty::Operate { Duty::BreakGlass } else { Duty::Operate };
+    let duty = if own == Duty::Operate {
+        Duty::BreakGlass
+    } else {
+        Duty::Operate
+    };
     let (reason, ticket, field) = (Input::default(), Input::default(), ElevateField::Reason);
-    let elevating = Elevating { env: name, duty, reason, ticket, code: None, field, problem: None, asked: None, top: 0 };
+    let elevating = Elevating {
+        env: name,
+        duty,
+        reason,
+        ticket,
+        code: None,
+        field,
+        problem: None,
+        asked: None,
+        top: 0,
+    };
     model.overlay = Some(Overlay::Elevate(Box::new(elevating)));
     Vec::new()
 }
 
 /// Gives an elevation back.
 pub(crate) fn lower(model: &mut Model) -> Vec<Effect> {
-    let Some(env) = on_screen(model).and_then(|place| model.envs.get(place)).filter(|env| env.steers()) else { return Vec::new() };
+    let Some(env) = on_screen(model)
+        .and_then(|place| model.envs.get(place))
+        .filter(|env| env.steers())
+    else {
+        return Vec::new();
+    };
     let name = env.info.name.clone();
     let request = model.next_request();
-    vec![Effect::Ask { request, env: name, ask: Box::new(Ask::Lower) }]
+    vec![Effect::Ask {
+        request,
+        env: name,
+        ask: Box::new(Ask::Lower),
+    }]
 }
 
 /// A key while an elevation is asked for.
 pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     let request = model.next_request();
-    let Some(Overlay::Elevate(dialog)) = &mut model.overlay else { return Vec::new() };
+    let Some(Overlay::Elevate(dialog)) = &mut model.overlay else {
+        return Vec::new();
+    };
     if event.code == KeyCode::Char('t') && event.modifiers.contains(KeyModifiers::CONTROL) {
-        dialog.duty = if dialog.duty == Duty::BreakGlass { Duty::Operate } else { Duty::BreakGlass };
+        dialog.duty = if dialog.duty == Duty::BreakGlass {
+            Duty::Operate
+        } else {
+            Duty::BreakGlass
+        };
         return Vec::new();
     }
     if event.code == KeyCode::Char('g') && event.modifiers.contains(KeyModifiers::CONTROL) {
@@ -88,11 +140,21 @@ pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
                 (dialog.problem, dialog.field) = (Some(problem), ElevateField::Reason);
                 return Vec::new();
             }
-            let text = |input: &Input| Some(input.value().trim().to_owned()).filter(|text| !text.is_empty());
-            let wanted =
-                ElevationWanted { duty: dialog.duty, reason, ticket: text(&dialog.ticket), mfa: dialog.code.as_ref().and_then(text) };
+            let text = |input: &Input| {
+                Some(input.value().trim().to_owned()).filter(|text| !text.is_empty())
+            };
+            let wanted = ElevationWanted {
+                duty: dialog.duty,
+                reason,
+                ticket: text(&dialog.ticket),
+                mfa: dialog.code.as_ref().and_then(text),
+            };
             (dialog.problem, dialog.asked) = (None, Some(request));
-            return vec![Effect::Ask { request, env: dialog.env.clone(), ask: Box::new(Ask::Elevate(wanted)) }];
+            return vec![Effect::Ask {
+                request,
+                env: dialog.env.clone(),
+                ask: Box::new(Ask::Elevate(wanted)),
+            }];
         }
         _ => {
             let input = match dialog.field {
@@ -109,17 +171,36 @@ pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
 }
 
 fn beside(dialog: &Elevating, forward: bool) -> ElevateField {
-    let all = [ElevateField::Reason, ElevateField::Ticket, ElevateField::Code];
-    let fields = all.get(..if dialog.code.is_some() { 3 } else { 2 }).unwrap_or(&all);
-    let at = fields.iter().position(|field| *field == dialog.field).unwrap_or(0);
-    let next = if forward { at + 1 } else { at + fields.len() - 1 } % fields.len();
+    let all = [
+        ElevateField::Reason,
+        ElevateField::Ticket,
+        ElevateField::Code,
+    ];
+    let fields = all
+        .get(..if dialog.code.is_some() { 3 } else { 2 })
+        .unwrap_or(&all);
+    let at = fields
+        .iter()
+        .position(|field| *field == dialog.field)
+        .unwrap_or(0);
+    let next = if forward {
+        at + 1
+    } else {
+        at + fields.len() - 1
+    } % fields.len();
     fields.get(next).copied().unwrap_or(ElevateField::Reason)
 }
 
 /// Takes how one stands: asked by the clock, or after an elevation.
-pub(crate) fn answered(model: &mut Model, request: u64, env: &str, result: Result<Standing, Fault>) {
+pub(crate) fn answered(
+    model: &mut Model,
+    request: u64,
+    env: &str,
+    result: Result<Standing, Fault>,
+) {
     let now = model.now;
-    let is_of_dialog = matches!(&model.overlay, Some(Overlay::Elevate(dialog)) if dialog.asked == Some(request));
+    let is_of_dialog =
+        matches!(&model.overlay, Some(Overlay::Elevate(dialog)) if dialog.asked == Some(request));
     if !is_of_dialog {
         if let Some(state) = model.env_named_mut(env) {
             state.standing.answer(request, result, now);
@@ -132,7 +213,9 @@ pub(crate) fn answered(model: &mut Model, request: u64, env: &str, result: Resul
             stands(model, env, standing);
         }
         Err(fault) => {
-            let Some(Overlay::Elevate(dialog)) = &mut model.overlay else { return };
+            let Some(Overlay::Elevate(dialog)) = &mut model.overlay else {
+                return;
+            };
             dialog.asked = None;
             if fault.text.contains("MFA") {
                 dialog.code = Some(Input::default());
@@ -147,13 +230,20 @@ pub(crate) fn answered(model: &mut Model, request: u64, env: &str, result: Resul
 pub(crate) fn lowered(model: &mut Model, env: &str, result: Result<Standing, Fault>) {
     match result {
         Ok(standing) => stands(model, env, standing),
-        Err(fault) => model.say(Notice::new(Tone::Bad, format!("✖ {}", fault.text), model.now)),
+        Err(fault) => model.say(Notice::new(
+            Tone::Bad,
+            format!("✖ {}", fault.text),
+            model.now,
+        )),
     }
 }
 
 fn stands(model: &mut Model, env: &str, standing: Standing) {
     let now = model.now;
-    let left = standing.until.map(|until| format!(" for {}", short(until.duration_since(now)))).unwrap_or_default();
+    let left = standing
+        .until
+        .map(|until| format!(" for {}", short(until.duration_since(now))))
+        .unwrap_or_default();
     let words = format!("{} in {}{left}", standing.duty, env.to_uppercase());
     if let Some(state) = model.env_named_mut(env) {
         state.standing = crate::model::Pane::ready(standing, now);

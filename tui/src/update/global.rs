@@ -32,7 +32,12 @@ pub(crate) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
                 filter.open = true;
             }
         }
-        Command::Palette => model.overlay = Some(Overlay::Palette { input: Input::default(), chosen: 0 }),
+        Command::Palette => {
+            model.overlay = Some(Overlay::Palette {
+                input: Input::default(),
+                chosen: 0,
+            })
+        }
         Command::Help => model.overlay = Some(Overlay::Help { top: 0 }),
         Command::Refresh => {
             for env in &mut model.envs {
@@ -44,7 +49,11 @@ pub(crate) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
             return rewatch(model);
         }
         Command::Go(tab) => go(model, vec![tab.route()]),
-        Command::Environment => model.overlay = Some(Overlay::Choose(Choice { chosen: model.active })),
+        Command::Environment => {
+            model.overlay = Some(Overlay::Choose(Choice {
+                chosen: model.active,
+            }))
+        }
         Command::HistoryBack => history(model, true),
         Command::HistoryForward => history(model, false),
         Command::Rollout(verb) => return rollout::act(model, verb),
@@ -76,9 +85,17 @@ pub(crate) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
 
 /// Watches anew what is cut, without waiting for its time.
 fn rewatch(model: &Model) -> Vec<Effect> {
-    let clusters = model.envs.iter().flat_map(|env| env.clusters.iter().map(move |cluster| (&env.info.name, cluster)));
+    let clusters = model.envs.iter().flat_map(|env| {
+        env.clusters
+            .iter()
+            .map(move |cluster| (&env.info.name, cluster))
+    });
     let cut = clusters.filter(|(_, cluster)| matches!(cluster.feed, Feed::Cut { .. }));
-    cut.map(|(env, cluster)| Effect::Watch { env: env.clone(), cluster: cluster.name.clone() }).collect()
+    cut.map(|(env, cluster)| Effect::Watch {
+        env: env.clone(),
+        cluster: cluster.name.clone(),
+    })
+    .collect()
 }
 
 /// Leaves; but says first that an action is still without an answer.
@@ -90,8 +107,13 @@ fn quit(model: &mut Model) -> Vec<Effect> {
     }
     model.leaving = true;
     let words = match running {
-        Some(what) => format!("{what} is under way: quit again to stop it between two batches, and leave"),
-        None => "an action was sent and is not answered yet: quit again to leave without its answer".to_owned(),
+        Some(what) => {
+            format!("{what} is under way: quit again to stop it between two batches, and leave")
+        }
+        None => {
+            "an action was sent and is not answered yet: quit again to leave without its answer"
+                .to_owned()
+        }
     };
     model.say(Notice::new(Tone::Warn, words, model.now));
     Vec::new()
@@ -129,7 +151,12 @@ fn back(model: &mut Model) {
         return;
     }
     if model.trail.len() > 1 {
-        let trail = model.trail.iter().take(model.trail.len() - 1).cloned().collect();
+        let trail = model
+            .trail
+            .iter()
+            .take(model.trail.len() - 1)
+            .cloned()
+            .collect();
         go(model, trail);
     } else if model.route() != &Route::Overview {
         go(model, vec![Tab::Overview.route()]);
@@ -137,19 +164,32 @@ fn back(model: &mut Model) {
 }
 
 fn history(model: &mut Model, back: bool) {
-    let (from, to) = if back { (&mut model.back, &mut model.forward) } else { (&mut model.forward, &mut model.back) };
+    let (from, to) = if back {
+        (&mut model.back, &mut model.forward)
+    } else {
+        (&mut model.forward, &mut model.back)
+    };
     if let Some(trail) = from.pop() {
         to.push(std::mem::replace(&mut model.trail, trail));
     } else {
-        let words = if back { "there is nothing before this" } else { "there is nothing after this" };
+        let words = if back {
+            "there is nothing before this"
+        } else {
+            "there is nothing after this"
+        };
         model.say(Notice::new(Tone::Dim, words, model.now));
     }
 }
 
 /// Rows of a page.
 fn page(model: &Model) -> isize {
-    let height = views::of(model.route()).list(model, body(model)).map_or(1, |(area, _)| area.height);
-    isize::try_from(height).unwrap_or(1).saturating_sub(1).max(1)
+    let height = views::of(model.route())
+        .list(model, body(model))
+        .map_or(1, |(area, _)| area.height);
+    isize::try_from(height)
+        .unwrap_or(1)
+        .saturating_sub(1)
+        .max(1)
 }
 
 fn move_by(model: &mut Model, by: isize) {
@@ -161,12 +201,19 @@ fn move_by(model: &mut Model, by: isize) {
 /// Makes that environment the one of queues, payments and dead letters.
 pub(crate) fn switch(model: &mut Model, name: &str) {
     let Some(place) = model.envs.iter().position(|env| env.info.name == name) else {
-        model.say(Notice::new(Tone::Warn, format!("there is no environment {name}"), model.now));
+        model.say(Notice::new(
+            Tone::Warn,
+            format!("there is no environment {name}"),
+            model.now,
+        ));
         return;
     };
     if place != model.active {
         model.active = place;
-        let words = format!("queues, payments and dead letters are those of {} now", name.to_uppercase());
+        let words = format!(
+            "queues, payments and dead letters are those of {} now",
+            name.to_uppercase()
+        );
         model.say(Notice::new(Tone::Plain, words, model.now));
     }
 }
@@ -174,7 +221,9 @@ pub(crate) fn switch(model: &mut Model, name: &str) {
 /// A key while a filter is typed; `false` when it is not for the filter.
 pub(crate) fn filter_key(model: &mut Model, event: &KeyEvent) -> bool {
     let view = views::of(model.route());
-    let Some(filter) = view.filter_mut(model) else { return false };
+    let Some(filter) = view.filter_mut(model) else {
+        return false;
+    };
     match event.code {
         KeyCode::Enter => filter.open = false,
         KeyCode::Esc => {

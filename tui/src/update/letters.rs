@@ -12,7 +12,9 @@ use super::{consent, elevate};
 use crate::effect::{Ask, Effect, Job};
 use crate::environments::{ReplayReview, ReplayWanted};
 use crate::fault::Fault;
-use crate::model::{Agreeing, Consent, Model, Notice, Number, Overlay, Planning, Replaying, Reviewed, Route};
+use crate::model::{
+    Agreeing, Consent, Model, Notice, Number, Overlay, Planning, Replaying, Reviewed, Route,
+};
 use crate::theme::Tone;
 use crate::views::{dead_letters, queues, tasks};
 use crate::widgets::edit;
@@ -29,10 +31,14 @@ fn meant(model: &mut Model, writes: bool) -> Option<(String, bool, String, Arc<[
         _ if writes && model.read_only => "this screen is read-only".to_owned(),
         (_, None) => "no dead letter is selected".to_owned(),
         (Some(env), Some(first)) if found.iter().all(|letter| letter.queue == first.queue) => {
-            let (env, queue) = ((env.info.name.clone(), env.info.protected), first.queue.clone());
+            let (env, queue) = (
+                (env.info.name.clone(), env.info.protected),
+                first.queue.clone(),
+            );
             return Some((env.0, env.1, queue, found.into_iter().cloned().collect()));
         }
-        _ => "these are of several queues: select those of one, from queues (3) or with a filter".to_owned(),
+        _ => "these are of several queues: select those of one, from queues (3) or with a filter"
+            .to_owned(),
     };
     model.say(Notice::new(Tone::Warn, problem, model.now));
     None
@@ -40,28 +46,57 @@ fn meant(model: &mut Model, writes: bool) -> Option<(String, bool, String, Arc<[
 
 /// Asks for the plan of a replay, and shows it when it comes.
 pub(crate) fn replay(model: &mut Model) -> Vec<Effect> {
-    let Some((env, protected, queue, letters)) = meant(model, true) else { return Vec::new() };
-    let wanted = ReplayWanted { queue, ..ReplayWanted::default() };
+    let Some((env, protected, queue, letters)) = meant(model, true) else {
+        return Vec::new();
+    };
+    let wanted = ReplayWanted {
+        queue,
+        ..ReplayWanted::default()
+    };
     let plan = Planning::Asked(0);
-    let replaying = Replaying { env, protected, letters, wanted, plan, number: None, consent: None, note: None, top: 0 };
+    let replaying = Replaying {
+        env,
+        protected,
+        letters,
+        wanted,
+        plan,
+        number: None,
+        consent: None,
+        note: None,
+        top: 0,
+    };
     model.overlay = Some(Overlay::Replay(Box::new(replaying)));
     plan_again(model)
 }
 
 fn plan_again(model: &mut Model) -> Vec<Effect> {
     let request = model.next_request();
-    let Some(Overlay::Replay(dialog)) = &mut model.overlay else { return Vec::new() };
+    let Some(Overlay::Replay(dialog)) = &mut model.overlay else {
+        return Vec::new();
+    };
     (dialog.plan, dialog.note) = (Planning::Asked(request), None);
-    let ask = Ask::PlanReplay { wanted: dialog.wanted.clone(), letters: Arc::clone(&dialog.letters) };
-    vec![Effect::Ask { request, env: dialog.env.clone(), ask: Box::new(ask) }]
+    let ask = Ask::PlanReplay {
+        wanted: dialog.wanted.clone(),
+        letters: Arc::clone(&dialog.letters),
+    };
+    vec![Effect::Ask {
+        request,
+        env: dialog.env.clone(),
+        ask: Box::new(ask),
+    }]
 }
 
 /// Takes a plan.
 pub(crate) fn planned(model: &mut Model, request: u64, result: Result<Box<ReplayReview>, Fault>) {
-    let Some(Overlay::Replay(dialog)) = &mut model.overlay else { return };
+    let Some(Overlay::Replay(dialog)) = &mut model.overlay else {
+        return;
+    };
     if matches!(dialog.plan, Planning::Asked(asked) if asked == request) {
         dialog.plan = match result {
-            Ok(review) => Planning::Ready(Box::new(Reviewed { told: steer::told(&review), review: *review })),
+            Ok(review) => Planning::Ready(Box::new(Reviewed {
+                told: steer::told(&review),
+                review: *review,
+            })),
             Err(fault) => Planning::Failed(fault),
         };
     }
@@ -70,7 +105,9 @@ pub(crate) fn planned(model: &mut Model, request: u64, result: Result<Box<Replay
 /// Takes where a plan was written.
 pub(crate) fn saved(model: &mut Model, result: Result<String, Fault>) {
     let note = match result {
-        Ok(path) => Ok(format!("written to {path}; somebody else: payops dlq approve {path}; then: payops dlq replay --plan {path}")),
+        Ok(path) => Ok(format!(
+            "written to {path}; somebody else: payops dlq approve {path}; then: payops dlq replay --plan {path}"
+        )),
         Err(fault) => Err(fault.text),
     };
     if let Some(Overlay::Replay(dialog)) = &mut model.overlay {
@@ -86,7 +123,9 @@ pub(crate) fn saved(model: &mut Model, result: Result<String, Fault>) {
 
 /// A key while a replay is planned.
 pub(crate) fn replay_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
-    let Some(Overlay::Replay(dialog)) = &mut model.overlay else { return Vec::new() };
+    let Some(Overlay::Replay(dialog)) = &mut model.overlay else {
+        return Vec::new();
+    };
     if let Some((number, input)) = &mut dialog.number {
         if event.code != KeyCode::Enter {
             edit::key(input, event);
@@ -102,13 +141,20 @@ pub(crate) fn replay_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
         };
     }
     let Planning::Ready(reviewed) = &dialog.plan else {
-        return if event.code == KeyCode::Char('r') { plan_again(model) } else { Vec::new() };
+        return if event.code == KeyCode::Char('r') {
+            plan_again(model)
+        } else {
+            Vec::new()
+        };
     };
     let review = &reviewed.review;
     let is_new = review.settled.is_none();
     match event.code {
         KeyCode::Char('i') if is_new && dialog.wanted.set.is_some() => {
-            dialog.number = Some((Number::Set, dialog.wanted.set.clone().unwrap_or_default().into()));
+            dialog.number = Some((
+                Number::Set,
+                dialog.wanted.set.clone().unwrap_or_default().into(),
+            ));
         }
         KeyCode::Char('c') if is_new => dialog.number = Some((Number::Canary, Input::default())),
         KeyCode::Char('t') if is_new => dialog.number = Some((Number::Rate, Input::default())),
@@ -119,11 +165,17 @@ pub(crate) fn replay_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
         KeyCode::Char('w') if is_new => {
             let (env, plan) = (dialog.env.clone(), Box::new(review.plan.clone()));
             let request = model.next_request();
-            return vec![Effect::Ask { request, env, ask: Box::new(Ask::SavePlan(plan)) }];
+            return vec![Effect::Ask {
+                request,
+                env,
+                ask: Box::new(Ask::SavePlan(plan)),
+            }];
         }
         KeyCode::Char('r') => return plan_again(model),
         KeyCode::Enter if review.refusal.is_some() => {
-            dialog.note = Some(Err("the rules do not allow it; w writes the plan for somebody else".to_owned()));
+            dialog.note = Some(Err(
+                "the rules do not allow it; w writes the plan for somebody else".to_owned(),
+            ));
         }
         KeyCode::Enter if review.plan.messages.is_empty() => model.overlay = None,
         KeyCode::Enter => {
@@ -145,10 +197,14 @@ pub(crate) fn replay_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
 
 /// Takes a number that was typed, and plans with it.
 fn numbered(model: &mut Model, number: Number, typed: &str) -> Vec<Effect> {
-    let Some(Overlay::Replay(dialog)) = &mut model.overlay else { return Vec::new() };
+    let Some(Overlay::Replay(dialog)) = &mut model.overlay else {
+        return Vec::new();
+    };
     if number == Number::Set {
         if !typed.starts_with('/') || !typed.contains('=') {
-            dialog.note = Some(Err("write a JSON pointer and JSON, such as /detail/amount=1250".to_owned()));
+            dialog.note = Some(Err(
+                "write a JSON pointer and JSON, such as /detail/amount=1250".to_owned(),
+            ));
             return Vec::new();
         }
         (dialog.number, dialog.wanted.set) = (None, Some(typed.to_owned()));
@@ -173,7 +229,10 @@ fn numbered(model: &mut Model, number: Number, typed: &str) -> Vec<Effect> {
 /// Says in a dialog that the same is under way already: what was reviewed and typed stays.
 fn busy(model: &mut Model) -> bool {
     let what = match &model.overlay {
-        Some(Overlay::Replay(dialog)) => (dialog.env.clone(), format!("replay {}", dialog.wanted.queue)),
+        Some(Overlay::Replay(dialog)) => (
+            dialog.env.clone(),
+            format!("replay {}", dialog.wanted.queue),
+        ),
         Some(Overlay::Agree(dialog)) => (dialog.env.clone(), dialog.task.clone()),
         _ => return false,
     };
@@ -196,11 +255,23 @@ fn begin(model: &mut Model, reason: String) -> Vec<Effect> {
     if busy(model) {
         return Vec::new();
     }
-    let Some(Overlay::Replay(dialog)) = model.overlay.take() else { return Vec::new() };
-    let Planning::Ready(reviewed) = dialog.plan else { return Vec::new() };
+    let Some(Overlay::Replay(dialog)) = model.overlay.take() else {
+        return Vec::new();
+    };
+    let Planning::Ready(reviewed) = dialog.plan else {
+        return Vec::new();
+    };
     let review = reviewed.review;
     let what = format!("replay {}", review.plan.queue);
-    let effects = tasks::start(model, dialog.env.clone(), what, Job::Replay { plan: Box::new(review.plan), reason });
+    let effects = tasks::start(
+        model,
+        dialog.env.clone(),
+        what,
+        Job::Replay {
+            plan: Box::new(review.plan),
+            reason,
+        },
+    );
     model.dead_letters.unpick();
     elevate::again(model, &dialog.env);
     effects
@@ -208,17 +279,46 @@ fn begin(model: &mut Model, reason: String) -> Vec<Effect> {
 
 /// Opens the question whether letters are to be deleted.
 pub(crate) fn discard(model: &mut Model) -> Vec<Effect> {
-    let Some((env, protected, queue, letters)) = meant(model, true) else { return Vec::new() };
+    let Some((env, protected, queue, letters)) = meant(model, true) else {
+        return Vec::new();
+    };
     let died = classes(letters.iter().map(|letter| letter.class.as_str()));
     let told = vec![
-        ("delete", format!("{} of {queue}, for good", count(letters.len(), "message")), Tone::Bad),
+        (
+            "delete",
+            format!("{} of {queue}, for good", count(letters.len(), "message")),
+            Tone::Bad,
+        ),
         ("died of", died, Tone::Plain),
-        ("kept", "each is kept whole in a file first, which only you can read".to_owned(), Tone::Plain),
-        ("bound to", "each goes only if it is still as it was seen".to_owned(), Tone::Plain),
+        (
+            "kept",
+            "each is kept whole in a file first, which only you can read".to_owned(),
+            Tone::Plain,
+        ),
+        (
+            "bound to",
+            "each goes only if it is still as it was seen".to_owned(),
+            Tone::Plain,
+        ),
     ];
     let consent = Consent::new(&format!("{queue} {}", letters.len()), protected, true);
-    let (task, job) = (format!("discard {queue}"), Job::Discard { queue, letters, reason: String::new() });
-    model.overlay = Some(Overlay::Agree(Box::new(Agreeing { env, title: "Discard", told, consent, task, job, top: 0 })));
+    let (task, job) = (
+        format!("discard {queue}"),
+        Job::Discard {
+            queue,
+            letters,
+            reason: String::new(),
+        },
+    );
+    model.overlay = Some(Overlay::Agree(Box::new(Agreeing {
+        env,
+        title: "Discard",
+        told,
+        consent,
+        task,
+        job,
+        top: 0,
+    })));
     Vec::new()
 }
 
@@ -249,8 +349,19 @@ pub(crate) fn redrive(model: &mut Model) -> Vec<Effect> {
             ];
             let consent = Consent::new(&queue, env.info.protected, false);
             let (env, task) = (env.info.name.clone(), format!("redrive {queue}"));
-            let job = Job::Redrive { queue, reason: String::new() };
-            model.overlay = Some(Overlay::Agree(Box::new(Agreeing { env, title: "Redrive", told, consent, task, job, top: 0 })));
+            let job = Job::Redrive {
+                queue,
+                reason: String::new(),
+            };
+            model.overlay = Some(Overlay::Agree(Box::new(Agreeing {
+                env,
+                title: "Redrive",
+                told,
+                consent,
+                task,
+                job,
+                top: 0,
+            })));
             return Vec::new();
         }
     };
@@ -260,13 +371,21 @@ pub(crate) fn redrive(model: &mut Model) -> Vec<Effect> {
 
 /// A key while something is asked.
 pub(crate) fn agree_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
-    let Some(Overlay::Agree(dialog)) = &mut model.overlay else { return Vec::new() };
-    let Some(why) = consent::key(&mut dialog.consent, event) else { return Vec::new() };
+    let Some(Overlay::Agree(dialog)) = &mut model.overlay else {
+        return Vec::new();
+    };
+    let Some(why) = consent::key(&mut dialog.consent, event) else {
+        return Vec::new();
+    };
     if busy(model) {
         return Vec::new();
     }
-    let Some(Overlay::Agree(dialog)) = model.overlay.take() else { return Vec::new() };
-    let Agreeing { env, task, mut job, .. } = *dialog;
+    let Some(Overlay::Agree(dialog)) = model.overlay.take() else {
+        return Vec::new();
+    };
+    let Agreeing {
+        env, task, mut job, ..
+    } = *dialog;
     if let Job::Discard { reason, .. } | Job::Redrive { reason, .. } = &mut job {
         *reason = why;
     }
@@ -278,21 +397,42 @@ pub(crate) fn agree_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
 
 /// Writes letters, masked, to a file, as a task.
 pub(crate) fn export(model: &mut Model) -> Vec<Effect> {
-    let Some((env, _, _, letters)) = meant(model, false) else { return Vec::new() };
+    let Some((env, _, _, letters)) = meant(model, false) else {
+        return Vec::new();
+    };
     let what = format!("export {}", count(letters.len(), "letter"));
     tasks::start(model, env, what, Job::Export { letters })
 }
 
 /// Asks what is to be put into the body of one letter, and plans its replay with that.
 pub(crate) fn edit(model: &mut Model) -> Vec<Effect> {
-    let Some((env, protected, queue, letters)) = meant(model, true) else { return Vec::new() };
+    let Some((env, protected, queue, letters)) = meant(model, true) else {
+        return Vec::new();
+    };
     if letters.len() != 1 {
-        model.say(Notice::new(Tone::Warn, "one letter is edited at a time: Esc takes the others out", model.now));
+        model.say(Notice::new(
+            Tone::Warn,
+            "one letter is edited at a time: Esc takes the others out",
+            model.now,
+        ));
         return Vec::new();
     }
-    let wanted = ReplayWanted { queue, ..ReplayWanted::default() };
+    let wanted = ReplayWanted {
+        queue,
+        ..ReplayWanted::default()
+    };
     let number = Some((Number::Set, Input::default()));
-    let replaying = Replaying { env, protected, letters, wanted, plan: Planning::Not, number, consent: None, note: None, top: 0 };
+    let replaying = Replaying {
+        env,
+        protected,
+        letters,
+        wanted,
+        plan: Planning::Not,
+        number,
+        consent: None,
+        note: None,
+        top: 0,
+    };
     model.overlay = Some(Overlay::Replay(Box::new(replaying)));
     Vec::new()
 }

@@ -42,7 +42,11 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             tick(model, now);
             Vec::new()
         }
-        Msg::Answer { request, env, answer } => answers::answer(model, request, &env, *answer),
+        Msg::Answer {
+            request,
+            env,
+            answer,
+        } => answers::answer(model, request, &env, *answer),
         Msg::Watch { env, cluster, told } => {
             fleet::told(model, &env, &cluster, told);
             Vec::new()
@@ -107,7 +111,11 @@ fn paste(model: &mut Model, text: &str) {
 fn tick(model: &mut Model, now: payops_core::Timestamp) {
     model.now = now;
     model.marks.sweep(now);
-    if model.notice.as_ref().is_some_and(|notice| notice.until <= now) {
+    if model
+        .notice
+        .as_ref()
+        .is_some_and(|notice| notice.until <= now)
+    {
         model.notice = None;
     }
 }
@@ -118,10 +126,16 @@ fn poll(model: &mut Model) -> Vec<Effect> {
     for place in 0..model.envs.len() {
         let request = model.next_request();
         let now = model.now;
-        let Some(env) = model.envs.get_mut(place) else { continue };
+        let Some(env) = model.envs.get_mut(place) else {
+            continue;
+        };
         if env.opened.is_due(now, None) {
             env.opened.ask(request);
-            effects.push(Effect::Ask { request, env: env.info.name.clone(), ask: Box::new(Ask::Open) });
+            effects.push(Effect::Ask {
+                request,
+                env: env.info.name.clone(),
+                ask: Box::new(Ask::Open),
+            });
         }
     }
     effects.extend(elevate::poll(model));
@@ -133,15 +147,28 @@ fn poll(model: &mut Model) -> Vec<Effect> {
 
 /// Where the view on screen is.
 pub(crate) fn body(model: &Model) -> Rect {
-    chrome::places(model, Rect { x: 0, y: 0, width: model.size.width, height: model.size.height }).body
+    chrome::places(
+        model,
+        Rect {
+            x: 0,
+            y: 0,
+            width: model.size.width,
+            height: model.size.height,
+        },
+    )
+    .body
 }
 
 /// Finds the selected item again, and keeps it on screen.
 fn settle(model: &mut Model) {
     let view = views::of(model.route());
     view.prepare(model);
-    let Some((area, rows)) = view.list(model, body(model)) else { return };
-    let Some(mut cursor) = view.cursor_mut(model).map(std::mem::take) else { return };
+    let Some((area, rows)) = view.list(model, body(model)) else {
+        return;
+    };
+    let Some(mut cursor) = view.cursor_mut(model).map(std::mem::take) else {
+        return;
+    };
     cursor.settle(rows, usize::from(area.height), |row| view.item(model, row));
     let settled: Cursor = cursor;
     if let Some(cursor) = view.cursor_mut(model) {

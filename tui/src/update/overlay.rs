@@ -13,7 +13,8 @@ use ratatui::layout::Rect;
 
 /// A key for the overlay.
 pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
-    let control_c = event.code == KeyCode::Char('c') && event.modifiers.contains(KeyModifiers::CONTROL);
+    let control_c =
+        event.code == KeyCode::Char('c') && event.modifiers.contains(KeyModifiers::CONTROL);
     if event.code == KeyCode::Esc || control_c {
         if let Some(Overlay::Replay(dialog)) = &mut model.overlay
             && !control_c
@@ -34,7 +35,12 @@ pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     match &model.overlay {
         Some(Overlay::Palette { .. }) => palette_key(model, event),
         Some(Overlay::Help { .. } | Overlay::Text { .. }) => {
-            let area = Rect { x: 0, y: 0, width: model.size.width, height: model.size.height };
+            let area = Rect {
+                x: 0,
+                y: 0,
+                width: model.size.width,
+                height: model.size.height,
+            };
             let last = reading(model, area).unwrap_or_default().1;
             if let Some(Overlay::Help { top } | Overlay::Text { top, .. }) = &mut model.overlay
                 && !scroll(top, last, event)
@@ -129,7 +135,9 @@ fn scroll_above(model: &mut Model, event: &KeyEvent) -> bool {
 }
 
 fn palette_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
-    let Some(Overlay::Palette { input, chosen }) = &mut model.overlay else { return Vec::new() };
+    let Some(Overlay::Palette { input, chosen }) = &mut model.overlay else {
+        return Vec::new();
+    };
     let (mut input, mut chosen) = (std::mem::take(input), *chosen);
     let matches = palette::matches(model, input.value());
     match event.code {
@@ -165,7 +173,9 @@ fn palette_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
 
 fn choose_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     let last = model.envs.len().saturating_sub(1);
-    let Some(Overlay::Choose(choice)) = &mut model.overlay else { return Vec::new() };
+    let Some(Overlay::Choose(choice)) = &mut model.overlay else {
+        return Vec::new();
+    };
     match event.code {
         KeyCode::Up | KeyCode::Char('k') => choice.chosen = choice.chosen.saturating_sub(1),
         KeyCode::Down | KeyCode::Char('j') => choice.chosen = (choice.chosen + 1).min(last),
@@ -182,7 +192,9 @@ fn choose_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
 }
 
 fn prompt_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
-    let Some(Overlay::Prompt(prompt)) = &mut model.overlay else { return Vec::new() };
+    let Some(Overlay::Prompt(prompt)) = &mut model.overlay else {
+        return Vec::new();
+    };
     if event.code == KeyCode::Enter {
         let prompt = prompt.clone();
         return rollout::prompted(model, prompt);

@@ -11,7 +11,9 @@ use super::fleet;
 use crate::effect::Effect;
 use crate::fault::Fault;
 use crate::keymap::Verb;
-use crate::model::{Confirm, Feed, Field, Model, Notice, Overlay, Prompt, PromptFor, RolloutId, Route, Write};
+use crate::model::{
+    Confirm, Feed, Field, Model, Notice, Overlay, Prompt, PromptFor, RolloutId, Route, Write,
+};
 use crate::theme::Tone;
 use crate::views;
 use crate::widgets::words::age;
@@ -23,7 +25,11 @@ pub(crate) fn act(model: &mut Model, verb: Verb) -> Vec<Effect> {
         return Vec::new();
     };
     let Some(rollout) = fleet::rollout(model, &id) else {
-        model.say(Notice::new(Tone::Warn, format!("{} is gone", id.key), model.now));
+        model.say(Notice::new(
+            Tone::Warn,
+            format!("{} is gone", id.key),
+            model.now,
+        ));
         return Vec::new();
     };
     let action = match verb {
@@ -32,7 +38,9 @@ pub(crate) fn act(model: &mut Model, verb: Verb) -> Vec<Effect> {
         Verb::Skip => Action::Skip,
         Verb::Abort => Action::Abort,
         Verb::Retry => Action::Retry,
-        Verb::Undo => Action::Undo { revision: views::rollout::selected_revision(model) },
+        Verb::Undo => Action::Undo {
+            revision: views::rollout::selected_revision(model),
+        },
         Verb::PauseResume if rollout.spec_paused => Action::Resume,
         Verb::PauseResume => Action::Pause,
         Verb::Restart => Action::Restart { at: model.now },
@@ -42,7 +50,11 @@ pub(crate) fn act(model: &mut Model, verb: Verb) -> Vec<Effect> {
         }
         Verb::Terminate => {
             let Some(action) = views::rollout::selected_run(model) else {
-                model.say(Notice::new(Tone::Dim, "select an analysis or an experiment that runs", model.now));
+                model.say(Notice::new(
+                    Tone::Dim,
+                    "select an analysis or an experiment that runs",
+                    model.now,
+                ));
                 return Vec::new();
             };
             action
@@ -64,9 +76,16 @@ fn selected(model: &Model) -> Option<RolloutId> {
 
 /// Plans, and shows the plan or why there is none.
 fn show_plan(model: &mut Model, id: RolloutId, rollout: &Arc<Rollout>, action: Action) {
-    let what = format!("{} {} in {}", action.as_str(), id.key, id.env.to_uppercase());
+    let what = format!(
+        "{} {} in {}",
+        action.as_str(),
+        id.key,
+        id.env.to_uppercase()
+    );
     let refusal = refuse(model, &id, &action);
-    let related = (model.route() == &Route::Rollout(id.clone())).then(|| model.rollout.related.value()).flatten();
+    let related = (model.route() == &Route::Rollout(id.clone()))
+        .then(|| model.rollout.related.value())
+        .flatten();
     let planned = match refusal {
         Some(refusal) => Err(refusal),
         None => plan(action, rollout, related),
@@ -76,7 +95,9 @@ fn show_plan(model: &mut Model, id: RolloutId, rollout: &Arc<Rollout>, action: A
         plan.warnings.extend(doubt);
         plan
     });
-    let protected = model.env_named(&id.env).is_none_or(|env| env.info.protected);
+    let protected = model
+        .env_named(&id.env)
+        .is_none_or(|env| env.info.protected);
     model.overlay = Some(match planned {
         Ok(plan) => Overlay::Confirm(Box::new(Confirm {
             id,
@@ -97,7 +118,10 @@ fn show_plan(model: &mut Model, id: RolloutId, rollout: &Arc<Rollout>, action: A
 fn freshness(model: &Model, id: &RolloutId) -> (payops_core::Timestamp, Option<String>) {
     match fleet::cluster(model, id).map(|cluster| &cluster.feed) {
         Some(Feed::Cut { since, why, .. }) => {
-            let words = format!("the cluster is cut for {}: this may not be how it stands now ({why})", age(*since, model.now));
+            let words = format!(
+                "the cluster is cut for {}: this may not be how it stands now ({why})",
+                age(*since, model.now)
+            );
             (*since, Some(words))
         }
         _ => (model.now, None),
@@ -106,25 +130,52 @@ fn freshness(model: &Model, id: &RolloutId) -> (payops_core::Timestamp, Option<S
 
 /// Why the screen itself does not plan it.
 fn refuse(model: &Model, id: &RolloutId, action: &Action) -> Option<Refusal> {
-    let refusal = |why: &str, instead: &str| Some(Refusal { why: why.to_owned(), instead: instead.to_owned() });
+    let refusal = |why: &str, instead: &str| {
+        Some(Refusal {
+            why: why.to_owned(),
+            instead: instead.to_owned(),
+        })
+    };
     if model.read_only {
-        return refusal("the screen is read-only", "start payops without --read-only");
+        return refusal(
+            "the screen is read-only",
+            "start payops without --read-only",
+        );
     }
     let cluster = fleet::cluster(model, id)?;
     if !cluster.can(action) {
-        return refusal(&format!("{} cannot do that", cluster.driver), &format!("{}, where that is allowed", action.kubectl(&id.key)));
+        return refusal(
+            &format!("{} cannot do that", cluster.driver),
+            &format!("{}, where that is allowed", action.kubectl(&id.key)),
+        );
     }
     if model.writes.values().any(|written| written.id == *id) {
-        return refusal("an action on it was sent, and is not answered yet", "wait for its answer");
+        return refusal(
+            "an action on it was sent, and is not answered yet",
+            "wait for its answer",
+        );
     }
     None
 }
 
 fn ask_images(model: &mut Model, id: RolloutId, rollout: &Rollout) {
-    let now: Vec<String> = rollout.images.iter().map(|image| format!("{}={}", image.container, image.image)).collect();
-    let words = format!("Images of {}: container=image, several with spaces; * for all. Now: {}", id.key, now.join(" "));
+    let now: Vec<String> = rollout
+        .images
+        .iter()
+        .map(|image| format!("{}={}", image.container, image.image))
+        .collect();
+    let words = format!(
+        "Images of {}: container=image, several with spaces; * for all. Now: {}",
+        id.key,
+        now.join(" ")
+    );
     let input = Input::new(now.first().cloned().unwrap_or_default());
-    model.overlay = Some(Overlay::Prompt(Prompt { what: PromptFor::SetImage(id), words, input, problem: None }));
+    model.overlay = Some(Overlay::Prompt(Prompt {
+        what: PromptFor::SetImage(id),
+        words,
+        input,
+        problem: None,
+    }));
 }
 
 /// A line was typed.
@@ -137,32 +188,62 @@ pub(crate) fn prompted(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
                 show_plan(model, id, &rollout, Action::SetImage(images));
             }
         }
-        Err(problem) => model.overlay = Some(Overlay::Prompt(Prompt { problem: Some(problem), ..prompt })),
+        Err(problem) => {
+            model.overlay = Some(Overlay::Prompt(Prompt {
+                problem: Some(problem),
+                ..prompt
+            }))
+        }
     }
     Vec::new()
 }
 
 fn images(text: &str) -> Result<Vec<ImageChange>, String> {
     let change = |word: &str| match word.split_once('=') {
-        Some((container, image)) if !container.is_empty() && !image.is_empty() => {
-            Ok(ImageChange { container: container.to_owned(), image: image.to_owned() })
-        }
+        Some((container, image)) if !container.is_empty() && !image.is_empty() => Ok(ImageChange {
+            container: container.to_owned(),
+            image: image.to_owned(),
+        }),
         _ => Err(format!("{word} is not container=image")),
     };
-    let changes: Vec<ImageChange> = text.split_whitespace().map(change).collect::<Result<_, _>>()?;
-    if changes.is_empty() { Err("type container=image".to_owned()) } else { Ok(changes) }
+    let changes: Vec<ImageChange> = text
+        .split_whitespace()
+        .map(change)
+        .collect::<Result<_, _>>()?;
+    if changes.is_empty() {
+        Err("type container=image".to_owned())
+    } else {
+        Ok(changes)
+    }
 }
 
 /// What came of a plan.
-pub(crate) fn executed(model: &mut Model, request: u64, env: &str, result: Result<Executed, Fault>) -> Vec<Effect> {
-    let Some(Write { id, plan, seen }) = model.writes.remove(&request).filter(|write| write.id.env == env) else { return Vec::new() };
+pub(crate) fn executed(
+    model: &mut Model,
+    request: u64,
+    env: &str,
+    result: Result<Executed, Fault>,
+) -> Vec<Effect> {
+    let Some(Write { id, plan, seen }) = model
+        .writes
+        .remove(&request)
+        .filter(|write| write.id.env == env)
+    else {
+        return Vec::new();
+    };
     // That it was sent is no longer the news.
     model.notice = None;
     let what = format!("{} {}", plan.action.as_str(), id.key);
     let (tone, text, now) = match result {
         Ok(Executed::Done(now)) => (Tone::Good, format!("✔ {what}: done"), Some(*now)),
         Ok(Executed::Moved(now)) => {
-            moved(model, &format!("{what}: nothing was done"), &plan, &seen, &now);
+            moved(
+                model,
+                &format!("{what}: nothing was done"),
+                &plan,
+                &seen,
+                &now,
+            );
             fleet::learn(model, &id, *now);
             return Vec::new();
         }
@@ -172,7 +253,11 @@ pub(crate) fn executed(model: &mut Model, request: u64, env: &str, result: Resul
             fleet::learn(model, &id, *now);
             return Vec::new();
         }
-        Ok(Executed::Gone) => (Tone::Warn, format!("{what}: nothing was done, the rollout is gone"), None),
+        Ok(Executed::Gone) => (
+            Tone::Warn,
+            format!("{what}: nothing was done, the rollout is gone"),
+            None,
+        ),
         Err(fault) => {
             failed(model, &what, &fault);
             return Vec::new();
@@ -188,29 +273,64 @@ pub(crate) fn executed(model: &mut Model, request: u64, env: &str, result: Resul
 
 /// Says that something moved between plan and execution, and what.
 fn moved(model: &mut Model, title: &str, plan: &Plan, seen: &Rollout, now: &Rollout) {
-    let mut lines = vec![(Tone::Warn, "It moved between the plan and its execution:".to_owned())];
+    let mut lines = vec![(
+        Tone::Warn,
+        "It moved between the plan and its execution:".to_owned(),
+    )];
     let changes = seen.changes(now);
     if changes.is_empty() {
-        lines.push((Tone::Plain, "  nothing that is shown here, but the object is another than the one planned on".to_owned()));
+        lines.push((
+            Tone::Plain,
+            "  nothing that is shown here, but the object is another than the one planned on"
+                .to_owned(),
+        ));
     }
-    lines.extend(changes.into_iter().map(|change| (Tone::Strong, format!("  {}", mask::terminal(&change)))));
+    lines.extend(
+        changes
+            .into_iter()
+            .map(|change| (Tone::Strong, format!("  {}", mask::terminal(&change)))),
+    );
     lines.extend([
         (Tone::Plain, String::new()),
         (Tone::Dim, format!("planned on  {}", plan.now)),
-        (Tone::Dim, format!("version     {} → {}", plan.resource_version, now.resource_version)),
+        (
+            Tone::Dim,
+            format!(
+                "version     {} → {}",
+                plan.resource_version, now.resource_version
+            ),
+        ),
         (Tone::Plain, String::new()),
-        (Tone::Plain, "Look at it, and press the key again if it is still wanted. Esc goes back.".to_owned()),
+        (
+            Tone::Plain,
+            "Look at it, and press the key again if it is still wanted. Esc goes back.".to_owned(),
+        ),
     ]);
-    model.overlay = Some(Overlay::Text { title: title.to_owned(), lines, top: 0 });
+    model.overlay = Some(Overlay::Text {
+        title: title.to_owned(),
+        lines,
+        top: 0,
+    });
 }
 
 fn failed(model: &mut Model, what: &str, fault: &Fault) {
     let ambiguous = fault.kind == payops_core::port::ErrorKind::Ambiguous;
-    let effect = if ambiguous { "It may or may not have been done: look at it before trying again." } else { "Nothing was done." };
-    let mut lines = vec![(Tone::Bad, fault.text.clone()), (Tone::Strong, effect.to_owned())];
+    let effect = if ambiguous {
+        "It may or may not have been done: look at it before trying again."
+    } else {
+        "Nothing was done."
+    };
+    let mut lines = vec![
+        (Tone::Bad, fault.text.clone()),
+        (Tone::Strong, effect.to_owned()),
+    ];
     if !fault.hint().is_empty() {
         lines.push((Tone::Dim, fault.hint().to_owned()));
     }
     lines.push((Tone::Dim, "Esc goes back.".to_owned()));
-    model.overlay = Some(Overlay::Text { title: format!("✖ {what}"), lines, top: 0 });
+    model.overlay = Some(Overlay::Text {
+        title: format!("✖ {what}"),
+        lines,
+        top: 0,
+    });
 }

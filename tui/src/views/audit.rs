@@ -36,7 +36,11 @@ pub(crate) struct State {
 pub(crate) struct Audit;
 
 const KEYS: &[Binding] = &[
-    Binding::shown(&[Key::code(crossterm::event::KeyCode::Enter)], Command::Enter, "whole entry"),
+    Binding::shown(
+        &[Key::code(crossterm::event::KeyCode::Enter)],
+        Command::Enter,
+        "whole entry",
+    ),
     Binding::shown(&[Key::ch('y')], Command::Copy, "copy"),
 ];
 
@@ -51,13 +55,24 @@ const COLUMNS: &[Column] = &[
 ];
 
 fn entries(model: &Model) -> &[AuditEntry] {
-    model.audit.seen.value().map_or(&[], |(entries, _)| entries.as_slice())
+    model
+        .audit
+        .seen
+        .value()
+        .map_or(&[], |(entries, _)| entries.as_slice())
 }
 
 /// What an entry is found by, and what is copied of it: what is on screen, and no more.
 fn words(entry: &AuditEntry) -> String {
     let some = |text: &Option<String>| text.clone().unwrap_or_default();
-    shown(&format!("{} {} {} {} {}", entry.who, entry.env, entry.action, some(&entry.subject), some(&entry.reason)))
+    shown(&format!(
+        "{} {} {} {} {}",
+        entry.who,
+        entry.env,
+        entry.action,
+        some(&entry.subject),
+        some(&entry.reason)
+    ))
 }
 
 /// Lines above the list: one when lines of the record are damaged.
@@ -67,7 +82,11 @@ fn damaged(model: &Model) -> u64 {
 
 fn below_damage(model: &Model, area: Rect) -> Rect {
     let taken = u16::from(damaged(model) > 0).min(area.height);
-    Rect { y: area.y + taken, height: area.height - taken, ..area }
+    Rect {
+        y: area.y + taken,
+        height: area.height - taken,
+        ..area
+    }
 }
 
 impl View for Audit {
@@ -76,18 +95,36 @@ impl View for Audit {
     }
 
     fn act(&self, model: &mut Model, command: Command) -> Vec<Effect> {
-        let entry = model.audit.places.get(model.audit.cursor.row).and_then(|place| entries(model).get(*place));
+        let entry = model
+            .audit
+            .places
+            .get(model.audit.cursor.row)
+            .and_then(|place| entries(model).get(*place));
         match (command, entry) {
-            (Command::Copy, Some(entry)) => return vec![Effect::Copy(format!("{} {}", entry.at, words(entry)))],
+            (Command::Copy, Some(entry)) => {
+                return vec![Effect::Copy(format!("{} {}", entry.at, words(entry)))];
+            }
             (Command::Enter, Some(entry)) => {
-                let part = |label: &str, text: &str| (Tone::Plain, format!("{label:<8} {}", shown(text)));
+                let part =
+                    |label: &str, text: &str| (Tone::Plain, format!("{label:<8} {}", shown(text)));
                 let lines = vec![
-                    (Tone::Plain, format!("{:<8} {} ({} ago)", "when", entry.at, age(entry.at, model.now))),
+                    (
+                        Tone::Plain,
+                        format!(
+                            "{:<8} {} ({} ago)",
+                            "when",
+                            entry.at,
+                            age(entry.at, model.now)
+                        ),
+                    ),
                     part("who", &entry.who),
                     part("where", &entry.env),
                     part("what", &entry.action),
                     part("to", entry.subject.as_deref().unwrap_or("nothing is named")),
-                    part("why", entry.reason.as_deref().unwrap_or("no reason was asked for")),
+                    part(
+                        "why",
+                        entry.reason.as_deref().unwrap_or("no reason was asked for"),
+                    ),
                 ];
                 let more = [
                     ("became", entry.outcome.map(|outcome| sign(outcome).1)),
@@ -97,10 +134,16 @@ impl View for Audit {
                     ("ticket", entry.ticket.as_deref()),
                     ("same as", entry.same_as.as_deref()),
                 ];
-                let more = more.into_iter().filter_map(|(label, text)| Some(part(label, text?)));
+                let more = more
+                    .into_iter()
+                    .filter_map(|(label, text)| Some(part(label, text?)));
                 let detail = entry.detail.iter().map(|(name, text)| part(name, text));
                 let lines = lines.into_iter().chain(more).chain(detail).collect();
-                model.overlay = Some(Overlay::Text { title: shown(&entry.action), lines, top: 0 });
+                model.overlay = Some(Overlay::Text {
+                    title: shown(&entry.action),
+                    lines,
+                    top: 0,
+                });
             }
             _ => {}
         }
@@ -108,7 +151,9 @@ impl View for Audit {
     }
 
     fn poll(&self, model: &mut Model) -> Vec<Effect> {
-        let Some(env) = model.open_env() else { return Vec::new() };
+        let Some(env) = model.open_env() else {
+            return Vec::new();
+        };
         if model.audit.of.as_ref() != Some(&env) {
             model.audit.of = Some(env.clone());
             model.audit.seen.clear();
@@ -118,12 +163,21 @@ impl View for Audit {
         }
         let request = model.next_request();
         model.audit.seen.ask(request);
-        vec![Effect::Ask { request, env, ask: Box::new(Ask::Audit) }]
+        vec![Effect::Ask {
+            request,
+            env,
+            ask: Box::new(Ask::Audit),
+        }]
     }
 
     fn wake(&self, model: &Model) -> Option<Timestamp> {
-        let due = model.open_env().and_then(|_| model.audit.seen.due_at(Some(EVERY)));
-        [due, Some(rollouts::next_second(model))].into_iter().flatten().min()
+        let due = model
+            .open_env()
+            .and_then(|_| model.audit.seen.due_at(Some(EVERY)));
+        [due, Some(rollouts::next_second(model))]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn refresh(&self, model: &mut Model) {
@@ -144,7 +198,10 @@ impl View for Audit {
 
     fn prepare(&self, model: &mut Model) {
         let texts: Vec<String> = entries(model).iter().map(words).collect();
-        model.audit.places = matching(model.audit.filter.text(), texts.iter().map(String::as_str).enumerate());
+        model.audit.places = matching(
+            model.audit.filter.text(),
+            texts.iter().map(String::as_str).enumerate(),
+        );
     }
 
     fn list(&self, model: &Model, body: Rect) -> Option<(Rect, usize)> {
@@ -154,7 +211,11 @@ impl View for Audit {
 
     fn item(&self, model: &Model, row: usize) -> Option<ItemKey> {
         let entry = entries(model).get(*model.audit.places.get(row)?)?;
-        Some(ItemKey::from(format!("audit:{} {}", entry.at, words(entry))))
+        Some(ItemKey::from(format!(
+            "audit:{} {}",
+            entry.at,
+            words(entry)
+        )))
     }
 
     fn cursor_mut<'a>(&self, model: &'a mut Model) -> Option<&'a mut Cursor> {
@@ -165,16 +226,26 @@ impl View for Audit {
         if opened::env(model, frame, body).is_none() {
             return;
         }
-        let Some(((entries, damaged), area)) = state::ready(model, frame, body, "the audit", model.audit.seen.look()) else { return };
+        let Some(((entries, damaged), area)) =
+            state::ready(model, frame, body, "the audit", model.audit.seen.look())
+        else {
+            return;
+        };
         if *damaged > 0 {
             let lines = count(usize::try_from(*damaged).unwrap_or(usize::MAX), "line");
-            let line = Line::styled(format!(" ⚠ {lines} of the record cannot be read"), model.theme.style(Tone::Bad));
+            let line = Line::styled(
+                format!(" ⚠ {lines} of the record cannot be read"),
+                model.theme.style(Tone::Bad),
+            );
             frame.render_widget(line, Rect { height: 1, ..area });
         }
         let area = below_damage(model, area);
         if model.audit.places.is_empty() {
             let (good, why) = if entries.is_empty() {
-                (true, "nothing was done by hand yet: every cancel, refund, replay and rollout action is recorded here")
+                (
+                    true,
+                    "nothing was done by hand yet: every cancel, refund, replay and rollout action is recorded here",
+                )
             } else {
                 (false, "none matches; Esc takes the filter away")
             };
@@ -183,7 +254,11 @@ impl View for Audit {
         }
         let list = (&model.audit.cursor, model.audit.places.len());
         table::draw(model, frame, area, COLUMNS, list, |row| {
-            let entry = model.audit.places.get(row).and_then(|place| entries.get(*place));
+            let entry = model
+                .audit
+                .places
+                .get(row)
+                .and_then(|place| entries.get(*place));
             entry.map(|entry| cells(model, entry)).unwrap_or_default()
         });
     }
@@ -208,7 +283,12 @@ fn cells(model: &Model, entry: &AuditEntry) -> Vec<Line<'static>> {
         Line::raw(shown(&entry.who)),
         Line::raw(shown(&entry.env).to_uppercase()),
         Line::from(vec![
-            Span::styled(outcome.map_or("  ", |(glyph, ..)| glyph), model.theme.style(outcome.map_or(Tone::Plain, |(.., tone)| tone))),
+            Span::styled(
+                outcome.map_or("  ", |(glyph, ..)| glyph),
+                model
+                    .theme
+                    .style(outcome.map_or(Tone::Plain, |(.., tone)| tone)),
+            ),
             Span::styled(shown(&entry.action), model.theme.style(Tone::Strong)),
         ]),
         Line::raw(shown(entry.subject.as_deref().unwrap_or_default())),

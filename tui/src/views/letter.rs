@@ -42,7 +42,11 @@ pub(crate) struct State {
 pub(crate) struct Detail;
 
 const KEYS: &[Binding] = &[
-    Binding::shown(&[Key::ch('p'), Key::code(crossterm::event::KeyCode::Enter)], Command::ToPayment, "payment"),
+    Binding::shown(
+        &[Key::ch('p'), Key::code(crossterm::event::KeyCode::Enter)],
+        Command::ToPayment,
+        "payment",
+    ),
     Binding::shown(&[Key::ch('R')], Command::Replay, "replay"),
     Binding::shown(&[Key::ch('x')], Command::Discard, "discard"),
     Binding::new(&[Key::ch('X')], Command::Export, "export"),
@@ -62,18 +66,36 @@ pub(super) fn opened_of<'a>(model: &'a Model, id: &str) -> Option<Look<'a, Opene
 
 /// Asks what is in a letter, unless that is known or asked already.
 pub(super) fn open(model: &mut Model, id: &str) -> Vec<Effect> {
-    let Some(env) = model.open_env() else { return Vec::new() };
+    let Some(env) = model.open_env() else {
+        return Vec::new();
+    };
     if !is_open(model, id) {
-        model.letter = State { of: Some(id.to_owned()), ..State::default() };
+        model.letter = State {
+            of: Some(id.to_owned()),
+            ..State::default()
+        };
     }
-    let Some(letter) = letter(model, id).filter(|_| model.letter.opened.is_due(model.now, None)).cloned() else { return Vec::new() };
+    let Some(letter) = letter(model, id)
+        .filter(|_| model.letter.opened.is_due(model.now, None))
+        .cloned()
+    else {
+        return Vec::new();
+    };
     let request = model.next_request();
     model.letter.opened.ask(request);
-    vec![Effect::Ask { request, env, ask: Box::new(Ask::Letter(Box::new(letter))) }]
+    vec![Effect::Ask {
+        request,
+        env,
+        ask: Box::new(Ask::Letter(Box::new(letter))),
+    }]
 }
 
 fn id(model: &Model) -> Option<String> {
-    if let Route::Letter(id) = model.route() { Some(id.clone()) } else { None }
+    if let Route::Letter(id) = model.route() {
+        Some(id.clone())
+    } else {
+        None
+    }
 }
 
 impl View for Detail {
@@ -82,7 +104,9 @@ impl View for Detail {
     }
 
     fn act(&self, model: &mut Model, command: Command) -> Vec<Effect> {
-        let Some(letter) = id(model).and_then(|id| letter(model, &id)) else { return Vec::new() };
+        let Some(letter) = id(model).and_then(|id| letter(model, &id)) else {
+            return Vec::new();
+        };
         match (command, letter.payment.clone()) {
             (Command::Copy, _) => return vec![Effect::Copy(copied(letter))],
             (Command::ToPayment, Some(payment)) => global::push(model, Route::Payment(payment)),
@@ -96,7 +120,13 @@ impl View for Detail {
     }
 
     fn wake(&self, model: &Model) -> Option<Timestamp> {
-        [model.letter.opened.due_at(None), Some(rollouts::next_second(model))].into_iter().flatten().min()
+        [
+            model.letter.opened.due_at(None),
+            Some(rollouts::next_second(model)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn refresh(&self, model: &mut Model) {
@@ -108,7 +138,10 @@ impl View for Detail {
     }
 
     fn prepare(&self, model: &mut Model) {
-        let lines = match (id(model).and_then(|id| letter(model, &id)), model.letter.opened.value()) {
+        let lines = match (
+            id(model).and_then(|id| letter(model, &id)),
+            model.letter.opened.value(),
+        ) {
             (Some(letter), Some(opened)) => lines(letter, opened, model.now),
             _ => Vec::new(),
         };
@@ -116,7 +149,10 @@ impl View for Detail {
     }
 
     fn list(&self, model: &Model, body: Rect) -> Option<(Rect, usize)> {
-        Some((state::rest(body, &model.letter.opened.look()), model.letter.lines.len()))
+        Some((
+            state::rest(body, &model.letter.opened.look()),
+            model.letter.lines.len(),
+        ))
     }
 
     fn item(&self, _model: &Model, row: usize) -> Option<ItemKey> {
@@ -132,56 +168,139 @@ impl View for Detail {
             return;
         }
         if id(model).and_then(|id| letter(model, &id)).is_none() {
-            state::empty(model, frame, body, false, "this letter is not in the queue any more; Esc goes back to those that are");
+            state::empty(
+                model,
+                frame,
+                body,
+                false,
+                "this letter is not in the queue any more; Esc goes back to those that are",
+            );
             return;
         }
-        let Some((_, area)) = state::ready(model, frame, body, "the letter", model.letter.opened.look()) else { return };
-        draw_lines(model, frame, area, &model.letter.lines, model.letter.cursor.top);
+        let Some((_, area)) =
+            state::ready(model, frame, body, "the letter", model.letter.opened.look())
+        else {
+            return;
+        };
+        draw_lines(
+            model,
+            frame,
+            area,
+            &model.letter.lines,
+            model.letter.cursor.top,
+        );
         let cursor = &model.letter.cursor;
-        let y = area.y.saturating_add(u16::try_from(cursor.row.saturating_sub(cursor.top)).unwrap_or(u16::MAX));
+        let y = area.y.saturating_add(
+            u16::try_from(cursor.row.saturating_sub(cursor.top)).unwrap_or(u16::MAX),
+        );
         if y < area.bottom() {
-            table::select(frame.buffer_mut(), Rect { y, height: 1, ..area }, model.theme.style(Tone::Selected));
+            table::select(
+                frame.buffer_mut(),
+                Rect {
+                    y,
+                    height: 1,
+                    ..area
+                },
+                model.theme.style(Tone::Selected),
+            );
         }
     }
 }
 
 /// Draws lines of text from `top` on.
-pub(super) fn draw_lines(model: &Model, frame: &mut Frame<'_>, area: Rect, lines: &[(Tone, String)], top: usize) {
+pub(super) fn draw_lines(
+    model: &Model,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    lines: &[(Tone, String)],
+    top: usize,
+) {
     for (y, (tone, text)) in (area.y..area.bottom()).zip(lines.iter().skip(top)) {
         let line = Line::styled(format!(" {text}"), model.theme.style(*tone));
-        frame.render_widget(table::clipped(&line, usize::from(area.width)), Rect { y, height: 1, ..area });
+        frame.render_widget(
+            table::clipped(&line, usize::from(area.width)),
+            Rect {
+                y,
+                height: 1,
+                ..area
+            },
+        );
     }
 }
 
 fn lines(letter: &Letter, opened: &Opened, now: Timestamp) -> Vec<(Tone, String)> {
     let mut out = vec![
-        (Tone::Bad, format!("why       {}: {}", shown(&letter.class), shown(&letter.reason))),
-        (Tone::Plain, format!("message   {}  in {}", letter.message.message_id, letter.queue)),
-        (Tone::Plain, format!("age       {} since it was first sent, {} receives", age(letter.first_seen, now), letter.receive_count)),
+        (
+            Tone::Bad,
+            format!(
+                "why       {}: {}",
+                shown(&letter.class),
+                shown(&letter.reason)
+            ),
+        ),
+        (
+            Tone::Plain,
+            format!(
+                "message   {}  in {}",
+                letter.message.message_id, letter.queue
+            ),
+        ),
+        (
+            Tone::Plain,
+            format!(
+                "age       {} since it was first sent, {} receives",
+                age(letter.first_seen, now),
+                letter.receive_count
+            ),
+        ),
     ];
-    let payment = letter.payment.as_ref().map_or_else(|| "it names none".to_owned(), ToString::to_string);
-    let status = opened.payment.as_ref().map(|payment| format!("  {}", payment.status)).unwrap_or_default();
+    let payment = letter
+        .payment
+        .as_ref()
+        .map_or_else(|| "it names none".to_owned(), ToString::to_string);
+    let status = opened
+        .payment
+        .as_ref()
+        .map(|payment| format!("  {}", payment.status))
+        .unwrap_or_default();
     out.push((Tone::Plain, format!("payment   {payment}{status}")));
     for (name, value) in &letter.message.attributes {
-        out.push((Tone::Dim, format!("attribute {} = {}", shown(name), shown(value))));
+        out.push((
+            Tone::Dim,
+            format!("attribute {} = {}", shown(name), shown(value)),
+        ));
     }
     for layer in &opened.layers {
         out.push((Tone::Plain, String::new()));
         out.push((Tone::Strong, layer.name.to_owned()));
-        out.extend(layer.problem.iter().map(|problem| (Tone::Bad, format!("  {problem}"))));
+        out.extend(
+            layer
+                .problem
+                .iter()
+                .map(|problem| (Tone::Bad, format!("  {problem}"))),
+        );
         out.extend(content(layer));
     }
     if !opened.events.is_empty() {
         out.push((Tone::Plain, String::new()));
         out.push((Tone::Strong, "timeline".to_owned()));
         let skipped = opened.events.len().saturating_sub(EVENTS_MAX);
-        out.extend(opened.events.iter().skip(skipped).map(|event| (Tone::Plain, format!("  {}", event_text(event, now)))));
+        out.extend(
+            opened
+                .events
+                .iter()
+                .skip(skipped)
+                .map(|event| (Tone::Plain, format!("  {}", event_text(event, now)))),
+        );
     }
     out
 }
 
 fn content(layer: &Layer) -> Vec<(Tone, String)> {
-    pretty(&layer.content).into_iter().map(|(tone, line)| (tone, format!("  {line}"))).collect()
+    pretty(&layer.content)
+        .into_iter()
+        .map(|(tone, line)| (tone, format!("  {line}")))
+        .collect()
 }
 
 /// A value in lines that are fit for the screen; it must be masked already.
@@ -191,7 +310,10 @@ pub(super) fn pretty(value: &Value) -> Vec<(Tone, String)> {
         Value::String(text) => text.clone(),
         other => serde_json::to_string_pretty(other).unwrap_or_default(),
     };
-    text.lines().take(LAYER_MAX).map(|line| (Tone::Plain, payops_core::domain::mask::terminal(line))).collect()
+    text.lines()
+        .take(LAYER_MAX)
+        .map(|line| (Tone::Plain, payops_core::domain::mask::terminal(line)))
+        .collect()
 }
 
 /// The same in one line, of which no more is made than any screen shows.
@@ -211,17 +333,30 @@ pub(super) fn event_words(event: &Event, now: Timestamp) -> String {
 
 /// An event in one line: `12s completed charge_id=…`.
 pub(super) fn event_text(event: &Event, now: Timestamp) -> String {
-    format!("{:>4}  {:<14} {}", age(event.at, now), event.kind.as_str(), detail(event))
+    format!(
+        "{:>4}  {:<14} {}",
+        age(event.at, now),
+        event.kind.as_str(),
+        detail(event)
+    )
 }
 
 /// Its details, masked: `code=card_declined amount=1250`.
 pub(super) fn detail(event: &Event) -> String {
     let masked = Privacy::default().json(&event.detail);
-    let Some(members) = masked.as_object() else { return String::new() };
+    let Some(members) = masked.as_object() else {
+        return String::new();
+    };
     let member = |(name, value): (&String, &Value)| match value {
         Value::Null => None,
         Value::String(text) => Some(format!("{name}={text}")),
         other => Some(format!("{name}={other}")),
     };
-    payops_core::domain::mask::terminal(&members.iter().filter_map(member).collect::<Vec<_>>().join(" "))
+    payops_core::domain::mask::terminal(
+        &members
+            .iter()
+            .filter_map(member)
+            .collect::<Vec<_>>()
+            .join(" "),
+    )
 }

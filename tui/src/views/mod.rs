@@ -133,9 +133,14 @@ pub(crate) fn of(route: &Route) -> &'static dyn View {
 /// When the view on screen, or an environment that failed to open, is due.
 pub(crate) fn wake(model: &Model) -> Option<Timestamp> {
     let open = model.envs.iter().filter_map(|env| env.opened.due_at(None));
-    let standing = crate::update::on_screen(model).and_then(|place| model.envs.get(place)).filter(|env| env.steers());
-    let standing = standing.and_then(|env| env.standing.due_at(Some(crate::update::STANDING_EVERY)));
-    open.chain(of(model.route()).wake(model)).chain(standing).min()
+    let standing = crate::update::on_screen(model)
+        .and_then(|place| model.envs.get(place))
+        .filter(|env| env.steers());
+    let standing =
+        standing.and_then(|env| env.standing.due_at(Some(crate::update::STANDING_EVERY)));
+    open.chain(of(model.route()).wake(model))
+        .chain(standing)
+        .min()
 }
 
 /// The least size of a screen on which a plan can still be read.
@@ -147,7 +152,13 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
     let area = frame.area();
     if area.width < COLUMNS_MIN || area.height < ROWS_MIN {
         let words = format!("{COLUMNS_MIN}x{ROWS_MIN} at least");
-        frame.render_widget(ratatui::text::Line::raw(words), Rect { height: 1.min(area.height), ..area });
+        frame.render_widget(
+            ratatui::text::Line::raw(words),
+            Rect {
+                height: 1.min(area.height),
+                ..area
+            },
+        );
         return;
     }
     let places = chrome::places(model, area);

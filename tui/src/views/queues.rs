@@ -38,8 +38,16 @@ pub(crate) struct State {
 pub(crate) struct Queues;
 
 const KEYS: &[Binding] = &[
-    Binding::shown(&[Key::code(crossterm::event::KeyCode::Enter)], Command::Enter, "dead letters"),
-    Binding::shown(&[Key::ch('M')], Command::Redrive, "move dead letters back, unread"),
+    Binding::shown(
+        &[Key::code(crossterm::event::KeyCode::Enter)],
+        Command::Enter,
+        "dead letters",
+    ),
+    Binding::shown(
+        &[Key::ch('M')],
+        Command::Redrive,
+        "move dead letters back, unread",
+    ),
     Binding::shown(&[Key::ch('y')], Command::Copy, "copy name"),
 ];
 
@@ -61,7 +69,10 @@ fn stats(env: &EnvState) -> &[QueueStats] {
 }
 
 fn depth(queue: &QueueStats) -> u64 {
-    queue.visible.saturating_add(queue.in_flight).saturating_add(queue.delayed)
+    queue
+        .visible
+        .saturating_add(queue.in_flight)
+        .saturating_add(queue.delayed)
 }
 
 fn selected(model: &Model) -> Option<&QueueStats> {
@@ -75,35 +86,58 @@ fn item(env: &str, queue: &str) -> ItemKey {
 
 /// The queue that holds the dead letters of `queue`.
 fn dlq<'a>(queue: &QueueStats, all: &'a [QueueStats]) -> Option<&'a QueueStats> {
-    queue.dlq.as_ref().and_then(|dlq| all.iter().find(|other| other.name == *dlq))
+    queue
+        .dlq
+        .as_ref()
+        .and_then(|dlq| all.iter().find(|other| other.name == *dlq))
 }
 
 /// The dead-letter queue of what is selected, and how much is in it.
 pub(crate) fn selected_dlq(model: &Model) -> Option<(String, u64)> {
     let queue = selected(model)?;
     let all = model.env().map(stats).unwrap_or_default();
-    let held = if source_queue(&queue.name).is_some() { Some(queue) } else { dlq(queue, all) };
+    let held = if source_queue(&queue.name).is_some() {
+        Some(queue)
+    } else {
+        dlq(queue, all)
+    };
     held.map(|held| (held.name.clone(), depth(held)))
 }
 
 /// Takes an answer: notes depths for the trend, and marks numbers that changed.
-pub(crate) fn answered(model: &mut Model, request: u64, name: &str, result: Result<Vec<QueueStats>, Fault>) {
+pub(crate) fn answered(
+    model: &mut Model,
+    request: u64,
+    name: &str,
+    result: Result<Vec<QueueStats>, Fault>,
+) {
     let now = model.now;
-    let Some(env) = model.envs.iter_mut().find(|env| env.info.name == name) else { return };
+    let Some(env) = model.envs.iter_mut().find(|env| env.info.name == name) else {
+        return;
+    };
     let before = env.queues.value().cloned();
     let fine = result.is_ok();
     if !env.queues.answer(request, result, now) || !fine {
         return;
     }
     for queue in stats(env) {
-        let depths = model.queues.depths.entry((name.to_owned(), queue.name.clone())).or_default();
+        let depths = model
+            .queues
+            .depths
+            .entry((name.to_owned(), queue.name.clone()))
+            .or_default();
         depths.push_back((now, depth(queue)));
         if depths.len() > SAMPLES {
             depths.pop_front();
         }
-        let Some(was) = before.iter().flatten().find(|was| was.name == queue.name) else { continue };
+        let Some(was) = before.iter().flatten().find(|was| was.name == queue.name) else {
+            continue;
+        };
         let key = item(name, &queue.name);
-        let fields = [("visible", was.visible != queue.visible), ("in flight", was.in_flight != queue.in_flight)];
+        let fields = [
+            ("visible", was.visible != queue.visible),
+            ("in flight", was.in_flight != queue.in_flight),
+        ];
         for (field, _) in fields.into_iter().filter(|(_, differs)| *differs) {
             model.marks.mark(&key, field, now);
         }
@@ -116,7 +150,9 @@ impl View for Queues {
     }
 
     fn act(&self, model: &mut Model, command: Command) -> Vec<Effect> {
-        let Some(queue) = selected(model).cloned() else { return Vec::new() };
+        let Some(queue) = selected(model).cloned() else {
+            return Vec::new();
+        };
         match command {
             Command::Copy => return vec![Effect::Copy(queue.name)],
             Command::Enter => match selected_dlq(model) {
@@ -124,8 +160,16 @@ impl View for Queues {
                     super::dead_letters::only(model, Some(name));
                     global::go(model, vec![Tab::Queues.route(), Tab::DeadLetters.route()]);
                 }
-                Some((name, 0)) => model.say(Notice::new(Tone::Good, format!("✔ {name} is empty: no dead letters"), model.now)),
-                None => model.say(Notice::new(Tone::Warn, format!("{} has no dead-letter queue", queue.name), model.now)),
+                Some((name, 0)) => model.say(Notice::new(
+                    Tone::Good,
+                    format!("✔ {name} is empty: no dead letters"),
+                    model.now,
+                )),
+                None => model.say(Notice::new(
+                    Tone::Warn,
+                    format!("{} has no dead-letter queue", queue.name),
+                    model.now,
+                )),
             },
             _ => {}
         }
@@ -135,18 +179,30 @@ impl View for Queues {
     fn poll(&self, model: &mut Model) -> Vec<Effect> {
         let now = model.now;
         let request = model.next_request();
-        let Some(env) = model.envs.get_mut(model.active) else { return Vec::new() };
+        let Some(env) = model.envs.get_mut(model.active) else {
+            return Vec::new();
+        };
         if !env.is_open() || !env.queues.is_due(now, Some(EnvState::QUEUES_EVERY)) {
             return Vec::new();
         }
         env.queues.ask(request);
-        vec![Effect::Ask { request, env: env.info.name.clone(), ask: Box::new(Ask::Queues) }]
+        vec![Effect::Ask {
+            request,
+            env: env.info.name.clone(),
+            ask: Box::new(Ask::Queues),
+        }]
     }
 
     fn wake(&self, model: &Model) -> Option<Timestamp> {
         let env = model.env()?;
-        let due = env.is_open().then(|| env.queues.due_at(Some(EnvState::QUEUES_EVERY))).flatten();
-        [due, Some(rollouts::next_second(model))].into_iter().flatten().min()
+        let due = env
+            .is_open()
+            .then(|| env.queues.due_at(Some(EnvState::QUEUES_EVERY)))
+            .flatten();
+        [due, Some(rollouts::next_second(model))]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn refresh(&self, model: &mut Model) {
@@ -156,7 +212,12 @@ impl View for Queues {
     }
 
     fn freshness(&self, model: &Model) -> Vec<(&'static str, Freshness)> {
-        vec![("queues", model.env().map_or(Freshness::Loading, |env| opened::freshness(env.queues.look())))]
+        vec![(
+            "queues",
+            model.env().map_or(Freshness::Loading, |env| {
+                opened::freshness(env.queues.look())
+            }),
+        )]
     }
 
     fn filter<'a>(&self, model: &'a Model) -> Option<&'a Filter> {
@@ -168,17 +229,32 @@ impl View for Queues {
     }
 
     fn prepare(&self, model: &mut Model) {
-        let Some(env) = model.envs.get(model.active) else { return };
+        let Some(env) = model.envs.get(model.active) else {
+            return;
+        };
         let queues = stats(env);
         // A dead-letter queue stands in the row of its source; one without a source has its own.
-        let paired = |name: &str| queues.iter().any(|queue| queue.dlq.as_deref() == Some(name));
-        let texts = queues.iter().enumerate().filter(|(_, queue)| !paired(&queue.name)).map(|(place, queue)| (place, queue.name.as_str()));
+        let paired = |name: &str| {
+            queues
+                .iter()
+                .any(|queue| queue.dlq.as_deref() == Some(name))
+        };
+        let texts = queues
+            .iter()
+            .enumerate()
+            .filter(|(_, queue)| !paired(&queue.name))
+            .map(|(place, queue)| (place, queue.name.as_str()));
         let mut shown = matching(model.queues.filter.text(), texts);
         // Those that somebody has to look at come first; else names keep their order.
         shown.sort_by_key(|place| {
             let queue = queues.get(*place);
-            let dead = queue
-                .map_or(0, |queue| if source_queue(&queue.name).is_some() { depth(queue) } else { dlq(queue, queues).map_or(0, depth) });
+            let dead = queue.map_or(0, |queue| {
+                if source_queue(&queue.name).is_some() {
+                    depth(queue)
+                } else {
+                    dlq(queue, queues).map_or(0, depth)
+                }
+            });
             dead == 0
         });
         model.queues.shown = shown;
@@ -200,21 +276,42 @@ impl View for Queues {
     }
 
     fn draw(&self, model: &Model, frame: &mut Frame<'_>, body: Rect) {
-        let Some(env) = opened::env(model, frame, body) else { return };
-        let Some((queues, area)) = state::ready(model, frame, body, "queues", env.queues.look()) else { return };
+        let Some(env) = opened::env(model, frame, body) else {
+            return;
+        };
+        let Some((queues, area)) = state::ready(model, frame, body, "queues", env.queues.look())
+        else {
+            return;
+        };
         if model.queues.shown.is_empty() {
             let (good, why) = if queues.is_empty() {
-                (false, "there are no queues here, so nothing can be processed: payops config explain".to_owned())
+                (
+                    false,
+                    "there are no queues here, so nothing can be processed: payops config explain"
+                        .to_owned(),
+                )
             } else {
-                (false, format!("none of {} queues matches; Esc takes the filter away", queues.len()))
+                (
+                    false,
+                    format!(
+                        "none of {} queues matches; Esc takes the filter away",
+                        queues.len()
+                    ),
+                )
             };
             state::empty(model, frame, area, good, &why);
             return;
         }
         let list = (&model.queues.cursor, model.queues.shown.len());
         table::draw(model, frame, area, COLUMNS, list, |row| {
-            let queue = model.queues.shown.get(row).and_then(|place| queues.get(*place));
-            queue.map(|queue| cells(model, &env.info.name, queue, queues)).unwrap_or_default()
+            let queue = model
+                .queues
+                .shown
+                .get(row)
+                .and_then(|place| queues.get(*place));
+            queue
+                .map(|queue| cells(model, &env.info.name, queue, queues))
+                .unwrap_or_default()
         });
     }
 }
@@ -224,19 +321,43 @@ fn cells(model: &Model, env: &str, queue: &QueueStats, all: &[QueueStats]) -> Ve
     let about = |number: u64| format!("{}{number}", if queue.approximate { "~" } else { "" });
     let key = item(env, &queue.name);
     let marked = |key: &str, field, text: String, tone: Tone| {
-        Line::styled(text, theme.style(if model.marks.is_marked(key, field) { Tone::Mark } else { tone }))
+        Line::styled(
+            text,
+            theme.style(if model.marks.is_marked(key, field) {
+                Tone::Mark
+            } else {
+                tone
+            }),
+        )
     };
-    let oldest = queue.oldest_age.and_then(|age| jiff::SignedDuration::try_from(age).ok()).map(short).unwrap_or_default();
-    let samples = model.queues.depths.get(&(env.to_owned(), queue.name.clone()));
-    let values: Vec<f64> = samples.into_iter().flatten().map(|(_, depth)| float(*depth)).collect();
+    let oldest = queue
+        .oldest_age
+        .and_then(|age| jiff::SignedDuration::try_from(age).ok())
+        .map(short)
+        .unwrap_or_default();
+    let samples = model
+        .queues
+        .depths
+        .get(&(env.to_owned(), queue.name.clone()));
+    let values: Vec<f64> = samples
+        .into_iter()
+        .flatten()
+        .map(|(_, depth)| float(*depth))
+        .collect();
     let own = source_queue(&queue.name).is_some();
     let held = if own { Some(queue) } else { dlq(queue, all) };
     let dead = held.map_or_else(Line::default, |held| {
-        let tone = if depth(held) > 0 { Tone::Bad } else { Tone::Plain };
+        let tone = if depth(held) > 0 {
+            Tone::Bad
+        } else {
+            Tone::Plain
+        };
         marked(&item(env, &held.name), "visible", about(depth(held)), tone)
     });
     let stale = match model.env().map(|env| env.queues.look()) {
-        Some(Look::Ready { at, fault: Some(_), .. }) => format!(" ◷{}", age(at, model.now)),
+        Some(Look::Ready {
+            at, fault: Some(_), ..
+        }) => format!(" ◷{}", age(at, model.now)),
         _ => String::new(),
     };
     let (net, net_tone) = net(samples);
@@ -255,7 +376,12 @@ fn cells(model: &Model, env: &str, queue: &QueueStats, all: &[QueueStats]) -> Ve
         Line::styled(net, theme.style(net_tone)),
         dead,
         Line::styled(pair, theme.style(Tone::Dim)),
-        Line::raw(queue.max_receives.map(|max| max.to_string()).unwrap_or_default()),
+        Line::raw(
+            queue
+                .max_receives
+                .map(|max| max.to_string())
+                .unwrap_or_default(),
+        ),
     ]
 }
 
@@ -268,7 +394,9 @@ fn float(depth: u64) -> f64 {
 /// are two.
 fn net(samples: Option<&VecDeque<(Timestamp, u64)>>) -> (String, Tone) {
     let ends = samples.and_then(|samples| samples.front().zip(samples.back()));
-    let Some(((from, was), (to, is))) = ends else { return (String::new(), Tone::Plain) };
+    let Some(((from, was), (to, is))) = ends else {
+        return (String::new(), Tone::Plain);
+    };
     let seconds = to.duration_since(*from).as_secs_f64();
     if seconds <= 0.0 {
         return (String::new(), Tone::Plain);
@@ -288,7 +416,10 @@ mod tests {
     #[track_caller]
     fn check(samples: &[(i64, u64)], expected: &str) {
         let at = |second| Timestamp::from_second(second).expect("a time");
-        let samples = samples.iter().map(|(second, depth)| (at(*second), *depth)).collect();
+        let samples = samples
+            .iter()
+            .map(|(second, depth)| (at(*second), *depth))
+            .collect();
         assert_eq!(net(Some(&samples)).0, expected);
     }
 

@@ -49,15 +49,31 @@ pub(crate) struct Rollouts;
 /// Keys that act on a rollout, here and in its details.
 pub(crate) const ACTIONS: &[Binding] = &[
     Binding::shown(&[Key::ch('p')], Command::Rollout(Verb::Promote), "promote"),
-    Binding::shown(&[Key::ch('P')], Command::Rollout(Verb::PromoteFull), "promote full"),
+    Binding::shown(
+        &[Key::ch('P')],
+        Command::Rollout(Verb::PromoteFull),
+        "promote full",
+    ),
     Binding::new(&[Key::ch('s')], Command::Rollout(Verb::Skip), "skip step"),
     Binding::shown(&[Key::ch('a')], Command::Rollout(Verb::Abort), "abort"),
     Binding::shown(&[Key::ch('r')], Command::Rollout(Verb::Retry), "retry"),
     Binding::shown(&[Key::ch('u')], Command::Rollout(Verb::Undo), "undo"),
-    Binding::new(&[Key::ch('z')], Command::Rollout(Verb::PauseResume), "pause or resume"),
+    Binding::new(
+        &[Key::ch('z')],
+        Command::Rollout(Verb::PauseResume),
+        "pause or resume",
+    ),
     Binding::new(&[Key::ch('R')], Command::Rollout(Verb::Restart), "restart"),
-    Binding::new(&[Key::ch('i')], Command::Rollout(Verb::SetImage), "set image"),
-    Binding::new(&[Key::ch('x')], Command::Rollout(Verb::Terminate), "end analysis or experiment"),
+    Binding::new(
+        &[Key::ch('i')],
+        Command::Rollout(Verb::SetImage),
+        "set image",
+    ),
+    Binding::new(
+        &[Key::ch('x')],
+        Command::Rollout(Verb::Terminate),
+        "end analysis or experiment",
+    ),
     Binding::shown(&[Key::ch('w')], Command::Why, "why"),
 ];
 
@@ -90,9 +106,14 @@ pub(crate) fn sign(phase: Phase) -> (&'static str, Tone) {
 pub(crate) fn waits(rollout: &Rollout, now: Timestamp) -> (String, Tone) {
     match rollout.waiting() {
         Waiting::No => (String::new(), Tone::Plain),
-        Waiting::Time { until } => (format!("goes on in {}", countdown(until.duration_since(now))), Tone::Plain),
+        Waiting::Time { until } => (
+            format!("goes on in {}", countdown(until.duration_since(now))),
+            Tone::Plain,
+        ),
         Waiting::Human { why, since } => {
-            let since = since.map(|since| format!(" {}", age(since, now))).unwrap_or_default();
+            let since = since
+                .map(|since| format!(" {}", age(since, now)))
+                .unwrap_or_default();
             (format!("{why}{since}"), Tone::Warn)
         }
     }
@@ -125,16 +146,30 @@ pub(crate) fn selected(model: &Model) -> Option<RolloutId> {
 }
 
 fn row(model: &Model, place: usize) -> Option<&Row> {
-    model.rollouts.shown.get(place).and_then(|place| model.rollouts.rows.get(*place))
+    model
+        .rollouts
+        .shown
+        .get(place)
+        .and_then(|place| model.rollouts.rows.get(*place))
 }
 
 /// Makes the rows anew when rollouts changed.
 pub(crate) fn prepare(model: &mut Model) {
     let revision = model.rollouts.revision;
     if model.rollouts.made != Some(revision) {
-        let clusters = model.envs.iter().flat_map(|env| env.clusters.iter().map(move |cluster| (env, cluster)));
-        let rollouts = clusters.flat_map(|(env, cluster)| cluster.rollouts.values().map(move |rollout| (env, cluster, rollout)));
-        let mut rows: Vec<Row> = rollouts.map(|(env, cluster, rollout)| make(&env.info.name, &cluster.name, rollout)).collect();
+        let clusters = model
+            .envs
+            .iter()
+            .flat_map(|env| env.clusters.iter().map(move |cluster| (env, cluster)));
+        let rollouts = clusters.flat_map(|(env, cluster)| {
+            cluster
+                .rollouts
+                .values()
+                .map(move |rollout| (env, cluster, rollout))
+        });
+        let mut rows: Vec<Row> = rollouts
+            .map(|(env, cluster, rollout)| make(&env.info.name, &cluster.name, rollout))
+            .collect();
         // Environments and clusters stand in their order, names in theirs: the sort is stable.
         rows.sort_by_key(|row| !row.human);
         model.rollouts.rows = rows;
@@ -144,10 +179,29 @@ pub(crate) fn prepare(model: &mut Model) {
 }
 
 fn make(env: &str, cluster: &str, rollout: &Arc<Rollout>) -> Row {
-    let id = RolloutId { env: env.to_owned(), cluster: cluster.to_owned(), key: rollout.key.clone() };
-    let images = rollout.images.iter().map(|image| words::image(&image.image)).collect::<Vec<_>>().join(" ");
-    let words = format!("{env} {cluster} {} {} {images}", rollout.key, rollout.phase().0.as_str());
-    Row { item: id.item(), id, rollout: Arc::clone(rollout), human: rollout.waits_for_human(), words }
+    let id = RolloutId {
+        env: env.to_owned(),
+        cluster: cluster.to_owned(),
+        key: rollout.key.clone(),
+    };
+    let images = rollout
+        .images
+        .iter()
+        .map(|image| words::image(&image.image))
+        .collect::<Vec<_>>()
+        .join(" ");
+    let words = format!(
+        "{env} {cluster} {} {} {images}",
+        rollout.key,
+        rollout.phase().0.as_str()
+    );
+    Row {
+        item: id.item(),
+        id,
+        rollout: Arc::clone(rollout),
+        human: rollout.waits_for_human(),
+        words,
+    }
 }
 
 /// Filters; when only more was typed, only what was shown is looked at again.
@@ -158,23 +212,47 @@ fn filter(state: &mut State) {
         return;
     }
     let narrower = state.filtered.as_ref().is_some_and(|(revision, before)| {
-        *revision == state.revision && !before.is_empty() && text.starts_with(before.as_str()) && plain(&text)
+        *revision == state.revision
+            && !before.is_empty()
+            && text.starts_with(before.as_str())
+            && plain(&text)
     });
-    let within: Vec<usize> = if narrower { std::mem::take(&mut state.shown) } else { (0..state.rows.len()).collect() };
-    let texts = within.into_iter().filter_map(|place| Some((place, state.rows.get(place)?.words.as_str())));
+    let within: Vec<usize> = if narrower {
+        std::mem::take(&mut state.shown)
+    } else {
+        (0..state.rows.len()).collect()
+    };
+    let texts = within
+        .into_iter()
+        .filter_map(|place| Some((place, state.rows.get(place)?.words.as_str())));
     state.shown = matching(&text, texts);
     state.filtered = Some(of);
 }
 
 /// Whether more typed can only narrow it: not so with `!` and its like.
 fn plain(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, ' ' | '-' | '.' | '_'))
+    text.chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, ' ' | '-' | '.' | '_'))
 }
 
 /// How fresh the clusters are, the worst of them.
 pub(crate) fn freshness(model: &Model) -> Vec<(&'static str, Freshness)> {
-    let feeds: Vec<&Feed> = model.envs.iter().flat_map(|env| &env.clusters).map(|cluster| &cluster.feed).collect();
-    let cut = feeds.iter().filter_map(|feed| if let Feed::Cut { since, .. } = feed { Some(*since) } else { None }).min();
+    let feeds: Vec<&Feed> = model
+        .envs
+        .iter()
+        .flat_map(|env| &env.clusters)
+        .map(|cluster| &cluster.feed)
+        .collect();
+    let cut = feeds
+        .iter()
+        .filter_map(|feed| {
+            if let Feed::Cut { since, .. } = feed {
+                Some(*since)
+            } else {
+                None
+            }
+        })
+        .min();
     let fresh = match cut {
         Some(since) => Freshness::Cut(since),
         None if feeds.iter().all(|feed| **feed == Feed::Waiting) => Freshness::Loading,
@@ -191,20 +269,41 @@ pub(crate) fn troubles(model: &Model) -> Vec<Line<'static>> {
         let name = env.info.name.to_uppercase();
         match env.opened.look() {
             crate::model::Look::Failed { fault, retry_at } => {
-                let text = format!(" ✖ {name} ({}): {}", state::again(retry_at, model.now), fault.text);
+                let text = format!(
+                    " ✖ {name} ({}): {}",
+                    state::again(retry_at, model.now),
+                    fault.text
+                );
                 lines.push(Line::styled(text, theme.style(Tone::Bad)));
             }
-            crate::model::Look::Loading => lines.push(Line::styled(format!(" ◌ {name}: opening…"), theme.style(Tone::Dim))),
+            crate::model::Look::Loading => lines.push(Line::styled(
+                format!(" ◌ {name}: opening…"),
+                theme.style(Tone::Dim),
+            )),
             crate::model::Look::Ready { .. } => {}
         }
         for cluster in &env.clusters {
             match &cluster.feed {
-                Feed::Waiting => lines.push(Line::styled(format!(" ◌ {name} {}: loading…", cluster.name), theme.style(Tone::Dim))),
-                Feed::Cut { why, since, retry_at } => {
+                Feed::Waiting => lines.push(Line::styled(
+                    format!(" ◌ {name} {}: loading…", cluster.name),
+                    theme.style(Tone::Dim),
+                )),
+                Feed::Cut {
+                    why,
+                    since,
+                    retry_at,
+                } => {
                     let again = words::short(retry_at.duration_since(model.now));
                     let since = age(*since, model.now);
-                    let stands = if cluster.rollouts.is_empty() { format!("no answer for {since}") } else { format!("as of {since} ago") };
-                    let text = format!(" ⚠ {name} {}: {stands}, again in {again} (Ctrl-R now): {why}", cluster.name);
+                    let stands = if cluster.rollouts.is_empty() {
+                        format!("no answer for {since}")
+                    } else {
+                        format!("as of {since} ago")
+                    };
+                    let text = format!(
+                        " ⚠ {name} {}: {stands}, again in {again} (Ctrl-R now): {why}",
+                        cluster.name
+                    );
                     lines.push(Line::styled(text, theme.style(Tone::Warn)));
                 }
                 Feed::Live => {}
@@ -220,15 +319,28 @@ pub(crate) fn draw_troubles(model: &Model, frame: &mut Frame<'_>, area: Rect) ->
     let rest = below_troubles(area, lines.len());
     let shown = usize::from(area.height - rest.height);
     for (y, line) in (area.y..).zip(lines.iter().take(shown)) {
-        frame.render_widget(table::clipped(line, usize::from(area.width)), Rect { y, height: 1, ..area });
+        frame.render_widget(
+            table::clipped(line, usize::from(area.width)),
+            Rect {
+                y,
+                height: 1,
+                ..area
+            },
+        );
     }
     rest
 }
 
 /// What is left below so many lines; at least half of it.
 fn below_troubles(area: Rect, lines: usize) -> Rect {
-    let taken = u16::try_from(lines).unwrap_or(u16::MAX).min(area.height / 2);
-    Rect { y: area.y + taken, height: area.height - taken, ..area }
+    let taken = u16::try_from(lines)
+        .unwrap_or(u16::MAX)
+        .min(area.height / 2);
+    Rect {
+        y: area.y + taken,
+        height: area.height - taken,
+        ..area
+    }
 }
 
 /// The second the clock shows next.
@@ -242,7 +354,9 @@ impl View for Rollouts {
     }
 
     fn act(&self, model: &mut Model, command: Command) -> Vec<Effect> {
-        let Some(id) = selected(model) else { return Vec::new() };
+        let Some(id) = selected(model) else {
+            return Vec::new();
+        };
         match command {
             Command::Enter => global::push(model, Route::Rollout(id)),
             Command::Copy => return vec![Effect::Copy(id.key.to_string())],
@@ -253,7 +367,12 @@ impl View for Rollouts {
     }
 
     fn wake(&self, model: &Model) -> Option<Timestamp> {
-        let moving = !troubles(model).is_empty() || model.rollouts.rows.iter().any(|row| row.rollout.waiting() != Waiting::No);
+        let moving = !troubles(model).is_empty()
+            || model
+                .rollouts
+                .rows
+                .iter()
+                .any(|row| row.rollout.waiting() != Waiting::No);
         moving.then(|| next_second(model))
     }
 
@@ -274,7 +393,10 @@ impl View for Rollouts {
     }
 
     fn list(&self, model: &Model, body: Rect) -> Option<(Rect, usize)> {
-        Some((table::rows_area(below_troubles(body, troubles(model).len())), model.rollouts.shown.len()))
+        Some((
+            table::rows_area(below_troubles(body, troubles(model).len())),
+            model.rollouts.shown.len(),
+        ))
     }
 
     fn item(&self, model: &Model, place: usize) -> Option<ItemKey> {
@@ -289,18 +411,48 @@ impl View for Rollouts {
         let area = draw_troubles(model, frame, body);
         let all = model.rollouts.rows.len();
         if model.rollouts.shown.is_empty() {
-            let live = model.envs.iter().flat_map(|env| &env.clusters).any(|cluster| cluster.feed == Feed::Live);
+            let live = model
+                .envs
+                .iter()
+                .flat_map(|env| &env.clusters)
+                .any(|cluster| cluster.feed == Feed::Live);
             if all > 0 {
-                state::empty(model, frame, area, false, &format!("none of {all} rollouts matches; Esc takes the filter away"));
+                state::empty(
+                    model,
+                    frame,
+                    area,
+                    false,
+                    &format!("none of {all} rollouts matches; Esc takes the filter away"),
+                );
             } else if live {
-                state::empty(model, frame, area, true, "no rollouts in these clusters: nothing is delivered step by step");
-            } else if model.envs.iter().all(|env| env.is_open() && env.clusters.is_empty()) {
-                state::empty(model, frame, area, false, "no cluster is configured: payops config explain");
+                state::empty(
+                    model,
+                    frame,
+                    area,
+                    true,
+                    "no rollouts in these clusters: nothing is delivered step by step",
+                );
+            } else if model
+                .envs
+                .iter()
+                .all(|env| env.is_open() && env.clusters.is_empty())
+            {
+                state::empty(
+                    model,
+                    frame,
+                    area,
+                    false,
+                    "no cluster is configured: payops config explain",
+                );
             }
             return;
         }
         let list = (&model.rollouts.cursor, model.rollouts.shown.len());
-        table::draw(model, frame, area, COLUMNS, list, |place| row(model, place).map(|row| cells(model, row)).unwrap_or_default());
+        table::draw(model, frame, area, COLUMNS, list, |place| {
+            row(model, place)
+                .map(|row| cells(model, row))
+                .unwrap_or_default()
+        });
     }
 }
 
@@ -311,28 +463,56 @@ fn cells(model: &Model, row: &Row) -> Vec<Line<'static>> {
     let weights = rollout.weights();
     let (waits, waits_tone) = waits(rollout, model.now);
     let marked = |field, text: String, tone: Tone| {
-        let style = theme.style(if model.marks.is_marked(&row.item, field) { Tone::Mark } else { tone });
+        let style = theme.style(if model.marks.is_marked(&row.item, field) {
+            Tone::Mark
+        } else {
+            tone
+        });
         Line::from(Span::styled(text, style))
     };
-    let run = rollout.step_analysis.as_ref().or(rollout.background_analysis.as_ref());
+    let run = rollout
+        .step_analysis
+        .as_ref()
+        .or(rollout.background_analysis.as_ref());
     let (analysis, analysis_tone) = run.map_or((String::new(), Tone::Plain), |run| {
         let (glyph, tone) = super::rollout::run_sign(run.phase);
         (format!("{glyph} {}", run.phase.as_str()), tone)
     });
-    let images = rollout.images.iter().map(|held| image(&held.image)).collect::<Vec<_>>().join(" ");
+    let images = rollout
+        .images
+        .iter()
+        .map(|held| image(&held.image))
+        .collect::<Vec<_>>()
+        .join(" ");
     let moving = !rollout.is_fully_promoted();
-    let weight = |value: Option<u32>| if moving { value.map_or_else(|| "?".to_owned(), percent) } else { String::new() };
+    let weight = |value: Option<u32>| {
+        if moving {
+            value.map_or_else(|| "?".to_owned(), percent)
+        } else {
+            String::new()
+        }
+    };
     vec![
         Line::raw(row.id.env.to_uppercase()),
         Line::raw(row.id.cluster.clone()),
         Line::raw(row.id.key.to_string()),
         marked("phase", format!("{glyph} {}", phase.as_str()), tone),
-        marked("step", if moving { step(rollout) } else { String::new() }, Tone::Plain),
+        marked(
+            "step",
+            if moving { step(rollout) } else { String::new() },
+            Tone::Plain,
+        ),
         Line::raw(weight(Some(weights.desired))),
         marked("weight", weight(Some(weights.set)), Tone::Plain),
         Line::raw(weight(weights.observed)),
         // The title says already that it waits for it.
-        Line::styled(waits.strip_prefix("waits for ").unwrap_or(&waits).to_owned(), theme.style(waits_tone)),
+        Line::styled(
+            waits
+                .strip_prefix("waits for ")
+                .unwrap_or(&waits)
+                .to_owned(),
+            theme.style(waits_tone),
+        ),
         Line::styled(analysis, theme.style(analysis_tone)),
         marked("image", images, Tone::Plain),
     ]

@@ -42,15 +42,26 @@ const WHY: &str = "elevated: ";
 
 /// Where everything is on a screen of that size.
 pub(crate) fn places(model: &Model, area: Rect) -> Places {
-    let line = |y: u16| Rect { y: area.y.saturating_add(y), height: 1.min(area.height.saturating_sub(y)), ..area };
+    let line = |y: u16| Rect {
+        y: area.y.saturating_add(y),
+        height: 1.min(area.height.saturating_sub(y)),
+        ..area
+    };
     let banner = u16::from(steer::banner(model).is_some());
     // The banner stands where there is an empty line else.
     let top = 2 + banner.max(u16::from(area.height >= ROOMY));
-    let body = Rect { y: area.y.saturating_add(top), height: area.height.saturating_sub(top + 1), ..area };
+    let body = Rect {
+        y: area.y.saturating_add(top),
+        height: area.height.saturating_sub(top + 1),
+        ..area
+    };
     Places {
         header: line(0),
         crumbs: line(1),
-        banner: Rect { height: banner, ..line(2) },
+        banner: Rect {
+            height: banner,
+            ..line(2)
+        },
         body,
         footer: line(area.height.saturating_sub(1)),
     }
@@ -61,13 +72,28 @@ pub(crate) fn header(model: &Model, frame: &mut Frame<'_>, places: &Places) {
     let theme = model.theme;
     let mut spans = vec![Span::styled(" payops  ", theme.style(Tone::Strong))];
     // A rollout is of its own environment, whichever the queues and payments are of.
-    let env = if let Route::Rollout(id) = model.route() { model.env_named(&id.env) } else { model.env() };
+    let env = if let Route::Rollout(id) = model.route() {
+        model.env_named(&id.env)
+    } else {
+        model.env()
+    };
     if let Some(env) = env {
         let block = theme.environment(&env.info.name, env.info.protected);
-        spans.push(Span::styled(format!("▌{}▐", env.info.name.to_uppercase()), block));
-        let place = [env.info.account.as_deref(), env.info.region.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        spans.push(Span::styled(
+            format!("▌{}▐", env.info.name.to_uppercase()),
+            block,
+        ));
+        let place = [env.info.account.as_deref(), env.info.region.as_deref()]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" ");
         spans.push(Span::raw(format!(" {place}")));
-        let who = env.opened.value().map(|opened| opened.who.as_str()).unwrap_or_default();
+        let who = env
+            .opened
+            .value()
+            .map(|opened| opened.who.as_str())
+            .unwrap_or_default();
         spans.push(Span::raw(format!("   {who}")));
         if let Some((words, tone)) = duty(model, env, places.header.width) {
             spans.push(Span::raw(" · "));
@@ -81,7 +107,8 @@ pub(crate) fn header(model: &Model, frame: &mut Frame<'_>, places: &Places) {
     if places.header.width >= WIDE
         && let Some(why) = why.take()
     {
-        let room = usize::from(places.header.width).saturating_sub(left.width() + fresh.width() + 3);
+        let room =
+            usize::from(places.header.width).saturating_sub(left.width() + fresh.width() + 3);
         if room >= WHY_MIN {
             left.push_span(Span::raw(super::words::clip(&format!(": {why}"), room)));
         }
@@ -110,7 +137,9 @@ fn duty(model: &Model, env: &EnvState, width: u16) -> Option<(String, Tone)> {
         None => standing.duty.min(Duty::Operate),
         Some(_) => standing.duty,
     };
-    let left = left.map(|left| format!(" {} left", short(left))).unwrap_or_default();
+    let left = left
+        .map(|left| format!(" {} left", short(left)))
+        .unwrap_or_default();
     Some(match duty {
         Duty::View if width >= WIDE => ("view (operate: press E)".to_owned(), Tone::Plain),
         Duty::View => ("view (E: operate)".to_owned(), Tone::Plain),
@@ -127,7 +156,10 @@ fn why(model: &Model, env: &EnvState) -> Option<String> {
 }
 
 fn shorter(area: Rect) -> Rect {
-    Rect { width: area.width.saturating_sub(1), ..area }
+    Rect {
+        width: area.width.saturating_sub(1),
+        ..area
+    }
 }
 
 fn freshness(model: &Model) -> Line<'static> {
@@ -139,7 +171,10 @@ fn freshness(model: &Model) -> Line<'static> {
         let (text, tone) = match fresh {
             Freshness::At(at) => (format!("{name} {}", age(at, model.now)), Tone::Dim),
             Freshness::Live => (format!("{name} live"), Tone::Dim),
-            Freshness::Cut(since) => (format!("⚠ {name} cut {}", age(since, model.now)), Tone::Warn),
+            Freshness::Cut(since) => (
+                format!("⚠ {name} cut {}", age(since, model.now)),
+                Tone::Warn,
+            ),
             Freshness::Loading => (format!("{name} ◌"), Tone::Dim),
         };
         spans.push(Span::styled(text, model.theme.style(tone)));
@@ -175,9 +210,15 @@ fn crumb_spans(model: &Model) -> Vec<(u16, u16, String)> {
 }
 
 fn tab_spans(width: u16) -> Vec<(u16, u16, Tab, String)> {
-    let titles: Vec<(Tab, String)> =
-        Tab::ALL.into_iter().zip(1..).map(|(tab, number)| (tab, format!("{number} {}", tab.as_str()))).collect();
-    let all: u16 = titles.iter().map(|(_, title)| u16::try_from(title.width()).unwrap_or(0) + 2).sum();
+    let titles: Vec<(Tab, String)> = Tab::ALL
+        .into_iter()
+        .zip(1..)
+        .map(|(tab, number)| (tab, format!("{number} {}", tab.as_str())))
+        .collect();
+    let all: u16 = titles
+        .iter()
+        .map(|(_, title)| u16::try_from(title.width()).unwrap_or(0) + 2)
+        .sum();
     if width < WIDE {
         return Vec::new();
     }
@@ -196,8 +237,16 @@ fn tab_spans(width: u16) -> Vec<(u16, u16, Tab, String)> {
 /// What is at a column of the second line.
 pub(crate) fn hit(model: &Model, x: u16) -> Option<Hit> {
     let within = |from: u16, to: u16| (from..to).contains(&x);
-    let crumb = crumb_spans(model).into_iter().position(|(from, to, _)| within(from, to)).map(Hit::Crumb);
-    let tab = || tab_spans(model.size.width).into_iter().find(|(from, to, ..)| within(*from, *to)).map(|(_, _, tab, _)| Hit::Tab(tab));
+    let crumb = crumb_spans(model)
+        .into_iter()
+        .position(|(from, to, _)| within(from, to))
+        .map(Hit::Crumb);
+    let tab = || {
+        tab_spans(model.size.width)
+            .into_iter()
+            .find(|(from, to, ..)| within(*from, *to))
+            .map(|(_, _, tab, _)| Hit::Tab(tab))
+    };
     crumb.or_else(tab)
 }
 
@@ -207,19 +256,27 @@ fn crumbs(model: &Model, frame: &mut Frame<'_>, area: Rect, why: Option<&str>) {
     let mut spans = vec![Span::raw(" ")];
     for (place, (.., title)) in crumbs.iter().enumerate() {
         let last = place + 1 == crumbs.len();
-        spans.push(Span::styled(title.clone(), theme.style(if last { Tone::Accent } else { Tone::Plain })));
+        spans.push(Span::styled(
+            title.clone(),
+            theme.style(if last { Tone::Accent } else { Tone::Plain }),
+        ));
         if !last {
             spans.push(Span::styled(CRUMB, theme.style(Tone::Dim)));
         }
     }
     let view = views::of(model.route());
-    let filter = view.filter(model).filter(|filter| !view.draws_filter() && (filter.open || filter.is_on()));
+    let filter = view
+        .filter(model)
+        .filter(|filter| !view.draws_filter() && (filter.open || filter.is_on()));
     if let Some(filter) = filter {
         spans.push(Span::styled(format!("{CRUMB}/"), theme.style(Tone::Accent)));
         let typed: usize = spans.iter().map(Span::width).sum();
         let room = usize::from(area.width).saturating_sub(typed + 1).max(1);
         let scroll = filter.input.visual_scroll(room);
-        spans.push(Span::raw(super::words::clip(&filter.text().chars().skip(scroll).collect::<String>(), room)));
+        spans.push(Span::raw(super::words::clip(
+            &filter.text().chars().skip(scroll).collect::<String>(),
+            room,
+        )));
         if filter.open {
             let x = typed + filter.input.visual_cursor().saturating_sub(scroll);
             let x = area.x.saturating_add(u16::try_from(x).unwrap_or(u16::MAX));
@@ -232,16 +289,29 @@ fn crumbs(model: &Model, frame: &mut Frame<'_>, area: Rect, why: Option<&str>) {
     let tabs = tab_spans(area.width);
     if tabs.first().is_some_and(|(from, ..)| *from > used + 1) {
         for (from, _, tab, title) in tabs {
-            let tone = if tab == model.route().tab() { Tone::Accent } else { Tone::Dim };
-            frame.buffer_mut().set_string(area.x + from, area.y, title, theme.style(tone));
+            let tone = if tab == model.route().tab() {
+                Tone::Accent
+            } else {
+                Tone::Dim
+            };
+            frame
+                .buffer_mut()
+                .set_string(area.x + from, area.y, title, theme.style(tone));
         }
     }
     let room = usize::from(area.width.saturating_sub(used)).saturating_sub(WHY.width() + 3);
     if let Some(why) = why.filter(|_| room >= WHY_MIN) {
-        let why = Line::from(vec![Span::styled(WHY, theme.style(Tone::Dim)), Span::raw(super::words::clip(why, room))]);
+        let why = Line::from(vec![
+            Span::styled(WHY, theme.style(Tone::Dim)),
+            Span::raw(super::words::clip(why, room)),
+        ]);
         frame.render_widget(
             Paragraph::new(why).alignment(Alignment::Right),
-            Rect { x: area.x + used, width: area.width - used - 1, ..area },
+            Rect {
+                x: area.x + used,
+                width: area.width - used - 1,
+                ..area
+            },
         );
     }
 }
@@ -261,7 +331,10 @@ pub(crate) fn footer(model: &Model, frame: &mut Frame<'_>, places: &Places) {
     };
     frame.render_widget(left, area);
     if let Some(tasks) = tasks {
-        frame.render_widget(Paragraph::new(tasks).alignment(Alignment::Right), shorter(area));
+        frame.render_widget(
+            Paragraph::new(tasks).alignment(Alignment::Right),
+            shorter(area),
+        );
     }
 }
 
@@ -270,16 +343,23 @@ fn keys(model: &Model, room: usize) -> Line<'static> {
     let theme = model.theme;
     let own = views::of(model.route()).bindings();
     let filterable = views::of(model.route()).filter(model).is_some();
-    let shown = |binding: &&Binding| binding.footer && (filterable || binding.command != crate::keymap::Command::Filter);
+    let shown = |binding: &&Binding| {
+        binding.footer && (filterable || binding.command != crate::keymap::Command::Filter)
+    };
     // A command that the view has a row of its own for is shown once, in the view's words.
-    let general = GLOBAL.iter().filter(|binding| !own.iter().any(|own| own.command == binding.command));
+    let general = GLOBAL
+        .iter()
+        .filter(|binding| !own.iter().any(|own| own.command == binding.command));
     let entries = own.iter().filter(shown).chain(general.filter(shown));
-    let mut entries: Vec<(String, &'static str)> =
-        entries.filter_map(|binding| Some((binding.keys.first()?.to_string(), binding.words))).collect();
+    let mut entries: Vec<(String, &'static str)> = entries
+        .filter_map(|binding| Some((binding.keys.first()?.to_string(), binding.words)))
+        .collect();
     let help = entries.pop();
     entries.push(("1-8".to_owned(), "views"));
     let width = |(key, words): &(String, &str)| key.width() + 1 + words.width() + 3;
-    let mut left = room.saturating_sub(1).saturating_sub(help.as_ref().map_or(0, width));
+    let mut left = room
+        .saturating_sub(1)
+        .saturating_sub(help.as_ref().map_or(0, width));
     let mut spans = vec![Span::raw(" ")];
     let fitting = entries.into_iter().take_while(|entry| {
         let fits = width(entry) <= left;
@@ -297,9 +377,21 @@ fn tasks(model: &Model) -> Option<Line<'static>> {
     let running: Vec<(u64, Option<u64>)> = model
         .tasks
         .iter()
-        .filter_map(|task| if let TaskState::Running { done, total, .. } = task.state { Some((done, total)) } else { None })
+        .filter_map(|task| {
+            if let TaskState::Running { done, total, .. } = task.state {
+                Some((done, total))
+            } else {
+                None
+            }
+        })
         .collect();
     let (done, total) = running.first()?;
-    let share = total.filter(|total| *total > 0).map(|total| format!(" {} %", done.saturating_mul(100) / total)).unwrap_or_default();
-    Some(Line::styled(format!("tasks {} ◐{share}", running.len()), model.theme.style(Tone::Accent)))
+    let share = total
+        .filter(|total| *total > 0)
+        .map(|total| format!(" {} %", done.saturating_mul(100) / total))
+        .unwrap_or_default();
+    Some(Line::styled(
+        format!("tasks {} ◐{share}", running.len()),
+        model.theme.style(Tone::Accent),
+    ))
 }

@@ -31,7 +31,8 @@ pub(crate) fn key(input: &mut Input, event: &KeyEvent) -> bool {
         KeyCode::End => InputRequest::GoToEnd,
         _ => return false,
     };
-    if matches!(request, InputRequest::InsertChar(_)) && input.value().chars().count() >= LENGTH_MAX {
+    if matches!(request, InputRequest::InsertChar(_)) && input.value().chars().count() >= LENGTH_MAX
+    {
         return true;
     }
     input.handle(request);
@@ -41,10 +42,19 @@ pub(crate) fn key(input: &mut Input, event: &KeyEvent) -> bool {
 /// Types pasted text: its first line, without control characters, as far as there is room.
 pub(crate) fn paste(input: &mut Input, text: &str) {
     let room = LENGTH_MAX.saturating_sub(input.value().chars().count());
-    let line = text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control());
+    let line = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| !c.is_control());
     let pasted: String = line.take(room).collect();
     let cursor = input.cursor();
-    let (before, after): (Vec<_>, Vec<_>) = input.value().chars().enumerate().partition(|(place, _)| *place < cursor);
+    let (before, after): (Vec<_>, Vec<_>) = input
+        .value()
+        .chars()
+        .enumerate()
+        .partition(|(place, _)| *place < cursor);
     let part = |part: Vec<(usize, char)>| part.into_iter().map(|(_, c)| c).collect::<String>();
     let value = format!("{}{pasted}{}", part(before), part(after));
     *input = Input::new(value).with_cursor(cursor + pasted.chars().count());

@@ -29,12 +29,24 @@ pub(crate) struct Column {
 impl Column {
     /// A column of text.
     pub(crate) const fn text(title: &'static str, width: u16) -> Self {
-        Self { title, width, flex: 0, right: false, rank: 0 }
+        Self {
+            title,
+            width,
+            flex: 0,
+            right: false,
+            rank: 0,
+        }
     }
 
     /// A column of numbers.
     pub(crate) const fn number(title: &'static str, width: u16) -> Self {
-        Self { title, width, flex: 0, right: true, rank: 0 }
+        Self {
+            title,
+            width,
+            flex: 0,
+            right: true,
+            rank: 0,
+        }
     }
 
     /// The same, taking a share of what is left over.
@@ -55,7 +67,11 @@ const MARGIN: u16 = 1;
 
 /// Where rows are when a table with a title row is drawn in `area`.
 pub(crate) fn rows_area(area: Rect) -> Rect {
-    Rect { y: area.y.saturating_add(1), height: area.height.saturating_sub(1), ..area }
+    Rect {
+        y: area.y.saturating_add(1),
+        height: area.height.saturating_sub(1),
+        ..area
+    }
 }
 
 /// Number, place and width of each column that fits into `width`.
@@ -65,10 +81,16 @@ pub(crate) fn arrange(columns: &[Column], width: u16) -> Vec<(usize, u16, u16)> 
     let of = |place: &usize| columns.get(*place);
     let needed = |kept: &[usize]| -> u16 {
         let widths: u16 = kept.iter().filter_map(of).map(|column| column.width).sum();
-        widths.saturating_add(GAP.saturating_mul(u16::try_from(kept.len().saturating_sub(1)).unwrap_or(u16::MAX)))
+        widths.saturating_add(
+            GAP.saturating_mul(u16::try_from(kept.len().saturating_sub(1)).unwrap_or(u16::MAX)),
+        )
     };
     while needed(&kept) > room {
-        let worst = kept.iter().filter_map(|place| Some((columns.get(*place)?.rank, *place))).filter(|(rank, _)| *rank > 0).max();
+        let worst = kept
+            .iter()
+            .filter_map(|place| Some((columns.get(*place)?.rank, *place)))
+            .filter(|(rank, _)| *rank > 0)
+            .max();
         let Some((_, place)) = worst else { break };
         kept.retain(|kept| *kept != place);
     }
@@ -77,9 +99,17 @@ pub(crate) fn arrange(columns: &[Column], width: u16) -> Vec<(usize, u16, u16)> 
     let mut x = MARGIN;
     let mut out = Vec::new();
     for place in kept {
-        let Some(column) = columns.get(place) else { continue };
-        let more = spare.saturating_mul(column.flex).checked_div(shares).unwrap_or(0);
-        let wide = column.width.saturating_add(more).min(width.saturating_sub(x));
+        let Some(column) = columns.get(place) else {
+            continue;
+        };
+        let more = spare
+            .saturating_mul(column.flex)
+            .checked_div(shares)
+            .unwrap_or(0);
+        let wide = column
+            .width
+            .saturating_add(more)
+            .min(width.saturating_sub(x));
         out.push((place, x, wide));
         x = x.saturating_add(wide).saturating_add(GAP);
     }
@@ -99,7 +129,9 @@ pub(crate) fn draw<'a>(
     let places = arrange(columns, area.width);
     let buffer = frame.buffer_mut();
     for (column, x, width) in &places {
-        let Some(column) = columns.get(*column) else { continue };
+        let Some(column) = columns.get(*column) else {
+            continue;
+        };
         let title = Line::styled(column.title, model.theme.style(Tone::Dim));
         put(buffer, area, (*x, 0, *width), &title, column.right);
     }
@@ -107,17 +139,29 @@ pub(crate) fn draw<'a>(
     let end = rows.min(cursor.top.saturating_add(usize::from(body.height)));
     for (y, row) in (cursor.top..end).enumerate() {
         let y = u16::try_from(y).unwrap_or(u16::MAX);
-        let line = Rect { y: body.y.saturating_add(y), height: 1, ..body };
+        let line = Rect {
+            y: body.y.saturating_add(y),
+            height: 1,
+            ..body
+        };
         let cells = cells(row);
         for (column, x, width) in &places {
-            let (Some(cell), Some(column)) = (cells.get(*column), columns.get(*column)) else { continue };
+            let (Some(cell), Some(column)) = (cells.get(*column), columns.get(*column)) else {
+                continue;
+            };
             put(buffer, line, (*x, 0, *width), cell, column.right);
         }
         if row == cursor.row {
             select(buffer, line, model.theme.style(Tone::Selected));
         }
     }
-    more(model, buffer, area, (columns, &places), (cursor.top, end, rows));
+    more(
+        model,
+        buffer,
+        area,
+        (columns, &places),
+        (cursor.top, end, rows),
+    );
 }
 
 /// Marks the selected row: by a sign at its beginning too, not by its colour alone.
@@ -146,24 +190,42 @@ fn more(
     // A title that it would cut is left out whole.
     let end_of = |(place, from, wide): &(usize, u16, u16)| {
         let column = columns.get(*place);
-        let title = column.filter(|column| !column.right).map_or(*wide, |column| u16::try_from(column.title.width()).unwrap_or(*wide));
+        let title = column
+            .filter(|column| !column.right)
+            .map_or(*wide, |column| {
+                u16::try_from(column.title.width()).unwrap_or(*wide)
+            });
         area.x + from + title.min(*wide)
     };
-    let cut = places.iter().find(|place| end_of(place) > x).map_or(x, |(_, from, _)| (area.x + from).min(x));
+    let cut = places
+        .iter()
+        .find(|place| end_of(place) > x)
+        .map_or(x, |(_, from, _)| (area.x + from).min(x));
     let blank = " ".repeat(usize::from(x - cut));
     buffer.set_string(cut, area.y, blank, Style::default());
     buffer.set_string(x, area.y, text, model.theme.style(Tone::Dim));
 }
 
 /// Puts a line in its place, clipped with `…`.
-fn put(buffer: &mut Buffer, area: Rect, (x, y, width): (u16, u16, u16), line: &Line<'_>, right: bool) {
+fn put(
+    buffer: &mut Buffer,
+    area: Rect,
+    (x, y, width): (u16, u16, u16),
+    line: &Line<'_>,
+    right: bool,
+) {
     if width == 0 || area.height <= y {
         return;
     }
     let line = clipped(line, usize::from(width));
     let used = u16::try_from(line.width()).unwrap_or(width).min(width);
     let indent = if right { width.saturating_sub(used) } else { 0 };
-    buffer.set_line(area.x.saturating_add(x).saturating_add(indent), area.y.saturating_add(y), &line, width);
+    buffer.set_line(
+        area.x.saturating_add(x).saturating_add(indent),
+        area.y.saturating_add(y),
+        &line,
+        width,
+    );
 }
 
 /// A line in at most `width` columns.
@@ -172,7 +234,11 @@ pub(crate) fn clipped(line: &Line<'_>, width: usize) -> Line<'static> {
     let mut spans = Vec::new();
     let fits = line.width() <= width;
     for span in &line.spans {
-        let text = if fits { span.content.to_string() } else { super::words::clip(&span.content, left) };
+        let text = if fits {
+            span.content.to_string()
+        } else {
+            super::words::clip(&span.content, left)
+        };
         let cut = !fits && text.as_str() != span.content;
         left = left.saturating_sub(text.width());
         spans.push(Span::styled(text, line.style.patch(span.style)));
@@ -189,8 +255,17 @@ mod tests {
 
     #[test]
     fn columns_that_do_not_fit_go_by_rank() {
-        let columns = [Column::text("A", 10).flex(1), Column::text("B", 10).rank(1), Column::text("C", 10).rank(2)];
-        let kept = |width| arrange(&columns, width).into_iter().map(|(place, _, _)| place).collect::<Vec<_>>();
+        let columns = [
+            Column::text("A", 10).flex(1),
+            Column::text("B", 10).rank(1),
+            Column::text("C", 10).rank(2),
+        ];
+        let kept = |width| {
+            arrange(&columns, width)
+                .into_iter()
+                .map(|(place, _, _)| place)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(kept(36), [0, 1, 2]);
         assert_eq!(kept(35), [0, 1]);
         assert_eq!(kept(20), [0]);

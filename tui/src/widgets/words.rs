@@ -24,7 +24,11 @@ pub(crate) fn age(at: Timestamp, now: Timestamp) -> String {
 pub(crate) fn countdown(left: SignedDuration) -> String {
     let seconds = left.as_secs().max(0);
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
 }
 
 /// Thousandths as percent: `25 %`, `23.8 %`.
@@ -37,7 +41,11 @@ pub(crate) fn percent(thousandths: u32) -> String {
 
 /// `1 rollout`, `2 rollouts`.
 pub(crate) fn count(number: usize, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+    if number == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{number} {thing}s")
+    }
 }
 
 /// A number with its thousands apart: `4,512`.
@@ -119,12 +127,27 @@ pub(crate) fn image(image: &str) -> String {
 /// Values as a line of bars; the largest is the highest, and zero is the lowest.
 pub(crate) fn sparkline(values: &[f64], width: usize) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let shown = values.get(values.len().saturating_sub(width)..).unwrap_or(values);
-    let top = shown.iter().copied().filter(|value| value.is_finite()).fold(0.0_f64, f64::max);
+    let shown = values
+        .get(values.len().saturating_sub(width)..)
+        .unwrap_or(values);
+    let top = shown
+        .iter()
+        .copied()
+        .filter(|value| value.is_finite())
+        .fold(0.0_f64, f64::max);
     let bar = |value: &f64| {
-        let share = if top > 0.0 && value.is_finite() { (value / top).clamp(0.0, 1.0) } else { 0.0 };
-        let place =
-            BARS.iter().enumerate().take_while(|(place, _)| share * 7.0 >= f64::from(u8::try_from(*place).unwrap_or(7)) - 0.5).last();
+        let share = if top > 0.0 && value.is_finite() {
+            (value / top).clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
+        let place = BARS
+            .iter()
+            .enumerate()
+            .take_while(|(place, _)| {
+                share * 7.0 >= f64::from(u8::try_from(*place).unwrap_or(7)) - 0.5
+            })
+            .last();
         place.map_or(' ', |(_, bar)| *bar)
     };
     shown.iter().map(bar).collect()
@@ -137,8 +160,14 @@ mod tests {
     #[test]
     fn times_are_short() {
         let seconds = SignedDuration::from_secs;
-        assert_eq!([0, 59, 60, 7200, 200_000].map(|s| short(seconds(s))), ["0s", "59s", "1m", "2h", "2d"]);
-        assert_eq!([-1, 61, 761, 3723].map(|s| countdown(seconds(s))), ["0:00", "1:01", "12:41", "1:02:03"]);
+        assert_eq!(
+            [0, 59, 60, 7200, 200_000].map(|s| short(seconds(s))),
+            ["0s", "59s", "1m", "2h", "2d"]
+        );
+        assert_eq!(
+            [-1, 61, 761, 3723].map(|s| countdown(seconds(s))),
+            ["0:00", "1:01", "12:41", "1:02:03"]
+        );
         assert_eq!([0, 250, 238].map(percent), ["0 %", "25 %", "23.8 %"]);
     }
 
@@ -152,7 +181,10 @@ mod tests {
 
     #[test]
     fn thousands_are_apart() {
-        assert_eq!([0, 999, 4512, 1_234_567].map(thousands), ["0", "999", "4,512", "1,234,567"]);
+        assert_eq!(
+            [0, 999, 4512, 1_234_567].map(thousands),
+            ["0", "999", "4,512", "1,234,567"]
+        );
     }
 
     #[test]
@@ -166,7 +198,10 @@ mod tests {
 
     #[test]
     fn images_are_short() {
-        assert_eq!(image("registry.example.com/pay/payments-api:1.9.0"), "payments-api:1.9.0");
+        assert_eq!(
+            image("registry.example.com/pay/payments-api:1.9.0"),
+            "payments-api:1.9.0"
+        );
         assert_eq!(image("r/pay/api@sha256:9c1f00aa"), "api@9c1f…");
     }
 

@@ -104,7 +104,13 @@ impl Draft {
 
     fn json<T: Serialize>(self, name: &str, value: &T) -> PortResult<Self> {
         let json = serde_json::to_string(value);
-        let json = json.map_err(|error| PortError::because(ErrorKind::Permanent, format!("`{name}` cannot be written as JSON"), error))?;
+        let json = json.map_err(|error| {
+            PortError::because(
+                ErrorKind::Permanent,
+                format!("`{name}` cannot be written as JSON"),
+                error,
+            )
+        })?;
         Ok(self.text(name, json))
     }
 
@@ -121,7 +127,10 @@ pub(super) fn from_payment(payment: &Payment, event_seq: u64) -> PortResult<Item
     let mut draft = Draft::new(&payment_pk(&payment.id), PAYMENT)
         .text("id", payment.id.as_str())
         .text("merchant", payment.merchant.as_str())
-        .text("merchant_pk", merchant_pk(payment.merchant.as_str(), payment.live))
+        .text(
+            "merchant_pk",
+            merchant_pk(payment.merchant.as_str(), payment.live),
+        )
         .flag("live", payment.live)
         .text("status", payment.status.as_str())
         .number("version", payment.version)
@@ -150,7 +159,9 @@ pub(super) fn from_payment(payment: &Payment, event_seq: u64) -> PortResult<Item
     }
     if let Some(due) = payment.due_at {
         // Only what is pending has these two, and so only that is in the due index.
-        draft = draft.text("due_pk", due_pk(payment.id.shard())).at("due_at_ms", due);
+        draft = draft
+            .text("due_pk", due_pk(payment.id.shard()))
+            .at("due_at_ms", due);
     }
     Ok(draft.0)
 }
@@ -169,12 +180,18 @@ pub(super) fn to_payment(item: &Item) -> PortResult<Payment> {
         event_seq: row.number("event_seq")?,
         money: money.map_err(|_| row.corrupt("amount_minor"))?,
         source: row.parse("source")?,
-        reference: row.has("reference").then(|| row.parse("reference")).transpose()?,
+        reference: row
+            .has("reference")
+            .then(|| row.parse("reference"))
+            .transpose()?,
         email: row.parse("email")?,
         metadata: row.json::<BTreeMap<String, String>>("metadata")?,
         created_at: row.at("created_at_ms")?,
         updated_at: row.at("updated_at_ms")?,
-        due_at: row.has("due_at_ms").then(|| row.at("due_at_ms")).transpose()?,
+        due_at: row
+            .has("due_at_ms")
+            .then(|| row.at("due_at_ms"))
+            .transpose()?,
         redrives: row.number("redrives")?,
         archive: ArchiveRef {
             key: row.text("archive_key")?.to_owned(),
@@ -194,11 +211,20 @@ pub(super) fn to_payment(item: &Item) -> PortResult<Payment> {
 /// The payment's version, fence and number of the last event, as an item says.
 pub(super) fn to_counts(item: &Item) -> PortResult<(u64, u64, u64)> {
     let row = Row::open(item)?;
-    Ok((row.number("version")?, row.number("fence")?, row.number("event_seq")?))
+    Ok((
+        row.number("version")?,
+        row.number("fence")?,
+        row.number("event_seq")?,
+    ))
 }
 
 /// The item of an event. Numbers are padded so that they sort as text.
-pub(super) fn from_event(payment: &PaymentId, seq: u64, version: u64, event: &NewEvent) -> PortResult<Item> {
+pub(super) fn from_event(
+    payment: &PaymentId,
+    seq: u64,
+    version: u64,
+    event: &NewEvent,
+) -> PortResult<Item> {
     let draft = Draft::new(&payment_pk(payment), &format!("{EVENTS}{seq:012}"))
         .number("seq", seq)
         .number("version", version)
@@ -222,7 +248,9 @@ pub(super) fn to_event(item: &Item) -> PortResult<Event> {
 
 /// The marker that keeps a note from being written twice.
 pub(super) fn from_note(payment: &PaymentId, once: &str, seq: u64) -> Item {
-    Draft::new(&payment_pk(payment), &format!("ONCE#{once}")).number("seq", seq).0
+    Draft::new(&payment_pk(payment), &format!("ONCE#{once}"))
+        .number("seq", seq)
+        .0
 }
 
 /// The sort key of an outbox row.
@@ -233,7 +261,10 @@ pub(super) fn outbox_sk(event: &OutboxEvent) -> String {
 /// The item of an outbox row. It is in the outbox index until it is deleted.
 pub(super) fn from_outbox(event: &OutboxEvent) -> PortResult<Item> {
     let at_ms = event.at.as_millisecond();
-    let order = format!("{at_ms:015}#{}#{:012}#{}", event.payment, event.version, event.id);
+    let order = format!(
+        "{at_ms:015}#{}#{:012}#{}",
+        event.payment, event.version, event.id
+    );
     let draft = Draft::new(&payment_pk(&event.payment), &outbox_sk(event))
         .text("outbox_pk", outbox_pk(event.payment.shard()))
         .text("outbox_order", order)
@@ -325,13 +356,18 @@ pub(super) fn to_api_key(item: &Item) -> PortResult<ApiKeyRow> {
         merchant: row.parse("merchant")?,
         live: row.flag("live")?,
         created_at: row.at("created_at_ms")?,
-        revoked_at: row.has("revoked_at_ms").then(|| row.at("revoked_at_ms")).transpose()?,
+        revoked_at: row
+            .has("revoked_at_ms")
+            .then(|| row.at("revoked_at_ms"))
+            .transpose()?,
     })
 }
 
 /// The size that DynamoDB counts for an item: names and values, nothing else of note.
 pub(super) fn size(item: &Item) -> usize {
-    item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
+    item.iter()
+        .map(|(name, value)| name.len() + value_size(value))
+        .sum()
 }
 
 fn value_size(value: &AttributeValue) -> usize {
@@ -349,15 +385,25 @@ impl<'a> Row<'a> {
         let row = Self(item);
         let layout: u32 = row.number("layout")?;
         if layout > LAYOUT {
-            let words = format!("an item of layout {layout}, this program reads up to {LAYOUT}: use a newer one");
+            let words = format!(
+                "an item of layout {layout}, this program reads up to {LAYOUT}: use a newer one"
+            );
             return Err(PortError::new(ErrorKind::Corrupt, words));
         }
         Ok(row)
     }
 
     fn corrupt(&self, name: &str) -> PortError {
-        let of = |name: &str| self.0.get(name).and_then(|value| value.as_s().ok()).map_or("?", String::as_str);
-        PortError::new(ErrorKind::Corrupt, format!("item {}/{}: `{name}` cannot be read", of(PK), of(SK)))
+        let of = |name: &str| {
+            self.0
+                .get(name)
+                .and_then(|value| value.as_s().ok())
+                .map_or("?", String::as_str)
+        };
+        PortError::new(
+            ErrorKind::Corrupt,
+            format!("item {}/{}: `{name}` cannot be read", of(PK), of(SK)),
+        )
     }
 
     fn has(&self, name: &str) -> bool {
@@ -375,7 +421,8 @@ impl<'a> Row<'a> {
 
     fn number<T: FromStr>(&self, name: &str) -> PortResult<T> {
         let held = self.0.get(name).and_then(|value| value.as_n().ok());
-        held.and_then(|held| held.parse().ok()).ok_or_else(|| self.corrupt(name))
+        held.and_then(|held| held.parse().ok())
+            .ok_or_else(|| self.corrupt(name))
     }
 
     fn at(&self, name: &str) -> PortResult<Timestamp> {

@@ -33,8 +33,8 @@ use payops_core::domain::id::PaymentId;
 use payops_core::domain::outbox::OutboxEvent;
 use payops_core::domain::payment::Payment;
 use payops_core::port::{
-    Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, KeyStore, Noted, PaymentPage, PaymentStore, PortResult,
-    Random,
+    Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, KeyStore, Noted,
+    PaymentPage, PaymentStore, PortResult, Random,
 };
 
 pub use ops::{DynamoApprovals, DynamoFreezes};
@@ -57,7 +57,9 @@ pub struct DynamoStore {
 
 impl std::fmt::Debug for DynamoStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DynamoStore").field("table", &self.table).finish_non_exhaustive()
+        f.debug_struct("DynamoStore")
+            .field("table", &self.table)
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,7 +67,11 @@ impl DynamoStore {
     /// A store on `table`, which must be there. `random` spreads the pauses of contended writes.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>, random: Arc<dyn Random>) -> Self {
-        Self { client, table: table.into(), random }
+        Self {
+            client,
+            table: table.into(),
+            random,
+        }
     }
 
     fn reading(&self, action: &'static str) -> Call {
@@ -78,7 +84,9 @@ impl DynamoStore {
 
     /// Waits before the next try: any time up to a limit that doubles with each.
     async fn pause(&self, tries: u32) {
-        let limit_ms = PAUSE_FIRST_MS.saturating_mul(1 << tries.min(10)).min(PAUSE_MAX_MS);
+        let limit_ms = PAUSE_FIRST_MS
+            .saturating_mul(1 << tries.min(10))
+            .min(PAUSE_MAX_MS);
         tokio::time::sleep(Duration::from_millis(1 + self.random.next_u64() % limit_ms)).await;
     }
 }
@@ -105,7 +113,11 @@ impl PaymentStore for DynamoStore {
         self.read_payments(ids).await
     }
 
-    async fn idempotency(&self, scope: &IdempotencyScope, now: Timestamp) -> PortResult<Option<IdempotencyRow>> {
+    async fn idempotency(
+        &self,
+        scope: &IdempotencyScope,
+        now: Timestamp,
+    ) -> PortResult<Option<IdempotencyRow>> {
         self.read_idempotency(scope, now).await
     }
 
@@ -113,7 +125,12 @@ impl PaymentStore for DynamoStore {
         self.read_events(id).await
     }
 
-    async fn list(&self, caller: &Caller, after: Option<&PaymentId>, limit: usize) -> PortResult<Vec<Payment>> {
+    async fn list(
+        &self,
+        caller: &Caller,
+        after: Option<&PaymentId>,
+        limit: usize,
+    ) -> PortResult<Vec<Payment>> {
         self.query_merchant(caller, after, limit).await
     }
 

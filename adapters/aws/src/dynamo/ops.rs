@@ -37,7 +37,11 @@ impl DynamoFreezes {
     /// The freeze kept in `table`.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self(Notes { client, table: table.into(), body: FREEZE_BODY })
+        Self(Notes {
+            client,
+            table: table.into(),
+            body: FREEZE_BODY,
+        })
     }
 }
 
@@ -45,7 +49,11 @@ impl DynamoApprovals {
     /// The approvals kept in `table`.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self(Notes { client, table: table.into(), body: APPROVAL_BODY })
+        Self(Notes {
+            client,
+            table: table.into(),
+            body: APPROVAL_BODY,
+        })
     }
 }
 
@@ -64,34 +72,82 @@ impl Notes {
 
     async fn get<T: DeserializeOwned>(&self, pk: &str, sk: &str) -> PortResult<Option<T>> {
         let call = Call::read("dynamodb:GetItem", self.place());
-        let request = self.client.get_item().table_name(&self.table).key(PK, text(pk)).key(SK, text(sk)).consistent_read(true);
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key(PK, text(pk))
+            .key(SK, text(sk))
+            .consistent_read(true);
         let answer = request.send().await.map_err(|error| call.failed(error))?;
-        let Some(item) = answer.item else { return Ok(None) };
+        let Some(item) = answer.item else {
+            return Ok(None);
+        };
         let damaged = || format!("the {} cannot be read", self.body);
-        let json = item.get(self.body).and_then(|body| body.as_s().ok()).ok_or_else(|| call.error(ErrorKind::Corrupt, damaged()))?;
-        serde_json::from_str(json).map(Some).map_err(|error| PortError::because(ErrorKind::Corrupt, damaged(), error))
+        let json = item
+            .get(self.body)
+            .and_then(|body| body.as_s().ok())
+            .ok_or_else(|| call.error(ErrorKind::Corrupt, damaged()))?;
+        serde_json::from_str(json)
+            .map(Some)
+            .map_err(|error| PortError::because(ErrorKind::Corrupt, damaged(), error))
     }
 
     async fn put(&self, pk: &str, sk: &str, value: &(impl Serialize + Sync)) -> PortResult<()> {
         let call = Call::write("dynamodb:PutItem", self.place());
         let json = serde_json::to_string(value);
-        let unwritten = |error| PortError::because(ErrorKind::Permanent, format!("the {} could not be written as JSON", self.body), error);
-        let request = self.client.put_item().table_name(&self.table).item(PK, text(pk)).item(SK, text(sk));
+        let unwritten = |error| {
+            PortError::because(
+                ErrorKind::Permanent,
+                format!("the {} could not be written as JSON", self.body),
+                error,
+            )
+        };
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item(PK, text(pk))
+            .item(SK, text(sk));
         let request = request.item(self.body, AttributeValue::S(json.map_err(unwritten)?));
-        request.customize().interceptor(call.watch()).send().await.map(drop).map_err(|error| call.failed(error))
+        request
+            .customize()
+            .interceptor(call.watch())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| call.failed(error))
     }
 
     async fn delete(&self, pk: &str, sk: &str) -> PortResult<bool> {
         let call = Call::write("dynamodb:DeleteItem", self.place());
-        let request = self.client.delete_item().table_name(&self.table).key(PK, text(pk)).key(SK, text(sk));
-        let request = request.return_values(ReturnValue::AllOld).customize().interceptor(call.watch());
-        Ok(request.send().await.map_err(|error| call.failed(error))?.attributes.is_some())
+        let request = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key(PK, text(pk))
+            .key(SK, text(sk));
+        let request = request
+            .return_values(ReturnValue::AllOld)
+            .customize()
+            .interceptor(call.watch());
+        Ok(request
+            .send()
+            .await
+            .map_err(|error| call.failed(error))?
+            .attributes
+            .is_some())
     }
 }
 
 /// The partition key of a person's approvals: the name as sessions have it for their source identity.
 fn approval_pk(by: &str) -> PortResult<String> {
-    let name = source_identity(by).ok_or_else(|| PortError::new(ErrorKind::Permanent, format!("{by:?} is no name that AWS takes")))?;
+    let name = source_identity(by).ok_or_else(|| {
+        PortError::new(
+            ErrorKind::Permanent,
+            format!("{by:?} is no name that AWS takes"),
+        )
+    })?;
     Ok(format!("{APPROVAL}{name}"))
 }
 
@@ -117,7 +173,13 @@ impl Freezes for DynamoFreezes {
 #[async_trait]
 impl Approvals for DynamoApprovals {
     async fn keep(&self, row: &ApprovalRow) -> PortResult<()> {
-        self.0.put(&approval_pk(&row.approval.by)?, &row.approval.plan_sha256, row).await
+        self.0
+            .put(
+                &approval_pk(&row.approval.by)?,
+                &row.approval.plan_sha256,
+                row,
+            )
+            .await
     }
 
     async fn of(&self, by: &str, plan_sha256: &str) -> PortResult<Option<ApprovalRow>> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType,
-    TableStatus, TimeToLiveSpecification,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TableStatus, TimeToLiveSpecification,
 };
 use payops_core::port::{ErrorKind, PortResult};
 
@@ -37,10 +37,19 @@ pub async fn create_table(client: &Client, table: &str) -> PortResult<()> {
         ("merchant_pk", text.clone()),
         ("id", text),
     ];
-    let mut request = client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
+    let mut request = client
+        .create_table()
+        .table_name(table)
+        .billing_mode(BillingMode::PayPerRequest);
     for (name, kind) in attributes {
-        request =
-            request.attribute_definitions(call.built(AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build())?);
+        request = request.attribute_definitions(
+            call.built(
+                AttributeDefinition::builder()
+                    .attribute_name(name)
+                    .attribute_type(kind)
+                    .build(),
+            )?,
+        );
     }
     for part in keys(&call, PK, SK)? {
         request = request.key_schema(part);
@@ -52,8 +61,10 @@ pub async fn create_table(client: &Client, table: &str) -> PortResult<()> {
     ];
     for (name, partition, sort, projection) in indexes {
         let projection = Projection::builder().projection_type(projection).build();
-        let index =
-            GlobalSecondaryIndex::builder().index_name(name).set_key_schema(Some(keys(&call, partition, sort)?)).projection(projection);
+        let index = GlobalSecondaryIndex::builder()
+            .index_name(name)
+            .set_key_schema(Some(keys(&call, partition, sort)?))
+            .projection(projection);
         request = request.global_secondary_indexes(call.built(index.build())?);
     }
     match request.customize().interceptor(call.watch()).send().await {
@@ -65,14 +76,29 @@ pub async fn create_table(client: &Client, table: &str) -> PortResult<()> {
 }
 
 fn keys(call: &Call, partition: &str, sort: &str) -> PortResult<Vec<KeySchemaElement>> {
-    let part = |name: &str, kind| call.built(KeySchemaElement::builder().attribute_name(name).key_type(kind).build());
-    Ok(vec![part(partition, KeyType::Hash)?, part(sort, KeyType::Range)?])
+    let part = |name: &str, kind| {
+        call.built(
+            KeySchemaElement::builder()
+                .attribute_name(name)
+                .key_type(kind)
+                .build(),
+        )
+    };
+    Ok(vec![
+        part(partition, KeyType::Hash)?,
+        part(sort, KeyType::Range)?,
+    ])
 }
 
 async fn await_table(client: &Client, table: &str) -> PortResult<()> {
     let call = Call::read("dynamodb:DescribeTable", format!("table {table}"));
     for _ in 0..LOOKS_MAX {
-        let answer = client.describe_table().table_name(table).send().await.map_err(|error| call.failed(error))?;
+        let answer = client
+            .describe_table()
+            .table_name(table)
+            .send()
+            .await
+            .map_err(|error| call.failed(error))?;
         if answer.table().and_then(|table| table.table_status()) == Some(&TableStatus::Active) {
             return Ok(());
         }
@@ -83,8 +109,16 @@ async fn await_table(client: &Client, table: &str) -> PortResult<()> {
 
 async fn expire(client: &Client, table: &str) -> PortResult<()> {
     let call = Call::write("dynamodb:UpdateTimeToLive", format!("table {table}"));
-    let rule = call.built(TimeToLiveSpecification::builder().attribute_name("ttl").enabled(true).build())?;
-    let request = client.update_time_to_live().table_name(table).time_to_live_specification(rule);
+    let rule = call.built(
+        TimeToLiveSpecification::builder()
+            .attribute_name("ttl")
+            .enabled(true)
+            .build(),
+    )?;
+    let request = client
+        .update_time_to_live()
+        .table_name(table)
+        .time_to_live_specification(rule);
     match request.customize().interceptor(call.watch()).send().await {
         // It is on already: AWS calls that a validation error.
         Err(error) if code(&error) != "ValidationException" => Err(call.failed(error)),

@@ -3,7 +3,8 @@
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, DeleteRequest, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update, WriteRequest,
+    AttributeValue, DeleteRequest, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Update, WriteRequest,
 };
 use payops_core::Timestamp;
 use payops_core::domain::apikey::ApiKeyRow;
@@ -11,7 +12,8 @@ use payops_core::domain::event::{NewEvent, Note};
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::outbox::OutboxEvent;
 use payops_core::port::{
-    Acceptance, Accepted, Change, Committed, ErrorKind, IdempotencyRow, IdempotencyScope, Noted, PortError, PortResult, Precondition,
+    Acceptance, Accepted, Change, Committed, ErrorKind, IdempotencyRow, IdempotencyScope, Noted,
+    PortError, PortResult, Precondition,
 };
 
 use super::DynamoStore;
@@ -60,46 +62,85 @@ struct Refused(Vec<(Role, String, Option<Item>)>);
 impl Refused {
     /// Whether the condition on an item of that role failed.
     fn failed(&self, role: Role) -> bool {
-        self.0.iter().any(|(of, code, _)| *of == role && code == "ConditionalCheckFailed")
+        self.0
+            .iter()
+            .any(|(of, code, _)| *of == role && code == "ConditionalCheckFailed")
     }
 
     /// The idempotency row that stands in the way, when it was told.
     fn standing_key(&self) -> Option<&Item> {
-        self.0.iter().find(|(of, ..)| *of == Role::Key).and_then(|(.., item)| item.as_ref())
+        self.0
+            .iter()
+            .find(|(of, ..)| *of == Role::Key)
+            .and_then(|(.., item)| item.as_ref())
     }
 
     /// Whether it met another transaction, or too many: trying again may work.
     fn is_busy(&self) -> bool {
-        const BUSY: [&str; 5] =
-            ["TransactionConflict", "ThrottlingError", "ThrottlingException", "ProvisionedThroughputExceeded", "RequestLimitExceeded"];
-        self.0.iter().any(|(_, code, _)| BUSY.contains(&code.as_str()))
+        const BUSY: [&str; 5] = [
+            "TransactionConflict",
+            "ThrottlingError",
+            "ThrottlingException",
+            "ProvisionedThroughputExceeded",
+            "RequestLimitExceeded",
+        ];
+        self.0
+            .iter()
+            .any(|(_, code, _)| BUSY.contains(&code.as_str()))
     }
 
     /// The failure, when none of the port's answers fits.
     fn into_error(self, call: &Call) -> PortError {
         if self.failed(Role::Event) {
-            return call.error(ErrorKind::Corrupt, "the timeline holds an event of a number that the payment has not reached");
+            return call.error(
+                ErrorKind::Corrupt,
+                "the timeline holds an event of a number that the payment has not reached",
+            );
         }
-        let codes: Vec<String> = self.0.into_iter().map(|(role, code, _)| format!("{role:?} {code}")).collect();
-        call.error(ErrorKind::Permanent, format!("canceled: {}", codes.join(", ")))
+        let codes: Vec<String> = self
+            .0
+            .into_iter()
+            .map(|(role, code, _)| format!("{role:?} {code}"))
+            .collect();
+        call.error(
+            ErrorKind::Permanent,
+            format!("canceled: {}", codes.join(", ")),
+        )
     }
 }
 
 impl<'a> Plan<'a> {
     fn new(store: &'a DynamoStore) -> Self {
         let call = store.writing("dynamodb:TransactWriteItems");
-        Self { call, table: &store.table, items: Vec::new(), roles: Vec::new(), bytes: 0 }
+        Self {
+            call,
+            table: &store.table,
+            items: Vec::new(),
+            roles: Vec::new(),
+            bytes: 0,
+        }
     }
 
-    fn put(&mut self, role: Role, item: Item, condition: &str, values: &[(&str, AttributeValue)]) -> PortResult<()> {
+    fn put(
+        &mut self,
+        role: Role,
+        item: Item,
+        condition: &str,
+        values: &[(&str, AttributeValue)],
+    ) -> PortResult<()> {
         let bytes = item::size(&item);
         if bytes > ITEM_BYTES_MAX {
-            let words = format!("the {role:?} item is {bytes} bytes, over the limit of {ITEM_BYTES_MAX}");
+            let words =
+                format!("the {role:?} item is {bytes} bytes, over the limit of {ITEM_BYTES_MAX}");
             return Err(self.call.error(ErrorKind::Permanent, words));
         }
         let mut put = Put::builder().table_name(self.table).set_item(Some(item));
         if !condition.is_empty() {
-            put = put.condition_expression(condition).return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            put = put
+                .condition_expression(condition)
+                .return_values_on_condition_check_failure(
+                    ReturnValuesOnConditionCheckFailure::AllOld,
+                );
         }
         for (name, value) in values {
             put = put.expression_attribute_values(*name, value.clone());
@@ -107,19 +148,39 @@ impl<'a> Plan<'a> {
         for (name, attribute) in NAMES.iter().filter(|(name, _)| condition.contains(name)) {
             put = put.expression_attribute_names(*name, *attribute);
         }
-        self.items.push(TransactWriteItem::builder().put(self.call.built(put.build())?).build());
+        self.items.push(
+            TransactWriteItem::builder()
+                .put(self.call.built(put.build())?)
+                .build(),
+        );
         self.roles.push(role);
         self.bytes += bytes;
         Ok(())
     }
 
     fn key(&mut self, row: &IdempotencyRow, now: Timestamp) -> PortResult<()> {
-        self.put(Role::Key, item::from_idempotency(row), FREE, &[(":now", number(now.as_millisecond()))])
+        self.put(
+            Role::Key,
+            item::from_idempotency(row),
+            FREE,
+            &[(":now", number(now.as_millisecond()))],
+        )
     }
 
-    fn events(&mut self, payment: &PaymentId, last_seq: u64, version: u64, events: &[NewEvent]) -> PortResult<()> {
+    fn events(
+        &mut self,
+        payment: &PaymentId,
+        last_seq: u64,
+        version: u64,
+        events: &[NewEvent],
+    ) -> PortResult<()> {
         for (seq, event) in (last_seq + 1..).zip(events) {
-            self.put(Role::Event, item::from_event(payment, seq, version, event)?, FRESH, &[])?;
+            self.put(
+                Role::Event,
+                item::from_event(payment, seq, version, event)?,
+                FRESH,
+                &[],
+            )?;
         }
         Ok(())
     }
@@ -137,7 +198,9 @@ impl<'a> Plan<'a> {
     fn check(&self) -> PortResult<()> {
         let (items, bytes) = (self.items.len(), self.bytes);
         if items > ITEMS_MAX || bytes > BYTES_MAX {
-            let words = format!("{items} items of {bytes} bytes, over the limit of {ITEMS_MAX} items and {BYTES_MAX} bytes");
+            let words = format!(
+                "{items} items of {bytes} bytes, over the limit of {ITEMS_MAX} items and {BYTES_MAX} bytes"
+            );
             return Err(self.call.error(ErrorKind::Permanent, words));
         }
         Ok(())
@@ -149,25 +212,46 @@ impl<'a> Plan<'a> {
         // The SDK gives each call a token of its own and repeats it with the attempt: an attempt
         // whose answer was lost is not done twice. A token of the content would make one of two
         // equal changes by two processes look written when it was not.
-        let request = store.client.transact_write_items().set_transact_items(Some(self.items.clone()));
-        let Err(error) = request.customize().interceptor(self.call.watch()).send().await else { return Ok(None) };
+        let request = store
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(self.items.clone()));
+        let Err(error) = request
+            .customize()
+            .interceptor(self.call.watch())
+            .send()
+            .await
+        else {
+            return Ok(None);
+        };
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
                 let reasons = canceled.cancellation_reasons().iter().zip(&self.roles);
                 let told = |code: Option<&str>| code.unwrap_or("None").to_owned();
-                Ok(Some(Refused(reasons.map(|(reason, role)| (*role, told(reason.code()), reason.item.clone())).collect())))
+                Ok(Some(Refused(
+                    reasons
+                        .map(|(reason, role)| (*role, told(reason.code()), reason.item.clone()))
+                        .collect(),
+                )))
             }
             _ => Err(self.call.failed(error)),
         }
     }
 
     fn contended(&self) -> PortError {
-        self.call.error(ErrorKind::Unavailable, format!("still contended after {TRIES_MAX} tries"))
+        self.call.error(
+            ErrorKind::Unavailable,
+            format!("still contended after {TRIES_MAX} tries"),
+        )
     }
 }
 
 /// Placeholders of conditions and the attributes they stand for: some words are reserved.
-const NAMES: [(&str, &str); 3] = [("#version", "version"), ("#fence", "fence"), ("#seq", "event_seq")];
+const NAMES: [(&str, &str); 3] = [
+    ("#version", "version"),
+    ("#fence", "fence"),
+    ("#seq", "event_seq"),
+];
 
 impl DynamoStore {
     pub(super) async fn write_acceptance(&self, acceptance: &Acceptance) -> PortResult<Accepted> {
@@ -179,9 +263,18 @@ impl DynamoStore {
         plan.events(&payment.id, 0, payment.version, &acceptance.events)?;
         plan.outbox(&acceptance.outbox)?;
         for tries in 0..TRIES_MAX {
-            let Some(refused) = plan.run(self).await? else { return Ok(Accepted::New) };
+            let Some(refused) = plan.run(self).await? else {
+                return Ok(Accepted::New);
+            };
             if refused.failed(Role::Key) {
-                if let Some(row) = self.standing(refused.standing_key(), &acceptance.idempotency.scope, acceptance.now).await? {
+                if let Some(row) = self
+                    .standing(
+                        refused.standing_key(),
+                        &acceptance.idempotency.scope,
+                        acceptance.now,
+                    )
+                    .await?
+                {
                     return Ok(Accepted::KeyTaken(Box::new(row)));
                 }
             } else if !refused.is_busy() {
@@ -200,18 +293,38 @@ impl DynamoStore {
         let added = u64::try_from(change.events.len()).unwrap_or(u64::MAX);
         for tries in 0..TRIES_MAX {
             // Notes move the end of the timeline without a new version, so it is read afresh.
-            let Some(seq) = self.current_seq(&payment.id, change.expect).await? else { return self.stale(change).await };
+            let Some(seq) = self.current_seq(&payment.id, change.expect).await? else {
+                return self.stale(change).await;
+            };
             let mut plan = Plan::new(self);
             if let Some(row) = &change.idempotency {
                 plan.key(row, change.now)?;
             }
-            let values = [(":version", number(change.expect.version)), (":fence", number(change.expect.fence)), (":seq", number(seq))];
-            plan.put(Role::Payment, item::from_payment(payment, seq + added)?, CURRENT, &values)?;
+            let values = [
+                (":version", number(change.expect.version)),
+                (":fence", number(change.expect.fence)),
+                (":seq", number(seq)),
+            ];
+            plan.put(
+                Role::Payment,
+                item::from_payment(payment, seq + added)?,
+                CURRENT,
+                &values,
+            )?;
             plan.events(&payment.id, seq, payment.version, &change.events)?;
             plan.outbox(&change.outbox)?;
-            let Some(refused) = plan.run(self).await? else { return Ok(Committed::Done) };
-            if let Some(wanted) = change.idempotency.as_ref().filter(|_| refused.failed(Role::Key)) {
-                if let Some(row) = self.standing(refused.standing_key(), &wanted.scope, change.now).await? {
+            let Some(refused) = plan.run(self).await? else {
+                return Ok(Committed::Done);
+            };
+            if let Some(wanted) = change
+                .idempotency
+                .as_ref()
+                .filter(|_| refused.failed(Role::Key))
+            {
+                if let Some(row) = self
+                    .standing(refused.standing_key(), &wanted.scope, change.now)
+                    .await?
+                {
                     return Ok(Committed::KeyTaken(Box::new(row)));
                 }
             } else if !refused.failed(Role::Payment) && !refused.is_busy() {
@@ -224,20 +337,29 @@ impl DynamoStore {
 
     /// The number of the payment's last event, if it is as expected.
     async fn current_seq(&self, id: &PaymentId, expect: Precondition) -> PortResult<Option<u64>> {
-        let Some(held) = self.read(item::key(&item::payment_pk(id), PAYMENT)).await? else { return Ok(None) };
+        let Some(held) = self.read(item::key(&item::payment_pk(id), PAYMENT)).await? else {
+            return Ok(None);
+        };
         let (version, fence, seq) = item::to_counts(&held)?;
         Ok((version == expect.version && fence == expect.fence).then_some(seq))
     }
 
     /// The payment is past the expected version: that the key is taken tells the caller more.
     async fn stale(&self, change: &Change) -> PortResult<Committed> {
-        let Some(row) = &change.idempotency else { return Ok(Committed::Stale) };
+        let Some(row) = &change.idempotency else {
+            return Ok(Committed::Stale);
+        };
         let held = self.read_idempotency(&row.scope, change.now).await?;
         Ok(held.map_or(Committed::Stale, |row| Committed::KeyTaken(Box::new(row))))
     }
 
     /// The idempotency row that stood in the way: as told with the refusal, else read.
-    async fn standing(&self, held: Option<&Item>, scope: &IdempotencyScope, now: Timestamp) -> PortResult<Option<IdempotencyRow>> {
+    async fn standing(
+        &self,
+        held: Option<&Item>,
+        scope: &IdempotencyScope,
+        now: Timestamp,
+    ) -> PortResult<Option<IdempotencyRow>> {
         match held {
             Some(held) => item::to_idempotency(held).map(Some),
             None => self.read_idempotency(scope, now).await,
@@ -246,11 +368,18 @@ impl DynamoStore {
 
     pub(super) async fn write_note(&self, id: &PaymentId, note: &Note) -> PortResult<Noted> {
         for tries in 0..TRIES_MAX {
-            let Some(held) = self.read(item::key(&item::payment_pk(id), PAYMENT)).await? else { return Ok(Noted::NoPayment) };
+            let Some(held) = self.read(item::key(&item::payment_pk(id), PAYMENT)).await? else {
+                return Ok(Noted::NoPayment);
+            };
             let (version, _, last_seq) = item::to_counts(&held)?;
             let seq = last_seq + 1;
             let mut plan = Plan::new(self);
-            plan.put(Role::Marker, item::from_note(id, &note.once, seq), FRESH, &[])?;
+            plan.put(
+                Role::Marker,
+                item::from_note(id, &note.once, seq),
+                FRESH,
+                &[],
+            )?;
             plan.events(id, last_seq, version, std::slice::from_ref(&note.event))?;
             let raise = Update::builder()
                 .table_name(&self.table)
@@ -262,9 +391,15 @@ impl DynamoStore {
                 .expression_attribute_values(":version", number(version))
                 .expression_attribute_values(":seq", number(last_seq))
                 .expression_attribute_values(":next", number(seq));
-            plan.items.push(TransactWriteItem::builder().update(plan.call.built(raise.build())?).build());
+            plan.items.push(
+                TransactWriteItem::builder()
+                    .update(plan.call.built(raise.build())?)
+                    .build(),
+            );
             plan.roles.push(Role::Payment);
-            let Some(refused) = plan.run(self).await? else { return Ok(Noted::Written) };
+            let Some(refused) = plan.run(self).await? else {
+                return Ok(Noted::Written);
+            };
             if refused.failed(Role::Marker) {
                 return Ok(Noted::Already);
             }
@@ -279,13 +414,20 @@ impl DynamoStore {
     /// Rows that are done are deleted, and with them the request that they carried.
     pub(super) async fn delete_outbox(&self, rows: &[OutboxEvent]) -> PortResult<()> {
         let call = self.writing("dynamodb:BatchWriteItem");
-        let mut keys: Vec<(String, String)> = rows.iter().map(|row| (item::payment_pk(&row.payment), item::outbox_sk(row))).collect();
+        let mut keys: Vec<(String, String)> = rows
+            .iter()
+            .map(|row| (item::payment_pk(&row.payment), item::outbox_sk(row)))
+            .collect();
         keys.sort_unstable();
         keys.dedup();
         for some in keys.chunks(DELETE_MAX) {
             let mut left = Vec::with_capacity(some.len());
             for (pk, sk) in some {
-                let delete = call.built(DeleteRequest::builder().set_key(Some(item::key(pk, sk))).build())?;
+                let delete = call.built(
+                    DeleteRequest::builder()
+                        .set_key(Some(item::key(pk, sk)))
+                        .build(),
+                )?;
                 left.push(WriteRequest::builder().delete_request(delete).build());
             }
             self.write_batch(&call, left).await?;
@@ -295,20 +437,49 @@ impl DynamoStore {
 
     async fn write_batch(&self, call: &Call, mut left: Vec<WriteRequest>) -> PortResult<()> {
         for tries in 0..TRIES_MAX {
-            let request = self.client.batch_write_item().request_items(&self.table, left);
-            let answer = request.customize().interceptor(call.watch()).send().await.map_err(|error| call.failed(error))?;
-            left = answer.unprocessed_items.unwrap_or_default().into_values().flatten().collect();
+            let request = self
+                .client
+                .batch_write_item()
+                .request_items(&self.table, left);
+            let answer = request
+                .customize()
+                .interceptor(call.watch())
+                .send()
+                .await
+                .map_err(|error| call.failed(error))?;
+            left = answer
+                .unprocessed_items
+                .unwrap_or_default()
+                .into_values()
+                .flatten()
+                .collect();
             if left.is_empty() {
                 return Ok(());
             }
             self.pause(tries).await;
         }
-        Err(call.error(ErrorKind::Throttled, format!("{} rows were still not written after {TRIES_MAX} tries", left.len())))
+        Err(call.error(
+            ErrorKind::Throttled,
+            format!(
+                "{} rows were still not written after {TRIES_MAX} tries",
+                left.len()
+            ),
+        ))
     }
 
     pub(super) async fn write_key(&self, row: &ApiKeyRow) -> PortResult<()> {
         let call = self.writing("dynamodb:PutItem");
-        let request = self.client.put_item().table_name(&self.table).set_item(Some(item::from_api_key(row)));
-        request.customize().interceptor(call.watch()).send().await.map(drop).map_err(|error| call.failed(error))
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item::from_api_key(row)));
+        request
+            .customize()
+            .interceptor(call.watch())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| call.failed(error))
     }
 }

@@ -78,7 +78,9 @@ impl SessionCache {
     /// Sessions in `folder`, which is made (mode 0700) when the first is kept.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self {
+            folder: folder.into(),
+        }
     }
 
     /// The session that is kept for this role and person, if it may still be used at `now`.
@@ -86,25 +88,42 @@ impl SessionCache {
         let path = self.path(spec, person);
         let mut text = String::new();
         let file = self.open(&path)?;
-        file.take(FILE_MAX).read_to_string(&mut text).map_err(|_| Miss::Damaged)?;
+        file.take(FILE_MAX)
+            .read_to_string(&mut text)
+            .map_err(|_| Miss::Damaged)?;
         let record: Record = serde_json::from_str(&text).map_err(|_| Miss::Damaged)?;
         if !record.is_for(spec, person) {
             return Err(Miss::Different);
         }
         let session = record.session().ok_or(Miss::Damaged)?;
-        if session.left(now) <= LEFT_MIN { Err(Miss::Ended) } else { Ok(session) }
+        if session.left(now) <= LEFT_MIN {
+            Err(Miss::Ended)
+        } else {
+            Ok(session)
+        }
     }
 
     /// Keeps a session, in place of the one before.
     pub fn store(&self, spec: &RoleSpec, person: &Person, session: &Session) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        self.check_folder().map_err(|miss| io::Error::new(ErrorKind::PermissionDenied, miss))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.folder)?;
+        self.check_folder()
+            .map_err(|miss| io::Error::new(ErrorKind::PermissionDenied, miss))?;
         let text = serde_json::to_vec(&Record::of(spec, person, session))?;
-        let unfinished = self.folder.join(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
-        let done = write_new(&unfinished, &text).and_then(|()| std::fs::rename(&unfinished, self.path(spec, person)));
+        let unfinished = self.folder.join(format!(
+            ".{}-{}.tmp",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        ));
+        let done = write_new(&unfinished, &text)
+            .and_then(|()| std::fs::rename(&unfinished, self.path(spec, person)));
         if done.is_err() {
             // What is there may be another process's: never removed when it could not be made.
-            let ours = done.as_ref().is_err_and(|error| error.kind() != ErrorKind::AlreadyExists);
+            let ours = done
+                .as_ref()
+                .is_err_and(|error| error.kind() != ErrorKind::AlreadyExists);
             if ours {
                 std::fs::remove_file(&unfinished).ok();
             }
@@ -125,7 +144,10 @@ impl SessionCache {
         let mut removed = 0;
         for entry in entries {
             let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
             let is = |kind: &str| path.extension().is_some_and(|found| found == kind);
             let kept = is("json") && name.starts_with(&begin);
             if kept || (what == Forget::All && name.starts_with('.') && is("tmp")) {
@@ -140,34 +162,71 @@ impl SessionCache {
     #[must_use]
     pub fn path(&self, spec: &RoleSpec, person: &Person) -> PathBuf {
         let endpoint = spec.endpoint_url.as_deref().unwrap_or_default();
-        let key = hash(&[&spec.env, &spec.duty, &spec.role_arn, &person.name, &spec.region, endpoint], KEY_DIGITS);
-        self.folder.join(format!("{}-{key}.json", hash(&[&spec.env], ENV_DIGITS)))
+        let key = hash(
+            &[
+                &spec.env,
+                &spec.duty,
+                &spec.role_arn,
+                &person.name,
+                &spec.region,
+                endpoint,
+            ],
+            KEY_DIGITS,
+        );
+        self.folder
+            .join(format!("{}-{key}.json", hash(&[&spec.env], ENV_DIGITS)))
     }
 
     fn check_folder(&self) -> Result<(), Miss> {
         let held = std::fs::symlink_metadata(&self.folder).map_err(|error| absent(&error))?;
-        let wrong = if held.is_dir() { wrong_with(&held) } else { Some("it is not a folder") };
-        wrong.map_or(Ok(()), |why| Err(Miss::Unsafe { path: self.folder.clone(), why }))
+        let wrong = if held.is_dir() {
+            wrong_with(&held)
+        } else {
+            Some("it is not a folder")
+        };
+        wrong.map_or(Ok(()), |why| {
+            Err(Miss::Unsafe {
+                path: self.folder.clone(),
+                why,
+            })
+        })
     }
 
     fn open(&self, path: &Path) -> Result<File, Miss> {
         self.check_folder()?;
-        let refused = |why| Miss::Unsafe { path: path.to_owned(), why };
+        let refused = |why| Miss::Unsafe {
+            path: path.to_owned(),
+            why,
+        };
         // A pipe in its place must not make this wait.
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         let flags = i32::try_from(flags.bits()).map_err(|_| Miss::Damaged)?;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|error| match error.raw_os_error() {
-            Some(code) if code == rustix::io::Errno::LOOP.raw_os_error() => refused("it is a link"),
-            _ => absent(&error),
-        })?;
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags)
+            .open(path)
+            .map_err(|error| match error.raw_os_error() {
+                Some(code) if code == rustix::io::Errno::LOOP.raw_os_error() => {
+                    refused("it is a link")
+                }
+                _ => absent(&error),
+            })?;
         let held = file.metadata().map_err(|_| Miss::Damaged)?;
-        let wrong = if held.is_file() { wrong_with(&held) } else { Some("it is not a file") };
+        let wrong = if held.is_file() {
+            wrong_with(&held)
+        } else {
+            Some("it is not a file")
+        };
         wrong.map_or(Ok(file), |why| Err(refused(why)))
     }
 }
 
 fn absent(error: &io::Error) -> Miss {
-    if error.kind() == ErrorKind::NotFound { Miss::Absent } else { Miss::Damaged }
+    if error.kind() == ErrorKind::NotFound {
+        Miss::Absent
+    } else {
+        Miss::Damaged
+    }
 }
 
 fn wrong_with(held: &std::fs::Metadata) -> Option<&'static str> {
@@ -178,7 +237,11 @@ fn wrong_with(held: &std::fs::Metadata) -> Option<&'static str> {
 }
 
 fn write_new(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text)?;
     file.sync_all()
 }

@@ -54,21 +54,33 @@ pub async fn run(config: &SdkConfig, wanted: &Wanted) -> Vec<Check> {
     let clients = Clients::new(config);
     let account = wanted.account_id.clone();
     let mut all = Checks::default();
-    all.add("caller".to_owned(), caller(aws_sdk_sts::Client::new(config), account.clone()));
+    all.add(
+        "caller".to_owned(),
+        caller(aws_sdk_sts::Client::new(config), account.clone()),
+    );
     if let Some(name) = wanted.table.clone() {
         all.add(format!("table {name}"), table(clients.dynamo.clone(), name));
     }
     for name in wanted.queues.clone() {
-        all.add(format!("queue {name}"), queue(clients.sqs.clone(), name, account.clone()));
+        all.add(
+            format!("queue {name}"),
+            queue(clients.sqs.clone(), name, account.clone()),
+        );
     }
     if let Some(name) = wanted.bucket.clone() {
-        all.add(format!("bucket {name}"), bucket(clients.s3.clone(), name, account));
+        all.add(
+            format!("bucket {name}"),
+            bucket(clients.s3.clone(), name, account),
+        );
     }
     if let Some(name) = wanted.bus.clone() {
         all.add(format!("bus {name}"), bus(clients.events.clone(), name));
     }
     if let Some(name) = wanted.secret.clone() {
-        all.add(format!("secret {name}"), secret(clients.secrets.clone(), name));
+        all.add(
+            format!("secret {name}"),
+            secret(clients.secrets.clone(), name),
+        );
     }
     all.finish().await
 }
@@ -79,7 +91,10 @@ pub async fn caller(client: aws_sdk_sts::Client, account: Option<String>) -> Che
     match client.get_caller_identity().send().await {
         Err(error) => probe.failed(error),
         Ok(found) => match account.filter(|account| found.account() != Some(account)) {
-            Some(account) => probe.wrong(format!("the account must be {account}, and it is {}", found.account().unwrap_or("not named"))),
+            Some(account) => probe.wrong(format!(
+                "the account must be {account}, and it is {}",
+                found.account().unwrap_or("not named")
+            )),
             None => probe.found(found.arn),
         },
     }
@@ -90,7 +105,12 @@ pub async fn table(client: aws_sdk_dynamodb::Client, name: String) -> Check {
     let probe = Probe::new("dynamodb:DescribeTable", format!("table {name}"));
     match client.describe_table().table_name(name).send().await {
         Err(error) => probe.failed(error),
-        Ok(found) => probe.found(found.table.and_then(|table| table.table_status).map(|status| status.as_str().to_owned())),
+        Ok(found) => probe.found(
+            found
+                .table
+                .and_then(|table| table.table_status)
+                .map(|status| status.as_str().to_owned()),
+        ),
     }
 }
 
@@ -98,21 +118,43 @@ pub async fn table(client: aws_sdk_dynamodb::Client, name: String) -> Check {
 pub async fn queue(client: aws_sdk_sqs::Client, name: String, account: Option<String>) -> Check {
     let subject = format!("queue {name}");
     let probe = Probe::new("sqs:GetQueueUrl", &subject);
-    let url = match client.get_queue_url().queue_name(name).set_queue_owner_aws_account_id(account).send().await {
+    let url = match client
+        .get_queue_url()
+        .queue_name(name)
+        .set_queue_owner_aws_account_id(account)
+        .send()
+        .await
+    {
         Err(error) => return probe.failed(error),
         Ok(found) => found.queue_url,
     };
     let probe = Probe::new("sqs:GetQueueAttributes", &subject);
-    match client.get_queue_attributes().set_queue_url(url).attribute_names(QueueAttributeName::QueueArn).send().await {
+    match client
+        .get_queue_attributes()
+        .set_queue_url(url)
+        .attribute_names(QueueAttributeName::QueueArn)
+        .send()
+        .await
+    {
         Err(error) => probe.failed(error),
-        Ok(found) => probe.found(found.attributes.and_then(|mut held| held.remove(&QueueAttributeName::QueueArn))),
+        Ok(found) => probe.found(
+            found
+                .attributes
+                .and_then(|mut held| held.remove(&QueueAttributeName::QueueArn)),
+        ),
     }
 }
 
 /// Whether a bucket is there and belongs to `account`. Its answer has no words in either case.
 pub async fn bucket(client: aws_sdk_s3::Client, name: String, account: Option<String>) -> Check {
     let probe = Probe::new("s3:ListBucket", format!("bucket {name}"));
-    match client.head_bucket().bucket(name).set_expected_bucket_owner(account).send().await {
+    match client
+        .head_bucket()
+        .bucket(name)
+        .set_expected_bucket_owner(account)
+        .send()
+        .await
+    {
         Err(error) => probe.failed(error),
         Ok(found) => probe.found(found.bucket_region),
     }
@@ -132,7 +174,9 @@ pub async fn secret(client: aws_sdk_secretsmanager::Client, name: String) -> Che
     let probe = Probe::new("secretsmanager:DescribeSecret", format!("secret {name}"));
     match client.describe_secret().secret_id(name).send().await {
         Err(error) => probe.failed(error),
-        Ok(found) if found.deleted_date.is_some() => probe.wrong("it is marked for deletion".to_owned()),
+        Ok(found) if found.deleted_date.is_some() => {
+            probe.wrong("it is marked for deletion".to_owned())
+        }
         Ok(found) => probe.found(found.arn),
     }
 }
@@ -145,37 +189,70 @@ struct Probe {
 
 impl Probe {
     fn new(action: &'static str, name: impl Into<String>) -> Self {
-        Self { action, name: name.into() }
+        Self {
+            action,
+            name: name.into(),
+        }
     }
 
     fn found(self, detail: Option<String>) -> Check {
-        Check { name: self.name, ok: true, detail: detail.unwrap_or_default(), missing_action: None }
+        Check {
+            name: self.name,
+            ok: true,
+            detail: detail.unwrap_or_default(),
+            missing_action: None,
+        }
     }
 
     fn wrong(self, detail: String) -> Check {
-        Check { name: self.name, ok: false, detail, missing_action: None }
+        Check {
+            name: self.name,
+            ok: false,
+            detail,
+            missing_action: None,
+        }
     }
 
-    fn failed<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(self, error: SdkError<E, HttpResponse>) -> Check {
+    fn failed<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
+        self,
+        error: SdkError<E, HttpResponse>,
+    ) -> Check {
         if let Some(own) = IdentityError::within(&error) {
             let detail = own.to_string();
             return self.wrong(detail);
         }
         let missing_action = self.missing(&error);
         let detail = Call::read(self.action, &self.name).failed(error).message;
-        Check { name: self.name, ok: false, detail, missing_action }
+        Check {
+            name: self.name,
+            ok: false,
+            detail,
+            missing_action,
+        }
     }
 
     /// What the credentials lack, if that is why: as the answer says, else what this call needs.
-    fn missing<E: ProvideErrorMetadata>(&self, error: &SdkError<E, HttpResponse>) -> Option<String> {
-        let forbidden = error.raw_response().is_some_and(|response| response.status().as_u16() == 403);
+    fn missing<E: ProvideErrorMetadata>(
+        &self,
+        error: &SdkError<E, HttpResponse>,
+    ) -> Option<String> {
+        let forbidden = error
+            .raw_response()
+            .is_some_and(|response| response.status().as_u16() == 403);
         let denied = match code(error) {
-            "AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "NotAuthorized" | "UnauthorizedOperation" => true,
+            "AccessDenied"
+            | "AccessDeniedException"
+            | "AuthorizationError"
+            | "NotAuthorized"
+            | "UnauthorizedOperation" => true,
             // S3 answers HEAD without a body, and so without a code.
             "" | "Forbidden" | "403" => forbidden,
             _ => false,
         };
-        let told = error.as_service_error().and_then(|refusal| refusal.meta().message()).and_then(missing_action);
+        let told = error
+            .as_service_error()
+            .and_then(|refusal| refusal.meta().message())
+            .and_then(missing_action);
         denied.then(|| match told {
             // SQS writes its own actions in small letters.
             Some(told) if !told.eq_ignore_ascii_case(self.action) => told,
@@ -197,7 +274,13 @@ impl Checks {
         self.names.push(name);
         self.running.spawn(async move {
             let done = tokio::time::timeout(CHECK_MAX, check).await;
-            (place, done.unwrap_or_else(|_| Probe::new("", late).wrong(format!("no answer within {} seconds", CHECK_MAX.as_secs()))))
+            (
+                place,
+                done.unwrap_or_else(|_| {
+                    Probe::new("", late)
+                        .wrong(format!("no answer within {} seconds", CHECK_MAX.as_secs()))
+                }),
+            )
         });
     }
 
@@ -211,6 +294,9 @@ impl Checks {
             }
         }
         let broken = |name: String| Probe::new("", name).wrong("the check itself broke".to_owned());
-        done.into_iter().zip(self.names).map(|(check, name)| check.unwrap_or_else(|| broken(name))).collect()
+        done.into_iter()
+            .zip(self.names)
+            .map(|(check, name)| check.unwrap_or_else(|| broken(name)))
+            .collect()
     }
 }

@@ -92,7 +92,11 @@ pub enum IdentityError {
         at: Timestamp,
     },
     /// The session cannot last as long as a batch needs.
-    #[error("the session lasts {} more minutes at most, and {} are needed", minutes(left), minutes(asked))]
+    #[error(
+        "the session lasts {} more minutes at most, and {} are needed",
+        minutes(left),
+        minutes(asked)
+    )]
     TooShort {
         /// What the batch asked for.
         asked: Duration,
@@ -124,21 +128,50 @@ impl IdentityError {
     #[must_use]
     pub fn next_step(&self) -> String {
         match self {
-            Self::NoBaseCredentials(_) => "log in: aws sso login --profile NAME, or set profile in payops.toml".to_owned(),
+            Self::NoBaseCredentials(_) => {
+                "log in: aws sso login --profile NAME, or set profile in payops.toml".to_owned()
+            }
             Self::ExpiredBase(_) => "log in again: aws sso login --profile NAME".to_owned(),
-            Self::UnknownBase { .. } => "check which credentials are used: aws sts get-caller-identity --profile NAME".to_owned(),
-            Self::RoleRefused { role_arn, action, .. } => refused_step(role_arn, action.as_deref()),
-            Self::NoSuchRole { .. } => "check the role's name and account in payops.toml: payops config explain".to_owned(),
-            Self::MfaNeeded { mfa_serial: Some(serial), .. } => format!("give the code that {serial} shows now"),
-            Self::MfaNeeded { mfa_serial: None, .. } => "set mfa_serial of this role in payops.toml, then give its code".to_owned(),
-            Self::MfaWrong { .. } => "wait for the next code (each works once) and check mfa_serial in payops.toml".to_owned(),
+            Self::UnknownBase { .. } => {
+                "check which credentials are used: aws sts get-caller-identity --profile NAME"
+                    .to_owned()
+            }
+            Self::RoleRefused {
+                role_arn, action, ..
+            } => refused_step(role_arn, action.as_deref()),
+            Self::NoSuchRole { .. } => {
+                "check the role's name and account in payops.toml: payops config explain".to_owned()
+            }
+            Self::MfaNeeded {
+                mfa_serial: Some(serial),
+                ..
+            } => format!("give the code that {serial} shows now"),
+            Self::MfaNeeded {
+                mfa_serial: None, ..
+            } => "set mfa_serial of this role in payops.toml, then give its code".to_owned(),
+            Self::MfaWrong { .. } => {
+                "wait for the next code (each works once) and check mfa_serial in payops.toml"
+                    .to_owned()
+            }
             Self::BadCode => "type the six digits that the device shows".to_owned(),
-            Self::DurationTooLong { .. } => "ask for less in payops.toml, or raise the role's maximum session duration".to_owned(),
-            Self::WrongAccount { .. } => "check account_id, role and endpoint in payops.toml; nothing was read or changed".to_owned(),
+            Self::DurationTooLong { .. } => {
+                "ask for less in payops.toml, or raise the role's maximum session duration"
+                    .to_owned()
+            }
+            Self::WrongAccount { .. } => {
+                "check account_id, role and endpoint in payops.toml; nothing was read or changed"
+                    .to_owned()
+            }
             Self::NoName => "say who you are with the name that AWS shall log".to_owned(),
-            Self::Unreachable(_) => "check the network, the region and endpoint_url, then try again".to_owned(),
-            Self::EndedAlready { .. } => "set this machine's clock: sessions last 15 minutes at least".to_owned(),
-            Self::TooShort { .. } => "do it in smaller parts, or ask for a longer session in payops.toml".to_owned(),
+            Self::Unreachable(_) => {
+                "check the network, the region and endpoint_url, then try again".to_owned()
+            }
+            Self::EndedAlready { .. } => {
+                "set this machine's clock: sessions last 15 minutes at least".to_owned()
+            }
+            Self::TooShort { .. } => {
+                "do it in smaller parts, or ask for a longer session in payops.toml".to_owned()
+            }
             Self::Held { .. } => "wait for the other batch to end".to_owned(),
             Self::Other { code, .. } => other_step(code).to_owned(),
         }
@@ -161,7 +194,9 @@ impl IdentityError {
 
 fn refused_step(role_arn: &str, action: Option<&str>) -> String {
     match action {
-        Some("sts:TagSession") => format!("allow sts:TagSession in the trust policy of {role_arn} and in your own policy"),
+        Some("sts:TagSession") => {
+            format!("allow sts:TagSession in the trust policy of {role_arn} and in your own policy")
+        }
         Some("sts:SetSourceIdentity") => format!(
             "allow sts:SetSourceIdentity in the trust policy of {role_arn} and in your own policy; a login that carries another source identity already cannot change it"
         ),
@@ -173,10 +208,18 @@ fn refused_step(role_arn: &str, action: Option<&str>) -> String {
 
 fn other_step(code: &str) -> &'static str {
     match code {
-        "RegionDisabledException" => "have STS activated for that region, or use another region in payops.toml",
-        "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => "give a shorter reason, or shorten the session policy",
-        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => "correct the session policy",
-        "SignatureDoesNotMatch" | "RequestTimeTooSkewed" => "check this machine's clock, then the credentials",
+        "RegionDisabledException" => {
+            "have STS activated for that region, or use another region in payops.toml"
+        }
+        "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => {
+            "give a shorter reason, or shorten the session policy"
+        }
+        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => {
+            "correct the session policy"
+        }
+        "SignatureDoesNotMatch" | "RequestTimeTooSkewed" => {
+            "check this machine's clock, then the credentials"
+        }
         _ => "run it again with AWS's words in mind; payops doctor checks each part",
     }
 }

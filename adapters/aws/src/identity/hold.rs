@@ -19,13 +19,26 @@ pub struct Hold {
 
 impl std::fmt::Debug for Hold {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hold").field("until", &self.until).field("session", &self.session).finish_non_exhaustive()
+        f.debug_struct("Hold")
+            .field("until", &self.until)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
     }
 }
 
 impl Hold {
-    pub(super) fn new(shared: Arc<Shared>, number: u64, session: Arc<Session>, until: Timestamp) -> Self {
-        Self { shared, number, session, until }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        number: u64,
+        session: Arc<Session>,
+        until: Timestamp,
+    ) -> Self {
+        Self {
+            shared,
+            number,
+            session,
+            until,
+        }
     }
 
     /// The session that is held.

@@ -28,7 +28,8 @@ pub const TAG_ENV: &str = "payops:env";
 pub const TAG_DUTY: &str = "payops:duty";
 
 /// What a tag's value must not hold. Built from a constant that the tests run.
-static NOT_IN_VALUE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[^\p{L}\p{Z}\p{N}_.:/=+\-@]").ok());
+static NOT_IN_VALUE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"[^\p{L}\p{Z}\p{N}_.:/=+\-@]").ok());
 
 /// `payops-<duty>-<person>`, as STS takes it.
 #[must_use]
@@ -40,7 +41,10 @@ pub fn session_name(duty: &str, person: &str) -> String {
 #[must_use]
 pub fn source_identity(person: &str) -> Option<String> {
     let cleaned = name(person);
-    cleaned.chars().any(|c| c.is_ascii_alphanumeric()).then_some(cleaned)
+    cleaned
+        .chars()
+        .any(|c| c.is_ascii_alphanumeric())
+        .then_some(cleaned)
 }
 
 /// The tags of a session, key and value. A reason and a ticket that nobody gave are left out.
@@ -52,14 +56,21 @@ pub fn tags(spec: &RoleSpec, person: &Person) -> Vec<(&'static str, String)> {
         (TAG_ENV, Some(spec.env.as_str())),
         (TAG_DUTY, Some(spec.duty.as_str())),
     ];
-    let cleaned = all.into_iter().map(|(key, held)| (key, tag_value(held.unwrap_or_default())));
+    let cleaned = all
+        .into_iter()
+        .map(|(key, held)| (key, tag_value(held.unwrap_or_default())));
     cleaned.filter(|(_, value)| !value.is_empty()).collect()
 }
 
 /// `[\w+=,.@-]{2,64}`, with `-` for anything else. AWS's `\w` is ASCII.
 fn name(text: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
-    let cleaned: String = text.trim().chars().map(|c| if fits(c) { c } else { '-' }).take(NAME_MAX).collect();
+    let cleaned: String = text
+        .trim()
+        .chars()
+        .map(|c| if fits(c) { c } else { '-' })
+        .take(NAME_MAX)
+        .collect();
     format!("{cleaned:-<NAME_MIN$}")
 }
 
@@ -68,7 +79,16 @@ fn tag_value(text: &str) -> String {
     let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let cleaned = match NOT_IN_VALUE.as_ref() {
         Some(wrong) => wrong.replace_all(&one_line, "-").into_owned(),
-        None => one_line.chars().map(|c| if c.is_ascii_alphanumeric() || c == ' ' { c } else { '-' }).collect(),
+        None => one_line
+            .chars()
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || c == ' ' {
+                    c
+                } else {
+                    '-'
+                }
+            })
+            .collect(),
     };
     // Counted as UTF-16, the stricter of the two ways in which a service may count.
     let mut units = 0;
@@ -76,7 +96,12 @@ fn tag_value(text: &str) -> String {
         units += c.len_utf16();
         units <= VALUE_MAX
     };
-    cleaned.chars().take_while(within).collect::<String>().trim_end().to_owned()
+    cleaned
+        .chars()
+        .take_while(within)
+        .collect::<String>()
+        .trim_end()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -90,8 +115,14 @@ mod tests {
 
     #[test]
     fn a_session_is_named_after_duty_and_person() {
-        assert_eq!(session_name("view", "anna@example.com"), "payops-view-anna@example.com");
-        assert_eq!(session_name("break glass", "Jürgen O'Neill"), "payops-break-glass-J-rgen-O-Neill");
+        assert_eq!(
+            session_name("view", "anna@example.com"),
+            "payops-view-anna@example.com"
+        );
+        assert_eq!(
+            session_name("break glass", "Jürgen O'Neill"),
+            "payops-break-glass-J-rgen-O-Neill"
+        );
         assert_eq!(session_name("operate", &"x".repeat(100)).len(), 64);
     }
 
@@ -100,7 +131,10 @@ mod tests {
         assert_eq!(source_identity("anna"), Some("anna".to_owned()));
         assert_eq!(source_identity("a"), Some("a-".to_owned()));
         assert_eq!(source_identity(" aws:root "), Some("aws-root".to_owned()));
-        assert_eq!(source_identity(&"y".repeat(65)).map(|name| name.len()), Some(64));
+        assert_eq!(
+            source_identity(&"y".repeat(65)).map(|name| name.len()),
+            Some(64)
+        );
         for nobody in ["", "  ", "--", "дмитрий"] {
             assert_eq!(source_identity(nobody), None, "{nobody}");
         }
@@ -123,6 +157,10 @@ mod tests {
     #[test]
     fn values_end_at_256_characters() {
         assert_eq!(tag_value(&"ä".repeat(300)).chars().count(), 256);
-        assert_eq!(tag_value(&"𝒳".repeat(300)).chars().count(), 128, "two UTF-16 units each");
+        assert_eq!(
+            tag_value(&"𝒳".repeat(300)).chars().count(),
+            128,
+            "two UTF-16 units each"
+        );
     }
 }

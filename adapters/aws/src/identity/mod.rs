@@ -50,7 +50,9 @@ pub struct Identity {
 
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity").field("region", &self.base.region()).finish_non_exhaustive()
+        f.debug_struct("Identity")
+            .field("region", &self.base.region())
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,20 +72,36 @@ impl Identity {
     ///
     /// A session's name, source identity and tags come from `person` and `spec`; all tags are
     /// passed on when the session assumes a role in turn.
-    pub async fn assume(&self, spec: &RoleSpec, person: &Person, mfa: Option<Code>) -> Result<Session, IdentityError> {
+    pub async fn assume(
+        &self,
+        spec: &RoleSpec,
+        person: &Person,
+        mfa: Option<Code>,
+    ) -> Result<Session, IdentityError> {
         let source_identity = person.source_identity()?;
         let named = spec.account_of_role();
         if named != spec.account_id {
             return Err(wrong_account(spec, named));
         }
         if mfa.is_none() && spec.mfa_serial.is_some() {
-            return Err(IdentityError::MfaNeeded { role_arn: spec.role_arn.clone(), mfa_serial: spec.mfa_serial.clone() });
+            return Err(IdentityError::MfaNeeded {
+                role_arn: spec.role_arn.clone(),
+                mfa_serial: spec.mfa_serial.clone(),
+            });
         }
         let config = self.config(spec);
         let chained = whoami(&config, spec).await?.is_assumed_role();
         let seconds = spec.seconds(chained);
         let issued_at = self.clock.now();
-        let answer = ask(&config, spec, person, &source_identity, mfa.as_ref(), seconds).await?;
+        let answer = ask(
+            &config,
+            spec,
+            person,
+            &source_identity,
+            mfa.as_ref(),
+            seconds,
+        )
+        .await?;
         let (keys, expires_at) = read(answer)?;
         if expires_at <= self.clock.now() {
             return Err(IdentityError::EndedAlready { at: expires_at });
@@ -123,11 +141,17 @@ impl Identity {
 
 fn wrong_account(spec: &RoleSpec, found: &str) -> IdentityError {
     let found = if found.is_empty() { "not named" } else { found };
-    IdentityError::WrongAccount { expected: spec.account_id.clone(), found: found.to_owned() }
+    IdentityError::WrongAccount {
+        expected: spec.account_id.clone(),
+        found: found.to_owned(),
+    }
 }
 
 async fn whoami(config: &SdkConfig, spec: &RoleSpec) -> Result<Caller, IdentityError> {
-    let answer = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
+    let answer = aws_sdk_sts::Client::new(config)
+        .get_caller_identity()
+        .send()
+        .await;
     let answer = answer.map_err(|error| refusal::failed(error, spec))?;
     Ok(Caller {
         account_id: answer.account.unwrap_or_default(),
@@ -154,17 +178,26 @@ async fn ask(
         .set_policy(spec.session_policy.clone());
     for (key, value) in label::tags(spec, person) {
         let tag = Tag::builder().key(key).value(value).build();
-        let tag = tag.map_err(|error| IdentityError::Other { code: String::new(), message: error.to_string() })?;
+        let tag = tag.map_err(|error| IdentityError::Other {
+            code: String::new(),
+            message: error.to_string(),
+        })?;
         request = request.tags(tag).transitive_tag_keys(key);
     }
     if let Some((code, serial)) = mfa.zip(spec.mfa_serial.as_deref()) {
         request = request.serial_number(serial).token_code(code.expose());
     }
-    request.send().await.map_err(|error| refusal::failed(error, spec))
+    request
+        .send()
+        .await
+        .map_err(|error| refusal::failed(error, spec))
 }
 
 fn read(answer: AssumeRoleOutput) -> Result<(Keys, Timestamp), IdentityError> {
-    let unreadable = || IdentityError::Other { code: String::new(), message: "a session without credentials".to_owned() };
+    let unreadable = || IdentityError::Other {
+        code: String::new(),
+        message: "a session without credentials".to_owned(),
+    };
     let given = answer.credentials.ok_or_else(unreadable)?;
     let expires_at = Timestamp::from_second(given.expiration.secs()).map_err(|_| unreadable())?;
     let keys = Keys {
@@ -176,14 +209,26 @@ fn read(answer: AssumeRoleOutput) -> Result<(Keys, Timestamp), IdentityError> {
 }
 
 /// That new credentials are of the account they must be of.
-async fn confirm(config: &SdkConfig, spec: &RoleSpec, keys: &Keys) -> Result<Caller, IdentityError> {
-    let config = signed_by(config, SharedCredentialsProvider::new(keys.credentials(None, "")));
+async fn confirm(
+    config: &SdkConfig,
+    spec: &RoleSpec,
+    keys: &Keys,
+) -> Result<Caller, IdentityError> {
+    let config = signed_by(
+        config,
+        SharedCredentialsProvider::new(keys.credentials(None, "")),
+    );
     let caller = whoami(&config, spec).await.map_err(|error| match error {
         // These words are about this machine's own credentials, and it is not those that were refused.
-        IdentityError::ExpiredBase(_) | IdentityError::UnknownBase { .. } => {
-            IdentityError::Other { code: String::new(), message: "the new session was not accepted".to_owned() }
-        }
+        IdentityError::ExpiredBase(_) | IdentityError::UnknownBase { .. } => IdentityError::Other {
+            code: String::new(),
+            message: "the new session was not accepted".to_owned(),
+        },
         error => error,
     })?;
-    if caller.account_id == spec.account_id { Ok(caller) } else { Err(wrong_account(spec, &caller.account_id)) }
+    if caller.account_id == spec.account_id {
+        Ok(caller)
+    } else {
+        Err(wrong_account(spec, &caller.account_id))
+    }
 }

@@ -37,7 +37,9 @@ pub struct RoleCredentials(Arc<Shared>);
 
 impl std::fmt::Debug for RoleCredentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RoleCredentials").field("role", &self.0.spec.role_arn).finish_non_exhaustive()
+        f.debug_struct("RoleCredentials")
+            .field("role", &self.0.spec.role_arn)
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,9 +79,27 @@ impl Drop for Renewal {
 impl RoleCredentials {
     /// Credentials that are got when they are first asked for: from `cache`, else from STS.
     #[must_use]
-    pub fn new(identity: Identity, spec: RoleSpec, person: Person, cache: Option<SessionCache>) -> Self {
-        let (flight, state, changed) = (tokio::sync::Mutex::default(), Mutex::default(), Arc::default());
-        Self(Arc::new(Shared { identity, spec, person, cache, flight, state, cache_trouble: Mutex::default(), changed }))
+    pub fn new(
+        identity: Identity,
+        spec: RoleSpec,
+        person: Person,
+        cache: Option<SessionCache>,
+    ) -> Self {
+        let (flight, state, changed) = (
+            tokio::sync::Mutex::default(),
+            Mutex::default(),
+            Arc::default(),
+        );
+        Self(Arc::new(Shared {
+            identity,
+            spec,
+            person,
+            cache,
+            flight,
+            state,
+            cache_trouble: Mutex::default(),
+            changed,
+        }))
     }
 
     /// The session, got first when there is none.
@@ -102,7 +122,10 @@ impl RoleCredentials {
     pub async fn hold(&self, at_least: Duration) -> Result<Hold, IdentityError> {
         let longest = Duration::from_secs(self.0.spec.seconds(false).unsigned_abs().into());
         if at_least > longest {
-            return Err(IdentityError::TooShort { asked: at_least, left: longest });
+            return Err(IdentityError::TooShort {
+                asked: at_least,
+                left: longest,
+            });
         }
         if let Some(hold) = self.try_hold(at_least) {
             return Ok(hold);
@@ -112,7 +135,11 @@ impl RoleCredentials {
             return Err(IdentityError::Held { until });
         }
         self.0.acquire(at_least, None).await?;
-        self.try_hold(at_least).ok_or_else(|| IdentityError::TooShort { asked: at_least, left: self.status().left })
+        self.try_hold(at_least)
+            .ok_or_else(|| IdentityError::TooShort {
+                asked: at_least,
+                left: self.status().left,
+            })
     }
 
     fn try_hold(&self, at_least: Duration) -> Option<Hold> {
@@ -126,11 +153,24 @@ impl RoleCredentials {
     #[must_use]
     pub fn status(&self) -> Status {
         let now = self.0.identity.now();
-        let cache_trouble = self.0.cache_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let cache_trouble = self
+            .0
+            .cache_trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let mut state = self.0.state();
         let session = state.pick(now);
-        let left = session.as_ref().map_or(Duration::ZERO, |session| session.left(now));
-        Status { left, session, held_until: state.held_until(now), failure: state.failure(), cache_trouble }
+        let left = session
+            .as_ref()
+            .map_or(Duration::ZERO, |session| session.left(now));
+        Status {
+            left,
+            session,
+            held_until: state.held_until(now),
+            failure: state.failure(),
+            cache_trouble,
+        }
     }
 
     /// Starts the task that renews the session before it ends. It begins when there is a session,
@@ -143,7 +183,10 @@ impl RoleCredentials {
     /// A configuration whose clients use these credentials, and are given the renewed ones at once.
     #[must_use]
     pub fn config(&self) -> SdkConfig {
-        signed_by(&self.0.identity.config(&self.0.spec), SharedCredentialsProvider::new(self.clone()))
+        signed_by(
+            &self.0.identity.config(&self.0.spec),
+            SharedCredentialsProvider::new(self.clone()),
+        )
     }
 }
 
@@ -153,7 +196,10 @@ impl ProvideCredentials for RoleCredentials {
         Self: 'a,
     {
         future::ProvideCredentials::new(async move {
-            let session = self.session().await.map_err(CredentialsError::provider_error)?;
+            let session = self
+                .session()
+                .await
+                .map_err(CredentialsError::provider_error)?;
             Ok(session.credentials())
         })
     }
@@ -183,11 +229,17 @@ impl Shared {
     }
 
     /// A session that lasts for `need` if one can be had. All who ask at once get the same.
-    async fn acquire(&self, need: Duration, mfa: Option<Code>) -> Result<Arc<Session>, IdentityError> {
+    async fn acquire(
+        &self,
+        need: Duration,
+        mfa: Option<Code>,
+    ) -> Result<Arc<Session>, IdentityError> {
         let seen = self.state().tries();
         let _flight = self.flight.lock().await;
         if mfa.is_none()
-            && let Some(done) = self.state().done_since(seen, need, FAILURE_KEPT, self.identity.now())
+            && let Some(done) =
+                self.state()
+                    .done_since(seen, need, FAILURE_KEPT, self.identity.now())
         {
             return done;
         }
@@ -200,24 +252,42 @@ impl Shared {
     }
 
     async fn obtain(&self, need: Duration, mfa: Option<Code>) -> Result<Session, IdentityError> {
-        let kept = if mfa.is_none() { self.load().await } else { None };
+        let kept = if mfa.is_none() {
+            self.load().await
+        } else {
+            None
+        };
         let now = self.identity.now();
-        if let Some(kept) = kept.as_ref().filter(|kept| kept.left(now) >= need && !is_due(kept, now)) {
+        if let Some(kept) = kept
+            .as_ref()
+            .filter(|kept| kept.left(now) >= need && !is_due(kept, now))
+        {
             return Ok(kept.clone());
         }
-        let assumed = tokio::time::timeout(ASSUME_MAX, self.identity.assume(&self.spec, &self.person, mfa)).await;
+        let assumed = tokio::time::timeout(
+            ASSUME_MAX,
+            self.identity.assume(&self.spec, &self.person, mfa),
+        )
+        .await;
         match assumed.unwrap_or(Err(IdentityError::Unreachable(None))) {
             Ok(session) => {
                 self.store(&session).await;
                 Ok(session)
             }
             // One that is about to end is better than none.
-            Err(error) => kept.filter(|_| need.is_zero() && self.state().pick(now).is_none()).ok_or(error),
+            Err(error) => kept
+                .filter(|_| need.is_zero() && self.state().pick(now).is_none())
+                .ok_or(error),
         }
     }
 
     async fn load(&self) -> Option<Session> {
-        let (cache, spec, person, now) = (self.cache.clone()?, self.spec.clone(), self.person.clone(), self.identity.now());
+        let (cache, spec, person, now) = (
+            self.cache.clone()?,
+            self.spec.clone(),
+            self.person.clone(),
+            self.identity.now(),
+        );
         let loaded = tokio::task::spawn_blocking(move || cache.load(&spec, &person, now)).await;
         match loaded.unwrap_or(Err(Miss::Absent)) {
             Ok(session) => Some(session),
@@ -230,16 +300,26 @@ impl Shared {
     }
 
     async fn store(&self, session: &Session) {
-        let Some(cache) = self.cache.clone() else { return };
+        let Some(cache) = self.cache.clone() else {
+            return;
+        };
         let (spec, person, session) = (self.spec.clone(), self.person.clone(), session.clone());
-        let stored = tokio::task::spawn_blocking(move || cache.store(&spec, &person, &session)).await;
+        let stored =
+            tokio::task::spawn_blocking(move || cache.store(&spec, &person, &session)).await;
         if let Ok(stored) = stored {
-            self.trouble(stored.err().map(|error| format!("the session could not be kept: {error}")));
+            self.trouble(
+                stored
+                    .err()
+                    .map(|error| format!("the session could not be kept: {error}")),
+            );
         }
     }
 
     fn trouble(&self, words: Option<String>) {
-        *self.cache_trouble.lock().unwrap_or_else(PoisonError::into_inner) = words;
+        *self
+            .cache_trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = words;
     }
 
     /// How long until the newest session is to be renewed; `None` when there never was one.
@@ -253,7 +333,9 @@ impl Shared {
 /// Renews until nobody has the credentials any more.
 async fn keep_fresh(shared: Weak<Shared>) {
     loop {
-        let Some(strong) = shared.upgrade() else { return };
+        let Some(strong) = shared.upgrade() else {
+            return;
+        };
         let wait = strong.until_due().unwrap_or(STEP).min(STEP);
         if wait.is_zero() {
             strong.acquire(Duration::ZERO, None).await.ok();

@@ -22,38 +22,60 @@ pub fn classify(code: &str, message: &str, spec: &RoleSpec) -> IdentityError {
     let (code, message, role_arn) = (plain(code), words(message), spec.role_arn.clone());
     match code {
         "ExpiredToken" | "ExpiredTokenException" => IdentityError::ExpiredBase(None),
-        "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" => IdentityError::UnknownBase { message },
+        "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" => {
+            IdentityError::UnknownBase { message }
+        }
         "NoSuchEntity" | "NoSuchEntityException" => IdentityError::NoSuchRole { role_arn, message },
         "AccessDenied" | "AccessDeniedException" => denied(message, spec),
         "ValidationError" | "ValidationException" => invalid(code, message, spec),
         "ServiceUnavailable" | "InternalFailure" => IdentityError::Unreachable(None),
-        _ => IdentityError::Other { code: code.to_owned(), message },
+        _ => IdentityError::Other {
+            code: code.to_owned(),
+            message,
+        },
     }
 }
 
 fn denied(message: String, spec: &RoleSpec) -> IdentityError {
     let role_arn = spec.role_arn.clone();
     if message.contains("must provide both MFA serial number and one time pass code") {
-        return IdentityError::MfaNeeded { role_arn, mfa_serial: spec.mfa_serial.clone() };
+        return IdentityError::MfaNeeded {
+            role_arn,
+            mfa_serial: spec.mfa_serial.clone(),
+        };
     }
     if message.contains("MultiFactorAuthentication failed") {
         return IdentityError::MfaWrong { message };
     }
-    IdentityError::RoleRefused { role_arn, action: missing_action(&message), message }
+    IdentityError::RoleRefused {
+        role_arn,
+        action: missing_action(&message),
+        message,
+    }
 }
 
 fn invalid(code: &str, message: String, spec: &RoleSpec) -> IdentityError {
     let role_arn = spec.role_arn.clone();
     if message.contains("DurationSeconds exceeds") || message.contains("'durationSeconds'") {
-        return IdentityError::DurationTooLong { role_arn, asked_s: spec.duration.as_secs(), message };
+        return IdentityError::DurationTooLong {
+            role_arn,
+            asked_s: spec.duration.as_secs(),
+            message,
+        };
     }
     if message.contains("'tokenCode'") {
         return IdentityError::MfaWrong { message };
     }
-    if message.contains("'roleArn'") || message.contains("Invalid RoleArn") || message == format!("{role_arn} is invalid") {
+    if message.contains("'roleArn'")
+        || message.contains("Invalid RoleArn")
+        || message == format!("{role_arn} is invalid")
+    {
         return IdentityError::NoSuchRole { role_arn, message };
     }
-    IdentityError::Other { code: code.to_owned(), message }
+    IdentityError::Other {
+        code: code.to_owned(),
+        message,
+    }
 }
 
 /// The IAM action that an answer says is not allowed, as it spells it.
@@ -61,9 +83,17 @@ fn invalid(code: &str, message: String, spec: &RoleSpec) -> IdentityError {
 #[must_use]
 pub fn missing_action(message: &str) -> Option<String> {
     let (_, after) = message.split_once("authorized to perform")?;
-    let word = after.trim_start_matches([':', ' ']).split([' ', '\n', ',']).next()?;
+    let word = after
+        .trim_start_matches([':', ' '])
+        .split([' ', '\n', ','])
+        .next()?;
     let (service, action) = word.trim_matches(['"', '\'', '`', '.']).split_once(':')?;
-    let is_word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_*".contains(c));
+    let is_word = |part: &str| {
+        !part.is_empty()
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_*".contains(c))
+    };
     (is_word(service) && is_word(action)).then(|| format!("{service}:{action}"))
 }
 
@@ -74,11 +104,17 @@ where
 {
     if let Some(refusal) = error.as_service_error() {
         let meta = refusal.meta();
-        let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+        let status = error
+            .raw_response()
+            .map_or(0, |response| response.status().as_u16());
         if status >= 500 {
             return IdentityError::Unreachable(Some(Arc::new(error)));
         }
-        return classify(meta.code().unwrap_or_default(), meta.message().unwrap_or("no reason given"), spec);
+        return classify(
+            meta.code().unwrap_or_default(),
+            meta.message().unwrap_or("no reason given"),
+            spec,
+        );
     }
     let cause: Cause = Arc::new(error);
     unsigned(&cause).unwrap_or(IdentityError::Unreachable(Some(cause)))
@@ -98,7 +134,8 @@ fn unsigned(cause: &Cause) -> Option<IdentityError> {
         next = error.source();
     }
     // Without any provider the SDK finds no way to sign, and says so in words only.
-    text.contains("auth scheme").then(|| IdentityError::NoBaseCredentials(Some(Arc::clone(cause))))
+    text.contains("auth scheme")
+        .then(|| IdentityError::NoBaseCredentials(Some(Arc::clone(cause))))
 }
 
 fn base(failure: &CredentialsError, text: &str, cause: &Cause) -> IdentityError {
@@ -108,7 +145,9 @@ fn base(failure: &CredentialsError, text: &str, cause: &Cause) -> IdentityError 
         // A login by SSO that has ended: its token in ~/.aws/sso/cache, or what the portal answers.
         _ if has("expired") || has("unauthorizedexception") => IdentityError::ExpiredBase(cause),
         CredentialsError::ProviderTimedOut(_) => IdentityError::Unreachable(cause),
-        CredentialsError::ProviderError(_) | CredentialsError::Unhandled(_) if has("dns error") || has("connect") || has("timeout") => {
+        CredentialsError::ProviderError(_) | CredentialsError::Unhandled(_)
+            if has("dns error") || has("connect") || has("timeout") =>
+        {
             IdentityError::Unreachable(cause)
         }
         _ => IdentityError::NoBaseCredentials(cause),
@@ -117,7 +156,13 @@ fn base(failure: &CredentialsError, text: &str, cause: &Cause) -> IdentityError 
 
 /// AWS's words as a terminal may show them.
 pub(super) fn words(message: &str) -> String {
-    let line: String = message.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MESSAGE_MAX).collect();
+    let line: String = message
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .take(MESSAGE_MAX)
+        .collect();
     mask::terminal(&line)
 }
 
@@ -164,28 +209,45 @@ mod tests {
     #[test]
     fn a_refusal_names_what_is_lacking() {
         for action in ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"] {
-            let message =
-                format!("User: arn:aws:sts::913550007193:assumed-role/ci/run is not authorized to perform: {action} on resource: {ROLE}");
+            let message = format!(
+                "User: arn:aws:sts::913550007193:assumed-role/ci/run is not authorized to perform: {action} on resource: {ROLE}"
+            );
             check("AccessDenied", &message, lacks(action));
         }
-        check("AccessDenied", "Not authorized to perform sts:AssumeRole", lacks("sts:AssumeRole"));
+        check(
+            "AccessDenied",
+            "Not authorized to perform sts:AssumeRole",
+            lacks("sts:AssumeRole"),
+        );
         let deny = format!(
             "User: arn:aws:iam::1:user/a is not authorized to perform: sts:AssumeRole on resource: {ROLE} with an explicit deny in a service control policy"
         );
-        check("AccessDenied", &deny, |error| error.to_string().contains("service control policy"));
-        check("AccessDenied", "Access denied", |error| matches!(error, IdentityError::RoleRefused { action: None, .. }));
+        check("AccessDenied", &deny, |error| {
+            error.to_string().contains("service control policy")
+        });
+        check("AccessDenied", "Access denied", |error| {
+            matches!(error, IdentityError::RoleRefused { action: None, .. })
+        });
     }
 
     #[test]
     fn a_refusal_says_that_the_role_may_not_exist() {
-        let message = format!("User: arn:aws:iam::471122334455:user/a is not authorized to perform: sts:AssumeRole on resource: {ROLE}");
-        check("AccessDenied", &message, |error| error.next_step().contains("either") && error.next_step().contains("does not exist"));
+        let message = format!(
+            "User: arn:aws:iam::471122334455:user/a is not authorized to perform: sts:AssumeRole on resource: {ROLE}"
+        );
+        check("AccessDenied", &message, |error| {
+            error.next_step().contains("either") && error.next_step().contains("does not exist")
+        });
     }
 
     #[test]
     fn a_role_that_cannot_exist_is_told_as_such() {
         let no_role = |error: &IdentityError| matches!(error, IdentityError::NoSuchRole { .. });
-        check("NoSuchEntity", "The role with name payops-operate cannot be found.", no_role);
+        check(
+            "NoSuchEntity",
+            "The role with name payops-operate cannot be found.",
+            no_role,
+        );
         check("ValidationError", &format!("{ROLE} is invalid"), no_role);
         check(
             "ValidationError",
@@ -197,21 +259,33 @@ mod tests {
     #[test]
     fn the_codes_of_a_device() {
         let wrong = |error: &IdentityError| matches!(error, IdentityError::MfaWrong { .. });
-        check("AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code. ", wrong);
+        check(
+            "AccessDenied",
+            "MultiFactorAuthentication failed with invalid MFA one time pass code. ",
+            wrong,
+        );
         check(
             "AccessDenied",
             "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this user.",
             wrong,
         );
-        check("AccessDenied", "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.", |error| {
-            matches!(error, IdentityError::MfaNeeded { .. })
-        });
+        check(
+            "AccessDenied",
+            "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.",
+            |error| matches!(error, IdentityError::MfaNeeded { .. }),
+        );
     }
 
     #[test]
     fn durations_that_the_role_does_not_give() {
-        let long = |error: &IdentityError| matches!(error, IdentityError::DurationTooLong { asked_s: 7200, .. });
-        check("ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", long);
+        let long = |error: &IdentityError| {
+            matches!(error, IdentityError::DurationTooLong { asked_s: 7200, .. })
+        };
+        check(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+            long,
+        );
         check(
             "ValidationError",
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
@@ -224,19 +298,37 @@ mod tests {
     #[test]
     fn the_base_itself() {
         let expired = |error: &IdentityError| matches!(error, IdentityError::ExpiredBase(_));
-        check("ExpiredToken", "The security token included in the request is expired", expired);
-        check("ExpiredTokenException", "The security token included in the request is expired", expired);
-        check("InvalidClientTokenId", "The security token included in the request is invalid.", |error| {
-            matches!(error, IdentityError::UnknownBase { .. })
-        });
+        check(
+            "ExpiredToken",
+            "The security token included in the request is expired",
+            expired,
+        );
+        check(
+            "ExpiredTokenException",
+            "The security token included in the request is expired",
+            expired,
+        );
+        check(
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.",
+            |error| matches!(error, IdentityError::UnknownBase { .. }),
+        );
     }
 
     #[test]
     fn the_rest_keeps_code_and_words() {
         let message = "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.";
-        check("InvalidParameterValue", message, |error| error.to_string().contains("InvalidParameterValue: One of"));
-        check("RegionDisabledException", "STS is not activated in this region", |error| error.next_step().contains("activated"));
-        check("ValidationError", "something\n\u{1b}[2Jelse", |error| !error.to_string().contains(['\u{1b}', '\n']));
+        check("InvalidParameterValue", message, |error| {
+            error.to_string().contains("InvalidParameterValue: One of")
+        });
+        check(
+            "RegionDisabledException",
+            "STS is not activated in this region",
+            |error| error.next_step().contains("activated"),
+        );
+        check("ValidationError", "something\n\u{1b}[2Jelse", |error| {
+            !error.to_string().contains(['\u{1b}', '\n'])
+        });
     }
 
     #[test]
@@ -246,7 +338,10 @@ mod tests {
         assert_eq!(found(sqs), "sqs:getqueueattributes");
         let s3 = "User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: s3:ListBucket on resource: \"arn:aws:s3:::b\" because no session policy allows the s3:ListBucket action";
         assert_eq!(found(s3), "s3:ListBucket");
-        assert_eq!(found("not authorized to perform: execute-api:Invoke, sorry"), "execute-api:Invoke");
+        assert_eq!(
+            found("not authorized to perform: execute-api:Invoke, sorry"),
+            "execute-api:Invoke"
+        );
         assert_eq!(found("Access Denied"), "");
         assert_eq!(found("not authorized to perform: this operation"), "");
     }

@@ -28,7 +28,10 @@ impl Caller {
     #[must_use]
     pub fn is_assumed_role(&self) -> bool {
         let mut parts = self.arn.split(':');
-        parts.nth(2) == Some("sts") && parts.nth(2).is_some_and(|rest| rest.starts_with("assumed-role/"))
+        parts.nth(2) == Some("sts")
+            && parts
+                .nth(2)
+                .is_some_and(|rest| rest.starts_with("assumed-role/"))
     }
 }
 
@@ -60,7 +63,11 @@ pub struct Session {
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("Session");
-        shown.field("arn", &self.arn).field("env", &self.env).field("expires_at", &self.expires_at).field("capped", &self.capped);
+        shown
+            .field("arn", &self.arn)
+            .field("env", &self.env)
+            .field("expires_at", &self.expires_at)
+            .field("capped", &self.capped);
         shown.finish_non_exhaustive()
     }
 }
@@ -81,7 +88,8 @@ impl Session {
     /// Its credentials, for the SDK.
     #[must_use]
     pub fn credentials(&self) -> Credentials {
-        self.keys.credentials(Some(self.expires_at.into()), &self.account_id)
+        self.keys
+            .credentials(Some(self.expires_at.into()), &self.account_id)
     }
 }
 
@@ -116,5 +124,8 @@ impl Keys {
 /// `base` with other credentials. The SDK must not keep them: it would go on with old ones long
 /// after a renewal, and could change them in the middle of a batch.
 pub(super) fn signed_by(base: &SdkConfig, credentials: SharedCredentialsProvider) -> SdkConfig {
-    base.to_builder().credentials_provider(credentials).identity_cache(IdentityCache::no_cache()).build()
+    base.to_builder()
+        .credentials_provider(credentials)
+        .identity_cache(IdentityCache::no_cache())
+        .build()
 }

@@ -53,7 +53,11 @@ impl RoleSpec {
 
     /// What STS is asked for, in seconds, by a caller that is (`chained`) or is not an assumed role.
     pub(super) fn seconds(&self, chained: bool) -> i32 {
-        let most = if chained { DURATION_MAX_CHAINED } else { DURATION_MAX };
+        let most = if chained {
+            DURATION_MAX_CHAINED
+        } else {
+            DURATION_MAX
+        };
         let asked = self.duration.clamp(DURATION_MIN, most).as_secs();
         i32::try_from(asked).unwrap_or(i32::MAX)
     }
@@ -74,7 +78,11 @@ impl Person {
     /// A person who gives no reason.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), reason: None, ticket: None }
+        Self {
+            name: name.into(),
+            reason: None,
+            ticket: None,
+        }
     }
 
     /// The name as STS takes it; refused when nothing of it is left.
@@ -92,7 +100,11 @@ impl Code {
     pub fn parse(typed: &str) -> Result<Self, IdentityError> {
         let digits: String = typed.chars().filter(|c| !c.is_whitespace()).collect();
         let right = digits.len() == CODE_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if right { Ok(Self(digits.into())) } else { Err(IdentityError::BadCode) }
+        if right {
+            Ok(Self(digits.into()))
+        } else {
+            Err(IdentityError::BadCode)
+        }
     }
 
     pub(super) fn expose(&self) -> &str {
@@ -122,14 +134,27 @@ mod tests {
     #[test]
     fn the_duration_is_moved_to_what_sts_gives() {
         let asked = |minutes, chained| spec(minutes).seconds(chained);
-        assert_eq!((asked(5, false), asked(30, false), asked(24 * 60, false)), (900, 1800, 43_200));
-        assert_eq!((asked(5, true), asked(30, true), asked(120, true)), (900, 1800, 3600));
+        assert_eq!(
+            (asked(5, false), asked(30, false), asked(24 * 60, false)),
+            (900, 1800, 43_200)
+        );
+        assert_eq!(
+            (asked(5, true), asked(30, true), asked(120, true)),
+            (900, 1800, 3600)
+        );
     }
 
     #[test]
     fn the_account_is_read_out_of_the_arn() {
         assert_eq!(spec(60).account_of_role(), "471122334455");
-        assert_eq!(RoleSpec { role_arn: "payops-view".to_owned(), ..spec(60) }.account_of_role(), "");
+        assert_eq!(
+            RoleSpec {
+                role_arn: "payops-view".to_owned(),
+                ..spec(60)
+            }
+            .account_of_role(),
+            ""
+        );
     }
 
     #[test]
@@ -138,7 +163,10 @@ mod tests {
         assert_eq!(code.expose(), "123456");
         assert!(!format!("{code:?}").contains("123456"));
         for bad in ["", "12345", "1234567", "12345a", "١٢٣٤٥٦"] {
-            assert!(matches!(Code::parse(bad), Err(IdentityError::BadCode)), "{bad}");
+            assert!(
+                matches!(Code::parse(bad), Err(IdentityError::BadCode)),
+                "{bad}"
+            );
         }
     }
 }

@@ -46,7 +46,9 @@ impl State {
     /// The session to hand out at `now`.
     pub(super) fn pick(&mut self, now: Timestamp) -> Option<Arc<Session>> {
         self.settle(now);
-        self.current.clone().filter(|session| session.expires_at > now)
+        self.current
+            .clone()
+            .filter(|session| session.expires_at > now)
     }
 
     /// The newest session, handed out or not yet.
@@ -90,13 +92,17 @@ impl State {
             let fresh = self.tries > seen || between(*at, now) < kept;
             return fresh.then(|| Err(error.clone()));
         }
-        let newest = self.newest().filter(|session| self.tries > seen && session.left(now) >= need);
+        let newest = self
+            .newest()
+            .filter(|session| self.tries > seen && session.left(now) >= need);
         newest.cloned().map(Ok)
     }
 
     /// Holds the current session until `until`, if it lasts that long.
     pub(super) fn hold(&mut self, until: Timestamp, now: Timestamp) -> Option<(u64, Arc<Session>)> {
-        let session = self.pick(now).filter(|session| session.expires_at >= until)?;
+        let session = self
+            .pick(now)
+            .filter(|session| session.expires_at >= until)?;
         self.last_hold += 1;
         self.holds.insert(self.last_hold, until);
         Some((self.last_hold, session))
@@ -116,7 +122,10 @@ impl State {
     /// Puts the renewed session in the old one's place, unless a batch needs the old one still.
     fn settle(&mut self, now: Timestamp) {
         self.holds.retain(|_, until| *until > now);
-        let ended = self.current.as_ref().is_none_or(|session| session.expires_at <= now);
+        let ended = self
+            .current
+            .as_ref()
+            .is_none_or(|session| session.expires_at <= now);
         if (ended || self.holds.is_empty()) && self.next.is_some() {
             self.current = self.next.take();
         }
@@ -143,7 +152,11 @@ mod tests {
             issued_at: at(from),
             expires_at: at(to),
             capped: None,
-            keys: Keys { access_key_id: String::new(), secret_access_key: "s".into(), session_token: "t".into() },
+            keys: Keys {
+                access_key_id: String::new(),
+                secret_access_key: "s".into(),
+                session_token: "t".into(),
+            },
         })
     }
 
@@ -182,15 +195,25 @@ mod tests {
     #[test]
     fn who_waited_is_told_what_another_found_and_asks_no_more() {
         let mut state = with(&session(0, 60));
-        let done = |state: &State, seen, need| state.done_since(seen, need, Duration::from_secs(2), at(1));
+        let done =
+            |state: &State, seen, need| state.done_since(seen, need, Duration::from_secs(2), at(1));
         assert!(matches!(done(&state, 0, Duration::ZERO), Some(Ok(_))));
-        assert!(done(&state, 1, Duration::ZERO).is_none(), "nothing happened since");
-        assert!(done(&state, 0, Duration::from_hours(1)).is_none(), "it does not last that long");
+        assert!(
+            done(&state, 1, Duration::ZERO).is_none(),
+            "nothing happened since"
+        );
+        assert!(
+            done(&state, 0, Duration::from_hours(1)).is_none(),
+            "it does not last that long"
+        );
         state.record(Err(IdentityError::NoName), at(0));
         assert!(matches!(done(&state, 1, Duration::ZERO), Some(Err(_))));
         assert!(done(&state, 2, Duration::ZERO).is_none(), "an old failure");
         state.record(Err(IdentityError::NoName), at(1));
-        assert!(matches!(done(&state, 3, Duration::ZERO), Some(Err(_))), "a fresh one");
+        assert!(
+            matches!(done(&state, 3, Duration::ZERO), Some(Err(_))),
+            "a fresh one"
+        );
     }
 
     #[test]
@@ -199,7 +222,10 @@ mod tests {
         let (first, _) = state.hold(at(50), at(0)).expect("held");
         let (second, _) = state.hold(at(58), at(0)).expect("held");
         state.record(Ok(session(40, 100)), at(40));
-        assert_eq!((picked(&mut state, 40), state.held_until(at(40))), (Some(at(0)), Some(at(58))));
+        assert_eq!(
+            (picked(&mut state, 40), state.held_until(at(40))),
+            (Some(at(0)), Some(at(58)))
+        );
         state.release(second);
         assert_eq!(picked(&mut state, 41), Some(at(0)));
         state.release(first);
@@ -209,9 +235,15 @@ mod tests {
     #[test]
     fn a_hold_promises_no_more_than_was_asked_for() {
         let mut state = with(&session(0, 60));
-        assert!(state.hold(at(61), at(0)).is_none(), "it does not last that long");
+        assert!(
+            state.hold(at(61), at(0)).is_none(),
+            "it does not last that long"
+        );
         state.hold(at(30), at(0)).expect("held");
         state.record(Ok(session(20, 80)), at(20));
-        assert_eq!((picked(&mut state, 29), picked(&mut state, 30)), (Some(at(0)), Some(at(20))));
+        assert_eq!(
+            (picked(&mut state, 29), picked(&mut state, 30)),
+            (Some(at(0)), Some(at(20)))
+        );
     }
 }

@@ -25,7 +25,10 @@ impl SqsQueues {
         // Counted while all that was received is still hidden: what else is in flight was not seen.
         let mut doubt = match &looked {
             Ok(true) => self.unseen(queue, distinct(&seen)).await,
-            Ok(false) => Some(format!("looking ended after {} s, before the first message showed itself again", LOOK_MAX.as_secs())),
+            Ok(false) => Some(format!(
+                "looking ended after {} s, before the first message showed itself again",
+                LOOK_MAX.as_secs()
+            )),
             Err(_) => None,
         };
         let receipts: Vec<String> = seen.iter().map(|message| message.receipt.clone()).collect();
@@ -35,36 +38,67 @@ impl SqsQueues {
         let receives_spent = count(&seen);
         // Received twice in one pass: told once, with the later count.
         let mut names = BTreeSet::new();
-        let mut messages: Vec<Received> = seen.into_iter().rev().filter(|message| names.insert(message.message_id.clone())).collect();
+        let mut messages: Vec<Received> = seen
+            .into_iter()
+            .rev()
+            .filter(|message| names.insert(message.message_id.clone()))
+            .collect();
         messages.sort_by(|a, b| (a.sent_at, &a.message_id).cmp(&(b.sent_at, &b.message_id)));
         if messages.len() > limit {
-            doubt = doubt.or_else(|| Some(format!("looking ended at the {limit} that were asked for")));
+            doubt =
+                doubt.or_else(|| Some(format!("looking ended at the {limit} that were asked for")));
         }
         messages.truncate(limit);
-        let groups: BTreeSet<&str> = messages.iter().filter_map(|message| message.group.as_deref()).collect();
+        let groups: BTreeSet<&str> = messages
+            .iter()
+            .filter_map(|message| message.group.as_deref())
+            .collect();
         let groups_locked = u64::try_from(groups.len()).unwrap_or(u64::MAX);
         for message in &mut messages {
             message.receipt.clear();
         }
-        let hidden = if receives_spent > 0 { HOLD } else { Duration::ZERO };
-        Ok(Browsed { messages, complete: doubt.is_none(), doubt, receives_spent, hidden, groups_locked })
+        let hidden = if receives_spent > 0 {
+            HOLD
+        } else {
+            Duration::ZERO
+        };
+        Ok(Browsed {
+            messages,
+            complete: doubt.is_none(),
+            doubt,
+            receives_spent,
+            hidden,
+            groups_locked,
+        })
     }
 
     /// Why there may be more than the `seen` messages, which are all hidden now.
     async fn unseen(&self, queue: &str, seen: u64) -> Option<String> {
         let now = match self.count(queue).await {
             Ok(now) => now,
-            Err(error) => return Some(format!("the queue could not be counted: {}", error.message)),
+            Err(error) => {
+                return Some(format!("the queue could not be counted: {}", error.message));
+            }
         };
         if now.visible > 0 || now.delayed > 0 {
-            return Some(format!("SQS counts about {} more that no receive has brought", now.visible.saturating_add(now.delayed)));
+            return Some(format!(
+                "SQS counts about {} more that no receive has brought",
+                now.visible.saturating_add(now.delayed)
+            ));
         }
         let others = now.in_flight.saturating_sub(seen);
-        (others > 0).then(|| format!("about {others} are in flight: somebody else has received them"))
+        (others > 0)
+            .then(|| format!("about {others} are in flight: somebody else has received them"))
     }
 
     /// Receives until nothing comes or there is enough (`true`), or time has run out (`false`).
-    async fn pass(&self, queue: &str, limit: usize, max_receives: Option<u32>, seen: &mut Vec<Received>) -> PortResult<bool> {
+    async fn pass(
+        &self,
+        queue: &str,
+        limit: usize,
+        max_receives: Option<u32>,
+        seen: &mut Vec<Received>,
+    ) -> PortResult<bool> {
         let until = tokio::time::Instant::now() + LOOK_MAX;
         while seen.len() < limit {
             if tokio::time::Instant::now() >= until {
@@ -75,7 +109,11 @@ impl SqsQueues {
             if some.is_empty() {
                 return Ok(true);
             }
-            let worn = some.iter().map(|message| message.receive_count).max().unwrap_or(0);
+            let worn = some
+                .iter()
+                .map(|message| message.receive_count)
+                .max()
+                .unwrap_or(0);
             seen.extend(some);
             if let Some(max) = max_receives.filter(|max| worn >= *max) {
                 return Err(Self::would_bury(queue, max));
@@ -85,13 +123,18 @@ impl SqsQueues {
     }
 
     fn would_bury(queue: &str, max: u32) -> PortError {
-        let words = format!("looking is receiving, and one more receive would move a message to the dead-letter queue (limit {max})");
+        let words = format!(
+            "looking is receiving, and one more receive would move a message to the dead-letter queue (limit {max})"
+        );
         Self::writing("sqs:ReceiveMessage", queue).error(ErrorKind::Permanent, words)
     }
 }
 
 fn distinct(messages: &[Received]) -> u64 {
-    let names: BTreeSet<&str> = messages.iter().map(|message| message.message_id.as_str()).collect();
+    let names: BTreeSet<&str> = messages
+        .iter()
+        .map(|message| message.message_id.as_str())
+        .collect();
     u64::try_from(names.len()).unwrap_or(u64::MAX)
 }
 

@@ -19,7 +19,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use payops_core::port::{
-    Browsed, Move, MoveResult, Outgoing, PortResult, QueueStats, Queues, Received, Redrive, SendResult, TransferOutcome,
+    Browsed, Move, MoveResult, Outgoing, PortResult, QueueStats, Queues, Received, Redrive,
+    SendResult, TransferOutcome,
 };
 
 use crate::fail::Call;
@@ -53,14 +54,24 @@ impl SqsQueues {
     /// Queues by name and URL. No others exist for it.
     #[must_use]
     pub fn with_urls(client: Client, urls: BTreeMap<String, String>) -> Self {
-        Self { client, names: Names::Given, account: None, urls: Arc::new(RwLock::new(urls)) }
+        Self {
+            client,
+            names: Names::Given,
+            account: None,
+            urls: Arc::new(RwLock::new(urls)),
+        }
     }
 
     /// Queues whose names in SQS are `prefix` and then our name, such as `prod-` and
     /// `payments-work`. `account` is the account they belong to, when it is not the caller's.
     #[must_use]
     pub fn with_prefix(client: Client, prefix: impl Into<String>, account: Option<String>) -> Self {
-        Self { client, names: Names::Prefix(prefix.into()), account, urls: Arc::default() }
+        Self {
+            client,
+            names: Names::Prefix(prefix.into()),
+            account,
+            urls: Arc::default(),
+        }
     }
 
     fn reading(action: &'static str, queue: &str) -> Call {
@@ -78,11 +89,21 @@ impl Queues for SqsQueues {
         self.send_one(queue, message, true).await
     }
 
-    async fn send_batch(&self, queue: &str, messages: Vec<Outgoing>) -> PortResult<Vec<SendResult>> {
+    async fn send_batch(
+        &self,
+        queue: &str,
+        messages: Vec<Outgoing>,
+    ) -> PortResult<Vec<SendResult>> {
         self.send_many(queue, messages, true).await
     }
 
-    async fn receive(&self, queue: &str, max: usize, visibility: Duration, wait: Duration) -> PortResult<Vec<Received>> {
+    async fn receive(
+        &self,
+        queue: &str,
+        max: usize,
+        visibility: Duration,
+        wait: Duration,
+    ) -> PortResult<Vec<Received>> {
         self.take(queue, max, visibility, wait).await
     }
 
@@ -90,11 +111,22 @@ impl Queues for SqsQueues {
         self.remove(queue, receipts).await
     }
 
-    async fn change_visibility(&self, queue: &str, receipt: &str, visibility: Duration) -> PortResult<bool> {
+    async fn change_visibility(
+        &self,
+        queue: &str,
+        receipt: &str,
+        visibility: Duration,
+    ) -> PortResult<bool> {
         self.hide(queue, receipt, visibility).await
     }
 
-    async fn transfer(&self, from: &str, receipt: &str, to: &str, message: Outgoing) -> PortResult<TransferOutcome> {
+    async fn transfer(
+        &self,
+        from: &str,
+        receipt: &str,
+        to: &str,
+        message: Outgoing,
+    ) -> PortResult<TransferOutcome> {
         // Holding it tells whether it is ours, and keeps it ours until it is deleted.
         if !self.hide(from, receipt, TRANSFER_HOLD).await? {
             return Ok(TransferOutcome::Lost);
@@ -110,12 +142,25 @@ impl Queues for SqsQueues {
         Ok(TransferOutcome::SentNotDeleted { message_id, reason })
     }
 
-    async fn transfer_batch(&self, from: &str, to: &str, moves: Vec<Move>) -> PortResult<Vec<MoveResult>> {
+    async fn transfer_batch(
+        &self,
+        from: &str,
+        to: &str,
+        moves: Vec<Move>,
+    ) -> PortResult<Vec<MoveResult>> {
         self.move_many(from, to, moves).await
     }
 
-    async fn change_visibilities(&self, queue: &str, receipts: &[String], visibility: Duration) -> PortResult<Vec<bool>> {
-        self.hide_entries(queue, receipts, visibility).await?.into_iter().collect()
+    async fn change_visibilities(
+        &self,
+        queue: &str,
+        receipts: &[String],
+        visibility: Duration,
+    ) -> PortResult<Vec<bool>> {
+        self.hide_entries(queue, receipts, visibility)
+            .await?
+            .into_iter()
+            .collect()
     }
 
     fn transfer_is_atomic(&self) -> bool {
@@ -134,7 +179,12 @@ impl Queues for SqsQueues {
         self.all_names().await
     }
 
-    async fn start_redrive(&self, dlq: &str, to: &str, rate_per_second: Option<u32>) -> PortResult<String> {
+    async fn start_redrive(
+        &self,
+        dlq: &str,
+        to: &str,
+        rate_per_second: Option<u32>,
+    ) -> PortResult<String> {
         self.start_task(dlq, to, rate_per_second).await
     }
 
@@ -166,6 +216,9 @@ mod tests {
     #[test]
     fn times_are_rounded_up_to_seconds() {
         let of = |ms| seconds(Duration::from_millis(ms), VISIBILITY_MAX);
-        assert_eq!([of(0), of(1), of(1000), of(1001), of(u64::MAX)], [0, 1, 1, 2, 43_200]);
+        assert_eq!(
+            [of(0), of(1), of(1000), of(1001), of(u64::MAX)],
+            [0, 1, 1, 2, 43_200]
+        );
     }
 }

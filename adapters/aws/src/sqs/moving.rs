@@ -6,14 +6,31 @@ use super::{SqsQueues, TRANSFER_HOLD};
 
 impl SqsQueues {
     /// Moves up to ten messages in three calls. Only what was acknowledged as sent is deleted.
-    pub(super) async fn move_many(&self, from: &str, to: &str, moves: Vec<Move>) -> PortResult<Vec<MoveResult>> {
-        let (receipts, messages): (Vec<String>, Vec<Outgoing>) = moves.into_iter().map(|each| (each.receipt, each.message)).unzip();
+    pub(super) async fn move_many(
+        &self,
+        from: &str,
+        to: &str,
+        moves: Vec<Move>,
+    ) -> PortResult<Vec<MoveResult>> {
+        let (receipts, messages): (Vec<String>, Vec<Outgoing>) = moves
+            .into_iter()
+            .map(|each| (each.receipt, each.message))
+            .unzip();
         // Holding them tells which are ours, and keeps them ours until they are deleted.
         let held = self.hide_entries(from, &receipts, TRANSFER_HOLD).await?;
         let ours = |held: &PortResult<bool>| matches!(held, Ok(true));
-        let going: Vec<Outgoing> = messages.into_iter().zip(&held).filter(|(_, held)| ours(held)).map(|(message, _)| message).collect();
+        let going: Vec<Outgoing> = messages
+            .into_iter()
+            .zip(&held)
+            .filter(|(_, held)| ours(held))
+            .map(|(message, _)| message)
+            .collect();
         // Not repeated by the SDK, as for one message.
-        let sent = if going.is_empty() { Vec::new() } else { self.send_many(to, going, false).await? };
+        let sent = if going.is_empty() {
+            Vec::new()
+        } else {
+            self.send_many(to, going, false).await?
+        };
         let mut sent = sent.into_iter();
         let mut results: Vec<(String, MoveResult)> = Vec::with_capacity(receipts.len());
         for (receipt, held) in receipts.into_iter().zip(held) {
@@ -24,7 +41,10 @@ impl SqsQueues {
                 Ok(true) => sent
                     .next()
                     .unwrap_or_else(|| Err(untold()))
-                    .map(|message_id| TransferOutcome::SentNotDeleted { message_id, reason: "its receipt was no longer good".to_owned() }),
+                    .map(|message_id| TransferOutcome::SentNotDeleted {
+                        message_id,
+                        reason: "its receipt was no longer good".to_owned(),
+                    }),
             };
             results.push((receipt, result));
         }
@@ -34,8 +54,13 @@ impl SqsQueues {
 
     /// Deletes what was sent, and notes for each whether that was done.
     async fn delete_sent(&self, queue: &str, results: &mut [(String, MoveResult)]) {
-        let sent = |result: &MoveResult| matches!(result, Ok(TransferOutcome::SentNotDeleted { .. }));
-        let receipts: Vec<String> = results.iter().filter(|(_, result)| sent(result)).map(|(receipt, _)| receipt.clone()).collect();
+        let sent =
+            |result: &MoveResult| matches!(result, Ok(TransferOutcome::SentNotDeleted { .. }));
+        let receipts: Vec<String> = results
+            .iter()
+            .filter(|(_, result)| sent(result))
+            .map(|(receipt, _)| receipt.clone())
+            .collect();
         if receipts.is_empty() {
             return;
         }
@@ -45,9 +70,15 @@ impl SqsQueues {
         };
         let mut deleted = deleted.into_iter();
         for (_, result) in results.iter_mut().filter(|(_, result)| sent(result)) {
-            let Ok(TransferOutcome::SentNotDeleted { message_id, reason }) = result else { continue };
+            let Ok(TransferOutcome::SentNotDeleted { message_id, reason }) = result else {
+                continue;
+            };
             match (deleted.next(), &failed) {
-                (Some(Ok(true)), _) => *result = Ok(TransferOutcome::Moved { message_id: std::mem::take(message_id) }),
+                (Some(Ok(true)), _) => {
+                    *result = Ok(TransferOutcome::Moved {
+                        message_id: std::mem::take(message_id),
+                    })
+                }
                 (Some(Err(error)), _) => *reason = error.message,
                 (None, Some(failed)) => reason.clone_from(failed),
                 (Some(Ok(false)) | None, _) => {}
@@ -57,5 +88,8 @@ impl SqsQueues {
 }
 
 fn untold() -> PortError {
-    PortError::new(payops_core::port::ErrorKind::Ambiguous, "SQS did not say what became of the message")
+    PortError::new(
+        payops_core::port::ErrorKind::Ambiguous,
+        "SQS did not say what became of the message",
+    )
 }

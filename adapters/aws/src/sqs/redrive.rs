@@ -16,19 +16,43 @@ const TASKS_MAX: i32 = 10;
 impl SqsQueues {
     async fn arn(&self, queue: &str) -> PortResult<String> {
         let call = Self::reading("sqs:GetQueueAttributes", queue);
-        let request = self.client.get_queue_attributes().queue_url(self.url(queue).await?).attribute_names(QueueAttributeName::QueueArn);
-        let held = request.send().await.map_err(|error| call.failed(error))?.attributes.unwrap_or_default();
-        held.get(&QueueAttributeName::QueueArn).cloned().ok_or_else(|| call.error(ErrorKind::Unavailable, "answered without its ARN"))
+        let request = self
+            .client
+            .get_queue_attributes()
+            .queue_url(self.url(queue).await?)
+            .attribute_names(QueueAttributeName::QueueArn);
+        let held = request
+            .send()
+            .await
+            .map_err(|error| call.failed(error))?
+            .attributes
+            .unwrap_or_default();
+        held.get(&QueueAttributeName::QueueArn)
+            .cloned()
+            .ok_or_else(|| call.error(ErrorKind::Unavailable, "answered without its ARN"))
     }
 
-    pub(super) async fn start_task(&self, dlq: &str, to: &str, rate_per_second: Option<u32>) -> PortResult<String> {
+    pub(super) async fn start_task(
+        &self,
+        dlq: &str,
+        to: &str,
+        rate_per_second: Option<u32>,
+    ) -> PortResult<String> {
         let call = Self::writing("sqs:StartMessageMoveTask", dlq);
         if dlq.strip_suffix(".fifo").is_some() {
             return Err(call.error(ErrorKind::Permanent, "SQS moves no FIFO queues"));
         }
-        let rate = rate_per_second.map(|rate| i32::try_from(rate.min(REDRIVE_RATE_MAX)).unwrap_or(i32::MAX));
-        let request = self.client.start_message_move_task().source_arn(self.arn(dlq).await?).destination_arn(self.arn(to).await?);
-        let request = request.set_max_number_of_messages_per_second(rate).customize().interceptor(call.watch());
+        let rate = rate_per_second
+            .map(|rate| i32::try_from(rate.min(REDRIVE_RATE_MAX)).unwrap_or(i32::MAX));
+        let request = self
+            .client
+            .start_message_move_task()
+            .source_arn(self.arn(dlq).await?)
+            .destination_arn(self.arn(to).await?);
+        let request = request
+            .set_max_number_of_messages_per_second(rate)
+            .customize()
+            .interceptor(call.watch());
         let answer = request.send().await.map_err(|error| {
             let mut failed = call.failed(error);
             if failed.kind == ErrorKind::Denied {
@@ -36,33 +60,59 @@ impl SqsQueues {
             }
             failed
         })?;
-        answer.task_handle.ok_or_else(|| call.error(ErrorKind::Ambiguous, "answered without a handle"))
+        answer
+            .task_handle
+            .ok_or_else(|| call.error(ErrorKind::Ambiguous, "answered without a handle"))
     }
 
     pub(super) async fn tasks(&self, dlq: &str) -> PortResult<Vec<Redrive>> {
         let call = Self::reading("sqs:ListMessageMoveTasks", dlq);
-        let request = self.client.list_message_move_tasks().source_arn(self.arn(dlq).await?).max_results(TASKS_MAX);
+        let request = self
+            .client
+            .list_message_move_tasks()
+            .source_arn(self.arn(dlq).await?)
+            .max_results(TASKS_MAX);
         let answer = request.send().await.map_err(|error| call.failed(error))?;
         let tasks = answer.results.unwrap_or_default().into_iter();
         tasks
-            .map(|task| told(task).ok_or_else(|| call.error(ErrorKind::Corrupt, "told of a task with a status that is not known")))
+            .map(|task| {
+                told(task).ok_or_else(|| {
+                    call.error(
+                        ErrorKind::Corrupt,
+                        "told of a task with a status that is not known",
+                    )
+                })
+            })
             .collect()
     }
 
     pub(super) async fn cancel_task(&self, dlq: &str, handle: &str) -> PortResult<u64> {
         let call = Self::writing("sqs:CancelMessageMoveTask", dlq);
-        let request = self.client.cancel_message_move_task().task_handle(handle).customize().interceptor(call.watch());
+        let request = self
+            .client
+            .cancel_message_move_task()
+            .task_handle(handle)
+            .customize()
+            .interceptor(call.watch());
         let answer = request.send().await.map_err(|error| call.failed(error))?;
         Ok(u64::try_from(answer.approximate_number_of_messages_moved).unwrap_or(0))
     }
 
     pub(super) async fn empty(&self, queue: &str) -> PortResult<()> {
         let call = Self::writing("sqs:PurgeQueue", queue);
-        let request = self.client.purge_queue().queue_url(self.url(queue).await?).customize().interceptor(call.watch());
+        let request = self
+            .client
+            .purge_queue()
+            .queue_url(self.url(queue).await?)
+            .customize()
+            .interceptor(call.watch());
         request.send().await.map(drop).map_err(|error| {
             let failed = call.failed(error);
             if failed.message.contains("PurgeQueueInProgress") {
-                return call.error(ErrorKind::Throttled, "it was purged within the last minute, and SQS takes one purge a minute");
+                return call.error(
+                    ErrorKind::Throttled,
+                    "it was purged within the last minute, and SQS takes one purge a minute",
+                );
             }
             failed
         })
@@ -82,10 +132,19 @@ fn told(task: Task) -> Option<Redrive> {
         handle: task.task_handle,
         status,
         moved: u64::try_from(task.approximate_number_of_messages_moved).unwrap_or(0),
-        planned: task.approximate_number_of_messages_to_move.and_then(|number| u64::try_from(number).ok()),
-        target: task.destination_arn.as_deref().and_then(|arn| arn.rsplit(':').next()).map(str::to_owned),
-        rate_per_second: task.max_number_of_messages_per_second.and_then(|rate| u32::try_from(rate).ok()),
-        started_at: Timestamp::from_millisecond(task.started_timestamp).unwrap_or(Timestamp::UNIX_EPOCH),
+        planned: task
+            .approximate_number_of_messages_to_move
+            .and_then(|number| u64::try_from(number).ok()),
+        target: task
+            .destination_arn
+            .as_deref()
+            .and_then(|arn| arn.rsplit(':').next())
+            .map(str::to_owned),
+        rate_per_second: task
+            .max_number_of_messages_per_second
+            .and_then(|rate| u32::try_from(rate).ok()),
+        started_at: Timestamp::from_millisecond(task.started_timestamp)
+            .unwrap_or(Timestamp::UNIX_EPOCH),
         reason: task.failure_reason,
     })
 }

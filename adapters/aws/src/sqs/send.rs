@@ -16,7 +16,12 @@ const DELAY_MAX: Duration = Duration::from_mins(15);
 impl SqsQueues {
     /// Sends one message. With `repeat`, an attempt whose answer was lost is made again, so that the
     /// message may be there twice; without, the caller hears of it.
-    pub(super) async fn send_one(&self, queue: &str, message: Outgoing, repeat: bool) -> PortResult<String> {
+    pub(super) async fn send_one(
+        &self,
+        queue: &str,
+        message: Outgoing,
+        repeat: bool,
+    ) -> PortResult<String> {
         let call = Self::writing("sqs:SendMessage", queue);
         message::check(&call, &message)?;
         let request = self
@@ -33,17 +38,36 @@ impl SqsQueues {
             request = request.config_override(once());
         }
         let answer = request.send().await.map_err(|error| call.failed(error))?;
-        answer.message_id.ok_or_else(|| call.error(ErrorKind::Ambiguous, "answered without a name for the message"))
+        answer.message_id.ok_or_else(|| {
+            call.error(
+                ErrorKind::Ambiguous,
+                "answered without a name for the message",
+            )
+        })
     }
 
     /// Sends up to ten messages, in as many calls as their size needs; `repeat` as for one message.
-    pub(super) async fn send_many(&self, queue: &str, messages: Vec<Outgoing>, repeat: bool) -> PortResult<Vec<SendResult>> {
+    pub(super) async fn send_many(
+        &self,
+        queue: &str,
+        messages: Vec<Outgoing>,
+        repeat: bool,
+    ) -> PortResult<Vec<SendResult>> {
         let call = Self::writing("sqs:SendMessage", queue);
         if messages.len() > BATCH_MAX {
-            return Err(call.error(ErrorKind::Permanent, format!("{} messages at once, over the limit of {BATCH_MAX}", messages.len())));
+            return Err(call.error(
+                ErrorKind::Permanent,
+                format!(
+                    "{} messages at once, over the limit of {BATCH_MAX}",
+                    messages.len()
+                ),
+            ));
         }
         let url = self.url(queue).await?;
-        let mut results: Vec<Option<SendResult>> = messages.iter().map(|message| message::check(&call, message).err().map(Err)).collect();
+        let mut results: Vec<Option<SendResult>> = messages
+            .iter()
+            .map(|message| message::check(&call, message).err().map(Err))
+            .collect();
         let mut batch = Vec::new();
         let mut bytes = 0;
         for (place, message) in messages.into_iter().enumerate() {
@@ -52,17 +76,31 @@ impl SqsQueues {
             }
             let size = message::size(&message);
             if bytes + size > BYTES_MAX {
-                self.send_entries((&call, &url, repeat), std::mem::take(&mut batch), &mut results).await?;
+                self.send_entries(
+                    (&call, &url, repeat),
+                    std::mem::take(&mut batch),
+                    &mut results,
+                )
+                .await?;
                 bytes = 0;
             }
             bytes += size;
             batch.push((place, message));
         }
         if !batch.is_empty() {
-            self.send_entries((&call, &url, repeat), batch, &mut results).await?;
+            self.send_entries((&call, &url, repeat), batch, &mut results)
+                .await?;
         }
-        let untold = || Err(call.error(ErrorKind::Ambiguous, "SQS did not say what became of the message"));
-        Ok(results.into_iter().map(|result| result.unwrap_or_else(untold)).collect())
+        let untold = || {
+            Err(call.error(
+                ErrorKind::Ambiguous,
+                "SQS did not say what became of the message",
+            ))
+        };
+        Ok(results
+            .into_iter()
+            .map(|result| result.unwrap_or_else(untold))
+            .collect())
     }
 
     /// A call that fails, fails everything; or, when an earlier one has sent messages, its own entries.
@@ -75,8 +113,18 @@ impl SqsQueues {
         let places: Vec<usize> = batch.iter().map(|(place, _)| *place).collect();
         let told = match self.send_call(call, url, batch, repeat).await {
             Ok(told) => told,
-            Err(error) if results.iter().all(|result| !matches!(result, Some(Ok(_)))) => return Err(error),
-            Err(error) => places.into_iter().map(|place| (place, Err(PortError::new(error.kind, error.message.clone())))).collect(),
+            Err(error) if results.iter().all(|result| !matches!(result, Some(Ok(_)))) => {
+                return Err(error);
+            }
+            Err(error) => places
+                .into_iter()
+                .map(|place| {
+                    (
+                        place,
+                        Err(PortError::new(error.kind, error.message.clone())),
+                    )
+                })
+                .collect(),
         };
         for (place, result) in told {
             if let Some(slot) = results.get_mut(place) {
@@ -86,7 +134,13 @@ impl SqsQueues {
         Ok(())
     }
 
-    async fn send_call(&self, call: &Call, url: &str, batch: Vec<(usize, Outgoing)>, repeat: bool) -> PortResult<Vec<(usize, SendResult)>> {
+    async fn send_call(
+        &self,
+        call: &Call,
+        url: &str,
+        batch: Vec<(usize, Outgoing)>,
+        repeat: bool,
+    ) -> PortResult<Vec<(usize, SendResult)>> {
         let mut request = self.client.send_message_batch().queue_url(url);
         for (place, message) in batch {
             let entry = SendMessageBatchRequestEntry::builder()
@@ -103,12 +157,21 @@ impl SqsQueues {
             request = request.config_override(once());
         }
         let answer = request.send().await.map_err(|error| call.failed(error))?;
-        let sent = answer.successful.into_iter().map(|entry| (entry.id, Ok(entry.message_id)));
+        let sent = answer
+            .successful
+            .into_iter()
+            .map(|entry| (entry.id, Ok(entry.message_id)));
         let failed = answer.failed.into_iter().map(|entry| {
             let status = if entry.sender_fault { 400 } else { 503 };
-            (entry.id, Err(call.refused(&entry.code, entry.message.as_deref(), status, None)))
+            (
+                entry.id,
+                Err(call.refused(&entry.code, entry.message.as_deref(), status, None)),
+            )
         });
-        Ok(sent.chain(failed).filter_map(|(id, result)| Some((id.parse().ok()?, result))).collect())
+        Ok(sent
+            .chain(failed)
+            .filter_map(|(id, result)| Some((id.parse().ok()?, result)))
+            .collect())
     }
 }
 

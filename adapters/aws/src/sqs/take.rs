@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::{
-    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, MessageSystemAttributeName,
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
+    DeleteMessageBatchRequestEntry, MessageSystemAttributeName,
 };
 use payops_core::port::{PortResult, Received};
 
@@ -17,7 +18,13 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 const SLACK: Duration = Duration::from_secs(5);
 
 impl SqsQueues {
-    pub(super) async fn take(&self, queue: &str, max: usize, visibility: Duration, wait: Duration) -> PortResult<Vec<Received>> {
+    pub(super) async fn take(
+        &self,
+        queue: &str,
+        max: usize,
+        visibility: Duration,
+        wait: Duration,
+    ) -> PortResult<Vec<Received>> {
         let call = Self::writing("sqs:ReceiveMessage", queue);
         let wait = wait.min(WAIT_MAX);
         let request = self
@@ -30,37 +37,71 @@ impl SqsQueues {
             .message_system_attribute_names(MessageSystemAttributeName::All)
             .message_attribute_names("All");
         // A long poll takes longer than other calls may.
-        let longer = TimeoutConfig::builder().operation_attempt_timeout(wait + SLACK).operation_timeout(wait + 3 * SLACK).build();
+        let longer = TimeoutConfig::builder()
+            .operation_attempt_timeout(wait + SLACK)
+            .operation_timeout(wait + 3 * SLACK)
+            .build();
         let request = request.customize().interceptor(call.watch());
-        let request = request.config_override(aws_sdk_sqs::config::Builder::new().timeout_config(longer));
+        let request =
+            request.config_override(aws_sdk_sqs::config::Builder::new().timeout_config(longer));
         let answer = request.send().await.map_err(|error| call.failed(error))?;
-        Ok(answer.messages.unwrap_or_default().into_iter().map(message::received).collect())
+        Ok(answer
+            .messages
+            .unwrap_or_default()
+            .into_iter()
+            .map(message::received)
+            .collect())
     }
 
     pub(super) async fn remove(&self, queue: &str, receipts: &[String]) -> PortResult<Vec<bool>> {
-        self.remove_entries(queue, receipts).await?.into_iter().collect()
+        self.remove_entries(queue, receipts)
+            .await?
+            .into_iter()
+            .collect()
     }
 
     /// Deletes messages; an entry that SQS could not delete has its own error.
-    pub(super) async fn remove_entries(&self, queue: &str, receipts: &[String]) -> PortResult<Vec<PortResult<bool>>> {
+    pub(super) async fn remove_entries(
+        &self,
+        queue: &str,
+        receipts: &[String],
+    ) -> PortResult<Vec<PortResult<bool>>> {
         let call = Self::writing("sqs:DeleteMessage", queue);
         let url = self.url(queue).await?;
         let mut done = Vec::with_capacity(receipts.len());
         for some in receipts.chunks(BATCH_MAX) {
             let mut request = self.client.delete_message_batch().queue_url(&url);
             for (place, receipt) in some.iter().enumerate() {
-                let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string()).receipt_handle(receipt);
+                let entry = DeleteMessageBatchRequestEntry::builder()
+                    .id(place.to_string())
+                    .receipt_handle(receipt);
                 request = request.entries(call.built(entry.build())?);
             }
-            let answer = request.customize().interceptor(call.watch()).send().await.map_err(|error| call.failed(error))?;
-            done.extend(each(&call, some.len(), &answer.failed, |id| answer.successful.iter().any(|entry| entry.id == id)));
+            let answer = request
+                .customize()
+                .interceptor(call.watch())
+                .send()
+                .await
+                .map_err(|error| call.failed(error))?;
+            done.extend(each(&call, some.len(), &answer.failed, |id| {
+                answer.successful.iter().any(|entry| entry.id == id)
+            }));
         }
         Ok(done)
     }
 
-    pub(super) async fn hide(&self, queue: &str, receipt: &str, visibility: Duration) -> PortResult<bool> {
+    pub(super) async fn hide(
+        &self,
+        queue: &str,
+        receipt: &str,
+        visibility: Duration,
+    ) -> PortResult<bool> {
         let call = Self::writing("sqs:ChangeMessageVisibility", queue);
-        let request = self.client.change_message_visibility().queue_url(self.url(queue).await?).receipt_handle(receipt);
+        let request = self
+            .client
+            .change_message_visibility()
+            .queue_url(self.url(queue).await?)
+            .receipt_handle(receipt);
         let request = request.visibility_timeout(seconds(visibility, VISIBILITY_MAX));
         match request.customize().interceptor(call.watch()).send().await {
             Ok(_) => Ok(true),
@@ -71,30 +112,54 @@ impl SqsQueues {
 
     /// Shows messages again at once. What fails shows itself when its visibility ends.
     pub(super) async fn show(&self, queue: &str, receipts: &[String]) -> PortResult<()> {
-        self.hide_entries(queue, receipts, Duration::ZERO).await.map(drop)
+        self.hide_entries(queue, receipts, Duration::ZERO)
+            .await
+            .map(drop)
     }
 
     /// Hides messages for `visibility` from now, in batches; whether each receipt was good.
-    pub(super) async fn hide_entries(&self, queue: &str, receipts: &[String], visibility: Duration) -> PortResult<Vec<PortResult<bool>>> {
+    pub(super) async fn hide_entries(
+        &self,
+        queue: &str,
+        receipts: &[String],
+        visibility: Duration,
+    ) -> PortResult<Vec<PortResult<bool>>> {
         let call = Self::writing("sqs:ChangeMessageVisibility", queue);
         let url = self.url(queue).await?;
         let seconds = seconds(visibility, VISIBILITY_MAX);
         let mut held = Vec::with_capacity(receipts.len());
         for some in receipts.chunks(BATCH_MAX) {
-            let mut request = self.client.change_message_visibility_batch().queue_url(&url);
+            let mut request = self
+                .client
+                .change_message_visibility_batch()
+                .queue_url(&url);
             for (place, receipt) in some.iter().enumerate() {
-                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(place.to_string()).receipt_handle(receipt);
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(place.to_string())
+                    .receipt_handle(receipt);
                 request = request.entries(call.built(entry.visibility_timeout(seconds).build())?);
             }
-            let answer = request.customize().interceptor(call.watch()).send().await.map_err(|error| call.failed(error))?;
-            held.extend(each(&call, some.len(), &answer.failed, |id| answer.successful.iter().any(|entry| entry.id == id)));
+            let answer = request
+                .customize()
+                .interceptor(call.watch())
+                .send()
+                .await
+                .map_err(|error| call.failed(error))?;
+            held.extend(each(&call, some.len(), &answer.failed, |id| {
+                answer.successful.iter().any(|entry| entry.id == id)
+            }));
         }
         Ok(held)
     }
 }
 
 /// What came of each entry of a batch: done, a receipt that is no longer good, or why SQS could not.
-fn each(call: &Call, count: usize, failed: &[BatchResultErrorEntry], done: impl Fn(&str) -> bool) -> Vec<PortResult<bool>> {
+fn each(
+    call: &Call,
+    count: usize,
+    failed: &[BatchResultErrorEntry],
+    done: impl Fn(&str) -> bool,
+) -> Vec<PortResult<bool>> {
     let one = |place: usize| {
         let id = place.to_string();
         match failed.iter().find(|entry| entry.id == id) {
@@ -114,6 +179,10 @@ fn is_stale(code: &str) -> bool {
     let code = code.rsplit(['.', '#']).next().unwrap_or(code);
     matches!(
         code,
-        "ReceiptHandleIsInvalid" | "InvalidParameterValue" | "InvalidParameterValueException" | "MessageNotInflight" | "InvalidIdFormat"
+        "ReceiptHandleIsInvalid"
+            | "InvalidParameterValue"
+            | "InvalidParameterValueException"
+            | "MessageNotInflight"
+            | "InvalidIdFormat"
     )
 }

@@ -10,12 +10,29 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
 async fn accept_at(address: std::net::SocketAddr) -> PortError {
-    let config = AwsConfig { region: "eu-west-1".to_owned(), endpoint_url: Some(format!("http://{address}")), ..AwsConfig::default() };
+    let config = AwsConfig {
+        region: "eu-west-1".to_owned(),
+        endpoint_url: Some(format!("http://{address}")),
+        ..AwsConfig::default()
+    };
     let clients = load(&config).await;
-    let credentials = aws_sdk_dynamodb::config::Credentials::new("test", "test", None, None, "test");
-    let with = clients.dynamo.config().to_builder().credentials_provider(credentials).build();
-    let store = DynamoStore::new(aws_sdk_dynamodb::Client::from_conf(with), "payments", Arc::new(SeededRandom::new(7)));
-    store.accept(&sample::acceptance(1, ManualClock::start())).await.expect_err("nobody answers")
+    let credentials =
+        aws_sdk_dynamodb::config::Credentials::new("test", "test", None, None, "test");
+    let with = clients
+        .dynamo
+        .config()
+        .to_builder()
+        .credentials_provider(credentials)
+        .build();
+    let store = DynamoStore::new(
+        aws_sdk_dynamodb::Client::from_conf(with),
+        "payments",
+        Arc::new(SeededRandom::new(7)),
+    );
+    store
+        .accept(&sample::acceptance(1, ManualClock::start()))
+        .await
+        .expect_err("nobody answers")
 }
 
 #[tokio::test]

@@ -12,7 +12,9 @@ use payops_core::Timestamp;
 use payops_core::domain::access::{Approval, ApprovalRow, Freeze};
 use payops_core::domain::event::{EventKind, NewEvent, Note};
 use payops_core::domain::machine::Command;
-use payops_core::port::{Accepted, Approvals as _, Committed, ErrorKind, Freezes as _, Noted, PaymentStore as _};
+use payops_core::port::{
+    Accepted, Approvals as _, Committed, ErrorKind, Freezes as _, Noted, PaymentStore as _,
+};
 use payops_testkit::{ManualClock, SeededRandom, conformance, sample};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -51,20 +53,36 @@ impl Engine {
     }
 }
 
-fn call<Q: DeserializeOwned, A: Serialize>(body: &[u8], operation: impl FnOnce(Q) -> dynoxide::Result<A>) -> dynoxide::Result<String> {
-    let request = serde_json::from_slice(body).map_err(|error| DynoxideError::SerializationException(error.to_string()))?;
+fn call<Q: DeserializeOwned, A: Serialize>(
+    body: &[u8],
+    operation: impl FnOnce(Q) -> dynoxide::Result<A>,
+) -> dynoxide::Result<String> {
+    let request = serde_json::from_slice(body)
+        .map_err(|error| DynoxideError::SerializationException(error.to_string()))?;
     let answer = operation(request)?;
-    serde_json::to_string(&answer).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+    serde_json::to_string(&answer)
+        .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 
 /// A store on an empty table, whose requests pass through `meddle` first.
-async fn store_with(meddle: impl Fn(&Asked, &Engine) -> Option<Reply> + Send + Sync + 'static) -> (DynamoStore, Service) {
+async fn store_with(
+    meddle: impl Fn(&Asked, &Engine) -> Option<Reply> + Send + Sync + 'static,
+) -> (DynamoStore, Service) {
     let engine = Engine::new();
-    let service = Service::new(move |_, asked| meddle(&asked, &engine).unwrap_or_else(|| engine.answer(&asked)));
+    let service = Service::new(move |_, asked| {
+        meddle(&asked, &engine).unwrap_or_else(|| engine.answer(&asked))
+    });
     let client = service.clients().await.dynamo;
-    dynamo::create_table(&client, "payments").await.expect("create_table");
-    dynamo::create_table(&client, "payments").await.expect("a second time is fine");
-    (DynamoStore::new(client, "payments", Arc::new(SeededRandom::new(7))), service)
+    dynamo::create_table(&client, "payments")
+        .await
+        .expect("create_table");
+    dynamo::create_table(&client, "payments")
+        .await
+        .expect("a second time is fine");
+    (
+        DynamoStore::new(client, "payments", Arc::new(SeededRandom::new(7))),
+        service,
+    )
 }
 
 async fn store() -> DynamoStore {
@@ -74,7 +92,11 @@ async fn store() -> DynamoStore {
 /// A store whose service answers every request alike.
 async fn deaf(reply: impl Fn() -> Reply + Send + Sync + 'static) -> DynamoStore {
     let service = Service::new(move |_, _| reply());
-    DynamoStore::new(service.clients().await.dynamo, "payments", Arc::new(SeededRandom::new(7)))
+    DynamoStore::new(
+        service.clients().await.dynamo,
+        "payments",
+        Arc::new(SeededRandom::new(7)),
+    )
 }
 
 fn now() -> Timestamp {
@@ -82,7 +104,10 @@ fn now() -> Timestamp {
 }
 
 fn note(once: &str) -> Note {
-    Note { once: once.to_owned(), event: NewEvent::new(now(), EventKind::Archived, json!({"name": once})) }
+    Note {
+        once: once.to_owned(),
+        event: NewEvent::new(now(), EventKind::Archived, json!({"name": once})),
+    }
 }
 
 fn is_transaction(asked: &Asked) -> bool {
@@ -106,21 +131,48 @@ async fn accepting_survives_conflicts_with_other_transactions() {
         "CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict"}, {"Code": "None"}, {"Code": "None"}]});
     let meddle = move |asked: &Asked, _: &Engine| {
         let due = is_transaction(asked)
-            && left.fetch_update(std::sync::atomic::Ordering::SeqCst, std::sync::atomic::Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+            && left
+                .fetch_update(
+                    std::sync::atomic::Ordering::SeqCst,
+                    std::sync::atomic::Ordering::SeqCst,
+                    |n| n.checked_sub(1),
+                )
+                .is_ok();
         due.then(|| Reply::Answer(400, busy.to_string()))
     };
     let (store, service) = store_with(meddle).await;
-    assert_eq!(store.accept(&sample::acceptance(1, now())).await.expect("accept"), Accepted::New);
-    assert_eq!(service.asked().iter().filter(|asked| is_transaction(asked)).count(), 4);
+    assert_eq!(
+        store
+            .accept(&sample::acceptance(1, now()))
+            .await
+            .expect("accept"),
+        Accepted::New
+    );
+    assert_eq!(
+        service
+            .asked()
+            .iter()
+            .filter(|asked| is_transaction(asked))
+            .count(),
+        4
+    );
 }
 
 #[tokio::test]
 async fn endless_conflicts_end_as_certainly_not_written() {
     let store = deaf(|| {
         let reasons = json!([{"Code": "TransactionConflict"}]);
-        Reply::Answer(400, json!({"__type": "TransactionCanceledException", "CancellationReasons": reasons}).to_string())
+        Reply::Answer(
+            400,
+            json!({"__type": "TransactionCanceledException", "CancellationReasons": reasons})
+                .to_string(),
+        )
     });
-    let error = store.await.accept(&sample::acceptance(1, now())).await.expect_err("always in conflict");
+    let error = store
+        .await
+        .accept(&sample::acceptance(1, now()))
+        .await
+        .expect_err("always in conflict");
     assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
 }
 
@@ -136,12 +188,25 @@ async fn an_acceptance_whose_answer_was_lost_is_written_once_and_said_to_be_new(
     };
     let (store, service) = store_with(meddle).await;
     let acceptance = sample::acceptance(1, now());
-    assert_eq!(store.accept(&acceptance).await.expect("accept"), Accepted::New);
-    let tokens: Vec<Value> =
-        service.asked().iter().filter(|asked| is_transaction(asked)).map(|asked| asked.json()["ClientRequestToken"].clone()).collect();
-    assert!(tokens.len() == 2 && tokens[0] == tokens[1] && tokens[0].is_string(), "one token for both attempts: {tokens:?}");
+    assert_eq!(
+        store.accept(&acceptance).await.expect("accept"),
+        Accepted::New
+    );
+    let tokens: Vec<Value> = service
+        .asked()
+        .iter()
+        .filter(|asked| is_transaction(asked))
+        .map(|asked| asked.json()["ClientRequestToken"].clone())
+        .collect();
+    assert!(
+        tokens.len() == 2 && tokens[0] == tokens[1] && tokens[0].is_string(),
+        "one token for both attempts: {tokens:?}"
+    );
     // The same by another caller is another call, and finds the key taken.
-    assert!(matches!(store.accept(&acceptance).await.expect("accept"), Accepted::KeyTaken(_)));
+    assert!(matches!(
+        store.accept(&acceptance).await.expect("accept"),
+        Accepted::KeyTaken(_)
+    ));
 }
 
 #[tokio::test]
@@ -149,11 +214,20 @@ async fn equal_changes_by_two_callers_are_written_once() {
     let store = store().await;
     let acceptance = sample::acceptance(1, now());
     store.accept(&acceptance).await.expect("accept");
-    let claim = Command::Claim { owner: "w".to_owned(), hop: json!({}) };
+    let claim = Command::Claim {
+        owner: "w".to_owned(),
+        hop: json!({}),
+    };
     let change = sample::change(&acceptance.payment, claim, now());
     let outcomes = join_all((0..4).map(|_| store.commit(&change))).await;
-    let done = outcomes.iter().filter(|outcome| matches!(outcome, Ok(Committed::Done))).count();
-    let stale = outcomes.iter().filter(|outcome| matches!(outcome, Ok(Committed::Stale))).count();
+    let done = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Ok(Committed::Done)))
+        .count();
+    let stale = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Ok(Committed::Stale)))
+        .count();
     assert_eq!((done, stale), (1, 3), "{outcomes:?}");
 }
 
@@ -164,15 +238,37 @@ async fn notes_and_changes_at_once_number_their_events_without_gaps() {
     store.accept(&acceptance).await.expect("accept");
     let id = &acceptance.payment.id;
     let notes: Vec<Note> = (0..8).map(|i| note(&format!("n{i}"))).collect();
-    let claim = Command::Claim { owner: "w".to_owned(), hop: json!({}) };
+    let claim = Command::Claim {
+        owner: "w".to_owned(),
+        hop: json!({}),
+    };
     let change = sample::change(&acceptance.payment, claim, now());
-    let (outcomes, committed) = futures::future::join(join_all(notes.iter().map(|note| store.note(id, note))), store.commit(&change)).await;
-    assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(Noted::Written))), "{outcomes:?}");
+    let (outcomes, committed) = futures::future::join(
+        join_all(notes.iter().map(|note| store.note(id, note))),
+        store.commit(&change),
+    )
+    .await;
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| matches!(outcome, Ok(Noted::Written))),
+        "{outcomes:?}"
+    );
     assert_eq!(committed.expect("commit"), Committed::Done);
-    let seqs: Vec<u64> = store.events(id).await.expect("events").iter().map(|event| event.seq).collect();
-    let expected = 1..=u64::try_from(acceptance.events.len() + change.events.len() + notes.len()).expect("few");
+    let seqs: Vec<u64> = store
+        .events(id)
+        .await
+        .expect("events")
+        .iter()
+        .map(|event| event.seq)
+        .collect();
+    let expected = 1..=u64::try_from(acceptance.events.len() + change.events.len() + notes.len())
+        .expect("few");
     assert_eq!(seqs, expected.collect::<Vec<u64>>());
-    assert_eq!(store.note(id, &notes[0]).await.expect("note"), Noted::Already);
+    assert_eq!(
+        store.note(id, &notes[0]).await.expect("note"),
+        Noted::Already
+    );
 }
 
 #[tokio::test]
@@ -182,27 +278,91 @@ async fn what_a_failure_means_depends_on_what_was_sent() {
         let acceptance = sample::acceptance(1, now());
         let error = store.accept(&acceptance).await.expect_err("a failed write");
         assert_eq!(error.kind, write, "{}", error.chain());
-        let error = store.get(&acceptance.payment.id).await.expect_err("a failed read");
+        let error = store
+            .get(&acceptance.payment.id)
+            .await
+            .expect_err("a failed read");
         assert_eq!(error.kind, read, "{}", error.chain());
         error.chain()
     };
-    check(|| Reply::Timeout, ErrorKind::Ambiguous, ErrorKind::Unavailable).await;
-    check(|| Reply::Reset, ErrorKind::Ambiguous, ErrorKind::Unavailable).await;
-    check(|| Reply::Refused, ErrorKind::Unavailable, ErrorKind::Unavailable).await;
-    check(|| Reply::error(500, "InternalServerError"), ErrorKind::Ambiguous, ErrorKind::Unavailable).await;
-    check(|| Reply::error(400, "ProvisionedThroughputExceededException"), ErrorKind::Throttled, ErrorKind::Throttled).await;
-    check(|| Reply::error(400, "ResourceNotFoundException"), ErrorKind::NotFound, ErrorKind::NotFound).await;
-    check(|| Reply::error(400, "ValidationException"), ErrorKind::Permanent, ErrorKind::Permanent).await;
-    check(|| Reply::error(400, "ExpiredTokenException"), ErrorKind::Denied, ErrorKind::Denied).await;
-    let text = check(|| Reply::error(400, "AccessDeniedException"), ErrorKind::Denied, ErrorKind::Denied).await;
-    assert!(text.contains("not allowed: dynamodb:GetItem on table payments"), "{text}");
+    check(
+        || Reply::Timeout,
+        ErrorKind::Ambiguous,
+        ErrorKind::Unavailable,
+    )
+    .await;
+    check(
+        || Reply::Reset,
+        ErrorKind::Ambiguous,
+        ErrorKind::Unavailable,
+    )
+    .await;
+    check(
+        || Reply::Refused,
+        ErrorKind::Unavailable,
+        ErrorKind::Unavailable,
+    )
+    .await;
+    check(
+        || Reply::error(500, "InternalServerError"),
+        ErrorKind::Ambiguous,
+        ErrorKind::Unavailable,
+    )
+    .await;
+    check(
+        || Reply::error(400, "ProvisionedThroughputExceededException"),
+        ErrorKind::Throttled,
+        ErrorKind::Throttled,
+    )
+    .await;
+    check(
+        || Reply::error(400, "ResourceNotFoundException"),
+        ErrorKind::NotFound,
+        ErrorKind::NotFound,
+    )
+    .await;
+    check(
+        || Reply::error(400, "ValidationException"),
+        ErrorKind::Permanent,
+        ErrorKind::Permanent,
+    )
+    .await;
+    check(
+        || Reply::error(400, "ExpiredTokenException"),
+        ErrorKind::Denied,
+        ErrorKind::Denied,
+    )
+    .await;
+    let text = check(
+        || Reply::error(400, "AccessDeniedException"),
+        ErrorKind::Denied,
+        ErrorKind::Denied,
+    )
+    .await;
+    assert!(
+        text.contains("not allowed: dynamodb:GetItem on table payments"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn a_refused_connection_after_a_lost_answer_is_still_ambiguous() {
-    let service = Service::new(|before, _| if before == 0 { Reply::Reset } else { Reply::Refused });
-    let store = DynamoStore::new(service.clients().await.dynamo, "payments", Arc::new(SeededRandom::new(7)));
-    let error = store.accept(&sample::acceptance(1, now())).await.expect_err("nobody answers");
+    let service = Service::new(|before, _| {
+        if before == 0 {
+            Reply::Reset
+        } else {
+            Reply::Refused
+        }
+    });
+    let store = DynamoStore::new(
+        service.clients().await.dynamo,
+        "payments",
+        Arc::new(SeededRandom::new(7)),
+    );
+    let error = store
+        .accept(&sample::acceptance(1, now()))
+        .await
+        .expect_err("nobody answers");
     assert!(service.asked().len() > 1, "the SDK tried again");
     assert_eq!(error.kind, ErrorKind::Ambiguous, "{}", error.chain());
 }
@@ -210,33 +370,62 @@ async fn a_refused_connection_after_a_lost_answer_is_still_ambiguous() {
 #[tokio::test]
 async fn without_credentials_nothing_is_sent() {
     let (_, service) = store_with(|_, _| None).await;
-    let http = service.clients().await.dynamo.config().http_client().expect("a client");
+    let http = service
+        .clients()
+        .await
+        .dynamo
+        .config()
+        .http_client()
+        .expect("a client");
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(aws_config::BehaviorVersion::latest())
         .region(aws_config::Region::new("eu-west-1"))
         .http_client(http)
         .build();
-    let store = DynamoStore::new(aws_sdk_dynamodb::Client::from_conf(config), "payments", Arc::new(SeededRandom::new(7)));
+    let store = DynamoStore::new(
+        aws_sdk_dynamodb::Client::from_conf(config),
+        "payments",
+        Arc::new(SeededRandom::new(7)),
+    );
     let before = service.asked().len();
-    let error = store.accept(&sample::acceptance(1, now())).await.expect_err("no credentials");
-    assert!(matches!(error.kind, ErrorKind::Denied | ErrorKind::Unavailable), "{:?} {}", error.kind, error.chain());
+    let error = store
+        .accept(&sample::acceptance(1, now()))
+        .await
+        .expect_err("no credentials");
+    assert!(
+        matches!(error.kind, ErrorKind::Denied | ErrorKind::Unavailable),
+        "{:?} {}",
+        error.kind,
+        error.chain()
+    );
     assert_eq!(service.asked().len(), before);
 }
 
 #[tokio::test]
 async fn keys_that_a_batch_left_out_are_asked_for_again() {
     let meddle = |asked: &Asked, engine: &Engine| {
-        let keys = asked.json().pointer("/RequestItems/payments/Keys").and_then(Value::as_array).cloned().unwrap_or_default();
+        let keys = asked
+            .json()
+            .pointer("/RequestItems/payments/Keys")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         if asked.operation() != "BatchGetItem" || keys.len() < 2 {
             return None;
         }
         // Answers the first key only, and gives the rest back.
         let mut body = asked.json();
         body["RequestItems"]["payments"]["Keys"] = json!([keys[0]]);
-        let some = Asked { body: body.to_string().into_bytes(), ..asked.clone() };
-        let Reply::Answer(200, text) = engine.answer(&some) else { panic!("not answered") };
+        let some = Asked {
+            body: body.to_string().into_bytes(),
+            ..asked.clone()
+        };
+        let Reply::Answer(200, text) = engine.answer(&some) else {
+            panic!("not answered")
+        };
         let mut answer: Value = serde_json::from_str(&text).expect("JSON");
-        answer["UnprocessedKeys"] = json!({"payments": {"Keys": keys[1..], "ConsistentRead": true}});
+        answer["UnprocessedKeys"] =
+            json!({"payments": {"Keys": keys[1..], "ConsistentRead": true}});
         Some(Reply::json(&answer))
     };
     let (store, _) = store_with(meddle).await;
@@ -248,7 +437,13 @@ async fn keys_that_a_batch_left_out_are_asked_for_again() {
     }
     ids.push(ids[0].clone());
     ids.push(sample::payment(99).id);
-    let found: BTreeSet<_> = store.get_many(&ids).await.expect("get_many").into_iter().map(|payment| payment.id).collect();
+    let found: BTreeSet<_> = store
+        .get_many(&ids)
+        .await
+        .expect("get_many")
+        .into_iter()
+        .map(|payment| payment.id)
+        .collect();
     assert_eq!(found, ids[..4].iter().cloned().collect());
 }
 
@@ -256,27 +451,54 @@ async fn keys_that_a_batch_left_out_are_asked_for_again() {
 async fn what_dynamodb_cannot_hold_is_refused_in_words() {
     let store = store().await;
     let mut acceptance = sample::acceptance(1, now());
-    acceptance.payment.metadata.insert("long".to_owned(), "x".repeat(400 * 1024));
-    let error = store.accept(&acceptance).await.expect_err("an item over 400 KB");
+    acceptance
+        .payment
+        .metadata
+        .insert("long".to_owned(), "x".repeat(400 * 1024));
+    let error = store
+        .accept(&acceptance)
+        .await
+        .expect_err("an item over 400 KB");
     assert_eq!(error.kind, ErrorKind::Permanent);
     assert!(error.message.contains("409600"), "{error}");
 
     let mut acceptance = sample::acceptance(2, now());
-    acceptance.events = (0..100).map(|_| NewEvent::new(now(), EventKind::Archived, json!({}))).collect();
-    let error = store.accept(&acceptance).await.expect_err("a transaction over 100 items");
+    acceptance.events = (0..100)
+        .map(|_| NewEvent::new(now(), EventKind::Archived, json!({})))
+        .collect();
+    let error = store
+        .accept(&acceptance)
+        .await
+        .expect_err("a transaction over 100 items");
     assert_eq!(error.kind, ErrorKind::Permanent);
     assert!(error.message.contains("100 items"), "{error}");
-    assert_eq!(store.get(&acceptance.payment.id).await.expect("get"), None, "nothing was written");
+    assert_eq!(
+        store.get(&acceptance.payment.id).await.expect("get"),
+        None,
+        "nothing was written"
+    );
 }
 
 #[tokio::test]
 async fn an_item_of_a_newer_layout_is_not_guessed_at() {
     let (store, service) = store_with(|_, _| None).await;
     let payment = sample::payment(1);
-    let item =
-        [("pk", format!("PAY#{}", payment.id)), ("sk", "PAY".to_owned())].map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
-    let put = service.clients().await.dynamo.put_item().table_name("payments").set_item(Some(item.into()));
-    put.item("layout", AttributeValue::N("2".to_owned())).send().await.expect("put_item");
+    let item = [
+        ("pk", format!("PAY#{}", payment.id)),
+        ("sk", "PAY".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
+    let put = service
+        .clients()
+        .await
+        .dynamo
+        .put_item()
+        .table_name("payments")
+        .set_item(Some(item.into()));
+    put.item("layout", AttributeValue::N("2".to_owned()))
+        .send()
+        .await
+        .expect("put_item");
     let error = store.get(&payment.id).await.expect_err("a newer layout");
     assert_eq!(error.kind, ErrorKind::Corrupt);
     assert!(error.message.contains("layout 2"), "{error}");
@@ -286,7 +508,10 @@ async fn an_item_of_a_newer_layout_is_not_guessed_at() {
 async fn a_scan_goes_on_where_it_stopped_and_nowhere_else() {
     let store = store().await;
     for n in 1..=5 {
-        store.accept(&sample::acceptance(n, now())).await.expect("accept");
+        store
+            .accept(&sample::acceptance(n, now()))
+            .await
+            .expect("accept");
     }
     let mut seen = BTreeSet::new();
     let mut from = None;
@@ -311,10 +536,24 @@ async fn a_freeze_is_seen_by_all_until_it_is_lifted() {
     assert_eq!(there().await.current().await.expect("current"), None);
     let freeze = Freeze::begin("prod", "anna", "an incident", now(), None).expect("a freeze");
     there().await.set(&freeze).await.expect("set");
-    assert_eq!(there().await.current().await.expect("current"), Some(freeze));
-    assert!(store.scan(None, 10).await.expect("scan").payments.is_empty(), "it is no payment");
+    assert_eq!(
+        there().await.current().await.expect("current"),
+        Some(freeze)
+    );
+    assert!(
+        store
+            .scan(None, 10)
+            .await
+            .expect("scan")
+            .payments
+            .is_empty(),
+        "it is no payment"
+    );
     assert!(there().await.lift().await.expect("lift"));
-    assert!(!there().await.lift().await.expect("lift"), "there is none any more");
+    assert!(
+        !there().await.lift().await.expect("lift"),
+        "there is none any more"
+    );
     assert_eq!(there().await.current().await.expect("current"), None);
 }
 
@@ -323,21 +562,64 @@ async fn an_approval_is_kept_under_the_name_that_a_policy_can_bind() {
     let (store, service) = store_with(|_, _| None).await;
     let there = async || DynamoApprovals::new(service.clients().await.dynamo, "payments");
     let row = |by: &str, principal: &str| ApprovalRow {
-        approval: Approval { by: by.to_owned(), at: now(), plan_sha256: "aa".to_owned() },
+        approval: Approval {
+            by: by.to_owned(),
+            at: now(),
+            plan_sha256: "aa".to_owned(),
+        },
         principal: principal.to_owned(),
     };
-    there().await.keep(&row("ben b", "arn:1")).await.expect("keep");
-    there().await.keep(&row("ben b", "arn:2")).await.expect("keep");
-    assert_eq!(there().await.of("ben b", "aa").await.expect("of"), Some(row("ben b", "arn:2")), "the last one holds");
+    there()
+        .await
+        .keep(&row("ben b", "arn:1"))
+        .await
+        .expect("keep");
+    there()
+        .await
+        .keep(&row("ben b", "arn:2"))
+        .await
+        .expect("keep");
+    assert_eq!(
+        there().await.of("ben b", "aa").await.expect("of"),
+        Some(row("ben b", "arn:2")),
+        "the last one holds"
+    );
     for (by, plan) in [("ben b", "bb"), ("carla", "aa"), ("ben-b", "aa")] {
-        assert_eq!(there().await.of(by, plan).await.expect("of"), None, "{by} {plan}");
+        assert_eq!(
+            there().await.of(by, plan).await.expect("of"),
+            None,
+            "{by} {plan}"
+        );
     }
     // The name is what STS has as the session's source identity.
     let key = |value: &str| AttributeValue::S(value.to_owned());
-    let get = service.clients().await.dynamo.get_item().table_name("payments");
-    let item = get.key("pk", key("OPS#approval#ben-b")).key("sk", key("aa")).send().await.expect("get_item").item;
+    let get = service
+        .clients()
+        .await
+        .dynamo
+        .get_item()
+        .table_name("payments");
+    let item = get
+        .key("pk", key("OPS#approval#ben-b"))
+        .key("sk", key("aa"))
+        .send()
+        .await
+        .expect("get_item")
+        .item;
     assert!(item.is_some());
-    assert!(store.scan(None, 10).await.expect("scan").payments.is_empty(), "it is no payment");
-    let nameless = there().await.keep(&row("é", "arn:1")).await.expect_err("no name");
+    assert!(
+        store
+            .scan(None, 10)
+            .await
+            .expect("scan")
+            .payments
+            .is_empty(),
+        "it is no payment"
+    );
+    let nameless = there()
+        .await
+        .keep(&row("é", "arn:1"))
+        .await
+        .expect_err("no name");
     assert_eq!(nameless.kind, ErrorKind::Permanent);
 }

@@ -11,10 +11,22 @@ use crate::support::{Reply, Service};
 
 #[tokio::test]
 async fn a_secret_is_asked_for_once_a_minute() {
-    let service = Service::new(|before, _| Reply::json(&json!({"Name": "prod/pepper", "SecretString": format!("hush-{before}")})));
+    let service = Service::new(|before, _| {
+        Reply::json(&json!({"Name": "prod/pepper", "SecretString": format!("hush-{before}")}))
+    });
     let secrets = SecretsManager::new(service.clients().await.secrets, "prod/");
-    let get = async || secrets.get("pepper").await.expect("get").expose_secret().to_owned();
-    assert_eq!((get().await, get().await), ("hush-0".to_owned(), "hush-0".to_owned()));
+    let get = async || {
+        secrets
+            .get("pepper")
+            .await
+            .expect("get")
+            .expose_secret()
+            .to_owned()
+    };
+    assert_eq!(
+        (get().await, get().await),
+        ("hush-0".to_owned(), "hush-0".to_owned())
+    );
     assert_eq!(service.asked()[0].json()["SecretId"], "prod/pepper");
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(61)).await;
@@ -35,6 +47,10 @@ async fn a_missing_secret_is_not_found_and_a_forbidden_one_denied() {
         let secrets = SecretsManager::new(service.clients().await.secrets, "prod/");
         let error = secrets.get("pepper").await.expect_err("refused");
         assert_eq!(error.kind, kind, "{error}");
-        assert!(error.message.contains("secretsmanager:GetSecretValue") && error.message.contains("prod/pepper"), "{error}");
+        assert!(
+            error.message.contains("secretsmanager:GetSecretValue")
+                && error.message.contains("prod/pepper"),
+            "{error}"
+        );
     }
 }

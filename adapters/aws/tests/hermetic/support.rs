@@ -7,7 +7,9 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::Credentials;
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
@@ -60,7 +62,10 @@ pub(crate) enum Reply {
 impl Reply {
     /// A refusal of a JSON protocol.
     pub(crate) fn error(status: u16, code: &str) -> Self {
-        Self::Answer(status, format!(r#"{{"__type":"{code}","message":"told by the test"}}"#))
+        Self::Answer(
+            status,
+            format!(r#"{{"__type":"{code}","message":"told by the test"}}"#),
+        )
     }
 
     /// A result of a JSON protocol.
@@ -87,12 +92,18 @@ impl std::fmt::Debug for Service {
 impl Service {
     /// One that answers as `answer` says, given the request and how many came before it.
     pub(crate) fn new(answer: impl Fn(usize, Asked) -> Reply + Send + Sync + 'static) -> Self {
-        Self { answer: Arc::new(answer), asked: Arc::default() }
+        Self {
+            answer: Arc::new(answer),
+            asked: Arc::default(),
+        }
     }
 
     /// Everything it was asked.
     pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().map(|asked| asked.clone()).unwrap_or_default()
+        self.asked
+            .lock()
+            .map(|asked| asked.clone())
+            .unwrap_or_default()
     }
 
     /// Clients that talk to it, with three attempts and no pauses to speak of.
@@ -108,7 +119,11 @@ impl Service {
             .region(Region::new("eu-west-1"))
             .endpoint_url("http://service.test")
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(1)))
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(3)
+                    .with_initial_backoff(Duration::from_millis(1)),
+            )
             .http_client(http)
             .load()
             .await
@@ -117,9 +132,18 @@ impl Service {
 
 impl HttpConnector for Service {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let headers = request.headers().iter().map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+        let headers = request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+            .collect();
         let body = request.body().bytes().unwrap_or_default().to_vec();
-        let asked = Asked { method: request.method().to_owned(), uri: request.uri().to_owned(), headers, body };
+        let asked = Asked {
+            method: request.method().to_owned(),
+            uri: request.uri().to_owned(),
+            headers,
+            body,
+        };
         let before = self.asked.lock().map_or(0, |mut all| {
             all.push(asked.clone());
             all.len() - 1
@@ -127,15 +151,20 @@ impl HttpConnector for Service {
         let answer = Arc::clone(&self.answer);
         HttpConnectorFuture::new(async move {
             let reply = tokio::task::spawn_blocking(move || answer(before, asked)).await;
-            let (status, header, body) = match reply.map_err(|error| ConnectorError::other(error.into(), None))? {
-                Reply::Answer(status, body) => (status, ("content-type", "application/x-amz-json-1.0"), body),
+            let (status, header, body) = match reply
+                .map_err(|error| ConnectorError::other(error.into(), None))?
+            {
+                Reply::Answer(status, body) => {
+                    (status, ("content-type", "application/x-amz-json-1.0"), body)
+                }
                 Reply::With(status, header, body) => (status, header, body),
                 Reply::Never => std::future::pending().await,
                 Reply::Timeout => return Err(ConnectorError::timeout("no answer in time".into())),
                 Reply::Reset => return Err(lost(std::io::ErrorKind::ConnectionReset)),
                 Reply::Refused => return Err(lost(std::io::ErrorKind::ConnectionRefused)),
             };
-            let status = StatusCode::try_from(status).map_err(|error| ConnectorError::other(error.into(), None))?;
+            let status = StatusCode::try_from(status)
+                .map_err(|error| ConnectorError::other(error.into(), None))?;
             let mut response = HttpResponse::new(status, SdkBody::from(body));
             response.headers_mut().insert(header.0, header.1);
             Ok(response)

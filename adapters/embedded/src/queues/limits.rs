@@ -20,7 +20,13 @@ fn refused(text: impl Into<String>) -> PortError {
 }
 
 pub(super) fn batch(entries: usize) -> PortResult<()> {
-    if entries > BATCH_MAX { Err(refused(format!("a batch of {entries} entries; at most {BATCH_MAX} are taken"))) } else { Ok(()) }
+    if entries > BATCH_MAX {
+        Err(refused(format!(
+            "a batch of {entries} entries; at most {BATCH_MAX} are taken"
+        )))
+    } else {
+        Ok(())
+    }
 }
 
 /// The end of a visibility time that starts now.
@@ -28,23 +34,38 @@ pub(super) fn after(now: Timestamp, visibility: Duration) -> PortResult<Timestam
     if visibility > VISIBILITY_MAX {
         return Err(refused("a visibility time over 12 hours"));
     }
-    now.checked_add(visibility).map_err(|error| PortError::because(ErrorKind::Permanent, "adding a visibility time", error))
+    now.checked_add(visibility).map_err(|error| {
+        PortError::because(ErrorKind::Permanent, "adding a visibility time", error)
+    })
 }
 
 pub(super) fn message(message: &Outgoing, fifo: bool) -> PortResult<()> {
     let attributes = || message.attributes.iter();
-    if message.body.is_empty() || attributes().any(|(name, value)| name.is_empty() || value.is_empty()) {
+    if message.body.is_empty()
+        || attributes().any(|(name, value)| name.is_empty() || value.is_empty())
+    {
         return Err(refused("a message whose body or an attribute is empty"));
     }
     // Each attribute's data type counts too: `String`.
-    let bytes = attributes().fold(message.body.len(), |sum, (name, value)| sum.saturating_add(name.len() + value.len() + "String".len()));
+    let bytes = attributes().fold(message.body.len(), |sum, (name, value)| {
+        sum.saturating_add(name.len() + value.len() + "String".len())
+    });
     if bytes > MESSAGE_BYTES_MAX {
-        return Err(refused(format!("a message of {bytes} bytes; at most {MESSAGE_BYTES_MAX} are taken")));
+        return Err(refused(format!(
+            "a message of {bytes} bytes; at most {MESSAGE_BYTES_MAX} are taken"
+        )));
     }
     if message.attributes.len() > ATTRIBUTES_MAX {
-        return Err(refused(format!("a message with more than {ATTRIBUTES_MAX} attributes")));
+        return Err(refused(format!(
+            "a message with more than {ATTRIBUTES_MAX} attributes"
+        )));
     }
-    if !message.body.chars().chain(attributes().flat_map(|(_, value)| value.chars())).all(allowed) {
+    if !message
+        .body
+        .chars()
+        .chain(attributes().flat_map(|(_, value)| value.chars()))
+        .all(allowed)
+    {
         return Err(refused("a message with control characters"));
     }
     if message.delay > DELAY_MAX {
@@ -52,8 +73,12 @@ pub(super) fn message(message: &Outgoing, fifo: bool) -> PortResult<()> {
     }
     match (fifo, &message.group, &message.dedupe) {
         (true, Some(_), Some(_)) if message.delay.is_zero() => Ok(()),
-        (true, Some(_), Some(_)) => Err(refused("a message for a FIFO queue cannot have a delay of its own")),
-        (true, _, _) => Err(refused("a message for a FIFO queue needs a group and a dedupe id")),
+        (true, Some(_), Some(_)) => Err(refused(
+            "a message for a FIFO queue cannot have a delay of its own",
+        )),
+        (true, _, _) => Err(refused(
+            "a message for a FIFO queue needs a group and a dedupe id",
+        )),
         (false, _, Some(_)) => Err(refused("a dedupe id is for FIFO queues only")),
         (false, _, None) => Ok(()),
     }
@@ -71,18 +96,34 @@ fn named_fifo(name: &str) -> bool {
 
 pub(super) fn queue(name: &str, config: &QueueConfig) -> PortResult<()> {
     let stem = name.strip_suffix(".fifo").unwrap_or(name);
-    let fine = !stem.is_empty() && name.len() <= 80 && stem.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let fine = !stem.is_empty()
+        && name.len() <= 80
+        && stem
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     if !fine {
-        return Err(refused(format!("`{name}` is not a queue's name: 1 to 80 of A-Z a-z 0-9 - _")));
+        return Err(refused(format!(
+            "`{name}` is not a queue's name: 1 to 80 of A-Z a-z 0-9 - _"
+        )));
     }
     if config.fifo != named_fifo(name) {
-        return Err(refused(format!("`{name}`: the names of FIFO queues, and only theirs, end in .fifo")));
+        return Err(refused(format!(
+            "`{name}`: the names of FIFO queues, and only theirs, end in .fifo"
+        )));
     }
-    if config.dlq.as_ref().is_some_and(|(dlq, max)| *max == 0 || dlq == name || named_fifo(dlq) != config.fifo) {
-        return Err(refused(format!("`{name}`: a dead-letter queue is another queue of the same type, used after at least one receive")));
+    if config
+        .dlq
+        .as_ref()
+        .is_some_and(|(dlq, max)| *max == 0 || dlq == name || named_fifo(dlq) != config.fifo)
+    {
+        return Err(refused(format!(
+            "`{name}`: a dead-letter queue is another queue of the same type, used after at least one receive"
+        )));
     }
     if config.retention.is_zero() || config.retention > RETENTION_MAX {
-        return Err(refused(format!("`{name}`: messages are kept for at most 14 days")));
+        return Err(refused(format!(
+            "`{name}`: messages are kept for at most 14 days"
+        )));
     }
     Ok(())
 }
@@ -93,7 +134,10 @@ mod tests {
 
     #[track_caller]
     fn check(change: impl Fn(&mut Outgoing), fifo: bool, taken: bool) {
-        let mut outgoing = Outgoing { body: "body".to_owned(), ..Outgoing::default() };
+        let mut outgoing = Outgoing {
+            body: "body".to_owned(),
+            ..Outgoing::default()
+        };
         change(&mut outgoing);
         assert_eq!(message(&outgoing, fifo).is_ok(), taken, "{outgoing:?}");
     }
@@ -107,15 +151,27 @@ mod tests {
         check(|m| m.body = "a\u{0}b".to_owned(), false, false);
         check(|m| m.body = "ünï 🦀\r\n".to_owned(), false, true);
         check(|m| m.delay = DELAY_MAX, false, true);
-        check(|m| m.delay = DELAY_MAX + Duration::from_secs(1), false, false);
-        check(|m| m.attributes.extend((0..11).map(|i| (i.to_string(), "v".to_owned()))), false, false);
+        check(
+            |m| m.delay = DELAY_MAX + Duration::from_secs(1),
+            false,
+            false,
+        );
+        check(
+            |m| {
+                m.attributes
+                    .extend((0..11).map(|i| (i.to_string(), "v".to_owned())))
+            },
+            false,
+            false,
+        );
         check(|m| m.dedupe = Some("d".to_owned()), false, false);
     }
 
     #[test]
     fn fifo_messages_have_a_group_and_a_name() {
         check(|_| {}, true, false);
-        let both = |m: &mut Outgoing| (m.group, m.dedupe) = (Some("g".to_owned()), Some("d".to_owned()));
+        let both =
+            |m: &mut Outgoing| (m.group, m.dedupe) = (Some("g".to_owned()), Some("d".to_owned()));
         check(both, true, true);
         check(
             |m| {
@@ -136,6 +192,15 @@ mod tests {
         }
         assert!(queue("work", &QueueConfig::source("work", 5)).is_err());
         assert!(queue("work", &QueueConfig::source("work-dlq", 0)).is_err());
-        assert!(queue("work.fifo", &QueueConfig { fifo: true, ..QueueConfig::source("dead.fifo", 3) }).is_ok());
+        assert!(
+            queue(
+                "work.fifo",
+                &QueueConfig {
+                    fifo: true,
+                    ..QueueConfig::source("dead.fifo", 3)
+                }
+            )
+            .is_ok()
+        );
     }
 }

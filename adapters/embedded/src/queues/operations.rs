@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use payops_core::Timestamp;
-use payops_core::port::{ErrorKind, MoveResult, Outgoing, PortError, PortResult, Received, SendResult, TransferOutcome};
+use payops_core::port::{
+    ErrorKind, MoveResult, Outgoing, PortError, PortResult, Received, SendResult, TransferOutcome,
+};
 use sqlx::SqliteConnection;
 
 use super::{QueueConfig, rows};
@@ -46,24 +48,49 @@ fn doing(what: &'static str) -> impl Fn(sqlx::Error) -> PortError {
 }
 
 pub(super) async fn config(connection: &mut SqliteConnection, queue: &str) -> PortResult<Config> {
-    let query = sqlx::query_as("SELECT fifo, dlq, max_receives, retention_ms FROM queues WHERE name = ?1").bind(queue);
-    let found: Option<(bool, Option<String>, Option<i64>, i64)> =
-        query.fetch_optional(connection).await.map_err(doing("reading a queue's configuration"))?;
-    let (fifo, dlq, max, retention_ms) =
-        found.ok_or_else(|| PortError::new(ErrorKind::NotFound, format!("there is no queue `{queue}`")))?;
-    let dlq = dlq.zip(max).map(|(name, max)| Ok((name, count(max)?))).transpose()?;
-    Ok(Config { fifo, dlq, retention_ms })
+    let query =
+        sqlx::query_as("SELECT fifo, dlq, max_receives, retention_ms FROM queues WHERE name = ?1")
+            .bind(queue);
+    let found: Option<(bool, Option<String>, Option<i64>, i64)> = query
+        .fetch_optional(connection)
+        .await
+        .map_err(doing("reading a queue's configuration"))?;
+    let (fifo, dlq, max, retention_ms) = found.ok_or_else(|| {
+        PortError::new(ErrorKind::NotFound, format!("there is no queue `{queue}`"))
+    })?;
+    let dlq = dlq
+        .zip(max)
+        .map(|(name, max)| Ok((name, count(max)?)))
+        .transpose()?;
+    Ok(Config {
+        fifo,
+        dlq,
+        retention_ms,
+    })
 }
 
-pub(super) async fn create_queue(connection: &mut SqliteConnection, name: &str, wanted: &QueueConfig) -> PortResult<()> {
+pub(super) async fn create_queue(
+    connection: &mut SqliteConnection,
+    name: &str,
+    wanted: &QueueConfig,
+) -> PortResult<()> {
     if let Some((dlq, _)) = &wanted.dlq {
         config(connection, dlq).await?;
     }
     let (dlq, max) = wanted.dlq.clone().unzip();
     let sql = "INSERT INTO queues (name, fifo, dlq, max_receives, retention_ms) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (name) DO UPDATE SET dlq = ?3, max_receives = ?4, retention_ms = ?5";
-    let query = sqlx::query(sql).bind(name).bind(wanted.fifo).bind(dlq).bind(max).bind(int(wanted.retention.as_millis()));
-    query.execute(connection).await.map(drop).map_err(doing("making a queue"))
+    let query = sqlx::query(sql)
+        .bind(name)
+        .bind(wanted.fifo)
+        .bind(dlq)
+        .bind(max)
+        .bind(int(wanted.retention.as_millis()));
+    query
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(doing("making a queue"))
 }
 
 pub(super) async fn send(
@@ -82,15 +109,25 @@ pub(super) async fn send(
 }
 
 /// Writes one message; its name, or that of the message it is a double of.
-async fn insert(connection: &mut SqliteConnection, queue: &str, arrival: Arrival) -> PortResult<String> {
-    let Arrival { message_id, message, now } = arrival;
+async fn insert(
+    connection: &mut SqliteConnection,
+    queue: &str,
+    arrival: Arrival,
+) -> PortResult<String> {
+    let Arrival {
+        message_id,
+        message,
+        now,
+    } = arrival;
     if let Some(dedupe) = &message.dedupe
         && let Some(first) = deduped(connection, queue, dedupe, &message_id, now).await?
     {
         return Ok(first);
     }
     let attributes = serde_json::to_string(&message.attributes);
-    let attributes = attributes.map_err(|error| PortError::because(ErrorKind::Permanent, "writing attributes as JSON", error))?;
+    let attributes = attributes.map_err(|error| {
+        PortError::because(ErrorKind::Permanent, "writing attributes as JSON", error)
+    })?;
     let sql = "INSERT INTO messages (queue, message_id, body, attributes, sent_ms, visible_ms, message_group, dedupe)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let query = sqlx::query(sql)
@@ -102,7 +139,10 @@ async fn insert(connection: &mut SqliteConnection, queue: &str, arrival: Arrival
         .bind(ms(now).saturating_add(int(message.delay.as_millis())))
         .bind(message.group)
         .bind(message.dedupe);
-    query.execute(connection).await.map_err(doing("writing a message"))?;
+    query
+        .execute(connection)
+        .await
+        .map_err(doing("writing a message"))?;
     Ok(message_id)
 }
 
@@ -116,12 +156,25 @@ async fn deduped(
 ) -> PortResult<Option<String>> {
     let fail = doing("looking for doubles");
     let purge = "DELETE FROM dedupes WHERE until_ms <= ?1";
-    sqlx::query(purge).bind(ms(now)).execute(&mut *connection).await.map_err(&fail)?;
-    let find = sqlx::query_scalar("SELECT message_id FROM dedupes WHERE queue = ?1 AND dedupe = ?2").bind(queue).bind(dedupe);
+    sqlx::query(purge)
+        .bind(ms(now))
+        .execute(&mut *connection)
+        .await
+        .map_err(&fail)?;
+    let find =
+        sqlx::query_scalar("SELECT message_id FROM dedupes WHERE queue = ?1 AND dedupe = ?2")
+            .bind(queue)
+            .bind(dedupe);
     let found: Option<String> = find.fetch_optional(&mut *connection).await.map_err(&fail)?;
     if found.is_none() {
-        let take = sqlx::query("INSERT INTO dedupes (queue, dedupe, message_id, until_ms) VALUES (?1, ?2, ?3, ?4)");
-        let take = take.bind(queue).bind(dedupe).bind(message_id).bind(ms(now).saturating_add(int(DEDUPE.as_millis())));
+        let take = sqlx::query(
+            "INSERT INTO dedupes (queue, dedupe, message_id, until_ms) VALUES (?1, ?2, ?3, ?4)",
+        );
+        let take = take
+            .bind(queue)
+            .bind(dedupe)
+            .bind(message_id)
+            .bind(ms(now).saturating_add(int(DEDUPE.as_millis())));
         take.execute(connection).await.map_err(&fail)?;
     }
     Ok(found)
@@ -140,8 +193,13 @@ pub(super) async fn receive(
     purge(connection, queue, config.oldest_ms(now)).await?;
     loop {
         let candidates = visible(connection, queue, &config, max, now).await?;
-        let limit = config.dlq.as_ref().map_or(i64::MAX, |(_, max)| i64::from(*max));
-        let (spent, fine): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|(_, receives)| *receives >= limit);
+        let limit = config
+            .dlq
+            .as_ref()
+            .map_or(i64::MAX, |(_, max)| i64::from(*max));
+        let (spent, fine): (Vec<_>, Vec<_>) = candidates
+            .into_iter()
+            .partition(|(_, receives)| *receives >= limit);
         if let Some((dlq, _)) = config.dlq.as_ref().filter(|_| !spent.is_empty()) {
             redrive(connection, dlq, &names(&spent), now).await?;
         }
@@ -153,7 +211,11 @@ pub(super) async fn receive(
 }
 
 fn names(messages: &[(i64, i64)]) -> String {
-    messages.iter().map(|(seq, _)| *seq).collect::<serde_json::Value>().to_string()
+    messages
+        .iter()
+        .map(|(seq, _)| *seq)
+        .collect::<serde_json::Value>()
+        .to_string()
 }
 
 /// Messages that may be received now, with their receive counts.
@@ -171,45 +233,91 @@ async fn visible(
     } else {
         "SELECT seq, receives FROM messages WHERE queue = ?1 AND visible_ms <= ?2 AND +sent_ms > ?4 ORDER BY visible_ms, seq LIMIT ?3"
     };
-    let query = sqlx::query_as(sql).bind(queue).bind(ms(now)).bind(int(max)).bind(config.oldest_ms(now));
-    query.fetch_all(connection).await.map_err(doing("looking for messages"))
+    let query = sqlx::query_as(sql)
+        .bind(queue)
+        .bind(ms(now))
+        .bind(int(max))
+        .bind(config.oldest_ms(now));
+    query
+        .fetch_all(connection)
+        .await
+        .map_err(doing("looking for messages"))
 }
 
-async fn take(connection: &mut SqliteConnection, seqs: &str, now: Timestamp, until: Timestamp) -> PortResult<Vec<Received>> {
+async fn take(
+    connection: &mut SqliteConnection,
+    seqs: &str,
+    now: Timestamp,
+    until: Timestamp,
+) -> PortResult<Vec<Received>> {
     let sql = "UPDATE messages SET receives = receives + 1, visible_ms = ?3, receipt = random(),
             first_received_ms = COALESCE(first_received_ms, ?2)
         WHERE seq IN (SELECT value FROM json_each(?1)) RETURNING *";
     let query = sqlx::query(sql).bind(seqs).bind(ms(now)).bind(ms(until));
-    let taken = query.fetch_all(connection).await.map_err(doing("receiving messages"))?;
-    let mut received =
-        taken.iter().map(|row| Ok((sqlx::Row::get::<i64, _>(row, "seq"), rows::received(row)?))).collect::<PortResult<Vec<_>>>()?;
+    let taken = query
+        .fetch_all(connection)
+        .await
+        .map_err(doing("receiving messages"))?;
+    let mut received = taken
+        .iter()
+        .map(|row| Ok((sqlx::Row::get::<i64, _>(row, "seq"), rows::received(row)?)))
+        .collect::<PortResult<Vec<_>>>()?;
     received.sort_by_key(|(seq, _)| *seq);
     Ok(received.into_iter().map(|(_, message)| message).collect())
 }
 
-async fn redrive(connection: &mut SqliteConnection, dlq: &str, seqs: &str, now: Timestamp) -> PortResult<()> {
+async fn redrive(
+    connection: &mut SqliteConnection,
+    dlq: &str,
+    seqs: &str,
+    now: Timestamp,
+) -> PortResult<()> {
     // In its new queue the message is new: the time of sending is that of the move.
     let sql = "UPDATE messages SET queue = ?2, sent_ms = ?3, visible_ms = ?3, receives = 0, first_received_ms = NULL, receipt = NULL
         WHERE seq IN (SELECT value FROM json_each(?1))";
     let query = sqlx::query(sql).bind(seqs).bind(dlq).bind(ms(now));
-    query.execute(connection).await.map(drop).map_err(doing("moving messages to the dead-letter queue"))
+    query
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(doing("moving messages to the dead-letter queue"))
 }
 
 async fn purge(connection: &mut SqliteConnection, queue: &str, oldest_ms: i64) -> PortResult<()> {
     let sql = "DELETE FROM messages WHERE seq IN (SELECT seq FROM messages WHERE queue = ?1 AND sent_ms <= ?2 LIMIT ?3)";
     let query = sqlx::query(sql).bind(queue).bind(oldest_ms).bind(PURGE);
-    query.execute(connection).await.map(drop).map_err(doing("dropping messages past their retention"))
+    query
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(doing("dropping messages past their retention"))
 }
 
 /// Deletes one message by the receipt of its last receive: whether it did.
-async fn delete_one(connection: &mut SqliteConnection, queue: &str, receipt: &str) -> PortResult<bool> {
-    let Some((seq, receipt)) = rows::receipt_parts(receipt) else { return Ok(false) };
-    let query = sqlx::query("DELETE FROM messages WHERE seq = ?1 AND queue = ?2 AND receipt = ?3").bind(seq).bind(queue).bind(receipt);
-    let done = query.execute(connection).await.map_err(doing("deleting a message"))?;
+async fn delete_one(
+    connection: &mut SqliteConnection,
+    queue: &str,
+    receipt: &str,
+) -> PortResult<bool> {
+    let Some((seq, receipt)) = rows::receipt_parts(receipt) else {
+        return Ok(false);
+    };
+    let query = sqlx::query("DELETE FROM messages WHERE seq = ?1 AND queue = ?2 AND receipt = ?3")
+        .bind(seq)
+        .bind(queue)
+        .bind(receipt);
+    let done = query
+        .execute(connection)
+        .await
+        .map_err(doing("deleting a message"))?;
     Ok(done.rows_affected() == 1)
 }
 
-pub(super) async fn delete(connection: &mut SqliteConnection, queue: &str, receipts: &[String]) -> PortResult<Vec<bool>> {
+pub(super) async fn delete(
+    connection: &mut SqliteConnection,
+    queue: &str,
+    receipts: &[String],
+) -> PortResult<Vec<bool>> {
     config(connection, queue).await?;
     let mut deleted = Vec::with_capacity(receipts.len());
     for receipt in receipts {
@@ -227,10 +335,20 @@ pub(super) async fn change_visibility(
     until: Timestamp,
 ) -> PortResult<bool> {
     config(connection, queue).await?;
-    let Some((seq, receipt)) = rows::receipt_parts(receipt) else { return Ok(false) };
+    let Some((seq, receipt)) = rows::receipt_parts(receipt) else {
+        return Ok(false);
+    };
     let sql = "UPDATE messages SET visible_ms = ?4 WHERE seq = ?1 AND queue = ?2 AND receipt = ?3 AND visible_ms > ?5";
-    let query = sqlx::query(sql).bind(seq).bind(queue).bind(receipt).bind(ms(until)).bind(ms(now));
-    let done = query.execute(connection).await.map_err(doing("changing a message's visibility"))?;
+    let query = sqlx::query(sql)
+        .bind(seq)
+        .bind(queue)
+        .bind(receipt)
+        .bind(ms(until))
+        .bind(ms(now));
+    let done = query
+        .execute(connection)
+        .await
+        .map_err(doing("changing a message's visibility"))?;
     Ok(done.rows_affected() == 1)
 }
 

@@ -3,7 +3,9 @@
 //! one queue. The platform asks several times a second.
 
 use payops_core::Timestamp;
-use payops_core::port::{ErrorKind, PortError, PortResult, REDRIVE_RATE_MAX, Redrive, RedriveStatus};
+use payops_core::port::{
+    ErrorKind, PortError, PortResult, REDRIVE_RATE_MAX, Redrive, RedriveStatus,
+};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::operations::config;
@@ -31,27 +33,49 @@ pub(super) async fn start(
     now: Timestamp,
 ) -> PortResult<String> {
     if config(connection, source).await?.fifo || config(connection, target).await?.fifo {
-        return Err(refused("FIFO queues are not moved as a whole: order would be lost"));
+        return Err(refused(
+            "FIFO queues are not moved as a whole: order would be lost",
+        ));
     }
     let sql = "SELECT EXISTS (SELECT 1 FROM queues WHERE dlq = ?1)";
-    let is_dlq: bool = sqlx::query_scalar(sql).bind(source).fetch_one(&mut *connection).await.map_err(doing("reading queues"))?;
+    let is_dlq: bool = sqlx::query_scalar(sql)
+        .bind(source)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(doing("reading queues"))?;
     if !is_dlq {
-        return Err(refused(format!("{source} is the dead-letter queue of no queue")));
+        return Err(refused(format!(
+            "{source} is the dead-letter queue of no queue"
+        )));
     }
     let sql = "SELECT EXISTS (SELECT 1 FROM redrives WHERE source = ?1 AND status = 'running')";
-    let runs: bool = sqlx::query_scalar(sql).bind(source).fetch_one(&mut *connection).await.map_err(doing("reading redrives"))?;
+    let runs: bool = sqlx::query_scalar(sql)
+        .bind(source)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(doing("reading redrives"))?;
     if runs {
-        return Err(refused(format!("a redrive of {source} is under way already")));
+        return Err(refused(format!(
+            "a redrive of {source} is under way already"
+        )));
     }
     let sql = "INSERT INTO redrives (source, target, status, rate, planned, started_ms)
         VALUES (?1, ?2, 'running', ?3, (SELECT COUNT(*) FROM messages WHERE queue = ?1 AND sent_ms <= ?4), ?4) RETURNING id";
-    let query = sqlx::query_scalar(sql).bind(source).bind(target).bind(rate.map(i64::from)).bind(ms(now));
-    let id: i64 = query.fetch_one(connection).await.map_err(doing("beginning a redrive"))?;
+    let query = sqlx::query_scalar(sql)
+        .bind(source)
+        .bind(target)
+        .bind(rate.map(i64::from))
+        .bind(ms(now));
+    let id: i64 = query
+        .fetch_one(connection)
+        .await
+        .map_err(doing("beginning a redrive"))?;
     Ok(id.to_string())
 }
 
 /// Whether a redrive of `source` is under way.
-pub(super) const RUNS: &str = "SELECT EXISTS (SELECT 1 FROM redrives WHERE source = ?1 AND status = 'running')";
+pub(super) const RUNS: &str =
+    "SELECT EXISTS (SELECT 1 FROM redrives WHERE source = ?1 AND status = 'running')";
 
 /// Moves what is due of the redrive of `source`; where to, and how many. `names` are names for messages.
 pub(super) async fn step(
@@ -61,33 +85,64 @@ pub(super) async fn step(
     now: Timestamp,
 ) -> PortResult<Option<(String, usize)>> {
     let sql = "SELECT id, target, rate, moved, started_ms FROM redrives WHERE source = ?1 AND status = 'running'";
-    let found = sqlx::query(sql).bind(source).fetch_optional(&mut *connection).await.map_err(doing("reading a redrive"))?;
+    let found = sqlx::query(sql)
+        .bind(source)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(doing("reading a redrive"))?;
     let Some(row) = found else { return Ok(None) };
-    let (id, target, moved, started): (i64, String, i64, i64) = (row.get("id"), row.get("target"), row.get("moved"), row.get("started_ms"));
-    let rate: i64 = row.get::<Option<i64>, _>("rate").unwrap_or(i64::from(REDRIVE_RATE_MAX));
+    let (id, target, moved, started): (i64, String, i64, i64) = (
+        row.get("id"),
+        row.get("target"),
+        row.get("moved"),
+        row.get("started_ms"),
+    );
+    let rate: i64 = row
+        .get::<Option<i64>, _>("rate")
+        .unwrap_or(i64::from(REDRIVE_RATE_MAX));
     let due = ms(now).saturating_sub(started).saturating_mul(rate) / 1000;
     let due = due.saturating_sub(moved).clamp(0, int(names.len()));
     let sql = "SELECT seq FROM messages WHERE queue = ?1 AND visible_ms <= ?2 AND sent_ms <= ?3 ORDER BY seq LIMIT ?4";
-    let query = sqlx::query_scalar(sql).bind(source).bind(ms(now)).bind(started).bind(due);
-    let seqs: Vec<i64> = query.fetch_all(&mut *connection).await.map_err(doing("looking for messages to move"))?;
+    let query = sqlx::query_scalar(sql)
+        .bind(source)
+        .bind(ms(now))
+        .bind(started)
+        .bind(due);
+    let seqs: Vec<i64> = query
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(doing("looking for messages to move"))?;
     for (seq, name) in seqs.iter().zip(names) {
         // In its new queue the message is new.
         let sql = "UPDATE messages SET queue = ?2, message_id = ?3, sent_ms = ?4, visible_ms = ?4, receives = 0,
             first_received_ms = NULL, receipt = NULL WHERE seq = ?1";
-        let query = sqlx::query(sql).bind(seq).bind(&target).bind(name).bind(ms(now));
-        query.execute(&mut *connection).await.map_err(doing("moving a message"))?;
+        let query = sqlx::query(sql)
+            .bind(seq)
+            .bind(&target)
+            .bind(name)
+            .bind(ms(now));
+        query
+            .execute(&mut *connection)
+            .await
+            .map_err(doing("moving a message"))?;
     }
     // What somebody holds may come back: it is over when nothing of what there was is left.
     let sql = "UPDATE redrives SET moved = moved + ?2, status = CASE WHEN EXISTS
         (SELECT 1 FROM messages WHERE queue = ?3 AND sent_ms <= ?4) THEN status ELSE 'completed' END WHERE id = ?1";
-    let query = sqlx::query(sql).bind(id).bind(int(seqs.len())).bind(source).bind(started);
-    query.execute(connection).await.map_err(doing("writing how far a redrive is"))?;
+    let query = sqlx::query(sql)
+        .bind(id)
+        .bind(int(seqs.len()))
+        .bind(source)
+        .bind(started);
+    query
+        .execute(connection)
+        .await
+        .map_err(doing("writing how far a redrive is"))?;
     Ok(Some((target, seqs.len())))
 }
 
 /// The last redrives of a queue.
-pub(super) const LAST: &str =
-    "SELECT id, target, status, rate, planned, moved, started_ms FROM redrives WHERE source = ?1 ORDER BY id DESC LIMIT ?2";
+pub(super) const LAST: &str = "SELECT id, target, status, rate, planned, moved, started_ms FROM redrives WHERE source = ?1 ORDER BY id DESC LIMIT ?2";
 
 /// A redrive as it is stored.
 pub(super) fn read(row: &sqlx::sqlite::SqliteRow) -> PortResult<Redrive> {
@@ -103,18 +158,40 @@ pub(super) fn read(row: &sqlx::sqlite::SqliteRow) -> PortResult<Redrive> {
         moved: count(row.get("moved"))?,
         planned: Some(count(row.get("planned"))?),
         target: Some(row.get("target")),
-        rate_per_second: row.get::<Option<i64>, _>("rate").and_then(|rate| u32::try_from(rate).ok()),
-        started_at: started.map_err(|error| PortError::because(ErrorKind::Corrupt, "a redrive with an impossible time", error))?,
+        rate_per_second: row
+            .get::<Option<i64>, _>("rate")
+            .and_then(|rate| u32::try_from(rate).ok()),
+        started_at: started.map_err(|error| {
+            PortError::because(
+                ErrorKind::Corrupt,
+                "a redrive with an impossible time",
+                error,
+            )
+        })?,
         reason: None,
     })
 }
 
 /// Stops a redrive; how many messages it has moved.
-pub(super) async fn cancel(connection: &mut SqliteConnection, source: &str, handle: &str) -> PortResult<u64> {
+pub(super) async fn cancel(
+    connection: &mut SqliteConnection,
+    source: &str,
+    handle: &str,
+) -> PortResult<u64> {
     let sql = "UPDATE redrives SET status = 'canceled' WHERE source = ?1 AND id = ?2 AND status = 'running' RETURNING moved";
-    let query = sqlx::query_scalar(sql).bind(source).bind(handle.parse::<i64>().unwrap_or(-1));
-    let moved: Option<i64> = query.fetch_optional(connection).await.map_err(doing("canceling a redrive"))?;
-    let moved = moved.ok_or_else(|| PortError::new(ErrorKind::NotFound, format!("no redrive {handle} of {source} is under way")))?;
+    let query = sqlx::query_scalar(sql)
+        .bind(source)
+        .bind(handle.parse::<i64>().unwrap_or(-1));
+    let moved: Option<i64> = query
+        .fetch_optional(connection)
+        .await
+        .map_err(doing("canceling a redrive"))?;
+    let moved = moved.ok_or_else(|| {
+        PortError::new(
+            ErrorKind::NotFound,
+            format!("no redrive {handle} of {source} is under way"),
+        )
+    })?;
     count(moved)
 }
 
@@ -122,5 +199,9 @@ pub(super) async fn cancel(connection: &mut SqliteConnection, source: &str, hand
 pub(super) async fn purge(connection: &mut SqliteConnection, queue: &str) -> PortResult<()> {
     config(connection, queue).await?;
     let query = sqlx::query("DELETE FROM messages WHERE queue = ?1").bind(queue);
-    query.execute(connection).await.map(drop).map_err(doing("emptying a queue"))
+    query
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(doing("emptying a queue"))
 }

@@ -6,7 +6,10 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::sqlite::{corrupt, count, time};
 
-fn column<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(row: &'r SqliteRow, name: &str) -> PortResult<T> {
+fn column<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(
+    row: &'r SqliteRow,
+    name: &str,
+) -> PortResult<T> {
     row.try_get(name).map_err(|error| corrupt(name, error))
 }
 
@@ -14,7 +17,10 @@ fn column<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(row:
 pub(super) fn received(row: &SqliteRow) -> PortResult<Received> {
     let seq: i64 = column(row, "seq")?;
     let receipt: i64 = column(row, "receipt")?;
-    Ok(Received { receipt: receipt_text(seq, receipt), ..browsed(row)? })
+    Ok(Received {
+        receipt: receipt_text(seq, receipt),
+        ..browsed(row)?
+    })
 }
 
 /// A message as looking shows it, without a receipt.
@@ -25,7 +31,8 @@ pub(super) fn browsed(row: &SqliteRow) -> PortResult<Received> {
         message_id: column(row, "message_id")?,
         receipt: String::new(),
         body: column(row, "body")?,
-        attributes: serde_json::from_str(&attributes).map_err(|error| corrupt("attributes", error))?,
+        attributes: serde_json::from_str(&attributes)
+            .map_err(|error| corrupt("attributes", error))?,
         receive_count: count(column(row, "receives")?)?,
         sent_at: time(column(row, "sent_ms")?)?,
         first_received_at: first_received.map(time).transpose()?,

@@ -22,7 +22,11 @@ pub(super) fn commit_failed(error: sqlx::Error) -> PortError {
 
 /// Stored data that cannot be read.
 pub(crate) fn corrupt(what: &str, error: impl Into<Box<dyn Error + Send + Sync>>) -> PortError {
-    PortError::because(ErrorKind::Corrupt, format!("reading {what} as stored"), error)
+    PortError::because(
+        ErrorKind::Corrupt,
+        format!("reading {what} as stored"),
+        error,
+    )
 }
 
 /// Whether another connection holds the lock.
@@ -37,11 +41,17 @@ fn code(error: &sqlx::Error) -> Option<i64> {
 /// Primary result codes: <https://sqlite.org/rescode.html>.
 fn kind(error: &sqlx::Error) -> ErrorKind {
     match error {
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => return ErrorKind::Unavailable,
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => return ErrorKind::Corrupt,
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+            return ErrorKind::Unavailable;
+        }
+        sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::ColumnNotFound(_) => return ErrorKind::Corrupt,
         _ => {}
     }
-    let Some(code) = code(error) else { return ErrorKind::Permanent };
+    let Some(code) = code(error) else {
+        return ErrorKind::Permanent;
+    };
     match (code, code & 0xff) {
         // IOERR_SHMSIZE: the shared-memory file could not grow, which is how a full disk shows first.
         (4874, _) | (_, 8 | 13) => ErrorKind::NotWritable,

@@ -39,26 +39,47 @@ impl File {
     /// Opens the file for reading and writing; makes it, and brings its tables up to date.
     pub(crate) async fn open(path: &Path, schema: &'static Schema) -> PortResult<Self> {
         create_private(path)?;
-        let options = options(path).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
-        let mut connection = connect(&options).await.map_err(|error| failed(&format!("opening {}", path.display()), error))?;
+        let options = options(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full);
+        let mut connection = connect(&options)
+            .await
+            .map_err(|error| failed(&format!("opening {}", path.display()), error))?;
         schema.bring_up(&mut connection, path).await?;
-        let readers = readers(options_reading(path)).await.map_err(|error| failed(&format!("opening {}", path.display()), error))?;
-        Ok(Self { path: path.to_owned(), readers, writer: Some(Writer::start(options, connection)) })
+        let readers = readers(options_reading(path))
+            .await
+            .map_err(|error| failed(&format!("opening {}", path.display()), error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            readers,
+            writer: Some(Writer::start(options, connection)),
+        })
     }
 
     /// Opens a file that is there, for reading alone. Every write fails as not writable.
     pub(crate) async fn open_read_only(path: &Path, schema: &'static Schema) -> PortResult<Self> {
         if !path.exists() {
-            return Err(PortError::new(ErrorKind::NotFound, format!("there is no file {}", path.display())));
+            return Err(PortError::new(
+                ErrorKind::NotFound,
+                format!("there is no file {}", path.display()),
+            ));
         }
         let fail = |error| failed(&format!("opening {}", path.display()), error);
         let immutable = payops_system::sqlite_is_immutable(path)
             .map_err(|error| crate::files::failed(&format!("opening {}", path.display()), error))?;
-        let mut connection = connect(&options_reading(path).read_only(true).immutable(immutable)).await.map_err(fail)?;
+        let mut connection = connect(&options_reading(path).read_only(true).immutable(immutable))
+            .await
+            .map_err(fail)?;
         schema.check(&mut connection, path).await?;
         connection.close().await.map_err(fail)?;
-        let readers = readers(options_reading(path).read_only(true).immutable(immutable)).await.map_err(fail)?;
-        Ok(Self { path: path.to_owned(), readers, writer: None })
+        let readers = readers(options_reading(path).read_only(true).immutable(immutable))
+            .await
+            .map_err(fail)?;
+        Ok(Self {
+            path: path.to_owned(),
+            readers,
+            writer: None,
+        })
     }
 
     /// Whether it was opened to write.
@@ -76,10 +97,15 @@ impl File {
     pub(crate) async fn write<T, F>(&self, operation: F) -> PortResult<T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, PortResult<T>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, PortResult<T>>
+            + Send
+            + 'static,
     {
         let Some(writer) = &self.writer else {
-            return Err(PortError::new(ErrorKind::NotWritable, format!("{} was opened for reading only", self.path.display())));
+            return Err(PortError::new(
+                ErrorKind::NotWritable,
+                format!("{} was opened for reading only", self.path.display()),
+            ));
         };
         writer.run(operation).await
     }
@@ -95,11 +121,18 @@ impl File {
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new().filename(path).create_if_missing(true).foreign_keys(true).busy_timeout(BUSY).statement_cache_capacity(128)
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        .statement_cache_capacity(128)
 }
 
 fn options_reading(path: &Path) -> SqliteConnectOptions {
-    options(path).create_if_missing(false).pragma("query_only", "ON")
+    options(path)
+        .create_if_missing(false)
+        .pragma("query_only", "ON")
 }
 
 /// Connects; two processes that open a new file at once may each find it locked for a moment,
@@ -108,14 +141,20 @@ async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, sql
     let start = Instant::now();
     loop {
         match SqliteConnection::connect_with(options).await {
-            Err(error) if error::is_busy(&error) && start.elapsed() < BUSY => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(error) if error::is_busy(&error) && start.elapsed() < BUSY => {
+                tokio::time::sleep(Duration::from_millis(20)).await
+            }
             done => return done,
         }
     }
 }
 
 async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
-    SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(Duration::from_secs(15)).connect_with(options).await
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(Duration::from_secs(15))
+        .connect_with(options)
+        .await
 }
 
 /// Makes the file, readable by its owner alone, unless it is there. SQLite gives its companions
@@ -124,11 +163,18 @@ fn create_private(path: &Path) -> PortResult<()> {
     if let Some(folder) = path.parent() {
         crate::files::create_folder(folder)?;
     }
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
     match made {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(crate::files::failed(&format!("making {}", path.display()), error)),
+        Err(error) => Err(crate::files::failed(
+            &format!("making {}", path.display()),
+            error,
+        )),
     }
 }
 
@@ -149,5 +195,10 @@ pub(crate) fn int(value: impl TryInto<i64>) -> i64 {
 
 /// A stored count.
 pub(crate) fn count<T: TryFrom<i64>>(value: i64) -> PortResult<T> {
-    T::try_from(value).map_err(|_| PortError::new(ErrorKind::Corrupt, format!("a stored count is out of range: {value}")))
+    T::try_from(value).map_err(|_| {
+        PortError::new(
+            ErrorKind::Corrupt,
+            format!("a stored count is out of range: {value}"),
+        )
+    })
 }

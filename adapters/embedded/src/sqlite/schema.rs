@@ -25,30 +25,59 @@ impl Schema {
 
     /// Brings the file's tables up to the newest version, in one transaction: of several
     /// processes that open it at once, one does.
-    pub(super) async fn bring_up(&self, connection: &mut SqliteConnection, path: &Path) -> PortResult<()> {
-        let what = format!("bringing {} up to version {}", path.display(), self.newest());
+    pub(super) async fn bring_up(
+        &self,
+        connection: &mut SqliteConnection,
+        path: &Path,
+    ) -> PortResult<()> {
+        let what = format!(
+            "bringing {} up to version {}",
+            path.display(),
+            self.newest()
+        );
         if self.version(connection, path).await? == self.newest() {
             return Ok(());
         }
-        execute(connection, "BEGIN IMMEDIATE").await.map_err(|error| failed(&what, error))?;
+        execute(connection, "BEGIN IMMEDIATE")
+            .await
+            .map_err(|error| failed(&what, error))?;
         let done = self.run_scripts(connection, path, &what).await;
         let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        let ended = execute(connection, end).await.map_err(|error| failed(&what, error));
+        let ended = execute(connection, end)
+            .await
+            .map_err(|error| failed(&what, error));
         done.and(ended)
     }
 
-    async fn run_scripts(&self, connection: &mut SqliteConnection, path: &Path, what: &str) -> PortResult<()> {
+    async fn run_scripts(
+        &self,
+        connection: &mut SqliteConnection,
+        path: &Path,
+        what: &str,
+    ) -> PortResult<()> {
         let version = self.version(connection, path).await?;
         let done = usize::try_from(version).unwrap_or(0);
         for script in self.scripts.iter().skip(done) {
-            execute(connection, script).await.map_err(|error| failed(what, error))?;
+            execute(connection, script)
+                .await
+                .map_err(|error| failed(what, error))?;
         }
-        let marks = format!("PRAGMA application_id = {}; PRAGMA user_version = {}", self.application, self.newest());
-        execute(connection, &marks).await.map_err(|error| failed(what, error))
+        let marks = format!(
+            "PRAGMA application_id = {}; PRAGMA user_version = {}",
+            self.application,
+            self.newest()
+        );
+        execute(connection, &marks)
+            .await
+            .map_err(|error| failed(what, error))
     }
 
     /// Refuses a file that is not of the newest version.
-    pub(super) async fn check(&self, connection: &mut SqliteConnection, path: &Path) -> PortResult<()> {
+    pub(super) async fn check(
+        &self,
+        connection: &mut SqliteConnection,
+        path: &Path,
+    ) -> PortResult<()> {
         let version = self.version(connection, path).await?;
         if version == self.newest() {
             return Ok(());
@@ -66,10 +95,19 @@ impl Schema {
     /// something else.
     async fn version(&self, connection: &mut SqliteConnection, path: &Path) -> PortResult<i64> {
         let fail = |error| failed(&format!("reading the version of {}", path.display()), error);
-        let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(fail)?;
-        let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await.map_err(fail)?;
+        let version: i64 = sqlx::query_scalar("PRAGMA user_version")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(fail)?;
+        let application: i64 = sqlx::query_scalar("PRAGMA application_id")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(fail)?;
         if application != self.application && (application, version) != (0, 0) {
-            return Err(PortError::new(ErrorKind::Corrupt, format!("{} is not a {}", path.display(), self.kind)));
+            return Err(PortError::new(
+                ErrorKind::Corrupt,
+                format!("{} is not a {}", path.display(), self.kind),
+            ));
         }
         if version > self.newest() {
             let text = format!(
@@ -85,5 +123,8 @@ impl Schema {
 }
 
 async fn execute(connection: &mut SqliteConnection, sql: &str) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.map(drop)
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(connection)
+        .await
+        .map(drop)
 }

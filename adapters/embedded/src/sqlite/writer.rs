@@ -30,7 +30,10 @@ enum Work {
 /// An operation on its way through a transaction.
 trait Operation: Send {
     /// Runs it; how it failed, if it did. Its result waits for the commit.
-    fn run<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, Result<(), ErrorKind>>;
+    fn run<'a>(
+        &'a mut self,
+        connection: &'a mut SqliteConnection,
+    ) -> BoxFuture<'a, Result<(), ErrorKind>>;
     /// Tells the caller: its own result, or how the transaction failed.
     fn answer(self: Box<Self>, transaction: Result<(), &PortError>);
 }
@@ -46,9 +49,14 @@ where
     T: Send + 'static,
     F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, PortResult<T>> + Send + 'static,
 {
-    fn run<'a>(&'a mut self, connection: &'a mut SqliteConnection) -> BoxFuture<'a, Result<(), ErrorKind>> {
+    fn run<'a>(
+        &'a mut self,
+        connection: &'a mut SqliteConnection,
+    ) -> BoxFuture<'a, Result<(), ErrorKind>> {
         async move {
-            let Some(operation) = self.operation.take() else { return Err(ErrorKind::Unavailable) };
+            let Some(operation) = self.operation.take() else {
+                return Err(ErrorKind::Unavailable);
+            };
             let result = operation(connection).await;
             let outcome = result.as_ref().map(drop).map_err(|error| error.kind);
             self.result = Some(result);
@@ -64,7 +72,10 @@ where
             (Some(Err(error)), _) => Err(error),
             (_, Err(error)) => Err(PortError::because(error.kind, "writing", error.chain())),
             (Some(Ok(value)), Ok(())) => Ok(value),
-            (None, Ok(())) => Err(PortError::new(ErrorKind::Unavailable, "the operation was not run")),
+            (None, Ok(())) => Err(PortError::new(
+                ErrorKind::Unavailable,
+                "the operation was not run",
+            )),
         };
         // A caller that has gone away cannot be told.
         let _ = reply.send(result);
@@ -75,7 +86,13 @@ impl Writer {
     /// Starts the writer's task on the current runtime.
     pub(super) fn start(options: SqliteConnectOptions, connection: SqliteConnection) -> Self {
         let (operations, waiting) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(Task { options, connection: Some(connection) }.serve(waiting));
+        tokio::spawn(
+            Task {
+                options,
+                connection: Some(connection),
+            }
+            .serve(waiting),
+        );
         Self { operations }
     }
 
@@ -83,13 +100,27 @@ impl Writer {
     pub(super) async fn run<T, F>(&self, operation: F) -> PortResult<T>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, PortResult<T>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, PortResult<T>>
+            + Send
+            + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let typed = Typed { operation: Some(operation), result: None, reply };
+        let typed = Typed {
+            operation: Some(operation),
+            result: None,
+            reply,
+        };
         let closed = |_| PortError::new(ErrorKind::Unavailable, "the file is closed");
-        self.operations.send(Work::Run(Box::new(typed))).await.map_err(closed)?;
-        answer.await.unwrap_or_else(|_| Err(PortError::new(ErrorKind::Ambiguous, "the writer ended before it answered")))
+        self.operations
+            .send(Work::Run(Box::new(typed)))
+            .await
+            .map_err(closed)?;
+        answer.await.unwrap_or_else(|_| {
+            Err(PortError::new(
+                ErrorKind::Ambiguous,
+                "the writer ended before it answered",
+            ))
+        })
     }
 
     /// Waits until all that was handed in is done and the file is closed.
@@ -117,7 +148,10 @@ impl Task {
                 match work {
                     // Handed in after the close: dropped unrun, like everything still in the channel.
                     Work::Run(operation) if closing.is_empty() => group.push(operation),
-                    Work::Run(operation) => operation.answer(Err(&PortError::new(ErrorKind::Unavailable, "the file is closed"))),
+                    Work::Run(operation) => operation.answer(Err(&PortError::new(
+                        ErrorKind::Unavailable,
+                        "the file is closed",
+                    ))),
                     Work::Close(reply) => closing.push(reply),
                 }
             }
@@ -132,7 +166,10 @@ impl Task {
                 }
                 while let Ok(work) = waiting.try_recv() {
                     match work {
-                        Work::Run(operation) => operation.answer(Err(&PortError::new(ErrorKind::Unavailable, "the file is closed"))),
+                        Work::Run(operation) => operation.answer(Err(&PortError::new(
+                            ErrorKind::Unavailable,
+                            "the file is closed",
+                        ))),
                         Work::Close(reply) => closing.push(reply),
                     }
                 }
@@ -151,7 +188,11 @@ impl Task {
     async fn commit(&mut self, mut group: Vec<Box<dyn Operation>>) {
         let outcome = self.transaction(&mut group).await;
         if let Err(error) = &outcome {
-            tracing::warn!(error = error.chain(), operations = group.len(), "a transaction failed");
+            tracing::warn!(
+                error = error.chain(),
+                operations = group.len(),
+                "a transaction failed"
+            );
             // A connection that failed may hold half a transaction; a new one holds none.
             self.connection = None;
         }
@@ -163,12 +204,20 @@ impl Task {
     async fn transaction(&mut self, group: &mut [Box<dyn Operation>]) -> PortResult<()> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(super::connect(&self.options).await.map_err(|error| failed("opening the file again", error))?),
+            none => none.insert(
+                super::connect(&self.options)
+                    .await
+                    .map_err(|error| failed("opening the file again", error))?,
+            ),
         };
-        execute(connection, "BEGIN IMMEDIATE").await.map_err(|error| failed("beginning a transaction", error))?;
+        execute(connection, "BEGIN IMMEDIATE")
+            .await
+            .map_err(|error| failed("beginning a transaction", error))?;
         if let [only] = group {
             if only.run(connection).await.is_err() {
-                return execute(connection, "ROLLBACK").await.map_err(|error| failed("rolling back", error));
+                return execute(connection, "ROLLBACK")
+                    .await
+                    .map_err(|error| failed("rolling back", error));
             }
         } else {
             for operation in group {
@@ -180,16 +229,30 @@ impl Task {
 }
 
 /// Runs one operation of several: what it wrote goes if it fails, and nobody else's.
-async fn run_apart(operation: &mut dyn Operation, connection: &mut SqliteConnection) -> PortResult<()> {
+async fn run_apart(
+    operation: &mut dyn Operation,
+    connection: &mut SqliteConnection,
+) -> PortResult<()> {
     // A full medium makes SQLite roll everything back, savepoints included. Its neighbours are told
     // of the medium, too: they did not fail by themselves, and trying again at once is no use.
-    let rolled_back = |kind| move |error| PortError::because(kind, "the transaction was rolled back", error);
-    execute(connection, "SAVEPOINT operation").await.map_err(rolled_back(ErrorKind::Unavailable))?;
+    let rolled_back =
+        |kind| move |error| PortError::because(kind, "the transaction was rolled back", error);
+    execute(connection, "SAVEPOINT operation")
+        .await
+        .map_err(rolled_back(ErrorKind::Unavailable))?;
     if let Err(kind) = operation.run(connection).await {
-        let kind = if kind == ErrorKind::NotWritable { kind } else { ErrorKind::Unavailable };
-        execute(connection, "ROLLBACK TO operation").await.map_err(rolled_back(kind))?;
+        let kind = if kind == ErrorKind::NotWritable {
+            kind
+        } else {
+            ErrorKind::Unavailable
+        };
+        execute(connection, "ROLLBACK TO operation")
+            .await
+            .map_err(rolled_back(kind))?;
     }
-    execute(connection, "RELEASE operation").await.map_err(rolled_back(ErrorKind::Unavailable))
+    execute(connection, "RELEASE operation")
+        .await
+        .map_err(rolled_back(ErrorKind::Unavailable))
 }
 
 async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {

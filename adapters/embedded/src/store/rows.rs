@@ -31,7 +31,9 @@ fn flag(row: &SqliteRow, column: &str) -> PortResult<bool> {
 }
 
 fn maybe_time(row: &SqliteRow, column: &str) -> PortResult<Option<payops_core::Timestamp>> {
-    let held: Option<i64> = row.try_get(column).map_err(|error| corrupt(column, error))?;
+    let held: Option<i64> = row
+        .try_get(column)
+        .map_err(|error| corrupt(column, error))?;
     held.map(time).transpose()
 }
 
@@ -40,7 +42,9 @@ where
     T: std::str::FromStr,
     T::Err: std::error::Error + Send + Sync + 'static,
 {
-    text(row, column)?.parse().map_err(|error: T::Err| corrupt(column, error))
+    text(row, column)?
+        .parse()
+        .map_err(|error: T::Err| corrupt(column, error))
 }
 
 fn from_json<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> PortResult<T> {
@@ -49,12 +53,15 @@ fn from_json<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> PortResult<T
 
 fn maybe_json<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> PortResult<Option<T>> {
     let held = maybe_text(row, column)?;
-    held.map(|held| serde_json::from_str(&held)).transpose().map_err(|error| corrupt(column, error))
+    held.map(|held| serde_json::from_str(&held))
+        .transpose()
+        .map_err(|error| corrupt(column, error))
 }
 
 /// The JSON that a column holds.
 pub(super) fn json(value: &impl Serialize) -> PortResult<String> {
-    serde_json::to_string(value).map_err(|error| PortError::because(ErrorKind::Permanent, "writing a value as JSON", error))
+    serde_json::to_string(value)
+        .map_err(|error| PortError::because(ErrorKind::Permanent, "writing a value as JSON", error))
 }
 
 /// The JSON that a column holds, if there is a value.
@@ -63,7 +70,10 @@ pub(super) fn json_of(value: Option<&impl Serialize>) -> PortResult<Option<Strin
 }
 
 fn unknown(what: &str, name: &str) -> PortError {
-    PortError::new(ErrorKind::Corrupt, format!("a stored {what} is not known: {name}"))
+    PortError::new(
+        ErrorKind::Corrupt,
+        format!("a stored {what} is not known: {name}"),
+    )
 }
 
 pub(super) fn status(name: &str) -> PortResult<Status> {
@@ -84,9 +94,12 @@ pub(super) fn payment(row: &SqliteRow) -> PortResult<Payment> {
         version: count(number(row, "version")?)?,
         fence: count(number(row, "fence")?)?,
         event_seq: count(number(row, "event_seq")?)?,
-        money: Money::new(number(row, "minor")?, currency).map_err(|error| corrupt("minor", error))?,
+        money: Money::new(number(row, "minor")?, currency)
+            .map_err(|error| corrupt("minor", error))?,
         source: parsed(row, "source")?,
-        reference: maybe_text(row, "reference")?.map(|held| held.parse().map_err(|error| corrupt("reference", error))).transpose()?,
+        reference: maybe_text(row, "reference")?
+            .map(|held| held.parse().map_err(|error| corrupt("reference", error)))
+            .transpose()?,
         email: parsed(row, "email")?,
         metadata: from_json(row, "metadata")?,
         created_at: time(number(row, "created_ms")?)?,
@@ -126,7 +139,9 @@ pub(super) fn outbox(row: &SqliteRow) -> PortResult<OutboxEvent> {
         payment: parsed(row, "payment")?,
         version: count(number(row, "version")?)?,
         kind: OutboxKind::from_name(&kind).ok_or_else(|| unknown("outbox row", &kind))?,
-        refund: maybe_text(row, "refund")?.map(|held| held.parse().map_err(|error| corrupt("refund", error))).transpose()?,
+        refund: maybe_text(row, "refund")?
+            .map(|held| held.parse().map_err(|error| corrupt("refund", error)))
+            .transpose()?,
         payload: maybe_text(row, "payload")?,
         at: time(number(row, "at_ms")?)?,
     })

@@ -80,14 +80,28 @@ impl Failure {
     /// What the caller may conclude.
     pub(crate) fn kind(&self) -> ErrorKind {
         match (&self.cause, self.writes) {
-            (Cause::Answer { code: 401 | 403, .. } | Cause::Identity(_), _) => ErrorKind::Denied,
+            (
+                Cause::Answer {
+                    code: 401 | 403, ..
+                }
+                | Cause::Identity(_),
+                _,
+            ) => ErrorKind::Denied,
             (Cause::Answer { code: 404, .. }, _) => ErrorKind::NotFound,
             (Cause::Answer { code: 429, .. }, _) => ErrorKind::Throttled,
             // A gateway's 502 and 504, and a 500 of a store that did not answer in time, leave open
             // whether the write reached the store; 503 is said before it is tried.
             (Cause::Answer { code: 503, .. } | Cause::Connect(_), _)
-            | (Cause::Answer { code: 500.., .. } | Cause::TimedOut(_) | Cause::Lost(_), false) => ErrorKind::Unavailable,
-            (Cause::Answer { code: 500.., .. } | Cause::TimedOut(_) | Cause::Lost(_) | Cause::Unreadable(_), true) => ErrorKind::Ambiguous,
+            | (Cause::Answer { code: 500.., .. } | Cause::TimedOut(_) | Cause::Lost(_), false) => {
+                ErrorKind::Unavailable
+            }
+            (
+                Cause::Answer { code: 500.., .. }
+                | Cause::TimedOut(_)
+                | Cause::Lost(_)
+                | Cause::Unreadable(_),
+                true,
+            ) => ErrorKind::Ambiguous,
             (Cause::Answer { .. }, _) => ErrorKind::Permanent,
             (Cause::Unreadable(_), false) => ErrorKind::Corrupt,
         }
@@ -96,7 +110,9 @@ impl Failure {
     /// Why, in one line.
     pub(crate) fn why(&self) -> String {
         match &self.cause {
-            Cause::Answer { code: 401, .. } => "401: the credentials are not accepted; sign in again".to_owned(),
+            Cause::Answer { code: 401, .. } => {
+                "401: the credentials are not accepted; sign in again".to_owned()
+            }
             Cause::Answer { code, message, .. } if message.is_empty() => format!("answered {code}"),
             Cause::Answer { code, message, .. } => format!("answered {code}: {message}"),
             Cause::Connect(_) => "no connection".to_owned(),
@@ -110,11 +126,15 @@ impl Failure {
 
 impl From<Failure> for PortError {
     fn from(failure: Failure) -> Self {
-        let (kind, message) = (failure.kind(), format!("{}: {}", failure.what, failure.why()));
+        let (kind, message) = (
+            failure.kind(),
+            format!("{}: {}", failure.what, failure.why()),
+        );
         match failure.cause {
-            Cause::Connect(source) | Cause::Lost(source) | Cause::Identity(source) | Cause::Unreadable(source) => {
-                Self::because(kind, message, source)
-            }
+            Cause::Connect(source)
+            | Cause::Lost(source)
+            | Cause::Identity(source)
+            | Cause::Unreadable(source) => Self::because(kind, message, source),
             Cause::Answer { .. } | Cause::TimedOut(_) => Self::new(kind, message),
         }
     }
@@ -127,17 +147,29 @@ pub(crate) fn cause_of(error: kube::Error) -> Cause {
         return Cause::Identity(error);
     }
     let connect = |cause: &(dyn Error + 'static)| {
-        cause.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(hyper_util::client::legacy::Error::is_connect)
+        cause
+            .downcast_ref::<hyper_util::client::legacy::Error>()
+            .is_some_and(hyper_util::client::legacy::Error::is_connect)
     };
-    if chain(&*error).any(connect) { Cause::Connect(error) } else { Cause::Lost(error) }
+    if chain(&*error).any(connect) {
+        Cause::Connect(error)
+    } else {
+        Cause::Lost(error)
+    }
 }
 
 fn is_auth(error: &(dyn Error + 'static)) -> bool {
-    error.is::<kube::client::AuthError>() || matches!(error.downcast_ref::<kube::Error>(), Some(kube::Error::Auth(_)))
+    error.is::<kube::client::AuthError>()
+        || matches!(
+            error.downcast_ref::<kube::Error>(),
+            Some(kube::Error::Auth(_))
+        )
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| Error::source(*error))
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
+        Error::source(*error)
+    })
 }
 
 /// A server's message in one line, cut off.
@@ -156,8 +188,17 @@ mod tests {
     #[track_caller]
     fn check(code: u16, read: ErrorKind, write: ErrorKind) {
         let kind = |writes| {
-            let cause = Cause::Answer { code, message: String::new(), retry_after: None };
-            Failure { what: String::new(), writes, cause }.kind()
+            let cause = Cause::Answer {
+                code,
+                message: String::new(),
+                retry_after: None,
+            };
+            Failure {
+                what: String::new(),
+                writes,
+                cause,
+            }
+            .kind()
         };
         assert_eq!((kind(false), kind(true)), (read, write), "{code}");
     }
@@ -177,14 +218,27 @@ mod tests {
 
     #[test]
     fn a_time_out_of_a_write_is_ambiguous() {
-        let kind = |writes| Failure { what: String::new(), writes, cause: Cause::TimedOut(Duration::from_secs(10)) }.kind();
-        assert_eq!((kind(false), kind(true)), (ErrorKind::Unavailable, ErrorKind::Ambiguous));
+        let kind = |writes| {
+            Failure {
+                what: String::new(),
+                writes,
+                cause: Cause::TimedOut(Duration::from_secs(10)),
+            }
+            .kind()
+        };
+        assert_eq!(
+            (kind(false), kind(true)),
+            (ErrorKind::Unavailable, ErrorKind::Ambiguous)
+        );
         let error = PortError::from(Failure {
             what: "cluster prod: list rollouts".to_owned(),
             writes: false,
             cause: Cause::TimedOut(Duration::from_secs(10)),
         });
-        assert_eq!(error.to_string(), "cluster prod: list rollouts: no answer within 10 s");
+        assert_eq!(
+            error.to_string(),
+            "cluster prod: list rollouts: no answer within 10 s"
+        );
     }
 
     #[test]

@@ -21,7 +21,12 @@ pub(crate) struct Listed {
 
 impl Api {
     /// Lists all of `path`, page by page.
-    pub(crate) async fn list(&self, verb: &str, path: &str, selector: Option<&str>) -> Result<Listed, Failure> {
+    pub(crate) async fn list(
+        &self,
+        verb: &str,
+        path: &str,
+        selector: Option<&str>,
+    ) -> Result<Listed, Failure> {
         let mut anew = 0;
         loop {
             match self.pages(verb, path, selector).await {
@@ -33,8 +38,16 @@ impl Api {
     }
 
     /// All pages once; a failure says whether it came after the first page.
-    async fn pages(&self, verb: &str, path: &str, selector: Option<&str>) -> Result<Listed, (Failure, bool)> {
-        let mut listed = Listed { items: Vec::new(), resource_version: String::new() };
+    async fn pages(
+        &self,
+        verb: &str,
+        path: &str,
+        selector: Option<&str>,
+    ) -> Result<Listed, (Failure, bool)> {
+        let mut listed = Listed {
+            items: Vec::new(),
+            resource_version: String::new(),
+        };
         let mut next = String::new();
         loop {
             let mut query = vec![("limit", PAGE)];
@@ -43,9 +56,19 @@ impl Api {
             if later {
                 query.push(("continue", &next));
             }
-            let mut page = self.call(verb, Send::Get, &with_query(path, &query)).await.map_err(|failure| (failure, later))?;
+            let mut page = self
+                .call(verb, Send::Get, &with_query(path, &query))
+                .await
+                .map_err(|failure| (failure, later))?;
             let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) else {
-                return Err((self.failed(verb, false, Cause::Unreadable("the list has no items".into())), later));
+                return Err((
+                    self.failed(
+                        verb,
+                        false,
+                        Cause::Unreadable("the list has no items".into()),
+                    ),
+                    later,
+                ));
             };
             listed.items.extend(items);
             text(&page, "/metadata/resourceVersion").clone_into(&mut listed.resource_version);
@@ -54,7 +77,14 @@ impl Api {
                 return Ok(listed);
             }
             if following == next {
-                return Err((self.failed(verb, false, Cause::Unreadable("the list goes round in a circle".into())), later));
+                return Err((
+                    self.failed(
+                        verb,
+                        false,
+                        Cause::Unreadable("the list goes round in a circle".into()),
+                    ),
+                    later,
+                ));
             }
             following.clone_into(&mut next);
         }

@@ -89,30 +89,48 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn new(client: Client, cluster: &str, timing: Timing) -> Self {
-        Self { client, cluster: cluster.into(), timing }
+        Self {
+            client,
+            cluster: cluster.into(),
+            timing,
+        }
     }
 
     /// Makes one call. `verb` says what it is for, such as `list rollouts`.
     pub(crate) async fn call(&self, verb: &str, send: Send, path: &str) -> Result<Value, Failure> {
         let answer = async {
             let response = self.send(&send, path).await?;
-            let body = response.into_body().collect_bytes().await.map_err(cause_of)?;
+            let body = response
+                .into_body()
+                .collect_bytes()
+                .await
+                .map_err(cause_of)?;
             serde_json::from_slice(&body).map_err(|error| Cause::Unreadable(error.into()))
         };
         let limit = self.timing.call;
-        let answer = timeout(limit, answer).await.unwrap_or(Err(Cause::TimedOut(limit)));
+        let answer = timeout(limit, answer)
+            .await
+            .unwrap_or(Err(Cause::TimedOut(limit)));
         answer.map_err(|cause| self.failed(verb, send.writes(), cause))
     }
 
     /// Begins a watch: its answer's head within the time of a call, its body without end.
     pub(crate) async fn open(&self, verb: &str, path: &str) -> Result<Body, Failure> {
         let limit = self.timing.call;
-        let answer = timeout(limit, self.send(&Send::Get, path)).await.unwrap_or(Err(Cause::TimedOut(limit)));
-        answer.map(Response::into_body).map_err(|cause| self.failed(verb, false, cause))
+        let answer = timeout(limit, self.send(&Send::Get, path))
+            .await
+            .unwrap_or(Err(Cause::TimedOut(limit)));
+        answer
+            .map(Response::into_body)
+            .map_err(|cause| self.failed(verb, false, cause))
     }
 
     pub(crate) fn failed(&self, verb: &str, writes: bool, cause: Cause) -> Failure {
-        Failure { what: format!("cluster {}: {verb}", self.cluster), writes, cause }
+        Failure {
+            what: format!("cluster {}: {verb}", self.cluster),
+            writes,
+            cause,
+        }
     }
 
     /// Sends; once more when who asks was not believed: it had no effect, and a token that has run
@@ -126,15 +144,24 @@ impl Api {
 
     async fn send_once(&self, send: &Send, path: &str) -> Result<Response<Body>, Cause> {
         let (method, body) = send.parts();
-        let mut request = Request::builder().method(method).uri(path).header(ACCEPT, "application/json");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(ACCEPT, "application/json");
         let mut bytes = Vec::new();
         if let Some((content, body)) = body {
             request = request.header(CONTENT_TYPE, content);
             bytes = serde_json::to_vec(body).map_err(|error| Cause::Unreadable(error.into()))?;
         }
-        let request = request.body(Body::from(bytes)).map_err(|error| Cause::Unreadable(error.into()))?;
+        let request = request
+            .body(Body::from(bytes))
+            .map_err(|error| Cause::Unreadable(error.into()))?;
         let response = self.client.send(request).await.map_err(cause_of)?;
-        if response.status().is_success() { Ok(response) } else { Err(refused(response).await) }
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(refused(response).await)
+        }
     }
 }
 
@@ -142,25 +169,51 @@ impl Api {
 async fn refused(response: Response<Body>) -> Cause {
     let (code, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
     // A refusal whose message is lost is a refusal all the same.
-    let body = response.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = response
+        .into_body()
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
     let status: Value = serde_json::from_slice(&body).unwrap_or_default();
     let retry_after = retry_after.or_else(|| asked_to_wait(&status));
-    let message = status.get("message").and_then(Value::as_str).map_or_else(|| plain(&body), one_line);
-    Cause::Answer { code, message, retry_after }
+    let message = status
+        .get("message")
+        .and_then(Value::as_str)
+        .map_or_else(|| plain(&body), one_line);
+    Cause::Answer {
+        code,
+        message,
+        retry_after,
+    }
 }
 
 /// How long a `Status` asks to wait.
 pub(crate) fn asked_to_wait(status: &Value) -> Option<Duration> {
-    status.pointer("/details/retryAfterSeconds")?.as_u64().map(Duration::from_secs)
+    status
+        .pointer("/details/retryAfterSeconds")?
+        .as_u64()
+        .map(Duration::from_secs)
 }
 
 /// The text of an answer that is not a `Status`: a proxy's page is not shown.
 fn plain(body: &[u8]) -> String {
     let text = std::str::from_utf8(body).unwrap_or_default().trim();
-    if text.starts_with(['<', '{']) { String::new() } else { one_line(text) }
+    if text.starts_with(['<', '{']) {
+        String::new()
+    } else {
+        one_line(text)
+    }
 }
 
 /// `Retry-After` in seconds, which is how API servers write it.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    headers
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
 }

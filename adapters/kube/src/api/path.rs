@@ -37,7 +37,12 @@ impl Kind {
     /// All of the kind; of one namespace, or of all.
     pub(crate) fn all(self, namespace: Option<&str>) -> String {
         match namespace {
-            Some(namespace) => format!("{}/namespaces/{}/{}", self.root(), escape(namespace), self.plural()),
+            Some(namespace) => format!(
+                "{}/namespaces/{}/{}",
+                self.root(),
+                escape(namespace),
+                self.plural()
+            ),
             None => format!("{}/{}", self.root(), self.plural()),
         }
     }
@@ -86,15 +91,27 @@ mod tests {
 
     #[test]
     fn paths_are_those_of_the_api() {
-        assert_eq!(Kind::Rollouts.all(None), "/apis/argoproj.io/v1alpha1/rollouts");
-        assert_eq!(Kind::ReplicaSets.all(Some("payments")), "/apis/apps/v1/namespaces/payments/replicasets");
-        assert_eq!(Kind::Pods.one("payments", "a-1"), "/api/v1/namespaces/payments/pods/a-1");
+        assert_eq!(
+            Kind::Rollouts.all(None),
+            "/apis/argoproj.io/v1alpha1/rollouts"
+        );
+        assert_eq!(
+            Kind::ReplicaSets.all(Some("payments")),
+            "/apis/apps/v1/namespaces/payments/replicasets"
+        );
+        assert_eq!(
+            Kind::Pods.one("payments", "a-1"),
+            "/api/v1/namespaces/payments/pods/a-1"
+        );
         let query = with_query("/x", &[("limit", "500"), ("labelSelector", "a in (b,c)")]);
         assert_eq!(query, "/x?limit=500&labelSelector=a%20in%20%28b%2Cc%29");
     }
 
     #[test]
     fn a_name_cannot_leave_its_place() {
-        assert_eq!(Kind::Pods.one("n", "../../x?y#z"), "/api/v1/namespaces/n/pods/..%2F..%2Fx%3Fy%23z");
+        assert_eq!(
+            Kind::Pods.one("n", "../../x?y#z"),
+            "/api/v1/namespaces/n/pods/..%2F..%2Fx%3Fy%23z"
+        );
     }
 }

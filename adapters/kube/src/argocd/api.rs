@@ -58,21 +58,62 @@ pub(super) struct Api {
 }
 
 impl Api {
-    pub(super) async fn connect(url: &str, token: SecretString, cluster: &str, timing: Timing) -> PortResult<Self> {
-        let wrong = |message: String| PortError::new(ErrorKind::Permanent, format!("cluster {cluster}: {message}"));
-        let mut base = Url::parse(url).map_err(|error| wrong(format!("`{url}` is no URL of an Argo CD: {error}")))?;
+    pub(super) async fn connect(
+        url: &str,
+        token: SecretString,
+        cluster: &str,
+        timing: Timing,
+    ) -> PortResult<Self> {
+        let wrong = |message: String| {
+            PortError::new(
+                ErrorKind::Permanent,
+                format!("cluster {cluster}: {message}"),
+            )
+        };
+        let mut base = Url::parse(url)
+            .map_err(|error| wrong(format!("`{url}` is no URL of an Argo CD: {error}")))?;
         let local = matches!(base.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-        if base.cannot_be_a_base() || !(base.scheme() == "https" || base.scheme() == "http" && local) {
-            return Err(wrong(format!("Argo CD is reached by https, not by `{}`: its token would be readable", base.scheme())));
+        if base.cannot_be_a_base()
+            || !(base.scheme() == "https" || base.scheme() == "http" && local)
+        {
+            return Err(wrong(format!(
+                "Argo CD is reached by https, not by `{}`: its token would be readable",
+                base.scheme()
+            )));
         }
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
-        let http = Client::builder().connect_timeout(CONNECT_LIMIT).redirect(reqwest::redirect::Policy::none()).build();
-        let http = http.map_err(|error| PortError::because(ErrorKind::Unavailable, format!("cluster {cluster}: no HTTP client"), error))?;
-        let api = Self { http, base, token, cluster: cluster.into(), timing, old_actions: Arc::default() };
-        let version = api.call("read its version", Method::GET, &["api", "version"], &[], None).await?;
-        api.old_actions.store(is_old(text(&version, "/Version")), Ordering::Relaxed);
+        let http = Client::builder()
+            .connect_timeout(CONNECT_LIMIT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build();
+        let http = http.map_err(|error| {
+            PortError::because(
+                ErrorKind::Unavailable,
+                format!("cluster {cluster}: no HTTP client"),
+                error,
+            )
+        })?;
+        let api = Self {
+            http,
+            base,
+            token,
+            cluster: cluster.into(),
+            timing,
+            old_actions: Arc::default(),
+        };
+        let version = api
+            .call(
+                "read its version",
+                Method::GET,
+                &["api", "version"],
+                &[],
+                None,
+            )
+            .await?;
+        api.old_actions
+            .store(is_old(text(&version, "/Version")), Ordering::Relaxed);
         Ok(api)
     }
 
@@ -84,14 +125,38 @@ impl Api {
     /// The rollouts of all applications, by application. One that several of them name is told
     /// once: of the same namespace and name there is one in a cluster.
     pub(super) async fn rollouts(&self) -> Result<Vec<(App, RolloutKey)>, Failure> {
-        let listed = self.call("list applications", Method::GET, &["api", "v1", "applications"], &[], None).await?;
-        let apps = listed.get("items").and_then(Value::as_array).into_iter().flatten();
+        let listed = self
+            .call(
+                "list applications",
+                Method::GET,
+                &["api", "v1", "applications"],
+                &[],
+                None,
+            )
+            .await?;
+        let apps = listed
+            .get("items")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         let mut out: Vec<(App, RolloutKey)> = Vec::new();
         for item in apps {
-            let app = App { name: text(item, "/metadata/name").to_owned(), namespace: some(item, "/metadata/namespace") };
-            for resource in item.pointer("/status/resources").and_then(Value::as_array).into_iter().flatten() {
-                if text(resource, "/group") == "argoproj.io" && text(resource, "/kind") == "Rollout" {
-                    let key = RolloutKey { namespace: text(resource, "/namespace").to_owned(), name: text(resource, "/name").to_owned() };
+            let app = App {
+                name: text(item, "/metadata/name").to_owned(),
+                namespace: some(item, "/metadata/namespace"),
+            };
+            for resource in item
+                .pointer("/status/resources")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+            {
+                if text(resource, "/group") == "argoproj.io" && text(resource, "/kind") == "Rollout"
+                {
+                    let key = RolloutKey {
+                        namespace: text(resource, "/namespace").to_owned(),
+                        name: text(resource, "/name").to_owned(),
+                    };
                     out.push((app.clone(), key));
                 }
             }
@@ -109,8 +174,17 @@ impl Api {
     }
 
     /// One object as the cluster holds it; `None` when it is not there.
-    pub(super) async fn object(&self, app: &App, object: &Object) -> Result<Option<Value>, Failure> {
-        let verb = format!("read {} {}/{}", object.kind.to_lowercase(), object.namespace, object.name);
+    pub(super) async fn object(
+        &self,
+        app: &App,
+        object: &Object,
+    ) -> Result<Option<Value>, Failure> {
+        let verb = format!(
+            "read {} {}/{}",
+            object.kind.to_lowercase(),
+            object.namespace,
+            object.name
+        );
         let mut query = vec![
             ("namespace", object.namespace.as_str()),
             ("resourceName", object.name.as_str()),
@@ -118,7 +192,11 @@ impl Api {
             ("group", object.group.as_str()),
             ("kind", object.kind.as_str()),
         ];
-        query.extend(app.namespace.as_deref().map(|namespace| ("appNamespace", namespace)));
+        query.extend(
+            app.namespace
+                .as_deref()
+                .map(|namespace| ("appNamespace", namespace)),
+        );
         let path = ["api", "v1", "applications", app.name.as_str(), "resource"];
         let answer = match self.call(&verb, Method::GET, &path, &query, None).await {
             Ok(answer) => answer,
@@ -132,15 +210,46 @@ impl Api {
 
     /// The tree of an application's objects.
     pub(super) async fn tree(&self, app: &App) -> Result<Value, Failure> {
-        let query: Vec<(&str, &str)> = app.namespace.as_deref().map(|namespace| ("appNamespace", namespace)).into_iter().collect();
-        let path = ["api", "v1", "applications", app.name.as_str(), "resource-tree"];
-        self.call(&format!("read the tree of {}", app.name), Method::GET, &path, &query, None).await
+        let query: Vec<(&str, &str)> = app
+            .namespace
+            .as_deref()
+            .map(|namespace| ("appNamespace", namespace))
+            .into_iter()
+            .collect();
+        let path = [
+            "api",
+            "v1",
+            "applications",
+            app.name.as_str(),
+            "resource-tree",
+        ];
+        self.call(
+            &format!("read the tree of {}", app.name),
+            Method::GET,
+            &path,
+            &query,
+            None,
+        )
+        .await
     }
 
     /// Runs an action of a rollout.
-    pub(super) async fn act(&self, app: &App, key: &RolloutKey, action: &str) -> Result<(), Failure> {
+    pub(super) async fn act(
+        &self,
+        app: &App,
+        key: &RolloutKey,
+        action: &str,
+    ) -> Result<(), Failure> {
         let verb = format!("{action} rollout {key}");
-        let path = ["api", "v1", "applications", app.name.as_str(), "resource", "actions", "v2"];
+        let path = [
+            "api",
+            "v1",
+            "applications",
+            app.name.as_str(),
+            "resource",
+            "actions",
+            "v2",
+        ];
         if !self.old_actions.load(Ordering::Relaxed) {
             let mut body = json!({
                 "namespace": key.namespace, "resourceName": key.name, "version": "v1alpha1", "group": "argoproj.io", "kind": "Rollout",
@@ -149,9 +258,14 @@ impl Api {
             if let (Some(namespace), Some(body)) = (&app.namespace, body.as_object_mut()) {
                 body.insert("appNamespace".to_owned(), json!(namespace));
             }
-            match self.call(&verb, Method::POST, &path, &[], Some(&body)).await {
+            match self
+                .call(&verb, Method::POST, &path, &[], Some(&body))
+                .await
+            {
                 // The route is not there: nothing was done, and an older one is.
-                Err(failure) if is_no_route(&failure) => self.old_actions.store(true, Ordering::Relaxed),
+                Err(failure) if is_no_route(&failure) => {
+                    self.old_actions.store(true, Ordering::Relaxed)
+                }
                 other => return other.map(drop),
             }
         }
@@ -162,9 +276,22 @@ impl Api {
             ("group", "argoproj.io"),
             ("kind", "Rollout"),
         ];
-        query.extend(app.namespace.as_deref().map(|namespace| ("appNamespace", namespace)));
-        let path = ["api", "v1", "applications", app.name.as_str(), "resource", "actions"];
-        self.call(&verb, Method::POST, &path, &query, Some(&json!(action))).await.map(drop)
+        query.extend(
+            app.namespace
+                .as_deref()
+                .map(|namespace| ("appNamespace", namespace)),
+        );
+        let path = [
+            "api",
+            "v1",
+            "applications",
+            app.name.as_str(),
+            "resource",
+            "actions",
+        ];
+        self.call(&verb, Method::POST, &path, &query, Some(&json!(action)))
+            .await
+            .map(drop)
     }
 
     async fn call(
@@ -185,11 +312,17 @@ impl Api {
         if query.is_empty() {
             url.set_query(None);
         }
-        let mut request = self.http.request(method, url).timeout(self.timing.call).bearer_auth(self.token.expose_secret());
+        let mut request = self
+            .http
+            .request(method, url)
+            .timeout(self.timing.call)
+            .bearer_auth(self.token.expose_secret());
         if let Some(body) = body {
             request = request.json(body);
         }
-        self.answer(request).await.map_err(|cause| self.failed(verb, writes, cause))
+        self.answer(request)
+            .await
+            .map_err(|cause| self.failed(verb, writes, cause))
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value, Cause> {
@@ -204,15 +337,23 @@ impl Api {
             };
         }
         let told: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let message = [text(&told, "/message"), text(&told, "/error")].into_iter().find(|text| !text.is_empty()).map(one_line);
-        let message = message.unwrap_or_else(|| status.canonical_reason().unwrap_or_default().to_owned());
+        let message = [text(&told, "/message"), text(&told, "/error")]
+            .into_iter()
+            .find(|text| !text.is_empty())
+            .map(one_line);
+        let message =
+            message.unwrap_or_else(|| status.canonical_reason().unwrap_or_default().to_owned());
         // gRPC's "not found" and "permission denied" come as other statuses from some proxies.
         let code = match told.get("code").and_then(Value::as_u64) {
             Some(5) => StatusCode::NOT_FOUND.as_u16(),
             Some(7) => StatusCode::FORBIDDEN.as_u16(),
             _ => status.as_u16(),
         };
-        Err(Cause::Answer { code, message, retry_after })
+        Err(Cause::Answer {
+            code,
+            message,
+            retry_after,
+        })
     }
 
     fn cause(&self, error: reqwest::Error) -> Cause {
@@ -227,7 +368,11 @@ impl Api {
     }
 
     fn failed(&self, verb: &str, writes: bool, cause: Cause) -> Failure {
-        Failure { what: format!("cluster {} (Argo CD): {verb}", self.cluster), writes, cause }
+        Failure {
+            what: format!("cluster {} (Argo CD): {verb}", self.cluster),
+            writes,
+            cause,
+        }
     }
 }
 
@@ -236,7 +381,9 @@ impl Api {
 fn is_absent(failure: &Failure) -> bool {
     match &failure.cause {
         Cause::Answer { code: 404, .. } => true,
-        Cause::Answer { code: 400, message, .. } => message.contains("not found as part of application"),
+        Cause::Answer {
+            code: 400, message, ..
+        } => message.contains("not found as part of application"),
         _ => false,
     }
 }
@@ -245,15 +392,22 @@ fn is_absent(failure: &Failure) -> bool {
 /// at all, which says nothing but "Not Found"; what is not there behind a route is named.
 fn is_no_route(failure: &Failure) -> bool {
     match &failure.cause {
-        Cause::Answer { code: 405 | 501, .. } => true,
-        Cause::Answer { code: 404, message, .. } => message == "Not Found",
+        Cause::Answer {
+            code: 405 | 501, ..
+        } => true,
+        Cause::Answer {
+            code: 404, message, ..
+        } => message == "Not Found",
         _ => false,
     }
 }
 
 /// Whether a version such as `v3.0.12+f8ee4f0` is before 3.1.
 fn is_old(version: &str) -> bool {
-    let mut numbers = version.trim_start_matches('v').split(['.', '+', '-']).map(str::parse::<u32>);
+    let mut numbers = version
+        .trim_start_matches('v')
+        .split(['.', '+', '-'])
+        .map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < (3, 1),
         // One that nobody can read is taken for new: an old one answers 405, and is found out.
@@ -267,7 +421,13 @@ mod tests {
 
     #[test]
     fn versions_are_compared_by_number() {
-        for (version, old) in [("v3.0.12+f8ee4f0", true), ("v3.1.0", false), ("v2.14.9", true), ("v3.10.0-rc1", false), ("latest", false)] {
+        for (version, old) in [
+            ("v3.0.12+f8ee4f0", true),
+            ("v3.1.0", false),
+            ("v2.14.9", true),
+            ("v3.10.0-rc1", false),
+            ("latest", false),
+        ] {
             assert_eq!(is_old(version), old, "{version}");
         }
     }

@@ -16,7 +16,9 @@ use async_trait::async_trait;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use payops_core::domain::rollout::{Action, Plan, Related, Rollout, RolloutKey};
-use payops_core::port::{Depth, ErrorKind, Executed, PortError, PortResult, RolloutWatch, Rollouts, Watched};
+use payops_core::port::{
+    Depth, ErrorKind, Executed, PortError, PortResult, RolloutWatch, Rollouts, Watched,
+};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::RwLock;
@@ -49,7 +51,10 @@ impl ArgoCdRollouts {
     /// Through the Argo CD at `url`, which is asked for its version.
     pub async fn connect(url: &str, token: SecretString, cluster_name: &str) -> PortResult<Self> {
         let api = Api::connect(url, token, cluster_name, Timing::default()).await?;
-        Ok(Self { api, apps: Arc::default() })
+        Ok(Self {
+            api,
+            apps: Arc::default(),
+        })
     }
 
     /// With other time limits.
@@ -69,7 +74,10 @@ impl ArgoCdRollouts {
         let found: Vec<Option<(App, Value)>> = objects.buffered(AT_ONCE).try_collect().await?;
         let found: Vec<(App, Value)> = found.into_iter().flatten().collect();
         let mut apps = self.apps.write().await;
-        *apps = found.iter().map(|(app, object)| (wire::rollout(object).key, app.clone())).collect();
+        *apps = found
+            .iter()
+            .map(|(app, object)| (wire::rollout(object).key, app.clone()))
+            .collect();
         Ok(found)
     }
 
@@ -94,21 +102,47 @@ impl ArgoCdRollouts {
             return Ok(Some((app.clone(), wire::rollout(&object))));
         }
         // It may have moved to another application since.
-        let Some(app) = self.app_anew(key).await?.filter(|app| known.as_ref() != Some(app)) else { return Ok(None) };
+        let Some(app) = self
+            .app_anew(key)
+            .await?
+            .filter(|app| known.as_ref() != Some(app))
+        else {
+            return Ok(None);
+        };
         let object = self.api.object(&app, &Object::rollout(key)).await?;
         Ok(object.map(|object| (app, wire::rollout(&object))))
     }
 
     /// One look at everything, told as what it changes.
-    async fn look(&self, known: &mut Option<BTreeMap<RolloutKey, Rollout>>) -> Result<Vec<Watched<Rollout, RolloutKey>>, Failure> {
-        let rollouts: Vec<Rollout> = self.manifests().await?.iter().map(|(_, object)| wire::rollout(object)).collect();
-        let now: BTreeMap<RolloutKey, Rollout> = rollouts.iter().map(|rollout| (rollout.key.clone(), rollout.clone())).collect();
+    async fn look(
+        &self,
+        known: &mut Option<BTreeMap<RolloutKey, Rollout>>,
+    ) -> Result<Vec<Watched<Rollout, RolloutKey>>, Failure> {
+        let rollouts: Vec<Rollout> = self
+            .manifests()
+            .await?
+            .iter()
+            .map(|(_, object)| wire::rollout(object))
+            .collect();
+        let now: BTreeMap<RolloutKey, Rollout> = rollouts
+            .iter()
+            .map(|rollout| (rollout.key.clone(), rollout.clone()))
+            .collect();
         let told = match known {
             None => vec![Watched::All(rollouts)],
             Some(before) => {
-                let changed = rollouts.into_iter().filter(|rollout| before.get(&rollout.key) != Some(rollout));
-                let gone = before.keys().filter(|key| !now.contains_key(*key)).cloned().map(Watched::Gone);
-                changed.map(|rollout| Watched::Changed(Box::new(rollout))).chain(gone).collect()
+                let changed = rollouts
+                    .into_iter()
+                    .filter(|rollout| before.get(&rollout.key) != Some(rollout));
+                let gone = before
+                    .keys()
+                    .filter(|key| !now.contains_key(*key))
+                    .cloned()
+                    .map(Watched::Gone);
+                changed
+                    .map(|rollout| Watched::Changed(Box::new(rollout)))
+                    .chain(gone)
+                    .collect()
             }
         };
         *known = Some(now);
@@ -131,7 +165,12 @@ impl Rollouts for ArgoCdRollouts {
     }
 
     async fn list(&self) -> PortResult<Vec<Rollout>> {
-        Ok(self.manifests().await?.iter().map(|(_, object)| wire::rollout(object)).collect())
+        Ok(self
+            .manifests()
+            .await?
+            .iter()
+            .map(|(_, object)| wire::rollout(object))
+            .collect())
     }
 
     async fn get(&self, key: &RolloutKey) -> PortResult<Option<Rollout>> {
@@ -140,13 +179,21 @@ impl Rollouts for ArgoCdRollouts {
 
     async fn related(&self, rollout: &Rollout, depth: Depth) -> PortResult<Related> {
         let known = self.app_known(&rollout.key).await;
-        let app = if known.is_some() { known } else { self.app_anew(&rollout.key).await? };
-        let Some(app) = app else { return Ok(Related::default()) };
+        let app = if known.is_some() {
+            known
+        } else {
+            self.app_anew(&rollout.key).await?
+        };
+        let Some(app) = app else {
+            return Ok(Related::default());
+        };
         Ok(tree::related(&self.api, &app, rollout, depth).await?)
     }
 
     async fn execute(&self, plan: &Plan) -> PortResult<Executed> {
-        let Some((app, now)) = self.read(&plan.key).await? else { return Ok(Executed::Gone) };
+        let Some((app, now)) = self.read(&plan.key).await? else {
+            return Ok(Executed::Gone);
+        };
         if now.resource_version != plan.resource_version {
             return Ok(Executed::Moved(Box::new(now)));
         }
@@ -168,7 +215,9 @@ impl Rollouts for ArgoCdRollouts {
                 format!("cluster {}: {name} rollout {}: it was done, but how the rollout stands is not known", self.api.cluster, plan.key);
             PortError::because(ErrorKind::Ambiguous, what, PortError::from(failure))
         })?;
-        Ok(after.map_or(Executed::Gone, |(_, rollout)| Executed::Done(Box::new(rollout))))
+        Ok(after.map_or(Executed::Gone, |(_, rollout)| {
+            Executed::Done(Box::new(rollout))
+        }))
     }
 
     fn watch(&self) -> RolloutWatch {
@@ -178,21 +227,35 @@ impl Rollouts for ArgoCdRollouts {
             backoff: Backoff,
             wait: std::time::Duration,
         }
-        let poll = Poll { rollouts: self.clone(), known: None, backoff: Backoff::new(&self.api.timing), wait: std::time::Duration::ZERO };
+        let poll = Poll {
+            rollouts: self.clone(),
+            known: None,
+            backoff: Backoff::new(&self.api.timing),
+            wait: std::time::Duration::ZERO,
+        };
         stream::unfold(poll, |mut poll| async move {
             sleep(poll.wait).await;
             let told = match poll.rollouts.look(&mut poll.known).await {
                 Ok(told) => {
                     poll.backoff.reset();
-                    let count = u32::try_from(poll.known.as_ref().map_or(0, BTreeMap::len)).unwrap_or(u32::MAX);
-                    poll.wait = poll.rollouts.api.timing.poll.max(EACH.saturating_mul(count));
+                    let count = u32::try_from(poll.known.as_ref().map_or(0, BTreeMap::len))
+                        .unwrap_or(u32::MAX);
+                    poll.wait = poll
+                        .rollouts
+                        .api
+                        .timing
+                        .poll
+                        .max(EACH.saturating_mul(count));
                     told
                 }
                 Err(failure) => {
                     poll.wait = poll.backoff.wait(failure.retry_after());
                     // After a failure everything is told anew: nobody knows what was missed.
                     poll.known = None;
-                    vec![Watched::Cut { why: format!("{}: {}", failure.what, failure.why()), retry_in: poll.wait }]
+                    vec![Watched::Cut {
+                        why: format!("{}: {}", failure.what, failure.why()),
+                        retry_in: poll.wait,
+                    }]
                 }
             };
             Some((stream::iter(told), poll))
@@ -201,32 +264,41 @@ impl Rollouts for ArgoCdRollouts {
         .boxed()
     }
 
-    fn watch_related(&self, rollout: &Rollout, _depth: Depth) -> BoxStream<'static, PortResult<()>> {
+    fn watch_related(
+        &self,
+        rollout: &Rollout,
+        _depth: Depth,
+    ) -> BoxStream<'static, PortResult<()>> {
         // The tree has no watch of its own: what belongs to a rollout is told to have changed at
         // each look, and whoever listens asks for it.
         let (rollouts, key) = (self.clone(), rollout.key.clone());
         let timing = self.api.timing;
-        stream::unfold((Backoff::new(&timing), std::time::Duration::ZERO), move |(mut backoff, wait)| {
-            let (rollouts, key) = (rollouts.clone(), key.clone());
-            async move {
-                sleep(wait).await;
-                match rollouts.read(&key).await {
-                    Ok(_) => {
-                        backoff.reset();
-                        Some((Ok(()), (backoff, timing.poll)))
-                    }
-                    Err(failure) => {
-                        let wait = backoff.wait(failure.retry_after());
-                        Some((Err(failure.into()), (backoff, wait)))
+        stream::unfold(
+            (Backoff::new(&timing), std::time::Duration::ZERO),
+            move |(mut backoff, wait)| {
+                let (rollouts, key) = (rollouts.clone(), key.clone());
+                async move {
+                    sleep(wait).await;
+                    match rollouts.read(&key).await {
+                        Ok(_) => {
+                            backoff.reset();
+                            Some((Ok(()), (backoff, timing.poll)))
+                        }
+                        Err(failure) => {
+                            let wait = backoff.wait(failure.retry_after());
+                            Some((Err(failure.into()), (backoff, wait)))
+                        }
                     }
                 }
-            }
-        })
+            },
+        )
         .boxed()
     }
 }
 
 /// A text that may be absent.
 fn some(value: &Value, pointer: &str) -> Option<String> {
-    Some(text(value, pointer)).filter(|text| !text.is_empty()).map(str::to_owned)
+    Some(text(value, pointer))
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
 }

@@ -14,20 +14,45 @@ use crate::related::sorted;
 use crate::wire::{self, text};
 
 /// Reads the tree, and then each object of it that belongs to `rollout`.
-pub(super) async fn related(api: &Api, app: &App, rollout: &Rollout, depth: Depth) -> Result<Related, Failure> {
+pub(super) async fn related(
+    api: &Api,
+    app: &App,
+    rollout: &Rollout,
+    depth: Depth,
+) -> Result<Related, Failure> {
     let tree = api.tree(app).await?;
-    let nodes: Vec<&Value> = tree.get("nodes").and_then(Value::as_array).into_iter().flatten().collect();
+    let nodes: Vec<&Value> = tree
+        .get("nodes")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .collect();
     let owned = children(&nodes, &BTreeSet::from([rollout.uid.as_str()]));
-    let of_kind = |kind: &'static str| owned.iter().copied().filter(move |node| text(node, "/kind") == kind);
+    let of_kind = |kind: &'static str| {
+        owned
+            .iter()
+            .copied()
+            .filter(move |node| text(node, "/kind") == kind)
+    };
     let sets = objects(api, app, of_kind("ReplicaSet")).await?;
     let runs = objects(api, app, of_kind("AnalysisRun")).await?;
     let experiments = objects(api, app, of_kind("Experiment")).await?;
     let pods = match depth {
         Depth::Runs => None,
         Depth::Pods => {
-            let set_uids: BTreeSet<&str> = of_kind("ReplicaSet").map(|node| text(node, "/uid")).collect();
-            let pods = children(&nodes, &set_uids).into_iter().filter(|node| text(node, "/kind") == "Pod");
-            Some(objects(api, app, pods).await?.iter().map(wire::pod).collect())
+            let set_uids: BTreeSet<&str> = of_kind("ReplicaSet")
+                .map(|node| text(node, "/uid"))
+                .collect();
+            let pods = children(&nodes, &set_uids)
+                .into_iter()
+                .filter(|node| text(node, "/kind") == "Pod");
+            Some(
+                objects(api, app, pods)
+                    .await?
+                    .iter()
+                    .map(wire::pod)
+                    .collect(),
+            )
         }
     };
     Ok(sorted(Related {
@@ -42,12 +67,18 @@ pub(super) async fn related(api: &Api, app: &App, rollout: &Rollout, depth: Dept
 fn children<'a>(nodes: &[&'a Value], parents: &BTreeSet<&str>) -> Vec<&'a Value> {
     let owned = |node: &&&Value| {
         let refs = node.get("parentRefs").and_then(Value::as_array);
-        refs.into_iter().flatten().any(|parent| parents.contains(text(parent, "/uid")))
+        refs.into_iter()
+            .flatten()
+            .any(|parent| parents.contains(text(parent, "/uid")))
     };
     nodes.iter().filter(owned).copied().collect()
 }
 
-async fn objects<'a>(api: &Api, app: &App, nodes: impl Iterator<Item = &'a Value>) -> Result<Vec<Value>, Failure> {
+async fn objects<'a>(
+    api: &Api,
+    app: &App,
+    nodes: impl Iterator<Item = &'a Value>,
+) -> Result<Vec<Value>, Failure> {
     let wanted: Vec<Object> = nodes
         .map(|node| Object {
             group: text(node, "/group").to_owned(),
@@ -57,7 +88,10 @@ async fn objects<'a>(api: &Api, app: &App, nodes: impl Iterator<Item = &'a Value
             name: text(node, "/name").to_owned(),
         })
         .collect();
-    let found: Vec<Option<Value>> =
-        stream::iter(wanted).map(|object| async move { api.object(app, &object).await }).buffered(AT_ONCE).try_collect().await?;
+    let found: Vec<Option<Value>> = stream::iter(wanted)
+        .map(|object| async move { api.object(app, &object).await })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
     Ok(found.into_iter().flatten().collect())
 }

@@ -21,7 +21,10 @@ impl<S> Layer<S> for Identify {
     type Service = Identified<S>;
 
     fn layer(&self, inner: S) -> Identified<S> {
-        Identified { inner, tokens: Arc::clone(&self.tokens) }
+        Identified {
+            inner,
+            tokens: Arc::clone(&self.tokens),
+        }
     }
 }
 
@@ -53,7 +56,10 @@ where
         let mut inner = std::mem::replace(&mut self.inner, next);
         let tokens = Arc::clone(&self.tokens);
         Box::pin(async move {
-            let bearer = tokens.bearer().await.map_err(|error| BoxError::from(NoIdentity(error)))?;
+            let bearer = tokens
+                .bearer()
+                .await
+                .map_err(|error| BoxError::from(NoIdentity(error)))?;
             request.headers_mut().insert(AUTHORIZATION, bearer.clone());
             let response = inner.call(request).await?;
             if response.status() == StatusCode::UNAUTHORIZED {

@@ -9,7 +9,10 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use kube::client::ClientBuilder;
-use kube::config::{AuthInfo, Cluster, Context, KubeConfigOptions, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
+use kube::config::{
+    AuthInfo, Cluster, Context, KubeConfigOptions, Kubeconfig, NamedAuthInfo, NamedCluster,
+    NamedContext,
+};
 use kube::{Client, Config};
 use payops_core::port::{ErrorKind, PortError, PortResult};
 use tower::buffer::BufferLayer;
@@ -26,17 +29,42 @@ const NAME: &str = "eks";
 
 /// The cluster that EKS calls `eks_name`, in the account and region of `config`; here it is called
 /// `cluster_name`. Asks EKS where it is, and not the cluster itself.
-pub async fn connect(config: &SdkConfig, eks_name: &str, cluster_name: &str) -> PortResult<KubeRollouts> {
-    let fail = |kind, message: String| PortError::new(kind, format!("cluster {cluster_name}: {message}"));
-    let region = config.region().ok_or_else(|| fail(ErrorKind::Permanent, "no region is set".to_owned()))?.to_string();
-    let credentials =
-        config.credentials_provider().ok_or_else(|| fail(ErrorKind::Denied, "there are no credentials for AWS".to_owned()))?;
-    let place = describe(config, eks_name, cluster_name).await?;
-    let tokens = Tokens::new(credentials, region.clone(), eks_name, Arc::new(jiff::Timestamp::now));
-    let client = client(place, Arc::new(tokens)).await.map_err(|error| {
-        PortError::because(ErrorKind::Permanent, format!("cluster {cluster_name}: what EKS says of {eks_name} is not right"), error)
+pub async fn connect(
+    config: &SdkConfig,
+    eks_name: &str,
+    cluster_name: &str,
+) -> PortResult<KubeRollouts> {
+    let fail =
+        |kind, message: String| PortError::new(kind, format!("cluster {cluster_name}: {message}"));
+    let region = config
+        .region()
+        .ok_or_else(|| fail(ErrorKind::Permanent, "no region is set".to_owned()))?
+        .to_string();
+    let credentials = config.credentials_provider().ok_or_else(|| {
+        fail(
+            ErrorKind::Denied,
+            "there are no credentials for AWS".to_owned(),
+        )
     })?;
-    Ok(KubeRollouts::from_client(client, cluster_name, format!("EKS {eks_name} in {region}")))
+    let place = describe(config, eks_name, cluster_name).await?;
+    let tokens = Tokens::new(
+        credentials,
+        region.clone(),
+        eks_name,
+        Arc::new(jiff::Timestamp::now),
+    );
+    let client = client(place, Arc::new(tokens)).await.map_err(|error| {
+        PortError::because(
+            ErrorKind::Permanent,
+            format!("cluster {cluster_name}: what EKS says of {eks_name} is not right"),
+            error,
+        )
+    })?;
+    Ok(KubeRollouts::from_client(
+        client,
+        cluster_name,
+        format!("EKS {eks_name} in {region}"),
+    ))
 }
 
 /// Where a cluster is.
@@ -48,8 +76,13 @@ struct Place {
 }
 
 async fn describe(config: &SdkConfig, eks_name: &str, cluster_name: &str) -> PortResult<Place> {
-    let fail = |kind, message: &str| PortError::new(kind, format!("cluster {cluster_name}: {message}"));
-    let answer = aws_sdk_eks::Client::new(config).describe_cluster().name(eks_name).send().await;
+    let fail =
+        |kind, message: &str| PortError::new(kind, format!("cluster {cluster_name}: {message}"));
+    let answer = aws_sdk_eks::Client::new(config)
+        .describe_cluster()
+        .name(eks_name)
+        .send()
+        .await;
     let answer = answer.map_err(|error| {
         let service = error.as_service_error();
         let (kind, message) =
@@ -62,28 +95,65 @@ async fn describe(config: &SdkConfig, eks_name: &str, cluster_name: &str) -> Por
             };
         PortError::because(kind, format!("cluster {cluster_name}: {message}"), error)
     })?;
-    let cluster = answer.cluster().ok_or_else(|| fail(ErrorKind::Corrupt, "EKS answered without a cluster"))?;
+    let cluster = answer
+        .cluster()
+        .ok_or_else(|| fail(ErrorKind::Corrupt, "EKS answered without a cluster"))?;
     let Some(endpoint) = cluster.endpoint() else {
         let status = cluster.status().map_or("unknown", |status| status.as_str());
-        return Err(fail(ErrorKind::Unavailable, &format!("{eks_name} has no endpoint yet; its status is {status}")));
+        return Err(fail(
+            ErrorKind::Unavailable,
+            &format!("{eks_name} has no endpoint yet; its status is {status}"),
+        ));
     };
-    let authority = cluster.certificate_authority().and_then(|authority| authority.data()).map(str::to_owned);
-    Ok(Place { endpoint: endpoint.to_owned(), authority })
+    let authority = cluster
+        .certificate_authority()
+        .and_then(|authority| authority.data())
+        .map(str::to_owned);
+    Ok(Place {
+        endpoint: endpoint.to_owned(),
+        authority,
+    })
 }
 
-async fn client(place: Place, tokens: Arc<Tokens>) -> Result<Client, Box<dyn std::error::Error + Send + Sync>> {
-    let cluster = Cluster { server: Some(place.endpoint), certificate_authority_data: place.authority, ..Cluster::default() };
-    let context = Context { cluster: NAME.to_owned(), user: Some(NAME.to_owned()), ..Context::default() };
+async fn client(
+    place: Place,
+    tokens: Arc<Tokens>,
+) -> Result<Client, Box<dyn std::error::Error + Send + Sync>> {
+    let cluster = Cluster {
+        server: Some(place.endpoint),
+        certificate_authority_data: place.authority,
+        ..Cluster::default()
+    };
+    let context = Context {
+        cluster: NAME.to_owned(),
+        user: Some(NAME.to_owned()),
+        ..Context::default()
+    };
     let kubeconfig = Kubeconfig {
-        clusters: vec![NamedCluster { name: NAME.to_owned(), cluster: Some(cluster), other: BTreeMap::default() }],
-        contexts: vec![NamedContext { name: NAME.to_owned(), context: Some(context), other: BTreeMap::default() }],
-        auth_infos: vec![NamedAuthInfo { name: NAME.to_owned(), auth_info: Some(AuthInfo::default()), other: BTreeMap::default() }],
+        clusters: vec![NamedCluster {
+            name: NAME.to_owned(),
+            cluster: Some(cluster),
+            other: BTreeMap::default(),
+        }],
+        contexts: vec![NamedContext {
+            name: NAME.to_owned(),
+            context: Some(context),
+            other: BTreeMap::default(),
+        }],
+        auth_infos: vec![NamedAuthInfo {
+            name: NAME.to_owned(),
+            auth_info: Some(AuthInfo::default()),
+            other: BTreeMap::default(),
+        }],
         current_context: Some(NAME.to_owned()),
         ..Kubeconfig::default()
     };
-    let config = tuned(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?);
+    let config =
+        tuned(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?);
     // The service of kube's own stack cannot be cloned; behind a buffer it can.
-    let builder = ClientBuilder::try_from(config)?.with_layer(&BufferLayer::new(QUEUE_MAX)).with_layer(&Identify { tokens });
+    let builder = ClientBuilder::try_from(config)?
+        .with_layer(&BufferLayer::new(QUEUE_MAX))
+        .with_layer(&Identify { tokens });
     Ok(builder.build())
 }
 

@@ -26,7 +26,13 @@ fn config(endpoint: &str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test")))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "AKIDEXAMPLE",
+            "secret",
+            None,
+            None,
+            "test",
+        )))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .retry_config(aws_config::retry::RetryConfig::disabled())
         .endpoint_url(endpoint)
@@ -53,9 +59,18 @@ async fn a_cluster_is_described_and_asked_with_a_token_that_is_renewed_when_it_i
     ))
     .await;
     let answer = json!({"cluster": {"name": "prod-1", "status": "ACTIVE", "endpoint": cluster}});
-    let eks = serve(Router::new().route("/clusters/prod-1", get(move || async move { axum::Json(answer) }))).await;
-    let rollouts = connect(&config(&eks), "prod-1", "prod").await.expect("reached");
-    assert_eq!((rollouts.cluster(), rollouts.driver().as_str()), ("prod", "EKS prod-1 in eu-west-1"));
+    let eks = serve(Router::new().route(
+        "/clusters/prod-1",
+        get(move || async move { axum::Json(answer) }),
+    ))
+    .await;
+    let rollouts = connect(&config(&eks), "prod-1", "prod")
+        .await
+        .expect("reached");
+    assert_eq!(
+        (rollouts.cluster(), rollouts.driver().as_str()),
+        ("prod", "EKS prod-1 in eu-west-1")
+    );
     let listed = rollouts.list().await.expect("listed");
     assert_eq!(listed[0].key.to_string(), "payments/api");
     assert_eq!(asked.load(Ordering::SeqCst), 2);
@@ -65,20 +80,43 @@ async fn a_cluster_is_described_and_asked_with_a_token_that_is_renewed_when_it_i
 async fn what_eks_says_against_it_is_told() {
     let missing = || async {
         let body = json!({"message": "No cluster found for name: nope."});
-        (StatusCode::NOT_FOUND, [("x-amzn-errortype", "ResourceNotFoundException")], axum::Json(body))
+        (
+            StatusCode::NOT_FOUND,
+            [("x-amzn-errortype", "ResourceNotFoundException")],
+            axum::Json(body),
+        )
     };
-    let denied =
-        || async { (StatusCode::FORBIDDEN, [("x-amzn-errortype", "AccessDeniedException")], axum::Json(json!({"message": "no"}))) };
-    let creating = || async { axum::Json(json!({"cluster": {"name": "new", "status": "CREATING"}})) };
-    let router =
-        Router::new().route("/clusters/nope", get(missing)).route("/clusters/theirs", get(denied)).route("/clusters/new", get(creating));
+    let denied = || async {
+        (
+            StatusCode::FORBIDDEN,
+            [("x-amzn-errortype", "AccessDeniedException")],
+            axum::Json(json!({"message": "no"})),
+        )
+    };
+    let creating =
+        || async { axum::Json(json!({"cluster": {"name": "new", "status": "CREATING"}})) };
+    let router = Router::new()
+        .route("/clusters/nope", get(missing))
+        .route("/clusters/theirs", get(denied))
+        .route("/clusters/new", get(creating));
     let config = config(&serve(router).await);
     for (name, kind, words) in [
         ("nope", ErrorKind::NotFound, "EKS knows no cluster nope"),
-        ("theirs", ErrorKind::Denied, "does not let these credentials describe theirs"),
-        ("new", ErrorKind::Unavailable, "no endpoint yet; its status is CREATING"),
+        (
+            "theirs",
+            ErrorKind::Denied,
+            "does not let these credentials describe theirs",
+        ),
+        (
+            "new",
+            ErrorKind::Unavailable,
+            "no endpoint yet; its status is CREATING",
+        ),
     ] {
-        let error = connect(&config, name, "prod").await.map(|_| ()).expect_err("refused");
+        let error = connect(&config, name, "prod")
+            .await
+            .map(|_| ())
+            .expect_err("refused");
         assert_eq!(error.kind, kind, "{error}");
         assert!(error.to_string().contains(words), "{error}");
     }

@@ -4,7 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
+};
 use aws_sigv4::sign::v4::SigningParams;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -34,8 +36,19 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    pub(super) fn new(credentials: SharedCredentialsProvider, region: String, cluster: &str, now: Now) -> Self {
-        Self { credentials, region, cluster: cluster.to_owned(), now, held: Mutex::new(None) }
+    pub(super) fn new(
+        credentials: SharedCredentialsProvider,
+        region: String,
+        cluster: &str,
+        now: Now,
+    ) -> Self {
+        Self {
+            credentials,
+            region,
+            cluster: cluster.to_owned(),
+            now,
+            held: Mutex::new(None),
+        }
     }
 
     /// The value of the header `Authorization`.
@@ -65,8 +78,17 @@ impl Tokens {
 }
 
 /// A token for `cluster`, signed at `now`.
-pub(super) fn token(credentials: Credentials, region: &str, cluster: &str, now: Timestamp) -> Result<String, BoxError> {
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+pub(super) fn token(
+    credentials: Credentials,
+    region: &str,
+    cluster: &str,
+    now: Timestamp,
+) -> Result<String, BoxError> {
+    let suffix = if region.starts_with("cn-") {
+        "amazonaws.com.cn"
+    } else {
+        "amazonaws.com"
+    };
     let host = format!("sts.{region}.{suffix}");
     let url = format!("https://{host}/?Action=GetCallerIdentity&Version=2011-06-15");
     let mut settings = SigningSettings::default();
@@ -82,11 +104,15 @@ pub(super) fn token(credentials: Credentials, region: &str, cluster: &str, now: 
         .build()?
         .into();
     let headers = [("host", host.as_str()), (CLUSTER_HEADER, cluster)];
-    let signable = SignableRequest::new("GET", &url, headers.into_iter(), SignableBody::Bytes(&[]))?;
+    let signable =
+        SignableRequest::new("GET", &url, headers.into_iter(), SignableBody::Bytes(&[]))?;
     let (instructions, _) = sign(signable, &params)?.into_parts();
     let mut request = http::Request::builder().uri(&url).body(())?;
     instructions.apply_to_request_http1x(&mut request);
-    Ok(format!("k8s-aws-v1.{}", URL_SAFE_NO_PAD.encode(request.uri().to_string())))
+    Ok(format!(
+        "k8s-aws-v1.{}",
+        URL_SAFE_NO_PAD.encode(request.uri().to_string())
+    ))
 }
 
 #[cfg(test)]
@@ -95,11 +121,22 @@ mod tests {
 
     fn decoded(token: &str) -> String {
         let text = token.strip_prefix("k8s-aws-v1.").expect("the prefix");
-        String::from_utf8(URL_SAFE_NO_PAD.decode(text).expect("base64 without padding")).expect("a text")
+        String::from_utf8(
+            URL_SAFE_NO_PAD
+                .decode(text)
+                .expect("base64 without padding"),
+        )
+        .expect("a text")
     }
 
     fn credentials() -> Credentials {
-        Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", Some("FwoGZX/tok+en==".into()), None, "test")
+        Credentials::new(
+            "AKIDEXAMPLE",
+            "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            Some("FwoGZX/tok+en==".into()),
+            None,
+            "test",
+        )
     }
 
     #[test]
@@ -118,7 +155,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_is_renewed_after_ten_minutes_or_when_it_is_refused() {
-        let clock = Arc::new(std::sync::Mutex::new("2026-11-22T06:00:00Z".parse::<Timestamp>().expect("a time")));
+        let clock = Arc::new(std::sync::Mutex::new(
+            "2026-11-22T06:00:00Z".parse::<Timestamp>().expect("a time"),
+        ));
         let now = Arc::clone(&clock);
         let tokens = Tokens::new(
             SharedCredentialsProvider::new(credentials()),
@@ -128,7 +167,9 @@ mod tests {
         );
         let wait = |minutes| {
             let mut now = clock.lock().expect("a clock");
-            *now = now.checked_add(SignedDuration::from_mins(minutes)).expect("a time");
+            *now = now
+                .checked_add(SignedDuration::from_mins(minutes))
+                .expect("a time");
         };
         let first = tokens.bearer().await.expect("a token");
         wait(9);
@@ -138,7 +179,11 @@ mod tests {
         assert_ne!(second, first);
         wait(1);
         tokens.forget(&first).await;
-        assert_eq!(tokens.bearer().await.expect("a token"), second, "a late refusal of an older token changes nothing");
+        assert_eq!(
+            tokens.bearer().await.expect("a token"),
+            second,
+            "a late refusal of an older token changes nothing"
+        );
         tokens.forget(&second).await;
         assert_ne!(tokens.bearer().await.expect("a token"), second);
         assert!(format!("{second:?}").contains("Sensitive"));
@@ -146,7 +191,12 @@ mod tests {
 
     #[test]
     fn china_has_names_of_its_own() {
-        let url = decoded(&token(credentials(), "cn-north-1", "c", Timestamp::UNIX_EPOCH).expect("a token"));
-        assert!(url.starts_with("https://sts.cn-north-1.amazonaws.com.cn/?"), "{url}");
+        let url = decoded(
+            &token(credentials(), "cn-north-1", "c", Timestamp::UNIX_EPOCH).expect("a token"),
+        );
+        assert!(
+            url.starts_with("https://sts.cn-north-1.amazonaws.com.cn/?"),
+            "{url}"
+        );
     }
 }

@@ -18,7 +18,12 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) fn new(timing: &Timing) -> Self {
-        Self { next: timing.backoff_min, last: Duration::ZERO, min: timing.backoff_min, max: timing.backoff_max }
+        Self {
+            next: timing.backoff_min,
+            last: Duration::ZERO,
+            min: timing.backoff_min,
+            max: timing.backoff_max,
+        }
     }
 
     /// All is well again.
@@ -56,14 +61,23 @@ mod tests {
         let turns: Vec<Duration> = (0..10).map(|_| backoff.wait(None)).collect();
         for (place, turn) in turns.iter().enumerate() {
             let least = Duration::from_millis(800 << place).min(Duration::from_secs(30));
-            assert!(*turn >= least && *turn <= least * 3 / 2, "{place}: {turn:?}");
+            assert!(
+                *turn >= least && *turn <= least * 3 / 2,
+                "{place}: {turn:?}"
+            );
         }
         backoff.reset();
         assert!(backoff.wait(None) < Duration::from_millis(1200));
         let asked = backoff.wait(Some(Duration::from_secs(90)));
-        assert!(asked >= Duration::from_secs(90) && asked < Duration::from_secs(91), "{asked:?}");
+        assert!(
+            asked >= Duration::from_secs(90) && asked < Duration::from_secs(91),
+            "{asked:?}"
+        );
         let absurd = backoff.wait(Some(Duration::MAX));
-        assert!(absurd >= ASKED_MAX && absurd < ASKED_MAX + Duration::from_secs(2), "{absurd:?}");
+        assert!(
+            absurd >= ASKED_MAX && absurd < ASKED_MAX + Duration::from_secs(2),
+            "{absurd:?}"
+        );
     }
 
     #[test]
@@ -73,8 +87,14 @@ mod tests {
             backoff.wait(None);
         }
         backoff.lasted(Duration::from_secs(5));
-        assert!(backoff.wait(None) >= Duration::from_millis(12_800), "the same failure again");
+        assert!(
+            backoff.wait(None) >= Duration::from_millis(12_800),
+            "the same failure again"
+        );
         backoff.lasted(Duration::from_secs(100));
-        assert!(backoff.wait(None) < Duration::from_millis(1200), "a new one");
+        assert!(
+            backoff.wait(None) < Duration::from_millis(1200),
+            "a new one"
+        );
     }
 }

@@ -65,8 +65,14 @@ impl Fleet {
 
     /// Namespace by namespace from now on.
     fn split(&mut self) {
-        let source = |namespace: &String| Source::new(&self.api, Kind::Rollouts, Some(namespace), None);
-        self.events = select_all(self.namespaces.iter().enumerate().map(|(place, namespace)| stream(source(namespace), place)));
+        let source =
+            |namespace: &String| Source::new(&self.api, Kind::Rollouts, Some(namespace), None);
+        self.events = select_all(
+            self.namespaces
+                .iter()
+                .enumerate()
+                .map(|(place, namespace)| stream(source(namespace), place)),
+        );
         self.scopes = self.namespaces.iter().map(|_| Scope::default()).collect();
         self.whole = false;
     }
@@ -77,7 +83,9 @@ impl Fleet {
                 return told;
             }
             // The sources have no end, and there is always one.
-            let Some((place, event)) = self.events.next().await else { std::future::pending().await };
+            let Some((place, event)) = self.events.next().await else {
+                std::future::pending().await
+            };
             self.take(place, event);
         }
     }
@@ -92,7 +100,9 @@ impl Fleet {
             return self.split();
         }
         let whole = self.whole;
-        let Some(scope) = self.scopes.get_mut(place) else { return };
+        let Some(scope) = self.scopes.get_mut(place) else {
+            return;
+        };
         match event {
             Event::Cut { failure, retry_in } => {
                 // A namespace that may not be read from the start is no news each time it is tried.
@@ -107,7 +117,11 @@ impl Fleet {
                 }
             }
             Event::Listed(items) => {
-                scope.known = items.iter().map(wire::rollout).map(|rollout| (rollout.key.clone(), rollout)).collect();
+                scope.known = items
+                    .iter()
+                    .map(wire::rollout)
+                    .map(|rollout| (rollout.key.clone(), rollout))
+                    .collect();
                 (scope.reported, scope.shut) = (true, false);
                 self.all_if_complete();
             }
@@ -133,7 +147,13 @@ impl Fleet {
     fn all_if_complete(&mut self) {
         if self.scopes.iter().all(|scope| scope.reported) {
             self.begun = true;
-            self.out.push_back(Watched::All(self.scopes.iter().flat_map(|scope| scope.known.values()).cloned().collect()));
+            self.out.push_back(Watched::All(
+                self.scopes
+                    .iter()
+                    .flat_map(|scope| scope.known.values())
+                    .cloned()
+                    .collect(),
+            ));
         }
     }
 }

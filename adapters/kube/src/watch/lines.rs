@@ -19,7 +19,11 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn of(body: Body) -> Self {
-        Self { body, buffer: BytesMut::new(), searched: 0 }
+        Self {
+            body,
+            buffer: BytesMut::new(),
+            searched: 0,
+        }
     }
 
     /// The next line; `None` at the end. Nothing is lost when it is given up while it waits.
@@ -35,7 +39,9 @@ impl Lines {
                 return Err(Cause::Unreadable("a line of the watch has no end".into()));
             }
             match self.body.frame().await {
-                Some(Ok(frame)) => self.buffer.extend_from_slice(frame.data_ref().map(AsRef::as_ref).unwrap_or_default()),
+                Some(Ok(frame)) => self
+                    .buffer
+                    .extend_from_slice(frame.data_ref().map(AsRef::as_ref).unwrap_or_default()),
                 Some(Err(error)) => return Err(cause_of(error)),
                 // A line without its end is half an event: it comes again with the next watch.
                 None => return Ok(None),
@@ -51,7 +57,10 @@ impl Lines {
             self.searched = self.buffer.len();
             return None;
         };
-        let line = self.buffer.split_to(self.searched.saturating_add(place).saturating_add(1)).freeze();
+        let line = self
+            .buffer
+            .split_to(self.searched.saturating_add(place).saturating_add(1))
+            .freeze();
         self.searched = 0;
         Some(line)
     }

@@ -16,5 +16,8 @@ use source::{Event, Source};
 
 /// The events of `source`, each with `tag`.
 fn stream<T: Copy + Send + 'static>(source: Source, tag: T) -> BoxStream<'static, (T, Event)> {
-    unfold(source, move |mut source| async move { Some(((tag, source.next().await), source)) }).boxed()
+    unfold(source, move |mut source| async move {
+        Some(((tag, source.next().await), source))
+    })
+    .boxed()
 }

@@ -18,8 +18,16 @@ use crate::api::path::Kind;
 use crate::wire::{self, HASH_LABEL, text};
 
 /// Fires when something of `rollout` changed, and once at the beginning, when all is listed.
-pub(crate) fn watch_related(api: &Api, rollout: &Rollout, depth: Depth) -> BoxStream<'static, PortResult<()>> {
-    unfold(RelatedWatch::new(api, rollout, depth), |mut watch| async move { Some((watch.next().await, watch)) }).boxed()
+pub(crate) fn watch_related(
+    api: &Api,
+    rollout: &Rollout,
+    depth: Depth,
+) -> BoxStream<'static, PortResult<()>> {
+    unfold(
+        RelatedWatch::new(api, rollout, depth),
+        |mut watch| async move { Some((watch.next().await, watch)) },
+    )
+    .boxed()
 }
 
 struct RelatedWatch {
@@ -41,8 +49,14 @@ struct RelatedWatch {
 impl RelatedWatch {
     fn new(api: &Api, rollout: &Rollout, depth: Depth) -> Self {
         let namespace: Arc<str> = rollout.key.namespace.as_str().into();
-        let source = |kind| stream(Source::new(api, kind, Some(&namespace), Some(HASH_LABEL.to_owned())), kind);
-        let events = select_all([Kind::ReplicaSets, Kind::AnalysisRuns, Kind::Experiments].map(source));
+        let source = |kind| {
+            stream(
+                Source::new(api, kind, Some(&namespace), Some(HASH_LABEL.to_owned())),
+                kind,
+            )
+        };
+        let events =
+            select_all([Kind::ReplicaSets, Kind::AnalysisRuns, Kind::Experiments].map(source));
         Self {
             api: api.clone(),
             uid: rollout.uid.clone(),
@@ -105,7 +119,9 @@ impl RelatedWatch {
 
     fn is_ours(&self, kind: Kind, item: &Value) -> bool {
         match kind {
-            Kind::Pods => wire::owners(item).any(|owner| self.sets.contains_key(text(owner, "/uid"))),
+            Kind::Pods => {
+                wire::owners(item).any(|owner| self.sets.contains_key(text(owner, "/uid")))
+            }
             _ => wire::is_owned_by(item, &self.uid),
         }
     }
@@ -114,8 +130,12 @@ impl RelatedWatch {
     fn note(&mut self, kind: Kind, item: &Value) -> bool {
         let ours = self.is_ours(kind, item);
         if ours && kind == Kind::ReplicaSets {
-            let hash = item.pointer(&format!("/metadata/labels/{HASH_LABEL}")).and_then(Value::as_str).unwrap_or_default();
-            self.sets.insert(text(item, "/metadata/uid").to_owned(), hash.to_owned());
+            let hash = item
+                .pointer(&format!("/metadata/labels/{HASH_LABEL}"))
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            self.sets
+                .insert(text(item, "/metadata/uid").to_owned(), hash.to_owned());
         }
         ours
     }
@@ -129,8 +149,12 @@ impl RelatedWatch {
         if selector == self.pods_of {
             return;
         }
-        self.pods =
-            selector.clone().map(|selector| stream(Source::new(&self.api, Kind::Pods, Some(&self.namespace), Some(selector)), Kind::Pods));
+        self.pods = selector.clone().map(|selector| {
+            stream(
+                Source::new(&self.api, Kind::Pods, Some(&self.namespace), Some(selector)),
+                Kind::Pods,
+            )
+        });
         self.pods_of = selector;
     }
 }

@@ -27,7 +27,10 @@ pub(crate) enum Event {
     /// Gone; as it was.
     Gone(Value),
     /// Cut; it is tried again by itself.
-    Cut { failure: Failure, retry_in: Duration },
+    Cut {
+        failure: Failure,
+        retry_in: Duration,
+    },
     /// After a cut, the watch goes on at its place: nothing was missed.
     Back,
 }
@@ -69,8 +72,15 @@ enum Said {
 }
 
 impl Source {
-    pub(crate) fn new(api: &Api, kind: Kind, namespace: Option<&str>, selector: Option<String>) -> Self {
-        let place = namespace.map(|namespace| format!(" in {namespace}")).unwrap_or_default();
+    pub(crate) fn new(
+        api: &Api,
+        kind: Kind,
+        namespace: Option<&str>,
+        selector: Option<String>,
+    ) -> Self {
+        let place = namespace
+            .map(|namespace| format!(" in {namespace}"))
+            .unwrap_or_default();
         Self {
             verb: format!("watch {}{place}", kind.plural()),
             path: kind.all(namespace),
@@ -92,9 +102,15 @@ impl Source {
                 sleep(wait).await;
             }
             match &mut self.state {
-                State::List => match self.api.list(&self.verb, &self.path, self.selector.as_deref()).await {
+                State::List => match self
+                    .api
+                    .list(&self.verb, &self.path, self.selector.as_deref())
+                    .await
+                {
                     Ok(listed) => {
-                        self.state = State::Watch { at: listed.resource_version };
+                        self.state = State::Watch {
+                            at: listed.resource_version,
+                        };
                         (self.fruitless, self.is_cut) = (0, false);
                         return Event::Listed(listed.items);
                     }
@@ -110,12 +126,18 @@ impl Source {
                     }
                 }
                 State::Open { at, lines } => {
-                    let limit = self.api.timing.watch.saturating_add(self.api.timing.watch_grace);
+                    let limit = self
+                        .api
+                        .timing
+                        .watch
+                        .saturating_add(self.api.timing.watch_grace);
                     let said = match timeout(limit, lines.next()).await {
                         Err(_) => Said::Ended(Cause::TimedOut(limit)),
                         Ok(Err(cause)) => Said::Ended(cause),
                         Ok(Ok(Some(line))) => read(&line, at),
-                        Ok(Ok(None)) => Said::Ended(Cause::Lost("the server ended the watch".into())),
+                        Ok(Ok(None)) => {
+                            Said::Ended(Cause::Lost("the server ended the watch".into()))
+                        }
                     };
                     if let Some(event) = self.take(said) {
                         return event;
@@ -128,13 +150,28 @@ impl Source {
     /// Opens the watch at `at`, or says why not.
     async fn open(&mut self, at: String) -> Option<Failure> {
         let seconds = self.api.timing.watch.as_secs().max(1).to_string();
-        let mut query =
-            vec![("watch", "1"), ("allowWatchBookmarks", "true"), ("resourceVersion", at.as_str()), ("timeoutSeconds", seconds.as_str())];
-        query.extend(self.selector.as_deref().map(|selector| ("labelSelector", selector)));
+        let mut query = vec![
+            ("watch", "1"),
+            ("allowWatchBookmarks", "true"),
+            ("resourceVersion", at.as_str()),
+            ("timeoutSeconds", seconds.as_str()),
+        ];
+        query.extend(
+            self.selector
+                .as_deref()
+                .map(|selector| ("labelSelector", selector)),
+        );
         self.opened = Instant::now();
-        match self.api.open(&self.verb, &with_query(&self.path, &query)).await {
+        match self
+            .api
+            .open(&self.verb, &with_query(&self.path, &query))
+            .await
+        {
             Ok(body) => {
-                self.state = State::Open { at, lines: Lines::of(body) };
+                self.state = State::Open {
+                    at,
+                    lines: Lines::of(body),
+                };
                 None
             }
             Err(failure) => {
@@ -163,7 +200,9 @@ impl Source {
             }
             Said::Ended(cause) => {
                 if let State::Open { at, .. } = &mut self.state {
-                    self.state = State::Watch { at: std::mem::take(at) };
+                    self.state = State::Watch {
+                        at: std::mem::take(at),
+                    };
                 }
                 cause
             }
@@ -171,8 +210,14 @@ impl Source {
         let lasted = self.opened.elapsed();
         self.backoff.lasted(lasted);
         // The server was asked to end it about now: that is no cut. It is begun again at its place.
-        let Timing { watch, watch_grace, .. } = self.api.timing;
-        let in_time = lasted >= watch.saturating_sub(watch_grace).max(watch / 2).max(Duration::from_millis(500));
+        let Timing {
+            watch, watch_grace, ..
+        } = self.api.timing;
+        let in_time = lasted
+            >= watch
+                .saturating_sub(watch_grace)
+                .max(watch / 2)
+                .max(Duration::from_millis(500));
         if in_time && matches!(cause, Cause::Lost(_)) {
             return None;
         }
@@ -204,9 +249,21 @@ fn read(line: &[u8], at: &mut String) -> Said {
     let object = event.get_mut("object").map(Value::take).unwrap_or_default();
     let kind = text(&event, "/type");
     if kind == "ERROR" {
-        let code = object.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok()).unwrap_or(500);
-        let cause = Cause::Answer { code, message: one_line(text(&object, "/message")), retry_after: asked_to_wait(&object) };
-        return if code == 410 { Said::Lost(cause) } else { Said::Ended(cause) };
+        let code = object
+            .get("code")
+            .and_then(Value::as_u64)
+            .and_then(|code| u16::try_from(code).ok())
+            .unwrap_or(500);
+        let cause = Cause::Answer {
+            code,
+            message: one_line(text(&object, "/message")),
+            retry_after: asked_to_wait(&object),
+        };
+        return if code == 410 {
+            Said::Lost(cause)
+        } else {
+            Said::Ended(cause)
+        };
     }
     let version = text(&object, "/metadata/resourceVersion");
     if !version.is_empty() {

@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 
-use payops_core::domain::rollout::{AnalysisKind, AnalysisRun, Experiment, Measurement, Metric, RunPhase, Threshold};
+use payops_core::domain::rollout::{
+    AnalysisKind, AnalysisRun, Experiment, Measurement, Metric, RunPhase, Threshold,
+};
 use serde_json::Value;
 
 use super::fields::{Damage, Fields, Meta};
@@ -55,27 +57,56 @@ fn kind(labels: Fields<'_>) -> AnalysisKind {
 
 /// The metrics of the spec in its order, with their results; then results that the spec does not name.
 fn metrics(spec: Fields<'_>, status: Fields<'_>) -> Vec<Metric> {
-    let result = |name: &str| status.objects("metricResults").find(|result| result.text("name") == name);
+    let result = |name: &str| {
+        status
+            .objects("metricResults")
+            .find(|result| result.text("name") == name)
+    };
     let wanted = spec.objects("metrics").map(|metric| {
         let result = result(metric.text("name"));
-        read(metric.string("name"), threshold(metric, spec, result), result)
+        read(
+            metric.string("name"),
+            threshold(metric, spec, result),
+            result,
+        )
     });
-    let is_wanted = |name: &str| spec.objects("metrics").any(|metric| metric.text("name") == name);
-    let others = status.objects("metricResults").filter(|result| !is_wanted(result.text("name"))).map(|result| {
-        let threshold = Threshold { dry_run: result.is_set("dryRun"), ..Threshold::default() };
-        read(result.string("name"), threshold, Some(result))
-    });
+    let is_wanted = |name: &str| {
+        spec.objects("metrics")
+            .any(|metric| metric.text("name") == name)
+    };
+    let others = status
+        .objects("metricResults")
+        .filter(|result| !is_wanted(result.text("name")))
+        .map(|result| {
+            let threshold = Threshold {
+                dry_run: result.is_set("dryRun"),
+                ..Threshold::default()
+            };
+            read(result.string("name"), threshold, Some(result))
+        });
     wanted.chain(others).collect()
 }
 
 fn read(name: String, threshold: Threshold, result: Option<Fields<'_>>) -> Metric {
-    let count = |key| result.and_then(|result| result.count(key)).unwrap_or_default();
+    let count = |key| {
+        result
+            .and_then(|result| result.count(key))
+            .unwrap_or_default()
+    };
     Metric {
         name,
-        phase: result.map_or(RunPhase::Pending, |result| RunPhase::from_name(result.text("phase"))),
-        message: result.map(|result| result.string("message")).unwrap_or_default(),
+        phase: result.map_or(RunPhase::Pending, |result| {
+            RunPhase::from_name(result.text("phase"))
+        }),
+        message: result
+            .map(|result| result.string("message"))
+            .unwrap_or_default(),
         threshold,
-        measurements: result.into_iter().flat_map(|result| result.objects("measurements")).map(measurement).collect(),
+        measurements: result
+            .into_iter()
+            .flat_map(|result| result.objects("measurements"))
+            .map(measurement)
+            .collect(),
         successful: count("successful"),
         failed: count("failed"),
         inconclusive: count("inconclusive"),
@@ -87,13 +118,19 @@ fn measurement(measurement: Fields<'_>) -> Measurement {
     Measurement {
         value: measurement.string("value"),
         phase: RunPhase::from_name(measurement.text("phase")),
-        at: measurement.time("finishedAt").or_else(|| measurement.time("startedAt")),
+        at: measurement
+            .time("finishedAt")
+            .or_else(|| measurement.time("startedAt")),
         message: measurement.string("message"),
     }
 }
 
 fn threshold(metric: Fields<'_>, spec: Fields<'_>, result: Option<Fields<'_>>) -> Threshold {
-    let condition = |key| Some(metric.text(key)).filter(|text| !text.is_empty()).map(|text| with_args(text, spec));
+    let condition = |key| {
+        Some(metric.text(key))
+            .filter(|text| !text.is_empty())
+            .map(|text| with_args(text, spec))
+    };
     let limit = |key| match metric.value(key) {
         Some(Value::String(text)) => with_args(text, spec).trim().parse().ok(),
         _ => metric.count(key),
@@ -101,7 +138,9 @@ fn threshold(metric: Fields<'_>, spec: Fields<'_>, result: Option<Fields<'_>>) -
     let name = metric.text("name");
     // The names there are patterns; the two that people write are compared here, and a result
     // says for itself whether it is one.
-    let named = |dry: Fields<'_>| matches!(dry.text("metricName"), ".*" | "*") || dry.text("metricName") == name;
+    let named = |dry: Fields<'_>| {
+        matches!(dry.text("metricName"), ".*" | "*") || dry.text("metricName") == name
+    };
     // Without a count and an interval, one measurement is made.
     let once = (!metric.has("count") && !metric.has("interval")).then_some(1);
     Threshold {
@@ -110,7 +149,8 @@ fn threshold(metric: Fields<'_>, spec: Fields<'_>, result: Option<Fields<'_>>) -
         failures_max: limit("failureLimit").unwrap_or_default(),
         inconclusive_max: limit("inconclusiveLimit").unwrap_or_default(),
         count: limit("count").or(once),
-        dry_run: result.is_some_and(|result| result.is_set("dryRun")) || spec.objects("dryRun").any(named),
+        dry_run: result.is_some_and(|result| result.is_set("dryRun"))
+            || spec.objects("dryRun").any(named),
     }
 }
 
@@ -119,7 +159,10 @@ fn with_args(text: &str, spec: Fields<'_>) -> String {
     let mut text = text.to_owned();
     if text.contains("{{") {
         for arg in spec.objects("args").filter(|arg| arg.has("value")) {
-            for place in [format!("{{{{args.{}}}}}", arg.text("name")), format!("{{{{ args.{} }}}}", arg.text("name"))] {
+            for place in [
+                format!("{{{{args.{}}}}}", arg.text("name")),
+                format!("{{{{ args.{} }}}}", arg.text("name")),
+            ] {
                 text = text.replace(&place, arg.text("value"));
             }
         }
@@ -137,35 +180,80 @@ mod tests {
     #[test]
     fn measured_values_stand_against_thresholds() {
         let run = analysis_run(&fixture::analysis_run());
-        assert_eq!((run.name.as_str(), run.kind, run.hash.as_str()), ("payments-api-7-2", AnalysisKind::Step(Some(2)), "6c5f"));
-        assert_eq!((run.revision, run.phase, run.message.as_str()), (Some(7), RunPhase::Running, ""));
-        let [rate, latency, odd] = &run.metrics[..] else { panic!("{} metrics", run.metrics.len()) };
+        assert_eq!(
+            (run.name.as_str(), run.kind, run.hash.as_str()),
+            ("payments-api-7-2", AnalysisKind::Step(Some(2)), "6c5f")
+        );
+        assert_eq!(
+            (run.revision, run.phase, run.message.as_str()),
+            (Some(7), RunPhase::Running, "")
+        );
+        let [rate, latency, odd] = &run.metrics[..] else {
+            panic!("{} metrics", run.metrics.len())
+        };
         assert_eq!(rate.threshold.success.as_deref(), Some("result[0] < 0.05"));
-        assert_eq!((rate.threshold.failures_max, rate.threshold.inconclusive_max, rate.threshold.count), (2, 1, Some(5)));
-        assert_eq!((rate.successful, rate.failed, rate.inconclusive, rate.errors, rate.measured()), (2, 1, 0, 1, 3));
+        assert_eq!(
+            (
+                rate.threshold.failures_max,
+                rate.threshold.inconclusive_max,
+                rate.threshold.count
+            ),
+            (2, 1, Some(5))
+        );
+        assert_eq!(
+            (
+                rate.successful,
+                rate.failed,
+                rate.inconclusive,
+                rate.errors,
+                rate.measured()
+            ),
+            (2, 1, 0, 1, 3)
+        );
         assert_eq!(rate.measurements[0].value, "[0.02]");
         assert_eq!(rate.measurements[0].at, "2026-11-22T06:11:01Z".parse().ok());
-        assert_eq!((rate.measurements[1].phase, rate.measurements[1].message.as_str()), (RunPhase::Error, "no data"));
+        assert_eq!(
+            (
+                rate.measurements[1].phase,
+                rate.measurements[1].message.as_str()
+            ),
+            (RunPhase::Error, "no data")
+        );
         assert_eq!(rate.measurements[1].at, "2026-11-22T06:12:00Z".parse().ok());
         assert!(!rate.threshold.dry_run);
         assert_eq!((latency.phase, latency.measured()), (RunPhase::Pending, 0));
         assert_eq!(latency.threshold.failure.as_deref(), Some("result > 400"));
         assert_eq!(latency.threshold.count, Some(1));
         assert!(latency.threshold.dry_run);
-        assert_eq!((odd.name.as_str(), odd.phase, odd.threshold.dry_run), ("left-over", RunPhase::Successful, true));
+        assert_eq!(
+            (odd.name.as_str(), odd.phase, odd.threshold.dry_run),
+            ("left-over", RunPhase::Successful, true)
+        );
     }
 
     #[track_caller]
     fn check_kind(labels: &Value, expected: AnalysisKind) {
-        assert_eq!(analysis_run(&json!({"metadata": {"labels": labels}})).kind, expected);
+        assert_eq!(
+            analysis_run(&json!({"metadata": {"labels": labels}})).kind,
+            expected
+        );
     }
 
     #[test]
     fn kinds_are_labels() {
         check_kind(&json!({"rollout-type": "Step"}), AnalysisKind::Step(None));
-        check_kind(&json!({"rollout-type": "Background"}), AnalysisKind::Background);
-        check_kind(&json!({"rollout-type": "PrePromotion"}), AnalysisKind::PrePromotion);
-        check_kind(&json!({"rollout-type": "PostPromotion"}), AnalysisKind::PostPromotion);
+        check_kind(
+            &json!({"rollout-type": "Background"}),
+            AnalysisKind::Background,
+        );
+        check_kind(
+            &json!({"rollout-type": "PrePromotion"}),
+            AnalysisKind::PrePromotion,
+        );
+        check_kind(
+            &json!({"rollout-type": "PostPromotion"}),
+            AnalysisKind::PostPromotion,
+        );
         check_kind(&Value::Null, AnalysisKind::Unknown);
     }
 
@@ -177,7 +265,10 @@ mod tests {
         }});
         let metric = &analysis_run(&run).metrics[0];
         assert_eq!(metric.threshold.count, Some(3));
-        assert_eq!(metric.threshold.failure.as_deref(), Some("result > 3 || {{args.secret}}"));
+        assert_eq!(
+            metric.threshold.failure.as_deref(),
+            Some("result > 3 || {{args.secret}}")
+        );
     }
 
     #[test]
@@ -186,14 +277,25 @@ mod tests {
             "metadata": {"name": "e", "resourceVersion": "5", "annotations": {"rollout.argoproj.io/revision": "7"}},
             "status": {"phase": "Failed", "message": "template baseline timed out"}
         }));
-        assert_eq!((read.name.as_str(), read.phase, read.revision), ("e", RunPhase::Failed, Some(7)));
-        assert_eq!((read.message.as_str(), read.resource_version.as_str()), ("template baseline timed out", "5"));
+        assert_eq!(
+            (read.name.as_str(), read.phase, read.revision),
+            ("e", RunPhase::Failed, Some(7))
+        );
+        assert_eq!(
+            (read.message.as_str(), read.resource_version.as_str()),
+            ("template baseline timed out", "5")
+        );
     }
 
     #[test]
     fn damage_is_pending() {
-        let read = analysis_run(&json!({"metadata": 3, "status": {"phase": {}, "metricResults": [7, {"name": "m", "measurements": "?"}]}}));
-        assert_eq!((read.name.as_str(), read.phase, read.metrics.len()), ("(unnamed)", RunPhase::Pending, 2));
+        let read = analysis_run(
+            &json!({"metadata": 3, "status": {"phase": {}, "metricResults": [7, {"name": "m", "measurements": "?"}]}}),
+        );
+        assert_eq!(
+            (read.name.as_str(), read.phase, read.metrics.len()),
+            ("(unnamed)", RunPhase::Pending, 2)
+        );
         assert_eq!(experiment(&json!("?")).phase, RunPhase::Pending);
     }
 }

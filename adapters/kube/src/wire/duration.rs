@@ -31,14 +31,22 @@ fn go(text: &str) -> Option<SignedDuration> {
     }
     let mut nanos: i128 = 0;
     while !rest.is_empty() {
-        let digits = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.').filter(|place| *place > 0)?;
+        let digits = rest
+            .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
+            .filter(|place| *place > 0)?;
         let (number, tail) = rest.split_at(digits);
-        let letters = tail.find(|letter: char| letter.is_ascii_digit() || letter == '.').unwrap_or(tail.len());
+        let letters = tail
+            .find(|letter: char| letter.is_ascii_digit() || letter == '.')
+            .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(letters);
         nanos = nanos.checked_add(part(number, unit)?)?;
         rest = tail;
     }
-    let nanos = if negative { nanos.checked_neg()? } else { nanos };
+    let nanos = if negative {
+        nanos.checked_neg()?
+    } else {
+        nanos
+    };
     let seconds = i64::try_from(nanos / 1_000_000_000).ok()?;
     let left = i32::try_from(nanos % 1_000_000_000).ok()?;
     Some(SignedDuration::new(seconds, left))
@@ -59,7 +67,11 @@ fn part(number: &str, unit: &str) -> Option<i128> {
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let whole: i128 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
     let mut nanos = whole.checked_mul(unit)?;
     let mut scale = unit;
     for digit in fraction.chars() {
@@ -77,7 +89,11 @@ mod tests {
 
     #[track_caller]
     fn check(value: &Value, seconds: Option<i64>) {
-        assert_eq!(of_value(value).map(|length| length.as_secs()), seconds, "{value}");
+        assert_eq!(
+            of_value(value).map(|length| length.as_secs()),
+            seconds,
+            "{value}"
+        );
     }
 
     #[test]
@@ -98,8 +114,17 @@ mod tests {
 
     #[test]
     fn what_is_none() {
-        for bad in [json!("5x"), json!("m"), json!("5m 3s"), json!(""), json!("."), json!("1.2.3s"), json!(true), json!({}), json!("5min")]
-        {
+        for bad in [
+            json!("5x"),
+            json!("m"),
+            json!("5m 3s"),
+            json!(""),
+            json!("."),
+            json!("1.2.3s"),
+            json!(true),
+            json!({}),
+            json!("5min"),
+        ] {
             check(&bad, None);
         }
         check(&json!("99999999999999999999999999999999999999999h"), None);

@@ -25,7 +25,11 @@ impl<'a> Fields<'a> {
         if !value.is_object() && !value.is_null() {
             damage.borrow_mut().push(at.to_owned());
         }
-        Self { at, members: value.as_object(), damage }
+        Self {
+            at,
+            members: value.as_object(),
+            damage,
+        }
     }
 
     /// Whether the object itself is there.
@@ -49,7 +53,11 @@ impl<'a> Fields<'a> {
     }
 
     fn wrong(self, key: &str) {
-        let at = if self.at.is_empty() { key.to_owned() } else { format!("{}.{key}", self.at) };
+        let at = if self.at.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.at)
+        };
         self.damage.borrow_mut().push(at);
     }
 
@@ -72,7 +80,9 @@ impl<'a> Fields<'a> {
 
     /// The objects of a list in it; each is called by the list's name.
     pub(super) fn objects(self, key: &'static str) -> impl Iterator<Item = Fields<'a>> {
-        self.list(key).iter().map(move |value| Fields::of(key, value, self.damage))
+        self.list(key)
+            .iter()
+            .map(move |value| Fields::of(key, value, self.damage))
     }
 
     /// A text, empty when absent.
@@ -140,17 +150,28 @@ pub(super) struct Meta<'a> {
 impl<'a> Meta<'a> {
     pub(super) fn of(object: Fields<'a>) -> Self {
         let fields = object.under("metadata");
-        Self { fields, labels: fields.under("labels"), annotations: fields.under("annotations") }
+        Self {
+            fields,
+            labels: fields.under("labels"),
+            annotations: fields.under("annotations"),
+        }
     }
 
     /// The name; an object without one is shown all the same.
     pub(super) fn name(&self) -> String {
         let name = self.fields.text("name");
-        if name.is_empty() { "(unnamed)".to_owned() } else { name.to_owned() }
+        if name.is_empty() {
+            "(unnamed)".to_owned()
+        } else {
+            name.to_owned()
+        }
     }
 
     pub(super) fn revision(&self) -> Option<u64> {
-        self.annotations.text("rollout.argoproj.io/revision").parse().ok()
+        self.annotations
+            .text("rollout.argoproj.io/revision")
+            .parse()
+            .ok()
     }
 
     pub(super) fn hash(&self) -> String {

@@ -24,7 +24,10 @@ pub(crate) const HASH_LABEL: &str = "rollouts-pod-template-hash";
 
 /// A text at a JSON pointer; empty when there is none.
 pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 /// Whether an owner of `value` has that uid.
@@ -34,5 +37,9 @@ pub(crate) fn is_owned_by(value: &Value, uid: &str) -> bool {
 
 /// The owners of an object.
 pub(crate) fn owners(value: &Value) -> impl Iterator<Item = &Value> {
-    value.pointer("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten()
+    value
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }

@@ -14,7 +14,11 @@ pub(crate) fn pod(value: &Value) -> Pod {
     let meta = Meta::of(object);
     let (spec, status) = (object.under("spec"), object.under("status"));
     let terminating = meta.fields.has("deletionTimestamp");
-    let sidecars = || spec.objects("initContainers").filter(|container| is_sidecar(*container)).count();
+    let sidecars = || {
+        spec.objects("initContainers")
+            .filter(|container| is_sidecar(*container))
+            .count()
+    };
     let told = tell(spec, status, terminating);
     let node = spec.string("nodeName");
     Pod {
@@ -45,17 +49,29 @@ fn is_sidecar(container: Fields<'_>) -> bool {
 }
 
 fn is_true(status: Fields<'_>, kind: &str) -> bool {
-    status.objects("conditions").any(|condition| condition.text("type") == kind && condition.text("status") == "True")
+    status
+        .objects("conditions")
+        .any(|condition| condition.text("type") == kind && condition.text("status") == "True")
 }
 
 /// What kubectl says of it (`printPod` in its printers).
 fn tell(spec: Fields<'_>, status: Fields<'_>, terminating: bool) -> Told {
-    let phase = if status.has("phase") { status.text("phase") } else { "Unknown" };
-    let mut told = Told { reason: phase.to_owned(), ready: 0, restarts: 0 };
+    let phase = if status.has("phase") {
+        status.text("phase")
+    } else {
+        "Unknown"
+    };
+    let mut told = Told {
+        reason: phase.to_owned(),
+        ready: 0,
+        restarts: 0,
+    };
     if status.has("reason") {
         told.reason = status.string("reason");
     }
-    let gated = |condition: Fields<'_>| condition.text("type") == "PodScheduled" && condition.text("reason") == "SchedulingGated";
+    let gated = |condition: Fields<'_>| {
+        condition.text("type") == "PodScheduled" && condition.text("reason") == "SchedulingGated"
+    };
     if status.objects("conditions").any(gated) {
         "SchedulingGated".clone_into(&mut told.reason);
     }
@@ -65,7 +81,9 @@ fn tell(spec: Fields<'_>, status: Fields<'_>, terminating: bool) -> Told {
         tell_containers(status, &mut told);
     }
     if terminating {
-        let ended = told.reason == "Succeeded" || told.reason == "Failed" || told.reason == "Completed" && phase == "Succeeded";
+        let ended = told.reason == "Succeeded"
+            || told.reason == "Failed"
+            || told.reason == "Completed" && phase == "Succeeded";
         if status.text("reason") == "NodeLost" {
             "Unknown".clone_into(&mut told.reason);
         } else if !ended {
@@ -77,7 +95,10 @@ fn tell(spec: Fields<'_>, status: Fields<'_>, terminating: bool) -> Told {
 
 /// The init containers: whether one is still at work, and how often sidecars were restarted.
 fn tell_init(spec: Fields<'_>, status: Fields<'_>, told: &mut Told) -> (bool, u32) {
-    let sidecar = |name: &str| spec.objects("initContainers").any(|container| container.text("name") == name && is_sidecar(container));
+    let sidecar = |name: &str| {
+        spec.objects("initContainers")
+            .any(|container| container.text("name") == name && is_sidecar(container))
+    };
     let mut sidecar_restarts = 0_u32;
     for (place, container) in status.objects("initContainerStatuses").enumerate() {
         let restarts = container.count("restartCount").unwrap_or_default();
@@ -87,12 +108,17 @@ fn tell_init(spec: Fields<'_>, status: Fields<'_>, told: &mut Told) -> (bool, u3
             sidecar_restarts = sidecar_restarts.saturating_add(restarts);
         }
         let state = container.under("state");
-        let (ended, waiting) = (state.under("terminated"), state.under("waiting").text("reason"));
+        let (ended, waiting) = (
+            state.under("terminated"),
+            state.under("waiting").text("reason"),
+        );
         if ended.is_there() && ended.number("exitCode").unwrap_or_default() == 0 {
             continue;
         }
         if is_sidecar && container.is_set("started") {
-            told.ready = told.ready.saturating_add(u32::from(container.is_set("ready")));
+            told.ready = told
+                .ready
+                .saturating_add(u32::from(container.is_set("ready")));
             continue;
         }
         told.reason = if ended.is_there() {
@@ -112,9 +138,14 @@ fn tell_containers(status: Fields<'_>, told: &mut Told) {
     let mut containers: Vec<Fields<'_>> = status.objects("containerStatuses").collect();
     containers.reverse();
     for container in containers {
-        told.restarts = told.restarts.saturating_add(container.count("restartCount").unwrap_or_default());
+        told.restarts = told
+            .restarts
+            .saturating_add(container.count("restartCount").unwrap_or_default());
         let state = container.under("state");
-        let (ended, waiting) = (state.under("terminated"), state.under("waiting").text("reason"));
+        let (ended, waiting) = (
+            state.under("terminated"),
+            state.under("waiting").text("reason"),
+        );
         if !waiting.is_empty() {
             waiting.clone_into(&mut told.reason);
         } else if ended.is_there() {
@@ -125,7 +156,12 @@ fn tell_containers(status: Fields<'_>, told: &mut Told) {
         }
     }
     if told.reason == "Completed" && running {
-        (if is_true(status, "Ready") { "Running" } else { "NotReady" }).clone_into(&mut told.reason);
+        (if is_true(status, "Ready") {
+            "Running"
+        } else {
+            "NotReady"
+        })
+        .clone_into(&mut told.reason);
     }
 }
 
@@ -149,7 +185,9 @@ mod tests {
     use super::*;
 
     fn told(status: &Value, init: usize) -> Pod {
-        let init: Vec<Value> = (0..init).map(|place| json!({"name": format!("init-{place}")})).collect();
+        let init: Vec<Value> = (0..init)
+            .map(|place| json!({"name": format!("init-{place}")}))
+            .collect();
         pod(&json!({
             "metadata": {"name": "p", "labels": {"rollouts-pod-template-hash": "6c5f"}, "creationTimestamp": "2026-11-22T06:00:00Z"},
             "spec": {"nodeName": "ip-10-0-3-7", "containers": [{"name": "api"}, {"name": "proxy"}], "initContainers": init},
@@ -160,7 +198,13 @@ mod tests {
     #[track_caller]
     fn check(status: &Value, init: usize, expected: &str) {
         let pod = told(status, init);
-        assert_eq!(format!("{} {}/{} {}", pod.status, pod.ready, pod.containers, pod.restarts), expected);
+        assert_eq!(
+            format!(
+                "{} {}/{} {}",
+                pod.status, pod.ready, pod.containers, pod.restarts
+            ),
+            expected
+        );
     }
 
     fn running(restarts: u32) -> Value {
@@ -177,32 +221,92 @@ mod tests {
 
     #[test]
     fn as_kubectl_tells_it() {
-        check(&json!({"phase": "Running", "containerStatuses": [running(0), running(2)]}), 0, "Running 2/2 2");
-        check(&json!({"phase": "Running", "containerStatuses": [running(0), waiting("CrashLoopBackOff", 9)]}), 0, "CrashLoopBackOff 1/2 9");
-        check(&json!({"phase": "Pending", "containerStatuses": [waiting("ImagePullBackOff", 0)]}), 0, "ImagePullBackOff 0/2 0");
+        check(
+            &json!({"phase": "Running", "containerStatuses": [running(0), running(2)]}),
+            0,
+            "Running 2/2 2",
+        );
+        check(
+            &json!({"phase": "Running", "containerStatuses": [running(0), waiting("CrashLoopBackOff", 9)]}),
+            0,
+            "CrashLoopBackOff 1/2 9",
+        );
+        check(
+            &json!({"phase": "Pending", "containerStatuses": [waiting("ImagePullBackOff", 0)]}),
+            0,
+            "ImagePullBackOff 0/2 0",
+        );
         check(&json!({"phase": "Pending"}), 0, "Pending 0/2 0");
-        check(&json!({"phase": "Failed", "reason": "Evicted"}), 0, "Evicted 0/2 0");
+        check(
+            &json!({"phase": "Failed", "reason": "Evicted"}),
+            0,
+            "Evicted 0/2 0",
+        );
         let done = ended(&json!({"reason": "Completed", "exitCode": 0}));
-        check(&json!({"phase": "Succeeded", "containerStatuses": [done, done]}), 0, "Completed 0/2 2");
-        check(&json!({"phase": "Running", "containerStatuses": [running(0), done]}), 0, "NotReady 1/2 1");
+        check(
+            &json!({"phase": "Succeeded", "containerStatuses": [done, done]}),
+            0,
+            "Completed 0/2 2",
+        );
+        check(
+            &json!({"phase": "Running", "containerStatuses": [running(0), done]}),
+            0,
+            "NotReady 1/2 1",
+        );
         let ready = json!([{"type": "Ready", "status": "True"}]);
-        check(&json!({"phase": "Running", "conditions": ready, "containerStatuses": [running(0), done]}), 0, "Running 1/2 1");
-        check(&json!({"phase": "Failed", "containerStatuses": [ended(&json!({"signal": 9}))]}), 0, "Signal:9 0/2 1");
-        check(&json!({"phase": "Failed", "containerStatuses": [ended(&json!({"exitCode": 137}))]}), 0, "ExitCode:137 0/2 1");
-        let gated = json!([{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]);
-        check(&json!({"phase": "Pending", "conditions": gated}), 0, "SchedulingGated 0/2 0");
+        check(
+            &json!({"phase": "Running", "conditions": ready, "containerStatuses": [running(0), done]}),
+            0,
+            "Running 1/2 1",
+        );
+        check(
+            &json!({"phase": "Failed", "containerStatuses": [ended(&json!({"signal": 9}))]}),
+            0,
+            "Signal:9 0/2 1",
+        );
+        check(
+            &json!({"phase": "Failed", "containerStatuses": [ended(&json!({"exitCode": 137}))]}),
+            0,
+            "ExitCode:137 0/2 1",
+        );
+        let gated =
+            json!([{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]);
+        check(
+            &json!({"phase": "Pending", "conditions": gated}),
+            0,
+            "SchedulingGated 0/2 0",
+        );
     }
 
     #[test]
     fn init_containers_come_first() {
         let waits = json!([waiting("PodInitializing", 0), waiting("PodInitializing", 0)]);
-        check(&json!({"phase": "Pending", "initContainerStatuses": waits}), 2, "Init:0/2 0/2 0");
-        let second = json!([ended(&json!({"exitCode": 0})), waiting("PodInitializing", 0)]);
-        check(&json!({"phase": "Pending", "initContainerStatuses": second}), 2, "Init:1/2 0/2 1");
+        check(
+            &json!({"phase": "Pending", "initContainerStatuses": waits}),
+            2,
+            "Init:0/2 0/2 0",
+        );
+        let second = json!([
+            ended(&json!({"exitCode": 0})),
+            waiting("PodInitializing", 0)
+        ]);
+        check(
+            &json!({"phase": "Pending", "initContainerStatuses": second}),
+            2,
+            "Init:1/2 0/2 1",
+        );
         let loops = json!([waiting("CrashLoopBackOff", 4)]);
-        check(&json!({"phase": "Pending", "initContainerStatuses": loops}), 1, "Init:CrashLoopBackOff 0/2 4");
+        check(
+            &json!({"phase": "Pending", "initContainerStatuses": loops}),
+            1,
+            "Init:CrashLoopBackOff 0/2 4",
+        );
         let failed = json!([ended(&json!({"exitCode": 2, "reason": "Error"}))]);
-        check(&json!({"phase": "Pending", "initContainerStatuses": failed}), 1, "Init:Error 0/2 1");
+        check(
+            &json!({"phase": "Pending", "initContainerStatuses": failed}),
+            1,
+            "Init:Error 0/2 1",
+        );
     }
 
     #[test]
@@ -212,25 +316,50 @@ mod tests {
             "status": {"phase": "Running", "containerStatuses": [running(1)],
                 "initContainerStatuses": [{"name": "mesh", "started": true, "ready": true, "restartCount": 3, "state": {"running": {}}}]}
         }));
-        assert_eq!((read.status.as_str(), read.ready, read.containers, read.restarts), ("Running", 2, 2, 4));
+        assert_eq!(
+            (
+                read.status.as_str(),
+                read.ready,
+                read.containers,
+                read.restarts
+            ),
+            ("Running", 2, 2, 4)
+        );
     }
 
     #[test]
     fn on_its_way_out() {
         let dying = |status: Value| {
-            let read = pod(&json!({"metadata": {"deletionTimestamp": "2026-11-22T06:00:00Z"}, "status": status}));
+            let read = pod(
+                &json!({"metadata": {"deletionTimestamp": "2026-11-22T06:00:00Z"}, "status": status}),
+            );
             (read.status, read.terminating)
         };
-        assert_eq!(dying(json!({"phase": "Running", "containerStatuses": [running(0)]})), ("Terminating".to_owned(), true));
-        assert_eq!(dying(json!({"phase": "Running", "reason": "NodeLost"})), ("Unknown".to_owned(), true));
-        assert_eq!(dying(json!({"phase": "Succeeded"})), ("Succeeded".to_owned(), true));
+        assert_eq!(
+            dying(json!({"phase": "Running", "containerStatuses": [running(0)]})),
+            ("Terminating".to_owned(), true)
+        );
+        assert_eq!(
+            dying(json!({"phase": "Running", "reason": "NodeLost"})),
+            ("Unknown".to_owned(), true)
+        );
+        assert_eq!(
+            dying(json!({"phase": "Succeeded"})),
+            ("Succeeded".to_owned(), true)
+        );
     }
 
     #[test]
     fn damage_is_unknown() {
         let read = pod(&json!({"metadata": {"name": "p"}, "status": [1]}));
-        assert_eq!((read.status.as_str(), read.hash.as_str(), read.node), ("Unknown", "", None));
+        assert_eq!(
+            (read.status.as_str(), read.hash.as_str(), read.node),
+            ("Unknown", "", None)
+        );
         assert_eq!(pod(&json!(null)).name, "(unnamed)");
-        assert_eq!(told(&json!({"phase": "Running"}), 0).node.as_deref(), Some("ip-10-0-3-7"));
+        assert_eq!(
+            told(&json!({"phase": "Running"}), 0).node.as_deref(),
+            Some("ip-10-0-3-7")
+        );
     }
 }

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use payops_core::domain::rollout::{
-    ContainerImage, CurrentRun, PauseCondition, PauseLength, Phase, Replicas, Rollout, RolloutKey, RouterWeights, RunPhase, Step, Strategy,
+    ContainerImage, CurrentRun, PauseCondition, PauseLength, Phase, Replicas, Rollout, RolloutKey,
+    RouterWeights, RunPhase, Step, Strategy,
 };
 use serde_json::Value;
 
@@ -34,7 +35,10 @@ fn read(value: &Value, damage: &Damage) -> Rollout {
     let generation = meta.fields.number("generation").unwrap_or_default();
     let workload_ref = spec.has("workloadRef");
     Rollout {
-        key: RolloutKey { namespace: meta.fields.string("namespace"), name: meta.name() },
+        key: RolloutKey {
+            namespace: meta.fields.string("namespace"),
+            name: meta.name(),
+        },
         uid: meta.fields.string("uid"),
         resource_version: meta.fields.string("resourceVersion"),
         generation: u64::try_from(generation).unwrap_or_default(),
@@ -48,7 +52,10 @@ fn read(value: &Value, damage: &Damage) -> Rollout {
         workload_observed: !workload_ref
             || is_observed(
                 status.text("workloadObservedGeneration"),
-                meta.annotations.text("rollout.argoproj.io/workload-generation").parse().ok(),
+                meta.annotations
+                    .text("rollout.argoproj.io/workload-generation")
+                    .parse()
+                    .ok(),
             ),
         told_phase: Phase::from_name(status.text("phase")),
         told_message: status.string("message"),
@@ -58,9 +65,14 @@ fn read(value: &Value, damage: &Damage) -> Rollout {
         controller_pause: status.is_set("controllerPause"),
         pauses: status
             .objects("pauseConditions")
-            .map(|pause| PauseCondition { reason: pause.string("reason"), since: pause.time("startTime") })
+            .map(|pause| PauseCondition {
+                reason: pause.string("reason"),
+                since: pause.time("startTime"),
+            })
             .collect(),
-        step_index: status.number("currentStepIndex").and_then(|index| usize::try_from(index).ok()),
+        step_index: status
+            .number("currentStepIndex")
+            .and_then(|index| usize::try_from(index).ok()),
         current_hash: status.string("currentPodHash"),
         stable_hash: status.string("stableRS"),
         replicas: replicas(spec, status),
@@ -94,12 +106,18 @@ fn replicas(spec: Fields<'_>, status: Fields<'_>) -> Replicas {
 
 fn strategy(strategy: Fields<'_>) -> Strategy {
     if strategy.has("blueGreen") {
-        let auto_promotion = strategy.under("blueGreen").flag("autoPromotionEnabled").unwrap_or(true);
+        let auto_promotion = strategy
+            .under("blueGreen")
+            .flag("autoPromotionEnabled")
+            .unwrap_or(true);
         return Strategy::BlueGreen { auto_promotion };
     }
     let canary = strategy.under("canary");
     let steps = canary.objects("steps").map(step).collect();
-    Strategy::Canary { steps, traffic_routing: canary.has("trafficRouting") }
+    Strategy::Canary {
+        steps,
+        traffic_routing: canary.has("trafficRouting"),
+    }
 }
 
 fn step(step: Fields<'_>) -> Step {
@@ -109,7 +127,10 @@ fn step(step: Fields<'_>) -> Step {
     match step.first_key() {
         Some("pause") => pause(step.under("pause")),
         Some("analysis") => {
-            let templates = step.under("analysis").objects("templates").map(|template| template.string("templateName"));
+            let templates = step
+                .under("analysis")
+                .objects("templates")
+                .map(|template| template.string("templateName"));
             Step::Analysis(templates.filter(|name| !name.is_empty()).collect())
         }
         Some("experiment") => Step::Experiment,
@@ -126,24 +147,35 @@ fn pause(pause: Fields<'_>) -> Step {
     match pause.value("duration") {
         None => Step::Pause(PauseLength::UntilPromoted),
         // A length that nobody can read is neither a time nor a human that is waited for.
-        Some(length) => duration::of_value(length)
-            .map_or_else(|| Step::Other("pause of unreadable length".to_owned()), |length| Step::Pause(PauseLength::For(length))),
+        Some(length) => duration::of_value(length).map_or_else(
+            || Step::Other("pause of unreadable length".to_owned()),
+            |length| Step::Pause(PauseLength::For(length)),
+        ),
     }
 }
 
 /// The images of a pod template: containers first, then init containers.
 pub(super) fn images(template: Fields<'_>) -> Vec<ContainerImage> {
     let spec = template.under("spec");
-    spec.objects("containers").chain(spec.objects("initContainers")).map(image).collect()
+    spec.objects("containers")
+        .chain(spec.objects("initContainers"))
+        .map(image)
+        .collect()
 }
 
 fn image(container: Fields<'_>) -> ContainerImage {
-    ContainerImage { container: container.string("name"), image: container.string("image") }
+    ContainerImage {
+        container: container.string("name"),
+        image: container.string("image"),
+    }
 }
 
 fn router(weights: Fields<'_>) -> Option<RouterWeights> {
     let canary = weights.under("canary").count("weight").unwrap_or_default();
-    weights.is_there().then(|| RouterWeights { canary, verified: weights.flag("verified") })
+    weights.is_there().then(|| RouterWeights {
+        canary,
+        verified: weights.flag("verified"),
+    })
 }
 
 fn current_run(run: Fields<'_>) -> Option<CurrentRun> {
@@ -167,30 +199,88 @@ mod tests {
     fn a_canary_at_a_pause() {
         let rollout = rollout(&fixture::rollout());
         assert_eq!(rollout.key.to_string(), "payments/payments-api");
-        assert_eq!((rollout.uid.as_str(), rollout.resource_version.as_str(), rollout.generation), ("ro-1", "88412", 14));
+        assert_eq!(
+            (
+                rollout.uid.as_str(),
+                rollout.resource_version.as_str(),
+                rollout.generation
+            ),
+            ("ro-1", "88412", 14)
+        );
         assert_eq!(rollout.revision, Some(7));
         assert_eq!(rollout.phase(), (Phase::Paused, "CanaryPauseStep"));
-        assert_eq!(rollout.steps()[2], Step::Analysis(vec!["error-rate".to_owned(), "latency".to_owned()]));
-        assert_eq!(rollout.steps()[1], Step::Pause(PauseLength::For(SignedDuration::from_mins(5))));
+        assert_eq!(
+            rollout.steps()[2],
+            Step::Analysis(vec!["error-rate".to_owned(), "latency".to_owned()])
+        );
+        assert_eq!(
+            rollout.steps()[1],
+            Step::Pause(PauseLength::For(SignedDuration::from_mins(5)))
+        );
         assert_eq!(rollout.steps()[3], Step::Pause(PauseLength::UntilPromoted));
-        assert_eq!(rollout.steps()[4], Step::Plugin("argoproj-labs/step-exec".to_owned()));
-        assert_eq!(rollout.steps()[5], Step::Other("setQuantumRoute".to_owned()));
+        assert_eq!(
+            rollout.steps()[4],
+            Step::Plugin("argoproj-labs/step-exec".to_owned())
+        );
+        assert_eq!(
+            rollout.steps()[5],
+            Step::Other("setQuantumRoute".to_owned())
+        );
         assert!(rollout.has_router());
-        assert_eq!(rollout.router, Some(RouterWeights { canary: 25, verified: Some(true) }));
-        assert_eq!((rollout.weights().set, rollout.weights().observed), (250, Some(250)));
-        assert_eq!(rollout.replicas, Replicas { desired: 8, current: 10, updated: 2, ready: 10, available: 10 });
+        assert_eq!(
+            rollout.router,
+            Some(RouterWeights {
+                canary: 25,
+                verified: Some(true)
+            })
+        );
+        assert_eq!(
+            (rollout.weights().set, rollout.weights().observed),
+            (250, Some(250))
+        );
+        assert_eq!(
+            rollout.replicas,
+            Replicas {
+                desired: 8,
+                current: 10,
+                updated: 2,
+                ready: 10,
+                available: 10
+            }
+        );
         assert_eq!(rollout.pauses[0].since, "2026-11-22T06:10:00Z".parse().ok());
-        assert_eq!(rollout.waiting(), Waiting::Time { until: "2026-11-22T06:15:00Z".parse().expect("a time") });
+        assert_eq!(
+            rollout.waiting(),
+            Waiting::Time {
+                until: "2026-11-22T06:15:00Z".parse().expect("a time")
+            }
+        );
         let run = rollout.step_analysis.expect("a run");
-        assert_eq!((run.name.as_str(), run.phase, run.message.as_str()), ("payments-api-7-2", RunPhase::Inconclusive, "no verdict"));
+        assert_eq!(
+            (run.name.as_str(), run.phase, run.message.as_str()),
+            ("payments-api-7-2", RunPhase::Inconclusive, "no verdict")
+        );
         assert_eq!(rollout.background_analysis, None);
-        let images: Vec<String> = rollout.images.iter().map(|image| format!("{}={}", image.container, image.image)).collect();
-        assert_eq!(images, ["api=registry/payments:1.8.0", "proxy=registry/proxy:3", "migrate=registry/migrate:1.8.0"]);
+        let images: Vec<String> = rollout
+            .images
+            .iter()
+            .map(|image| format!("{}={}", image.container, image.image))
+            .collect();
+        assert_eq!(
+            images,
+            [
+                "api=registry/payments:1.8.0",
+                "proxy=registry/proxy:3",
+                "migrate=registry/migrate:1.8.0"
+            ]
+        );
     }
 
     #[track_caller]
     fn check_observed(seen: &Value, generation: i64, expected: bool) {
-        let read = rollout(&json!({"metadata": {"name": "x", "generation": generation}, "status": {"observedGeneration": seen}}));
+        let read = rollout(
+            &json!({"metadata": {"name": "x", "generation": generation}, "status": {"observedGeneration": seen}}),
+        );
         assert_eq!(read.observed, expected, "{seen} of {generation}");
     }
 
@@ -225,28 +315,51 @@ mod tests {
 
     #[test]
     fn a_blue_green() {
-        let read = |spec: Value| rollout(&json!({"spec": {"strategy": {"blueGreen": spec}}})).strategy;
-        assert_eq!(read(json!({"activeService": "a"})), Strategy::BlueGreen { auto_promotion: true });
-        assert_eq!(read(json!({"autoPromotionEnabled": false})), Strategy::BlueGreen { auto_promotion: false });
+        let read =
+            |spec: Value| rollout(&json!({"spec": {"strategy": {"blueGreen": spec}}})).strategy;
+        assert_eq!(
+            read(json!({"activeService": "a"})),
+            Strategy::BlueGreen {
+                auto_promotion: true
+            }
+        );
+        assert_eq!(
+            read(json!({"autoPromotionEnabled": false})),
+            Strategy::BlueGreen {
+                auto_promotion: false
+            }
+        );
     }
 
     #[test]
     fn a_new_one_has_no_status() {
-        let read = rollout(&json!({"metadata": {"name": "x", "namespace": "n", "generation": 1}, "spec": {"replicas": 2}}));
-        assert_eq!((read.phase(), read.replicas.desired, read.step_index), ((Phase::Unknown, ""), 2, None));
+        let read = rollout(
+            &json!({"metadata": {"name": "x", "namespace": "n", "generation": 1}, "spec": {"replicas": 2}}),
+        );
+        assert_eq!(
+            (read.phase(), read.replicas.desired, read.step_index),
+            ((Phase::Unknown, ""), 2, None)
+        );
         assert_eq!((read.router, read.step_analysis), (None, None));
     }
 
     #[test]
     fn a_short_pause_may_be_written_in_many_ways() {
         let read = |duration: Value| step_of(&json!({"pause": {"duration": duration}}));
-        let for_seconds = |seconds| Step::Pause(PauseLength::For(SignedDuration::from_secs(seconds)));
+        let for_seconds =
+            |seconds| Step::Pause(PauseLength::For(SignedDuration::from_secs(seconds)));
         assert_eq!(read(json!(30)), for_seconds(30));
         assert_eq!(read(json!("30")), for_seconds(30));
         assert_eq!(read(json!("1h")), for_seconds(3600));
         assert_eq!(read(Value::Null), Step::Pause(PauseLength::UntilPromoted));
-        assert_eq!(step_of(&json!({"pause": null})), Step::Pause(PauseLength::UntilPromoted));
-        assert_eq!(read(json!("soon")).to_string(), "pause of unreadable length");
+        assert_eq!(
+            step_of(&json!({"pause": null})),
+            Step::Pause(PauseLength::UntilPromoted)
+        );
+        assert_eq!(
+            read(json!("soon")).to_string(),
+            "pause of unreadable length"
+        );
     }
 
     fn step_of(step: &Value) -> Step {
@@ -279,7 +392,10 @@ mod tests {
         let mut damaged = fixture::rollout();
         damaged["status"]["pauseConditions"] = json!(7);
         let read = rollout(&damaged);
-        assert_eq!((read.key.name.as_str(), read.step_index, read.told_phase), ("payments-api", Some(1), Phase::Unknown));
+        assert_eq!(
+            (read.key.name.as_str(), read.step_index, read.told_phase),
+            ("payments-api", Some(1), Phase::Unknown)
+        );
         assert_eq!(rollout(&json!({})).key.name, "(unnamed)");
     }
 }

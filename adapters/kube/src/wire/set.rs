@@ -39,16 +39,38 @@ mod tests {
 
     #[test]
     fn a_set_with_its_template() {
-        let set = replica_set(&fixture::replica_set("payments-api-6c5f", "rs-2", "6c5f", 7));
-        assert_eq!((set.name.as_str(), set.uid.as_str(), set.hash.as_str(), set.revision), ("payments-api-6c5f", "rs-2", "6c5f", Some(7)));
-        assert_eq!((set.desired, set.current, set.ready, set.available), (2, 2, 1, 1));
+        let set = replica_set(&fixture::replica_set(
+            "payments-api-6c5f",
+            "rs-2",
+            "6c5f",
+            7,
+        ));
+        assert_eq!(
+            (
+                set.name.as_str(),
+                set.uid.as_str(),
+                set.hash.as_str(),
+                set.revision
+            ),
+            ("payments-api-6c5f", "rs-2", "6c5f", Some(7))
+        );
+        assert_eq!(
+            (set.desired, set.current, set.ready, set.available),
+            (2, 2, 1, 1)
+        );
         assert_eq!(set.images[0].image, "registry/payments:1.8.0");
-        assert_eq!(set.template["metadata"]["labels"]["rollouts-pod-template-hash"], "6c5f");
+        assert_eq!(
+            set.template["metadata"]["labels"]["rollouts-pod-template-hash"],
+            "6c5f"
+        );
     }
 
     #[test]
     fn what_is_not_there_is_not_made_up() {
         let set = replica_set(&json!({"metadata": {"name": "a"}, "status": "?"}));
-        assert_eq!((set.current, set.revision, set.images.len(), set.template), (0, None, 0, Value::Null));
+        assert_eq!(
+            (set.current, set.revision, set.images.len(), set.template),
+            (0, None, 0, Value::Null)
+        );
     }
 }

@@ -33,7 +33,10 @@ pub(crate) struct ArgoCd {
 }
 
 fn object(kind: &str, name: &str, owner: Option<&str>, rest: &Value) -> Value {
-    let owners: Vec<Value> = owner.into_iter().map(|uid| json!({"kind": "Rollout", "uid": uid})).collect();
+    let owners: Vec<Value> = owner
+        .into_iter()
+        .map(|uid| json!({"kind": "Rollout", "uid": uid}))
+        .collect();
     let mut object = json!({
         "kind": kind,
         "metadata": {"name": name, "namespace": "payments", "uid": format!("{name}-uid"), "resourceVersion": "10", "generation": 1,
@@ -84,7 +87,10 @@ impl ArgoCd {
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let argo = Self { url, held: Arc::new(Mutex::new(held)) };
+        let argo = Self {
+            url,
+            held: Arc::new(Mutex::new(held)),
+        };
         let router = Router::new().fallback(answer).with_state(argo.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         argo
@@ -99,7 +105,11 @@ impl ArgoCd {
         let mut held = self.state();
         held.changes += 1;
         let version = held.changes.to_string();
-        let object = held.objects.iter_mut().find(|object| object["metadata"]["name"] == name).expect("a rollout");
+        let object = held
+            .objects
+            .iter_mut()
+            .find(|object| object["metadata"]["name"] == name)
+            .expect("a rollout");
         change(object);
         object["metadata"]["resourceVersion"] = json!(version);
     }
@@ -115,7 +125,11 @@ impl ArgoCd {
 
 fn refuse(code: u16, grpc: u64, message: &str) -> Response {
     let status = StatusCode::from_u16(code).expect("a status");
-    (status, Json(json!({"error": message, "code": grpc, "message": message}))).into_response()
+    (
+        status,
+        Json(json!({"error": message, "code": grpc, "message": message})),
+    )
+        .into_response()
 }
 
 async fn answer(
@@ -131,13 +145,23 @@ async fn answer(
     if uri.path() == "/api/version" {
         return Json(json!({"Version": argo.state().version})).into_response();
     }
-    if headers.get("authorization").and_then(|value| value.to_str().ok()) != Some(&format!("Bearer {}", argo.state().token)) {
+    if headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok())
+        != Some(&format!("Bearer {}", argo.state().token))
+    {
         return refuse(401, 16, "no session information");
     }
     if argo.state().deaf {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    let asked = |key: &str| query.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone()).unwrap_or_default();
+    let asked = |key: &str| {
+        query
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.clone())
+            .unwrap_or_default()
+    };
     match (method.as_str(), uri.path()) {
         ("GET", "/api/v1/applications") => {
             let resource = |name: &str, kind: &str| json!({"group": "argoproj.io", "version": "v1alpha1", "kind": kind, "namespace": "payments", "name": name});
@@ -152,14 +176,20 @@ async fn answer(
         }
         ("GET", "/api/v1/applications/payments/resource") => {
             let held = argo.state();
-            let found =
-                held.objects.iter().find(|object| object["kind"] == *asked("kind") && object["metadata"]["name"] == *asked("resourceName"));
+            let found = held.objects.iter().find(|object| {
+                object["kind"] == *asked("kind")
+                    && object["metadata"]["name"] == *asked("resourceName")
+            });
             match found {
                 Some(object) => Json(json!({"manifest": object.to_string()})).into_response(),
                 None => refuse(
                     400,
                     3,
-                    &format!("{} argoproj.io {} not found as part of application payments", asked("kind"), asked("resourceName")),
+                    &format!(
+                        "{} argoproj.io {} not found as part of application payments",
+                        asked("kind"),
+                        asked("resourceName")
+                    ),
                 ),
             }
         }
@@ -169,21 +199,34 @@ async fn answer(
                 json!({"kind": kind, "group": "any", "version": "v1", "namespace": "payments", "name": meta["name"], "uid": meta["uid"],
                     "parentRefs": meta["ownerReferences"]})
             };
-            Json(json!({"nodes": argo.state().objects.iter().map(node).collect::<Vec<_>>()})).into_response()
+            Json(json!({"nodes": argo.state().objects.iter().map(node).collect::<Vec<_>>()}))
+                .into_response()
         }
-        ("POST", path @ ("/api/v1/applications/payments/resource/actions" | "/api/v1/applications/payments/resource/actions/v2")) => {
+        (
+            "POST",
+            path @ ("/api/v1/applications/payments/resource/actions"
+            | "/api/v1/applications/payments/resource/actions/v2"),
+        ) => {
             let body: Value = serde_json::from_slice(&body).expect("JSON");
             argo.state().posted.push((target, body.clone()));
             let code = argo.state().action_code;
             if path.ends_with("/v2")
                 && let Some(code) = argo.state().v2_missing
             {
-                return if code == 404 { refuse(404, 5, "Not Found") } else { refuse(code, 12, "Method Not Allowed") };
+                return if code == 404 {
+                    refuse(404, 5, "Not Found")
+                } else {
+                    refuse(code, 12, "Method Not Allowed")
+                };
             }
             if code != 200 {
                 return refuse(code, if code == 403 { 7 } else { 13 }, "permission denied");
             }
-            let action = body["action"].as_str().or_else(|| body.as_str()).expect("an action").to_owned();
+            let action = body["action"]
+                .as_str()
+                .or_else(|| body.as_str())
+                .expect("an action")
+                .to_owned();
             argo.change("api", |object| {
                 if action == "abort" {
                     object["status"]["abort"] = json!(true);

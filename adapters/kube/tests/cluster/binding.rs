@@ -22,14 +22,20 @@ fn with_api(spec: serde_json::Value) -> Cluster {
 }
 
 fn image(image: &str) -> Action {
-    Action::SetImage(vec![ImageChange { container: "api".to_owned(), image: image.to_owned() }])
+    Action::SetImage(vec![ImageChange {
+        container: "api".to_owned(),
+        image: image.to_owned(),
+    }])
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_two_who_skip_at_the_same_moment_one_does() {
     let cluster = with_api(json!({}));
     let (one, two) = (rollouts(&cluster), rollouts(&cluster));
-    let plans = (planned(&one, "api", Action::Skip).await, planned(&two, "api", Action::Skip).await);
+    let plans = (
+        planned(&one, "api", Action::Skip).await,
+        planned(&two, "api", Action::Skip).await,
+    );
     assert_eq!(plans.0.resource_version, plans.1.resource_version);
     let (first, second) = tokio::join!(one.execute(&plans.0), two.execute(&plans.1));
     let outcomes = [first.expect("an answer"), second.expect("an answer")];
@@ -41,8 +47,13 @@ async fn of_two_who_skip_at_the_same_moment_one_does() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert!(steps.contains(&(true, Some(2))) && steps.contains(&(false, Some(2))), "{steps:?}");
-    let stored = cluster.get(Kind::Rollout, "payments", "api").expect("a rollout");
+    assert!(
+        steps.contains(&(true, Some(2))) && steps.contains(&(false, Some(2))),
+        "{steps:?}"
+    );
+    let stored = cluster
+        .get(Kind::Rollout, "payments", "api")
+        .expect("a rollout");
     assert_eq!(stored["status"]["currentStepIndex"], 2, "one step, not two");
 }
 
@@ -70,7 +81,10 @@ async fn a_status_that_never_rests_does_not_make_it_try_for_ever() {
     let tap = Tap::on(&cluster, move |_| tick(&moving, "api"));
     let rollouts = tap.rollouts();
     let set = planned(&rollouts, "api", image("api:3")).await;
-    assert!(matches!(rollouts.execute(&set).await.expect("an answer"), Executed::Moved(_)));
+    assert!(matches!(
+        rollouts.execute(&set).await.expect("an answer"),
+        Executed::Moved(_)
+    ));
     assert_eq!(tap.writes().len(), 5);
 }
 
@@ -83,7 +97,10 @@ async fn another_rollout_of_the_same_name_is_not_the_one_that_was_seen() {
     cluster.remove_object(&Key::new(Kind::Rollout, "payments", "api"));
     cluster.put(rollout("api", json!({}))).expect("put");
     let outcome = rollouts.execute(&set).await.expect("an answer");
-    assert!(matches!(&outcome, Executed::Moved(now) if now.generation == set.generation), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Executed::Moved(now) if now.generation == set.generation),
+        "{outcome:?}"
+    );
     assert_eq!(tap.writes().len(), 0);
 }
 
@@ -95,7 +112,9 @@ async fn the_second_call_goes_over_the_controllers_writes_but_not_over_another_s
         let tap = Tap::on(&cluster, move |_| {
             writes += 1;
             if writes == 2 && spec_moves {
-                change(&moving, Kind::Rollout, "api", |object| object["spec"]["replicas"] = json!(9));
+                change(&moving, Kind::Rollout, "api", |object| {
+                    object["spec"]["replicas"] = json!(9)
+                });
             } else if writes == 2 {
                 tick(&moving, "api");
             }
@@ -104,7 +123,9 @@ async fn the_second_call_goes_over_the_controllers_writes_but_not_over_another_s
         let promote = planned(&rollouts, "api", Action::Promote).await;
         match rollouts.execute(&promote).await.expect("an answer") {
             Executed::Done(now) => assert!(!spec_moves && !now.spec_paused),
-            Executed::Partly { done: 1, now } => assert!(spec_moves && now.spec_paused && now.pauses.is_empty()),
+            Executed::Partly { done: 1, now } => {
+                assert!(spec_moves && now.spec_paused && now.pauses.is_empty())
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -124,7 +145,12 @@ async fn a_failure_of_the_second_call_does_not_deny_the_first() {
     let promote = planned(&rollouts, "api", Action::Promote).await;
     let error = rollouts.execute(&promote).await.expect_err("a failure");
     assert_eq!(error.kind, ErrorKind::Ambiguous);
-    assert!(error.message.starts_with("1 of 2 calls was made; then cluster prod: promote rollout payments/api: answered 429"), "{error}");
+    assert!(
+        error.message.starts_with(
+            "1 of 2 calls was made; then cluster prod: promote rollout payments/api: answered 429"
+        ),
+        "{error}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,18 +163,27 @@ async fn without_a_status_apart_the_same_goes_to_the_object() {
         let (mut api, heard) = (api.clone(), Arc::clone(&heard));
         async move {
             if request.method() == Method::PATCH {
-                heard.lock().expect("a lock").push(request.uri().path().to_owned());
+                heard
+                    .lock()
+                    .expect("a lock")
+                    .push(request.uri().path().to_owned());
             }
             if request.uri().path().ends_with("/status") {
                 let (parts, body) = request.into_parts();
                 let path = parts.uri.path().replace("/status", "/nosuch");
-                let request = Request::builder().method(parts.method).uri(path).body(body).expect("a request");
+                let request = Request::builder()
+                    .method(parts.method)
+                    .uri(path)
+                    .body(body)
+                    .expect("a request");
                 return api.call(request).await;
             }
             let to_status = request.method() == Method::PATCH;
             let (mut parts, body) = request.into_parts();
             if to_status {
-                parts.uri = format!("{}/status", parts.uri.path()).parse().expect("a path");
+                parts.uri = format!("{}/status", parts.uri.path())
+                    .parse()
+                    .expect("a path");
             }
             api.call(Request::from_parts(parts, body)).await as Result<Response<_>, _>
         }
@@ -157,5 +192,8 @@ async fn without_a_status_apart_the_same_goes_to_the_object() {
     let now = done(&rollouts, &planned(&rollouts, "api", Action::Abort).await).await;
     assert!(now.aborted);
     let one = "/apis/argoproj.io/v1alpha1/namespaces/payments/rollouts/api";
-    assert_eq!(*asked.lock().expect("a lock"), [format!("{one}/status"), one.to_owned()]);
+    assert_eq!(
+        *asked.lock().expect("a lock"),
+        [format!("{one}/status"), one.to_owned()]
+    );
 }

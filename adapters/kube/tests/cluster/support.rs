@@ -30,7 +30,14 @@ pub(crate) const TIMING: Timing = Timing {
 
 pub(crate) fn cluster() -> Cluster {
     let now = "2026-11-22T06:12:18Z".parse().expect("a time");
-    Cluster::with_options("prod", Arc::new(move || now), Options { history_max: 20_000, ..Options::default() })
+    Cluster::with_options(
+        "prod",
+        Arc::new(move || now),
+        Options {
+            history_max: 20_000,
+            ..Options::default()
+        },
+    )
 }
 
 /// A rollout at step 2 of 5, a pause without end; `status` is laid over its status.
@@ -60,7 +67,9 @@ pub(crate) fn rollout(name: &str, status: Value) -> Value {
 
 /// Lays the fields of `over` on `value`; null takes one away.
 pub(crate) fn lay(value: &mut Value, over: Value) {
-    let (Value::Object(fields), Value::Object(over)) = (value, over) else { panic!("no objects") };
+    let (Value::Object(fields), Value::Object(over)) = (value, over) else {
+        panic!("no objects")
+    };
     for (key, value) in over {
         if value.is_null() {
             fields.shift_remove(&key)
@@ -97,17 +106,26 @@ pub(crate) fn change(cluster: &Cluster, kind: Kind, name: &str, change: impl FnO
 /// A status that moves as a controller moves it: the spec stays.
 pub(crate) fn tick(cluster: &Cluster, name: &str) {
     change(cluster, Kind::Rollout, name, |object| {
-        let count = object["status"]["availableReplicas"].as_u64().unwrap_or_default();
+        let count = object["status"]["availableReplicas"]
+            .as_u64()
+            .unwrap_or_default();
         object["status"]["availableReplicas"] = json!(count + 1);
     });
 }
 
 pub(crate) fn key(name: &str) -> RolloutKey {
-    RolloutKey { namespace: "payments".to_owned(), name: name.to_owned() }
+    RolloutKey {
+        namespace: "payments".to_owned(),
+        name: name.to_owned(),
+    }
 }
 
 pub(crate) async fn seen(rollouts: &KubeRollouts, name: &str) -> Rollout {
-    rollouts.get(&key(name)).await.expect("an answer").expect("a rollout")
+    rollouts
+        .get(&key(name))
+        .await
+        .expect("an answer")
+        .expect("a rollout")
 }
 
 pub(crate) async fn planned(rollouts: &KubeRollouts, name: &str, action: Action) -> Plan {
@@ -137,7 +155,11 @@ pub(crate) struct Tap {
 
 impl Tap {
     pub(crate) fn on(cluster: &Cluster, before: impl FnMut(&Write) + Send + 'static) -> Self {
-        Self { api: cluster.service(), writes: Arc::default(), before: Arc::new(Mutex::new(before)) }
+        Self {
+            api: cluster.service(),
+            writes: Arc::default(),
+            before: Arc::new(Mutex::new(before)),
+        }
     }
 
     pub(crate) fn rollouts(&self) -> KubeRollouts {
@@ -164,12 +186,22 @@ impl Service<Request<Body>> for Tap {
             let (parts, body) = request.into_parts();
             let body = body.collect().await.expect("a body").to_bytes();
             if parts.method != Method::GET {
-                let content = parts.headers["content-type"].to_str().expect("a text").to_owned();
-                let write = (parts.method.clone(), parts.uri.path().to_owned(), content, serde_json::from_slice(&body).expect("JSON"));
+                let content = parts.headers["content-type"]
+                    .to_str()
+                    .expect("a text")
+                    .to_owned();
+                let write = (
+                    parts.method.clone(),
+                    parts.uri.path().to_owned(),
+                    content,
+                    serde_json::from_slice(&body).expect("JSON"),
+                );
                 (tap.before.lock().expect("a lock"))(&write);
                 tap.writes.lock().expect("a lock").push(write);
             }
-            tap.api.call(Request::from_parts(parts, Body::from(body.to_vec()))).await
+            tap.api
+                .call(Request::from_parts(parts, Body::from(body.to_vec())))
+                .await
         })
     }
 }
@@ -181,7 +213,13 @@ pub(crate) fn rollouts(cluster: &Cluster) -> KubeRollouts {
 /// What a watch told, in a line.
 pub(crate) fn line(told: &Watched<Rollout, RolloutKey>) -> String {
     match told {
-        Watched::All(all) => format!("all {}", all.iter().map(|rollout| rollout.key.name.as_str()).collect::<Vec<_>>().join(",")),
+        Watched::All(all) => format!(
+            "all {}",
+            all.iter()
+                .map(|rollout| rollout.key.name.as_str())
+                .collect::<Vec<_>>()
+                .join(",")
+        ),
         Watched::Changed(rollout) => format!("changed {}", rollout.key.name),
         Watched::Gone(key) => format!("gone {}", key.name),
         Watched::Cut { why, .. } => format!("cut {}", why.trim_start_matches("cluster prod: ")),

@@ -24,7 +24,10 @@ fn remove(cluster: &Cluster, name: &str) {
 
 /// Lists and watches asked for.
 fn counts(cluster: &Cluster) -> (u64, u64) {
-    (cluster.faults().count("list", "rollouts"), cluster.faults().count("watch", "rollouts"))
+    (
+        cluster.faults().count("list", "rollouts"),
+        cluster.faults().count("watch", "rollouts"),
+    )
 }
 
 /// Waits until `holds`; the paused clock goes on meanwhile.
@@ -62,7 +65,10 @@ async fn what_happens_is_told_in_order() {
     assert_eq!(told(&mut watch).await, "changed b");
     cluster.put(rollout("c", json!({}))).expect("put");
     remove(&cluster, "a");
-    assert_eq!([told(&mut watch).await, told(&mut watch).await], ["changed c", "gone a"]);
+    assert_eq!(
+        [told(&mut watch).await, told(&mut watch).await],
+        ["changed c", "gone a"]
+    );
     assert_eq!(counts(&cluster), (1, 1));
 }
 
@@ -73,15 +79,32 @@ async fn a_cut_is_told_and_mended_and_loses_nothing() {
     tick(&cluster, "a");
     assert_eq!(told(&mut watch).await, "changed a");
     cluster.faults().cut_watches();
-    assert_eq!(told(&mut watch).await, "cut watch rollouts: the connection was lost");
+    assert_eq!(
+        told(&mut watch).await,
+        "cut watch rollouts: the connection was lost"
+    );
     tick(&cluster, "b");
     remove(&cluster, "a");
-    assert_eq!(told(&mut watch).await, "all a,b", "that it is back is told at once, even if nothing happens");
-    assert_eq!([told(&mut watch).await, told(&mut watch).await], ["changed b", "gone a"]);
-    assert_eq!(counts(&cluster), (1, 2), "the gap is closed without another list");
+    assert_eq!(
+        told(&mut watch).await,
+        "all a,b",
+        "that it is back is told at once, even if nothing happens"
+    );
+    assert_eq!(
+        [told(&mut watch).await, told(&mut watch).await],
+        ["changed b", "gone a"]
+    );
+    assert_eq!(
+        counts(&cluster),
+        (1, 2),
+        "the gap is closed without another list"
+    );
     tokio::task::yield_now().await;
     cluster.faults().cut_watches();
-    assert_eq!(told(&mut watch).await, "cut watch rollouts: the connection was lost");
+    assert_eq!(
+        told(&mut watch).await,
+        "cut watch rollouts: the connection was lost"
+    );
     assert_eq!(told(&mut watch).await, "all b");
 }
 
@@ -92,7 +115,10 @@ async fn a_watch_that_ends_in_time_is_no_cut() {
     let quiet = timeout(Duration::from_mins(10), watch.next()).await;
     assert!(quiet.is_err(), "{quiet:?}");
     let (lists, watches) = counts(&cluster);
-    assert!(lists == 1 && (28..=31).contains(&watches), "{lists} lists, {watches} watches of 20 s in ten minutes");
+    assert!(
+        lists == 1 && (28..=31).contains(&watches),
+        "{lists} lists, {watches} watches of 20 s in ten minutes"
+    );
     tick(&cluster, "a");
     assert_eq!(told(&mut watch).await, "changed a");
 }
@@ -103,7 +129,12 @@ async fn a_place_that_is_forgotten_is_listed_anew() {
         let cluster = with(&["a", "b"]);
         cluster.faults().fail_watches(1, fault);
         let mut watch = open(&cluster).await;
-        assert!(told(&mut watch).await.starts_with("cut watch rollouts: answered 410: The resourceVersion"), "{fault:?}");
+        assert!(
+            told(&mut watch)
+                .await
+                .starts_with("cut watch rollouts: answered 410: The resourceVersion"),
+            "{fault:?}"
+        );
         remove(&cluster, "a");
         assert_eq!(told(&mut watch).await, "all b");
         tick(&cluster, "b");
@@ -138,9 +169,14 @@ async fn a_busy_server_is_given_the_time_it_asks_for() {
     let begun = Instant::now();
     let mut watch = rollouts(&cluster).watch();
     for _ in 0..2 {
-        let Some(Watched::Cut { why, retry_in }) = watch.next().await else { panic!("not cut") };
+        let Some(Watched::Cut { why, retry_in }) = watch.next().await else {
+            panic!("not cut")
+        };
         assert!(why.contains("watch rollouts: answered 429"), "{why}");
-        assert!(retry_in >= Duration::from_secs(9) && retry_in < Duration::from_secs(10), "{retry_in:?}");
+        assert!(
+            retry_in >= Duration::from_secs(9) && retry_in < Duration::from_secs(10),
+            "{retry_in:?}"
+        );
     }
     assert_eq!(told(&mut watch).await, "all a");
     assert!(begun.elapsed() >= Duration::from_secs(18));
@@ -152,14 +188,23 @@ async fn a_server_that_says_nothing_is_given_up() {
     let cluster = with(&["a"]);
     cluster.faults().stall(Some(Duration::from_hours(1)));
     let mut watch = rollouts(&cluster).watch();
-    assert_eq!(told(&mut watch).await, "cut watch rollouts: no answer within 2 s");
+    assert_eq!(
+        told(&mut watch).await,
+        "cut watch rollouts: no answer within 2 s"
+    );
     cluster.faults().stall(None);
     assert_eq!(told(&mut watch).await, "all a");
     cluster.faults().stall(Some(Duration::from_hours(1)));
-    assert_eq!(told(&mut watch).await, "cut watch rollouts: no answer within 2 s");
+    assert_eq!(
+        told(&mut watch).await,
+        "cut watch rollouts: no answer within 2 s"
+    );
     tick(&cluster, "a");
     cluster.faults().stall(None);
-    assert_eq!([told(&mut watch).await, told(&mut watch).await], ["all a", "changed a"]);
+    assert_eq!(
+        [told(&mut watch).await, told(&mut watch).await],
+        ["all a", "changed a"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,9 +216,16 @@ async fn credentials_that_are_refused_are_told_and_tried_again() {
     cluster.faults().unauthorized(4);
     assert!(told(&mut watch).await.ends_with("the connection was lost"));
     let refused = "cut watch rollouts: 401: the credentials are not accepted; sign in again";
-    assert_eq!([told(&mut watch).await, told(&mut watch).await], [refused, refused]);
+    assert_eq!(
+        [told(&mut watch).await, told(&mut watch).await],
+        [refused, refused]
+    );
     assert_eq!(told(&mut watch).await, "all a");
-    assert_eq!(counts(&cluster), (1, 6), "each try twice, in case a token ran out");
+    assert_eq!(
+        counts(&cluster),
+        (1, 6),
+        "each try twice, in case a token ran out"
+    );
 }
 
 /// Requests in five minutes of a fault.
@@ -192,7 +244,11 @@ async fn requests_of(fault: impl Fn(&Cluster)) -> u64 {
     assert!(cuts >= 40, "{cuts} cuts told");
     drop(watch);
     tokio::time::advance(Duration::from_mins(5)).await;
-    assert_eq!(counts(&cluster), (lists, watches), "nothing is asked once nobody looks");
+    assert_eq!(
+        counts(&cluster),
+        (lists, watches),
+        "nothing is asked once nobody looks"
+    );
     lists + watches
 }
 
@@ -203,7 +259,10 @@ async fn no_fault_makes_a_hot_loop() {
     let busy = requests_of(|cluster| cluster.faults().too_many_requests(u64::MAX, 0)).await;
     assert!((50..=85).contains(&busy), "{busy} of a busy server");
     let refused = requests_of(|cluster| cluster.faults().unauthorized(u64::MAX)).await;
-    assert!((100..=170).contains(&refused), "{refused} of refused credentials");
+    assert!(
+        (100..=170).contains(&refused),
+        "{refused} of refused credentials"
+    );
     for fault in [WatchFault::Gone, WatchFault::ErrorEvent] {
         let gone = requests_of(|cluster| cluster.faults().fail_watches(10_000, fault)).await;
         assert!((100..=170).contains(&gone), "{gone} of {fault:?}");
@@ -219,10 +278,18 @@ async fn a_watch_that_lasts_and_is_cut_again_and_again_is_soon_back() {
     let mut watch = open(&cluster).await;
     for count in 1..10 {
         opened(&cluster, &mut watch, count).await;
-        assert!(timeout(Duration::from_secs(8), watch.next()).await.is_err(), "it lasts for 8 s");
+        assert!(
+            timeout(Duration::from_secs(8), watch.next()).await.is_err(),
+            "it lasts for 8 s"
+        );
         cluster.faults().cut_watches();
-        let Some(Watched::Cut { retry_in, .. }) = watch.next().await else { panic!("not cut") };
-        assert!(retry_in < Duration::from_millis(300), "cut {count} is a new failure: {retry_in:?}");
+        let Some(Watched::Cut { retry_in, .. }) = watch.next().await else {
+            panic!("not cut")
+        };
+        assert!(
+            retry_in < Duration::from_millis(300),
+            "cut {count} is a new failure: {retry_in:?}"
+        );
         assert_eq!(told(&mut watch).await, "all a");
     }
 }

@@ -21,12 +21,18 @@ fn stored() -> Value {
 }
 
 fn merge(into: &mut Value, patch: &Value) {
-    let Some(fields) = patch.as_object() else { return into.clone_from(patch) };
+    let Some(fields) = patch.as_object() else {
+        return into.clone_from(patch);
+    };
     for (key, value) in fields {
         if value.is_null() {
             into.as_object_mut().expect("an object").shift_remove(key);
         } else {
-            let slot = into.as_object_mut().expect("an object").entry(key.clone()).or_insert_with(|| json!({}));
+            let slot = into
+                .as_object_mut()
+                .expect("an object")
+                .entry(key.clone())
+                .or_insert_with(|| json!({}));
             merge(slot, value);
         }
     }
@@ -34,9 +40,16 @@ fn merge(into: &mut Value, patch: &Value) {
 
 /// Raises the version, and the generation if the spec changed.
 fn bump(held: &mut Value, before: &Value) {
-    let next: u64 = before["metadata"]["resourceVersion"].as_str().expect("a version").parse::<u64>().expect("a number") + 1;
+    let next: u64 = before["metadata"]["resourceVersion"]
+        .as_str()
+        .expect("a version")
+        .parse::<u64>()
+        .expect("a number")
+        + 1;
     held["metadata"]["resourceVersion"] = json!(next.to_string());
-    let generation = before["metadata"]["generation"].as_u64().expect("a generation");
+    let generation = before["metadata"]["generation"]
+        .as_u64()
+        .expect("a generation");
     held["metadata"]["generation"] = json!(generation + u64::from(held["spec"] != before["spec"]));
 }
 
@@ -65,7 +78,10 @@ fn answer(held: &mut Value, asked: &Asked) -> Answer {
 }
 
 /// A store, and what happens to it before each request.
-fn store(held: Value, mut meanwhile: impl FnMut(&mut Value, &Asked) + Send + 'static) -> (Server, Arc<Mutex<Value>>) {
+fn store(
+    held: Value,
+    mut meanwhile: impl FnMut(&mut Value, &Asked) + Send + 'static,
+) -> (Server, Arc<Mutex<Value>>) {
     let held = Arc::new(Mutex::new(held));
     let inside = Arc::clone(&held);
     let server = Server::new(move |asked| {
@@ -78,17 +94,32 @@ fn store(held: Value, mut meanwhile: impl FnMut(&mut Value, &Asked) + Send + 'st
 
 fn touch_status(held: &mut Value) {
     let before = held.clone();
-    held["status"]["availableReplicas"] = json!(held["status"]["availableReplicas"].as_u64().unwrap_or_default() + 1);
+    held["status"]["availableReplicas"] = json!(
+        held["status"]["availableReplicas"]
+            .as_u64()
+            .unwrap_or_default()
+            + 1
+    );
     bump(held, &before);
 }
 
 async fn seen(rollouts: &KubeRollouts) -> Rollout {
-    let key = RolloutKey { namespace: "pay".to_owned(), name: "api".to_owned() };
-    rollouts.get(&key).await.expect("an answer").expect("a rollout")
+    let key = RolloutKey {
+        namespace: "pay".to_owned(),
+        name: "api".to_owned(),
+    };
+    rollouts
+        .get(&key)
+        .await
+        .expect("an answer")
+        .expect("a rollout")
 }
 
 fn image(image: &str) -> Action {
-    Action::SetImage(vec![ImageChange { container: "api".to_owned(), image: image.to_owned() }])
+    Action::SetImage(vec![ImageChange {
+        container: "api".to_owned(),
+        image: image.to_owned(),
+    }])
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,9 +130,27 @@ async fn two_people_promote_at_the_same_moment() {
     let promotion = plan(Action::Promote, &rollout, None).expect("a plan");
     let (first, second) = tokio::join!(one.execute(&promotion), two.execute(&promotion));
     let outcomes = [first.expect("an answer"), second.expect("an answer")];
-    assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Executed::Done(_))).count(), 1, "{outcomes:?}");
-    assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Executed::Moved(_))).count(), 1, "{outcomes:?}");
-    assert_eq!(held.lock().expect("a lock")["metadata"]["resourceVersion"], "11", "one step, not two");
+    assert_eq!(
+        outcomes
+            .iter()
+            .filter(|outcome| matches!(outcome, Executed::Done(_)))
+            .count(),
+        1,
+        "{outcomes:?}"
+    );
+    assert_eq!(
+        outcomes
+            .iter()
+            .filter(|outcome| matches!(outcome, Executed::Moved(_)))
+            .count(),
+        1,
+        "{outcomes:?}"
+    );
+    assert_eq!(
+        held.lock().expect("a lock")["metadata"]["resourceVersion"],
+        "11",
+        "one step, not two"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,25 +158,36 @@ async fn a_patch_is_exact_and_bound() {
     let (server, _) = store(stored(), |_, _| ());
     let rollouts = server.rollouts();
     let promotion = plan(Action::Promote, &seen(&rollouts).await, None).expect("a plan");
-    let Executed::Done(now) = rollouts.execute(&promotion).await.expect("an answer") else { panic!("not done") };
+    let Executed::Done(now) = rollouts.execute(&promotion).await.expect("an answer") else {
+        panic!("not done")
+    };
     assert!(now.pauses.is_empty());
     let last = server.asked().pop().expect("a request");
-    assert_eq!(last.path, "/apis/argoproj.io/v1alpha1/namespaces/pay/rollouts/api/status");
-    assert_eq!(last.body, json!({"status": {"pauseConditions": null}, "metadata": {"resourceVersion": "10"}}));
+    assert_eq!(
+        last.path,
+        "/apis/argoproj.io/v1alpha1/namespaces/pay/rollouts/api/status"
+    );
+    assert_eq!(
+        last.body,
+        json!({"status": {"pauseConditions": null}, "metadata": {"resourceVersion": "10"}})
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_a_status_apart_the_object_itself_is_patched() {
     let held = Mutex::new(stored());
-    let server =
-        Server::new(
-            move |asked| {
-                if asked.path.ends_with("/status") { Answer::status(404) } else { answer(&mut held.lock().expect("a lock"), asked) }
-            },
-        );
+    let server = Server::new(move |asked| {
+        if asked.path.ends_with("/status") {
+            Answer::status(404)
+        } else {
+            answer(&mut held.lock().expect("a lock"), asked)
+        }
+    });
     let rollouts = server.rollouts();
     let abort = plan(Action::Abort, &seen(&rollouts).await, None).expect("a plan");
-    let Executed::Done(now) = rollouts.execute(&abort).await.expect("an answer") else { panic!("not done") };
+    let Executed::Done(now) = rollouts.execute(&abort).await.expect("an answer") else {
+        panic!("not done")
+    };
     assert!(now.aborted);
 }
 
@@ -144,9 +204,15 @@ async fn a_status_that_moves_does_not_keep_an_image_from_being_set() {
     let rollouts = server.rollouts();
     let set = plan(image("a:2"), &seen(&rollouts).await, None).expect("a plan");
     touch_status(&mut held.lock().expect("a lock"));
-    let Executed::Done(now) = rollouts.execute(&set).await.expect("an answer") else { panic!("not done") };
+    let Executed::Done(now) = rollouts.execute(&set).await.expect("an answer") else {
+        panic!("not done")
+    };
     assert_eq!(now.images[0].image, "a:2");
-    assert_eq!(held.lock().expect("a lock")["spec"]["template"]["spec"]["containers"][0]["unknown"], 1, "nothing unknown is lost");
+    assert_eq!(
+        held.lock().expect("a lock")["spec"]["template"]["spec"]["containers"][0]["unknown"],
+        1,
+        "nothing unknown is lost"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,9 +226,17 @@ async fn a_spec_that_moved_does() {
         held["spec"]["template"]["spec"]["containers"][0]["image"] = json!("a:9");
         bump(&mut held, &before);
     }
-    let Executed::Moved(now) = rollouts.execute(&set).await.expect("an answer") else { panic!("not refused") };
+    let Executed::Moved(now) = rollouts.execute(&set).await.expect("an answer") else {
+        panic!("not refused")
+    };
     assert_eq!(now.images[0].image, "a:9");
-    assert!(server.asked().iter().all(|asked| asked.method == Method::GET), "nothing was written");
+    assert!(
+        server
+            .asked()
+            .iter()
+            .all(|asked| asked.method == Method::GET),
+        "nothing was written"
+    );
 }
 
 fn paused_by_hand() -> Value {
@@ -186,7 +260,9 @@ async fn the_second_call_goes_on_over_the_controllers_own_writes() {
     let rollouts = server.rollouts();
     let promotion = plan(Action::Promote, &seen(&rollouts).await, None).expect("a plan");
     assert_eq!(promotion.calls.len(), 2);
-    let Executed::Done(now) = rollouts.execute(&promotion).await.expect("an answer") else { panic!("not done") };
+    let Executed::Done(now) = rollouts.execute(&promotion).await.expect("an answer") else {
+        panic!("not done")
+    };
     assert!(!now.spec_paused && now.pauses.is_empty());
     assert_eq!(held.lock().expect("a lock")["spec"]["paused"], false);
 }
@@ -206,7 +282,10 @@ async fn but_not_over_another_spec() {
     });
     let rollouts = server.rollouts();
     let promotion = plan(Action::Promote, &seen(&rollouts).await, None).expect("a plan");
-    let Executed::Partly { done: 1, now } = rollouts.execute(&promotion).await.expect("an answer") else { panic!("not partly") };
+    let Executed::Partly { done: 1, now } = rollouts.execute(&promotion).await.expect("an answer")
+    else {
+        panic!("not partly")
+    };
     assert!(now.spec_paused && now.pauses.is_empty());
 }
 
@@ -221,9 +300,20 @@ async fn failures_name_cluster_and_verb() {
     let rollout = seen(&store(stored(), |_, _| ()).0.rollouts()).await;
     let abort = plan(Action::Abort, &rollout, None).expect("a plan");
     let refused = Server::new(|_| Answer::status(403)).rollouts();
-    check_error(refused.execute(&abort).await, ErrorKind::Denied, "cluster prod: abort rollout pay/api: answered 403: scripted 403");
+    check_error(
+        refused.execute(&abort).await,
+        ErrorKind::Denied,
+        "cluster prod: abort rollout pay/api: answered 403: scripted 403",
+    );
     let silent = Server::new(|_| Answer::lines(&[], false)).rollouts();
-    check_error(silent.execute(&abort).await, ErrorKind::Ambiguous, "cluster prod: abort rollout pay/api: no answer within 10 s");
+    check_error(
+        silent.execute(&abort).await,
+        ErrorKind::Ambiguous,
+        "cluster prod: abort rollout pay/api: no answer within 10 s",
+    );
     let gone = Server::new(|_| Answer::status(404)).rollouts();
-    assert_eq!(gone.execute(&abort).await.expect("an answer"), Executed::Gone);
+    assert_eq!(
+        gone.execute(&abort).await.expect("an answer"),
+        Executed::Gone
+    );
 }

@@ -31,19 +31,37 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn json(code: u16, body: &Value) -> Self {
         let bytes = Bytes::from(body.to_string());
-        Self { code, retry_after: None, body: stream::iter([bytes]).boxed() }
+        Self {
+            code,
+            retry_after: None,
+            body: stream::iter([bytes]).boxed(),
+        }
     }
 
     pub(crate) fn status(code: u16) -> Self {
-        Self::json(code, &json!({"kind": "Status", "code": code, "message": format!("scripted {code}")}))
+        Self::json(
+            code,
+            &json!({"kind": "Status", "code": code, "message": format!("scripted {code}")}),
+        )
     }
 
     /// Lines, and then the end (`cut`) or silence.
     pub(crate) fn lines(lines: &[Value], cut: bool) -> Self {
-        let lines: Vec<Bytes> = lines.iter().map(|line| Bytes::from(format!("{line}\n"))).collect();
+        let lines: Vec<Bytes> = lines
+            .iter()
+            .map(|line| Bytes::from(format!("{line}\n")))
+            .collect();
         let body = stream::iter(lines);
-        let body = if cut { body.boxed() } else { body.chain(stream::pending()).boxed() };
-        Self { code: 200, retry_after: None, body }
+        let body = if cut {
+            body.boxed()
+        } else {
+            body.chain(stream::pending()).boxed()
+        };
+        Self {
+            code: 200,
+            retry_after: None,
+            body,
+        }
     }
 }
 
@@ -58,7 +76,10 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(script: impl FnMut(&Asked) -> Answer + Send + 'static) -> Self {
-        Self { asked: Arc::default(), script: Arc::new(Mutex::new(Box::new(script))) }
+        Self {
+            asked: Arc::default(),
+            script: Arc::new(Mutex::new(Box::new(script))),
+        }
     }
 
     pub(crate) fn rollouts(&self) -> KubeRollouts {
@@ -69,14 +90,22 @@ impl Server {
                 let (parts, body) = request.into_parts();
                 let body = body.collect_bytes().await.expect("a body");
                 let path = parts.uri.path_and_query().expect("a path").to_string();
-                let asked = Asked { method: parts.method, path, body: serde_json::from_slice(&body).unwrap_or_default() };
+                let asked = Asked {
+                    method: parts.method,
+                    path,
+                    body: serde_json::from_slice(&body).unwrap_or_default(),
+                };
                 server.asked.lock().expect("a lock").push(asked.clone());
                 let answer = (server.script.lock().expect("a lock"))(&asked);
                 let mut response = Response::builder().status(answer.code);
                 if let Some(seconds) = answer.retry_after {
                     response = response.header("retry-after", seconds);
                 }
-                let body = StreamBody::new(answer.body.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes))));
+                let body = StreamBody::new(
+                    answer
+                        .body
+                        .map(|bytes| Ok::<_, Infallible>(Frame::data(bytes))),
+                );
                 Ok::<_, Infallible>(response.body(body).expect("a response"))
             }
         });

@@ -14,10 +14,17 @@ pub(super) enum Phase {
 /// `error`, met while trying to `what`.
 pub(super) fn port_error(what: &str, error: sqlx::Error, phase: Phase) -> PortError {
     let kind = match (&error, phase) {
-        (sqlx::Error::Database(database), _) => kind_of(database.code().as_deref().unwrap_or_default(), phase),
+        (sqlx::Error::Database(database), _) => {
+            kind_of(database.code().as_deref().unwrap_or_default(), phase)
+        }
         (_, Phase::Commit) => ErrorKind::Ambiguous,
         (sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_), _) => ErrorKind::Corrupt,
-        (sqlx::Error::Configuration(_) | sqlx::Error::InvalidArgument(_) | sqlx::Error::Encode(_), _) => ErrorKind::Permanent,
+        (
+            sqlx::Error::Configuration(_)
+            | sqlx::Error::InvalidArgument(_)
+            | sqlx::Error::Encode(_),
+            _,
+        ) => ErrorKind::Permanent,
         _ => ErrorKind::Unavailable,
     };
     PortError::because(kind, format!("the ledger database could not {what}"), error)
@@ -27,7 +34,9 @@ pub(super) fn port_error(what: &str, error: sqlx::Error, phase: Phase) -> PortEr
 pub(super) fn gave_way(error: &sqlx::Error) -> bool {
     const SERIALIZATION_FAILURE: &str = "40001";
     const DEADLOCK_DETECTED: &str = "40P01";
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code == SERIALIZATION_FAILURE || code == DEADLOCK_DETECTED)
 }
 
@@ -39,7 +48,9 @@ fn kind_of(code: &str, phase: Phase) -> ErrorKind {
         // Serialization failures and deadlocks: rolled back, may work when done again.
         (code, _) if code.starts_with("40") && code != "40003" => ErrorKind::Unavailable,
         ("25006", _) => ErrorKind::NotWritable,
-        (code, Phase::Before) if code.starts_with("53") && code != "53100" => ErrorKind::Unavailable,
+        (code, Phase::Before) if code.starts_with("53") && code != "53100" => {
+            ErrorKind::Unavailable
+        }
         ("53100", Phase::Before) => ErrorKind::NotWritable,
         // A server that ends, crashes or is canceled in COMMIT may have committed before that.
         (_, Phase::Commit) => ErrorKind::Ambiguous,
@@ -62,7 +73,11 @@ mod tests {
 
     #[track_caller]
     fn check(code: &str, before: ErrorKind, commit: ErrorKind) {
-        assert_eq!((kind_of(code, Phase::Before), kind_of(code, Phase::Commit)), (before, commit), "{code}");
+        assert_eq!(
+            (kind_of(code, Phase::Before), kind_of(code, Phase::Commit)),
+            (before, commit),
+            "{code}"
+        );
     }
 
     #[test]
@@ -83,7 +98,13 @@ mod tests {
     #[test]
     fn a_connection_lost_at_commit_is_ambiguous() {
         let lost = || sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
-        assert_eq!(port_error("commit", lost(), Phase::Commit).kind, ErrorKind::Ambiguous);
-        assert_eq!(port_error("post", lost(), Phase::Before).kind, ErrorKind::Unavailable);
+        assert_eq!(
+            port_error("commit", lost(), Phase::Commit).kind,
+            ErrorKind::Ambiguous
+        );
+        assert_eq!(
+            port_error("post", lost(), Phase::Before).kind,
+            ErrorKind::Unavailable
+        );
     }
 }

@@ -59,11 +59,22 @@ impl PostgresLedger {
     /// `max_connections`. The URLs are secrets because they hold passwords.
     ///
     /// [`ErrorKind::Corrupt`] when the tables are of a newer version than this program knows.
-    pub async fn connect(url: &SecretString, replica_url: Option<&SecretString>, max_connections: u32) -> PortResult<Self> {
-        let pool = |wait| PgPoolOptions::new().max_connections(max_connections).acquire_timeout(wait);
+    pub async fn connect(
+        url: &SecretString,
+        replica_url: Option<&SecretString>,
+        max_connections: u32,
+    ) -> PortResult<Self> {
+        let pool = |wait| {
+            PgPoolOptions::new()
+                .max_connections(max_connections)
+                .acquire_timeout(wait)
+        };
         let fail = |error| port_error("be reached", error, Phase::Before);
         let primary = pool(WAIT).connect_with(options(url)?).await.map_err(fail)?;
-        let replica = replica_url.map(options).transpose()?.map(|options| pool(REPLICA_WAIT).connect_lazy_with(options));
+        let replica = replica_url
+            .map(options)
+            .transpose()?
+            .map(|options| pool(REPLICA_WAIT).connect_lazy_with(options));
         let ledger = Self { primary, replica };
         ledger.version().await?;
         Ok(ledger)
@@ -77,9 +88,16 @@ impl PostgresLedger {
         }
         let fail = |error| port_error("make its tables", error, Phase::Before);
         let mut tx = self.primary.begin().await.map_err(fail)?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK).execute(&mut *tx).await.map_err(fail)?;
+        sqlx::query("SELECT pg_advisory_xact_lock($1)")
+            .bind(MIGRATION_LOCK)
+            .execute(&mut *tx)
+            .await
+            .map_err(fail)?;
         if stored_version(&mut tx).await?.is_none() {
-            sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *tx).await.map_err(fail)?;
+            sqlx::raw_sql(include_str!("schema.sql"))
+                .execute(&mut *tx)
+                .await
+                .map_err(fail)?;
         }
         // Doing it again finds the tables, so a COMMIT in doubt is only a reason to try again.
         tx.commit().await.map_err(fail)
@@ -87,13 +105,24 @@ impl PostgresLedger {
 
     /// The version of the tables; `None` when there are none.
     async fn version(&self) -> PortResult<Option<i32>> {
-        let mut tx = self.primary.begin().await.map_err(|error| port_error("be reached", error, Phase::Before))?;
+        let mut tx = self
+            .primary
+            .begin()
+            .await
+            .map_err(|error| port_error("be reached", error, Phase::Before))?;
         stored_version(&mut tx).await
     }
 
     async fn try_post(&self, wanted: &Transaction) -> Result<PostOutcome, Failed> {
-        let mut tx = self.primary.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
-        let (accounts, minors): (Vec<_>, Vec<_>) = wanted.postings.iter().map(|line| (line.account.clone(), line.minor)).unzip();
+        let mut tx = self
+            .primary
+            .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+            .await?;
+        let (accounts, minors): (Vec<_>, Vec<_>) = wanted
+            .postings
+            .iter()
+            .map(|line| (line.account.clone(), line.minor))
+            .unzip();
         let inserted: Option<i64> = sqlx::query_scalar(INSERT)
             .bind(wanted.payment.as_str())
             .bind(wanted.kind.as_str())
@@ -117,12 +146,17 @@ impl PostgresLedger {
             .fetch_one(&mut *tx)
             .await?;
         tx.rollback().await?;
-        rows::transaction(row).map(|stored| rows::compare(wanted, stored)).map_err(Failed::Port)
+        rows::transaction(row)
+            .map(|stored| rows::compare(wanted, stored))
+            .map_err(Failed::Port)
     }
 
     async fn read(&self, pool: &PgPool, payments: &[PaymentId]) -> PortResult<Vec<Transaction>> {
         let ids: Vec<&str> = payments.iter().map(PaymentId::as_str).collect();
-        let found = sqlx::query_as::<_, rows::Row>(SELECT_MANY).bind(ids).fetch_all(pool).await;
+        let found = sqlx::query_as::<_, rows::Row>(SELECT_MANY)
+            .bind(ids)
+            .fetch_all(pool)
+            .await;
         let found = found.map_err(|error| port_error("be read", error, Phase::Before))?;
         found.into_iter().map(rows::transaction).collect()
     }
@@ -151,7 +185,10 @@ impl Failed {
         match self {
             Self::Before(error) => port_error("take a transaction", error, Phase::Before),
             Self::Commit(error) => port_error("answer a commit", error, Phase::Commit),
-            Self::CommitTimedOut => PortError::new(ErrorKind::Ambiguous, "the ledger database did not answer a commit in time"),
+            Self::CommitTimedOut => PortError::new(
+                ErrorKind::Ambiguous,
+                "the ledger database did not answer a commit in time",
+            ),
             Self::Port(error) => error,
         }
     }
@@ -166,10 +203,16 @@ async fn commit(tx: DatabaseTransaction<'_, Postgres>) -> Result<(), Failed> {
 
 fn options(url: &SecretString) -> PortResult<PgConnectOptions> {
     // The parser's own message is left out: it may repeat parts of the URL.
-    let options: PgConnectOptions =
-        url.expose_secret().parse().map_err(|_| PortError::new(ErrorKind::Permanent, "the ledger's address is not a PostgreSQL URL"))?;
+    let options: PgConnectOptions = url.expose_secret().parse().map_err(|_| {
+        PortError::new(
+            ErrorKind::Permanent,
+            "the ledger's address is not a PostgreSQL URL",
+        )
+    })?;
     let wait_ms = WAIT.as_millis().to_string();
-    Ok(options.application_name("payops").options([("statement_timeout", wait_ms.as_str())]))
+    Ok(options
+        .application_name("payops")
+        .options([("statement_timeout", wait_ms.as_str())]))
 }
 
 const MADE: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -179,13 +222,21 @@ async fn stored_version(tx: &mut PgTransaction<'_>) -> PortResult<Option<i32>> {
     let fail = |error| port_error("say the version of its tables", error, Phase::Before);
     // Looked up in the catalog's rows: `to_regclass` takes no lock, and may answer from a cache
     // that has not heard yet of the tables that another migration made a moment ago.
-    let made: bool = sqlx::query_scalar(MADE).fetch_one(&mut **tx).await.map_err(fail)?;
+    let made: bool = sqlx::query_scalar(MADE)
+        .fetch_one(&mut **tx)
+        .await
+        .map_err(fail)?;
     if !made {
         return Ok(None);
     }
-    let version: i32 = sqlx::query_scalar("SELECT max(version) FROM ledger_schema").fetch_one(&mut **tx).await.map_err(fail)?;
+    let version: i32 = sqlx::query_scalar("SELECT max(version) FROM ledger_schema")
+        .fetch_one(&mut **tx)
+        .await
+        .map_err(fail)?;
     if version > VERSION {
-        let message = format!("the ledger database has schema version {version}; this program knows versions up to {VERSION}");
+        let message = format!(
+            "the ledger database has schema version {version}; this program knows versions up to {VERSION}"
+        );
         return Err(PortError::new(ErrorKind::Corrupt, message));
     }
     Ok(Some(version))
@@ -206,11 +257,20 @@ impl Ledger for PostgresLedger {
         }
     }
 
-    async fn of_payments(&self, payments: &[PaymentId], consistent: bool) -> PortResult<Vec<Transaction>> {
-        let Some(replica) = self.replica.as_ref().filter(|_| !consistent) else { return self.read(&self.primary, payments).await };
+    async fn of_payments(
+        &self,
+        payments: &[PaymentId],
+        consistent: bool,
+    ) -> PortResult<Vec<Transaction>> {
+        let Some(replica) = self.replica.as_ref().filter(|_| !consistent) else {
+            return self.read(&self.primary, payments).await;
+        };
         match self.read(replica, payments).await {
             Err(error) if error.is_transient() => {
-                tracing::warn!(error = error.chain(), "the ledger's replica does not answer; reading from the primary");
+                tracing::warn!(
+                    error = error.chain(),
+                    "the ledger's replica does not answer; reading from the primary"
+                );
                 self.read(&self.primary, payments).await
             }
             result => result,
@@ -219,8 +279,15 @@ impl Ledger for PostgresLedger {
 
     async fn scan(&self, from: Option<&str>, limit: usize) -> PortResult<LedgerPage> {
         let (payment, kind, reference) = rows::cursor(from)?;
-        let query = sqlx::query_as::<_, rows::Row>(SELECT_PAGE).bind(payment).bind(kind).bind(reference).bind(rows::page_rows(limit));
-        let found = query.fetch_all(&self.primary).await.map_err(|error| port_error("be read", error, Phase::Before))?;
+        let query = sqlx::query_as::<_, rows::Row>(SELECT_PAGE)
+            .bind(payment)
+            .bind(kind)
+            .bind(reference)
+            .bind(rows::page_rows(limit));
+        let found = query
+            .fetch_all(&self.primary)
+            .await
+            .map_err(|error| port_error("be read", error, Phase::Before))?;
         rows::page(found, limit)
     }
 }

@@ -20,9 +20,13 @@ pub(super) fn port_error(what: &str, error: sqlx::Error, phase: Phase) -> PortEr
         }
         (sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_), _) => ErrorKind::Corrupt,
         (_, Phase::Commit) => ErrorKind::Ambiguous,
-        (sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Io(_), Phase::Before) => {
-            ErrorKind::Unavailable
-        }
+        (
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::Io(_),
+            Phase::Before,
+        ) => ErrorKind::Unavailable,
         _ => ErrorKind::Permanent,
     };
     PortError::because(kind, format!("the ledger file could not {what}"), error)

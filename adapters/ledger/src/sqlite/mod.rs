@@ -55,7 +55,10 @@ impl SqliteLedger {
         schema::migrate(&options).await?;
         let (sender, jobs) = mpsc::channel(QUEUE_MAX);
         tokio::spawn(writer::run(options.clone(), jobs));
-        Ok(Self { readers: Readers::new(options), writer: Some(sender) })
+        Ok(Self {
+            readers: Readers::new(options),
+            writer: Some(sender),
+        })
     }
 
     /// Opens the file for reading only: every post is [`ErrorKind::NotWritable`].
@@ -63,13 +66,28 @@ impl SqliteLedger {
     /// [`ErrorKind::NotFound`] when there is no such file.
     pub async fn open_read_only(path: &Path) -> PortResult<Self> {
         if !path.exists() {
-            return Err(PortError::new(ErrorKind::NotFound, "there is no ledger file of that name"));
+            return Err(PortError::new(
+                ErrorKind::NotFound,
+                "there is no ledger file of that name",
+            ));
         }
-        let immutable = payops_system::sqlite_is_immutable(path)
-            .map_err(|error| PortError::because(ErrorKind::NotWritable, "the ledger file could not be opened", error))?;
-        let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(immutable).busy_timeout(BUSY_TIMEOUT);
+        let immutable = payops_system::sqlite_is_immutable(path).map_err(|error| {
+            PortError::because(
+                ErrorKind::NotWritable,
+                "the ledger file could not be opened",
+                error,
+            )
+        })?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .immutable(immutable)
+            .busy_timeout(BUSY_TIMEOUT);
         schema::check(&options).await?;
-        Ok(Self { readers: Readers::new(options), writer: None })
+        Ok(Self {
+            readers: Readers::new(options),
+            writer: None,
+        })
     }
 }
 
@@ -86,23 +104,49 @@ fn options(path: &Path) -> SqliteConnectOptions {
 #[async_trait]
 impl Ledger for SqliteLedger {
     async fn post(&self, transaction: &Transaction) -> PortResult<PostOutcome> {
-        let writer =
-            self.writer.as_ref().ok_or_else(|| PortError::new(ErrorKind::NotWritable, "the ledger file is open for reading only"))?;
+        let writer = self.writer.as_ref().ok_or_else(|| {
+            PortError::new(
+                ErrorKind::NotWritable,
+                "the ledger file is open for reading only",
+            )
+        })?;
         let (reply, outcome) = oneshot::channel();
-        let job = Job { transaction: transaction.clone(), reply };
-        writer.send(job).await.map_err(|_| PortError::new(ErrorKind::Unavailable, "the ledger's writer has ended"))?;
+        let job = Job {
+            transaction: transaction.clone(),
+            reply,
+        };
+        writer
+            .send(job)
+            .await
+            .map_err(|_| PortError::new(ErrorKind::Unavailable, "the ledger's writer has ended"))?;
         // The writer took it and went away, as a runtime that shuts down does: it may have committed.
-        outcome.await.unwrap_or_else(|_| Err(PortError::new(ErrorKind::Ambiguous, "the ledger's writer ended before it answered")))
+        outcome.await.unwrap_or_else(|_| {
+            Err(PortError::new(
+                ErrorKind::Ambiguous,
+                "the ledger's writer ended before it answered",
+            ))
+        })
     }
 
-    async fn of_payments(&self, payments: &[PaymentId], _consistent: bool) -> PortResult<Vec<Transaction>> {
-        let found = self.readers.all(sqlx::query_as(SELECT_MANY).bind(rows::json_ids(payments))).await?;
+    async fn of_payments(
+        &self,
+        payments: &[PaymentId],
+        _consistent: bool,
+    ) -> PortResult<Vec<Transaction>> {
+        let found = self
+            .readers
+            .all(sqlx::query_as(SELECT_MANY).bind(rows::json_ids(payments)))
+            .await?;
         found.into_iter().map(rows::transaction).collect()
     }
 
     async fn scan(&self, from: Option<&str>, limit: usize) -> PortResult<LedgerPage> {
         let (payment, kind, reference) = rows::cursor(from)?;
-        let query = sqlx::query_as(SELECT_PAGE).bind(payment).bind(kind).bind(reference).bind(rows::page_rows(limit));
+        let query = sqlx::query_as(SELECT_PAGE)
+            .bind(payment)
+            .bind(kind)
+            .bind(reference)
+            .bind(rows::page_rows(limit));
         rows::page(self.readers.all(query).await?, limit)
     }
 }
@@ -125,14 +169,20 @@ mod tests {
     #[tokio::test]
     async fn a_held_lock_is_unavailable_and_leaves_nothing() {
         let dir = tempfile::tempdir().expect("a folder");
-        let options = options(&dir.path().join("ledger.db")).busy_timeout(Duration::from_millis(50));
-        let ledger = SqliteLedger::open_with(options.clone()).await.expect("opens");
+        let options =
+            options(&dir.path().join("ledger.db")).busy_timeout(Duration::from_millis(50));
+        let ledger = SqliteLedger::open_with(options.clone())
+            .await
+            .expect("opens");
         let mut other = options.connect().await.expect("connects");
         let held = other.begin_with("BEGIN IMMEDIATE").await.expect("locks");
         let error = ledger.post(&transaction(1)).await.expect_err("busy");
         assert_eq!(error.kind, ErrorKind::Unavailable, "{}", error.chain());
         held.rollback().await.expect("unlocks");
-        assert_eq!(ledger.post(&transaction(1)).await.expect("posts"), PostOutcome::Posted);
+        assert_eq!(
+            ledger.post(&transaction(1)).await.expect("posts"),
+            PostOutcome::Posted
+        );
     }
 
     #[tokio::test]
@@ -141,7 +191,9 @@ mod tests {
         let path = dir.path().join("ledger.db");
         SqliteLedger::open(&path).await.expect("opens");
         // A limit just over the empty file's size stands in for a full disk: SQLITE_FULL either way.
-        let ledger = SqliteLedger::open_with(options(&path).pragma("max_page_count", "16")).await.expect("opens");
+        let ledger = SqliteLedger::open_with(options(&path).pragma("max_page_count", "16"))
+            .await
+            .expect("opens");
         let mut taken = 0;
         let refused = loop {
             match ledger.post(&transaction(taken)).await {
@@ -153,6 +205,9 @@ mod tests {
         };
         assert_eq!(refused.kind, ErrorKind::NotWritable, "{}", refused.chain());
         let page = ledger.scan(None, 10_000).await.expect("still readable");
-        assert_eq!(page.transactions.len(), usize::try_from(taken).expect("few"));
+        assert_eq!(
+            page.transactions.len(),
+            usize::try_from(taken).expect("few")
+        );
     }
 }

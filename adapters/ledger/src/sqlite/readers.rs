@@ -25,11 +25,18 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn new(options: SqliteConnectOptions) -> Self {
-        Self { options: options.pragma("query_only", "ON"), slots: std::array::from_fn(|_| Mutex::new(None)), turn: AtomicUsize::new(0) }
+        Self {
+            options: options.pragma("query_only", "ON"),
+            slots: std::array::from_fn(|_| Mutex::new(None)),
+            turn: AtomicUsize::new(0),
+        }
     }
 
     /// All rows of a query, from one snapshot of the file.
-    pub(super) async fn all(&self, query: QueryAs<'_, Sqlite, Row, SqliteArguments>) -> PortResult<Vec<Row>> {
+    pub(super) async fn all(
+        &self,
+        query: QueryAs<'_, Sqlite, Row, SqliteArguments>,
+    ) -> PortResult<Vec<Row>> {
         let fail = |error| port_error("be read", error, Phase::Before);
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % READERS;
         // In bounds: `turn` is less than the number of slots.

@@ -22,7 +22,9 @@ pub(super) async fn migrate(options: &SqliteConnectOptions) -> PortResult<()> {
     loop {
         tries += 1;
         match try_migrate(options).await {
-            Err(error) if error.kind == ErrorKind::Unavailable && tries < TRIES => tokio::time::sleep(BETWEEN_TRIES).await,
+            Err(error) if error.kind == ErrorKind::Unavailable && tries < TRIES => {
+                tokio::time::sleep(BETWEEN_TRIES).await
+            }
             result => return result,
         }
     }
@@ -33,7 +35,14 @@ pub(super) async fn check(options: &SqliteConnectOptions) -> PortResult<()> {
     let mut db = options.connect().await.map_err(fail)?;
     let made = is_made(&mut db).await;
     let _ = db.close().await;
-    if made? { Ok(()) } else { Err(PortError::new(ErrorKind::Corrupt, "the file holds no ledger")) }
+    if made? {
+        Ok(())
+    } else {
+        Err(PortError::new(
+            ErrorKind::Corrupt,
+            "the file holds no ledger",
+        ))
+    }
 }
 
 async fn try_migrate(options: &SqliteConnectOptions) -> PortResult<()> {
@@ -51,25 +60,45 @@ async fn make(db: &mut SqliteConnection) -> PortResult<()> {
     if is_made(&mut tx).await? {
         return Ok(());
     }
-    sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *tx).await.map_err(fail)?;
+    sqlx::raw_sql(include_str!("schema.sql"))
+        .execute(&mut *tx)
+        .await
+        .map_err(fail)?;
     let stamp = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(stamp)).execute(&mut *tx).await.map_err(fail)?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(stamp))
+        .execute(&mut *tx)
+        .await
+        .map_err(fail)?;
     // Making the tables is repeated when in doubt, so a COMMIT in doubt is only a reason to try again.
     tx.commit().await.map_err(fail)
 }
 
 async fn is_made(db: &mut SqliteConnection) -> PortResult<bool> {
-    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *db).await.map_err(fail)?;
-    let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *db).await.map_err(fail)?;
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *db).await.map_err(fail)?;
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(&mut *db)
+        .await
+        .map_err(fail)?;
+    let application: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *db)
+        .await
+        .map_err(fail)?;
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
+        .fetch_one(&mut *db)
+        .await
+        .map_err(fail)?;
     if tables == 0 && version == 0 {
         return Ok(false);
     }
     if application != APPLICATION {
-        return Err(PortError::new(ErrorKind::Corrupt, "the file is a database, but not a ledger"));
+        return Err(PortError::new(
+            ErrorKind::Corrupt,
+            "the file is a database, but not a ledger",
+        ));
     }
     if version > VERSION {
-        let message = format!("the ledger file has schema version {version}; this program knows versions up to {VERSION}");
+        let message = format!(
+            "the ledger file has schema version {version}; this program knows versions up to {VERSION}"
+        );
         return Err(PortError::new(ErrorKind::Corrupt, message));
     }
     Ok(true)

@@ -24,7 +24,10 @@ pub(super) async fn run(options: SqliteConnectOptions, mut jobs: mpsc::Receiver<
     let mut connection: Option<SqliteConnection> = None;
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while jobs.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let (transactions, replies): (Vec<_>, Vec<_>) = batch.drain(..).map(|job| (job.transaction, job.reply)).unzip();
+        let (transactions, replies): (Vec<_>, Vec<_>) = batch
+            .drain(..)
+            .map(|job| (job.transaction, job.reply))
+            .unzip();
         let outcomes = match write(&options, &mut connection, &transactions).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
@@ -47,7 +50,11 @@ pub(super) async fn run(options: SqliteConnectOptions, mut jobs: mpsc::Receiver<
 }
 
 fn copy(error: &std::sync::Arc<PortError>) -> PortError {
-    PortError::because(error.kind, error.message.clone(), std::sync::Arc::clone(error))
+    PortError::because(
+        error.kind,
+        error.message.clone(),
+        std::sync::Arc::clone(error),
+    )
 }
 
 /// Writes a batch in one database transaction. An error means that none of it counts as written.
@@ -61,20 +68,33 @@ async fn write(
         Some(db) => db,
         None => connection.insert(options.connect().await.map_err(fail)?),
     };
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *db).await.map_err(fail)?;
+    sqlx::query("BEGIN IMMEDIATE")
+        .execute(&mut *db)
+        .await
+        .map_err(fail)?;
     let mut outcomes = Vec::with_capacity(batch.len());
     for transaction in batch {
-        sqlx::query("SAVEPOINT post").execute(&mut *db).await.map_err(fail)?;
+        sqlx::query("SAVEPOINT post")
+            .execute(&mut *db)
+            .await
+            .map_err(fail)?;
         let outcome = match post(db, transaction).await {
             // The database refused this one; its neighbours are none the worse.
             Err(error) if error.kind == ErrorKind::Permanent => Err(error),
             other => Ok(other?),
         };
-        let end = if outcome.is_ok() { "RELEASE post" } else { "ROLLBACK TO post" };
+        let end = if outcome.is_ok() {
+            "RELEASE post"
+        } else {
+            "ROLLBACK TO post"
+        };
         sqlx::query(end).execute(&mut *db).await.map_err(fail)?;
         outcomes.push(outcome);
     }
-    sqlx::query("COMMIT").execute(&mut *db).await.map_err(|error| port_error("commit", error, Phase::Commit))?;
+    sqlx::query("COMMIT")
+        .execute(&mut *db)
+        .await
+        .map_err(|error| port_error("commit", error, Phase::Commit))?;
     Ok(outcomes)
 }
 
@@ -104,7 +124,11 @@ async fn post(db: &mut SqliteConnection, wanted: &Transaction) -> PortResult<Pos
             .map_err(fail)?;
         return Ok(rows::compare(wanted, rows::transaction(row)?));
     };
-    let lines: Vec<_> = wanted.postings.iter().map(|posting| (&posting.account, posting.minor)).collect();
+    let lines: Vec<_> = wanted
+        .postings
+        .iter()
+        .map(|posting| (&posting.account, posting.minor))
+        .collect();
     sqlx::query(
         "INSERT INTO postings (transaction_id, position, account, minor) \
          SELECT ?, key, json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)",
@@ -114,6 +138,10 @@ async fn post(db: &mut SqliteConnection, wanted: &Transaction) -> PortResult<Pos
     .execute(&mut *db)
     .await
     .map_err(fail)?;
-    sqlx::query("INSERT INTO seals (transaction_id) VALUES (?)").bind(id).execute(&mut *db).await.map_err(fail)?;
+    sqlx::query("INSERT INTO seals (transaction_id) VALUES (?)")
+        .bind(id)
+        .execute(&mut *db)
+        .await
+        .map_err(fail)?;
     Ok(PostOutcome::Posted)
 }

@@ -1,7 +1,10 @@
 //! A PostgreSQL server of this machine for tests, from nothing: a folder of its own, a free port of
 //! 127.0.0.1, gone with the last test that holds it. It never touches a server that runs already.
 
-#![expect(clippy::expect_used, reason = "a test that cannot have its server says so by panicking")]
+#![expect(
+    clippy::expect_used,
+    reason = "a test that cannot have its server says so by panicking"
+)]
 
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, chown};
@@ -59,40 +62,78 @@ impl Cluster {
             chown(dir.path(), Some(UID_WHEN_ROOT), None).expect("gives the folder away");
         }
         let init = command(bin, "initdb", root)
-            .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
+            .args([
+                "-A",
+                "trust",
+                "-U",
+                "postgres",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "--no-sync",
+                "-D",
+            ])
             .arg(&data)
             .current_dir(dir.path())
             .output()
             .expect("initdb runs");
-        assert!(init.status.success(), "initdb: {}", String::from_utf8_lossy(&init.stderr));
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
+        assert!(
+            init.status.success(),
+            "initdb: {}",
+            String::from_utf8_lossy(&init.stderr)
+        );
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port")
+            .port();
         let mut server = command(bin, "postgres", root);
-        server.arg("-D").arg(&data).args(["-p", &port.to_string(), "-h", "127.0.0.1", "-k", ""]);
-        server.args(["-c", "fsync=off", "-c", "max_connections=60"]).current_dir(dir.path());
+        server
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &port.to_string(), "-h", "127.0.0.1", "-k", ""]);
+        server
+            .args(["-c", "fsync=off", "-c", "max_connections=60"])
+            .current_dir(dir.path());
         let (stop, stopped) = channel();
         // The kernel ends the server with the thread that started it, so that thread stays until the end.
         let keeper = std::thread::spawn(move || keep(server, dir, &stopped));
-        Self { port, databases: AtomicU32::new(0), stop: Some(stop), keeper: Some(keeper) }
+        Self {
+            port,
+            databases: AtomicU32::new(0),
+            stop: Some(stop),
+            keeper: Some(keeper),
+        }
     }
 
     async fn ready(&self) {
         let since = Instant::now();
         while let Err(error) = PgConnection::connect(&self.address("postgres")).await {
-            assert!(since.elapsed() < START_MAX, "the server does not answer: {error}");
+            assert!(
+                since.elapsed() < START_MAX,
+                "the server does not answer: {error}"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     fn address(&self, database: &str) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/{database}?sslmode=disable", self.port)
+        format!(
+            "postgres://postgres@127.0.0.1:{}/{database}?sslmode=disable",
+            self.port
+        )
     }
 
     /// The address of a new, empty database.
     pub(crate) async fn database(&self) -> SecretString {
         let name = format!("t{}", self.databases.fetch_add(1, Ordering::Relaxed));
-        let mut admin = PgConnection::connect(&self.address("postgres")).await.expect("connects");
+        let mut admin = PgConnection::connect(&self.address("postgres"))
+            .await
+            .expect("connects");
         let statement = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
-        sqlx::query(statement).execute(&mut admin).await.expect("makes a database");
+        sqlx::query(statement)
+            .execute(&mut admin)
+            .await
+            .expect("makes a database");
         SecretString::from(self.address(&name))
     }
 }
@@ -108,7 +149,11 @@ impl Drop for Cluster {
 
 /// Runs the server until nobody holds `stopped`'s other end; then removes its folder.
 fn keep(mut server: Command, dir: TempDir, stopped: &Receiver<()>) {
-    let mut child: Child = server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("postgres starts");
+    let mut child: Child = server
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("postgres starts");
     let _ = stopped.recv();
     let _ = child.kill();
     let _ = child.wait();
@@ -117,7 +162,10 @@ fn keep(mut server: Command, dir: TempDir, stopped: &Receiver<()>) {
 
 /// A program of PostgreSQL's, under another user where we are root, ended by the kernel when we end.
 fn command(bin: &Path, program: &str, root: bool) -> Command {
-    let has_setpriv = Command::new("setpriv").arg("--version").output().is_ok_and(|output| output.status.success());
+    let has_setpriv = Command::new("setpriv")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success());
     let mut command = Command::new(bin.join(program));
     if has_setpriv {
         command = Command::new("setpriv");
@@ -136,12 +184,25 @@ fn command(bin: &Path, program: &str, root: bool) -> Command {
 
 /// The folder of `initdb` and `postgres`: on PATH, as `pg_config` says, or Debian's, newest version first.
 fn binaries() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
+    let path = std::env::var_os("PATH")
+        .map(|path| std::env::split_paths(&path).collect::<Vec<_>>())
+        .unwrap_or_default();
     let config = Command::new("pg_config").arg("--bindir").output().ok();
     let config = config.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
-    let mut debian: Vec<PathBuf> =
-        std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin")).collect();
+    let mut debian: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("bin"))
+        .collect();
     debian.sort();
-    let has_both = |dir: &PathBuf| ["initdb", "postgres"].iter().all(|program| dir.join(program).is_file());
-    path.into_iter().chain(config).chain(debian.into_iter().rev()).find(has_both)
+    let has_both = |dir: &PathBuf| {
+        ["initdb", "postgres"]
+            .iter()
+            .all(|program| dir.join(program).is_file())
+    };
+    path.into_iter()
+        .chain(config)
+        .chain(debian.into_iter().rev())
+        .find(has_both)
 }

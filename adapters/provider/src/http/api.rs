@@ -54,7 +54,13 @@ impl Refused {
     /// The refusal as a failure. Only the status and the code are told: messages may repeat what was sent.
     pub(super) fn into_port(self) -> PortError {
         let code = self.error.safe_code().unwrap_or("no code");
-        PortError::new(ErrorKind::Permanent, format!("the provider refused the request: HTTP {} ({code})", self.status.as_u16()))
+        PortError::new(
+            ErrorKind::Permanent,
+            format!(
+                "the provider refused the request: HTTP {} ({code})",
+                self.status.as_u16()
+            ),
+        )
     }
 }
 
@@ -67,13 +73,16 @@ pub(super) struct Api {
 
 impl Api {
     pub(super) fn new(base_url: &str, key: &SecretString, timeout: Duration) -> PortResult<Self> {
-        let wrong = |what: &str| PortError::new(ErrorKind::Permanent, format!("the provider's {what}"));
-        let base: Url = base_url.parse().map_err(|_| wrong("address is not a URL"))?;
+        let wrong =
+            |what: &str| PortError::new(ErrorKind::Permanent, format!("the provider's {what}"));
+        let base: Url = base_url
+            .parse()
+            .map_err(|_| wrong("address is not a URL"))?;
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
             return Err(wrong("address is not an http or https URL"));
         }
-        let mut authorization =
-            HeaderValue::from_str(&format!("Bearer {}", key.expose_secret())).map_err(|_| wrong("key holds characters that no key has"))?;
+        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
+            .map_err(|_| wrong("key holds characters that no key has"))?;
         authorization.set_sensitive(true);
         let mut builder = Client::builder()
             .timeout(timeout)
@@ -83,17 +92,28 @@ impl Api {
         if is_loopback(&base) {
             builder = builder.no_proxy();
         }
-        let client = builder.build().map_err(|error| PortError::because(ErrorKind::Permanent, "no HTTP client could be made", error))?;
-        Ok(Self { client, base, authorization })
+        let client = builder.build().map_err(|error| {
+            PortError::because(ErrorKind::Permanent, "no HTTP client could be made", error)
+        })?;
+        Ok(Self {
+            client,
+            base,
+            authorization,
+        })
     }
 
     /// Reads `path` with the parameters given.
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, parameters: &[(&str, &str)]) -> PortResult<Answer<T>> {
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+    ) -> PortResult<Answer<T>> {
         let mut url = self.url(path)?;
         if !parameters.is_empty() {
             url.query_pairs_mut().extend_pairs(parameters);
         }
-        self.send(self.client.request(Method::GET, url), Effect::Reads).await
+        self.send(self.client.request(Method::GET, url), Effect::Reads)
+            .await
     }
 
     /// Posts a form to `path`, with an idempotency key where the call has one.
@@ -106,8 +126,14 @@ impl Api {
         let mut form = self.url(path)?;
         form.query_pairs_mut().clear().extend_pairs(parameters);
         let body = form.query().unwrap_or_default().to_owned();
-        let mut request = self.client.request(Method::POST, self.url(path)?).body(body);
-        request = request.header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let mut request = self
+            .client
+            .request(Method::POST, self.url(path)?)
+            .body(body);
+        request = request.header(
+            reqwest::header::CONTENT_TYPE,
+            "application/x-www-form-urlencoded",
+        );
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
         }
@@ -116,28 +142,60 @@ impl Api {
 
     fn url(&self, path: &str) -> PortResult<Url> {
         let text = format!("{}{path}", self.base.as_str().trim_end_matches('/'));
-        text.parse().map_err(|error| PortError::because(ErrorKind::Permanent, "not a path of the provider's API", error))
+        text.parse().map_err(|error| {
+            PortError::because(
+                ErrorKind::Permanent,
+                "not a path of the provider's API",
+                error,
+            )
+        })
     }
 
-    async fn send<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder, effect: Effect) -> PortResult<Answer<T>> {
-        let request = request.header(AUTHORIZATION, self.authorization.clone()).header("Stripe-Version", API_VERSION);
-        let response = request.send().await.map_err(|error| not_answered(error, effect))?;
+    async fn send<T: DeserializeOwned>(
+        &self,
+        request: reqwest::RequestBuilder,
+        effect: Effect,
+    ) -> PortResult<Answer<T>> {
+        let request = request
+            .header(AUTHORIZATION, self.authorization.clone())
+            .header("Stripe-Version", API_VERSION);
+        let response = request
+            .send()
+            .await
+            .map_err(|error| not_answered(error, effect))?;
         let status = response.status();
-        let body = response.bytes().await.map_err(|error| not_answered(error, effect))?;
+        let body = response
+            .bytes()
+            .await
+            .map_err(|error| not_answered(error, effect))?;
         if status.is_success() {
             let parsed = serde_json::from_slice(&body);
-            return parsed
-                .map(Answer::Done)
-                .map_err(|error| PortError::because(effect.unknown(), "the provider's answer is not of the shape it documents", error));
+            return parsed.map(Answer::Done).map_err(|error| {
+                PortError::because(
+                    effect.unknown(),
+                    "the provider's answer is not of the shape it documents",
+                    error,
+                )
+            });
         }
-        let failed = |kind, what: &str| Err(PortError::new(kind, format!("the provider answered HTTP {}: {what}", status.as_u16())));
+        let failed = |kind, what: &str| {
+            Err(PortError::new(
+                kind,
+                format!("the provider answered HTTP {}: {what}", status.as_u16()),
+            ))
+        };
         match status.as_u16() {
             401 | 403 => failed(ErrorKind::Denied, "the key is wrong or may not do this"),
             429 => failed(ErrorKind::Throttled, "asked too often"),
             // 409: a call with the same key is still under way, and may yet have its effect.
-            408 | 409 | 500..=599 => failed(effect.unknown(), "it does not say whether anything was done"),
+            408 | 409 | 500..=599 => failed(
+                effect.unknown(),
+                "it does not say whether anything was done",
+            ),
             400..=499 => {
-                let error = serde_json::from_slice::<ErrorBody>(&body).map(|body| body.cause).unwrap_or_default();
+                let error = serde_json::from_slice::<ErrorBody>(&body)
+                    .map(|body| body.cause)
+                    .unwrap_or_default();
                 Ok(Answer::Refused(Refused { status, error }))
             }
             _ => failed(ErrorKind::Permanent, "not an answer of the provider's API"),
@@ -147,13 +205,20 @@ impl Api {
 
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
-    host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// A call that got no answer, or part of one. The address is left out: it may hold what was searched for.
 fn not_answered(error: reqwest::Error, effect: Effect) -> PortError {
     let (kind, message) = if error.is_builder() {
-        (ErrorKind::Permanent, "the request to the provider could not be made")
+        (
+            ErrorKind::Permanent,
+            "the request to the provider could not be made",
+        )
     } else if error.is_connect() {
         (ErrorKind::Unavailable, "the provider could not be reached")
     } else if error.is_timeout() {

@@ -22,7 +22,8 @@ use payops_core::domain::payment::{Card, Charge, Failure};
 use payops_core::domain::reconcile::{ProviderEntry, ProviderRefund};
 use payops_core::domain::text::Source;
 use payops_core::port::{
-    ChargeOutcome, ChargeRequest, ErrorKind, PortError, PortResult, Provider, ProviderPage, RefundOutcome, RefundRequest,
+    ChargeOutcome, ChargeRequest, ErrorKind, PortError, PortResult, Provider, ProviderPage,
+    RefundOutcome, RefundRequest,
 };
 use reqwest::StatusCode;
 use secrecy::SecretString;
@@ -33,11 +34,23 @@ use units::to_stripe;
 use wire::{Anything, ApiError, Expandable, Intent, RefundObject};
 
 /// Declines after which another attempt may do better: <https://docs.stripe.com/declines/codes>.
-const SOFT_DECLINES: [&str; 3] = ["processing_error", "try_again_later", "issuer_not_available"];
+const SOFT_DECLINES: [&str; 3] = [
+    "processing_error",
+    "try_again_later",
+    "issuer_not_available",
+];
 /// Refusals of a refund that no repetition changes: nothing was paid out.
-const REFUND_REFUSALS: [&str; 4] = ["charge_already_refunded", "charge_disputed", "charge_not_refundable", "refund_disputed_payment"];
+const REFUND_REFUSALS: [&str; 4] = [
+    "charge_already_refunded",
+    "charge_disputed",
+    "charge_not_refundable",
+    "refund_disputed_payment",
+];
 /// Objects to be told in full with an intent.
-const EXPAND: [(&str, &str); 2] = [("expand[]", "latest_charge"), ("expand[]", "payment_method")];
+const EXPAND: [(&str, &str); 2] = [
+    ("expand[]", "latest_charge"),
+    ("expand[]", "payment_method"),
+];
 /// The longest message of a decline that is kept.
 const MESSAGE_CHARS_MAX: usize = 200;
 
@@ -58,24 +71,37 @@ impl HttpProvider {
     ///
     /// [`ErrorKind::Permanent`] for an address or a key that cannot be one.
     pub fn new(base_url: &str, key: &SecretString, timeout: Duration) -> PortResult<Self> {
-        Ok(Self { api: Api::new(base_url, key, timeout)? })
+        Ok(Self {
+            api: Api::new(base_url, key, timeout)?,
+        })
     }
 
     /// What an intent that was just asked for has come to.
     async fn outcome(&self, intent: Intent) -> PortResult<ChargeOutcome> {
-        let intent = if waits_for_customer(&intent) { self.cancel(intent).await? } else { intent };
+        let intent = if waits_for_customer(&intent) {
+            self.cancel(intent).await?
+        } else {
+            intent
+        };
         match intent.status.as_str() {
             "succeeded" => Ok(ChargeOutcome::Approved(charge_of(&intent)?)),
             "canceled" => Ok(ChargeOutcome::Declined {
                 failure: Failure {
                     code: "authentication_required".to_owned(),
-                    message: "the card's bank asks the customer to confirm, which cannot be done here".to_owned(),
+                    message:
+                        "the card's bank asks the customer to confirm, which cannot be done here"
+                            .to_owned(),
                 },
                 soft: false,
             }),
-            "requires_payment_method" => Ok(declined(&intent.last_payment_error.unwrap_or_default())),
+            "requires_payment_method" => {
+                Ok(declined(&intent.last_payment_error.unwrap_or_default()))
+            }
             // Still processing, or a status that is not known here: it may yet succeed.
-            _ => Err(PortError::new(ErrorKind::Ambiguous, "the provider has not settled the charge")),
+            _ => Err(PortError::new(
+                ErrorKind::Ambiguous,
+                "the provider has not settled the charge",
+            )),
         }
     }
 
@@ -83,51 +109,104 @@ impl HttpProvider {
     async fn cancel(&self, intent: Intent) -> PortResult<Intent> {
         let path = format!("/v1/payment_intents/{}", intent.id);
         // A repeated key replays the first answer: the intent may be canceled already, and then this is refused.
-        let canceled: PortResult<Answer<Intent>> = self.api.post(&format!("{path}/cancel"), None, &EXPAND).await;
+        let canceled: PortResult<Answer<Intent>> = self
+            .api
+            .post(&format!("{path}/cancel"), None, &EXPAND)
+            .await;
         if let Ok(Answer::Done(intent)) = canceled {
             return Ok(intent);
         }
         match self.api.get::<Intent>(&path, &EXPAND).await {
             Ok(Answer::Done(intent)) if !waits_for_customer(&intent) => Ok(intent),
-            _ => Err(PortError::new(ErrorKind::Ambiguous, "a charge that waits for the customer could not be canceled")),
+            _ => Err(PortError::new(
+                ErrorKind::Ambiguous,
+                "a charge that waits for the customer could not be canceled",
+            )),
         }
     }
 }
 
 fn waits_for_customer(intent: &Intent) -> bool {
-    matches!(intent.status.as_str(), "requires_action" | "requires_confirmation" | "requires_capture")
+    matches!(
+        intent.status.as_str(),
+        "requires_action" | "requires_confirmation" | "requires_capture"
+    )
 }
 
 fn charge_of(intent: &Intent) -> PortResult<Charge> {
     let charge = intent.latest_charge.as_ref().and_then(Expandable::object);
     let method = intent.payment_method.as_ref().and_then(Expandable::object);
     // What was charged; else the method as it is now, which may have been changed since.
-    let details = charge.and_then(|charge| charge.payment_method_details.as_ref()).or(method);
+    let details = charge
+        .and_then(|charge| charge.payment_method_details.as_ref())
+        .or(method);
     let card = details.and_then(|details| details.card.as_ref());
-    let card = card.and_then(|card| Some(Card { brand: card.brand.clone()?, last4: card.last4.clone()? }));
+    let card = card.and_then(|card| {
+        Some(Card {
+            brand: card.brand.clone()?,
+            last4: card.last4.clone()?,
+        })
+    });
     let at = Timestamp::from_second(charge.map_or(intent.created, |charge| charge.created));
-    let at = at.map_err(|error| PortError::because(ErrorKind::Ambiguous, "the provider's charge has no valid time", error))?;
-    Ok(Charge { id: intent.id.clone(), card, at })
+    let at = at.map_err(|error| {
+        PortError::because(
+            ErrorKind::Ambiguous,
+            "the provider's charge has no valid time",
+            error,
+        )
+    })?;
+    Ok(Charge {
+        id: intent.id.clone(),
+        card,
+        at,
+    })
 }
 
 fn declined(error: &ApiError) -> ChargeOutcome {
     let code = error.safe_code().unwrap_or("card_declined").to_owned();
-    let soft = [error.code.as_deref(), error.decline_code.as_deref()].into_iter().flatten().any(|code| SOFT_DECLINES.contains(&code));
-    ChargeOutcome::Declined { failure: Failure { code, message: message_of(error, "the card was declined") }, soft }
+    let soft = [error.code.as_deref(), error.decline_code.as_deref()]
+        .into_iter()
+        .flatten()
+        .any(|code| SOFT_DECLINES.contains(&code));
+    ChargeOutcome::Declined {
+        failure: Failure {
+            code,
+            message: message_of(error, "the card was declined"),
+        },
+        soft,
+    }
 }
 
 /// Stripe's messages of declines are meant for customers; control characters and length are not trusted.
 fn message_of(error: &ApiError, otherwise: &str) -> String {
-    let message: String = error.message.iter().flat_map(|text| text.chars()).filter(|c| !c.is_control()).take(MESSAGE_CHARS_MAX).collect();
-    if message.is_empty() { otherwise.to_owned() } else { message }
+    let message: String = error
+        .message
+        .iter()
+        .flat_map(|text| text.chars())
+        .filter(|c| !c.is_control())
+        .take(MESSAGE_CHARS_MAX)
+        .collect();
+    if message.is_empty() {
+        otherwise.to_owned()
+    } else {
+        message
+    }
 }
 
 /// What a refund has come to. Stripe's refunds may be pending for days and fail at the end:
 /// <https://docs.stripe.com/refunds#failed-refunds>.
 fn refund_outcome(refund: &RefundObject) -> RefundOutcome {
     if is_off(refund) {
-        let code = refund.failure_reason.as_deref().filter(|code| api::is_code(code)).unwrap_or("refund_failed").to_owned();
-        return RefundOutcome::Refused(Failure { code, message: "the provider could not pay the refund out".to_owned() });
+        let code = refund
+            .failure_reason
+            .as_deref()
+            .filter(|code| api::is_code(code))
+            .unwrap_or("refund_failed")
+            .to_owned();
+        return RefundOutcome::Refused(Failure {
+            code,
+            message: "the provider could not pay the refund out".to_owned(),
+        });
     }
     let provider_id = refund.id.clone();
     match refund.status.as_deref() {
@@ -139,17 +218,30 @@ fn refund_outcome(refund: &RefundObject) -> RefundOutcome {
 
 /// The code of a refusal that settles a refund; other refusals are for people to look at.
 fn refund_refusal(refused: &Refused) -> Option<String> {
-    let code = refused.error.safe_code().filter(|code| REFUND_REFUSALS.contains(code)).map(str::to_owned);
+    let code = refused
+        .error
+        .safe_code()
+        .filter(|code| REFUND_REFUSALS.contains(code))
+        .map(str::to_owned);
     // More than is left of the charge has no code, only the name of the parameter.
-    let too_large = refused.status == StatusCode::BAD_REQUEST && refused.error.param.as_deref() == Some("amount");
+    let too_large = refused.status == StatusCode::BAD_REQUEST
+        && refused.error.param.as_deref() == Some("amount");
     code.or_else(|| too_large.then(|| "refund_too_large".to_owned()))
 }
 
 #[async_trait]
 impl Provider for HttpProvider {
     async fn knows_source(&self, source: &Source) -> PortResult<bool> {
-        let kind = if source.as_str().starts_with("tok_") { "tokens" } else { "payment_methods" };
-        match self.api.get::<Anything>(&format!("/v1/{kind}/{}", source.as_str()), &[]).await? {
+        let kind = if source.as_str().starts_with("tok_") {
+            "tokens"
+        } else {
+            "payment_methods"
+        };
+        match self
+            .api
+            .get::<Anything>(&format!("/v1/{kind}/{}", source.as_str()), &[])
+            .await?
+        {
             Answer::Done(_) => Ok(true),
             Answer::Refused(refused) if refused.status == StatusCode::NOT_FOUND => Ok(false),
             Answer::Refused(refused) => Err(refused.into_port()),
@@ -171,13 +263,23 @@ impl Provider for HttpProvider {
         parameters.extend(EXPAND);
         // Tokens of cards are not payment methods; Stripe makes one of a token that is given so.
         if source.starts_with("tok_") {
-            parameters.extend([("payment_method_data[type]", "card"), ("payment_method_data[card][token]", source)]);
+            parameters.extend([
+                ("payment_method_data[type]", "card"),
+                ("payment_method_data[card][token]", source),
+            ]);
         } else {
             parameters.push(("payment_method", source));
         }
-        match self.api.post::<Intent>("/v1/payment_intents", Some(&request.key), &parameters).await? {
+        match self
+            .api
+            .post::<Intent>("/v1/payment_intents", Some(&request.key), &parameters)
+            .await?
+        {
             Answer::Done(intent) => self.outcome(intent).await,
-            Answer::Refused(Refused { status: StatusCode::PAYMENT_REQUIRED, error }) => Ok(declined(&error)),
+            Answer::Refused(Refused {
+                status: StatusCode::PAYMENT_REQUIRED,
+                error,
+            }) => Ok(declined(&error)),
             Answer::Refused(refused) => Err(refused.into_port()),
         }
     }
@@ -185,12 +287,18 @@ impl Provider for HttpProvider {
     async fn find_charge(&self, payment: &PaymentId) -> PortResult<Option<Charge>> {
         let intents = self.intents(payment).await?;
         // The first one taken, if there should be more.
-        let taken = intents.iter().filter(|intent| intent.status == "succeeded").min_by_key(|intent| intent.created);
+        let taken = intents
+            .iter()
+            .filter(|intent| intent.status == "succeeded")
+            .min_by_key(|intent| intent.created);
         if let Some(intent) = taken {
             return charge_of(intent).map(Some);
         }
         if intents.iter().any(|intent| intent.status == "processing") {
-            return Err(PortError::new(ErrorKind::Unavailable, "the provider is still processing a charge of the payment"));
+            return Err(PortError::new(
+                ErrorKind::Unavailable,
+                "the provider is still processing a charge of the payment",
+            ));
         }
         Ok(None)
     }
@@ -203,11 +311,20 @@ impl Provider for HttpProvider {
             ("metadata[refund_id]", request.refund.as_str()),
             ("metadata[payment_id]", request.payment.as_str()),
         ];
-        let refund = match self.api.post::<RefundObject>("/v1/refunds", Some(request.refund.as_str()), &parameters).await? {
+        let refund = match self
+            .api
+            .post::<RefundObject>("/v1/refunds", Some(request.refund.as_str()), &parameters)
+            .await?
+        {
             Answer::Done(refund) => refund,
             Answer::Refused(refused) => {
-                let Some(code) = refund_refusal(&refused) else { return Err(refused.into_port()) };
-                return Ok(RefundOutcome::Refused(Failure { code, message: message_of(&refused.error, "the refund was refused") }));
+                let Some(code) = refund_refusal(&refused) else {
+                    return Err(refused.into_port());
+                };
+                return Ok(RefundOutcome::Refused(Failure {
+                    code,
+                    message: message_of(&refused.error, "the refund was refused"),
+                }));
             }
         };
         Ok(refund_outcome(&refund))
@@ -215,8 +332,14 @@ impl Provider for HttpProvider {
 
     async fn find_refund(&self, request: &RefundRequest) -> PortResult<Option<RefundOutcome>> {
         let refunds = self.refunds_of(&request.charge_id).await?;
-        let ours = |refund: &&RefundObject| refund.metadata.get("refund_id").is_some_and(|id| id == request.refund.as_str());
-        let outcomes: Vec<RefundOutcome> = refunds.iter().filter(ours).map(refund_outcome).collect();
+        let ours = |refund: &&RefundObject| {
+            refund
+                .metadata
+                .get("refund_id")
+                .is_some_and(|id| id == request.refund.as_str())
+        };
+        let outcomes: Vec<RefundOutcome> =
+            refunds.iter().filter(ours).map(refund_outcome).collect();
         // Should there be several, the one in which most money moved counts.
         let rank = |outcome: &&RefundOutcome| match outcome {
             RefundOutcome::Paid { .. } => 2,
@@ -227,17 +350,24 @@ impl Provider for HttpProvider {
     }
 
     async fn charges(&self, payment: &PaymentId) -> PortResult<Vec<ProviderEntry>> {
-        let intents = self.intents(payment).await?.into_iter().filter(|intent| intent.status == "succeeded");
+        let intents = self
+            .intents(payment)
+            .await?
+            .into_iter()
+            .filter(|intent| intent.status == "succeeded");
         Ok(intents.map(charge_entry).collect())
     }
 
     async fn refunds(&self, charge_id: &str) -> PortResult<Vec<ProviderRefund>> {
         let refunds = self.refunds_of(charge_id).await?;
-        let listed = refunds.iter().filter(|refund| !is_off(refund)).map(|refund| ProviderRefund {
-            entry: refund_entry(refund),
-            refund: refund.metadata.get("refund_id").cloned(),
-            paid: refund.status.as_deref() == Some("succeeded"),
-        });
+        let listed = refunds
+            .iter()
+            .filter(|refund| !is_off(refund))
+            .map(|refund| ProviderRefund {
+                entry: refund_entry(refund),
+                refund: refund.metadata.get("refund_id").cloned(),
+                paid: refund.status.as_deref() == Some("succeeded"),
+            });
         Ok(listed.collect())
     }
 

@@ -10,7 +10,8 @@ use payops_core::port::{ErrorKind, PortError, PortResult};
 /// Decimals of Stripe's `amount` in `currency`.
 fn exponent(currency: Currency) -> u32 {
     match currency.code() {
-        "BIF" | "CLP" | "DJF" | "GNF" | "JPY" | "KMF" | "KRW" | "MGA" | "PYG" | "RWF" | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+        "BIF" | "CLP" | "DJF" | "GNF" | "JPY" | "KMF" | "KRW" | "MGA" | "PYG" | "RWF" | "VND"
+        | "VUV" | "XAF" | "XOF" | "XPF" => 0,
         "BHD" | "JOD" | "KWD" | "OMR" | "TND" => 3,
         // ISK and UGX have no decimals any more, and Stripe still takes them with two.
         _ => 2,
@@ -19,12 +20,22 @@ fn exponent(currency: Currency) -> u32 {
 
 /// The `amount` to send for `minor` ISO units.
 pub(super) fn to_stripe(minor: i64, currency: Currency) -> PortResult<i64> {
-    let refused = |why: &str| PortError::new(ErrorKind::Permanent, format!("Stripe cannot take this amount of {currency}: {why}"));
+    let refused = |why: &str| {
+        PortError::new(
+            ErrorKind::Permanent,
+            format!("Stripe cannot take this amount of {currency}: {why}"),
+        )
+    };
     let (iso, stripe) = (currency.exponent(), exponent(currency));
     let amount = if let Some(up) = stripe.checked_sub(iso) {
-        10_i64.checked_pow(up).and_then(|scale| minor.checked_mul(scale)).ok_or_else(|| refused("too large"))?
+        10_i64
+            .checked_pow(up)
+            .and_then(|scale| minor.checked_mul(scale))
+            .ok_or_else(|| refused("too large"))?
     } else {
-        let scale = 10_i64.checked_pow(iso - stripe).ok_or_else(|| refused("too many decimals"))?;
+        let scale = 10_i64
+            .checked_pow(iso - stripe)
+            .ok_or_else(|| refused("too many decimals"))?;
         if minor % scale != 0 {
             return Err(refused("it has decimals that Stripe does not have"));
         }
@@ -38,10 +49,16 @@ pub(super) fn to_stripe(minor: i64, currency: Currency) -> PortResult<i64> {
 
 /// ISO units of Stripe's `amount` in the currency of that code; as it stands for a currency not known here.
 pub(super) fn from_stripe(amount: i64, code: &str) -> i64 {
-    let Ok(currency) = code.parse::<Currency>() else { return amount };
+    let Ok(currency) = code.parse::<Currency>() else {
+        return amount;
+    };
     let (iso, stripe) = (currency.exponent(), exponent(currency));
     let scale = |places: u32| 10_i64.checked_pow(places).unwrap_or(1);
-    if stripe >= iso { amount / scale(stripe - iso) } else { amount.saturating_mul(scale(iso - stripe)) }
+    if stripe >= iso {
+        amount / scale(stripe - iso)
+    } else {
+        amount.saturating_mul(scale(iso - stripe))
+    }
 }
 
 #[cfg(test)]

@@ -30,7 +30,9 @@ pub(super) async fn open(path: &Path) -> PortResult<SqliteConnection> {
     loop {
         tries += 1;
         match make(&options).await {
-            Err(error) if error.kind == ErrorKind::Unavailable && tries < TRIES => tokio::time::sleep(BETWEEN_TRIES).await,
+            Err(error) if error.kind == ErrorKind::Unavailable && tries < TRIES => {
+                tokio::time::sleep(BETWEEN_TRIES).await
+            }
             result => return result,
         }
     }
@@ -39,37 +41,71 @@ pub(super) async fn open(path: &Path) -> PortResult<SqliteConnection> {
 /// Opens the file for reading only.
 pub(super) async fn open_read_only(path: &Path) -> PortResult<SqliteConnection> {
     if !path.exists() {
-        return Err(PortError::new(ErrorKind::NotFound, "there is no acquirer file of that name"));
+        return Err(PortError::new(
+            ErrorKind::NotFound,
+            "there is no acquirer file of that name",
+        ));
     }
-    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(BUSY_TIMEOUT);
     let mut db = options.connect().await.map_err(failed)?;
-    if is_made(&mut db).await? { Ok(db) } else { Err(PortError::new(ErrorKind::Corrupt, "the file holds no acquirer")) }
+    if is_made(&mut db).await? {
+        Ok(db)
+    } else {
+        Err(PortError::new(
+            ErrorKind::Corrupt,
+            "the file holds no acquirer",
+        ))
+    }
 }
 
 async fn make(options: &SqliteConnectOptions) -> PortResult<SqliteConnection> {
     let mut db = options.connect().await.map_err(failed)?;
     let mut tx = db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
     if !is_made(&mut tx).await? {
-        sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *tx).await.map_err(failed)?;
-        let stamp = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(stamp)).execute(&mut *tx).await.map_err(failed)?;
+        sqlx::raw_sql(include_str!("schema.sql"))
+            .execute(&mut *tx)
+            .await
+            .map_err(failed)?;
+        let stamp =
+            format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(stamp))
+            .execute(&mut *tx)
+            .await
+            .map_err(failed)?;
     }
     tx.commit().await.map_err(failed)?;
     Ok(db)
 }
 
 async fn is_made(db: &mut SqliteConnection) -> PortResult<bool> {
-    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *db).await.map_err(failed)?;
-    let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *db).await.map_err(failed)?;
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *db).await.map_err(failed)?;
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(&mut *db)
+        .await
+        .map_err(failed)?;
+    let application: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *db)
+        .await
+        .map_err(failed)?;
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
+        .fetch_one(&mut *db)
+        .await
+        .map_err(failed)?;
     if tables == 0 && version == 0 {
         return Ok(false);
     }
     if application != APPLICATION {
-        return Err(PortError::new(ErrorKind::Corrupt, "the file is a database, but not an acquirer's"));
+        return Err(PortError::new(
+            ErrorKind::Corrupt,
+            "the file is a database, but not an acquirer's",
+        ));
     }
     if version > VERSION {
-        let message = format!("the acquirer file has schema version {version}; this program knows versions up to {VERSION}");
+        let message = format!(
+            "the acquirer file has schema version {version}; this program knows versions up to {VERSION}"
+        );
         return Err(PortError::new(ErrorKind::Corrupt, message));
     }
     Ok(true)
@@ -87,7 +123,9 @@ pub(super) fn failed(error: sqlx::Error) -> PortError {
 
 /// A failure of COMMIT: unless the database refused, it may have been written.
 pub(super) fn commit_failed(error: sqlx::Error) -> PortError {
-    let kind = kind_of(&error).filter(|kind| *kind == ErrorKind::NotWritable).unwrap_or(ErrorKind::Ambiguous);
+    let kind = kind_of(&error)
+        .filter(|kind| *kind == ErrorKind::NotWritable)
+        .unwrap_or(ErrorKind::Ambiguous);
     PortError::because(kind, "the acquirer file did not take a commit", error)
 }
 

@@ -7,9 +7,15 @@ use payops_core::domain::text::Source;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Behaviour {
     /// Charges the card.
-    Approve { brand: &'static str, last4: &'static str },
+    Approve {
+        brand: &'static str,
+        last4: &'static str,
+    },
     /// Refuses, for good.
-    Decline { code: &'static str, message: &'static str },
+    Decline {
+        code: &'static str,
+        message: &'static str,
+    },
     /// Charges, then never answers.
     TimeOutCharged,
     /// Takes long, then charges.
@@ -23,9 +29,27 @@ pub(super) enum Behaviour {
 }
 
 const TOKENS: [(&str, Behaviour); 7] = [
-    ("tok_visa", Behaviour::Approve { brand: "visa", last4: "4242" }),
-    ("tok_mastercard", Behaviour::Approve { brand: "mastercard", last4: "4444" }),
-    ("tok_declined", Behaviour::Decline { code: "card_declined", message: "the card was declined" }),
+    (
+        "tok_visa",
+        Behaviour::Approve {
+            brand: "visa",
+            last4: "4242",
+        },
+    ),
+    (
+        "tok_mastercard",
+        Behaviour::Approve {
+            brand: "mastercard",
+            last4: "4444",
+        },
+    ),
+    (
+        "tok_declined",
+        Behaviour::Decline {
+            code: "card_declined",
+            message: "the card was declined",
+        },
+    ),
     ("tok_timeout_charged", Behaviour::TimeOutCharged),
     ("tok_slow", Behaviour::Slow),
     ("tok_flaky", Behaviour::Flaky),
@@ -35,19 +59,32 @@ const TOKENS: [(&str, Behaviour); 7] = [
 impl Behaviour {
     /// What `source` does.
     pub(super) fn of(source: &Source) -> Self {
-        TOKENS.into_iter().find(|(token, _)| *token == source.as_str()).map_or(Self::Unknown, |(_, behaviour)| behaviour)
+        TOKENS
+            .into_iter()
+            .find(|(token, _)| *token == source.as_str())
+            .map_or(Self::Unknown, |(_, behaviour)| behaviour)
     }
 
     /// The card that is charged, or why none is.
     pub(super) fn result(self) -> Result<Card, Failure> {
-        let failure = |code: &str, message: &str| Failure { code: code.to_owned(), message: message.to_owned() };
+        let failure = |code: &str, message: &str| Failure {
+            code: code.to_owned(),
+            message: message.to_owned(),
+        };
         match self {
-            Self::Approve { brand, last4 } => Ok(Card { brand: brand.to_owned(), last4: last4.to_owned() }),
+            Self::Approve { brand, last4 } => Ok(Card {
+                brand: brand.to_owned(),
+                last4: last4.to_owned(),
+            }),
             Self::Decline { code, message } => Err(failure(code, message)),
-            Self::Unknown => Err(failure("unknown_token", "the provider does not know this token")),
-            Self::TimeOutCharged | Self::Slow | Self::Flaky | Self::Poison => {
-                Ok(Card { brand: "visa".to_owned(), last4: "4242".to_owned() })
-            }
+            Self::Unknown => Err(failure(
+                "unknown_token",
+                "the provider does not know this token",
+            )),
+            Self::TimeOutCharged | Self::Slow | Self::Flaky | Self::Poison => Ok(Card {
+                brand: "visa".to_owned(),
+                last4: "4242".to_owned(),
+            }),
         }
     }
 }

@@ -71,8 +71,13 @@ impl Fields {
 
     /// What is put into the index for `doc`.
     pub(super) fn to_document(self, doc: &PaymentDoc) -> PortResult<TantivyDocument> {
-        let json = serde_json::to_string(doc)
-            .map_err(|error| PortError::because(ErrorKind::Permanent, "a document cannot be written as JSON", error))?;
+        let json = serde_json::to_string(doc).map_err(|error| {
+            PortError::because(
+                ErrorKind::Permanent,
+                "a document cannot be written as JSON",
+                error,
+            )
+        })?;
         let (high, low) = halves(&doc.id);
         let mut out = TantivyDocument::default();
         out.add_text(self.id, doc.id.as_str());
@@ -102,29 +107,59 @@ impl Fields {
 
     /// The document that was put in.
     pub(super) fn payment_doc(self, stored: &TantivyDocument) -> PortResult<PaymentDoc> {
-        let corrupt = || PortError::new(ErrorKind::Corrupt, "a document in the search index cannot be read");
-        let json = stored.get_first(self.doc).and_then(|value| value.as_str()).ok_or_else(corrupt)?;
-        serde_json::from_str(json)
-            .map_err(|error| PortError::because(ErrorKind::Corrupt, "a document in the search index cannot be read", error))
+        let corrupt = || {
+            PortError::new(
+                ErrorKind::Corrupt,
+                "a document in the search index cannot be read",
+            )
+        };
+        let json = stored
+            .get_first(self.doc)
+            .and_then(|value| value.as_str())
+            .ok_or_else(corrupt)?;
+        serde_json::from_str(json).map_err(|error| {
+            PortError::because(
+                ErrorKind::Corrupt,
+                "a document in the search index cannot be read",
+                error,
+            )
+        })
     }
 }
 
 /// What search results are sorted by, greatest first: when a payment was accepted, then its id.
-pub(super) fn newest_first(segment: &SegmentReader) -> impl Fn(u32) -> (Option<i64>, Option<u64>, Option<u64>) + use<> {
+pub(super) fn newest_first(
+    segment: &SegmentReader,
+) -> impl Fn(u32) -> (Option<i64>, Option<u64>, Option<u64>) + use<> {
     let fast = segment.fast_fields();
-    let (created, high, low) = (fast.i64(CREATED).ok(), fast.u64(ID_HIGH).ok(), fast.u64(ID_LOW).ok());
+    let (created, high, low) = (
+        fast.i64(CREATED).ok(),
+        fast.u64(ID_HIGH).ok(),
+        fast.u64(ID_LOW).ok(),
+    );
     move |doc| {
         let created = created.as_ref().and_then(|column| column.first(doc));
-        (created, high.as_ref().and_then(|column| column.first(doc)), low.as_ref().and_then(|column| column.first(doc)))
+        (
+            created,
+            high.as_ref().and_then(|column| column.first(doc)),
+            low.as_ref().and_then(|column| column.first(doc)),
+        )
     }
 }
 
 /// An id's 128 bits in two numbers that sort as ids do.
 fn halves(id: &PaymentId) -> (u64, u64) {
     const ALPHABET: &[u8] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    let digits = id.as_str().strip_prefix(PaymentId::PREFIX).unwrap_or_default().bytes();
+    let digits = id
+        .as_str()
+        .strip_prefix(PaymentId::PREFIX)
+        .unwrap_or_default()
+        .bytes();
     let value = digits.fold(0_u128, |value, digit| {
-        let digit = ALPHABET.iter().position(|known| *known == digit).and_then(|place| u128::try_from(place).ok());
+        let digit = ALPHABET
+            .iter()
+            .position(|known| *known == digit)
+            .and_then(|place| u128::try_from(place).ok());
         (value << 5) | digit.unwrap_or_default()
     });
     let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default();
@@ -137,9 +172,25 @@ mod tests {
 
     #[test]
     fn halves_of_ids_sort_as_ids_do() {
-        let ids = [(0, 0), (0, 1), (0, u128::from(u64::MAX)), (0, 1 << 64), (1, 0), (1 << 47, 5), (1 << 47, 1 << 79)];
-        let ids: Vec<PaymentId> = ids.into_iter().map(|(at, random)| PaymentId::from_parts(at, random)).collect();
+        let ids = [
+            (0, 0),
+            (0, 1),
+            (0, u128::from(u64::MAX)),
+            (0, 1 << 64),
+            (1, 0),
+            (1 << 47, 5),
+            (1 << 47, 1 << 79),
+        ];
+        let ids: Vec<PaymentId> = ids
+            .into_iter()
+            .map(|(at, random)| PaymentId::from_parts(at, random))
+            .collect();
         assert!(ids.is_sorted());
-        assert!(ids.iter().map(halves).collect::<Vec<_>>().is_sorted_by(|a, b| a < b));
+        assert!(
+            ids.iter()
+                .map(halves)
+                .collect::<Vec<_>>()
+                .is_sorted_by(|a, b| a < b)
+        );
     }
 }

@@ -18,7 +18,9 @@ use async_trait::async_trait;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::search::Query;
-use payops_core::port::{ErrorKind, Freshness, Hits, Index, IndexPage, PortError, PortResult, UpsertOutcome};
+use payops_core::port::{
+    ErrorKind, Freshness, Hits, Index, IndexPage, PortError, PortResult, UpsertOutcome,
+};
 use tantivy::{IndexReader, Searcher};
 use tokio::sync::oneshot;
 
@@ -35,7 +37,9 @@ pub struct IndexOptions {
 
 impl Default for IndexOptions {
     fn default() -> Self {
-        Self { commit_every: Duration::from_millis(200) }
+        Self {
+            commit_every: Duration::from_millis(200),
+        }
     }
 }
 
@@ -64,7 +68,9 @@ struct View {
 
 impl std::fmt::Debug for TantivyIndex {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TantivyIndex").field("writes", &self.writer.is_some()).finish_non_exhaustive()
+        f.debug_struct("TantivyIndex")
+            .field("writes", &self.writer.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -82,22 +88,53 @@ impl TantivyIndex {
             drop(lock);
             let reader = open::reader(&index)?;
             let fields = schema().1;
-            let work = Writer { dir, index, fields, reader: reader.clone(), native: Some(writer), commit_every: options.commit_every };
+            let work = Writer {
+                dir,
+                index,
+                fields,
+                reader: reader.clone(),
+                native: Some(writer),
+                commit_every: options.commit_every,
+            };
             let (jobs, received) = channel();
-            let thread = std::thread::Builder::new().name("payops-search".to_owned()).spawn(move || work.run(&received));
+            let thread = std::thread::Builder::new()
+                .name("payops-search".to_owned())
+                .spawn(move || work.run(&received));
             let thread = thread.map_err(|error| file_error("start its writer", error))?;
-            let view = View { reader, fields, watched: None, freshness: Mutex::new(None) };
-            Ok(Self { view: Arc::new(view), writer: Some(WriterThread { jobs: Some(jobs), thread: Some(thread) }) })
+            let view = View {
+                reader,
+                fields,
+                watched: None,
+                freshness: Mutex::new(None),
+            };
+            Ok(Self {
+                view: Arc::new(view),
+                writer: Some(WriterThread {
+                    jobs: Some(jobs),
+                    thread: Some(thread),
+                }),
+            })
         });
         match opened.await {
             // What is missing is made, so what is not found is a file that a commit names.
             Ok(Err(error)) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Permanent) => {
-                Err(PortError::because(ErrorKind::Corrupt, "the search index is damaged", error))
+                Err(PortError::because(
+                    ErrorKind::Corrupt,
+                    "the search index is damaged",
+                    error,
+                ))
             }
             Ok(opened) => opened,
             // tantivy trusts its files, and trips over some that it should not have trusted.
-            Err(error) if error.is_panic() => Err(PortError::new(ErrorKind::Corrupt, "the search index is damaged: reading it panicked")),
-            Err(error) => Err(PortError::because(ErrorKind::Unavailable, "the search index could not be opened", error)),
+            Err(error) if error.is_panic() => Err(PortError::new(
+                ErrorKind::Corrupt,
+                "the search index is damaged: reading it panicked",
+            )),
+            Err(error) => Err(PortError::because(
+                ErrorKind::Unavailable,
+                "the search index could not be opened",
+                error,
+            )),
         }
     }
 
@@ -116,8 +153,16 @@ impl TantivyIndex {
         blocking(move || {
             let index = open::open_existing(&dir)?;
             let watched = Some((dir.join(open::META_FILE), Mutex::new(Vec::new())));
-            let view = View { reader: open::reader(&index)?, fields: schema().1, watched, freshness: Mutex::new(None) };
-            Ok(Self { view: Arc::new(view), writer: None })
+            let view = View {
+                reader: open::reader(&index)?,
+                fields: schema().1,
+                watched,
+                freshness: Mutex::new(None),
+            };
+            Ok(Self {
+                view: Arc::new(view),
+                writer: None,
+            })
         })
         .await
     }
@@ -138,24 +183,38 @@ impl TantivyIndex {
     /// Adds a document beside what there is, without looking. Does damage: for tests of what finds it.
     #[doc(hidden)]
     pub async fn put_raw(&self, doc: &PaymentDoc) -> PortResult<()> {
-        self.write(Work::PutRaw(Box::new(doc.clone()))).await.map(|_| ())
+        self.write(Work::PutRaw(Box::new(doc.clone())))
+            .await
+            .map(|_| ())
     }
 
     fn jobs(&self) -> PortResult<&Sender<Job>> {
         let jobs = self.writer.as_ref().and_then(|writer| writer.jobs.as_ref());
-        jobs.ok_or_else(|| PortError::new(ErrorKind::NotWritable, "the search index is open for reading only"))
+        jobs.ok_or_else(|| {
+            PortError::new(
+                ErrorKind::NotWritable,
+                "the search index is open for reading only",
+            )
+        })
     }
 
     /// Hands work to the writer and waits for its commit.
     async fn write(&self, work: Work) -> PortResult<Vec<UpsertOutcome>> {
         let (reply, outcomes) = oneshot::channel();
         let ended = |kind| PortError::new(kind, "the search index's writer has ended");
-        self.jobs()?.send(Job { work, reply }).map_err(|_| ended(ErrorKind::Unavailable))?;
-        outcomes.await.unwrap_or_else(|_| Err(ended(ErrorKind::Ambiguous)))
+        self.jobs()?
+            .send(Job { work, reply })
+            .map_err(|_| ended(ErrorKind::Unavailable))?;
+        outcomes
+            .await
+            .unwrap_or_else(|_| Err(ended(ErrorKind::Ambiguous)))
     }
 
     /// Runs `ask` on the newest snapshot, away from the runtime's own threads.
-    async fn ask<T: Send + 'static>(&self, ask: impl FnOnce(&Searcher, &Fields) -> PortResult<T> + Send + 'static) -> PortResult<T> {
+    async fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Searcher, &Fields) -> PortResult<T> + Send + 'static,
+    ) -> PortResult<T> {
         let view = Arc::clone(&self.view);
         blocking(move || ask(&view.searcher()?, &view.fields)).await
     }
@@ -169,7 +228,9 @@ impl View {
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             // Read before the reload: a commit in between is found by the next search.
             if *last != held {
-                self.reader.reload().map_err(|error| port_error("be read", error))?;
+                self.reader
+                    .reload()
+                    .map_err(|error| port_error("be read", error))?;
                 *last = held;
             }
         }
@@ -179,7 +240,10 @@ impl View {
     fn freshness(&self) -> PortResult<Freshness> {
         let searcher = self.searcher()?;
         let generation = searcher.generation().generation_id();
-        let mut last = self.freshness.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self
+            .freshness
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some((_, freshness)) = last.as_ref().filter(|(known, _)| *known == generation) {
             return Ok(freshness.clone());
         }
@@ -198,10 +262,16 @@ impl Drop for WriterThread {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> PortResult<T> + Send + 'static) -> PortResult<T> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> PortResult<T> + Send + 'static,
+) -> PortResult<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(PortError::because(ErrorKind::Unavailable, "the search index could not be asked", error)),
+        Err(error) => Err(PortError::because(
+            ErrorKind::Unavailable,
+            "the search index could not be asked",
+            error,
+        )),
     }
 }
 
@@ -217,17 +287,20 @@ impl Index for TantivyIndex {
 
     async fn search(&self, query: &Query, offset: usize, limit: usize) -> PortResult<Hits> {
         let query = query.clone();
-        self.ask(move |searcher, fields| read::search(searcher, fields, &query, offset, limit)).await
+        self.ask(move |searcher, fields| read::search(searcher, fields, &query, offset, limit))
+            .await
     }
 
     async fn of_payments(&self, payments: &[PaymentId]) -> PortResult<Vec<PaymentDoc>> {
         let payments = payments.to_vec();
-        self.ask(move |searcher, fields| read::of_payments(searcher, fields, &payments)).await
+        self.ask(move |searcher, fields| read::of_payments(searcher, fields, &payments))
+            .await
     }
 
     async fn scan(&self, from: Option<&str>, limit: usize) -> PortResult<IndexPage> {
         let from = from.map(str::to_owned);
-        self.ask(move |searcher, fields| read::scan(searcher, fields, from.as_deref(), limit)).await
+        self.ask(move |searcher, fields| read::scan(searcher, fields, from.as_deref(), limit))
+            .await
     }
 
     async fn freshness(&self) -> PortResult<Freshness> {

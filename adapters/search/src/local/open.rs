@@ -24,32 +24,52 @@ pub(super) const META_FILE: &str = "meta.json";
 pub(super) fn open(dir: &Path) -> PortResult<(Index, File)> {
     fs::create_dir_all(dir).map_err(|error| file_error("make its folder", error))?;
     let lock = File::create(dir.join(OPEN_LOCK)).map_err(|error| file_error("be locked", error))?;
-    lock.lock().map_err(|error| file_error("be locked", error))?;
+    lock.lock()
+        .map_err(|error| file_error("be locked", error))?;
     if !check_version(dir)? {
         if dir.join(META_FILE).exists() {
-            return Err(PortError::new(ErrorKind::Corrupt, "the folder holds an index that is not of payments"));
+            return Err(PortError::new(
+                ErrorKind::Corrupt,
+                "the folder holds an index that is not of payments",
+            ));
         }
         write_version(dir).map_err(|error| file_error("write its version", error))?;
     }
-    let directory = MmapDirectory::open(dir).map_err(|error| port_error("be opened", error.into()))?;
-    let index = Index::open_or_create(directory, schema().0).map_err(|error| port_error("be opened", error))?;
+    let directory =
+        MmapDirectory::open(dir).map_err(|error| port_error("be opened", error.into()))?;
+    let index = Index::open_or_create(directory, schema().0)
+        .map_err(|error| port_error("be opened", error))?;
     Ok((index, lock))
 }
 
 /// Opens the folder's index for reading.
 pub(super) fn open_existing(dir: &Path) -> PortResult<Index> {
     if !check_version(dir)? {
-        return Err(PortError::new(ErrorKind::NotFound, "the folder holds no search index"));
+        return Err(PortError::new(
+            ErrorKind::NotFound,
+            "the folder holds no search index",
+        ));
     }
-    let directory = MmapDirectory::open(dir).map_err(|error| port_error("be opened", error.into()))?;
-    let index = Index::open(ReadDirectory(directory)).map_err(|error| port_error("be opened", error))?;
-    if index.schema() == schema().0 { Ok(index) } else { Err(PortError::new(ErrorKind::Corrupt, "the search index has other fields")) }
+    let directory =
+        MmapDirectory::open(dir).map_err(|error| port_error("be opened", error.into()))?;
+    let index =
+        Index::open(ReadDirectory(directory)).map_err(|error| port_error("be opened", error))?;
+    if index.schema() == schema().0 {
+        Ok(index)
+    } else {
+        Err(PortError::new(
+            ErrorKind::Corrupt,
+            "the search index has other fields",
+        ))
+    }
 }
 
 /// A reader that is told when to look for commits.
 pub(super) fn reader(index: &Index) -> PortResult<IndexReader> {
     let builder = index.reader_builder().reload_policy(ReloadPolicy::Manual);
-    builder.try_into().map_err(|error| port_error("be read", error))
+    builder
+        .try_into()
+        .map_err(|error| port_error("be read", error))
 }
 
 /// Whether there is a version, and one that is known here.
@@ -59,14 +79,21 @@ fn check_version(dir: &Path) -> PortResult<bool> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(file_error("say its version", error)),
     };
-    let version: u32 = text.trim().parse().map_err(|_| PortError::new(ErrorKind::Corrupt, "the search index has no valid version"))?;
+    let version: u32 = text
+        .trim()
+        .parse()
+        .map_err(|_| PortError::new(ErrorKind::Corrupt, "the search index has no valid version"))?;
     if version == SCHEMA_VERSION {
         return Ok(true);
     }
     let message = if version > SCHEMA_VERSION {
-        format!("the search index has schema version {version}; this program knows versions up to {SCHEMA_VERSION}")
+        format!(
+            "the search index has schema version {version}; this program knows versions up to {SCHEMA_VERSION}"
+        )
     } else {
-        format!("the search index has schema version {version}; this program needs {SCHEMA_VERSION}: remove the folder and rebuild it")
+        format!(
+            "the search index has schema version {version}; this program needs {SCHEMA_VERSION}: remove the folder and rebuild it"
+        )
     };
     Err(PortError::new(ErrorKind::Corrupt, message))
 }

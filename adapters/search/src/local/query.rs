@@ -4,7 +4,9 @@ use std::ops::Bound;
 
 use payops_core::domain::search::{Query, Term};
 use tantivy::Term as Key;
-use tantivy::query::{AllQuery, BooleanQuery, EmptyQuery, Occur, Query as Native, RangeQuery, TermQuery};
+use tantivy::query::{
+    AllQuery, BooleanQuery, EmptyQuery, Occur, Query as Native, RangeQuery, TermQuery,
+};
 use tantivy::schema::{Field, IndexRecordOption};
 
 use super::fields::Fields;
@@ -13,8 +15,11 @@ use crate::text::{after_prefix, ceil_ms, folded};
 /// The query that finds exactly the documents that `query` holds for.
 pub(super) fn native(fields: &Fields, query: &Query) -> Box<dyn Native> {
     let clause = |negated| if negated { Occur::MustNot } else { Occur::Must };
-    let mut clauses: Vec<(Occur, Box<dyn Native>)> =
-        query.clauses.iter().map(|part| (clause(part.negated), term(fields, &part.term))).collect();
+    let mut clauses: Vec<(Occur, Box<dyn Native>)> = query
+        .clauses
+        .iter()
+        .map(|part| (clause(part.negated), term(fields, &part.term)))
+        .collect();
     // What must not hold only takes away: there has to be something to take it from.
     if clauses.iter().all(|(occur, _)| *occur == Occur::MustNot) {
         clauses.push((Occur::Must, Box::new(AllQuery)));
@@ -33,12 +38,21 @@ fn term(fields: &Fields, term: &Term) -> Box<dyn Native> {
         Term::Currency(currency) => exactly(Key::from_field_text(fields.currency, currency.code())),
         Term::Merchant(merchant) => exactly(Key::from_field_text(fields.merchant, merchant)),
         // Stored times are whole milliseconds, so "before `to`" is "at most the one before its ceiling".
-        Term::Created { from, to } => between(fields.created, ceil_ms(*from), ceil_ms(*to).saturating_sub(1)),
+        Term::Created { from, to } => between(
+            fields.created,
+            ceil_ms(*from),
+            ceil_ms(*to).saturating_sub(1),
+        ),
         Term::Failure(code) => exactly(Key::from_field_text(fields.failure, code)),
         Term::Dead(dead) => exactly(Key::from_field_bool(fields.dead, *dead)),
         Term::Live(live) => exactly(Key::from_field_bool(fields.live, *live)),
         Term::Any(terms) if terms.is_empty() => Box::new(EmptyQuery),
-        Term::Any(terms) => Box::new(BooleanQuery::new(terms.iter().map(|term| (Occur::Should, self::term(fields, term))).collect())),
+        Term::Any(terms) => Box::new(BooleanQuery::new(
+            terms
+                .iter()
+                .map(|term| (Occur::Should, self::term(fields, term)))
+                .collect(),
+        )),
     }
 }
 

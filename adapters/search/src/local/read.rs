@@ -9,7 +9,9 @@ use payops_core::port::{ErrorKind, Freshness, Hits, IndexPage, PortError, PortRe
 use tantivy::collector::{Count, TopDocs};
 use tantivy::query::AllQuery;
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocAddress, DocSet as _, Order, Searcher, SegmentReader, TERMINATED, TantivyDocument};
+use tantivy::{
+    DocAddress, DocSet as _, Order, Searcher, SegmentReader, TERMINATED, TantivyDocument,
+};
 
 use super::error::{file_error, port_error};
 use super::fields::{Fields, UPDATED, newest_first};
@@ -19,7 +21,13 @@ use super::query::native;
 const PAGE_MAX: usize = 10_000;
 
 /// Documents that `query` holds for, newest first.
-pub(super) fn search(searcher: &Searcher, fields: &Fields, query: &Query, offset: usize, limit: usize) -> PortResult<Hits> {
+pub(super) fn search(
+    searcher: &Searcher,
+    fields: &Fields,
+    query: &Query,
+    offset: usize,
+    limit: usize,
+) -> PortResult<Hits> {
     let fail = |error| port_error("be searched", error);
     let query = native(fields, query);
     let total = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
@@ -28,16 +36,31 @@ pub(super) fn search(searcher: &Searcher, fields: &Fields, query: &Query, offset
     let limit = limit.min(there.saturating_sub(offset));
     if limit == 0 {
         let count = searcher.search(&query, &Count).map_err(fail)?;
-        return Ok(Hits { docs: Vec::new(), total: total(count) });
+        return Ok(Hits {
+            docs: Vec::new(),
+            total: total(count),
+        });
     }
-    let top = TopDocs::with_limit(limit).and_offset(offset).order_by(newest_first);
+    let top = TopDocs::with_limit(limit)
+        .and_offset(offset)
+        .order_by(newest_first);
     let (count, hits) = searcher.search(&query, &(Count, top)).map_err(fail)?;
-    let docs = hits.into_iter().map(|(_, address)| load(searcher, fields, address)).collect::<PortResult<_>>()?;
-    Ok(Hits { docs, total: total(count) })
+    let docs = hits
+        .into_iter()
+        .map(|(_, address)| load(searcher, fields, address))
+        .collect::<PortResult<_>>()?;
+    Ok(Hits {
+        docs,
+        total: total(count),
+    })
 }
 
 /// Every document of these payments.
-pub(super) fn of_payments(searcher: &Searcher, fields: &Fields, payments: &[PaymentId]) -> PortResult<Vec<PaymentDoc>> {
+pub(super) fn of_payments(
+    searcher: &Searcher,
+    fields: &Fields,
+    payments: &[PaymentId],
+) -> PortResult<Vec<PaymentDoc>> {
     let mut docs = Vec::with_capacity(payments.len());
     let mut payments: Vec<&PaymentId> = payments.iter().collect();
     payments.sort();
@@ -53,7 +76,12 @@ pub(super) fn of_payments(searcher: &Searcher, fields: &Fields, payments: &[Paym
 /// A page in order of id, walked through the sorted term dictionaries of the segments: its cost does
 /// not depend on how far into the index it is. All documents of one id come in one page, so that
 /// one with several of them may be longer than `limit`.
-pub(super) fn scan(searcher: &Searcher, fields: &Fields, from: Option<&str>, limit: usize) -> PortResult<IndexPage> {
+pub(super) fn scan(
+    searcher: &Searcher,
+    fields: &Fields,
+    from: Option<&str>,
+    limit: usize,
+) -> PortResult<IndexPage> {
     let limit = limit.clamp(1, PAGE_MAX);
     let mut found: BTreeMap<Vec<u8>, Vec<DocAddress>> = BTreeMap::new();
     for (segment_ord, segment) in (0..).zip(searcher.segment_readers()) {
@@ -81,16 +109,26 @@ fn first_ids(
     found: &mut BTreeMap<Vec<u8>, Vec<DocAddress>>,
 ) -> PortResult<()> {
     let fail = |error| file_error("be read", error);
-    let index = segment.inverted_index(fields.id).map_err(|error| port_error("be read", error))?;
+    let index = segment
+        .inverted_index(fields.id)
+        .map_err(|error| port_error("be read", error))?;
     let range = index.terms().range();
-    let mut ids = from.map_or(range, |from| index.terms().range().gt(from)).into_stream().map_err(fail)?;
+    let mut ids = from
+        .map_or(range, |from| index.terms().range().gt(from))
+        .into_stream()
+        .map_err(fail)?;
     let mut taken = 0;
     while taken < count && ids.advance() {
-        let mut postings = index.read_postings_from_terminfo(ids.value(), IndexRecordOption::Basic).map_err(fail)?;
+        let mut postings = index
+            .read_postings_from_terminfo(ids.value(), IndexRecordOption::Basic)
+            .map_err(fail)?;
         let mut live = false;
         while postings.doc() != TERMINATED {
             if !segment.is_deleted(postings.doc()) {
-                found.entry(ids.key().to_vec()).or_default().push(DocAddress::new(segment_ord, postings.doc()));
+                found
+                    .entry(ids.key().to_vec())
+                    .or_default()
+                    .push(DocAddress::new(segment_ord, postings.doc()));
                 live = true;
             }
             postings.advance();
@@ -101,13 +139,23 @@ fn first_ids(
 }
 
 /// Where the documents of a payment are: normally one.
-pub(super) fn addresses(searcher: &Searcher, fields: &Fields, payment: &PaymentId) -> PortResult<Vec<DocAddress>> {
+pub(super) fn addresses(
+    searcher: &Searcher,
+    fields: &Fields,
+    payment: &PaymentId,
+) -> PortResult<Vec<DocAddress>> {
     let term = fields.id_term(payment);
     let mut found = Vec::new();
     for (segment_ord, segment) in (0..).zip(searcher.segment_readers()) {
-        let index = segment.inverted_index(fields.id).map_err(|error| port_error("be read", error))?;
-        let postings = index.read_postings(&term, IndexRecordOption::Basic).map_err(|error| file_error("be read", error))?;
-        let Some(mut postings) = postings else { continue };
+        let index = segment
+            .inverted_index(fields.id)
+            .map_err(|error| port_error("be read", error))?;
+        let postings = index
+            .read_postings(&term, IndexRecordOption::Basic)
+            .map_err(|error| file_error("be read", error))?;
+        let Some(mut postings) = postings else {
+            continue;
+        };
         while postings.doc() != TERMINATED {
             if !segment.is_deleted(postings.doc()) {
                 found.push(DocAddress::new(segment_ord, postings.doc()));
@@ -121,14 +169,27 @@ pub(super) fn addresses(searcher: &Searcher, fields: &Fields, payment: &PaymentI
 /// How new the newest document is, and how many there are.
 pub(super) fn freshness(searcher: &Searcher, fields: &Fields) -> PortResult<Freshness> {
     let newest = TopDocs::with_limit(1).order_by_fast_field::<i64>(UPDATED, Order::Desc);
-    let found = searcher.search(&AllQuery, &newest).map_err(|error| port_error("be searched", error))?;
-    let newest = found.first().map(|(_, address)| load(searcher, fields, *address)).transpose()?;
-    Ok(Freshness { store: "tantivy", newest: newest.map(|doc| doc.updated_at), documents: searcher.num_docs() })
+    let found = searcher
+        .search(&AllQuery, &newest)
+        .map_err(|error| port_error("be searched", error))?;
+    let newest = found
+        .first()
+        .map(|(_, address)| load(searcher, fields, *address))
+        .transpose()?;
+    Ok(Freshness {
+        store: "tantivy",
+        newest: newest.map(|doc| doc.updated_at),
+        documents: searcher.num_docs(),
+    })
 }
 
 fn load(searcher: &Searcher, fields: &Fields, address: DocAddress) -> PortResult<PaymentDoc> {
-    let stored: TantivyDocument = searcher
-        .doc(address)
-        .map_err(|error| PortError::because(ErrorKind::Corrupt, "a document in the search index cannot be read", error))?;
+    let stored: TantivyDocument = searcher.doc(address).map_err(|error| {
+        PortError::because(
+            ErrorKind::Corrupt,
+            "a document in the search index cannot be read",
+            error,
+        )
+    })?;
     fields.payment_doc(&stored)
 }

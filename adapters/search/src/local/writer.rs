@@ -60,8 +60,14 @@ pub(super) struct Writer {
 /// The right to write, held by one process at a time. The kernel takes it back from a process that dies.
 pub(super) fn acquire(index: &Index) -> PortResult<IndexWriter> {
     // One indexing thread: documents are small, and more threads make more segments per commit.
-    let options = IndexWriterOptions::builder().num_worker_threads(1).memory_budget_per_thread(ARENA_BYTES).num_merge_threads(1).build();
-    let writer = index.writer_with_options(options).map_err(|error| port_error("be opened for writing", error))?;
+    let options = IndexWriterOptions::builder()
+        .num_worker_threads(1)
+        .memory_budget_per_thread(ARENA_BYTES)
+        .num_merge_threads(1)
+        .build();
+    let writer = index
+        .writer_with_options(options)
+        .map_err(|error| port_error("be opened for writing", error))?;
     let mut policy = LogMergePolicy::default();
     policy.set_del_docs_ratio_before_merge(DELETED_SHARE_MAX);
     policy.set_min_layer_size(SMALL_DOCS);
@@ -76,12 +82,17 @@ impl Writer {
         while let Ok(first) = jobs.recv() {
             let batch = collect(first, jobs, tick);
             tick = Instant::now() + self.commit_every;
-            let (works, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.work, job.reply)).unzip();
+            let (works, replies): (Vec<_>, Vec<_>) =
+                batch.into_iter().map(|job| (job.work, job.reply)).unzip();
             let outcomes = self.write(&works).map_err(|error| {
                 // What was not committed goes with the writer, and so does a broken one.
                 self.native = None;
                 let error = not_writable(&self.dir).unwrap_or(error);
-                tracing::warn!(error = error.chain(), calls = replies.len(), "the search index did not take a batch");
+                tracing::warn!(
+                    error = error.chain(),
+                    calls = replies.len(),
+                    "the search index did not take a batch"
+                );
                 error
             });
             for (reply, outcome) in replies.into_iter().zip(each(outcomes)) {
@@ -98,16 +109,28 @@ impl Writer {
         } else {
             // A commit that failed may be there all the same: versions are compared with what is.
             let writer = acquire(&self.index)?;
-            self.reader.reload().map_err(|error| port_error("be read", error))?;
+            self.reader
+                .reload()
+                .map_err(|error| port_error("be read", error))?;
             self.native.insert(writer)
         };
         let searcher = self.reader.searcher();
-        let mut batch = Batch { writer, fields: &self.fields, searcher: &searcher, pending: HashMap::new() };
-        let outcomes = works.iter().map(|work| batch.apply(work)).collect::<PortResult<_>>()?;
+        let mut batch = Batch {
+            writer,
+            fields: &self.fields,
+            searcher: &searcher,
+            pending: HashMap::new(),
+        };
+        let outcomes = works
+            .iter()
+            .map(|work| batch.apply(work))
+            .collect::<PortResult<_>>()?;
         if !batch.pending.is_empty() {
             writer.commit().map_err(commit_failed)?;
             // The commit is a renamed file: the name has to be on the disk as well.
-            File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(|error| commit_failed(error.into()))?;
+            File::open(&self.dir)
+                .and_then(|dir| dir.sync_all())
+                .map_err(|error| commit_failed(error.into()))?;
             self.reader.reload().map_err(commit_failed)?;
         }
         Ok(outcomes)
@@ -131,7 +154,9 @@ fn collect(first: Job, jobs: &Receiver<Job>, tick: Instant) -> Vec<Job> {
 }
 
 /// The outcome for each call: its own, or the error that all share.
-fn each(outcomes: PortResult<Vec<Vec<UpsertOutcome>>>) -> Box<dyn Iterator<Item = PortResult<Vec<UpsertOutcome>>>> {
+fn each(
+    outcomes: PortResult<Vec<Vec<UpsertOutcome>>>,
+) -> Box<dyn Iterator<Item = PortResult<Vec<UpsertOutcome>>>> {
     match outcomes {
         Ok(outcomes) => Box::new(outcomes.into_iter().map(Ok)),
         Err(error) => {
@@ -140,7 +165,10 @@ fn each(outcomes: PortResult<Vec<Vec<UpsertOutcome>>>) -> Box<dyn Iterator<Item 
                 Err(PortError {
                     kind: shared.kind,
                     message: shared.message.clone(),
-                    source: shared.source.as_ref().map(|source| source.to_string().into()),
+                    source: shared
+                        .source
+                        .as_ref()
+                        .map(|source| source.to_string().into()),
                 })
             }))
         }
@@ -184,7 +212,10 @@ impl Batch<'_> {
     }
 
     fn upsert(&mut self, doc: &PaymentDoc) -> PortResult<UpsertOutcome> {
-        if self.known(&doc.id)?.is_some_and(|known| known >= doc.version) {
+        if self
+            .known(&doc.id)?
+            .is_some_and(|known| known >= doc.version)
+        {
             return Ok(UpsertOutcome::Stale);
         }
         self.writer.delete_term(self.fields.id_term(&doc.id));
@@ -195,7 +226,10 @@ impl Batch<'_> {
 
     fn add(&self, doc: &PaymentDoc) -> PortResult<()> {
         let document = self.fields.to_document(doc)?;
-        self.writer.add_document(document).map(|_| ()).map_err(|error| port_error("take a document", error))
+        self.writer
+            .add_document(document)
+            .map(|_| ())
+            .map_err(|error| port_error("take a document", error))
     }
 
     fn known(&self, id: &PaymentId) -> PortResult<Option<u64>> {
@@ -207,11 +241,18 @@ impl Batch<'_> {
 }
 
 /// The newest version of a payment that is in the index.
-fn committed_version(searcher: &Searcher, fields: &Fields, id: &PaymentId) -> PortResult<Option<u64>> {
+fn committed_version(
+    searcher: &Searcher,
+    fields: &Fields,
+    id: &PaymentId,
+) -> PortResult<Option<u64>> {
     let mut newest = None;
     for address in addresses(searcher, fields, id)? {
         let segment = searcher.segment_reader(address.segment_ord);
-        let column = segment.fast_fields().u64(VERSION).map_err(|error| port_error("be read", error))?;
+        let column = segment
+            .fast_fields()
+            .u64(VERSION)
+            .map_err(|error| port_error("be read", error))?;
         newest = newest.max(column.first(address.doc_id));
     }
     Ok(newest)

@@ -22,10 +22,20 @@ impl OpenSearchIndex {
         }
         let name = format!("{}-v1", self.target);
         let body = index_body(Some(&self.target));
-        let answer = self.api.call(Method::Put, &format!("/{name}"), &[], Some(&body), Effect::Writes).await?;
+        let answer = self
+            .api
+            .call(
+                Method::Put,
+                &format!("/{name}"),
+                &[],
+                Some(&body),
+                Effect::Writes,
+            )
+            .await?;
         if answer.error_type() == "resource_already_exists_exception" {
             // Another process was quicker, or it stands there without the alias: adding that twice is once.
-            self.change_aliases(&[json!({"add": {"index": name, "alias": self.target}})]).await?;
+            self.change_aliases(&[json!({"add": {"index": name, "alias": self.target}})])
+                .await?;
             return self.check_version().await;
         }
         answer.done().map(|_| ())
@@ -33,7 +43,16 @@ impl OpenSearchIndex {
 
     /// Makes an empty index of that name, with no alias.
     pub async fn create_index(&self, name: &str) -> PortResult<()> {
-        let answer = self.api.call(Method::Put, &format!("/{name}"), &[], Some(&index_body(None)), Effect::Writes).await?;
+        let answer = self
+            .api
+            .call(
+                Method::Put,
+                &format!("/{name}"),
+                &[],
+                Some(&index_body(None)),
+                Effect::Writes,
+            )
+            .await?;
         answer.done().map(|_| ())
     }
 
@@ -41,14 +60,23 @@ impl OpenSearchIndex {
     /// a new index from the primary store before [`OpenSearchIndex::swap_alias`].
     #[must_use]
     pub fn at(&self, name: &str) -> Self {
-        Self { target: name.to_owned(), is_alias: false, ..self.clone() }
+        Self {
+            target: name.to_owned(),
+            is_alias: false,
+            ..self.clone()
+        }
     }
 
     /// Lets the alias mean the index of that name, and no other, in one step.
     pub async fn swap_alias(&self, name: &str) -> PortResult<()> {
         let old = self.indexes().await?;
-        let remove = old.iter().filter(|old| *old != name).map(|old| json!({"remove": {"index": old, "alias": self.target}}));
-        let actions: Vec<Value> = remove.chain([json!({"add": {"index": name, "alias": self.target}})]).collect();
+        let remove = old
+            .iter()
+            .filter(|old| *old != name)
+            .map(|old| json!({"remove": {"index": old, "alias": self.target}}));
+        let actions: Vec<Value> = remove
+            .chain([json!({"add": {"index": name, "alias": self.target}})])
+            .collect();
         self.change_aliases(&actions).await
     }
 
@@ -87,33 +115,76 @@ impl OpenSearchIndex {
 
     /// Lets everything written so far be found.
     async fn refresh(&self, name: &str) -> PortResult<()> {
-        self.api.call(Method::Post, &format!("/{name}/_refresh"), &[], None, Effect::Writes).await?.done().map(|_| ())
+        self.api
+            .call(
+                Method::Post,
+                &format!("/{name}/_refresh"),
+                &[],
+                None,
+                Effect::Writes,
+            )
+            .await?
+            .done()
+            .map(|_| ())
     }
 
     /// The indexes behind the alias: one, but for a mistake.
     async fn indexes(&self) -> PortResult<Vec<String>> {
-        let answer = self.api.call(Method::Get, &format!("/_alias/{}", self.target), &[], None, Effect::Reads).await?;
+        let answer = self
+            .api
+            .call(
+                Method::Get,
+                &format!("/_alias/{}", self.target),
+                &[],
+                None,
+                Effect::Reads,
+            )
+            .await?;
         if answer.status == 404 {
             return Ok(Vec::new());
         }
         let body = answer.done()?;
-        Ok(body.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect())
+        Ok(body
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .collect())
     }
 
     async fn change_aliases(&self, actions: &[Value]) -> PortResult<()> {
         let body = json!({ "actions": actions });
-        self.api.call(Method::Post, "/_aliases", &[], Some(&body), Effect::Writes).await?.done().map(|_| ())
+        self.api
+            .call(Method::Post, "/_aliases", &[], Some(&body), Effect::Writes)
+            .await?
+            .done()
+            .map(|_| ())
     }
 
     async fn check_version(&self) -> PortResult<()> {
-        let body = self.api.call(Method::Get, &format!("/{}/_mapping", self.target), &[], None, Effect::Reads).await?.done()?;
+        let body = self
+            .api
+            .call(
+                Method::Get,
+                &format!("/{}/_mapping", self.target),
+                &[],
+                None,
+                Effect::Reads,
+            )
+            .await?
+            .done()?;
         for (name, index) in body.as_object().into_iter().flatten() {
             let version = index["mappings"]["_meta"]["schema_version"].as_u64();
             let Some(version) = version else {
-                return Err(PortError::new(ErrorKind::Corrupt, format!("the index {name} is not one of payments")));
+                return Err(PortError::new(
+                    ErrorKind::Corrupt,
+                    format!("the index {name} is not one of payments"),
+                ));
             };
             if version > SCHEMA_VERSION {
-                let message = format!("the index {name} has schema version {version}; this program knows versions up to {SCHEMA_VERSION}");
+                let message = format!(
+                    "the index {name} has schema version {version}; this program knows versions up to {SCHEMA_VERSION}"
+                );
                 return Err(PortError::new(ErrorKind::Corrupt, message));
             }
         }

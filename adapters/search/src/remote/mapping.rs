@@ -38,12 +38,24 @@ pub(super) fn index_body(alias: Option<&str>) -> Value {
 /// What is stored for `doc`: all of it, and what it is searched and sorted by. Texts are folded here
 /// rather than by a normalizer of the index, whose rules for some letters are not the domain's.
 pub(super) fn source(doc: &PaymentDoc) -> PortResult<Map<String, Value>> {
-    let wrong = |error| PortError::because(ErrorKind::Permanent, "a document cannot be written as JSON", error);
+    let wrong = |error| {
+        PortError::because(
+            ErrorKind::Permanent,
+            "a document cannot be written as JSON",
+            error,
+        )
+    };
     let Value::Object(mut source) = serde_json::to_value(doc).map_err(wrong)? else {
-        return Err(PortError::new(ErrorKind::Permanent, "a document is not a JSON object"));
+        return Err(PortError::new(
+            ErrorKind::Permanent,
+            "a document is not a JSON object",
+        ));
     };
     source.insert("email_folded".to_owned(), json!(folded(&doc.email)));
-    source.insert("reference_folded".to_owned(), json!(doc.reference.as_deref().map(folded)));
+    source.insert(
+        "reference_folded".to_owned(),
+        json!(doc.reference.as_deref().map(folded)),
+    );
     source.insert("created_ms".to_owned(), json!(floor_ms(doc.created_at)));
     source.insert("updated_ms".to_owned(), json!(floor_ms(doc.updated_at)));
     Ok(source)
@@ -52,7 +64,13 @@ pub(super) fn source(doc: &PaymentDoc) -> PortResult<Map<String, Value>> {
 /// The document that was stored; the fields it is searched by are ignored.
 pub(super) fn doc(hit: &Value) -> PortResult<PaymentDoc> {
     let parsed = serde_json::from_value(hit.get("_source").cloned().unwrap_or_default());
-    parsed.map_err(|error| PortError::because(ErrorKind::Corrupt, "a document in the search index cannot be read", error))
+    parsed.map_err(|error| {
+        PortError::because(
+            ErrorKind::Corrupt,
+            "a document in the search index cannot be read",
+            error,
+        )
+    })
 }
 
 #[cfg(test)]
@@ -67,7 +85,10 @@ mod tests {
         let doc = sample::doc(3);
         let source = source(&doc).expect("JSON");
         for field in source.keys() {
-            assert!(mapping["mappings"]["properties"].get(field).is_some(), "{field} is not mapped");
+            assert!(
+                mapping["mappings"]["properties"].get(field).is_some(),
+                "{field} is not mapped"
+            );
         }
         assert_eq!(super::doc(&json!({"_source": source})).expect("reads"), doc);
     }

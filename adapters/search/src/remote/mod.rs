@@ -10,7 +10,9 @@ use opensearch::http::Method;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::search::Query;
-use payops_core::port::{ErrorKind, Freshness, Hits, Index, IndexPage, PortError, PortResult, UpsertOutcome};
+use payops_core::port::{
+    ErrorKind, Freshness, Hits, Index, IndexPage, PortError, PortResult, UpsertOutcome,
+};
 use serde_json::{Value, json};
 
 pub use api::Credentials;
@@ -63,15 +65,27 @@ impl OpenSearchIndex {
     pub fn connect(url: &str, alias: &str, credentials: Option<&Credentials>) -> PortResult<Self> {
         let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
         if alias.is_empty() || !alias.bytes().all(fine) || alias.starts_with(['-', '_']) {
-            return Err(PortError::new(ErrorKind::Permanent, "an alias is made of a-z, 0-9, - and _, and starts with a letter or digit"));
+            return Err(PortError::new(
+                ErrorKind::Permanent,
+                "an alias is made of a-z, 0-9, - and _, and starts with a letter or digit",
+            ));
         }
-        Ok(Self { api: Api::new(url, credentials)?, target: alias.to_owned(), is_alias: true, visibility: Visibility::default() })
+        Ok(Self {
+            api: Api::new(url, credentials)?,
+            target: alias.to_owned(),
+            is_alias: true,
+            visibility: Visibility::default(),
+        })
     }
 
     /// The same; written documents can be found when a call returns if `refresh`, else soon after.
     #[must_use]
     pub fn with_refresh(self, refresh: bool) -> Self {
-        self.with_visibility(if refresh { Visibility::AtOnce } else { Visibility::Eventually })
+        self.with_visibility(if refresh {
+            Visibility::AtOnce
+        } else {
+            Visibility::Eventually
+        })
     }
 
     /// The same, with another promise of when written documents can be found.
@@ -81,21 +95,46 @@ impl OpenSearchIndex {
     }
 
     async fn ask(&self, body: &Value) -> PortResult<Found> {
-        let answer = self.api.call(Method::Post, &format!("/{}/_search", self.target), &[], Some(body), Effect::Reads).await?;
+        let answer = self
+            .api
+            .call(
+                Method::Post,
+                &format!("/{}/_search", self.target),
+                &[],
+                Some(body),
+                Effect::Reads,
+            )
+            .await?;
         let mut body = answer.done()?;
         // Shards that fail are left out of a good answer: what is missing would pass for not there.
-        if body["timed_out"] == true || body["_shards"]["failed"].as_u64().is_some_and(|failed| failed > 0) {
-            return Err(PortError::new(ErrorKind::Unavailable, "the search service answered in part"));
+        if body["timed_out"] == true
+            || body["_shards"]["failed"]
+                .as_u64()
+                .is_some_and(|failed| failed > 0)
+        {
+            return Err(PortError::new(
+                ErrorKind::Unavailable,
+                "the search service answered in part",
+            ));
         }
         let total = body["hits"]["total"]["value"].as_u64().unwrap_or_default();
         let Value::Array(hits) = body["hits"]["hits"].take() else {
-            return Err(PortError::new(ErrorKind::Unavailable, "the search service's answer has no hits"));
+            return Err(PortError::new(
+                ErrorKind::Unavailable,
+                "the search service's answer has no hits",
+            ));
         };
         Ok(Found { hits, total })
     }
 
     /// One page after the sort values `after`, newest first.
-    async fn page(&self, query: &Value, after: Option<&Value>, size: usize, with_source: bool) -> PortResult<Found> {
+    async fn page(
+        &self,
+        query: &Value,
+        after: Option<&Value>,
+        size: usize,
+        with_source: bool,
+    ) -> PortResult<Found> {
         let mut body = json!({
             "query": query, "sort": [{"created_ms": "desc"}, {"id": "desc"}], "size": size, "track_total_hits": true, "_source": with_source,
         });
@@ -111,7 +150,11 @@ impl OpenSearchIndex {
         let (mut skip, mut want) = (offset, limit);
         let mut docs = Vec::new();
         loop {
-            let size = if skip > 0 { skip.min(WINDOW) } else { want.min(WINDOW) };
+            let size = if skip > 0 {
+                skip.min(WINDOW)
+            } else {
+                want.min(WINDOW)
+            };
             let found = self.page(query, after.as_ref(), size, skip == 0).await?;
             let ended = found.hits.len() < size;
             if skip > 0 {
@@ -122,7 +165,10 @@ impl OpenSearchIndex {
             }
             after = found.hits.last().and_then(|hit| hit.get("sort").cloned());
             if ended || want == 0 || after.is_none() {
-                return Ok(Hits { docs, total: found.total });
+                return Ok(Hits {
+                    docs,
+                    total: found.total,
+                });
             }
         }
     }
@@ -130,15 +176,33 @@ impl OpenSearchIndex {
     async fn bulk(&self, lines: String, count: usize) -> PortResult<Vec<UpsertOutcome>> {
         // Without this a write before `ensure_index` makes an index of guessed types in the alias's place.
         let is_alias = if self.is_alias { "true" } else { "false" };
-        let parameters = [("refresh", self.visibility.parameter()), ("require_alias", is_alias)];
-        let body = self.api.lines(&format!("/{}/_bulk", self.target), &parameters, lines).await?.done()?;
-        let items = body["items"].as_array().filter(|items| items.len() == count);
-        let items = items.ok_or_else(|| PortError::new(ErrorKind::Ambiguous, "the search service did not answer for each document"))?;
+        let parameters = [
+            ("refresh", self.visibility.parameter()),
+            ("require_alias", is_alias),
+        ];
+        let body = self
+            .api
+            .lines(&format!("/{}/_bulk", self.target), &parameters, lines)
+            .await?
+            .done()?;
+        let items = body["items"]
+            .as_array()
+            .filter(|items| items.len() == count);
+        let items = items.ok_or_else(|| {
+            PortError::new(
+                ErrorKind::Ambiguous,
+                "the search service did not answer for each document",
+            )
+        })?;
         let mut outcomes = Vec::with_capacity(count);
         let mut failures = Vec::new();
         for item in items {
             let item = &item["index"];
-            match item["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or_default() {
+            match item["status"]
+                .as_u64()
+                .and_then(|status| u16::try_from(status).ok())
+                .unwrap_or_default()
+            {
                 200 | 201 => outcomes.push(UpsertOutcome::Applied),
                 409 => outcomes.push(UpsertOutcome::Stale),
                 status => failures.push(failure(status, &item["error"], Effect::Writes)),
@@ -147,7 +211,11 @@ impl OpenSearchIndex {
         match worst(failures) {
             None => Ok(outcomes),
             // Those that were taken are taken; writing all of them again is harmless.
-            Some((error, of)) => Err(PortError::because(error.kind, format!("{of} of {count} documents were not taken"), error)),
+            Some((error, of)) => Err(PortError::because(
+                error.kind,
+                format!("{of} of {count} documents were not taken"),
+                error,
+            )),
         }
     }
 }
@@ -161,7 +229,10 @@ fn worst(failures: Vec<PortError>) -> Option<(PortError, usize)> {
         _ => 2,
     };
     let count = failures.len();
-    failures.into_iter().max_by_key(rank).map(|error| (error, count))
+    failures
+        .into_iter()
+        .max_by_key(rank)
+        .map(|error| (error, count))
 }
 
 /// The hits of one answer.
@@ -190,7 +261,10 @@ impl Index for OpenSearchIndex {
             }
             count += 1;
             if count >= BULK_DOCS_MAX || lines.len() >= BULK_BYTES_MAX {
-                outcomes.extend(self.bulk(std::mem::take(&mut lines), std::mem::take(&mut count)).await?);
+                outcomes.extend(
+                    self.bulk(std::mem::take(&mut lines), std::mem::take(&mut count))
+                        .await?,
+                );
             }
         }
         if count > 0 {
@@ -207,7 +281,10 @@ impl Index for OpenSearchIndex {
         let offset = if limit == 0 { 0 } else { offset };
         let sort = json!([{"created_ms": "desc"}, {"id": "desc"}]);
         let found = self.ask(&json!({"query": query, "sort": sort, "from": offset, "size": limit, "track_total_hits": true})).await?;
-        Ok(Hits { docs: found.docs()?, total: found.total })
+        Ok(Hits {
+            docs: found.docs()?,
+            total: found.total,
+        })
     }
 
     async fn of_payments(&self, payments: &[PaymentId]) -> PortResult<Vec<PaymentDoc>> {
@@ -215,21 +292,29 @@ impl Index for OpenSearchIndex {
         for part in payments.chunks(IDS_MAX) {
             let ids: Vec<&str> = part.iter().map(PaymentId::as_str).collect();
             // Room for several documents of a payment: finding those is what this is asked for.
-            docs.extend(self.ask(&json!({"query": {"terms": {"id": ids}}, "size": WINDOW})).await?.docs()?);
+            docs.extend(
+                self.ask(&json!({"query": {"terms": {"id": ids}}, "size": WINDOW}))
+                    .await?
+                    .docs()?,
+            );
         }
         Ok(docs)
     }
 
     async fn scan(&self, from: Option<&str>, limit: usize) -> PortResult<IndexPage> {
         let limit = limit.clamp(1, WINDOW - 1);
-        let mut body = json!({"query": {"match_all": {}}, "sort": [{"id": "asc"}], "size": limit + 1});
+        let mut body =
+            json!({"query": {"match_all": {}}, "sort": [{"id": "asc"}], "size": limit + 1});
         if let Some(from) = from {
             body["search_after"] = json!([from]);
         }
         let mut docs = self.ask(&body).await?.docs()?;
         let more = docs.len() > limit;
         docs.truncate(limit);
-        let next = docs.last().filter(|_| more).map(|doc| doc.id.as_str().to_owned());
+        let next = docs
+            .last()
+            .filter(|_| more)
+            .map(|doc| doc.id.as_str().to_owned());
         Ok(IndexPage { docs, next })
     }
 
@@ -237,6 +322,10 @@ impl Index for OpenSearchIndex {
         let body = json!({"query": {"match_all": {}}, "sort": [{"updated_ms": "desc"}], "size": 1, "track_total_hits": true});
         let found = self.ask(&body).await?;
         let newest = found.docs()?.first().map(|doc| doc.updated_at);
-        Ok(Freshness { store: "opensearch", newest, documents: found.total })
+        Ok(Freshness {
+            store: "opensearch",
+            newest,
+            documents: found.total,
+        })
     }
 }

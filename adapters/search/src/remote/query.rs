@@ -8,7 +8,12 @@ use crate::text::{ceil_ms, folded};
 /// The query that finds exactly the documents that `query` holds for; scores are not asked for.
 pub(super) fn native(query: &Query) -> Value {
     let part = |negated| -> Vec<Value> {
-        query.clauses.iter().filter(|clause| clause.negated == negated).map(|clause| term(&clause.term)).collect()
+        query
+            .clauses
+            .iter()
+            .filter(|clause| clause.negated == negated)
+            .map(|clause| term(&clause.term))
+            .collect()
     };
     json!({"bool": {"filter": part(false), "must_not": part(true)}})
 }
@@ -23,7 +28,9 @@ fn term(term: &Term) -> Value {
         Term::Amount { min, max } => json!({"range": {"amount_minor": {"gte": min, "lte": max}}}),
         Term::Currency(currency) => exactly("currency", currency.code()),
         Term::Merchant(merchant) => exactly("merchant", merchant),
-        Term::Created { from, to } => json!({"range": {"created_ms": {"gte": ceil_ms(*from), "lt": ceil_ms(*to)}}}),
+        Term::Created { from, to } => {
+            json!({"range": {"created_ms": {"gte": ceil_ms(*from), "lt": ceil_ms(*to)}}})
+        }
         Term::Failure(code) => exactly("failure", code),
         Term::Dead(dead) => json!({"term": {"dead": {"value": dead}}}),
         Term::Live(live) => json!({"term": {"live": {"value": live}}}),
@@ -41,5 +48,9 @@ fn exactly(field: &str, value: &str) -> Value {
 
 fn prefix(field: &str, start: &str) -> Value {
     // Every text starts with nothing; what has no such field has no text.
-    if start.is_empty() { json!({"exists": {"field": field}}) } else { json!({"prefix": {field: {"value": start}}}) }
+    if start.is_empty() {
+        json!({"exists": {"field": field}})
+    } else {
+        json!({"prefix": {field: {"value": start}}})
+    }
 }

@@ -25,7 +25,11 @@ impl Rollouts for At {
     }
 
     async fn list(&self) -> PortResult<Vec<Rollout>> {
-        if self.is_last { Ok(Vec::new()) } else { Err(PortError::new(ErrorKind::Unavailable, "no connection")) }
+        if self.is_last {
+            Ok(Vec::new())
+        } else {
+            Err(PortError::new(ErrorKind::Unavailable, "no connection"))
+        }
     }
 
     async fn get(&self, _: &RolloutKey) -> PortResult<Option<Rollout>> {
@@ -44,7 +48,10 @@ impl Rollouts for At {
         let first = if self.is_last {
             Watched::All(Vec::new())
         } else {
-            Watched::Cut { why: "no connection".to_owned(), retry_in: Duration::from_hours(1) }
+            Watched::Cut {
+                why: "no connection".to_owned(),
+                retry_in: Duration::from_hours(1),
+            }
         };
         stream::iter([first]).chain(stream::pending()).boxed()
     }
@@ -63,7 +70,10 @@ fn cluster(file: PathBuf) -> LazyCluster {
         Box::pin(async move {
             match text.as_str() {
                 "" => Err(PortError::new(ErrorKind::NotFound, "no platform runs here")),
-                text => Ok(Arc::new(At { place, is_last: text == "new" }) as Arc<dyn Rollouts>),
+                text => Ok(Arc::new(At {
+                    place,
+                    is_last: text == "new",
+                }) as Arc<dyn Rollouts>),
             }
         })
     });
@@ -71,13 +81,20 @@ fn cluster(file: PathBuf) -> LazyCluster {
 }
 
 fn with_file(file: PathBuf) -> LazyCluster {
-    LazyCluster { file: Some(file.clone()), ..cluster(file) }
+    LazyCluster {
+        file: Some(file.clone()),
+        ..cluster(file)
+    }
 }
 
 fn write(file: &std::path::Path, text: &str, second: u64) {
     std::fs::write(file, text).expect("written");
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
-    std::fs::File::options().write(true).open(file).and_then(|file| file.set_modified(time)).expect("dated");
+    std::fs::File::options()
+        .write(true)
+        .open(file)
+        .and_then(|file| file.set_modified(time))
+        .expect("dated");
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,9 +108,14 @@ async fn a_cluster_that_comes_back_elsewhere_is_found_there() {
     assert!(cluster.list().await.is_err());
     write(&file, "new", 2);
     // Long before the hour is over after which the old place is tried again.
-    let told = tokio::time::timeout(Duration::from_secs(5), watch.next()).await.expect("in time");
+    let told = tokio::time::timeout(Duration::from_secs(5), watch.next())
+        .await
+        .expect("in time");
     assert!(matches!(told, Some(Watched::All(_))), "{told:?}");
-    assert!(cluster.list().await.is_ok(), "calls go to the new place too");
+    assert!(
+        cluster.list().await.is_ok(),
+        "calls go to the new place too"
+    );
 }
 
 #[tokio::test(start_paused = true)]

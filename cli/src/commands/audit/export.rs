@@ -18,7 +18,11 @@ pub(crate) struct ExportArgs {
 /// Runs the command.
 pub(super) fn run(context: &Context, args: &ExportArgs) -> CliResult<Exit> {
     let records = records(context)?;
-    let queries: Vec<_> = records.envs.iter().map(|env| args.query.query(env.clone())).collect();
+    let queries: Vec<_> = records
+        .envs
+        .iter()
+        .map(|env| args.query.query(env.clone()))
+        .collect();
     for log in &records.logs {
         for line in log.lines().map_err(unread(log))? {
             let (text, entry) = line.map_err(unread(log))?;

@@ -31,13 +31,24 @@ impl EntryRow {
     /// Texts that people typed may hold what is not to be shown.
     fn new(entry: AuditEntry, privacy: Privacy) -> Self {
         let text = |text: Option<String>| text.map(|text| privacy.text(&text));
-        let detail = entry.detail.into_iter().map(|(name, held)| (name, privacy.text(&held))).collect();
-        Self(AuditEntry { subject: text(entry.subject), reason: text(entry.reason), ticket: text(entry.ticket), detail, ..entry })
+        let detail = entry
+            .detail
+            .into_iter()
+            .map(|(name, held)| (name, privacy.text(&held)))
+            .collect();
+        Self(AuditEntry {
+            subject: text(entry.subject),
+            reason: text(entry.reason),
+            ticket: text(entry.ticket),
+            detail,
+            ..entry
+        })
     }
 }
 
 impl Row for EntryRow {
-    const FIELDS: &'static [&'static str] = &["at", "who", "env", "action", "outcome", "subject", "reason"];
+    const FIELDS: &'static [&'static str] =
+        &["at", "who", "env", "action", "outcome", "subject", "reason"];
     const COLUMNS: &'static [Column] = &[
         Column::text("TIME (UTC)"),
         Column::text("WHO"),
@@ -78,7 +89,11 @@ impl Row for EntryRow {
 /// Runs the command.
 pub(super) fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
     let records = records(context)?;
-    let queries: Vec<_> = records.envs.iter().map(|env| args.query.query(env.clone())).collect();
+    let queries: Vec<_> = records
+        .envs
+        .iter()
+        .map(|env| args.query.query(env.clone()))
+        .collect();
     let mut found: VecDeque<AuditEntry> = VecDeque::new();
     let mut damaged = 0_usize;
     for log in &records.logs {
@@ -96,13 +111,19 @@ pub(super) fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
         }
     }
     if damaged > 0 {
-        context.talk.warn(format!("{} of the record cannot be read: payops audit verify", count(damaged, "line")));
+        context.talk.warn(format!(
+            "{} of the record cannot be read: payops audit verify",
+            count(damaged, "line")
+        ));
     }
     let mut entries: Vec<AuditEntry> = found.into();
     entries.reverse();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
     entries.truncate(args.limit);
-    let row = |entry: AuditEntry| Of { env: entry.env.clone(), value: EntryRow::new(entry, context.privacy) };
+    let row = |entry: AuditEntry| Of {
+        env: entry.env.clone(),
+        value: EntryRow::new(entry, context.privacy),
+    };
     let rows: Vec<Of<EntryRow>> = entries.into_iter().map(row).collect();
     context.printer.list(&rows, false)?;
     Ok(Exit::Done)

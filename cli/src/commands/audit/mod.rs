@@ -58,8 +58,23 @@ pub(crate) struct QueryArgs {
 impl QueryArgs {
     /// The query; `None` as environment when nobody named one.
     fn query(&self, env: Option<String>) -> Query {
-        let QueryArgs { who, action, subject, since, until, text } = self.clone();
-        Query { who, action, subject, env, since, until, text }
+        let QueryArgs {
+            who,
+            action,
+            subject,
+            since,
+            until,
+            text,
+        } = self.clone();
+        Query {
+            who,
+            action,
+            subject,
+            env,
+            since,
+            until,
+            text,
+        }
     }
 }
 
@@ -69,11 +84,19 @@ fn moment(text: &str) -> Result<Timestamp, String> {
         return Ok(at);
     }
     if let Ok(date) = text.parse::<Date>() {
-        return date.to_zoned(TimeZone::UTC).map(|at| at.timestamp()).map_err(|_| wrong());
+        return date
+            .to_zoned(TimeZone::UTC)
+            .map(|at| at.timestamp())
+            .map_err(|_| wrong());
     }
-    let days =
-        text.strip_suffix('d').and_then(|days| days.parse::<i64>().ok()).map(|days| SignedDuration::from_hours(days.saturating_mul(24)));
-    let ago = days.or_else(|| text.parse::<SignedDuration>().ok()).filter(SignedDuration::is_positive).ok_or_else(wrong)?;
+    let days = text
+        .strip_suffix('d')
+        .and_then(|days| days.parse::<i64>().ok())
+        .map(|days| SignedDuration::from_hours(days.saturating_mul(24)));
+    let ago = days
+        .or_else(|| text.parse::<SignedDuration>().ok())
+        .filter(SignedDuration::is_positive)
+        .ok_or_else(wrong)?;
     Timestamp::now().checked_sub(ago).map_err(|_| wrong())
 }
 
@@ -87,8 +110,21 @@ struct Records {
 fn records(context: &Context) -> CliResult<Records> {
     let settings = &context.settings;
     let targets = settings.all_targets()?;
-    let chosen = matches!(&settings.envs, Ok(Sourced { origin: Origin::Flag(_) | Origin::Variable(_), .. }));
-    let envs = if chosen { targets.iter().map(|target| Some(target.name.clone())).collect() } else { vec![None] };
+    let chosen = matches!(
+        &settings.envs,
+        Ok(Sourced {
+            origin: Origin::Flag(_) | Origin::Variable(_),
+            ..
+        })
+    );
+    let envs = if chosen {
+        targets
+            .iter()
+            .map(|target| Some(target.name.clone()))
+            .collect()
+    } else {
+        vec![None]
+    };
     let mut dirs: Vec<PathBuf> = Vec::new();
     for target in &targets {
         let dir = context.records_dir(target);
@@ -96,12 +132,19 @@ fn records(context: &Context) -> CliResult<Records> {
             dirs.push(dir);
         }
     }
-    Ok(Records { logs: dirs.into_iter().map(|dir| FileAuditLog { dir }).collect(), envs })
+    Ok(Records {
+        logs: dirs.into_iter().map(|dir| FileAuditLog { dir }).collect(),
+        envs,
+    })
 }
 
 fn unread(log: &FileAuditLog) -> impl Fn(std::io::Error) -> CliError {
     let path = log.path().display().to_string();
-    move |error| CliError::failed(format!("{path} could not be read")).because(error).hint("only its owner may read it")
+    move |error| {
+        CliError::failed(format!("{path} could not be read"))
+            .because(error)
+            .hint("only its owner may read it")
+    }
 }
 
 /// Runs the command.
@@ -120,8 +163,16 @@ mod tests {
 
     #[test]
     fn moments_are_read() {
-        assert_eq!(moment("2026-11-25").map(|at| at.to_string()).as_deref(), Ok("2026-11-25T00:00:00Z"));
-        assert_eq!(moment("2026-11-25T03:00:00+01:00").map(|at| at.to_string()).as_deref(), Ok("2026-11-25T02:00:00Z"));
+        assert_eq!(
+            moment("2026-11-25").map(|at| at.to_string()).as_deref(),
+            Ok("2026-11-25T00:00:00Z")
+        );
+        assert_eq!(
+            moment("2026-11-25T03:00:00+01:00")
+                .map(|at| at.to_string())
+                .as_deref(),
+            Ok("2026-11-25T02:00:00Z")
+        );
         let ago = Timestamp::now().duration_since(moment("3d").expect("three days"));
         assert!((71..=73).contains(&ago.as_hours()), "{ago:?}");
         for wrong in ["", "yesterweek", "-2h", "0s"] {

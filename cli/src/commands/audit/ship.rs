@@ -26,7 +26,15 @@ struct Shipped {
 }
 
 impl Row for Shipped {
-    const FIELDS: &'static [&'static str] = &["env", "place", "shipped", "waiting", "last_seq", "last_hash", "at"];
+    const FIELDS: &'static [&'static str] = &[
+        "env",
+        "place",
+        "shipped",
+        "waiting",
+        "last_seq",
+        "last_hash",
+        "at",
+    ];
     const COLUMNS: &'static [Column] = &[
         Column::text("ENV"),
         Column::text("TO"),
@@ -42,7 +50,11 @@ impl Row for Shipped {
             Cell::from(&self.env),
             Cell::from(&self.place),
             Cell::from(self.shipped.to_string()),
-            if self.waiting == 0 { Cell::from(waiting) } else { Cell::toned(waiting, Tone::Warn) },
+            if self.waiting == 0 {
+                Cell::from(waiting)
+            } else {
+                Cell::toned(waiting, Tone::Warn)
+            },
             Cell::maybe(self.last_seq.map(|seq| seq.to_string())),
             Cell::maybe(self.last_hash.as_ref()),
         ]
@@ -62,7 +74,10 @@ pub(super) async fn run(context: &Context) -> CliResult<Exit> {
         match shipping.all(context).await {
             Ok(report) => {
                 let (row, failure) = told(&shipping, report)?;
-                rows.push(Of { env: target.name.clone(), value: row });
+                rows.push(Of {
+                    env: target.name.clone(),
+                    value: row,
+                });
                 failures.extend(failure.map(|failure| (target.name.clone(), failure)));
             }
             Err(error) => failures.push((target.name.clone(), error)),
@@ -70,14 +85,23 @@ pub(super) async fn run(context: &Context) -> CliResult<Exit> {
     }
     let named = nowhere.join(", ");
     if rows.is_empty() && failures.is_empty() {
-        return Err(CliError::usage(format!("the record of {named} has no other place to go to, so nothing was shipped"))
-            .hint("set audit_dir (embedded) or audit_bus (AWS) of the environment in payops.toml"));
+        return Err(CliError::usage(format!(
+            "the record of {named} has no other place to go to, so nothing was shipped"
+        ))
+        .hint("set audit_dir (embedded) or audit_bus (AWS) of the environment in payops.toml"));
     }
     context.printer.list(&rows, false)?;
     if !nowhere.is_empty() {
-        context.talk.say(format!("{named}: no place is set (audit_dir, audit_bus), kept here alone"));
+        context.talk.say(format!(
+            "{named}: no place is set (audit_dir, audit_bus), kept here alone"
+        ));
     }
-    let done = rows.len().saturating_sub(failures.iter().filter(|(env, _)| rows.iter().any(|row| row.env == *env)).count());
+    let done = rows.len().saturating_sub(
+        failures
+            .iter()
+            .filter(|(env, _)| rows.iter().any(|row| row.env == *env))
+            .count(),
+    );
     if failures.len() == 1 && done == 0 {
         return Err(failures.remove(0).1);
     }
@@ -110,7 +134,10 @@ fn told(shipping: &Shipping<'_>, report: Report) -> CliResult<(Shipped, Option<C
             let message = format!("{} is not what was written: {broken}", path.display());
             let hint = format!(
                 "nothing from there on was shipped, {} before; compare the record with what is there",
-                count(usize::try_from(report.shipped).unwrap_or(usize::MAX), "line")
+                count(
+                    usize::try_from(report.shipped).unwrap_or(usize::MAX),
+                    "line"
+                )
             );
             Some(CliError::failed(message).hint(hint))
         }

@@ -33,13 +33,37 @@ struct Broken {
 
 impl Checked {
     fn new(file: String, result: Option<Result<Verified, Break>>) -> Self {
-        let none = Self { file, ok: true, entries: 0, legacy: 0, head: None, broken: None };
+        let none = Self {
+            file,
+            ok: true,
+            entries: 0,
+            legacy: 0,
+            head: None,
+            broken: None,
+        };
         match result {
             None => none,
-            Some(Ok(Verified { legacy, entries, head })) => Self { entries, legacy, head: Some(head), ..none },
+            Some(Ok(Verified {
+                legacy,
+                entries,
+                head,
+            })) => Self {
+                entries,
+                legacy,
+                head: Some(head),
+                ..none
+            },
             Some(Err(broken)) => {
-                let told = Broken { line: broken.line, seq: broken.seq, message: broken.to_string() };
-                Self { ok: false, broken: Some(told), ..none }
+                let told = Broken {
+                    line: broken.line,
+                    seq: broken.seq,
+                    message: broken.to_string(),
+                };
+                Self {
+                    ok: false,
+                    broken: Some(told),
+                    ..none
+                }
             }
         }
     }
@@ -49,7 +73,14 @@ impl Document for Checked {
     fn human(&self, look: &Look) -> String {
         let state = match &self.broken {
             Some(broken) => Cell::toned(&broken.message, Tone::Bad),
-            None => Cell::toned(if self.head.is_some() { "whole" } else { "there is none yet" }, Tone::Good),
+            None => Cell::toned(
+                if self.head.is_some() {
+                    "whole"
+                } else {
+                    "there is none yet"
+                },
+                Tone::Good,
+            ),
         };
         let head = self.head.as_ref();
         details(
@@ -58,7 +89,10 @@ impl Document for Checked {
                 ("record", Some(Cell::from(&self.file))),
                 ("chain", Some(state)),
                 ("lines", head.map(|_| Cell::from(self.entries.to_string()))),
-                ("older lines", (self.legacy > 0).then(|| Cell::from(self.legacy.to_string()))),
+                (
+                    "older lines",
+                    (self.legacy > 0).then(|| Cell::from(self.legacy.to_string())),
+                ),
                 ("last hash", head.map(|head| Cell::from(&head.hash))),
             ],
         )
@@ -71,14 +105,26 @@ pub(super) fn run(context: &Context) -> CliResult<Exit> {
     for log in records(context)?.logs {
         let result = log.verify().map_err(unread(&log))?;
         let file = log.path().display().to_string();
-        documents.push(Of { env: file.clone(), value: Checked::new(file, result) });
+        documents.push(Of {
+            env: file.clone(),
+            value: Checked::new(file, result),
+        });
     }
-    let broken = documents.iter().find_map(|document| document.value.broken.clone().map(|broken| (document.value.file.clone(), broken)));
+    let broken = documents.iter().find_map(|document| {
+        document
+            .value
+            .broken
+            .clone()
+            .map(|broken| (document.value.file.clone(), broken))
+    });
     let many = documents.len() > 1;
     context.printer.documents(&documents, many)?;
     match broken {
         None => Ok(Exit::Done),
-        Some((file, broken)) => Err(CliError::failed(format!("{file} is not what was written: {}", broken.message))
-            .hint("compare it with what was shipped or exported; keep both")),
+        Some((file, broken)) => Err(CliError::failed(format!(
+            "{file} is not what was written: {}",
+            broken.message
+        ))
+        .hint("compare it with what was shipped or exported; keep both")),
     }
 }

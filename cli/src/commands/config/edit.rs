@@ -10,17 +10,25 @@ use crate::error::{CliError, CliResult};
 /// The text with what the outputs say of the environment `env`.
 pub(super) fn merged(text: &str, path: &Path, env: &str, outputs: &Outputs) -> CliResult<String> {
     let unread = |error| CliError::usage(format!("{} is not right", path.display())).because(error);
-    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| unread(error))?;
+    let mut document: DocumentMut = text
+        .parse()
+        .map_err(|error: toml_edit::TomlError| unread(error))?;
     let odd = |what: &str| CliError::usage(format!("{}: {what} is no table", path.display()));
     let environments = document.entry("environments").or_insert_with(implicit);
-    let environments = environments.as_table_like_mut().ok_or_else(|| odd("environments"))?;
-    let table = environments.entry(env).or_insert_with(|| Item::Table(Table::new()));
+    let environments = environments
+        .as_table_like_mut()
+        .ok_or_else(|| odd("environments"))?;
+    let table = environments
+        .entry(env)
+        .or_insert_with(|| Item::Table(Table::new()));
     let table = table.as_table_like_mut().ok_or_else(|| odd(env))?;
     match table.get("kind").and_then(Item::as_str) {
         Some("aws") => {}
         None => put(table, "kind", Value::from("aws")),
         Some(kind) => {
-            let message = format!("environments.{env} is of kind {kind}, and these are outputs of an environment in AWS");
+            let message = format!(
+                "environments.{env} is of kind {kind}, and these are outputs of an environment in AWS"
+            );
             return Err(CliError::usage(message).hint("give another name to --env"));
         }
     }
@@ -33,7 +41,9 @@ pub(super) fn merged(text: &str, path: &Path, env: &str, outputs: &Outputs) -> C
         set(table, &fact.path, value).ok_or_else(|| odd(&fact.path.join(".")))?;
     }
     for (name, eks) in &outputs.clusters {
-        cluster(table, name, eks).ok_or_else(|| CliError::usage(format!("{}: clusters is no list of tables", path.display())))?;
+        cluster(table, name, eks).ok_or_else(|| {
+            CliError::usage(format!("{}: clusters is no list of tables", path.display()))
+        })?;
     }
     Ok(document.to_string())
 }
@@ -88,12 +98,21 @@ fn same(one: &Value, other: &Value) -> bool {
 
 /// Adds a cluster. One of that name that is there is reached as it says.
 fn cluster(table: &mut dyn TableLike, name: &str, eks: &str) -> Option<()> {
-    let clusters = table.entry("clusters").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
+    let clusters = table
+        .entry("clusters")
+        .or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
     let named = |held: &dyn TableLike| held.get("name").and_then(Item::as_str) == Some(name);
-    let reached = |held: &dyn TableLike| ["context", "argocd_url"].iter().any(|way| held.contains_key(way));
+    let reached = |held: &dyn TableLike| {
+        ["context", "argocd_url"]
+            .iter()
+            .any(|way| held.contains_key(way))
+    };
     match clusters {
         Item::ArrayOfTables(tables) => {
-            if let Some(held) = tables.iter_mut().find(|held| named(*held as &dyn TableLike)) {
+            if let Some(held) = tables
+                .iter_mut()
+                .find(|held| named(*held as &dyn TableLike))
+            {
                 if !reached(held) {
                     put(held, "eks", Value::from(eks));
                 }
@@ -105,7 +124,11 @@ fn cluster(table: &mut dyn TableLike, name: &str, eks: &str) -> Option<()> {
             tables.push(added);
         }
         Item::Value(Value::Array(array)) => {
-            if let Some(held) = array.iter_mut().filter_map(Value::as_inline_table_mut).find(|held| named(*held as &dyn TableLike)) {
+            if let Some(held) = array
+                .iter_mut()
+                .filter_map(Value::as_inline_table_mut)
+                .find(|held| named(*held as &dyn TableLike))
+            {
                 if !reached(held) {
                     put(held, "eks", Value::from(eks));
                 }
@@ -124,8 +147,11 @@ mod tests {
     use super::*;
 
     fn outputs() -> Outputs {
-        let fact =
-            |path: &[&'static str], text: &str| Fact { path: path.to_vec(), held: Held::Text(text.to_owned()), output: "x".to_owned() };
+        let fact = |path: &[&'static str], text: &str| Fact {
+            path: path.to_vec(),
+            held: Held::Text(text.to_owned()),
+            output: "x".to_owned(),
+        };
         Outputs {
             facts: vec![
                 fact(&["region"], "eu-west-1"),
@@ -181,7 +207,9 @@ clusters = [{ name = \"main\", context = \"ctx\" }, { name = \"two\", eks = \"tw
 [environments.other] # untouched
 kind = \"aws\"
 ";
-        let expected = text.replace("'old' #", "\"new\" #").replace("role/old", "role/v");
+        let expected = text
+            .replace("'old' #", "\"new\" #")
+            .replace("role/old", "role/v");
         assert_eq!(merge(text), expected);
         assert_eq!(merge(&expected), expected, "again changes nothing");
     }
@@ -189,7 +217,12 @@ kind = \"aws\"
     #[test]
     fn an_environment_of_another_kind_is_not_turned_into_one_in_aws() {
         let text = "[environments.preprod]\nkind = \"embedded\"\n";
-        let error = merged(text, Path::new("payops.toml"), "preprod", &outputs()).expect_err("refused");
-        assert!(error.exit.code() == 2 && error.message.contains("is of kind embedded"), "{}", error.message);
+        let error =
+            merged(text, Path::new("payops.toml"), "preprod", &outputs()).expect_err("refused");
+        assert!(
+            error.exit.code() == 2 && error.message.contains("is of kind embedded"),
+            "{}",
+            error.message
+        );
     }
 }

@@ -83,8 +83,16 @@ impl Document for Import {
 pub(super) fn run(context: &Context, args: &ImportArgs) -> CliResult<Exit> {
     let outputs = Outputs::parse(&input(&args.file)?)?;
     let env = name(context, &outputs)?;
-    let found = context.settings.found.as_ref().map(|found| found.path.clone());
-    let path = args.to.clone().or(found).unwrap_or_else(|| PathBuf::from(FILE));
+    let found = context
+        .settings
+        .found
+        .as_ref()
+        .map(|found| found.path.clone());
+    let path = args
+        .to
+        .clone()
+        .or(found)
+        .unwrap_or_else(|| PathBuf::from(FILE));
     let old = held(&path)?;
     Config::parse(&old, &path)?;
     let new = merged(&old, &path, &env, &outputs)?;
@@ -92,17 +100,28 @@ pub(super) fn run(context: &Context, args: &ImportArgs) -> CliResult<Exit> {
     let import = import(&path, &env, &outputs, lines::between(&old, &new));
     context.printer.document(&import)?;
     if !outputs.ignored.is_empty() {
-        context.talk.say(format!("ignored, since they are no settings: {}", outputs.ignored.join(", ")));
+        context.talk.say(format!(
+            "ignored, since they are no settings: {}",
+            outputs.ignored.join(", ")
+        ));
     }
     if !import.changed || args.dry_run {
         return Ok(Exit::Done);
     }
     confirm(context, args, &path)?;
     if held(&path)? != old {
-        return Err(CliError::refused(format!("{} was changed meanwhile, so nothing was written", path.display())).hint("run it again"));
+        return Err(CliError::refused(format!(
+            "{} was changed meanwhile, so nothing was written",
+            path.display()
+        ))
+        .hint("run it again"));
     }
-    write(&path, &new).map_err(|error| CliError::failed(format!("{} could not be written", path.display())).because(error))?;
-    context.talk.say(format!("written; payops config explain --env {env} shows it, payops doctor --env {env} tries it"));
+    write(&path, &new).map_err(|error| {
+        CliError::failed(format!("{} could not be written", path.display())).because(error)
+    })?;
+    context.talk.say(format!(
+        "written; payops config explain --env {env} shows it, payops doctor --env {env} tries it"
+    ));
     Ok(Exit::Done)
 }
 
@@ -110,7 +129,9 @@ pub(super) fn run(context: &Context, args: &ImportArgs) -> CliResult<Exit> {
 fn held(path: &Path) -> CliResult<String> {
     match fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        text => text.map_err(|error| CliError::usage(format!("{} cannot be read", path.display())).because(error)),
+        text => text.map_err(|error| {
+            CliError::usage(format!("{} cannot be read", path.display())).because(error)
+        }),
     }
 }
 
@@ -136,40 +157,73 @@ fn import(path: &Path, env: &str, outputs: &Outputs, lines: Vec<Line>) -> Import
 }
 
 fn input(file: &Path) -> CliResult<String> {
-    let unread = |error| CliError::usage(format!("{} cannot be read", file.display())).because(error);
-    let reader: Box<dyn std::io::Read> =
-        if file == Path::new("-") { Box::new(std::io::stdin()) } else { Box::new(fs::File::open(file).map_err(unread)?) };
+    let unread =
+        |error| CliError::usage(format!("{} cannot be read", file.display())).because(error);
+    let reader: Box<dyn std::io::Read> = if file == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(fs::File::open(file).map_err(unread)?)
+    };
     let mut bytes = Vec::new();
-    reader.take(BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes).map_err(unread)?;
+    reader
+        .take(BYTES_MAX.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(unread)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > BYTES_MAX) {
-        return Err(CliError::usage("the input is over 16 MB, which no outputs are"));
+        return Err(CliError::usage(
+            "the input is over 16 MB, which no outputs are",
+        ));
     }
-    String::from_utf8(bytes).map_err(|_| CliError::usage("the input is not UTF-8").hint("terraform output -json prints what is needed"))
+    String::from_utf8(bytes).map_err(|_| {
+        CliError::usage("the input is not UTF-8")
+            .hint("terraform output -json prints what is needed")
+    })
 }
 
 /// The environment's name: what the command line says, else what the outputs say, else the variable.
 fn name(context: &Context, outputs: &Outputs) -> CliResult<String> {
     let (flag, variable) = match &context.settings.envs {
-        Ok(Sourced { value, origin: Origin::Flag(_) }) => (Some(value.as_slice()), None),
-        Ok(Sourced { value, origin: Origin::Variable(_) }) => (None, Some(value.as_slice())),
+        Ok(Sourced {
+            value,
+            origin: Origin::Flag(_),
+        }) => (Some(value.as_slice()), None),
+        Ok(Sourced {
+            value,
+            origin: Origin::Variable(_),
+        }) => (None, Some(value.as_slice())),
         _ => (None, None),
     };
-    let one = |names: &[String]| match names {
-        [name] => Ok(name.clone()),
-        _ => Err(CliError::usage("the outputs are of one environment").hint("give one name to --env")),
-    };
-    let name = match (flag.or(variable.filter(|_| outputs.env.is_none())), &outputs.env) {
+    let one =
+        |names: &[String]| match names {
+            [name] => Ok(name.clone()),
+            _ => Err(CliError::usage("the outputs are of one environment")
+                .hint("give one name to --env")),
+        };
+    let name = match (
+        flag.or(variable.filter(|_| outputs.env.is_none())),
+        &outputs.env,
+    ) {
         (Some(names), _) => one(names)?,
         (None, Some(name)) => name.clone(),
         (None, None) => {
-            return Err(CliError::usage("which environment is this?").hint("name it with --env, or in the output payops.environment"));
+            return Err(CliError::usage("which environment is this?")
+                .hint("name it with --env, or in the output payops.environment"));
         }
     };
-    if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') || name.is_empty() {
-        return Err(CliError::usage(format!("`{name}` is no name of an environment")).hint("letters, digits, `-` and `_`"));
+    if !name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        || name.is_empty()
+    {
+        return Err(
+            CliError::usage(format!("`{name}` is no name of an environment"))
+                .hint("letters, digits, `-` and `_`"),
+        );
     }
     if let Some(other) = outputs.env.as_ref().filter(|other| **other != name) {
-        context.talk.warn(format!("the outputs call it {other}, and it will be {name}"));
+        context.talk.warn(format!(
+            "the outputs call it {other}, and it will be {name}"
+        ));
     }
     Ok(name)
 }
@@ -179,8 +233,11 @@ fn confirm(context: &Context, args: &ImportArgs, path: &Path) -> CliResult<()> {
         return Ok(());
     }
     if args.file == Path::new("-") || !context.talk.asks {
-        return Err(CliError::refused(format!("writing {} needs a confirmation, and there is nobody to ask", path.display()))
-            .hint("add --yes once you are sure, or --dry-run to look only"));
+        return Err(CliError::refused(format!(
+            "writing {} needs a confirmation, and there is nobody to ask",
+            path.display()
+        ))
+        .hint("add --yes once you are sure, or --dry-run to look only"));
     }
     match context.talk.ask("Type `yes` to write this:") {
         Some(typed) if typed.trim() == "yes" => Ok(()),
@@ -197,7 +254,12 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
     };
     let beside = path.with_extension(format!("toml.{}.new", std::process::id()));
     let written = || {
-        let mut file = fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o644).open(&beside)?;
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o644)
+            .open(&beside)?;
         if let Some(permissions) = permissions {
             file.set_permissions(permissions)?;
         }

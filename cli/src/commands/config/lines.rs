@@ -15,7 +15,9 @@ pub(super) struct Line {
 impl Line {
     /// As it is shown.
     pub(super) fn told(&self) -> String {
-        format!("{} {}", self.mark, terminal(&self.text)).trim_end().to_owned()
+        format!("{} {}", self.mark, terminal(&self.text))
+            .trim_end()
+            .to_owned()
     }
 }
 
@@ -26,22 +28,46 @@ pub(super) fn between(old: &str, new: &str) -> Vec<Line> {
     }
     let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
     // What is the same at both ends needs no comparing of each line with each.
-    let start = old.iter().zip(&new).take_while(|(one, other)| one == other).count();
+    let start = old
+        .iter()
+        .zip(&new)
+        .take_while(|(one, other)| one == other)
+        .count();
     let rest = old.len().min(new.len()) - start;
-    let end = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(one, other)| one == other).count();
-    let same = |lines: &[&str]| lines.iter().map(|text| Line { mark: ' ', text: (*text).to_owned() }).collect::<Vec<_>>();
+    let end = old
+        .iter()
+        .rev()
+        .zip(new.iter().rev())
+        .take(rest)
+        .take_while(|(one, other)| one == other)
+        .count();
+    let same = |lines: &[&str]| {
+        lines
+            .iter()
+            .map(|text| Line {
+                mark: ' ',
+                text: (*text).to_owned(),
+            })
+            .collect::<Vec<_>>()
+    };
     let middle = marked(&old[start..old.len() - end], &new[start..new.len() - end]);
     let all = [same(&old[..start]), middle, same(&old[old.len() - end..])].concat();
     let near = |place: usize| {
         let from = place.saturating_sub(AROUND);
-        all.iter().skip(from).take(place.saturating_sub(from) + AROUND + 1).any(|line| line.mark != ' ')
+        all.iter()
+            .skip(from)
+            .take(place.saturating_sub(from) + AROUND + 1)
+            .any(|line| line.mark != ' ')
     };
     let mut out: Vec<Line> = Vec::new();
     for (place, line) in all.iter().enumerate() {
         if near(place) {
             out.push(line.clone());
         } else if out.last().is_some_and(|last| last.mark != '…') {
-            out.push(Line { mark: '…', text: String::new() });
+            out.push(Line {
+                mark: '…',
+                text: String::new(),
+            });
         }
     }
     out
@@ -49,12 +75,19 @@ pub(super) fn between(old: &str, new: &str) -> Vec<Line> {
 
 /// All lines of both, those of a longest common part once.
 fn marked(old: &[&str], new: &[&str]) -> Vec<Line> {
-    let line = |mark: char, text: &&str| Line { mark, text: (*text).to_owned() };
+    let line = |mark: char, text: &&str| Line {
+        mark,
+        text: (*text).to_owned(),
+    };
     // `common[i][j]`: how many lines `old[i..]` and `new[j..]` have in common.
     let mut common = vec![vec![0_usize; new.len() + 1]; old.len() + 1];
     for (i, one) in old.iter().enumerate().rev() {
         for (j, other) in new.iter().enumerate().rev() {
-            common[i][j] = if one == other { common[i + 1][j + 1] + 1 } else { common[i + 1][j].max(common[i][j + 1]) };
+            common[i][j] = if one == other {
+                common[i + 1][j + 1] + 1
+            } else {
+                common[i + 1][j].max(common[i][j + 1])
+            };
         }
     }
     let (mut i, mut j, mut out) = (0, 0, Vec::new());
@@ -87,8 +120,14 @@ mod tests {
 
     #[test]
     fn only_what_changes_and_its_neighbours_are_shown() {
-        assert_eq!(told("a\nb\nc\nd\ne\nf\n", "a\nb\nc\nd\nx\nf\n"), ["  c", "  d", "- e", "+ x", "  f"]);
-        assert_eq!(told("1\n2\n3\n4\n5\n6\n7\n8\n", "0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n"), ["+ 0", "  1", "  2", "…", "  7", "  8", "+ 9"]);
+        assert_eq!(
+            told("a\nb\nc\nd\ne\nf\n", "a\nb\nc\nd\nx\nf\n"),
+            ["  c", "  d", "- e", "+ x", "  f"]
+        );
+        assert_eq!(
+            told("1\n2\n3\n4\n5\n6\n7\n8\n", "0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n"),
+            ["+ 0", "  1", "  2", "…", "  7", "  8", "+ 9"]
+        );
         assert_eq!(told("", "a\nb\n"), ["+ a", "+ b"]);
         assert_eq!(told("a\nb\n", ""), ["- a", "- b"]);
         assert!(told("a\n", "a\n").is_empty());

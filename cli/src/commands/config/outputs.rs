@@ -17,8 +17,14 @@ const TEXTS: &[(&[&str], &[&str])] = &[
     (&["bus", "event_bus_name"], &["bus"]),
     (&["audit_bus"], &["audit_bus"]),
     (&["queue_prefix"], &["queues", "prefix"]),
-    (&["ledger_secret_arn", "ledger_url_secret"], &["ledger_url_secret"]),
-    (&["opensearch_url", "opensearch_endpoint"], &["opensearch_url"]),
+    (
+        &["ledger_secret_arn", "ledger_url_secret"],
+        &["ledger_url_secret"],
+    ),
+    (
+        &["opensearch_url", "opensearch_endpoint"],
+        &["opensearch_url"],
+    ),
     (&["opensearch_index", "index"], &["index"]),
     (&["api_url"], &["api_url"]),
     (&["from_address"], &["from_address"]),
@@ -27,7 +33,14 @@ const TEXTS: &[(&[&str], &[&str])] = &[
     (&["role_break_glass_arn"], &["roles", "break-glass", "arn"]),
 ];
 /// What else is known: names with a shape of their own.
-const OTHERS: &[&str] = &["environment", "protected", "roles", "queue_urls", "cluster_name", "clusters"];
+const OTHERS: &[&str] = &[
+    "environment",
+    "protected",
+    "roles",
+    "queue_urls",
+    "cluster_name",
+    "clusters",
+];
 
 /// A value of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,14 +87,19 @@ impl Outputs {
             return Err(CliError::usage("the input is no object of outputs").hint(hint));
         };
         if outputs.is_empty() {
-            return Err(
-                CliError::usage("there are no outputs").hint("terraform apply writes outputs into the state; is this the right folder?")
-            );
+            return Err(CliError::usage("there are no outputs")
+                .hint("terraform apply writes outputs into the state; is this the right folder?"));
         }
         let mut out = Self::default();
         for (name, output) in &outputs {
-            let (Some(value), Some(sensitive)) = (output.get("value"), output.get("sensitive").and_then(Value::as_bool)) else {
-                return Err(CliError::usage(format!("`{name}` has no `value` and `sensitive`: this is one output, and not all")).hint(hint));
+            let (Some(value), Some(sensitive)) = (
+                output.get("value"),
+                output.get("sensitive").and_then(Value::as_bool),
+            ) else {
+                return Err(CliError::usage(format!(
+                    "`{name}` has no `value` and `sensitive`: this is one output, and not all"
+                ))
+                .hint(hint));
             };
             if !known(name) && name != WHOLE {
                 out.ignored.push(name.clone());
@@ -103,7 +121,11 @@ impl Outputs {
     fn whole(&mut self, members: &Map<String, Value>) -> CliResult<()> {
         for (member, value) in members {
             let output = format!("{WHOLE}.{member}");
-            if known(member) { self.member(member, &output, value)? } else { self.ignored.push(output) }
+            if known(member) {
+                self.member(member, &output, value)?
+            } else {
+                self.ignored.push(output)
+            }
         }
         Ok(())
     }
@@ -119,7 +141,9 @@ impl Outputs {
         match name {
             "environment" => self.env = Some(text(output, value)?),
             "protected" => {
-                let flag = value.as_bool().ok_or_else(|| wrong(output, value, "true or false"))?;
+                let flag = value
+                    .as_bool()
+                    .ok_or_else(|| wrong(output, value, "true or false"))?;
                 if flag {
                     self.add(&["protected"], Held::Flag(flag), output)?;
                 } else {
@@ -128,7 +152,11 @@ impl Outputs {
                 }
             }
             "roles" => self.roles(output, value)?,
-            "queue_urls" => self.add(&["queues", "prefix"], Held::Text(prefix(output, value)?), output)?,
+            "queue_urls" => self.add(
+                &["queues", "prefix"],
+                Held::Text(prefix(output, value)?),
+                output,
+            )?,
             "cluster_name" => {
                 let name = text(output, value)?;
                 self.clusters.push((name.clone(), name));
@@ -141,14 +169,20 @@ impl Outputs {
 
     /// `{ view = "arn:…" }`, or `{ view = { arn = "arn:…", external_id = "…" } }`.
     fn roles(&mut self, output: &str, value: &Value) -> CliResult<()> {
-        let roles = value.as_object().ok_or_else(|| wrong(output, value, "an object of roles by duty"))?;
+        let roles = value
+            .as_object()
+            .ok_or_else(|| wrong(output, value, "an object of roles by duty"))?;
         for (duty, role) in roles {
             let output = format!("{output}.{duty}");
             let duty = match duty.as_str() {
                 "view" => "view",
                 "operate" => "operate",
                 "break-glass" | "break_glass" => "break-glass",
-                _ => return Err(CliError::usage(format!("output `{output}`: duties are view, operate and break_glass"))),
+                _ => {
+                    return Err(CliError::usage(format!(
+                        "output `{output}`: duties are view, operate and break_glass"
+                    )));
+                }
             };
             let Some(members) = role.as_object() else {
                 let arn = checked(&["roles", duty, "arn"], &output, text(&output, role)?)?;
@@ -158,12 +192,26 @@ impl Outputs {
             for (member, value) in members.iter().filter(|(_, value)| !value.is_null()) {
                 let output = format!("{output}.{member}");
                 let (path, held) = match member.as_str() {
-                    "arn" => ("arn", Held::Text(checked(&["roles", duty, "arn"], &output, text(&output, value)?)?)),
+                    "arn" => (
+                        "arn",
+                        Held::Text(checked(
+                            &["roles", duty, "arn"],
+                            &output,
+                            text(&output, value)?,
+                        )?),
+                    ),
                     "external_id" => ("external_id", Held::Text(text(&output, value)?)),
                     "mfa_serial" => ("mfa_serial", Held::Text(text(&output, value)?)),
                     "duration_minutes" => {
-                        let minutes = value.as_u64().and_then(|minutes| u32::try_from(minutes).ok());
-                        ("duration_minutes", Held::Number(minutes.ok_or_else(|| wrong(&output, value, "a whole number"))?))
+                        let minutes = value
+                            .as_u64()
+                            .and_then(|minutes| u32::try_from(minutes).ok());
+                        (
+                            "duration_minutes",
+                            Held::Number(
+                                minutes.ok_or_else(|| wrong(&output, value, "a whole number"))?,
+                            ),
+                        )
                     }
                     _ => {
                         self.ignored.push(output);
@@ -178,12 +226,29 @@ impl Outputs {
 
     /// Names of clusters in EKS, or `{ name = "…", eks = "…" }`.
     fn clusters(&mut self, output: &str, value: &Value) -> CliResult<()> {
-        for (place, cluster) in value.as_array().ok_or_else(|| wrong(output, value, "a list of clusters"))?.iter().enumerate() {
+        for (place, cluster) in value
+            .as_array()
+            .ok_or_else(|| wrong(output, value, "a list of clusters"))?
+            .iter()
+            .enumerate()
+        {
             let output = format!("{output}[{place}]");
-            let member = |name: &str| cluster.get(name).map(|value| text(&format!("{output}.{name}"), value)).transpose();
-            let (name, eks) = if cluster.is_object() { (member("name")?, member("eks")?) } else { (None, Some(text(&output, cluster)?)) };
-            let eks = eks.or_else(|| name.clone()).ok_or_else(|| CliError::usage(format!("output `{output}` names no cluster")))?;
-            self.clusters.push((name.unwrap_or_else(|| eks.clone()), eks));
+            let member = |name: &str| {
+                cluster
+                    .get(name)
+                    .map(|value| text(&format!("{output}.{name}"), value))
+                    .transpose()
+            };
+            let (name, eks) = if cluster.is_object() {
+                (member("name")?, member("eks")?)
+            } else {
+                (None, Some(text(&output, cluster)?))
+            };
+            let eks = eks
+                .or_else(|| name.clone())
+                .ok_or_else(|| CliError::usage(format!("output `{output}` names no cluster")))?;
+            self.clusters
+                .push((name.unwrap_or_else(|| eks.clone()), eks));
         }
         Ok(())
     }
@@ -192,11 +257,17 @@ impl Outputs {
     fn add(&mut self, path: &[&'static str], held: Held, output: &str) -> CliResult<()> {
         match self.facts.iter().find(|fact| fact.path == path) {
             Some(other) if other.held == held => Ok(()),
-            Some(other) => {
-                Err(CliError::usage(format!("outputs `{}` and `{output}` say different things of {}", other.output, path.join("."))))
-            }
+            Some(other) => Err(CliError::usage(format!(
+                "outputs `{}` and `{output}` say different things of {}",
+                other.output,
+                path.join(".")
+            ))),
             None => {
-                self.facts.push(Fact { path: path.to_vec(), held, output: output.to_owned() });
+                self.facts.push(Fact {
+                    path: path.to_vec(),
+                    held,
+                    output: output.to_owned(),
+                });
                 Ok(())
             }
         }
@@ -208,15 +279,34 @@ impl Outputs {
         self.clusters.dedup();
         self.ignored.sort();
         if self.facts.is_empty() && self.clusters.is_empty() {
-            let hint = format!("outputs here are {}; docs/config.md lists what is known", self.ignored.join(", "));
+            let hint = format!(
+                "outputs here are {}; docs/config.md lists what is known",
+                self.ignored.join(", ")
+            );
             return Err(CliError::usage("none of the outputs is a setting").hint(hint));
         }
         let account = self.facts.iter().find(|fact| fact.path == ["account_id"]);
-        let Some(Fact { held: Held::Text(account), output, .. }) = account else { return Ok(()) };
-        for fact in self.facts.iter().filter(|fact| fact.path.first() == Some(&"roles")) {
-            let Held::Text(arn) = &fact.held else { continue };
+        let Some(Fact {
+            held: Held::Text(account),
+            output,
+            ..
+        }) = account
+        else {
+            return Ok(());
+        };
+        for fact in self
+            .facts
+            .iter()
+            .filter(|fact| fact.path.first() == Some(&"roles"))
+        {
+            let Held::Text(arn) = &fact.held else {
+                continue;
+            };
             if fact.path.last() == Some(&"arn") && arn.split(':').nth(4) != Some(account) {
-                let message = format!("the role of output `{}` is not of account {account}, which `{output}` names", fact.output);
+                let message = format!(
+                    "the role of output `{}` is not of account {account}, which `{output}` names",
+                    fact.output
+                );
                 return Err(CliError::usage(message));
             }
         }
@@ -240,7 +330,10 @@ fn kind(value: &Value) -> &'static str {
 }
 
 fn wrong(output: &str, value: &Value, needed: &str) -> CliError {
-    CliError::usage(format!("output `{output}` is {}, and {needed} is needed", kind(value)))
+    CliError::usage(format!(
+        "output `{output}` is {}, and {needed} is needed",
+        kind(value)
+    ))
 }
 
 fn secret(output: &str, what: &str) -> CliError {
@@ -249,28 +342,52 @@ fn secret(output: &str, what: &str) -> CliError {
 }
 
 fn text(output: &str, value: &Value) -> CliResult<String> {
-    let text = value.as_str().ok_or_else(|| wrong(output, value, "a text"))?;
+    let text = value
+        .as_str()
+        .ok_or_else(|| wrong(output, value, "a text"))?;
     if text.trim().is_empty() || text.chars().any(char::is_control) {
-        return Err(CliError::usage(format!("output `{output}` is empty, or has line breaks in it")));
+        return Err(CliError::usage(format!(
+            "output `{output}` is empty, or has line breaks in it"
+        )));
     }
-    let key = |start| text.starts_with(start) && text.len() == 20 && text.chars().all(|c| c.is_ascii_alphanumeric());
+    let key = |start| {
+        text.starts_with(start)
+            && text.len() == 20
+            && text.chars().all(|c| c.is_ascii_alphanumeric())
+    };
     if key("AKIA") || key("ASIA") {
         return Err(secret(output, "holds what looks like an access key"));
     }
-    let authority = text.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let authority = text.split_once("://").map_or("", |(_, rest)| {
+        rest.split(['/', '?', '#']).next().unwrap_or_default()
+    });
     if authority.contains('@') {
-        return Err(secret(output, "holds an address with a user or password in it"));
+        return Err(secret(
+            output,
+            "holds an address with a user or password in it",
+        ));
     }
     Ok(text.to_owned())
 }
 
 /// The text of a setting, if it can be one.
 fn checked(path: &[&str], output: &str, text: String) -> CliResult<String> {
-    let bad = |needed: &str| Err(CliError::usage(format!("output `{output}` is not {needed}")));
+    let bad = |needed: &str| {
+        Err(CliError::usage(format!(
+            "output `{output}` is not {needed}"
+        )))
+    };
     match path {
-        ["account_id"] if text.len() != 12 || !text.bytes().all(|byte| byte.is_ascii_digit()) => bad("an account id of twelve digits"),
-        ["roles", ..] if !(text.starts_with("arn:") && text.contains(":role/")) => bad("the ARN of a role"),
-        ["ledger_url_secret"] if text.contains("://") => Err(secret(output, "holds an address, and not the name of a secret")),
+        ["account_id"] if text.len() != 12 || !text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            bad("an account id of twelve digits")
+        }
+        ["roles", ..] if !(text.starts_with("arn:") && text.contains(":role/")) => {
+            bad("the ARN of a role")
+        }
+        ["ledger_url_secret"] if text.contains("://") => Err(secret(
+            output,
+            "holds an address, and not the name of a secret",
+        )),
         // A domain of OpenSearch names its endpoint without a scheme.
         ["opensearch_url"] if !text.contains("://") => Ok(format!("https://{text}")),
         ["api_url"] if !text.contains("://") => bad("an address that begins with https://"),
@@ -281,24 +398,47 @@ fn checked(path: &[&str], output: &str, text: String) -> CliResult<String> {
 /// What the names of all queues begin with.
 fn prefix(output: &str, value: &Value) -> CliResult<String> {
     let urls: Vec<(String, &Value)> = match value {
-        Value::Array(urls) => urls.iter().enumerate().map(|(place, url)| (format!("{output}[{place}]"), url)).collect(),
-        Value::Object(urls) => urls.iter().map(|(name, url)| (format!("{output}.{name}"), url)).collect(),
+        Value::Array(urls) => urls
+            .iter()
+            .enumerate()
+            .map(|(place, url)| (format!("{output}[{place}]"), url))
+            .collect(),
+        Value::Object(urls) => urls
+            .iter()
+            .map(|(name, url)| (format!("{output}.{name}"), url))
+            .collect(),
         other => return Err(wrong(output, other, "a list or an object of URLs")),
     };
     let mut found: Option<String> = None;
     for (output, url) in urls {
         let url = text(&output, url)?;
         let name = url.rsplit('/').next().unwrap_or_default();
-        let names = QUEUES.iter().flat_map(|queue| [(*queue).to_owned(), dead_letter_queue(queue), parking_queue(queue)]);
-        let Some(prefix) = names.into_iter().find_map(|queue| name.strip_suffix(queue.as_str()).map(str::to_owned)) else {
+        let names = QUEUES.iter().flat_map(|queue| {
+            [
+                (*queue).to_owned(),
+                dead_letter_queue(queue),
+                parking_queue(queue),
+            ]
+        });
+        let Some(prefix) = names
+            .into_iter()
+            .find_map(|queue| name.strip_suffix(queue.as_str()).map(str::to_owned))
+        else {
             continue;
         };
         if found.as_ref().is_some_and(|found| *found != prefix) {
-            return Err(CliError::usage(format!("output `{output}`: the names of the queues begin differently")));
+            return Err(CliError::usage(format!(
+                "output `{output}`: the names of the queues begin differently"
+            )));
         }
         found = Some(prefix);
     }
-    found.ok_or_else(|| CliError::usage(format!("output `{output}` holds no queue of payops: {}", QUEUES.join(", "))))
+    found.ok_or_else(|| {
+        CliError::usage(format!(
+            "output `{output}` holds no queue of payops: {}",
+            QUEUES.join(", ")
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -308,7 +448,10 @@ mod tests {
     use super::*;
 
     fn output(value: Value) -> Value {
-        Value::Object(Map::from_iter([("sensitive".to_owned(), Value::Bool(false)), ("value".to_owned(), value)]))
+        Value::Object(Map::from_iter([
+            ("sensitive".to_owned(), Value::Bool(false)),
+            ("value".to_owned(), value),
+        ]))
     }
 
     fn read(outputs: &Value) -> CliResult<Outputs> {
@@ -316,7 +459,11 @@ mod tests {
     }
 
     fn fact(outputs: &Outputs, path: &[&str]) -> Option<Held> {
-        outputs.facts.iter().find(|fact| fact.path == path).map(|fact| fact.held.clone())
+        outputs
+            .facts
+            .iter()
+            .find(|fact| fact.path == path)
+            .map(|fact| fact.held.clone())
     }
 
     #[test]
@@ -329,15 +476,31 @@ mod tests {
         })), "vpc_id": output(json!("vpc-1"))});
         let whole = read(&whole).expect("outputs");
         assert_eq!(whole.env.as_deref(), Some("preprod"));
-        assert_eq!(fact(&whole, &["queues", "prefix"]), Some(Held::Text("pp-".to_owned())));
-        assert_eq!(fact(&whole, &["opensearch_url"]), Some(Held::Text("https://search.internal".to_owned())));
-        assert_eq!(fact(&whole, &["roles", "break-glass", "duration_minutes"]), Some(Held::Number(15)));
+        assert_eq!(
+            fact(&whole, &["queues", "prefix"]),
+            Some(Held::Text("pp-".to_owned()))
+        );
+        assert_eq!(
+            fact(&whole, &["opensearch_url"]),
+            Some(Held::Text("https://search.internal".to_owned()))
+        );
+        assert_eq!(
+            fact(&whole, &["roles", "break-glass", "duration_minutes"]),
+            Some(Held::Number(15))
+        );
         assert_eq!(whole.ignored, ["payops.colour", "vpc_id"]);
         let flat = json!({"account_id": output(json!("471122334455")), "queue_prefix": output(json!("pp-")),
             "role_view_arn": output(json!(arn("v"))), "cluster_name": output(json!("one"))});
         let flat = read(&flat).expect("outputs");
-        for path in [&["account_id"] as &[&str], &["queues", "prefix"], &["roles", "view", "arn"]] {
-            assert!(fact(&flat, path).is_some() && fact(&flat, path) == fact(&whole, path), "{path:?}");
+        for path in [
+            &["account_id"] as &[&str],
+            &["queues", "prefix"],
+            &["roles", "view", "arn"],
+        ] {
+            assert!(
+                fact(&flat, path).is_some() && fact(&flat, path) == fact(&whole, path),
+                "{path:?}"
+            );
         }
         assert_eq!(flat.clusters, whole.clusters);
     }
@@ -345,28 +508,66 @@ mod tests {
     #[test]
     fn what_is_wrong_names_its_output() {
         for (value, told) in [
-            (json!({"table": output(json!(7))}), "output `table` is a number, and a text is needed"),
-            (json!({"payops": output(json!({"bus": ["x"]}))}), "output `payops.bus` is a list, and a text is needed"),
-            (json!({"payops": output(json!("x"))}), "output `payops` is a text, and an object is needed"),
-            (json!({"account_id": output(json!("4711"))}), "output `account_id` is not an account id"),
-            (json!({"payops": output(json!({"roles": {"view": "me"}}))}), "output `payops.roles.view` is not the ARN of a role"),
-            (json!({"table": output(json!("a")), "table_name": output(json!("b"))}), "outputs `table` and `table_name` say different"),
-            (json!({"queue_urls": output(json!(["https://x/a-payments-work", "https://x/b-projections"]))}), "begin differently"),
+            (
+                json!({"table": output(json!(7))}),
+                "output `table` is a number, and a text is needed",
+            ),
+            (
+                json!({"payops": output(json!({"bus": ["x"]}))}),
+                "output `payops.bus` is a list, and a text is needed",
+            ),
+            (
+                json!({"payops": output(json!("x"))}),
+                "output `payops` is a text, and an object is needed",
+            ),
+            (
+                json!({"account_id": output(json!("4711"))}),
+                "output `account_id` is not an account id",
+            ),
+            (
+                json!({"payops": output(json!({"roles": {"view": "me"}}))}),
+                "output `payops.roles.view` is not the ARN of a role",
+            ),
+            (
+                json!({"table": output(json!("a")), "table_name": output(json!("b"))}),
+                "outputs `table` and `table_name` say different",
+            ),
+            (
+                json!({"queue_urls": output(json!(["https://x/a-payments-work", "https://x/b-projections"]))}),
+                "begin differently",
+            ),
             (
                 json!({"account_id": output(json!("111122223333")), "role_view_arn": output(json!("arn:aws:iam::999:role/x"))}),
                 "not of account",
             ),
-            (json!({"vpc_id": output(json!("x"))}), "none of the outputs is a setting"),
+            (
+                json!({"vpc_id": output(json!("x"))}),
+                "none of the outputs is a setting",
+            ),
             (json!({"table": "x"}), "this is one output, and not all"),
             (json!({}), "there are no outputs"),
             (json!([]), "no object of outputs"),
         ] {
             let error = read(&value).expect_err(told);
-            assert!(error.exit.code() == 2 && error.message.contains(told), "{}", error.message);
+            assert!(
+                error.exit.code() == 2 && error.message.contains(told),
+                "{}",
+                error.message
+            );
         }
-        for (text, told) in [(" \n", "the input is empty"), ("table = \"x\"\n", "the input is not JSON (at line 1 column 2)")] {
+        for (text, told) in [
+            (" \n", "the input is empty"),
+            (
+                "table = \"x\"\n",
+                "the input is not JSON (at line 1 column 2)",
+            ),
+        ] {
             let error = Outputs::parse(text).expect_err(told);
-            assert!(error.exit.code() == 2 && error.message.contains(told), "{}", error.message);
+            assert!(
+                error.exit.code() == 2 && error.message.contains(told),
+                "{}",
+                error.message
+            );
         }
     }
 
@@ -381,9 +582,17 @@ mod tests {
         ] {
             let error = read(&value).expect_err("refused");
             assert_eq!(error.exit.code(), 3);
-            assert!(!error.text().to_lowercase().contains("hunter2"), "{}", error.text());
+            assert!(
+                !error.text().to_lowercase().contains("hunter2"),
+                "{}",
+                error.text()
+            );
         }
         let ignored = json!({"table": output(json!("t")), "db_password": {"sensitive": true, "type": "string", "value": "hunter2"}});
-        assert_eq!(read(&ignored).expect("outputs").ignored, ["db_password"], "an output that is no setting is left alone");
+        assert_eq!(
+            read(&ignored).expect("outputs").ignored,
+            ["db_password"],
+            "an output that is no setting is left alone"
+        );
     }
 }

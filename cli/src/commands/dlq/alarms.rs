@@ -7,7 +7,9 @@ use crate::context::Caller;
 use crate::settings::EnvTarget;
 
 async fn rollouts(target: &EnvTarget, caller: &Caller) -> Vec<Rollout> {
-    let Ok(clusters) = clusters::of(target, caller).await else { return Vec::new() };
+    let Ok(clusters) = clusters::of(target, caller).await else {
+        return Vec::new();
+    };
     let mut out = Vec::new();
     for cluster in clusters {
         out.extend(cluster.list().await.unwrap_or_default());
@@ -24,12 +26,18 @@ fn consumes(rollout: &Rollout) -> bool {
 pub(crate) async fn of_rollouts(target: &EnvTarget, caller: &Caller) -> Vec<String> {
     let failed = |rollout: &Rollout| rollout.phase().0 == Phase::Degraded && !rollout.aborted;
     let rollouts = rollouts(target, caller).await;
-    rollouts.iter().filter(|rollout| consumes(rollout) && failed(rollout)).map(|rollout| format!("{} is degraded", rollout.key)).collect()
+    rollouts
+        .iter()
+        .filter(|rollout| consumes(rollout) && failed(rollout))
+        .map(|rollout| format!("{} is degraded", rollout.key))
+        .collect()
 }
 
 /// Consumers that are in the middle of a canary: which of their versions takes a message, nobody says.
 pub(crate) async fn canaries(target: &EnvTarget, caller: &Caller) -> Vec<String> {
     let rollouts = rollouts(target, caller).await;
-    let moving = rollouts.iter().filter(|rollout| consumes(rollout) && !rollout.is_fully_promoted() && !rollout.aborted);
+    let moving = rollouts
+        .iter()
+        .filter(|rollout| consumes(rollout) && !rollout.is_fully_promoted() && !rollout.aborted);
     moving.map(|rollout| rollout.key.to_string()).collect()
 }

@@ -21,7 +21,10 @@ use crate::safety::{self, Act};
 use crate::settings::EnvTarget;
 
 /// Plans of replays.
-const PLANS: Kind = Kind { action: "dlq.approve", made_by: "payops dlq plan QUEUE" };
+const PLANS: Kind = Kind {
+    action: "dlq.approve",
+    made_by: "payops dlq plan QUEUE",
+};
 
 /// A plan's hash, and approvals of it.
 pub(crate) struct Approved<'a> {
@@ -91,15 +94,25 @@ impl Planned {
 
 impl Document for Planned {
     fn human(&self, look: &Look) -> String {
-        let approved = (!self.approved_by.is_empty()).then(|| Cell::from(self.approved_by.join(", ")));
+        let approved =
+            (!self.approved_by.is_empty()).then(|| Cell::from(self.approved_by.join(", ")));
         details(
             look,
             [
                 ("plan", Some(Cell::from(&self.file))),
                 ("hash", Some(Cell::from(&self.sha256))),
-                ("from", Some(Cell::from(format!("{} in {}", self.queue, self.env)))),
+                (
+                    "from",
+                    Some(Cell::from(format!("{} in {}", self.queue, self.env))),
+                ),
                 ("to", Some(Cell::from(&self.target))),
-                ("messages", Some(Cell::from(format!("{} planned, {} to be sent", self.planned, self.to_send)))),
+                (
+                    "messages",
+                    Some(Cell::from(format!(
+                        "{} planned, {} to be sent",
+                        self.planned, self.to_send
+                    ))),
+                ),
                 ("made by", Some(Cell::from(&self.by))),
                 ("approved by", approved),
             ],
@@ -111,11 +124,19 @@ impl Document for Planned {
 pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
     let ports = context.open(&target, Access::Read).await?;
-    let dlq = Letters::from(&ports).queues(Some(&args.queue)).await.map_err(not_read)?.pop().unwrap_or_default();
+    let dlq = Letters::from(&ports)
+        .queues(Some(&args.queue))
+        .await
+        .map_err(not_read)?
+        .pop()
+        .unwrap_or_default();
     let plan = made(context, &target, &ports, &dlq, (&args.select, &args.how)).await?;
     show(context, &plan);
     let file = PlanFile::new(plan);
-    let path = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("plan-{}.json", file.plan.id)));
+    let path = args
+        .out
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("plan-{}.json", file.plan.id)));
     plans::write(&path, &file)?;
     for canary in super::alarms::canaries(&target, &context.caller(Duty::View)).await {
         context.talk.warn(format!("warning: {canary} is in the middle of a canary, and its weight does not govern who takes a message"));
@@ -135,15 +156,41 @@ pub(crate) async fn approve(context: &Context, args: &ApproveArgs) -> CliResult<
     let target = context.settings.target(&file.plan.env)?;
     PLANS.check(&file)?;
     plans::somebody_elses(context, &file)?;
-    let deed = if file.plan.edits.is_empty() { Deed::DlqReplay } else { Deed::DlqEdit };
+    let deed = if file.plan.edits.is_empty() {
+        Deed::DlqReplay
+    } else {
+        Deed::DlqEdit
+    };
     plans::may_approve(context, &target, deed).await?;
     show(context, &file.plan);
     let reason = safety::reason(context, &target)?;
-    let changed = if file.plan.edits.is_empty() { String::new() } else { format!(", {} of them CHANGED", file.plan.edits.len()) };
-    let what = format!("approve of sending {} of {} again{changed}", count(file.plan.messages.len(), "message"), file.plan.queue);
-    safety::confirm(context, &target, &Act { what: &what, typed: &file.plan.id, yes: args.yes, always: true })?;
-    let entry = context.entry(&target, PLANS.action, reason.as_deref()).subject(&file.plan.queue).detail("plan", &file.plan.id);
-    PLANS.approve(context, &target, (&args.file, &mut file), entry).await?;
+    let changed = if file.plan.edits.is_empty() {
+        String::new()
+    } else {
+        format!(", {} of them CHANGED", file.plan.edits.len())
+    };
+    let what = format!(
+        "approve of sending {} of {} again{changed}",
+        count(file.plan.messages.len(), "message"),
+        file.plan.queue
+    );
+    safety::confirm(
+        context,
+        &target,
+        &Act {
+            what: &what,
+            typed: &file.plan.id,
+            yes: args.yes,
+            always: true,
+        },
+    )?;
+    let entry = context
+        .entry(&target, PLANS.action, reason.as_deref())
+        .subject(&file.plan.queue)
+        .detail("plan", &file.plan.id);
+    PLANS
+        .approve(context, &target, (&args.file, &mut file), entry)
+        .await?;
     context.printer.document(&Planned::new(&file, &args.file))?;
     Ok(Exit::Done)
 }
@@ -152,12 +199,22 @@ pub(crate) async fn approve(context: &Context, args: &ApproveArgs) -> CliResult<
 pub(super) fn read(context: &Context, target: &EnvTarget, path: &Path) -> CliResult<PlanFile> {
     let file: PlanFile = PLANS.read(path)?;
     PLANS.check(&file)?;
-    plans::belongs(target, &Place { env: &file.plan.env, account: file.plan.account.as_ref() })?;
+    plans::belongs(
+        target,
+        &Place {
+            env: &file.plan.env,
+            account: file.plan.account.as_ref(),
+        },
+    )?;
     plans::warn_of_own(context, &file);
     Ok(file)
 }
 
 /// Approvals as the rules count them.
-pub(super) async fn proven(context: &Context, target: &EnvTarget, approvals: &[PlanApproval]) -> CliResult<Vec<Approval>> {
+pub(super) async fn proven(
+    context: &Context,
+    target: &EnvTarget,
+    approvals: &[PlanApproval],
+) -> CliResult<Vec<Approval>> {
     PLANS.proven(context, target, approvals).await
 }

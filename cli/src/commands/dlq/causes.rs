@@ -25,8 +25,17 @@ pub(crate) struct CausesArgs {
 struct CauseRow(Cause);
 
 impl Row for CauseRow {
-    const FIELDS: &'static [&'static str] =
-        &["id", "class", "fingerprint", "exception", "consumer", "count", "first_seen", "last_seen", "sample"];
+    const FIELDS: &'static [&'static str] = &[
+        "id",
+        "class",
+        "fingerprint",
+        "exception",
+        "consumer",
+        "count",
+        "first_seen",
+        "last_seen",
+        "sample",
+    ];
     const COLUMNS: &'static [Column] = &[
         Column::text("CAUSE"),
         Column::number("COUNT"),
@@ -55,15 +64,29 @@ impl Row for CauseRow {
 
 fn masked(cause: Cause, privacy: Privacy) -> CauseRow {
     let text = |text: &str| privacy.text(text);
-    CauseRow(Cause { class: text(&cause.class), fingerprint: text(&cause.fingerprint), ..cause })
+    CauseRow(Cause {
+        class: text(&cause.class),
+        fingerprint: text(&cause.fingerprint),
+        ..cause
+    })
 }
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: &CausesArgs) -> CliResult<Exit> {
     let fan = context.each_env(|target, ports| async move {
-        let selected = select(context, &target, &ports, args.queue.as_deref(), &args.select).await?;
+        let selected = select(
+            context,
+            &target,
+            &ports,
+            args.queue.as_deref(),
+            &args.select,
+        )
+        .await?;
         let causes = causes(selected.letters.iter().map(|letter| letter.sighting()));
-        Ok(causes.into_iter().map(|cause| masked(cause, context.privacy)).collect::<Vec<_>>())
+        Ok(causes
+            .into_iter()
+            .map(|cause| masked(cause, context.privacy))
+            .collect::<Vec<_>>())
     });
     let fan = fan.await?;
     let (exit, many) = (fan.exit(&context.talk), fan.many);

@@ -27,8 +27,12 @@ pub(crate) struct ExportArgs {
 
 /// A letter as it is exported.
 pub(crate) fn document(letter: &Letter, privacy: Privacy) -> Value {
-    let attributes: serde_json::Map<String, Value> =
-        letter.message.attributes.iter().map(|(name, value)| (name.clone(), Value::String(privacy.text(value)))).collect();
+    let attributes: serde_json::Map<String, Value> = letter
+        .message
+        .attributes
+        .iter()
+        .map(|(name, value)| (name.clone(), Value::String(privacy.text(value))))
+        .collect();
     json!({
         "message_id": letter.message.message_id, "queue": letter.queue, "payment_id": letter.payment.as_ref().map(ToString::to_string),
         "cause": letter.sighting().cause_id(), "class": privacy.text(&letter.class), "reason": privacy.text(&letter.reason),
@@ -42,12 +46,35 @@ pub(crate) fn document(letter: &Letter, privacy: Privacy) -> Value {
 pub(crate) async fn run(context: &Context, args: &ExportArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
     let ports = context.open(&target, Access::Read).await?;
-    access::permit(context, &target, &Wanted::new(Deed::DlqExport).because(context.reason.as_deref())).await?;
+    access::permit(
+        context,
+        &target,
+        &Wanted::new(Deed::DlqExport).because(context.reason.as_deref()),
+    )
+    .await?;
     context.reveal(&target).await?;
-    let selected = select(context, &target, &ports, args.queue.as_deref(), &args.select).await?;
-    let entry = context.entry(&target, "dlq.export", context.reason.as_deref()).outcome(Outcome::Done);
-    let entry = if let Some(queue) = &args.queue { entry.subject(queue) } else { entry };
-    context.record(&target, &entry.detail("letters", selected.letters.len().to_string()).same_as(same_as::look(args.queue.as_deref())))?;
+    let selected = select(
+        context,
+        &target,
+        &ports,
+        args.queue.as_deref(),
+        &args.select,
+    )
+    .await?;
+    let entry = context
+        .entry(&target, "dlq.export", context.reason.as_deref())
+        .outcome(Outcome::Done);
+    let entry = if let Some(queue) = &args.queue {
+        entry.subject(queue)
+    } else {
+        entry
+    };
+    context.record(
+        &target,
+        &entry
+            .detail("letters", selected.letters.len().to_string())
+            .same_as(same_as::look(args.queue.as_deref())),
+    )?;
     for letter in &selected.letters {
         let mut line = json_text(&document(letter, context.privacy), false);
         line.push('\n');

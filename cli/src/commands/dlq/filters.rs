@@ -56,11 +56,13 @@ fn path(context: &Context) -> PathBuf {
 fn saved(context: &Context) -> CliResult<BTreeMap<String, String>> {
     let path = path(context);
     match std::fs::read(&path) {
-        Ok(bytes) => {
-            serde_json::from_slice(&bytes).map_err(|error| CliError::failed(format!("{} is damaged", path.display())).because(error))
-        }
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+            CliError::failed(format!("{} is damaged", path.display())).because(error)
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(CliError::failed(format!("{} could not be read", path.display())).because(error)),
+        Err(error) => {
+            Err(CliError::failed(format!("{} could not be read", path.display())).because(error))
+        }
     }
 }
 
@@ -72,12 +74,16 @@ fn save(context: &Context, filters: &BTreeMap<String, String>) -> CliResult<()> 
         std::fs::write(&beside, serde_json::to_vec_pretty(filters)?)?;
         std::fs::rename(&beside, &path)
     };
-    write().map_err(|error: std::io::Error| CliError::failed(format!("{} could not be written", path.display())).because(error))
+    write().map_err(|error: std::io::Error| {
+        CliError::failed(format!("{} could not be written", path.display())).because(error)
+    })
 }
 
 fn parsed(expression: &str) -> CliResult<Filter> {
     Filter::parse(expression).map_err(|error| {
-        CliError::usage(format!("`{expression}` is no filter")).because(error).hint("payops dlq filter names lists what it can ask")
+        CliError::usage(format!("`{expression}` is no filter"))
+            .because(error)
+            .hint("payops dlq filter names lists what it can ask")
     })
 }
 
@@ -88,9 +94,10 @@ pub(super) fn all(context: &Context, given: &[String]) -> CliResult<Vec<Filter>>
         Some(name) => {
             let saved = saved(context)?;
             let known = saved.keys().cloned().collect::<Vec<_>>().join(", ");
-            let text = saved
-                .get(name)
-                .ok_or_else(|| CliError::not_found(format!("no filter is saved as {name}")).hint(format!("saved are: {known}")))?;
+            let text = saved.get(name).ok_or_else(|| {
+                CliError::not_found(format!("no filter is saved as {name}"))
+                    .hint(format!("saved are: {known}"))
+            })?;
             parsed(text)
         }
     };
@@ -99,11 +106,18 @@ pub(super) fn all(context: &Context, given: &[String]) -> CliResult<Vec<Filter>>
 
 /// Runs the command.
 pub(super) fn run(context: &Context, command: FilterCommand) -> CliResult<Exit> {
-    let row = |name: &str, text: &str| Of { env: String::new(), value: NameRow { name: name.to_owned(), text: text.to_owned() } };
+    let row = |name: &str, text: &str| Of {
+        env: String::new(),
+        value: NameRow {
+            name: name.to_owned(),
+            text: text.to_owned(),
+        },
+    };
     let mut filters = saved(context)?;
     match command {
         FilterCommand::List => {
-            let rows: Vec<Of<NameRow>> = filters.iter().map(|(name, text)| row(name, text)).collect();
+            let rows: Vec<Of<NameRow>> =
+                filters.iter().map(|(name, text)| row(name, text)).collect();
             context.printer.list(&rows, false)?;
         }
         FilterCommand::Names => {
@@ -111,8 +125,13 @@ pub(super) fn run(context: &Context, command: FilterCommand) -> CliResult<Exit> 
             context.printer.list(&rows, false)?;
         }
         FilterCommand::Save { name, expression } => {
-            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
-                return Err(CliError::usage(format!("`{name}` is no name for a filter")).hint("letters, digits, - and _"));
+            if name.is_empty()
+                || !name
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+            {
+                return Err(CliError::usage(format!("`{name}` is no name for a filter"))
+                    .hint("letters, digits, - and _"));
             }
             parsed(&expression)?;
             filters.insert(name, expression);
@@ -120,7 +139,8 @@ pub(super) fn run(context: &Context, command: FilterCommand) -> CliResult<Exit> 
         }
         FilterCommand::Remove { name } => {
             if filters.remove(&name).is_none() {
-                return Err(CliError::not_found(format!("no filter is saved as {name}")).hint("payops dlq filter list"));
+                return Err(CliError::not_found(format!("no filter is saved as {name}"))
+                    .hint("payops dlq filter list"));
             }
             save(context, &filters)?;
         }

@@ -51,15 +51,26 @@ impl LetterRow {
             receive_count: letter.receive_count,
             first_seen: letter.first_seen,
             cause: letter.sighting().cause_id(),
-            consumer: consumer_of(&letter.message.attributes).map(|consumer| privacy.text(consumer)),
+            consumer: consumer_of(&letter.message.attributes)
+                .map(|consumer| privacy.text(consumer)),
             expires_at: letter.expires_at,
         }
     }
 }
 
 impl Row for LetterRow {
-    const FIELDS: &'static [&'static str] =
-        &["message_id", "queue", "payment_id", "class", "reason", "receive_count", "first_seen", "cause", "consumer", "expires_at"];
+    const FIELDS: &'static [&'static str] = &[
+        "message_id",
+        "queue",
+        "payment_id",
+        "class",
+        "reason",
+        "receive_count",
+        "first_seen",
+        "cause",
+        "consumer",
+        "expires_at",
+    ];
     const COLUMNS: &'static [Column] = &[
         Column::text("MESSAGE"),
         Column::text("QUEUE"),
@@ -83,7 +94,10 @@ impl Row for LetterRow {
             Cell::from(&self.cause),
             Cell::toned(&self.class, Tone::Bad),
             Cell::maybe(self.consumer.as_ref()),
-            Cell::maybe(self.expires_at.map(|at| at.strftime("%Y-%m-%d %H:%M").to_string())),
+            Cell::maybe(
+                self.expires_at
+                    .map(|at| at.strftime("%Y-%m-%d %H:%M").to_string()),
+            ),
             Cell::from(&self.reason),
         ]
     }
@@ -92,8 +106,19 @@ impl Row for LetterRow {
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
     let fan = context.each_env(|target, ports| async move {
-        let selected = select(context, &target, &ports, args.queue.as_deref(), &args.select).await?;
-        Ok(selected.letters.iter().map(|letter| LetterRow::new(letter, context.privacy)).collect::<Vec<_>>())
+        let selected = select(
+            context,
+            &target,
+            &ports,
+            args.queue.as_deref(),
+            &args.select,
+        )
+        .await?;
+        Ok(selected
+            .letters
+            .iter()
+            .map(|letter| LetterRow::new(letter, context.privacy))
+            .collect::<Vec<_>>())
     });
     let fan = fan.await?;
     let (exit, many) = (fan.exit(&context.talk), fan.many);

@@ -80,9 +80,8 @@ pub(crate) async fn run(context: &Context, command: DlqCommand) -> CliResult<Exi
 fn not_read(error: LettersError) -> CliError {
     let told = error.to_string();
     match error {
-        LettersError::NotADeadLetterQueue { known, .. } => {
-            CliError::not_found(told).hint(format!("queues with dead letters are {}", known.join(", ")))
-        }
+        LettersError::NotADeadLetterQueue { known, .. } => CliError::not_found(told)
+            .hint(format!("queues with dead letters are {}", known.join(", "))),
         LettersError::Port(error) => CliError::port(told, error),
     }
 }

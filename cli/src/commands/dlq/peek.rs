@@ -30,7 +30,11 @@ pub(crate) struct PeekArgs {
 fn kept(text: &str) -> Result<SignedDuration, String> {
     let wrong = || "write 10m or 2h, at most 12h".to_owned();
     let kept: SignedDuration = text.parse().map_err(|_| wrong())?;
-    if kept.is_positive() && kept <= crate::snapshot::KEPT_MAX { Ok(kept) } else { Err(wrong()) }
+    if kept.is_positive() && kept <= crate::snapshot::KEPT_MAX {
+        Ok(kept)
+    } else {
+        Err(wrong())
+    }
 }
 
 /// What a look came to.
@@ -85,11 +89,18 @@ impl Row for Peeked {
         vec![
             Cell::from(&self.queue),
             Cell::from(self.seen.to_string()),
-            if self.complete { Cell::toned("yes", Tone::Good) } else { Cell::toned("perhaps not", Tone::Warn) },
+            if self.complete {
+                Cell::toned("yes", Tone::Good)
+            } else {
+                Cell::toned("perhaps not", Tone::Warn)
+            },
             Cell::from(self.receives_spent.to_string()),
             Cell::from(self.hidden_seconds.to_string()),
             Cell::from(self.groups_locked.to_string()),
-            Cell::maybe(self.first_expiry.map(|at| at.strftime("%Y-%m-%d %H:%M").to_string())),
+            Cell::maybe(
+                self.first_expiry
+                    .map(|at| at.strftime("%Y-%m-%d %H:%M").to_string()),
+            ),
             Cell::maybe(self.doubt.as_ref()),
             Cell::from(&self.snapshot),
         ]
@@ -102,13 +113,23 @@ pub(crate) async fn run(context: &Context, args: &PeekArgs) -> CliResult<Exit> {
     let ports = context.open(&target, Access::Read).await?;
     access::permit(context, &target, &access::Wanted::new(Deed::DlqPeek)).await?;
     let letters = Letters::from(&ports);
-    let queues = letters.queues(args.queue.as_deref()).await.map_err(not_read)?;
+    let queues = letters
+        .queues(args.queue.as_deref())
+        .await
+        .map_err(not_read)?;
     let snapshots = Snapshots::of(&context.records_dir(&target), &target.name);
     let mut rows = Vec::new();
     for queue in queues {
         let seen = letters.look(std::slice::from_ref(&queue), args.limit).await;
-        let seen = seen.map_err(|error| CliError::port(format!("{queue} was not looked into"), error))?;
-        let (snapshot, path) = snapshots.keep(&target.name, &queue, seen, Context::now(), args.keep.unwrap_or(KEPT))?;
+        let seen =
+            seen.map_err(|error| CliError::port(format!("{queue} was not looked into"), error))?;
+        let (snapshot, path) = snapshots.keep(
+            &target.name,
+            &queue,
+            seen,
+            Context::now(),
+            args.keep.unwrap_or(KEPT),
+        )?;
         let seen = &snapshot.seen;
         let row = Peeked {
             queue,
@@ -118,13 +139,22 @@ pub(crate) async fn run(context: &Context, args: &PeekArgs) -> CliResult<Exit> {
             receives_spent: seen.receives_spent,
             hidden_seconds: seen.hidden.as_secs(),
             groups_locked: seen.groups_locked,
-            first_expiry: seen.letters.iter().filter_map(|letter| letter.expires_at).min(),
+            first_expiry: seen
+                .letters
+                .iter()
+                .filter_map(|letter| letter.expires_at)
+                .min(),
             snapshot: path.display().to_string(),
             expires_at: snapshot.expires_at,
         };
-        rows.push(Of { env: target.name.clone(), value: row });
+        rows.push(Of {
+            env: target.name.clone(),
+            value: row,
+        });
     }
     context.printer.list(&rows, false)?;
-    context.talk.say("browse with --snapshot: payops dlq list --snapshot, payops dlq causes --snapshot");
+    context
+        .talk
+        .say("browse with --snapshot: payops dlq list --snapshot, payops dlq causes --snapshot");
     Ok(Exit::Done)
 }

@@ -65,7 +65,12 @@ fn add(number: &mut usize) {
 }
 
 impl Replayed {
-    pub(super) fn new(plan: &Plan, summary: &ReplaySummary, journal: Option<&FileJournal>, resumed: bool) -> Self {
+    pub(super) fn new(
+        plan: &Plan,
+        summary: &ReplaySummary,
+        journal: Option<&FileJournal>,
+        resumed: bool,
+    ) -> Self {
         let mut classes = BTreeMap::new();
         let mut preflight = Flight::default();
         for message in &plan.messages {
@@ -76,7 +81,10 @@ impl Replayed {
                 Preflight::Unknown => &mut preflight.unknown,
             });
         }
-        let failures = summary.failed.iter().map(|(id, reason)| FailureRow { message_id: id.clone(), reason: reason.clone() });
+        let failures = summary.failed.iter().map(|(id, reason)| FailureRow {
+            message_id: id.clone(),
+            reason: reason.clone(),
+        });
         Self {
             planned: summary.planned,
             sent: summary.sent,
@@ -99,7 +107,8 @@ impl Replayed {
 impl Document for Replayed {
     fn human(&self, look: &Look) -> String {
         let tone = |number: usize| if number > 0 { Tone::Bad } else { Tone::Plain };
-        let some = |number: usize, tone| (number > 0).then(|| Cell::toned(number.to_string(), tone));
+        let some =
+            |number: usize, tone| (number > 0).then(|| Cell::toned(number.to_string(), tone));
         let mut out = details(
             look,
             [
@@ -107,19 +116,39 @@ impl Document for Replayed {
                 ("sent", Some(Cell::toned(self.sent.to_string(), Tone::Good))),
                 ("parked", some(self.parked, Tone::Warn)),
                 ("skipped", some(self.skipped, Tone::Warn)),
-                ("failed", Some(Cell::toned(self.failed.to_string(), tone(self.failed)))),
-                ("remaining", Some(Cell::toned(self.remaining.to_string(), tone(self.remaining)))),
-                ("stopped", self.stopped.as_ref().map(|why| Cell::toned(why, Tone::Bad))),
+                (
+                    "failed",
+                    Some(Cell::toned(self.failed.to_string(), tone(self.failed))),
+                ),
+                (
+                    "remaining",
+                    Some(Cell::toned(
+                        self.remaining.to_string(),
+                        tone(self.remaining),
+                    )),
+                ),
+                (
+                    "stopped",
+                    self.stopped.as_ref().map(|why| Cell::toned(why, Tone::Bad)),
+                ),
                 ("journal", self.journal.as_ref().map(Cell::from)),
             ],
         );
-        out.push_str(&why_not(look, self.failures.iter().map(|failure| (&failure.message_id, &failure.reason))));
+        out.push_str(&why_not(
+            look,
+            self.failures
+                .iter()
+                .map(|failure| (&failure.message_id, &failure.reason)),
+        ));
         out
     }
 }
 
 /// Messages that stayed, and why: the first of them.
-pub(super) fn why_not<'a>(look: &Look, failures: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+pub(super) fn why_not<'a>(
+    look: &Look,
+    failures: impl Iterator<Item = (&'a String, &'a String)>,
+) -> String {
     let mut table = Table::new([Column::text("MESSAGE"), Column::text("WHY NOT")]);
     for (message, why) in failures.take(FAILURES_SHOWN) {
         table.row([Cell::from(message), Cell::from(why)]);
@@ -130,17 +159,49 @@ pub(super) fn why_not<'a>(look: &Look, failures: impl Iterator<Item = (&'a Strin
 /// Shows a plan to people.
 pub(super) fn show(context: &Context, plan: &Plan) {
     if plan.messages.is_empty() {
-        context.talk.say(format!("nothing to replay in {} of {}", plan.queue, plan.env));
+        context.talk.say(format!(
+            "nothing to replay in {} of {}",
+            plan.queue, plan.env
+        ));
         return;
     }
-    let Flight { safe, already_final, unknown } = Replayed::new(plan, &ReplaySummary::default(), None, false).preflight;
-    let mut text = format!("{} -> {} in {}: {}\n", plan.queue, plan.target, plan.env, count(plan.messages.len(), "message"));
-    let _ = writeln!(text, "  died of     {}", classes(plan.messages.iter().map(|message| message.class.as_str())));
-    let _ = writeln!(text, "  payments    {safe} wait for it, {already_final} are at their end already, {unknown} not known");
-    let parked = plan.messages.iter().filter(|message| matches!(message.verdict, Verdict::Park { .. })).count();
-    let skipped = plan.messages.iter().filter(|message| matches!(message.verdict, Verdict::Skip { .. })).count();
+    let Flight {
+        safe,
+        already_final,
+        unknown,
+    } = Replayed::new(plan, &ReplaySummary::default(), None, false).preflight;
+    let mut text = format!(
+        "{} -> {} in {}: {}\n",
+        plan.queue,
+        plan.target,
+        plan.env,
+        count(plan.messages.len(), "message")
+    );
+    let _ = writeln!(
+        text,
+        "  died of     {}",
+        classes(plan.messages.iter().map(|message| message.class.as_str()))
+    );
+    let _ = writeln!(
+        text,
+        "  payments    {safe} wait for it, {already_final} are at their end already, {unknown} not known"
+    );
+    let parked = plan
+        .messages
+        .iter()
+        .filter(|message| matches!(message.verdict, Verdict::Park { .. }))
+        .count();
+    let skipped = plan
+        .messages
+        .iter()
+        .filter(|message| matches!(message.verdict, Verdict::Skip { .. }))
+        .count();
     if parked > 0 {
-        let _ = writeln!(text, "  parked      {parked} go to {}: replayed too often", plan.parking.as_deref().unwrap_or("nowhere"));
+        let _ = writeln!(
+            text,
+            "  parked      {parked} go to {}: replayed too often",
+            plan.parking.as_deref().unwrap_or("nowhere")
+        );
     }
     if skipped > 0 {
         let _ = writeln!(text, "  left out    {skipped}; the journal says why");
@@ -149,10 +210,19 @@ pub(super) fn show(context: &Context, plan: &Plan) {
         let _ = writeln!(text, "  canary      {canary} first, then watched");
     }
     if let Some(rate) = plan.rate_per_second {
-        let _ = writeln!(text, "  rate        {rate}/s, about {} s", estimate(plan.to_send(), Some(rate)).as_secs());
+        let _ = writeln!(
+            text,
+            "  rate        {rate}/s, about {} s",
+            estimate(plan.to_send(), Some(rate)).as_secs()
+        );
     }
     for edit in &plan.edits {
-        let _ = writeln!(text, "  CHANGED     {}: {}", edit.message_id, context.privacy.text(&edit.edit.words()));
+        let _ = writeln!(
+            text,
+            "  CHANGED     {}: {}",
+            edit.message_id,
+            context.privacy.text(&edit.edit.words())
+        );
     }
     let _ = writeln!(text, "  same as     {}", same_as::replay(plan));
     context.talk.say(text);
@@ -178,11 +248,19 @@ mod tests {
             target: "payments-work".into(),
             by: "anna".into(),
             reason: "fixed".into(),
-            messages: vec![message("a", "schema_error", Preflight::Safe), message("b", "schema_error", Preflight::AlreadyFinal)],
+            messages: vec![
+                message("a", "schema_error", Preflight::Safe),
+                message("b", "schema_error", Preflight::AlreadyFinal),
+            ],
             ..Plan::default()
         };
         let failed = BTreeMap::from([("b".into(), "gone".into())]);
-        let summary = ReplaySummary { planned: 2, sent: 1, failed, ..ReplaySummary::default() };
+        let summary = ReplaySummary {
+            planned: 2,
+            sent: 1,
+            failed,
+            ..ReplaySummary::default()
+        };
         let result = Replayed::new(&plan, &summary, None, false);
         insta::assert_json_snapshot!(result);
         insta::assert_snapshot!(result.human(&Look::plain()));

@@ -92,7 +92,10 @@ impl RedriveRow {
 
 impl Document for RedriveRow {
     fn human(&self, look: &Look) -> String {
-        let of = self.planned.map(|planned| format!(" of about {planned}")).unwrap_or_default();
+        let of = self
+            .planned
+            .map(|planned| format!(" of about {planned}"))
+            .unwrap_or_default();
         let to = self.target.as_deref().unwrap_or("where each came from");
         details(
             look,
@@ -101,14 +104,28 @@ impl Document for RedriveRow {
                 ("from", Some(Cell::from(&self.queue))),
                 ("to", Some(Cell::from(to))),
                 ("moved", Some(Cell::from(format!("{}{of}", self.moved)))),
-                ("because", self.reason.as_ref().map(|reason| Cell::toned(reason, Tone::Bad))),
+                (
+                    "because",
+                    self.reason
+                        .as_ref()
+                        .map(|reason| Cell::toned(reason, Tone::Bad)),
+                ),
             ],
         )
     }
 }
 
 impl Row for RedriveRow {
-    const FIELDS: &'static [&'static str] = &["queue", "target", "status", "moved", "planned", "rate_per_second", "started_at", "reason"];
+    const FIELDS: &'static [&'static str] = &[
+        "queue",
+        "target",
+        "status",
+        "moved",
+        "planned",
+        "rate_per_second",
+        "started_at",
+        "reason",
+    ];
     const COLUMNS: &'static [Column] = &[
         Column::text("FROM"),
         Column::text("TO"),
@@ -134,15 +151,27 @@ impl Row for RedriveRow {
 
 /// The dead-letter queue that is meant, and where its letters came from.
 async fn named(ports: &Ports, queue: &str) -> CliResult<(String, String)> {
-    let dlq = Letters::from(ports).queues(Some(queue)).await.map_err(not_read)?.pop();
+    let dlq = Letters::from(ports)
+        .queues(Some(queue))
+        .await
+        .map_err(not_read)?
+        .pop();
     let dlq = dlq.unwrap_or_else(|| dead_letter_queue(queue));
-    let source = source_of(&dlq).ok_or_else(|| CliError::not_found(format!("{dlq} is the dead-letter queue of no queue")))?;
+    let source = source_of(&dlq).ok_or_else(|| {
+        CliError::not_found(format!("{dlq} is the dead-letter queue of no queue"))
+    })?;
     Ok((dlq, source))
 }
 
 async fn last(ports: &Ports, dlq: &str) -> CliResult<Option<Redrive>> {
     let unread = |error| CliError::port(format!("the redrives of {dlq} could not be read"), error);
-    Ok(ports.queues.redrives(dlq).await.map_err(unread)?.into_iter().next())
+    Ok(ports
+        .queues
+        .redrives(dlq)
+        .await
+        .map_err(unread)?
+        .into_iter()
+        .next())
 }
 
 /// A dead-letter queue that is to be moved whole.
@@ -157,23 +186,47 @@ impl Moving {
     /// Finds it; an error when it is empty, or is moved already.
     pub(crate) async fn find(ports: &Ports, queue: &str, rate: Option<u32>) -> CliResult<Self> {
         let (dlq, source) = named(ports, queue).await?;
-        let stats = ports.queues.stats(&dlq).await.map_err(|error| CliError::port(format!("{dlq} did not answer"), error))?;
-        if last(ports, &dlq).await?.is_some_and(|task| !task.status.is_over()) {
+        let stats = ports
+            .queues
+            .stats(&dlq)
+            .await
+            .map_err(|error| CliError::port(format!("{dlq} did not answer"), error))?;
+        if last(ports, &dlq)
+            .await?
+            .is_some_and(|task| !task.status.is_over())
+        {
             return Err(CliError::refused(format!("a redrive of {dlq} is under way already"))
                 .hint(format!("payops dlq redrives {dlq} says how far it is; payops dlq cancel-redrive {dlq} stops it")));
         }
         if stats.visible == 0 && stats.in_flight == 0 {
-            return Err(CliError::not_found(format!("{dlq} is empty: there is nothing to move")));
+            return Err(CliError::not_found(format!(
+                "{dlq} is empty: there is nothing to move"
+            )));
         }
-        Ok(Self { dlq, source, stats, rate })
+        Ok(Self {
+            dlq,
+            source,
+            stats,
+            rate,
+        })
     }
 
     /// What it will do.
     fn words(&self, target: &EnvTarget) -> String {
         let about = if self.stats.approximate { "about " } else { "" };
-        let number = count(usize::try_from(self.stats.visible).unwrap_or(usize::MAX), "message");
-        let seconds = self.stats.visible.div_ceil(u64::from(self.rate.unwrap_or(REDRIVE_RATE_MAX)));
-        let (dlq, source, rate) = (&self.dlq, &self.source, self.rate.unwrap_or(REDRIVE_RATE_MAX));
+        let number = count(
+            usize::try_from(self.stats.visible).unwrap_or(usize::MAX),
+            "message",
+        );
+        let seconds = self
+            .stats
+            .visible
+            .div_ceil(u64::from(self.rate.unwrap_or(REDRIVE_RATE_MAX)));
+        let (dlq, source, rate) = (
+            &self.dlq,
+            &self.source,
+            self.rate.unwrap_or(REDRIVE_RATE_MAX),
+        );
         format!(
             "{dlq} -> {source} in {}: {about}{number}, at most {rate}/s, {seconds} s or more\n  warning     all of them, unread: no look at payments, no canary, no loop guard, no line for each in a journal\n  instead     payops dlq replay {dlq} has all that\n  same as     {}",
             target.name,
@@ -191,17 +244,34 @@ impl Moving {
     ) -> CliResult<AuditEntry> {
         // Given back at once: from here on a replay sees that the queue is moved.
         drop(super::replay::free(context, target, ports, &self.dlq).await?);
-        let wanted = Wanted { count: Some(self.stats.visible), ..Wanted::new(Deed::DlqRedrive).because(reason) };
+        let wanted = Wanted {
+            count: Some(self.stats.visible),
+            ..Wanted::new(Deed::DlqRedrive).because(reason)
+        };
         let permit = access::permit(context, target, &wanted).await?;
-        let entry = context.entry(target, "redrive", reason).subject(&self.dlq).role(permit.duty.as_str());
+        let entry = context
+            .entry(target, "redrive", reason)
+            .subject(&self.dlq)
+            .role(permit.duty.as_str());
         let entry = entry.detail("messages", self.stats.visible.to_string());
-        let entry = entry.same_as(same_as::redrive(&self.dlq, &self.source, self.rate)).outcome(Outcome::Begun);
+        let entry = entry
+            .same_as(same_as::redrive(&self.dlq, &self.source, self.rate))
+            .outcome(Outcome::Begun);
         context.record(target, &entry)?;
         Ok(entry)
     }
 
-    async fn begin(&self, context: &Context, target: &EnvTarget, ports: &Ports, entry: &AuditEntry) -> CliResult<String> {
-        let begun = ports.queues.start_redrive(&self.dlq, &self.source, self.rate).await;
+    async fn begin(
+        &self,
+        context: &Context,
+        target: &EnvTarget,
+        ports: &Ports,
+        entry: &AuditEntry,
+    ) -> CliResult<String> {
+        let begun = ports
+            .queues
+            .start_redrive(&self.dlq, &self.source, self.rate)
+            .await;
         begun.map_err(|error| {
             context.record_end(target, entry, Outcome::Failed, Some(&error.message));
             CliError::port(format!("the redrive of {} did not begin", self.dlq), error)
@@ -220,15 +290,23 @@ impl Moving {
     ) -> CliResult<Redrive> {
         let handle = self.begin(context, target, ports, entry).await?;
         let task = self.waited(context, target, ports, &handle, tell).await;
-        let task = task.inspect_err(|error| context.record_end(target, entry, Outcome::Failed, Some(&error.message)))?;
+        let task = task.inspect_err(|error| {
+            context.record_end(target, entry, Outcome::Failed, Some(&error.message))
+        })?;
         let words = format!("{}: {} moved", task.status.as_str(), task.moved);
-        let outcome = if task.status == RedriveStatus::Completed { Outcome::Done } else { Outcome::Failed };
+        let outcome = if task.status == RedriveStatus::Completed {
+            Outcome::Done
+        } else {
+            Outcome::Failed
+        };
         context.record_end(target, entry, outcome, Some(&words));
         if task.status == RedriveStatus::Failed {
             let why = task.reason.as_deref().unwrap_or("no reason given");
             let moved = count(usize::try_from(task.moved).unwrap_or(usize::MAX), "message");
-            return Err(CliError::failed(format!("the redrive failed after {moved}: {why}"))
-                .hint("what was moved stays moved; the rest is where it was"));
+            return Err(
+                CliError::failed(format!("the redrive failed after {moved}: {why}"))
+                    .hint("what was moved stays moved; the rest is where it was"),
+            );
         }
         Ok(task)
     }
@@ -245,7 +323,9 @@ impl Moving {
         let mut frozen = Box::pin(access::frozen(context, target, Deed::DlqRedrive));
         let mut canceled: Option<tokio::time::Instant> = None;
         loop {
-            let task = last(ports, dlq).await?.ok_or_else(|| CliError::failed(format!("nobody knows of a redrive of {dlq} any more")))?;
+            let task = last(ports, dlq).await?.ok_or_else(|| {
+                CliError::failed(format!("nobody knows of a redrive of {dlq} any more"))
+            })?;
             tell(&task);
             if task.status.is_over() || canceled.is_some_and(|at| at.elapsed() > END) {
                 return Ok(task);
@@ -257,7 +337,12 @@ impl Moving {
             };
             if stop {
                 let stopped = ports.queues.cancel_redrive(dlq, handle).await;
-                stopped.map_err(|error| CliError::port(format!("the redrive of {dlq} goes on: it could not be canceled"), error))?;
+                stopped.map_err(|error| {
+                    CliError::port(
+                        format!("the redrive of {dlq} goes on: it could not be canceled"),
+                        error,
+                    )
+                })?;
                 canceled = Some(tokio::time::Instant::now());
             }
         }
@@ -267,21 +352,41 @@ impl Moving {
 /// Runs `payops dlq redrive`.
 pub(crate) async fn run(context: &Context, args: &RedriveArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
-    let ports = context.interruptible(context.open(&target, Access::Write)).await?;
+    let ports = context
+        .interruptible(context.open(&target, Access::Write))
+        .await?;
     let moving = Moving::find(&ports, &args.queue, args.rate).await?;
     let dlq = moving.dlq.clone();
     context.talk.say(moving.words(&target));
     let reason = safety::reason(context, &target)?;
     let what = format!("move all of {dlq} to {}", moving.source);
-    safety::confirm(context, &target, &Act { what: &what, typed: &dlq, yes: args.yes, always: true })?;
-    let entry = moving.authorize(context, &target, &ports, reason.as_deref()).await?;
+    safety::confirm(
+        context,
+        &target,
+        &Act {
+            what: &what,
+            typed: &dlq,
+            yes: args.yes,
+            always: true,
+        },
+    )?;
+    let entry = moving
+        .authorize(context, &target, &ports, reason.as_deref())
+        .await?;
     if args.no_wait {
         moving.begin(context, &target, &ports, &entry).await?;
-        context.record_end(&target, &entry, Outcome::Done, Some("begun; not waited for"));
+        context.record_end(
+            &target,
+            &entry,
+            Outcome::Done,
+            Some("begun; not waited for"),
+        );
         if let Some(task) = last(&ports, &dlq).await? {
             context.printer.document(&RedriveRow::new(&dlq, &task))?;
         }
-        context.talk.say(format!("payops dlq redrives {dlq} says how far it is"));
+        context
+            .talk
+            .say(format!("payops dlq redrives {dlq} says how far it is"));
         return Ok(Exit::Done);
     }
     let bar = context.talk.progress("messages", None);
@@ -291,7 +396,9 @@ pub(crate) async fn run(context: &Context, args: &RedriveArgs) -> CliResult<Exit
         }
         bar.set_position(task.moved);
     };
-    let task = moving.carry_out(context, &target, &ports, &entry, &tell).await;
+    let task = moving
+        .carry_out(context, &target, &ports, &entry, &tell)
+        .await;
     bar.finish_and_clear();
     let task = task?;
     context.printer.document(&RedriveRow::new(&dlq, &task))?;
@@ -299,7 +406,8 @@ pub(crate) async fn run(context: &Context, args: &RedriveArgs) -> CliResult<Exit
         return Ok(Exit::Done);
     }
     let words = format!("{}: {} moved", task.status.as_str(), task.moved);
-    Err(CliError::new(Exit::Interrupted, words).hint("what was moved stays moved; the rest is where it was"))
+    Err(CliError::new(Exit::Interrupted, words)
+        .hint("what was moved stays moved; the rest is where it was"))
 }
 
 /// Runs `payops dlq redrives`.
@@ -309,7 +417,13 @@ pub(crate) async fn list(context: &Context, args: &WhichArgs) -> CliResult<Exit>
     let (dlq, _) = named(&ports, &args.queue).await?;
     let unread = |error| CliError::port(format!("the redrives of {dlq} could not be read"), error);
     let tasks = ports.queues.redrives(&dlq).await.map_err(unread)?;
-    let rows: Vec<Of<RedriveRow>> = tasks.iter().map(|task| Of { env: target.name.clone(), value: RedriveRow::new(&dlq, task) }).collect();
+    let rows: Vec<Of<RedriveRow>> = tasks
+        .iter()
+        .map(|task| Of {
+            env: target.name.clone(),
+            value: RedriveRow::new(&dlq, task),
+        })
+        .collect();
     context.printer.list(&rows, false)?;
     Ok(Exit::Done)
 }
@@ -320,19 +434,40 @@ pub(crate) async fn cancel(context: &Context, args: &WhichArgs) -> CliResult<Exi
     let ports = context.open(&target, Access::Write).await?;
     let (dlq, _) = named(&ports, &args.queue).await?;
     let running = last(&ports, &dlq).await?.and_then(|task| task.handle);
-    let none = || CliError::not_found(format!("no redrive of {dlq} is under way")).hint(format!("payops dlq redrives {dlq}"));
+    let none = || {
+        CliError::not_found(format!("no redrive of {dlq} is under way"))
+            .hint(format!("payops dlq redrives {dlq}"))
+    };
     let handle = running.ok_or_else(none)?;
     let reason = safety::reason(context, &target)?;
-    access::permit(context, &target, &Wanted { count: Some(0), ..Wanted::new(Deed::DlqRedriveCancel).because(reason.as_deref()) }).await?;
-    let entry = context.entry(&target, "redrive-cancel", reason.as_deref()).subject(&dlq);
+    access::permit(
+        context,
+        &target,
+        &Wanted {
+            count: Some(0),
+            ..Wanted::new(Deed::DlqRedriveCancel).because(reason.as_deref())
+        },
+    )
+    .await?;
+    let entry = context
+        .entry(&target, "redrive-cancel", reason.as_deref())
+        .subject(&dlq);
     let entry = entry.same_as(same_as::cancel_redrive());
     let moved = context
         .audited(&target, entry, async {
             let canceled = ports.queues.cancel_redrive(&dlq, &handle).await;
-            canceled.map_err(|error| CliError::port(format!("the redrive of {dlq} goes on: it could not be canceled"), error))
+            canceled.map_err(|error| {
+                CliError::port(
+                    format!("the redrive of {dlq} goes on: it could not be canceled"),
+                    error,
+                )
+            })
         })
         .await?;
-    context.talk.say(format!("canceled; {} stay moved", count(usize::try_from(moved).unwrap_or(usize::MAX), "message")));
+    context.talk.say(format!(
+        "canceled; {} stay moved",
+        count(usize::try_from(moved).unwrap_or(usize::MAX), "message")
+    ));
     if let Some(task) = last(&ports, &dlq).await? {
         context.printer.document(&RedriveRow::new(&dlq, &task))?;
     }

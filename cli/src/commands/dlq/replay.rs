@@ -72,7 +72,10 @@ pub(crate) struct ReplayArgs {
 }
 
 fn lanes(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|lanes| (1..=64).contains(lanes)).ok_or_else(|| "from 1 to 64".to_owned())
+    text.parse()
+        .ok()
+        .filter(|lanes| (1..=64).contains(lanes))
+        .ok_or_else(|| "from 1 to 64".to_owned())
 }
 
 /// A replay about to run: new, or gone on with.
@@ -87,11 +90,31 @@ pub(crate) struct Job {
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
-    let access = if args.dry_run { Access::Read } else { Access::Write };
+    let access = if args.dry_run {
+        Access::Read
+    } else {
+        Access::Write
+    };
     let ports = context.interruptible(context.open(&target, access)).await?;
-    let file = args.plan.as_deref().map(|path| approve::read(context, &target, path)).transpose()?;
-    let queue = file.as_ref().map(|file| file.plan.queue.clone()).or_else(|| args.queue.clone()).unwrap_or_default();
-    let dlq = context.interruptible(async { Letters::from(&ports).queues(Some(&queue)).await.map_err(not_read) }).await?.pop();
+    let file = args
+        .plan
+        .as_deref()
+        .map(|path| approve::read(context, &target, path))
+        .transpose()?;
+    let queue = file
+        .as_ref()
+        .map(|file| file.plan.queue.clone())
+        .or_else(|| args.queue.clone())
+        .unwrap_or_default();
+    let dlq = context
+        .interruptible(async {
+            Letters::from(&ports)
+                .queues(Some(&queue))
+                .await
+                .map_err(not_read)
+        })
+        .await?
+        .pop();
     let dlq = dlq.unwrap_or_else(|| dead_letter_queue(source_queue(&queue).unwrap_or(&queue)));
     if args.dry_run {
         if is_cut_off(context, &target, &dlq)? {
@@ -99,8 +122,14 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
         }
         let plan = plan_of(context, args, &target, &ports, &dlq, file).await?;
         show(context, &plan);
-        let summary = ReplaySummary { planned: plan.messages.len(), remaining: plan.messages.len(), ..ReplaySummary::default() };
-        context.printer.document(&Replayed::new(&plan, &summary, None, false))?;
+        let summary = ReplaySummary {
+            planned: plan.messages.len(),
+            remaining: plan.messages.len(),
+            ..ReplaySummary::default()
+        };
+        context
+            .printer
+            .document(&Replayed::new(&plan, &summary, None, false))?;
         context.talk.say("nothing was sent");
         return Ok(Exit::Done);
     }
@@ -108,7 +137,12 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
     let lock = journals.lock(&dlq)?;
     let job = match journals.unfinished(&target.name, &dlq)? {
         Some(unfinished) => {
-            let settled = unfinished.plan.messages.iter().filter(|message| unfinished.progress.is_settled(&message.message_id)).count();
+            let settled = unfinished
+                .plan
+                .messages
+                .iter()
+                .filter(|message| unfinished.progress.is_settled(&message.message_id))
+                .count();
             let left = unfinished.plan.messages.len().saturating_sub(settled);
             let plan = &unfinished.plan;
             context.talk.warn(format!(
@@ -118,7 +152,10 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
                 plan.messages.len(),
             ));
             let is_same = file.as_ref().is_none_or(|file| file.plan.id == plan.id);
-            let changes = args.how.canary.is_some() || args.how.rate.is_some() || args.how.only_safe || args.how.replays_max.is_some();
+            let changes = args.how.canary.is_some()
+                || args.how.rate.is_some()
+                || args.how.only_safe
+                || args.how.replays_max.is_some();
             if args.select.is_narrow() || changes || !is_same {
                 return Err(CliError::usage("a replay that was cut off must be finished first, all of it and as it was planned")
                     .hint("leave what chooses letters, --canary, --rate and --only-safe away; --plan only with the plan of that replay"));
@@ -128,13 +165,32 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
             let approvals = approve::proven(context, &target, &approvals).await?;
             let sha256 = plan_sha256(plan);
             let reason = consent(context, &target, args.yes, &dlq, left)?;
-            authorize_again(context, &target, plan, &Approved { sha256: &sha256, approvals: &approvals }, reason.as_deref()).await?;
-            let (plan, progress, journal) = (unfinished.plan, unfinished.progress, unfinished.journal);
-            Some(Job { plan, progress, journal, resumed: true, lanes: args.lanes })
+            authorize_again(
+                context,
+                &target,
+                plan,
+                &Approved {
+                    sha256: &sha256,
+                    approvals: &approvals,
+                },
+                reason.as_deref(),
+            )
+            .await?;
+            let (plan, progress, journal) =
+                (unfinished.plan, unfinished.progress, unfinished.journal);
+            Some(Job {
+                plan,
+                progress,
+                journal,
+                resumed: true,
+                lanes: args.lanes,
+            })
         }
         None => fresh(context, args, &target, &ports, &journals, (&dlq, file)).await?,
     };
-    let Some(job) = job else { return Ok(Exit::Done) };
+    let Some(job) = job else {
+        return Ok(Exit::Done);
+    };
     let exit = execute(context, &target, &ports, job).await;
     drop(lock);
     exit
@@ -142,17 +198,29 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
 
 /// The journals of replays in an environment.
 pub(crate) fn journals(context: &Context, target: &EnvTarget) -> CliResult<Journals> {
-    Journals::open(context.records_dir(target).join("replays").join(&target.name))
+    Journals::open(
+        context
+            .records_dir(target)
+            .join("replays")
+            .join(&target.name),
+    )
 }
 
 /// The right to take letters out of a queue: not while a replay of it is under way or was cut off, nor while
 /// the queue service moves all of it.
-pub(crate) async fn free(context: &Context, target: &EnvTarget, ports: &Ports, dlq: &str) -> CliResult<QueueLock> {
+pub(crate) async fn free(
+    context: &Context,
+    target: &EnvTarget,
+    ports: &Ports,
+    dlq: &str,
+) -> CliResult<QueueLock> {
     let journals = journals(context, target)?;
     let lock = journals.lock(dlq)?;
     if journals.unfinished(&target.name, dlq)?.is_some() {
-        return Err(CliError::refused(format!("a replay of {dlq} was cut off, and knows what it sent by what is left"))
-            .hint(format!("finish it first: payops dlq replay {dlq}")));
+        return Err(CliError::refused(format!(
+            "a replay of {dlq} was cut off, and knows what it sent by what is left"
+        ))
+        .hint(format!("finish it first: payops dlq replay {dlq}")));
     }
     unmoved(ports, dlq).await?;
     Ok(lock)
@@ -177,21 +245,47 @@ async fn fresh(
     journals: &Journals,
     (dlq, file): (&str, Option<PlanFile>),
 ) -> CliResult<Option<Job>> {
-    let approvals = file.as_ref().map(|file| file.approvals.clone()).unwrap_or_default();
+    let approvals = file
+        .as_ref()
+        .map(|file| file.approvals.clone())
+        .unwrap_or_default();
     let from_file = file.is_some();
-    let mut plan = context.interruptible(plan_of(context, args, target, ports, dlq, file)).await?;
+    let mut plan = context
+        .interruptible(plan_of(context, args, target, ports, dlq, file))
+        .await?;
     show(context, &plan);
     if plan.messages.is_empty() {
-        context.printer.document(&Replayed::new(&plan, &ReplaySummary::default(), None, false))?;
+        context.printer.document(&Replayed::new(
+            &plan,
+            &ReplaySummary::default(),
+            None,
+            false,
+        ))?;
         return Ok(None);
     }
     unmoved(ports, dlq).await?;
     journals.refuse_done(&plan)?;
     let sha256 = plan_sha256(&plan);
     let approvals = approve::proven(context, target, &approvals).await?;
-    begin(context, target, args.yes, (&mut plan, from_file), &Approved { sha256: &sha256, approvals: &approvals }).await?;
+    begin(
+        context,
+        target,
+        args.yes,
+        (&mut plan, from_file),
+        &Approved {
+            sha256: &sha256,
+            approvals: &approvals,
+        },
+    )
+    .await?;
     let journal = journals.create(&plan)?;
-    Ok(Some(Job { plan, progress: Progress::default(), journal, resumed: false, lanes: args.lanes }))
+    Ok(Some(Job {
+        plan,
+        progress: Progress::default(),
+        journal,
+        resumed: false,
+        lanes: args.lanes,
+    }))
 }
 
 /// Asks, checks the rules, and records that the plan is about to be carried out.
@@ -212,12 +306,21 @@ pub(super) async fn begin(
 }
 
 /// What the rules are asked of a plan.
-pub(crate) fn wanted<'a>(plan: &Plan, approved: &Approved<'a>, reason: Option<&'a str>) -> Wanted<'a> {
+pub(crate) fn wanted<'a>(
+    plan: &Plan,
+    approved: &Approved<'a>,
+    reason: Option<&'a str>,
+) -> Wanted<'a> {
     Wanted {
         count: u64::try_from(plan.messages.len()).ok(),
         plan_sha256: Some(approved.sha256),
         approvals: approved.approvals,
-        ..Wanted::new(if plan.edits.is_empty() { Deed::DlqReplay } else { Deed::DlqEdit }).because(reason)
+        ..Wanted::new(if plan.edits.is_empty() {
+            Deed::DlqReplay
+        } else {
+            Deed::DlqEdit
+        })
+        .because(reason)
     }
 }
 
@@ -230,13 +333,34 @@ pub(crate) async fn authorize(
     reason: Option<&str>,
 ) -> CliResult<()> {
     let permit = access::permit(context, target, &wanted(plan, approved, reason)).await?;
-    let action = if plan.edits.is_empty() { "replay" } else { "replay-edited" };
-    let entry = context.entry(target, action, reason).subject(&plan.queue).role(permit.duty.as_str());
+    let action = if plan.edits.is_empty() {
+        "replay"
+    } else {
+        "replay-edited"
+    };
+    let entry = context
+        .entry(target, action, reason)
+        .subject(&plan.queue)
+        .role(permit.duty.as_str());
     let number = plan.messages.len().to_string();
-    let entry = entry.detail("plan", &plan.id).detail("plan_sha256", approved.sha256).detail("messages", number);
-    let by: Vec<&str> = approved.approvals.iter().map(|approval| approval.by.as_str()).collect();
-    let entry = if by.is_empty() { entry } else { entry.detail("approved_by", by.join(", ")) };
-    context.record(target, &entry.same_as(same_as::replay(plan)).outcome(Outcome::Begun))
+    let entry = entry
+        .detail("plan", &plan.id)
+        .detail("plan_sha256", approved.sha256)
+        .detail("messages", number);
+    let by: Vec<&str> = approved
+        .approvals
+        .iter()
+        .map(|approval| approval.by.as_str())
+        .collect();
+    let entry = if by.is_empty() {
+        entry
+    } else {
+        entry.detail("approved_by", by.join(", "))
+    };
+    context.record(
+        target,
+        &entry.same_as(same_as::replay(plan)).outcome(Outcome::Begun),
+    )
 }
 
 /// Checks the rules, and records that a replay that was cut off is gone on with.
@@ -248,30 +372,63 @@ pub(crate) async fn authorize_again(
     reason: Option<&str>,
 ) -> CliResult<()> {
     let permit = access::permit(context, target, &wanted_again(plan, approved, reason)).await?;
-    let entry = context.entry(target, "replay-resume", reason).subject(&plan.queue).role(permit.duty.as_str());
-    let entry = entry.detail("plan", &plan.id).detail("plan_sha256", approved.sha256).detail("edits", plan.edits.len().to_string());
-    context.record(target, &entry.same_as(same_as::replay(plan)).outcome(Outcome::Begun))
+    let entry = context
+        .entry(target, "replay-resume", reason)
+        .subject(&plan.queue)
+        .role(permit.duty.as_str());
+    let entry = entry
+        .detail("plan", &plan.id)
+        .detail("plan_sha256", approved.sha256)
+        .detail("edits", plan.edits.len().to_string());
+    context.record(
+        target,
+        &entry.same_as(same_as::replay(plan)).outcome(Outcome::Begun),
+    )
 }
 
 /// What the rules are asked of a plan that is gone on with: its number was let pass when it began.
-pub(crate) fn wanted_again<'a>(plan: &Plan, approved: &Approved<'a>, reason: Option<&'a str>) -> Wanted<'a> {
-    Wanted { count: Some(0), ..wanted(plan, approved, reason) }
+pub(crate) fn wanted_again<'a>(
+    plan: &Plan,
+    approved: &Approved<'a>,
+    reason: Option<&'a str>,
+) -> Wanted<'a> {
+    Wanted {
+        count: Some(0),
+        ..wanted(plan, approved, reason)
+    }
 }
 
 /// Whether a replay of the queue was cut off, and is not under way.
 fn is_cut_off(context: &Context, target: &EnvTarget, dlq: &str) -> CliResult<bool> {
     let journals = journals(context, target)?;
     // A journal that is being written is not to be touched.
-    let Ok(_lock) = journals.lock(dlq) else { return Ok(false) };
+    let Ok(_lock) = journals.lock(dlq) else {
+        return Ok(false);
+    };
     Ok(journals.unfinished(&target.name, dlq)?.is_some())
 }
 
 /// The reason and the yes; both at a terminal by typing.
-pub(super) fn consent(context: &Context, target: &EnvTarget, yes: bool, dlq: &str, number: usize) -> CliResult<Option<String>> {
+pub(super) fn consent(
+    context: &Context,
+    target: &EnvTarget,
+    yes: bool,
+    dlq: &str,
+    number: usize,
+) -> CliResult<Option<String>> {
     let reason = safety::reason(context, target)?;
     let what = format!("send {} of {dlq} again", count(number, "message"));
     let typed = format!("{dlq} {number}");
-    safety::confirm(context, target, &Act { what: &what, typed: &typed, yes, always: true })?;
+    safety::confirm(
+        context,
+        target,
+        &Act {
+            what: &what,
+            typed: &typed,
+            yes,
+            always: true,
+        },
+    )?;
     Ok(reason)
 }
 
@@ -299,14 +456,19 @@ pub(super) async fn made(
 ) -> CliResult<Plan> {
     let selected = select(context, target, ports, Some(dlq), choice).await?;
     if !selected.complete && choice.limit.is_none() {
-        context.talk.say("there may be more dead letters than these: run it again afterwards");
+        context
+            .talk
+            .say("there may be more dead letters than these: run it again afterwards");
     }
     let request = PlanRequest {
         env: target.name.clone(),
         account: target.account().cloned(),
         queue: dlq.to_owned(),
         by: context.who().to_owned(),
-        reason: context.reason.clone().unwrap_or_else(|| "no reason given".to_owned()),
+        reason: context
+            .reason
+            .clone()
+            .unwrap_or_else(|| "no reason given".to_owned()),
         rate_per_second: how.rate,
         canary: how.canary,
         only_safe: how.only_safe,
@@ -314,7 +476,10 @@ pub(super) async fn made(
         filter: choice.words(),
         edits: Vec::new(),
     };
-    replayer(ports, 1).plan(request, &selected.letters).await.map_err(told)
+    replayer(ports, 1)
+        .plan(request, &selected.letters)
+        .await
+        .map_err(told)
 }
 
 /// What plans and carries out.
@@ -332,11 +497,17 @@ pub(crate) fn replayer(ports: &Ports, lanes: usize) -> Replayer {
 
 /// What steers it.
 pub(super) fn control(context: &Context, target: &EnvTarget, plan: &Plan) -> CliControl {
-    let bar = context.talk.progress("messages", u64::try_from(plan.messages.len()).ok());
+    let bar = context
+        .talk
+        .progress("messages", u64::try_from(plan.messages.len()).ok());
     let tell = {
         let bar = bar.clone();
         move |summary: &ReplaySummary| {
-            let done = summary.sent.saturating_add(summary.failed.len()).saturating_add(summary.parked).saturating_add(summary.skipped);
+            let done = summary
+                .sent
+                .saturating_add(summary.failed.len())
+                .saturating_add(summary.parked)
+                .saturating_add(summary.skipped);
             bar.set_position(u64::try_from(done).unwrap_or(0));
         }
     };
@@ -344,13 +515,25 @@ pub(super) fn control(context: &Context, target: &EnvTarget, plan: &Plan) -> Cli
 }
 
 /// What steers it, and tells `tell` how far it is.
-pub(crate) fn steered(context: &Context, target: &EnvTarget, plan: &Plan, tell: Tell, bar: ProgressBar) -> CliControl {
+pub(crate) fn steered(
+    context: &Context,
+    target: &EnvTarget,
+    plan: &Plan,
+    tell: Tell,
+    bar: ProgressBar,
+) -> CliControl {
     let (target, caller) = (target.clone(), context.caller(Duty::View));
     let alarms = move || -> futures::future::BoxFuture<'static, Vec<String>> {
         let (target, caller) = (target.clone(), caller.clone());
         Box::pin(async move { super::alarms::of_rollouts(&target, &caller).await })
     };
-    CliControl { stop: context.stop.child_token(), pace: Pace::new(plan.rate_per_second), bar, tell, alarms: Box::new(alarms) }
+    CliControl {
+        stop: context.stop.child_token(),
+        pace: Pace::new(plan.rate_per_second),
+        bar,
+        tell,
+        alarms: Box::new(alarms),
+    }
 }
 
 /// Carries a plan out, and records what became of it.
@@ -364,15 +547,30 @@ pub(crate) async fn carry_out(
     let plan = &job.plan;
     let replayer = replayer(ports, job.lanes);
     let work = replayer.execute(plan, &job.progress, &job.journal, control);
-    let (done, frozen) = access::until_frozen(context, target, Deed::DlqReplay, &control.stop, work).await;
+    let (done, frozen) =
+        access::until_frozen(context, target, Deed::DlqReplay, &control.stop, work).await;
     control.bar.finish_and_clear();
-    let action = if plan.edits.is_empty() { "replay" } else { "replay-edited" };
-    let entry = context.entry(target, action, Some(&plan.reason)).subject(&plan.queue).detail("plan", &plan.id);
+    let action = if plan.edits.is_empty() {
+        "replay"
+    } else {
+        "replay-edited"
+    };
+    let entry = context
+        .entry(target, action, Some(&plan.reason))
+        .subject(&plan.queue)
+        .detail("plan", &plan.id);
     let summary = match done {
         Ok(summary) => summary,
         Err(error) => {
-            context.record_end(target, &entry, Outcome::Failed, Some("the replay stopped; the journal says where"));
-            return Err(told(error).hint("nothing is lost: the same command goes on from the journal"));
+            context.record_end(
+                target,
+                &entry,
+                Outcome::Failed,
+                Some("the replay stopped; the journal says where"),
+            );
+            return Err(
+                told(error).hint("nothing is lost: the same command goes on from the journal")
+            );
         }
     };
     let words = format!(
@@ -384,30 +582,59 @@ pub(crate) async fn carry_out(
         summary.remaining
     );
     let outcome =
-        if summary.remaining == 0 && summary.failed.is_empty() && summary.stopped.is_none() { Outcome::Done } else { Outcome::Failed };
+        if summary.remaining == 0 && summary.failed.is_empty() && summary.stopped.is_none() {
+            Outcome::Done
+        } else {
+            Outcome::Failed
+        };
     context.record_end(target, &entry, outcome, Some(&words));
     if let Some(refusal) = frozen.filter(|_| summary.remaining > 0) {
-        return Err(CliError::refused(format!("the replay stopped, for {refusal}; {words}"))
-            .hint("the same command goes on from there once it is lifted"));
+        return Err(
+            CliError::refused(format!("the replay stopped, for {refusal}; {words}"))
+                .hint("the same command goes on from there once it is lifted"),
+        );
     }
     Ok(summary)
 }
 
-pub(super) async fn execute(context: &Context, target: &EnvTarget, ports: &Ports, job: Job) -> CliResult<Exit> {
+pub(super) async fn execute(
+    context: &Context,
+    target: &EnvTarget,
+    ports: &Ports,
+    job: Job,
+) -> CliResult<Exit> {
     let control = control(context, target, &job.plan);
     let summary = carry_out(context, target, ports, &job, &control).await?;
-    let Job { plan, journal, resumed, .. } = job;
-    context.printer.document(&Replayed::new(&plan, &summary, Some(&journal), resumed))?;
+    let Job {
+        plan,
+        journal,
+        resumed,
+        ..
+    } = job;
+    context
+        .printer
+        .document(&Replayed::new(&plan, &summary, Some(&journal), resumed))?;
     if let Some(why) = &summary.stopped {
-        return Err(CliError::failed(format!("the replay stopped itself after its first {}: {why}", count(summary.sent, "message")))
-            .hint("the rest is where it was; look at what came back before another plan"));
+        return Err(CliError::failed(format!(
+            "the replay stopped itself after its first {}: {why}",
+            count(summary.sent, "message")
+        ))
+        .hint("the rest is where it was; look at what came back before another plan"));
     }
     if summary.remaining > 0 {
-        let message = format!("interrupted: {} sent, {} remaining", summary.sent, summary.remaining);
-        return Err(CliError::new(Exit::Interrupted, message).hint("the same command goes on from there"));
+        let message = format!(
+            "interrupted: {} sent, {} remaining",
+            summary.sent, summary.remaining
+        );
+        return Err(
+            CliError::new(Exit::Interrupted, message).hint("the same command goes on from there")
+        );
     }
     if !summary.failed.is_empty() {
-        context.talk.say(format!("{} not sent; the journal says why", count(summary.failed.len(), "message")));
+        context.talk.say(format!(
+            "{} not sent; the journal says why",
+            count(summary.failed.len(), "message")
+        ));
         return Ok(Exit::Partial);
     }
     if resumed {
@@ -418,7 +645,9 @@ pub(super) async fn execute(context: &Context, target: &EnvTarget, ports: &Ports
 
 pub(crate) fn told(error: ReplayError) -> CliError {
     match error {
-        ReplayError::NotADeadLetterQueue { .. } => CliError::not_found(error.to_string()).hint("payops queue list"),
+        ReplayError::NotADeadLetterQueue { .. } => {
+            CliError::not_found(error.to_string()).hint("payops queue list")
+        }
         ReplayError::Port(error) => CliError::port("the replay stopped", error),
     }
 }

@@ -54,16 +54,37 @@ impl SelectArgs {
     }
 
     fn chooses(&self) -> bool {
-        !(self.cause.is_empty() && self.filter.is_empty() && self.class.is_none() && self.message.is_empty())
+        !(self.cause.is_empty()
+            && self.filter.is_empty()
+            && self.class.is_none()
+            && self.message.is_empty())
     }
 
     /// The expression that chose, for the plan.
     pub(super) fn words(&self) -> Option<String> {
-        let cause = self.cause.iter().map(|cause| format!("cause == \"{cause}\"")).collect::<Vec<_>>().join(" || ");
-        let class = self.class.as_ref().map(|class| format!("class == \"{class}\""));
-        let parts: Vec<String> =
-            [cause].into_iter().filter(|cause| !cause.is_empty()).chain(self.filter.iter().cloned()).chain(class).collect();
-        (!parts.is_empty()).then(|| parts.iter().map(|part| format!("({part})")).collect::<Vec<_>>().join(" && "))
+        let cause = self
+            .cause
+            .iter()
+            .map(|cause| format!("cause == \"{cause}\""))
+            .collect::<Vec<_>>()
+            .join(" || ");
+        let class = self
+            .class
+            .as_ref()
+            .map(|class| format!("class == \"{class}\""));
+        let parts: Vec<String> = [cause]
+            .into_iter()
+            .filter(|cause| !cause.is_empty())
+            .chain(self.filter.iter().cloned())
+            .chain(class)
+            .collect();
+        (!parts.is_empty()).then(|| {
+            parts
+                .iter()
+                .map(|part| format!("({part})"))
+                .collect::<Vec<_>>()
+                .join(" && ")
+        })
     }
 }
 
@@ -86,7 +107,12 @@ pub(super) async fn select(
     let filters = filters::all(context, &args.filter)?;
     if !args.snapshot {
         // A look may cost receives: who may not peek may not list either.
-        access::permit(context, target, &access::Wanted::new(Deed::DlqPeek).because(context.reason.as_deref())).await?;
+        access::permit(
+            context,
+            target,
+            &access::Wanted::new(Deed::DlqPeek).because(context.reason.as_deref()),
+        )
+        .await?;
     }
     let letters = Letters::from(ports);
     let queues = letters.queues(queue).await.map_err(not_read)?;
@@ -94,19 +120,44 @@ pub(super) async fn select(
     tell(context, target, &seen, args.snapshot);
     let mut chosen = chosen(ports, seen.letters, args, &filters).await?;
     if let Some(unknown) = unknown_cause(args, &chosen) {
-        context.talk.warn(format!("no dead letter here died of cause {unknown}: payops dlq causes lists them"));
+        context.talk.warn(format!(
+            "no dead letter here died of cause {unknown}: payops dlq causes lists them"
+        ));
     }
-    chosen.truncate(args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
-    Ok(Selected { letters: chosen, complete: seen.complete })
+    chosen.truncate(
+        args.limit
+            .and_then(|limit| usize::try_from(limit).ok())
+            .unwrap_or(usize::MAX),
+    );
+    Ok(Selected {
+        letters: chosen,
+        complete: seen.complete,
+    })
 }
 
-async fn look(context: &Context, target: &EnvTarget, letters: &Letters, queues: &[String], args: &SelectArgs) -> CliResult<LettersSeen> {
+async fn look(
+    context: &Context,
+    target: &EnvTarget,
+    letters: &Letters,
+    queues: &[String],
+    args: &SelectArgs,
+) -> CliResult<LettersSeen> {
     if !args.snapshot {
-        let limit = args.limit.filter(|_| !args.chooses()).and_then(|limit| usize::try_from(limit).ok()).unwrap_or(LOOK_MAX);
-        return letters.look(queues, limit).await.map_err(|error| CliError::port("the dead letters could not be looked at", error));
+        let limit = args
+            .limit
+            .filter(|_| !args.chooses())
+            .and_then(|limit| usize::try_from(limit).ok())
+            .unwrap_or(LOOK_MAX);
+        return letters
+            .look(queues, limit)
+            .await
+            .map_err(|error| CliError::port("the dead letters could not be looked at", error));
     }
     let snapshots = Snapshots::of(&context.records_dir(target), &target.name);
-    let mut all = LettersSeen { complete: true, ..LettersSeen::default() };
+    let mut all = LettersSeen {
+        complete: true,
+        ..LettersSeen::default()
+    };
     let (mut found, mut missing) = (false, None);
     for queue in queues {
         match snapshots.read(queue, Context::now()) {
@@ -114,7 +165,8 @@ async fn look(context: &Context, target: &EnvTarget, letters: &Letters, queues: 
                 found = true;
                 all.complete &= snapshot.seen.complete;
                 all.letters.extend(snapshot.seen.letters);
-                all.doubts.push(format!("{queue}: as of {}", snapshot.taken_at));
+                all.doubts
+                    .push(format!("{queue}: as of {}", snapshot.taken_at));
             }
             Err(error) => missing = missing.or(Some(error)),
         }
@@ -127,9 +179,19 @@ async fn look(context: &Context, target: &EnvTarget, letters: &Letters, queues: 
 
 /// Says what looking came to, and what it cost.
 fn tell(context: &Context, target: &EnvTarget, seen: &LettersSeen, is_snapshot: bool) {
-    let mut told = format!("{}: {}", target.name, count(seen.letters.len(), "dead letter"));
+    let mut told = format!(
+        "{}: {}",
+        target.name,
+        count(seen.letters.len(), "dead letter")
+    );
     if !seen.letters.is_empty() {
-        let _ = write!(told, ": {}", context.privacy.text(&classes(seen.letters.iter().map(|letter| letter.class.as_str()))));
+        let _ = write!(
+            told,
+            ": {}",
+            context.privacy.text(&classes(
+                seen.letters.iter().map(|letter| letter.class.as_str())
+            ))
+        );
     }
     if !seen.complete {
         told.push_str("; there may be more");
@@ -138,33 +200,62 @@ fn tell(context: &Context, target: &EnvTarget, seen: &LettersSeen, is_snapshot: 
         let _ = write!(told, "; {doubt}");
     }
     if seen.receives_spent > 0 && !is_snapshot {
-        let _ =
-            write!(told, "; the look cost {}, and hid each for up to {} s", count(seen.receives_spent, "receive"), seen.hidden.as_secs());
+        let _ = write!(
+            told,
+            "; the look cost {}, and hid each for up to {} s",
+            count(seen.receives_spent, "receive"),
+            seen.hidden.as_secs()
+        );
         if seen.groups_locked > 0 {
-            let _ = write!(told, ", {} locked meanwhile", count(seen.groups_locked, "FIFO group"));
+            let _ = write!(
+                told,
+                ", {} locked meanwhile",
+                count(seen.groups_locked, "FIFO group")
+            );
         }
     }
     context.talk.say(told);
 }
 
 fn unknown_cause<'a>(args: &'a SelectArgs, chosen: &[Letter]) -> Option<&'a str> {
-    let causes: BTreeSet<String> =
-        if args.cause.is_empty() { BTreeSet::new() } else { chosen.iter().map(|letter| letter.sighting().cause_id()).collect() };
-    args.cause.iter().map(String::as_str).find(|cause| !causes.contains(*cause))
+    let causes: BTreeSet<String> = if args.cause.is_empty() {
+        BTreeSet::new()
+    } else {
+        chosen
+            .iter()
+            .map(|letter| letter.sighting().cause_id())
+            .collect()
+    };
+    args.cause
+        .iter()
+        .map(String::as_str)
+        .find(|cause| !causes.contains(*cause))
 }
 
-async fn chosen(ports: &Ports, letters: Vec<Letter>, args: &SelectArgs, filters: &[Filter]) -> CliResult<Vec<Letter>> {
+async fn chosen(
+    ports: &Ports,
+    letters: Vec<Letter>,
+    args: &SelectArgs,
+    filters: &[Filter],
+) -> CliResult<Vec<Letter>> {
     if !args.chooses() {
         return Ok(letters);
     }
     let needs_payment = filters.iter().any(Filter::needs_payment);
-    let payments = if needs_payment { payments(ports, &letters).await? } else { BTreeMap::new() };
+    let payments = if needs_payment {
+        payments(ports, &letters).await?
+    } else {
+        BTreeMap::new()
+    };
     let now = Context::now();
     let mut out = Vec::new();
     for letter in letters {
         let cause = letter.sighting().cause_id();
         let fits = (args.cause.is_empty() || args.cause.contains(&cause))
-            && args.class.as_ref().is_none_or(|class| letter.class == *class)
+            && args
+                .class
+                .as_ref()
+                .is_none_or(|class| letter.class == *class)
             && (args.message.is_empty() || args.message.contains(&letter.message.message_id));
         if fits && holds(&letter, &cause, &payments, filters, now)? {
             out.push(letter);
@@ -180,7 +271,11 @@ fn holds(
     filters: &[Filter],
     now: jiff::Timestamp,
 ) -> CliResult<bool> {
-    let status = letter.payment.as_ref().and_then(|id| payments.get(id)).map(|payment| payment.status.to_string());
+    let status = letter
+        .payment
+        .as_ref()
+        .and_then(|id| payments.get(id))
+        .map(|payment| payment.status.to_string());
     let payment = letter.payment.as_ref().map(|id| {
         let known = payments.get(id);
         PaymentFacts {
@@ -207,7 +302,12 @@ fn holds(
     };
     for filter in filters {
         let held = filter.matches(&subject);
-        if !held.map_err(|error| CliError::usage(format!("the filter `{filter}` cannot be asked of every letter")).because(error))? {
+        if !held.map_err(|error| {
+            CliError::usage(format!(
+                "the filter `{filter}` cannot be asked of every letter"
+            ))
+            .because(error)
+        })? {
             return Ok(false);
         }
     }
@@ -215,12 +315,23 @@ fn holds(
 }
 
 async fn payments(ports: &Ports, letters: &[Letter]) -> CliResult<BTreeMap<PaymentId, Payment>> {
-    let ids: BTreeSet<PaymentId> = letters.iter().filter_map(|letter| letter.payment.clone()).collect();
+    let ids: BTreeSet<PaymentId> = letters
+        .iter()
+        .filter_map(|letter| letter.payment.clone())
+        .collect();
     let ids: Vec<PaymentId> = ids.into_iter().collect();
     let mut out = BTreeMap::new();
     for some in ids.chunks(100) {
-        let found = ports.store.get_many(some).await.map_err(|error| CliError::port("the payments could not be read", error))?;
-        out.extend(found.into_iter().map(|payment| (payment.id.clone(), payment)));
+        let found = ports
+            .store
+            .get_many(some)
+            .await
+            .map_err(|error| CliError::port("the payments could not be read", error))?;
+        out.extend(
+            found
+                .into_iter()
+                .map(|payment| (payment.id.clone(), payment)),
+        );
     }
     Ok(out)
 }

@@ -62,9 +62,18 @@ impl Document for Shown {
         let mut pairs = vec![
             ("message", Some(Cell::from(&self.message_id))),
             ("queue", Some(Cell::from(&self.queue))),
-            ("why", Some(Cell::toned(format!("{}: {}", self.class, self.reason), Tone::Bad))),
+            (
+                "why",
+                Some(Cell::toned(
+                    format!("{}: {}", self.class, self.reason),
+                    Tone::Bad,
+                )),
+            ),
             ("payment", Some(Cell::maybe(self.payment_id.as_ref()))),
-            ("first seen", Some(crate::output::moment(look, self.first_seen))),
+            (
+                "first seen",
+                Some(crate::output::moment(look, self.first_seen)),
+            ),
             ("receives", Some(Cell::from(self.receive_count.to_string()))),
         ];
         for (name, value) in &self.attributes {
@@ -74,7 +83,10 @@ impl Document for Shown {
         for layer in &self.layers {
             let _ = writeln!(out, "\n{}", layer.name);
             if let Some(problem) = &layer.problem {
-                out.push_str(&details(look, [("  problem", Some(Cell::toned(problem, Tone::Bad)))]));
+                out.push_str(&details(
+                    look,
+                    [("  problem", Some(Cell::toned(problem, Tone::Bad)))],
+                ));
             }
             out.push_str(&content_text(&layer.content));
         }
@@ -99,24 +111,40 @@ fn content_text(content: &Value) -> String {
         }
         other => json_text(other, true),
     };
-    text.lines().map(|line| format!("  {line}\n")).collect::<Vec<_>>().concat()
+    text.lines()
+        .map(|line| format!("  {line}\n"))
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: &ShowArgs) -> CliResult<Exit> {
     let fan = context.each_env(|target, ports| async move {
         let letters = Letters::from(&ports);
-        let queues = letters.queues(args.queue.as_deref()).await.map_err(not_read)?;
-        let found = letters.find(&queues, &args.message_id, SEARCHED_MAX).await?;
+        let queues = letters
+            .queues(args.queue.as_deref())
+            .await
+            .map_err(not_read)?;
+        let found = letters
+            .find(&queues, &args.message_id, SEARCHED_MAX)
+            .await?;
         let Some(letter) = found else {
             let message = format!("no dead letter {} in {}", args.message_id, target.name);
-            return Err(CliError::not_found(message).hint("payops dlq list; it may have been replayed since"));
+            return Err(CliError::not_found(message)
+                .hint("payops dlq list; it may have been replayed since"));
         };
         shown(&letters, &letter, context.privacy).await
     });
     let fan = fan.await?;
-    let missing = fan.failures.iter().all(|(_, error)| error.exit == Exit::NotFound);
-    let exit = if missing && !fan.answers.is_empty() { Exit::Done } else { fan.exit(&context.talk) };
+    let missing = fan
+        .failures
+        .iter()
+        .all(|(_, error)| error.exit == Exit::NotFound);
+    let exit = if missing && !fan.answers.is_empty() {
+        Exit::Done
+    } else {
+        fan.exit(&context.talk)
+    };
     if !fan.answers.is_empty() {
         let answers: Vec<Of<Shown>> = fan.answers;
         context.printer.documents(&answers, fan.many)?;
@@ -125,10 +153,19 @@ pub(crate) async fn run(context: &Context, args: &ShowArgs) -> CliResult<Exit> {
 }
 
 async fn shown(letters: &Letters, letter: &Letter, privacy: Privacy) -> CliResult<Shown> {
-    let Opened { layers, payment, events } =
-        letters.open(letter, privacy).await.map_err(|error| CliError::port("the letter could not be followed to its payment", error))?;
+    let Opened {
+        layers,
+        payment,
+        events,
+    } = letters.open(letter, privacy).await.map_err(|error| {
+        CliError::port("the letter could not be followed to its payment", error)
+    })?;
     let tail = events.len().saturating_sub(TAIL);
-    let timeline = events.iter().skip(tail).map(|event| EventView::new(event, privacy)).collect();
+    let timeline = events
+        .iter()
+        .skip(tail)
+        .map(|event| EventView::new(event, privacy))
+        .collect();
     let payment = payment.map(|payment| PaymentView::new(&payment, privacy));
     let message = &letter.message;
     Ok(Shown {
@@ -140,7 +177,11 @@ async fn shown(letters: &Letters, letter: &Letter, privacy: Privacy) -> CliResul
         receive_count: letter.receive_count,
         first_seen: letter.first_seen,
         sent_at: message.sent_at,
-        attributes: message.attributes.iter().map(|(name, value)| (privacy.text(name), privacy.text(value))).collect(),
+        attributes: message
+            .attributes
+            .iter()
+            .map(|(name, value)| (privacy.text(name), privacy.text(value)))
+            .collect(),
         layers,
         payment,
         timeline,
@@ -157,7 +198,10 @@ mod tests {
 
     #[test]
     fn an_archive_event_has_two_layers() {
-        let body = envelope("e-1", &object_created("archive", "payments/pay_1.json", 10, Timestamp::UNIX_EPOCH));
+        let body = envelope(
+            "e-1",
+            &object_created("archive", "payments/pay_1.json", 10, Timestamp::UNIX_EPOCH),
+        );
         insta::assert_json_snapshot!(body_layers(&body, MASKED));
     }
 
@@ -170,11 +214,20 @@ mod tests {
             "",
         ];
         for body in bodies {
-            let text: String = body_layers(body, MASKED).iter().map(|layer| content_text(&layer.content)).collect();
+            let text: String = body_layers(body, MASKED)
+                .iter()
+                .map(|layer| content_text(&layer.content))
+                .collect();
             assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");
-            assert!(!text.contains("anna@") && !text.contains("4242"), "{text:?}");
+            assert!(
+                !text.contains("anna@") && !text.contains("4242"),
+                "{text:?}"
+            );
         }
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert_eq!(body_layers(&deep, MASKED)[0].problem.as_deref(), Some("JSON deeper than 64 levels"));
+        assert_eq!(
+            body_layers(&deep, MASKED)[0].problem.as_deref(),
+            Some("JSON deeper than 64 levels")
+        );
     }
 }

@@ -61,17 +61,25 @@ impl Tally {
     /// Lines that have no definite answer.
     pub(super) fn unanswered(&self) -> u64 {
         let answered = self.paid.len().saturating_add(self.errors.len());
-        self.lines.saturating_sub(u64::try_from(answered).unwrap_or(u64::MAX))
+        self.lines
+            .saturating_sub(u64::try_from(answered).unwrap_or(u64::MAX))
     }
 
     fn take(&mut self, line: u64, created: Created) {
         match created {
             Created::Accepted { id, replayed, .. } => self.paid.push(Paid { line, id, replayed }),
             Created::Refused(problem) => {
-                self.errors.push(LineError::new(line, &problem.code, problem.message, problem.param.as_deref()));
+                self.errors.push(LineError::new(
+                    line,
+                    &problem.code,
+                    problem.message,
+                    problem.param.as_deref(),
+                ));
             }
             Created::NotAllowed(problem) => self.stop(Halt::NotAllowed(problem)),
-            Created::NoAnswer { rate_limited, last } => self.stop(Halt::NoAnswer { rate_limited, last }),
+            Created::NoAnswer { rate_limited, last } => {
+                self.stop(Halt::NoAnswer { rate_limited, last })
+            }
             Created::Stopped => self.stop(Halt::Interrupted),
         }
     }
@@ -107,7 +115,10 @@ where
     let deadline = grace(stop);
     tokio::pin!(deadline);
     loop {
-        let reads = open && tally.halt.is_none() && running.len() < concurrency.max(1) && held_count < HELD_MAX;
+        let reads = open
+            && tally.halt.is_none()
+            && running.len() < concurrency.max(1)
+            && held_count < HELD_MAX;
         if running.is_empty() && !reads {
             break;
         }
@@ -164,11 +175,19 @@ mod tests {
     use std::cell::{Cell, RefCell};
 
     fn line(number: u64, key: &str) -> Line {
-        Line { number, key: key.to_owned(), body: String::new() }
+        Line {
+            number,
+            key: key.to_owned(),
+            body: String::new(),
+        }
     }
 
     fn accepted(line: &Line) -> Created {
-        Created::Accepted { id: format!("pay-{}", line.key), body: serde_json::Value::Null, replayed: false }
+        Created::Accepted {
+            id: format!("pay-{}", line.key),
+            body: serde_json::Value::Null,
+            replayed: false,
+        }
     }
 
     fn feed(reads: Vec<Read>) -> mpsc::Receiver<Read> {
@@ -181,8 +200,20 @@ mod tests {
 
     #[tokio::test]
     async fn lines_of_one_key_go_in_order_and_others_side_by_side() {
-        let reads = (1..=300).map(|number| Ok(line(number, ["a", "b", "c"][usize::try_from(number % 3).expect("small")]))).collect();
-        let (begun, ended, now, most) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()), Cell::new(0_usize), Cell::new(0_usize));
+        let reads = (1..=300)
+            .map(|number| {
+                Ok(line(
+                    number,
+                    ["a", "b", "c"][usize::try_from(number % 3).expect("small")],
+                ))
+            })
+            .collect();
+        let (begun, ended, now, most) = (
+            RefCell::new(Vec::new()),
+            RefCell::new(Vec::new()),
+            Cell::new(0_usize),
+            Cell::new(0_usize),
+        );
         let send = |line: Line| {
             let (begun, ended, now, most) = (&begun, &ended, &now, &most);
             async move {
@@ -199,10 +230,24 @@ mod tests {
             }
         };
         let tally = run(feed(reads), 16, &CancellationToken::new(), send, |_| {}).await;
-        assert_eq!((tally.lines, tally.paid.len(), tally.unanswered(), &tally.halt), (300, 300, 0, &None));
+        assert_eq!(
+            (
+                tally.lines,
+                tally.paid.len(),
+                tally.unanswered(),
+                &tally.halt
+            ),
+            (300, 300, 0, &None)
+        );
         assert_eq!(most.get(), 3, "three keys go side by side");
         for key in ["a", "b", "c"] {
-            let of = |log: &RefCell<Vec<(String, u64)>>| log.borrow().iter().filter(|(k, _)| k == key).map(|(_, n)| *n).collect::<Vec<_>>();
+            let of = |log: &RefCell<Vec<(String, u64)>>| {
+                log.borrow()
+                    .iter()
+                    .filter(|(k, _)| k == key)
+                    .map(|(_, n)| *n)
+                    .collect::<Vec<_>>()
+            };
             let (begun, ended) = (of(&begun), of(&ended));
             assert!(begun.is_sorted() && begun == ended, "{key}: {begun:?}");
         }
@@ -211,7 +256,9 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_than_the_given_number_at_once() {
-        let reads = (1..=100).map(|number| Ok(line(number, &number.to_string()))).collect();
+        let reads = (1..=100)
+            .map(|number| Ok(line(number, &number.to_string())))
+            .collect();
         let (now, most) = (Cell::new(0_usize), Cell::new(0_usize));
         let send = |line: Line| {
             let (now, most) = (&now, &most);
@@ -230,20 +277,46 @@ mod tests {
     #[tokio::test]
     async fn bad_lines_and_refusals_are_counted_and_the_rest_goes_on() {
         let bad = Err(LineError::new(2, "invalid_json", "no", None));
-        let problem = Problem { code: "invalid_amount".into(), message: "no".into(), param: Some("amount".into()) };
+        let problem = Problem {
+            code: "invalid_amount".into(),
+            message: "no".into(),
+            param: Some("amount".into()),
+        };
         let send = |line: Line| {
             let refused = Created::Refused(problem.clone());
-            async move { if line.number == 1 { refused } else { accepted(&line) } }
+            async move {
+                if line.number == 1 {
+                    refused
+                } else {
+                    accepted(&line)
+                }
+            }
         };
-        let tally = run(feed(vec![Ok(line(1, "a")), bad, Ok(line(3, "b"))]), 2, &CancellationToken::new(), send, |_| {}).await;
-        let errors: Vec<(u64, &str)> = tally.errors.iter().map(|error| (error.line, error.code.as_str())).collect();
-        assert_eq!((tally.lines, tally.paid.len(), errors), (3, 1, vec![(1, "invalid_amount"), (2, "invalid_json")]));
+        let tally = run(
+            feed(vec![Ok(line(1, "a")), bad, Ok(line(3, "b"))]),
+            2,
+            &CancellationToken::new(),
+            send,
+            |_| {},
+        )
+        .await;
+        let errors: Vec<(u64, &str)> = tally
+            .errors
+            .iter()
+            .map(|error| (error.line, error.code.as_str()))
+            .collect();
+        assert_eq!(
+            (tally.lines, tally.paid.len(), errors),
+            (3, 1, vec![(1, "invalid_amount"), (2, "invalid_json")])
+        );
     }
 
     #[tokio::test]
     async fn an_interruption_leaves_an_exact_account() {
         let stop = CancellationToken::new();
-        let reads = (1..=50).map(|number| Ok(line(number, &number.to_string()))).collect();
+        let reads = (1..=50)
+            .map(|number| Ok(line(number, &number.to_string())))
+            .collect();
         let send = |line: Line| {
             let stop = stop.clone();
             async move {
@@ -258,15 +331,30 @@ mod tests {
         assert_eq!(tally.halt, Some(Halt::Interrupted));
         let answered = u64::try_from(tally.paid.len()).expect("small");
         assert!((9..20).contains(&answered), "{answered}");
-        assert_eq!((tally.lines, tally.unanswered()), (answered, 0), "what was under way was waited for");
+        assert_eq!(
+            (tally.lines, tally.unanswered()),
+            (answered, 0),
+            "what was under way was waited for"
+        );
     }
 
     #[tokio::test]
     async fn an_api_that_is_gone_ends_the_run() {
         let reads = (1..=50).map(|number| Ok(line(number, "same"))).collect();
-        let send = |_: Line| async { Created::NoAnswer { rate_limited: false, last: "refused".into() } };
+        let send = |_: Line| async {
+            Created::NoAnswer {
+                rate_limited: false,
+                last: "refused".into(),
+            }
+        };
         let tally = run(feed(reads), 4, &CancellationToken::new(), send, |_| {}).await;
-        assert!(matches!(tally.halt, Some(Halt::NoAnswer { rate_limited: false, .. })));
+        assert!(matches!(
+            tally.halt,
+            Some(Halt::NoAnswer {
+                rate_limited: false,
+                ..
+            })
+        ));
         assert!(tally.paid.is_empty() && tally.unanswered() == tally.lines);
     }
 }

@@ -66,7 +66,10 @@ pub(super) struct Ready {
 impl Ready {
     /// The change with the AWS CLI, which is shown.
     pub(super) fn same_as(&self, context: &Context) -> String {
-        same_as::said(context, same_as::change(&self.target, &self.payment.id, self.payment.version))
+        same_as::said(
+            context,
+            same_as::change(&self.target, &self.payment.id, self.payment.version),
+        )
     }
 }
 
@@ -76,13 +79,39 @@ pub(super) async fn prepare(context: &Context, id: &PaymentId) -> CliResult<Read
 }
 
 /// The same of an environment, to look or to change.
-pub(super) async fn opened(context: &Context, target: EnvTarget, id: &PaymentId, access: Access) -> CliResult<Ready> {
+pub(super) async fn opened(
+    context: &Context,
+    target: EnvTarget,
+    id: &PaymentId,
+    access: Access,
+) -> CliResult<Ready> {
     let ports = context.open(&target, access).await?;
     context.reveal(&target).await?;
-    let payment = ports.store.get(id).await.map_err(|error| CliError::port("the payment could not be read", error))?;
-    let Some(payment) = payment else { return Err(no_payment(context, &target, id).await) };
-    let (store, clock, random, policy) = (ports.store.clone(), ports.clock.clone(), ports.random.clone(), ports.policy.clone());
-    Ok(Ready { target, changes: Changes { store, clock, random, policy }, ports, payment })
+    let payment = ports
+        .store
+        .get(id)
+        .await
+        .map_err(|error| CliError::port("the payment could not be read", error))?;
+    let Some(payment) = payment else {
+        return Err(no_payment(context, &target, id).await);
+    };
+    let (store, clock, random, policy) = (
+        ports.store.clone(),
+        ports.clock.clone(),
+        ports.random.clone(),
+        ports.policy.clone(),
+    );
+    Ok(Ready {
+        target,
+        changes: Changes {
+            store,
+            clock,
+            random,
+            policy,
+        },
+        ports,
+        payment,
+    })
 }
 
 /// Runs `payops payment cancel`.
@@ -92,15 +121,39 @@ pub(crate) async fn cancel(context: &Context, args: CancelArgs) -> CliResult<Exi
     let ready = context.interruptible(prepare(context, &id)).await?;
     let reason = safety::reason(context, &ready.target)?;
     let body = json!({ "reason": reason }).to_string();
-    let request = CancelPayment::parse(body.as_bytes()).map_err(|error| CliError::usage("the request is not right").because(error))?;
+    let request = CancelPayment::parse(body.as_bytes())
+        .map_err(|error| CliError::usage("the request is not right").because(error))?;
     let what = format!("cancel {} of {}", ready.payment.money, id);
     let same_as = ready.same_as(context);
-    safety::confirm(context, &ready.target, &Act { what: &what, typed: id.as_str(), yes: args.yes, always: false })?;
-    let permit = access::permit(context, &ready.target, &Wanted::new(Deed::PaymentCancel).because(reason.as_deref())).await?;
-    let entry = context.entry(&ready.target, "cancel", reason.as_deref()).subject(id.as_str()).role(permit.duty.as_str());
+    safety::confirm(
+        context,
+        &ready.target,
+        &Act {
+            what: &what,
+            typed: id.as_str(),
+            yes: args.yes,
+            always: false,
+        },
+    )?;
+    let permit = access::permit(
+        context,
+        &ready.target,
+        &Wanted::new(Deed::PaymentCancel).because(reason.as_deref()),
+    )
+    .await?;
+    let entry = context
+        .entry(&ready.target, "cancel", reason.as_deref())
+        .subject(id.as_str())
+        .role(permit.duty.as_str());
     let entry = entry.same_as(same_as);
     let by = Requester::Operator(context.who().to_owned());
-    let work = async { ready.changes.cancel(&by, &id, &key, &request, &render).await.map_err(|error| told(error, &id, &key)) };
+    let work = async {
+        ready
+            .changes
+            .cancel(&by, &id, &key, &request, &render)
+            .await
+            .map_err(|error| told(error, &id, &key))
+    };
     let made = context.audited(&ready.target, entry, work).await?;
     finish(context, &ready, made).await
 }
@@ -108,13 +161,17 @@ pub(crate) async fn cancel(context: &Context, args: CancelArgs) -> CliResult<Exi
 /// The key that was given, or a random one.
 pub(super) fn key(given: Option<String>) -> CliResult<IdempotencyKey> {
     let key = given.unwrap_or_else(random_key);
-    key.parse().map_err(|error| CliError::usage("--idempotency-key is not right").because(error))
+    key.parse()
+        .map_err(|error| CliError::usage("--idempotency-key is not right").because(error))
 }
 
 /// A key that nobody else uses. Of letters alone: a run of random digits would pass for a card number now and
 /// then, and a key that does is refused.
 pub(super) fn random_key() -> String {
-    let letters = rand::random::<[u8; 16]>().into_iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|half| char::from(b'a' + half));
+    let letters = rand::random::<[u8; 16]>()
+        .into_iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|half| char::from(b'a' + half));
     format!("payops-{}", letters.collect::<String>())
 }
 
@@ -132,25 +189,48 @@ pub(super) fn render(payment: &Payment) -> String {
 pub(super) async fn finish(
     context: &Context,
     ready: &Ready,
-    made: (payops_core::usecase::Answer, Vec<payops_core::domain::outbox::OutboxEvent>),
+    made: (
+        payops_core::usecase::Answer,
+        Vec<payops_core::domain::outbox::OutboxEvent>,
+    ),
 ) -> CliResult<Exit> {
     let (answer, outbox) = made;
     if let Err(error) = ready.ports.dispatcher().dispatch(&outbox).await {
         // The change is written; the relay tells the rest of the system.
-        context.talk.say(format!("done; the rest of the system hears of it a little later ({})", error.chain()));
+        context.talk.say(format!(
+            "done; the rest of the system hears of it a little later ({})",
+            error.chain()
+        ));
     }
     let stored: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    let refund_id = stored.get("refund_id").and_then(serde_json::Value::as_str).map(str::to_owned);
+    let refund_id = stored
+        .get("refund_id")
+        .and_then(serde_json::Value::as_str)
+        .map(str::to_owned);
     let refund_id = refund_id.filter(|_| answer.status == 202);
     if answer.replayed {
-        context.talk.say("the same request had been made before; nothing was changed now");
+        context
+            .talk
+            .say("the same request had been made before; nothing was changed now");
     }
-    let now = ready.ports.store.get(&answer.payment).await.unwrap_or_else(|error| {
-        context.talk.say(format!("done; shown as it was before, since it could not be read again ({})", error.chain()));
-        None
-    });
+    let now = ready
+        .ports
+        .store
+        .get(&answer.payment)
+        .await
+        .unwrap_or_else(|error| {
+            context.talk.say(format!(
+                "done; shown as it was before, since it could not be read again ({})",
+                error.chain()
+            ));
+            None
+        });
     let payment = PaymentView::new(now.as_ref().unwrap_or(&ready.payment), context.privacy);
-    context.printer.document(&Changed { payment, refund_id, replayed: answer.replayed })?;
+    context.printer.document(&Changed {
+        payment,
+        refund_id,
+        replayed: answer.replayed,
+    })?;
     Ok(Exit::Done)
 }
 
@@ -166,18 +246,31 @@ pub(super) fn told(error: ChangeError, id: &PaymentId, key: &IdempotencyKey) -> 
             };
             CliError::new(exit, format!("{id} does not allow it: {refusal}")).hint(look)
         }
-        ChangeError::KeyReused => CliError::usage("this idempotency key was used for another request").hint("use another key, or none"),
+        ChangeError::KeyReused => {
+            CliError::usage("this idempotency key was used for another request")
+                .hint("use another key, or none")
+        }
         ChangeError::Moved { planned, found } => moved(id, planned, found),
-        ChangeError::Busy => CliError::failed(format!("{id} keeps changing")).hint("run the same command again"),
-        ChangeError::Store(error) => CliError::port("nobody knows whether the change was stored", error)
-            .hint(format!("run it again with --idempotency-key {} : the same key never changes it twice", key.as_str())),
+        ChangeError::Busy => {
+            CliError::failed(format!("{id} keeps changing")).hint("run the same command again")
+        }
+        ChangeError::Store(error) => {
+            CliError::port("nobody knows whether the change was stored", error).hint(format!(
+                "run it again with --idempotency-key {} : the same key never changes it twice",
+                key.as_str()
+            ))
+        }
     }
 }
 
 /// The payment is not the one any more that a change was planned for.
 pub(super) fn moved(id: &PaymentId, planned: u64, found: u64) -> CliError {
-    CliError::refused(format!("{id} has changed since this was planned: its version was {planned} and is {found}"))
-        .hint(format!("payops payment timeline {id} tells how; then plan again"))
+    CliError::refused(format!(
+        "{id} has changed since this was planned: its version was {planned} and is {found}"
+    ))
+    .hint(format!(
+        "payops payment timeline {id} tells how; then plan again"
+    ))
 }
 
 #[cfg(test)]
@@ -188,7 +281,12 @@ mod tests {
     fn a_random_key_is_never_taken_for_a_card_number() {
         let keys: std::collections::BTreeSet<String> = (0..100).map(|_| random_key()).collect();
         assert_eq!(keys.len(), 100);
-        let plain = |key: &String| key.len() == 39 && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        let plain = |key: &String| {
+            key.len() == 39
+                && key
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+        };
         assert!(keys.iter().all(plain), "{keys:?}");
     }
 }

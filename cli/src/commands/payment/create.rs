@@ -1,6 +1,9 @@
 //! `payops payment create`: one payment by options, or a file of JSON lines, through the
 //! environment's own API. Running a file again is safe: every line has its key.
-#![expect(clippy::doc_markdown, reason = "these comments are the help text, read at a terminal")]
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are the help text, read at a terminal"
+)]
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -99,14 +102,18 @@ struct PaidView {
 impl Document for FileResult {
     fn human(&self, look: &Look) -> String {
         let number = |number: u64| Some(Cell::from(number.to_string()));
-        let some = |number: usize, tone| (number > 0).then(|| Cell::toned(number.to_string(), tone));
+        let some =
+            |number: usize, tone| (number > 0).then(|| Cell::toned(number.to_string(), tone));
         let size = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let mut pairs = vec![
             ("lines", number(self.lines)),
             ("accepted", number(size(self.accepted))),
             ("replayed", some(self.replayed, Tone::Plain)),
             ("refused", some(self.refused, Tone::Bad)),
-            ("unanswered", (self.unanswered > 0).then(|| Cell::toned(self.unanswered.to_string(), Tone::Bad))),
+            (
+                "unanswered",
+                (self.unanswered > 0).then(|| Cell::toned(self.unanswered.to_string(), Tone::Bad)),
+            ),
         ];
         if let Some(ended) = &self.ended {
             pairs.extend([
@@ -119,10 +126,20 @@ impl Document for FileResult {
             ]);
         }
         let mut out = details(look, pairs);
-        let mut table = Table::new([Column::number("LINE"), Column::text("CODE"), Column::text("PARAM"), Column::text("MESSAGE")]);
+        let mut table = Table::new([
+            Column::number("LINE"),
+            Column::text("CODE"),
+            Column::text("PARAM"),
+            Column::text("MESSAGE"),
+        ]);
         for error in &self.errors {
             let param = Cell::maybe(error.param.as_ref());
-            table.row([Cell::from(error.line.to_string()), Cell::toned(&error.code, Tone::Bad), param, Cell::from(&error.message)]);
+            table.row([
+                Cell::from(error.line.to_string()),
+                Cell::toned(&error.code, Tone::Bad),
+                param,
+                Cell::from(&error.message),
+            ]);
         }
         out.push_str(&table.render(look));
         out
@@ -149,7 +166,10 @@ impl Document for OneResult {
             look,
             [
                 ("payment", Some(Cell::from(&self.id))),
-                ("status", Some(Cell::toned(&self.status, Tone::of_status(&self.status)))),
+                (
+                    "status",
+                    Some(Cell::toned(&self.status, Tone::of_status(&self.status))),
+                ),
                 ("replayed", replayed),
             ],
         )
@@ -160,7 +180,11 @@ impl Document for OneResult {
 pub(crate) async fn run(context: &Context, args: CreateArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
     // What is wrong with the command line is said before anything is asked.
-    let one = if args.file.is_none() { Some(one_body(&args)?) } else { None };
+    let one = if args.file.is_none() {
+        Some(one_body(&args)?)
+    } else {
+        None
+    };
     let api = Api::locate(context, &target, args.api_url.as_deref()).await?;
     match (&args.file, one) {
         (Some(file), _) => many(context, &target, &api, &args, file).await,
@@ -170,13 +194,18 @@ pub(crate) async fn run(context: &Context, args: CreateArgs) -> CliResult<Exit> 
 }
 
 fn one_body(args: &CreateArgs) -> CliResult<Value> {
-    let wrong =
-        |what: &str, error: Box<dyn std::error::Error + Send + Sync>| CliError::usage(format!("{what} is not right")).because(error);
+    let wrong = |what: &str, error: Box<dyn std::error::Error + Send + Sync>| {
+        CliError::usage(format!("{what} is not right")).because(error)
+    };
     let currency = args.currency.as_deref().unwrap_or_default();
-    let currency: Currency = currency.parse().map_err(|error| wrong("--currency", Box::new(error)))?;
+    let currency: Currency = currency
+        .parse()
+        .map_err(|error| wrong("--currency", Box::new(error)))?;
     let money = match (&args.amount, args.amount_minor) {
-        (Some(text), _) => Money::parse_major(text, currency).map_err(|error| wrong("--amount", Box::new(error)))?,
-        (None, minor) => Money::new(minor.unwrap_or_default(), currency).map_err(|error| wrong("--amount-minor", Box::new(error)))?,
+        (Some(text), _) => Money::parse_major(text, currency)
+            .map_err(|error| wrong("--amount", Box::new(error)))?,
+        (None, minor) => Money::new(minor.unwrap_or_default(), currency)
+            .map_err(|error| wrong("--amount-minor", Box::new(error)))?,
     };
     Ok(json!({
         "amount": money.minor(), "currency": currency, "source": args.source, "reference": args.reference,
@@ -184,16 +213,29 @@ fn one_body(args: &CreateArgs) -> CliResult<Value> {
     }))
 }
 
-async fn single(context: &Context, target: &EnvTarget, api: &Api, args: &CreateArgs, body: &Value) -> CliResult<Exit> {
+async fn single(
+    context: &Context,
+    target: &EnvTarget,
+    api: &Api,
+    args: &CreateArgs,
+    body: &Value,
+) -> CliResult<Exit> {
     let key = args.idempotency_key.clone().unwrap_or_else(random_key);
-    let key: IdempotencyKey = key.parse().map_err(|error| CliError::usage("--idempotency-key is not right").because(error))?;
+    let key: IdempotencyKey = key
+        .parse()
+        .map_err(|error| CliError::usage("--idempotency-key is not right").because(error))?;
     let key = key.as_str();
     if args.idempotency_key.is_none() {
         // Said before the request: who is cut off can ask again with it.
         context.talk.warn(format!("idempotency key {key}"));
     }
     let text = body.to_string();
-    let created = api.create(key, &text, Duration::from_secs(args.retry_for), &context.stop);
+    let created = api.create(
+        key,
+        &text,
+        Duration::from_secs(args.retry_for),
+        &context.stop,
+    );
     let created = tokio::select! {
         biased;
         created = created => created,
@@ -201,19 +243,37 @@ async fn single(context: &Context, target: &EnvTarget, api: &Api, args: &CreateA
     };
     let again = format!("run it again with --idempotency-key {key}: it pays once at most");
     match created {
-        Created::Accepted { id, body: answer, replayed } => {
+        Created::Accepted {
+            id,
+            body: answer,
+            replayed,
+        } => {
             let member = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
             let mut result = OneResult {
                 status: member("status").unwrap_or_else(|| "processing".to_owned()),
-                amount: body.get("amount").and_then(Value::as_i64).unwrap_or_default(),
-                currency: body.get("currency").and_then(Value::as_str).unwrap_or_default().to_owned(),
+                amount: body
+                    .get("amount")
+                    .and_then(Value::as_i64)
+                    .unwrap_or_default(),
+                currency: body
+                    .get("currency")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned(),
                 version: answer.get("version").and_then(Value::as_u64),
-                reference: args.reference.as_deref().map(|reference| context.privacy.text(reference)),
+                reference: args
+                    .reference
+                    .as_deref()
+                    .map(|reference| context.privacy.text(reference)),
                 idempotency_key: key.to_owned(),
                 id: id.clone(),
                 replayed,
             };
-            let paid = Paid { line: 1, id, replayed };
+            let paid = Paid {
+                line: 1,
+                id,
+                replayed,
+            };
             // It is accepted, whatever becomes of the waiting: that is always told.
             let waited = wait(context, target, api, args, &[paid]).await;
             if let Ok((_, Some(ended))) = &waited {
@@ -228,11 +288,18 @@ async fn single(context: &Context, target: &EnvTarget, api: &Api, args: &CreateA
             waited.map(|(exit, _)| exit)
         }
         Created::Refused(problem) => {
-            let hint =
-                problem.param.as_deref().map_or_else(|| "payops payment create --help".to_owned(), |param| format!("look at `{param}`"));
-            Err(CliError::failed(format!("refused: {} ({})", problem.message, problem.code)).hint(hint))
+            let hint = problem.param.as_deref().map_or_else(
+                || "payops payment create --help".to_owned(),
+                |param| format!("look at `{param}`"),
+            );
+            Err(
+                CliError::failed(format!("refused: {} ({})", problem.message, problem.code))
+                    .hint(hint),
+            )
         }
-        Created::NotAllowed(problem) => Err(CliError::new(Exit::NotAuthenticated, problem.message).hint("check PAYOPS_API_KEY")),
+        Created::NotAllowed(problem) => {
+            Err(CliError::new(Exit::NotAuthenticated, problem.message).hint("check PAYOPS_API_KEY"))
+        }
         Created::NoAnswer { rate_limited, last } => Err(no_answer(rate_limited, &last).hint(again)),
         Created::Stopped => Err(CliError::interrupted().hint(again)),
     }
@@ -246,7 +313,10 @@ fn status_of(ended: &Ended) -> &'static str {
         (ended.review, "review"),
         (ended.dead, "dead"),
     ];
-    states.into_iter().find(|(count, _)| *count > 0).map_or("processing", |(_, name)| name)
+    states
+        .into_iter()
+        .find(|(count, _)| *count > 0)
+        .map_or("processing", |(_, name)| name)
 }
 
 fn no_answer(rate_limited: bool, last: &str) -> CliError {
@@ -257,15 +327,35 @@ fn no_answer(rate_limited: bool, last: &str) -> CliError {
     }
 }
 
-async fn many(context: &Context, target: &EnvTarget, api: &Api, args: &CreateArgs, file: &Path) -> CliResult<Exit> {
+async fn many(
+    context: &Context,
+    target: &EnvTarget,
+    api: &Api,
+    args: &CreateArgs,
+    file: &Path,
+) -> CliResult<Exit> {
     let (lines, total) = open(file)?;
     let bar = context.talk.progress("lines", total);
     let patience = Duration::from_secs(args.retry_for);
-    let send = |line: lines::Line| async move { api.create(&line.key, &line.body, patience, &context.stop).await };
+    let send = |line: lines::Line| async move {
+        api.create(&line.key, &line.body, patience, &context.stop)
+            .await
+    };
     let told = |tally: &Tally| bar.set_position(tally.lines.saturating_sub(tally.unanswered()));
-    let tally = batch::run(lines, usize::from(args.concurrency), &context.stop, send, told).await;
+    let tally = batch::run(
+        lines,
+        usize::from(args.concurrency),
+        &context.stop,
+        send,
+        told,
+    )
+    .await;
     bar.finish_and_clear();
-    let waited = if tally.halt.is_none() { wait(context, target, api, args, &tally.paid).await } else { Ok((Exit::Done, None)) };
+    let waited = if tally.halt.is_none() {
+        wait(context, target, api, args, &tally.paid).await
+    } else {
+        Ok((Exit::Done, None))
+    };
     // What was accepted is printed even if the waiting failed.
     let (mut exit, ended, failure) = match waited {
         Ok((exit, waited)) => (exit, waited.map(|waited| waited.ended), None),
@@ -279,7 +369,15 @@ async fn many(context: &Context, target: &EnvTarget, api: &Api, args: &CreateArg
         refused: tally.errors.len(),
         unanswered: tally.unanswered(),
         ended,
-        payments: tally.paid.iter().map(|paid| PaidView { line: paid.line, id: paid.id.clone(), replayed: paid.replayed }).collect(),
+        payments: tally
+            .paid
+            .iter()
+            .map(|paid| PaidView {
+                line: paid.line,
+                id: paid.id.clone(),
+                replayed: paid.replayed,
+            })
+            .collect(),
         errors: tally.errors,
     };
     context.printer.document(&result)?;
@@ -289,12 +387,21 @@ async fn many(context: &Context, target: &EnvTarget, api: &Api, args: &CreateArg
     let again = "run the same command again: every line has its key, so nothing is paid twice";
     match tally.halt {
         Some(Halt::Interrupted) => return Err(CliError::interrupted().hint(again)),
-        Some(Halt::NotAllowed(problem)) => return Err(CliError::new(Exit::NotAuthenticated, problem.message).hint("check PAYOPS_API_KEY")),
-        Some(Halt::NoAnswer { rate_limited, last }) => return Err(no_answer(rate_limited, &last).hint(again)),
+        Some(Halt::NotAllowed(problem)) => {
+            return Err(
+                CliError::new(Exit::NotAuthenticated, problem.message).hint("check PAYOPS_API_KEY")
+            );
+        }
+        Some(Halt::NoAnswer { rate_limited, last }) => {
+            return Err(no_answer(rate_limited, &last).hint(again));
+        }
         None => {}
     }
     if exit == Exit::Done && result.refused > 0 {
-        context.talk.say(format!("{} refused; each error names its line", count(result.refused, "line")));
+        context.talk.say(format!(
+            "{} refused; each error names its line",
+            count(result.refused, "line")
+        ));
         exit = Exit::Partial;
     }
     Ok(exit)
@@ -303,7 +410,8 @@ async fn many(context: &Context, target: &EnvTarget, api: &Api, args: &CreateArg
 /// Opens the file; its lines come from a thread of their own, since reading stdin blocks.
 fn open(file: &Path) -> CliResult<(mpsc::Receiver<lines::Read>, Option<u64>)> {
     let (sender, receiver) = mpsc::channel(256);
-    let failed = |error| CliError::usage(format!("{} cannot be read", file.display())).because(error);
+    let failed =
+        |error| CliError::usage(format!("{} cannot be read", file.display())).because(error);
     let from_stdin = file == Path::new("-");
     let input: Box<dyn std::io::BufRead + Send> = if from_stdin {
         Box::new(BufReader::new(std::io::stdin()))
@@ -328,7 +436,9 @@ fn open(file: &Path) -> CliResult<(mpsc::Receiver<lines::Read>, Option<u64>)> {
 
 /// How many lines a regular file has, for the progress bar alone.
 fn count_lines(file: &Path) -> Option<u64> {
-    let mut input = File::open(file).ok().filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()))?;
+    let mut input = File::open(file)
+        .ok()
+        .filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()))?;
     let (mut buffer, mut lines) = (vec![0_u8; 1 << 18], 0_u64);
     loop {
         match input.read(&mut buffer).ok()? {
@@ -349,16 +459,29 @@ struct Waited {
 }
 
 /// Waits for the payments if that was asked for.
-async fn wait(context: &Context, target: &EnvTarget, api: &Api, args: &CreateArgs, paid: &[Paid]) -> CliResult<(Exit, Option<Waited>)> {
+async fn wait(
+    context: &Context,
+    target: &EnvTarget,
+    api: &Api,
+    args: &CreateArgs,
+    paid: &[Paid],
+) -> CliResult<(Exit, Option<Waited>)> {
     if !args.wait {
         return Ok((Exit::Done, None));
     }
-    let ids: BTreeSet<PaymentId> = paid.iter().filter_map(|paid| paid.id.parse().ok()).collect();
+    let ids: BTreeSet<PaymentId> = paid
+        .iter()
+        .filter_map(|paid| paid.id.parse().ok())
+        .collect();
     let elsewhere = args.api_url.is_some() || context.settings.api_url.is_some();
     let watcher = Watcher::new(context, target, api, elsewhere).await?;
-    let bar = context.talk.progress("payments at their end", u64::try_from(ids.len()).ok());
+    let bar = context
+        .talk
+        .progress("payments at their end", u64::try_from(ids.len()).ok());
     let told = |ended: usize| bar.set_position(u64::try_from(ended).unwrap_or(0));
-    let ended = watcher.wait(context, ids, Duration::from_secs(args.timeout), told).await?;
+    let ended = watcher
+        .wait(context, ids, Duration::from_secs(args.timeout), told)
+        .await?;
     bar.finish_and_clear();
     let exit = match ended.processing {
         0 => Exit::Done,
@@ -387,15 +510,34 @@ mod tests {
             replayed: 1,
             refused: 1,
             unanswered: 0,
-            errors: vec![LineError::new(2, "invalid_amount", "`amount` must be an integer", Some("amount"))],
+            errors: vec![LineError::new(
+                2,
+                "invalid_amount",
+                "`amount` must be an integer",
+                Some("amount"),
+            )],
             ended: None,
             payments: vec![
-                PaidView { line: 1, id: "pay_1".into(), replayed: false },
-                PaidView { line: 3, id: "pay_3".into(), replayed: true },
+                PaidView {
+                    line: 1,
+                    id: "pay_1".into(),
+                    replayed: false,
+                },
+                PaidView {
+                    line: 3,
+                    id: "pay_3".into(),
+                    replayed: true,
+                },
             ],
         };
         insta::assert_json_snapshot!(result);
-        let waited = FileResult { ended: Some(Ended { completed: 2, ..Ended::default() }), ..result };
+        let waited = FileResult {
+            ended: Some(Ended {
+                completed: 2,
+                ..Ended::default()
+            }),
+            ..result
+        };
         insta::assert_json_snapshot!(waited);
         insta::assert_snapshot!(waited.human(&Look::plain()));
     }

@@ -21,7 +21,12 @@ pub(crate) async fn run(context: &Context, args: &GetArgs) -> CliResult<Exit> {
     let fan = context.each_env(|target, ports| {
         let id = id.clone();
         async move {
-            match ports.store.get(&id).await.map_err(|error| CliError::port("the payment could not be read", error))? {
+            match ports
+                .store
+                .get(&id)
+                .await
+                .map_err(|error| CliError::port("the payment could not be read", error))?
+            {
                 Some(payment) => Ok(PaymentView::new(&payment, context.privacy)),
                 None => Err(no_payment(context, &target, &id).await),
             }
@@ -38,6 +43,13 @@ pub(crate) async fn run(context: &Context, args: &GetArgs) -> CliResult<Exit> {
 /// With several environments a payment is in one of them, and missing in the others is as it
 /// should be.
 pub(super) fn found_somewhere<T>(context: &Context, fan: &crate::context::Fan<T>) -> Exit {
-    let only_missing = fan.failures.iter().all(|(_, error)| error.exit == Exit::NotFound);
-    if only_missing && !fan.answers.is_empty() { Exit::Done } else { fan.exit(&context.talk) }
+    let only_missing = fan
+        .failures
+        .iter()
+        .all(|(_, error)| error.exit == Exit::NotFound);
+    if only_missing && !fan.answers.is_empty() {
+        Exit::Done
+    } else {
+        fan.exit(&context.talk)
+    }
 }

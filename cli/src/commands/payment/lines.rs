@@ -36,8 +36,18 @@ pub(super) struct LineError {
 
 impl LineError {
     /// An error of line `line`.
-    pub(super) fn new(line: u64, code: &str, message: impl Into<String>, param: Option<&str>) -> Self {
-        Self { line, code: code.to_owned(), message: message.into(), param: param.map(str::to_owned) }
+    pub(super) fn new(
+        line: u64,
+        code: &str,
+        message: impl Into<String>,
+        param: Option<&str>,
+    ) -> Self {
+        Self {
+            line,
+            code: code.to_owned(),
+            message: message.into(),
+            param: param.map(str::to_owned),
+        }
     }
 }
 
@@ -45,19 +55,32 @@ impl LineError {
 pub(super) type Read = Result<Line, LineError>;
 
 /// Reads lines until the input ends or `take` returns `false`. Blank lines are skipped and counted.
-pub(super) fn read_all(mut input: impl BufRead, mut take: impl FnMut(Read) -> bool) -> std::io::Result<()> {
+pub(super) fn read_all(
+    mut input: impl BufRead,
+    mut take: impl FnMut(Read) -> bool,
+) -> std::io::Result<()> {
     let mut number = 0_u64;
     let mut line = Vec::new();
     loop {
         line.clear();
-        let Some(whole) = read_line(&mut input, &mut line)? else { return Ok(()) };
+        let Some(whole) = read_line(&mut input, &mut line)? else {
+            return Ok(());
+        };
         number = number.saturating_add(1);
-        let bytes = if number == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line) } else { &line };
+        let bytes = if number == 1 {
+            line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line)
+        } else {
+            &line
+        };
         let bytes = bytes.trim_ascii();
         if bytes.is_empty() {
             continue;
         }
-        let read = if whole { parse(number, bytes) } else { Err(too_long(number)) };
+        let read = if whole {
+            parse(number, bytes)
+        } else {
+            Err(too_long(number))
+        };
         if !take(read) {
             return Ok(());
         }
@@ -80,7 +103,9 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<Op
         }
         any = true;
         let end = buffer.iter().position(|byte| *byte == b'\n');
-        let part = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
+        let part = buffer
+            .get(..end.unwrap_or(buffer.len()))
+            .unwrap_or_default();
         // A little more than allowed, so that a carriage return does not count.
         if line.len().saturating_add(part.len()) <= BODY_BYTES_MAX.saturating_add(1) {
             line.extend_from_slice(part);
@@ -100,14 +125,20 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<Op
 }
 
 fn too_long(number: u64) -> LineError {
-    LineError::new(number, "line_too_long", format!("the line is over {BODY_BYTES_MAX} bytes"), None)
+    LineError::new(
+        number,
+        "line_too_long",
+        format!("the line is over {BODY_BYTES_MAX} bytes"),
+        None,
+    )
 }
 
 fn parse(number: u64, bytes: &[u8]) -> Read {
     if bytes.len() > BODY_BYTES_MAX {
         return Err(too_long(number));
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| LineError::new(number, "invalid_utf8", "the line is not UTF-8", None))?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| LineError::new(number, "invalid_utf8", "the line is not UTF-8", None))?;
     let members: Members = serde_json::from_str(text).map_err(|error| {
         // The parser's own words may quote the line; the place is enough.
         let (code, message) = if error.is_data() {
@@ -115,13 +146,28 @@ fn parse(number: u64, bytes: &[u8]) -> Read {
         } else {
             ("invalid_json", "the line is not valid JSON")
         };
-        LineError::new(number, code, format!("{message}, at column {}", error.column()), None)
+        LineError::new(
+            number,
+            code,
+            format!("{message}, at column {}", error.column()),
+            None,
+        )
     })?;
     let param = Some("idempotency_key");
-    let (mut keys, others): (Vec<_>, Vec<_>) = members.0.into_iter().partition(|(name, _)| name == "idempotency_key");
+    let (mut keys, others): (Vec<_>, Vec<_>) = members
+        .0
+        .into_iter()
+        .partition(|(name, _)| name == "idempotency_key");
     let value = match (keys.pop(), keys.is_empty()) {
         (Some((_, value)), true) => value,
-        (Some(_), false) => return Err(LineError::new(number, "duplicate_field", "a member stands twice", param)),
+        (Some(_), false) => {
+            return Err(LineError::new(
+                number,
+                "duplicate_field",
+                "a member stands twice",
+                param,
+            ));
+        }
         (None, _) => {
             return Err(LineError::new(
                 number,
@@ -132,8 +178,11 @@ fn parse(number: u64, bytes: &[u8]) -> Read {
         }
     };
     let wrong = |message: String| LineError::new(number, "invalid_idempotency_key", message, param);
-    let key: String = serde_json::from_str(value.get()).map_err(|_| wrong("`idempotency_key` must be a text".to_owned()))?;
-    let key: IdempotencyKey = key.parse().map_err(|error| wrong(format!("`idempotency_key` {error}")))?;
+    let key: String = serde_json::from_str(value.get())
+        .map_err(|_| wrong("`idempotency_key` must be a text".to_owned()))?;
+    let key: IdempotencyKey = key
+        .parse()
+        .map_err(|error| wrong(format!("`idempotency_key` {error}")))?;
     let mut body = String::with_capacity(bytes.len());
     for (name, value) in others {
         body.push(if body.is_empty() { '{' } else { ',' });
@@ -142,7 +191,11 @@ fn parse(number: u64, bytes: &[u8]) -> Read {
         body.push_str(value.get());
     }
     body.push_str(if body.is_empty() { "{}" } else { "}" });
-    Ok(Line { number, key: key.as_str().to_owned(), body })
+    Ok(Line {
+        number,
+        key: key.as_str().to_owned(),
+        body,
+    })
 }
 
 /// The members of an object with their values unread: what is sent is what was written, a member
@@ -200,14 +253,32 @@ mod tests {
     fn the_body_is_the_line_without_its_key() {
         let input = b"\xef\xbb\xbf{\"amount\": 10 , \"idempotency_key\":\"k-1\",\"metadata\":{ \"a\":\"b\" },\"amount\":1e400}\r\n";
         let line = all(input).remove(0).expect("a line");
-        assert_eq!((line.key.as_str(), line.body.as_str()), ("k-1", r#"{"amount":10,"metadata":{ "a":"b" },"amount":1e400}"#));
-        assert_eq!(all(b"{\"idempotency_key\":\"k\"}")[0].as_ref().expect("a line").body, "{}");
+        assert_eq!(
+            (line.key.as_str(), line.body.as_str()),
+            (
+                "k-1",
+                r#"{"amount":10,"metadata":{ "a":"b" },"amount":1e400}"#
+            )
+        );
+        assert_eq!(
+            all(b"{\"idempotency_key\":\"k\"}")[0]
+                .as_ref()
+                .expect("a line")
+                .body,
+            "{}"
+        );
     }
 
     #[test]
     fn bad_lines_are_named_and_the_rest_goes_on() {
         let mut input = b"{\"idempotency_key\":\"a\"}\n\n  \nnonsense\n[1]\n\xff\xfe\n{\"amount\":1}\n{\"idempotency_key\":7}\n".to_vec();
-        input.extend(format!("{{\"idempotency_key\":\"b\",\"x\":\"{}\"}}\n", "y".repeat(BODY_BYTES_MAX)).bytes());
+        input.extend(
+            format!(
+                "{{\"idempotency_key\":\"b\",\"x\":\"{}\"}}\n",
+                "y".repeat(BODY_BYTES_MAX)
+            )
+            .bytes(),
+        );
         input.extend(b"{\"idempotency_key\":\"a\",\"idempotency_key\":\"b\"}\n{\"idempotency_key\":\"last\"}");
         let reads = all(&input);
         let codes: Vec<_> = reads.iter().map(code).collect();
@@ -228,9 +299,13 @@ mod tests {
     #[test]
     fn a_line_may_be_exactly_as_long_as_a_body() {
         let start = "{\"idempotency_key\":\"b\",\"x\":\"";
-        let line = |length: usize| format!("{start}{}\"}}\r\n", "y".repeat(length - start.len() - 2));
+        let line =
+            |length: usize| format!("{start}{}\"}}\r\n", "y".repeat(length - start.len() - 2));
         assert_eq!(code(&all(line(BODY_BYTES_MAX).as_bytes())[0]), (1, "ok"));
-        assert_eq!(code(&all(line(BODY_BYTES_MAX + 1).as_bytes())[0]), (1, "line_too_long"));
+        assert_eq!(
+            code(&all(line(BODY_BYTES_MAX + 1).as_bytes())[0]),
+            (1, "line_too_long")
+        );
     }
 
     #[test]

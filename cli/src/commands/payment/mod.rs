@@ -54,11 +54,15 @@ pub(crate) async fn run(context: &Context, command: PaymentCommand) -> CliResult
         PaymentCommand::Get(args) => context.interruptible(get::run(context, &args)).await,
         PaymentCommand::Search(args) => context.interruptible(search::run(context, &args)).await,
         PaymentCommand::List(args) => context.interruptible(search::list(context, &args)).await,
-        PaymentCommand::Timeline(args) => context.interruptible(timeline::run(context, &args)).await,
+        PaymentCommand::Timeline(args) => {
+            context.interruptible(timeline::run(context, &args)).await
+        }
         PaymentCommand::Cancel(args) => change::cancel(context, args).await,
         PaymentCommand::Refund(args) => refund::run(context, args).await,
         PaymentCommand::Approve(args) => refund::approve(context, &args).await,
         PaymentCommand::Resolve(args) => resolve::run(context, args).await,
-        PaymentCommand::Reconcile(args) => context.interruptible(reconcile::run(context, &args)).await,
+        PaymentCommand::Reconcile(args) => {
+            context.interruptible(reconcile::run(context, &args)).await
+        }
     }
 }

@@ -63,7 +63,11 @@ impl Found {
             kind: found.kind,
             detail: privacy.text(&found.detail),
         };
-        Self { checked: report.checked, in_motion: report.in_motion.len(), breaks: report.breaks.iter().map(view).collect() }
+        Self {
+            checked: report.checked,
+            in_motion: report.in_motion.len(),
+            breaks: report.breaks.iter().map(view).collect(),
+        }
     }
 }
 
@@ -74,12 +78,25 @@ impl Document for Found {
     fn human(&self, look: &Look) -> String {
         let mut out = match self.breaks.len() {
             0 => format!("{} checked, no breaks\n", count(self.checked, "payment")),
-            breaks => format!("{} checked, {}\n", count(self.checked, "payment"), count(breaks, "break")),
+            breaks => format!(
+                "{} checked, {}\n",
+                count(self.checked, "payment"),
+                count(breaks, "break")
+            ),
         };
         if self.in_motion > 0 {
-            let _ = writeln!(out, "{} kept changing and could not be judged; run it again", count(self.in_motion, "payment"));
+            let _ = writeln!(
+                out,
+                "{} kept changing and could not be judged; run it again",
+                count(self.in_motion, "payment")
+            );
         }
-        let mut table = Table::new([Column::text("PAYMENT"), Column::text("STORE"), Column::text("KIND"), Column::text("DETAIL")]);
+        let mut table = Table::new([
+            Column::text("PAYMENT"),
+            Column::text("STORE"),
+            Column::text("KIND"),
+            Column::text("DETAIL"),
+        ]);
         for found in &self.breaks {
             table.row([
                 Cell::from(&found.payment_id),
@@ -95,14 +112,22 @@ impl Document for Found {
 
 /// The name that a value has in JSON.
 fn word(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: &ReconcileArgs) -> CliResult<Exit> {
     let fan = context.each_env(|target, ports| async move {
         let report = reconcile(context, &ports, args.settle).await;
-        let report = report.map_err(|error| CliError::port(format!("the stores of {} could not be compared", target.name), error))?;
+        let report = report.map_err(|error| {
+            CliError::port(
+                format!("the stores of {} could not be compared", target.name),
+                error,
+            )
+        })?;
         Ok(Found::new(&report, context.privacy))
     });
     let fan = fan.await?;
@@ -116,14 +141,28 @@ pub(crate) async fn run(context: &Context, args: &ReconcileArgs) -> CliResult<Ex
         *count = count.saturating_add(1);
     }
     if !stores.is_empty() {
-        let parts: Vec<String> = stores.iter().map(|(store, count)| format!("{store} {count}")).collect();
-        context.talk.say(format!("breaks: {}; payops payment timeline ID tells what happened", parts.join(", ")));
+        let parts: Vec<String> = stores
+            .iter()
+            .map(|(store, count)| format!("{store} {count}"))
+            .collect();
+        context.talk.say(format!(
+            "breaks: {}; payops payment timeline ID tells what happened",
+            parts.join(", ")
+        ));
     }
     context.printer.documents(&fan.answers, fan.many)?;
-    Ok(if stores.is_empty() { exit } else { Exit::Failed })
+    Ok(if stores.is_empty() {
+        exit
+    } else {
+        Exit::Failed
+    })
 }
 
-async fn reconcile(context: &Context, ports: &Ports, settle_seconds: u32) -> payops_core::port::PortResult<Report> {
+async fn reconcile(
+    context: &Context,
+    ports: &Ports,
+    settle_seconds: u32,
+) -> payops_core::port::PortResult<Report> {
     let reconciler = ports.reconciler(SignedDuration::from_secs(i64::from(settle_seconds)));
     let bar = context.talk.progress("payments compared", None);
     let deadline = Instant::now() + Duration::from_secs(u64::from(settle_seconds)) + MARGIN;
@@ -133,7 +172,9 @@ async fn reconcile(context: &Context, ports: &Ports, settle_seconds: u32) -> pay
     while !report.in_motion.is_empty() && Instant::now() < deadline {
         bar.set_position(u64::try_from(report.in_motion.len()).unwrap_or(0));
         tokio::time::sleep(AGAIN).await;
-        let again = reconciler.recheck(&std::mem::take(&mut report.in_motion)).await?;
+        let again = reconciler
+            .recheck(&std::mem::take(&mut report.in_motion))
+            .await?;
         report.breaks.extend(again.breaks);
         report.in_motion = again.in_motion;
     }
@@ -150,13 +191,34 @@ mod tests {
     #[test]
     fn breaks_are_listed_with_the_names_scripts_read() {
         let breaks = vec![
-            Break::new("pay_1", Store::Ledger, BreakKind::Missing, "no charge of 1250 EUR"),
-            Break::new("pay_2", Store::Index, BreakKind::Mismatch, "says \"a@example.com\""),
+            Break::new(
+                "pay_1",
+                Store::Ledger,
+                BreakKind::Missing,
+                "no charge of 1250 EUR",
+            ),
+            Break::new(
+                "pay_2",
+                Store::Index,
+                BreakKind::Mismatch,
+                "says \"a@example.com\"",
+            ),
         ];
-        let found = Found::new(&Report { checked: 3, breaks, in_motion: Vec::new() }, Privacy { reveal: false });
+        let found = Found::new(
+            &Report {
+                checked: 3,
+                breaks,
+                in_motion: Vec::new(),
+            },
+            Privacy { reveal: false },
+        );
         insta::assert_json_snapshot!(found);
         insta::assert_snapshot!(found.human(&Look::plain()));
-        let none = Found { checked: 1, in_motion: 0, breaks: Vec::new() };
+        let none = Found {
+            checked: 1,
+            in_motion: 0,
+            breaks: Vec::new(),
+        };
         assert_eq!(none.human(&Look::plain()), "1 payment checked, no breaks\n");
     }
 }

@@ -26,7 +26,10 @@ use crate::plans::{self, Kind, Place};
 use crate::safety::{self, Act};
 
 /// Plans of refunds.
-const PLANS: Kind = Kind { action: "payment.approve", made_by: "payops payment refund ID" };
+const PLANS: Kind = Kind {
+    action: "payment.approve",
+    made_by: "payops payment refund ID",
+};
 
 /// `payops payment refund`
 #[derive(Clone, Debug, Args)]
@@ -77,7 +80,12 @@ struct PlannedRefund {
 impl PlannedRefund {
     fn new(file: &RefundFile, path: &Path) -> Self {
         let approved_by = file.approvers().into_iter().map(str::to_owned).collect();
-        Self { file: path.display().to_string(), sha256: file.sha256.clone(), plan: file.plan.clone(), approved_by }
+        Self {
+            file: path.display().to_string(),
+            sha256: file.sha256.clone(),
+            plan: file.plan.clone(),
+            approved_by,
+        }
     }
 }
 
@@ -90,10 +98,19 @@ impl Document for PlannedRefund {
                 ("plan", Some(Cell::from(&self.file))),
                 ("hash", Some(Cell::from(&self.sha256))),
                 ("refund", Some(Cell::from(amount(plan)))),
-                ("of", Some(Cell::from(format!("{} in {}, version {}", plan.payment, plan.env, plan.version)))),
+                (
+                    "of",
+                    Some(Cell::from(format!(
+                        "{} in {}, version {}",
+                        plan.payment, plan.env, plan.version
+                    ))),
+                ),
                 ("why", plan.reason.as_ref().map(Cell::from)),
                 ("made by", Some(Cell::from(&plan.by))),
-                ("approved by", (!self.approved_by.is_empty()).then(|| Cell::from(self.approved_by.join(", ")))),
+                (
+                    "approved by",
+                    (!self.approved_by.is_empty()).then(|| Cell::from(self.approved_by.join(", "))),
+                ),
             ],
         )
     }
@@ -143,8 +160,22 @@ async fn refund(context: &Context, ready: &Ready, asked: &Asked<'_>, yes: bool) 
     let (id, key, amount) = (&ready.payment.id, &asked.key, &asked.amount);
     let what = format!("refund {amount} of {id}");
     let same_as = ready.same_as(context);
-    safety::confirm(context, &ready.target, &Act { what: &what, typed: id.as_str(), yes, always: false })?;
-    let (sha256, approvals) = asked.plan.as_ref().map_or((None, &[] as &[Approval]), |(file, given)| (Some(file.sha256.as_str()), given));
+    safety::confirm(
+        context,
+        &ready.target,
+        &Act {
+            what: &what,
+            typed: id.as_str(),
+            yes,
+            always: false,
+        },
+    )?;
+    let (sha256, approvals) = asked
+        .plan
+        .as_ref()
+        .map_or((None, &[] as &[Approval]), |(file, given)| {
+            (Some(file.sha256.as_str()), given)
+        });
     let commands = match &asked.plan {
         None => format!("payops payment refund {id} --out FILE, payops payment approve FILE"),
         Some(_) => "payops payment approve FILE".to_owned(),
@@ -157,19 +188,28 @@ async fn refund(context: &Context, ready: &Ready, asked: &Asked<'_>, yes: bool) 
         ..Wanted::new(Deed::PaymentRefund).because(asked.reason.as_deref())
     };
     let permit = access::permit(context, &ready.target, &wanted).await?;
-    let entry = context.entry(&ready.target, "refund", asked.reason.as_deref()).subject(id.as_str()).role(permit.duty.as_str());
+    let entry = context
+        .entry(&ready.target, "refund", asked.reason.as_deref())
+        .subject(id.as_str())
+        .role(permit.duty.as_str());
     let mut entry = entry.detail("amount", amount).same_as(same_as);
     if let Some(sha256) = sha256 {
         entry = entry.detail("plan_sha256", sha256);
     }
     if !approvals.is_empty() {
-        let by: Vec<&str> = approvals.iter().map(|approval| approval.by.as_str()).collect();
+        let by: Vec<&str> = approvals
+            .iter()
+            .map(|approval| approval.by.as_str())
+            .collect();
         entry = entry.detail("approved_by", by.join(", "));
     }
     let by = Requester::Operator(context.who().to_owned());
     let version = asked.plan.as_ref().map(|(file, _)| file.plan.version);
     let work = async {
-        let made = ready.changes.refund_of(&by, (id, version), key, &asked.request, &render).await;
+        let made = ready
+            .changes
+            .refund_of(&by, (id, version), key, &asked.request, &render)
+            .await;
         made.map_err(|error| told(error, id, key))
     };
     let made = context.audited(&ready.target, entry, work).await?;
@@ -177,8 +217,21 @@ async fn refund(context: &Context, ready: &Ready, asked: &Asked<'_>, yes: bool) 
 }
 
 /// Writes down what would be paid back.
-async fn plan(context: &Context, args: &RefundArgs, id: &PaymentId, key: IdempotencyKey, path: &Path) -> CliResult<Exit> {
-    let ready = context.interruptible(opened(context, context.settings.one_target()?, id, Access::Read)).await?;
+async fn plan(
+    context: &Context,
+    args: &RefundArgs,
+    id: &PaymentId,
+    key: IdempotencyKey,
+    path: &Path,
+) -> CliResult<Exit> {
+    let ready = context
+        .interruptible(opened(
+            context,
+            context.settings.one_target()?,
+            id,
+            Access::Read,
+        ))
+        .await?;
     let payment = &ready.payment;
     let currency = payment.money.currency();
     let given = minor(args, currency)?;
@@ -186,9 +239,15 @@ async fn plan(context: &Context, args: &RefundArgs, id: &PaymentId, key: Idempot
     let reason = request(given, reason.as_deref())?.reason;
     // What the payment does not allow now needs nobody's approval.
     let by = context.who().to_owned();
-    let command = Command::RequestRefund { id: RefundId::from_parts(0, 0), minor: given, by: by.clone(), reason: reason.clone() };
+    let command = Command::RequestRefund {
+        id: RefundId::from_parts(0, 0),
+        minor: given,
+        by: by.clone(),
+        reason: reason.clone(),
+    };
     let now = Context::now();
-    machine::decide(payment, command, now, &ready.changes.policy).map_err(|refusal| told(ChangeError::Refused(refusal), id, &key))?;
+    machine::decide(payment, command, now, &ready.changes.policy)
+        .map_err(|refusal| told(ChangeError::Refused(refusal), id, &key))?;
     let file = RefundFile::new(RefundPlan {
         env: ready.target.name.clone(),
         account: ready.target.account().cloned(),
@@ -214,50 +273,115 @@ pub(crate) async fn approve(context: &Context, args: &ApproveArgs) -> CliResult<
     let target = context.settings.target(&file.plan.env)?;
     PLANS.check(&file)?;
     plans::somebody_elses(context, &file)?;
-    plans::belongs(&target, &Place { env: &target.name, account: file.plan.account.as_ref() })?;
+    plans::belongs(
+        &target,
+        &Place {
+            env: &target.name,
+            account: file.plan.account.as_ref(),
+        },
+    )?;
     plans::may_approve(context, &target, Deed::PaymentRefund).await?;
     let plan = file.plan.clone();
     // Nobody approves of a payment that is another one by now.
-    let ready = context.interruptible(opened(context, target, &plan.payment, Access::Read)).await?;
+    let ready = context
+        .interruptible(opened(context, target, &plan.payment, Access::Read))
+        .await?;
     if ready.payment.version != plan.version {
         return Err(moved(&plan.payment, plan.version, ready.payment.version));
     }
-    let words = format!("{} planned to refund {} of {} in {}", plan.by, amount(&plan), plan.payment, plan.env);
-    context.talk.say(format!("{words}: {}", plan.reason.as_deref().unwrap_or("no reason given")));
+    let words = format!(
+        "{} planned to refund {} of {} in {}",
+        plan.by,
+        amount(&plan),
+        plan.payment,
+        plan.env
+    );
+    context.talk.say(format!(
+        "{words}: {}",
+        plan.reason.as_deref().unwrap_or("no reason given")
+    ));
     let reason = safety::reason(context, &ready.target)?;
     let what = format!("approve of refunding {} of {}", amount(&plan), plan.payment);
-    safety::confirm(context, &ready.target, &Act { what: &what, typed: plan.payment.as_str(), yes: args.yes, always: true })?;
-    let entry = context.entry(&ready.target, PLANS.action, reason.as_deref()).subject(plan.payment.as_str());
-    PLANS.approve(context, &ready.target, (&args.file, &mut file), entry.detail("amount", amount(&plan))).await?;
-    context.printer.document(&PlannedRefund::new(&file, &args.file))?;
+    safety::confirm(
+        context,
+        &ready.target,
+        &Act {
+            what: &what,
+            typed: plan.payment.as_str(),
+            yes: args.yes,
+            always: true,
+        },
+    )?;
+    let entry = context
+        .entry(&ready.target, PLANS.action, reason.as_deref())
+        .subject(plan.payment.as_str());
+    PLANS
+        .approve(
+            context,
+            &ready.target,
+            (&args.file, &mut file),
+            entry.detail("amount", amount(&plan)),
+        )
+        .await?;
+    context
+        .printer
+        .document(&PlannedRefund::new(&file, &args.file))?;
     Ok(Exit::Done)
 }
 
 /// Carries a plan out as it stands.
-async fn carry_out(context: &Context, given: Option<&PaymentId>, path: &Path, yes: bool) -> CliResult<Exit> {
+async fn carry_out(
+    context: &Context,
+    given: Option<&PaymentId>,
+    path: &Path,
+    yes: bool,
+) -> CliResult<Exit> {
     let file: RefundFile = PLANS.read(path)?;
     let target = context.settings.one_target()?;
     PLANS.check(&file)?;
     let plan = &file.plan;
-    plans::belongs(&target, &Place { env: &plan.env, account: plan.account.as_ref() })?;
+    plans::belongs(
+        &target,
+        &Place {
+            env: &plan.env,
+            account: plan.account.as_ref(),
+        },
+    )?;
     plans::warn_of_own(context, &file);
     if let Some(given) = given.filter(|given| **given != plan.payment) {
-        return Err(CliError::usage(format!("the plan is for {}, and not for {given}", plan.payment)).hint("leave the id out"));
+        return Err(CliError::usage(format!(
+            "the plan is for {}, and not for {given}",
+            plan.payment
+        ))
+        .hint("leave the id out"));
     }
     if context.reason.is_some() && context.reason != plan.reason {
-        return Err(CliError::usage("the plan has its own reason, which was approved").hint("leave --reason out"));
+        return Err(
+            CliError::usage("the plan has its own reason, which was approved")
+                .hint("leave --reason out"),
+        );
     }
-    let ready = context.interruptible(opened(context, target, &plan.payment, Access::Write)).await?;
+    let ready = context
+        .interruptible(opened(context, target, &plan.payment, Access::Write))
+        .await?;
     let request = request(Some(plan.minor), plan.reason.as_deref())?;
     if ready.payment.version != plan.version {
         // It may be this very plan that changed it; then it is told once more what came of it.
         let by = Requester::Operator(context.who().to_owned());
-        let answered = ready.changes.refunded(&by, &plan.payment, &plan.key, &request).await;
-        if answered.map_err(|error| told(error, &plan.payment, &plan.key))?.is_none() {
+        let answered = ready
+            .changes
+            .refunded(&by, &plan.payment, &plan.key, &request)
+            .await;
+        if answered
+            .map_err(|error| told(error, &plan.payment, &plan.key))?
+            .is_none()
+        {
             return Err(moved(&plan.payment, plan.version, ready.payment.version));
         }
     }
-    let approvals = PLANS.proven(context, &ready.target, &file.approvals).await?;
+    let approvals = PLANS
+        .proven(context, &ready.target, &file.approvals)
+        .await?;
     let asked = Asked {
         request,
         money: Money::new(plan.minor, plan.currency).ok(),
@@ -274,17 +398,21 @@ fn amount(plan: &RefundPlan) -> String {
 }
 
 fn request(minor: Option<i64>, reason: Option<&str>) -> CliResult<CreateRefund> {
-    let body = minor.map_or_else(|| json!({ "reason": reason }), |minor| json!({ "amount": minor, "reason": reason }));
-    CreateRefund::parse(body.to_string().as_bytes()).map_err(|error| CliError::usage("the request is not right").because(error))
+    let body = minor.map_or_else(
+        || json!({ "reason": reason }),
+        |minor| json!({ "amount": minor, "reason": reason }),
+    );
+    CreateRefund::parse(body.to_string().as_bytes())
+        .map_err(|error| CliError::usage("the request is not right").because(error))
 }
 
 fn minor(args: &RefundArgs, currency: Currency) -> CliResult<Option<i64>> {
     match (&args.amount, args.amount_minor) {
         (Some(text), _) => {
             let money = Money::parse_major(text, currency);
-            money
-                .map(|money| Some(money.minor()))
-                .map_err(|error| CliError::usage(format!("--amount {text} is not an amount")).because(error))
+            money.map(|money| Some(money.minor())).map_err(|error| {
+                CliError::usage(format!("--amount {text} is not an amount")).because(error)
+            })
         }
         (None, minor) => Ok(minor),
     }
@@ -296,7 +424,15 @@ mod tests {
 
     fn args(amount: Option<&str>, amount_minor: Option<i64>) -> RefundArgs {
         let amount = amount.map(str::to_owned);
-        RefundArgs { id: None, amount, amount_minor, out: None, plan: None, yes: false, idempotency_key: None }
+        RefundArgs {
+            id: None,
+            amount,
+            amount_minor,
+            out: None,
+            plan: None,
+            yes: false,
+            idempotency_key: None,
+        }
     }
 
     #[test]
@@ -306,7 +442,13 @@ mod tests {
         assert_eq!(read(Some("12.50"), "EUR").expect("an amount"), Some(1250));
         assert_eq!(read(Some("1250"), "JPY").expect("an amount"), Some(1250));
         assert_eq!(read(None, "EUR").expect("all"), None);
-        assert_eq!(read(Some("12.5"), "EUR").expect_err("refused").exit, Exit::Usage);
-        assert_eq!(minor(&args(None, Some(7)), currency("EUR")).expect("an amount"), Some(7));
+        assert_eq!(
+            read(Some("12.5"), "EUR").expect_err("refused").exit,
+            Exit::Usage
+        );
+        assert_eq!(
+            minor(&args(None, Some(7)), currency("EUR")).expect("an amount"),
+            Some(7)
+        );
     }
 }

@@ -53,17 +53,27 @@ pub(crate) async fn run(context: &Context, args: ResolveArgs) -> CliResult<Exit>
     let word = word(&args)?;
     let ready = context.interruptible(prepare(context, &id)).await?;
     let reason = safety::reason(context, &ready.target)?;
-    let reason =
-        reason.ok_or_else(|| CliError::refused("a decision needs a reason: it stands on the timeline").hint("add --reason TEXT"))?;
+    let reason = reason.ok_or_else(|| {
+        CliError::refused("a decision needs a reason: it stands on the timeline")
+            .hint("add --reason TEXT")
+    })?;
     let request = ResolvePayment::new(word, &reason, args.force);
-    let request = request.map_err(|error| CliError::usage("the request is not right").because(error))?;
-    let resolver = Resolver { changes: ready.changes.clone(), provider: ready.ports.provider.clone() };
+    let request =
+        request.map_err(|error| CliError::usage("the request is not right").because(error))?;
+    let resolver = Resolver {
+        changes: ready.changes.clone(),
+        provider: ready.ports.provider.clone(),
+    };
     // Under a key that was given this may be a repetition, and its payment in review no more.
     if args.idempotency_key.is_none() {
-        let found = context.interruptible(async { Ok(resolver.weigh(&ready.payment, &request).await) }).await?;
+        let found = context
+            .interruptible(async { Ok(resolver.weigh(&ready.payment, &request).await) })
+            .await?;
         match found.map_err(|error| refused(error, &id, &key))?.basis {
             Basis::Provider => context.talk.say("the provider says the same"),
-            Basis::Operator => context.talk.warn("the provider was not asked, or does not say so: this rests on your word alone"),
+            Basis::Operator => context.talk.warn(
+                "the provider was not asked, or does not say so: this rests on your word alone",
+            ),
         }
     }
     let (name, action) = match args.outcome {
@@ -72,24 +82,54 @@ pub(crate) async fn run(context: &Context, args: ResolveArgs) -> CliResult<Exit>
     };
     let what = format!("resolve {} of {id} as {name}", ready.payment.money);
     let same_as = ready.same_as(context);
-    safety::confirm(context, &ready.target, &Act { what: &what, typed: id.as_str(), yes: args.yes, always: true })?;
-    let permit = access::permit(context, &ready.target, &Wanted::new(Deed::PaymentResolve).because(Some(&reason))).await?;
-    let entry = context.entry(&ready.target, action, Some(&reason)).subject(id.as_str()).role(permit.duty.as_str()).same_as(same_as);
-    let resolving =
-        async { resolver.resolve(context.who(), &id, &key, &request, &render).await.map_err(|error| refused(error, &id, &key)) };
+    safety::confirm(
+        context,
+        &ready.target,
+        &Act {
+            what: &what,
+            typed: id.as_str(),
+            yes: args.yes,
+            always: true,
+        },
+    )?;
+    let permit = access::permit(
+        context,
+        &ready.target,
+        &Wanted::new(Deed::PaymentResolve).because(Some(&reason)),
+    )
+    .await?;
+    let entry = context
+        .entry(&ready.target, action, Some(&reason))
+        .subject(id.as_str())
+        .role(permit.duty.as_str())
+        .same_as(same_as);
+    let resolving = async {
+        resolver
+            .resolve(context.who(), &id, &key, &request, &render)
+            .await
+            .map_err(|error| refused(error, &id, &key))
+    };
     let made = context.audited(&ready.target, entry, resolving).await?;
     finish(context, &ready, made).await
 }
 
 fn word(args: &ResolveArgs) -> CliResult<Word> {
     match (args.outcome, &args.charge_id) {
-        (Outcome::Charged, charge_id) => Ok(Word::Charged { charge_id: charge_id.clone() }),
+        (Outcome::Charged, charge_id) => Ok(Word::Charged {
+            charge_id: charge_id.clone(),
+        }),
         (Outcome::NotCharged, None) => Ok(Word::NotCharged),
-        (Outcome::NotCharged, Some(_)) => Err(CliError::usage("--charge-id names a charge, and --as not-charged says that there is none")),
+        (Outcome::NotCharged, Some(_)) => Err(CliError::usage(
+            "--charge-id names a charge, and --as not-charged says that there is none",
+        )),
     }
 }
 
-fn refused(error: ResolveError, id: &PaymentId, key: &payops_core::domain::text::IdempotencyKey) -> CliError {
+fn refused(
+    error: ResolveError,
+    id: &PaymentId,
+    key: &payops_core::domain::text::IdempotencyKey,
+) -> CliError {
     let contradiction = match error {
         ResolveError::Change(error) => return told(error, id, key),
         ResolveError::Contradicted(contradiction) => contradiction,
@@ -105,6 +145,10 @@ fn refused(error: ResolveError, id: &PaymentId, key: &payops_core::domain::text:
         Contradiction::NoChargeId => "add --charge-id, as the provider's own console shows it".to_owned(),
         Contradiction::NoAnswer { .. } => "ask again later; what is not known is not a failure".to_owned(),
     };
-    let exit = if contradiction == Contradiction::NoChargeId { Exit::Usage } else { Exit::Failed };
+    let exit = if contradiction == Contradiction::NoChargeId {
+        Exit::Usage
+    } else {
+        Exit::Failed
+    };
     CliError::new(exit, format!("{id} stays as it is: {contradiction}")).hint(hint)
 }

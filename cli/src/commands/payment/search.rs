@@ -69,7 +69,10 @@ impl Hit {
             amount: doc.amount_minor,
             currency: doc.currency.code(),
             version: doc.version,
-            reference: doc.reference.as_deref().map(|reference| privacy.text(reference)),
+            reference: doc
+                .reference
+                .as_deref()
+                .map(|reference| privacy.text(reference)),
             merchant: doc.merchant.to_string(),
             live: doc.live,
             email: privacy.email(&doc.email),
@@ -119,9 +122,17 @@ impl Row for Hit {
     ];
 
     fn cells(&self, look: &Look) -> Vec<Cell> {
-        let status = if self.dead { format!("{} (dead)", self.status) } else { self.status.to_owned() };
+        let status = if self.dead {
+            format!("{} (dead)", self.status)
+        } else {
+            self.status.to_owned()
+        };
         let tone = Tone::of_status(if self.dead { "dead" } else { self.status });
-        let card = self.brand.as_ref().zip(self.last4.as_ref()).map(|(brand, last4)| format!("{brand} …{last4}"));
+        let card = self
+            .brand
+            .as_ref()
+            .zip(self.last4.as_ref())
+            .map(|(brand, last4)| format!("{brand} …{last4}"));
         vec![
             Cell::from(&self.id),
             Cell::toned(status, tone),
@@ -157,7 +168,13 @@ impl Row for Field {
 /// Runs `payops payment search`.
 pub(crate) async fn run(context: &Context, args: &SearchArgs) -> CliResult<Exit> {
     if args.fields {
-        let fields: Vec<Of<Field>> = FIELDS.iter().map(|(field, takes)| Of { env: String::new(), value: Field { field, takes } }).collect();
+        let fields: Vec<Of<Field>> = FIELDS
+            .iter()
+            .map(|(field, takes)| Of {
+                env: String::new(),
+                value: Field { field, takes },
+            })
+            .collect();
         context.printer.list(&fields, false)?;
         return Ok(Exit::Done);
     }
@@ -170,7 +187,9 @@ pub(crate) async fn list(context: &Context, args: &ListArgs) -> CliResult<Exit> 
 }
 
 fn not_a_query(error: QueryError) -> CliError {
-    CliError::usage("this is not a query").because(error).hint("payops payment search --fields lists what can be asked")
+    CliError::usage("this is not a query")
+        .because(error)
+        .hint("payops payment search --fields lists what can be asked")
 }
 
 async fn search(context: &Context, text: &str, limit: usize) -> CliResult<Exit> {
@@ -178,7 +197,10 @@ async fn search(context: &Context, text: &str, limit: usize) -> CliResult<Exit> 
     Query::parse(text, Context::now()).map_err(not_a_query)?;
     let fan = context.each_env(|target, ports| async move {
         let docs = in_one(context, &target.name, &ports, text, limit).await?;
-        Ok(docs.iter().map(|doc| Hit::new(doc, context.privacy)).collect::<Vec<Hit>>())
+        Ok(docs
+            .iter()
+            .map(|doc| Hit::new(doc, context.privacy))
+            .collect::<Vec<Hit>>())
     });
     let fan = fan.await?;
     let (exit, many) = (fan.exit(&context.talk), fan.many);
@@ -186,17 +208,36 @@ async fn search(context: &Context, text: &str, limit: usize) -> CliResult<Exit> 
     Ok(exit)
 }
 
-async fn in_one(context: &Context, env: &str, ports: &Ports, text: &str, limit: usize) -> CliResult<Vec<PaymentDoc>> {
-    let found = Search::from(ports).run(text, Context::now(), limit).await.map_err(|error| match error {
-        SearchError::Query(error) => not_a_query(error),
-        SearchError::Port(error) => CliError::port("the search index did not answer", error),
-    })?;
+async fn in_one(
+    context: &Context,
+    env: &str,
+    ports: &Ports,
+    text: &str,
+    limit: usize,
+) -> CliResult<Vec<PaymentDoc>> {
+    let found = Search::from(ports)
+        .run(text, Context::now(), limit)
+        .await
+        .map_err(|error| match error {
+            SearchError::Query(error) => not_a_query(error),
+            SearchError::Port(error) => CliError::port("the search index did not answer", error),
+        })?;
     let shown = u64::try_from(found.docs.len()).unwrap_or(u64::MAX);
-    let more = if found.total > shown { format!(", the newest {shown} shown") } else { String::new() };
+    let more = if found.total > shown {
+        format!(", the newest {shown} shown")
+    } else {
+        String::new()
+    };
     let from_index = if found.from_store { 0 } else { found.total };
-    context.talk.say(format!("{env}: {} found{more}; {}", count(from_index, "payment"), told(&found.freshness, &context.printer.look)));
+    context.talk.say(format!(
+        "{env}: {} found{more}; {}",
+        count(from_index, "payment"),
+        told(&found.freshness, &context.printer.look)
+    ));
     if found.from_store {
-        context.talk.say("the index has not heard of it yet; the primary store answered");
+        context
+            .talk
+            .say("the index has not heard of it yet; the primary store answered");
     } else if found.total == 0 {
         explain(context, &found);
     }
@@ -204,22 +245,45 @@ async fn in_one(context: &Context, env: &str, ports: &Ports, text: &str, limit: 
 }
 
 fn told(freshness: &Freshness, look: &Look) -> String {
-    let newest = freshness.newest.map_or_else(|| "empty".to_owned(), |newest| format!("newest change {} ago", look.ago(newest)));
-    format!("{} answered, {}, {newest}", freshness.store, count(freshness.documents, "document"))
+    let newest = freshness.newest.map_or_else(
+        || "empty".to_owned(),
+        |newest| format!("newest change {} ago", look.ago(newest)),
+    );
+    format!(
+        "{} answered, {}, {newest}",
+        freshness.store,
+        count(freshness.documents, "document")
+    )
 }
 
 /// Says why nothing was found: how many payments each part of the query has by itself.
 fn explain(context: &Context, found: &Found) {
     if found.freshness.documents == 0 {
-        context.talk.say("the index is empty: no payment has been written to it yet");
+        context
+            .talk
+            .say("the index is empty: no payment has been written to it yet");
     } else if found.parts.is_empty() {
-        context.talk.say("no payment is so; a field takes the start of a value, such as reference:INV-");
+        context
+            .talk
+            .say("no payment is so; a field takes the start of a value, such as reference:INV-");
     } else {
-        let mut table = Table::new([Column::text("PART OF THE QUERY, ALONE"), Column::number("PAYMENTS")]);
+        let mut table = Table::new([
+            Column::text("PART OF THE QUERY, ALONE"),
+            Column::number("PAYMENTS"),
+        ]);
         for (part, total) in &found.parts {
-            table.row([Cell::from(context.privacy.text(part)), Cell::from(total.to_string())]);
+            table.row([
+                Cell::from(context.privacy.text(part)),
+                Cell::from(total.to_string()),
+            ]);
         }
-        context.talk.say(format!("no payment has all of it:\n{}", table.render(&Look { color: false, ..context.printer.look.clone() })));
+        context.talk.say(format!(
+            "no payment has all of it:\n{}",
+            table.render(&Look {
+                color: false,
+                ..context.printer.look.clone()
+            })
+        ));
     }
 }
 
@@ -231,7 +295,9 @@ pub(crate) fn shield(argument: std::ffi::OsString) -> std::ffi::OsString {
     let rest = argument.to_str().and_then(|text| text.strip_prefix('-'));
     let field = rest.and_then(|rest| Some((rest, rest.split_once(':')?.0)));
     match field {
-        Some((rest, field)) if FIELDS.iter().any(|(known, _)| *known == field) => format!("{MINUS}{rest}").into(),
+        Some((rest, field)) if FIELDS.iter().any(|(known, _)| *known == field) => {
+            format!("{MINUS}{rest}").into()
+        }
         _ => argument,
     }
 }
@@ -239,7 +305,10 @@ pub(crate) fn shield(argument: std::ffi::OsString) -> std::ffi::OsString {
 /// Gives every word its own minus back.
 fn minus(text: &str) -> String {
     text.split(' ')
-        .map(|word| word.strip_prefix(MINUS).map_or_else(|| word.to_owned(), |rest| format!("-{rest}")))
+        .map(|word| {
+            word.strip_prefix(MINUS)
+                .map_or_else(|| word.to_owned(), |rest| format!("-{rest}"))
+        })
         .collect::<Vec<_>>()
         .join(" ")
 }
@@ -253,19 +322,38 @@ mod tests {
     fn hits_are_masked_and_line_up() {
         let hit = Hit::new(&sample::doc(7), Privacy { reveal: false });
         insta::assert_json_snapshot!(hit);
-        let rows = [Of { env: "prod".to_owned(), value: hit.clone() }, Of { env: "test".to_owned(), value: Hit { dead: true, ..hit } }];
-        let columns = [Column::text("ENV")].into_iter().chain(Hit::COLUMNS.iter().copied());
+        let rows = [
+            Of {
+                env: "prod".to_owned(),
+                value: hit.clone(),
+            },
+            Of {
+                env: "test".to_owned(),
+                value: Hit { dead: true, ..hit },
+            },
+        ];
+        let columns = [Column::text("ENV")]
+            .into_iter()
+            .chain(Hit::COLUMNS.iter().copied());
         let mut table = Table::new(columns);
         for row in &rows {
-            table.row([Cell::from(&row.env)].into_iter().chain(row.value.cells(&Look::plain())));
+            table.row(
+                [Cell::from(&row.env)]
+                    .into_iter()
+                    .chain(row.value.cells(&Look::plain())),
+            );
         }
         insta::assert_snapshot!(table.render(&Look::plain()));
     }
 
     #[test]
     fn negated_fields_are_no_options() {
-        let shielded = ["-status:failed", "-o", "--limit", "-x:1", "a"].map(|text| shield(text.into()).into_string().expect("UTF-8"));
-        assert_eq!(shielded, ["\u{2212}status:failed", "-o", "--limit", "-x:1", "a"]);
+        let shielded = ["-status:failed", "-o", "--limit", "-x:1", "a"]
+            .map(|text| shield(text.into()).into_string().expect("UTF-8"));
+        assert_eq!(
+            shielded,
+            ["\u{2212}status:failed", "-o", "--limit", "-x:1", "a"]
+        );
         assert_eq!(minus(&format!("{} b", shielded[0])), "-status:failed b");
     }
 }

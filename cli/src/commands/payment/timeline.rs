@@ -40,7 +40,13 @@ pub(crate) struct EventView {
 impl EventView {
     /// The view of `event`.
     pub(crate) fn new(event: &Event, privacy: Privacy) -> Self {
-        Self { seq: event.seq, at: event.at, kind: event.kind.as_str(), version: event.version, detail: privacy.json(&event.detail) }
+        Self {
+            seq: event.seq,
+            at: event.at,
+            kind: event.kind.as_str(),
+            version: event.version,
+            detail: privacy.json(&event.detail),
+        }
     }
 }
 
@@ -55,7 +61,13 @@ impl Document for Timeline {
 
 /// Events as a table.
 pub(crate) fn events_table(events: &[EventView], look: &Look) -> String {
-    let columns = [Column::number("SEQ"), Column::number("AGE"), Column::text("AT").wide(), Column::text("KIND"), Column::text("DETAIL")];
+    let columns = [
+        Column::number("SEQ"),
+        Column::number("AGE"),
+        Column::text("AT").wide(),
+        Column::text("KIND"),
+        Column::text("DETAIL"),
+    ];
     let mut table = Table::new(columns);
     for event in events {
         let tone = match event.kind {
@@ -78,13 +90,19 @@ pub(crate) fn events_table(events: &[EventView], look: &Look) -> String {
 
 /// `code=card_declined message="…"`: the members that have a value.
 fn detail_text(detail: &Value) -> String {
-    let Some(members) = detail.as_object() else { return json_text(detail, false) };
+    let Some(members) = detail.as_object() else {
+        return json_text(detail, false);
+    };
     let member = |(name, value): (&String, &Value)| match value {
         Value::Null => None,
         Value::String(text) if !text.contains([' ', '"', '=']) => Some(format!("{name}={text}")),
         other => Some(format!("{name}={}", json_text(other, false))),
     };
-    members.iter().filter_map(member).collect::<Vec<_>>().join(" ")
+    members
+        .iter()
+        .filter_map(member)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Runs the command.
@@ -93,13 +111,23 @@ pub(crate) async fn run(context: &Context, args: &GetArgs) -> CliResult<Exit> {
     let fan = context.each_env(|target, ports| {
         let id = id.clone();
         async move {
-            let events = ports.store.events(&id).await.map_err(|error| CliError::port("the timeline could not be read", error))?;
+            let events = ports
+                .store
+                .events(&id)
+                .await
+                .map_err(|error| CliError::port("the timeline could not be read", error))?;
             // A payment without events is broken, but it is there.
             if events.is_empty() && ports.store.get(&id).await?.is_none() {
                 return Err(no_payment(context, &target, &id).await);
             }
-            let events = events.iter().map(|event| EventView::new(event, context.privacy)).collect();
-            Ok(Timeline { id: id.to_string(), events })
+            let events = events
+                .iter()
+                .map(|event| EventView::new(event, context.privacy))
+                .collect();
+            Ok(Timeline {
+                id: id.to_string(),
+                events,
+            })
         }
     });
     let fan = fan.await?;
@@ -118,9 +146,25 @@ mod tests {
 
     fn timeline() -> Timeline {
         let at = |text: &str| text.parse::<Timestamp>().expect("a time");
-        let event = |seq, at, kind, detail| EventView::new(&Event { seq, at, kind, version: seq, detail }, Privacy { reveal: false });
+        let event = |seq, at, kind, detail| {
+            EventView::new(
+                &Event {
+                    seq,
+                    at,
+                    kind,
+                    version: seq,
+                    detail,
+                },
+                Privacy { reveal: false },
+            )
+        };
         let events = vec![
-            event(1, at("2026-11-22T12:00:00Z"), EventKind::Accepted, json!({"amount": 1250, "currency": "EUR", "reference": null})),
+            event(
+                1,
+                at("2026-11-22T12:00:00Z"),
+                EventKind::Accepted,
+                json!({"amount": 1250, "currency": "EUR", "reference": null}),
+            ),
             event(
                 2,
                 at("2026-11-22T12:09:58Z"),
@@ -128,7 +172,10 @@ mod tests {
                 json!({"code": "provider_timeout", "message": "mail anna@example.com \u{1b}[2J"}),
             ),
         ];
-        Timeline { id: "pay_1".to_owned(), events }
+        Timeline {
+            id: "pay_1".to_owned(),
+            events,
+        }
     }
 
     #[test]

@@ -92,14 +92,20 @@ pub(crate) struct RefundView {
 impl PaymentView {
     /// The view of `payment`.
     pub(crate) fn new(payment: &Payment, privacy: Privacy) -> Self {
-        let card = payment.charge.as_ref().and_then(|charge| charge.card.as_ref());
+        let card = payment
+            .charge
+            .as_ref()
+            .and_then(|charge| charge.card.as_ref());
         Self {
             id: payment.id.to_string(),
             status: payment.status.as_str(),
             amount: payment.money.minor(),
             currency: payment.money.currency().code(),
             version: payment.version,
-            reference: payment.reference.as_ref().map(|reference| privacy.text(reference.as_str())),
+            reference: payment
+                .reference
+                .as_ref()
+                .map(|reference| privacy.text(reference.as_str())),
             merchant: payment.merchant.to_string(),
             live: payment.live,
             email: privacy.email(payment.email.as_str()),
@@ -121,17 +127,21 @@ impl PaymentView {
                 last4: card.map(|card| card.last4.clone()),
                 at: charge.at,
             }),
-            failure: payment
-                .failure
-                .as_ref()
-                .map(|failure| FailureView { code: failure.code.clone(), message: privacy.text(&failure.message) }),
+            failure: payment.failure.as_ref().map(|failure| FailureView {
+                code: failure.code.clone(),
+                message: privacy.text(&failure.message),
+            }),
             dead: payment.dead.as_ref().map(|dead| DeadView {
                 at: dead.at,
                 queue: dead.queue.clone(),
                 class: dead.class.clone(),
                 reason: privacy.text(&dead.reason),
             }),
-            refunds: payment.refunds.iter().map(|refund| refund_view(refund, privacy)).collect(),
+            refunds: payment
+                .refunds
+                .iter()
+                .map(|refund| refund_view(refund, privacy))
+                .collect(),
             redrives: payment.redrives,
             archive_key: payment.archive.key.clone(),
             amount_text: payment.money.to_string(),
@@ -153,49 +163,103 @@ fn refund_view(refund: &payops_core::domain::payment::Refund, privacy: Privacy) 
 /// The name of an attempt's state, as its JSON has it.
 fn state_name(state: &payops_core::domain::payment::AttemptState) -> String {
     let value = serde_json::to_value(state).unwrap_or_default();
-    value.get("state").and_then(serde_json::Value::as_str).unwrap_or("unknown").to_owned()
+    value
+        .get("state")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or("unknown")
+        .to_owned()
 }
 
 impl Document for PaymentView {
     fn human(&self, look: &Look) -> String {
         let currency = self.currency.parse().ok();
-        let money =
-            |minor: i64| currency.map_or_else(|| minor.to_string(), |currency| format!("{} {}", major(minor, currency), self.currency));
-        let card = self.charge.as_ref().map(|charge| match (&charge.brand, &charge.last4) {
-            (Some(brand), Some(last4)) => format!("{}  {brand} …{last4}", charge.id),
-            _ => charge.id.clone(),
+        let money = |minor: i64| {
+            currency.map_or_else(
+                || minor.to_string(),
+                |currency| format!("{} {}", major(minor, currency), self.currency),
+            )
+        };
+        let card = self
+            .charge
+            .as_ref()
+            .map(|charge| match (&charge.brand, &charge.last4) {
+                (Some(brand), Some(last4)) => format!("{}  {brand} …{last4}", charge.id),
+                _ => charge.id.clone(),
+            });
+        let attempt = self.attempt.as_ref().map(|attempt| {
+            format!(
+                "{}, {}, {}",
+                attempt.number,
+                attempt.state,
+                crate::output::count(attempt.calls, "call")
+            )
         });
-        let attempt = self
-            .attempt
-            .as_ref()
-            .map(|attempt| format!("{}, {}, {}", attempt.number, attempt.state, crate::output::count(attempt.calls, "call")));
-        let failure = self.failure.as_ref().map(|failure| Cell::toned(format!("{}: {}", failure.code, failure.message), Tone::Bad));
-        let dead = self
-            .dead
-            .as_ref()
-            .map(|dead| Cell::toned(format!("{} in {}: {} ({} ago)", dead.class, dead.queue, dead.reason, look.ago(dead.at)), Tone::Bad));
+        let failure = self.failure.as_ref().map(|failure| {
+            Cell::toned(format!("{}: {}", failure.code, failure.message), Tone::Bad)
+        });
+        let dead = self.dead.as_ref().map(|dead| {
+            Cell::toned(
+                format!(
+                    "{} in {}: {} ({} ago)",
+                    dead.class,
+                    dead.queue,
+                    dead.reason,
+                    look.ago(dead.at)
+                ),
+                Tone::Bad,
+            )
+        });
         let mut pairs = vec![
             ("payment", Some(Cell::from(&self.id))),
-            ("status", Some(Cell::toned(self.status, Tone::of_status(self.status)))),
+            (
+                "status",
+                Some(Cell::toned(self.status, Tone::of_status(self.status))),
+            ),
             ("amount", Some(Cell::from(&self.amount_text))),
-            ("refunded", (self.refunded > 0).then(|| Cell::from(money(self.refunded)))),
-            ("refundable", (self.refundable > 0).then(|| Cell::from(money(self.refundable)))),
+            (
+                "refunded",
+                (self.refunded > 0).then(|| Cell::from(money(self.refunded))),
+            ),
+            (
+                "refundable",
+                (self.refundable > 0).then(|| Cell::from(money(self.refundable))),
+            ),
             ("reference", self.reference.as_ref().map(Cell::from)),
             ("email", Some(Cell::from(&self.email))),
             ("source", Some(Cell::from(&self.source))),
-            ("merchant", Some(Cell::from(format!("{} ({})", self.merchant, if self.live { "live" } else { "test" })))),
+            (
+                "merchant",
+                Some(Cell::from(format!(
+                    "{} ({})",
+                    self.merchant,
+                    if self.live { "live" } else { "test" }
+                ))),
+            ),
             ("accepted", Some(moment(look, self.created_at))),
             ("changed", Some(moment(look, self.updated_at))),
             ("attempt", attempt.map(Cell::from)),
             ("charge", card.map(Cell::from)),
             ("failure", failure),
             ("dead", dead),
-            ("version", look.wide.then(|| Cell::from(self.version.to_string()))),
+            (
+                "version",
+                look.wide.then(|| Cell::from(self.version.to_string())),
+            ),
             ("archive", look.wide.then(|| Cell::from(&self.archive_key))),
         ];
         for refund in &self.refunds {
-            let reason = refund.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-            let text = format!("{}  {}  {}  by {}{reason}", refund.id, money(refund.amount), refund.state, refund.by);
+            let reason = refund
+                .reason
+                .as_deref()
+                .map(|reason| format!(" ({reason})"))
+                .unwrap_or_default();
+            let text = format!(
+                "{}  {}  {}  by {}{reason}",
+                refund.id,
+                money(refund.amount),
+                refund.state,
+                refund.by
+            );
             pairs.push(("refund", Some(Cell::from(text))));
         }
         for (name, value) in self.metadata.as_object().into_iter().flatten() {
@@ -217,6 +281,11 @@ mod tests {
         insta::assert_json_snapshot!(view);
         insta::assert_snapshot!(view.human(&Look::plain()));
         let open = PaymentView::new(&sample::completed(7), Privacy { reveal: true });
-        assert!(open.email.contains('@') && !open.email.contains('•') && open.source.starts_with("tok_") && !open.source.contains('•'));
+        assert!(
+            open.email.contains('@')
+                && !open.email.contains('•')
+                && open.source.starts_with("tok_")
+                && !open.source.contains('•')
+        );
     }
 }

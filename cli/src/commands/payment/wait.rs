@@ -44,9 +44,16 @@ pub(super) enum Watcher {
 
 impl Watcher {
     /// The stores where this machine has them, else the API.
-    pub(super) async fn new(context: &Context, target: &EnvTarget, api: &Api, api_is_elsewhere: bool) -> CliResult<Self> {
+    pub(super) async fn new(
+        context: &Context,
+        target: &EnvTarget,
+        api: &Api,
+        api_is_elsewhere: bool,
+    ) -> CliResult<Self> {
         match &target.target {
-            Target::Embedded { .. } if !api_is_elsewhere => Ok(Self::Stores(Box::new(context.open(target, Access::Read).await?))),
+            Target::Embedded { .. } if !api_is_elsewhere => Ok(Self::Stores(Box::new(
+                context.open(target, Access::Read).await?,
+            ))),
             _ => Ok(Self::Api(api.clone())),
         }
     }
@@ -92,8 +99,20 @@ impl Watcher {
     /// The payment's version as it is now, where it can be read.
     pub(super) async fn version_of(&self, id: &PaymentId) -> Option<u64> {
         match self {
-            Self::Stores(ports) => ports.store.get(id).await.ok().flatten().map(|payment| payment.version),
-            Self::Api(api) => api.payment(id).await.ok().flatten()?.get("version")?.as_u64(),
+            Self::Stores(ports) => ports
+                .store
+                .get(id)
+                .await
+                .ok()
+                .flatten()
+                .map(|payment| payment.version),
+            Self::Api(api) => api
+                .payment(id)
+                .await
+                .ok()
+                .flatten()?
+                .get("version")?
+                .as_u64(),
         }
     }
 
@@ -104,16 +123,26 @@ impl Watcher {
             Self::Stores(ports) => {
                 for ids in ids.chunks(100) {
                     let payments =
-                        ports.store.get_many(ids).await.map_err(|error| CliError::port("the payments could not be read", error))?;
-                    out.extend(payments.iter().filter_map(|payment| Some((payment.id.clone(), end_of(payment)?))));
+                        ports.store.get_many(ids).await.map_err(|error| {
+                            CliError::port("the payments could not be read", error)
+                        })?;
+                    out.extend(
+                        payments
+                            .iter()
+                            .filter_map(|payment| Some((payment.id.clone(), end_of(payment)?))),
+                    );
                 }
             }
             Self::Api(api) => {
                 for ids in ids.chunks(16) {
-                    let answers = futures::future::join_all(ids.iter().map(|id| api.status_of(id))).await;
+                    let answers =
+                        futures::future::join_all(ids.iter().map(|id| api.status_of(id))).await;
                     for (id, answer) in ids.iter().zip(answers) {
                         // One that could not be asked for now is asked for again.
-                        let status = answer.ok().flatten().and_then(|name| Status::from_name(&name));
+                        let status = answer
+                            .ok()
+                            .flatten()
+                            .and_then(|name| Status::from_name(&name));
                         out.extend(status.and_then(end_of_status).map(|end| (id.clone(), end)));
                     }
                 }

@@ -75,7 +75,12 @@ pub(crate) struct TerminateArgs {
     #[command(flatten)]
     name: NameArgs,
     /// The analysis run
-    #[arg(long, value_name = "NAME", required_unless_present = "experiment", conflicts_with = "experiment")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "experiment",
+        conflicts_with = "experiment"
+    )]
     analysis: Option<String>,
     /// The experiment
     #[arg(long, value_name = "NAME")]
@@ -84,8 +89,15 @@ pub(crate) struct TerminateArgs {
 
 fn image(text: &str) -> Result<ImageChange, String> {
     match text.split_once('=') {
-        Some((container, image)) if (container == "*" || container.chars().all(is_name)) && !container.is_empty() && is_image(image) => {
-            Ok(ImageChange { container: container.to_owned(), image: image.to_owned() })
+        Some((container, image))
+            if (container == "*" || container.chars().all(is_name))
+                && !container.is_empty()
+                && is_image(image) =>
+        {
+            Ok(ImageChange {
+                container: container.to_owned(),
+                image: image.to_owned(),
+            })
         }
         _ => Err("write CONTAINER=IMAGE, such as api=registry.example/payments:1.9.0".to_owned()),
     }
@@ -98,8 +110,11 @@ fn is_name(c: char) -> bool {
 /// The characters of a reference: <https://github.com/distribution/reference>. What is right beyond
 /// that, the registry knows.
 fn is_image(image: &str) -> bool {
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@' | '+');
-    (1..=512).contains(&image.len()) && image.starts_with(|c: char| c.is_ascii_alphanumeric()) && image.chars().all(good)
+    let good =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@' | '+');
+    (1..=512).contains(&image.len())
+        && image.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && image.chars().all(good)
 }
 
 /// What an action came to.
@@ -124,11 +139,25 @@ impl Document for Outcome {
     fn human(&self, look: &Look) -> String {
         let mut pairs = vec![
             ("action", Some(Cell::from(self.action))),
-            ("outcome", Some(Cell::toned(self.outcome, if self.outcome == "moved" { Tone::Bad } else { Tone::Good }))),
+            (
+                "outcome",
+                Some(Cell::toned(
+                    self.outcome,
+                    if self.outcome == "moved" {
+                        Tone::Bad
+                    } else {
+                        Tone::Good
+                    },
+                )),
+            ),
             ("now", Some(Cell::from(&self.now))),
             ("after", Some(Cell::from(&self.after))),
         ];
-        pairs.extend(self.warnings.iter().map(|warning| ("warning", Some(Cell::toned(warning, Tone::Warn)))));
+        pairs.extend(
+            self.warnings
+                .iter()
+                .map(|warning| ("warning", Some(Cell::toned(warning, Tone::Warn)))),
+        );
         pairs.push(("same as", Some(Cell::toned(&self.same_as, Tone::Dim))));
         details(look, pairs)
     }
@@ -137,23 +166,52 @@ impl Document for Outcome {
 /// Runs an action.
 pub(super) async fn run(context: &Context, command: RolloutCommand) -> CliResult<Exit> {
     let (name, action) = match command {
-        RolloutCommand::Promote(args) => (args.name, if args.full { Action::PromoteFull } else { Action::Promote }),
+        RolloutCommand::Promote(args) => (
+            args.name,
+            if args.full {
+                Action::PromoteFull
+            } else {
+                Action::Promote
+            },
+        ),
         RolloutCommand::Skip(args) => (args, Action::Skip),
         RolloutCommand::Abort(args) => (args, Action::Abort),
         RolloutCommand::Retry(args) => (args, Action::Retry),
         RolloutCommand::Pause(args) => (args, Action::Pause),
         RolloutCommand::Resume(args) => (args, Action::Resume),
-        RolloutCommand::Restart(args) => (args, Action::Restart { at: whole_second(Context::now()) }),
-        RolloutCommand::Undo(args) => (args.name, Action::Undo { revision: args.to_revision }),
+        RolloutCommand::Restart(args) => (
+            args,
+            Action::Restart {
+                at: whole_second(Context::now()),
+            },
+        ),
+        RolloutCommand::Undo(args) => (
+            args.name,
+            Action::Undo {
+                revision: args.to_revision,
+            },
+        ),
         RolloutCommand::SetImage(args) => (args.name, Action::SetImage(args.images)),
-        RolloutCommand::Terminate(TerminateArgs { name, analysis: Some(run), .. }) => (name, Action::TerminateAnalysis { name: run }),
-        RolloutCommand::Terminate(TerminateArgs { name, experiment: Some(run), .. }) => (name, Action::TerminateExperiment { name: run }),
+        RolloutCommand::Terminate(TerminateArgs {
+            name,
+            analysis: Some(run),
+            ..
+        }) => (name, Action::TerminateAnalysis { name: run }),
+        RolloutCommand::Terminate(TerminateArgs {
+            name,
+            experiment: Some(run),
+            ..
+        }) => (name, Action::TerminateExperiment { name: run }),
         _ => return Err(CliError::usage("this changes nothing")),
     };
-    let found = context.interruptible(find::one(context, &name.which, Access::Write)).await?;
+    let found = context
+        .interruptible(find::one(context, &name.which, Access::Write))
+        .await?;
     let plan = context.interruptible(planned(&found, action)).await?;
     if name.consent.dry_run {
-        context.printer.document(&outcome(&found, &plan, "planned", &found.rollout))?;
+        context
+            .printer
+            .document(&outcome(&found, &plan, "planned", &found.rollout))?;
         return Ok(Exit::Done);
     }
     execute(context, &found, &plan, name.consent.yes).await
@@ -166,52 +224,112 @@ fn whole_second(at: jiff::Timestamp) -> jiff::Timestamp {
 
 async fn planned(found: &Found, action: Action) -> CliResult<Plan> {
     if !found.rollouts.can(&action) {
-        return Err(CliError::refused(format!("{} cannot {} a rollout", found.rollouts.driver(), action.as_str()))
-            .hint("reach the cluster itself, by kubeconfig or EKS, to do that"));
+        return Err(CliError::refused(format!(
+            "{} cannot {} a rollout",
+            found.rollouts.driver(),
+            action.as_str()
+        ))
+        .hint("reach the cluster itself, by kubeconfig or EKS, to do that"));
     }
     let related = found.rollouts.related(&found.rollout, Depth::Runs).await;
-    let related = related.map_err(|error| CliError::port(format!("what belongs to {} could not be read", found.rollout.key), error))?;
-    plan(action, &found.rollout, Some(&related)).map_err(|refusal| CliError::refused(refusal.why).hint(refusal.instead))
+    let related = related.map_err(|error| {
+        CliError::port(
+            format!("what belongs to {} could not be read", found.rollout.key),
+            error,
+        )
+    })?;
+    plan(action, &found.rollout, Some(&related))
+        .map_err(|refusal| CliError::refused(refusal.why).hint(refusal.instead))
 }
 
 async fn execute(context: &Context, found: &Found, plan: &Plan, yes: bool) -> CliResult<Exit> {
     let target = &found.target;
-    context.talk.say(format!("{} {} in {}", plan.action.as_str(), plan.key, target.name.to_uppercase()));
-    context.talk.say(format!("  now       {}\n  after     {}", plan.now, plan.after));
+    context.talk.say(format!(
+        "{} {} in {}",
+        plan.action.as_str(),
+        plan.key,
+        target.name.to_uppercase()
+    ));
+    context.talk.say(format!(
+        "  now       {}\n  after     {}",
+        plan.now, plan.after
+    ));
     for warning in &plan.warnings {
         context.talk.warn(format!("  warning   {warning}"));
     }
-    context.talk.say(format!("  bound to  resourceVersion {}\n  same as   {}", plan.resource_version, plan.same_as));
+    context.talk.say(format!(
+        "  bound to  resourceVersion {}\n  same as   {}",
+        plan.resource_version, plan.same_as
+    ));
     let reason = safety::reason(context, target)?;
     let what = format!("{} {}", plan.action.as_str(), plan.key);
-    safety::confirm(context, target, &Act { what: &what, typed: &plan.key.name, yes, always: false })?;
-    let permit = access::permit(context, target, &Wanted::new(Deed::from(&plan.action)).because(reason.as_deref())).await?;
-    let entry = context.entry(target, &format!("rollout {}", plan.action.as_str()), reason.as_deref());
-    let entry = entry.subject(format!("{}/{}", found.rollouts.cluster(), plan.key)).same_as(&plan.same_as).role(permit.duty.as_str());
-    let entry = entry.detail("resource_version", &plan.resource_version).outcome(Became::Begun);
+    safety::confirm(
+        context,
+        target,
+        &Act {
+            what: &what,
+            typed: &plan.key.name,
+            yes,
+            always: false,
+        },
+    )?;
+    let permit = access::permit(
+        context,
+        target,
+        &Wanted::new(Deed::from(&plan.action)).because(reason.as_deref()),
+    )
+    .await?;
+    let entry = context.entry(
+        target,
+        &format!("rollout {}", plan.action.as_str()),
+        reason.as_deref(),
+    );
+    let entry = entry
+        .subject(format!("{}/{}", found.rollouts.cluster(), plan.key))
+        .same_as(&plan.same_as)
+        .role(permit.duty.as_str());
+    let entry = entry
+        .detail("resource_version", &plan.resource_version)
+        .outcome(Became::Begun);
     context.record(target, &entry)?;
     // From here on it is not interrupted: what was sent is waited for.
     let executed = found.rollouts.execute(plan).await;
     let (end, words) = became(&executed);
     context.record_end(target, &entry, end, Some(&words));
-    let executed = executed.map_err(|error| CliError::port(format!("{what} did not succeed"), error))?;
+    let executed =
+        executed.map_err(|error| CliError::port(format!("{what} did not succeed"), error))?;
     match executed {
         Executed::Done(rollout) => {
-            context.printer.document(&outcome(found, plan, "done", &rollout))?;
+            context
+                .printer
+                .document(&outcome(found, plan, "done", &rollout))?;
             Ok(Exit::Done)
         }
         Executed::Moved(rollout) => {
-            context.printer.document(&outcome(found, plan, "moved", &rollout))?;
-            let message = format!("nothing was done: {} moved in between: {}", plan.key, changes(&found.rollout, &rollout));
+            context
+                .printer
+                .document(&outcome(found, plan, "moved", &rollout))?;
+            let message = format!(
+                "nothing was done: {} moved in between: {}",
+                plan.key,
+                changes(&found.rollout, &rollout)
+            );
             Err(CliError::failed(message).hint("look at it again, then decide again"))
         }
         Executed::Partly { done, now } => {
-            context.printer.document(&outcome(found, plan, "partly", &now))?;
-            let message =
-                format!("{done} of {} changes were made, then {} moved: {}", plan.calls.len(), plan.key, changes(&found.rollout, &now));
+            context
+                .printer
+                .document(&outcome(found, plan, "partly", &now))?;
+            let message = format!(
+                "{done} of {} changes were made, then {} moved: {}",
+                plan.calls.len(),
+                plan.key,
+                changes(&found.rollout, &now)
+            );
             Err(CliError::new(Exit::Partial, message).hint("look at it again, then decide again"))
         }
-        Executed::Gone => Err(CliError::not_found(format!("{} is gone", plan.key)).hint("payops rollout list shows what there is")),
+        Executed::Gone => Err(CliError::not_found(format!("{} is gone", plan.key))
+            .hint("payops rollout list shows what there is")),
     }
 }
 
@@ -231,7 +349,11 @@ fn outcome(found: &Found, plan: &Plan, outcome: &'static str, rollout: &Rollout)
 /// What is different, in words.
 fn changes(was: &Rollout, is: &Rollout) -> String {
     let changes = was.changes(is);
-    if changes.is_empty() { "only its metadata".to_owned() } else { changes.join(", ") }
+    if changes.is_empty() {
+        "only its metadata".to_owned()
+    } else {
+        changes.join(", ")
+    }
 }
 
 #[cfg(test)]
@@ -240,9 +362,27 @@ mod tests {
 
     #[test]
     fn images_are_read() {
-        assert_eq!(image("api=r/p:1"), Ok(ImageChange { container: "api".into(), image: "r/p:1".into() }));
-        assert!(image("api").is_err() && image("=x").is_err() && image("api=").is_err() && image("api=a b").is_err());
-        for garbage in ["api=$(touch${IFS}/tmp/x);y", "a'b=x", "*=!!!::::", "api=a\u{1b}[2Jb", "api=img:1=2", "api=:1"] {
+        assert_eq!(
+            image("api=r/p:1"),
+            Ok(ImageChange {
+                container: "api".into(),
+                image: "r/p:1".into()
+            })
+        );
+        assert!(
+            image("api").is_err()
+                && image("=x").is_err()
+                && image("api=").is_err()
+                && image("api=a b").is_err()
+        );
+        for garbage in [
+            "api=$(touch${IFS}/tmp/x);y",
+            "a'b=x",
+            "*=!!!::::",
+            "api=a\u{1b}[2Jb",
+            "api=img:1=2",
+            "api=:1",
+        ] {
             assert!(image(garbage).is_err(), "{garbage}");
         }
         assert!(image("*=r/p@sha256:00").is_ok());

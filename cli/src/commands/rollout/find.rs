@@ -34,16 +34,25 @@ pub(super) struct Found {
 }
 
 /// The rollouts of each cluster of an environment, and the failures of those that did not answer.
-pub(super) async fn all(context: &Context, target: &EnvTarget) -> CliResult<(Vec<(Arc<dyn Rollouts>, Vec<Rollout>)>, Vec<CliError>)> {
+pub(super) async fn all(
+    context: &Context,
+    target: &EnvTarget,
+) -> CliResult<(Vec<(Arc<dyn Rollouts>, Vec<Rollout>)>, Vec<CliError>)> {
     let (mut found, mut failures) = (Vec::new(), Vec::new());
-    let asked = clusters::of(target, &context.caller(Duty::View)).await?.into_iter().map(|cluster| async move {
-        let answer = cluster.list().await;
-        (cluster, answer)
-    });
+    let asked = clusters::of(target, &context.caller(Duty::View))
+        .await?
+        .into_iter()
+        .map(|cluster| async move {
+            let answer = cluster.list().await;
+            (cluster, answer)
+        });
     for (cluster, answer) in join_all(asked).await {
         match answer {
             Ok(rollouts) => found.push((cluster, rollouts)),
-            Err(error) => failures.push(CliError::port(format!("cluster {} did not answer", cluster.cluster()), error)),
+            Err(error) => failures.push(CliError::port(
+                format!("cluster {} did not answer", cluster.cluster()),
+                error,
+            )),
         }
     }
     Ok((found, failures))
@@ -55,19 +64,43 @@ pub(super) async fn one(context: &Context, which: &WhichArgs, access: Access) ->
     let caller = context.caller_for(&target, access)?;
     let (namespace, name) = named(which)?;
     let clusters = clusters::of(&target, &caller).await?;
-    let wanted: Vec<Arc<dyn Rollouts>> =
-        clusters.into_iter().filter(|cluster| which.cluster.as_deref().is_none_or(|name| cluster.cluster() == name)).collect();
+    let wanted: Vec<Arc<dyn Rollouts>> = clusters
+        .into_iter()
+        .filter(|cluster| {
+            which
+                .cluster
+                .as_deref()
+                .is_none_or(|name| cluster.cluster() == name)
+        })
+        .collect();
     if wanted.is_empty() {
         let unknown = which.cluster.as_deref().unwrap_or_default();
-        return Err(CliError::not_found(format!("{} has no cluster {unknown}", target.name)).hint("payops config explain lists clusters"));
+        return Err(
+            CliError::not_found(format!("{} has no cluster {unknown}", target.name))
+                .hint("payops config explain lists clusters"),
+        );
     }
     let mut hits = Vec::new();
     let mut names = Vec::new();
     for cluster in wanted {
-        let failed = |error| CliError::port(format!("cluster {} did not answer", cluster.cluster()), error);
+        let failed = |error| {
+            CliError::port(
+                format!("cluster {} did not answer", cluster.cluster()),
+                error,
+            )
+        };
         if let Some(namespace) = &namespace {
-            let key = RolloutKey { namespace: namespace.clone(), name: name.clone() };
-            hits.extend(cluster.get(&key).await.map_err(failed)?.map(|rollout| (cluster, rollout)));
+            let key = RolloutKey {
+                namespace: namespace.clone(),
+                name: name.clone(),
+            };
+            hits.extend(
+                cluster
+                    .get(&key)
+                    .await
+                    .map_err(failed)?
+                    .map(|rollout| (cluster, rollout)),
+            );
             continue;
         }
         for rollout in cluster.list().await.map_err(failed)? {
@@ -79,13 +112,21 @@ pub(super) async fn one(context: &Context, which: &WhichArgs, access: Access) ->
         }
     }
     let several = hits.len() > 1;
-    let places: Vec<String> = hits.iter().map(|(cluster, rollout)| format!("{} in cluster {}", rollout.key, cluster.cluster())).collect();
+    let places: Vec<String> = hits
+        .iter()
+        .map(|(cluster, rollout)| format!("{} in cluster {}", rollout.key, cluster.cluster()))
+        .collect();
     match hits.pop() {
-        Some((rollouts, rollout)) if !several => Ok(Found { target, rollouts, rollout }),
-        Some(_) => {
-            Err(CliError::usage(format!("{name} is the name of several rollouts: {}", places.join(", ")))
-                .hint("add --namespace or --cluster"))
-        }
+        Some((rollouts, rollout)) if !several => Ok(Found {
+            target,
+            rollouts,
+            rollout,
+        }),
+        Some(_) => Err(CliError::usage(format!(
+            "{name} is the name of several rollouts: {}",
+            places.join(", ")
+        ))
+        .hint("add --namespace or --cluster")),
         None => Err(no_rollout(&target, namespace.as_deref(), &name, &names)),
     }
 }
@@ -97,22 +138,43 @@ fn named(which: &WhichArgs) -> CliResult<(Option<String>, String)> {
         None => (which.namespace.clone(), which.name.clone()),
     };
     if name.is_empty() || namespace.as_deref() == Some("") {
-        return Err(CliError::usage(format!("`{}` is no rollout's name", which.name)).hint("write NAME or NAMESPACE/NAME"));
+        return Err(
+            CliError::usage(format!("`{}` is no rollout's name", which.name))
+                .hint("write NAME or NAMESPACE/NAME"),
+        );
     }
     if let (Some(inside), Some(given)) = (&namespace, &which.namespace)
         && inside != given
     {
-        return Err(CliError::usage(format!("{} is in namespace {inside}, and --namespace says {given}", which.name))
-            .hint("leave one of the two out"));
+        return Err(CliError::usage(format!(
+            "{} is in namespace {inside}, and --namespace says {given}",
+            which.name
+        ))
+        .hint("leave one of the two out"));
     }
     Ok((namespace, name))
 }
 
-fn no_rollout(target: &EnvTarget, namespace: Option<&str>, name: &str, names: &[String]) -> CliError {
-    let place = namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
+fn no_rollout(
+    target: &EnvTarget,
+    namespace: Option<&str>,
+    name: &str,
+    names: &[String],
+) -> CliError {
+    let place = namespace
+        .map(|namespace| format!(" in namespace {namespace}"))
+        .unwrap_or_default();
     let hint = match names {
         [] => "payops rollout list shows all; --env names another environment".to_owned(),
-        names => format!("rollouts there are {}", names.iter().take(12).cloned().collect::<Vec<_>>().join(", ")),
+        names => format!(
+            "rollouts there are {}",
+            names
+                .iter()
+                .take(12)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
     };
     CliError::not_found(format!("no rollout {name}{place} in {}", target.name)).hint(hint)
 }

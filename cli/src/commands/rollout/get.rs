@@ -6,7 +6,9 @@ use payops_core::domain::rollout::Rollout;
 use payops_core::port::{Depth, Rollouts};
 
 use super::find::{self, WhichArgs};
-use super::view::{AnalysisView, PodView, ReplicaSetView, RolloutView, phase_cell, run_glyph, step_text};
+use super::view::{
+    AnalysisView, PodView, ReplicaSetView, RolloutView, phase_cell, run_glyph, step_text,
+};
 use super::wait::{self, Until};
 use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
@@ -32,7 +34,11 @@ pub(crate) struct GetArgs {
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: &GetArgs) -> CliResult<Exit> {
     let found = find::one(context, &args.which, Access::Read).await?;
-    let depth = if args.no_pods { Depth::Runs } else { Depth::Pods };
+    let depth = if args.no_pods {
+        Depth::Runs
+    } else {
+        Depth::Pods
+    };
     let (env, rollouts) = (found.target.name.as_str(), &*found.rollouts);
     if !args.watch {
         let view = view(env, rollouts, &found.rollout, depth).await?;
@@ -42,14 +48,31 @@ pub(crate) async fn run(context: &Context, args: &GetArgs) -> CliResult<Exit> {
     follow(context, args, env, rollouts, &found.rollout, depth).await
 }
 
-async fn view(env: &str, rollouts: &dyn Rollouts, rollout: &Rollout, depth: Depth) -> CliResult<RolloutView> {
+async fn view(
+    env: &str,
+    rollouts: &dyn Rollouts,
+    rollout: &Rollout,
+    depth: Depth,
+) -> CliResult<RolloutView> {
     let related = rollouts.related(rollout, depth).await;
-    let related = related.map_err(|error| CliError::port(format!("what belongs to {} could not be read", rollout.key), error))?;
+    let related = related.map_err(|error| {
+        CliError::port(
+            format!("what belongs to {} could not be read", rollout.key),
+            error,
+        )
+    })?;
     Ok(RolloutView::new(env, rollouts.cluster(), rollout, &related))
 }
 
 /// Prints the rollout whenever it changed, until it is what is waited for.
-async fn follow(context: &Context, args: &GetArgs, env: &str, rollouts: &dyn Rollouts, rollout: &Rollout, depth: Depth) -> CliResult<Exit> {
+async fn follow(
+    context: &Context,
+    args: &GetArgs,
+    env: &str,
+    rollouts: &dyn Rollouts,
+    rollout: &Rollout,
+    depth: Depth,
+) -> CliResult<Exit> {
     let (tell, mut heard) = tokio::sync::watch::channel(rollout.clone());
     let until = args.until;
     let watching = wait::watch(
@@ -65,8 +88,13 @@ async fn follow(context: &Context, args: &GetArgs, env: &str, rollouts: &dyn Rol
             let view = view(env, rollouts, &rollout, depth).await?;
             let value = serde_json::to_value(&view).unwrap_or_default();
             let rule = "─".repeat(40);
-            let look = Look { now: Context::now(), ..context.printer.look.clone() };
-            context.printer.stream(&value, &format!("{}{rule}\n", view.human(&look)))?;
+            let look = Look {
+                now: Context::now(),
+                ..context.printer.look.clone()
+            };
+            context
+                .printer
+                .stream(&value, &format!("{}{rule}\n", view.human(&look)))?;
             if heard.changed().await.is_err() {
                 return Ok(());
             }
@@ -86,19 +114,42 @@ async fn follow(context: &Context, args: &GetArgs, env: &str, rollouts: &dyn Rol
 impl Document for RolloutView {
     fn human(&self, look: &Look) -> String {
         let row = &self.row;
-        let observed = row.weight_observed.map_or_else(|| "unknown".to_owned(), |observed| format!("{observed} %"));
-        let waits = row.waiting_why.map(|why| Cell::toned(format!("a human: {why}"), Tone::Bad));
-        let resumes = row.resumes_at.map(|at| Cell::from(format!("time: goes on at {at}")));
+        let observed = row
+            .weight_observed
+            .map_or_else(|| "unknown".to_owned(), |observed| format!("{observed} %"));
+        let waits = row
+            .waiting_why
+            .map(|why| Cell::toned(format!("a human: {why}"), Tone::Bad));
+        let resumes = row
+            .resumes_at
+            .map(|at| Cell::from(format!("time: goes on at {at}")));
         let mut out = details(
             look,
             [
-                ("rollout", Some(Cell::from(format!("{}/{}", row.namespace, row.name)))),
-                ("where", Some(Cell::from(format!("{}, cluster {}", self.env, row.cluster)))),
+                (
+                    "rollout",
+                    Some(Cell::from(format!("{}/{}", row.namespace, row.name))),
+                ),
+                (
+                    "where",
+                    Some(Cell::from(format!("{}, cluster {}", self.env, row.cluster))),
+                ),
                 ("phase", Some(phase_cell(row.phase))),
-                ("message", Some(&row.message).filter(|message| !message.is_empty()).map(Cell::from)),
+                (
+                    "message",
+                    Some(&row.message)
+                        .filter(|message| !message.is_empty())
+                        .map(Cell::from),
+                ),
                 ("waits for", waits.or(resumes)),
                 ("step", step_text(row.step, row.steps).map(Cell::from)),
-                ("weight", Some(Cell::from(format!("desired {} %, set {} %, observed {observed}", row.weight_desired, row.weight_set)))),
+                (
+                    "weight",
+                    Some(Cell::from(format!(
+                        "desired {} %, set {} %, observed {observed}",
+                        row.weight_desired, row.weight_set
+                    ))),
+                ),
                 (
                     "pods",
                     Some(Cell::from(format!(
@@ -117,7 +168,15 @@ impl Document for RolloutView {
             run_text(run, look, &mut out);
         }
         for run in &self.experiments {
-            put(&mut out, &format!("experiment {} {} {}", run.name, run_glyph(run.phase).0, run.phase));
+            put(
+                &mut out,
+                &format!(
+                    "experiment {} {} {}",
+                    run.name,
+                    run_glyph(run.phase).0,
+                    run.phase
+                ),
+            );
         }
         out
     }
@@ -134,7 +193,11 @@ impl RolloutView {
             "failed" => "✖",
             _ => "○",
         };
-        let steps: Vec<String> = self.steps_detail.iter().map(|step| format!("{} {}", glyph(step.state), step.step)).collect();
+        let steps: Vec<String> = self
+            .steps_detail
+            .iter()
+            .map(|step| format!("{} {}", glyph(step.state), step.step))
+            .collect();
         out.push('\n');
         put(out, &format!("steps  {}", steps.join(" ─ ")));
     }
@@ -147,23 +210,59 @@ fn put(out: &mut String, text: &str) {
 }
 
 fn set_text(set: &ReplicaSetView, look: &Look, out: &mut String) {
-    let revision = set.revision.map(|revision| revision.to_string()).unwrap_or_default();
+    let revision = set
+        .revision
+        .map(|revision| revision.to_string())
+        .unwrap_or_default();
     out.push('\n');
     let images = set.images.join(" ");
-    put(out, &format!("revision {revision} {}  {}/{} ready  {}  {images}", set.role, set.ready, set.desired, set.name));
+    put(
+        out,
+        &format!(
+            "revision {revision} {}  {}/{} ready  {}  {images}",
+            set.role, set.ready, set.desired, set.name
+        ),
+    );
     for pod in &set.pods {
-        let PodView { name, status, ready, containers, restarts, created_at, .. } = pod;
+        let PodView {
+            name,
+            status,
+            ready,
+            containers,
+            restarts,
+            created_at,
+            ..
+        } = pod;
         let age = created_at.map(|at| look.ago(at)).unwrap_or_default();
-        let restarts = if *restarts > 0 { format!("  {restarts} restarts") } else { String::new() };
-        put(out, &format!("  □ {name}  {status}  {ready}/{containers}  {age}{restarts}"));
+        let restarts = if *restarts > 0 {
+            format!("  {restarts} restarts")
+        } else {
+            String::new()
+        };
+        put(
+            out,
+            &format!("  □ {name}  {status}  {ready}/{containers}  {age}{restarts}"),
+        );
     }
 }
 
 fn run_text(run: &AnalysisView, look: &Look, out: &mut String) {
-    let place = run.step_index.map(|index| format!(" {}", index.saturating_add(1))).unwrap_or_default();
+    let place = run
+        .step_index
+        .map(|index| format!(" {}", index.saturating_add(1)))
+        .unwrap_or_default();
     let age = run.created_at.map(|at| look.ago(at)).unwrap_or_default();
     out.push('\n');
-    put(out, &format!("analysis {} ({}{place})  {} {}  {age}", run.name, run.kind, run_glyph(run.phase).0, run.phase));
+    put(
+        out,
+        &format!(
+            "analysis {} ({}{place})  {} {}  {age}",
+            run.name,
+            run.kind,
+            run_glyph(run.phase).0,
+            run.phase
+        ),
+    );
     if !run.message.is_empty() {
         put(out, &format!("  {}", run.message));
     }
@@ -171,9 +270,20 @@ fn run_text(run: &AnalysisView, look: &Look, out: &mut String) {
         put(out, &format!("  warning: {suspicion}"));
     }
     for metric in &run.metrics {
-        let values: Vec<String> = metric.measurements.iter().map(|taken| format!("{} {}", run_glyph(taken.phase).0, taken.value)).collect();
-        let condition = metric.success_condition.as_deref().or(metric.failure_condition.as_deref()).unwrap_or("no condition");
-        let of = metric.count.map(|count| format!(" of {count}")).unwrap_or_default();
+        let values: Vec<String> = metric
+            .measurements
+            .iter()
+            .map(|taken| format!("{} {}", run_glyph(taken.phase).0, taken.value))
+            .collect();
+        let condition = metric
+            .success_condition
+            .as_deref()
+            .or(metric.failure_condition.as_deref())
+            .unwrap_or("no condition");
+        let of = metric
+            .count
+            .map(|count| format!(" of {count}"))
+            .unwrap_or_default();
         let dry = if metric.dry_run { ", dry run" } else { "" };
         let text = format!(
             "  {}  {}  {}{of} measured, {} of {} failures allowed{dry}  {condition}",

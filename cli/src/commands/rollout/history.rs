@@ -18,8 +18,18 @@ pub(crate) struct HistoryArgs {
 }
 
 impl Row for ReplicaSetView {
-    const FIELDS: &'static [&'static str] =
-        &["name", "revision", "role", "hash", "desired", "ready", "available", "created_at", "images", "pods"];
+    const FIELDS: &'static [&'static str] = &[
+        "name",
+        "revision",
+        "role",
+        "hash",
+        "desired",
+        "ready",
+        "available",
+        "created_at",
+        "images",
+        "pods",
+    ];
     const COLUMNS: &'static [Column] = &[
         Column::number("REVISION"),
         Column::text("ROLE"),
@@ -50,8 +60,12 @@ impl Row for ReplicaSetView {
 pub(crate) async fn run(context: &Context, args: &HistoryArgs) -> CliResult<Exit> {
     let found = find::one(context, &args.which, Access::Read).await?;
     let related = found.rollouts.related(&found.rollout, Depth::Runs).await;
-    let related = related.map_err(|error| CliError::port("the revisions could not be read", error))?;
-    let row = |set| Of { env: found.target.name.clone(), value: ReplicaSetView::new(set, &found.rollout, None) };
+    let related =
+        related.map_err(|error| CliError::port("the revisions could not be read", error))?;
+    let row = |set| Of {
+        env: found.target.name.clone(),
+        value: ReplicaSetView::new(set, &found.rollout, None),
+    };
     let rows: Vec<Of<ReplicaSetView>> = related.replica_sets.iter().map(row).collect();
     context.printer.list(&rows, false)?;
     Ok(Exit::Done)

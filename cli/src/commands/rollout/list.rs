@@ -28,21 +28,36 @@ pub(crate) async fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
     for (target, answer) in targets.iter().zip(futures::future::join_all(asked).await) {
         let (found, failures) = answer.unwrap_or_else(|error| (Vec::new(), vec![error]));
         for (cluster, rollouts) in found {
-            let of = |rollout| Of { env: target.name.clone(), value: RolloutRow::new(cluster.cluster(), rollout) };
+            let of = |rollout| Of {
+                env: target.name.clone(),
+                value: RolloutRow::new(cluster.cluster(), rollout),
+            };
             rows.extend(rollouts.iter().map(of));
         }
         for error in failures {
-            context.talk.warn(format!("{}: {}", target.name, error.text()));
+            context
+                .talk
+                .warn(format!("{}: {}", target.name, error.text()));
             first = first.or(Some(error));
         }
     }
     rows.retain(|row| {
-        (!args.waiting || row.value.waiting_for_human) && args.namespace.as_ref().is_none_or(|namespace| row.value.namespace == *namespace)
+        (!args.waiting || row.value.waiting_for_human)
+            && args
+                .namespace
+                .as_ref()
+                .is_none_or(|namespace| row.value.namespace == *namespace)
     });
     // Those that need somebody first, then those that move; else in the order of environments.
     rows.sort_by_key(|row| (!row.value.waiting_for_human, row.value.phase == "Healthy"));
-    let waiting = rows.iter().filter(|row| row.value.waiting_for_human).count();
-    context.talk.say(format!("{}, {waiting} waiting for a human", count(rows.len(), "rollout")));
+    let waiting = rows
+        .iter()
+        .filter(|row| row.value.waiting_for_human)
+        .count();
+    context.talk.say(format!(
+        "{}, {waiting} waiting for a human",
+        count(rows.len(), "rollout")
+    ));
     context.printer.list(&rows, true)?;
     match first {
         None => Ok(Exit::Done),

@@ -1,5 +1,8 @@
 //! `payops rollout`: canaries: what they wait for, and steering them.
-#![expect(clippy::doc_markdown, reason = "these comments are the help text, read at a terminal")]
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are the help text, read at a terminal"
+)]
 
 mod act;
 mod find;

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use payops_core::domain::rollout::{
-    AnalysisKind, AnalysisRun, Metric, Phase, Pod, Related, ReplicaSet, Role, Rollout, RunPhase, StepState, Waiting,
+    AnalysisKind, AnalysisRun, Metric, Phase, Pod, Related, ReplicaSet, Role, Rollout, RunPhase,
+    StepState, Waiting,
 };
 use serde::Serialize;
 
@@ -57,7 +58,10 @@ impl RolloutRow {
             Waiting::Human { why, since } => (Some(why), since),
             _ => (None, None),
         };
-        let run = rollout.step_analysis.as_ref().or(rollout.background_analysis.as_ref());
+        let run = rollout
+            .step_analysis
+            .as_ref()
+            .or(rollout.background_analysis.as_ref());
         Self {
             cluster: cluster.to_owned(),
             namespace: rollout.key.namespace.clone(),
@@ -79,7 +83,11 @@ impl RolloutRow {
             updated: rollout.replicas.updated,
             ready: rollout.replicas.ready,
             available: rollout.replicas.available,
-            images: rollout.images.iter().map(|image| image.image.clone()).collect(),
+            images: rollout
+                .images
+                .iter()
+                .map(|image| image.image.clone())
+                .collect(),
             analysis: run.map(|run| format!("{} {}", run.name, run.phase.as_str())),
         }
     }
@@ -87,11 +95,17 @@ impl RolloutRow {
     /// `paused by hand 4m`, `12m left`, or nothing.
     fn waits(&self, look: &Look) -> Option<String> {
         if let Some(why) = self.waiting_why {
-            let since = self.waiting_since.map(|since| format!(" {}", look.ago(since))).unwrap_or_default();
+            let since = self
+                .waiting_since
+                .map(|since| format!(" {}", look.ago(since)))
+                .unwrap_or_default();
             return Some(format!("{why}{since}"));
         }
         let left = self.resumes_at?.duration_since(look.now);
-        Some(format!("{} left", age(std::time::Duration::try_from(left).unwrap_or_default())))
+        Some(format!(
+            "{} left",
+            age(std::time::Duration::try_from(left).unwrap_or_default())
+        ))
     }
 }
 
@@ -114,7 +128,11 @@ pub(super) fn step_text(step: Option<usize>, steps: usize) -> Option<String> {
 }
 
 fn number(percent: f64) -> String {
-    if percent.fract() == 0.0 { format!("{percent:.0}") } else { format!("{percent:.1}") }
+    if percent.fract() == 0.0 {
+        format!("{percent:.0}")
+    } else {
+        format!("{percent:.1}")
+    }
 }
 
 impl Row for RolloutRow {
@@ -158,7 +176,16 @@ impl Row for RolloutRow {
     ];
 
     fn cells(&self, look: &Look) -> Vec<Cell> {
-        let waits = self.waits(look).map(|waits| Cell::toned(waits, if self.waiting_for_human { Tone::Bad } else { Tone::Plain }));
+        let waits = self.waits(look).map(|waits| {
+            Cell::toned(
+                waits,
+                if self.waiting_for_human {
+                    Tone::Bad
+                } else {
+                    Tone::Plain
+                },
+            )
+        });
         vec![
             Cell::from(&self.cluster),
             Cell::from(&self.namespace),
@@ -196,12 +223,21 @@ pub(super) fn steps(rollout: &Rollout) -> Vec<StepView> {
         StepState::Ahead => "ahead",
     };
     let states = rollout.step_states();
-    let view = |(index, (step, state)): (usize, (&payops_core::domain::rollout::Step, StepState))| StepView {
-        index,
-        step: step.to_string(),
-        state: word(state),
-    };
-    rollout.steps().iter().zip(states).enumerate().map(view).collect()
+    let view =
+        |(index, (step, state)): (usize, (&payops_core::domain::rollout::Step, StepState))| {
+            StepView {
+                index,
+                step: step.to_string(),
+                state: word(state),
+            }
+        };
+    rollout
+        .steps()
+        .iter()
+        .zip(states)
+        .enumerate()
+        .map(view)
+        .collect()
 }
 
 /// A `ReplicaSet`.
@@ -239,7 +275,12 @@ impl ReplicaSetView {
             Role::Stable => "stable",
             Role::Old => "old",
         };
-        let pods = pods.into_iter().flatten().filter(|pod| pod.hash == set.hash).map(PodView::new).collect();
+        let pods = pods
+            .into_iter()
+            .flatten()
+            .filter(|pod| pod.hash == set.hash)
+            .map(PodView::new)
+            .collect();
         Self {
             name: set.name.clone(),
             revision: set.revision,
@@ -406,8 +447,16 @@ impl RolloutView {
             current_hash: rollout.current_hash.clone(),
             resource_version: rollout.resource_version.clone(),
             steps_detail: steps(rollout),
-            replica_sets: related.replica_sets.iter().map(|set| ReplicaSetView::new(set, rollout, pods)).collect(),
-            analysis_runs: related.analysis_runs.iter().map(AnalysisView::new).collect(),
+            replica_sets: related
+                .replica_sets
+                .iter()
+                .map(|set| ReplicaSetView::new(set, rollout, pods))
+                .collect(),
+            analysis_runs: related
+                .analysis_runs
+                .iter()
+                .map(AnalysisView::new)
+                .collect(),
             experiments: related.experiments.iter().map(experiment).collect(),
         }
     }

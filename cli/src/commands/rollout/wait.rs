@@ -55,7 +55,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// Whether `phase` is what is waited for, or that it can no longer be (an error's exit code).
 pub(super) fn reached(phase: Phase, until: Until) -> Option<Exit> {
     match (phase, until) {
-        (Phase::Healthy, Until::Healthy) | (Phase::Paused, Until::Paused) | (Phase::Degraded, Until::Degraded) => Some(Exit::Done),
+        (Phase::Healthy, Until::Healthy)
+        | (Phase::Paused, Until::Paused)
+        | (Phase::Degraded, Until::Degraded) => Some(Exit::Done),
         (Phase::Degraded, _) => Some(Exit::Failed),
         _ => None,
     }
@@ -66,9 +68,17 @@ impl Document for RolloutRow {
         details(
             look,
             [
-                ("rollout", Some(format!("{}/{}", self.namespace, self.name).into())),
+                (
+                    "rollout",
+                    Some(format!("{}/{}", self.namespace, self.name).into()),
+                ),
                 ("phase", Some(super::view::phase_cell(self.phase))),
-                ("message", Some(&self.message).filter(|message| !message.is_empty()).map(Into::into)),
+                (
+                    "message",
+                    Some(&self.message)
+                        .filter(|message| !message.is_empty())
+                        .map(Into::into),
+                ),
             ],
         )
     }
@@ -77,7 +87,9 @@ impl Document for RolloutRow {
 /// Runs the command.
 pub(crate) async fn run(context: &Context, args: &WaitArgs) -> CliResult<Exit> {
     // A time-out past the end of time is none.
-    let deadline = args.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let deadline = args
+        .timeout
+        .and_then(|timeout| Instant::now().checked_add(timeout));
     let until = args.until;
     let late = |name: &str| {
         let message = format!("{name} is not {} yet", format!("{until:?}").to_lowercase());
@@ -87,27 +99,45 @@ pub(crate) async fn run(context: &Context, args: &WaitArgs) -> CliResult<Exit> {
     let first = deadline.map(|deadline| deadline.max(Instant::now() + LOOK_MIN));
     let found = match first {
         Some(first) => {
-            tokio::time::timeout_at(first, find::one(context, &args.which, Access::Read)).await.map_err(|_| late(&args.which.name))?
+            tokio::time::timeout_at(first, find::one(context, &args.which, Access::Read))
+                .await
+                .map_err(|_| late(&args.which.name))?
         }
         None => find::one(context, &args.which, Access::Read).await,
     }?;
     if let Some(exit) = reached(found.rollout.phase().0, until) {
-        context.printer.document(&RolloutRow::new(found.rollouts.cluster(), &found.rollout))?;
+        context
+            .printer
+            .document(&RolloutRow::new(found.rollouts.cluster(), &found.rollout))?;
         return Ok(exit);
     }
     let told = |rollout: &Rollout| {
         let (phase, message) = rollout.phase();
         let separator = if message.is_empty() { "" } else { ": " };
-        context.talk.say(format!("{} {}{separator}{message}", rollout.key, phase.as_str()));
+        context.talk.say(format!(
+            "{} {}{separator}{message}",
+            rollout.key,
+            phase.as_str()
+        ));
     };
-    let waiting = watch(context, &*found.rollouts, &found.rollout.key, told, move |rollout| reached(rollout.phase().0, until));
+    let waiting = watch(
+        context,
+        &*found.rollouts,
+        &found.rollout.key,
+        told,
+        move |rollout| reached(rollout.phase().0, until),
+    );
     let ended = match deadline {
         Some(deadline) => tokio::time::timeout_at(deadline, waiting).await,
         None => Ok(waiting.await),
     };
-    let Ok(ended) = ended else { return Err(late(&found.rollout.key.to_string())) };
+    let Ok(ended) = ended else {
+        return Err(late(&found.rollout.key.to_string()));
+    };
     let (exit, rollout) = ended?;
-    context.printer.document(&RolloutRow::new(found.rollouts.cluster(), &rollout))?;
+    context
+        .printer
+        .document(&RolloutRow::new(found.rollouts.cluster(), &rollout))?;
     Ok(exit)
 }
 
@@ -121,19 +151,30 @@ pub(super) async fn watch(
 ) -> CliResult<(Exit, Rollout)> {
     let mut watch = rollouts.watch();
     let mut last: Option<Rollout> = None;
-    let gone = || CliError::not_found(format!("{key} is gone")).hint("payops rollout list shows what there is");
+    let gone = || {
+        CliError::not_found(format!("{key} is gone"))
+            .hint("payops rollout list shows what there is")
+    };
     while let Some(change) = watch.next().await {
         let rollout = match change {
-            Watched::All(all) => all.into_iter().find(|rollout| rollout.key == *key).ok_or_else(gone)?,
+            Watched::All(all) => all
+                .into_iter()
+                .find(|rollout| rollout.key == *key)
+                .ok_or_else(gone)?,
             Watched::Changed(rollout) if rollout.key == *key => *rollout,
             Watched::Gone(other) if other == *key => return Err(gone()),
             Watched::Cut { why, retry_in } => {
-                context.talk.warn(format!("the watch was cut ({why}); again in {} s", retry_in.as_secs().max(1)));
+                context.talk.warn(format!(
+                    "the watch was cut ({why}); again in {} s",
+                    retry_in.as_secs().max(1)
+                ));
                 continue;
             }
             Watched::Changed(_) | Watched::Gone(_) => continue,
         };
-        if last.as_ref().is_none_or(|last| last.phase() != rollout.phase() || last.step_index != rollout.step_index) {
+        if last.as_ref().is_none_or(|last| {
+            last.phase() != rollout.phase() || last.step_index != rollout.step_index
+        }) {
             told(&rollout);
         }
         if let Some(exit) = judge(&rollout) {
@@ -141,7 +182,10 @@ pub(super) async fn watch(
         }
         last = Some(rollout);
     }
-    Err(CliError::failed(format!("cluster {} says no more", rollouts.cluster())))
+    Err(CliError::failed(format!(
+        "cluster {} says no more",
+        rollouts.cluster()
+    )))
 }
 
 #[cfg(test)]

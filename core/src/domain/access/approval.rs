@@ -55,16 +55,36 @@ pub fn same_person(one: &str, other: &str) -> bool {
 
 /// A name without what does not tell people apart.
 fn person(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
     let plain: String = name.trim().chars().take(NAME_MAX).map(plain).collect();
     let plain = plain.trim_matches('-');
-    if plain.is_empty() { name.trim().to_lowercase() } else { plain.to_owned() }
+    if plain.is_empty() {
+        name.trim().to_lowercase()
+    } else {
+        plain.to_owned()
+    }
 }
 
 /// How many people's approvals count.
-pub(super) fn approvers(approvals: &[Approval], who: &str, plan_sha256: &str, now: Timestamp) -> usize {
-    let counting = approvals.iter().filter(|approval| approval.counts(who, plan_sha256, now));
-    counting.map(|approval| person(&approval.by)).collect::<BTreeSet<_>>().len()
+pub(super) fn approvers(
+    approvals: &[Approval],
+    who: &str,
+    plan_sha256: &str,
+    now: Timestamp,
+) -> usize {
+    let counting = approvals
+        .iter()
+        .filter(|approval| approval.counts(who, plan_sha256, now));
+    counting
+        .map(|approval| person(&approval.by))
+        .collect::<BTreeSet<_>>()
+        .len()
 }
 
 #[cfg(test)]
@@ -74,7 +94,11 @@ mod tests {
     const HOUR: i64 = 3600;
 
     fn approval(by: &str, second: i64, plan: &str) -> Approval {
-        Approval { by: by.into(), at: Timestamp::from_second(second).expect("a time"), plan_sha256: plan.into() }
+        Approval {
+            by: by.into(),
+            at: Timestamp::from_second(second).expect("a time"),
+            plan_sha256: plan.into(),
+        }
     }
 
     #[track_caller]
@@ -89,12 +113,25 @@ mod tests {
         check(&[approval("ben", 76 * HOUR + 1, "aa")], 1);
         check(&[approval("ben", 76 * HOUR, "aa")], 0);
         check(&[approval("ben", 99 * HOUR, "bb")], 0);
-        check(&[approval("anna", 99 * HOUR, "aa"), approval("Anna", 99 * HOUR, "aa")], 0);
+        check(
+            &[
+                approval("anna", 99 * HOUR, "aa"),
+                approval("Anna", 99 * HOUR, "aa"),
+            ],
+            0,
+        );
     }
 
     #[test]
     fn one_person_counts_once() {
-        check(&[approval("ben", 99 * HOUR, "aa"), approval("ben", 98 * HOUR, "aa"), approval("carla", 99 * HOUR, "aa")], 2);
+        check(
+            &[
+                approval("ben", 99 * HOUR, "aa"),
+                approval("ben", 98 * HOUR, "aa"),
+                approval("carla", 99 * HOUR, "aa"),
+            ],
+            2,
+        );
     }
 
     #[test]
@@ -102,9 +139,28 @@ mod tests {
         for name in ["anna ", " ANNA", "anna\u{e9}", "anna-", "anna."] {
             check(&[approval(name, 99 * HOUR, "aa")], 0);
         }
-        check(&[approval("anna.b", 99 * HOUR, "aa"), approval("anna b", 99 * HOUR, "aa")], 1);
-        check(&[approval("дмитрий", 99 * HOUR, "aa"), approval("Дмитрий", 99 * HOUR, "aa"), approval("юля", 99 * HOUR, "aa")], 2);
-        check(&[approval(&format!("{}1", "x".repeat(64)), 99 * HOUR, "aa"), approval(&format!("{}2", "x".repeat(64)), 99 * HOUR, "aa")], 1);
+        check(
+            &[
+                approval("anna.b", 99 * HOUR, "aa"),
+                approval("anna b", 99 * HOUR, "aa"),
+            ],
+            1,
+        );
+        check(
+            &[
+                approval("дмитрий", 99 * HOUR, "aa"),
+                approval("Дмитрий", 99 * HOUR, "aa"),
+                approval("юля", 99 * HOUR, "aa"),
+            ],
+            2,
+        );
+        check(
+            &[
+                approval(&format!("{}1", "x".repeat(64)), 99 * HOUR, "aa"),
+                approval(&format!("{}2", "x".repeat(64)), 99 * HOUR, "aa"),
+            ],
+            1,
+        );
     }
 
     #[test]

@@ -58,17 +58,20 @@ impl<'a> Ask<'a> {
 
     /// Their elevation in this environment, ended or not.
     pub(super) fn own_elevation(&self) -> Option<&'a Elevation> {
-        self.elevation.filter(|elevation| elevation.who == self.who && elevation.env == self.env)
+        self.elevation
+            .filter(|elevation| elevation.who == self.who && elevation.env == self.env)
     }
 
     /// The same, if it has not ended.
     pub(super) fn elevated(&self) -> Option<&'a Elevation> {
-        self.own_elevation().filter(|elevation| elevation.left(self.now).is_positive())
+        self.own_elevation()
+            .filter(|elevation| elevation.left(self.now).is_positive())
     }
 
     /// The duty they act with.
     pub(super) fn acts_with(&self) -> Duty {
         let standing = self.duty.min(Duty::Operate);
-        self.elevated().map_or(standing, |elevation| elevation.duty.max(standing))
+        self.elevated()
+            .map_or(standing, |elevation| elevation.duty.max(standing))
     }
 }

@@ -18,7 +18,10 @@ impl Rules {
 
     fn judge(&self, ask: &Ask<'_>) -> Result<bool, Refusal> {
         if ask.protected && ask.deed == Deed::DlqPurge {
-            return Err(Refusal::NeverHere { deed: ask.deed, env: ask.env.to_owned() });
+            return Err(Refusal::NeverHere {
+                deed: ask.deed,
+                env: ask.env.to_owned(),
+            });
         }
         let needs = self.permitted(ask)?;
         let despite_freeze = thawed(ask)?;
@@ -30,39 +33,74 @@ impl Rules {
 
     /// The duty it needs by the rules, if they permit it. A deny beats an allow; the mildest allow counts.
     fn permitted(&self, ask: &Ask<'_>) -> Result<Duty, Refusal> {
-        let refused = |rule| Refusal::NotAllowed { who: ask.who.to_owned(), deed: ask.deed, env: ask.env.to_owned(), rule };
-        let applies =
-            |who: &[String], what: &[String], places: &[String]| self.names(who, ask.who) && covers(what, places, ask.deed, ask.env);
+        let refused = |rule| Refusal::NotAllowed {
+            who: ask.who.to_owned(),
+            deed: ask.deed,
+            env: ask.env.to_owned(),
+            rule,
+        };
+        let applies = |who: &[String], what: &[String], places: &[String]| {
+            self.names(who, ask.who) && covers(what, places, ask.deed, ask.env)
+        };
         let file = self.file();
-        if let Some(place) = file.deny.iter().position(|rule| applies(&rule.who, &rule.what, &rule.places)) {
+        if let Some(place) = file
+            .deny
+            .iter()
+            .position(|rule| applies(&rule.who, &rule.what, &rule.places))
+        {
             return Err(refused(Some(name("deny", place))));
         }
         if file.allow.is_empty() {
             return Ok(ask.deed.needs());
         }
-        let allowed = file.allow.iter().filter(|rule| applies(&rule.who, &rule.what, &rule.places));
-        let duty = allowed.map(|rule| rule.duty.unwrap_or_default()).min().ok_or_else(|| refused(None))?;
+        let allowed = file
+            .allow
+            .iter()
+            .filter(|rule| applies(&rule.who, &rule.what, &rule.places));
+        let duty = allowed
+            .map(|rule| rule.duty.unwrap_or_default())
+            .min()
+            .ok_or_else(|| refused(None))?;
         Ok(duty.max(ask.deed.needs()))
     }
 
     fn approved(&self, ask: &Ask<'_>) -> Result<(), Refusal> {
-        let Some((needed, above, rule)) = self.second_person(ask) else { return Ok(()) };
-        let have = ask.plan_sha256.map_or(0, |plan| approvers(ask.approvals, ask.who, plan, ask.now));
+        let Some((needed, above, rule)) = self.second_person(ask) else {
+            return Ok(());
+        };
+        let have = ask
+            .plan_sha256
+            .map_or(0, |plan| approvers(ask.approvals, ask.who, plan, ask.now));
         let have = u32::try_from(have).unwrap_or(u32::MAX);
         if have >= needed {
             return Ok(());
         }
-        Err(Refusal::NeedsApproval { deed: ask.deed, env: ask.env.to_owned(), needed, have, above, rule })
+        Err(Refusal::NeedsApproval {
+            deed: ask.deed,
+            env: ask.env.to_owned(),
+            needed,
+            have,
+            above,
+            rule,
+        })
     }
 
     /// Of the `[[four_eyes]]` whose limit is passed the one that asks for the most approvals: how many, the limit, its name.
     fn second_person(&self, ask: &Ask<'_>) -> Option<(u32, Above, String)> {
         let all = self.file().four_eyes.iter().enumerate();
-        let rules: Vec<(usize, &FourEyes)> = all.filter(|(_, rule)| covers(&rule.what, &rule.places, ask.deed, ask.env)).collect();
-        let limit_in_currency = rules.iter().any(|(_, rule)| rule.currency.is_some() && rule.currency == ask.amount.map(Money::currency));
-        let passed = rules
-            .iter()
-            .filter_map(|(place, rule)| Some((rule.approvals, passed(rule, ask, limit_in_currency)?, name("four_eyes", *place))));
+        let rules: Vec<(usize, &FourEyes)> = all
+            .filter(|(_, rule)| covers(&rule.what, &rule.places, ask.deed, ask.env))
+            .collect();
+        let limit_in_currency = rules.iter().any(|(_, rule)| {
+            rule.currency.is_some() && rule.currency == ask.amount.map(Money::currency)
+        });
+        let passed = rules.iter().filter_map(|(place, rule)| {
+            Some((
+                rule.approvals,
+                passed(rule, ask, limit_in_currency)?,
+                name("four_eyes", *place),
+            ))
+        });
         // Of equals the first.
         passed.reduce(|most, next| if next.0 > most.0 { next } else { most })
     }
@@ -70,21 +108,29 @@ impl Rules {
 
 /// The limit of a rule that is passed, if one is. What is not known passes any limit.
 fn passed(rule: &FourEyes, ask: &Ask<'_>, limit_in_currency: bool) -> Option<Above> {
-    let count = rule.above.filter(|above| ask.count.is_none_or(|count| count > *above)).map(Above::Count);
-    let money = rule.above_minor.zip(rule.currency).and_then(|(minor, currency)| match ask.amount {
-        None => ask.deed.pays().then_some(Above::Amount { minor, currency }),
-        Some(amount) if amount.currency() == currency => {
-            u64::try_from(amount.minor()).is_ok_and(|asked| asked > minor).then_some(Above::Amount { minor, currency })
-        }
-        Some(amount) => (!limit_in_currency).then_some(Above::NoLimitIn(amount.currency())),
-    });
+    let count = rule
+        .above
+        .filter(|above| ask.count.is_none_or(|count| count > *above))
+        .map(Above::Count);
+    let money = rule
+        .above_minor
+        .zip(rule.currency)
+        .and_then(|(minor, currency)| match ask.amount {
+            None => ask.deed.pays().then_some(Above::Amount { minor, currency }),
+            Some(amount) if amount.currency() == currency => u64::try_from(amount.minor())
+                .is_ok_and(|asked| asked > minor)
+                .then_some(Above::Amount { minor, currency }),
+            Some(amount) => (!limit_in_currency).then_some(Above::NoLimitIn(amount.currency())),
+        });
     let always = (rule.above.is_none() && rule.above_minor.is_none()).then_some(Above::Always);
     count.or(money).or(always)
 }
 
 /// Whether it is done in spite of a freeze; an error when the freeze stops it.
 fn thawed(ask: &Ask<'_>) -> Result<bool, Refusal> {
-    let Some(freeze) = ask.freeze.filter(|freeze| freeze.active(ask.now)) else { return Ok(false) };
+    let Some(freeze) = ask.freeze.filter(|freeze| freeze.active(ask.now)) else {
+        return Ok(false);
+    };
     if !ask.deed.stops_in_a_freeze() {
         return Ok(false);
     }
@@ -106,10 +152,21 @@ fn entitled(ask: &Ask<'_>, needs: Duty) -> Result<(), Refusal> {
         return Ok(());
     }
     let env = ask.env.to_owned();
-    let ended = ask.own_elevation().filter(|elevation| elevation.duty >= needs);
+    let ended = ask
+        .own_elevation()
+        .filter(|elevation| elevation.duty >= needs);
     Err(match ended {
-        Some(elevation) => Refusal::ElevationEnded { env, needs, at: elevation.ends_at() },
-        None => Refusal::NotElevated { deed: ask.deed, env, needs, has },
+        Some(elevation) => Refusal::ElevationEnded {
+            env,
+            needs,
+            at: elevation.ends_at(),
+        },
+        None => Refusal::NotElevated {
+            deed: ask.deed,
+            env,
+            needs,
+            has,
+        },
     })
 }
 

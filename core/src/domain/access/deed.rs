@@ -114,7 +114,10 @@ impl Deed {
     /// Whether it needs a reason even where nothing is protected.
     #[must_use]
     pub const fn always_needs_a_reason(self) -> bool {
-        matches!(self, Self::PaymentReveal | Self::PaymentResolve | Self::DlqDiscard | Self::DlqPurge)
+        matches!(
+            self,
+            Self::PaymentReveal | Self::PaymentResolve | Self::DlqDiscard | Self::DlqPurge
+        )
     }
 
     /// Whether it pays money out: asked for without an amount, the amount is unknown.
@@ -157,7 +160,11 @@ impl fmt::Display for Deed {
 impl FromStr for Deed {
     type Err = UnknownDeed;
     fn from_str(text: &str) -> Result<Self, UnknownDeed> {
-        Self::ALL.iter().copied().find(|deed| deed.as_str() == text).ok_or(UnknownDeed)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|deed| deed.as_str() == text)
+            .ok_or(UnknownDeed)
     }
 }
 
@@ -172,15 +179,39 @@ mod tests {
             assert_eq!(serde_json::to_value(deed).expect("JSON"), deed.as_str());
         }
         assert_eq!("dlq.Replay".parse::<Deed>(), Err(UnknownDeed));
-        assert_eq!(Deed::from(&Action::Undo { revision: None }).as_str(), "rollout.undo");
+        assert_eq!(
+            Deed::from(&Action::Undo { revision: None }).as_str(),
+            "rollout.undo"
+        );
     }
 
     #[test]
     fn only_these_are_reads() {
-        let reads: Vec<&str> = Deed::ALL.iter().filter(|deed| !deed.writes()).map(|deed| deed.as_str()).collect();
+        let reads: Vec<&str> = Deed::ALL
+            .iter()
+            .filter(|deed| !deed.writes())
+            .map(|deed| deed.as_str())
+            .collect();
         assert_eq!(reads, ["dlq.peek", "dlq.export", "payment.reveal"]);
-        let going_on: Vec<&str> = Deed::ALL.iter().filter(|deed| !deed.stops_in_a_freeze()).map(|deed| deed.as_str()).collect();
-        assert_eq!(going_on, ["dlq.redrive-cancel", "dlq.peek", "dlq.export", "payment.reveal", "freeze.lift"]);
-        assert!(Deed::ALL.iter().all(|deed| deed.needs() == Duty::Operate || !deed.writes()));
+        let going_on: Vec<&str> = Deed::ALL
+            .iter()
+            .filter(|deed| !deed.stops_in_a_freeze())
+            .map(|deed| deed.as_str())
+            .collect();
+        assert_eq!(
+            going_on,
+            [
+                "dlq.redrive-cancel",
+                "dlq.peek",
+                "dlq.export",
+                "payment.reveal",
+                "freeze.lift"
+            ]
+        );
+        assert!(
+            Deed::ALL
+                .iter()
+                .all(|deed| deed.needs() == Duty::Operate || !deed.writes())
+        );
     }
 }

@@ -6,7 +6,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// From least to most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Duty {
     /// Looking.
@@ -44,7 +46,10 @@ impl fmt::Display for Duty {
 impl FromStr for Duty {
     type Err = UnknownDuty;
     fn from_str(text: &str) -> Result<Self, UnknownDuty> {
-        [Self::View, Self::Operate, Self::BreakGlass].into_iter().find(|duty| duty.as_str() == text).ok_or(UnknownDuty)
+        [Self::View, Self::Operate, Self::BreakGlass]
+            .into_iter()
+            .find(|duty| duty.as_str() == text)
+            .ok_or(UnknownDuty)
     }
 }
 

@@ -66,7 +66,10 @@ impl Elevation {
         if ttl > ELEVATION_MAX {
             return Err(ElevationError::TooLong);
         }
-        let ticket = ticket.filter(|ticket| !ticket.trim().is_empty()).map(parse_reason).transpose()?;
+        let ticket = ticket
+            .filter(|ticket| !ticket.trim().is_empty())
+            .map(parse_reason)
+            .transpose()?;
         Ok(Self {
             env: env.to_owned(),
             who: who.to_owned(),
@@ -107,7 +110,15 @@ mod tests {
     }
 
     fn begin(duty: Duty, reason: &str, ttl_s: i64) -> Result<Elevation, ElevationError> {
-        Elevation::begin("anna", "prod", duty, reason, Some("OPS-1"), at(1000), SignedDuration::from_secs(ttl_s))
+        Elevation::begin(
+            "anna",
+            "prod",
+            duty,
+            reason,
+            Some("OPS-1"),
+            at(1000),
+            SignedDuration::from_secs(ttl_s),
+        )
     }
 
     #[track_caller]
@@ -117,20 +128,45 @@ mod tests {
 
     #[test]
     fn an_elevation_has_a_reason_and_an_end() {
-        refused(Duty::Operate, " ", 60, ElevationError::Reason(ReasonError::Blank));
-        refused(Duty::Operate, "4242 4242 4242 4242", 60, ElevationError::Reason(ReasonError::CardNumber));
+        refused(
+            Duty::Operate,
+            " ",
+            60,
+            ElevationError::Reason(ReasonError::Blank),
+        );
+        refused(
+            Duty::Operate,
+            "4242 4242 4242 4242",
+            60,
+            ElevationError::Reason(ReasonError::CardNumber),
+        );
         refused(Duty::View, "looking", 60, ElevationError::View);
         refused(Duty::Operate, "replay", 0, ElevationError::NoTime);
         refused(Duty::BreakGlass, "outage", 3601, ElevationError::TooLong);
-        assert_eq!(begin(Duty::BreakGlass, "outage", 3600).map(|elevation| elevation.expires_at), Ok(at(4600)));
+        assert_eq!(
+            begin(Duty::BreakGlass, "outage", 3600).map(|elevation| elevation.expires_at),
+            Ok(at(4600))
+        );
     }
 
     #[test]
     fn a_card_number_is_no_ticket_and_a_blank_ticket_is_none() {
         let with = |ticket| {
-            Elevation::begin("anna", "prod", Duty::Operate, "replay", Some(ticket), at(0), ELEVATION_MAX).map(|elevation| elevation.ticket)
+            Elevation::begin(
+                "anna",
+                "prod",
+                Duty::Operate,
+                "replay",
+                Some(ticket),
+                at(0),
+                ELEVATION_MAX,
+            )
+            .map(|elevation| elevation.ticket)
         };
-        assert_eq!(with("4242424242424242"), Err(ElevationError::Reason(ReasonError::CardNumber)));
+        assert_eq!(
+            with("4242424242424242"),
+            Err(ElevationError::Reason(ReasonError::CardNumber))
+        );
         assert_eq!(with(" "), Ok(None));
     }
 
@@ -140,14 +176,20 @@ mod tests {
         assert_eq!(elevation.left(at(1000)), SignedDuration::from_secs(600));
         assert_eq!(elevation.left(at(1599)), SignedDuration::from_secs(1));
         assert_eq!(elevation.left(at(1600)), SignedDuration::ZERO);
-        assert_eq!(elevation.left(at(i64::from(u32::MAX))), SignedDuration::ZERO);
+        assert_eq!(
+            elevation.left(at(i64::from(u32::MAX))),
+            SignedDuration::ZERO
+        );
         assert!(elevation.left(at(999)) > SignedDuration::ZERO);
         assert_eq!(elevation.left(at(0)), SignedDuration::ZERO);
     }
 
     #[test]
     fn a_record_that_was_stretched_by_hand_ends_all_the_same() {
-        let stretched = Elevation { expires_at: at(1_000_000), ..begin(Duty::Operate, "replay", 600).expect("begun") };
+        let stretched = Elevation {
+            expires_at: at(1_000_000),
+            ..begin(Duty::Operate, "replay", 600).expect("begun")
+        };
         assert_eq!(stretched.ends_at(), at(4600));
         assert_eq!(stretched.left(at(5000)), SignedDuration::ZERO);
     }
@@ -157,6 +199,9 @@ mod tests {
         let elevation = begin(Duty::BreakGlass, "outage", 600).expect("begun");
         let text = serde_json::to_string(&elevation).expect("JSON");
         assert!(text.contains(r#""duty":"break-glass""#), "{text}");
-        assert_eq!(serde_json::from_str::<Elevation>(&text).expect("an elevation"), elevation);
+        assert_eq!(
+            serde_json::from_str::<Elevation>(&text).expect("an elevation"),
+            elevation
+        );
     }
 }

@@ -34,11 +34,23 @@ pub enum FreezeError {
 
 impl Freeze {
     /// A freeze from `now` on.
-    pub fn begin(env: &str, by: &str, reason: &str, now: Timestamp, until: Option<Timestamp>) -> Result<Self, FreezeError> {
+    pub fn begin(
+        env: &str,
+        by: &str,
+        reason: &str,
+        now: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Result<Self, FreezeError> {
         if until.is_some_and(|until| until <= now) {
             return Err(FreezeError::Over);
         }
-        Ok(Self { env: env.to_owned(), by: by.to_owned(), reason: parse_reason(reason)?, since: now, until })
+        Ok(Self {
+            env: env.to_owned(),
+            by: by.to_owned(),
+            reason: parse_reason(reason)?,
+            since: now,
+            until,
+        })
     }
 
     /// Whether it holds. One that is dated later than now holds too: the clocks are apart, and stopping is the safe side.
@@ -58,10 +70,14 @@ mod tests {
 
     #[track_caller]
     fn check(until: Option<i64>, now: i64, expected: bool) {
-        let freeze = Freeze::begin("prod", "anna", "incident 7", at(100), until.map(at)).expect("a freeze");
+        let freeze =
+            Freeze::begin("prod", "anna", "incident 7", at(100), until.map(at)).expect("a freeze");
         assert_eq!(freeze.active(at(now)), expected);
         let text = serde_json::to_string(&freeze).expect("JSON");
-        assert_eq!(serde_json::from_str::<Freeze>(&text).expect("a freeze"), freeze);
+        assert_eq!(
+            serde_json::from_str::<Freeze>(&text).expect("a freeze"),
+            freeze
+        );
     }
 
     #[test]
@@ -74,7 +90,13 @@ mod tests {
 
     #[test]
     fn a_freeze_has_a_reason_and_is_not_over_at_once() {
-        assert_eq!(Freeze::begin("prod", "anna", "", at(1), None), Err(FreezeError::Reason(ReasonError::Blank)));
-        assert_eq!(Freeze::begin("prod", "anna", "x", at(1), Some(at(1))), Err(FreezeError::Over));
+        assert_eq!(
+            Freeze::begin("prod", "anna", "", at(1), None),
+            Err(FreezeError::Reason(ReasonError::Blank))
+        );
+        assert_eq!(
+            Freeze::begin("prod", "anna", "x", at(1), Some(at(1))),
+            Err(FreezeError::Over)
+        );
     }
 }

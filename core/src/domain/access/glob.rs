@@ -2,10 +2,16 @@
 
 /// Whether `text` is like `pattern`.
 pub(super) fn glob(pattern: &str, text: &str) -> bool {
-    let Some((first, mut pattern)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut text) = text.strip_prefix(first) else { return false };
+    let Some((first, mut pattern)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(mut text) = text.strip_prefix(first) else {
+        return false;
+    };
     while let Some((part, rest)) = pattern.split_once('*') {
-        let Some((_, after)) = text.split_once(part) else { return false };
+        let Some((_, after)) = text.split_once(part) else {
+            return false;
+        };
         (pattern, text) = (rest, after);
     }
     text.ends_with(pattern)

@@ -34,7 +34,11 @@ pub fn parse_reason(text: &str) -> Result<String, ReasonError> {
         TextError::TooLong { .. } => ReasonError::TooLong,
         TextError::Control | TextError::Form { .. } => ReasonError::Control,
     })?;
-    if contains_card_number(text) { Err(ReasonError::CardNumber) } else { Ok(text.to_owned()) }
+    if contains_card_number(text) {
+        Err(ReasonError::CardNumber)
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 #[cfg(test)]

@@ -195,9 +195,14 @@ impl Rules {
     /// Refuses rules for environments that are none of `known`: a mistyped `[[deny]]` denies nothing.
     pub fn check_envs<E: AsRef<str>>(&self, known: &[E]) -> Result<(), RulesError> {
         for (rule, _, places) in scopes(&self.0) {
-            let unknown = places.iter().find(|place| !known.iter().any(|env| glob(place, env.as_ref())));
+            let unknown = places
+                .iter()
+                .find(|place| !known.iter().any(|env| glob(place, env.as_ref())));
             if let Some(place) = unknown {
-                return Err(RulesError::NoSuchEnv { rule, place: place.clone() });
+                return Err(RulesError::NoSuchEnv {
+                    rule,
+                    place: place.clone(),
+                });
             }
         }
         Ok(())
@@ -205,10 +210,16 @@ impl Rules {
 
     /// Whether one of `patterns` names `who`, by a group perhaps.
     pub(super) fn names(&self, patterns: &[String], who: &str) -> bool {
-        patterns.iter().any(|pattern| match pattern.strip_prefix(GROUP) {
-            Some(group) => self.0.groups.get(group).is_some_and(|people| any(people, who)),
-            None => glob(pattern, who),
-        })
+        patterns
+            .iter()
+            .any(|pattern| match pattern.strip_prefix(GROUP) {
+                Some(group) => self
+                    .0
+                    .groups
+                    .get(group)
+                    .is_some_and(|people| any(people, who)),
+                None => glob(pattern, who),
+            })
     }
 }
 
@@ -224,26 +235,49 @@ pub(super) fn name(table: &str, place: usize) -> String {
 
 /// Every rule's name, deeds and environments.
 fn scopes(file: &RulesFile) -> impl Iterator<Item = (String, &[String], &[String])> {
-    let allow = file.allow.iter().enumerate().map(|(place, rule)| (name("allow", place), &*rule.what, &*rule.places));
-    let deny = file.deny.iter().enumerate().map(|(place, rule)| (name("deny", place), &*rule.what, &*rule.places));
-    let four_eyes = file.four_eyes.iter().enumerate().map(|(place, rule)| (name("four_eyes", place), &*rule.what, &*rule.places));
+    let allow = file
+        .allow
+        .iter()
+        .enumerate()
+        .map(|(place, rule)| (name("allow", place), &*rule.what, &*rule.places));
+    let deny = file
+        .deny
+        .iter()
+        .enumerate()
+        .map(|(place, rule)| (name("deny", place), &*rule.what, &*rule.places));
+    let four_eyes = file
+        .four_eyes
+        .iter()
+        .enumerate()
+        .map(|(place, rule)| (name("four_eyes", place), &*rule.what, &*rule.places));
     allow.chain(deny).chain(four_eyes)
 }
 
 fn check(file: &RulesFile) -> Result<(), RulesError> {
     for (group, people) in &file.groups {
         if people.iter().any(|person| person.starts_with(GROUP)) {
-            return Err(RulesError::Nested { group: group.clone() });
+            return Err(RulesError::Nested {
+                group: group.clone(),
+            });
         }
         if people.iter().any(String::is_empty) {
-            return Err(RulesError::Empty { rule: "[groups]".to_owned(), member: "a group" });
+            return Err(RulesError::Empty {
+                rule: "[groups]".to_owned(),
+                member: "a group",
+            });
         }
     }
     for (rule, what, places) in scopes(file) {
         filled(&rule, "what", what)?;
         filled(&rule, "where", places)?;
-        if let Some(what) = what.iter().find(|what| !Deed::ALL.iter().any(|deed| glob(what, deed.as_str()))) {
-            return Err(RulesError::NoSuchDeed { rule, what: what.clone() });
+        if let Some(what) = what
+            .iter()
+            .find(|what| !Deed::ALL.iter().any(|deed| glob(what, deed.as_str())))
+        {
+            return Err(RulesError::NoSuchDeed {
+                rule,
+                what: what.clone(),
+            });
         }
     }
     for (place, rule) in file.allow.iter().enumerate() {
@@ -252,12 +286,18 @@ fn check(file: &RulesFile) -> Result<(), RulesError> {
     for (place, rule) in file.deny.iter().enumerate() {
         check_people(file, &name("deny", place), &rule.who)?;
     }
-    file.four_eyes.iter().enumerate().try_for_each(|(place, rule)| check_limits(rule, name("four_eyes", place)))
+    file.four_eyes
+        .iter()
+        .enumerate()
+        .try_for_each(|(place, rule)| check_limits(rule, name("four_eyes", place)))
 }
 
 fn filled(rule: &str, member: &'static str, list: &[String]) -> Result<(), RulesError> {
     if list.is_empty() || list.iter().any(String::is_empty) {
-        return Err(RulesError::Empty { rule: rule.to_owned(), member });
+        return Err(RulesError::Empty {
+            rule: rule.to_owned(),
+            member,
+        });
     }
     Ok(())
 }
@@ -266,7 +306,10 @@ fn check_people(file: &RulesFile, rule: &str, who: &[String]) -> Result<(), Rule
     filled(rule, "who", who)?;
     let mut groups = who.iter().filter_map(|who| who.strip_prefix(GROUP));
     match groups.find(|group| !file.groups.contains_key(*group)) {
-        Some(group) => Err(RulesError::NoSuchGroup { rule: rule.to_owned(), group: group.to_owned() }),
+        Some(group) => Err(RulesError::NoSuchGroup {
+            rule: rule.to_owned(),
+            group: group.to_owned(),
+        }),
         None => Ok(()),
     }
 }
@@ -275,5 +318,9 @@ fn check_limits(rule: &FourEyes, name: String) -> Result<(), RulesError> {
     if rule.above_minor.is_some() != rule.currency.is_some() {
         return Err(RulesError::HalfAmount { rule: name });
     }
-    if rule.approvals == 0 { Err(RulesError::NoApprovals { rule: name }) } else { Ok(()) }
+    if rule.approvals == 0 {
+        Err(RulesError::NoApprovals { rule: name })
+    } else {
+        Ok(())
+    }
 }

@@ -57,9 +57,15 @@ impl fmt::Display for Above {
             Self::Always => write!(f, "always"),
             Self::Count(count) => write!(f, "above {count}"),
             Self::Amount { minor, currency } => {
-                write!(f, "above {} {currency}", major(i64::try_from(*minor).unwrap_or(i64::MAX), *currency))
+                write!(
+                    f,
+                    "above {} {currency}",
+                    major(i64::try_from(*minor).unwrap_or(i64::MAX), *currency)
+                )
             }
-            Self::NoLimitIn(currency) => write!(f, "always in {currency}, which no limit is given in"),
+            Self::NoLimitIn(currency) => {
+                write!(f, "always in {currency}, which no limit is given in")
+            }
         }
     }
 }
@@ -149,11 +155,18 @@ pub enum Refusal {
 }
 
 fn by_rule(rule: Option<&str>) -> String {
-    rule.map_or_else(|| "no [[allow]] covers it".to_owned(), |rule| format!("{rule} denies it"))
+    rule.map_or_else(
+        || "no [[allow]] covers it".to_owned(),
+        |rule| format!("{rule} denies it"),
+    )
 }
 
 fn others(count: u32) -> String {
-    if count == 1 { "1 other person".to_owned() } else { format!("{count} other people") }
+    if count == 1 {
+        "1 other person".to_owned()
+    } else {
+        format!("{count} other people")
+    }
 }
 
 impl Refusal {
@@ -161,16 +174,36 @@ impl Refusal {
     #[must_use]
     pub fn instead(&self) -> String {
         match self {
-            Self::NeverHere { .. } => "discard or replay the messages that are meant, by a plan that names them".to_owned(),
-            Self::NotAllowed { rule: Some(_), .. } => "ask somebody whom the rule does not name".to_owned(),
-            Self::NotAllowed { rule: None, .. } => "ask somebody whom an [[allow]] names, or for a rule in the policy file".to_owned(),
-            Self::Frozen { by, until: None, .. } => format!("wait until {by} lifts the freeze, or break the glass"),
-            Self::Frozen { until: Some(until), .. } => format!("wait until {until:.0} or until the freeze is lifted, or break the glass"),
-            Self::NotElevated { env, needs, .. } => format!("elevate to {needs} in {env}, with a reason"),
-            Self::ElevationEnded { env, needs, .. } => format!("elevate to {needs} in {env} again, with a reason"),
-            Self::NeedsReason { problem: ReasonError::Blank } => "say why".to_owned(),
+            Self::NeverHere { .. } => {
+                "discard or replay the messages that are meant, by a plan that names them"
+                    .to_owned()
+            }
+            Self::NotAllowed { rule: Some(_), .. } => {
+                "ask somebody whom the rule does not name".to_owned()
+            }
+            Self::NotAllowed { rule: None, .. } => {
+                "ask somebody whom an [[allow]] names, or for a rule in the policy file".to_owned()
+            }
+            Self::Frozen {
+                by, until: None, ..
+            } => format!("wait until {by} lifts the freeze, or break the glass"),
+            Self::Frozen {
+                until: Some(until), ..
+            } => format!("wait until {until:.0} or until the freeze is lifted, or break the glass"),
+            Self::NotElevated { env, needs, .. } => {
+                format!("elevate to {needs} in {env}, with a reason")
+            }
+            Self::ElevationEnded { env, needs, .. } => {
+                format!("elevate to {needs} in {env} again, with a reason")
+            }
+            Self::NeedsReason {
+                problem: ReasonError::Blank,
+            } => "say why".to_owned(),
             Self::NeedsReason { .. } => "say why in other words".to_owned(),
-            Self::NeedsApproval { .. } => "let somebody else look at the plan and approve it; an approval counts for 24 hours".to_owned(),
+            Self::NeedsApproval { .. } => {
+                "let somebody else look at the plan and approve it; an approval counts for 24 hours"
+                    .to_owned()
+            }
         }
     }
 }

@@ -49,7 +49,10 @@ impl Head {
     /// The head of a record that has no lines.
     #[must_use]
     pub fn genesis() -> Self {
-        Self { seq: 0, hash: GENESIS.to_owned() }
+        Self {
+            seq: 0,
+            hash: GENESIS.to_owned(),
+        }
     }
 
     /// The head of a record whose lines, without their line feeds, are all older than the chain.
@@ -112,7 +115,10 @@ pub fn chain(entry: &AuditEntry, last: Option<&Head>) -> Result<(String, Head), 
     let content = serde_json::to_string(&Content { seq, entry, prev })?;
     let hash = sha256_hex(content.as_bytes());
     let open = content.strip_suffix('}').unwrap_or(&content);
-    Ok((format!("{open}{HASH_MEMBER}{hash}{HASH_END}"), Head { seq, hash }))
+    Ok((
+        format!("{open}{HASH_MEMBER}{hash}{HASH_END}"),
+        Head { seq, hash },
+    ))
 }
 
 /// Adds up the lines that are older than the chain.
@@ -130,7 +136,14 @@ impl Legacy {
     }
 
     pub(super) fn head(&self) -> Head {
-        if self.lines == 0 { Head::genesis() } else { Head { seq: 0, hash: hex::encode(self.hasher.clone().finalize()) } }
+        if self.lines == 0 {
+            Head::genesis()
+        } else {
+            Head {
+                seq: 0,
+                hash: hex::encode(self.hasher.clone().finalize()),
+            }
+        }
     }
 }
 
@@ -148,16 +161,22 @@ pub(super) enum Line {
 
 impl Line {
     pub(super) fn read(line: &[u8]) -> Self {
-        let Ok(serde_json::Value::Object(members)) = serde_json::from_slice(line) else { return Self::NotJson };
-        if ["seq", "prev", "hash"].iter().all(|name| !members.contains_key(*name)) {
+        let Ok(serde_json::Value::Object(members)) = serde_json::from_slice(line) else {
+            return Self::NotJson;
+        };
+        if ["seq", "prev", "hash"]
+            .iter()
+            .all(|name| !members.contains_key(*name))
+        {
             return Self::Unchained;
         }
         let seq = members.get("seq").and_then(serde_json::Value::as_u64);
         let prev = members.get("prev").and_then(serde_json::Value::as_str);
         match (seq, prev, hash_of(line)) {
-            (Some(seq), Some(prev), Some(hash)) if is_hash(prev.as_bytes()) => {
-                Self::Chained { head: Head { seq, hash }, prev: prev.to_owned() }
-            }
+            (Some(seq), Some(prev), Some(hash)) if is_hash(prev.as_bytes()) => Self::Chained {
+                head: Head { seq, hash },
+                prev: prev.to_owned(),
+            },
             _ => Self::Changed,
         }
     }
@@ -168,7 +187,12 @@ fn hash_of(line: &[u8]) -> Option<String> {
     let rest = line.strip_suffix(HASH_END.as_bytes())?;
     let (open, hash) = rest.split_at_checked(rest.len().checked_sub(HEX_DIGITS)?)?;
     let open = open.strip_suffix(HASH_MEMBER.as_bytes())?;
-    let found = hex::encode(Sha256::new().chain_update(open).chain_update(b"}").finalize());
+    let found = hex::encode(
+        Sha256::new()
+            .chain_update(open)
+            .chain_update(b"}")
+            .finalize(),
+    );
     (found.as_bytes() == hash).then_some(found)
 }
 
@@ -182,7 +206,9 @@ mod tests {
     use crate::Timestamp;
 
     fn entry() -> AuditEntry {
-        AuditEntry::new(Timestamp::UNIX_EPOCH, "anna", "prod", "replay").subject("payments-work-dlq").detail("plan", "rp_1")
+        AuditEntry::new(Timestamp::UNIX_EPOCH, "anna", "prod", "replay")
+            .subject("payments-work-dlq")
+            .detail("plan", "rp_1")
     }
 
     #[test]
@@ -194,7 +220,10 @@ mod tests {
         let hash = sha256_hex(format!("{open}}}").as_bytes());
         assert_eq!(line, format!(r#"{open},"hash":"{hash}"}}"#));
         assert_eq!((head.seq, &head.hash), (1, &hash));
-        assert_eq!(hash, "ae0e4081906039dc31d28944631de27f1c5c0b866ddc767a01b869cfeb859066");
+        assert_eq!(
+            hash,
+            "ae0e4081906039dc31d28944631de27f1c5c0b866ddc767a01b869cfeb859066"
+        );
     }
 
     #[test]
@@ -203,21 +232,41 @@ mod tests {
         let (line, head) = chain(&entry().reason("\"quoted\"\n"), Some(&first)).expect("a line");
         let read: ChainedEntry = serde_json::from_str(&line).expect("an entry");
         assert_eq!(read.entry, entry().reason("\"quoted\"\n"));
-        assert_eq!((read.seq, read.prev, read.hash), (2, first.hash, head.hash.clone()));
-        assert_eq!(serde_json::from_str::<AuditEntry>(&line).expect("an older payops reads it").who, "anna");
+        assert_eq!(
+            (read.seq, read.prev, read.hash),
+            (2, first.hash, head.hash.clone())
+        );
+        assert_eq!(
+            serde_json::from_str::<AuditEntry>(&line)
+                .expect("an older payops reads it")
+                .who,
+            "anna"
+        );
         assert_eq!(Head::of_line(line.as_bytes()), Some(head));
         assert_eq!(line.lines().count(), 1);
     }
 
     #[test]
     fn older_lines_are_bound_by_the_first_of_the_chain() {
-        assert_eq!(Head::after_legacy(["a", "b"]), Head { seq: 0, hash: sha256_hex(b"a\nb\n") });
+        assert_eq!(
+            Head::after_legacy(["a", "b"]),
+            Head {
+                seq: 0,
+                hash: sha256_hex(b"a\nb\n")
+            }
+        );
         assert_eq!(Head::after_legacy::<&str>([]), Head::genesis());
     }
 
     #[test]
     fn a_chain_does_not_count_past_the_last_number() {
-        let last = Head { seq: u64::MAX, hash: GENESIS.to_owned() };
-        assert!(matches!(chain(&entry(), Some(&last)), Err(ChainError::Full)));
+        let last = Head {
+            seq: u64::MAX,
+            hash: GENESIS.to_owned(),
+        };
+        assert!(matches!(
+            chain(&entry(), Some(&last)),
+            Err(ChainError::Full)
+        ));
     }
 }

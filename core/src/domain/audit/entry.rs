@@ -62,50 +62,82 @@ pub struct AuditEntry {
 impl AuditEntry {
     /// An entry that says when, who, where and what; the methods below add the rest.
     #[must_use]
-    pub fn new(at: Timestamp, who: impl Into<String>, env: impl Into<String>, action: impl Into<String>) -> Self {
-        Self { at, who: who.into(), env: env.into(), action: action.into(), ..Self::default() }
+    pub fn new(
+        at: Timestamp,
+        who: impl Into<String>,
+        env: impl Into<String>,
+        action: impl Into<String>,
+    ) -> Self {
+        Self {
+            at,
+            who: who.into(),
+            env: env.into(),
+            action: action.into(),
+            ..Self::default()
+        }
     }
 
     /// To what.
     #[must_use]
     pub fn subject(self, subject: impl Into<String>) -> Self {
-        Self { subject: Some(subject.into()), ..self }
+        Self {
+            subject: Some(subject.into()),
+            ..self
+        }
     }
 
     /// Why.
     #[must_use]
     pub fn reason(self, reason: impl Into<String>) -> Self {
-        Self { reason: Some(reason.into()), ..self }
+        Self {
+            reason: Some(reason.into()),
+            ..self
+        }
     }
 
     /// By which role.
     #[must_use]
     pub fn role(self, role: impl Into<String>) -> Self {
-        Self { role: Some(role.into()), ..self }
+        Self {
+            role: Some(role.into()),
+            ..self
+        }
     }
 
     /// In which account.
     #[must_use]
     pub fn account(self, account: impl Into<String>) -> Self {
-        Self { account: Some(account.into()), ..self }
+        Self {
+            account: Some(account.into()),
+            ..self
+        }
     }
 
     /// The source identity of the session.
     #[must_use]
     pub fn session(self, session: impl Into<String>) -> Self {
-        Self { session: Some(session.into()), ..self }
+        Self {
+            session: Some(session.into()),
+            ..self
+        }
     }
 
     /// The ticket it belongs to.
     #[must_use]
     pub fn ticket(self, ticket: impl Into<String>) -> Self {
-        Self { ticket: Some(ticket.into()), ..self }
+        Self {
+            ticket: Some(ticket.into()),
+            ..self
+        }
     }
 
     /// What became of it.
     #[must_use]
     pub fn outcome(self, outcome: Outcome) -> Self {
-        Self { outcome: Some(outcome), ..self }
+        Self {
+            outcome: Some(outcome),
+            ..self
+        }
     }
 
     /// One more short text by name; a name that is there already gets the new text.
@@ -118,7 +150,10 @@ impl AuditEntry {
     /// The same with `aws` or `kubectl`.
     #[must_use]
     pub fn same_as(self, line: impl Into<String>) -> Self {
-        Self { same_as: Some(line.into()), ..self }
+        Self {
+            same_as: Some(line.into()),
+            ..self
+        }
     }
 }
 
@@ -130,7 +165,10 @@ mod tests {
     fn check(entry: &AuditEntry, expected: &str) {
         let text = serde_json::to_string(entry).expect("JSON");
         assert_eq!(text, expected);
-        assert_eq!(serde_json::from_str::<AuditEntry>(&text).expect("an entry"), *entry);
+        assert_eq!(
+            serde_json::from_str::<AuditEntry>(&text).expect("an entry"),
+            *entry
+        );
     }
 
     fn plain() -> AuditEntry {
@@ -147,7 +185,13 @@ mod tests {
 
     #[test]
     fn every_member_comes_back() {
-        let full = plain().subject("s").role("operate").account("1").session("anna@example.com").ticket("OPS-1").outcome(Outcome::Refused);
+        let full = plain()
+            .subject("s")
+            .role("operate")
+            .account("1")
+            .session("anna@example.com")
+            .ticket("OPS-1")
+            .outcome(Outcome::Refused);
         check(
             &full.detail("plan", "ab").same_as("aws sqs"),
             r#"{"at":"1970-01-01T00:00:00Z","who":"anna","env":"prod","action":"reveal","subject":"s","reason":null,"role":"operate","account":"1","session":"anna@example.com","ticket":"OPS-1","outcome":"refused","detail":{"plan":"ab"},"same_as":"aws sqs"}"#,
@@ -157,6 +201,9 @@ mod tests {
     #[test]
     fn members_of_a_newer_version_are_passed_over() {
         let text = r#"{"at":"1970-01-01T00:00:00Z","who":"anna","env":"prod","action":"reveal","weather":"rain"}"#;
-        assert_eq!(serde_json::from_str::<AuditEntry>(text).expect("an entry"), plain());
+        assert_eq!(
+            serde_json::from_str::<AuditEntry>(text).expect("an entry"),
+            plain()
+        );
     }
 }

@@ -26,11 +26,18 @@ impl Query {
     /// Whether an entry is like that.
     #[must_use]
     pub fn matches(&self, entry: &AuditEntry) -> bool {
-        let fits = |wanted: &Option<String>, fits: &dyn Fn(&str) -> bool| wanted.as_deref().is_none_or(fits);
+        let fits = |wanted: &Option<String>, fits: &dyn Fn(&str) -> bool| {
+            wanted.as_deref().is_none_or(fits)
+        };
         fits(&self.who, &|who| entry.who == who)
             && fits(&self.env, &|env| entry.env == env)
             && fits(&self.action, &|start| entry.action.starts_with(start))
-            && fits(&self.subject, &|part| entry.subject.as_deref().is_some_and(|subject| subject.contains(part)))
+            && fits(&self.subject, &|part| {
+                entry
+                    .subject
+                    .as_deref()
+                    .is_some_and(|subject| subject.contains(part))
+            })
             && self.since.is_none_or(|since| entry.at >= since)
             && self.until.is_none_or(|until| entry.at < until)
             && fits(&self.text, &|part| holds(entry, &part.to_lowercase()))
@@ -40,9 +47,21 @@ impl Query {
 /// Whether any text of the entry has `part`, in small letters, in it.
 fn holds(entry: &AuditEntry, part: &str) -> bool {
     let always = [&entry.who, &entry.env, &entry.action];
-    let perhaps = [&entry.subject, &entry.reason, &entry.role, &entry.account, &entry.session, &entry.ticket, &entry.same_as];
+    let perhaps = [
+        &entry.subject,
+        &entry.reason,
+        &entry.role,
+        &entry.account,
+        &entry.session,
+        &entry.ticket,
+        &entry.same_as,
+    ];
     let detail = entry.detail.iter().flat_map(|(name, text)| [name, text]);
-    always.into_iter().chain(perhaps.into_iter().flatten()).chain(detail).any(|text| text.to_lowercase().contains(part))
+    always
+        .into_iter()
+        .chain(perhaps.into_iter().flatten())
+        .chain(detail)
+        .any(|text| text.to_lowercase().contains(part))
 }
 
 #[cfg(test)]
@@ -69,29 +88,104 @@ mod tests {
 
     #[test]
     fn people_and_environments_are_whole_words() {
-        check(&Query { who: Some("anna".into()), env: Some("prod".into()), ..Query::default() }, true);
-        check(&Query { who: Some("ann".into()), ..Query::default() }, false);
-        check(&Query { env: Some("preprod".into()), ..Query::default() }, false);
+        check(
+            &Query {
+                who: Some("anna".into()),
+                env: Some("prod".into()),
+                ..Query::default()
+            },
+            true,
+        );
+        check(
+            &Query {
+                who: Some("ann".into()),
+                ..Query::default()
+            },
+            false,
+        );
+        check(
+            &Query {
+                env: Some("preprod".into()),
+                ..Query::default()
+            },
+            false,
+        );
     }
 
     #[test]
     fn actions_begin_and_subjects_hold() {
-        check(&Query { action: Some("rollout".into()), subject: Some("payments-api".into()), ..Query::default() }, true);
-        check(&Query { action: Some("promote".into()), ..Query::default() }, false);
-        check(&Query { subject: Some("worker".into()), ..Query::default() }, false);
+        check(
+            &Query {
+                action: Some("rollout".into()),
+                subject: Some("payments-api".into()),
+                ..Query::default()
+            },
+            true,
+        );
+        check(
+            &Query {
+                action: Some("promote".into()),
+                ..Query::default()
+            },
+            false,
+        );
+        check(
+            &Query {
+                subject: Some("worker".into()),
+                ..Query::default()
+            },
+            false,
+        );
     }
 
     #[test]
     fn the_end_of_a_time_is_not_in_it() {
-        check(&Query { since: Some(at(100)), until: Some(at(101)), ..Query::default() }, true);
-        check(&Query { until: Some(at(100)), ..Query::default() }, false);
-        check(&Query { since: Some(at(101)), ..Query::default() }, false);
+        check(
+            &Query {
+                since: Some(at(100)),
+                until: Some(at(101)),
+                ..Query::default()
+            },
+            true,
+        );
+        check(
+            &Query {
+                until: Some(at(100)),
+                ..Query::default()
+            },
+            false,
+        );
+        check(
+            &Query {
+                since: Some(at(101)),
+                ..Query::default()
+            },
+            false,
+        );
     }
 
     #[test]
     fn text_is_looked_for_everywhere_capital_or_small() {
-        check(&Query { text: Some("ops-17".into()), ..Query::default() }, true);
-        check(&Query { text: Some("M-EINS".into()), ..Query::default() }, true);
-        check(&Query { text: Some("OPS-18".into()), ..Query::default() }, false);
+        check(
+            &Query {
+                text: Some("ops-17".into()),
+                ..Query::default()
+            },
+            true,
+        );
+        check(
+            &Query {
+                text: Some("M-EINS".into()),
+                ..Query::default()
+            },
+            true,
+        );
+        check(
+            &Query {
+                text: Some("OPS-18".into()),
+                ..Query::default()
+            },
+            false,
+        );
     }
 }

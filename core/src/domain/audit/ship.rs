@@ -48,9 +48,21 @@ impl ShippedLine {
     /// then, so that the line itself can be checked once it is shown.
     #[must_use]
     pub fn event(&self, bytes_max: usize) -> BusEvent {
-        let whole = self.detail(&serde_json::from_str(&self.line).unwrap_or(Value::Null), Some(&self.line));
-        let detail = if whole.to_string().len() <= bytes_max { whole } else { self.detail(&self.abridged(), None) };
-        BusEvent { source: SHIP_SOURCE.to_owned(), detail_type: SHIP_DETAIL_TYPE.to_owned(), detail, at: self.entry.at }
+        let whole = self.detail(
+            &serde_json::from_str(&self.line).unwrap_or(Value::Null),
+            Some(&self.line),
+        );
+        let detail = if whole.to_string().len() <= bytes_max {
+            whole
+        } else {
+            self.detail(&self.abridged(), None)
+        };
+        BusEvent {
+            source: SHIP_SOURCE.to_owned(),
+            detail_type: SHIP_DETAIL_TYPE.to_owned(),
+            detail,
+            at: self.entry.at,
+        }
     }
 
     fn detail(&self, entry: &Value, line: Option<&str>) -> Value {
@@ -58,7 +70,14 @@ impl ShippedLine {
     }
 
     fn abridged(&self) -> Value {
-        let AuditEntry { at, who, env, action, outcome, .. } = &self.entry;
+        let AuditEntry {
+            at,
+            who,
+            env,
+            action,
+            outcome,
+            ..
+        } = &self.entry;
         json!({
             "seq": self.head.seq, "at": at, "who": who, "env": env, "action": action, "outcome": outcome,
             "abridged_bytes": self.line.len(), "hash": self.head.hash,
@@ -74,21 +93,35 @@ mod tests {
     use crate::domain::sha256_hex;
 
     fn line(reason: &str) -> ShippedLine {
-        let entry = AuditEntry::new(Timestamp::UNIX_EPOCH, "anna", "prod", "refund").subject("pay_1").reason(reason);
+        let entry = AuditEntry::new(Timestamp::UNIX_EPOCH, "anna", "prod", "refund")
+            .subject("pay_1")
+            .reason(reason);
         let (line, head) = chain(&entry, None).expect("a line");
-        ShippedLine { chain: head.hash.clone(), after: None, head, entry, line }
+        ShippedLine {
+            chain: head.hash.clone(),
+            after: None,
+            head,
+            entry,
+            line,
+        }
     }
 
     #[test]
     fn the_receiver_can_check_the_hash() {
         let shipped = line("“quoted” \u{7f} \"so\"");
         let event = shipped.event(10_000);
-        assert_eq!((event.source.as_str(), event.detail_type.as_str(), event.at), ("payops", "payops.audit", Timestamp::UNIX_EPOCH));
+        assert_eq!(
+            (event.source.as_str(), event.detail_type.as_str(), event.at),
+            ("payops", "payops.audit", Timestamp::UNIX_EPOCH)
+        );
         let text: Value = serde_json::from_str(&event.detail.to_string()).expect("JSON");
         let line = text["line"].as_str().expect("a line");
         let hashed = format!("{}}}", line.split_once(",\"hash\":").expect("a hash").0);
         assert_eq!(text["entry"]["hash"], sha256_hex(hashed.as_bytes()));
-        assert_eq!((&text["entry"]["action"], &text["after"], &text["schema"]), (&json!("refund"), &Value::Null, &json!(1)));
+        assert_eq!(
+            (&text["entry"]["action"], &text["after"], &text["schema"]),
+            (&json!("refund"), &Value::Null, &json!(1))
+        );
     }
 
     #[test]
@@ -96,7 +129,10 @@ mod tests {
         let shipped = line(&"x".repeat(5_000));
         let detail = shipped.event(2_000).detail;
         assert!(detail.to_string().len() < 2_000);
-        assert_eq!((&detail["line"], &detail["entry"]["hash"]), (&Value::Null, &json!(shipped.head.hash)));
+        assert_eq!(
+            (&detail["line"], &detail["entry"]["hash"]),
+            (&Value::Null, &json!(shipped.head.hash))
+        );
         assert_eq!(detail["entry"]["abridged_bytes"], shipped.line.len());
     }
 }

@@ -53,7 +53,9 @@ pub enum BreakKind {
     #[error("has no number and no hash: written by an older payops, or by hand")]
     Unchained,
     /// The lines that are older than the chain are not those that it began after.
-    #[error("begins the chain, but not after the {legacy} lines that stand before it: one of those was changed, taken out or put in")]
+    #[error(
+        "begins the chain, but not after the {legacy} lines that stand before it: one of those was changed, taken out or put in"
+    )]
     LegacyChanged {
         /// How many such lines there are.
         legacy: u64,
@@ -71,7 +73,9 @@ pub enum BreakKind {
         missing: u64,
     },
     /// Everything fits together, but the line is not the one that the anchor knows.
-    #[error("is not the line that the anchor knows: the record was written anew, up to here at least")]
+    #[error(
+        "is not the line that the anchor knows: the record was written anew, up to here at least"
+    )]
     Rewritten,
 }
 
@@ -93,14 +97,21 @@ impl Verifier {
     /// A check of a record; against what is known of it from elsewhere, if anything is.
     #[must_use]
     pub fn new(anchor: Option<&Head>) -> Self {
-        Self { anchor: anchor.cloned(), ..Self::default() }
+        Self {
+            anchor: anchor.cloned(),
+            ..Self::default()
+        }
     }
 
     /// A check that goes on after a line of the chain that was checked before: `head` is what that line said,
     /// `line` its place in the file.
     #[must_use]
     pub fn after(head: Head, line: u64) -> Self {
-        Self { head: Some(head), line, ..Self::default() }
+        Self {
+            head: Some(head),
+            line,
+            ..Self::default()
+        }
     }
 
     /// The last line of the chain so far, if all lines up to it are right.
@@ -130,24 +141,45 @@ impl Verifier {
             return Err(broken);
         }
         if let (Some(line), None) = (self.odd, &self.head) {
-            let kind = if line == self.line { BreakKind::CutShort } else { BreakKind::NotJson };
+            let kind = if line == self.line {
+                BreakKind::CutShort
+            } else {
+                BreakKind::NotJson
+            };
             return Err(Break { line, seq: 1, kind });
         }
-        let rewritten = if self.head.is_none() { self.against_anchor(self.line, &self.legacy.head()) } else { None };
+        let rewritten = if self.head.is_none() {
+            self.against_anchor(self.line, &self.legacy.head())
+        } else {
+            None
+        };
         if let Some(rewritten) = self.rewritten.or(rewritten) {
             return Err(rewritten);
         }
         let head = self.head.unwrap_or_else(|| self.legacy.head());
-        let missing = self.anchor.map_or(0, |anchor| anchor.seq.saturating_sub(head.seq));
+        let missing = self
+            .anchor
+            .map_or(0, |anchor| anchor.seq.saturating_sub(head.seq));
         if missing > 0 {
-            return Err(Break { line: self.line, seq: head.seq.saturating_add(1), kind: BreakKind::Truncated { missing } });
+            return Err(Break {
+                line: self.line,
+                seq: head.seq.saturating_add(1),
+                kind: BreakKind::Truncated { missing },
+            });
         }
-        Ok(Verified { legacy: self.legacy.lines, entries: head.seq, head })
+        Ok(Verified {
+            legacy: self.legacy.lines,
+            entries: head.seq,
+            head,
+        })
     }
 
     /// Takes a line into the chain, or says what is wrong with it.
     fn fault(&mut self, line: u64, text: &[u8]) -> Option<Break> {
-        let seq = self.head.as_ref().map_or(1, |head| head.seq.saturating_add(1));
+        let seq = self
+            .head
+            .as_ref()
+            .map_or(1, |head| head.seq.saturating_add(1));
         let fault = |kind| Some(Break { line, seq, kind });
         match (Line::read(text), &self.head) {
             (Line::Changed, _) => fault(BreakKind::Changed),
@@ -155,8 +187,16 @@ impl Verifier {
                 if let Some(broken) = self.misplaced(line, seq, &head, &prev, last.as_ref()) {
                     return Some(broken);
                 }
-                let start = if self.head.is_none() { self.against_anchor(line, &self.legacy.head()) } else { None };
-                self.rewritten = self.rewritten.take().or(start).or_else(|| self.against_anchor(line, &head));
+                let start = if self.head.is_none() {
+                    self.against_anchor(line, &self.legacy.head())
+                } else {
+                    None
+                };
+                self.rewritten = self
+                    .rewritten
+                    .take()
+                    .or(start)
+                    .or_else(|| self.against_anchor(line, &head));
                 self.head = Some(head);
                 None
             }
@@ -176,25 +216,46 @@ impl Verifier {
     }
 
     /// What is wrong with the place of a line whose hash is right.
-    fn misplaced(&self, line: u64, seq: u64, found: &Head, prev: &str, last: Option<&Head>) -> Option<Break> {
+    fn misplaced(
+        &self,
+        line: u64,
+        seq: u64,
+        found: &Head,
+        prev: &str,
+        last: Option<&Head>,
+    ) -> Option<Break> {
         let fault = |kind| Some(Break { line, seq, kind });
         match (found.seq.checked_sub(seq), last) {
             // The first lines of the chain may be the ones that are no JSON.
             (Some(missing), None) if missing > 0 => {
-                let removed = Break { line, seq, kind: BreakKind::Removed { missing } };
-                Some(self.odd.map_or(removed, |line| Break { line, seq, kind: BreakKind::NotJson }))
+                let removed = Break {
+                    line,
+                    seq,
+                    kind: BreakKind::Removed { missing },
+                };
+                Some(self.odd.map_or(removed, |line| Break {
+                    line,
+                    seq,
+                    kind: BreakKind::NotJson,
+                }))
             }
             (Some(missing), Some(_)) if missing > 0 => fault(BreakKind::Removed { missing }),
             (None, _) => fault(BreakKind::Repeated { seq: found.seq }),
             (_, Some(last)) if last.hash != prev => fault(BreakKind::Unlinked),
-            (_, None) if self.legacy.head().hash != prev => fault(BreakKind::LegacyChanged { legacy: self.legacy.lines }),
+            (_, None) if self.legacy.head().hash != prev => fault(BreakKind::LegacyChanged {
+                legacy: self.legacy.lines,
+            }),
             _ => None,
         }
     }
 
     fn against_anchor(&self, line: u64, head: &Head) -> Option<Break> {
         let anchor = self.anchor.as_ref()?;
-        (anchor.seq == head.seq && anchor.hash != head.hash).then_some(Break { line, seq: head.seq, kind: BreakKind::Rewritten })
+        (anchor.seq == head.seq && anchor.hash != head.hash).then_some(Break {
+            line,
+            seq: head.seq,
+            kind: BreakKind::Rewritten,
+        })
     }
 }
 
@@ -202,7 +263,11 @@ impl Verifier {
 fn explain(broken: &mut Break, text: &[u8]) {
     match broken.kind {
         BreakKind::CutShort => broken.kind = BreakKind::NotJson,
-        BreakKind::Removed { .. } if Head::of_line(text).is_some_and(|head| head.seq == broken.seq) => broken.kind = BreakKind::Reordered,
+        BreakKind::Removed { .. }
+            if Head::of_line(text).is_some_and(|head| head.seq == broken.seq) =>
+        {
+            broken.kind = BreakKind::Reordered
+        }
         _ => {}
     }
 }
@@ -210,7 +275,10 @@ fn explain(broken: &mut Break, text: &[u8]) {
 /// Checks all lines, each with its number in the file from 1 and without its line feed; the first break is told.
 ///
 /// Lines are split at line feeds alone: see [`numbered`]. `str::lines` drops a carriage return, which is a change.
-pub fn verify<L: AsRef<[u8]>>(lines: impl IntoIterator<Item = (u64, L)>, anchor: Option<&Head>) -> Result<Verified, Break> {
+pub fn verify<L: AsRef<[u8]>>(
+    lines: impl IntoIterator<Item = (u64, L)>,
+    anchor: Option<&Head>,
+) -> Result<Verified, Break> {
     let mut verifier = Verifier::new(anchor);
     for (number, line) in lines {
         verifier.line(number, line.as_ref());

@@ -13,7 +13,10 @@ pub(super) fn truth(node: &Node, by: &str) -> Result<(), FilterError> {
     if matches!(node.kind, Kind::Bool | Kind::Any) {
         return Ok(());
     }
-    Err(wrong(node.at, format!("{by} takes true or false, and this is {}", node.kind.told())))
+    Err(wrong(
+        node.at,
+        format!("{by} takes true or false, and this is {}", node.kind.told()),
+    ))
 }
 
 /// Refuses a comparison of two values that can never be compared.
@@ -22,7 +25,13 @@ pub(super) fn compare(op: Op, left: &Node, right: &Node) -> Result<(), FilterErr
     if op.orders()
         && let Some(node) = [left, right].into_iter().find(|node| !ordered(node.kind))
     {
-        return Err(wrong(node.at, format!("{} cannot be less or greater than something", node.kind.told())));
+        return Err(wrong(
+            node.at,
+            format!(
+                "{} cannot be less or greater than something",
+                node.kind.told()
+            ),
+        ));
     }
     if left.kind == right.kind || left.kind == Kind::Any || right.kind == Kind::Any {
         return Ok(());
@@ -32,16 +41,35 @@ pub(super) fn compare(op: Op, left: &Node, right: &Node) -> Result<(), FilterErr
         (Kind::Duration, _) | (_, Kind::Duration) => "; a duration is written duration(\"1h\")",
         _ => "",
     };
-    Err(wrong(right.at, format!("{} cannot be compared with {}{hint}", left.kind.told(), right.kind.told())))
+    Err(wrong(
+        right.at,
+        format!(
+            "{} cannot be compared with {}{hint}",
+            left.kind.told(),
+            right.kind.told()
+        ),
+    ))
 }
 
 /// Refuses `in` before something that holds nothing, or behind something that nothing holds.
 pub(super) fn within(left: &Node, right: &Node) -> Result<(), FilterError> {
     if !matches!(right.kind, Kind::Map | Kind::Any) {
-        return Err(wrong(right.at, format!("`in` takes a list or a map, and this is {}", right.kind.told())));
+        return Err(wrong(
+            right.at,
+            format!(
+                "`in` takes a list or a map, and this is {}",
+                right.kind.told()
+            ),
+        ));
     }
     if right.kind == Kind::Map && !matches!(left.kind, Kind::Text | Kind::Any) {
-        return Err(wrong(left.at, format!("names of attributes are text, and this is {}", left.kind.told())));
+        return Err(wrong(
+            left.at,
+            format!(
+                "names of attributes are text, and this is {}",
+                left.kind.told()
+            ),
+        ));
     }
     Ok(())
 }
@@ -51,13 +79,26 @@ pub(super) fn text(at: usize, kind: Kind, function: &str) -> Result<(), FilterEr
     if matches!(kind, Kind::Text | Kind::Any) {
         return Ok(());
     }
-    Err(wrong(at, format!("{function}() takes text, and this is {}", kind.told())))
+    Err(wrong(
+        at,
+        format!("{function}() takes text, and this is {}", kind.told()),
+    ))
 }
 
 /// The size of `node`, if it can have one.
 pub(super) fn size(node: Node) -> Result<Node, FilterError> {
     if matches!(node.kind, Kind::Text | Kind::Map | Kind::Any) {
-        return Ok(Node { at: node.at, kind: Kind::Number, expr: Expr::Size(Box::new(node.expr)) });
+        return Ok(Node {
+            at: node.at,
+            kind: Kind::Number,
+            expr: Expr::Size(Box::new(node.expr)),
+        });
     }
-    Err(wrong(node.at, format!("size() takes a text, a list or a map, and this is {}", node.kind.told())))
+    Err(wrong(
+        node.at,
+        format!(
+            "size() takes a text, a list or a map, and this is {}",
+            node.kind.told()
+        ),
+    ))
 }

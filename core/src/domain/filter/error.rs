@@ -100,5 +100,7 @@ pub enum FilterError {
 }
 
 fn meant(suggestion: Option<&'static str>) -> String {
-    suggestion.map(|name| format!(", did you mean `{name}`?")).unwrap_or_default()
+    suggestion
+        .map(|name| format!(", did you mean `{name}`?"))
+        .unwrap_or_default()
 }

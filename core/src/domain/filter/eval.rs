@@ -39,7 +39,10 @@ pub(super) fn truth<'a>(expr: &'a Expr, scope: &'a Scope<'a>) -> Result<bool, Fi
         other => match value(other, scope)? {
             Val::Bool(held) => Ok(held),
             Val::Missing => Ok(false),
-            found => Err(FilterError::NotBoolean { what: told(other), found: found.told() }),
+            found => Err(FilterError::NotBoolean {
+                what: told(other),
+                found: found.told(),
+            }),
         },
     }
 }
@@ -47,7 +50,9 @@ pub(super) fn truth<'a>(expr: &'a Expr, scope: &'a Scope<'a>) -> Result<bool, Fi
 fn value<'a>(expr: &'a Expr, scope: &'a Scope<'a>) -> Result<Val<'a>, FilterError> {
     Ok(match expr {
         Expr::And(_) | Expr::Or(_) | Expr::Not(_) => Val::Bool(truth(expr, scope)?),
-        Expr::Compare(op, left, right) => Val::Bool(compare(*op, value(left, scope)?, value(right, scope)?)),
+        Expr::Compare(op, left, right) => {
+            Val::Bool(compare(*op, value(left, scope)?, value(right, scope)?))
+        }
         Expr::OneOf(left, items) => {
             let left = value(left, scope)?;
             let mut found = false;
@@ -57,15 +62,19 @@ fn value<'a>(expr: &'a Expr, scope: &'a Scope<'a>) -> Result<Val<'a>, FilterErro
             Val::Bool(found)
         }
         Expr::Within(left, right) => Val::Bool(within(value(left, scope)?, value(right, scope)?)),
-        Expr::Search(search, on, part) => Val::Bool(match (value(on, scope)?, value(part, scope)?) {
-            (Val::Text(on), Val::Text(part)) => match search {
-                Search::Contains => on.contains(part),
-                Search::Starts => on.starts_with(part),
-                Search::Ends => on.ends_with(part),
-            },
-            _ => false,
-        }),
-        Expr::Matches(on, regex) => Val::Bool(matches!(value(on, scope)?, Val::Text(text) if regex.is_match(text))),
+        Expr::Search(search, on, part) => {
+            Val::Bool(match (value(on, scope)?, value(part, scope)?) {
+                (Val::Text(on), Val::Text(part)) => match search {
+                    Search::Contains => on.contains(part),
+                    Search::Starts => on.starts_with(part),
+                    Search::Ends => on.ends_with(part),
+                },
+                _ => false,
+            })
+        }
+        Expr::Matches(on, regex) => {
+            Val::Bool(matches!(value(on, scope)?, Val::Text(text) if regex.is_match(text)))
+        }
         Expr::Size(on) => value(on, scope)?.size(),
         Expr::Has(on) => Val::Bool(!matches!(value(on, scope)?, Val::Missing)),
         Expr::Path(name, steps) => path(*name, steps, scope),
@@ -92,7 +101,9 @@ fn compare(op: Op, left: Val<'_>, right: Val<'_>) -> bool {
 
 fn within(left: Val<'_>, right: Val<'_>) -> bool {
     match (left, right) {
-        (left, Val::Json(Value::Array(items))) => items.iter().any(|item| left.equals(Val::of_json(item)) == Some(true)),
+        (left, Val::Json(Value::Array(items))) => items
+            .iter()
+            .any(|item| left.equals(Val::of_json(item)) == Some(true)),
         (Val::Text(name), Val::Json(Value::Object(members))) => members.contains_key(name),
         (Val::Text(name), Val::Attributes(members)) => members.contains_key(name),
         _ => false,
@@ -109,7 +120,10 @@ fn path<'a>(name: Name, steps: &[Step], scope: &'a Scope<'a>) -> Val<'a> {
             Some(Step::Place(_)) => Val::Missing,
             None => Val::Attributes(subject.attributes),
         },
-        Name::Payload => scope.payload.and_then(|payload| descend(payload, steps)).map_or(Val::Missing, Val::of_json),
+        Name::Payload => scope
+            .payload
+            .and_then(|payload| descend(payload, steps))
+            .map_or(Val::Missing, Val::of_json),
         // Members of the payment are no paths.
         Name::Payment => Val::Missing,
         Name::PaymentId => of_payment(Member::Id, scope),
@@ -133,22 +147,36 @@ fn descend<'a>(payload: &'a Value, steps: &[Step]) -> Option<&'a Value> {
 }
 
 fn of_payment<'a>(member: Member, scope: &'a Scope<'a>) -> Val<'a> {
-    let Some(payment) = &scope.subject.payment else { return Val::Missing };
+    let Some(payment) = &scope.subject.payment else {
+        return Val::Missing;
+    };
     match member {
         Member::Id => Val::Text(payment.id),
         Member::Status => payment.status.map_or(Val::Missing, Val::Text),
-        Member::Amount => payment.amount_minor.map_or(Val::Missing, |amount| Val::Number(Number::Whole(amount.into()))),
+        Member::Amount => payment.amount_minor.map_or(Val::Missing, |amount| {
+            Val::Number(Number::Whole(amount.into()))
+        }),
         Member::Currency => payment.currency.map_or(Val::Missing, Val::Text),
     }
 }
 
 /// How a part is called that is not true or false: only of the payload is that not known before.
 fn told(expr: &Expr) -> String {
-    let Expr::Path(Name::Payload, steps) = expr else { return "a part of the filter".to_owned() };
+    let Expr::Path(Name::Payload, steps) = expr else {
+        return "a part of the filter".to_owned();
+    };
     let step = |step: &Step| match step {
-        Step::Name(name) if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') => format!(".{name}"),
+        Step::Name(name)
+            if name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') =>
+        {
+            format!(".{name}")
+        }
         Step::Name(name) => format!("[{name:?}]"),
         Step::Place(place) => format!("[{place}]"),
     };
-    std::iter::once("payload".to_owned()).chain(steps.iter().map(step)).collect()
+    std::iter::once("payload".to_owned())
+        .chain(steps.iter().map(step))
+        .collect()
 }

@@ -30,7 +30,9 @@ impl Token {
 /// A word, and the character that it begins at, counted from 1.
 pub(super) type Placed = (usize, Token);
 
-const SIGNS: [&str; 18] = ["&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", ".", ",", "-", "?", ":"];
+const SIGNS: [&str; 18] = [
+    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", ".", ",", "-", "?", ":",
+];
 
 /// All words of `text`, the last of them [`Token::End`].
 pub(super) fn lex(text: &str) -> Result<Vec<Placed>, FilterError> {
@@ -40,24 +42,50 @@ pub(super) fn lex(text: &str) -> Result<Vec<Placed>, FilterError> {
         let blank = rest.len().saturating_sub(rest.trim_start().len());
         at = at.saturating_add(rest.get(..blank).map_or(0, |blank| blank.chars().count()));
         rest = rest.get(blank..).unwrap_or_default();
-        let Some(first) = rest.chars().next() else { break };
+        let Some(first) = rest.chars().next() else {
+            break;
+        };
         let (token, length) = match first {
             '"' | '\'' => text_token(rest, first, false, at)?,
             'r' if rest.starts_with("r\"") || rest.starts_with("r'") => {
                 let quote = rest.chars().nth(1).unwrap_or('"');
-                let (token, length) = text_token(rest.get(1..).unwrap_or_default(), quote, true, at)?;
+                let (token, length) =
+                    text_token(rest.get(1..).unwrap_or_default(), quote, true, at)?;
                 (token, length.saturating_add(1))
             }
             c if c.is_ascii_digit() => number_token(rest, at)?,
             c if c.is_ascii_alphabetic() || c == '_' => {
-                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-                (Token::Name(rest.get(..end).unwrap_or_default().to_owned()), end)
+                let end = rest
+                    .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                    .unwrap_or(rest.len());
+                (
+                    Token::Name(rest.get(..end).unwrap_or_default().to_owned()),
+                    end,
+                )
             }
             c => match SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
                 Some(sign) => (Token::Sign(sign), sign.len()),
-                None if c == '=' => return Err(unexpected(at, "an operator", "`=`; equality is ==".to_owned())),
-                None if c == '&' || c == '|' => return Err(unexpected(at, "an operator", format!("`{c}`; write {c}{c}"))),
-                None => return Err(unexpected(at, "a name, a value or an operator", format!("`{}`", c.escape_debug()))),
+                None if c == '=' => {
+                    return Err(unexpected(
+                        at,
+                        "an operator",
+                        "`=`; equality is ==".to_owned(),
+                    ));
+                }
+                None if c == '&' || c == '|' => {
+                    return Err(unexpected(
+                        at,
+                        "an operator",
+                        format!("`{c}`; write {c}{c}"),
+                    ));
+                }
+                None => {
+                    return Err(unexpected(
+                        at,
+                        "a name, a value or an operator",
+                        format!("`{}`", c.escape_debug()),
+                    ));
+                }
             },
         };
         out.push((at, token));
@@ -70,7 +98,11 @@ pub(super) fn lex(text: &str) -> Result<Vec<Placed>, FilterError> {
 }
 
 pub(super) fn unexpected(at: usize, expected: &'static str, found: String) -> FilterError {
-    FilterError::Unexpected { at, expected, found }
+    FilterError::Unexpected {
+        at,
+        expected,
+        found,
+    }
 }
 
 fn short(text: &str) -> String {
@@ -78,7 +110,12 @@ fn short(text: &str) -> String {
 }
 
 /// A text in quotation marks, and how many bytes it takes. In a raw one, a backslash is itself.
-fn text_token(rest: &str, quote: char, raw: bool, at: usize) -> Result<(Token, usize), FilterError> {
+fn text_token(
+    rest: &str,
+    quote: char,
+    raw: bool,
+    at: usize,
+) -> Result<(Token, usize), FilterError> {
     let mut out = String::new();
     let mut chars = rest.char_indices().skip(1);
     while let Some((place, c)) = chars.next() {
@@ -93,13 +130,24 @@ fn text_token(rest: &str, quote: char, raw: bool, at: usize) -> Result<(Token, u
                     '\\' | '"' | '\'' | '`' => escaped,
                     'u' => {
                         let digits: String = chars.by_ref().take(4).map(|(_, c)| c).collect();
-                        let code = u32::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 4);
-                        code.and_then(char::from_u32)
-                            .ok_or_else(|| unexpected(at, "\\u and four hexadecimal digits", "something else".to_owned()))?
+                        let code = u32::from_str_radix(&digits, 16)
+                            .ok()
+                            .filter(|_| digits.len() == 4);
+                        code.and_then(char::from_u32).ok_or_else(|| {
+                            unexpected(
+                                at,
+                                "\\u and four hexadecimal digits",
+                                "something else".to_owned(),
+                            )
+                        })?
                     }
                     other => {
                         let found = format!("`\\{}`", other.escape_debug());
-                        return Err(unexpected(at, "one of \\n \\r \\t \\\\ \\\" \\' \\uXXXX in a text (or r\"…\")", found));
+                        return Err(unexpected(
+                            at,
+                            "one of \\n \\r \\t \\\\ \\\" \\' \\uXXXX in a text (or r\"…\")",
+                            found,
+                        ));
                     }
                 });
             }
@@ -110,25 +158,40 @@ fn text_token(rest: &str, quote: char, raw: bool, at: usize) -> Result<(Token, u
 }
 
 fn unclosed(at: usize) -> FilterError {
-    unexpected(at, "a text with a quotation mark at its end", "the end".to_owned())
+    unexpected(
+        at,
+        "a text with a quotation mark at its end",
+        "the end".to_owned(),
+    )
 }
 
 fn number_token(rest: &str, at: usize) -> Result<(Token, usize), FilterError> {
     let digits = |from: usize| {
         let tail = rest.get(from..).unwrap_or_default();
-        from.saturating_add(tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len()))
+        from.saturating_add(
+            tail.find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(tail.len()),
+        )
     };
     let mut end = digits(0);
     let fraction = digits(end.saturating_add(1));
-    if rest.get(end..).is_some_and(|tail| tail.starts_with('.')) && fraction > end.saturating_add(1) {
+    if rest.get(end..).is_some_and(|tail| tail.starts_with('.')) && fraction > end.saturating_add(1)
+    {
         end = fraction;
     }
     let word = rest.get(..end).unwrap_or_default();
-    let joined = rest.get(end..).is_some_and(|tail| tail.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
+    let joined = rest
+        .get(end..)
+        .is_some_and(|tail| tail.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
     match Number::parse(word).filter(|_| !joined) {
         Some(number) => Ok((Token::Number(number), end)),
-        None => {
-            Err(unexpected(at, "a number such as 1250 or 12.5", short(&format!("`{}`", rest.split_whitespace().next().unwrap_or(word)))))
-        }
+        None => Err(unexpected(
+            at,
+            "a number such as 1250 or 12.5",
+            short(&format!(
+                "`{}`",
+                rest.split_whitespace().next().unwrap_or(word)
+            )),
+        )),
     }
 }

@@ -11,14 +11,28 @@ use super::value::Kind;
 const REGEX_SIZE_MAX: usize = 256 * 1024;
 
 /// Members of the payment that are often asked for without it.
-const WITHOUT_PAYMENT: [(&str, &str); 4] =
-    [("status", "payment.status"), ("amount", "payment.amount"), ("currency", "payment.currency"), ("id", "message_id")];
+const WITHOUT_PAYMENT: [(&str, &str); 4] = [
+    ("status", "payment.status"),
+    ("amount", "payment.amount"),
+    ("currency", "payment.currency"),
+    ("id", "message_id"),
+];
 
 /// What is said of a name that there is not.
 pub(super) fn unknown_name(at: usize, text: &str) -> FilterError {
-    let of_payment = || WITHOUT_PAYMENT.into_iter().find(|(member, _)| *member == text).map(|(_, name)| name);
+    let of_payment = || {
+        WITHOUT_PAYMENT
+            .into_iter()
+            .find(|(member, _)| *member == text)
+            .map(|(_, name)| name)
+    };
     let suggestion = nearest(text, NAMES.iter().map(|(name, _)| *name)).or_else(of_payment);
-    FilterError::UnknownName { at, name: clipped(text), suggestion, known: joined(NAMES.iter().map(|(name, _)| *name)) }
+    FilterError::UnknownName {
+        at,
+        name: clipped(text),
+        suggestion,
+        known: joined(NAMES.iter().map(|(name, _)| *name)),
+    }
 }
 
 /// A member of what `node` is.
@@ -32,25 +46,55 @@ pub(super) fn step(node: Node, at: usize, key: Step) -> Result<Node, FilterError
                 "currency" => (Kind::Text, Member::Currency),
                 _ => {
                     let suggestion = nearest(&name, MEMBERS.into_iter());
-                    return Err(FilterError::UnknownMember { at, name: clipped(&name), suggestion, known: joined(MEMBERS.into_iter()) });
+                    return Err(FilterError::UnknownMember {
+                        at,
+                        name: clipped(&name),
+                        suggestion,
+                        known: joined(MEMBERS.into_iter()),
+                    });
                 }
             };
-            Ok(Node { at: node.at, kind, expr: Expr::Member(member) })
+            Ok(Node {
+                at: node.at,
+                kind,
+                expr: Expr::Member(member),
+            })
         }
-        (Expr::Path(Name::Attr, steps), key @ Step::Name(_)) if steps.is_empty() => {
-            Ok(Node { at: node.at, kind: Kind::Text, expr: Expr::Path(Name::Attr, vec![key]) })
-        }
+        (Expr::Path(Name::Attr, steps), key @ Step::Name(_)) if steps.is_empty() => Ok(Node {
+            at: node.at,
+            kind: Kind::Text,
+            expr: Expr::Path(Name::Attr, vec![key]),
+        }),
         (Expr::Path(Name::Payload, mut steps), key) => {
             steps.push(key);
-            Ok(Node { at: node.at, kind: Kind::Any, expr: Expr::Path(Name::Payload, steps) })
+            Ok(Node {
+                at: node.at,
+                kind: Kind::Any,
+                expr: Expr::Path(Name::Payload, steps),
+            })
         }
-        _ => Err(FilterError::Types { at, what: format!("{} has no members that could be asked for", node.kind.told()) }),
+        _ => Err(FilterError::Types {
+            at,
+            what: format!(
+                "{} has no members that could be asked for",
+                node.kind.told()
+            ),
+        }),
     }
 }
 
-pub(super) fn unknown_function(at: usize, name: &str, known: &'static [&'static str]) -> FilterError {
+pub(super) fn unknown_function(
+    at: usize,
+    name: &str,
+    known: &'static [&'static str],
+) -> FilterError {
     let suggestion = nearest(name, known.iter().copied());
-    FilterError::UnknownFunction { at, name: clipped(name), suggestion, known: joined(known.iter().copied()) }
+    FilterError::UnknownFunction {
+        at,
+        name: clipped(name),
+        suggestion,
+        known: joined(known.iter().copied()),
+    }
 }
 
 pub(super) fn clipped(text: &str) -> String {
@@ -58,11 +102,21 @@ pub(super) fn clipped(text: &str) -> String {
 }
 
 pub(super) fn regex(pattern: &str, at: usize) -> Result<Regex, FilterError> {
-    let built = RegexBuilder::new(pattern).size_limit(REGEX_SIZE_MAX).dfa_size_limit(REGEX_SIZE_MAX).nest_limit(64).build();
+    let built = RegexBuilder::new(pattern)
+        .size_limit(REGEX_SIZE_MAX)
+        .dfa_size_limit(REGEX_SIZE_MAX)
+        .nest_limit(64)
+        .build();
     built.map_err(|error| {
         let why = match error {
             regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
-            error => error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+            error => error
+                .to_string()
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .trim_start_matches("error: ")
+                .to_owned(),
         };
         FilterError::Regex { at, why }
     })

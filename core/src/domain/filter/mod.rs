@@ -112,16 +112,25 @@ impl Filter {
             return Err(FilterError::TooLong { bytes: text.len() });
         }
         let (root, mentioned) = parse::parse(text)?;
-        Ok(Self { text: text.to_owned(), root, mentioned })
+        Ok(Self {
+            text: text.to_owned(),
+            root,
+            mentioned,
+        })
     }
 
     /// Whether the expression is true of `subject`.
     pub fn matches(&self, subject: &Subject<'_>) -> Result<bool, FilterError> {
         let decoded = match subject.payload {
-            None if self.mentioned.contains(&Name::Payload) => crate::domain::letter::payload(subject.body),
+            None if self.mentioned.contains(&Name::Payload) => {
+                crate::domain::letter::payload(subject.body)
+            }
             _ => None,
         };
-        let scope = eval::Scope { subject, payload: subject.payload.or(decoded.as_ref()) };
+        let scope = eval::Scope {
+            subject,
+            payload: subject.payload.or(decoded.as_ref()),
+        };
         eval::truth(&self.root, &scope)
     }
 

@@ -6,9 +6,18 @@ use super::value::Kind;
 pub const NAMES: [(&str, &str); 13] = [
     ("body", "the body as it was received, text"),
     ("attr", "attributes by name, text: attr[\"trace-id\"]"),
-    ("payload", "the JSON in the body, base64, gzip and SNS taken off: payload.detail.amount"),
-    ("payment", "the payment: payment.id, .status, .amount (minor units), .currency"),
-    ("age", "how long ago it was first sent: age > duration(\"1h\")"),
+    (
+        "payload",
+        "the JSON in the body, base64, gzip and SNS taken off: payload.detail.amount",
+    ),
+    (
+        "payment",
+        "the payment: payment.id, .status, .amount (minor units), .currency",
+    ),
+    (
+        "age",
+        "how long ago it was first sent: age > duration(\"1h\")",
+    ),
     ("receives", "how often its consumer received it, a number"),
     ("cause", "the id of its cause"),
     ("class", "the class of the reason"),
@@ -85,7 +94,10 @@ pub(super) fn joined(names: impl Iterator<Item = &'static str>) -> String {
 
 /// The one of `names` that is nearest to `text`, if it is near: at most two changes, and fewer than
 /// half of its letters.
-pub(super) fn nearest(text: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub(super) fn nearest(
+    text: &str,
+    names: impl Iterator<Item = &'static str>,
+) -> Option<&'static str> {
     if text.chars().count() > 40 {
         return None;
     }
@@ -107,8 +119,13 @@ fn distance(from: &str, to: &str) -> usize {
         for (column, other) in to.iter().enumerate() {
             let after = column.saturating_add(1);
             let replaced = at(&last, column).saturating_add(usize::from(c != *other));
-            let mut changes = replaced.min(at(&last, after).saturating_add(1)).min(at(&line, column).saturating_add(1));
-            if let Some(left) = column.checked_sub(1).filter(|left| previous == Some(*other) && to.get(*left) == Some(&c)) {
+            let mut changes = replaced
+                .min(at(&last, after).saturating_add(1))
+                .min(at(&line, column).saturating_add(1));
+            if let Some(left) = column
+                .checked_sub(1)
+                .filter(|left| previous == Some(*other) && to.get(*left) == Some(&c))
+            {
                 changes = changes.min(at(&before_last, left).saturating_add(1));
             }
             line.push(changes);
@@ -126,9 +143,13 @@ mod tests {
     #[test]
     fn misspelt_names_are_recognised() {
         let nearest = |text| nearest(text, NAMES.iter().map(|(name, _)| *name));
-        for (text, meant) in
-            [("clas", "class"), ("recieves", "receives"), ("Payment", "payment"), ("quue", "queue"), ("messageid", "message_id")]
-        {
+        for (text, meant) in [
+            ("clas", "class"),
+            ("recieves", "receives"),
+            ("Payment", "payment"),
+            ("quue", "queue"),
+            ("messageid", "message_id"),
+        ] {
             assert_eq!(nearest(text), Some(meant), "{text}");
         }
         for text in ["x", "amount", "zzzzzz"] {

@@ -12,7 +12,11 @@ use super::{DEPTH_MAX, check};
 /// Reads a whole expression; returned with it are the names it mentions.
 pub(super) fn parse(text: &str) -> Result<(Expr, Vec<Name>), FilterError> {
     let tokens = lex(text)?;
-    let mut parser = Parser { tokens: tokens.into_iter().peekable(), depth: 0, mentioned: Vec::new() };
+    let mut parser = Parser {
+        tokens: tokens.into_iter().peekable(),
+        depth: 0,
+        mentioned: Vec::new(),
+    };
     if parser.token() == Token::End {
         return Err(FilterError::Empty);
     }
@@ -36,7 +40,9 @@ impl Parser {
     }
 
     fn token(&mut self) -> Token {
-        self.tokens.peek().map_or(Token::End, |(_, token)| token.clone())
+        self.tokens
+            .peek()
+            .map_or(Token::End, |(_, token)| token.clone())
     }
 
     fn is(&mut self, sign: &str) -> bool {
@@ -52,7 +58,11 @@ impl Parser {
     }
 
     fn must(&mut self, sign: &'static str) -> Result<(), FilterError> {
-        if self.take(sign) { Ok(()) } else { Err(self.unexpected(sign)) }
+        if self.take(sign) {
+            Ok(())
+        } else {
+            Err(self.unexpected(sign))
+        }
     }
 
     fn unexpected(&mut self, expected: &'static str) -> FilterError {
@@ -93,7 +103,11 @@ impl Parser {
             check::truth(&next, sign)?;
             parts.push(next.expr);
         }
-        Ok(Node { at, kind: Kind::Bool, expr: make(parts) })
+        Ok(Node {
+            at,
+            kind: Kind::Bool,
+            expr: make(parts),
+        })
     }
 
     /// `a == b`, `a in b`, or a value alone.
@@ -102,7 +116,9 @@ impl Parser {
         let at = left.at;
         let expr = match self.token() {
             Token::Sign(sign) => {
-                let Some(op) = Op::of(sign) else { return Ok(left) };
+                let Some(op) = Op::of(sign) else {
+                    return Ok(left);
+                };
                 self.tokens.next();
                 let right = self.unary()?;
                 check::compare(op, &left, &right)?;
@@ -114,7 +130,11 @@ impl Parser {
             }
             _ => return Ok(left),
         };
-        Ok(Node { at, kind: Kind::Bool, expr })
+        Ok(Node {
+            at,
+            kind: Kind::Bool,
+            expr,
+        })
     }
 
     /// What stands behind `in`: a list that is written out, `attr`, or something of the payload.
@@ -148,14 +168,26 @@ impl Parser {
         }
         if nots == 0 && self.take("-") {
             return match self.tokens.next() {
-                Some((_, Token::Number(number))) => Ok(Node { at, kind: Kind::Number, expr: Expr::Number(number.negated()) }),
-                other => Err(unexpected(at, "a number behind `-`", other.map_or(Token::End, |(_, token)| token).told())),
+                Some((_, Token::Number(number))) => Ok(Node {
+                    at,
+                    kind: Kind::Number,
+                    expr: Expr::Number(number.negated()),
+                }),
+                other => Err(unexpected(
+                    at,
+                    "a number behind `-`",
+                    other.map_or(Token::End, |(_, token)| token).told(),
+                )),
             };
         }
         let mut node = self.postfix()?;
         if nots > 0 {
             check::truth(&node, "!")?;
-            node = Node { at, kind: Kind::Bool, expr: Expr::Not(Box::new(node.expr)) };
+            node = Node {
+                at,
+                kind: Kind::Bool,
+                expr: Expr::Not(Box::new(node.expr)),
+            };
         }
         if nots > 0 && nots.is_multiple_of(2) {
             node.expr = Expr::Not(Box::new(node.expr));
@@ -170,9 +202,17 @@ impl Parser {
             let at = self.at();
             if self.take(".") {
                 let Some((name_at, Token::Name(name))) = self.tokens.next() else {
-                    return Err(unexpected(at, "a name behind `.`", "something else".to_owned()));
+                    return Err(unexpected(
+                        at,
+                        "a name behind `.`",
+                        "something else".to_owned(),
+                    ));
                 };
-                node = if self.take("(") { self.method(node, name_at, &name)? } else { self.step(node, name_at, Step::Name(name))? };
+                node = if self.take("(") {
+                    self.method(node, name_at, &name)?
+                } else {
+                    self.step(node, name_at, Step::Name(name))?
+                };
             } else if self.take("[") {
                 let key = self.key()?;
                 node = self.step(node, at, key)?;
@@ -181,7 +221,10 @@ impl Parser {
             }
         }
         if let Expr::Path(Name::Payment, _) = node.expr {
-            let what = format!("payment has members: ask for one of {}", joined(MEMBERS.into_iter()));
+            let what = format!(
+                "payment has members: ask for one of {}",
+                joined(MEMBERS.into_iter())
+            );
             return Err(FilterError::Types { at: node.at, what });
         }
         Ok(node)
@@ -191,7 +234,11 @@ impl Parser {
         let node = step(node, at, key)?;
         if let Expr::Member(member) = node.expr {
             // The id stands in the letter; for the others the payment must be looked up.
-            self.mention(if member == Member::Id { Name::PaymentId } else { Name::Payment });
+            self.mention(if member == Member::Id {
+                Name::PaymentId
+            } else {
+                Name::Payment
+            });
         }
         Ok(node)
     }
@@ -201,10 +248,14 @@ impl Parser {
         let at = self.at();
         let key = match self.tokens.next() {
             Some((_, Token::Text(text))) => Some(Step::Name(text)),
-            Some((_, Token::Number(Number::Whole(place)))) => usize::try_from(place).ok().map(Step::Place),
+            Some((_, Token::Number(Number::Whole(place)))) => {
+                usize::try_from(place).ok().map(Step::Place)
+            }
             _ => None,
         };
-        let key = key.ok_or_else(|| unexpected(at, "a text or a place in [ ]", "something else".to_owned()))?;
+        let key = key.ok_or_else(|| {
+            unexpected(at, "a text or a place in [ ]", "something else".to_owned())
+        })?;
         self.must("]")?;
         Ok(key)
     }
@@ -227,17 +278,26 @@ impl Parser {
         self.must(")")?;
         let on_at = on.at;
         let expr = match (search, argument.expr) {
-            (None, Expr::Text(pattern)) => Expr::Matches(Box::new(on.expr), regex(&pattern, argument_at)?),
+            (None, Expr::Text(pattern)) => {
+                Expr::Matches(Box::new(on.expr), regex(&pattern, argument_at)?)
+            }
             (None, _) => {
                 let what = "matches() takes a regular expression in quotation marks".to_owned();
-                return Err(FilterError::Types { at: argument_at, what });
+                return Err(FilterError::Types {
+                    at: argument_at,
+                    what,
+                });
             }
             (Some(search), expr) => {
                 check::text(argument_at, argument.kind, name)?;
                 Expr::Search(search, Box::new(on.expr), Box::new(expr))
             }
         };
-        Ok(Node { at: on_at, kind: Kind::Bool, expr })
+        Ok(Node {
+            at: on_at,
+            kind: Kind::Bool,
+            expr,
+        })
     }
 
     fn primary(&mut self) -> Result<Node, FilterError> {
@@ -250,7 +310,10 @@ impl Parser {
                 self.must(")")?;
                 Ok(Node { at, ..held })
             }
-            Token::Sign("[") => Err(FilterError::Types { at, what: "a list may stand behind `in` only".to_owned() }),
+            Token::Sign("[") => Err(FilterError::Types {
+                at,
+                what: "a list may stand behind `in` only".to_owned(),
+            }),
             Token::Number(number) => {
                 self.tokens.next();
                 node(Kind::Number, Expr::Number(number))
@@ -277,7 +340,11 @@ impl Parser {
         if name != Name::Payment {
             self.mention(name);
         }
-        Ok(Node { at, kind: name.kind(), expr: Expr::Path(name, Vec::new()) })
+        Ok(Node {
+            at,
+            kind: name.kind(),
+            expr: Expr::Path(name, Vec::new()),
+        })
     }
 
     fn mention(&mut self, name: Name) {
@@ -294,15 +361,30 @@ impl Parser {
         self.must(")")?;
         match (name, argument.expr) {
             ("size", expr) => check::size(Node { expr, ..argument }),
-            ("has", expr @ (Expr::Path(..) | Expr::Member(_))) => Ok(Node { at, kind: Kind::Bool, expr: Expr::Has(Box::new(expr)) }),
+            ("has", expr @ (Expr::Path(..) | Expr::Member(_))) => Ok(Node {
+                at,
+                kind: Kind::Bool,
+                expr: Expr::Has(Box::new(expr)),
+            }),
             ("duration", Expr::Text(text)) => match duration(&text) {
-                Some(span) => Ok(Node { at, kind: Kind::Duration, expr: Expr::Duration(span) }),
-                None => Err(FilterError::Duration { at: argument.at, text: clipped(&text) }),
+                Some(span) => Ok(Node {
+                    at,
+                    kind: Kind::Duration,
+                    expr: Expr::Duration(span),
+                }),
+                None => Err(FilterError::Duration {
+                    at: argument.at,
+                    text: clipped(&text),
+                }),
             },
-            ("has", _) => {
-                Err(FilterError::Types { at: argument.at, what: "has() takes a name or a member, such as payload.detail".to_owned() })
-            }
-            _ => Err(FilterError::Types { at: argument.at, what: "duration() takes a text such as \"1h30m\"".to_owned() }),
+            ("has", _) => Err(FilterError::Types {
+                at: argument.at,
+                what: "has() takes a name or a member, such as payload.detail".to_owned(),
+            }),
+            _ => Err(FilterError::Types {
+                at: argument.at,
+                what: "duration() takes a text such as \"1h30m\"".to_owned(),
+            }),
         }
     }
 }

@@ -45,14 +45,26 @@ impl Number {
     /// Reads digits, or digits with a decimal point.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if text.contains('.') {
-            return text.parse().ok().filter(|number: &f64| number.is_finite()).map(Self::Float);
+            return text
+                .parse()
+                .ok()
+                .filter(|number: &f64| number.is_finite())
+                .map(Self::Float);
         }
-        text.parse::<u64>().ok().map(|number| Self::Whole(number.into()))
+        text.parse::<u64>()
+            .ok()
+            .map(|number| Self::Whole(number.into()))
     }
 
     fn of_json(number: &serde_json::Number) -> Self {
-        let whole = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
-        whole.map_or_else(|| Self::Float(number.as_f64().unwrap_or(f64::NAN)), Self::Whole)
+        let whole = number
+            .as_i64()
+            .map(i128::from)
+            .or_else(|| number.as_u64().map(i128::from));
+        whole.map_or_else(
+            || Self::Float(number.as_f64().unwrap_or(f64::NAN)),
+            Self::Whole,
+        )
     }
 
     /// With a minus before it; of numbers as they are written, which are never negative.
@@ -159,7 +171,9 @@ impl<'a> Val<'a> {
 
 /// Reads a duration: numbers with a unit each, such as `1h30m`, `90s`, `1.5h`, `250ms`, `2d`.
 pub(super) fn duration(text: &str) -> Option<SignedDuration> {
-    let (negative, mut rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (negative, mut rest) = text
+        .strip_prefix('-')
+        .map_or((false, text), |rest| (true, rest));
     let mut total = SignedDuration::ZERO;
     if rest.is_empty() {
         return None;
@@ -167,12 +181,18 @@ pub(super) fn duration(text: &str) -> Option<SignedDuration> {
     while !rest.is_empty() {
         let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, tail) = rest.split_at_checked(number_end)?;
-        let unit_end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let unit_end = tail
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(tail.len());
         let (unit, after) = tail.split_at_checked(unit_end)?;
         total = total.checked_add(span(number, unit)?)?;
         rest = after;
     }
-    if negative { total.checked_neg() } else { Some(total) }
+    if negative {
+        total.checked_neg()
+    } else {
+        Some(total)
+    }
 }
 
 /// So many of a unit; of a fraction, as many digits count as nanoseconds have.
@@ -194,7 +214,11 @@ fn span(number: &str, unit: &str) -> Option<SignedDuration> {
     let mut total = i128::from(whole.parse::<u32>().ok()?).checked_mul(nanos)?;
     if !fraction.is_empty() {
         let scale = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-        total = total.checked_add(i128::from(fraction.parse::<u32>().ok()?).checked_mul(nanos)?.checked_div(scale)?)?;
+        total = total.checked_add(
+            i128::from(fraction.parse::<u32>().ok()?)
+                .checked_mul(nanos)?
+                .checked_div(scale)?,
+        )?;
     }
     let seconds = i64::try_from(total.checked_div(1_000_000_000)?).ok()?;
     let rest = i32::try_from(total.checked_rem(1_000_000_000)?).ok()?;
@@ -207,7 +231,11 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected_ms: Option<i64>) {
-        assert_eq!(duration(text), expected_ms.map(SignedDuration::from_millis), "{text}");
+        assert_eq!(
+            duration(text),
+            expected_ms.map(SignedDuration::from_millis),
+            "{text}"
+        );
     }
 
     #[test]
@@ -223,7 +251,20 @@ mod tests {
 
     #[test]
     fn others_are_not() {
-        for text in ["", "1", "h", "1x", "1.h", ".5h", "1h30", "1 h", "-", "99999999999h", "1.0000000001s", "1..2s"] {
+        for text in [
+            "",
+            "1",
+            "h",
+            "1x",
+            "1.h",
+            ".5h",
+            "1h30",
+            "1 h",
+            "-",
+            "99999999999h",
+            "1.0000000001s",
+            "1..2s",
+        ] {
             check(text, None);
         }
     }

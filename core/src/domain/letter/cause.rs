@@ -52,7 +52,13 @@ pub struct Sighting<'a> {
 impl<'a> From<(&'a str, &'a str, Timestamp)> for Sighting<'a> {
     /// Of class, reason and when it was first sent: nothing is known of message and consumer.
     fn from((class, reason, at): (&'a str, &'a str, Timestamp)) -> Self {
-        Self { message_id: "", class, reason, consumer: None, at }
+        Self {
+            message_id: "",
+            class,
+            reason,
+            consumer: None,
+            at,
+        }
     }
 }
 
@@ -78,7 +84,12 @@ fn facts<'a>(class: &'a str, reason: &str) -> (&'a str, String, Option<String>) 
 /// `[class, fingerprint, exception or null, consumer or null]`, written without spaces. It does not
 /// depend on the queue, nor on which letters there are: the same cause has the same name tomorrow.
 #[must_use]
-pub fn cause_id(class: &str, fingerprint: &str, exception: Option<&str>, consumer: Option<&str>) -> String {
+pub fn cause_id(
+    class: &str,
+    fingerprint: &str,
+    exception: Option<&str>,
+    consumer: Option<&str>,
+) -> String {
     let text = serde_json::json!([class, fingerprint, exception, consumer]).to_string();
     sha256_hex(text.as_bytes()).chars().take(ID_LEN).collect()
 }
@@ -97,10 +108,22 @@ struct Group<'a> {
 pub fn causes<'a, S: Into<Sighting<'a>>>(letters: impl Iterator<Item = S>) -> Vec<Cause> {
     let mut groups: BTreeMap<Key<'a>, Group<'a>> = BTreeMap::new();
     for letter in letters {
-        let Sighting { message_id, class, reason, consumer, at } = letter.into();
+        let Sighting {
+            message_id,
+            class,
+            reason,
+            consumer,
+            at,
+        } = letter.into();
         let (class, print, exception) = facts(class, reason);
-        let fresh = || Group { count: 0, first: at, last: (at, message_id) };
-        let group = groups.entry((class, print, exception, consumer)).or_insert_with(fresh);
+        let fresh = || Group {
+            count: 0,
+            first: at,
+            last: (at, message_id),
+        };
+        let group = groups
+            .entry((class, print, exception, consumer))
+            .or_insert_with(fresh);
         group.count = group.count.saturating_add(1);
         group.first = group.first.min(at);
         group.last = group.last.max((at, message_id));
@@ -129,8 +152,20 @@ mod tests {
         Timestamp::from_second(second).expect("a time")
     }
 
-    fn seen<'a>(id: &'a str, class: &'a str, reason: &'a str, consumer: Option<&'a str>, second: i64) -> Sighting<'a> {
-        Sighting { message_id: id, class, reason, consumer, at: at(second) }
+    fn seen<'a>(
+        id: &'a str,
+        class: &'a str,
+        reason: &'a str,
+        consumer: Option<&'a str>,
+        second: i64,
+    ) -> Sighting<'a> {
+        Sighting {
+            message_id: id,
+            class,
+            reason,
+            consumer,
+            at: at(second),
+        }
     }
 
     #[test]
@@ -141,43 +176,107 @@ mod tests {
             ("schema_error", "amount: expected integer", at(9)),
         ];
         let causes = causes(letters.into_iter());
-        let told: Vec<_> = causes.iter().map(|cause| (cause.class.as_str(), cause.fingerprint.as_str(), cause.count)).collect();
-        assert_eq!(told, [("timeout", "no answer to # after # s", 2), ("schema_error", "amount: expected integer", 1)]);
+        let told: Vec<_> = causes
+            .iter()
+            .map(|cause| {
+                (
+                    cause.class.as_str(),
+                    cause.fingerprint.as_str(),
+                    cause.count,
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("timeout", "no answer to # after # s", 2),
+                ("schema_error", "amount: expected integer", 1)
+            ]
+        );
         assert_eq!((causes[0].first_seen, causes[0].last_seen), (at(3), at(5)));
     }
 
     #[test]
     fn each_revision_of_the_consumer_has_its_own_causes() {
         let letters = [
-            seen("a", "schema_error", "amount: expected integer", Some("worker 1.9.0"), 4),
-            seen("b", "schema_error", "amount: expected integer", Some("worker 1.9.0"), 6),
-            seen("c", "schema_error", "amount: expected integer", Some("worker 1.8.2"), 5),
+            seen(
+                "a",
+                "schema_error",
+                "amount: expected integer",
+                Some("worker 1.9.0"),
+                4,
+            ),
+            seen(
+                "b",
+                "schema_error",
+                "amount: expected integer",
+                Some("worker 1.9.0"),
+                6,
+            ),
+            seen(
+                "c",
+                "schema_error",
+                "amount: expected integer",
+                Some("worker 1.8.2"),
+                5,
+            ),
         ];
         let causes = causes(letters.into_iter());
-        let told: Vec<_> = causes.iter().map(|cause| (cause.consumer.as_deref(), cause.count, cause.sample.as_str())).collect();
-        assert_eq!(told, [(Some("worker 1.9.0"), 2, "b"), (Some("worker 1.8.2"), 1, "c")]);
+        let told: Vec<_> = causes
+            .iter()
+            .map(|cause| {
+                (
+                    cause.consumer.as_deref(),
+                    cause.count,
+                    cause.sample.as_str(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (Some("worker 1.9.0"), 2, "b"),
+                (Some("worker 1.8.2"), 1, "c")
+            ]
+        );
         assert_ne!(causes[0].id, causes[1].id);
         assert_eq!(causes[0].id, letters[0].cause_id());
     }
 
     #[test]
     fn letters_without_a_reason_are_a_cause_of_their_own() {
-        let letters = [seen("a", "", "", None, 1), seen("b", UNKNOWN, NO_REASON, None, 2), seen("c", "timeout", "no answer", None, 3)];
+        let letters = [
+            seen("a", "", "", None, 1),
+            seen("b", UNKNOWN, NO_REASON, None, 2),
+            seen("c", "timeout", "no answer", None, 3),
+        ];
         let causes = causes(letters.into_iter());
         let unknown = &causes[0];
-        assert_eq!((unknown.class.as_str(), unknown.fingerprint.as_str(), unknown.count), (UNKNOWN, NO_REASON, 2));
+        assert_eq!(
+            (
+                unknown.class.as_str(),
+                unknown.fingerprint.as_str(),
+                unknown.count
+            ),
+            (UNKNOWN, NO_REASON, 2)
+        );
         assert_eq!(unknown.exception, None);
     }
 
     #[test]
     fn the_id_stays_what_it_is() {
         assert_eq!(cause_id("timeout", "no answer", None, None), "603a99b8");
-        let reason =
-            "java.net.SocketTimeoutException: Read timed out\n\tat java.base/sun.nio.ch.NioSocketImpl.timedRead(NioSocketImpl.java:288)";
+        let reason = "java.net.SocketTimeoutException: Read timed out\n\tat java.base/sun.nio.ch.NioSocketImpl.timedRead(NioSocketImpl.java:288)";
         let sighting = seen("m", "provider_timeout", reason, Some("worker 1.9.0"), 0);
         assert_eq!(sighting.cause_id(), "3b1f6a18");
         // Nothing of the parts can be moved over a border.
-        assert_ne!(cause_id("a", "b", Some("c"), None), cause_id("a", "b", None, Some("c")));
-        assert_ne!(cause_id("a\",\"b", "c", None, None), cause_id("a", "b\",\"c", None, None));
+        assert_ne!(
+            cause_id("a", "b", Some("c"), None),
+            cause_id("a", "b", None, Some("c"))
+        );
+        assert_ne!(
+            cause_id("a\",\"b", "c", None, None),
+            cause_id("a", "b\",\"c", None, None)
+        );
     }
 }

@@ -52,22 +52,35 @@ pub(super) fn look(bytes: &[u8]) -> Found {
     if let Some(held) = from_base64(bytes) {
         return Found::Base64(held);
     }
-    Found::Text(if std::str::from_utf8(bytes).is_ok() { "not JSON" } else { "not UTF-8" })
+    Found::Text(if std::str::from_utf8(bytes).is_ok() {
+        "not JSON"
+    } else {
+        "not UTF-8"
+    })
 }
 
 fn look_at_json(value: Value) -> Found {
     let is = |name: &str, text: &str| value.get(name).and_then(Value::as_str) == Some(text);
     if is("Type", "Notification") && value.get("Message").is_some_and(Value::is_string) {
         let mut head = value;
-        let message = head.as_object_mut().and_then(|members| members.shift_remove("Message"));
-        let message = message.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+        let message = head
+            .as_object_mut()
+            .and_then(|members| members.shift_remove("Message"));
+        let message = message
+            .as_ref()
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
         return Found::Sns(head, message);
     }
     if value.pointer("/Records/0/s3").is_some_and(Value::is_object) {
         return Found::S3(value);
     }
     // An envelope has five members: without the first, the copy need not be made.
-    match value.get("detail-type").map(|_| serde_json::from_value::<Envelope>(value.clone())) {
+    match value
+        .get("detail-type")
+        .map(|_| serde_json::from_value::<Envelope>(value.clone()))
+    {
         Some(Ok(envelope)) => Found::Event(Box::new(envelope)),
         _ => Found::Json(value),
     }
@@ -100,28 +113,54 @@ fn depth(bytes: &[u8]) -> usize {
 /// and hold something that is surely meant: JSON, gzip, or a text that is long enough.
 fn from_base64(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(bytes).ok()?.trim();
-    let lines: Cow<'_, str> = if text.contains(['\n', '\r']) { text.split(['\n', '\r']).collect::<String>().into() } else { text.into() };
-    let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=');
-    if lines.len() < 8 || lines.len() > UNPACKED_MAX.saturating_mul(2) || !lines.bytes().all(alphabet) {
+    let lines: Cow<'_, str> = if text.contains(['\n', '\r']) {
+        text.split(['\n', '\r']).collect::<String>().into()
+    } else {
+        text.into()
+    };
+    let alphabet =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=');
+    if lines.len() < 8
+        || lines.len() > UNPACKED_MAX.saturating_mul(2)
+        || !lines.bytes().all(alphabet)
+    {
         return None;
     }
     let engines = [&STANDARD, &URL_SAFE, &STANDARD_NO_PAD, &URL_SAFE_NO_PAD];
-    let held = engines.iter().find_map(|engine| engine.decode(lines.as_bytes()).ok())?;
-    let printable = |text: &str| text.len() >= TEXT_MIN && !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'));
-    let json = || starts_like_json(&held) && depth(&held) <= DEPTH_MAX && serde_json::from_slice::<serde::de::IgnoredAny>(&held).is_ok();
-    let meant = held.starts_with(&[0x1f, 0x8b]) || json() || std::str::from_utf8(&held).is_ok_and(printable);
+    let held = engines
+        .iter()
+        .find_map(|engine| engine.decode(lines.as_bytes()).ok())?;
+    let printable = |text: &str| {
+        text.len() >= TEXT_MIN
+            && !text
+                .chars()
+                .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+    };
+    let json = || {
+        starts_like_json(&held)
+            && depth(&held) <= DEPTH_MAX
+            && serde_json::from_slice::<serde::de::IgnoredAny>(&held).is_ok()
+    };
+    let meant = held.starts_with(&[0x1f, 0x8b])
+        || json()
+        || std::str::from_utf8(&held).is_ok_and(printable);
     meant.then_some(held)
 }
 
 /// What gzip holds, as long as it is no more than [`UNPACKED_MAX`].
 fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
-    let limit = u64::try_from(UNPACKED_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    let limit = u64::try_from(UNPACKED_MAX)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
     let mut out = Vec::new();
-    let read = flate2::read::MultiGzDecoder::new(bytes).take(limit).read_to_end(&mut out);
+    let read = flate2::read::MultiGzDecoder::new(bytes)
+        .take(limit)
+        .read_to_end(&mut out);
     if out.len() > UNPACKED_MAX {
         return Err("more than 4 MiB when unpacked");
     }
-    read.map(|_| out).map_err(|_| "gzip that is damaged or cut off")
+    read.map(|_| out)
+        .map_err(|_| "gzip that is damaged or cut off")
 }
 
 /// The JSON that a body carries, with base64, gzip and SNS taken off. An event's envelope stays
@@ -170,36 +209,69 @@ pub(super) mod tests {
             check(&engine.encode(&text), Some(&inner));
             check(&engine.encode(gzip(text.as_bytes())), Some(&inner));
         }
-        let sns = json!({"Type": "Notification", "Message": STANDARD.encode(gzip(text.as_bytes()))});
+        let sns =
+            json!({"Type": "Notification", "Message": STANDARD.encode(gzip(text.as_bytes()))});
         check(&sns.to_string(), Some(&inner));
-        let lines: Vec<String> =
-            STANDARD.encode(&text).as_bytes().chunks(10).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+        let lines: Vec<String> = STANDARD
+            .encode(&text)
+            .as_bytes()
+            .chunks(10)
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect();
         check(&lines.join("\r\n"), Some(&inner));
         check("no JSON", None);
     }
 
     #[test]
     fn what_only_looks_like_base64_is_left_alone() {
-        for word in ["thisisaplainwordoflength", "pay_01JD8Z6Q8Q2K3M4N5P6Q7R8S9T", "deadbeefdeadbeef", "12345678", "abcdefgh", "YWJjZA=="] {
-            assert!(matches!(look(word.as_bytes()), Found::Text(_) | Found::Json(_)), "{word}");
+        for word in [
+            "thisisaplainwordoflength",
+            "pay_01JD8Z6Q8Q2K3M4N5P6Q7R8S9T",
+            "deadbeefdeadbeef",
+            "12345678",
+            "abcdefgh",
+            "YWJjZA==",
+        ] {
+            assert!(
+                matches!(look(word.as_bytes()), Found::Text(_) | Found::Json(_)),
+                "{word}"
+            );
         }
     }
 
     #[test]
     fn a_bomb_costs_the_limit_and_no_more() {
         let bomb = gzip(&vec![0_u8; UNPACKED_MAX + 1]);
-        assert_eq!(look(&bomb), Found::Gzip(Err("more than 4 MiB when unpacked")));
-        assert!(matches!(look(&gzip(&vec![b' '; UNPACKED_MAX])), Found::Gzip(Ok(_))));
-        assert_eq!(look(&gzip(b"cut off")[..15]), Found::Gzip(Err("gzip that is damaged or cut off")));
-        assert_eq!(look(&[0x1f, 0x8b]), Found::Gzip(Err("gzip that is damaged or cut off")));
+        assert_eq!(
+            look(&bomb),
+            Found::Gzip(Err("more than 4 MiB when unpacked"))
+        );
+        assert!(matches!(
+            look(&gzip(&vec![b' '; UNPACKED_MAX])),
+            Found::Gzip(Ok(_))
+        ));
+        assert_eq!(
+            look(&gzip(b"cut off")[..15]),
+            Found::Gzip(Err("gzip that is damaged or cut off"))
+        );
+        assert_eq!(
+            look(&[0x1f, 0x8b]),
+            Found::Gzip(Err("gzip that is damaged or cut off"))
+        );
     }
 
     #[test]
     fn depth_is_bounded() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(matches!(look(nested(64).as_bytes()), Found::Json(_)));
-        assert_eq!(look(nested(65).as_bytes()), Found::Text("JSON deeper than 64 levels"));
-        assert_eq!(look(nested(100_000).as_bytes()), Found::Text("JSON deeper than 64 levels"));
+        assert_eq!(
+            look(nested(65).as_bytes()),
+            Found::Text("JSON deeper than 64 levels")
+        );
+        assert_eq!(
+            look(nested(100_000).as_bytes()),
+            Found::Text("JSON deeper than 64 levels")
+        );
         let brackets = json!({"text": "[".repeat(100) + "\\\""}).to_string();
         assert!(matches!(look(brackets.as_bytes()), Found::Json(_)));
     }

@@ -105,24 +105,42 @@ fn quoted(mark: char, after: &str, before: Option<char>) -> Option<(&str, &str)>
     }
     let ends = |(at, _): &(usize, &str)| {
         let held = after.get(..*at).unwrap_or_default();
-        let behind = after.get(at.saturating_add(partner.len_utf8())..).unwrap_or_default();
+        let behind = after
+            .get(at.saturating_add(partner.len_utf8())..)
+            .unwrap_or_default();
         !held.ends_with('\\') && (partner != '\'' || !behind.starts_with(char::is_alphanumeric))
     };
     let (at, found) = after.match_indices(partner).find(ends)?;
-    Some((after.get(..at)?, after.get(at.saturating_add(found.len())..)?))
+    Some((
+        after.get(..at)?,
+        after.get(at.saturating_add(found.len())..)?,
+    ))
 }
 
 fn is_name(held: &str, behind: &str, out: &str) -> bool {
-    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '$' | '/' | '[' | ']' | '(' | ')');
-    if held.is_empty() || held.len() > 60 || !held.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') || !held.chars().all(part) {
+    let part = |c: char| {
+        c.is_ascii_alphanumeric()
+            || matches!(c, '_' | '.' | '-' | '$' | '/' | '[' | ']' | '(' | ')')
+    };
+    if held.is_empty()
+        || held.len() > 60
+        || !held.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        || !held.chars().all(part)
+    {
         return false;
     }
     let member = behind.trim_start().starts_with(':') && out.trim_end().ends_with(['{', ',']);
-    let word = out.trim_end_matches([' ', ':']).rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    let word = out
+        .trim_end_matches([' ', ':'])
+        .rsplit(|c: char| !c.is_ascii_alphabetic())
+        .next()
+        .unwrap_or_default();
     member || NAMING.contains(&word.to_lowercase().as_str())
 }
 
-const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const MONTHS: [&str; 12] = [
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+];
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// Whether a word is part of a date that is written out: `Sun, 22 Nov 2026`.
@@ -141,7 +159,10 @@ fn is_calendar_word(word: &str, before: &str, next: &str) -> bool {
 /// Writes a word without its values; `before` is the last piece written, and then the new one.
 fn push_word(out: &mut String, word: &str, next: &str, before: &mut String) {
     let core = word.trim_matches(|c: char| !c.is_alphanumeric());
-    let following = next.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    let following = next
+        .split(|c: char| !c.is_alphanumeric())
+        .next()
+        .unwrap_or_default();
     let Some((lead, tail)) = word.split_once(core).filter(|_| !core.is_empty()) else {
         out.push_str(word);
         return;
@@ -164,7 +185,9 @@ fn push_word(out: &mut String, word: &str, next: &str, before: &mut String) {
 fn push_parts(out: &mut String, core: &str, following: &str, before: &mut String) {
     let separator = |c: char| !c.is_alphanumeric() && !matches!(c, '_' | '-');
     for part in core.split_inclusive(separator) {
-        let (text, end) = part.strip_suffix(separator).map_or((part, ""), |text| (text, part.get(text.len()..).unwrap_or_default()));
+        let (text, end) = part.strip_suffix(separator).map_or((part, ""), |text| {
+            (text, part.get(text.len()..).unwrap_or_default())
+        });
         if is_value(text) && !is_code(text, before, false, following) {
             out.push('#');
             text.clone_into(before);
@@ -191,14 +214,23 @@ fn push_pieces(out: &mut String, text: &str, following: &str, before: &mut Strin
 /// Makes several values in a row one, and drops signs: a list of ids is as good as one id. A colon
 /// with a space behind it parts what is told from whom it is told of, and stays.
 fn collapsed(text: &str) -> String {
-    let between = |c: char| c == ' ' || matches!(c, ',' | ':' | ';' | '.' | '-' | '+' | '/' | '|' | '_' | '=' | '*' | '%' | '~' | '@');
+    let between = |c: char| {
+        c == ' '
+            || matches!(
+                c,
+                ',' | ':' | ';' | '.' | '-' | '+' | '/' | '|' | '_' | '=' | '*' | '%' | '~' | '@'
+            )
+    };
     let mut out = String::with_capacity(text.len());
     let mut pieces = text.split('#');
     out.push_str(pieces.next().unwrap_or_default());
     let mut after_value = false;
     for gap in pieces {
         if !after_value {
-            let sign = out.ends_with(['-', '+']) && !out.trim_end_matches(['-', '+']).ends_with(char::is_alphanumeric);
+            let sign = out.ends_with(['-', '+'])
+                && !out
+                    .trim_end_matches(['-', '+'])
+                    .ends_with(char::is_alphanumeric);
             if sign {
                 out.truncate(out.trim_end_matches(['-', '+']).len());
             }

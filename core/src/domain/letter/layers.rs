@@ -25,11 +25,19 @@ pub struct Layer {
 
 impl Layer {
     fn of(name: &'static str, content: Value) -> Self {
-        Self { name, content, problem: None }
+        Self {
+            name,
+            content,
+            problem: None,
+        }
     }
 
     fn with(name: &'static str, content: Value, problem: &str) -> Self {
-        Self { name, content, problem: Some(problem.to_owned()) }
+        Self {
+            name,
+            content,
+            problem: Some(problem.to_owned()),
+        }
     }
 }
 
@@ -72,11 +80,25 @@ fn innermost(found: Found, bytes: &[u8], privacy: Privacy) -> Vec<Layer> {
         Found::Event(envelope) => event_layers(&envelope, privacy),
         Found::S3(value) => vec![s3_layer(&value, privacy)],
         Found::Json(value) if bytes.len() > SHOWN_MAX => {
-            vec![text_layer("json", &privacy.json(&value).to_string(), "not an event envelope", privacy)]
+            vec![text_layer(
+                "json",
+                &privacy.json(&value).to_string(),
+                "not an event envelope",
+                privacy,
+            )]
         }
-        Found::Json(value) => vec![Layer::with("json", privacy.json(&value), "not an event envelope")],
+        Found::Json(value) => vec![Layer::with(
+            "json",
+            privacy.json(&value),
+            "not an event envelope",
+        )],
         Found::Gzip(Err(problem)) => vec![Layer::with("gzip", sizes(bytes.len(), None), problem)],
-        Found::Text(problem) => vec![text_layer("text", &String::from_utf8_lossy(bytes), problem, privacy)],
+        Found::Text(problem) => vec![text_layer(
+            "text",
+            &String::from_utf8_lossy(bytes),
+            problem,
+            privacy,
+        )],
         // These hold something, and were taken off.
         Found::Sns(..) | Found::Base64(_) | Found::Gzip(Ok(_)) => Vec::new(),
     }
@@ -92,8 +114,18 @@ fn text_layer(name: &'static str, text: &str, problem: &str, privacy: Privacy) -
     if masked.len() <= SHOWN_MAX {
         return Layer::with(name, Value::String(masked), problem);
     }
-    let cut = masked.get(..masked.floor_char_boundary(SHOWN_MAX)).unwrap_or_default().to_owned();
-    Layer::with(name, Value::String(cut), &format!("{problem}; cut: shown are the first 256 KiB of {} bytes", text.len()))
+    let cut = masked
+        .get(..masked.floor_char_boundary(SHOWN_MAX))
+        .unwrap_or_default()
+        .to_owned();
+    Layer::with(
+        name,
+        Value::String(cut),
+        &format!(
+            "{problem}; cut: shown are the first 256 KiB of {} bytes",
+            text.len()
+        ),
+    )
 }
 
 fn event_layers(envelope: &Envelope, privacy: Privacy) -> Vec<Layer> {
@@ -105,21 +137,35 @@ fn event_layers(envelope: &Envelope, privacy: Privacy) -> Vec<Layer> {
     if envelope.source == ARCHIVE_SOURCE {
         show_bucket(&envelope.detail, &mut detail, "/bucket/name", privacy);
     }
-    vec![Layer::of("envelope", head), long_or(Layer::of("detail", detail), privacy)]
+    vec![
+        Layer::of("envelope", head),
+        long_or(Layer::of("detail", detail), privacy),
+    ]
 }
 
 fn s3_layer(value: &Value, privacy: Privacy) -> Layer {
     let mut shown = privacy.json(value);
-    let records = value.get("Records").and_then(Value::as_array).map_or(0, Vec::len);
+    let records = value
+        .get("Records")
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len);
     for place in 0..records {
-        show_bucket(value, &mut shown, &format!("/Records/{place}/s3/bucket/name"), privacy);
+        show_bucket(
+            value,
+            &mut shown,
+            &format!("/Records/{place}/s3/bucket/name"),
+            privacy,
+        );
     }
     long_or(Layer::of("s3 event", shown), privacy)
 }
 
 /// A bucket's name is no person's.
 fn show_bucket(value: &Value, shown: &mut Value, pointer: &str, privacy: Privacy) {
-    let bucket = value.pointer(pointer).and_then(Value::as_str).map(|name| privacy.text(name));
+    let bucket = value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .map(|name| privacy.text(name));
     if let (Some(place), Some(bucket)) = (shown.pointer_mut(pointer), bucket) {
         *place = Value::String(bucket);
     }
@@ -132,7 +178,9 @@ fn long_or(layer: Layer, privacy: Privacy) -> Layer {
         return layer;
     }
     let mut cut = text_layer(layer.name, &text, "", privacy);
-    cut.problem = cut.problem.map(|problem| problem.trim_start_matches("; ").to_owned());
+    cut.problem = cut
+        .problem
+        .map(|problem| problem.trim_start_matches("; ").to_owned());
     cut
 }
 
@@ -146,7 +194,11 @@ pub fn archived_layer(key: &str, bytes: Option<&[u8]>, privacy: Privacy) -> Laye
     if let Ok(value) = serde_json::from_slice::<Value>(bytes) {
         return Layer::of(NAME, privacy.json(&value));
     }
-    Layer::with(NAME, Value::String(privacy.text(&String::from_utf8_lossy(bytes))), "not JSON")
+    Layer::with(
+        NAME,
+        Value::String(privacy.text(&String::from_utf8_lossy(bytes))),
+        "not JSON",
+    )
 }
 
 #[cfg(test)]
@@ -163,7 +215,10 @@ mod tests {
     #[track_caller]
     fn check(body: &str, expected: &[(&str, Option<&str>)]) -> Vec<Layer> {
         let layers = body_layers(body, MASKED);
-        let told: Vec<_> = layers.iter().map(|layer| (layer.name, layer.problem.as_deref())).collect();
+        let told: Vec<_> = layers
+            .iter()
+            .map(|layer| (layer.name, layer.problem.as_deref()))
+            .collect();
         assert_eq!(told, expected);
         layers
     }
@@ -172,19 +227,37 @@ mod tests {
 
     #[test]
     fn an_event_has_two_layers() {
-        let body = envelope("e-1", &object_created("archive", "payments/pay_1.json", 10, Timestamp::UNIX_EPOCH));
+        let body = envelope(
+            "e-1",
+            &object_created("archive", "payments/pay_1.json", 10, Timestamp::UNIX_EPOCH),
+        );
         let layers = check(&body, &[("envelope", None), ("detail", None)]);
         assert_eq!(layers[1].content["bucket"]["name"], "archive");
         let sns = json!({"Type": "Notification", "TopicArn": "arn", "Message": STANDARD.encode(gzip(body.as_bytes()))}).to_string();
-        let layers = check(&sns, &[("sns", None), ("base64", None), ("gzip", None), ("envelope", None), ("detail", None)]);
-        assert_eq!(layers[0].content, json!({"Type": "Notification", "TopicArn": "arn"}));
+        let layers = check(
+            &sns,
+            &[
+                ("sns", None),
+                ("base64", None),
+                ("gzip", None),
+                ("envelope", None),
+                ("detail", None),
+            ],
+        );
+        assert_eq!(
+            layers[0].content,
+            json!({"Type": "Notification", "TopicArn": "arn"})
+        );
         assert_eq!(layers[2].content["bytes_unpacked"], body.len());
     }
 
     #[test]
     fn a_notification_of_s3_shows_bucket_and_key() {
         let record = json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "archive"}, "object": {"key": "payments/a.json"}}});
-        let layers = check(&json!({"Records": [record]}).to_string(), &[("s3 event", None)]);
+        let layers = check(
+            &json!({"Records": [record]}).to_string(),
+            &[("s3 event", None)],
+        );
         assert_eq!(layers[0].content["Records"][0], record);
     }
 
@@ -200,10 +273,17 @@ mod tests {
 
     #[test]
     fn packed_people_and_cards_are_masked() {
-        let person = json!({"customer": {"email": "anna@example.com"}, "note": "4242424242424242"}).to_string();
-        for body in [STANDARD.encode(&person), STANDARD.encode(gzip(person.as_bytes()))] {
+        let person = json!({"customer": {"email": "anna@example.com"}, "note": "4242424242424242"})
+            .to_string();
+        for body in [
+            STANDARD.encode(&person),
+            STANDARD.encode(gzip(person.as_bytes())),
+        ] {
             let shown = format!("{:?}", body_layers(&body, MASKED));
-            assert!(!shown.contains("anna") && !shown.contains("4242") && !shown.contains(&body), "{shown}");
+            assert!(
+                !shown.contains("anna") && !shown.contains("4242") && !shown.contains(&body),
+                "{shown}"
+            );
         }
         let text = STANDARD.encode("please write to anna@example.com");
         let layers = check(&text, &[("base64", None), ("text", Some("not JSON"))]);
@@ -213,20 +293,47 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_shown_as_far_as_it_can() {
         let broken = STANDARD.encode(gzip(b"caf\xe9 is not UTF-8"));
-        let layers = check(&broken, &[("base64", None), ("gzip", None), ("text", Some("not UTF-8"))]);
+        let layers = check(
+            &broken,
+            &[
+                ("base64", None),
+                ("gzip", None),
+                ("text", Some("not UTF-8")),
+            ],
+        );
         assert_eq!(layers[2].content, "caf\u{fffd} is not UTF-8");
         let bomb = STANDARD.encode(gzip(&vec![0_u8; super::super::UNPACKED_MAX + 1]));
-        check(&bomb, &[("base64", None), ("gzip", Some("more than 4 MiB when unpacked"))]);
+        check(
+            &bomb,
+            &[
+                ("base64", None),
+                ("gzip", Some("more than 4 MiB when unpacked")),
+            ],
+        );
     }
 
     #[test]
     fn long_bodies_are_cut() {
         let layers = body_layers(&"ä ".repeat(SHOWN_MAX), MASKED);
-        assert_eq!(layers[0].problem.as_deref(), Some("not JSON; cut: shown are the first 256 KiB of 786432 bytes"));
-        assert!(layers[0].content.as_str().is_some_and(|text| text.len() <= SHOWN_MAX));
+        assert_eq!(
+            layers[0].problem.as_deref(),
+            Some("not JSON; cut: shown are the first 256 KiB of 786432 bytes")
+        );
+        assert!(
+            layers[0]
+                .content
+                .as_str()
+                .is_some_and(|text| text.len() <= SHOWN_MAX)
+        );
         let long = json!({"note": "x ".repeat(SHOWN_MAX)}).to_string();
         let layers = body_layers(&long, MASKED);
-        assert!(layers[0].problem.as_deref().is_some_and(|problem| problem.contains("not an event envelope; cut")), "{layers:?}");
+        assert!(
+            layers[0]
+                .problem
+                .as_deref()
+                .is_some_and(|problem| problem.contains("not an event envelope; cut")),
+            "{layers:?}"
+        );
     }
 
     #[test]
@@ -237,7 +344,9 @@ mod tests {
         }
         let layers = body_layers(&body, MASKED);
         assert_eq!(
-            layers.last().map(|layer| (layer.content.clone(), layer.problem.as_deref())),
+            layers
+                .last()
+                .map(|layer| (layer.content.clone(), layer.problem.as_deref())),
             Some((Value::Null, Some("more than 8 layers")))
         );
     }

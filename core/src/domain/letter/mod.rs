@@ -30,7 +30,10 @@ pub const UNKNOWN: &str = "unknown";
 /// The revision of the consumer that gave up on a message, if it wrote it down.
 #[must_use]
 pub fn consumer_of(attributes: &BTreeMap<String, String>) -> Option<&str> {
-    attributes.get(attribute::CONSUMER).map(String::as_str).filter(|revision| !revision.is_empty())
+    attributes
+        .get(attribute::CONSUMER)
+        .map(String::as_str)
+        .filter(|revision| !revision.is_empty())
 }
 
 /// The payment that a message is about: what it says, or else an id that stands in it somewhere.
@@ -39,18 +42,26 @@ pub fn payment_of(body: &str) -> Option<PaymentId> {
     if let Ok(job) = parse(body) {
         return Some(job.payment().clone());
     }
-    body.match_indices(PaymentId::PREFIX).find_map(|(start, _)| body.get(start..start.saturating_add(30))?.parse().ok())
+    body.match_indices(PaymentId::PREFIX)
+        .find_map(|(start, _)| body.get(start..start.saturating_add(30))?.parse().ok())
 }
 
 /// Class and words of the last failure that a timeline tells of.
 #[must_use]
 pub fn last_failure(events: &[Event]) -> Option<(Option<String>, String)> {
     use EventKind::{AttemptFailed, AttemptUnknown, DeadLettered, Failed, RefundFailed, Review};
-    let failure = |event: &&Event| matches!(event.kind, AttemptFailed | AttemptUnknown | DeadLettered | Failed | RefundFailed | Review);
+    let failure = |event: &&Event| {
+        matches!(
+            event.kind,
+            AttemptFailed | AttemptUnknown | DeadLettered | Failed | RefundFailed | Review
+        )
+    };
     let detail = &events.iter().rev().find(failure)?.detail;
     let text = |name: &str| detail.get(name).and_then(Value::as_str).map(str::to_owned);
     let class = text("class").or_else(|| text("code"));
-    let reason = text("reason").or_else(|| text("message")).or_else(|| class.clone())?;
+    let reason = text("reason")
+        .or_else(|| text("message"))
+        .or_else(|| class.clone())?;
     Some((class, reason))
 }
 
@@ -64,7 +75,11 @@ pub fn classes<'a>(classes: impl Iterator<Item = &'a str>) -> String {
     }
     let mut counts: Vec<(&str, u64)> = counts.into_iter().collect();
     counts.sort_by_key(|(class, count)| (std::cmp::Reverse(*count), *class));
-    counts.iter().map(|(class, count)| format!("{class}({count})")).collect::<Vec<_>>().join(" ")
+    counts
+        .iter()
+        .map(|(class, count)| format!("{class}({count})"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]
@@ -75,18 +90,39 @@ mod tests {
     use serde_json::json;
 
     fn event(kind: EventKind, detail: Value) -> Event {
-        Event { seq: 1, at: Timestamp::UNIX_EPOCH, kind, version: 1, detail }
+        Event {
+            seq: 1,
+            at: Timestamp::UNIX_EPOCH,
+            kind,
+            version: 1,
+            detail,
+        }
     }
 
     #[test]
     fn the_last_failure_is_the_reason() {
         let events = [
-            event(EventKind::AttemptFailed, json!({"code": "provider_timeout", "message": "no answer"})),
-            event(EventKind::DeadLettered, json!({"class": "schema_error", "reason": "amount: expected integer"})),
+            event(
+                EventKind::AttemptFailed,
+                json!({"code": "provider_timeout", "message": "no answer"}),
+            ),
+            event(
+                EventKind::DeadLettered,
+                json!({"class": "schema_error", "reason": "amount: expected integer"}),
+            ),
             event(EventKind::Indexed, json!({})),
         ];
-        assert_eq!(last_failure(&events), Some((Some("schema_error".into()), "amount: expected integer".into())));
-        assert_eq!(last_failure(&events[..1]), Some((Some("provider_timeout".into()), "no answer".into())));
+        assert_eq!(
+            last_failure(&events),
+            Some((
+                Some("schema_error".into()),
+                "amount: expected integer".into()
+            ))
+        );
+        assert_eq!(
+            last_failure(&events[..1]),
+            Some((Some("provider_timeout".into()), "no answer".into()))
+        );
         assert_eq!(last_failure(&events[2..]), None);
     }
 
@@ -104,13 +140,25 @@ mod tests {
 
     #[test]
     fn the_consumer_is_read_when_it_is_written_down() {
-        let of = |value: &str| consumer_of(&BTreeMap::from([(attribute::CONSUMER.to_owned(), value.to_owned())])).map(str::to_owned);
-        assert_eq!((of("worker 1.9.0"), of("")), (Some("worker 1.9.0".to_owned()), None));
+        let of = |value: &str| {
+            consumer_of(&BTreeMap::from([(
+                attribute::CONSUMER.to_owned(),
+                value.to_owned(),
+            )]))
+            .map(str::to_owned)
+        };
+        assert_eq!(
+            (of("worker 1.9.0"), of("")),
+            (Some("worker 1.9.0".to_owned()), None)
+        );
     }
 
     #[test]
     fn an_absent_object_is_said_to_be_absent() {
         let layer = archived_layer("payments/pay_1.json", None, Privacy::default());
-        assert_eq!(layer.problem.as_deref(), Some("there is no object payments/pay_1.json"));
+        assert_eq!(
+            layer.problem.as_deref(),
+            Some("there is no object payments/pay_1.json")
+        );
     }
 }

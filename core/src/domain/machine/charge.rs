@@ -9,13 +9,22 @@ use crate::domain::payment::{Attempt, AttemptState, Charge, Failure, Lease, Paym
 use crate::domain::policy::Policy;
 use crate::domain::resolve::{Outcome, Resolution};
 
-pub(super) fn claim(next: &mut Draft, owner: &str, hop: Value, policy: &Policy) -> Result<(), Refusal> {
+pub(super) fn claim(
+    next: &mut Draft,
+    owner: &str,
+    hop: Value,
+    policy: &Policy,
+) -> Result<(), Refusal> {
     let now = next.now;
     let open = !next.payment().status.is_final();
     next.require(open)?;
     let first = next.payment().attempt.is_none();
     let payment = next.payment();
-    if let Some(lease) = payment.lease.as_ref().filter(|lease| lease.owner != owner && lease.until > now) {
+    if let Some(lease) = payment
+        .lease
+        .as_ref()
+        .filter(|lease| lease.owner != owner && lease.until > now)
+    {
         return Err(Refusal::Leased { until: lease.until });
     }
     if payment.status == Status::Processing {
@@ -23,7 +32,10 @@ pub(super) fn claim(next: &mut Draft, owner: &str, hop: Value, policy: &Policy) 
         payment.due_at = Some(after(now, policy.sweep_delay(payment.redrives)));
     }
     payment.fence = payment.fence.saturating_add(1);
-    payment.lease = Some(Lease { owner: owner.to_owned(), until: after(now, policy.lease) });
+    payment.lease = Some(Lease {
+        owner: owner.to_owned(),
+        until: after(now, policy.lease),
+    });
     // A payment in review is claimed to ask the provider about it: no new attempt is made of that.
     let attempt = match payment.attempt.take() {
         Some(mut same) if !matches!(same.state, AttemptState::SoftDeclined) => {
@@ -39,7 +51,14 @@ pub(super) fn claim(next: &mut Draft, owner: &str, hop: Value, policy: &Policy) 
         before => {
             let number = before.map_or(1, |attempt| attempt.number.saturating_add(1));
             let provider_key = format!("{}:{number}", payment.id);
-            Attempt { number, provider_key, first_sent_at: now, state: AttemptState::Sent, calls: 1, ambiguous: false }
+            Attempt {
+                number,
+                provider_key,
+                first_sent_at: now,
+                state: AttemptState::Sent,
+                calls: 1,
+                ambiguous: false,
+            }
         }
     };
     let detail = json!({"number": attempt.number, "key": attempt.provider_key, "call": attempt.calls, "fence": payment.fence, "worker": owner.split('/').next()});
@@ -70,10 +89,25 @@ pub(super) fn approved(next: &mut Draft, charge: Charge) -> Result<(), Refusal> 
     Ok(())
 }
 
-pub(super) fn declined(next: &mut Draft, failure: Failure, soft: bool, policy: &Policy) -> Result<(), Refusal> {
-    let again = soft && next.payment().attempt.as_ref().is_some_and(|attempt| attempt.number < policy.attempts_max);
+pub(super) fn declined(
+    next: &mut Draft,
+    failure: Failure,
+    soft: bool,
+    policy: &Policy,
+) -> Result<(), Refusal> {
+    let again = soft
+        && next
+            .payment()
+            .attempt
+            .as_ref()
+            .is_some_and(|attempt| attempt.number < policy.attempts_max);
     if again {
-        return attempt_ended(next, &failure, AttemptState::SoftDeclined, EventKind::AttemptFailed);
+        return attempt_ended(
+            next,
+            &failure,
+            AttemptState::SoftDeclined,
+            EventKind::AttemptFailed,
+        );
     }
     failed(next, failure)
 }
@@ -89,14 +123,22 @@ fn failed(next: &mut Draft, failure: Failure) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) fn attempt_ended(next: &mut Draft, failure: &Failure, state: AttemptState, kind: EventKind) -> Result<(), Refusal> {
+pub(super) fn attempt_ended(
+    next: &mut Draft,
+    failure: &Failure,
+    state: AttemptState,
+    kind: EventKind,
+) -> Result<(), Refusal> {
     let open = !next.payment().status.is_final();
     next.require(open)?;
     let payment = next.payment();
     settle_attempt(payment, state);
     payment.lease = None;
     let number = payment.attempt.as_ref().map_or(0, |attempt| attempt.number);
-    next.event(kind, json!({"number": number, "code": failure.code, "message": failure.message}));
+    next.event(
+        kind,
+        json!({"number": number, "code": failure.code, "message": failure.message}),
+    );
     Ok(())
 }
 
@@ -109,21 +151,37 @@ pub(super) fn review(next: &mut Draft, failure: Failure) -> Result<(), Refusal> 
     Ok(())
 }
 
-pub(super) fn resolve(next: &mut Draft, by: &str, reason: &str, resolution: Resolution) -> Result<(), Refusal> {
+pub(super) fn resolve(
+    next: &mut Draft,
+    by: &str,
+    reason: &str,
+    resolution: Resolution,
+) -> Result<(), Refusal> {
     let now = next.now;
     let in_review = next.payment().status == Status::Review;
     next.require(in_review)?;
     // A replayed message has a worker ask the provider at this moment: what it finds comes first.
-    if let Some(lease) = next.payment().lease.as_ref().filter(|lease| lease.until > now) {
+    if let Some(lease) = next
+        .payment()
+        .lease
+        .as_ref()
+        .filter(|lease| lease.until > now)
+    {
         return Err(Refusal::Leased { until: lease.until });
     }
     let Resolution { outcome, basis } = resolution;
-    next.event(EventKind::Resolved, json!({"as": outcome.as_str(), "by": by, "reason": reason, "basis": basis.as_str()}));
+    next.event(
+        EventKind::Resolved,
+        json!({"as": outcome.as_str(), "by": by, "reason": reason, "basis": basis.as_str()}),
+    );
     match outcome {
         Outcome::Charged(charge) => approved(next, charge),
         Outcome::NotCharged => {
             // The operator's words stay on our side: this is what customer and merchant read.
-            let failure = Failure { code: "not_charged".to_owned(), message: "it could not be completed".to_owned() };
+            let failure = Failure {
+                code: "not_charged".to_owned(),
+                message: "it could not be completed".to_owned(),
+            };
             failed(next, failure)
         }
     }

@@ -168,27 +168,69 @@ pub enum Refusal {
 }
 
 /// Decides what `command` does to `payment` at `now`.
-pub fn decide(payment: &Payment, command: Command, now: Timestamp, policy: &Policy) -> Result<Decision, Refusal> {
+pub fn decide(
+    payment: &Payment,
+    command: Command,
+    now: Timestamp,
+    policy: &Policy,
+) -> Result<Decision, Refusal> {
     let mut next = Draft::new(payment, now);
     match command {
         Command::Claim { owner, hop } => charge::claim(&mut next, &owner, hop, policy)?,
         Command::Approved(charge) => charge::approved(&mut next, charge)?,
         Command::Declined { failure, soft } => charge::declined(&mut next, failure, soft, policy)?,
-        Command::NotApplied(failure) => charge::attempt_ended(&mut next, &failure, AttemptState::NotApplied, EventKind::AttemptFailed)?,
-        Command::Unknown(failure) => charge::attempt_ended(&mut next, &failure, AttemptState::Sent, EventKind::AttemptUnknown)?,
+        Command::NotApplied(failure) => charge::attempt_ended(
+            &mut next,
+            &failure,
+            AttemptState::NotApplied,
+            EventKind::AttemptFailed,
+        )?,
+        Command::Unknown(failure) => charge::attempt_ended(
+            &mut next,
+            &failure,
+            AttemptState::Sent,
+            EventKind::AttemptUnknown,
+        )?,
         Command::SendToReview(failure) => charge::review(&mut next, failure)?,
-        Command::Bury { queue, message_id, refund, class, reason } => {
+        Command::Bury {
+            queue,
+            message_id,
+            refund,
+            class,
+            reason,
+        } => {
             let at = next.now;
-            bury(&mut next, DeadLetter { at, queue, message_id, class, reason }, refund.as_ref())?;
+            bury(
+                &mut next,
+                DeadLetter {
+                    at,
+                    queue,
+                    message_id,
+                    class,
+                    reason,
+                },
+                refund.as_ref(),
+            )?;
         }
         Command::Unbury { by, reason } => unbury(&mut next, &by, &reason, policy)?,
         Command::Redrive => redrive(&mut next, policy)?,
         Command::Cancel { by, reason } => cancel(&mut next, &by, reason.as_deref())?,
-        Command::Resolve { by, reason, resolution } => charge::resolve(&mut next, &by, &reason, resolution)?,
-        Command::RequestRefund { id, minor, by, reason } => refund::request(&mut next, id, minor, by, reason, policy)?,
+        Command::Resolve {
+            by,
+            reason,
+            resolution,
+        } => charge::resolve(&mut next, &by, &reason, resolution)?,
+        Command::RequestRefund {
+            id,
+            minor,
+            by,
+            reason,
+        } => refund::request(&mut next, id, minor, by, reason, policy)?,
         Command::StartRefund(id) => refund::start(&mut next, &id)?,
         Command::RefundNotSent(id) => refund::not_sent(&mut next, &id)?,
-        Command::RefundUnderWay { id, provider_id } => refund::under_way(&mut next, &id, &provider_id, policy)?,
+        Command::RefundUnderWay { id, provider_id } => {
+            refund::under_way(&mut next, &id, &provider_id, policy)?
+        }
         Command::RefundPaid { id, provider_id } => refund::paid(&mut next, &id, &provider_id)?,
         Command::RefundRefused { id, failure } => refund::refused(&mut next, &id, &failure)?,
     }
@@ -209,13 +251,17 @@ pub enum ProviderStep {
 /// Which step is safe for `attempt` as it stood *before* the claim (`None`: there was none).
 #[must_use]
 pub fn provider_step(before: Option<&Attempt>, now: Timestamp, policy: &Policy) -> ProviderStep {
-    let Some(attempt) = before else { return ProviderStep::Charge };
+    let Some(attempt) = before else {
+        return ProviderStep::Charge;
+    };
     let within = now.duration_since(attempt.first_sent_at) < policy.provider_window;
     match (&attempt.state, within) {
         (AttemptState::SoftDeclined, _) | (AttemptState::NotApplied, true) => ProviderStep::Charge,
         (AttemptState::NotApplied, false) if !attempt.ambiguous => ProviderStep::AskThenCharge,
         (AttemptState::Sent, true) => ProviderStep::AskThenCharge,
-        (AttemptState::NotApplied | AttemptState::Sent, false) | (AttemptState::Settled, _) => ProviderStep::AskOnly,
+        (AttemptState::NotApplied | AttemptState::Sent, false) | (AttemptState::Settled, _) => {
+            ProviderStep::AskOnly
+        }
     }
 }
 
@@ -232,7 +278,14 @@ impl Draft {
         // Clocks of different machines differ: a payment's own time never runs backwards.
         let now = now.max(payment.updated_at);
         payment.updated_at = now;
-        Self { decision: Decision { payment, events: Vec::new(), outbox: Vec::new() }, now }
+        Self {
+            decision: Decision {
+                payment,
+                events: Vec::new(),
+                outbox: Vec::new(),
+            },
+            now,
+        }
     }
 
     fn payment(&mut self) -> &mut Payment {
@@ -240,7 +293,9 @@ impl Draft {
     }
 
     fn event(&mut self, kind: EventKind, detail: Value) {
-        self.decision.events.push(NewEvent::new(self.now, kind, detail));
+        self.decision
+            .events
+            .push(NewEvent::new(self.now, kind, detail));
     }
 
     fn tell(&mut self, kind: OutboxKind) -> &mut OutboxEvent {
@@ -249,12 +304,21 @@ impl Draft {
         let rows = &mut self.decision.outbox;
         rows.push(row);
         let last = rows.len().saturating_sub(1);
-        #[expect(clippy::indexing_slicing, reason = "a row was pushed on the line before")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "a row was pushed on the line before"
+        )]
         &mut rows[last]
     }
 
     fn require(&mut self, fine: bool) -> Result<(), Refusal> {
-        if fine { Ok(()) } else { Err(Refusal::Status { status: self.decision.payment.status }) }
+        if fine {
+            Ok(())
+        } else {
+            Err(Refusal::Status {
+                status: self.decision.payment.status,
+            })
+        }
     }
 
     fn end(&mut self, status: Status) -> Result<(), Refusal> {
@@ -275,7 +339,11 @@ fn after(now: Timestamp, delay: SignedDuration) -> Timestamp {
 
 fn bury(next: &mut Draft, letter: DeadLetter, refund: Option<&RefundId>) -> Result<(), Refusal> {
     let payment = next.payment();
-    let waits = if refund.is_some() { payment.has_pending_refund() } else { !payment.status.is_final() };
+    let waits = if refund.is_some() {
+        payment.has_pending_refund()
+    } else {
+        !payment.status.is_final()
+    };
     // A second copy of a message that is dead already changes nothing but the sweeper's plans.
     if !waits || (payment.dead.is_some() && payment.due_at.is_none()) {
         return Err(Refusal::Nothing);
@@ -283,7 +351,11 @@ fn bury(next: &mut Draft, letter: DeadLetter, refund: Option<&RefundId>) -> Resu
     let detail = json!({"queue": letter.queue, "message_id": letter.message_id, "class": letter.class, "reason": letter.reason});
     payment.lease = None;
     // A refund that the provider has taken on has no message to be replayed: it is still asked about.
-    if !payment.refunds.iter().any(|other| other.is_under_way() && Some(&other.id) != refund) {
+    if !payment
+        .refunds
+        .iter()
+        .any(|other| other.is_under_way() && Some(&other.id) != refund)
+    {
         payment.due_at = None;
     }
     payment.dead.get_or_insert(letter);
@@ -309,15 +381,27 @@ fn unbury(next: &mut Draft, by: &str, reason: &str, policy: &Policy) -> Result<(
 fn redrive(next: &mut Draft, policy: &Policy) -> Result<(), Refusal> {
     let now = next.now;
     let payment = next.payment();
-    let worked_on = payment.lease.as_ref().is_some_and(|lease| lease.until > now);
+    let worked_on = payment
+        .lease
+        .as_ref()
+        .is_some_and(|lease| lease.until > now);
     if payment.due_at.is_none_or(|due| due > now) || worked_on {
         return Err(Refusal::Nothing);
     }
     // One that no worker ever took is not in doubt: it waits for workers, however long.
-    if payment.redrives >= policy.redrives_max && payment.status == Status::Processing && payment.attempt.is_some() {
+    if payment.redrives >= policy.redrives_max
+        && payment.status == Status::Processing
+        && payment.attempt.is_some()
+    {
         let times = payment.redrives;
         let message = format!("no definite end after {times} tries to send it again");
-        return charge::review(next, Failure { code: "stuck".to_owned(), message });
+        return charge::review(
+            next,
+            Failure {
+                code: "stuck".to_owned(),
+                message,
+            },
+        );
     }
     if payment.status != Status::Processing && !payment.has_pending_refund() {
         return Err(Refusal::Nothing);

@@ -21,7 +21,10 @@ pub(super) fn request(
     policy: &Policy,
 ) -> Result<(), Refusal> {
     let at = next.now;
-    let fine = matches!(next.payment().status, Status::Completed | Status::PartiallyRefunded);
+    let fine = matches!(
+        next.payment().status,
+        Status::Completed | Status::PartiallyRefunded
+    );
     next.require(fine)?;
     let payment = next.payment();
     if payment.refunds.len() >= REFUNDS_MAX {
@@ -55,7 +58,10 @@ pub(super) fn request(
 }
 
 fn pending<'a>(payment: &'a mut Payment, id: &RefundId) -> Result<&'a mut Refund, Refusal> {
-    let pending = payment.refunds.iter_mut().find(|refund| refund.id == *id && refund.state == RefundState::Pending);
+    let pending = payment
+        .refunds
+        .iter_mut()
+        .find(|refund| refund.id == *id && refund.state == RefundState::Pending);
     pending.ok_or(Refusal::NoPendingRefund)
 }
 
@@ -89,7 +95,12 @@ fn close(next: &mut Draft, kind: OutboxKind, id: &RefundId) {
 
 /// It stays pending, and the sweeper has it asked about again until it comes to its end: that may
 /// take days, so no message waits for it.
-pub(super) fn under_way(next: &mut Draft, id: &RefundId, provider_id: &str, policy: &Policy) -> Result<(), Refusal> {
+pub(super) fn under_way(
+    next: &mut Draft,
+    id: &RefundId,
+    provider_id: &str,
+    policy: &Policy,
+) -> Result<(), Refusal> {
     let refund = pending(next.payment(), id)?;
     if refund.provider_id.as_deref() == Some(provider_id) {
         return Err(Refusal::Nothing);
@@ -99,7 +110,10 @@ pub(super) fn under_way(next: &mut Draft, id: &RefundId, provider_id: &str, poli
     let later = after(next.now, policy.sweep_delay(0));
     // Nothing is due while another refund's message is dead.
     next.payment().due_at.get_or_insert(later);
-    next.event(EventKind::RefundPending, json!({"refund_id": id, "amount": minor, "provider_id": provider_id}));
+    next.event(
+        EventKind::RefundPending,
+        json!({"refund_id": id, "amount": minor, "provider_id": provider_id}),
+    );
     Ok(())
 }
 
@@ -109,11 +123,18 @@ pub(super) fn paid(next: &mut Draft, id: &RefundId, provider_id: &str) -> Result
     refund.state = RefundState::Succeeded;
     refund.provider_id = Some(provider_id.to_owned());
     let minor = refund.minor;
-    let status = if payment.refunded_minor() == payment.money.minor() { Status::Refunded } else { Status::PartiallyRefunded };
+    let status = if payment.refunded_minor() == payment.money.minor() {
+        Status::Refunded
+    } else {
+        Status::PartiallyRefunded
+    };
     let may = payment.status.may_become(status);
     payment.status = status;
     next.require(may)?;
-    next.event(EventKind::RefundSucceeded, json!({"refund_id": id, "amount": minor, "provider_id": provider_id}));
+    next.event(
+        EventKind::RefundSucceeded,
+        json!({"refund_id": id, "amount": minor, "provider_id": provider_id}),
+    );
     close(next, OutboxKind::RefundSucceeded, id);
     Ok(())
 }
@@ -124,7 +145,10 @@ pub(super) fn refused(next: &mut Draft, id: &RefundId, failure: &Failure) -> Res
     refund.state = RefundState::Failed;
     let minor = refund.minor;
     payment.refundable_minor = payment.refundable_minor.saturating_add(minor);
-    next.event(EventKind::RefundFailed, json!({"refund_id": id, "amount": minor, "code": failure.code, "message": failure.message}));
+    next.event(
+        EventKind::RefundFailed,
+        json!({"refund_id": id, "amount": minor, "code": failure.code, "message": failure.message}),
+    );
     close(next, OutboxKind::RefundFailed, id);
     Ok(())
 }

@@ -37,7 +37,11 @@ impl Edit {
     #[must_use]
     pub fn words(&self) -> String {
         match self {
-            Self::Set(sets) => sets.iter().map(|set| format!("{}={}", set.pointer, set.value)).collect::<Vec<_>>().join(" "),
+            Self::Set(sets) => sets
+                .iter()
+                .map(|set| format!("{}={}", set.pointer, set.value))
+                .collect::<Vec<_>>()
+                .join(" "),
             Self::Body(body) => format!("the whole body, {} bytes", body.len()),
         }
     }
@@ -80,9 +84,15 @@ pub enum EditError {
 impl Set {
     /// Reads `/detail/amount=1250`: behind the first `=` stands JSON, or else a text.
     pub fn parse(text: &str) -> Result<Self, EditError> {
-        let (pointer, value) = text.split_once('=').filter(|(pointer, _)| pointer.starts_with('/')).ok_or(EditError::Form)?;
+        let (pointer, value) = text
+            .split_once('=')
+            .filter(|(pointer, _)| pointer.starts_with('/'))
+            .ok_or(EditError::Form)?;
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-        Ok(Self { pointer: pointer.to_owned(), value })
+        Ok(Self {
+            pointer: pointer.to_owned(),
+            value,
+        })
     }
 }
 
@@ -100,7 +110,9 @@ pub fn apply_edit(body: &str, edit: &Edit) -> Result<Edited, EditError> {
         }
     };
     let diff = diff::between(body, &edited);
-    if edited == body || (matches!(edit, Edit::Set(_)) && diff.iter().all(|line| line.change == Change::Same)) {
+    if edited == body
+        || (matches!(edit, Edit::Set(_)) && diff.iter().all(|line| line.change == Change::Same))
+    {
         return Err(EditError::Unchanged);
     }
     parse(&edited)?;
@@ -108,8 +120,14 @@ pub fn apply_edit(body: &str, edit: &Edit) -> Result<Edited, EditError> {
 }
 
 fn put(body: &mut Value, set: &Set) -> Result<(), EditError> {
-    let place = |why| EditError::Place { pointer: set.pointer.clone(), why };
-    let (parent, name) = set.pointer.rsplit_once('/').ok_or_else(|| place("a pointer begins with /"))?;
+    let place = |why| EditError::Place {
+        pointer: set.pointer.clone(),
+        why,
+    };
+    let (parent, name) = set
+        .pointer
+        .rsplit_once('/')
+        .ok_or_else(|| place("a pointer begins with /"))?;
     if set.pointer.split('/').count() > DEPTH_MAX {
         return Err(place("it is deeper than 64 levels"));
     }
@@ -125,7 +143,11 @@ fn put(body: &mut Value, set: &Set) -> Result<(), EditError> {
             Ok(())
         }
         Some(Value::Array(items)) => {
-            let item = name.parse::<usize>().ok().and_then(|at| items.get_mut(at)).ok_or_else(|| place("the list has no such item"))?;
+            let item = name
+                .parse::<usize>()
+                .ok()
+                .and_then(|at| items.get_mut(at))
+                .ok_or_else(|| place("the list has no such item"))?;
             *item = set.value.clone();
             Ok(())
         }

@@ -53,14 +53,26 @@ mod tests {
         check(|_| {}, 25, Some("older than 24 hours; plan again"));
         check(|_| {}, 0, Some("the approval of bob is of"));
         check(|_| {}, -1, Some("the plan is of"));
-        check(|file| file.approvals[0].at = at(-30), 2, Some("approval of bob is older"));
+        check(
+            |file| file.approvals[0].at = at(-30),
+            2,
+            Some("approval of bob is older"),
+        );
     }
 
     #[test]
     fn what_was_changed_is_refused() {
         check(|file| file.schema = 2, 2, Some("schema 2"));
-        check(|file| file.plan.target = "elsewhere".to_owned(), 2, Some("not the one that was written"));
-        check(|file| file.sha256 = "00".to_owned(), 2, Some("not the one that was written"));
+        check(
+            |file| file.plan.target = "elsewhere".to_owned(),
+            2,
+            Some("not the one that was written"),
+        );
+        check(
+            |file| file.sha256 = "00".to_owned(),
+            2,
+            Some("not the one that was written"),
+        );
         let other = |file: &mut PlanFile| {
             file.plan.target = "elsewhere".to_owned();
             file.sha256 = plan_sha256(&file.plan);
@@ -73,13 +85,19 @@ mod tests {
         let mut file = approved();
         file.approve("anna", at(1));
         file.approve("bob", at(2));
-        assert_eq!((file.approvals.len(), file.approvers()), (2, BTreeSet::from(["bob"])));
+        assert_eq!(
+            (file.approvals.len(), file.approvers()),
+            (2, BTreeSet::from(["bob"]))
+        );
     }
 
     #[test]
     fn a_file_is_read_as_it_was_written() {
         let text = serde_json::to_string_pretty(&approved()).expect("JSON");
-        assert_eq!(serde_json::from_str::<PlanFile>(&text).expect("a file"), approved());
+        assert_eq!(
+            serde_json::from_str::<PlanFile>(&text).expect("a file"),
+            approved()
+        );
         assert!(text.starts_with("{\n  \"schema\": 1,"), "{text}");
     }
 }

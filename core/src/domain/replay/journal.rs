@@ -197,16 +197,32 @@ impl Progress {
                 self.open(message_id);
                 self.skipped.insert(message_id.clone(), reason.clone());
             }
-            JournalEntry::Discarded { message_id, reason, .. } => {
+            JournalEntry::Discarded {
+                message_id, reason, ..
+            } => {
                 self.open(message_id);
                 self.discarded.insert(message_id.clone(), reason.clone());
             }
-            JournalEntry::Edited { message_id, new_sha256, .. } => {
+            JournalEntry::Edited {
+                message_id,
+                new_sha256,
+                ..
+            } => {
                 self.edited.insert(message_id.clone(), new_sha256.clone());
             }
-            JournalEntry::CanaryPassed { sent } => self.canary = Some(Canary::Passed { sent: *sent }),
-            JournalEntry::CanaryStopped { sent, re_arrived, why } => {
-                self.canary = Some(Canary::Stopped { sent: *sent, re_arrived: re_arrived.clone(), why: why.clone() });
+            JournalEntry::CanaryPassed { sent } => {
+                self.canary = Some(Canary::Passed { sent: *sent })
+            }
+            JournalEntry::CanaryStopped {
+                sent,
+                re_arrived,
+                why,
+            } => {
+                self.canary = Some(Canary::Stopped {
+                    sent: *sent,
+                    re_arrived: re_arrived.clone(),
+                    why: why.clone(),
+                });
             }
             JournalEntry::Finished { .. } => self.finished = true,
         }

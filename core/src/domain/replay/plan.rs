@@ -11,7 +11,9 @@ use crate::domain::id::PaymentId;
 pub const REPLAYS_MAX: u32 = 3;
 
 /// What is known of a payment before its message is sent again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Preflight {
     /// It waits for this message.
@@ -154,7 +156,10 @@ impl Plan {
     /// How many messages are to be sent.
     #[must_use]
     pub fn to_send(&self) -> usize {
-        self.messages.iter().filter(|message| message.verdict == Verdict::Send).count()
+        self.messages
+            .iter()
+            .filter(|message| message.verdict == Verdict::Send)
+            .count()
     }
 
     /// The edit of a message, if there is one.

@@ -40,7 +40,12 @@ pub struct Rules<'a> {
 
 impl Default for Rules<'_> {
     fn default() -> Self {
-        Self { include_final: false, include_unknown: false, replays_max: REPLAYS_MAX, parking: None }
+        Self {
+            include_final: false,
+            include_unknown: false,
+            replays_max: REPLAYS_MAX,
+            parking: None,
+        }
     }
 }
 
@@ -50,17 +55,26 @@ impl Default for Rules<'_> {
 #[must_use]
 pub fn verdict(preflight: Preflight, replays: u32, rules: Rules<'_>) -> Verdict {
     if preflight == Preflight::AlreadyFinal && !rules.include_final {
-        return Verdict::Skip { why: "its payment came to its end already".to_owned() };
+        return Verdict::Skip {
+            why: "its payment came to its end already".to_owned(),
+        };
     }
     if replays >= rules.replays_max {
-        let why = format!("replayed {replays} times already; the limit is {}", rules.replays_max);
+        let why = format!(
+            "replayed {replays} times already; the limit is {}",
+            rules.replays_max
+        );
         return match rules.parking {
             Some(_) => Verdict::Park { why },
-            None => Verdict::Skip { why: format!("{why}, and no parking queue is named") },
+            None => Verdict::Skip {
+                why: format!("{why}, and no parking queue is named"),
+            },
         };
     }
     if preflight == Preflight::Unknown && !rules.include_unknown {
-        return Verdict::Skip { why: "it names no payment that is known here".to_owned() };
+        return Verdict::Skip {
+            why: "it names no payment that is known here".to_owned(),
+        };
     }
     Verdict::Send
 }
@@ -69,7 +83,9 @@ pub fn verdict(preflight: Preflight, replays: u32, rules: Rules<'_>) -> Verdict 
 /// to the rate takes no time, a rate of zero takes for ever.
 #[must_use]
 pub fn estimate(messages: usize, rate_per_second: Option<u32>) -> Duration {
-    let Some(rate) = rate_per_second else { return Duration::ZERO };
+    let Some(rate) = rate_per_second else {
+        return Duration::ZERO;
+    };
     let messages = u64::try_from(messages).unwrap_or(u64::MAX);
     match (messages, rate) {
         (0, _) => Duration::ZERO,
@@ -82,7 +98,12 @@ pub fn estimate(messages: usize, rate_per_second: Option<u32>) -> Duration {
 mod tests {
     use super::*;
 
-    const PARKING: Rules<'static> = Rules { include_final: false, include_unknown: false, replays_max: 3, parking: Some("parking") };
+    const PARKING: Rules<'static> = Rules {
+        include_final: false,
+        include_unknown: false,
+        replays_max: 3,
+        parking: Some("parking"),
+    };
 
     #[track_caller]
     fn check(preflight: Preflight, replays: u32, rules: Rules<'_>, expected: &str) {
@@ -102,29 +123,81 @@ mod tests {
 
     #[test]
     fn what_came_to_its_end_is_sent_only_when_asked() {
-        check(Preflight::AlreadyFinal, 0, PARKING, "skip: its payment came to its end already");
-        check(Preflight::AlreadyFinal, 9, PARKING, "skip: its payment came to its end already");
-        check(Preflight::AlreadyFinal, 0, Rules { include_final: true, ..PARKING }, "send");
+        check(
+            Preflight::AlreadyFinal,
+            0,
+            PARKING,
+            "skip: its payment came to its end already",
+        );
+        check(
+            Preflight::AlreadyFinal,
+            9,
+            PARKING,
+            "skip: its payment came to its end already",
+        );
+        check(
+            Preflight::AlreadyFinal,
+            0,
+            Rules {
+                include_final: true,
+                ..PARKING
+            },
+            "send",
+        );
     }
 
     #[test]
     fn what_is_unknown_is_sent_only_when_asked() {
-        check(Preflight::Unknown, 0, PARKING, "skip: it names no payment that is known here");
-        check(Preflight::Unknown, 0, Rules { include_unknown: true, ..PARKING }, "send");
+        check(
+            Preflight::Unknown,
+            0,
+            PARKING,
+            "skip: it names no payment that is known here",
+        );
+        check(
+            Preflight::Unknown,
+            0,
+            Rules {
+                include_unknown: true,
+                ..PARKING
+            },
+            "send",
+        );
     }
 
     #[test]
     fn what_comes_back_again_and_again_is_parked() {
-        check(Preflight::Safe, 3, PARKING, "park: replayed 3 times already; the limit is 3");
-        check(Preflight::Unknown, 4, PARKING, "park: replayed 4 times already; the limit is 3");
-        check(Preflight::Safe, 3, Rules::default(), "skip: replayed 3 times already; the limit is 3, and no parking queue is named");
+        check(
+            Preflight::Safe,
+            3,
+            PARKING,
+            "park: replayed 3 times already; the limit is 3",
+        );
+        check(
+            Preflight::Unknown,
+            4,
+            PARKING,
+            "park: replayed 4 times already; the limit is 3",
+        );
+        check(
+            Preflight::Safe,
+            3,
+            Rules::default(),
+            "skip: replayed 3 times already; the limit is 3, and no parking queue is named",
+        );
     }
 
     #[test]
     fn verdicts_have_a_form() {
-        let text = serde_json::to_string(&Verdict::Park { why: "often".to_owned() }).expect("JSON");
+        let text = serde_json::to_string(&Verdict::Park {
+            why: "often".to_owned(),
+        })
+        .expect("JSON");
         assert_eq!(text, r#"{"do":"park","why":"often"}"#);
-        assert_eq!(serde_json::from_str::<Verdict>(r#"{"do":"send"}"#).expect("a verdict"), Verdict::Send);
+        assert_eq!(
+            serde_json::from_str::<Verdict>(r#"{"do":"send"}"#).expect("a verdict"),
+            Verdict::Send
+        );
     }
 
     #[test]

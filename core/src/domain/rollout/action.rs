@@ -79,7 +79,9 @@ impl Action {
         let RolloutKey { namespace, name } = key;
         let plugin = |verb: &str| format!("kubectl argo rollouts {verb} {name} -n {namespace}");
         let patch = |kind: &str, name: &str| {
-            format!("kubectl patch {kind} {name} -n {namespace} --type merge -p '{{\"spec\":{{\"terminate\":true}}}}'")
+            format!(
+                "kubectl patch {kind} {name} -n {namespace} --type merge -p '{{\"spec\":{{\"terminate\":true}}}}'"
+            )
         };
         match self {
             Self::Promote => plugin("promote"),
@@ -89,16 +91,26 @@ impl Action {
             Self::Retry => plugin("retry rollout"),
             Self::Pause => plugin("pause"),
             Self::Resume => {
-                format!("kubectl patch rollout {name} -n {namespace} --type merge -p '{{\"spec\":{{\"paused\":false}}}}'")
+                format!(
+                    "kubectl patch rollout {name} -n {namespace} --type merge -p '{{\"spec\":{{\"paused\":false}}}}'"
+                )
             }
             Self::Restart { .. } => plugin("restart"),
             Self::Undo { revision } => {
-                let to = revision.map(|revision| format!(" --to-revision={revision}")).unwrap_or_default();
+                let to = revision
+                    .map(|revision| format!(" --to-revision={revision}"))
+                    .unwrap_or_default();
                 format!("{}{to}", plugin("undo"))
             }
             Self::SetImage(images) => {
-                let images: Vec<String> = images.iter().map(|change| quoted(&format!("{}={}", change.container, change.image))).collect();
-                format!("kubectl argo rollouts set image {name} {} -n {namespace}", images.join(" "))
+                let images: Vec<String> = images
+                    .iter()
+                    .map(|change| quoted(&format!("{}={}", change.container, change.image)))
+                    .collect();
+                format!(
+                    "kubectl argo rollouts set image {name} {} -n {namespace}",
+                    images.join(" ")
+                )
             }
             Self::TerminateAnalysis { name } => patch("analysisrun", name),
             Self::TerminateExperiment { name } => patch("experiment", name),
@@ -108,8 +120,14 @@ impl Action {
 
 /// A word as a shell takes it for one.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@' | '+' | '=');
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    let plain = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@' | '+' | '=')
+    };
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// Why an action is not done: it would do nothing now, or lie in wait and act when nobody expects it.
@@ -124,6 +142,9 @@ pub struct Refusal {
 
 impl Refusal {
     pub(super) fn new(why: impl Into<String>, instead: impl Into<String>) -> Self {
-        Self { why: why.into(), instead: instead.into() }
+        Self {
+            why: why.into(),
+            instead: instead.into(),
+        }
     }
 }

@@ -11,7 +11,10 @@ mod steps;
 
 pub use action::{Action, ImageChange, Refusal};
 pub use plan::{Call, Part, Plan, plan};
-pub use related::{AnalysisKind, AnalysisRun, Experiment, Measurement, Metric, Pod, Related, ReplicaSet, Role, RunPhase, Threshold};
+pub use related::{
+    AnalysisKind, AnalysisRun, Experiment, Measurement, Metric, Pod, Related, ReplicaSet, Role,
+    RunPhase, Threshold,
+};
 pub use steps::{PauseLength, Step, StepState};
 
 use jiff::SignedDuration;
@@ -64,8 +67,15 @@ impl Phase {
     /// The phase of that word; anything else is [`Phase::Unknown`].
     #[must_use]
     pub fn from_name(name: &str) -> Self {
-        let all = [Self::Healthy, Self::Progressing, Self::Paused, Self::Degraded];
-        all.into_iter().find(|phase| phase.as_str() == name).unwrap_or(Self::Unknown)
+        let all = [
+            Self::Healthy,
+            Self::Progressing,
+            Self::Paused,
+            Self::Degraded,
+        ];
+        all.into_iter()
+            .find(|phase| phase.as_str() == name)
+            .unwrap_or(Self::Unknown)
     }
 }
 
@@ -141,7 +151,10 @@ pub struct Replicas {
 
 /// A rollout as its cluster described it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a field of the object, and they are independent of each other")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of the object, and they are independent of each other"
+)]
 pub struct Rollout {
     /// Which.
     pub key: RolloutKey,
@@ -243,7 +256,13 @@ impl Rollout {
     /// Whether a traffic router splits requests.
     #[must_use]
     pub fn has_router(&self) -> bool {
-        matches!(self.strategy, Strategy::Canary { traffic_routing: true, .. })
+        matches!(
+            self.strategy,
+            Strategy::Canary {
+                traffic_routing: true,
+                ..
+            }
+        )
     }
 
     /// Whether the newest version is the stable one: nothing is being rolled out.
@@ -263,13 +282,19 @@ impl Rollout {
     #[must_use]
     pub fn phase(&self) -> (Phase, &str) {
         if !self.observed {
-            return (Phase::Progressing, "waiting for rollout spec update to be observed");
+            return (
+                Phase::Progressing,
+                "waiting for rollout spec update to be observed",
+            );
         }
         if self.controller_pause && self.pauses.is_empty() {
             return (Phase::Progressing, "waiting for rollout to unpause");
         }
         if self.workload_ref && !self.workload_observed {
-            return (Phase::Progressing, "waiting for rollout spec update to be observed for the reference workload");
+            return (
+                Phase::Progressing,
+                "waiting for rollout spec update to be observed for the reference workload",
+            );
         }
         (self.told_phase, &self.told_message)
     }
@@ -283,7 +308,11 @@ impl Rollout {
             (Some(router), true) if !self.is_fully_promoted() => router.canary.saturating_mul(10),
             _ => desired,
         };
-        Weights { desired, set, observed: self.observed_weight() }
+        Weights {
+            desired,
+            set,
+            observed: self.observed_weight(),
+        }
     }
 
     /// Percent that the steps ask for: the last `setWeight` at or before the current step.
@@ -291,9 +320,22 @@ impl Rollout {
         if self.aborted {
             return 0;
         }
-        let (Some(index), Some(_)) = (self.step_index, self.current_step()) else { return 100 };
-        let weight = |step: &Step| if let Step::SetWeight(weight) = step { Some(*weight) } else { None };
-        self.steps().iter().take(index.saturating_add(1)).rev().find_map(weight).unwrap_or(0)
+        let (Some(index), Some(_)) = (self.step_index, self.current_step()) else {
+            return 100;
+        };
+        let weight = |step: &Step| {
+            if let Step::SetWeight(weight) = step {
+                Some(*weight)
+            } else {
+                None
+            }
+        };
+        self.steps()
+            .iter()
+            .take(index.saturating_add(1))
+            .rev()
+            .find_map(weight)
+            .unwrap_or(0)
     }
 
     fn observed_weight(&self) -> Option<u32> {
@@ -306,13 +348,19 @@ impl Rollout {
         }
         // The status counts updated pods, ready or not; more than are available cannot be.
         let updated = self.replicas.updated.min(self.replicas.available);
-        updated.saturating_mul(1000).checked_div(self.replicas.available)
+        updated
+            .saturating_mul(1000)
+            .checked_div(self.replicas.available)
     }
 
     /// When the current pause ends by itself.
     #[must_use]
     pub fn resumes_at(&self) -> Option<Timestamp> {
-        let since = self.pauses.iter().find(|pause| pause.reason == "CanaryPauseStep")?.since?;
+        let since = self
+            .pauses
+            .iter()
+            .find(|pause| pause.reason == "CanaryPauseStep")?
+            .since?;
         match self.current_step()? {
             Step::Pause(PauseLength::For(length)) => since.checked_add(*length).ok(),
             _ => None,
@@ -332,11 +380,20 @@ impl Rollout {
         if self.spec_paused {
             return human("paused by hand", None);
         }
-        let Some(pause) = self.pauses.first() else { return Waiting::No };
+        let Some(pause) = self.pauses.first() else {
+            return Waiting::No;
+        };
         match pause.reason.as_str() {
             "InconclusiveAnalysisRun" => human("inconclusive analysis", pause.since),
             "InconclusiveExperiment" => human("inconclusive experiment", pause.since),
-            "BlueGreenPause" if self.strategy == (Strategy::BlueGreen { auto_promotion: true }) => Waiting::No,
+            "BlueGreenPause"
+                if self.strategy
+                    == (Strategy::BlueGreen {
+                        auto_promotion: true,
+                    }) =>
+            {
+                Waiting::No
+            }
             _ => match self.resumes_at() {
                 Some(until) => Waiting::Time { until },
                 None => human("waits for promotion", pause.since),
@@ -371,7 +428,11 @@ impl Rollout {
     /// How much of the current pause is left at `now`.
     #[must_use]
     pub fn pause_left(&self, now: Timestamp) -> Option<SignedDuration> {
-        Some(self.resumes_at()?.duration_since(now).max(SignedDuration::ZERO))
+        Some(
+            self.resumes_at()?
+                .duration_since(now)
+                .max(SignedDuration::ZERO),
+        )
     }
 }
 
@@ -385,19 +446,73 @@ impl Rollout {
                 out.push(format!("{name} {was} → {is}"));
             }
         };
-        let step = |rollout: &Self| rollout.step_index.map_or_else(|| "none".to_owned(), |index| index.saturating_add(1).to_string());
-        let or_none = |text: &str| if text.is_empty() { "none".to_owned() } else { text.to_owned() };
-        let pauses = |rollout: &Self| or_none(&rollout.pauses.iter().map(|pause| pause.reason.as_str()).collect::<Vec<_>>().join(" "));
-        let images = |rollout: &Self| or_none(&rollout.images.iter().map(|image| image.image.as_str()).collect::<Vec<_>>().join(" "));
-        changed("phase", self.phase().0.as_str().to_owned(), later.phase().0.as_str().to_owned());
+        let step = |rollout: &Self| {
+            rollout.step_index.map_or_else(
+                || "none".to_owned(),
+                |index| index.saturating_add(1).to_string(),
+            )
+        };
+        let or_none = |text: &str| {
+            if text.is_empty() {
+                "none".to_owned()
+            } else {
+                text.to_owned()
+            }
+        };
+        let pauses = |rollout: &Self| {
+            or_none(
+                &rollout
+                    .pauses
+                    .iter()
+                    .map(|pause| pause.reason.as_str())
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            )
+        };
+        let images = |rollout: &Self| {
+            or_none(
+                &rollout
+                    .images
+                    .iter()
+                    .map(|image| image.image.as_str())
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            )
+        };
+        changed(
+            "phase",
+            self.phase().0.as_str().to_owned(),
+            later.phase().0.as_str().to_owned(),
+        );
         changed("step", step(self), step(later));
         changed("pause", pauses(self), pauses(later));
-        changed("set weight", self.weights().set.to_string(), later.weights().set.to_string());
+        changed(
+            "set weight",
+            self.weights().set.to_string(),
+            later.weights().set.to_string(),
+        );
         changed("images", images(self), images(later));
-        changed("aborted", self.aborted.to_string(), later.aborted.to_string());
-        changed("full promotion", self.promoting_full.to_string(), later.promoting_full.to_string());
-        changed("paused by hand", self.spec_paused.to_string(), later.spec_paused.to_string());
-        let pods = |rollout: &Self| format!("{} updated {} available", rollout.replicas.updated, rollout.replicas.available);
+        changed(
+            "aborted",
+            self.aborted.to_string(),
+            later.aborted.to_string(),
+        );
+        changed(
+            "full promotion",
+            self.promoting_full.to_string(),
+            later.promoting_full.to_string(),
+        );
+        changed(
+            "paused by hand",
+            self.spec_paused.to_string(),
+            later.spec_paused.to_string(),
+        );
+        let pods = |rollout: &Self| {
+            format!(
+                "{} updated {} available",
+                rollout.replicas.updated, rollout.replicas.available
+            )
+        };
         changed("pods", pods(self), pods(later));
         out
     }

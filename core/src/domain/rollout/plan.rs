@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Action, ImageChange, PauseLength, Phase, Refusal, Related, ReplicaSet, Rollout, RolloutKey, RunPhase, Step};
+use super::{
+    Action, ImageChange, PauseLength, Phase, Refusal, Related, ReplicaSet, Rollout, RolloutKey,
+    RunPhase, Step,
+};
 
 /// Which part of the object a call changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,11 +92,17 @@ pub fn plan(action: Action, rollout: &Rollout, related: Option<&Related>) -> Res
 }
 
 fn status(body: &Value) -> Call {
-    Call::Merge { part: Part::Status, body: json!({ "status": body }) }
+    Call::Merge {
+        part: Part::Status,
+        body: json!({ "status": body }),
+    }
 }
 
 fn spec(body: &Value) -> Call {
-    Call::Merge { part: Part::Main, body: json!({ "spec": body }) }
+    Call::Merge {
+        part: Part::Main,
+        body: json!({ "spec": body }),
+    }
 }
 
 type Planned = Result<(Vec<Call>, String), Refusal>;
@@ -104,34 +113,65 @@ fn calls(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Plann
         Action::Skip => skip(rollout),
         Action::PromoteFull => promote_full(rollout),
         Action::Abort => abort(rollout),
-        Action::Retry if !rollout.aborted => Err(Refusal::new("it is not aborted: there is nothing to retry", "look at it again")),
-        Action::Retry => Ok((vec![status(&json!({"abort": false}))], "starts again at step 1 with the newest version".to_owned())),
-        Action::Pause if rollout.spec_paused => Err(Refusal::new("it is paused by hand already", "resume ends that pause")),
-        Action::Pause => Ok((vec![spec(&json!({"paused": true}))], "stays where it is until it is resumed".to_owned())),
+        Action::Retry if !rollout.aborted => Err(Refusal::new(
+            "it is not aborted: there is nothing to retry",
+            "look at it again",
+        )),
+        Action::Retry => Ok((
+            vec![status(&json!({"abort": false}))],
+            "starts again at step 1 with the newest version".to_owned(),
+        )),
+        Action::Pause if rollout.spec_paused => Err(Refusal::new(
+            "it is paused by hand already",
+            "resume ends that pause",
+        )),
+        Action::Pause => Ok((
+            vec![spec(&json!({"paused": true}))],
+            "stays where it is until it is resumed".to_owned(),
+        )),
         Action::Resume => resume(rollout),
         Action::Restart { at } => Ok((
             vec![spec(&json!({"restartAt": at.to_string()}))],
-            format!("all {} pods are replaced, a few at a time", rollout.replicas.desired),
+            format!(
+                "all {} pods are replaced, a few at a time",
+                rollout.replicas.desired
+            ),
         )),
         Action::Undo { revision } => undo(rollout, related, *revision),
         Action::SetImage(images) => set_image(rollout, images),
         Action::TerminateAnalysis { name } => {
             known(
                 related,
-                related.is_some_and(|related| related.analysis_runs.iter().any(|run| run.name == *name && !run.phase.is_done())),
+                related.is_some_and(|related| {
+                    related
+                        .analysis_runs
+                        .iter()
+                        .any(|run| run.name == *name && !run.phase.is_done())
+                }),
                 "analysis",
                 name,
             )?;
-            Ok((vec![Call::TerminateAnalysis { name: name.clone() }], format!("analysis {name} ends with what it has measured")))
+            Ok((
+                vec![Call::TerminateAnalysis { name: name.clone() }],
+                format!("analysis {name} ends with what it has measured"),
+            ))
         }
         Action::TerminateExperiment { name } => {
             known(
                 related,
-                related.is_some_and(|related| related.experiments.iter().any(|run| run.name == *name && !run.phase.is_done())),
+                related.is_some_and(|related| {
+                    related
+                        .experiments
+                        .iter()
+                        .any(|run| run.name == *name && !run.phase.is_done())
+                }),
                 "experiment",
                 name,
             )?;
-            Ok((vec![Call::TerminateExperiment { name: name.clone() }], format!("experiment {name} ends")))
+            Ok((
+                vec![Call::TerminateExperiment { name: name.clone() }],
+                format!("experiment {name} ends"),
+            ))
         }
     }
 }
@@ -140,7 +180,10 @@ fn known(related: Option<&Related>, runs: bool, what: &str, name: &str) -> Resul
     if related.is_none() || runs {
         return Ok(());
     }
-    Err(Refusal::new(format!("{what} {name} does not run"), "look at the rollout again"))
+    Err(Refusal::new(
+        format!("{what} {name} does not run"),
+        "look at the rollout again",
+    ))
 }
 
 /// What stands in the way of going forward.
@@ -163,28 +206,39 @@ fn forward(rollout: &Rollout) -> Result<(), Refusal> {
 fn promote(rollout: &Rollout) -> Planned {
     forward(rollout)?;
     if rollout.is_fully_promoted() && !rollout.spec_paused && rollout.pauses.is_empty() {
-        return Err(Refusal::new("it is fully promoted: there is nothing to go on to", "a new image begins a new rollout"));
+        return Err(Refusal::new(
+            "it is fully promoted: there is nothing to go on to",
+            "a new image begins a new rollout",
+        ));
     }
-    let inconclusive = rollout.step_analysis.as_ref().is_some_and(|run| run.phase == RunPhase::Inconclusive);
+    let inconclusive = rollout
+        .step_analysis
+        .as_ref()
+        .is_some_and(|run| run.phase == RunPhase::Inconclusive);
     let paused = !rollout.pauses.is_empty() || rollout.spec_paused;
     let mut calls = Vec::new();
     let after;
     if inconclusive && !rollout.pauses.is_empty() && rollout.controller_pause {
         let next = next_index(rollout)?;
-        calls.push(status(&json!({"pauseConditions": null, "controllerPause": false, "currentStepIndex": next})));
+        calls.push(status(
+            &json!({"pauseConditions": null, "controllerPause": false, "currentStepIndex": next}),
+        ));
         after = reached(rollout, next);
     } else if paused {
         if !rollout.pauses.is_empty() {
             calls.push(status(&json!({"pauseConditions": null})));
         }
-        let at_pause = matches!(rollout.current_step(), Some(Step::Pause(_))) && !rollout.pauses.is_empty();
+        let at_pause =
+            matches!(rollout.current_step(), Some(Step::Pause(_))) && !rollout.pauses.is_empty();
         after = match rollout.step_index {
             Some(index) if at_pause => reached(rollout, index.saturating_add(1)),
             _ => "goes on from where it is".to_owned(),
         };
     } else {
         let next = next_index(rollout)?;
-        calls.push(status(&json!({"pauseConditions": null, "currentStepIndex": next})));
+        calls.push(status(
+            &json!({"pauseConditions": null, "currentStepIndex": next}),
+        ));
         after = reached(rollout, next);
     }
     if rollout.spec_paused {
@@ -196,7 +250,9 @@ fn promote(rollout: &Rollout) -> Planned {
 fn skip(rollout: &Rollout) -> Planned {
     forward(rollout)?;
     let next = next_index(rollout)?;
-    let mut calls = vec![status(&json!({"pauseConditions": null, "currentStepIndex": next}))];
+    let mut calls = vec![status(
+        &json!({"pauseConditions": null, "currentStepIndex": next}),
+    )];
     if rollout.spec_paused {
         calls.push(spec(&json!({"paused": false})));
     }
@@ -207,7 +263,10 @@ fn next_index(rollout: &Rollout) -> Result<usize, Refusal> {
     let count = rollout.steps().len();
     match rollout.step_index {
         Some(index) if index < count => Ok(index.saturating_add(1).min(count)),
-        _ => Err(Refusal::new("no step is left to pass over", "wait until it is healthy, or promote it in full")),
+        _ => Err(Refusal::new(
+            "no step is left to pass over",
+            "wait until it is healthy, or promote it in full",
+        )),
     }
 }
 
@@ -223,12 +282,18 @@ fn promote_full(rollout: &Rollout) -> Planned {
     if rollout.spec_paused {
         calls.push(spec(&json!({"paused": false})));
     }
-    Ok((calls, "100 % on the newest version, as fast as its pods come up".to_owned()))
+    Ok((
+        calls,
+        "100 % on the newest version, as fast as its pods come up".to_owned(),
+    ))
 }
 
 fn abort(rollout: &Rollout) -> Planned {
     if rollout.aborted {
-        return Err(Refusal::new("it is aborted already", "retry tries again, undo goes back to an older template"));
+        return Err(Refusal::new(
+            "it is aborted already",
+            "retry tries again, undo goes back to an older template",
+        ));
     }
     if rollout.is_fully_promoted() && rollout.observed {
         return Err(Refusal::new(
@@ -236,50 +301,99 @@ fn abort(rollout: &Rollout) -> Planned {
             "undo goes back to an older revision",
         ));
     }
-    Ok((vec![status(&json!({"abort": true}))], "0 % on the newest version, 100 % on the stable one".to_owned()))
+    Ok((
+        vec![status(&json!({"abort": true}))],
+        "0 % on the newest version, 100 % on the stable one".to_owned(),
+    ))
 }
 
 fn resume(rollout: &Rollout) -> Planned {
     if rollout.spec_paused {
-        return Ok((vec![spec(&json!({"paused": false}))], "goes on from where it is".to_owned()));
+        return Ok((
+            vec![spec(&json!({"paused": false}))],
+            "goes on from where it is".to_owned(),
+        ));
     }
-    let instead = if rollout.pauses.is_empty() { "look at it again" } else { "promote ends the pause of a step" };
+    let instead = if rollout.pauses.is_empty() {
+        "look at it again"
+    } else {
+        "promote ends the pause of a step"
+    };
     Err(Refusal::new("it is not paused by hand", instead))
 }
 
 fn undo(rollout: &Rollout, related: Option<&Related>, revision: Option<u64>) -> Planned {
     if rollout.workload_ref {
-        return Err(Refusal::new("its pod template is another workload's", "undo that workload"));
+        return Err(Refusal::new(
+            "its pod template is another workload's",
+            "undo that workload",
+        ));
     }
     let Some(related) = related else {
-        return Err(Refusal::new("its older revisions are not loaded", "look at it again"));
+        return Err(Refusal::new(
+            "its older revisions are not loaded",
+            "look at it again",
+        ));
     };
     let target = target(rollout, related, revision)?;
     let mut template = target.template.clone();
     let mut unlabelled = false;
-    if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
+    if let Some(labels) = template
+        .pointer_mut("/metadata/labels")
+        .and_then(Value::as_object_mut)
+    {
         labels.shift_remove("rollouts-pod-template-hash");
         unlabelled = true;
     }
     if !unlabelled && !template.is_object() {
-        return Err(Refusal::new(format!("the pod template of {} is not known", target.name), "look at it again"));
+        return Err(Refusal::new(
+            format!("the pod template of {} is not known", target.name),
+            "look at it again",
+        ));
     }
     let body = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
-    let number = target.revision.map(|revision| format!(" {revision}")).unwrap_or_default();
-    let images: Vec<&str> = target.images.iter().map(|image| image.image.as_str()).collect();
-    Ok((vec![Call::Json { body }], format!("a new rollout of revision{number}: {}", images.join(", "))))
+    let number = target
+        .revision
+        .map(|revision| format!(" {revision}"))
+        .unwrap_or_default();
+    let images: Vec<&str> = target
+        .images
+        .iter()
+        .map(|image| image.image.as_str())
+        .collect();
+    Ok((
+        vec![Call::Json { body }],
+        format!("a new rollout of revision{number}: {}", images.join(", ")),
+    ))
 }
 
-fn target<'a>(rollout: &Rollout, related: &'a Related, revision: Option<u64>) -> Result<&'a ReplicaSet, Refusal> {
-    let known = || related.replica_sets.iter().filter(|set| set.revision.is_some() && set.template.is_object());
+fn target<'a>(
+    rollout: &Rollout,
+    related: &'a Related,
+    revision: Option<u64>,
+) -> Result<&'a ReplicaSet, Refusal> {
+    let known = || {
+        related
+            .replica_sets
+            .iter()
+            .filter(|set| set.revision.is_some() && set.template.is_object())
+    };
     let numbers = || {
-        let numbers: Vec<String> =
-            known().filter(|set| set.hash != rollout.current_hash).filter_map(|set| Some(set.revision?.to_string())).collect();
-        if numbers.is_empty() { "no older revision is kept".to_owned() } else { format!("revisions kept are {}", numbers.join(", ")) }
+        let numbers: Vec<String> = known()
+            .filter(|set| set.hash != rollout.current_hash)
+            .filter_map(|set| Some(set.revision?.to_string()))
+            .collect();
+        if numbers.is_empty() {
+            "no older revision is kept".to_owned()
+        } else {
+            format!("revisions kept are {}", numbers.join(", "))
+        }
     };
     let found = match revision {
         Some(revision) => known().find(|set| set.revision == Some(revision)),
-        None => known().filter(|set| set.hash != rollout.current_hash).max_by_key(|set| set.revision),
+        None => known()
+            .filter(|set| set.hash != rollout.current_hash)
+            .max_by_key(|set| set.revision),
     };
     let found = found.ok_or_else(|| match revision {
         Some(revision) => Refusal::new(format!("there is no revision {revision}"), numbers()),
@@ -293,12 +407,28 @@ fn target<'a>(rollout: &Rollout, related: &'a Related, revision: Option<u64>) ->
 
 fn set_image(rollout: &Rollout, images: &[ImageChange]) -> Planned {
     if rollout.workload_ref {
-        return Err(Refusal::new("its pod template is another workload's", "set the image of that workload"));
+        return Err(Refusal::new(
+            "its pod template is another workload's",
+            "set the image of that workload",
+        ));
     }
-    let held = |change: &ImageChange| change.container == "*" || rollout.images.iter().any(|held| held.container == change.container);
+    let held = |change: &ImageChange| {
+        change.container == "*"
+            || rollout
+                .images
+                .iter()
+                .any(|held| held.container == change.container)
+    };
     if let Some(unknown) = images.iter().find(|change| !held(change)) {
-        let names: Vec<&str> = rollout.images.iter().map(|image| image.container.as_str()).collect();
-        return Err(Refusal::new(format!("there is no container {}", unknown.container), format!("containers are {}", names.join(", "))));
+        let names: Vec<&str> = rollout
+            .images
+            .iter()
+            .map(|image| image.container.as_str())
+            .collect();
+        return Err(Refusal::new(
+            format!("there is no container {}", unknown.container),
+            format!("containers are {}", names.join(", ")),
+        ));
     }
     let same = |change: &ImageChange| {
         rollout
@@ -308,10 +438,19 @@ fn set_image(rollout: &Rollout, images: &[ImageChange]) -> Planned {
             .all(|held| held.image == change.image)
     };
     if images.is_empty() || images.iter().all(same) {
-        return Err(Refusal::new("its images are those already: nothing would change", "restart replaces the pods"));
+        return Err(Refusal::new(
+            "its images are those already: nothing would change",
+            "restart replaces the pods",
+        ));
     }
-    let told: Vec<String> = images.iter().map(|change| format!("{}={}", change.container, change.image)).collect();
-    Ok((vec![Call::SetImages(images.to_vec())], format!("a new rollout of {}, from step 1", told.join(", "))))
+    let told: Vec<String> = images
+        .iter()
+        .map(|change| format!("{}={}", change.container, change.image))
+        .collect();
+    Ok((
+        vec![Call::SetImages(images.to_vec())],
+        format!("a new rollout of {}, from step 1", told.join(", ")),
+    ))
 }
 
 /// Where a rollout stands, in words: `step 2 of 7 (pause), 25.0 % set, 23.8 % observed`.
@@ -319,31 +458,64 @@ fn describe(rollout: &Rollout) -> String {
     let (phase, message) = rollout.phase();
     let weights = rollout.weights();
     let place = match (rollout.step_index, rollout.current_step()) {
-        (Some(index), Some(step)) => format!("step {} of {} ({step})", index.saturating_add(1), rollout.steps().len()),
+        (Some(index), Some(step)) => format!(
+            "step {} of {} ({step})",
+            index.saturating_add(1),
+            rollout.steps().len()
+        ),
         _ if rollout.is_fully_promoted() => "fully promoted".to_owned(),
         _ => "no step left".to_owned(),
     };
-    let observed = weights.observed.map_or_else(|| "unknown".to_owned(), percent);
-    let message = if message.is_empty() { String::new() } else { format!(" ({message})") };
-    format!("{}{message}, {place}, {} set, {observed} observed", phase.as_str(), percent(weights.set))
+    let observed = weights
+        .observed
+        .map_or_else(|| "unknown".to_owned(), percent);
+    let message = if message.is_empty() {
+        String::new()
+    } else {
+        format!(" ({message})")
+    };
+    format!(
+        "{}{message}, {place}, {} set, {observed} observed",
+        phase.as_str(),
+        percent(weights.set)
+    )
 }
 
 /// Thousandths as `23.8 %`, whole ones as `25 %`.
 fn percent(thousandths: u32) -> String {
-    let (whole, tenth) = (thousandths.checked_div(10).unwrap_or_default(), thousandths.checked_rem(10).unwrap_or_default());
-    if tenth == 0 { format!("{whole} %") } else { format!("{whole}.{tenth} %") }
+    let (whole, tenth) = (
+        thousandths.checked_div(10).unwrap_or_default(),
+        thousandths.checked_rem(10).unwrap_or_default(),
+    );
+    if tenth == 0 {
+        format!("{whole} %")
+    } else {
+        format!("{whole}.{tenth} %")
+    }
 }
 
 /// Where it comes to when step `index` is next.
 fn reached(rollout: &Rollout, index: usize) -> String {
-    let Some(step) = rollout.steps().get(index) else { return "all steps done: 100 % on the newest version".to_owned() };
-    let weight = rollout.steps().iter().skip(index).find_map(|step| if let Step::SetWeight(weight) = step { Some(*weight) } else { None });
+    let Some(step) = rollout.steps().get(index) else {
+        return "all steps done: 100 % on the newest version".to_owned();
+    };
+    let weight = rollout.steps().iter().skip(index).find_map(|step| {
+        if let Step::SetWeight(weight) = step {
+            Some(*weight)
+        } else {
+            None
+        }
+    });
     let to = match (step, weight) {
         (Step::SetWeight(_), _) => String::new(),
         (_, Some(weight)) => format!("; then {weight} %"),
         (_, None) => "; then 100 %".to_owned(),
     };
-    format!("step {} of {} ({step}){to}", index.saturating_add(1), rollout.steps().len())
+    format!(
+        "step {} of {} ({step}){to}",
+        index.saturating_add(1),
+        rollout.steps().len()
+    )
 }
 
 fn warnings(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Vec<String> {
@@ -378,9 +550,15 @@ fn warnings(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Ve
         }
         _ => {}
     }
-    let suspicious = related.into_iter().flat_map(|related| &related.analysis_runs).filter(|run| run.hash == rollout.current_hash);
+    let suspicious = related
+        .into_iter()
+        .flat_map(|related| &related.analysis_runs)
+        .filter(|run| run.hash == rollout.current_hash);
     if passes_over {
-        out.extend(suspicious.filter_map(|run| Some(format!("analysis {}: {}", run.name, run.suspicion()?))));
+        out.extend(
+            suspicious
+                .filter_map(|run| Some(format!("analysis {}: {}", run.name, run.suspicion()?))),
+        );
     }
     out
 }
@@ -389,21 +567,43 @@ fn warnings(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Ve
 fn running(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Vec<String> {
     let cut_off = |kind: &super::AnalysisKind| match action {
         // A pause in a step does not end the analysis beside it.
-        Action::Promote if !rollout.pauses.is_empty() => matches!(kind, super::AnalysisKind::Step(_)),
+        Action::Promote if !rollout.pauses.is_empty() => {
+            matches!(kind, super::AnalysisKind::Step(_))
+        }
         Action::PromoteFull => true,
         _ => matches!(kind, super::AnalysisKind::Step(_)),
     };
     let Some(related) = related else {
-        let told = rollout.step_analysis.iter().filter(|run| !run.phase.is_done());
-        return told.map(|run| format!("SKIPS running analysis {}", run.name)).collect();
+        let told = rollout
+            .step_analysis
+            .iter()
+            .filter(|run| !run.phase.is_done());
+        return told
+            .map(|run| format!("SKIPS running analysis {}", run.name))
+            .collect();
     };
-    let runs = related.running_analyses(rollout).filter(|run| cut_off(&run.kind));
+    let runs = related
+        .running_analyses(rollout)
+        .filter(|run| cut_off(&run.kind));
     let metrics = runs.flat_map(|run| run.metrics.iter().map(move |metric| (run, metric)));
     metrics
         .map(|(run, metric)| {
-            let of = metric.threshold.count.map(|count| format!(" of {count}")).unwrap_or_default();
-            let failed = if metric.failed > 0 { format!(", {} failed", metric.failed) } else { String::new() };
-            format!("SKIPS running analysis {} ({}), {}{of} measured{failed}", metric.name, run.name, metric.measured())
+            let of = metric
+                .threshold
+                .count
+                .map(|count| format!(" of {count}"))
+                .unwrap_or_default();
+            let failed = if metric.failed > 0 {
+                format!(", {} failed", metric.failed)
+            } else {
+                String::new()
+            };
+            format!(
+                "SKIPS running analysis {} ({}), {}{of} measured{failed}",
+                metric.name,
+                run.name,
+                metric.measured()
+            )
         })
         .collect()
 }

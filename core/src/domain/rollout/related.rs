@@ -112,8 +112,16 @@ impl RunPhase {
     /// The phase of that word; anything else is [`RunPhase::Pending`].
     #[must_use]
     pub fn from_name(name: &str) -> Self {
-        let all = [Self::Running, Self::Successful, Self::Failed, Self::Error, Self::Inconclusive];
-        all.into_iter().find(|phase| phase.as_str() == name).unwrap_or(Self::Pending)
+        let all = [
+            Self::Running,
+            Self::Successful,
+            Self::Failed,
+            Self::Error,
+            Self::Inconclusive,
+        ];
+        all.into_iter()
+            .find(|phase| phase.as_str() == name)
+            .unwrap_or(Self::Pending)
     }
 
     /// Whether it came to an end.
@@ -195,7 +203,9 @@ impl Metric {
     /// Measurements made.
     #[must_use]
     pub fn measured(&self) -> u32 {
-        self.successful.saturating_add(self.failed).saturating_add(self.inconclusive)
+        self.successful
+            .saturating_add(self.failed)
+            .saturating_add(self.inconclusive)
     }
 }
 
@@ -228,10 +238,15 @@ impl AnalysisRun {
     /// Why its verdict should not be believed, if so: it passed, and nothing it measured did.
     #[must_use]
     pub fn suspicion(&self) -> Option<&'static str> {
-        let metrics = || self.metrics.iter().filter(|metric| !metric.threshold.dry_run);
+        let metrics = || {
+            self.metrics
+                .iter()
+                .filter(|metric| !metric.threshold.dry_run)
+        };
         let judged = metrics().any(|metric| metric.measured() > 0);
         let none_passed = metrics().all(|metric| metric.successful == 0);
-        (self.phase == RunPhase::Successful && judged && none_passed).then_some("Successful, yet no measurement passed")
+        (self.phase == RunPhase::Successful && judged && none_passed)
+            .then_some("Successful, yet no measurement passed")
     }
 }
 
@@ -267,7 +282,12 @@ pub struct Related {
 
 impl Related {
     /// Analysis runs of the newest version that have not come to an end.
-    pub fn running_analyses<'a>(&'a self, rollout: &'a Rollout) -> impl Iterator<Item = &'a AnalysisRun> {
-        self.analysis_runs.iter().filter(|run| run.hash == rollout.current_hash && !run.phase.is_done())
+    pub fn running_analyses<'a>(
+        &'a self,
+        rollout: &'a Rollout,
+    ) -> impl Iterator<Item = &'a AnalysisRun> {
+        self.analysis_runs
+            .iter()
+            .filter(|run| run.hash == rollout.current_hash && !run.phase.is_done())
     }
 }

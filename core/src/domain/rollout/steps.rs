@@ -69,7 +69,9 @@ pub enum StepState {
 fn short(length: SignedDuration) -> String {
     let seconds = length.as_secs();
     match (seconds.checked_rem(3600), seconds.checked_rem(60)) {
-        (Some(0), _) if seconds > 0 => format!("{}h", seconds.checked_div(3600).unwrap_or_default()),
+        (Some(0), _) if seconds > 0 => {
+            format!("{}h", seconds.checked_div(3600).unwrap_or_default())
+        }
         (_, Some(0)) if seconds > 0 => format!("{}m", seconds.checked_div(60).unwrap_or_default()),
         _ => format!("{seconds}s"),
     }

@@ -27,9 +27,14 @@ struct Standing {
 
 impl Replayer {
     /// Watches the messages that were sent; why the rest must not follow, if so.
-    pub(super) async fn watch(&self, job: &Job<'_>, before: &QueueStats) -> Result<Option<String>, ReplayError> {
+    pub(super) async fn watch(
+        &self,
+        job: &Job<'_>,
+        before: &QueueStats,
+    ) -> Result<Option<String>, ReplayError> {
         let payments = job.sent_payments();
-        let looks = u32::try_from(WATCH.as_secs().checked_div(EVERY.as_secs()).unwrap_or(1)).unwrap_or(u32::MAX);
+        let looks = u32::try_from(WATCH.as_secs().checked_div(EVERY.as_secs()).unwrap_or(1))
+            .unwrap_or(u32::MAX);
         // Payments tell of their own work only.
         let telling = !payments.is_empty() && job.plan.target == WORK;
         let mut why = None;
@@ -38,17 +43,36 @@ impl Replayer {
             if job.control.is_stopped() {
                 return Ok(None);
             }
-            let standing = if telling { self.standing(&payments).await? } else { Standing::default() };
+            let standing = if telling {
+                self.standing(&payments).await?
+            } else {
+                Standing::default()
+            };
             let alarms = job.control.alarms().await;
             if let Some(first) = standing.dead.first() {
-                why = Some(format!("{} of {} died again, the first is {first}", standing.dead.len(), payments.len()));
+                why = Some(format!(
+                    "{} of {} died again, the first is {first}",
+                    standing.dead.len(),
+                    payments.len()
+                ));
                 re_arrived = standing.dead.iter().map(ToString::to_string).collect();
             } else if let Some(alarm) = alarms.first() {
                 why = Some(format!("an alarm: {alarm}"));
-            } else if look >= LOOKS_MIN && if telling { standing.under_way == 0 } else { self.is_worked_off(job).await? } {
+            } else if look >= LOOKS_MIN
+                && if telling {
+                    standing.under_way == 0
+                } else {
+                    self.is_worked_off(job).await?
+                }
+            {
                 break;
             } else if look == looks && standing.under_way > 0 {
-                why = Some(format!("{} of {} have not come to an end in {} s", standing.under_way, payments.len(), WATCH.as_secs()));
+                why = Some(format!(
+                    "{} of {} have not come to an end in {} s",
+                    standing.under_way,
+                    payments.len(),
+                    WATCH.as_secs()
+                ));
             }
             if why.is_some() {
                 break;
@@ -60,7 +84,11 @@ impl Replayer {
             why = self.grown(job, before).await?;
         }
         let entry = match &why {
-            Some(why) => JournalEntry::CanaryStopped { sent, re_arrived, why: why.clone() },
+            Some(why) => JournalEntry::CanaryStopped {
+                sent,
+                re_arrived,
+                why: why.clone(),
+            },
             None => JournalEntry::CanaryPassed { sent },
         };
         job.note(vec![entry]).await?;
@@ -69,9 +97,19 @@ impl Replayer {
 
     async fn standing(&self, payments: &[PaymentId]) -> Result<Standing, ReplayError> {
         let found = self.store.get_many(payments).await?;
-        let dead = found.iter().filter(|payment| payment.dead.is_some()).map(|payment| payment.id.clone()).collect();
-        let ended = found.iter().filter(|payment| payment.status.is_final() && !payment.has_pending_refund()).count();
-        Ok(Standing { dead, under_way: found.len().saturating_sub(ended) })
+        let dead = found
+            .iter()
+            .filter(|payment| payment.dead.is_some())
+            .map(|payment| payment.id.clone())
+            .collect();
+        let ended = found
+            .iter()
+            .filter(|payment| payment.status.is_final() && !payment.has_pending_refund())
+            .count();
+        Ok(Standing {
+            dead,
+            under_way: found.len().saturating_sub(ended),
+        })
     }
 
     /// Whether all that was sent has been worked on: nothing is left in the target.
@@ -80,14 +118,26 @@ impl Replayer {
     }
 
     /// Of messages that name no payment only the queue tells: more in it than is left means that some came back.
-    async fn grown(&self, job: &Job<'_>, before: &QueueStats) -> Result<Option<String>, ReplayError> {
+    async fn grown(
+        &self,
+        job: &Job<'_>,
+        before: &QueueStats,
+    ) -> Result<Option<String>, ReplayError> {
         let now = self.queues.stats(&job.plan.queue).await?;
         let left = count(before).saturating_sub(u64::try_from(job.left()).unwrap_or(u64::MAX));
         let more = count(&now).saturating_sub(left);
-        Ok((more > 0).then(|| format!("{more} more in {} than were left: they came back, or others died", job.plan.queue)))
+        Ok((more > 0).then(|| {
+            format!(
+                "{more} more in {} than were left: they came back, or others died",
+                job.plan.queue
+            )
+        }))
     }
 }
 
 fn count(stats: &QueueStats) -> u64 {
-    stats.visible.saturating_add(stats.in_flight).saturating_add(stats.delayed)
+    stats
+        .visible
+        .saturating_add(stats.in_flight)
+        .saturating_add(stats.delayed)
 }

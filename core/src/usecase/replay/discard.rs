@@ -18,7 +18,13 @@ impl Replayer {
         control: &dyn Control,
     ) -> Result<ReplaySummary, ReplayError> {
         let done = Progress::default();
-        let job = Job::new(plan, &done, self.queues.transfer_is_atomic(), journal, control);
+        let job = Job::new(
+            plan,
+            &done,
+            self.queues.transfer_is_atomic(),
+            journal,
+            control,
+        );
         let ended = self.discard_all(&job, reason).await;
         // Whatever happened, what is not ours is shown again.
         let released = self.release(&job).await;
@@ -34,10 +40,15 @@ impl Replayer {
         let mut drought = Drought::begin(self.clock.now());
         while !job.is_over() && !self.has_run_dry(job, &drought).await? {
             let ours = self.claim_some(job, BATCH, &mut drought).await?;
-            let groups = ours.iter().filter_map(|claim| claim.planned.group.as_deref()).collect();
-            let (good, changed): (Vec<_>, Vec<_>) =
-                ours.into_iter().partition(|claim| sha256_hex(claim.message.body.as_bytes()) == claim.planned.body_sha256);
-            self.leave(job, changed, "its body is not the one that was planned").await?;
+            let groups = ours
+                .iter()
+                .filter_map(|claim| claim.planned.group.as_deref())
+                .collect();
+            let (good, changed): (Vec<_>, Vec<_>) = ours.into_iter().partition(|claim| {
+                sha256_hex(claim.message.body.as_bytes()) == claim.planned.body_sha256
+            });
+            self.leave(job, changed, "its body is not the one that was planned")
+                .await?;
             job.free(&groups);
             if good.is_empty() {
                 continue;
@@ -52,7 +63,10 @@ impl Replayer {
                 body_sha256: claim.planned.body_sha256.clone(),
             });
             job.write(&discarded.collect::<Vec<_>>()).await?;
-            let receipts: Vec<String> = good.iter().map(|claim| claim.message.receipt.clone()).collect();
+            let receipts: Vec<String> = good
+                .iter()
+                .map(|claim| claim.message.receipt.clone())
+                .collect();
             let deleted = self.queues.delete(&job.plan.queue, &receipts).await?;
             let mut lost = Vec::new();
             for (claim, deleted) in good.into_iter().zip(deleted) {
@@ -60,7 +74,10 @@ impl Replayer {
                     job.gone(&claim.message.message_id);
                 } else {
                     let reason = "somebody else took it at the same time".to_owned();
-                    lost.push(JournalEntry::Failed { message_id: claim.message.message_id, reason });
+                    lost.push(JournalEntry::Failed {
+                        message_id: claim.message.message_id,
+                        reason,
+                    });
                 }
             }
             job.note(lost).await?;

@@ -98,8 +98,17 @@ pub(super) struct Claim<'a> {
 }
 
 impl<'a> Job<'a> {
-    pub(super) fn new(plan: &'a Plan, done: &'a Progress, is_atomic: bool, journal: &'a dyn Journal, control: &'a dyn Control) -> Self {
-        let open = plan.messages.iter().filter(|message| !done.is_settled(&message.message_id));
+    pub(super) fn new(
+        plan: &'a Plan,
+        done: &'a Progress,
+        is_atomic: bool,
+        journal: &'a dyn Journal,
+        control: &'a dyn Control,
+    ) -> Self {
+        let open = plan
+            .messages
+            .iter()
+            .filter(|message| !done.is_settled(&message.message_id));
         let counts = ReplaySummary {
             planned: plan.messages.len(),
             sent: done.sent.len(),
@@ -109,7 +118,10 @@ impl<'a> Job<'a> {
         };
         // An earlier run was cut off before it knew what became of its first messages.
         let watched = plan.canary.is_some() && done.canary.is_none();
-        let earlier = plan.messages.iter().filter(|message| watched && done.sent.contains(&message.message_id));
+        let earlier = plan
+            .messages
+            .iter()
+            .filter(|message| watched && done.sent.contains(&message.message_id));
         let run = Run {
             open: open.map(Open).collect(),
             claimed: HashSet::new(),
@@ -121,12 +133,28 @@ impl<'a> Job<'a> {
             lost: HashSet::new(),
             is_held: false,
             left: 0,
-            first: earlier.filter_map(|message| message.payment_id.clone()).take(FIRST_MAX).collect(),
+            first: earlier
+                .filter_map(|message| message.payment_id.clone())
+                .take(FIRST_MAX)
+                .collect(),
             is_broken: false,
             counts,
         };
-        let edits = plan.edits.iter().map(|edit| (edit.message_id.as_str(), edit)).collect();
-        Self { plan, journal, control, unclear: &done.unclear, again: &done.again, is_atomic, edits, run: Mutex::new(run) }
+        let edits = plan
+            .edits
+            .iter()
+            .map(|edit| (edit.message_id.as_str(), edit))
+            .collect();
+        Self {
+            plan,
+            journal,
+            control,
+            unclear: &done.unclear,
+            again: &done.again,
+            is_atomic,
+            edits,
+            run: Mutex::new(run),
+        }
     }
 
     pub(super) fn run(&self) -> MutexGuard<'_, Run<'a>> {
@@ -135,7 +163,10 @@ impl<'a> Job<'a> {
 
     pub(super) fn summary(&self) -> ReplaySummary {
         let run = self.run();
-        ReplaySummary { remaining: run.open.len(), ..run.counts.clone() }
+        ReplaySummary {
+            remaining: run.open.len(),
+            ..run.counts.clone()
+        }
     }
 
     /// Messages sent so far.
@@ -167,7 +198,11 @@ impl<'a> Job<'a> {
         let in_hand = run.groups.clone();
         for message in messages {
             match run.open(&message.message_id) {
-                Some(planned) if planned.group.as_deref().is_some_and(|group| in_hand.contains(group)) => {}
+                Some(planned)
+                    if planned
+                        .group
+                        .as_deref()
+                        .is_some_and(|group| in_hand.contains(group)) => {}
                 // Delivered twice: another lane has it in hand.
                 Some(planned) if run.claimed.insert(planned.message_id.as_str()) => {
                     run.groups.extend(planned.group.as_deref());
@@ -202,7 +237,10 @@ impl<'a> Job<'a> {
 
     /// Whether a message must wait for one before it in its group that was not sent.
     pub(super) fn is_blocked(&self, planned: &PlannedMessage) -> bool {
-        planned.group.as_deref().is_some_and(|group| self.run().blocked.contains(group))
+        planned
+            .group
+            .as_deref()
+            .is_some_and(|group| self.run().blocked.contains(group))
     }
 
     /// Whether a message may have been sent by an earlier run though it is still in the queue.
@@ -214,7 +252,9 @@ impl<'a> Job<'a> {
     /// queue: those behind it would overtake it.
     pub(super) fn try_again(&self, planned: &PlannedMessage) -> bool {
         let mut run = self.run();
-        let Some(planned) = run.open(&planned.message_id) else { return false };
+        let Some(planned) = run.open(&planned.message_id) else {
+            return false;
+        };
         let again = planned.group.is_none() && run.lost.insert(&planned.message_id);
         if again {
             run.claimed.remove(planned.message_id.as_str());
@@ -224,14 +264,23 @@ impl<'a> Job<'a> {
 
     /// The line for a message that was not sent.
     pub(super) fn failed(&self, message_id: String, why: &str) -> JournalEntry {
-        let before = if self.may_be_sent(&message_id) { "; it may have been sent before the interruption" } else { "" };
-        JournalEntry::Failed { message_id, reason: format!("{why}{before}") }
+        let before = if self.may_be_sent(&message_id) {
+            "; it may have been sent before the interruption"
+        } else {
+            ""
+        };
+        JournalEntry::Failed {
+            message_id,
+            reason: format!("{why}{before}"),
+        }
     }
 
     fn settle(&self, id: &str, count: impl FnOnce(&mut ReplaySummary)) {
         let mut run = self.run();
         run.claimed.remove(id);
-        let Some(Open(planned)) = run.open.take(id) else { return };
+        let Some(Open(planned)) = run.open.take(id) else {
+            return;
+        };
         let sent = run.counts.sent;
         count(&mut run.counts);
         if run.counts.sent > sent && run.first.len() < FIRST_MAX {
@@ -241,7 +290,10 @@ impl<'a> Job<'a> {
 
     fn fail(&self, id: &str, reason: &str) {
         let name = id.to_owned();
-        let group = self.run().open(id).and_then(|planned| planned.group.as_deref());
+        let group = self
+            .run()
+            .open(id)
+            .and_then(|planned| planned.group.as_deref());
         self.run().blocked.extend(group);
         self.settle(id, |counts| {
             counts.failed.insert(name, reason.to_owned());
@@ -252,7 +304,9 @@ impl<'a> Job<'a> {
         let add = |count: &mut usize| *count = count.saturating_add(1);
         match entry {
             JournalEntry::Failed { message_id, reason } => self.fail(message_id, reason),
-            JournalEntry::SentNotDeleted { message_id, .. } => self.settle(message_id, |counts| add(&mut counts.sent)),
+            JournalEntry::SentNotDeleted { message_id, .. } => {
+                self.settle(message_id, |counts| add(&mut counts.sent))
+            }
             JournalEntry::Sent { message_id, .. } | JournalEntry::SentTwice { message_id } => {
                 add(&mut self.run().left);
                 self.settle(message_id, |counts| add(&mut counts.sent));
@@ -261,7 +315,9 @@ impl<'a> Job<'a> {
                 add(&mut self.run().left);
                 self.settle(message_id, |counts| add(&mut counts.parked));
             }
-            JournalEntry::Skipped { message_id, .. } => self.settle(message_id, |counts| add(&mut counts.skipped)),
+            JournalEntry::Skipped { message_id, .. } => {
+                self.settle(message_id, |counts| add(&mut counts.skipped))
+            }
             _ => {}
         }
     }

@@ -19,7 +19,9 @@ use crate::domain::machine::Command;
 use crate::domain::policy::Policy;
 use crate::domain::replay::{JournalEntry, Plan, Progress, Verdict};
 use crate::domain::work::attribute;
-use crate::port::{Clock, Journal, Outgoing, PaymentStore, PortError, PortResult, Queues, Random, Received};
+use crate::port::{
+    Clock, Journal, Outgoing, PaymentStore, PortError, PortResult, Queues, Random, Received,
+};
 use job::Job;
 
 pub use plan::PlanRequest;
@@ -106,7 +108,13 @@ impl Replayer {
         journal: &dyn Journal,
         control: &dyn Control,
     ) -> Result<ReplaySummary, ReplayError> {
-        let job = Job::new(plan, done, self.queues.transfer_is_atomic(), journal, control);
+        let job = Job::new(
+            plan,
+            done,
+            self.queues.transfer_is_atomic(),
+            journal,
+            control,
+        );
         self.skip(&job, done).await?;
         let ended = self.run(&job, done).await;
         // Whatever happened, what is not ours is shown again.
@@ -114,11 +122,17 @@ impl Replayer {
         let stopped = ended?;
         released?;
         if stopped.is_some() {
-            job.note(vec![JournalEntry::Finished { at: self.clock.now() }]).await?;
+            job.note(vec![JournalEntry::Finished {
+                at: self.clock.now(),
+            }])
+            .await?;
         } else if !control.is_stopped() {
             self.finish(&job).await?;
         }
-        Ok(ReplaySummary { stopped, ..job.summary() })
+        Ok(ReplaySummary {
+            stopped,
+            ..job.summary()
+        })
     }
 
     /// The canary, if there is one, then the rest; why it stopped itself, if it did.
@@ -141,9 +155,16 @@ impl Replayer {
 
     /// Writes down what is left out on purpose.
     async fn skip(&self, job: &Job<'_>, done: &Progress) -> PortResult<()> {
-        let skipped = job.plan.messages.iter().filter(|message| !done.is_settled(&message.message_id));
+        let skipped = job
+            .plan
+            .messages
+            .iter()
+            .filter(|message| !done.is_settled(&message.message_id));
         let entries = skipped.filter_map(|message| match &message.verdict {
-            Verdict::Skip { why } => Some(JournalEntry::Skipped { message_id: message.message_id.clone(), reason: why.clone() }),
+            Verdict::Skip { why } => Some(JournalEntry::Skipped {
+                message_id: message.message_id.clone(),
+                reason: why.clone(),
+            }),
             Verdict::Send | Verdict::Park { .. } => None,
         });
         job.note(entries.collect()).await
@@ -152,8 +173,13 @@ impl Replayer {
     /// Marks the payment as no longer dead before its message goes: cut off between the two, the
     /// sweeper sends the work again and the dead letter is still there, to be acknowledged later.
     async fn unbury(&self, id: &PaymentId, plan: &Plan) -> PortResult<()> {
-        let command = Command::Unbury { by: plan.by.clone(), reason: plan.reason.clone() };
-        if let Ok((_, outbox)) = apply(&*self.store, &*self.clock, &self.policy, id, &command).await? {
+        let command = Command::Unbury {
+            by: plan.by.clone(),
+            reason: plan.reason.clone(),
+        };
+        if let Ok((_, outbox)) =
+            apply(&*self.store, &*self.clock, &self.policy, id, &command).await?
+        {
             // Best effort: the relay does what fails here.
             drop(self.dispatcher.dispatch(&outbox).await);
         }
@@ -163,23 +189,51 @@ impl Replayer {
 
 /// The message to park: as it is, with the reasons of its death, for whoever looks at it.
 fn parked(message: &Received) -> Outgoing {
-    let Received { body, attributes, group, .. } = message.clone();
-    let dedupe = group.as_ref().map(|_| format!("parked-{}", message.message_id));
-    Outgoing { body, attributes, delay: Duration::ZERO, group, dedupe }
+    let Received {
+        body,
+        attributes,
+        group,
+        ..
+    } = message.clone();
+    let dedupe = group
+        .as_ref()
+        .map(|_| format!("parked-{}", message.message_id));
+    Outgoing {
+        body,
+        attributes,
+        delay: Duration::ZERO,
+        group,
+        dedupe,
+    }
 }
 
 /// The message to send: the same body and attributes, without the reasons of its death, and one
 /// replay more.
 fn replayed(message: &Received) -> Outgoing {
     let mut attributes = message.attributes.clone();
-    let replays = attributes.get(attribute::REPLAYS).and_then(|count| count.parse::<u32>().ok()).unwrap_or(0);
+    let replays = attributes
+        .get(attribute::REPLAYS)
+        .and_then(|count| count.parse::<u32>().ok())
+        .unwrap_or(0);
     for name in attribute::OF_DEATH {
         attributes.remove(name);
     }
-    attributes.insert(attribute::REPLAYS.to_owned(), replays.saturating_add(1).to_string());
+    attributes.insert(
+        attribute::REPLAYS.to_owned(),
+        replays.saturating_add(1).to_string(),
+    );
     attributes.insert(attribute::REPLAY_OF.to_owned(), message.message_id.clone());
     // Its own name: under the old one, a FIFO queue would take the message for a double of the first
     // sending within five minutes, and drop it.
-    let dedupe = message.group.as_ref().map(|_| format!("replay-{}", message.message_id));
-    Outgoing { body: message.body.clone(), attributes, delay: Duration::ZERO, group: message.group.clone(), dedupe }
+    let dedupe = message
+        .group
+        .as_ref()
+        .map(|_| format!("replay-{}", message.message_id));
+    Outgoing {
+        body: message.body.clone(),
+        attributes,
+        delay: Duration::ZERO,
+        group: message.group.clone(),
+        dedupe,
+    }
 }

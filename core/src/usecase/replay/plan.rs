@@ -8,7 +8,10 @@ use crate::domain::id::PaymentId;
 use crate::domain::letter::{Cause, causes};
 use crate::domain::mask::terminal;
 use crate::domain::privacy::Privacy;
-use crate::domain::replay::{CauseSummary, Plan, PlannedEdit, PlannedMessage, Preflight, REPLAYS_MAX, Rules, Verdict, verdict};
+use crate::domain::replay::{
+    CauseSummary, Plan, PlannedEdit, PlannedMessage, Preflight, REPLAYS_MAX, Rules, Verdict,
+    verdict,
+};
 use crate::domain::sha256_hex;
 use crate::domain::work::attribute;
 use crate::port::PortResult;
@@ -46,22 +49,44 @@ pub struct PlanRequest {
 
 impl Replayer {
     /// The plan for `letters`, all of the queue that is asked for. Nothing is changed.
-    pub async fn plan(&self, request: PlanRequest, letters: &[Letter]) -> Result<Plan, ReplayError> {
+    pub async fn plan(
+        &self,
+        request: PlanRequest,
+        letters: &[Letter],
+    ) -> Result<Plan, ReplayError> {
         let names = self.queues.names().await?;
         let target = source_of(&request.queue).unwrap_or_else(|| request.queue.clone());
         let dlq = dead_letter_queue(&target);
         if !names.contains(&dlq) || !names.contains(&target) {
-            return Err(ReplayError::NotADeadLetterQueue { queue: request.queue });
+            return Err(ReplayError::NotADeadLetterQueue {
+                queue: request.queue,
+            });
         }
         let parking = Some(parking_queue(&target)).filter(|name| names.contains(name));
-        let letters: Vec<&Letter> = letters.iter().filter(|letter| letter.queue == dlq).collect();
+        let letters: Vec<&Letter> = letters
+            .iter()
+            .filter(|letter| letter.queue == dlq)
+            .collect();
         let states = self.states(&target, &letters).await?;
         let replays_max = request.replays_max.unwrap_or(REPLAYS_MAX);
-        let rules =
-            Rules { include_final: !request.only_safe, include_unknown: !request.only_safe, replays_max, parking: parking.as_deref() };
+        let rules = Rules {
+            include_final: !request.only_safe,
+            include_unknown: !request.only_safe,
+            replays_max,
+            parking: parking.as_deref(),
+        };
         let planned = |letter: &&Letter| {
-            let preflight = letter.payment.as_ref().and_then(|id| states.get(id).copied()).unwrap_or(Preflight::Unknown);
-            let replays = letter.message.attributes.get(attribute::REPLAYS).and_then(|count| count.parse().ok()).unwrap_or(0);
+            let preflight = letter
+                .payment
+                .as_ref()
+                .and_then(|id| states.get(id).copied())
+                .unwrap_or(Preflight::Unknown);
+            let replays = letter
+                .message
+                .attributes
+                .get(attribute::REPLAYS)
+                .and_then(|count| count.parse().ok())
+                .unwrap_or(0);
             PlannedMessage {
                 message_id: letter.message.message_id.clone(),
                 body_sha256: sha256_hex(letter.message.body.as_bytes()),
@@ -71,13 +96,18 @@ impl Replayer {
                 group: letter.message.group.clone(),
                 replays,
                 cause: Some(letter.sighting().cause_id()),
-                verdict: elsewhere(letter, &target).unwrap_or_else(|| verdict(preflight, replays, rules)),
+                verdict: elsewhere(letter, &target)
+                    .unwrap_or_else(|| verdict(preflight, replays, rules)),
             }
         };
         let at = self.clock.now();
         let messages = letters.iter().map(planned).collect();
         Ok(Plan {
-            id: format!("{}-{}", at.as_millisecond(), hex::encode(self.random.next_u64().to_be_bytes())),
+            id: format!(
+                "{}-{}",
+                at.as_millisecond(),
+                hex::encode(self.random.next_u64().to_be_bytes())
+            ),
             env: request.env,
             queue: dlq,
             target,
@@ -88,7 +118,10 @@ impl Replayer {
             account: request.account,
             rate_per_second: request.rate_per_second,
             canary: request.canary,
-            causes: causes(letters.iter().map(|letter| letter.sighting())).iter().map(cause).collect(),
+            causes: causes(letters.iter().map(|letter| letter.sighting()))
+                .iter()
+                .map(cause)
+                .collect(),
             parking,
             replays_max,
             filter: request.filter,
@@ -97,14 +130,29 @@ impl Replayer {
     }
 
     /// What is known of the payments that letters are about.
-    async fn states(&self, target: &str, letters: &[&Letter]) -> PortResult<BTreeMap<PaymentId, Preflight>> {
-        let known: BTreeSet<PaymentId> = letters.iter().filter_map(|letter| letter.payment.clone()).collect();
+    async fn states(
+        &self,
+        target: &str,
+        letters: &[&Letter],
+    ) -> PortResult<BTreeMap<PaymentId, Preflight>> {
+        let known: BTreeSet<PaymentId> = letters
+            .iter()
+            .filter_map(|letter| letter.payment.clone())
+            .collect();
         let known: Vec<PaymentId> = known.into_iter().collect();
         let mut states = BTreeMap::new();
         for some in known.chunks(100) {
             for payment in self.store.get_many(some).await? {
-                let done = target == WORK && payment.status.is_final() && !payment.has_pending_refund();
-                states.insert(payment.id, if done { Preflight::AlreadyFinal } else { Preflight::Safe });
+                let done =
+                    target == WORK && payment.status.is_final() && !payment.has_pending_refund();
+                states.insert(
+                    payment.id,
+                    if done {
+                        Preflight::AlreadyFinal
+                    } else {
+                        Preflight::Safe
+                    },
+                );
             }
         }
         Ok(states)
@@ -114,15 +162,29 @@ impl Replayer {
 /// A dead-letter queue may be that of several queues. One that names another source than ours is not
 /// sent to ours: its consumer would not know it.
 fn elsewhere(letter: &Letter, target: &str) -> Option<Verdict> {
-    let source = letter.message.attributes.get(attribute::QUEUE).filter(|source| *source != target)?;
-    Some(Verdict::Skip { why: format!("it died in another queue, {}", told(source)) })
+    let source = letter
+        .message
+        .attributes
+        .get(attribute::QUEUE)
+        .filter(|source| *source != target)?;
+    Some(Verdict::Skip {
+        why: format!("it died in another queue, {}", told(source)),
+    })
 }
 
 /// What a message says of itself, made fit for a file that people look at: short, masked, and harmless to a terminal.
 fn told(text: &str) -> String {
-    terminal(&Privacy::default().text(text)).chars().take(WORDS_MAX).collect()
+    terminal(&Privacy::default().text(text))
+        .chars()
+        .take(WORDS_MAX)
+        .collect()
 }
 
 fn cause(cause: &Cause) -> CauseSummary {
-    CauseSummary { id: cause.id.clone(), class: told(&cause.class), fingerprint: told(&cause.fingerprint), count: cause.count }
+    CauseSummary {
+        id: cause.id.clone(),
+        class: told(&cause.class),
+        fingerprint: told(&cause.fingerprint),
+        count: cause.count,
+    }
 }

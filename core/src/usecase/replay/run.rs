@@ -12,7 +12,9 @@ use crate::Timestamp;
 use crate::domain::bus::WORK;
 use crate::domain::replay::{JournalEntry, Verdict, apply_edit};
 use crate::domain::sha256_hex;
-use crate::port::{ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, Received, TransferOutcome};
+use crate::port::{
+    ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, Received, TransferOutcome,
+};
 
 /// Messages claimed at once.
 pub(super) const BATCH: usize = 10;
@@ -43,13 +45,21 @@ pub(super) struct Drought {
 
 impl Drought {
     pub(super) fn begin(now: Timestamp) -> Self {
-        Self { since: now, fruitless: 0 }
+        Self {
+            since: now,
+            fruitless: 0,
+        }
     }
 }
 
 impl Replayer {
     /// Runs `lanes` lanes until nothing is open; with `limit`, until so many have been sent in all.
-    pub(super) async fn lanes(&self, job: &Job<'_>, lanes: usize, limit: usize) -> Result<(), ReplayError> {
+    pub(super) async fn lanes(
+        &self,
+        job: &Job<'_>,
+        lanes: usize,
+        limit: usize,
+    ) -> Result<(), ReplayError> {
         let (lanes, batch) = in_hand(job.plan.rate_per_second, lanes);
         let lane = async |_| {
             let ended = self.lane(job, limit, batch).await;
@@ -78,9 +88,21 @@ impl Replayer {
     }
 
     /// Receives up to `most` messages: those of the plan. Others are hidden meanwhile.
-    pub(super) async fn claim_some<'a>(&self, job: &Job<'a>, most: usize, drought: &mut Drought) -> PortResult<Vec<Claim<'a>>> {
-        let wait = if drought.fruitless == 0 { Duration::ZERO } else { WAIT };
-        let messages = self.queues.receive(&job.plan.queue, most, VISIBILITY, wait).await?;
+    pub(super) async fn claim_some<'a>(
+        &self,
+        job: &Job<'a>,
+        most: usize,
+        drought: &mut Drought,
+    ) -> PortResult<Vec<Claim<'a>>> {
+        let wait = if drought.fruitless == 0 {
+            Duration::ZERO
+        } else {
+            WAIT
+        };
+        let messages = self
+            .queues
+            .receive(&job.plan.queue, most, VISIBILITY, wait)
+            .await?;
         let (ours, others) = job.claim(messages);
         let are_new = self.hold_others(job, &others).await?;
         if !ours.is_empty() {
@@ -98,20 +120,32 @@ impl Replayer {
         if others.is_empty() {
             return Ok(false);
         }
-        let receipts: Vec<String> = others.iter().map(|message| message.receipt.clone()).collect();
-        self.queues.change_visibilities(&job.plan.queue, &receipts, HOLD).await?;
+        let receipts: Vec<String> = others
+            .iter()
+            .map(|message| message.receipt.clone())
+            .collect();
+        self.queues
+            .change_visibilities(&job.plan.queue, &receipts, HOLD)
+            .await?;
         Ok(job.hold(others))
     }
 
     /// Whether to stop receiving: nothing new comes, or for long only what is not of the plan.
     pub(super) async fn has_run_dry(&self, job: &Job<'_>, drought: &Drought) -> PortResult<bool> {
-        if self.clock.now().duration_since(drought.since).unsigned_abs() > WITHOUT_OURS_MAX {
+        if self
+            .clock
+            .now()
+            .duration_since(drought.since)
+            .unsigned_abs()
+            > WITHOUT_OURS_MAX
+        {
             // With others coming all the time nobody can tell that ours are gone.
             job.run().is_held = true;
             return Ok(true);
         }
         let fruitless = drought.fruitless;
-        Ok(fruitless >= FRUITLESS_MAX && (self.is_drained(job).await? || fruitless >= FRUITLESS_IN_FLIGHT_MAX))
+        Ok(fruitless >= FRUITLESS_MAX
+            && (self.is_drained(job).await? || fruitless >= FRUITLESS_IN_FLIGHT_MAX))
     }
 
     /// Whether nobody but us holds messages of the queue that may come back.
@@ -119,7 +153,11 @@ impl Replayer {
         let (ours, unclear, locked) = {
             let run = job.run();
             let unclear = job.unclear.iter().any(|id| run.open.contains(id.as_str()));
-            (run.foreign.len().saturating_add(run.claimed.len()), unclear, !run.locked.is_empty())
+            (
+                run.foreign.len().saturating_add(run.claimed.len()),
+                unclear,
+                !run.locked.is_empty(),
+            )
         };
         let stats = self.queues.stats(&job.plan.queue).await?;
         let is_held = stats.in_flight > u64::try_from(ours).unwrap_or(u64::MAX);
@@ -140,17 +178,29 @@ impl Replayer {
         if ours.iter().all(|claim| claim.message.group.is_none()) {
             return self.replay_batch(job, ours).await;
         }
-        let groups = ours.iter().filter_map(|claim| claim.planned.group.as_deref()).collect();
+        let groups = ours
+            .iter()
+            .filter_map(|claim| claim.planned.group.as_deref())
+            .collect();
         let ended = self.replay_in_order(job, ours).await;
         job.free(&groups);
         ended
     }
 
     /// Messages of one group go one after the other: when one fails, those behind it must wait.
-    async fn replay_in_order(&self, job: &Job<'_>, ours: Vec<Claim<'_>>) -> Result<(), ReplayError> {
+    async fn replay_in_order(
+        &self,
+        job: &Job<'_>,
+        ours: Vec<Claim<'_>>,
+    ) -> Result<(), ReplayError> {
         for claim in ours {
             if job.is_blocked(claim.planned) {
-                self.leave(job, vec![claim], "a message before it in its group was not sent").await?;
+                self.leave(
+                    job,
+                    vec![claim],
+                    "a message before it in its group was not sent",
+                )
+                .await?;
             } else {
                 self.replay_batch(job, vec![claim]).await?;
             }
@@ -159,43 +209,88 @@ impl Replayer {
     }
 
     async fn replay_batch(&self, job: &Job<'_>, ours: Vec<Claim<'_>>) -> Result<(), ReplayError> {
-        let (good, changed): (Vec<_>, Vec<_>) =
-            ours.into_iter().partition(|claim| sha256_hex(claim.message.body.as_bytes()) == claim.planned.body_sha256);
+        let (good, changed): (Vec<_>, Vec<_>) = ours.into_iter().partition(|claim| {
+            sha256_hex(claim.message.body.as_bytes()) == claim.planned.body_sha256
+        });
         let words = "its body is not the one that was planned";
         self.leave(job, changed, words).await?;
-        let (parked, sent): (Vec<_>, Vec<_>) = good.into_iter().partition(|claim| matches!(claim.planned.verdict, Verdict::Park { .. }));
+        let (parked, sent): (Vec<_>, Vec<_>) = good
+            .into_iter()
+            .partition(|claim| matches!(claim.planned.verdict, Verdict::Park { .. }));
         match (&job.plan.parking, parked.is_empty()) {
             (_, true) => {}
             (Some(parking), false) => self.move_some(job, parked, parking).await?,
-            (None, false) => self.leave(job, parked, "it was replayed too often, and there is no queue to park it in").await?,
+            (None, false) => {
+                self.leave(
+                    job,
+                    parked,
+                    "it was replayed too often, and there is no queue to park it in",
+                )
+                .await?
+            }
         }
         self.move_some(job, sent, &job.plan.target).await
     }
 
     /// Shows messages again that were claimed and not touched.
-    pub(super) async fn give_back(&self, job: &Job<'_>, claims: Vec<Claim<'_>>) -> Result<(), ReplayError> {
+    pub(super) async fn give_back(
+        &self,
+        job: &Job<'_>,
+        claims: Vec<Claim<'_>>,
+    ) -> Result<(), ReplayError> {
         for claim in &claims {
             job.run().claimed.remove(claim.planned.message_id.as_str());
         }
-        job.free(&claims.iter().filter_map(|claim| claim.planned.group.as_deref()).collect());
-        let receipts: Vec<String> = claims.into_iter().map(|claim| claim.message.receipt).collect();
-        self.queues.change_visibilities(&job.plan.queue, &receipts, Duration::ZERO).await?;
+        job.free(
+            &claims
+                .iter()
+                .filter_map(|claim| claim.planned.group.as_deref())
+                .collect(),
+        );
+        let receipts: Vec<String> = claims
+            .into_iter()
+            .map(|claim| claim.message.receipt)
+            .collect();
+        self.queues
+            .change_visibilities(&job.plan.queue, &receipts, Duration::ZERO)
+            .await?;
         Ok(())
     }
 
     /// Leaves messages where they are, and says why.
-    pub(super) async fn leave(&self, job: &Job<'_>, claims: Vec<Claim<'_>>, why: &str) -> Result<(), ReplayError> {
+    pub(super) async fn leave(
+        &self,
+        job: &Job<'_>,
+        claims: Vec<Claim<'_>>,
+        why: &str,
+    ) -> Result<(), ReplayError> {
         if claims.is_empty() {
             return Ok(());
         }
-        job.note(claims.iter().map(|claim| job.failed(claim.message.message_id.clone(), why)).collect()).await?;
-        let receipts: Vec<String> = claims.into_iter().map(|claim| claim.message.receipt).collect();
-        self.queues.change_visibilities(&job.plan.queue, &receipts, Duration::ZERO).await?;
+        job.note(
+            claims
+                .iter()
+                .map(|claim| job.failed(claim.message.message_id.clone(), why))
+                .collect(),
+        )
+        .await?;
+        let receipts: Vec<String> = claims
+            .into_iter()
+            .map(|claim| claim.message.receipt)
+            .collect();
+        self.queues
+            .change_visibilities(&job.plan.queue, &receipts, Duration::ZERO)
+            .await?;
         Ok(())
     }
 
     /// Moves up to ten messages.
-    async fn move_some(&self, job: &Job<'_>, claims: Vec<Claim<'_>>, to: &str) -> Result<(), ReplayError> {
+    async fn move_some(
+        &self,
+        job: &Job<'_>,
+        claims: Vec<Claim<'_>>,
+        to: &str,
+    ) -> Result<(), ReplayError> {
         let mut claims = claims;
         let (entries, bodies) = self.sending(job, &mut claims).await?;
         job.note(entries).await?;
@@ -203,25 +298,50 @@ impl Replayer {
             return Ok(());
         }
         if to == job.plan.target && to == WORK {
-            let payments: BTreeSet<_> = claims.iter().filter_map(|claim| claim.planned.payment_id.as_ref()).collect();
-            try_join_all(payments.into_iter().map(|payment| self.unbury(payment, job.plan))).await?;
+            let payments: BTreeSet<_> = claims
+                .iter()
+                .filter_map(|claim| claim.planned.payment_id.as_ref())
+                .collect();
+            try_join_all(
+                payments
+                    .into_iter()
+                    .map(|payment| self.unbury(payment, job.plan)),
+            )
+            .await?;
         }
         let going = |(claim, body): (&Claim<'_>, Option<String>)| {
-            let message = if to == job.plan.target { replayed(&claim.message) } else { parked(&claim.message) };
-            let message = Outgoing { body: body.unwrap_or_else(|| claim.message.body.clone()), ..message };
-            Move { receipt: claim.message.receipt.clone(), message }
+            let message = if to == job.plan.target {
+                replayed(&claim.message)
+            } else {
+                parked(&claim.message)
+            };
+            let message = Outgoing {
+                body: body.unwrap_or_else(|| claim.message.body.clone()),
+                ..message
+            };
+            Move {
+                receipt: claim.message.receipt.clone(),
+                message,
+            }
         };
         let moves: Vec<Move> = claims.iter().zip(bodies).map(going).collect();
         let results = match self.queues.transfer_batch(&job.plan.queue, to, moves).await {
             Ok(results) => results,
-            Err(error) => claims.iter().map(|_| Err(PortError::new(error.kind, error.chain()))).collect(),
+            Err(error) => claims
+                .iter()
+                .map(|_| Err(PortError::new(error.kind, error.chain())))
+                .collect(),
         };
         self.settle_some(job, claims, results, to).await
     }
 
     /// The lines to write before messages go, and the bodies of those that were edited. A message whose
     /// edit no longer fits stays.
-    async fn sending(&self, job: &Job<'_>, claims: &mut Vec<Claim<'_>>) -> Result<(Vec<JournalEntry>, Vec<Option<String>>), ReplayError> {
+    async fn sending(
+        &self,
+        job: &Job<'_>,
+        claims: &mut Vec<Claim<'_>>,
+    ) -> Result<(Vec<JournalEntry>, Vec<Option<String>>), ReplayError> {
         let (mut entries, mut bodies, mut good) = (Vec::new(), Vec::new(), Vec::new());
         for claim in std::mem::take(claims) {
             let message_id = claim.message.message_id.clone();
@@ -229,12 +349,22 @@ impl Replayer {
                 None => None,
                 Some(planned) => match apply_edit(&claim.message.body, &planned.edit) {
                     Ok(edited) if sha256_hex(edited.body.as_bytes()) == planned.new_sha256 => {
-                        let (old_sha256, new_sha256) = (planned.old_sha256.clone(), planned.new_sha256.clone());
-                        entries.push(JournalEntry::Edited { message_id: message_id.clone(), old_sha256, new_sha256 });
+                        let (old_sha256, new_sha256) =
+                            (planned.old_sha256.clone(), planned.new_sha256.clone());
+                        entries.push(JournalEntry::Edited {
+                            message_id: message_id.clone(),
+                            old_sha256,
+                            new_sha256,
+                        });
                         Some(edited.body)
                     }
                     Ok(_) => {
-                        self.leave(job, vec![claim], "the edit does not give the body that was planned").await?;
+                        self.leave(
+                            job,
+                            vec![claim],
+                            "the edit does not give the body that was planned",
+                        )
+                        .await?;
                         continue;
                     }
                     Err(error) => {
@@ -252,10 +382,25 @@ impl Replayer {
     }
 
     /// Writes down what came of each; an error that says nothing of the message itself stops the replay.
-    async fn settle_some(&self, job: &Job<'_>, claims: Vec<Claim<'_>>, results: Vec<MoveResult>, to: &str) -> Result<(), ReplayError> {
-        let (mut entries, mut lost, mut back, mut stop) = (Vec::new(), Vec::new(), Vec::new(), None);
+    async fn settle_some(
+        &self,
+        job: &Job<'_>,
+        claims: Vec<Claim<'_>>,
+        results: Vec<MoveResult>,
+        to: &str,
+    ) -> Result<(), ReplayError> {
+        let (mut entries, mut lost, mut back, mut stop) =
+            (Vec::new(), Vec::new(), Vec::new(), None);
         for (claim, result) in claims.into_iter().zip(results) {
-            let Claim { message: Received { message_id, receipt, .. }, planned } = claim;
+            let Claim {
+                message:
+                    Received {
+                        message_id,
+                        receipt,
+                        ..
+                    },
+                planned,
+            } = claim;
             match result {
                 // Without a line that says what became of it: it is found out when the replay goes on.
                 Err(error) if error.kind == ErrorKind::Ambiguous => stop = Some(error),
@@ -263,7 +408,11 @@ impl Replayer {
                 Err(error) => {
                     entries.push(job.failed(message_id, &error.chain()));
                     back.push(receipt);
-                    stop = if error.kind == ErrorKind::Permanent { stop } else { Some(error) };
+                    stop = if error.kind == ErrorKind::Permanent {
+                        stop
+                    } else {
+                        Some(error)
+                    };
                 }
                 // Hidden for too short a time, or somebody else has it: it may come once more.
                 Ok(TransferOutcome::Lost) if job.try_again(planned) => {
@@ -275,7 +424,9 @@ impl Replayer {
         job.write(&lost).await?;
         job.note(entries).await?;
         if !back.is_empty() {
-            self.queues.change_visibilities(&job.plan.queue, &back, Duration::ZERO).await?;
+            self.queues
+                .change_visibilities(&job.plan.queue, &back, Duration::ZERO)
+                .await?;
         }
         match stop {
             Some(error) => Err(error.into()),
@@ -287,7 +438,9 @@ impl Replayer {
     pub(super) async fn release(&self, job: &Job<'_>) -> PortResult<()> {
         let held = std::mem::take(&mut job.run().held);
         if !held.is_empty() {
-            self.queues.change_visibilities(&job.plan.queue, &held, Duration::ZERO).await?;
+            self.queues
+                .change_visibilities(&job.plan.queue, &held, Duration::ZERO)
+                .await?;
         }
         Ok(())
     }
@@ -298,7 +451,11 @@ impl Replayer {
             let run = job.run();
             let entry = |Open(planned): &Open<'_>| {
                 let (id, message_id) = (planned.message_id.as_str(), planned.message_id.clone());
-                if planned.group.as_ref().is_some_and(|group| run.locked.contains(group)) {
+                if planned
+                    .group
+                    .as_ref()
+                    .is_some_and(|group| run.locked.contains(group))
+                {
                     return job.failed(message_id, "a message before it in its group stays, and a FIFO queue gives it only after that one");
                 }
                 // One that was received in this run was not sent by an earlier one, as far as is known.
@@ -317,7 +474,9 @@ impl Replayer {
             };
             run.open.iter().map(entry).collect()
         };
-        entries.push(JournalEntry::Finished { at: self.clock.now() });
+        entries.push(JournalEntry::Finished {
+            at: self.clock.now(),
+        });
         job.note(entries).await
     }
 }
@@ -325,18 +484,35 @@ impl Replayer {
 /// Lanes, and messages that each takes in hand at once: at a low rate so few that those in hand do not
 /// wait longer for their turn than they are hidden.
 fn in_hand(rate_per_second: Option<u32>, lanes: usize) -> (usize, usize) {
-    let Some(rate) = rate_per_second.and_then(|rate| usize::try_from(rate).ok()) else { return (lanes.max(1), BATCH) };
+    let Some(rate) = rate_per_second.and_then(|rate| usize::try_from(rate).ok()) else {
+        return (lanes.max(1), BATCH);
+    };
     let all = rate.saturating_mul(TURN_MAX_S).max(1);
     let lanes = lanes.clamp(1, all);
     (lanes, all.checked_div(lanes).unwrap_or(1).clamp(1, BATCH))
 }
 
-fn told(job: &Job<'_>, message_id: String, outcome: TransferOutcome, is_parked: bool) -> JournalEntry {
+fn told(
+    job: &Job<'_>,
+    message_id: String,
+    outcome: TransferOutcome,
+    is_parked: bool,
+) -> JournalEntry {
     match outcome {
-        TransferOutcome::Moved { message_id: new } if is_parked => JournalEntry::Parked { message_id, new_message_id: Some(new) },
-        TransferOutcome::Moved { .. } if job.may_be_sent(&message_id) => JournalEntry::SentTwice { message_id },
-        TransferOutcome::Moved { message_id: new } => JournalEntry::Sent { message_id, new_message_id: Some(new) },
-        TransferOutcome::SentNotDeleted { reason, .. } => JournalEntry::SentNotDeleted { message_id, reason },
+        TransferOutcome::Moved { message_id: new } if is_parked => JournalEntry::Parked {
+            message_id,
+            new_message_id: Some(new),
+        },
+        TransferOutcome::Moved { .. } if job.may_be_sent(&message_id) => {
+            JournalEntry::SentTwice { message_id }
+        }
+        TransferOutcome::Moved { message_id: new } => JournalEntry::Sent {
+            message_id,
+            new_message_id: Some(new),
+        },
+        TransferOutcome::SentNotDeleted { reason, .. } => {
+            JournalEntry::SentNotDeleted { message_id, reason }
+        }
         TransferOutcome::Lost => job.failed(message_id, "somebody else took it at the same time"),
     }
 }
@@ -348,6 +524,15 @@ mod tests {
     #[test]
     fn at_a_low_rate_little_is_in_hand() {
         let of = |rate| in_hand(rate, 8);
-        assert_eq!([of(None), of(Some(1_000)), of(Some(8)), of(Some(1)), of(Some(0))], [(8, 10), (8, 10), (8, 5), (5, 1), (1, 1)]);
+        assert_eq!(
+            [
+                of(None),
+                of(Some(1_000)),
+                of(Some(8)),
+                of(Some(1)),
+                of(Some(0))
+            ],
+            [(8, 10), (8, 10), (8, 5), (5, 1), (1, 1)]
+        );
     }
 }

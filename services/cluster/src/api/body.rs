@@ -18,7 +18,11 @@ pub struct ApiBody(UnsyncBoxBody<Bytes, BoxError>);
 
 impl ApiBody {
     pub(crate) fn full(bytes: Vec<u8>) -> Self {
-        Self(Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync())
+        Self(
+            Full::new(Bytes::from(bytes))
+                .map_err(|never| match never {})
+                .boxed_unsync(),
+        )
     }
 
     pub(crate) fn json(value: &Value) -> Self {
@@ -27,7 +31,9 @@ impl ApiBody {
         Self::full(bytes)
     }
 
-    pub(crate) fn stream(chunks: impl Stream<Item = Result<Bytes, BoxError>> + Send + 'static) -> Self {
+    pub(crate) fn stream(
+        chunks: impl Stream<Item = Result<Bytes, BoxError>> + Send + 'static,
+    ) -> Self {
         Self(StreamBody::new(chunks.map(|chunk| chunk.map(Frame::data))).boxed_unsync())
     }
 }
@@ -36,7 +42,10 @@ impl http_body::Body for ApiBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         Pin::new(&mut self.0).poll_frame(context)
     }
 

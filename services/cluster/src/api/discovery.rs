@@ -7,14 +7,21 @@ use super::{Call, Reply};
 use crate::kinds::Kind;
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
-const VERBS: [&str; 7] = ["create", "delete", "get", "list", "patch", "update", "watch"];
+const VERBS: [&str; 7] = [
+    "create", "delete", "get", "list", "patch", "update", "watch",
+];
 /// Groups and their versions. The last holds nothing but the question `kubectl auth can-i` asks.
-const GROUPS: [(&str, &str); 3] = [("apps", "v1"), ("argoproj.io", "v1alpha1"), ("authorization.k8s.io", "v1")];
+const GROUPS: [(&str, &str); 3] = [
+    ("apps", "v1"),
+    ("argoproj.io", "v1alpha1"),
+    ("authorization.k8s.io", "v1"),
+];
 const REVIEW: &str = "authorization.k8s.io";
 
 pub(crate) fn handle(call: &Call, path: &str) -> Option<Reply> {
     let ok = |value: Value| Some(Reply::Json(StatusCode::OK, value));
-    let aggregated = call.accepts("g=apidiscovery.k8s.io;v=v2;") || call.accepts("v=v2;g=apidiscovery.k8s.io");
+    let aggregated =
+        call.accepts("g=apidiscovery.k8s.io;v=v2;") || call.accepts("v=v2;g=apidiscovery.k8s.io");
     match path {
         "/healthz" | "/livez" | "/readyz" => Some(Reply::Text("ok")),
         "/version" => ok(version()),
@@ -25,27 +32,44 @@ pub(crate) fn handle(call: &Call, path: &str) -> Option<Reply> {
             }),
         )),
         "/apis" if aggregated => {
-            let items: Vec<Value> = GROUPS.into_iter().map(|(group, version)| group_discovery(group, version)).collect();
+            let items: Vec<Value> = GROUPS
+                .into_iter()
+                .map(|(group, version)| group_discovery(group, version))
+                .collect();
             let list = json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items});
             Some(Reply::Typed(AGGREGATED, list))
         }
-        "/api" => ok(json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})),
+        "/api" => {
+            ok(json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}))
+        }
         "/apis" => {
-            let groups: Vec<Value> = GROUPS.into_iter().map(|(group, version)| api_group(group, version, false)).collect();
+            let groups: Vec<Value> = GROUPS
+                .into_iter()
+                .map(|(group, version)| api_group(group, version, false))
+                .collect();
             ok(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
         }
         "/api/v1" => ok(resources("", "v1")),
         "/openapi/v3" => ok(openapi_index()),
         _ => {
             if let Some(rest) = path.strip_prefix("/openapi/v3/") {
-                let (group, version) = rest.strip_prefix("apis/").and_then(|rest| rest.split_once('/')).unwrap_or(("", "v1"));
-                return (rest == "api/v1" || GROUPS.contains(&(group, version))).then(|| openapi(group, version)).and_then(ok);
+                let (group, version) = rest
+                    .strip_prefix("apis/")
+                    .and_then(|rest| rest.split_once('/'))
+                    .unwrap_or(("", "v1"));
+                return (rest == "api/v1" || GROUPS.contains(&(group, version)))
+                    .then(|| openapi(group, version))
+                    .and_then(ok);
             }
             let rest = path.strip_prefix("/apis/")?;
             let known = |wanted: &str| GROUPS.into_iter().find(|(group, _)| *group == wanted);
             match rest.split_once('/') {
-                None => known(rest).and_then(|(group, version)| ok(api_group(group, version, true))),
-                Some((group, version)) => known(group).filter(|(_, has)| *has == version).and_then(|_| ok(resources(group, version))),
+                None => {
+                    known(rest).and_then(|(group, version)| ok(api_group(group, version, true)))
+                }
+                Some((group, version)) => known(group)
+                    .filter(|(_, has)| *has == version)
+                    .and_then(|_| ok(resources(group, version))),
             }
         }
     }
@@ -60,12 +84,16 @@ fn version() -> Value {
 }
 
 fn kinds_of(group: &str) -> impl Iterator<Item = Kind> {
-    Kind::ALL.into_iter().filter(move |kind| kind.info().group == group)
+    Kind::ALL
+        .into_iter()
+        .filter(move |kind| kind.info().group == group)
 }
 
 fn categories(kind: Kind) -> Vec<&'static str> {
     match kind {
-        Kind::Pod | Kind::Service | Kind::ReplicaSet | Kind::Deployment | Kind::Rollout => vec!["all"],
+        Kind::Pod | Kind::Service | Kind::ReplicaSet | Kind::Deployment | Kind::Rollout => {
+            vec!["all"]
+        }
         _ => vec![],
     }
 }
@@ -108,7 +136,11 @@ fn resources(group: &str, version: &str) -> Value {
             }));
         }
     }
-    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let group_version = if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    };
     json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list})
 }
 
@@ -154,12 +186,21 @@ fn openapi_index() -> Value {
 /// kubectl, which looks up here whether it may ask for field validation.
 fn openapi(group: &str, version: &str) -> Value {
     let (mut paths, mut schemas) = (json!({}), json!({}));
-    let root = if group.is_empty() { "/api/v1".to_owned() } else { format!("/apis/{group}/{version}") };
+    let root = if group.is_empty() {
+        "/api/v1".to_owned()
+    } else {
+        format!("/apis/{group}/{version}")
+    };
     for kind in kinds_of(group) {
         let info = kind.info();
         let gvk = json!({"group": group, "version": version, "kind": info.name});
-        let scope = if info.namespaced { "/namespaces/{namespace}" } else { "" };
-        let parameters = json!([{"name": "fieldValidation", "in": "query", "schema": {"type": "string"}}]);
+        let scope = if info.namespaced {
+            "/namespaces/{namespace}"
+        } else {
+            ""
+        };
+        let parameters =
+            json!([{"name": "fieldValidation", "in": "query", "schema": {"type": "string"}}]);
         let operation = |action: &str| {
             json!({
                 "x-kubernetes-action": action, "x-kubernetes-group-version-kind": gvk, "parameters": parameters,
@@ -167,8 +208,13 @@ fn openapi(group: &str, version: &str) -> Value {
             })
         };
         paths[format!("{root}{scope}/{}", info.plural)] = json!({"post": operation("post")});
-        paths[format!("{root}{scope}/{}/{{name}}", info.plural)] = json!({"patch": operation("patch"), "put": operation("put")});
-        schemas[format!("{}.{version}.{}", if group.is_empty() { "core" } else { group }, info.name)] = json!({
+        paths[format!("{root}{scope}/{}/{{name}}", info.plural)] =
+            json!({"patch": operation("patch"), "put": operation("put")});
+        schemas[format!(
+            "{}.{version}.{}",
+            if group.is_empty() { "core" } else { group },
+            info.name
+        )] = json!({
             "type": "object", "x-kubernetes-preserve-unknown-fields": true, "x-kubernetes-group-version-kind": [gvk],
         });
     }

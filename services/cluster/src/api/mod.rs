@@ -36,7 +36,9 @@ impl Cluster {
     /// The API of this cluster as a service.
     #[must_use]
     pub fn service(&self) -> ApiService {
-        ApiService { cluster: self.clone() }
+        ApiService {
+            cluster: self.clone(),
+        }
     }
 }
 
@@ -73,7 +75,10 @@ pub(crate) struct Call {
 
 impl Call {
     fn header(&self, name: header::HeaderName) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 
     /// The body as JSON; kubectl sends YAML to nobody, so that other types are refused.
@@ -82,7 +87,8 @@ impl Call {
         if !content_type.is_empty() && !content_type.starts_with("application/json") {
             return Err(ApiError::unsupported_media_type("application/json"));
         }
-        serde_json::from_slice(&self.body).map_err(|error| ApiError::bad_request(format!("the body is not JSON: {error}")))
+        serde_json::from_slice(&self.body)
+            .map_err(|error| ApiError::bad_request(format!("the body is not JSON: {error}")))
     }
 
     /// In which form objects are wanted: the first of the `Accept` header that is served.
@@ -93,11 +99,20 @@ impl Call {
             _ => Include::Metadata,
         };
         for wanted in self.header(header::ACCEPT).split(',') {
-            let parameter =
-                |name: &str| wanted.split(';').find_map(|part| part.trim().strip_prefix(name).and_then(|rest| rest.strip_prefix('=')));
+            let parameter = |name: &str| {
+                wanted.split(';').find_map(|part| {
+                    part.trim()
+                        .strip_prefix(name)
+                        .and_then(|rest| rest.strip_prefix('='))
+                })
+            };
             match (parameter("as"), parameter("v"), parameter("g")) {
                 (Some("Table"), Some("v1"), Some("meta.k8s.io")) => return View::Table(include),
-                (Some("PartialObjectMetadata" | "PartialObjectMetadataList"), Some("v1"), Some("meta.k8s.io")) => return View::Metadata,
+                (
+                    Some("PartialObjectMetadata" | "PartialObjectMetadataList"),
+                    Some("v1"),
+                    Some("meta.k8s.io"),
+                ) => return View::Metadata,
                 (None, ..) => return View::Object,
                 _ => {}
             }
@@ -136,8 +151,11 @@ where
 {
     let (parts, body) = request.into_parts();
     let mut raw_path = parts.uri.path().to_owned();
-    let bearer =
-        parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+    let bearer = parts
+        .headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
     let mut token = bearer.map(ToOwned::to_owned);
     if let Some((in_path, rest)) = path::token_prefix(&raw_path) {
         token = token.or(Some(in_path));
@@ -154,13 +172,27 @@ where
     }
     let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
         Ok(body) => body.to_bytes().to_vec(),
-        Err(error) => return refuse(&ApiError::new(413, "RequestEntityTooLarge", format!("the body could not be read: {error}"))),
+        Err(error) => {
+            return refuse(&ApiError::new(
+                413,
+                "RequestEntityTooLarge",
+                format!("the body could not be read: {error}"),
+            ));
+        }
     };
     if let Some(refusal) = cluster.faults().refusal(token.as_deref()) {
         return refuse(&refusal);
     }
-    let Some(target) = target else { return refuse(&ApiError::no_such_path()) };
-    let call = Call { method: parts.method, headers: parts.headers, target, query, body };
+    let Some(target) = target else {
+        return refuse(&ApiError::no_such_path());
+    };
+    let call = Call {
+        method: parts.method,
+        headers: parts.headers,
+        target,
+        query,
+        body,
+    };
     match handle(cluster, &call) {
         Ok(reply) => respond(reply),
         Err(error) => refuse(&error),
@@ -175,16 +207,22 @@ fn handle(cluster: &Cluster, call: &Call) -> Result<Reply, ApiError> {
                 return Err(ApiError::method_not_allowed());
             }
             // kubectl asks this in protobuf, and takes JSON for an answer, which is the same for all.
-            let in_protobuf = call.header(header::CONTENT_TYPE).starts_with("application/vnd.kubernetes.protobuf");
+            let in_protobuf = call
+                .header(header::CONTENT_TYPE)
+                .starts_with("application/vnd.kubernetes.protobuf");
             let kind = || json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "metadata": {}, "spec": {}});
             let mut review = if in_protobuf { kind() } else { call.json()? };
             if !review.is_object() {
-                return Err(ApiError::bad_request("the body is no SelfSubjectAccessReview"));
+                return Err(ApiError::bad_request(
+                    "the body is no SelfSubjectAccessReview",
+                ));
             }
             review["status"] = json!({"allowed": true, "reason": "everybody who has the token may do everything here"});
             Ok(Reply::Json(StatusCode::CREATED, review))
         }
-        Target::Fixed(path) if call.method == Method::GET => discovery::handle(call, path).ok_or_else(ApiError::no_such_path),
+        Target::Fixed(path) if call.method == Method::GET => {
+            discovery::handle(call, path).ok_or_else(ApiError::no_such_path)
+        }
         Target::Fixed(_) => Err(ApiError::method_not_allowed()),
     }
 }
@@ -193,8 +231,14 @@ fn respond(reply: Reply) -> Response<ApiBody> {
     match reply {
         Reply::Json(code, value) => response(code, "application/json", ApiBody::json(&value)),
         Reply::Bytes(bytes) => response(StatusCode::OK, "application/json", ApiBody::full(bytes)),
-        Reply::Typed(content_type, value) => response(StatusCode::OK, content_type, ApiBody::json(&value)),
-        Reply::Text(text) => response(StatusCode::OK, "text/plain; charset=utf-8", ApiBody::full(text.as_bytes().to_vec())),
+        Reply::Typed(content_type, value) => {
+            response(StatusCode::OK, content_type, ApiBody::json(&value))
+        }
+        Reply::Text(text) => response(
+            StatusCode::OK,
+            "text/plain; charset=utf-8",
+            ApiBody::full(text.as_bytes().to_vec()),
+        ),
         Reply::Stream(body) => response(StatusCode::OK, "application/json", body),
     }
 }
@@ -203,7 +247,9 @@ fn refuse(error: &ApiError) -> Response<ApiBody> {
     let code = StatusCode::from_u16(error.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = response(code, "application/json", ApiBody::json(&error.status()));
     if let Some(seconds) = error.retry_after_s {
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, seconds.into());
     }
     response
 }
@@ -212,7 +258,13 @@ fn response(code: StatusCode, content_type: &'static str, body: ApiBody) -> Resp
     let mut response = Response::new(body);
     *response.status_mut() = code;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
-    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache, private"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static(content_type),
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static("no-cache, private"),
+    );
     response
 }

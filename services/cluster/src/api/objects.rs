@@ -22,7 +22,10 @@ pub(crate) fn handle(cluster: &Cluster, call: &Call, at: &At) -> Result<Reply, A
         (&Method::GET, None) => list(cluster, call, at),
         (&Method::GET, Some(name)) => {
             let object = cluster.get(at.kind, at.namespace.as_deref().unwrap_or_default(), name)?;
-            Ok(Reply::Json(StatusCode::OK, one(cluster, call, at.kind, &object)))
+            Ok(Reply::Json(
+                StatusCode::OK,
+                one(cluster, call, at.kind, &object),
+            ))
         }
         (&Method::POST, None) => create(cluster, call, at),
         (&Method::PUT, Some(name)) => put(cluster, call, &key(at, name), Part::Main),
@@ -40,9 +43,15 @@ fn subresource(cluster: &Cluster, call: &Call, key: &Key, sub: &str) -> Result<R
     let info = key.kind.info();
     match (sub, &call.method) {
         ("status", _) if !info.status => Err(ApiError::no_such_path()),
-        ("status", &Method::GET) => {
-            Ok(Reply::Json(StatusCode::OK, one(cluster, call, key.kind, &*cluster.get(key.kind, &key.namespace, &key.name)?)))
-        }
+        ("status", &Method::GET) => Ok(Reply::Json(
+            StatusCode::OK,
+            one(
+                cluster,
+                call,
+                key.kind,
+                &*cluster.get(key.kind, &key.namespace, &key.name)?,
+            ),
+        )),
         ("status", &Method::PUT) => put(cluster, call, key, Part::Status),
         ("status", &Method::PATCH) => patched(cluster, call, key, Part::Status),
         ("scale", _) if info.scale => scale(cluster, call, key),
@@ -65,7 +74,11 @@ fn one(cluster: &Cluster, call: &Call, kind: Kind, object: &Value) -> Value {
 
 pub(crate) fn selectors(call: &Call, at: &At) -> Result<(Labels, Fields), ApiError> {
     let labels = Labels::parse(call.query.get("labelSelector").unwrap_or_default())?;
-    let mut fields = call.query.get("fieldSelector").unwrap_or_default().to_owned();
+    let mut fields = call
+        .query
+        .get("fieldSelector")
+        .unwrap_or_default()
+        .to_owned();
     if let Some(name) = &at.name {
         fields = format!("{fields},metadata.name={name}");
     }
@@ -74,14 +87,21 @@ pub(crate) fn selectors(call: &Call, at: &At) -> Result<(Labels, Fields), ApiErr
 
 /// The version that a request names, refused when it is still to come.
 pub(crate) fn wanted_version(cluster: &Cluster, call: &Call) -> Result<Option<u64>, ApiError> {
-    let Some(text) = call.query.get("resourceVersion") else { return Ok(None) };
+    let Some(text) = call.query.get("resourceVersion") else {
+        return Ok(None);
+    };
     let version: u64 = text.parse().map_err(|_| {
         ApiError::bad_request(format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"))
     })?;
     let now = cluster.version();
     if version > now {
-        let mut error = ApiError::new(504, "Timeout", format!("Timeout: Too large resource version: {version}, current: {now}"));
-        let causes = json!([{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]);
+        let mut error = ApiError::new(
+            504,
+            "Timeout",
+            format!("Timeout: Too large resource version: {version}, current: {now}"),
+        );
+        let causes =
+            json!([{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]);
         error.details = Some(Box::new(json!({"causes": causes, "retryAfterSeconds": 1})));
         error.retry_after_s = Some(1);
         return Err(error);
@@ -91,7 +111,10 @@ pub(crate) fn wanted_version(cluster: &Cluster, call: &Call) -> Result<Option<u6
 
 /// A `continue` token: the version of the list, and the last key that was given out.
 fn continue_token(version: u64, last: &Value) -> String {
-    let start = [text(last, "/metadata/namespace"), text(last, "/metadata/name")];
+    let start = [
+        text(last, "/metadata/namespace"),
+        text(last, "/metadata/name"),
+    ];
     URL_SAFE_NO_PAD.encode(json!({"rv": version, "start": start}).to_string())
 }
 
@@ -115,12 +138,15 @@ fn list(cluster: &Cluster, call: &Call, at: &At) -> Result<Reply, ApiError> {
     let (labels, fields) = selectors(call, at)?;
     let namespace = at.namespace.as_deref();
     let limit: usize = match call.query.get("limit") {
-        Some(text) => text.parse().map_err(|_| ApiError::bad_request(format!("limit: Invalid value: {text:?}")))?,
+        Some(text) => text
+            .parse()
+            .map_err(|_| ApiError::bad_request(format!("limit: Invalid value: {text:?}")))?,
         None => 0,
     };
     let (mut version, mut objects) = cluster.list(at.kind, namespace);
     if let Some(token) = call.query.get("continue") {
-        let (of, start) = read_continue(token).ok_or_else(|| ApiError::bad_request("continue key is not valid"))?;
+        let (of, start) = read_continue(token)
+            .ok_or_else(|| ApiError::bad_request("continue key is not valid"))?;
         version = of;
         objects = cluster.list_at(at.kind, namespace, of, Some(&start))?;
     } else if let Some(wanted) = wanted_version(cluster, call)?
@@ -145,15 +171,25 @@ fn list(cluster: &Cluster, call: &Call, at: &At) -> Result<Reply, ApiError> {
     let objects: Vec<&Value> = objects.iter().map(AsRef::as_ref).collect();
     let info = at.kind.info();
     let value = match call.view() {
-        View::Table(include) => table::table(at.kind, &objects, &meta, include, true, cluster.now()),
+        View::Table(include) => {
+            table::table(at.kind, &objects, &meta, include, true, cluster.now())
+        }
         View::Metadata => {
             let items: Vec<Value> = objects.into_iter().map(table::partial).collect();
             json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "items": items})
         }
         View::Object => {
             // Written as it stands: a list of thousands is not copied first.
-            let list = List { kind: format!("{}List", info.name), api_version: info.api_version(), metadata: meta, items: objects };
-            return Ok(Reply::Bytes(serde_json::to_vec(&list).map_err(|error| ApiError::bad_request(error.to_string()))?));
+            let list = List {
+                kind: format!("{}List", info.name),
+                api_version: info.api_version(),
+                metadata: meta,
+                items: objects,
+            };
+            return Ok(Reply::Bytes(
+                serde_json::to_vec(&list)
+                    .map_err(|error| ApiError::bad_request(error.to_string()))?,
+            ));
         }
     };
     Ok(Reply::Json(StatusCode::OK, value))
@@ -164,9 +200,12 @@ fn object(call: &Call, kind: Kind, namespace: &str) -> Result<Value, ApiError> {
     let value = call.json()?;
     let info = kind.info();
     let (is, version) = (text(&value, "/kind"), text(&value, "/apiVersion"));
-    if (!is.is_empty() && is != info.name) || (!version.is_empty() && version != info.api_version()) {
+    if (!is.is_empty() && is != info.name) || (!version.is_empty() && version != info.api_version())
+    {
         let wanted = format!("{}, Kind={}", info.api_version(), info.name);
-        return Err(ApiError::bad_request(format!("the object provided is unrecognized: it is {version}, Kind={is}, not {wanted}")));
+        return Err(ApiError::bad_request(format!(
+            "the object provided is unrecognized: it is {version}, Kind={is}, not {wanted}"
+        )));
     }
     let given = text(&value, "/metadata/namespace");
     if info.namespaced && !given.is_empty() && given != namespace {
@@ -184,27 +223,44 @@ fn create(cluster: &Cluster, call: &Call, at: &At) -> Result<Reply, ApiError> {
     let namespace = at.namespace.as_deref().unwrap_or_default();
     let object = object(call, at.kind, namespace)?;
     let made = cluster.create(at.kind, namespace, object)?;
-    Ok(Reply::Json(StatusCode::CREATED, one(cluster, call, at.kind, &made)))
+    Ok(Reply::Json(
+        StatusCode::CREATED,
+        one(cluster, call, at.kind, &made),
+    ))
 }
 
 fn put(cluster: &Cluster, call: &Call, key: &Key, part: Part) -> Result<Reply, ApiError> {
     let mut object = object(call, key.kind, &key.namespace)?;
     if key.kind.info().custom && text(&object, "/metadata/resourceVersion").is_empty() {
         let why = "Invalid value: 0: must be specified for an update";
-        return Err(ApiError::invalid(key.kind, &key.name, "metadata.resourceVersion", why));
+        return Err(ApiError::invalid(
+            key.kind,
+            &key.name,
+            "metadata.resourceVersion",
+            why,
+        ));
     }
     if key.kind.info().namespaced {
-        crate::store::metadata(&mut object).insert("namespace".to_owned(), key.namespace.clone().into());
+        crate::store::metadata(&mut object)
+            .insert("namespace".to_owned(), key.namespace.clone().into());
     }
     let updated = cluster.update(key, part, |before| {
-        let (is, was) = (text(&object, "/metadata/uid"), text(before, "/metadata/uid"));
+        let (is, was) = (
+            text(&object, "/metadata/uid"),
+            text(before, "/metadata/uid"),
+        );
         if !is.is_empty() && is != was {
-            let why = format!("Precondition failed: UID in precondition: {is}, UID in object meta: {was}");
+            let why = format!(
+                "Precondition failed: UID in precondition: {is}, UID in object meta: {was}"
+            );
             return Err(ApiError::conflict(key.kind, &key.name, &why));
         }
         Ok(object)
     })?;
-    Ok(Reply::Json(StatusCode::OK, one(cluster, call, key.kind, &updated)))
+    Ok(Reply::Json(
+        StatusCode::OK,
+        one(cluster, call, key.kind, &updated),
+    ))
 }
 
 fn patched(cluster: &Cluster, call: &Call, key: &Key, part: Part) -> Result<Reply, ApiError> {
@@ -214,12 +270,22 @@ fn patched(cluster: &Cluster, call: &Call, key: &Key, part: Part) -> Result<Repl
         patch::apply(format, &mut object, &call.body)?;
         Ok(object)
     })?;
-    Ok(Reply::Json(StatusCode::OK, one(cluster, call, key.kind, &updated)))
+    Ok(Reply::Json(
+        StatusCode::OK,
+        one(cluster, call, key.kind, &updated),
+    ))
 }
 
 fn delete(cluster: &Cluster, call: &Call, key: &Key) -> Result<Reply, ApiError> {
-    let options = if call.body.is_empty() { Value::Null } else { call.json()? };
-    let policy = call.query.get("propagationPolicy").or_else(|| options["propagationPolicy"].as_str());
+    let options = if call.body.is_empty() {
+        Value::Null
+    } else {
+        call.json()?
+    };
+    let policy = call
+        .query
+        .get("propagationPolicy")
+        .or_else(|| options["propagationPolicy"].as_str());
     let orphan = policy == Some("Orphan") || options["orphanDependents"] == true;
     let last = cluster.delete(key, &options["preconditions"], orphan)?;
     let info = key.kind.info();
@@ -232,7 +298,13 @@ fn delete(cluster: &Cluster, call: &Call, key: &Key) -> Result<Reply, ApiError> 
 fn scale(cluster: &Cluster, call: &Call, key: &Key) -> Result<Reply, ApiError> {
     let show = |object: &Value| {
         let mut meta = json!({});
-        for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        for field in [
+            "name",
+            "namespace",
+            "uid",
+            "resourceVersion",
+            "creationTimestamp",
+        ] {
             meta[field] = object["metadata"][field].clone();
         }
         json!({
@@ -251,10 +323,22 @@ fn scale(cluster: &Cluster, call: &Call, key: &Key) -> Result<Reply, ApiError> {
             if call.method == Method::PUT {
                 wanted = call.json()?;
             } else {
-                patch::apply(patch::Format::of(call.header(header::CONTENT_TYPE), key.kind)?, &mut wanted, &call.body)?;
+                patch::apply(
+                    patch::Format::of(call.header(header::CONTENT_TYPE), key.kind)?,
+                    &mut wanted,
+                    &call.body,
+                )?;
             }
-            let Some(replicas) = wanted["spec"]["replicas"].as_i64().filter(|replicas| *replicas >= 0) else {
-                return Err(ApiError::invalid(key.kind, &key.name, "spec.replicas", "must be greater than or equal to 0"));
+            let Some(replicas) = wanted["spec"]["replicas"]
+                .as_i64()
+                .filter(|replicas| *replicas >= 0)
+            else {
+                return Err(ApiError::invalid(
+                    key.kind,
+                    &key.name,
+                    "spec.replicas",
+                    "must be greater than or equal to 0",
+                ));
             };
             let mut object = before.clone();
             object["spec"]["replicas"] = replicas.into();

@@ -58,11 +58,20 @@ pub(crate) fn token_prefix(path: &str) -> Option<(String, String)> {
 
 /// What a path leads to; `None` when nowhere.
 pub(crate) fn parse(path: &str) -> Option<Target> {
-    let parts: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(percent_decode).collect();
+    let parts: Vec<String> = path
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .map(percent_decode)
+        .collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match parts.as_slice() {
         ["api", "v1", rest @ ..] if !rest.is_empty() => objects("", "v1", rest),
-        ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"] => Some(Target::Review),
+        [
+            "apis",
+            "authorization.k8s.io",
+            "v1",
+            "selfsubjectaccessreviews",
+        ] => Some(Target::Review),
         ["apis", group, version, rest @ ..] if !rest.is_empty() => objects(group, version, rest),
         _ => Some(Target::Fixed(path.trim_end_matches('/').to_owned())),
     }
@@ -79,14 +88,25 @@ fn objects(group: &str, version: &str, rest: &[&str]) -> Option<Target> {
             return None;
         }
         let own = |text: Option<&str>| text.map(ToOwned::to_owned);
-        Some(Target::Objects(At { kind, namespace: own(namespace), name: own(name), subresource: own(sub) }))
+        Some(Target::Objects(At {
+            kind,
+            namespace: own(namespace),
+            name: own(name),
+            subresource: own(sub),
+        }))
     };
     match rest {
-        ["namespaces", name] => at(None, "namespaces", Some(name), None).filter(|_| group.is_empty()),
-        ["namespaces", name, "status"] if group.is_empty() => at(None, "namespaces", Some(name), Some("status")),
+        ["namespaces", name] => {
+            at(None, "namespaces", Some(name), None).filter(|_| group.is_empty())
+        }
+        ["namespaces", name, "status"] if group.is_empty() => {
+            at(None, "namespaces", Some(name), Some("status"))
+        }
         ["namespaces", namespace, plural] => at(Some(namespace), plural, None, None),
         ["namespaces", namespace, plural, name] => at(Some(namespace), plural, Some(name), None),
-        ["namespaces", namespace, plural, name, sub] => at(Some(namespace), plural, Some(name), Some(sub)),
+        ["namespaces", namespace, plural, name, sub] => {
+            at(Some(namespace), plural, Some(name), Some(sub))
+        }
         [plural] => at(None, plural, None, None),
         [plural, name] => at(None, plural, Some(name), None),
         [plural, name, sub] => at(None, plural, Some(name), Some(sub)),
@@ -105,16 +125,25 @@ impl Query {
             let decode = |text: &str| percent_decode(&text.replace('+', " "));
             (decode(key), decode(value))
         };
-        Self(text.split('&').filter(|part| !part.is_empty()).map(pair).collect())
+        Self(
+            text.split('&')
+                .filter(|part| !part.is_empty())
+                .map(pair)
+                .collect(),
+        )
     }
 
     /// A parameter that is there and not empty.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(name, value)| name == key && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(name, value)| name == key && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn flag(&self, key: &str) -> bool {
-        self.get(key).is_some_and(|value| value == "true" || value == "1")
+        self.get(key)
+            .is_some_and(|value| value == "true" || value == "1")
     }
 }
 
@@ -123,8 +152,12 @@ fn percent_decode(text: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
-        let hex = bytes.get(at + 1..at + 3).and_then(|pair| std::str::from_utf8(pair).ok());
-        let value = hex.filter(|_| *byte == b'%').and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let hex = bytes
+            .get(at + 1..at + 3)
+            .and_then(|pair| std::str::from_utf8(pair).ok());
+        let value = hex
+            .filter(|_| *byte == b'%')
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok());
         decoded.push(value.unwrap_or(*byte));
         at += if value.is_some() { 3 } else { 1 };
     }
@@ -141,20 +174,43 @@ mod tests {
     #[track_caller]
     fn check(path: &str, expected: Option<Parts<'_>>) {
         let found = match parse(path) {
-            Some(Target::Objects(at)) => Some((at.kind.plural(), at.namespace, at.name, at.subresource)),
+            Some(Target::Objects(at)) => {
+                Some((at.kind.plural(), at.namespace, at.name, at.subresource))
+            }
             _ => None,
         };
         let own = |text: Option<&str>| text.map(ToOwned::to_owned);
-        assert_eq!(found, expected.map(|(kind, namespace, name, sub)| (kind, own(namespace), own(name), own(sub))), "{path}");
+        assert_eq!(
+            found,
+            expected.map(|(kind, namespace, name, sub)| (
+                kind,
+                own(namespace),
+                own(name),
+                own(sub)
+            )),
+            "{path}"
+        );
     }
 
     #[test]
     fn paths() {
         check("/api/v1/pods", Some(("pods", None, None, None)));
-        check("/api/v1/namespaces/a/pods/b", Some(("pods", Some("a"), Some("b"), None)));
-        check("/api/v1/namespaces/a", Some(("namespaces", None, Some("a"), None)));
-        check("/apis/argoproj.io/v1alpha1/namespaces/a/rollouts/b/status", Some(("rollouts", Some("a"), Some("b"), Some("status"))));
-        check("/apis/argoproj.io/v1alpha1/clusteranalysistemplates/x", Some(("clusteranalysistemplates", None, Some("x"), None)));
+        check(
+            "/api/v1/namespaces/a/pods/b",
+            Some(("pods", Some("a"), Some("b"), None)),
+        );
+        check(
+            "/api/v1/namespaces/a",
+            Some(("namespaces", None, Some("a"), None)),
+        );
+        check(
+            "/apis/argoproj.io/v1alpha1/namespaces/a/rollouts/b/status",
+            Some(("rollouts", Some("a"), Some("b"), Some("status"))),
+        );
+        check(
+            "/apis/argoproj.io/v1alpha1/clusteranalysistemplates/x",
+            Some(("clusteranalysistemplates", None, Some("x"), None)),
+        );
         check("/apis/argoproj.io/v1alpha1/rollouts/x", None);
         check("/apis/argoproj.io/v1/rollouts", None);
         check("/version", None);
@@ -166,6 +222,9 @@ mod tests {
         assert_eq!(query.get("labelSelector"), Some("a in (b,c)"));
         assert!(query.flag("watch"));
         assert_eq!(query.get("limit"), None);
-        assert_eq!(token_prefix("/token/a%2Fb/api/v1"), Some(("a/b".to_owned(), "/api/v1".to_owned())));
+        assert_eq!(
+            token_prefix("/token/a%2Fb/api/v1"),
+            Some(("a/b".to_owned(), "/api/v1".to_owned()))
+        );
     }
 }

@@ -54,7 +54,11 @@ pub(crate) fn start(cluster: &Cluster, call: &Call, at: &At) -> Result<Reply, Ap
     let at_least = call.query.get("resourceVersionMatch") == Some("NotOlderThan");
     if initial.is_some() != at_least {
         let why = "sendInitialEvents and resourceVersionMatch=NotOlderThan go together in a watch";
-        return Err(ApiError::new(422, "Invalid", format!("ListOptions.meta.k8s.io \"\" is invalid: {why}")));
+        return Err(ApiError::new(
+            422,
+            "Invalid",
+            format!("ListOptions.meta.k8s.io \"\" is invalid: {why}"),
+        ));
     }
     let too_old = || ApiError::expired("The resourceVersion for the provided watch is too old.");
     let fault = cluster.faults().watch_fault();
@@ -62,9 +66,19 @@ pub(crate) fn start(cluster: &Cluster, call: &Call, at: &At) -> Result<Reply, Ap
         return Err(too_old());
     }
     let bookmarks = call.query.flag("allowWatchBookmarks");
-    let timeout = call.query.get("timeoutSeconds").and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0);
+    let timeout = call
+        .query
+        .get("timeoutSeconds")
+        .and_then(|text| text.parse().ok())
+        .filter(|seconds| *seconds > 0);
     let now = Instant::now();
-    let wanted = Wanted { kind: at.kind, namespace: at.namespace.clone(), labels, fields, view: call.view() };
+    let wanted = Wanted {
+        kind: at.kind,
+        namespace: at.namespace.clone(),
+        labels,
+        fields,
+        view: call.view(),
+    };
     let mut watch = Watch {
         cluster: cluster.clone(),
         wanted,
@@ -83,17 +97,23 @@ pub(crate) fn start(cluster: &Cluster, call: &Call, at: &At) -> Result<Reply, Ap
     } else {
         watch.begin(call, initial)?;
     }
-    Ok(Reply::Stream(ApiBody::stream(stream::unfold(watch, |mut watch| async move {
-        let chunk = watch.next().await?;
-        Some((chunk, watch))
-    }))))
+    Ok(Reply::Stream(ApiBody::stream(stream::unfold(
+        watch,
+        |mut watch| async move {
+            let chunk = watch.next().await?;
+            Some((chunk, watch))
+        },
+    ))))
 }
 
 impl Watch {
     /// Where the watch begins, and with what.
     fn begin(&mut self, call: &Call, initial: Option<&str>) -> Result<(), ApiError> {
         // A version that is still to come is waited for, as a real server does for a moment.
-        let given = call.query.get("resourceVersion").and_then(|text| text.parse::<u64>().ok());
+        let given = call
+            .query
+            .get("resourceVersion")
+            .and_then(|text| text.parse::<u64>().ok());
         let version = match given {
             Some(version) if version > self.cluster.version() => Some(version),
             _ => wanted_version(&self.cluster, call)?,
@@ -102,7 +122,9 @@ impl Watch {
         match version {
             Some(version) if version > 0 && !streaming => self.seen = version,
             _ => {
-                let (version, objects) = self.cluster.list(self.wanted.kind, self.wanted.namespace.as_deref());
+                let (version, objects) = self
+                    .cluster
+                    .list(self.wanted.kind, self.wanted.namespace.as_deref());
                 self.seen = version;
                 if initial != Some("false") {
                     for object in objects {
@@ -178,10 +200,18 @@ impl Watch {
             View::Table(include) => {
                 let meta = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
                 let columns = !std::mem::replace(&mut self.columns_sent, true);
-                table::table(self.wanted.kind, &[object], &meta, include, columns, self.cluster.now())
+                table::table(
+                    self.wanted.kind,
+                    &[object],
+                    &meta,
+                    include,
+                    columns,
+                    self.cluster.now(),
+                )
             }
         };
-        self.pending.push_back(json!({"type": what, "object": object}));
+        self.pending
+            .push_back(json!({"type": what, "object": object}));
     }
 
     /// Tells the version that the watch has come to.
@@ -193,17 +223,23 @@ impl Watch {
             meta["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
         let object = match self.wanted.view {
-            View::Object => json!({"kind": info.name, "apiVersion": info.api_version(), "metadata": meta}),
-            View::Metadata => json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}),
+            View::Object => {
+                json!({"kind": info.name, "apiVersion": info.api_version(), "metadata": meta})
+            }
+            View::Metadata => {
+                json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta})
+            }
             View::Table(_) => {
                 json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "columnDefinitions": [], "rows": []})
             }
         };
-        self.pending.push_back(json!({"type": "BOOKMARK", "object": object}));
+        self.pending
+            .push_back(json!({"type": "BOOKMARK", "object": object}));
     }
 
     fn fail(&mut self, error: &ApiError) {
-        self.pending.push_back(json!({"type": "ERROR", "object": error.status()}));
+        self.pending
+            .push_back(json!({"type": "ERROR", "object": error.status()}));
         self.over = true;
     }
 }
@@ -215,10 +251,18 @@ impl Wanted {
 
     /// What a change is to this watch: an object that no longer matches is gone, to it.
     fn event<'a>(&self, change: &'a Change) -> Option<(&'static str, &'a Value)> {
-        if change.key.kind != self.kind || self.namespace.as_ref().is_some_and(|namespace| *namespace != change.key.namespace) {
+        if change.key.kind != self.kind
+            || self
+                .namespace
+                .as_ref()
+                .is_some_and(|namespace| *namespace != change.key.namespace)
+        {
             return None;
         }
-        let selected_before = change.before.as_ref().is_some_and(|before| self.selects(before));
+        let selected_before = change
+            .before
+            .as_ref()
+            .is_some_and(|before| self.selects(before));
         let selected_now = change.kind != ChangeKind::Deleted && self.selects(&change.object);
         match (selected_before, selected_now) {
             (true, true) => Some(("MODIFIED", &change.object)),

@@ -52,18 +52,41 @@ impl Cause {
 /// Takes the measurements that are due, in all runs.
 pub(super) fn advance(scene: &mut Scene, source: &MetricSource, cluster: &str) {
     let rollout = scene.name().to_owned();
-    let image = sets::images(&scene.spec()["template"]).first().copied().unwrap_or_default().to_owned();
+    let image = sets::images(&scene.spec()["template"])
+        .first()
+        .copied()
+        .unwrap_or_default()
+        .to_owned();
     let now = scene.now;
     let mut wakes: Vec<Timestamp> = Vec::new();
     let mut ended = Vec::new();
-    for run in scene.runs.iter_mut().filter(|run| !is_done(text(run.get(), "/status/phase"))) {
-        let query = Query { cluster, rollout: &rollout, metric: "", image: &image, number: 0, now };
+    for run in scene
+        .runs
+        .iter_mut()
+        .filter(|run| !is_done(text(run.get(), "/status/phase")))
+    {
+        let query = Query {
+            cluster,
+            rollout: &rollout,
+            metric: "",
+            image: &image,
+            number: 0,
+            now,
+        };
         let mut moved = run.get().clone();
         wakes.extend(measure::advance(&mut moved, source, query));
         if moved != *run.get() {
-            let (before, after) = (text(run.get(), "/status/phase").to_owned(), text(&moved, "/status/phase").to_owned());
+            let (before, after) = (
+                text(run.get(), "/status/phase").to_owned(),
+                text(&moved, "/status/phase").to_owned(),
+            );
             if before != after {
-                ended.push((text(&moved, "/metadata/labels/rollout-type").to_owned(), run.name().to_owned(), after, before));
+                ended.push((
+                    text(&moved, "/metadata/labels/rollout-type").to_owned(),
+                    run.name().to_owned(),
+                    after,
+                    before,
+                ));
             }
             *run.edit() = moved;
         }
@@ -72,7 +95,8 @@ pub(super) fn advance(scene: &mut Scene, source: &MetricSource, cluster: &str) {
         scene.wake_at(wake);
     }
     for (class, name, after, before) in ended {
-        let message = format!("{class} Analysis Run '{name}' Status New: '{after}' Previous: '{before}'");
+        let message =
+            format!("{class} Analysis Run '{name}' Status New: '{after}' Previous: '{before}'");
         match after.as_str() {
             "Failed" => scene.warn("AnalysisRunFailed", message),
             "Error" => scene.warn("AnalysisRunError", message),
@@ -87,9 +111,15 @@ pub(super) fn advance(scene: &mut Scene, source: &MetricSource, cluster: &str) {
 pub(super) fn follow(scene: &mut Scene, cause: Cause, analysis: &Value) -> String {
     let (strategy, field) = cause.place();
     let entry = scene.status()[strategy][field].clone();
-    let known = scene.runs.iter().find(|run| run.name() == text(&entry, "/name") && serves(run.get(), cause));
+    let known = scene
+        .runs
+        .iter()
+        .find(|run| run.name() == text(&entry, "/name") && serves(run.get(), cause));
     if let Some(run) = known {
-        let (phase, message) = (text(run.get(), "/status/phase").to_owned(), text(run.get(), "/status/message").to_owned());
+        let (phase, message) = (
+            text(run.get(), "/status/phase").to_owned(),
+            text(run.get(), "/status/message").to_owned(),
+        );
         let mut entry = json!({"name": run.name(), "status": phase});
         if !message.is_empty() {
             entry["message"] = message.into();
@@ -110,7 +140,9 @@ pub(super) fn follow(scene: &mut Scene, cause: Cause, analysis: &Value) -> Strin
 
 fn serves(run: &Value, cause: Cause) -> bool {
     let labels = &run["metadata"]["labels"];
-    let step = labels["step-index"].as_str().and_then(|index| index.parse().ok());
+    let step = labels["step-index"]
+        .as_str()
+        .and_then(|index| index.parse().ok());
     match cause {
         Cause::Step(index) => step == Some(index),
         _ => labels["rollout-type"] == cause.label(),
@@ -133,9 +165,21 @@ pub(super) fn leave(scene: &mut Scene, cause: Cause) {
 /// Ends all runs under way that the status does not name.
 pub(super) fn end_others(scene: &mut Scene) {
     let status = scene.status();
-    let causes = [Cause::Step(0), Cause::Background, Cause::PrePromotion, Cause::PostPromotion].map(Cause::place);
-    let named: Vec<String> = causes.iter().map(|(strategy, field)| text(&status[*strategy][*field], "/name").to_owned()).collect();
-    let idle = |run: &&mut Held| !is_done(text(run.get(), "/status/phase")) && !super::json::flag(run.get(), "/spec/terminate");
+    let causes = [
+        Cause::Step(0),
+        Cause::Background,
+        Cause::PrePromotion,
+        Cause::PostPromotion,
+    ]
+    .map(Cause::place);
+    let named: Vec<String> = causes
+        .iter()
+        .map(|(strategy, field)| text(&status[*strategy][*field], "/name").to_owned())
+        .collect();
+    let idle = |run: &&mut Held| {
+        !is_done(text(run.get(), "/status/phase"))
+            && !super::json::flag(run.get(), "/spec/terminate")
+    };
     for run in scene.runs.iter_mut().filter(idle) {
         if !named.iter().any(|name| name == run.name()) {
             part(run.edit(), "spec").insert("terminate".to_owned(), true.into());
@@ -147,8 +191,14 @@ fn make(scene: &Scene, cause: Cause, analysis: &Value) -> Result<Value, String> 
     let (mut metrics, mut args) = (Vec::new(), Vec::new());
     for wanted in list(analysis, "/templates") {
         let name = text(wanted, "/templateName");
-        let kind = if super::json::flag(wanted, "/clusterScope") { "ClusterAnalysisTemplate" } else { "AnalysisTemplate" };
-        let template = scene.templates.iter().find(|template| text(template, "/kind") == kind && text(template, "/metadata/name") == name);
+        let kind = if super::json::flag(wanted, "/clusterScope") {
+            "ClusterAnalysisTemplate"
+        } else {
+            "AnalysisTemplate"
+        };
+        let template = scene.templates.iter().find(|template| {
+            text(template, "/kind") == kind && text(template, "/metadata/name") == name
+        });
         let template = template.ok_or_else(|| {
             format!("The Rollout {:?} is invalid: spec.strategy: Invalid value: {name:?}: {kind} '{name}' not found", scene.name())
         })?;
@@ -174,7 +224,10 @@ fn make(scene: &Scene, cause: Cause, analysis: &Value) -> Result<Value, String> 
     }
     let taken = |name: &str| scene.runs.iter().any(|run| run.name() == name);
     let again = (1..).map(|number| format!("{base}.{number}"));
-    let name = std::iter::once(base.clone()).chain(again).find(|name| !taken(name)).unwrap_or(base);
+    let name = std::iter::once(base.clone())
+        .chain(again)
+        .find(|name| !taken(name))
+        .unwrap_or(base);
     let mut spec = json!({"metrics": metrics, "args": args});
     if analysis["dryRun"].is_array() {
         spec["dryRun"] = analysis["dryRun"].clone();
@@ -196,8 +249,15 @@ fn argument(scene: &Scene, arg: &Value) -> Value {
         "Latest" => scene.current_hash(),
         _ => {
             let path = text(arg, "/valueFrom/fieldRef/fieldPath");
-            let pointer = format!("/{}", path.replace("['", "/").replace("']", "").replace('.', "/"));
-            return if path.is_empty() { arg.clone() } else { json!({"name": arg["name"], "value": text(scene.rollout.get(), &pointer)}) };
+            let pointer = format!(
+                "/{}",
+                path.replace("['", "/").replace("']", "").replace('.', "/")
+            );
+            return if path.is_empty() {
+                arg.clone()
+            } else {
+                json!({"name": arg["name"], "value": text(scene.rollout.get(), &pointer)})
+            };
         }
     };
     json!({"name": arg["name"], "value": hash})
@@ -205,15 +265,43 @@ fn argument(scene: &Scene, arg: &Value) -> Value {
 
 /// Removes the oldest finished runs, beyond what the history is to keep.
 pub(super) fn forget_old(scene: &mut Scene) {
-    let kept = |field: &str| number(scene.spec(), &format!("/analysis/{field}")).and_then(|kept| usize::try_from(kept).ok()).unwrap_or(5);
-    let (good_max, bad_max) = (kept("successfulRunHistoryLimit"), kept("unsuccessfulRunHistoryLimit"));
+    let kept = |field: &str| {
+        number(scene.spec(), &format!("/analysis/{field}"))
+            .and_then(|kept| usize::try_from(kept).ok())
+            .unwrap_or(5)
+    };
+    let (good_max, bad_max) = (
+        kept("successfulRunHistoryLimit"),
+        kept("unsuccessfulRunHistoryLimit"),
+    );
     let status = scene.status();
-    let named = [Cause::Step(0), Cause::Background, Cause::PrePromotion, Cause::PostPromotion].map(Cause::place);
-    let is_named = |run: &Held| named.iter().any(|(strategy, field)| text(&status[*strategy][*field], "/name") == run.name());
-    let mut done: Vec<&Held> = scene.runs.iter().filter(|run| is_done(text(run.get(), "/status/phase")) && !is_named(run)).collect();
+    let named = [
+        Cause::Step(0),
+        Cause::Background,
+        Cause::PrePromotion,
+        Cause::PostPromotion,
+    ]
+    .map(Cause::place);
+    let is_named = |run: &Held| {
+        named
+            .iter()
+            .any(|(strategy, field)| text(&status[*strategy][*field], "/name") == run.name())
+    };
+    let mut done: Vec<&Held> = scene
+        .runs
+        .iter()
+        .filter(|run| is_done(text(run.get(), "/status/phase")) && !is_named(run))
+        .collect();
     done.sort_by_key(|run| std::cmp::Reverse(text(run.get(), "/metadata/creationTimestamp")));
-    let (good, bad): (Vec<&Held>, Vec<&Held>) = done.into_iter().partition(|run| text(run.get(), "/status/phase") == "Successful");
-    let old = good.into_iter().skip(good_max).chain(bad.into_iter().skip(bad_max));
-    let keys: Vec<Key> = old.map(|run| Key::new(Kind::AnalysisRun, scene.namespace(), run.name())).collect();
+    let (good, bad): (Vec<&Held>, Vec<&Held>) = done
+        .into_iter()
+        .partition(|run| text(run.get(), "/status/phase") == "Successful");
+    let old = good
+        .into_iter()
+        .skip(good_max)
+        .chain(bad.into_iter().skip(bad_max));
+    let keys: Vec<Key> = old
+        .map(|run| Key::new(Kind::AnalysisRun, scene.namespace(), run.name()))
+        .collect();
     scene.removed.extend(keys);
 }

@@ -15,7 +15,9 @@ const ABORT_DELAY_SECONDS: i64 = 30;
 pub(super) fn reconcile(scene: &mut Scene) {
     canary::notice_retry(scene);
     let hash = scene.current_hash().to_owned();
-    let Some(new) = scene.set_of(&hash) else { return };
+    let Some(new) = scene.set_of(&hash) else {
+        return;
+    };
     let replicas = scene.replicas();
     let Some(stable) = scene.set_of(scene.stable_hash()) else {
         sets::scale(scene, new, replicas);
@@ -77,7 +79,8 @@ fn under_way(scene: &mut Scene, new: usize, hash: &str) {
     select(scene, "previewSelector", hash);
     let kept = [hash.to_owned(), scene.stable_hash().to_owned()];
     sets::scale_down_old(scene, &[&kept[0], &kept[1]]);
-    let promoting = flag(scene.status(), "/promoteFull") || flag(scene.status(), "/blueGreen/scaleUpPreviewCheckPoint");
+    let promoting = flag(scene.status(), "/promoteFull")
+        || flag(scene.status(), "/blueGreen/scaleUpPreviewCheckPoint");
     let preview = number(spec(scene), "/previewReplicaCount").filter(|_| !promoting);
     let wanted = preview.unwrap_or_else(|| scene.replicas());
     sets::scale(scene, new, wanted);
@@ -96,7 +99,10 @@ fn under_way(scene: &mut Scene, new: usize, hash: &str) {
             return sets::scale(scene, new, replicas);
         }
         select(scene, "activeSelector", hash);
-        scene.note("SwitchService", format!("Switched selector for the active service to '{hash}'"));
+        scene.note(
+            "SwitchService",
+            format!("Switched selector for the active service to '{hash}'"),
+        );
     }
     let after = spec(scene)["postPromotionAnalysis"].clone();
     let verdict = list(&after, "/templates").is_empty() || flag(scene.status(), "/promoteFull");
@@ -108,7 +114,9 @@ fn under_way(scene: &mut Scene, new: usize, hash: &str) {
 /// Whether analysis and pause before the cut-over are behind it.
 fn may_cut_over(scene: &mut Scene) -> bool {
     let before = spec(scene)["prePromotionAnalysis"].clone();
-    if !list(&before, "/templates").is_empty() && steps::follow(scene, Cause::PrePromotion, &before).is_none() {
+    if !list(&before, "/templates").is_empty()
+        && steps::follow(scene, Cause::PrePromotion, &before).is_none()
+    {
         return false;
     }
     let automatic = spec(scene)["autoPromotionEnabled"].as_bool() != Some(false);
@@ -123,7 +131,9 @@ fn may_cut_over(scene: &mut Scene) -> bool {
         }
         return false;
     };
-    let Some(end) = after.map(|after| later(since, after)) else { return false };
+    let Some(end) = after.map(|after| later(since, after)) else {
+        return false;
+    };
     scene.wake_at(end);
     end <= scene.now
 }

@@ -25,7 +25,11 @@ pub(super) fn reconcile(scene: &mut Scene) {
         // By hand: everything stays where it is.
     } else {
         steps::advance(scene);
-        if scene.is_aborted() { aborted(scene) } else { under_way(scene) }
+        if scene.is_aborted() {
+            aborted(scene)
+        } else {
+            under_way(scene)
+        }
     }
     analysis::end_others(scene);
 }
@@ -37,8 +41,21 @@ pub(super) fn notice_retry(scene: &mut Scene) {
     }
     let promote_full = flag(scene.status(), "/promoteFull");
     sets::restart_steps(scene);
-    scene.set_status("promoteFull", if promote_full { json!(true) } else { Value::Null });
-    status::set_condition(scene, "Progressing", "True", "RolloutRetry", "Retrying Rollout after abort");
+    scene.set_status(
+        "promoteFull",
+        if promote_full {
+            json!(true)
+        } else {
+            Value::Null
+        },
+    );
+    status::set_condition(
+        scene,
+        "Progressing",
+        "True",
+        "RolloutRetry",
+        "Retrying Rollout after abort",
+    );
     scene.note("RolloutRetry", "Retrying Rollout after abort".to_owned());
 }
 
@@ -54,7 +71,12 @@ pub(super) fn abort(scene: &mut Scene, why: &str) {
     for field in ["pauseConditions", "controllerPause"] {
         scene.set_status(field, Value::Null);
     }
-    for cause in [Cause::Step(0), Cause::Background, Cause::PrePromotion, Cause::PostPromotion] {
+    for cause in [
+        Cause::Step(0),
+        Cause::Background,
+        Cause::PrePromotion,
+        Cause::PostPromotion,
+    ] {
         let (strategy, field) = cause.place();
         if !is_done(text(&scene.status()[strategy][field], "/status")) {
             analysis::leave(scene, cause);
@@ -73,13 +95,19 @@ fn aborted(scene: &mut Scene) {
         abort(scene, "");
     }
     route(scene, 0);
-    let (Some(new), Some(stable)) = (scene.set_of(scene.current_hash()), scene.set_of(scene.stable_hash())) else { return };
+    let (Some(new), Some(stable)) = (
+        scene.set_of(scene.current_hash()),
+        scene.set_of(scene.stable_hash()),
+    ) else {
+        return;
+    };
     let replicas = scene.replicas();
     if !scene.has_router() {
         return replicas::toward(scene, &[(stable, replicas), (new, 0)]);
     }
     sets::scale(scene, stable, replicas);
-    let delay = number(scene.spec(), "/strategy/canary/abortScaleDownDelaySeconds").unwrap_or(ABORT_DELAY_SECONDS);
+    let delay = number(scene.spec(), "/strategy/canary/abortScaleDownDelaySeconds")
+        .unwrap_or(ABORT_DELAY_SECONDS);
     let over = time(scene.status(), "/abortedAt").map_or(scene.now, |at| later(at, delay));
     if over > scene.now {
         scene.wake_at(over);
@@ -92,7 +120,9 @@ fn aborted(scene: &mut Scene) {
 fn first(scene: &mut Scene) {
     let (count, replicas) = (scene.steps().len(), scene.replicas());
     scene.set_status("currentStepIndex", count);
-    let Some(new) = scene.set_of(scene.current_hash()) else { return };
+    let Some(new) = scene.set_of(scene.current_hash()) else {
+        return;
+    };
     sets::scale(scene, new, replicas);
     if sets::available(scene, Some(new)) >= replicas {
         promote(scene, "Initial deploy");
@@ -109,14 +139,20 @@ fn settled(scene: &mut Scene) {
     analysis::leave(scene, Cause::Step(0));
     analysis::leave(scene, Cause::Background);
     route(scene, 0);
-    let Some(stable) = scene.set_of(scene.stable_hash()) else { return };
+    let Some(stable) = scene.set_of(scene.stable_hash()) else {
+        return;
+    };
     if scene.has_router() {
         sets::scale(scene, stable, replicas);
         let hash = scene.stable_hash().to_owned();
         sets::scale_down_old(scene, &[&hash]);
     } else {
         let mut targets = vec![(stable, replicas)];
-        targets.extend((0..scene.sets.len()).filter(|at| *at != stable).map(|at| (at, 0)));
+        targets.extend(
+            (0..scene.sets.len())
+                .filter(|at| *at != stable)
+                .map(|at| (at, 0)),
+        );
         replicas::toward(scene, &targets);
     }
 }
@@ -127,17 +163,31 @@ pub(super) fn desired_weight(scene: &Scene) -> i64 {
     if index >= steps.len() {
         return 100;
     }
-    steps.iter().take(index + 1).rev().find_map(|step| number(step, "/setWeight")).unwrap_or(0).clamp(0, 100)
+    steps
+        .iter()
+        .take(index + 1)
+        .rev()
+        .find_map(|step| number(step, "/setWeight"))
+        .unwrap_or(0)
+        .clamp(0, 100)
 }
 
 fn under_way(scene: &mut Scene) {
-    let (Some(new), Some(stable)) = (scene.set_of(scene.current_hash()), scene.set_of(scene.stable_hash())) else { return };
+    let (Some(new), Some(stable)) = (
+        scene.set_of(scene.current_hash()),
+        scene.set_of(scene.stable_hash()),
+    ) else {
+        return;
+    };
     let weight = desired_weight(scene);
     let split = replicas::target(scene, weight);
     if scene.has_router() {
         sets::scale(scene, new, split.canary);
         sets::scale(scene, stable, split.stable);
-        let kept = [scene.current_hash().to_owned(), scene.stable_hash().to_owned()];
+        let kept = [
+            scene.current_hash().to_owned(),
+            scene.stable_hash().to_owned(),
+        ];
         sets::scale_down_old(scene, &[&kept[0], &kept[1]]);
         let lowered = weight < routed(scene);
         if lowered || sets::available(scene, Some(new)) >= split.canary {
@@ -145,12 +195,20 @@ fn under_way(scene: &mut Scene) {
         }
     } else {
         let mut targets = vec![(new, split.canary), (stable, split.stable)];
-        targets.extend((0..scene.sets.len()).filter(|at| *at != new && *at != stable).map(|at| (at, 0)));
+        targets.extend(
+            (0..scene.sets.len())
+                .filter(|at| *at != new && *at != stable)
+                .map(|at| (at, 0)),
+        );
         replicas::toward(scene, &targets);
     }
-    let all = scene.step_index() >= scene.steps().len() && sets::available(scene, Some(new)) >= scene.replicas();
+    let all = scene.step_index() >= scene.steps().len()
+        && sets::available(scene, Some(new)) >= scene.replicas();
     if all && is_at(scene, 100) {
-        promote(scene, &format!("Completed all {} canary steps", scene.steps().len()));
+        promote(
+            scene,
+            &format!("Completed all {} canary steps", scene.steps().len()),
+        );
     }
 }
 
@@ -161,14 +219,20 @@ fn routed(scene: &Scene) -> i64 {
 
 /// Whether `weight` percent are reached: by the router, or by the pods.
 pub(super) fn is_at(scene: &Scene, weight: i64) -> bool {
-    let (new, stable) = (scene.set_of(scene.current_hash()), scene.set_of(scene.stable_hash()));
+    let (new, stable) = (
+        scene.set_of(scene.current_hash()),
+        scene.set_of(scene.stable_hash()),
+    );
     let target = replicas::target(scene, weight);
     if scene.has_router() {
         let verified = scene.status()["canary"]["weights"]["verified"].as_bool() != Some(false);
         return routed(scene) == weight && verified && sets::available(scene, new) >= target.canary;
     }
-    let canary = sets::available(scene, new) >= target.canary && sets::wanted(scene, new) == target.canary;
-    canary && sets::wanted(scene, stable) == target.stable && sets::present(scene, stable) <= target.stable
+    let canary =
+        sets::available(scene, new) >= target.canary && sets::wanted(scene, new) == target.canary;
+    canary
+        && sets::wanted(scene, stable) == target.stable
+        && sets::present(scene, stable) <= target.stable
 }
 
 /// Tells the router a weight. Behind an AWS load balancer it is verified a second later.
@@ -184,7 +248,8 @@ fn route(scene: &mut Scene, weight: i64) {
     });
     if canary["trafficRouting"]["alb"].is_object() {
         let known = &scene.status()["canary"]["weights"]["verified"];
-        let verified = before == Some(weight) && (known.as_bool() == Some(true) || status::has_rested(scene));
+        let verified =
+            before == Some(weight) && (known.as_bool() == Some(true) || status::has_rested(scene));
         weights["verified"] = verified.into();
         if !verified {
             scene.wake_at(later(scene.now, 1));
@@ -193,13 +258,19 @@ fn route(scene: &mut Scene, weight: i64) {
     scene.set_strategy_status("canary", "weights", weights);
     let from = before.unwrap_or(0);
     if from != weight {
-        scene.note("TrafficWeightUpdated", format!("Traffic weight updated from {from} to {weight}"));
+        scene.note(
+            "TrafficWeightUpdated",
+            format!("Traffic weight updated from {from} to {weight}"),
+        );
     }
 }
 
 /// Makes the new version the stable one.
 pub(super) fn promote(scene: &mut Scene, why: &str) {
-    let (hash, old) = (scene.current_hash().to_owned(), scene.stable_hash().to_owned());
+    let (hash, old) = (
+        scene.current_hash().to_owned(),
+        scene.stable_hash().to_owned(),
+    );
     scene.set_status("stableRS", hash.clone());
     scene.set_status("promoteFull", Value::Null);
     pause::end(scene);
@@ -212,7 +283,13 @@ pub(super) fn promote(scene: &mut Scene, why: &str) {
     if !scene.is_blue_green() {
         route(scene, 0);
     }
-    scene.note("RolloutCompleted", format!("Rollout completed update to revision {} ({hash}): {why}", scene.revision()));
+    scene.note(
+        "RolloutCompleted",
+        format!(
+            "Rollout completed update to revision {} ({hash}): {why}",
+            scene.revision()
+        ),
+    );
 }
 
 /// When a pause that began at `since` ends; `None` for one without an end.

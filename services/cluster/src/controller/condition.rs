@@ -15,7 +15,11 @@ use serde_json::Value;
 
 /// Whether `condition` holds for the measured `result`; `Err` says what is not understood.
 pub(super) fn holds(condition: &str, result: &Value) -> Result<bool, String> {
-    let mut parser = Parser { tokens: tokens(condition)?, at: 0, result };
+    let mut parser = Parser {
+        tokens: tokens(condition)?,
+        at: 0,
+        result,
+    };
     let value = parser.or()?;
     match parser.next() {
         None => Ok(value),
@@ -26,14 +30,20 @@ pub(super) fn holds(condition: &str, result: &Value) -> Result<bool, String> {
 fn tokens(text: &str) -> Result<Vec<String>, String> {
     let (mut out, mut rest) = (Vec::new(), text.trim_start());
     while let Some(first) = rest.chars().next() {
-        let two = rest.get(..2).filter(|two| ["||", "&&", "<=", ">=", "==", "!="].contains(two));
+        let two = rest
+            .get(..2)
+            .filter(|two| ["||", "&&", "<=", ">=", "==", "!="].contains(two));
         let length = if let Some(two) = two {
             two.len()
         } else if "()[]<>!".contains(first) {
             1
         } else if first.is_ascii_alphanumeric() || first == '-' || first == '.' {
-            let word = |letter: char| letter.is_ascii_alphanumeric() || letter == '.' || letter == '_';
-            rest.char_indices().skip(1).find(|(_, letter)| !word(*letter)).map_or(rest.len(), |(at, _)| at)
+            let word =
+                |letter: char| letter.is_ascii_alphanumeric() || letter == '.' || letter == '_';
+            rest.char_indices()
+                .skip(1)
+                .find(|(_, letter)| !word(*letter))
+                .map_or(rest.len(), |(at, _)| at)
         } else {
             return Err(format!("unexpected {first:?} in condition {text:?}"));
         };
@@ -68,7 +78,11 @@ impl Parser<'_> {
     }
 
     fn expect(&mut self, wanted: &str) -> Result<(), String> {
-        if self.take(wanted) { Ok(()) } else { Err(format!("{wanted:?} expected, found {:?}", self.peek())) }
+        if self.take(wanted) {
+            Ok(())
+        } else {
+            Err(format!("{wanted:?} expected, found {:?}", self.peek()))
+        }
     }
 
     fn or(&mut self) -> Result<bool, String> {
@@ -101,7 +115,9 @@ impl Parser<'_> {
         let operator = self.next().unwrap_or_default();
         let right = self.operand()?;
         // Two JSON numbers that were read from text are equal when they are the same.
-        let order = left.partial_cmp(&right).ok_or_else(|| "a value that is not a number cannot be compared".to_owned())?;
+        let order = left
+            .partial_cmp(&right)
+            .ok_or_else(|| "a value that is not a number cannot be compared".to_owned())?;
         match operator.as_str() {
             "<" => Ok(order.is_lt()),
             "<=" => Ok(order.is_le()),
@@ -119,19 +135,36 @@ impl Parser<'_> {
             "result" if self.take("[") => {
                 let index = self.next().unwrap_or_default();
                 self.expect("]")?;
-                let index: usize = index.parse().map_err(|_| format!("an index expected, found {index:?}"))?;
-                let items = self.result.as_array().ok_or_else(|| format!("result is {}, which has no items", self.result))?;
-                let item = items.get(index).ok_or_else(|| format!("result has {} items, none at [{index}]", items.len()))?;
-                item.as_f64().ok_or_else(|| format!("result[{index}] is {item}, not a number"))
+                let index: usize = index
+                    .parse()
+                    .map_err(|_| format!("an index expected, found {index:?}"))?;
+                let items = self
+                    .result
+                    .as_array()
+                    .ok_or_else(|| format!("result is {}, which has no items", self.result))?;
+                let item = items.get(index).ok_or_else(|| {
+                    format!("result has {} items, none at [{index}]", items.len())
+                })?;
+                item.as_f64()
+                    .ok_or_else(|| format!("result[{index}] is {item}, not a number"))
             }
-            "result" => self.result.as_f64().ok_or_else(|| format!("result is {}, not a number", self.result)),
+            "result" => self
+                .result
+                .as_f64()
+                .ok_or_else(|| format!("result is {}, not a number", self.result)),
             "asFloat" | "asInt" => {
                 self.expect("(")?;
                 let value = self.operand()?;
                 self.expect(")")?;
-                Ok(if token == "asInt" { value.trunc() } else { value })
+                Ok(if token == "asInt" {
+                    value.trunc()
+                } else {
+                    value
+                })
             }
-            number => number.parse().map_err(|_| format!("a number or result expected, found {number:?}")),
+            number => number
+                .parse()
+                .map_err(|_| format!("a number or result expected, found {number:?}")),
         }
     }
 }
@@ -143,7 +176,11 @@ mod tests {
 
     #[track_caller]
     fn check(condition: &str, result: &Value, wanted: bool) {
-        assert_eq!(holds(condition, result), Ok(wanted), "{condition} for {result}");
+        assert_eq!(
+            holds(condition, result),
+            Ok(wanted),
+            "{condition} for {result}"
+        );
     }
 
     #[test]

@@ -18,7 +18,13 @@ pub(super) struct Note {
 }
 
 /// The event that tells it. `version` and `index` make its name one of a kind.
-pub(super) fn event(rollout: &Value, note: &Note, now: Timestamp, version: u64, index: usize) -> Value {
+pub(super) fn event(
+    rollout: &Value,
+    note: &Note,
+    now: Timestamp,
+    version: u64,
+    index: usize,
+) -> Value {
     let meta = &rollout["metadata"];
     let name = text(rollout, "/metadata/name");
     json!({
@@ -37,9 +43,14 @@ pub(super) fn event(rollout: &Value, note: &Note, now: Timestamp, version: u64, 
 /// Removes events that are too old.
 pub(super) fn expire(cluster: &Cluster, now: Timestamp) {
     for event in cluster.list(Kind::Event, None).1 {
-        let old = time(&event, "/lastTimestamp").is_some_and(|at| now.duration_since(at).as_secs() > KEPT_SECONDS);
+        let old = time(&event, "/lastTimestamp")
+            .is_some_and(|at| now.duration_since(at).as_secs() > KEPT_SECONDS);
         if old {
-            cluster.remove_object(&Key::new(Kind::Event, text(&event, "/metadata/namespace"), text(&event, "/metadata/name")));
+            cluster.remove_object(&Key::new(
+                Kind::Event,
+                text(&event, "/metadata/namespace"),
+                text(&event, "/metadata/name"),
+            ));
         }
     }
 }

@@ -12,8 +12,16 @@ use super::{pods, sets};
 pub(super) fn advance(scene: &mut Scene) {
     let now = scene.now;
     let mut ends = Vec::new();
-    let current = text(&scene.rollout.get()["status"]["canary"], "/currentExperiment").to_owned();
-    for held in scene.experiments.iter_mut().filter(|held| !is_done(text(held.get(), "/status/phase"))) {
+    let current = text(
+        &scene.rollout.get()["status"]["canary"],
+        "/currentExperiment",
+    )
+    .to_owned();
+    for held in scene
+        .experiments
+        .iter_mut()
+        .filter(|held| !is_done(text(held.get(), "/status/phase")))
+    {
         // One that nobody waits for any more is ended, as its rollout would.
         if held.name() != current && !flag(held.get(), "/spec/terminate") {
             part(held.edit(), "spec").insert("terminate".to_owned(), true.into());
@@ -43,13 +51,25 @@ pub(super) fn advance(scene: &mut Scene) {
 /// How the experiment of that step stands; makes it when there is none.
 pub(super) fn follow(scene: &mut Scene, index: usize, wanted: &Value) -> String {
     let current = text(&scene.status()["canary"], "/currentExperiment");
-    if let Some(held) = scene.experiments.iter().find(|held| !current.is_empty() && held.name() == current) {
+    if let Some(held) = scene
+        .experiments
+        .iter()
+        .find(|held| !current.is_empty() && held.name() == current)
+    {
         return text(held.get(), "/status/phase").to_owned();
     }
-    let base = format!("{}-{}-{}-{index}", scene.name(), scene.current_hash(), scene.revision());
+    let base = format!(
+        "{}-{}-{}-{index}",
+        scene.name(),
+        scene.current_hash(),
+        scene.revision()
+    );
     let taken = |name: &str| scene.experiments.iter().any(|held| held.name() == name);
     let again = (1..).map(|number| format!("{base}.{number}"));
-    let name = std::iter::once(base.clone()).chain(again).find(|name| !taken(name)).unwrap_or(base);
+    let name = std::iter::once(base.clone())
+        .chain(again)
+        .find(|name| !taken(name))
+        .unwrap_or(base);
     let mut labels = pods::label(scene.current_hash());
     map(&mut labels).insert("rollout-type".to_owned(), "Step".into());
     map(&mut labels).insert("step-index".to_owned(), index.to_string().into());

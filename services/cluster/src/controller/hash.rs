@@ -37,7 +37,10 @@ fn digest(text: &str) -> String {
 fn write(value: &Value, out: &mut String) {
     match value {
         Value::Object(map) => {
-            let mut fields: Vec<_> = map.iter().filter(|(name, value)| *name != LABEL && !is_empty(value)).collect();
+            let mut fields: Vec<_> = map
+                .iter()
+                .filter(|(name, value)| *name != LABEL && !is_empty(value))
+                .collect();
             fields.sort_by_key(|(name, _)| *name);
             out.push('{');
             for (name, value) in fields {
@@ -63,7 +66,9 @@ fn write(value: &Value, out: &mut String) {
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
-        Value::Object(map) => map.iter().all(|(name, value)| name == LABEL || is_empty(value)),
+        Value::Object(map) => map
+            .iter()
+            .all(|(name, value)| name == LABEL || is_empty(value)),
         _ => false,
     }
 }

@@ -5,7 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 pub(crate) fn number(object: &Value, pointer: &str) -> Option<i64> {
@@ -13,11 +16,17 @@ pub(crate) fn number(object: &Value, pointer: &str) -> Option<i64> {
 }
 
 pub(crate) fn flag(object: &Value, pointer: &str) -> bool {
-    object.pointer(pointer).and_then(Value::as_bool).unwrap_or(false)
+    object
+        .pointer(pointer)
+        .and_then(Value::as_bool)
+        .unwrap_or(false)
 }
 
 pub(crate) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    object
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 pub(crate) fn time(object: &Value, pointer: &str) -> Option<Timestamp> {
@@ -32,7 +41,8 @@ pub(crate) fn stamp(at: Timestamp) -> Value {
 
 /// `at` and so many seconds more; the end of time when that is past it.
 pub(crate) fn later(at: Timestamp, seconds: i64) -> Timestamp {
-    at.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+    at.checked_add(SignedDuration::from_secs(seconds))
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// The object inside an object, made if there is none.
@@ -70,7 +80,9 @@ pub(crate) fn seconds(value: &Value) -> Option<i64> {
         let digits = rest.find(|letter: char| !letter.is_ascii_digit())?;
         let count: i64 = rest.get(..digits)?.parse().ok()?;
         rest = rest.get(digits..)?;
-        let letters = rest.find(|letter: char| letter.is_ascii_digit()).unwrap_or(rest.len());
+        let letters = rest
+            .find(|letter: char| letter.is_ascii_digit())
+            .unwrap_or(rest.len());
         let unit = match rest.get(..letters)? {
             "ms" => 1,
             "s" => 1_000,
@@ -90,9 +102,15 @@ pub(crate) fn count_or_percent(value: &Value, total: i64, round_up: bool) -> Opt
         return Some(count);
     }
     let text = value.as_str()?.trim();
-    let Some(percent) = text.strip_suffix('%') else { return text.parse().ok() };
+    let Some(percent) = text.strip_suffix('%') else {
+        return text.parse().ok();
+    };
     let hundredths = percent.trim().parse::<i64>().ok()?.checked_mul(total)?;
-    Some(if round_up { hundredths.saturating_add(99) / 100 } else { hundredths / 100 })
+    Some(if round_up {
+        hundredths.saturating_add(99) / 100
+    } else {
+        hundredths / 100
+    })
 }
 
 #[cfg(test)]
@@ -102,12 +120,23 @@ mod tests {
 
     #[test]
     fn durations_are_numbers_or_text() {
-        for (given, wanted) in
-            [(json!(30), 30), (json!("30"), 30), (json!("10s"), 10), (json!("5m"), 300), (json!("1h30m"), 5400), (json!("500ms"), 1)]
-        {
+        for (given, wanted) in [
+            (json!(30), 30),
+            (json!("30"), 30),
+            (json!("10s"), 10),
+            (json!("5m"), 300),
+            (json!("1h30m"), 5400),
+            (json!("500ms"), 1),
+        ] {
             assert_eq!(seconds(&given), Some(wanted), "{given}");
         }
-        for given in [json!(null), json!(""), json!("soon"), json!("5x"), json!("s")] {
+        for given in [
+            json!(null),
+            json!(""),
+            json!("soon"),
+            json!("5x"),
+            json!("s"),
+        ] {
             assert_eq!(seconds(&given), None, "{given}");
         }
     }

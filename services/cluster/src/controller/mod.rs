@@ -63,7 +63,10 @@ pub struct Controller {
 
 impl std::fmt::Debug for Controller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Controller").field("cluster", &self.cluster).field("seen", &self.seen).finish_non_exhaustive()
+        f.debug_struct("Controller")
+            .field("cluster", &self.cluster)
+            .field("seen", &self.seen)
+            .finish_non_exhaustive()
     }
 }
 
@@ -71,7 +74,14 @@ impl Controller {
     /// A controller that has seen nothing yet.
     #[must_use]
     pub fn new(cluster: Cluster, metrics: MetricSource) -> Self {
-        Self { cluster, metrics, seen: None, dirty: BTreeSet::new(), due: BTreeMap::new(), swept: None }
+        Self {
+            cluster,
+            metrics,
+            seen: None,
+            dirty: BTreeSet::new(),
+            due: BTreeMap::new(),
+            swept: None,
+        }
     }
 
     /// One pass over all rollouts that changed or whose time is up, by the cluster's clock. Gives
@@ -89,7 +99,10 @@ impl Controller {
                 return;
             }
         }
-        tracing::warn!(cluster = self.cluster.name(), "the controller finds no rest");
+        tracing::warn!(
+            cluster = self.cluster.name(),
+            "the controller finds no rest"
+        );
     }
 
     /// When time will be up for some rollout, the earliest.
@@ -119,21 +132,33 @@ impl Controller {
     /// Finds out which rollouts to look at.
     fn gather(&mut self) {
         let now = self.cluster.now();
-        let changes = self.seen.and_then(|seen| self.cluster.changes_since(seen).ok());
+        let changes = self
+            .seen
+            .and_then(|seen| self.cluster.changes_since(seen).ok());
         if let Some(changes) = changes {
             for change in changes {
                 self.seen = Some(change.version);
-                self.dirty.extend(self.rollout_of(&change.key, &change.object));
+                self.dirty
+                    .extend(self.rollout_of(&change.key, &change.object));
             }
         } else {
             let (version, rollouts) = self.cluster.list(Kind::Rollout, None);
             self.seen = Some(version);
             self.due.clear();
-            self.dirty.extend(rollouts.iter().map(|rollout| key(rollout)));
+            self.dirty
+                .extend(rollouts.iter().map(|rollout| key(rollout)));
         }
-        let up: Vec<Key> = self.due.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
+        let up: Vec<Key> = self
+            .due
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(key, _)| key.clone())
+            .collect();
         self.dirty.extend(up);
-        if self.swept.is_none_or(|swept| now.duration_since(swept).as_secs() >= SWEEP_SECONDS) {
+        if self
+            .swept
+            .is_none_or(|swept| now.duration_since(swept).as_secs() >= SWEEP_SECONDS)
+        {
             self.swept = Some(now);
             events::expire(&self.cluster, now);
         }
@@ -147,9 +172,14 @@ impl Controller {
         let owner = object.pointer("/metadata/ownerReferences/0")?;
         let name = json::text(owner, "/name");
         match (of.kind, json::text(owner, "/kind")) {
-            (Kind::ReplicaSet | Kind::AnalysisRun | Kind::Experiment, "Rollout") => Some(Key::new(Kind::Rollout, &of.namespace, name)),
+            (Kind::ReplicaSet | Kind::AnalysisRun | Kind::Experiment, "Rollout") => {
+                Some(Key::new(Kind::Rollout, &of.namespace, name))
+            }
             (Kind::Pod, "ReplicaSet") => {
-                let set = self.cluster.get(Kind::ReplicaSet, &of.namespace, name).ok()?;
+                let set = self
+                    .cluster
+                    .get(Kind::ReplicaSet, &of.namespace, name)
+                    .ok()?;
                 self.rollout_of(&key(&set), &set)
             }
             _ => None,
@@ -159,9 +189,13 @@ impl Controller {
     fn look(&mut self, count_max: usize) -> bool {
         let mut wrote = false;
         for _ in 0..count_max {
-            let Some(key) = self.dirty.pop_first() else { break };
+            let Some(key) = self.dirty.pop_first() else {
+                break;
+            };
             self.due.remove(&key);
-            let Some(mut scene) = Scene::load(&self.cluster, &key) else { continue };
+            let Some(mut scene) = Scene::load(&self.cluster, &key) else {
+                continue;
+            };
             reconcile(&mut scene, &self.metrics, self.cluster.name());
             if let Some(wake) = scene.wake {
                 self.due.insert(key, wake);
@@ -174,7 +208,11 @@ impl Controller {
 
 fn key(object: &Value) -> Key {
     let kind = Kind::of(object).unwrap_or(Kind::Rollout);
-    Key::new(kind, json::text(object, "/metadata/namespace"), json::text(object, "/metadata/name"))
+    Key::new(
+        kind,
+        json::text(object, "/metadata/namespace"),
+        json::text(object, "/metadata/name"),
+    )
 }
 
 /// Decides everything about one rollout at one moment.

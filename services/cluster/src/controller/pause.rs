@@ -9,7 +9,9 @@ use super::scene::Scene;
 
 /// Since when it is paused for that reason.
 pub(super) fn since(scene: &Scene, reason: &str) -> Option<Timestamp> {
-    let found = list(scene.status(), "/pauseConditions").iter().find(|pause| text(pause, "/reason") == reason)?;
+    let found = list(scene.status(), "/pauseConditions")
+        .iter()
+        .find(|pause| text(pause, "/reason") == reason)?;
     Some(time(found, "/startTime").unwrap_or(scene.now))
 }
 

@@ -26,12 +26,18 @@ fn is_leaving(pod: &Value) -> bool {
 }
 
 fn is_ready(pod: &Value) -> bool {
-    list(pod, "/status/conditions").iter().any(|condition| text(condition, "/type") == "Ready" && text(condition, "/status") == "True")
+    list(pod, "/status/conditions").iter().any(|condition| {
+        text(condition, "/type") == "Ready" && text(condition, "/status") == "True"
+    })
 }
 
 fn of_set<'a>(scene: &'a Scene, set: &'a Held) -> impl Iterator<Item = (usize, &'a Held)> {
     let uid = text(set.get(), "/metadata/uid");
-    scene.pods.iter().enumerate().filter(move |(_, pod)| text(pod.get(), "/metadata/ownerReferences/0/uid") == uid)
+    scene
+        .pods
+        .iter()
+        .enumerate()
+        .filter(move |(_, pod)| text(pod.get(), "/metadata/ownerReferences/0/uid") == uid)
 }
 
 /// Moves pods on in their lives, and counts them into the status of their `ReplicaSets`.
@@ -52,7 +58,10 @@ pub(super) fn live(scene: &mut Scene) {
         let ready_at = later(made_at, READY_AFTER);
         if ready_at > scene.now {
             scene.wake_at(ready_at);
-        } else if sets::images(pod).iter().any(|image| image.ends_with(":broken")) {
+        } else if sets::images(pod)
+            .iter()
+            .any(|image| image.ends_with(":broken"))
+        {
             crash(scene, at, ready_at);
         } else if !is_ready(pod) {
             let status = running(pod, &stamp(ready_at), true, 0);
@@ -80,7 +89,12 @@ fn crash(scene: &mut Scene, at: usize, since: jiff::Timestamp) {
     }
 }
 
-fn running(pod: &Value, since: &Value, ready: bool, restarts: i64) -> serde_json::Map<String, Value> {
+fn running(
+    pod: &Value,
+    since: &Value,
+    ready: bool,
+    restarts: i64,
+) -> serde_json::Map<String, Value> {
     let name = text(pod, "/metadata/name");
     let seen = list(pod, "/spec/containers").iter().map(|container| {
         let state = if ready {
@@ -96,7 +110,11 @@ fn running(pod: &Value, since: &Value, ready: bool, restarts: i64) -> serde_json
     let containers: Vec<Value> = seen.collect();
     let truth = if ready { "True" } else { "False" };
     let conditions = ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(|class| {
-        let truth = if class.ends_with("Ready") { truth } else { "True" };
+        let truth = if class.ends_with("Ready") {
+            truth
+        } else {
+            "True"
+        };
         json!({"type": class, "status": truth, "lastTransitionTime": since})
     });
     let status = json!({"phase": "Running", "startTime": pod["metadata"]["creationTimestamp"], "podIP": address(name),
@@ -106,13 +124,23 @@ fn running(pod: &Value, since: &Value, ready: bool, restarts: i64) -> serde_json
 
 /// An address inside the cluster, the same for the same pod.
 fn address(name: &str) -> String {
-    let sum = name.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
-    format!("10.{}.{}.{}", 32 + sum % 3, (sum >> 8) % 256, (sum >> 16) % 254 + 1)
+    let sum = name.bytes().fold(7_u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(u32::from(byte))
+    });
+    format!(
+        "10.{}.{}.{}",
+        32 + sum % 3,
+        (sum >> 8) % 256,
+        (sum >> 16) % 254 + 1
+    )
 }
 
 fn count(scene: &mut Scene) {
     for at in 0..scene.sets.len() {
-        let staying: Vec<&Held> = of_set(scene, &scene.sets[at]).map(|(_, pod)| pod).filter(|pod| !is_leaving(pod.get())).collect();
+        let staying: Vec<&Held> = of_set(scene, &scene.sets[at])
+            .map(|(_, pod)| pod)
+            .filter(|pod| !is_leaving(pod.get()))
+            .collect();
         let ready = staying.iter().filter(|pod| is_ready(pod.get())).count();
         let generation = scene.sets[at].get()["metadata"]["generation"].clone();
         let status = json!({
@@ -129,19 +157,31 @@ fn count(scene: &mut Scene) {
 pub(super) fn scale(scene: &mut Scene) {
     for at in 0..scene.sets.len() {
         let want = usize::try_from(sets::wanted(scene, Some(at))).unwrap_or(0);
-        let staying: Vec<(usize, &Held)> = of_set(scene, &scene.sets[at]).filter(|(_, pod)| !is_leaving(pod.get())).collect();
+        let staying: Vec<(usize, &Held)> = of_set(scene, &scene.sets[at])
+            .filter(|(_, pod)| !is_leaving(pod.get()))
+            .collect();
         let have = staying.len();
         let batch = want.max(have).div_ceil(5).clamp(1, BATCH_MAX);
         if have < want {
-            let newest = staying.iter().filter_map(|(_, pod)| time(pod.get(), "/metadata/creationTimestamp")).max();
+            let newest = staying
+                .iter()
+                .filter_map(|(_, pod)| time(pod.get(), "/metadata/creationTimestamp"))
+                .max();
             if wait(scene, newest) {
                 continue;
             }
-            let made: Vec<Value> = (0..batch.min(want - have)).map(|number| make(scene, at, number)).collect();
+            let made: Vec<Value> = (0..batch.min(want - have))
+                .map(|number| make(scene, at, number))
+                .collect();
             scene.created.extend(made);
         } else if have > want {
-            let leaving = of_set(scene, &scene.sets[at]).filter_map(|(_, pod)| time(pod.get(), "/metadata/deletionTimestamp")).max();
-            let mut order: Vec<(bool, usize)> = staying.iter().map(|(place, pod)| (is_ready(pod.get()), *place)).collect();
+            let leaving = of_set(scene, &scene.sets[at])
+                .filter_map(|(_, pod)| time(pod.get(), "/metadata/deletionTimestamp"))
+                .max();
+            let mut order: Vec<(bool, usize)> = staying
+                .iter()
+                .map(|(place, pod)| (is_ready(pod.get()), *place))
+                .collect();
             // Those that do no work go first, then the newest.
             order.sort_by_key(|(ready, place)| (*ready, std::cmp::Reverse(*place)));
             if wait(scene, leaving) {
@@ -156,7 +196,9 @@ pub(super) fn scale(scene: &mut Scene) {
 
 /// Whether the last batch was this very second, so that the next has to wait.
 fn wait(scene: &mut Scene, last: Option<jiff::Timestamp>) -> bool {
-    let Some(last) = last.filter(|last| last.as_second() >= scene.now.as_second()) else { return false };
+    let Some(last) = last.filter(|last| last.as_second() >= scene.now.as_second()) else {
+        return false;
+    };
     scene.wake_at(later(last, 1));
     true
 }
@@ -173,11 +215,21 @@ pub(super) fn end(scene: &mut Scene, at: usize) {
 fn make(scene: &Scene, at: usize, number: usize) -> Value {
     let set = scene.sets[at].get();
     // The set changes with each batch, so that no name comes twice.
-    let seed = format!("{}/{}/{}/{number}", scene.sets[at].name(), text(set, "/metadata/uid"), scene.now.as_millisecond());
+    let seed = format!(
+        "{}/{}/{}/{number}",
+        scene.sets[at].name(),
+        text(set, "/metadata/uid"),
+        scene.now.as_millisecond()
+    );
     let name = format!("{}-{}", scene.sets[at].name(), letters(&seed, 5));
     let mut spec = set["spec"]["template"]["spec"].clone();
-    let place = seed.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
-    let node = place.checked_rem(scene.nodes.len()).and_then(|index| scene.nodes.get(index)).map_or("node-1", String::as_str);
+    let place = seed.bytes().fold(0_usize, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(usize::from(byte))
+    });
+    let node = place
+        .checked_rem(scene.nodes.len())
+        .and_then(|index| scene.nodes.get(index))
+        .map_or("node-1", String::as_str);
     part_of(&mut spec).insert("nodeName".to_owned(), node.into());
     let containers = list(set, "/spec/template/spec/containers").iter().map(|container| {
         json!({
@@ -210,7 +262,9 @@ fn part_of(spec: &mut Value) -> &mut serde_json::Map<String, Value> {
 
 /// Replaces pods from before `spec.restartAt`, as many at a time as may be unavailable.
 pub(super) fn restart(scene: &mut Scene) {
-    let Some(at) = time(scene.spec(), "/restartAt") else { return };
+    let Some(at) = time(scene.spec(), "/restartAt") else {
+        return;
+    };
     if at > scene.now {
         return scene.wake_at(at);
     }
@@ -220,14 +274,23 @@ pub(super) fn restart(scene: &mut Scene) {
     let staying = |held: &&(usize, &Held)| !is_leaving(held.1.get());
     let pods: Vec<(usize, &Held)> = scene.pods.iter().enumerate().collect();
     let staying: Vec<&(usize, &Held)> = pods.iter().filter(staying).collect();
-    let old: Vec<usize> = staying.iter().filter(|(_, pod)| sets::made_before(pod.get(), at)).map(|(place, _)| *place).collect();
+    let old: Vec<usize> = staying
+        .iter()
+        .filter(|(_, pod)| sets::made_before(pod.get(), at))
+        .map(|(place, _)| *place)
+        .collect();
     if old.is_empty() {
         let restarted = scene.spec()["restartAt"].clone();
         scene.set_status("restartedAt", restarted);
         return;
     }
-    let wanted: i64 = (0..scene.sets.len()).map(|set| sets::wanted(scene, Some(set))).sum();
-    let ready = staying.iter().filter(|(_, pod)| is_ready(pod.get())).count();
+    let wanted: i64 = (0..scene.sets.len())
+        .map(|set| sets::wanted(scene, Some(set)))
+        .sum();
+    let ready = staying
+        .iter()
+        .filter(|(_, pod)| is_ready(pod.get()))
+        .count();
     let (_, unavailable_max) = super::replicas::limits(scene);
     let free = unavailable_max.max(1) - (wanted - i64::try_from(ready).unwrap_or(i64::MAX));
     for place in old.into_iter().take(usize::try_from(free).unwrap_or(0)) {

@@ -17,11 +17,20 @@ pub(super) fn limits(scene: &Scene) -> (i64, i64) {
     let canary = &scene.spec()["strategy"]["canary"];
     let quarter = serde_json::Value::from("25%");
     let of = |name: &str, up: bool| {
-        count_or_percent(&canary[name], scene.replicas(), up).or_else(|| count_or_percent(&quarter, scene.replicas(), up)).unwrap_or(0)
+        count_or_percent(&canary[name], scene.replicas(), up)
+            .or_else(|| count_or_percent(&quarter, scene.replicas(), up))
+            .unwrap_or(0)
     };
     let most = i64::from(i32::MAX);
-    let (surge, unavailable) = (of("maxSurge", true).clamp(0, most), of("maxUnavailable", false).clamp(0, most));
-    if surge == 0 && unavailable == 0 { (0, 1) } else { (surge, unavailable) }
+    let (surge, unavailable) = (
+        of("maxSurge", true).clamp(0, most),
+        of("maxUnavailable", false).clamp(0, most),
+    );
+    if surge == 0 && unavailable == 0 {
+        (0, 1)
+    } else {
+        (surge, unavailable)
+    }
 }
 
 /// Pods that are always to be available.
@@ -34,7 +43,10 @@ pub(super) fn minimum(scene: &Scene) -> i64 {
 /// is at least one canary.
 pub(super) fn by_pods(replicas: i64, weight: i64, surge: i64) -> Split {
     if replicas == 0 {
-        return Split { canary: 0, stable: 0 };
+        return Split {
+            canary: 0,
+            stable: 0,
+        };
     }
     let zero_allowed = weight == 100 || weight == 0 || (replicas == 1 && surge == 0);
     let exact = replicas * weight;
@@ -60,7 +72,10 @@ pub(super) fn by_pods(replicas: i64, weight: i64, surge: i64) -> Split {
             best = option;
         }
     }
-    Split { canary: best.0, stable: best.1 - best.0 }
+    Split {
+        canary: best.0,
+        stable: best.1 - best.0,
+    }
 }
 
 /// Where the numbers of pods are to come to at `weight` percent.
@@ -72,8 +87,15 @@ pub(super) fn target(scene: &Scene, weight: i64) -> Split {
     let share = |weight: i64| (replicas * weight + 99) / 100;
     let canary = canary_scale(scene).unwrap_or_else(|| share(weight));
     let dynamic = super::json::flag(scene.spec(), "/strategy/canary/dynamicStableScale");
-    let stable = if dynamic { share(100 - weight) } else { replicas };
-    Split { canary: canary.clamp(0, replicas), stable }
+    let stable = if dynamic {
+        share(100 - weight)
+    } else {
+        replicas
+    };
+    Split {
+        canary: canary.clamp(0, replicas),
+        stable,
+    }
 }
 
 /// What the last `setCanaryScale` at or before the current step asks for; `None` when the scale
@@ -83,12 +105,20 @@ fn canary_scale(scene: &Scene) -> Option<i64> {
     if index >= steps.len() {
         return None;
     }
-    let scale = steps.iter().take(index + 1).rev().map(|step| &step["setCanaryScale"]).find(|scale| scale.is_object())?;
+    let scale = steps
+        .iter()
+        .take(index + 1)
+        .rev()
+        .map(|step| &step["setCanaryScale"])
+        .find(|scale| scale.is_object())?;
     if super::json::flag(scale, "/matchTrafficWeight") {
         return None;
     }
-    number(scale, "/replicas")
-        .or_else(|| number(scale, "/weight").map(|weight| weight.clamp(0, 100)).map(|weight| (scene.replicas() * weight + 99) / 100))
+    number(scale, "/replicas").or_else(|| {
+        number(scale, "/weight")
+            .map(|weight| weight.clamp(0, 100))
+            .map(|weight| (scene.replicas() * weight + 99) / 100)
+    })
 }
 
 /// Moves `ReplicaSets`, each given by its place, toward their numbers of pods: what grows stays
@@ -97,10 +127,17 @@ pub(super) fn toward(scene: &mut Scene, targets: &[(usize, i64)]) {
     let (surge, unavailable) = limits(scene);
     let replicas = scene.replicas();
     let all = 0..scene.sets.len();
-    let there: i64 = all.clone().map(|at| sets::wanted(scene, Some(at)).max(sets::present(scene, Some(at)))).sum();
+    let there: i64 = all
+        .clone()
+        .map(|at| sets::wanted(scene, Some(at)).max(sets::present(scene, Some(at))))
+        .sum();
     let available: i64 = all.map(|at| sets::available(scene, Some(at))).sum();
     // With a router the canary comes on top of the stable pods, which all stay.
-    let mut room = if scene.has_router() { i64::MAX } else { (replicas + surge - there).max(0) };
+    let mut room = if scene.has_router() {
+        i64::MAX
+    } else {
+        (replicas + surge - there).max(0)
+    };
     let mut spare = (available - (replicas - unavailable)).max(0);
     for (at, target) in targets.iter().copied() {
         let now = sets::wanted(scene, Some(at));
@@ -125,7 +162,11 @@ mod tests {
 
     #[track_caller]
     fn check(replicas: i64, weight: i64, surge: i64, canary: i64, stable: i64) {
-        assert_eq!(by_pods(replicas, weight, surge), Split { canary, stable }, "{replicas} pods at {weight} %, surge {surge}");
+        assert_eq!(
+            by_pods(replicas, weight, surge),
+            Split { canary, stable },
+            "{replicas} pods at {weight} %, surge {surge}"
+        );
     }
 
     #[test]

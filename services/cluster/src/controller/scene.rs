@@ -19,7 +19,10 @@ pub(super) struct Held {
 
 impl Held {
     fn new(before: Arc<Value>) -> Self {
-        Self { before, after: None }
+        Self {
+            before,
+            after: None,
+        }
     }
 
     pub(super) fn get(&self) -> &Value {
@@ -35,7 +38,9 @@ impl Held {
     }
 
     pub(super) fn hash(&self) -> &str {
-        self.before["metadata"]["labels"][hash::LABEL].as_str().unwrap_or_default()
+        self.before["metadata"]["labels"][hash::LABEL]
+            .as_str()
+            .unwrap_or_default()
     }
 }
 
@@ -69,12 +74,30 @@ impl Scene {
     pub(super) fn load(cluster: &Cluster, key: &Key) -> Option<Self> {
         let rollout = cluster.get(Kind::Rollout, &key.namespace, &key.name).ok()?;
         let uid = text(&rollout, "/metadata/uid");
-        let held = |kind| cluster.owned(uid, kind).into_iter().map(Held::new).collect::<Vec<Held>>();
+        let held = |kind| {
+            cluster
+                .owned(uid, kind)
+                .into_iter()
+                .map(Held::new)
+                .collect::<Vec<Held>>()
+        };
         let sets = held(Kind::ReplicaSet);
-        let pods = sets.iter().flat_map(|set| cluster.owned(text(set.get(), "/metadata/uid"), Kind::Pod)).map(Held::new).collect();
+        let pods = sets
+            .iter()
+            .flat_map(|set| cluster.owned(text(set.get(), "/metadata/uid"), Kind::Pod))
+            .map(Held::new)
+            .collect();
         let templates = cluster.list(Kind::AnalysisTemplate, Some(&key.namespace)).1;
-        let templates = templates.into_iter().chain(cluster.list(Kind::ClusterAnalysisTemplate, None).1).collect();
-        let nodes = cluster.list(Kind::Node, None).1.iter().map(|node| text(node, "/metadata/name").to_owned()).collect();
+        let templates = templates
+            .into_iter()
+            .chain(cluster.list(Kind::ClusterAnalysisTemplate, None).1)
+            .collect();
+        let nodes = cluster
+            .list(Kind::Node, None)
+            .1
+            .iter()
+            .map(|node| text(node, "/metadata/name").to_owned())
+            .collect();
         let mut scene = Self {
             now: cluster.now(),
             runs: held(Kind::AnalysisRun),
@@ -93,7 +116,12 @@ impl Scene {
         // Anybody may have written nonsense there; the code below counts on objects.
         for name in ["canary", "blueGreen"] {
             if !scene.rollout.get()["status"][name].is_object() {
-                part(map(scene.rollout.edit()).entry("status").or_insert(Value::Null), name);
+                part(
+                    map(scene.rollout.edit())
+                        .entry("status")
+                        .or_insert(Value::Null),
+                    name,
+                );
             }
         }
         Some(scene)
@@ -103,7 +131,9 @@ impl Scene {
     /// is left as it was, for the next pass to decide anew.
     pub(super) fn commit(mut self, cluster: &Cluster) -> bool {
         let status = part(self.rollout.edit(), "status");
-        status.retain(|_, value| !value.is_null() && value.as_object().is_none_or(|inner| !inner.is_empty()));
+        status.retain(|_, value| {
+            !value.is_null() && value.as_object().is_none_or(|inner| !inner.is_empty())
+        });
         let name = self.rollout.name().to_owned();
         let put = |object: Value, what: &str| match cluster.put(object) {
             Ok(_) => true,
@@ -112,10 +142,17 @@ impl Scene {
                 false
             }
         };
-        let owned = self.sets.iter_mut().chain(&mut self.pods).chain(&mut self.runs).chain(&mut self.experiments);
+        let owned = self
+            .sets
+            .iter_mut()
+            .chain(&mut self.pods)
+            .chain(&mut self.runs)
+            .chain(&mut self.experiments);
         let after: Vec<Value> = owned.filter_map(|held| held.after.take()).collect();
         let before = cluster.version();
-        let Some(rollout) = self.rollout.after.take() else { return false };
+        let Some(rollout) = self.rollout.after.take() else {
+            return false;
+        };
         if !put(rollout, "rollout") {
             return false;
         }
@@ -126,7 +163,10 @@ impl Scene {
             cluster.remove_object(key);
         }
         for (index, note) in self.notes.iter().enumerate() {
-            put(events::event(self.rollout.get(), note, self.now, cluster.version(), index), "event");
+            put(
+                events::event(self.rollout.get(), note, self.now, cluster.version(), index),
+                "event",
+            );
         }
         cluster.version() != before
     }
@@ -139,11 +179,19 @@ impl Scene {
     }
 
     pub(super) fn note(&mut self, reason: &'static str, message: String) {
-        self.notes.push(events::Note { warning: false, reason, message });
+        self.notes.push(events::Note {
+            warning: false,
+            reason,
+            message,
+        });
     }
 
     pub(super) fn warn(&mut self, reason: &'static str, message: String) {
-        self.notes.push(events::Note { warning: true, reason, message });
+        self.notes.push(events::Note {
+            warning: true,
+            reason,
+            message,
+        });
     }
 
     pub(super) fn spec(&self) -> &Value {
@@ -166,7 +214,9 @@ impl Scene {
         if self.status()[strategy][field] == value {
             return;
         }
-        let status = map(&mut self.rollout.edit()["status"]).entry(strategy).or_insert(Value::Null);
+        let status = map(&mut self.rollout.edit()["status"])
+            .entry(strategy)
+            .or_insert(Value::Null);
         if value.is_null() {
             map(status).shift_remove(field);
         } else {
@@ -184,7 +234,9 @@ impl Scene {
 
     /// Pods wanted; one when the spec does not say.
     pub(super) fn replicas(&self) -> i64 {
-        number(self.spec(), "/replicas").unwrap_or(1).clamp(0, i64::from(i32::MAX))
+        number(self.spec(), "/replicas")
+            .unwrap_or(1)
+            .clamp(0, i64::from(i32::MAX))
     }
 
     pub(super) fn steps(&self) -> &[Value] {
@@ -192,7 +244,9 @@ impl Scene {
     }
 
     pub(super) fn step_index(&self) -> usize {
-        let index = self.status()["currentStepIndex"].as_u64().and_then(|index| usize::try_from(index).ok());
+        let index = self.status()["currentStepIndex"]
+            .as_u64()
+            .and_then(|index| usize::try_from(index).ok());
         index.unwrap_or(0).min(self.steps().len())
     }
 
@@ -221,12 +275,17 @@ impl Scene {
     }
 
     pub(super) fn revision(&self) -> i64 {
-        self.rollout.get()["metadata"]["annotations"][super::sets::REVISION].as_str().and_then(|text| text.parse().ok()).unwrap_or(0)
+        self.rollout.get()["metadata"]["annotations"][super::sets::REVISION]
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0)
     }
 
     /// The `ReplicaSet` of a hash, by its place in `sets`.
     pub(super) fn set_of(&self, hash: &str) -> Option<usize> {
-        self.sets.iter().position(|set| !hash.is_empty() && set.hash() == hash)
+        self.sets
+            .iter()
+            .position(|set| !hash.is_empty() && set.hash() == hash)
     }
 
     /// The reference that makes the rollout the owner of an object.

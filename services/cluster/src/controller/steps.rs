@@ -20,24 +20,44 @@ pub(super) fn advance(scene: &mut Scene) {
         leave(scene);
         analysis::leave(scene, Cause::Background);
         scene.set_status("currentStepIndex", count);
-        scene.note("RolloutStepCompleted", "Rollout fully promoted: all steps are passed over".to_owned());
+        scene.note(
+            "RolloutStepCompleted",
+            "Rollout fully promoted: all steps are passed over".to_owned(),
+        );
         return;
     }
     // Somebody may have passed over the step that a run belongs to.
-    let entry = text(&scene.status()["canary"]["currentStepAnalysisRunStatus"], "/name").to_owned();
-    let of_step = scene.runs.iter().find(|run| run.name() == entry).map(|run| &run.get()["metadata"]["labels"]["step-index"]);
+    let entry = text(
+        &scene.status()["canary"]["currentStepAnalysisRunStatus"],
+        "/name",
+    )
+    .to_owned();
+    let of_step = scene
+        .runs
+        .iter()
+        .find(|run| run.name() == entry)
+        .map(|run| &run.get()["metadata"]["labels"]["step-index"]);
     if of_step.is_some_and(|step| step.as_str() != Some(&index.to_string())) {
         analysis::leave(scene, Cause::Step(index));
     }
     if !background(scene, index, count) {
         return;
     }
-    let Some(step) = scene.steps().get(index).cloned() else { return pause::end(scene) };
+    let Some(step) = scene.steps().get(index).cloned() else {
+        return pause::end(scene);
+    };
     if is_done_with(scene, index, &step) {
         pause::end(scene);
         leave(scene);
         scene.set_status("currentStepIndex", index + 1);
-        scene.note("RolloutStepCompleted", format!("Rollout step {}/{count} completed ({})", index + 1, in_words(&step)));
+        scene.note(
+            "RolloutStepCompleted",
+            format!(
+                "Rollout step {}/{count} completed ({})",
+                index + 1,
+                in_words(&step)
+            ),
+        );
         // Whatever the next step needs is begun at the next look, which is at once.
     }
 }
@@ -48,10 +68,14 @@ fn leave(scene: &mut Scene) {
 }
 
 fn in_words(step: &Value) -> String {
-    let Some((name, value)) = step.as_object().and_then(|fields| fields.iter().next()) else { return "nothing".to_owned() };
+    let Some((name, value)) = step.as_object().and_then(|fields| fields.iter().next()) else {
+        return "nothing".to_owned();
+    };
     match (name.as_str(), value) {
         ("setWeight", weight) => format!("setWeight: {weight}"),
-        ("pause", pause) if !pause["duration"].is_null() => format!("pause: {}", pause["duration"].to_string().trim_matches('"')),
+        ("pause", pause) if !pause["duration"].is_null() => {
+            format!("pause: {}", pause["duration"].to_string().trim_matches('"'))
+        }
         (name, _) => name.to_owned(),
     }
 }
@@ -59,8 +83,14 @@ fn in_words(step: &Value) -> String {
 /// The analysis beside the steps. `false` when the steps have to wait, or it failed.
 fn background(scene: &mut Scene, index: usize, count: usize) -> bool {
     let wanted = scene.spec()["strategy"]["canary"]["analysis"].clone();
-    let starting = number(&wanted, "/startingStep").and_then(|step| usize::try_from(step).ok()).unwrap_or(0);
-    if list(&wanted, "/templates").is_empty() || index < starting || flag(scene.status(), "/promoteFull") || (index >= count && count > 0) {
+    let starting = number(&wanted, "/startingStep")
+        .and_then(|step| usize::try_from(step).ok())
+        .unwrap_or(0);
+    if list(&wanted, "/templates").is_empty()
+        || index < starting
+        || flag(scene.status(), "/promoteFull")
+        || (index >= count && count > 0)
+    {
         return true;
     }
     follow(scene, Cause::Background, &wanted).is_some() || !is_waiting(scene)
@@ -128,7 +158,9 @@ fn is_pause_over(scene: &mut Scene, step: &Value) -> bool {
         }
         return false;
     };
-    let Some(end) = canary::pause_end(step, since) else { return false };
+    let Some(end) = canary::pause_end(step, since) else {
+        return false;
+    };
     scene.wake_at(end);
     end <= scene.now
 }

@@ -28,14 +28,35 @@ enum Piece {
 /// uids and hashes: the controller finds nothing to do on them.
 pub fn seed_many(cluster: &Cluster, count: usize) -> Result<(), ApiError> {
     let objects = seed::plain(cluster, NAMESPACE, NAME, cluster.now())?;
-    let uids: Vec<&str> = objects.iter().map(|object| text(object, "/metadata/uid")).collect();
-    let sets: Vec<_> = objects.iter().filter(|object| text(object, "/kind") == "ReplicaSet").collect();
-    let hashes: Vec<&str> = sets.iter().filter_map(|set| set["metadata"]["labels"][hash::LABEL].as_str()).collect();
-    let models: Vec<Vec<Piece>> = objects.iter().map(|object| pieces(&object.to_string(), &uids, &hashes)).collect();
-    let templates: Vec<String> = sets.iter().map(|set| set["spec"]["template"].to_string()).collect();
-    let templates: Vec<Vec<Piece>> = templates.iter().map(|template| pieces(template, &[], &[])).collect();
+    let uids: Vec<&str> = objects
+        .iter()
+        .map(|object| text(object, "/metadata/uid"))
+        .collect();
+    let sets: Vec<_> = objects
+        .iter()
+        .filter(|object| text(object, "/kind") == "ReplicaSet")
+        .collect();
+    let hashes: Vec<&str> = sets
+        .iter()
+        .filter_map(|set| set["metadata"]["labels"][hash::LABEL].as_str())
+        .collect();
+    let models: Vec<Vec<Piece>> = objects
+        .iter()
+        .map(|object| pieces(&object.to_string(), &uids, &hashes))
+        .collect();
+    let templates: Vec<String> = sets
+        .iter()
+        .map(|set| set["spec"]["template"].to_string())
+        .collect();
+    let templates: Vec<Vec<Piece>> = templates
+        .iter()
+        .map(|template| pieces(template, &[], &[]))
+        .collect();
     for number in 0..count {
-        let (name, namespace) = (format!("service-{number:05}"), format!("team-{:02}", number % NAMESPACES));
+        let (name, namespace) = (
+            format!("service-{number:05}"),
+            format!("team-{:02}", number % NAMESPACES),
+        );
         let own = |pieces: &[Piece], hashes: &[String]| {
             let mut text = String::new();
             for piece in pieces {
@@ -47,10 +68,12 @@ pub fn seed_many(cluster: &Cluster, count: usize) -> Result<(), ApiError> {
                     Piece::Uid(at) => text.push_str(&uid(cluster.name(), number, *at)),
                 }
             }
-            serde_json::from_str::<serde_json::Value>(&text).map_err(|error| ApiError::bad_request(format!("a copy is no object: {error}")))
+            serde_json::from_str::<serde_json::Value>(&text)
+                .map_err(|error| ApiError::bad_request(format!("a copy is no object: {error}")))
         };
         let own_templates = templates.iter().map(|template| own(template, &[]));
-        let own_hashes = own_templates.map(|template| template.map(|template| hash::of_template(&template)));
+        let own_hashes =
+            own_templates.map(|template| template.map(|template| hash::of_template(&template)));
         let own_hashes: Vec<String> = own_hashes.collect::<Result<_, _>>()?;
         for model in &models {
             cluster.adopt(own(model, &own_hashes)?);
@@ -63,8 +86,14 @@ pub fn seed_many(cluster: &Cluster, count: usize) -> Result<(), ApiError> {
 fn pieces(text: &str, uids: &[&str], hashes: &[&str]) -> Vec<Piece> {
     let (mut out, mut rest) = (Vec::new(), text);
     loop {
-        let words = [NAME, NAMESPACE].into_iter().chain(uids.iter().copied()).chain(hashes.iter().copied());
-        let found = words.enumerate().filter_map(|(which, word)| Some((rest.find(word)?, which, word.len()))).min();
+        let words = [NAME, NAMESPACE]
+            .into_iter()
+            .chain(uids.iter().copied())
+            .chain(hashes.iter().copied());
+        let found = words
+            .enumerate()
+            .filter_map(|(which, word)| Some((rest.find(word)?, which, word.len())))
+            .min();
         let Some((at, which, length)) = found else {
             out.push(Piece::Text(rest.to_owned()));
             return out;
@@ -83,5 +112,12 @@ fn pieces(text: &str, uids: &[&str], hashes: &[&str]) -> Vec<Piece> {
 
 fn uid(cluster: &str, number: usize, at: usize) -> String {
     let digest = hex::encode(Sha256::digest(format!("{cluster}/many/{number}/{at}")));
-    format!("{}-{}-4{}-8{}-{}", &digest[..8], &digest[8..12], &digest[13..16], &digest[17..20], &digest[20..32])
+    format!(
+        "{}-{}-4{}-8{}-{}",
+        &digest[..8],
+        &digest[8..12],
+        &digest[13..16],
+        &digest[17..20],
+        &digest[20..32]
+    )
 }

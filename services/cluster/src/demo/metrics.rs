@@ -28,7 +28,10 @@ pub fn metrics() -> MetricSource {
 
 /// A number between the two that only the question decides.
 fn between(query: &Query<'_>, low: f64, high: f64) -> f64 {
-    let digest = Sha256::digest(format!("{}/{}/{}/{}/{}", query.cluster, query.rollout, query.metric, query.image, query.number));
+    let digest = Sha256::digest(format!(
+        "{}/{}/{}/{}/{}",
+        query.cluster, query.rollout, query.metric, query.image, query.number
+    ));
     let share = f64::from(u16::from_be_bytes([digest[0], digest[1]])) / f64::from(u16::MAX);
     low + (high - low) * share
 }

@@ -30,10 +30,17 @@ impl Past {
     pub(super) fn new(name: &str, at: Timestamp) -> Self {
         let millis = Arc::new(AtomicI64::new(at.as_millisecond()));
         let read = Arc::clone(&millis);
-        let clock: Clock = Arc::new(move || Timestamp::from_millisecond(read.load(Ordering::SeqCst)).unwrap_or(Timestamp::UNIX_EPOCH));
+        let clock: Clock = Arc::new(move || {
+            Timestamp::from_millisecond(read.load(Ordering::SeqCst))
+                .unwrap_or(Timestamp::UNIX_EPOCH)
+        });
         let cluster = Cluster::new(name, clock);
         let controller = Controller::new(cluster.clone(), metrics());
-        Self { cluster, controller, millis }
+        Self {
+            cluster,
+            controller,
+            millis,
+        }
     }
 
     /// Plays until `at`, from one moment at which something is due to the next.
@@ -41,7 +48,8 @@ impl Past {
         loop {
             self.controller.settle();
             let next = self.controller.next_due().filter(|due| *due < at);
-            self.millis.store(next.unwrap_or(at).as_millisecond(), Ordering::SeqCst);
+            self.millis
+                .store(next.unwrap_or(at).as_millisecond(), Ordering::SeqCst);
             if next.is_none() {
                 return self.controller.settle();
             }
@@ -55,7 +63,8 @@ impl Past {
             return Ok(());
         };
         let mut rollout = (*rollout).clone();
-        rollout["spec"]["template"]["spec"]["containers"][0]["image"] = manifests::image(app.name, tag).into();
+        rollout["spec"]["template"]["spec"]["containers"][0]["image"] =
+            manifests::image(app.name, tag).into();
         self.cluster.put(rollout)?;
         self.controller.settle();
         if promote {
@@ -68,7 +77,10 @@ impl Past {
 
     /// Gives all its objects to another cluster.
     pub(super) fn into(self, cluster: &Cluster) {
-        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Namespace) {
+        for kind in Kind::ALL
+            .into_iter()
+            .filter(|kind| *kind != Kind::Namespace)
+        {
             for object in self.cluster.list(kind, None).1 {
                 cluster.adopt((*object).clone());
             }
@@ -117,16 +129,31 @@ pub fn seed(cluster: &Cluster, env: &str) -> Result<(), ApiError> {
 }
 
 /// A plain rollout that is healthy, with one older version: what [`super::seed_many`] copies.
-pub(super) fn plain(cluster: &Cluster, namespace: &'static str, name: &'static str, now: Timestamp) -> Result<Vec<Value>, ApiError> {
-    let strategy = json!({"canary": {"steps": [{"setWeight": 50}, {"pause": {"duration": "30s"}}]}});
-    let app = App { namespace, name, replicas: 3, strategy, tags: &[], newest_ago: None };
+pub(super) fn plain(
+    cluster: &Cluster,
+    namespace: &'static str,
+    name: &'static str,
+    now: Timestamp,
+) -> Result<Vec<Value>, ApiError> {
+    let strategy =
+        json!({"canary": {"steps": [{"setWeight": 50}, {"pause": {"duration": "30s"}}]}});
+    let app = App {
+        namespace,
+        name,
+        replicas: 3,
+        strategy,
+        tags: &[],
+        newest_ago: None,
+    };
     let mut past = Past::new(cluster.name(), later(now, -2 * DAY));
     past.deploy(&app, "1.0.0", false)?;
     past.play(later(now, -DAY));
     past.deploy(&app, "1.1.0", true)?;
     past.play(now);
     let kinds = [Kind::Rollout, Kind::ReplicaSet, Kind::Pod];
-    let objects = kinds.into_iter().flat_map(|kind| past.cluster.list(kind, Some(namespace)).1);
+    let objects = kinds
+        .into_iter()
+        .flat_map(|kind| past.cluster.list(kind, Some(namespace)).1);
     Ok(objects
         .map(|object| {
             let mut object = (*object).clone();

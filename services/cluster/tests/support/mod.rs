@@ -1,6 +1,11 @@
 //! What the tests of the cluster share.
 #![allow(dead_code, unreachable_pub, reason = "each test target uses a part")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expects by panicking"
+)]
 
 pub mod play;
 
@@ -67,9 +72,24 @@ pub async fn send(cluster: &Cluster, request: Request<Full<bytes::Bytes>>) -> Re
 }
 
 /// Sends a request and reads the whole answer as JSON.
-pub async fn call(cluster: &Cluster, method: &str, path: &str, content_type: &str, body: &Value) -> (u16, Value) {
-    let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-    let request = Request::builder().method(method).uri(path).header("content-type", content_type).body(Full::new(bytes.into())).unwrap();
+pub async fn call(
+    cluster: &Cluster,
+    method: &str,
+    path: &str,
+    content_type: &str,
+    body: &Value,
+) -> (u16, Value) {
+    let bytes = if body.is_null() {
+        Vec::new()
+    } else {
+        body.to_string().into_bytes()
+    };
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("content-type", content_type)
+        .body(Full::new(bytes.into()))
+        .unwrap();
     let response = send(cluster, request).await;
     let code = response.status().as_u16();
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
@@ -81,7 +101,14 @@ pub async fn get(cluster: &Cluster, path: &str) -> (u16, Value) {
 }
 
 pub async fn merge(cluster: &Cluster, path: &str, body: Value) -> (u16, Value) {
-    call(cluster, "PATCH", path, "application/merge-patch+json", &body).await
+    call(
+        cluster,
+        "PATCH",
+        path,
+        "application/merge-patch+json",
+        &body,
+    )
+    .await
 }
 
 /// A watch that is read event by event.
@@ -96,10 +123,17 @@ impl Watch {
     }
 
     pub async fn open_as(cluster: &Cluster, path: &str, accept: &str) -> Self {
-        let request = Request::builder().uri(path).header("accept", accept).body(Full::default()).unwrap();
+        let request = Request::builder()
+            .uri(path)
+            .header("accept", accept)
+            .body(Full::default())
+            .unwrap();
         let response = send(cluster, request).await;
         assert_eq!(response.status(), 200, "{path}");
-        Self { body: response.into_body(), buffer: Vec::new() }
+        Self {
+            body: response.into_body(),
+            buffer: Vec::new(),
+        }
     }
 
     /// The next event; `None` at the proper end, `Err` when it was cut.
@@ -120,7 +154,13 @@ impl Watch {
     /// The next event as its type and the object's name.
     pub async fn told(&mut self) -> (String, String) {
         let event = self.next().await.unwrap().unwrap();
-        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |pointer: &str| {
+            event
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         (text("/type"), text("/object/metadata/name"))
     }
 }

@@ -33,16 +33,30 @@ impl Play {
             if let Some(hook) = hook.lock().unwrap().take() {
                 hook();
             }
-            known.lock().unwrap().get(query.metric).cloned().unwrap_or_else(|| "[0.1]".to_owned())
+            known
+                .lock()
+                .unwrap()
+                .get(query.metric)
+                .cloned()
+                .unwrap_or_else(|| "[0.1]".to_owned())
         });
         let controller = Controller::new(cluster.clone(), source);
         cluster.put(template("fast", &json!({"name": "p95", "interval": "5s", "count": 3, "failureLimit": 1, "successCondition": "result[0] < 0.35", "failureCondition": "result[0] >= 0.5"}))).unwrap();
         cluster.put(template("endless", &json!({"name": "errors", "interval": "5s", "successCondition": "result[0] < 0.35"}))).unwrap();
-        Self { cluster, clock, controller, values, on_measure }
+        Self {
+            cluster,
+            clock,
+            controller,
+            values,
+            on_measure,
+        }
     }
 
     pub fn measure(&self, metric: &str, value: &str) {
-        self.values.lock().unwrap().insert(metric.to_owned(), value.to_owned());
+        self.values
+            .lock()
+            .unwrap()
+            .insert(metric.to_owned(), value.to_owned());
     }
 
     /// Does this at the next measurement.
@@ -109,18 +123,33 @@ impl Play {
 
     /// Patches through the API, as the tool does.
     pub async fn patch(&mut self, body: Value) {
-        let path = format!("{ROLLOUTS}/api{}", if body.get("status").is_some() { "/status" } else { "" });
+        let path = format!(
+            "{ROLLOUTS}/api{}",
+            if body.get("status").is_some() {
+                "/status"
+            } else {
+                ""
+            }
+        );
         assert_eq!(merge(&self.cluster, &path, body).await.0, 200);
         self.controller.settle();
     }
 
     pub fn all(&self, kind: Kind) -> Vec<Value> {
-        self.cluster.list(kind, Some("payments")).1.iter().map(|object| (**object).clone()).collect()
+        self.cluster
+            .list(kind, Some("payments"))
+            .1
+            .iter()
+            .map(|object| (**object).clone())
+            .collect()
     }
 
     /// Pods by image that are not on their way out.
     pub fn pods(&self, image: &str) -> usize {
-        let mine = |pod: &&Value| pod["spec"]["containers"][0]["image"] == image && pod["metadata"]["deletionTimestamp"].is_null();
+        let mine = |pod: &&Value| {
+            pod["spec"]["containers"][0]["image"] == image
+                && pod["metadata"]["deletionTimestamp"].is_null()
+        };
         self.all(Kind::Pod).iter().filter(mine).count()
     }
 
@@ -128,19 +157,25 @@ impl Play {
     #[track_caller]
     pub fn run(&self, ending: &str) -> Value {
         let runs = self.all(Kind::AnalysisRun);
-        let found = runs.iter().find(|run| run["metadata"]["name"].as_str().unwrap().ends_with(ending));
-        found.unwrap_or_else(|| panic!("no run ends with {ending}: {runs:#?}")).clone()
+        let found = runs
+            .iter()
+            .find(|run| run["metadata"]["name"].as_str().unwrap().ends_with(ending));
+        found
+            .unwrap_or_else(|| panic!("no run ends with {ending}: {runs:#?}"))
+            .clone()
     }
 
     /// What the events say, oldest first.
     pub fn told(&self, reason: &str) -> Vec<String> {
         let events = self.all(Kind::Event);
         let said = events.iter().filter(|event| event["reason"] == reason);
-        said.map(|event| event["message"].as_str().unwrap().to_owned()).collect()
+        said.map(|event| event["message"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     pub fn remove_pod(&self, name: &str) {
-        self.cluster.remove_object(&Key::new(Kind::Pod, "payments", name));
+        self.cluster
+            .remove_object(&Key::new(Kind::Pod, "payments", name));
     }
 }
 

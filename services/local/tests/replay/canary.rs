@@ -18,7 +18,10 @@ use super::world::checker::{Answers, violations};
 async fn ten(answers: &mut Answers) -> (Rig, Plan) {
     let rig = Rig::sqlite().await;
     rig.dead_payments(10, "mended", answers).await;
-    let plan = Plan { canary: Some(3), ..rig.plan(WORK, "mended").await };
+    let plan = Plan {
+        canary: Some(3),
+        ..rig.plan(WORK, "mended").await
+    };
     (rig, plan)
 }
 
@@ -33,13 +36,30 @@ async fn work_off(rig: &Rig) {
 
 /// The run ended at its canary: three were sent, seven lie, and can be received.
 async fn check_stopped(rig: &Rig, notes: &Notes, summary: &ReplaySummary, words: &str) {
-    assert!(summary.stopped.as_deref().is_some_and(|why| why.contains(words)), "{summary:?}");
-    assert_eq!((summary.sent, summary.remaining, summary.failed.len()), (3, 7, 0), "{summary:?}");
+    assert!(
+        summary
+            .stopped
+            .as_deref()
+            .is_some_and(|why| why.contains(words)),
+        "{summary:?}"
+    );
+    assert_eq!(
+        (summary.sent, summary.remaining, summary.failed.len()),
+        (3, 7, 0),
+        "{summary:?}"
+    );
     assert!(notes.progress().finished, "another plan is needed");
     let told = notes.progress().canary;
-    assert!(matches!(&told, Some(Canary::Stopped { sent: 3, why, .. }) if why.contains(words)), "{told:?}");
+    assert!(
+        matches!(&told, Some(Canary::Stopped { sent: 3, why, .. }) if why.contains(words)),
+        "{told:?}"
+    );
     let planned = rig.receivable(&dead_letter_queue(WORK)).await;
-    assert!(planned.len() >= 7, "what was not sent can be received: {}", planned.len());
+    assert!(
+        planned.len() >= 7,
+        "what was not sent can be received: {}",
+        planned.len()
+    );
 }
 
 #[tokio::test]
@@ -55,8 +75,14 @@ async fn a_canary_that_lives_lets_the_rest_follow() {
         })
     });
     let summary = rig.run(&plan, 4, &notes, &control).await;
-    assert_eq!((summary.sent, summary.remaining, summary.stopped), (10, 0, None));
-    assert_eq!((notes.progress().canary, control.looks()), (Some(Canary::Passed { sent: 3 }), 4));
+    assert_eq!(
+        (summary.sent, summary.remaining, summary.stopped),
+        (10, 0, None)
+    );
+    assert_eq!(
+        (notes.progress().canary, control.looks()),
+        (Some(Canary::Passed { sent: 3 }), 4)
+    );
     rig.world.drain().await;
     assert_eq!(violations(&rig.world, &answers).await, Vec::<String>::new());
 }
@@ -68,16 +94,31 @@ async fn a_canary_that_dies_again_stops_the_replay() {
     let notes = Notes::new();
     let control = Steer::new().on_pause(|_| Box::pin(rig.bury("again")));
     let summary = rig.run(&plan, 4, &notes, &control).await;
-    check_stopped(&rig, &notes, &summary, "3 of 3 died again, the first is pay_").await;
-    let Some(Canary::Stopped { re_arrived, .. }) = notes.progress().canary else { panic!("not stopped") };
-    assert!(re_arrived.len() == 3 && re_arrived.iter().all(|id| answers.values().any(|answer| answer.payment.as_str() == id)));
+    check_stopped(
+        &rig,
+        &notes,
+        &summary,
+        "3 of 3 died again, the first is pay_",
+    )
+    .await;
+    let Some(Canary::Stopped { re_arrived, .. }) = notes.progress().canary else {
+        panic!("not stopped")
+    };
+    assert!(
+        re_arrived.len() == 3
+            && re_arrived
+                .iter()
+                .all(|id| answers.values().any(|answer| answer.payment.as_str() == id))
+    );
 }
 
 #[tokio::test]
 async fn an_alarm_stops_the_replay() {
     let (rig, plan) = ten(&mut Answers::new()).await;
     let notes = Notes::new();
-    let control = Steer::new().on_pause(|_| Box::pin(work_off(&rig))).alarm_at(2, "payments-5xx is in alarm");
+    let control = Steer::new()
+        .on_pause(|_| Box::pin(work_off(&rig)))
+        .alarm_at(2, "payments-5xx is in alarm");
     let summary = rig.run(&plan, 4, &notes, &control).await;
     check_stopped(&rig, &notes, &summary, "an alarm: payments-5xx is in alarm").await;
 }
@@ -88,7 +129,13 @@ async fn payments_that_do_not_come_to_an_end_stop_the_replay() {
     let notes = Notes::new();
     let control = Steer::new();
     let summary = rig.run(&plan, 4, &notes, &control).await;
-    check_stopped(&rig, &notes, &summary, "3 of 3 have not come to an end in 120 s").await;
+    check_stopped(
+        &rig,
+        &notes,
+        &summary,
+        "3 of 3 have not come to an end in 120 s",
+    )
+    .await;
     assert_eq!(control.looks(), 119);
 }
 
@@ -120,7 +167,10 @@ async fn a_watch_that_was_cut_off_goes_on() {
         let second = Steer::new().on_pause(|look| {
             let rig = &rig;
             Box::pin(async move {
-                assert!(sent(rig).await <= 3, "no more are sent while their fate is not known");
+                assert!(
+                    sent(rig).await <= 3,
+                    "no more are sent while their fate is not known"
+                );
                 match (look > 7, dies) {
                     (false, _) => {}
                     (true, false) => work_off(rig).await,
@@ -128,12 +178,17 @@ async fn a_watch_that_was_cut_off_goes_on() {
                 }
             })
         });
-        let summary = rig.go_on(&plan, &notes.progress(), 4, &notes, &second).await;
+        let summary = rig
+            .go_on(&plan, &notes.progress(), 4, &notes, &second)
+            .await;
         if dies {
             check_stopped(&rig, &notes, &summary, "3 of 3 died again").await;
             continue;
         }
-        assert_eq!((summary.sent, summary.stopped, notes.progress().canary), (10, None, Some(Canary::Passed { sent: 3 })));
+        assert_eq!(
+            (summary.sent, summary.stopped, notes.progress().canary),
+            (10, None, Some(Canary::Passed { sent: 3 }))
+        );
         drop(before);
         rig.world.drain().await;
         assert!(rig.world.payment(&answers["p0"].payment).await.status == Status::Completed);
@@ -148,7 +203,10 @@ async fn queues_tell_where_payments_do_not() {
         let (rig, _) = Rig::memory().await;
         rig.litter(PROJECTIONS, 20, "mended").await;
         rig.litter(PROJECTIONS, 5, "other").await;
-        let plan = Plan { canary: Some(4), ..rig.plan(PROJECTIONS, "mended").await };
+        let plan = Plan {
+            canary: Some(4),
+            ..rig.plan(PROJECTIONS, "mended").await
+        };
         let notes = Notes::new();
         let control = Steer::new().on_pause(|look| {
             let rig = &rig;
@@ -162,12 +220,25 @@ async fn queues_tell_where_payments_do_not() {
             })
         });
         let summary = rig.run(&plan, 4, &notes, &control).await;
-        assert!(control.looks() >= 8, "not before all was worked on: {} looks", control.looks());
+        assert!(
+            control.looks() >= 8,
+            "not before all was worked on: {} looks",
+            control.looks()
+        );
         if comes_back {
-            assert!(summary.stopped.as_deref().is_some_and(|why| why.starts_with("1 more in projections-dlq")), "{summary:?}");
+            assert!(
+                summary
+                    .stopped
+                    .as_deref()
+                    .is_some_and(|why| why.starts_with("1 more in projections-dlq")),
+                "{summary:?}"
+            );
             assert_eq!((summary.sent, summary.remaining), (4, 16));
         } else {
-            assert_eq!((summary.sent, summary.remaining, summary.stopped), (20, 0, None));
+            assert_eq!(
+                (summary.sent, summary.remaining, summary.stopped),
+                (20, 0, None)
+            );
         }
     }
 }

@@ -14,19 +14,29 @@ use super::support::{Moves, Rig, asked, letter};
 
 /// Class and reason; what stands for `{n}` differs from letter to letter.
 const CAUSES: [(&str, &str); 5] = [
-    ("schema_error", "detail.amount: expected an integer, got \"{n}.50\""),
+    (
+        "schema_error",
+        "detail.amount: expected an integer, got \"{n}.50\"",
+    ),
     ("provider_timeout", "no answer to charge ch_{n} in 30000 ms"),
     ("provider_error", "the provider answered 503 to request {n}"),
     ("conflict", "version {n} was expected, another was found"),
-    ("internal", "thread 'worker-{n}' panicked at src/charge.rs:117"),
+    (
+        "internal",
+        "thread 'worker-{n}' panicked at src/charge.rs:117",
+    ),
 ];
 
 fn letters(count: usize) -> Vec<Outgoing> {
     let one = |n: usize| {
         let (class, reason) = CAUSES[n % CAUSES.len()];
         let mut one = letter(WORK, "unused", n);
-        one.attributes.insert(attribute::CLASS.to_owned(), class.to_owned());
-        one.attributes.insert(attribute::REASON.to_owned(), reason.replace("{n}", &(1000 + n * 7).to_string()));
+        one.attributes
+            .insert(attribute::CLASS.to_owned(), class.to_owned());
+        one.attributes.insert(
+            attribute::REASON.to_owned(),
+            reason.replace("{n}", &(1000 + n * 7).to_string()),
+        );
         one
     };
     (0..count).map(one).collect()
@@ -40,21 +50,55 @@ async fn of_ten_thousand_letters_one_cause_is_replayed_and_no_other_touched() {
     futures::future::join_all(all.chunks(500).map(|some| rig.send(&dlq, some.to_vec()))).await;
     let seen = rig.letters(WORK).await;
     let groups = causes(seen.iter().map(Letter::sighting));
-    let told: BTreeSet<(&str, u64)> = groups.iter().map(|cause| (cause.class.as_str(), cause.count)).collect();
-    assert_eq!(told, CAUSES.map(|(class, _)| (class, 2_000)).into(), "{groups:#?}");
+    let told: BTreeSet<(&str, u64)> = groups
+        .iter()
+        .map(|cause| (cause.class.as_str(), cause.count))
+        .collect();
+    assert_eq!(
+        told,
+        CAUSES.map(|(class, _)| (class, 2_000)).into(),
+        "{groups:#?}"
+    );
 
-    let wanted = &groups.iter().find(|cause| cause.class == "provider_timeout").expect("a cause").id;
-    let chosen: Vec<Letter> = seen.iter().filter(|letter| letter.sighting().cause_id() == *wanted).cloned().collect();
+    let wanted = &groups
+        .iter()
+        .find(|cause| cause.class == "provider_timeout")
+        .expect("a cause")
+        .id;
+    let chosen: Vec<Letter> = seen
+        .iter()
+        .filter(|letter| letter.sighting().cause_id() == *wanted)
+        .cloned()
+        .collect();
     let plan = rig.plan_of(asked(WORK), &chosen).await;
-    assert_eq!((plan.messages.len(), plan.causes.len(), plan.to_send()), (2_000, 1, 2_000));
+    assert_eq!(
+        (plan.messages.len(), plan.causes.len(), plan.to_send()),
+        (2_000, 1, 2_000)
+    );
     let (before, notes) = (Before::of(&rig, &plan).await, Notes::new());
     let replayer = rig.replayer(rig.queues(Moves::Atomic), 8);
-    let summary = replayer.execute(&plan, &notes.progress(), &notes, &Steer::new()).await.expect("it runs");
-    assert_eq!((summary.sent, summary.failed.len(), summary.remaining), (2_000, 0, 0));
-    assert_eq!(before.violations(&rig, &plan, &notes.entries()).await, Vec::<String>::new());
+    let summary = replayer
+        .execute(&plan, &notes.progress(), &notes, &Steer::new())
+        .await
+        .expect("it runs");
+    assert_eq!(
+        (summary.sent, summary.failed.len(), summary.remaining),
+        (2_000, 0, 0)
+    );
+    assert_eq!(
+        before.violations(&rig, &plan, &notes.entries()).await,
+        Vec::<String>::new()
+    );
     let left = rig.receivable(&plan.queue).await;
-    assert_eq!(left.len(), COUNT - 2_000, "the others can be received at once");
-    assert!(left.iter().all(|message| message.attributes[attribute::CLASS] != "provider_timeout"));
+    assert_eq!(
+        left.len(),
+        COUNT - 2_000,
+        "the others can be received at once"
+    );
+    assert!(
+        left.iter()
+            .all(|message| message.attributes[attribute::CLASS] != "provider_timeout")
+    );
     assert_eq!(rig.browse(WORK).await.len(), 2_000);
 }
 

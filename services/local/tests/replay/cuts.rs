@@ -24,14 +24,25 @@ async fn every_await(moves: Moves) {
         let done = cut(polls, replayer.execute(&plan, &none, &notes, &control)).await;
         if done.is_none() {
             rig.clock().advance(Duration::from_secs(301));
-            replayer.execute(&plan, &notes.progress(), &notes, &control).await.expect("it goes on");
+            replayer
+                .execute(&plan, &notes.progress(), &notes, &control)
+                .await
+                .expect("it goes on");
         }
         let found = before.violations(&rig, &plan, &notes.entries()).await;
-        assert!(found.is_empty(), "dropped after {polls} polls: {found:#?}\n{:#?}", notes.entries());
+        assert!(
+            found.is_empty(),
+            "dropped after {polls} polls: {found:#?}\n{:#?}",
+            notes.entries()
+        );
         rig.clear(&dead_letter_queue(WORK)).await;
         rig.world.drain().await;
         for id in ids {
-            assert_eq!(rig.world.payment(&id).await.status, Status::Completed, "dropped after {polls} polls");
+            assert_eq!(
+                rig.world.payment(&id).await.status,
+                Status::Completed,
+                "dropped after {polls} polls"
+            );
         }
         if done.is_some() {
             break;
@@ -67,12 +78,17 @@ async fn dropped_at_every_await_and_gone_on_with_at_once() {
         let replayer = rig.replayer(rig.plain.clone(), 3);
         let done = cut(polls, replayer.execute(&plan, &none, &notes, &control)).await;
         if done.is_none() {
-            rig.go_on(&plan, &notes.progress(), 3, &notes, &control).await;
+            rig.go_on(&plan, &notes.progress(), 3, &notes, &control)
+                .await;
             // What the dead process hid of others shows itself.
             rig.clock().advance(Duration::from_secs(301));
         }
         let found = before.violations(&rig, &plan, &notes.entries()).await;
-        assert!(found.is_empty(), "dropped after {polls} polls: {found:#?}\n{:#?}", notes.entries());
+        assert!(
+            found.is_empty(),
+            "dropped after {polls} polls: {found:#?}\n{:#?}",
+            notes.entries()
+        );
         rig.clear(&plan.queue).await;
         rig.clear(&plan.target).await;
         if done.is_some() {

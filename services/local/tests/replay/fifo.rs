@@ -17,7 +17,12 @@ use super::support::{FIFO, Moves, Rig, letter};
 /// Message `n` of a group.
 fn ordered(group: &str, n: usize, word: &str) -> Outgoing {
     let dedupe = Some(format!("{group}-{n}"));
-    Outgoing { body: format!("{group} {n:03}"), group: Some(group.to_owned()), dedupe, ..letter(FIFO, word, n) }
+    Outgoing {
+        body: format!("{group} {n:03}"),
+        group: Some(group.to_owned()),
+        dedupe,
+        ..letter(FIFO, word, n)
+    }
 }
 
 /// Sixty dead letters of three groups, unevenly mixed.
@@ -35,7 +40,11 @@ async fn sixty() -> (Rig, Arc<MemoryQueues>) {
 }
 
 fn of_group(messages: &[Received], group: &str) -> Vec<String> {
-    messages.iter().filter(|message| message.group.as_deref() == Some(group)).map(|message| message.body.clone()).collect()
+    messages
+        .iter()
+        .filter(|message| message.group.as_deref() == Some(group))
+        .map(|message| message.body.clone())
+        .collect()
 }
 
 #[track_caller]
@@ -53,8 +62,15 @@ async fn groups_keep_their_order() {
         let plan = rig.plan(FIFO, "mended").await;
         let (before, notes) = (Before::of(&rig, &plan).await, Notes::new());
         let summary = rig.run(&plan, lanes, &notes, &Steer::new()).await;
-        assert_eq!((summary.sent, summary.failed.len()), (60, 0), "{lanes} lanes: {summary:?}");
-        assert_eq!(before.violations(&rig, &plan, &notes.entries()).await, Vec::<String>::new());
+        assert_eq!(
+            (summary.sent, summary.failed.len()),
+            (60, 0),
+            "{lanes} lanes: {summary:?}"
+        );
+        assert_eq!(
+            before.violations(&rig, &plan, &notes.entries()).await,
+            Vec::<String>::new()
+        );
         in_order(&rig.browse(FIFO).await);
     }
 }
@@ -68,7 +84,10 @@ async fn order_is_kept_over_kills() {
         let replayer = rig.replayer(rig.queues(Moves::InSteps), 3);
         let (entries, kills) = killed_and_gone_on_with(&rig, &replayer, &plan, seed).await;
         let found = before.violations(&rig, &plan, &entries).await;
-        assert!(found.is_empty(), "seed {seed}, killed {kills} times: {found:#?}");
+        assert!(
+            found.is_empty(),
+            "seed {seed}, killed {kills} times: {found:#?}"
+        );
         in_order(&rig.browse(FIFO).await);
     }
 }
@@ -87,16 +106,39 @@ async fn one_that_fails_blocks_those_behind_it() {
         let (before, notes) = (Before::of(&rig, &plan).await, Notes::new());
         let summary = rig.run(&plan, lanes, &notes, &Steer::new()).await;
         let sent = rig.browse(FIFO).await;
-        assert_eq!(of_group(&sent, "a"), ["a 001", "a 002", "a 003"], "{lanes} lanes");
-        assert_eq!((of_group(&sent, "b").len(), of_group(&sent, "c").len()), (12, 12), "{lanes} lanes");
-        assert_eq!((summary.sent, summary.failed.len(), summary.remaining), (27, 33, 0));
+        assert_eq!(
+            of_group(&sent, "a"),
+            ["a 001", "a 002", "a 003"],
+            "{lanes} lanes"
+        );
+        assert_eq!(
+            (of_group(&sent, "b").len(), of_group(&sent, "c").len()),
+            (12, 12),
+            "{lanes} lanes"
+        );
+        assert_eq!(
+            (summary.sent, summary.failed.len(), summary.remaining),
+            (27, 33, 0)
+        );
         let behind = |reason: &&String| reason.contains("a message before it in its group");
-        assert_eq!(summary.failed.values().filter(behind).count(), 32, "{summary:?}");
-        assert_eq!(before.violations(&rig, &plan, &notes.entries()).await, Vec::<String>::new());
+        assert_eq!(
+            summary.failed.values().filter(behind).count(),
+            32,
+            "{summary:?}"
+        );
+        assert_eq!(
+            before.violations(&rig, &plan, &notes.entries()).await,
+            Vec::<String>::new()
+        );
 
         queues.refuse(|_, _| None);
         let again = rig.plan(FIFO, "mended").await;
-        assert_eq!(rig.run(&again, lanes, &Notes::new(), &Steer::new()).await.sent, 33);
+        assert_eq!(
+            rig.run(&again, lanes, &Notes::new(), &Steer::new())
+                .await
+                .sent,
+            33
+        );
         in_order(&rig.browse(FIFO).await);
     }
 }
@@ -106,7 +148,12 @@ async fn one_that_fails_blocks_those_behind_it() {
 async fn one_that_was_changed_blocks_those_behind_it() {
     let (rig, _) = sixty().await;
     let mut plan = rig.plan(FIFO, "mended").await;
-    let second = rig.letters(FIFO).await.into_iter().find(|letter| letter.message.body == "b 002").expect("there");
+    let second = rig
+        .letters(FIFO)
+        .await
+        .into_iter()
+        .find(|letter| letter.message.body == "b 002")
+        .expect("there");
     for message in &mut plan.messages {
         if message.message_id == second.message.message_id {
             message.body_sha256 = "00".repeat(32);
@@ -114,7 +161,11 @@ async fn one_that_was_changed_blocks_those_behind_it() {
     }
     let summary = rig.run(&plan, 3, &Notes::new(), &Steer::new()).await;
     assert_eq!(of_group(&rig.browse(FIFO).await, "b"), ["b 001"]);
-    assert_eq!((summary.sent, summary.failed.len()), (60 - 11, 11), "{summary:?}");
+    assert_eq!(
+        (summary.sent, summary.failed.len()),
+        (60 - 11, 11),
+        "{summary:?}"
+    );
 }
 
 /// A message that stays on purpose keeps those behind it from being received beyond a batch: it is said.
@@ -124,12 +175,26 @@ async fn what_cannot_be_reached_behind_one_that_stays_is_told() {
     let messages = (0..40).map(|n| ordered("a", n, if n == 0 { "other" } else { "mended" }));
     rig.send(&dead_letter_queue(FIFO), messages.collect()).await;
     let plan = rig.plan(FIFO, "mended").await;
-    assert!(plan.messages.iter().all(|message| message.verdict == Verdict::Send) && plan.messages.len() == 39);
+    assert!(
+        plan.messages
+            .iter()
+            .all(|message| message.verdict == Verdict::Send)
+            && plan.messages.len() == 39
+    );
     let (before, notes) = (Before::of(&rig, &plan).await, Notes::new());
     let summary = rig.run(&plan, 2, &notes, &Steer::new()).await;
-    assert!(summary.failed.values().all(|reason| reason.contains("a message before it in its group stays")), "{summary:?}");
+    assert!(
+        summary
+            .failed
+            .values()
+            .all(|reason| reason.contains("a message before it in its group stays")),
+        "{summary:?}"
+    );
     assert_eq!(summary.sent + summary.failed.len(), 39);
-    assert_eq!(before.violations(&rig, &plan, &notes.entries()).await, Vec::<String>::new());
+    assert_eq!(
+        before.violations(&rig, &plan, &notes.entries()).await,
+        Vec::<String>::new()
+    );
     in_order(&rig.browse(FIFO).await);
 }
 
@@ -139,16 +204,45 @@ async fn a_replayed_message_is_never_dropped_as_a_double() {
     let (rig, queues) = Rig::memory().await;
     rig.send(FIFO, vec![ordered("a", 1, "mended")]).await;
     for round in 1..=3 {
-        let message = queues.receive(FIFO, 1, Duration::from_secs(30), Duration::ZERO).await.expect("received").remove(0);
+        let message = queues
+            .receive(FIFO, 1, Duration::from_secs(30), Duration::ZERO)
+            .await
+            .expect("received")
+            .remove(0);
         assert_eq!(message.body, "a 001", "round {round}: it was delivered");
-        let Received { body, attributes, group, .. } = message;
+        let Received {
+            body,
+            attributes,
+            group,
+            ..
+        } = message;
         // Its consumer keeps the dedupe id of the first sending.
         let dedupe = Some(format!("dead-{round}"));
-        let dead = Outgoing { body, attributes, group, dedupe, ..letter(FIFO, "mended", 1) };
-        let dead = Outgoing { attributes: dead.attributes.into_iter().chain(letter(FIFO, "mended", 1).attributes).collect(), ..dead };
-        queues.transfer(FIFO, &message.receipt, &dead_letter_queue(FIFO), dead).await.expect("moved");
+        let dead = Outgoing {
+            body,
+            attributes,
+            group,
+            dedupe,
+            ..letter(FIFO, "mended", 1)
+        };
+        let dead = Outgoing {
+            attributes: dead
+                .attributes
+                .into_iter()
+                .chain(letter(FIFO, "mended", 1).attributes)
+                .collect(),
+            ..dead
+        };
+        queues
+            .transfer(FIFO, &message.receipt, &dead_letter_queue(FIFO), dead)
+            .await
+            .expect("moved");
         let plan = rig.plan(FIFO, "mended").await;
-        assert_eq!(rig.run(&plan, 1, &Notes::new(), &Steer::new()).await.sent, 1, "round {round}");
+        assert_eq!(
+            rig.run(&plan, 1, &Notes::new(), &Steer::new()).await.sent,
+            1,
+            "round {round}"
+        );
         rig.clock().advance(Duration::from_secs(10));
     }
     assert_eq!(rig.browse(FIFO).await.len(), 1);
@@ -159,13 +253,28 @@ async fn a_replayed_message_is_never_dropped_as_a_double() {
 async fn a_group_is_discarded_whole_and_the_others_stay() {
     let (rig, _) = sixty().await;
     let mut plan = rig.plan(FIFO, "mended").await;
-    plan.messages.retain(|message| message.group.as_deref() == Some("a"));
+    plan.messages
+        .retain(|message| message.group.as_deref() == Some("a"));
     assert_eq!(plan.messages.len(), 36, "more than a receive brings");
     let replayer = rig.replayer(rig.plain.clone(), 1);
-    let summary = replayer.discard(&plan, "on purpose", &Notes::new(), &Steer::new()).await.expect("it runs");
+    let summary = replayer
+        .discard(&plan, "on purpose", &Notes::new(), &Steer::new())
+        .await
+        .expect("it runs");
     assert_eq!((summary.sent, summary.failed.len()), (36, 0), "{summary:?}");
-    let (left, at_once) = (rig.browse(&plan.queue).await, rig.receivable(&plan.queue).await);
-    assert_eq!((left.len(), of_group(&left, "a").len()), (24, 0), "the others stay");
-    assert_eq!(at_once.len(), 10, "and can be received at once, ten before their groups are locked");
+    let (left, at_once) = (
+        rig.browse(&plan.queue).await,
+        rig.receivable(&plan.queue).await,
+    );
+    assert_eq!(
+        (left.len(), of_group(&left, "a").len()),
+        (24, 0),
+        "the others stay"
+    );
+    assert_eq!(
+        at_once.len(),
+        10,
+        "and can be received at once, ten before their groups are locked"
+    );
     in_order(&left);
 }

@@ -24,7 +24,12 @@ const SPAN: u64 = 60;
 
 /// Runs `plan`, killed up to three times as `seed` has it, until it has come to its end; the journal, and
 /// how often it was killed.
-pub(crate) async fn killed_and_gone_on_with(rig: &Rig, replayer: &Replayer, plan: &Plan, seed: u64) -> (Vec<JournalEntry>, u64) {
+pub(crate) async fn killed_and_gone_on_with(
+    rig: &Rig,
+    replayer: &Replayer,
+    plan: &Plan,
+    seed: u64,
+) -> (Vec<JournalEntry>, u64) {
     let notes = Arc::new(Notes::new());
     let journal: Arc<dyn Journal> = faulty(Arc::clone(&notes), &rig.world.chaos);
     let kills = run(rig, replayer, plan, seed, (&notes, &*journal)).await;
@@ -32,7 +37,13 @@ pub(crate) async fn killed_and_gone_on_with(rig: &Rig, replayer: &Replayer, plan
 }
 
 /// The same with a journal of the caller's, beside what it has on disk.
-pub(crate) async fn run(rig: &Rig, replayer: &Replayer, plan: &Plan, seed: u64, (disk, journal): (&Notes, &dyn Journal)) -> u64 {
+pub(crate) async fn run(
+    rig: &Rig,
+    replayer: &Replayer,
+    plan: &Plan,
+    seed: u64,
+    (disk, journal): (&Notes, &dyn Journal),
+) -> u64 {
     let (dice, chaos) = (SeededRandom::new(seed), &rig.world.chaos);
     let (wanted, mut kills) = (1 + dice.next_u64() % 3, 0);
     loop {
@@ -41,7 +52,12 @@ pub(crate) async fn run(rig: &Rig, replayer: &Replayer, plan: &Plan, seed: u64, 
             return kills;
         }
         let control = Steer::new();
-        let work = async { replayer.execute(plan, &progress, journal, &control).await.expect("only kills go wrong") };
+        let work = async {
+            replayer
+                .execute(plan, &progress, journal, &control)
+                .await
+                .expect("only kills go wrong")
+        };
         let ended = if kills >= wanted {
             chaos.calm();
             Some(work.await)
@@ -50,7 +66,10 @@ pub(crate) async fn run(rig: &Rig, replayer: &Replayer, plan: &Plan, seed: u64, 
             cut(dice.next_u64() % (2 * SPAN), work).await
         } else {
             let call = usize::try_from(dice.next_u64() % SPAN).expect("small");
-            chaos.set(Faults::CrashAt { call, after: dice.next_u64().is_multiple_of(2) });
+            chaos.set(Faults::CrashAt {
+                call,
+                after: dice.next_u64().is_multiple_of(2),
+            });
             chaos.until_crash(work).await
         };
         chaos.calm();
@@ -78,13 +97,20 @@ async fn seeded(moves: Moves) {
         let replayer = rig.replayer(rig.queues(moves), 3);
         let (entries, kills) = killed_and_gone_on_with(&rig, &replayer, &plan, *seed).await;
         let found = before.violations(&rig, &plan, &entries).await;
-        assert!(found.is_empty(), "seed {seed}, killed {kills} times: {found:#?}\n{entries:#?}");
+        assert!(
+            found.is_empty(),
+            "seed {seed}, killed {kills} times: {found:#?}\n{entries:#?}"
+        );
         twice += named(&entries).len();
         killed += kills;
         rig.clear(&dead_letter_queue(WORK)).await;
         rig.world.drain().await;
         for id in ids {
-            assert_eq!(rig.world.payment(&id).await.status, Status::Completed, "seed {seed}: {id}");
+            assert_eq!(
+                rig.world.payment(&id).await.status,
+                Status::Completed,
+                "seed {seed}: {id}"
+            );
         }
         // Each payment's timeline too: no state follows a final one, and nobody was charged twice.
         if place % 10 == 9 || place + 1 == seeds.len() {
@@ -94,7 +120,10 @@ async fn seeded(moves: Moves) {
     }
     println!("{moves:?}: killed {killed} times, {twice} messages named as perhaps sent twice");
     if seeds.len() > 1 {
-        assert!(killed >= 25 && (moves == Moves::Atomic) == (twice == 0), "killed {killed}, sent twice {twice}");
+        assert!(
+            killed >= 25 && (moves == Moves::Atomic) == (twice == 0),
+            "killed {killed}, sent twice {twice}"
+        );
     }
 }
 
@@ -117,7 +146,10 @@ async fn two_hundred_kills_gone_on_with_at_once() {
     for seed in 1..=200 {
         rig.litter(PROJECTIONS, 15, "other").await;
         rig.litter(PROJECTIONS, 30, "mended").await;
-        let plan = Plan { canary: Some(4), ..rig.plan(PROJECTIONS, "mended").await };
+        let plan = Plan {
+            canary: Some(4),
+            ..rig.plan(PROJECTIONS, "mended").await
+        };
         let before = Before::of(&rig, &plan).await;
         let replayer = rig.replayer(rig.plain.clone(), 4);
         let notes = Notes::new();
@@ -129,7 +161,11 @@ async fn two_hundred_kills_gone_on_with_at_once() {
             }
             let control = Steer::new();
             let work = replayer.execute(&plan, &progress, &notes, &control);
-            let polls = if kill < 3 { dice.next_u64() % 150 } else { u64::MAX };
+            let polls = if kill < 3 {
+                dice.next_u64() % 150
+            } else {
+                u64::MAX
+            };
             drop(cut(polls, work).await);
         }
         // What the dead processes hid of others shows itself.
@@ -137,7 +173,11 @@ async fn two_hundred_kills_gone_on_with_at_once() {
         let entries = notes.entries();
         let found = before.violations(&rig, &plan, &entries).await;
         assert!(found.is_empty(), "seed {seed}: {found:#?}\n{entries:#?}");
-        assert_eq!(notes.progress().canary, Some(Canary::Passed { sent: 4 }), "seed {seed}");
+        assert_eq!(
+            notes.progress().canary,
+            Some(Canary::Passed { sent: 4 }),
+            "seed {seed}"
+        );
         rig.clear(&plan.queue).await;
         rig.clear(&plan.target).await;
     }

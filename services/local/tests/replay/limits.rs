@@ -25,25 +25,51 @@ async fn what_comes_back_again_and_again_is_parked() {
     for replays in 1..=3 {
         let plan = rig.plan(WORK, "mended").await;
         assert_eq!(plan.to_send(), 2, "replay {replays}");
-        assert_eq!(rig.run(&plan, 2, &Notes::new(), &Steer::new()).await.sent, 2);
-        let counts: Vec<String> = rig.browse(WORK).await.iter().map(|message| message.attributes[attribute::REPLAYS].clone()).collect();
+        assert_eq!(
+            rig.run(&plan, 2, &Notes::new(), &Steer::new()).await.sent,
+            2
+        );
+        let counts: Vec<String> = rig
+            .browse(WORK)
+            .await
+            .iter()
+            .map(|message| message.attributes[attribute::REPLAYS].clone())
+            .collect();
         assert_eq!(counts, [replays.to_string(), replays.to_string()]);
         rig.bury("mended").await;
     }
     let plan = rig.plan(WORK, "mended").await;
     let parking = parking_queue(WORK);
-    assert_eq!((plan.parking.as_deref(), plan.to_send()), (Some(parking.as_str()), 0));
+    assert_eq!(
+        (plan.parking.as_deref(), plan.to_send()),
+        (Some(parking.as_str()), 0)
+    );
     assert!(plan.messages.iter().all(|message| matches!(&message.verdict, Verdict::Park { why } if why.contains("3 times already"))));
     let notes = Notes::new();
     let summary = rig.run(&plan, 2, &notes, &Steer::new()).await;
     assert_eq!((summary.parked, summary.sent, summary.remaining), (2, 0, 0));
-    assert!(notes.entries().iter().any(|entry| matches!(entry, JournalEntry::Parked { new_message_id: Some(_), .. })));
-    assert_eq!((rig.browse(WORK).await.len(), rig.browse(&plan.queue).await.len()), (0, 0));
+    assert!(notes.entries().iter().any(|entry| matches!(
+        entry,
+        JournalEntry::Parked {
+            new_message_id: Some(_),
+            ..
+        }
+    )));
+    assert_eq!(
+        (
+            rig.browse(WORK).await.len(),
+            rig.browse(&plan.queue).await.len()
+        ),
+        (0, 0)
+    );
     let parked = rig.receivable(&parking).await;
     assert_eq!(parked.len(), 2);
     for message in parked {
         let of = |name: &str| message.attributes.get(name).map(String::as_str);
-        assert_eq!((of(attribute::REASON), of(attribute::REPLAYS), of("trace")), (Some("mended"), Some("3"), Some("t-1")));
+        assert_eq!(
+            (of(attribute::REASON), of(attribute::REPLAYS), of("trace")),
+            (Some("mended"), Some("3"), Some("t-1"))
+        );
     }
 }
 
@@ -73,7 +99,10 @@ impl Control for Paced {
             tokio::task::yield_now().await;
             self.clock.advance(Duration::from_millis(10));
         }
-        self.went.lock().unwrap_or_else(PoisonError::into_inner).push((at, messages));
+        self.went
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((at, messages));
     }
 
     async fn pause(&self, _: Duration) {}
@@ -91,18 +120,44 @@ async fn a_rate_is_kept_and_costs_no_message() {
     for (rate, count) in [(1, 60), (7, 150), (200, 1_000)] {
         let (rig, _) = Rig::memory().await;
         rig.litter(PROJECTIONS, count, "mended").await;
-        let plan = Plan { rate_per_second: Some(rate), ..rig.plan(PROJECTIONS, "mended").await };
-        let control = Paced { clock: rig.clock().clone(), rate, next_ms: Mutex::new(0), went: Mutex::default() };
+        let plan = Plan {
+            rate_per_second: Some(rate),
+            ..rig.plan(PROJECTIONS, "mended").await
+        };
+        let control = Paced {
+            clock: rig.clock().clone(),
+            rate,
+            next_ms: Mutex::new(0),
+            went: Mutex::default(),
+        };
         let (before, notes) = (Before::of(&rig, &plan).await, Notes::new());
         let summary = rig.run(&plan, 8, &notes, &control).await;
-        assert_eq!((summary.sent, summary.failed.len()), (count, 0), "{rate} a second: {summary:?}");
-        let lost = notes.entries().iter().filter(|entry| matches!(entry, JournalEntry::Failed { .. })).count();
+        assert_eq!(
+            (summary.sent, summary.failed.len()),
+            (count, 0),
+            "{rate} a second: {summary:?}"
+        );
+        let lost = notes
+            .entries()
+            .iter()
+            .filter(|entry| matches!(entry, JournalEntry::Failed { .. }))
+            .count();
         assert_eq!(lost, 0, "{rate} a second: the right to no message ended");
-        assert_eq!(before.violations(&rig, &plan, &notes.entries()).await, Vec::<String>::new());
-        let went = control.went.into_inner().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(
+            before.violations(&rig, &plan, &notes.entries()).await,
+            Vec::<String>::new()
+        );
+        let went = control
+            .went
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         let most = usize::try_from(rate).expect("small") + 10;
         for (start, _) in &went {
-            let within: usize = went.iter().filter(|(at, _)| (*start..*start + 1_000).contains(at)).map(|(_, count)| count).sum();
+            let within: usize = went
+                .iter()
+                .filter(|(at, _)| (*start..*start + 1_000).contains(at))
+                .map(|(_, count)| count)
+                .sum();
             assert!(within <= most, "{within} in one second at a rate of {rate}");
         }
     }
@@ -111,24 +166,50 @@ async fn a_rate_is_kept_and_costs_no_message() {
 /// Ctrl-C: what is in hand is ended, the rest lies where it was, and the next run sends exactly that.
 #[tokio::test]
 async fn an_interruption_leaves_an_exact_remainder() {
-    for (moves, at) in [(Moves::Atomic, 1), (Moves::Atomic, 23), (Moves::InSteps, 57), (Moves::InSteps, 100)] {
+    for (moves, at) in [
+        (Moves::Atomic, 1),
+        (Moves::Atomic, 23),
+        (Moves::InSteps, 57),
+        (Moves::InSteps, 100),
+    ] {
         let rig = Rig::sqlite().await;
         rig.litter(WORK, 100, "mended").await;
         rig.litter(WORK, 20, "other").await;
         let plan = rig.plan(WORK, "mended").await;
-        let (before, notes, control) = (Before::of(&rig, &plan).await, Notes::new(), Steer::new().stop_at(at));
+        let (before, notes, control) = (
+            Before::of(&rig, &plan).await,
+            Notes::new(),
+            Steer::new().stop_at(at),
+        );
         let replayer = rig.replayer(rig.queues(moves), 4);
-        let summary = replayer.execute(&plan, &Progress::default(), &notes, &control).await.expect("it stops");
+        let summary = replayer
+            .execute(&plan, &Progress::default(), &notes, &control)
+            .await
+            .expect("it stops");
         assert!(summary.sent >= at && summary.sent <= at + 40, "{summary:?}");
-        assert_eq!((summary.sent + summary.remaining, summary.failed.len()), (100, 0), "{summary:?}");
+        assert_eq!(
+            (summary.sent + summary.remaining, summary.failed.len()),
+            (100, 0),
+            "{summary:?}"
+        );
         let left: Vec<_> = rig.receivable(&plan.queue).await;
-        assert_eq!(left.len(), summary.remaining + 20, "what was not sent can be received at once");
+        assert_eq!(
+            left.len(),
+            summary.remaining + 20,
+            "what was not sent can be received at once"
+        );
         assert_eq!(rig.browse(WORK).await.len(), summary.sent);
         assert!(!notes.progress().finished && notes.progress().unclear.is_empty());
 
-        let summary = replayer.execute(&plan, &notes.progress(), &notes, &Steer::new()).await.expect("it goes on");
+        let summary = replayer
+            .execute(&plan, &notes.progress(), &notes, &Steer::new())
+            .await
+            .expect("it goes on");
         assert_eq!((summary.sent, summary.remaining), (100, 0), "{summary:?}");
-        assert_eq!(before.violations(&rig, &plan, &notes.entries()).await, Vec::<String>::new());
+        assert_eq!(
+            before.violations(&rig, &plan, &notes.entries()).await,
+            Vec::<String>::new()
+        );
         assert_eq!(rig.browse(WORK).await.len(), 100, "each once");
     }
 }
@@ -138,7 +219,10 @@ async fn an_interruption_leaves_an_exact_remainder() {
 async fn an_interruption_does_not_wait_for_the_rate() {
     let rig = Rig::sqlite().await;
     rig.litter(WORK, 50, "mended").await;
-    let plan = Plan { rate_per_second: Some(1), ..rig.plan(WORK, "mended").await };
+    let plan = Plan {
+        rate_per_second: Some(1),
+        ..rig.plan(WORK, "mended").await
+    };
     let (notes, control) = (Notes::new(), Arc::new(Mutex::new(None::<Arc<Steer<'_>>>)));
     let stop = Arc::clone(&control);
     let steer = Arc::new(Steer::new().on_pace(move |_| {
@@ -149,7 +233,11 @@ async fn an_interruption_does_not_wait_for_the_rate() {
     }));
     *control.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&steer));
     let summary = rig.run(&plan, 4, &notes, &*steer).await;
-    assert_eq!((summary.sent, summary.remaining, notes.entries().len()), (0, 50, 0), "{summary:?}");
+    assert_eq!(
+        (summary.sent, summary.remaining, notes.entries().len()),
+        (0, 50, 0),
+        "{summary:?}"
+    );
     assert_eq!(rig.receivable(&plan.queue).await.len(), 50);
     assert_eq!(rig.run(&plan, 4, &notes, &Steer::new()).await.sent, 50);
 }
@@ -163,16 +251,43 @@ async fn two_replays_at_once_send_nothing_twice() {
         let plan = rig.plan(WORK, "mended").await;
         // On the real time of the queues: nobody's waiting ends the other's right to a message.
         let queues = Arc::clone(&rig.world.stores.ports.queues);
-        let queues: Arc<dyn Queues> = if moves == Moves::Atomic { queues } else { Arc::new(Steps::new(queues, Order::SendFirst)) };
-        let (one, two) = (rig.replayer(Arc::clone(&queues), 3), rig.replayer(queues, 3));
+        let queues: Arc<dyn Queues> = if moves == Moves::Atomic {
+            queues
+        } else {
+            Arc::new(Steps::new(queues, Order::SendFirst))
+        };
+        let (one, two) = (
+            rig.replayer(Arc::clone(&queues), 3),
+            rig.replayer(queues, 3),
+        );
         let (notes, others) = (Notes::new(), Notes::new());
         let (none, steer) = (Progress::default(), Steer::new());
-        let (first, second) = futures::join!(one.execute(&plan, &none, &notes, &steer), two.execute(&plan, &none, &others, &steer));
+        let (first, second) = futures::join!(
+            one.execute(&plan, &none, &notes, &steer),
+            two.execute(&plan, &none, &others, &steer)
+        );
         let (first, second) = (first.expect("it runs"), second.expect("it runs"));
-        assert_eq!(first.sent + second.sent, 300, "{moves:?}: {} and {}", first.sent, second.sent);
-        assert_eq!((first.failed.len(), second.failed.len()), (300 - first.sent, 300 - second.sent), "each says what it did not send");
+        assert_eq!(
+            first.sent + second.sent,
+            300,
+            "{moves:?}: {} and {}",
+            first.sent,
+            second.sent
+        );
+        assert_eq!(
+            (first.failed.len(), second.failed.len()),
+            (300 - first.sent, 300 - second.sent),
+            "each says what it did not send"
+        );
         let delivered = rig.browse(WORK).await;
-        assert_eq!((delivered.len(), rig.browse(&dead_letter_queue(WORK)).await.len()), (300, 0), "{moves:?}");
+        assert_eq!(
+            (
+                delivered.len(),
+                rig.browse(&dead_letter_queue(WORK)).await.len()
+            ),
+            (300, 0),
+            "{moves:?}"
+        );
     }
 }
 
@@ -204,5 +319,9 @@ async fn lanes_hand_in_their_lines_at_the_same_time() {
     let plan = rig.plan(PROJECTIONS, "mended").await;
     let crowd = Crowd::default();
     assert_eq!(rig.run(&plan, 8, &crowd, &Steer::new()).await.sent, 400);
-    assert!(crowd.most.load(Ordering::Relaxed) >= 6, "{} of 8 lanes at the same time", crowd.most.load(Ordering::Relaxed));
+    assert!(
+        crowd.most.load(Ordering::Relaxed) >= 6,
+        "{} of 8 lanes at the same time",
+        crowd.most.load(Ordering::Relaxed)
+    );
 }

@@ -45,8 +45,16 @@ impl Rig {
     pub(crate) async fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let world = World::open(folder.path(), 21).await;
-        let plain = Arc::new(Skipping::new(Arc::clone(&world.stores.ports.queues), world.clock.clone()));
-        Self { _folder: folder, world, plain, keys: 0.into() }
+        let plain = Arc::new(Skipping::new(
+            Arc::clone(&world.stores.ports.queues),
+            world.clock.clone(),
+        ));
+        Self {
+            _folder: folder,
+            world,
+            plain,
+            keys: 0.into(),
+        }
     }
 
     /// Queues in memory: `projections` and [`FIFO`], each with what belongs to it.
@@ -56,12 +64,29 @@ impl Rig {
         let queues = Arc::new(MemoryQueues::new(world.clock.clone(), Duration::ZERO));
         for (queue, is_fifo) in [(PROJECTIONS, false), (FIFO, true)] {
             let dlq = dead_letter_queue(queue);
-            queues.create(queue, MemoryQueue { dlq: Some((dlq.clone(), 5)), is_fifo });
+            queues.create(
+                queue,
+                MemoryQueue {
+                    dlq: Some((dlq.clone(), 5)),
+                    is_fifo,
+                },
+            );
             queues.create(&dlq, MemoryQueue { dlq: None, is_fifo });
             queues.create(&parking_queue(queue), MemoryQueue { dlq: None, is_fifo });
         }
-        let plain = Arc::new(Skipping::new(Arc::clone(&queues) as Arc<dyn Queues>, world.clock.clone()));
-        (Self { _folder: folder, world, plain, keys: 0.into() }, queues)
+        let plain = Arc::new(Skipping::new(
+            Arc::clone(&queues) as Arc<dyn Queues>,
+            world.clock.clone(),
+        ));
+        (
+            Self {
+                _folder: folder,
+                world,
+                plain,
+                keys: 0.into(),
+            },
+            queues,
+        )
     }
 
     pub(crate) fn clock(&self) -> &ManualClock {
@@ -79,31 +104,57 @@ impl Rig {
 
     /// A replayer with `lanes` lanes on `queues`.
     pub(crate) fn replayer(&self, queues: Arc<dyn Queues>, lanes: usize) -> Replayer {
-        Replayer { queues, lanes, ..self.world.replayer() }
+        Replayer {
+            queues,
+            lanes,
+            ..self.world.replayer()
+        }
     }
 
     /// All dead letters of `queue`.
     pub(crate) async fn letters(&self, queue: &str) -> Vec<Letter> {
         let ports = &self.world.stores.ports;
-        let letters = Letters { queues: Arc::clone(&self.plain), store: Arc::clone(&ports.store), archive: Arc::clone(&ports.archive) };
-        let seen = letters.look(&[dead_letter_queue(queue)], 100_000).await.expect("letters");
+        let letters = Letters {
+            queues: Arc::clone(&self.plain),
+            store: Arc::clone(&ports.store),
+            archive: Arc::clone(&ports.archive),
+        };
+        let seen = letters
+            .look(&[dead_letter_queue(queue)], 100_000)
+            .await
+            .expect("letters");
         assert!(seen.complete, "{:?}", seen.doubts);
         seen.letters
     }
 
     /// A plan for those letters of `queue` whose reason has `word` in it.
     pub(crate) async fn plan(&self, queue: &str, word: &str) -> Plan {
-        let chosen: Vec<Letter> = self.letters(queue).await.into_iter().filter(|letter| letter.reason.contains(word)).collect();
+        let chosen: Vec<Letter> = self
+            .letters(queue)
+            .await
+            .into_iter()
+            .filter(|letter| letter.reason.contains(word))
+            .collect();
         self.plan_of(asked(queue), &chosen).await
     }
 
     pub(crate) async fn plan_of(&self, request: PlanRequest, letters: &[Letter]) -> Plan {
-        self.replayer(Arc::clone(&self.plain), 1).plan(request, letters).await.expect("a plan")
+        self.replayer(Arc::clone(&self.plain), 1)
+            .plan(request, letters)
+            .await
+            .expect("a plan")
     }
 
     /// Runs a plan from its beginning on the queues without faults.
-    pub(crate) async fn run(&self, plan: &Plan, lanes: usize, journal: &dyn Journal, control: &dyn Control) -> ReplaySummary {
-        self.go_on(plan, &Progress::default(), lanes, journal, control).await
+    pub(crate) async fn run(
+        &self,
+        plan: &Plan,
+        lanes: usize,
+        journal: &dyn Journal,
+        control: &dyn Control,
+    ) -> ReplaySummary {
+        self.go_on(plan, &Progress::default(), lanes, journal, control)
+            .await
     }
 
     /// Runs a plan from where it got to.
@@ -116,29 +167,50 @@ impl Rig {
         control: &dyn Control,
     ) -> ReplaySummary {
         let replayer = self.replayer(Arc::clone(&self.plain), lanes);
-        replayer.execute(plan, done, journal, control).await.expect("it runs")
+        replayer
+            .execute(plan, done, journal, control)
+            .await
+            .expect("it runs")
     }
 
     /// Sends `count` letters that are about no payment to the dead-letter queue of `queue`.
     pub(crate) async fn litter(&self, queue: &str, count: usize, word: &str) {
-        self.send(&dead_letter_queue(queue), (0..count).map(|n| letter(queue, word, n)).collect()).await;
+        self.send(
+            &dead_letter_queue(queue),
+            (0..count).map(|n| letter(queue, word, n)).collect(),
+        )
+        .await;
     }
 
     /// Sends messages past all faults.
     pub(crate) async fn send(&self, queue: &str, messages: Vec<Outgoing>) {
         for some in messages.chunks(10) {
-            for sent in self.plain.send_batch(queue, some.to_vec()).await.expect("sent") {
+            for sent in self
+                .plain
+                .send_batch(queue, some.to_vec())
+                .await
+                .expect("sent")
+            {
                 sent.expect("sent");
             }
         }
     }
 
     /// Accepts `count` payments and lets their work die of `word`.
-    pub(crate) async fn dead_payments(&self, count: usize, word: &str, answers: &mut Answers) -> Vec<PaymentId> {
+    pub(crate) async fn dead_payments(
+        &self,
+        count: usize,
+        word: &str,
+        answers: &mut Answers,
+    ) -> Vec<PaymentId> {
         let mut ids = Vec::new();
         for _ in 0..count {
             let key = format!("p{}", self.keys.fetch_add(1, Ordering::Relaxed));
-            let answer = self.world.accept(&key, &request("tok_visa", 1000)).await.expect("accepted");
+            let answer = self
+                .world
+                .accept(&key, &request("tok_visa", 1000))
+                .await
+                .expect("accepted");
             ids.push(answer.payment.clone());
             answers.insert(key, answer);
         }
@@ -150,40 +222,64 @@ impl Rig {
     pub(crate) async fn bury(&self, word: &str) {
         let [worker, ..] = self.world.consumers();
         loop {
-            let messages = self.plain.receive(WORK, 10, LONG, Duration::ZERO).await.expect("received");
+            let messages = self
+                .plain
+                .receive(WORK, 10, LONG, Duration::ZERO)
+                .await
+                .expect("received");
             if messages.is_empty() {
                 return;
             }
             for message in messages {
-                assert!(worker.dead_letter(&message, "internal", word).await.expect("moved"));
+                assert!(
+                    worker
+                        .dead_letter(&message, "internal", word)
+                        .await
+                        .expect("moved")
+                );
             }
         }
     }
 
     /// Everything in a queue, looked at only.
     pub(crate) async fn browse(&self, queue: &str) -> Vec<Received> {
-        self.plain.browse(queue, 100_000).await.expect("looked").messages
+        self.plain
+            .browse(queue, 100_000)
+            .await
+            .expect("looked")
+            .messages
     }
 
     /// Everything that can be received from a queue at once, in that order. It is shown again.
     pub(crate) async fn receivable(&self, queue: &str) -> Vec<Received> {
         let mut all = Vec::new();
         loop {
-            let some = self.plain.receive(queue, 10, LONG, Duration::ZERO).await.expect("received");
+            let some = self
+                .plain
+                .receive(queue, 10, LONG, Duration::ZERO)
+                .await
+                .expect("received");
             if some.is_empty() {
                 break;
             }
             all.extend(some);
         }
         let receipts: Vec<String> = all.iter().map(|message| message.receipt.clone()).collect();
-        self.plain.change_visibilities(queue, &receipts, Duration::ZERO).await.expect("shown again");
+        self.plain
+            .change_visibilities(queue, &receipts, Duration::ZERO)
+            .await
+            .expect("shown again");
         all
     }
 
     /// Deletes everything in a queue.
     pub(crate) async fn clear(&self, queue: &str) {
         loop {
-            let some = self.plain.receive(queue, 10, LONG, Duration::ZERO).await.expect("received");
+            let some = self
+                .plain
+                .receive(queue, 10, LONG, Duration::ZERO)
+                .await
+                .expect("received");
             if some.is_empty() {
                 return;
             }
@@ -196,7 +292,13 @@ impl Rig {
 /// What is asked of a replay of `queue`.
 pub(crate) fn asked(queue: &str) -> PlanRequest {
     let (queue, text) = (queue.to_owned(), str::to_owned);
-    PlanRequest { env: text("prod"), queue, by: text("tester"), reason: text("mended"), ..PlanRequest::default() }
+    PlanRequest {
+        env: text("prod"),
+        queue,
+        by: text("tester"),
+        reason: text("mended"),
+        ..PlanRequest::default()
+    }
 }
 
 /// A dead letter of `queue` that is about no payment and died of `word`, with eight attributes.
@@ -211,8 +313,14 @@ pub(crate) fn letter(queue: &str, word: &str, n: usize) -> Outgoing {
         ("trace", "t-1"),
         ("tenant", "acme"),
     ];
-    let attributes: Attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    Outgoing { body: format!("{{\"{word}\": {n}}}"), attributes, ..Outgoing::default() }
+    let attributes: Attributes = attributes
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    Outgoing {
+        body: format!("{{\"{word}\": {n}}}"),
+        attributes,
+        ..Outgoing::default()
+    }
 }
 
 /// Polls `work` that many times at most; `None` when it was dropped before its end.

@@ -17,8 +17,8 @@ use payops_core::domain::request::CreatePayment;
 use payops_core::domain::text::IdempotencyKey;
 use payops_core::port::{Clock as _, Mailer, PortResult, Ports};
 use payops_core::usecase::{
-    Accept, AcceptError, Answer, Changes, Consumed, Consumer, Dispatcher, Handler, Letter, Letters, Notifier, Projector, Reconciler, Relay,
-    Replayer, Sweeper, Worker,
+    Accept, AcceptError, Answer, Changes, Consumed, Consumer, Dispatcher, Handler, Letter, Letters,
+    Notifier, Projector, Reconciler, Relay, Replayer, Sweeper, Worker,
 };
 use payops_local::{DataDir, Stores, Surroundings};
 use payops_provider::AcquirerOptions;
@@ -41,7 +41,10 @@ pub(crate) struct World {
 }
 
 pub(crate) fn caller() -> Caller {
-    Caller { merchant: "acme".parse().expect("a merchant"), live: true }
+    Caller {
+        merchant: "acme".parse().expect("a merchant"),
+        live: true,
+    }
 }
 
 pub(crate) fn request(source: &str, minor: i64) -> CreatePayment {
@@ -63,7 +66,10 @@ impl World {
             clock: Arc::new(clock.clone()),
             random: Arc::new(SeededRandom::new(seed)),
             policy: payops_local::policy(),
-            acquirer: AcquirerOptions { slow: Duration::ZERO, timeout: Duration::ZERO },
+            acquirer: AcquirerOptions {
+                slow: Duration::ZERO,
+                timeout: Duration::ZERO,
+            },
             index_commit: Duration::ZERO,
         };
         let data = DataDir::open_or_create(root).expect("a data directory");
@@ -80,11 +86,21 @@ impl World {
             bus: faulty(Arc::clone(&plain.bus), &chaos),
             ledger: faulty(Arc::clone(&plain.ledger), &chaos),
             index: faulty(Arc::clone(&plain.index), &chaos),
-            provider: plain.provider.as_ref().map(|provider| faulty(Arc::clone(provider), &chaos) as _),
+            provider: plain
+                .provider
+                .as_ref()
+                .map(|provider| faulty(Arc::clone(provider), &chaos) as _),
             ..plain.clone()
         };
         let mailer: Arc<dyn Mailer> = faulty(Arc::clone(&stores.mailer), &chaos);
-        Self { ports, mailer, clock, chaos, policy: around.policy, stores }
+        Self {
+            ports,
+            mailer,
+            clock,
+            chaos,
+            policy: around.policy,
+            stores,
+        }
     }
 
     pub(crate) fn dispatcher(&self) -> Dispatcher {
@@ -101,17 +117,30 @@ impl World {
     }
 
     /// Accepts a payment as the API does, and dispatches it at once.
-    pub(crate) async fn accept(&self, idempotency_key: &str, request: &CreatePayment) -> Result<Answer, AcceptError> {
+    pub(crate) async fn accept(
+        &self,
+        idempotency_key: &str,
+        request: &CreatePayment,
+    ) -> Result<Answer, AcceptError> {
         let accept = Accept {
             store: Arc::clone(&self.ports.store),
             clock: Arc::clone(&self.ports.clock),
             random: Arc::clone(&self.ports.random),
             policy: self.policy.clone(),
         };
-        let render = |payment: &payops_core::domain::payment::Payment| format!("{{\"id\":\"{}\"}}", payment.id);
-        let (answer, _) = accept.accept(&caller(), &key(idempotency_key), request, &render).await?;
+        let render = |payment: &payops_core::domain::payment::Payment| {
+            format!("{{\"id\":\"{}\"}}", payment.id)
+        };
+        let (answer, _) = accept
+            .accept(&caller(), &key(idempotency_key), request, &render)
+            .await?;
         // What the API does after it answered: best effort, the relay does the rest.
-        let rows = self.ports.store.outbox_pending(answer.payment.shard(), 100).await.unwrap_or_default();
+        let rows = self
+            .ports
+            .store
+            .outbox_pending(answer.payment.shard(), 100)
+            .await
+            .unwrap_or_default();
         drop(self.dispatcher().dispatch(&rows).await);
         Ok(answer)
     }
@@ -177,8 +206,15 @@ impl World {
     /// The dead letters of a queue, as somebody sees them who plans a replay.
     pub(crate) async fn letters(&self, queue: &str) -> Vec<Letter> {
         let letters = Letters::from(&self.stores.ports);
-        let queues = letters.queues(Some(queue)).await.expect("a dead-letter queue");
-        letters.look(&queues, usize::MAX >> 1).await.expect("looked").letters
+        let queues = letters
+            .queues(Some(queue))
+            .await
+            .expect("a dead-letter queue");
+        letters
+            .look(&queues, usize::MAX >> 1)
+            .await
+            .expect("looked")
+            .letters
     }
 
     /// One message of each queue, one after the other, so that a run with a seed repeats itself.
@@ -204,7 +240,10 @@ impl World {
         self.chaos.calm();
         for _ in 0..400 {
             self.work_off().await.expect("the consumers work");
-            let relay = Relay { dispatcher: self.dispatcher(), grace: jiff::SignedDuration::ZERO };
+            let relay = Relay {
+                dispatcher: self.dispatcher(),
+                grace: jiff::SignedDuration::ZERO,
+            };
             let (relayed, failure) = relay.run_once().await;
             assert!(failure.is_none(), "the relay works: {failure:?}");
             if relayed > 0 {
@@ -214,7 +253,10 @@ impl World {
                 return;
             }
             self.clock.advance(Duration::from_secs(10));
-            let sweeper = Sweeper { dispatcher: self.dispatcher(), policy: self.policy.clone() };
+            let sweeper = Sweeper {
+                dispatcher: self.dispatcher(),
+                policy: self.policy.clone(),
+            };
             let (_, failure) = sweeper.run_once().await;
             assert!(failure.is_none(), "the sweeper works: {failure:?}");
         }
@@ -246,7 +288,13 @@ impl World {
             }
         }
         for shard in 0..payops_core::domain::id::SHARDS {
-            let due = self.stores.ports.store.due(shard, payops_core::Timestamp::MAX, 10).await.expect("what is due");
+            let due = self
+                .stores
+                .ports
+                .store
+                .due(shard, payops_core::Timestamp::MAX, 10)
+                .await
+                .expect("what is due");
             pending.extend(due.iter().map(|id| format!("{id} is due")));
         }
         pending
@@ -259,7 +307,13 @@ impl World {
     }
 
     pub(crate) async fn payment(&self, id: &PaymentId) -> payops_core::domain::payment::Payment {
-        self.stores.ports.store.get(id).await.expect("the store works").expect("the payment is there")
+        self.stores
+            .ports
+            .store
+            .get(id)
+            .await
+            .expect("the store works")
+            .expect("the payment is there")
     }
 
     pub(crate) fn now(&self) -> payops_core::Timestamp {

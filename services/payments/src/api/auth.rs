@@ -26,27 +26,55 @@ impl FromRequestParts<ApiState> for Authenticated {
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refused> {
         let key = bearer(&parts.headers)?;
-        let row = state.0.ports.keys.key(&hash(&key, &state.0.secrets.pepper)).await.map_err(|error| Refused::reading(&error))?;
+        let row = state
+            .0
+            .ports
+            .keys
+            .key(&hash(&key, &state.0.secrets.pepper))
+            .await
+            .map_err(|error| Refused::reading(&error))?;
         let now = state.0.ports.clock.now();
         let good = row.filter(|row| row.revoked_at.is_none_or(|at| at > now));
         // Unknown and revoked are the same to the caller: nothing is learned by guessing.
-        let row = good.ok_or_else(|| Refused::new(Code::ApiKeyInvalid, "the API key is unknown or was revoked"))?;
-        Ok(Self(Caller { merchant: row.merchant, live: row.live }))
+        let row = good.ok_or_else(|| {
+            Refused::new(Code::ApiKeyInvalid, "the API key is unknown or was revoked")
+        })?;
+        Ok(Self(Caller {
+            merchant: row.merchant,
+            live: row.live,
+        }))
     }
 }
 
 fn bearer(headers: &HeaderMap) -> Result<SecretString, Refused> {
-    let missing = || Refused::of(Code::ApiKeyMissing, "Authorization", "send the API key as `Authorization: Bearer sk_…`");
+    let missing = || {
+        Refused::of(
+            Code::ApiKeyMissing,
+            "Authorization",
+            "send the API key as `Authorization: Bearer sk_…`",
+        )
+    };
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return Err(missing()) };
-    let (scheme, key) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(missing)?;
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(missing());
+    };
+    let (scheme, key) = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .ok_or_else(missing)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(missing());
     }
     let key = key.trim();
-    let ours = ["sk_live_", "sk_test_"].iter().any(|prefix| key.starts_with(prefix));
+    let ours = ["sk_live_", "sk_test_"]
+        .iter()
+        .any(|prefix| key.starts_with(prefix));
     if !ours || key.len() > KEY_BYTES_MAX {
-        return Err(Refused::new(Code::ApiKeyInvalid, "the API key is unknown or was revoked"));
+        return Err(Refused::new(
+            Code::ApiKeyInvalid,
+            "the API key is unknown or was revoked",
+        ));
     }
     Ok(SecretString::from(key))
 }
@@ -61,19 +89,38 @@ impl FromRequestParts<ApiState> for KeyHeader {
         let bad = |code, detail: String| Refused::of(code, "Idempotency-Key", detail);
         let mut values = parts.headers.get_all(IDEMPOTENCY_KEY).iter();
         let Some(value) = values.next() else {
-            return Err(bad(Code::IdempotencyKeyMissing, "send a new Idempotency-Key with every new request".to_owned()));
+            return Err(bad(
+                Code::IdempotencyKeyMissing,
+                "send a new Idempotency-Key with every new request".to_owned(),
+            ));
         };
         if values.next().is_some() {
-            return Err(bad(Code::IdempotencyKeyInvalid, "the header stands twice".to_owned()));
+            return Err(bad(
+                Code::IdempotencyKeyInvalid,
+                "the header stands twice".to_owned(),
+            ));
         }
-        let text = value.to_str().map_err(|_| bad(Code::IdempotencyKeyInvalid, "the key is not printable ASCII".to_owned()))?;
+        let text = value.to_str().map_err(|_| {
+            bad(
+                Code::IdempotencyKeyInvalid,
+                "the key is not printable ASCII".to_owned(),
+            )
+        })?;
         if text.trim().is_empty() {
-            return Err(bad(Code::IdempotencyKeyMissing, "the Idempotency-Key is empty".to_owned()));
+            return Err(bad(
+                Code::IdempotencyKeyMissing,
+                "the Idempotency-Key is empty".to_owned(),
+            ));
         }
         if contains_card_number(text) {
-            return Err(bad(Code::CardNumberNotAllowed, "the key holds what looks like a card number".to_owned()));
+            return Err(bad(
+                Code::CardNumberNotAllowed,
+                "the key holds what looks like a card number".to_owned(),
+            ));
         }
-        text.parse().map(Self).map_err(|error| bad(Code::IdempotencyKeyInvalid, format!("the key {error}")))
+        text.parse()
+            .map(Self)
+            .map_err(|error| bad(Code::IdempotencyKeyInvalid, format!("the key {error}")))
     }
 }
 
@@ -84,13 +131,27 @@ impl FromRequestParts<ApiState> for PaymentPath {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refused> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| Refused::no_payment())?;
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Refused::no_payment())?;
         text.parse().map(Self).map_err(|_| Refused::no_payment())
     }
 }
 
 /// The payment as it is now, if it is the caller's, in the caller's mode.
-pub(super) async fn own_payment(state: &ApiState, caller: &Caller, id: &PaymentId) -> Result<Payment, Refused> {
-    let payment = state.0.ports.store.get(id).await.map_err(|error| Refused::reading(&error))?;
-    payment.filter(|payment| payment.merchant == caller.merchant && payment.live == caller.live).ok_or_else(Refused::no_payment)
+pub(super) async fn own_payment(
+    state: &ApiState,
+    caller: &Caller,
+    id: &PaymentId,
+) -> Result<Payment, Refused> {
+    let payment = state
+        .0
+        .ports
+        .store
+        .get(id)
+        .await
+        .map_err(|error| Refused::reading(&error))?;
+    payment
+        .filter(|payment| payment.merchant == caller.merchant && payment.live == caller.live)
+        .ok_or_else(Refused::no_payment)
 }

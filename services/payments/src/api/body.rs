@@ -22,7 +22,12 @@ pub(super) enum Need {
 /// The body's bytes. One that says that it is too large is refused before any of it is read;
 /// one that turns out to be, as soon as it does.
 pub(super) async fn read(state: &ApiState, request: Request, need: Need) -> Result<Bytes, Refused> {
-    let too_large = || Refused::new(Code::BodyTooLarge, format!("the body is over {BODY_BYTES_MAX} bytes"));
+    let too_large = || {
+        Refused::new(
+            Code::BodyTooLarge,
+            format!("the body is over {BODY_BYTES_MAX} bytes"),
+        )
+    };
     if said_length(request.headers()).is_some_and(|bytes| bytes > BODY_BYTES_MAX) {
         return Err(too_large());
     }
@@ -31,13 +36,25 @@ pub(super) async fn read(state: &ApiState, request: Request, need: Need) -> Resu
         return Ok(Bytes::new());
     }
     if !is_json(request.headers()) {
-        return Err(Refused::of(Code::UnsupportedMediaType, "Content-Type", "send the body as `Content-Type: application/json`"));
+        return Err(Refused::of(
+            Code::UnsupportedMediaType,
+            "Content-Type",
+            "send the body as `Content-Type: application/json`",
+        ));
     }
-    match timeout(state.0.limits.body, Limited::new(request.into_body(), BODY_BYTES_MAX).collect()).await {
+    match timeout(
+        state.0.limits.body,
+        Limited::new(request.into_body(), BODY_BYTES_MAX).collect(),
+    )
+    .await
+    {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Refused::new(Code::InvalidRequest, "the body broke off")),
-        Err(_) => Err(Refused::new(Code::RequestTimeout, "the body took too long to arrive")),
+        Err(_) => Err(Refused::new(
+            Code::RequestTimeout,
+            "the body took too long to arrive",
+        )),
     }
 }
 
@@ -48,6 +65,11 @@ fn said_length(headers: &HeaderMap) -> Option<usize> {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    text.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    let text = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    text.split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }

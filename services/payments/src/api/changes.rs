@@ -34,7 +34,12 @@ impl FromRequest<ApiState> for Ask {
         let PaymentPath(id) = PaymentPath::from_request_parts(&mut parts, state).await?;
         let KeyHeader(key) = KeyHeader::from_request_parts(&mut parts, state).await?;
         let body = body::read(state, Request::from_parts(parts, body), Need::JsonOrNothing).await?;
-        Ok(Self { by: Requester::Merchant(caller), id, key, body })
+        Ok(Self {
+            by: Requester::Merchant(caller),
+            id,
+            key,
+            body,
+        })
     }
 }
 
@@ -56,8 +61,13 @@ impl FromRequest<ApiState> for Ask {
 )]
 pub(super) async fn cancel(State(state): State<ApiState>, ask: Ask) -> Result<Response, Refused> {
     let cancel = CancelPayment::parse(&ask.body)?;
-    let changed = state.0.changes.cancel(&ask.by, &ask.id, &ask.key, &cancel, &render).await;
-    let (answer, rows) = changed.map_err(|error| Refused::change(error, Code::PaymentNotCancelable))?;
+    let changed = state
+        .0
+        .changes
+        .cancel(&ask.by, &ask.id, &ask.key, &cancel, &render)
+        .await;
+    let (answer, rows) =
+        changed.map_err(|error| Refused::change(error, Code::PaymentNotCancelable))?;
     state.dispatch(rows);
     Ok(answered(&state, answer))
 }
@@ -81,13 +91,21 @@ pub(super) async fn cancel(State(state): State<ApiState>, ask: Ask) -> Result<Re
 )]
 pub(super) async fn refund(State(state): State<ApiState>, ask: Ask) -> Result<Response, Refused> {
     let refund = CreateRefund::parse(&ask.body)?;
-    let changed = state.0.changes.refund(&ask.by, &ask.id, &ask.key, &refund, &render_refund).await;
-    let (answer, rows) = changed.map_err(|error| Refused::change(error, Code::PaymentNotRefundable))?;
+    let changed = state
+        .0
+        .changes
+        .refund(&ask.by, &ask.id, &ask.key, &refund, &render_refund)
+        .await;
+    let (answer, rows) =
+        changed.map_err(|error| Refused::change(error, Code::PaymentNotRefundable))?;
     state.dispatch(rows);
     Ok(answered(&state, answer))
 }
 
 /// The text of the refund that was just asked for: the payment's last.
 fn render_refund(payment: &Payment) -> String {
-    refunds(payment).pop().and_then(|refund| serde_json::to_string(&refund).ok()).unwrap_or_default()
+    refunds(payment)
+        .pop()
+        .and_then(|refund| serde_json::to_string(&refund).ok())
+        .unwrap_or_default()
 }

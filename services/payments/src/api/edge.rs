@@ -4,7 +4,10 @@ use std::panic::AssertUnwindSafe;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -25,7 +28,12 @@ const RETRY_AFTER_SPACE_S: HeaderValue = HeaderValue::from_static("10");
 /// Requests between two foldings of latencies.
 const TIDY_MASK: u64 = 0xff;
 
-pub(super) async fn edge(State(state): State<ApiState>, matched: Option<MatchedPath>, request: Request, next: Next) -> Response {
+pub(super) async fn edge(
+    State(state): State<ApiState>,
+    matched: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     // Always our own: a client's could be anything, and would be logged.
     let chance = state.0.ports.random.next_u64();
@@ -33,12 +41,20 @@ pub(super) async fn edge(State(state): State<ApiState>, matched: Option<MatchedP
     let method = request.method().clone();
     let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
     let span = tracing::info_span!("request", request_id = id, route);
-    let inner = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
+    let inner = AssertUnwindSafe(next.run(request))
+        .catch_unwind()
+        .instrument(span.clone());
     let response = match timeout(state.0.limits.request, inner).await {
         Ok(Ok(response)) => response,
-        Ok(Err(_)) => Refused::new(Code::Internal, "the request could not be served").into_response(),
+        Ok(Err(_)) => {
+            Refused::new(Code::Internal, "the request could not be served").into_response()
+        }
         Err(_) if method == Method::POST => Refused::unknown_outcome().into_response(),
-        Err(_) => Refused::new(Code::StoreUnavailable, "the answer took too long; repeat the request").into_response(),
+        Err(_) => Refused::new(
+            Code::StoreUnavailable,
+            "the answer took too long; repeat the request",
+        )
+        .into_response(),
     };
     let (mut response, code) = finished(response, &id);
     seal(&mut response, &id, state.0.draining.is_cancelled());
@@ -59,20 +75,32 @@ pub(super) async fn edge(State(state): State<ApiState>, matched: Option<MatchedP
 
 /// Writes the problem of a refused request; its code, if there is one.
 fn finished(mut response: Response, id: &str) -> (Response, Option<&'static str>) {
-    let Some(refused) = response.extensions_mut().remove::<Refused>() else { return (response, None) };
+    let Some(refused) = response.extensions_mut().remove::<Refused>() else {
+        return (response, None);
+    };
     let code = refused.code;
     // Anything of the problem serializes; an empty body is still the right status.
     let body = serde_json::to_vec(&Problem::new(&refused, id)).unwrap_or_default();
     let allow = response.headers_mut().remove(ALLOW);
     let mut response = (code.status(), Body::from(body)).into_response();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
     if let Some(allow) = allow {
         headers.insert(ALLOW, allow);
     }
     match code.status().as_u16() {
         401 => drop(headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
-        503 => drop(headers.insert(RETRY_AFTER, if code == Code::StorageFull { RETRY_AFTER_SPACE_S } else { RETRY_AFTER_S })),
+        503 => drop(headers.insert(
+            RETRY_AFTER,
+            if code == Code::StorageFull {
+                RETRY_AFTER_SPACE_S
+            } else {
+                RETRY_AFTER_S
+            },
+        )),
         // The rest of the body is not read, so nothing more can come on this connection.
         408 | 413 => drop(headers.insert(CONNECTION, HeaderValue::from_static("close"))),
         _ => {}

@@ -7,7 +7,9 @@ use axum::http::Method;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 /// Upper bounds of the latency histogram, in seconds.
-const LATENCY_S: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const LATENCY_S: [f64; 11] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
 
 pub(super) struct Measure {
     recorder: PrometheusRecorder,
@@ -17,19 +19,33 @@ pub(super) struct Measure {
 impl Measure {
     pub(super) fn new() -> Self {
         // Only an empty list of bounds is refused.
-        let builder = PrometheusBuilder::new().set_buckets(&LATENCY_S).unwrap_or_else(|_| PrometheusBuilder::new());
+        let builder = PrometheusBuilder::new()
+            .set_buckets(&LATENCY_S)
+            .unwrap_or_else(|_| PrometheusBuilder::new());
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
         let this = Self { recorder, handle };
         this.record(|| {
-            metrics::describe_counter!("payops_http_requests_total", "Requests by matched route, method and status");
+            metrics::describe_counter!(
+                "payops_http_requests_total",
+                "Requests by matched route, method and status"
+            );
             metrics::describe_histogram!(
                 "payops_http_request_seconds",
                 "Time from the request's head to its answer, by matched route and method"
             );
-            metrics::describe_counter!("payops_payments_accepted_total", "Payments accepted, by mode");
-            metrics::describe_counter!("payops_requests_replayed_total", "Requests answered from their idempotency key");
-            metrics::describe_counter!("payops_requests_refused_total", "Requests refused, by code");
+            metrics::describe_counter!(
+                "payops_payments_accepted_total",
+                "Payments accepted, by mode"
+            );
+            metrics::describe_counter!(
+                "payops_requests_replayed_total",
+                "Requests answered from their idempotency key"
+            );
+            metrics::describe_counter!(
+                "payops_requests_refused_total",
+                "Requests refused, by code"
+            );
             metrics::describe_counter!(
                 "payops_dispatches_total",
                 "Dispatches after a commit, by outcome; all but `done` are left to the relay"
@@ -42,7 +58,14 @@ impl Measure {
         metrics::with_local_recorder(&self.recorder, what);
     }
 
-    pub(super) fn answered(&self, route: &str, method: &Method, status: u16, took: Duration, code: Option<&'static str>) {
+    pub(super) fn answered(
+        &self,
+        route: &str,
+        method: &Method,
+        status: u16,
+        took: Duration,
+        code: Option<&'static str>,
+    ) {
         let (route, method) = (route.to_owned(), method_label(method));
         self.record(|| {
             metrics::counter!("payops_http_requests_total", "route" => route.clone(), "method" => method, "status" => status.to_string())
@@ -56,7 +79,9 @@ impl Measure {
 
     pub(super) fn accepted(&self, live: bool) {
         let mode = if live { "live" } else { "test" };
-        self.record(|| metrics::counter!("payops_payments_accepted_total", "mode" => mode).increment(1));
+        self.record(|| {
+            metrics::counter!("payops_payments_accepted_total", "mode" => mode).increment(1)
+        });
     }
 
     pub(super) fn replayed(&self) {
@@ -64,7 +89,9 @@ impl Measure {
     }
 
     pub(super) fn dispatched(&self, outcome: &'static str) {
-        self.record(|| metrics::counter!("payops_dispatches_total", "outcome" => outcome).increment(1));
+        self.record(|| {
+            metrics::counter!("payops_dispatches_total", "outcome" => outcome).increment(1)
+        });
     }
 
     /// Everything counted so far.

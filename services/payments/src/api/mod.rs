@@ -45,7 +45,10 @@ impl Modify for BearerKey {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let mut scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         scheme.description = Some("A merchant's API key: `sk_live_…` or `sk_test_…`".to_owned());
-        document.components.get_or_insert_default().add_security_scheme("api_key", SecurityScheme::Http(scheme));
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("api_key", SecurityScheme::Http(scheme));
     }
 }
 
@@ -69,12 +72,20 @@ pub fn router(state: ApiState) -> Router {
     let (router, document) = routes().split_for_parts();
     let document: bytes::Bytes = document.to_json().unwrap_or_default().into();
     router
-        .route("/openapi.json", get(move || async move { ops::openapi(document) }))
+        .route(
+            "/openapi.json",
+            get(move || async move { ops::openapi(document) }),
+        )
         .route("/livez", get(ops::livez))
         .route("/readyz", get(ops::readyz))
         .route("/metrics", get(ops::metrics))
         .fallback(async || Refused::new(Code::RouteNotFound, "there is no such route"))
-        .method_not_allowed_fallback(async || Refused::new(Code::MethodNotAllowed, "the route does not have this method; see `Allow`"))
+        .method_not_allowed_fallback(async || {
+            Refused::new(
+                Code::MethodNotAllowed,
+                "the route does not have this method; see `Allow`",
+            )
+        })
         .layer(from_fn_with_state(state.clone(), edge::edge))
         .with_state(state)
 }

@@ -68,10 +68,18 @@ pub(super) async fn create(
     let body = body::read(&state, request, Need::Json).await?;
     let create = CreatePayment::parse(&body)?;
     known_source(&state, &caller, &key, &create).await?;
-    let (answer, payment) = state.0.accept.accept(&caller, &key, &create, &render).await?;
+    let (answer, payment) = state
+        .0
+        .accept
+        .accept(&caller, &key, &create, &render)
+        .await?;
     if let Some(payment) = payment {
         state.0.measure.accepted(payment.live);
-        tracing::info!(payment = payment.id.as_str(), merchant = payment.merchant.as_str(), "payment accepted");
+        tracing::info!(
+            payment = payment.id.as_str(),
+            merchant = payment.merchant.as_str(),
+            "payment accepted"
+        );
         state.dispatch(vec![accepted_row(&payment, &create, &caller)]);
     }
     Ok(answered(&state, answer))
@@ -79,32 +87,68 @@ pub(super) async fn create(
 
 /// The outbox row that accepting wrote; the same payment gives the same archived document.
 fn accepted_row(payment: &Payment, create: &CreatePayment, caller: &Caller) -> OutboxEvent {
-    let mut row = OutboxEvent::new(&payment.id, payment.version, OutboxKind::PaymentAccepted, payment.created_at);
+    let mut row = OutboxEvent::new(
+        &payment.id,
+        payment.version,
+        OutboxKind::PaymentAccepted,
+        payment.created_at,
+    );
     row.payload = Some(create.archive_document(&payment.id, caller, payment.created_at));
     row
 }
 
 /// Refuses a source that the provider surely does not know. When nobody can say, the payment is
 /// accepted and the worker finds out; so is a repeated request, whose token may be used up by now.
-async fn known_source(state: &ApiState, caller: &Caller, key: &IdempotencyKey, create: &CreatePayment) -> Result<(), Refused> {
-    match timeout(state.0.limits.source, state.0.ports.provider.knows_source(&create.source)).await {
+async fn known_source(
+    state: &ApiState,
+    caller: &Caller,
+    key: &IdempotencyKey,
+    create: &CreatePayment,
+) -> Result<(), Refused> {
+    match timeout(
+        state.0.limits.source,
+        state.0.ports.provider.knows_source(&create.source),
+    )
+    .await
+    {
         Ok(Ok(true)) => return Ok(()),
         Ok(Ok(false)) => {}
         Ok(Err(error)) => {
-            tracing::info!(class = error.class(), "the provider cannot say whether it knows the source");
+            tracing::info!(
+                class = error.class(),
+                "the provider cannot say whether it knows the source"
+            );
             return Ok(());
         }
         Err(_) => {
-            tracing::info!(class = "timeout", "the provider cannot say whether it knows the source");
+            tracing::info!(
+                class = "timeout",
+                "the provider cannot say whether it knows the source"
+            );
             return Ok(());
         }
     }
-    let scope =
-        IdempotencyScope { merchant: caller.merchant.clone(), live: caller.live, route: "POST /v1/payments".to_owned(), key: key.clone() };
+    let scope = IdempotencyScope {
+        merchant: caller.merchant.clone(),
+        live: caller.live,
+        route: "POST /v1/payments".to_owned(),
+        key: key.clone(),
+    };
     let now = state.0.ports.clock.now();
-    match state.0.ports.store.idempotency(&scope, now).await.map_err(|error| Refused::reading(&error))? {
+    match state
+        .0
+        .ports
+        .store
+        .idempotency(&scope, now)
+        .await
+        .map_err(|error| Refused::reading(&error))?
+    {
         Some(_) => Ok(()),
-        None => Err(Refused::of(Code::UnknownSource, "source", "the payment provider does not know `source`")),
+        None => Err(Refused::of(
+            Code::UnknownSource,
+            "source",
+            "the payment provider does not know `source`",
+        )),
     }
 }
 
@@ -145,16 +189,25 @@ pub(super) async fn list(
     Authenticated(caller): Authenticated,
     query: Result<Query<Vec<(String, String)>>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<ListBody>, Refused> {
-    let Query(query) = query.map_err(|_| Refused::new(Code::InvalidParameter, "the query cannot be read"))?;
+    let Query(query) =
+        query.map_err(|_| Refused::new(Code::InvalidParameter, "the query cannot be read"))?;
     let (limit, after) = page(&state, &caller, query)?;
     let store = &state.0.ports.store;
     // One more than asked for says whether there is more.
-    let mut payments = store.list(&caller, after.as_ref(), limit.saturating_add(1)).await.map_err(|error| Refused::reading(&error))?;
+    let mut payments = store
+        .list(&caller, after.as_ref(), limit.saturating_add(1))
+        .await
+        .map_err(|error| Refused::reading(&error))?;
     let has_more = payments.len() > limit;
     payments.truncate(limit);
     let last = payments.last().filter(|_| has_more);
-    let next_cursor = last.map(|payment| cursor::seal(&caller, &payment.id, &state.0.secrets.cursor));
-    Ok(Json(ListBody { data: payments.iter().map(PaymentBody::from).collect(), has_more, next_cursor }))
+    let next_cursor =
+        last.map(|payment| cursor::seal(&caller, &payment.id, &state.0.secrets.cursor));
+    Ok(Json(ListBody {
+        data: payments.iter().map(PaymentBody::from).collect(),
+        has_more,
+        next_cursor,
+    }))
 }
 
 type Page = (usize, Option<payops_core::domain::id::PaymentId>);
@@ -164,16 +217,42 @@ fn page(state: &ApiState, caller: &Caller, query: Vec<(String, String)>) -> Resu
     for (name, value) in query {
         match name.as_str() {
             "limit" if limit.is_none() => {
-                let number = value.parse().ok().filter(|number| (1..=LIMIT_MAX).contains(number));
-                let bad = || Refused::of(Code::InvalidParameter, "limit", format!("`limit` must be 1 to {LIMIT_MAX}"));
+                let number = value
+                    .parse()
+                    .ok()
+                    .filter(|number| (1..=LIMIT_MAX).contains(number));
+                let bad = || {
+                    Refused::of(
+                        Code::InvalidParameter,
+                        "limit",
+                        format!("`limit` must be 1 to {LIMIT_MAX}"),
+                    )
+                };
                 limit = Some(number.ok_or_else(bad)?);
             }
             "cursor" if after.is_none() => {
-                let bad = |_| Refused::of(Code::InvalidCursor, "cursor", "`cursor` must be the `next_cursor` of a page of this list");
+                let bad = |_| {
+                    Refused::of(
+                        Code::InvalidCursor,
+                        "cursor",
+                        "`cursor` must be the `next_cursor` of a page of this list",
+                    )
+                };
                 after = Some(cursor::open(caller, &value, &state.0.secrets.cursor).map_err(bad)?);
             }
-            "limit" | "cursor" => return Err(Refused::of(Code::InvalidParameter, &name, format!("`{name}` stands twice"))),
-            _ => return Err(Refused::new(Code::InvalidParameter, "known parameters are `limit` and `cursor`")),
+            "limit" | "cursor" => {
+                return Err(Refused::of(
+                    Code::InvalidParameter,
+                    &name,
+                    format!("`{name}` stands twice"),
+                ));
+            }
+            _ => {
+                return Err(Refused::new(
+                    Code::InvalidParameter,
+                    "known parameters are `limit` and `cursor`",
+                ));
+            }
         }
     }
     Ok((limit.unwrap_or(LIMIT_DEFAULT), after))
@@ -195,6 +274,14 @@ pub(super) async fn events(
     PaymentPath(id): PaymentPath,
 ) -> Result<Json<EventsBody>, Refused> {
     own_payment(&state, &caller, &id).await?;
-    let events = state.0.ports.store.events(&id).await.map_err(|error| Refused::reading(&error))?;
-    Ok(Json(EventsBody { data: events.iter().map(EventBody::from).collect() }))
+    let events = state
+        .0
+        .ports
+        .store
+        .events(&id)
+        .await
+        .map_err(|error| Refused::reading(&error))?;
+    Ok(Json(EventsBody {
+        data: events.iter().map(EventBody::from).collect(),
+    }))
 }

@@ -117,11 +117,19 @@ impl Refused {
     /// A refusal that no single member is at fault for.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), param: None }
+        Self {
+            code,
+            detail: detail.into(),
+            param: None,
+        }
     }
 
     pub(super) fn of(code: Code, param: &str, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), param: Some(param.to_owned()) }
+        Self {
+            code,
+            detail: detail.into(),
+            param: Some(param.to_owned()),
+        }
     }
 
     /// The same for an unknown id, another merchant's and another mode's.
@@ -138,18 +146,23 @@ impl Refused {
     /// A failed write, which may have had its effect.
     pub(super) fn writing(error: &PortError) -> Self {
         log(error);
-        if error.kind == ErrorKind::Ambiguous { Self::unknown_outcome() } else { Self::store(error.kind) }
+        if error.kind == ErrorKind::Ambiguous {
+            Self::unknown_outcome()
+        } else {
+            Self::store(error.kind)
+        }
     }
 
     pub(super) fn unknown_outcome() -> Self {
-        let detail =
-            "the request may or may not have had its effect; repeat it with the same Idempotency-Key and body: it is done at most once";
+        let detail = "the request may or may not have had its effect; repeat it with the same Idempotency-Key and body: it is done at most once";
         Self::new(Code::OutcomeUnknown, detail)
     }
 
     fn store(kind: ErrorKind) -> Self {
         match kind {
-            ErrorKind::Corrupt | ErrorKind::Permanent => Self::new(Code::Internal, "the request could not be served"),
+            ErrorKind::Corrupt | ErrorKind::Permanent => {
+                Self::new(Code::Internal, "the request could not be served")
+            }
             ErrorKind::NotWritable => Self::new(
                 Code::StorageFull,
                 "the disk of the payment store is full or read-only; nothing was changed and nothing accepted is lost; when its operator \
@@ -164,12 +177,20 @@ impl Refused {
 }
 
 fn log(error: &PortError) {
-    tracing::warn!(class = error.class(), error = mask::text(&error.chain()), "the store failed");
+    tracing::warn!(
+        class = error.class(),
+        error = mask::text(&error.chain()),
+        "the store failed"
+    );
 }
 
 impl From<BadRequest> for Refused {
     fn from(bad: BadRequest) -> Self {
-        Self { code: Code::from_name(bad.code).unwrap_or(Code::InvalidRequest), detail: bad.message, param: bad.param }
+        Self {
+            code: Code::from_name(bad.code).unwrap_or(Code::InvalidRequest),
+            detail: bad.message,
+            param: bad.param,
+        }
     }
 }
 
@@ -189,9 +210,10 @@ impl Refused {
             ChangeError::Refused(refusal) => refused(&refusal, not_now),
             ChangeError::KeyReused => key_reused(),
             // Nobody plans for a version through the API; it is what a busy payment is.
-            ChangeError::Busy | ChangeError::Moved { .. } => {
-                Self::new(Code::PaymentBusy, "the payment keeps changing; repeat the request with the same Idempotency-Key")
-            }
+            ChangeError::Busy | ChangeError::Moved { .. } => Self::new(
+                Code::PaymentBusy,
+                "the payment keeps changing; repeat the request with the same Idempotency-Key",
+            ),
             ChangeError::Store(error) => Self::writing(&error),
         }
     }
@@ -201,8 +223,12 @@ fn refused(refusal: &Refusal, not_now: Code) -> Refused {
     match refusal {
         Refusal::Status { .. } => Refused::new(not_now, refusal.to_string()),
         Refusal::ChargeStarted => Refused::new(Code::ChargeStarted, refusal.to_string()),
-        Refusal::RefundTooLarge { .. } | Refusal::TooManyRefunds => Refused::of(Code::RefundTooLarge, "amount", refusal.to_string()),
-        Refusal::RefundNotPositive => Refused::of(Code::AmountTooSmall, "amount", refusal.to_string()),
+        Refusal::RefundTooLarge { .. } | Refusal::TooManyRefunds => {
+            Refused::of(Code::RefundTooLarge, "amount", refusal.to_string())
+        }
+        Refusal::RefundNotPositive => {
+            Refused::of(Code::AmountTooSmall, "amount", refusal.to_string())
+        }
         Refusal::Leased { .. } | Refusal::NoPendingRefund | Refusal::Nothing => {
             Refused::new(Code::PaymentBusy, "the payment is being changed")
         }
@@ -210,7 +236,11 @@ fn refused(refusal: &Refusal, not_now: Code) -> Refused {
 }
 
 fn key_reused() -> Refused {
-    Refused::of(Code::IdempotencyKeyReused, "Idempotency-Key", "this Idempotency-Key was used for another request; use a new one")
+    Refused::of(
+        Code::IdempotencyKeyReused,
+        "Idempotency-Key",
+        "this Idempotency-Key was used for another request; use a new one",
+    )
 }
 
 /// The body of a refusal, `application/problem+json`.

@@ -63,7 +63,11 @@ pub struct ApiLimits {
 
 impl Default for ApiLimits {
     fn default() -> Self {
-        Self { body: Duration::from_secs(10), request: Duration::from_secs(30), source: Duration::from_secs(2) }
+        Self {
+            body: Duration::from_secs(10),
+            request: Duration::from_secs(30),
+            source: Duration::from_secs(2),
+        }
     }
 }
 
@@ -88,14 +92,41 @@ impl ApiState {
     /// The state of an API on these ports. When `draining` is canceled, `/readyz` answers 503 and
     /// connections are closed after their next answer; requests are served all the same.
     #[must_use]
-    pub fn new(ports: ApiPorts, secrets: ApiSecrets, limits: ApiLimits, draining: CancellationToken) -> Self {
-        let (store, clock, random, policy) = (&ports.store, &ports.clock, &ports.random, &ports.policy);
-        let accept = Accept { store: Arc::clone(store), clock: Arc::clone(clock), random: Arc::clone(random), policy: policy.clone() };
-        let changes = Changes { store: Arc::clone(store), clock: Arc::clone(clock), random: Arc::clone(random), policy: policy.clone() };
+    pub fn new(
+        ports: ApiPorts,
+        secrets: ApiSecrets,
+        limits: ApiLimits,
+        draining: CancellationToken,
+    ) -> Self {
+        let (store, clock, random, policy) =
+            (&ports.store, &ports.clock, &ports.random, &ports.policy);
+        let accept = Accept {
+            store: Arc::clone(store),
+            clock: Arc::clone(clock),
+            random: Arc::clone(random),
+            policy: policy.clone(),
+        };
+        let changes = Changes {
+            store: Arc::clone(store),
+            clock: Arc::clone(clock),
+            random: Arc::clone(random),
+            policy: policy.clone(),
+        };
         let dispatch_permits = Arc::new(Semaphore::new(DISPATCHES_MAX));
         let dispatches = TaskTracker::new();
         let (measure, not_writable) = (Measure::new(), AtomicBool::new(false));
-        let inner = Inner { ports, secrets, limits, accept, changes, measure, draining, not_writable, dispatches, dispatch_permits };
+        let inner = Inner {
+            ports,
+            secrets,
+            limits,
+            accept,
+            changes,
+            measure,
+            draining,
+            not_writable,
+            dispatches,
+            dispatch_permits,
+        };
         Self(Arc::new(inner))
     }
 
@@ -119,18 +150,21 @@ impl ApiState {
         };
         self.0.dispatches.spawn(async move {
             let _permit = permit;
-            let outcome = match tokio::time::timeout(DISPATCH_MAX, state.0.ports.dispatcher.dispatch(&rows)).await {
-                Ok(Ok(())) => "done",
-                Ok(Err(error)) => {
-                    tracing::warn!(
-                        class = error.class(),
-                        error = payops_core::domain::mask::text(&error.chain()),
-                        "dispatch failed; left to the relay"
-                    );
-                    "failed"
-                }
-                Err(_) => "slow",
-            };
+            let outcome =
+                match tokio::time::timeout(DISPATCH_MAX, state.0.ports.dispatcher.dispatch(&rows))
+                    .await
+                {
+                    Ok(Ok(())) => "done",
+                    Ok(Err(error)) => {
+                        tracing::warn!(
+                            class = error.class(),
+                            error = payops_core::domain::mask::text(&error.chain()),
+                            "dispatch failed; left to the relay"
+                        );
+                        "failed"
+                    }
+                    Err(_) => "slow",
+                };
             state.0.measure.dispatched(outcome);
         });
     }
@@ -139,6 +173,13 @@ impl ApiState {
     /// are left. Their rows stand in the outbox.
     pub async fn drain(&self, limit: Duration) -> usize {
         self.0.dispatches.close();
-        if tokio::time::timeout(limit, self.0.dispatches.wait()).await.is_ok() { 0 } else { self.0.dispatches.len() }
+        if tokio::time::timeout(limit, self.0.dispatches.wait())
+            .await
+            .is_ok()
+        {
+            0
+        } else {
+            self.0.dispatches.len()
+        }
     }
 }

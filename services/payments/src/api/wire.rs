@@ -21,7 +21,11 @@ pub struct CreatePaymentRequest {
     #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
     pub currency: String,
     /// A token of the payment provider, never a card number.
-    #[schema(pattern = "^(tok|pm)_[A-Za-z0-9_]+$", max_length = 128, example = "tok_visa")]
+    #[schema(
+        pattern = "^(tok|pm)_[A-Za-z0-9_]+$",
+        max_length = 128,
+        example = "tok_visa"
+    )]
     pub source: String,
     /// Your own name for the payment.
     #[schema(max_length = 128, example = "INV-1")]
@@ -199,7 +203,10 @@ impl From<&Payment> for PaymentBody {
             card_last4: charge.card.as_ref().map(|card| card.last4.clone()),
             charged_at: charge.at,
         });
-        let failure = payment.failure.as_ref().map(|failure| FailureBody { code: failure.code.clone(), message: failure.message.clone() });
+        let failure = payment.failure.as_ref().map(|failure| FailureBody {
+            code: failure.code.clone(),
+            message: failure.message.clone(),
+        });
         Self {
             id: payment.id.to_string(),
             object: "payment",
@@ -210,9 +217,18 @@ impl From<&Payment> for PaymentBody {
             currency: payment.money.currency().code(),
             live: payment.live,
             version: payment.version,
-            source_type: if payment.source.as_str().starts_with("pm_") { "payment_method" } else { "token" },
-            reference: payment.reference.as_ref().map(|reference| reference.as_str().to_owned()),
-            customer: CustomerBody { email: payment.email.as_str().to_owned() },
+            source_type: if payment.source.as_str().starts_with("pm_") {
+                "payment_method"
+            } else {
+                "token"
+            },
+            reference: payment
+                .reference
+                .as_ref()
+                .map(|reference| reference.as_str().to_owned()),
+            customer: CustomerBody {
+                email: payment.email.as_str().to_owned(),
+            },
             metadata: payment.metadata.clone(),
             charge,
             failure,
@@ -241,8 +257,16 @@ pub fn refunds(payment: &Payment) -> Vec<RefundBody> {
 
 impl From<&Event> for EventBody {
     fn from(event: &Event) -> Self {
-        let shown = shown(event.kind).iter().filter_map(|name| Some(((*name).to_owned(), event.detail.get(*name)?.clone())));
-        Self { seq: event.seq, kind: event.kind.as_str(), version: event.version, at: event.at, detail: shown.collect() }
+        let shown = shown(event.kind)
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), event.detail.get(*name)?.clone())));
+        Self {
+            seq: event.seq,
+            kind: event.kind.as_str(),
+            version: event.version,
+            at: event.at,
+            detail: shown.collect(),
+        }
     }
 }
 

@@ -28,7 +28,8 @@ impl Answer {
     pub(crate) fn text(&self, pointer: &str) -> String {
         let json = self.json();
         let text = json.pointer(pointer).and_then(Value::as_str);
-        text.unwrap_or_else(|| panic!("no {pointer} in {self:?}")).to_owned()
+        text.unwrap_or_else(|| panic!("no {pointer} in {self:?}"))
+            .to_owned()
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -37,13 +38,22 @@ impl Answer {
 
     /// Status and code of a problem.
     pub(crate) fn refusal(&self) -> (u16, String) {
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{self:?}"
+        );
         (self.status, self.text("/code"))
     }
 }
 
 /// The text of a request; `Content-Length` is added when there is a body.
-pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Vec<u8> {
+pub(crate) fn request(
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&str>,
+) -> Vec<u8> {
     let mut text = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
     for (name, value) in headers {
         write!(text, "{name}: {value}\r\n").expect("written");
@@ -66,11 +76,24 @@ pub(crate) async fn exchange(at: SocketAddr, bytes: &[u8]) -> io::Result<Answer>
 /// Reads until the server closes.
 pub(crate) async fn read_answer(stream: &mut TcpStream) -> io::Result<Answer> {
     let mut bytes = Vec::new();
-    tokio::time::timeout(ANSWER_MAX, stream.read_to_end(&mut bytes)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    tokio::time::timeout(ANSWER_MAX, stream.read_to_end(&mut bytes))
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let text = String::from_utf8(bytes).map_err(io::Error::other)?;
-    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
     let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
-    let headers = lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.to_lowercase(), value.to_owned()));
-    Ok(Answer { status: status.ok_or_else(|| io::Error::other("no status"))?, headers: headers.collect(), body: body.to_owned() })
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1))
+        .and_then(|status| status.parse().ok());
+    let headers = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+    Ok(Answer {
+        status: status.ok_or_else(|| io::Error::other("no status"))?,
+        headers: headers.collect(),
+        body: body.to_owned(),
+    })
 }

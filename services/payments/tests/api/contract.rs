@@ -20,7 +20,14 @@ fn codes_and_their_statuses_do_not_change() {
     let mut table = String::new();
     for code in Code::ALL {
         let again = if code.retryable() { " retryable" } else { "" };
-        writeln!(table, "{} {}{again}: {}", code.status().as_u16(), code.as_str(), code.title()).expect("written");
+        writeln!(
+            table,
+            "{} {}{again}: {}",
+            code.status().as_u16(),
+            code.as_str(),
+            code.title()
+        )
+        .expect("written");
     }
     snapshots().bind(|| insta::assert_snapshot!("codes", table));
 }
@@ -34,27 +41,53 @@ fn the_openapi_document_does_not_change_unnoticed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_document_is_served_and_names_every_route() {
     let api = Api::start().await;
-    let served = exchange(api.at, &request("GET", "/openapi.json", &[], None)).await.expect("an answer");
+    let served = exchange(api.at, &request("GET", "/openapi.json", &[], None))
+        .await
+        .expect("an answer");
     let served: Value = served.json();
     assert_eq!(served, serde_json::to_value(openapi()).expect("JSON"));
-    let routes: Vec<String> = served["paths"].as_object().expect("paths").keys().cloned().collect();
-    for route in ["/v1/payments", "/v1/payments/{id}", "/v1/payments/{id}/cancel", "/v1/payments/{id}/refunds", "/v1/payments/{id}/events"]
-    {
-        assert!(routes.iter().any(|found| found == route), "{route} in {routes:?}");
+    let routes: Vec<String> = served["paths"]
+        .as_object()
+        .expect("paths")
+        .keys()
+        .cloned()
+        .collect();
+    for route in [
+        "/v1/payments",
+        "/v1/payments/{id}",
+        "/v1/payments/{id}/cancel",
+        "/v1/payments/{id}/refunds",
+        "/v1/payments/{id}/events",
+    ] {
+        assert!(
+            routes.iter().any(|found| found == route),
+            "{route} in {routes:?}"
+        );
     }
 }
 
 fn check_headers(answer: &Answer, what: &str) {
-    let id = answer.header("x-request-id").unwrap_or_else(|| panic!("{what}: {answer:?}"));
+    let id = answer
+        .header("x-request-id")
+        .unwrap_or_else(|| panic!("{what}: {answer:?}"));
     assert!(id.starts_with("req_") && id.len() == 20, "{what}: {id}");
     assert_eq!(answer.header("cache-control"), Some("no-store"), "{what}");
-    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{what}");
+    assert_eq!(
+        answer.header("x-content-type-options"),
+        Some("nosniff"),
+        "{what}"
+    );
     if answer.status >= 400 {
         let body = answer.json();
         assert_eq!(body["request_id"], json!(id), "{what}");
         assert_eq!(body["status"], json!(answer.status), "{what}");
-        let code = Code::from_name(body["code"].as_str().expect("a code")).unwrap_or_else(|| panic!("{what}: {body}"));
-        assert_eq!(body["type"], json!(format!("urn:payops:problem:{}", code.as_str())), "{what}");
+        let code = Code::from_name(body["code"].as_str().expect("a code"))
+            .unwrap_or_else(|| panic!("{what}: {body}"));
+        assert_eq!(
+            body["type"],
+            json!(format!("urn:payops:problem:{}", code.as_str())),
+            "{what}"
+        );
         assert_eq!(body["retryable"], json!(code.retryable()), "{what}");
     }
 }
@@ -75,20 +108,58 @@ async fn every_answer_has_its_headers() {
         "/v1/payments/x",
         "/v1/payments",
     ] {
-        check_headers(&exchange(api.at, &request("GET", path, &[], None)).await.expect("an answer"), path);
+        check_headers(
+            &exchange(api.at, &request("GET", path, &[], None))
+                .await
+                .expect("an answer"),
+            path,
+        );
     }
-    check_headers(&api.post(&key, "/v1/payments", "k", &payment(&json!({}))).await, "accepted");
-    let unknown = exchange(api.at, &request("GET", "/v2/payments", &[], None)).await.expect("an answer");
+    check_headers(
+        &api.post(&key, "/v1/payments", "k", &payment(&json!({})))
+            .await,
+        "accepted",
+    );
+    let unknown = exchange(api.at, &request("GET", "/v2/payments", &[], None))
+        .await
+        .expect("an answer");
     assert_eq!(unknown.refusal(), (404, "route_not_found".to_owned()));
-    for (method, path) in [("DELETE", "/v1/payments"), ("PUT", "/v1/payments/x"), ("GET", "/v1/payments/x/cancel"), ("POST", "/livez")] {
-        let answer = exchange(api.at, &request(method, path, &[], Some("{}"))).await.expect("an answer");
+    for (method, path) in [
+        ("DELETE", "/v1/payments"),
+        ("PUT", "/v1/payments/x"),
+        ("GET", "/v1/payments/x/cancel"),
+        ("POST", "/livez"),
+    ] {
+        let answer = exchange(api.at, &request(method, path, &[], Some("{}")))
+            .await
+            .expect("an answer");
         check_headers(&answer, path);
-        assert_eq!(answer.refusal(), (405, "method_not_allowed".to_owned()), "{method} {path}");
-        assert!(answer.header("allow").is_some(), "{method} {path}: {answer:?}");
+        assert_eq!(
+            answer.refusal(),
+            (405, "method_not_allowed".to_owned()),
+            "{method} {path}"
+        );
+        assert!(
+            answer.header("allow").is_some(),
+            "{method} {path}: {answer:?}"
+        );
     }
     // A client's own request id is not taken over: it could be anything.
-    let own = exchange(api.at, &request("GET", "/livez", &[("x-request-id", "4242424242424242")], None)).await.expect("an answer");
-    assert!(own.header("x-request-id").is_some_and(|id| id.starts_with("req_")));
+    let own = exchange(
+        api.at,
+        &request(
+            "GET",
+            "/livez",
+            &[("x-request-id", "4242424242424242")],
+            None,
+        ),
+    )
+    .await
+    .expect("an answer");
+    assert!(
+        own.header("x-request-id")
+            .is_some_and(|id| id.starts_with("req_"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

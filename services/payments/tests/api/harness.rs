@@ -12,8 +12,8 @@ use payops_core::domain::policy::Policy;
 use payops_core::domain::reconcile::{ProviderEntry, ProviderRefund};
 use payops_core::domain::text::Source;
 use payops_core::port::{
-    ChargeOutcome, ChargeRequest, Clock, ErrorKind, KeyStore, PaymentStore, PortError, PortResult, Provider, ProviderPage, Queues, Random,
-    RefundOutcome, RefundRequest,
+    ChargeOutcome, ChargeRequest, Clock, ErrorKind, KeyStore, PaymentStore, PortError, PortResult,
+    Provider, ProviderPage, Queues, Random, RefundOutcome, RefundRequest,
 };
 use payops_core::usecase::Dispatcher;
 use payops_embedded::{EmbeddedBus, FileArchive, SqliteQueues, SqliteStore};
@@ -60,7 +60,10 @@ impl Provider for Tokens {
     async fn knows_source(&self, source: &Source) -> PortResult<bool> {
         match source.as_str() {
             "tok_visa" | "tok_mastercard" | "pm_card_visa" => Ok(true),
-            "tok_down" => Err(PortError::new(ErrorKind::Unavailable, "the provider is down")),
+            "tok_down" => Err(PortError::new(
+                ErrorKind::Unavailable,
+                "the provider is down",
+            )),
             "tok_hangs" => std::future::pending().await,
             "tok_panic" => panic!("a bug, with 4242424242424242 in its message"),
             _ => Ok(false),
@@ -115,13 +118,32 @@ impl Api {
         let clock = ManualClock::new();
         let random: Arc<dyn Random> = Arc::new(SeededRandom::new(fresh_salt()));
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-        let store = Arc::new(SqliteStore::open(&folder.path().join("payments.db"), Arc::clone(&shared)).await.expect("a store"));
-        let queues = SqliteQueues::open(&folder.path().join("queues.db"), Arc::clone(&shared), Arc::clone(&random)).await.expect("queues");
+        let store = Arc::new(
+            SqliteStore::open(&folder.path().join("payments.db"), Arc::clone(&shared))
+                .await
+                .expect("a store"),
+        );
+        let queues = SqliteQueues::open(
+            &folder.path().join("queues.db"),
+            Arc::clone(&shared),
+            Arc::clone(&random),
+        )
+        .await
+        .expect("queues");
         queues.create_platform_queues(5).await.expect("queues");
         let queues: Arc<dyn Queues> = Arc::new(queues);
-        let bus = Arc::new(EmbeddedBus::new(Arc::clone(&queues), Arc::clone(&shared), Arc::clone(&random)));
-        let archive =
-            FileArchive::open(&folder.path().join("archive"), bus.clone(), Arc::clone(&shared), Arc::clone(&random)).expect("an archive");
+        let bus = Arc::new(EmbeddedBus::new(
+            Arc::clone(&queues),
+            Arc::clone(&shared),
+            Arc::clone(&random),
+        ));
+        let archive = FileArchive::open(
+            &folder.path().join("archive"),
+            bus.clone(),
+            Arc::clone(&shared),
+            Arc::clone(&random),
+        )
+        .expect("an archive");
         // Only the API's own calls go wrong; tests look at the store itself.
         let chaos = Arc::new(Chaos::new(Plan::Nothing));
         let shaky: Arc<dyn PaymentStore> = faulty(Arc::clone(&store), &chaos);
@@ -143,13 +165,33 @@ impl Api {
             policy: Policy::default(),
         };
         let pepper = SecretString::from("pepper");
-        let secrets = ApiSecrets { pepper: pepper.clone(), cursor: SecretString::from("cursor") };
+        let secrets = ApiSecrets {
+            pepper: pepper.clone(),
+            cursor: SecretString::from("cursor"),
+        };
         let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
         let state = ApiState::new(ports, secrets, options.api, draining.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let at = listener.local_addr().expect("an address");
-        let server = tokio::spawn(serve(listener, router(state.clone()), stop.clone(), options.serve));
-        Self { at, store, clock, chaos, state, draining, stop, server, pepper, random, _folder: folder }
+        let server = tokio::spawn(serve(
+            listener,
+            router(state.clone()),
+            stop.clone(),
+            options.serve,
+        ));
+        Self {
+            at,
+            store,
+            clock,
+            chaos,
+            state,
+            draining,
+            stop,
+            server,
+            pepper,
+            random,
+            _folder: folder,
+        }
     }
 
     /// A new API key of a merchant.
@@ -158,7 +200,13 @@ impl Api {
         bytes[..8].copy_from_slice(&self.random.next_u64().to_be_bytes());
         bytes[8..].copy_from_slice(&self.random.next_u64().to_be_bytes());
         let key = apikey::make(live, bytes);
-        let row = apikey::row(&key, &merchant.parse().expect("a merchant"), live, &self.pepper, self.clock.now());
+        let row = apikey::row(
+            &key,
+            &merchant.parse().expect("a merchant"),
+            live,
+            &self.pepper,
+            self.clock.now(),
+        );
         self.store.put_key(&row).await.expect("written");
         key.expose_secret().to_owned()
     }
@@ -173,37 +221,71 @@ impl Api {
 
     pub(crate) async fn get(&self, key: &str, path: &str) -> Answer {
         let authorization = format!("Bearer {key}");
-        exchange(self.at, &request("GET", path, &[("authorization", &authorization)], None)).await.expect("an answer")
+        exchange(
+            self.at,
+            &request("GET", path, &[("authorization", &authorization)], None),
+        )
+        .await
+        .expect("an answer")
     }
 
-    pub(crate) async fn post(&self, key: &str, path: &str, idempotency_key: &str, body: &str) -> Answer {
-        self.try_post(key, path, idempotency_key, body).await.expect("an answer")
+    pub(crate) async fn post(
+        &self,
+        key: &str,
+        path: &str,
+        idempotency_key: &str,
+        body: &str,
+    ) -> Answer {
+        self.try_post(key, path, idempotency_key, body)
+            .await
+            .expect("an answer")
     }
 
-    pub(crate) async fn try_post(&self, key: &str, path: &str, idempotency_key: &str, body: &str) -> std::io::Result<Answer> {
+    pub(crate) async fn try_post(
+        &self,
+        key: &str,
+        path: &str,
+        idempotency_key: &str,
+        body: &str,
+    ) -> std::io::Result<Answer> {
         let authorization = format!("Bearer {key}");
-        let headers =
-            [("authorization", authorization.as_str()), ("idempotency-key", idempotency_key), ("content-type", "application/json")];
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("idempotency-key", idempotency_key),
+            ("content-type", "application/json"),
+        ];
         exchange(self.at, &request("POST", path, &headers, Some(body))).await
     }
 
     /// Makes a payment; its id.
     pub(crate) async fn create(&self, key: &str, idempotency_key: &str) -> String {
-        let answer = self.post(key, "/v1/payments", idempotency_key, &payment(&json!({}))).await;
+        let answer = self
+            .post(key, "/v1/payments", idempotency_key, &payment(&json!({})))
+            .await;
         assert_eq!(answer.status, 202, "{answer:?}");
         answer.text("/id")
     }
 
     pub(crate) async fn stored(&self, id: &str) -> Payment {
-        self.store.get(&id.parse().expect("an id")).await.expect("read").expect("stored")
+        self.store
+            .get(&id.parse().expect("an id"))
+            .await
+            .expect("read")
+            .expect("stored")
     }
 
     /// Charges a payment behind the API's back, as a worker would.
     pub(crate) async fn complete(&self, id: &str) {
         use payops_core::domain::machine::Command;
-        for command in [sample::claim("worker"), Command::Approved(sample::charge(1, self.clock.now()))] {
+        for command in [
+            sample::claim("worker"),
+            Command::Approved(sample::charge(1, self.clock.now())),
+        ] {
             let change = sample::change(&self.stored(id).await, command, self.clock.now());
-            assert_eq!(self.store.commit(&change).await.expect("written"), payops_core::port::Committed::Done);
+            assert_eq!(
+                self.store.commit(&change).await.expect("written"),
+                payops_core::port::Committed::Done
+            );
         }
     }
 

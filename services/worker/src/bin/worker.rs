@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use payops_runtime::settings::{CONSUME, Common, Consume, DISPATCH, Dispatch, PROVIDER, ProviderSettings};
+use payops_runtime::settings::{
+    CONSUME, Common, Consume, DISPATCH, Dispatch, PROVIDER, ProviderSettings,
+};
 use payops_runtime::{Failed, Pulse, run_process, serve_health, shutdown_signal};
 use payops_worker::aws;
 use tokio::net::TcpListener;
@@ -20,7 +22,13 @@ fn main() -> ExitCode {
         provider: ProviderSettings::read(reader),
         consume: Consume::read(reader),
     };
-    run_process("payops-worker", "processes accepted payments from the queue", &[DISPATCH, PROVIDER, CONSUME], read, serve)
+    run_process(
+        "payops-worker",
+        "processes accepted payments from the queue",
+        &[DISPATCH, PROVIDER, CONSUME],
+        read,
+        serve,
+    )
 }
 
 async fn serve(common: Common, settings: Settings) -> Result<(), Failed> {

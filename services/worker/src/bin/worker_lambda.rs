@@ -10,8 +10,16 @@ use payops_runtime::{Failed, SystemClock, run_process};
 use payops_worker::{BatchSettings, aws, run_lambda};
 
 const LAMBDA: &[Variable] = &[
-    Variable::default("PAYOPS_CONCURRENCY", "10", "records of a batch handled side by side; not less than the batch size"),
-    Variable::default("PAYOPS_VISIBILITY", "3m", "the queue's visibility time-out, at least six times the function's time-out"),
+    Variable::default(
+        "PAYOPS_CONCURRENCY",
+        "10",
+        "records of a batch handled side by side; not less than the batch size",
+    ),
+    Variable::default(
+        "PAYOPS_VISIBILITY",
+        "3m",
+        "the queue's visibility time-out, at least six times the function's time-out",
+    ),
 ];
 
 struct Settings {
@@ -28,7 +36,13 @@ fn main() -> ExitCode {
         concurrency: reader.count("PAYOPS_CONCURRENCY"),
         visibility: positive(reader, "PAYOPS_VISIBILITY"),
     };
-    run_process("payops-worker-lambda", "processes accepted payments as a Lambda function", &[DISPATCH, PROVIDER, LAMBDA], read, serve)
+    run_process(
+        "payops-worker-lambda",
+        "processes accepted payments as a Lambda function",
+        &[DISPATCH, PROVIDER, LAMBDA],
+        read,
+        serve,
+    )
 }
 
 async fn serve(common: Common, settings: Settings) -> Result<(), Failed> {
@@ -36,6 +50,9 @@ async fn serve(common: Common, settings: Settings) -> Result<(), Failed> {
     // Connections and credentials are made while Lambda gives the most processor time: in init.
     wired.warm().await;
     let consumer = wired.consumer(settings.visibility);
-    let batch = BatchSettings { concurrency: settings.concurrency, ..BatchSettings::default() };
+    let batch = BatchSettings {
+        concurrency: settings.concurrency,
+        ..BatchSettings::default()
+    };
     run_lambda(&consumer, &SystemClock, batch).await
 }

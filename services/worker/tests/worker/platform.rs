@@ -31,19 +31,49 @@ impl Platform {
     /// Opens the platform in `folder`; makes it if it is not there.
     pub(crate) async fn open(folder: &Path, clock: Arc<dyn Clock>) -> Self {
         let random: Arc<dyn Random> = Arc::new(OsRandom);
-        let store: Arc<dyn PaymentStore> =
-            Arc::new(SqliteStore::open(&folder.join("payments.db"), Arc::clone(&clock)).await.expect("a store"));
-        let queues = SqliteQueues::open(&folder.join("queues.db"), Arc::clone(&clock), Arc::clone(&random)).await.expect("queues");
+        let store: Arc<dyn PaymentStore> = Arc::new(
+            SqliteStore::open(&folder.join("payments.db"), Arc::clone(&clock))
+                .await
+                .expect("a store"),
+        );
+        let queues = SqliteQueues::open(
+            &folder.join("queues.db"),
+            Arc::clone(&clock),
+            Arc::clone(&random),
+        )
+        .await
+        .expect("queues");
         queues.create_platform_queues(10).await.expect("queues");
         let queues: Arc<dyn Queues> = Arc::new(queues);
-        let bus = Arc::new(EmbeddedBus::new(Arc::clone(&queues), Arc::clone(&clock), Arc::clone(&random)));
-        let archive = FileArchive::open(&folder.join("archive"), bus.clone(), Arc::clone(&clock), random).expect("an archive");
+        let bus = Arc::new(EmbeddedBus::new(
+            Arc::clone(&queues),
+            Arc::clone(&clock),
+            Arc::clone(&random),
+        ));
+        let archive = FileArchive::open(
+            &folder.join("archive"),
+            bus.clone(),
+            Arc::clone(&clock),
+            random,
+        )
+        .expect("an archive");
         let archive = Arc::new(archive);
-        let options = AcquirerOptions { slow: Duration::from_millis(300), timeout: Duration::from_millis(100) };
-        let acquirer =
-            Arc::new(SimulatedAcquirer::open(&folder.join("acquirer.db"), Arc::clone(&clock), options).await.expect("an acquirer"));
-        let dispatcher =
-            Dispatcher { store: Arc::clone(&store), archive: archive.clone(), bus, queues: Arc::clone(&queues), clock: Arc::clone(&clock) };
+        let options = AcquirerOptions {
+            slow: Duration::from_millis(300),
+            timeout: Duration::from_millis(100),
+        };
+        let acquirer = Arc::new(
+            SimulatedAcquirer::open(&folder.join("acquirer.db"), Arc::clone(&clock), options)
+                .await
+                .expect("an acquirer"),
+        );
+        let dispatcher = Dispatcher {
+            store: Arc::clone(&store),
+            archive: archive.clone(),
+            bus,
+            queues: Arc::clone(&queues),
+            clock: Arc::clone(&clock),
+        };
         let worker = Worker {
             store: Arc::clone(&store),
             archive,
@@ -54,16 +84,30 @@ impl Platform {
             name: "test-worker".to_owned(),
             queue: WORK.to_owned(),
         };
-        Self { store, queues, acquirer, worker, clock }
+        Self {
+            store,
+            queues,
+            acquirer,
+            worker,
+            clock,
+        }
     }
 
     pub(crate) fn consumer(&self) -> Consumer {
-        payops_worker::consumer(self.worker.clone(), Arc::clone(&self.queues), Arc::new(OsRandom), Duration::from_mins(3))
+        payops_worker::consumer(
+            self.worker.clone(),
+            Arc::clone(&self.queues),
+            Arc::new(OsRandom),
+            Duration::from_mins(3),
+        )
     }
 
     /// The consumer of a worker that panics on bodies that hold `PANIC`.
     pub(crate) fn panicky(&self) -> Consumer {
-        Consumer { handler: Arc::new(Panicky(self.worker.clone())), ..self.consumer() }
+        Consumer {
+            handler: Arc::new(Panicky(self.worker.clone())),
+            ..self.consumer()
+        }
     }
 
     /// Accepts a payment and dispatches it, so that its message is in the queue.
@@ -76,11 +120,23 @@ impl Platform {
         };
         let body = json!({"amount": 1250, "currency": "EUR", "source": source, "customer": {"email": "a@example.com"}});
         let request = CreatePayment::parse(body.to_string().as_bytes()).expect("good");
-        let caller = Caller { merchant: "acme".parse().expect("a merchant"), live: false };
-        let (answer, _) = accept.accept(&caller, &key.parse().expect("a key"), &request, &|_| String::new()).await.expect("accepted");
+        let caller = Caller {
+            merchant: "acme".parse().expect("a merchant"),
+            live: false,
+        };
+        let (answer, _) = accept
+            .accept(&caller, &key.parse().expect("a key"), &request, &|_| {
+                String::new()
+            })
+            .await
+            .expect("accepted");
         for shard in 0..SHARDS {
             let rows = self.store.outbox_pending(shard, 100).await.expect("read");
-            self.worker.dispatcher.dispatch(&rows).await.expect("dispatched");
+            self.worker
+                .dispatcher
+                .dispatch(&rows)
+                .await
+                .expect("dispatched");
         }
         answer.payment
     }
@@ -93,7 +149,10 @@ impl Platform {
     pub(crate) async fn depths(&self) -> (u64, u64) {
         let work = self.queues.stats(WORK).await.expect("read");
         let dead = self.queues.stats("payments-work-dlq").await.expect("read");
-        (work.visible + work.in_flight + work.delayed, dead.visible + dead.in_flight + dead.delayed)
+        (
+            work.visible + work.in_flight + work.delayed,
+            dead.visible + dead.in_flight + dead.delayed,
+        )
     }
 }
 

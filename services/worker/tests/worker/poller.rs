@@ -21,7 +21,11 @@ use tokio_util::sync::CancellationToken;
 use crate::platform::Platform;
 
 fn settings(concurrency: usize) -> ConsumeSettings {
-    ConsumeSettings { concurrency, wait: Duration::from_millis(200), drain: Duration::from_secs(20) }
+    ConsumeSettings {
+        concurrency,
+        wait: Duration::from_millis(200),
+        drain: Duration::from_secs(20),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,18 +34,32 @@ async fn payments_come_to_their_end_and_the_loop_to_its() {
     let platform = Platform::open(folder.path(), Arc::new(SystemClock)).await;
     let mut ids = Vec::new();
     for number in 0..25 {
-        let source = if number % 5 == 0 { "tok_declined" } else { "tok_visa" };
+        let source = if number % 5 == 0 {
+            "tok_declined"
+        } else {
+            "tok_visa"
+        };
         ids.push(platform.accept(&format!("k{number}"), source).await);
     }
     let (stop, pulse) = (CancellationToken::new(), Pulse::new(Duration::from_mins(1)));
     let (consumer, token) = (platform.consumer(), stop.clone());
-    let worker = tokio::spawn(async move { payops_worker::run(consumer, settings(4), &token, &pulse).await });
-    eventually(Duration::from_mins(1), "the queue to empty", || async { (platform.depths().await.0 == 0).then_some(()) }).await;
+    let worker =
+        tokio::spawn(
+            async move { payops_worker::run(consumer, settings(4), &token, &pulse).await },
+        );
+    eventually(Duration::from_mins(1), "the queue to empty", || async {
+        (platform.depths().await.0 == 0).then_some(())
+    })
+    .await;
     stop.cancel();
     let total = worker.await.expect("ended");
     assert_eq!((total.done, total.dead, total.panics), (25, 0, 0));
     for (number, id) in ids.iter().enumerate() {
-        let expected = if number % 5 == 0 { Status::Failed } else { Status::Completed };
+        let expected = if number % 5 == 0 {
+            Status::Failed
+        } else {
+            Status::Completed
+        };
         assert_eq!(platform.payment(id).await.status, expected);
     }
     assert_eq!(platform.acquirer.stats().await.expect("read").charges, 20);
@@ -72,13 +90,29 @@ async fn a_stop_waits_for_what_is_under_way_and_starts_nothing_more() {
     let folder = TempDir::new().expect("a folder");
     let platform = Platform::open(folder.path(), Arc::new(SystemClock)).await;
     for _ in 0..5 {
-        platform.queues.send(WORK, Outgoing { body: "x".to_owned(), ..Outgoing::default() }).await.expect("sent");
+        platform
+            .queues
+            .send(
+                WORK,
+                Outgoing {
+                    body: "x".to_owned(),
+                    ..Outgoing::default()
+                },
+            )
+            .await
+            .expect("sent");
     }
     let held = Arc::new(Held::default());
-    let consumer = Consumer { handler: held.clone(), ..platform.consumer() };
+    let consumer = Consumer {
+        handler: held.clone(),
+        ..platform.consumer()
+    };
     let (stop, pulse) = (CancellationToken::new(), Pulse::new(Duration::from_mins(1)));
     let token = stop.clone();
-    let worker = tokio::spawn(async move { payops_worker::run(consumer, settings(2), &token, &pulse).await });
+    let worker =
+        tokio::spawn(
+            async move { payops_worker::run(consumer, settings(2), &token, &pulse).await },
+        );
     let started = || async { (held.started.load(Ordering::SeqCst) == 2).then_some(()) };
     eventually(Duration::from_secs(20), "two messages to start", started).await;
     stop.cancel();
@@ -98,13 +132,31 @@ async fn a_queue_service_that_fails_is_asked_again_but_not_at_once() {
     let folder = TempDir::new().expect("a folder");
     let platform = Platform::open(folder.path(), Arc::new(SystemClock)).await;
     let id = platform.accept("k", "tok_visa").await;
-    let none = Chances { fail: 0, throttle: 0, lose_answer: 0, crash_before: 0, crash_after: 0 };
-    let chaos = Arc::new(Chaos::new(Plan::Dice { chances: Chances { fail: 1000, ..none }, seed: 1 }));
-    let consumer = Consumer { queues: faulty(Arc::clone(&platform.queues), &chaos), ..platform.consumer() };
+    let none = Chances {
+        fail: 0,
+        throttle: 0,
+        lose_answer: 0,
+        crash_before: 0,
+        crash_after: 0,
+    };
+    let chaos = Arc::new(Chaos::new(Plan::Dice {
+        chances: Chances { fail: 1000, ..none },
+        seed: 1,
+    }));
+    let consumer = Consumer {
+        queues: faulty(Arc::clone(&platform.queues), &chaos),
+        ..platform.consumer()
+    };
     let (stop, pulse) = (CancellationToken::new(), Pulse::new(Duration::from_mins(1)));
     let token = stop.clone();
-    let worker = tokio::spawn(async move { payops_worker::run(consumer, settings(2), &token, &pulse).await });
-    eventually(Duration::from_secs(20), "three tries", || async { (chaos.calls().len() >= 3).then_some(()) }).await;
+    let worker =
+        tokio::spawn(
+            async move { payops_worker::run(consumer, settings(2), &token, &pulse).await },
+        );
+    eventually(Duration::from_secs(20), "three tries", || async {
+        (chaos.calls().len() >= 3).then_some(())
+    })
+    .await;
     let tries = chaos.calls().len();
     assert!(tries < 20, "{tries} tries: a busy loop");
     chaos.calm();

@@ -80,14 +80,22 @@ struct Made {
 pub(crate) struct DeadLetters;
 
 const KEYS: &[Binding] = &[
-    Binding::shown(&[Key::code(crossterm::event::KeyCode::Enter)], Command::Enter, "in"),
+    Binding::shown(
+        &[Key::code(crossterm::event::KeyCode::Enter)],
+        Command::Enter,
+        "in",
+    ),
     Binding::shown(&[Key::ch(' ')], Command::Pick, "select"),
     Binding::new(&[Key::ch('A')], Command::PickAll, "all of the cause"),
     Binding::shown(&[Key::ch('R')], Command::Replay, "replay"),
     Binding::shown(&[Key::ch('x')], Command::Discard, "discard"),
     Binding::new(&[Key::ch('X')], Command::Export, "export"),
     Binding::new(&[Key::ch('i')], Command::Edit, "edit and replay"),
-    Binding::new(&[Key::ch('M')], Command::Redrive, "move the whole queue back, unread"),
+    Binding::new(
+        &[Key::ch('M')],
+        Command::Redrive,
+        "move the whole queue back, unread",
+    ),
     Binding::shown(&[Key::ch('g')], Command::Group, "group by cause"),
     Binding::shown(&[Key::ch('p')], Command::ToPayment, "payment"),
     Binding::shown(&[Key::ctrl('r')], Command::Refresh, "look again"),
@@ -101,12 +109,18 @@ pub(crate) fn only(model: &mut Model, queue: Option<String>) {
     (state.queue, state.cause, state.grouped) = (queue, None, false);
     state.filter = Filter::default();
     // Who comes from a number wants what is behind it now; where that costs, they ask for it.
-    state.wanted |= state.seen.value().is_some_and(|seen| seen.receives_spent == 0);
+    state.wanted |= state
+        .seen
+        .value()
+        .is_some_and(|seen| seen.receives_spent == 0);
 }
 
 /// Goes to the dead letters of one payment, in `queue` or its dead-letter queue.
 pub(super) fn only_of(model: &mut Model, payment: &PaymentId, queue: &str) {
-    only(model, Some(dead_letter_queue(source_queue(queue).unwrap_or(queue))));
+    only(
+        model,
+        Some(dead_letter_queue(source_queue(queue).unwrap_or(queue))),
+    );
     // A quotation mark asks for the whole id and not for its letters somewhere.
     model.dead_letters.filter.input = format!("'{payment}").into();
     global::push(model, Route::DeadLetters);
@@ -114,11 +128,17 @@ pub(super) fn only_of(model: &mut Model, payment: &PaymentId, queue: &str) {
 
 /// The letter of that id.
 pub(crate) fn letter<'a>(model: &'a Model, id: &str) -> Option<&'a Letter> {
-    letters(model).iter().find(|letter| letter.message.message_id == id)
+    letters(model)
+        .iter()
+        .find(|letter| letter.message.message_id == id)
 }
 
 fn letters(model: &Model) -> &[Letter] {
-    model.dead_letters.seen.value().map_or(&[], |seen| seen.letters.as_slice())
+    model
+        .dead_letters
+        .seen
+        .value()
+        .map_or(&[], |seen| seen.letters.as_slice())
 }
 
 /// The letters that an action is meant of: those that were picked, else the one that is selected or
@@ -132,7 +152,10 @@ pub(crate) fn meant(model: &Model) -> Vec<&Letter> {
         return Vec::new();
     }
     if !state.picked.is_empty() {
-        return letters(model).iter().filter(|letter| state.picked.contains(&letter.message.message_id)).collect();
+        return letters(model)
+            .iter()
+            .filter(|letter| state.picked.contains(&letter.message.message_id))
+            .collect();
     }
     match (selected(model), selected_cause(model)) {
         (Some(letter), _) => vec![letter],
@@ -143,14 +166,20 @@ pub(crate) fn meant(model: &Model) -> Vec<&Letter> {
 
 /// The dead-letter queue that is shown, or that the selected letter is of.
 pub(crate) fn queue(model: &Model) -> Option<String> {
-    model.dead_letters.queue.clone().or_else(|| meant(model).first().map(|letter| letter.queue.clone()))
+    model
+        .dead_letters
+        .queue
+        .clone()
+        .or_else(|| meant(model).first().map(|letter| letter.queue.clone()))
 }
 
 /// The letters of a cause, of the queue that is shown.
 fn of_cause<'a>(model: &'a Model, class: &str, print: &str) -> Vec<&'a Letter> {
     let queue = model.dead_letters.queue.as_ref();
     let fits = |letter: &&Letter| {
-        queue.is_none_or(|queue| letter.queue == *queue) && letter.class == class && fingerprint(&letter.reason) == print
+        queue.is_none_or(|queue| letter.queue == *queue)
+            && letter.class == class
+            && fingerprint(&letter.reason) == print
     };
     letters(model).iter().filter(fits).collect()
 }
@@ -162,9 +191,17 @@ fn pick(model: &mut Model, all: bool) {
         (Some(letter), _) => {
             // What a filter hides is not picked.
             let of = ids(of_cause(model, &letter.class, &fingerprint(&letter.reason)));
-            let shown = model.dead_letters.shown.iter().filter_map(|place| letters(model).get(*place));
-            let shown: HashSet<&str> = shown.map(|letter| letter.message.message_id.as_str()).collect();
-            of.into_iter().filter(|id| shown.contains(id.as_str())).collect()
+            let shown = model
+                .dead_letters
+                .shown
+                .iter()
+                .filter_map(|place| letters(model).get(*place));
+            let shown: HashSet<&str> = shown
+                .map(|letter| letter.message.message_id.as_str())
+                .collect();
+            of.into_iter()
+                .filter(|id| shown.contains(id.as_str()))
+                .collect()
         }
         (None, Some(cause)) => ids(of_cause(model, &cause.class, &cause.fingerprint)),
         (None, None) => return,
@@ -183,17 +220,27 @@ fn pick(model: &mut Model, all: bool) {
 }
 
 fn ids(letters: Vec<&Letter>) -> Vec<String> {
-    letters.into_iter().map(|letter| letter.message.message_id.clone()).collect()
+    letters
+        .into_iter()
+        .map(|letter| letter.message.message_id.clone())
+        .collect()
 }
 
 /// Takes letters off the list: they are not in their queue any more.
 pub(crate) fn gone(model: &mut Model, env: &str, ids: &[String]) {
     let state = &mut model.dead_letters;
-    if state.looked.as_ref().is_none_or(|(looked, _)| looked != env) {
+    if state
+        .looked
+        .as_ref()
+        .is_none_or(|(looked, _)| looked != env)
+    {
         return;
     }
     let ids: HashSet<&str> = ids.iter().map(String::as_str).collect();
-    state.seen.alter(|seen| seen.letters.retain(|letter| !ids.contains(letter.message.message_id.as_str())));
+    state.seen.alter(|seen| {
+        seen.letters
+            .retain(|letter| !ids.contains(letter.message.message_id.as_str()))
+    });
     state.removals = state.removals.saturating_add(1);
     state.picked.retain(|id| !ids.contains(id.as_str()));
 }
@@ -201,14 +248,20 @@ pub(crate) fn gone(model: &mut Model, env: &str, ids: &[String]) {
 /// The letter that is selected; `None` while causes are listed.
 fn selected(model: &Model) -> Option<&Letter> {
     let state = &model.dead_letters;
-    let place = state.shown.get(state.cursor.row).filter(|_| !state.grouped)?;
+    let place = state
+        .shown
+        .get(state.cursor.row)
+        .filter(|_| !state.grouped)?;
     letters(model).get(*place)
 }
 
 /// The cause that is selected, when causes are listed.
 fn selected_cause(model: &Model) -> Option<&Cause> {
     let state = &model.dead_letters;
-    let place = state.shown.get(state.cursor.row).filter(|_| state.grouped)?;
+    let place = state
+        .shown
+        .get(state.cursor.row)
+        .filter(|_| state.grouped)?;
     state.causes.get(*place)
 }
 
@@ -224,16 +277,32 @@ pub(crate) fn answered(model: &mut Model, request: u64, result: Result<LettersSe
             .dead_letters
             .seen
             .value()
-            .map(|seen| seen.letters.iter().map(|letter| letter.message.message_id.as_str()).collect())
+            .map(|seen| {
+                seen.letters
+                    .iter()
+                    .map(|letter| letter.message.message_id.as_str())
+                    .collect()
+            })
             .unwrap_or_default();
-        model.dead_letters.picked.retain(|id| there.contains(id.as_str()));
+        model
+            .dead_letters
+            .picked
+            .retain(|id| there.contains(id.as_str()));
     }
 }
 
 /// What is copied of a letter: masked.
 pub(super) fn copied(letter: &Letter) -> String {
-    let payment = letter.payment.as_ref().map_or_else(|| "no payment".to_owned(), ToString::to_string);
-    format!("{} {payment} {}: {}", letter.message.message_id, shown(&letter.class), shown(&letter.reason))
+    let payment = letter
+        .payment
+        .as_ref()
+        .map_or_else(|| "no payment".to_owned(), ToString::to_string);
+    format!(
+        "{} {payment} {}: {}",
+        letter.message.message_id,
+        shown(&letter.class),
+        shown(&letter.reason)
+    )
 }
 
 impl View for DeadLetters {
@@ -243,7 +312,8 @@ impl View for DeadLetters {
 
     fn act(&self, model: &mut Model, command: Command) -> Vec<Effect> {
         let id = selected(model).map(|letter| letter.message.message_id.clone());
-        let cause = selected_cause(model).map(|cause| (cause.class.clone(), cause.fingerprint.clone()));
+        let cause =
+            selected_cause(model).map(|cause| (cause.class.clone(), cause.fingerprint.clone()));
         match (command, id, cause) {
             (Command::Pick, ..) => pick(model, false),
             (Command::PickAll, ..) => pick(model, true),
@@ -255,13 +325,31 @@ impl View for DeadLetters {
                 model.dead_letters.cause = Some(cause);
                 model.dead_letters.grouped = false;
             }
-            (Command::Copy, _, Some((class, cause))) => return vec![Effect::Copy(format!("{}: {}", shown(&class), shown(&cause)))],
+            (Command::Copy, _, Some((class, cause))) => {
+                return vec![Effect::Copy(format!(
+                    "{}: {}",
+                    shown(&class),
+                    shown(&cause)
+                ))];
+            }
             (Command::Enter, Some(id), _) => global::push(model, Route::Letter(id)),
-            (Command::Copy, Some(_), _) => return selected(model).map(copied).into_iter().map(Effect::Copy).collect(),
-            (Command::ToPayment, Some(_), _) => match selected(model).and_then(|letter| letter.payment.clone()) {
-                Some(payment) => global::push(model, Route::Payment(payment)),
-                None => model.say(Notice::new(Tone::Warn, "this message names no payment", model.now)),
-            },
+            (Command::Copy, Some(_), _) => {
+                return selected(model)
+                    .map(copied)
+                    .into_iter()
+                    .map(Effect::Copy)
+                    .collect();
+            }
+            (Command::ToPayment, Some(_), _) => {
+                match selected(model).and_then(|letter| letter.payment.clone()) {
+                    Some(payment) => global::push(model, Route::Payment(payment)),
+                    None => model.say(Notice::new(
+                        Tone::Warn,
+                        "this message names no payment",
+                        model.now,
+                    )),
+                }
+            }
             _ => {}
         }
         Vec::new()
@@ -282,15 +370,24 @@ impl View for DeadLetters {
     }
 
     fn poll(&self, model: &mut Model) -> Vec<Effect> {
-        let Some(env) = model.open_env() else { return Vec::new() };
+        let Some(env) = model.open_env() else {
+            return Vec::new();
+        };
         let state = &mut model.dead_letters;
-        if state.looked.as_ref().is_some_and(|(looked, _)| *looked != env) {
+        if state
+            .looked
+            .as_ref()
+            .is_some_and(|(looked, _)| *looked != env)
+        {
             state.seen.clear();
             state.unpick();
             (state.looked, state.queue, state.cause) = (None, None, None);
         }
         // A look into one queue says nothing of the others.
-        let covered = state.looked.as_ref().is_some_and(|(_, queue)| queue.is_none() || *queue == state.queue);
+        let covered = state
+            .looked
+            .as_ref()
+            .is_some_and(|(_, queue)| queue.is_none() || *queue == state.queue);
         if covered && (!state.wanted || state.seen.is_asked()) {
             return rest(model);
         }
@@ -301,14 +398,29 @@ impl View for DeadLetters {
         let queue = state.queue.clone();
         let request = model.next_request();
         model.dead_letters.seen.ask(request);
-        vec![Effect::Ask { request, env, ask: Box::new(Ask::Letters { queue }) }]
+        vec![Effect::Ask {
+            request,
+            env,
+            ask: Box::new(Ask::Letters { queue }),
+        }]
     }
 
     fn wake(&self, model: &Model) -> Option<Timestamp> {
         model.open_env()?;
-        let rests = selected(model).filter(|letter| !super::letter::is_open(model, &letter.message.message_id));
-        let since = model.dead_letters.rests.as_ref().map_or(model.now, |(_, since)| *since);
-        [rests.map(|_| after(since, RESTS)), Some(rollouts::next_second(model))].into_iter().flatten().min()
+        let rests = selected(model)
+            .filter(|letter| !super::letter::is_open(model, &letter.message.message_id));
+        let since = model
+            .dead_letters
+            .rests
+            .as_ref()
+            .map_or(model.now, |(_, since)| *since);
+        [
+            rests.map(|_| after(since, RESTS)),
+            Some(rollouts::next_second(model)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn refresh(&self, model: &mut Model) {
@@ -332,16 +444,25 @@ impl View for DeadLetters {
     }
 
     fn list(&self, model: &Model, body: Rect) -> Option<(Rect, usize)> {
-        Some((table::rows_area(draw::places(model, body).list), model.dead_letters.shown.len()))
+        Some((
+            table::rows_area(draw::places(model, body).list),
+            model.dead_letters.shown.len(),
+        ))
     }
 
     fn item(&self, model: &Model, row: usize) -> Option<ItemKey> {
         let place = *model.dead_letters.shown.get(row)?;
         if model.dead_letters.grouped {
             let cause = model.dead_letters.causes.get(place)?;
-            return Some(ItemKey::from(format!("cause:{} {}", cause.class, cause.fingerprint)));
+            return Some(ItemKey::from(format!(
+                "cause:{} {}",
+                cause.class, cause.fingerprint
+            )));
         }
-        Some(ItemKey::from(format!("letter:{}", letters(model).get(place)?.message.message_id)))
+        Some(ItemKey::from(format!(
+            "letter:{}",
+            letters(model).get(place)?.message.message_id
+        )))
     }
 
     fn cursor_mut<'a>(&self, model: &'a mut Model) -> Option<&'a mut Cursor> {
@@ -357,7 +478,9 @@ impl View for DeadLetters {
 
 /// Opens the letter that has been selected for a moment.
 fn rest(model: &mut Model) -> Vec<Effect> {
-    let Some(id) = selected(model).map(|letter| letter.message.message_id.clone()) else { return Vec::new() };
+    let Some(id) = selected(model).map(|letter| letter.message.message_id.clone()) else {
+        return Vec::new();
+    };
     let now = model.now;
     match &model.dead_letters.rests {
         Some((held, since)) if *held == id => {
@@ -382,37 +505,77 @@ fn prepare(state: &mut State) {
     if state.made.as_ref() == Some(&made) {
         return;
     }
-    let all = state.seen.value().map_or(&[][..], |seen| seen.letters.as_slice());
+    let all = state
+        .seen
+        .value()
+        .map_or(&[][..], |seen| seen.letters.as_slice());
     let before = state.made.as_ref();
     let other_look = before.is_none_or(|before| before.at != made.at);
     if other_look {
         state.words = all.iter().map(words).collect();
     }
-    let of_queue = |letter: &&Letter| made.queue.as_ref().is_none_or(|queue| letter.queue == *queue);
+    let of_queue = |letter: &&Letter| {
+        made.queue
+            .as_ref()
+            .is_none_or(|queue| letter.queue == *queue)
+    };
     if other_look || before.is_none_or(|before| before.queue != made.queue) {
-        let told = all.iter().filter(of_queue).map(|letter| (letter.class.as_str(), letter.reason.as_str(), letter.first_seen));
+        let told = all.iter().filter(of_queue).map(|letter| {
+            (
+                letter.class.as_str(),
+                letter.reason.as_str(),
+                letter.first_seen,
+            )
+        });
         state.causes = causes(told);
     }
     state.shown = if state.grouped {
-        let texts: Vec<String> = state.causes.iter().map(|cause| format!("{} {}", cause.class, shown(&cause.fingerprint))).collect();
+        let texts: Vec<String> = state
+            .causes
+            .iter()
+            .map(|cause| format!("{} {}", cause.class, shown(&cause.fingerprint)))
+            .collect();
         matching(&made.text, texts.iter().map(String::as_str).enumerate())
     } else {
         let of_cause = |letter: &Letter| {
-            made.cause.as_ref().is_none_or(|(class, cause)| letter.class == *class && fingerprint(&letter.reason) == *cause)
+            made.cause.as_ref().is_none_or(|(class, cause)| {
+                letter.class == *class && fingerprint(&letter.reason) == *cause
+            })
         };
-        let within = all.iter().zip(&state.words).enumerate().filter(|(_, (letter, _))| of_queue(letter) && of_cause(letter));
-        matching(&made.text, within.map(|(place, (_, words))| (place, words.as_str())))
+        let within = all
+            .iter()
+            .zip(&state.words)
+            .enumerate()
+            .filter(|(_, (letter, _))| of_queue(letter) && of_cause(letter));
+        matching(
+            &made.text,
+            within.map(|(place, (_, words))| (place, words.as_str())),
+        )
     };
     state.made = Some(made);
 }
 
 /// What a letter is found by: what is on screen of it, and no more.
 fn words(letter: &Letter) -> String {
-    let payment = letter.payment.as_ref().map(ToString::to_string).unwrap_or_default();
-    format!("{payment} {} {} {} {}", letter.message.message_id, letter.queue, shown(&letter.class), shown(&letter.reason))
+    let payment = letter
+        .payment
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    format!(
+        "{payment} {} {} {} {}",
+        letter.message.message_id,
+        letter.queue,
+        shown(&letter.class),
+        shown(&letter.reason)
+    )
 }
 
 /// Why nothing is known: the look failed, or is under way.
 fn unknown(state: &State) -> Option<&Fault> {
-    if let Look::Failed { fault, .. } = state.seen.look() { Some(fault) } else { None }
+    if let Look::Failed { fault, .. } = state.seen.look() {
+        Some(fault)
+    } else {
+        None
+    }
 }

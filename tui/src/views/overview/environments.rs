@@ -30,16 +30,34 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         return;
     }
     // Nothing is selected here: the list above has the keys.
-    let cursor = Cursor { row: usize::MAX, ..Cursor::default() };
-    table::draw(model, frame, area, COLUMNS, (&cursor, model.envs.len()), |row| {
-        model.envs.get(row).map(|env| cells(model, env)).unwrap_or_default()
-    });
+    let cursor = Cursor {
+        row: usize::MAX,
+        ..Cursor::default()
+    };
+    table::draw(
+        model,
+        frame,
+        area,
+        COLUMNS,
+        (&cursor, model.envs.len()),
+        |row| {
+            model
+                .envs
+                .get(row)
+                .map(|env| cells(model, env))
+                .unwrap_or_default()
+        },
+    );
 }
 
 /// Rollouts by how they stand: all, moving, waiting for a human, degraded.
 fn rollouts(env: &EnvState) -> [u64; 4] {
     let mut out = [0_u64; 4];
-    for rollout in env.clusters.iter().flat_map(|cluster| cluster.rollouts.values()) {
+    for rollout in env
+        .clusters
+        .iter()
+        .flat_map(|cluster| cluster.rollouts.values())
+    {
         let bad = rollout.aborted || rollout.phase().0 == Phase::Degraded;
         let waits = !bad && matches!(rollout.waiting(), Waiting::Human { .. });
         let moves = !bad && !waits && !rollout.is_fully_promoted();
@@ -52,19 +70,48 @@ fn rollouts(env: &EnvState) -> [u64; 4] {
 
 fn cells(model: &Model, env: &EnvState) -> Vec<Line<'static>> {
     let theme = model.theme;
-    let told = env.is_open() && !env.clusters.is_empty() && env.clusters.iter().all(|cluster| cluster.feed != Feed::Waiting);
+    let told = env.is_open()
+        && !env.clusters.is_empty()
+        && env
+            .clusters
+            .iter()
+            .all(|cluster| cluster.feed != Feed::Waiting);
     let [all, moving, waiting, bad] = rollouts(env);
     let number = |known: bool, number: u64, tone: Tone| {
         let tone = if number > 0 { tone } else { Tone::Dim };
-        Line::styled(if known { thousands(number) } else { "…".to_owned() }, theme.style(tone))
+        Line::styled(
+            if known {
+                thousands(number)
+            } else {
+                "…".to_owned()
+            },
+            theme.style(tone),
+        )
     };
     let queues = env.queues.value();
-    let of = |dead: bool| queues.into_iter().flatten().filter(move |queue| is_dead(queue) == dead);
-    let sum = |dead: bool| of(dead).map(|queue| queue.visible.saturating_add(queue.in_flight)).sum::<u64>();
-    let oldest = of(false).filter_map(|queue: &QueueStats| queue.oldest_age).max();
-    let oldest = oldest.and_then(|oldest| jiff::SignedDuration::try_from(oldest).ok()).map(short).unwrap_or_default();
+    let of = |dead: bool| {
+        queues
+            .into_iter()
+            .flatten()
+            .filter(move |queue| is_dead(queue) == dead)
+    };
+    let sum = |dead: bool| {
+        of(dead)
+            .map(|queue| queue.visible.saturating_add(queue.in_flight))
+            .sum::<u64>()
+    };
+    let oldest = of(false)
+        .filter_map(|queue: &QueueStats| queue.oldest_age)
+        .max();
+    let oldest = oldest
+        .and_then(|oldest| jiff::SignedDuration::try_from(oldest).ok())
+        .map(short)
+        .unwrap_or_default();
     vec![
-        Line::from(Span::styled(format!("▌{}▐", env.info.name.to_uppercase()), theme.environment(&env.info.name, env.info.protected))),
+        Line::from(Span::styled(
+            format!("▌{}▐", env.info.name.to_uppercase()),
+            theme.environment(&env.info.name, env.info.protected),
+        )),
         number(told, all, Tone::Plain),
         number(told, moving, Tone::Accent),
         number(told, waiting, Tone::Warn),
@@ -78,12 +125,30 @@ fn cells(model: &Model, env: &EnvState) -> Vec<Line<'static>> {
 
 fn state(model: &Model, env: &EnvState) -> Line<'static> {
     let theme = model.theme;
-    let cut = env.clusters.iter().find_map(|cluster| if let Feed::Cut { since, .. } = cluster.feed { Some(since) } else { None });
+    let cut = env.clusters.iter().find_map(|cluster| {
+        if let Feed::Cut { since, .. } = cluster.feed {
+            Some(since)
+        } else {
+            None
+        }
+    });
     match (env.opened.look(), env.queues.look(), cut) {
         (Look::Failed { .. }, ..) => Line::styled("✖ not open", theme.style(Tone::Bad)),
         (Look::Loading, ..) => Line::styled("◌ opening", theme.style(Tone::Dim)),
-        (_, _, Some(since)) => Line::styled(format!("⚠ cut {}", age(since, model.now)), theme.style(Tone::Warn)),
-        (_, Look::Ready { at, fault: Some(_), .. }, _) => Line::styled(format!("⚠ as of {}", age(at, model.now)), theme.style(Tone::Warn)),
+        (_, _, Some(since)) => Line::styled(
+            format!("⚠ cut {}", age(since, model.now)),
+            theme.style(Tone::Warn),
+        ),
+        (
+            _,
+            Look::Ready {
+                at, fault: Some(_), ..
+            },
+            _,
+        ) => Line::styled(
+            format!("⚠ as of {}", age(at, model.now)),
+            theme.style(Tone::Warn),
+        ),
         _ => Line::styled("✔ live", theme.style(Tone::Good)),
     }
 }

@@ -24,7 +24,11 @@ const PROMPT: &str = " search › ";
 /// What is left below the box.
 pub(super) fn below(area: Rect) -> Rect {
     let head = HEAD.min(area.height);
-    Rect { y: area.y + head, height: area.height - head, ..area }
+    Rect {
+        y: area.y + head,
+        height: area.height - head,
+        ..area
+    }
 }
 
 /// Draws the box, what helps or is wrong, and who answered. The lines are always there, so that
@@ -39,23 +43,45 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let room = width.saturating_sub(PROMPT.chars().count() + 1);
     let scroll = state.filter.input.visual_scroll(room);
     let typed = if text.is_empty() && !state.filter.open {
-        Span::styled("press / and type: id, e-mail, last4, amount, reference, field:value", theme.style(Tone::Dim))
+        Span::styled(
+            "press / and type: id, e-mail, last4, amount, reference, field:value",
+            theme.style(Tone::Dim),
+        )
     } else {
-        Span::raw(mask::terminal(&drawn.chars().skip(scroll).collect::<String>()))
+        Span::raw(mask::terminal(
+            &drawn.chars().skip(scroll).collect::<String>(),
+        ))
     };
-    let tone = if state.filter.open { Tone::Accent } else { Tone::Strong };
+    let tone = if state.filter.open {
+        Tone::Accent
+    } else {
+        Tone::Strong
+    };
     let first = Line::from(vec![Span::styled(PROMPT, theme.style(tone)), typed]);
     let second = match &state.problem {
         Some(problem) => Line::styled(format!(" ✖ {problem}"), theme.style(Tone::Bad)),
-        None if state.filter.open => Line::styled(format!(" {}", hint::hint(text)), theme.style(Tone::Dim)),
+        None if state.filter.open => {
+            Line::styled(format!(" {}", hint::hint(text)), theme.style(Tone::Dim))
+        }
         None => Line::default(),
     };
     for (y, line) in (area.y..area.bottom()).zip([first, second, answer(model)]) {
-        frame.render_widget(table::clipped(&line, width), Rect { y, height: 1, ..area });
+        frame.render_widget(
+            table::clipped(&line, width),
+            Rect {
+                y,
+                height: 1,
+                ..area
+            },
+        );
     }
     if state.filter.open {
-        let place = state.filter.input.visual_cursor().saturating_sub(scroll) + PROMPT.chars().count();
-        let x = area.x + u16::try_from(place).unwrap_or(u16::MAX).min(area.width.saturating_sub(1));
+        let place =
+            state.filter.input.visual_cursor().saturating_sub(scroll) + PROMPT.chars().count();
+        let x = area.x
+            + u16::try_from(place)
+                .unwrap_or(u16::MAX)
+                .min(area.width.saturating_sub(1));
         frame.set_cursor_position((x, area.y));
     }
 }
@@ -63,20 +89,47 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 /// How many were found, which store answered and how fresh that is.
 fn answer(model: &Model) -> Line<'static> {
     let theme = model.theme;
-    let Some(found) = model.payments.found.value() else { return Line::default() };
+    let Some(found) = model.payments.found.value() else {
+        return Line::default();
+    };
     let shown = u64::try_from(found.docs.len()).unwrap_or(u64::MAX);
-    let total = if found.total == 1 { "1 payment".to_owned() } else { format!("{} payments", thousands(found.total)) };
-    let more = if found.total > shown { format!(", the newest {} shown", thousands(shown)) } else { String::new() };
+    let total = if found.total == 1 {
+        "1 payment".to_owned()
+    } else {
+        format!("{} payments", thousands(found.total))
+    };
+    let more = if found.total > shown {
+        format!(", the newest {} shown", thousands(shown))
+    } else {
+        String::new()
+    };
     let mut spans = vec![Span::raw(" ")];
     if !is_current(model) {
-        let waiting = if model.payments.problem.is_some() { "of the text before: " } else { "◌ " };
+        let waiting = if model.payments.problem.is_some() {
+            "of the text before: "
+        } else {
+            "◌ "
+        };
         spans.push(Span::styled(waiting, theme.style(Tone::Accent)));
     }
-    spans.push(Span::styled(format!("{total}{more}"), theme.style(Tone::Strong)));
-    let newest = found.freshness.newest.map_or_else(|| "empty".to_owned(), |newest| format!("newest {}", age(newest, model.now)));
-    let store = format!(" · {} · {} documents · {newest}", found.freshness.store, thousands(found.freshness.documents));
+    spans.push(Span::styled(
+        format!("{total}{more}"),
+        theme.style(Tone::Strong),
+    ));
+    let newest = found.freshness.newest.map_or_else(
+        || "empty".to_owned(),
+        |newest| format!("newest {}", age(newest, model.now)),
+    );
+    let store = format!(
+        " · {} · {} documents · {newest}",
+        found.freshness.store,
+        thousands(found.freshness.documents)
+    );
     if found.from_store {
-        spans.push(Span::styled(" · the index has not heard of it yet; the primary store answered", theme.style(Tone::Warn)));
+        spans.push(Span::styled(
+            " · the index has not heard of it yet; the primary store answered",
+            theme.style(Tone::Warn),
+        ));
     } else {
         spans.push(Span::styled(store, theme.style(Tone::Dim)));
     }
@@ -86,19 +139,41 @@ fn answer(model: &Model) -> Line<'static> {
 /// Why nothing was found.
 pub(super) fn nothing(model: &Model, frame: &mut Frame<'_>, area: Rect, found: &Found) {
     if found.freshness.documents == 0 {
-        state::empty(model, frame, area, false, "the index is empty: no payment has been written to it yet");
+        state::empty(
+            model,
+            frame,
+            area,
+            false,
+            "the index is empty: no payment has been written to it yet",
+        );
         return;
     }
     if found.parts.is_empty() {
-        state::empty(model, frame, area, false, "no payment is so; a field takes the start of a value, such as reference:INV-");
+        state::empty(
+            model,
+            frame,
+            area,
+            false,
+            "no payment is so; a field takes the start of a value, such as reference:INV-",
+        );
         return;
     }
-    state::empty(model, frame, area, false, "no payment has all of it; each part alone has:");
+    state::empty(
+        model,
+        frame,
+        area,
+        false,
+        "no payment has all of it; each part alone has:",
+    );
     let parts = found.parts.iter().map(|(part, total)| {
         // A part that nothing has is the one to blame.
         let tone = if *total == 0 { Tone::Bad } else { Tone::Plain };
         (tone, format!("{:>9}  {}", thousands(*total), shown(part)))
     });
-    let area = Rect { y: area.y.saturating_add(1), height: area.height.saturating_sub(1), ..area };
+    let area = Rect {
+        y: area.y.saturating_add(1),
+        height: area.height.saturating_sub(1),
+        ..area
+    };
     draw_lines(model, frame, area, &parts.collect::<Vec<_>>(), 0);
 }

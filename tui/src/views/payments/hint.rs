@@ -7,16 +7,29 @@ use payops_core::domain::search::FIELDS;
 pub(super) fn hint(text: &str) -> String {
     let word = last(text);
     if let Some((field, _)) = word.split_once(':') {
-        return FIELDS.iter().find(|(name, _)| *name == field).map(|(name, takes)| format!("{name}: {takes}")).unwrap_or_default();
+        return FIELDS
+            .iter()
+            .find(|(name, _)| *name == field)
+            .map(|(name, takes)| format!("{name}: {takes}"))
+            .unwrap_or_default();
     }
     if word.is_empty() {
         return format!("fields: {}", FIELDS.map(|(name, _)| name).join(" "));
     }
-    let fields: Vec<&(&str, &str)> = FIELDS.iter().filter(|(name, _)| name.starts_with(word)).collect();
+    let fields: Vec<&(&str, &str)> = FIELDS
+        .iter()
+        .filter(|(name, _)| name.starts_with(word))
+        .collect();
     match fields.as_slice() {
         [] => "tried as id, e-mail, reference, last4 and amount".to_owned(),
         [(name, takes)] => format!("Tab: {name}: {takes}"),
-        many => format!("Tab: {}", many.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")),
+        many => format!(
+            "Tab: {}",
+            many.iter()
+                .map(|(name, _)| *name)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
     }
 }
 
@@ -28,7 +41,9 @@ pub(super) fn completed(text: &str) -> Option<String> {
         return None;
     }
     if let Some((field, start)) = word.split_once(':') {
-        let value = values(field).into_iter().find(|value| value.starts_with(start) && *value != start)?;
+        let value = values(field)
+            .into_iter()
+            .find(|value| value.starts_with(start) && *value != start)?;
         return Some(format!("{before}{field}:{value}"));
     }
     let (name, _) = FIELDS.iter().find(|(name, _)| name.starts_with(word))?;
@@ -72,7 +87,10 @@ mod tests {
         assert_eq!(hint("l"), "Tab: last4, live");
         assert!(hint("amo").starts_with("Tab: amount: minor units"));
         assert!(hint("x status:").starts_with("status: processing, completed"));
-        assert_eq!(hint("zzz"), "tried as id, e-mail, reference, last4 and amount");
+        assert_eq!(
+            hint("zzz"),
+            "tried as id, e-mail, reference, last4 and amount"
+        );
         assert_eq!(hint("colour:"), "");
     }
 }

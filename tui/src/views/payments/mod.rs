@@ -58,8 +58,16 @@ pub(crate) struct Payments;
 
 const KEYS: &[Binding] = &[
     Binding::shown(&[Key::ch('/'), Key::ch('s')], Command::Filter, "search"),
-    Binding::shown(&[Key::code(crossterm::event::KeyCode::Enter)], Command::Enter, "payment"),
-    Binding::shown(&[Key::code(crossterm::event::KeyCode::Tab)], Command::Complete, "complete"),
+    Binding::shown(
+        &[Key::code(crossterm::event::KeyCode::Enter)],
+        Command::Enter,
+        "payment",
+    ),
+    Binding::shown(
+        &[Key::code(crossterm::event::KeyCode::Tab)],
+        Command::Complete,
+        "complete",
+    ),
     Binding::shown(&[Key::ch('y')], Command::Copy, "copy id"),
 ];
 
@@ -108,16 +116,34 @@ pub(super) fn short_id(id: &str) -> String {
 /// Takes an answer; payments whose status is another one now are marked.
 pub(crate) fn answered(model: &mut Model, request: u64, result: Result<Found, Fault>) {
     let fine = result.is_ok();
-    let before: Vec<(ItemKey, Status)> =
-        model.payments.found.value().map(|found| found.docs.iter().map(|doc| (item(doc), doc.status)).collect()).unwrap_or_default();
+    let before: Vec<(ItemKey, Status)> = model
+        .payments
+        .found
+        .value()
+        .map(|found| {
+            found
+                .docs
+                .iter()
+                .map(|doc| (item(doc), doc.status))
+                .collect()
+        })
+        .unwrap_or_default();
     if !model.payments.found.answer(request, result, model.now) || !fine {
         return;
     }
     model.payments.answered.clone_from(&model.payments.asked);
     let now = model.now;
-    for doc in model.payments.found.value().map_or(&[][..], |found| found.docs.as_slice()) {
+    for doc in model
+        .payments
+        .found
+        .value()
+        .map_or(&[][..], |found| found.docs.as_slice())
+    {
         let key = item(doc);
-        if before.iter().any(|(known, status)| *known == key && *status != doc.status) {
+        if before
+            .iter()
+            .any(|(known, status)| *known == key && *status != doc.status)
+        {
             model.marks.mark(&key, "status", now);
         }
     }
@@ -138,7 +164,9 @@ fn item(doc: &PaymentDoc) -> ItemKey {
 
 /// Whether what is shown is the answer to the text in the box.
 fn is_current(model: &Model) -> bool {
-    let of = |(env, text): &(String, String)| Some(env) == model.open_env().as_ref() && text == model.payments.filter.text();
+    let of = |(env, text): &(String, String)| {
+        Some(env) == model.open_env().as_ref() && text == model.payments.filter.text()
+    };
     model.payments.answered.as_ref().is_some_and(of)
 }
 
@@ -156,8 +184,14 @@ impl View for Payments {
             }
             return Vec::new();
         }
-        let doc = model.payments.found.value().and_then(|found| found.docs.get(model.payments.cursor.row));
-        let Some(id) = doc.map(|doc| doc.id.clone()) else { return Vec::new() };
+        let doc = model
+            .payments
+            .found
+            .value()
+            .and_then(|found| found.docs.get(model.payments.cursor.row));
+        let Some(id) = doc.map(|doc| doc.id.clone()) else {
+            return Vec::new();
+        };
         match command {
             Command::Enter => global::push(model, Route::Payment(id)),
             Command::Copy => return vec![Effect::Copy(id.to_string())],
@@ -167,7 +201,9 @@ impl View for Payments {
     }
 
     fn poll(&self, model: &mut Model) -> Vec<Effect> {
-        let Some(env) = model.open_env() else { return Vec::new() };
+        let Some(env) = model.open_env() else {
+            return Vec::new();
+        };
         let (now, text) = (model.now, model.payments.filter.text().to_owned());
         let state = &mut model.payments;
         if state.typed.as_ref().is_none_or(|(typed, _)| *typed != text) {
@@ -182,16 +218,27 @@ impl View for Payments {
         if state.problem.is_some() {
             return Vec::new();
         }
-        let quiet = state.typed.as_ref().is_none_or(|(text, since)| text.is_empty() || after(*since, TYPING) <= now);
+        let quiet = state
+            .typed
+            .as_ref()
+            .is_none_or(|(text, since)| text.is_empty() || after(*since, TYPING) <= now);
         let wanted = Some((env.clone(), text.clone()));
-        let due = if state.asked == wanted { state.found.is_due(now, Some(EVERY)) } else { quiet };
+        let due = if state.asked == wanted {
+            state.found.is_due(now, Some(EVERY))
+        } else {
+            quiet
+        };
         if !due {
             return Vec::new();
         }
         let request = model.next_request();
         model.payments.asked = wanted;
         model.payments.found.ask(request);
-        vec![Effect::Ask { request, env, ask: Box::new(Ask::Search { text }) }]
+        vec![Effect::Ask {
+            request,
+            env,
+            ask: Box::new(Ask::Search { text }),
+        }]
     }
 
     fn wake(&self, model: &Model) -> Option<Timestamp> {
@@ -200,9 +247,23 @@ impl View for Payments {
         if state.problem.is_some() {
             return second;
         }
-        let asked = state.asked.as_ref().is_some_and(|(of, text)| *of == env && text == state.filter.text());
-        let typed = state.typed.as_ref().filter(|_| !asked).map(|(_, since)| after(*since, TYPING));
-        [typed, state.found.due_at(Some(EVERY)).filter(|_| asked), second].into_iter().flatten().min()
+        let asked = state
+            .asked
+            .as_ref()
+            .is_some_and(|(of, text)| *of == env && text == state.filter.text());
+        let typed = state
+            .typed
+            .as_ref()
+            .filter(|_| !asked)
+            .map(|(_, since)| after(*since, TYPING));
+        [
+            typed,
+            state.found.due_at(Some(EVERY)).filter(|_| asked),
+            second,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn refresh(&self, model: &mut Model) {
@@ -227,7 +288,14 @@ impl View for Payments {
 
     fn list(&self, model: &Model, body: Rect) -> Option<(Rect, usize)> {
         let area = state::rest(head::below(body), &model.payments.found.look());
-        Some((table::rows_area(area), model.payments.found.value().map_or(0, |found| found.docs.len())))
+        Some((
+            table::rows_area(area),
+            model
+                .payments
+                .found
+                .value()
+                .map_or(0, |found| found.docs.len()),
+        ))
     }
 
     fn item(&self, model: &Model, row: usize) -> Option<ItemKey> {
@@ -244,10 +312,15 @@ impl View for Payments {
         if opened::env(model, frame, area).is_none() {
             return;
         }
-        if model.payments.problem.is_some() && matches!(model.payments.found.look(), Look::Loading) {
+        if model.payments.problem.is_some() && matches!(model.payments.found.look(), Look::Loading)
+        {
             return;
         }
-        let Some((found, area)) = state::ready(model, frame, area, "payments", model.payments.found.look()) else { return };
+        let Some((found, area)) =
+            state::ready(model, frame, area, "payments", model.payments.found.look())
+        else {
+            return;
+        };
         let dim = !is_current(model);
         if found.docs.is_empty() {
             if dim && model.payments.problem.is_none() {
@@ -261,7 +334,11 @@ impl View for Payments {
         let wide = body.width >= WIDE;
         let columns = if wide { COLUMNS } else { COLUMNS_NARROW };
         table::draw(model, frame, area, columns, list, |row| {
-            found.docs.get(row).map(|doc| cells(model, doc, wide, dim)).unwrap_or_default()
+            found
+                .docs
+                .get(row)
+                .map(|doc| cells(model, doc, wide, dim))
+                .unwrap_or_default()
         });
     }
 }
@@ -269,18 +346,41 @@ impl View for Payments {
 fn cells(model: &Model, doc: &PaymentDoc, wide: bool, dim: bool) -> Vec<Line<'static>> {
     let theme = model.theme;
     let (glyph, tone) = sign(doc.status, doc.dead);
-    let word = if doc.dead && doc.status == Status::Processing { "dead" } else { doc.status.as_str() };
-    let plain = |text: String| if dim { Line::styled(text, theme.style(Tone::Dim)) } else { Line::raw(text) };
-    let card = doc.brand.as_ref().zip(doc.last4.as_ref()).map(|(brand, last4)| format!("…{last4} {brand}")).unwrap_or_default();
+    let word = if doc.dead && doc.status == Status::Processing {
+        "dead"
+    } else {
+        doc.status.as_str()
+    };
+    let plain = |text: String| {
+        if dim {
+            Line::styled(text, theme.style(Tone::Dim))
+        } else {
+            Line::raw(text)
+        }
+    };
+    let card = doc
+        .brand
+        .as_ref()
+        .zip(doc.last4.as_ref())
+        .map(|(brand, last4)| format!("…{last4} {brand}"))
+        .unwrap_or_default();
     let tone = match (dim, model.marks.is_marked(&item(doc), "status")) {
         (true, _) => Tone::Dim,
         (false, true) => Tone::Mark,
         (false, false) => tone,
     };
     vec![
-        plain(if wide { doc.id.to_string() } else { short_id(doc.id.as_str()) }),
+        plain(if wide {
+            doc.id.to_string()
+        } else {
+            short_id(doc.id.as_str())
+        }),
         Line::styled(format!("{glyph} {word}"), theme.style(tone)),
-        plain(format!("{} {}", major(doc.amount_minor, doc.currency), doc.currency)),
+        plain(format!(
+            "{} {}",
+            major(doc.amount_minor, doc.currency),
+            doc.currency
+        )),
         plain(age(doc.created_at, model.now)),
         plain(doc.reference.as_deref().map(shown).unwrap_or_default()),
         plain(mask::terminal(&Privacy::default().email(&doc.email))),

@@ -13,13 +13,28 @@ use crate::widgets::words::{age, countdown, image, percent};
 
 /// The lines, none wider than `width`.
 pub(super) fn lines(model: &Model, width: usize) -> Vec<Line<'static>> {
-    let Some(id) = super::id(model) else { return Vec::new() };
-    let Some(rollout) = fleet::rollout(model, id) else { return Vec::new() };
+    let Some(id) = super::id(model) else {
+        return Vec::new();
+    };
+    let Some(rollout) = fleet::rollout(model, id) else {
+        return Vec::new();
+    };
     let mut out = vec![clipped(&phase(model, id, &rollout), width)];
-    out.extend(weights(model, &rollout).iter().map(|line| clipped(line, width)));
+    out.extend(
+        weights(model, &rollout)
+            .iter()
+            .map(|line| clipped(line, width)),
+    );
     if let Some((fault, since)) = &model.rollout.cut {
-        let text = format!(" ⚠ what follows is as of {} ago: {}", age(*since, model.now), fault.text);
-        out.push(clipped(&Line::styled(text, model.theme.style(Tone::Warn)), width));
+        let text = format!(
+            " ⚠ what follows is as of {} ago: {}",
+            age(*since, model.now),
+            fault.text
+        );
+        out.push(clipped(
+            &Line::styled(text, model.theme.style(Tone::Warn)),
+            width,
+        ));
     }
     out.push(Line::default());
     out.extend(steps(model, &rollout, width));
@@ -34,10 +49,18 @@ fn phase(model: &Model, id: &RolloutId, rollout: &Rollout) -> Line<'static> {
     let mut parts = Vec::new();
     match rollout.waiting() {
         Waiting::Time { until } => {
-            parts.push((Tone::Strong, format!("resumes by itself in {}", countdown(until.duration_since(model.now)))));
+            parts.push((
+                Tone::Strong,
+                format!(
+                    "resumes by itself in {}",
+                    countdown(until.duration_since(model.now))
+                ),
+            ));
         }
         Waiting::Human { why, since } => {
-            let since = since.map(|since| format!(" for {}", age(since, model.now))).unwrap_or_default();
+            let since = since
+                .map(|since| format!(" for {}", age(since, model.now)))
+                .unwrap_or_default();
             parts.push((Tone::Warn, format!("{why}{since}")));
         }
         Waiting::No => {}
@@ -45,13 +68,25 @@ fn phase(model: &Model, id: &RolloutId, rollout: &Rollout) -> Line<'static> {
     if rollout.promoting_full {
         parts.push((Tone::Warn, "promoting in full".to_owned()));
     }
-    parts.push((Tone::Plain, format!("{} of {} pods updated", rollout.replicas.updated, rollout.replicas.desired)));
+    parts.push((
+        Tone::Plain,
+        format!(
+            "{} of {} pods updated",
+            rollout.replicas.updated, rollout.replicas.desired
+        ),
+    ));
     if !message.is_empty() {
         parts.push((Tone::Dim, mask::terminal(message)));
     }
-    parts.push((Tone::Dim, format!("{} {}", id.env.to_uppercase(), id.cluster)));
+    parts.push((
+        Tone::Dim,
+        format!("{} {}", id.env.to_uppercase(), id.cluster),
+    ));
     let marked = model.marks.is_marked(&id.item(), "phase");
-    let mut spans = vec![Span::styled(format!(" {glyph} {}", phase.as_str()), theme.style(if marked { Tone::Mark } else { tone }))];
+    let mut spans = vec![Span::styled(
+        format!(" {glyph} {}", phase.as_str()),
+        theme.style(if marked { Tone::Mark } else { tone }),
+    )];
     for (tone, text) in parts {
         spans.push(Span::styled(" · ", theme.style(Tone::Dim)));
         spans.push(Span::styled(text, theme.style(tone)));
@@ -62,7 +97,12 @@ fn phase(model: &Model, id: &RolloutId, rollout: &Rollout) -> Line<'static> {
 fn weights(model: &Model, rollout: &Rollout) -> Vec<Line<'static>> {
     let theme = model.theme;
     let dim = |text: &str| Span::styled(text.to_owned(), theme.style(Tone::Dim));
-    let images = rollout.images.iter().map(|held| image(&held.image)).collect::<Vec<_>>().join(" ");
+    let images = rollout
+        .images
+        .iter()
+        .map(|held| image(&held.image))
+        .collect::<Vec<_>>()
+        .join(" ");
     let mut versions = vec![dim(" versions ")];
     let stable = stable_images(model, rollout);
     if let Some(stable) = stable {
@@ -71,21 +111,56 @@ fn weights(model: &Model, rollout: &Rollout) -> Vec<Line<'static>> {
     if rollout.is_fully_promoted() {
         return vec![Line::from(vec![dim(" images   "), Span::raw(images)])];
     }
-    let revision = rollout.revision.map(|revision| format!("   revision {revision}")).unwrap_or_default();
+    let revision = rollout
+        .revision
+        .map(|revision| format!("   revision {revision}"))
+        .unwrap_or_default();
     versions.extend([dim("canary "), Span::raw(images), dim(&revision)]);
     let weights = rollout.weights();
-    let observed = weights.observed.map_or_else(|| "not known".to_owned(), percent);
+    let observed = weights
+        .observed
+        .map_or_else(|| "not known".to_owned(), percent);
     let marked = super::id(model).is_some_and(|id| model.marks.is_marked(&id.item(), "weight"));
-    let set = Span::styled(percent(weights.set), theme.style(if marked { Tone::Mark } else { Tone::Strong }));
-    let differs = weights.observed.is_some_and(|observed| observed.abs_diff(weights.set) > 50);
-    let observed = Span::styled(observed, theme.style(if differs { Tone::Warn } else { Tone::Strong }));
+    let set = Span::styled(
+        percent(weights.set),
+        theme.style(if marked { Tone::Mark } else { Tone::Strong }),
+    );
+    let differs = weights
+        .observed
+        .is_some_and(|observed| observed.abs_diff(weights.set) > 50);
+    let observed = Span::styled(
+        observed,
+        theme.style(if differs { Tone::Warn } else { Tone::Strong }),
+    );
     let desired = Span::styled(percent(weights.desired), theme.style(Tone::Strong));
-    vec![Line::from(vec![dim(" weight   desired "), desired, dim("   set "), set, dim("   observed "), observed]), Line::from(versions)]
+    vec![
+        Line::from(vec![
+            dim(" weight   desired "),
+            desired,
+            dim("   set "),
+            set,
+            dim("   observed "),
+            observed,
+        ]),
+        Line::from(versions),
+    ]
 }
 
 fn stable_images(model: &Model, rollout: &Rollout) -> Option<String> {
-    let set = model.rollout.related.value()?.replica_sets.iter().find(|set| set.hash == rollout.stable_hash)?;
-    Some(set.images.iter().map(|held| image(&held.image)).collect::<Vec<_>>().join(" "))
+    let set = model
+        .rollout
+        .related
+        .value()?
+        .replica_sets
+        .iter()
+        .find(|set| set.hash == rollout.stable_hash)?;
+    Some(
+        set.images
+            .iter()
+            .map(|held| image(&held.image))
+            .collect::<Vec<_>>()
+            .join(" "),
+    )
 }
 
 /// The steps, wrapped.
@@ -93,12 +168,19 @@ fn steps(model: &Model, rollout: &Rollout, width: usize) -> Vec<Line<'static>> {
     const LABEL: &str = " steps    ";
     let theme = model.theme;
     if rollout.steps().is_empty() {
-        let text = if rollout.has_router() || matches!(rollout.strategy, payops_core::domain::rollout::Strategy::Canary { .. }) {
+        let text = if rollout.has_router()
+            || matches!(
+                rollout.strategy,
+                payops_core::domain::rollout::Strategy::Canary { .. }
+            ) {
             "none: all in one go"
         } else {
             "none: blue-green"
         };
-        return vec![Line::styled(format!("{LABEL}{text}"), theme.style(Tone::Dim))];
+        return vec![Line::styled(
+            format!("{LABEL}{text}"),
+            theme.style(Tone::Dim),
+        )];
     }
     let states = rollout.step_states();
     let mut lines = Vec::new();
@@ -112,14 +194,19 @@ fn steps(model: &Model, rollout: &Rollout, width: usize) -> Vec<Line<'static>> {
             StepState::Ahead => ("○", Tone::Dim),
         };
         let left = match (state, held) {
-            (StepState::Current, Step::Pause(_)) => rollout.pause_left(model.now).map(|left| format!(" ({} left)", countdown(left))),
+            (StepState::Current, Step::Pause(_)) => rollout
+                .pause_left(model.now)
+                .map(|left| format!(" ({} left)", countdown(left))),
             _ => None,
         };
         let text = format!("{glyph} {held}{}", left.unwrap_or_default());
         let wide = unicode_width::UnicodeWidthStr::width(text.as_str());
         let joint = if place == 0 { "" } else { " ─ " };
         if used + wide + joint.len() > width && used > LABEL.len() {
-            lines.push(Line::from(std::mem::replace(&mut spans, vec![Span::raw(" ".repeat(LABEL.len()))])));
+            lines.push(Line::from(std::mem::replace(
+                &mut spans,
+                vec![Span::raw(" ".repeat(LABEL.len()))],
+            )));
             used = LABEL.len();
         } else if place > 0 {
             spans.push(Span::styled(joint, theme.style(Tone::Dim)));

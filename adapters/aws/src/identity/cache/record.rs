@@ -66,7 +66,12 @@ impl Record {
 
     /// The session; `None` when a part of it is empty.
     pub(super) fn session(self) -> Option<Session> {
-        let parts = [&self.access_key_id, &self.secret_access_key, &self.session_token, &self.arn];
+        let parts = [
+            &self.access_key_id,
+            &self.secret_access_key,
+            &self.session_token,
+            &self.arn,
+        ];
         let whole = parts.iter().all(|part| !part.is_empty());
         whole.then(|| Session {
             env: self.env,
@@ -89,7 +94,10 @@ impl Record {
 
 /// What makes one session another: whoever gives a new reason gets a session that carries it.
 fn given_for(spec: &RoleSpec, person: &Person) -> String {
-    let optional = |held: &Option<String>| held.as_ref().map_or(String::from("-"), |held| format!("+{held}"));
+    let optional = |held: &Option<String>| {
+        held.as_ref()
+            .map_or(String::from("-"), |held| format!("+{held}"))
+    };
     let parts = [
         spec.env.clone(),
         spec.duty.clone(),

@@ -11,11 +11,17 @@ use super::{USER, anna, clock, generous, identity, spec, start};
 
 async fn given() -> Session {
     let clock = clock();
-    identity(&generous(USER, &clock), &clock).await.assume(&spec(), &anna(), None).await.expect("assumed")
+    identity(&generous(USER, &clock), &clock)
+        .await
+        .assume(&spec(), &anna(), None)
+        .await
+        .expect("assumed")
 }
 
 fn minute(minute: u64) -> Timestamp {
-    start().checked_add(Duration::from_mins(minute)).expect("within range")
+    start()
+        .checked_add(Duration::from_mins(minute))
+        .expect("within range")
 }
 
 fn mode(path: &std::path::Path) -> u32 {
@@ -34,22 +40,41 @@ async fn filled() -> (tempfile::TempDir, SessionCache) {
 async fn a_session_comes_back_and_only_its_owner_can_read_it() {
     let (temp, cache) = filled().await;
     let session = cache.load(&spec(), &anna(), minute(1)).expect("there");
-    assert_eq!((session.expires_at, session.credentials().session_token()), (minute(60), Some("hush-token")));
+    assert_eq!(
+        (session.expires_at, session.credentials().session_token()),
+        (minute(60), Some("hush-token"))
+    );
     let file = cache.path(&spec(), &anna());
-    assert_eq!((mode(&file), mode(&temp.path().join("payops/sessions"))), (0o600, 0o700));
-    let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
+    assert_eq!(
+        (mode(&file), mode(&temp.path().join("payops/sessions"))),
+        (0o600, 0o700)
+    );
+    let name = file
+        .file_name()
+        .and_then(|name| name.to_str())
+        .expect("a name");
     assert!(!name.contains("prod") && !name.contains("anna"), "{name}");
-    let left = std::fs::read_dir(temp.path().join("payops/sessions")).expect("a folder").count();
+    let left = std::fs::read_dir(temp.path().join("payops/sessions"))
+        .expect("a folder")
+        .count();
     assert_eq!(left, 1, "nothing unfinished");
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_that_ends_within_a_minute_is_refused() {
     let (_temp, cache) = filled().await;
-    let at = |seconds| start().checked_add(Duration::from_secs(seconds)).expect("within range");
+    let at = |seconds| {
+        start()
+            .checked_add(Duration::from_secs(seconds))
+            .expect("within range")
+    };
     assert!(cache.load(&spec(), &anna(), at(3539)).is_ok());
     for late in [3540, 3600, 9999] {
-        assert_eq!(cache.load(&spec(), &anna(), at(late)).err(), Some(Miss::Ended), "{late}");
+        assert_eq!(
+            cache.load(&spec(), &anna(), at(late)).err(),
+            Some(Miss::Ended),
+            "{late}"
+        );
     }
 }
 
@@ -60,18 +85,34 @@ async fn what_others_can_read_is_refused() {
     let load = || cache.load(&spec(), &anna(), minute(1)).err();
     for loose in [0o640, 0o604, 0o620] {
         std::fs::set_permissions(&file, Permissions::from_mode(loose)).expect("changed");
-        assert!(matches!(load(), Some(Miss::Unsafe { path, .. }) if path == file), "{loose:o}");
+        assert!(
+            matches!(load(), Some(Miss::Unsafe { path, .. }) if path == file),
+            "{loose:o}"
+        );
     }
     std::fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("changed");
     let elsewhere = temp.path().join("elsewhere");
     std::fs::rename(&file, &elsewhere).expect("moved");
     symlink(&elsewhere, &file).expect("linked");
-    assert!(matches!(load(), Some(Miss::Unsafe { why: "it is a link", .. })));
+    assert!(matches!(
+        load(),
+        Some(Miss::Unsafe {
+            why: "it is a link",
+            ..
+        })
+    ));
     std::fs::remove_file(&file).expect("removed");
     assert_eq!(load(), Some(Miss::Absent));
-    std::fs::set_permissions(temp.path().join("payops/sessions"), Permissions::from_mode(0o755)).expect("changed");
+    std::fs::set_permissions(
+        temp.path().join("payops/sessions"),
+        Permissions::from_mode(0o755),
+    )
+    .expect("changed");
     assert!(matches!(load(), Some(Miss::Unsafe { .. })), "the folder");
-    assert!(cache.store(&spec(), &anna(), &given().await).is_err(), "nothing is put where others can look");
+    assert!(
+        cache.store(&spec(), &anna(), &given().await).is_err(),
+        "nothing is put where others can look"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,7 +121,10 @@ async fn a_file_of_another_user_is_refused() {
     // Only root can give a file away.
     if std::os::unix::fs::chown(cache.path(&spec(), &anna()), Some(65_534), None).is_ok() {
         let miss = cache.load(&spec(), &anna(), minute(1)).err();
-        assert!(matches!(miss, Some(Miss::Unsafe { .. } | Miss::Damaged)), "{miss:?}");
+        assert!(
+            matches!(miss, Some(Miss::Unsafe { .. } | Miss::Damaged)),
+            "{miss:?}"
+        );
     }
 }
 
@@ -88,10 +132,46 @@ async fn a_file_of_another_user_is_refused() {
 async fn one_for_something_else_is_refused() {
     let (_temp, cache) = filled().await;
     let load = |spec: &RoleSpec, person: &Person| cache.load(spec, person, minute(1)).err();
-    assert_eq!(load(&RoleSpec { session_policy: Some("{}".to_owned()), ..spec() }, &anna()), Some(Miss::Different));
-    assert_eq!(load(&RoleSpec { duration: Duration::from_hours(2), ..spec() }, &anna()), Some(Miss::Different));
-    assert_eq!(load(&spec(), &Person { reason: Some("another".to_owned()), ..anna() }), Some(Miss::Different));
-    assert_eq!(load(&RoleSpec { duty: "view".to_owned(), ..spec() }, &anna()), Some(Miss::Absent));
+    assert_eq!(
+        load(
+            &RoleSpec {
+                session_policy: Some("{}".to_owned()),
+                ..spec()
+            },
+            &anna()
+        ),
+        Some(Miss::Different)
+    );
+    assert_eq!(
+        load(
+            &RoleSpec {
+                duration: Duration::from_hours(2),
+                ..spec()
+            },
+            &anna()
+        ),
+        Some(Miss::Different)
+    );
+    assert_eq!(
+        load(
+            &spec(),
+            &Person {
+                reason: Some("another".to_owned()),
+                ..anna()
+            }
+        ),
+        Some(Miss::Different)
+    );
+    assert_eq!(
+        load(
+            &RoleSpec {
+                duty: "view".to_owned(),
+                ..spec()
+            },
+            &anna()
+        ),
+        Some(Miss::Absent)
+    );
     assert_eq!(load(&spec(), &Person::new("bo")), Some(Miss::Absent));
     std::fs::write(cache.path(&spec(), &anna()), "{").expect("written");
     assert_eq!(load(&spec(), &anna()), Some(Miss::Damaged));
@@ -100,14 +180,29 @@ async fn one_for_something_else_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn sessions_are_forgotten_by_environment_or_all() {
     let (temp, cache) = filled().await;
-    let test = RoleSpec { env: "test".to_owned(), ..spec() };
+    let test = RoleSpec {
+        env: "test".to_owned(),
+        ..spec()
+    };
     cache.store(&test, &anna(), &given().await).expect("kept");
     assert_eq!(cache.forget(Forget::Env("prod")).expect("removed"), 1);
-    assert_eq!(cache.load(&spec(), &anna(), minute(1)).err(), Some(Miss::Absent));
+    assert_eq!(
+        cache.load(&spec(), &anna(), minute(1)).err(),
+        Some(Miss::Absent)
+    );
     let folder = temp.path().join("payops/sessions");
     std::fs::write(folder.join(".1-1.tmp"), "left by a crash").expect("written");
     std::fs::write(folder.join("notes.txt"), "somebody's").expect("written");
     assert_eq!(cache.forget(Forget::All).expect("removed"), 1);
-    assert_eq!(std::fs::read_dir(&folder).expect("a folder").count(), 1, "what is not ours stays");
-    assert_eq!(SessionCache::new(temp.path().join("none")).forget(Forget::All).expect("nothing there"), 0);
+    assert_eq!(
+        std::fs::read_dir(&folder).expect("a folder").count(),
+        1,
+        "what is not ours stays"
+    );
+    assert_eq!(
+        SessionCache::new(temp.path().join("none"))
+            .forget(Forget::All)
+            .expect("nothing there"),
+        0
+    );
 }

@@ -39,7 +39,11 @@ fn spec() -> RoleSpec {
 }
 
 fn anna() -> Person {
-    Person { name: "anna@example.com".to_owned(), reason: Some("queue \"stuck\"".to_owned()), ticket: Some("INC-4711".to_owned()) }
+    Person {
+        name: "anna@example.com".to_owned(),
+        reason: Some("queue \"stuck\"".to_owned()),
+        ticket: Some("INC-4711".to_owned()),
+    }
 }
 
 /// Where the clocks start: 2100, for the SDK's own clock to find nothing ended.
@@ -64,7 +68,9 @@ fn clock() -> Arc<dyn Clock> {
 fn form(asked: &Asked) -> BTreeMap<String, String> {
     let text = String::from_utf8_lossy(&asked.body);
     let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(name, value)| (decoded(name), decoded(value))).collect()
+    pairs
+        .map(|(name, value)| (decoded(name), decoded(value)))
+        .collect()
 }
 
 fn decoded(text: &str) -> String {
@@ -86,8 +92,14 @@ fn decoded(text: &str) -> String {
 
 /// The action that a request is for, and the number of the session that signed it; 0 for the base.
 fn action(asked: &Asked) -> (String, usize) {
-    let signed = asked.headers.get("authorization").map_or("", String::as_str);
-    let session = signed.split("Credential=ASIA").nth(1).and_then(|rest| rest.split('/').next());
+    let signed = asked
+        .headers
+        .get("authorization")
+        .map_or("", String::as_str);
+    let session = signed
+        .split("Credential=ASIA")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next());
     let number = session.map_or(0, |number| number.parse().expect("a number"));
     (form(asked).remove("Action").unwrap_or_default(), number)
 }
@@ -114,14 +126,23 @@ fn refusal(status: u16, code: &str, message: &str) -> Reply {
 }
 
 /// An STS whose base caller is `arn`. `assume` answers each `AssumeRole`, given how many came before.
-fn sts(arn: &'static str, assume: impl Fn(usize, &BTreeMap<String, String>) -> Reply + Send + Sync + 'static) -> Service {
+fn sts(
+    arn: &'static str,
+    assume: impl Fn(usize, &BTreeMap<String, String>) -> Reply + Send + Sync + 'static,
+) -> Service {
     let count = std::sync::atomic::AtomicUsize::new(0);
     Service::new(move |_, asked| match action(&asked) {
-        (name, 0) if name == "GetCallerIdentity" => caller(arn.split(':').nth(4).unwrap_or_default(), arn),
-        (name, number) if name == "GetCallerIdentity" => {
-            caller(ACCOUNT, &format!("arn:aws:sts::{ACCOUNT}:assumed-role/payops-operate/session-{number}"))
+        (name, 0) if name == "GetCallerIdentity" => {
+            caller(arn.split(':').nth(4).unwrap_or_default(), arn)
         }
-        (name, 0) if name == "AssumeRole" => assume(count.fetch_add(1, std::sync::atomic::Ordering::SeqCst), &form(&asked)),
+        (name, number) if name == "GetCallerIdentity" => caller(
+            ACCOUNT,
+            &format!("arn:aws:sts::{ACCOUNT}:assumed-role/payops-operate/session-{number}"),
+        ),
+        (name, 0) if name == "AssumeRole" => assume(
+            count.fetch_add(1, std::sync::atomic::Ordering::SeqCst),
+            &form(&asked),
+        ),
         (name, number) => refusal(400, "InvalidAction", &format!("{name} by {number}")),
     })
 }
@@ -129,17 +150,27 @@ fn sts(arn: &'static str, assume: impl Fn(usize, &BTreeMap<String, String>) -> R
 /// One that gives sessions for as long as is asked, numbered from 1.
 fn generous(arn: &'static str, clock: &Arc<dyn Clock>) -> Service {
     let clock = Arc::clone(clock);
-    sts(arn, move |before, asked| session(before + 1, ends(clock.now(), asked)))
+    sts(arn, move |before, asked| {
+        session(before + 1, ends(clock.now(), asked))
+    })
 }
 
 fn ends(now: Timestamp, asked: &BTreeMap<String, String>) -> Timestamp {
-    let seconds = asked.get("DurationSeconds").and_then(|text| text.parse().ok()).expect("DurationSeconds");
-    now.checked_add(Duration::from_secs(seconds)).expect("within range")
+    let seconds = asked
+        .get("DurationSeconds")
+        .and_then(|text| text.parse().ok())
+        .expect("DurationSeconds");
+    now.checked_add(Duration::from_secs(seconds))
+        .expect("within range")
 }
 
 /// How many sessions were asked for.
 fn assumed(service: &Service) -> usize {
-    service.asked().iter().filter(|asked| action(asked).0 == "AssumeRole").count()
+    service
+        .asked()
+        .iter()
+        .filter(|asked| action(asked).0 == "AssumeRole")
+        .count()
 }
 
 async fn identity(service: &Service, clock: &Arc<dyn Clock>) -> Identity {

@@ -32,7 +32,11 @@ impl DiffLine {
     /// lines that differ in what is masked look alike, and yet one is removed and the other added.
     #[must_use]
     pub fn shown(&self, privacy: Privacy) -> &str {
-        if privacy.reveal { &self.revealed } else { &self.masked }
+        if privacy.reveal {
+            &self.revealed
+        } else {
+            &self.masked
+        }
     }
 }
 
@@ -45,7 +49,11 @@ struct Line {
 
 impl Line {
     fn told(&self, change: Change) -> DiffLine {
-        DiffLine { change, masked: self.masked.clone(), revealed: self.revealed.clone() }
+        DiffLine {
+            change,
+            masked: self.masked.clone(),
+            revealed: self.revealed.clone(),
+        }
     }
 }
 
@@ -55,12 +63,29 @@ pub(super) fn between(old: &str, new: &str) -> Vec<DiffLine> {
     let same = |(one, two): &(&Line, &Line)| one.raw == two.raw;
     let start = old.iter().zip(&new).take_while(same).count();
     let rest = old.len().min(new.len()).saturating_sub(start);
-    let end = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(same).count();
+    let end = old
+        .iter()
+        .rev()
+        .zip(new.iter().rev())
+        .take(rest)
+        .take_while(same)
+        .count();
     let middle = |lines: &'_ [Line]| start..lines.len().saturating_sub(end);
-    let (left, right) = (old.get(middle(&old)).unwrap_or_default(), new.get(middle(&new)).unwrap_or_default());
-    let mut out: Vec<DiffLine> = old.iter().take(start).map(|line| line.told(Change::Same)).collect();
+    let (left, right) = (
+        old.get(middle(&old)).unwrap_or_default(),
+        new.get(middle(&new)).unwrap_or_default(),
+    );
+    let mut out: Vec<DiffLine> = old
+        .iter()
+        .take(start)
+        .map(|line| line.told(Change::Same))
+        .collect();
     out.extend(changed(left, right));
-    out.extend(old.iter().skip(old.len().saturating_sub(end)).map(|line| line.told(Change::Same)));
+    out.extend(
+        old.iter()
+            .skip(old.len().saturating_sub(end))
+            .map(|line| line.told(Change::Same)),
+    );
     out
 }
 
@@ -72,17 +97,38 @@ fn lines(body: &str) -> Vec<Line> {
     let pretty = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
     let split = |text: &str| text.split('\n').map(str::to_owned).collect::<Vec<_>>();
     let Ok(value) = serde_json::from_str::<Value>(body) else {
-        let line = |raw: &str| Line { raw: raw.to_owned(), masked: MASKED.text(raw), revealed: REVEALED.text(raw) };
+        let line = |raw: &str| Line {
+            raw: raw.to_owned(),
+            masked: MASKED.text(raw),
+            revealed: REVEALED.text(raw),
+        };
         return body.split('\n').map(line).collect();
     };
     let raw = split(&pretty(&value));
-    let (masked, revealed) = (split(&pretty(&MASKED.json(&value))), split(&pretty(&REVEALED.json(&value))));
+    let (masked, revealed) = (
+        split(&pretty(&MASKED.json(&value))),
+        split(&pretty(&REVEALED.json(&value))),
+    );
     if masked.len() == raw.len() && revealed.len() == raw.len() {
         let both = masked.into_iter().zip(revealed);
-        return raw.into_iter().zip(both).map(|(raw, (masked, revealed))| Line { raw, masked, revealed }).collect();
+        return raw
+            .into_iter()
+            .zip(both)
+            .map(|(raw, (masked, revealed))| Line {
+                raw,
+                masked,
+                revealed,
+            })
+            .collect();
     }
     let hidden = || "•••".to_owned();
-    raw.into_iter().map(|raw| Line { raw, masked: hidden(), revealed: hidden() }).collect()
+    raw.into_iter()
+        .map(|raw| Line {
+            raw,
+            masked: hidden(),
+            revealed: hidden(),
+        })
+        .collect()
 }
 
 /// Removed, added and common lines, by the longest common subsequence.
@@ -93,7 +139,13 @@ fn changed(old: &[Line], new: &[Line]) -> Vec<DiffLine> {
         return removed().chain(added()).collect();
     }
     let lengths = lengths(old, new);
-    let length = |row: usize, column: usize| lengths.get(row).and_then(|row| row.get(column)).copied().unwrap_or(0);
+    let length = |row: usize, column: usize| {
+        lengths
+            .get(row)
+            .and_then(|row| row.get(column))
+            .copied()
+            .unwrap_or(0)
+    };
     let (mut row, mut column) = (0_usize, 0_usize);
     let mut out = Vec::new();
     loop {
@@ -102,7 +154,11 @@ fn changed(old: &[Line], new: &[Line]) -> Vec<DiffLine> {
                 out.push(one.told(Change::Same));
                 (row, column) = (row.saturating_add(1), column.saturating_add(1));
             }
-            (Some(one), two) if two.is_none() || length(row.saturating_add(1), column) >= length(row, column.saturating_add(1)) => {
+            (Some(one), two)
+                if two.is_none()
+                    || length(row.saturating_add(1), column)
+                        >= length(row, column.saturating_add(1)) =>
+            {
                 out.push(one.told(Change::Removed));
                 row = row.saturating_add(1);
             }
@@ -124,7 +180,11 @@ fn lengths(old: &[Line], new: &[Line]) -> Vec<Vec<u32>> {
         let mut right = 0_u32;
         for (column, two) in new.iter().enumerate().rev() {
             let at = |place: usize| below.get(place).copied().unwrap_or(0);
-            let length = if one.raw == two.raw { at(column.saturating_add(1)).saturating_add(1) } else { at(column).max(right) };
+            let length = if one.raw == two.raw {
+                at(column.saturating_add(1)).saturating_add(1)
+            } else {
+                at(column).max(right)
+            };
             if let Some(place) = row.get_mut(column) {
                 *place = length;
             }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use payops_aws::{AwsConfig, DynamoStore, EventBridgeBus, S3Archive, SecretsManager, SqsQueues, load};
+use payops_aws::{
+    AwsConfig, DynamoStore, EventBridgeBus, S3Archive, SecretsManager, SqsQueues, load,
+};
 use payops_core::domain::mask;
 use payops_core::domain::policy::Policy;
 use payops_core::port::{Clock, PaymentStore, PortResult, Queues, Random, Secrets};
@@ -39,31 +41,72 @@ pub(crate) async fn wire(common: &Common, settings: &Settings) -> Result<Wired, 
     let clients = load(&config).await;
     let random: Arc<dyn Random> = Arc::new(OsRandom);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let dynamo = Arc::new(DynamoStore::new(clients.dynamo, &common.table, Arc::clone(&random)));
+    let dynamo = Arc::new(DynamoStore::new(
+        clients.dynamo,
+        &common.table,
+        Arc::clone(&random),
+    ));
     let store: Arc<dyn PaymentStore> = dynamo.clone();
-    let queues: Arc<dyn Queues> = Arc::new(SqsQueues::with_prefix(clients.sqs, &common.queue_prefix, common.account.clone()));
-    let vault: Arc<dyn Secrets> = Arc::new(SecretsManager::new(clients.secrets, &common.secret_prefix));
+    let queues: Arc<dyn Queues> = Arc::new(SqsQueues::with_prefix(
+        clients.sqs,
+        &common.queue_prefix,
+        common.account.clone(),
+    ));
+    let vault: Arc<dyn Secrets> =
+        Arc::new(SecretsManager::new(clients.secrets, &common.secret_prefix));
     let key = vault.get(&settings.provider.key_secret).await?;
     let secrets = ApiSecrets {
-        pepper: fit(&settings.pepper_secret, vault.get(&settings.pepper_secret).await?)?,
-        cursor: fit(&settings.cursor_secret, vault.get(&settings.cursor_secret).await?)?,
+        pepper: fit(
+            &settings.pepper_secret,
+            vault.get(&settings.pepper_secret).await?,
+        )?,
+        cursor: fit(
+            &settings.cursor_secret,
+            vault.get(&settings.cursor_secret).await?,
+        )?,
     };
     let dispatcher = Dispatcher {
         store: Arc::clone(&store),
-        archive: Arc::new(S3Archive::new(clients.s3, &settings.dispatch.bucket, common.account.clone())),
+        archive: Arc::new(S3Archive::new(
+            clients.s3,
+            &settings.dispatch.bucket,
+            common.account.clone(),
+        )),
         bus: Arc::new(EventBridgeBus::new(clients.events, &settings.dispatch.bus)),
         queues: Arc::clone(&queues),
         clock: Arc::clone(&clock),
     };
-    let provider = Arc::new(HttpProvider::new(&settings.provider.url, &key, settings.provider.timeout)?);
-    let ports = ApiPorts { store, keys: dynamo, provider, dispatcher, clock, random, policy: Policy::default() };
-    Ok(Wired { ports, secrets, queues, vault })
+    let provider = Arc::new(HttpProvider::new(
+        &settings.provider.url,
+        &key,
+        settings.provider.timeout,
+    )?);
+    let ports = ApiPorts {
+        store,
+        keys: dynamo,
+        provider,
+        dispatcher,
+        clock,
+        random,
+        policy: Policy::default(),
+    };
+    Ok(Wired {
+        ports,
+        secrets,
+        queues,
+        vault,
+    })
 }
 
 impl Wired {
     /// The projector's consumer, once ledger and index can be reached. The API is served meanwhile;
     /// `None` when `stop` comes first.
-    pub(crate) async fn projector(&self, settings: &Settings, stop: &CancellationToken, pulse: &Pulse) -> Option<Consumer> {
+    pub(crate) async fn projector(
+        &self,
+        settings: &Settings,
+        stop: &CancellationToken,
+        pulse: &Pulse,
+    ) -> Option<Consumer> {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
         loop {
             pulse.beat();
@@ -75,7 +118,11 @@ impl Wired {
             match connected {
                 Ok(consumer) => return Some(consumer),
                 Err(error) => {
-                    tracing::warn!(class = error.class(), error = mask::text(&error.chain()), "the projector waits for ledger and index");
+                    tracing::warn!(
+                        class = error.class(),
+                        error = mask::text(&error.chain()),
+                        "the projector waits for ledger and index"
+                    );
                     pause(backoff.failed(), stop).await;
                 }
             }
@@ -86,10 +133,17 @@ impl Wired {
         let url = self.vault.get(&settings.ledger.url_secret).await?;
         let ledger = PostgresLedger::connect(&url, None, settings.ledger.connections).await?;
         let credentials = match &settings.search.user {
-            Some(user) => Some(Credentials { user: user.clone(), password: self.vault.get(&settings.search.password_secret).await? }),
+            Some(user) => Some(Credentials {
+                user: user.clone(),
+                password: self.vault.get(&settings.search.password_secret).await?,
+            }),
             None => None,
         };
-        let index = OpenSearchIndex::connect(&settings.search.url, &settings.search.alias, credentials.as_ref())?;
+        let index = OpenSearchIndex::connect(
+            &settings.search.url,
+            &settings.search.alias,
+            credentials.as_ref(),
+        )?;
         if settings.ledger.migrate {
             ledger.migrate().await?;
             index.ensure_index().await?;
@@ -102,6 +156,12 @@ impl Wired {
             clock: Arc::clone(&ports.clock),
         };
         let (queues, random) = (Arc::clone(&self.queues), Arc::clone(&ports.random));
-        Ok(projector::consumer(projector, queues, random, ports.policy.clone(), settings.consume.visibility))
+        Ok(projector::consumer(
+            projector,
+            queues,
+            random,
+            ports.policy.clone(),
+            settings.consume.visibility,
+        ))
     }
 }

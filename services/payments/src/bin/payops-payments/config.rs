@@ -12,24 +12,87 @@ use payops_runtime::settings::{Consume, Dispatch, ProviderSettings, address, pos
 pub(crate) const PAYMENTS: &[Variable] = &[
     Variable::default("PAYOPS_LISTEN", "0.0.0.0:8080", "where the API is served"),
     Variable::default("PAYOPS_CONNECTIONS_MAX", "1024", "connections open at once"),
-    Variable::default("PAYOPS_HEAD_TIMEOUT", "10s", "how long a request's head may take, and how long an idle connection is kept"),
-    Variable::default("PAYOPS_UNREAD_TIMEOUT", "20s", "how long a client may read nothing of its answer"),
-    Variable::default("PAYOPS_BODY_TIMEOUT", "10s", "how long a body may take to arrive"),
-    Variable::default("PAYOPS_REQUEST_TIMEOUT", "30s", "how long a request may take in all"),
-    Variable::default("PAYOPS_SOURCE_TIMEOUT", "2s", "how long the provider may take to say whether it knows a source"),
-    Variable::default("PAYOPS_SHUTDOWN_DELAY", "5s", "how long requests are still taken after SIGTERM, while /readyz says no"),
-    Variable::default("PAYOPS_PEPPER_SECRET", "api-key-pepper", "name of the secret that keys the hash of API keys"),
-    Variable::default("PAYOPS_CURSOR_SECRET", "cursor-key", "name of the secret that seals list cursors"),
-    Variable::default("PAYOPS_LEDGER_URL_SECRET", "ledger-url", "name of the secret that holds the ledger's PostgreSQL URL"),
-    Variable::default("PAYOPS_LEDGER_CONNECTIONS", "10", "connections to the ledger"),
-    Variable::default("PAYOPS_MIGRATE", "true", "whether missing ledger tables and a missing index are made"),
+    Variable::default(
+        "PAYOPS_HEAD_TIMEOUT",
+        "10s",
+        "how long a request's head may take, and how long an idle connection is kept",
+    ),
+    Variable::default(
+        "PAYOPS_UNREAD_TIMEOUT",
+        "20s",
+        "how long a client may read nothing of its answer",
+    ),
+    Variable::default(
+        "PAYOPS_BODY_TIMEOUT",
+        "10s",
+        "how long a body may take to arrive",
+    ),
+    Variable::default(
+        "PAYOPS_REQUEST_TIMEOUT",
+        "30s",
+        "how long a request may take in all",
+    ),
+    Variable::default(
+        "PAYOPS_SOURCE_TIMEOUT",
+        "2s",
+        "how long the provider may take to say whether it knows a source",
+    ),
+    Variable::default(
+        "PAYOPS_SHUTDOWN_DELAY",
+        "5s",
+        "how long requests are still taken after SIGTERM, while /readyz says no",
+    ),
+    Variable::default(
+        "PAYOPS_PEPPER_SECRET",
+        "api-key-pepper",
+        "name of the secret that keys the hash of API keys",
+    ),
+    Variable::default(
+        "PAYOPS_CURSOR_SECRET",
+        "cursor-key",
+        "name of the secret that seals list cursors",
+    ),
+    Variable::default(
+        "PAYOPS_LEDGER_URL_SECRET",
+        "ledger-url",
+        "name of the secret that holds the ledger's PostgreSQL URL",
+    ),
+    Variable::default(
+        "PAYOPS_LEDGER_CONNECTIONS",
+        "10",
+        "connections to the ledger",
+    ),
+    Variable::default(
+        "PAYOPS_MIGRATE",
+        "true",
+        "whether missing ledger tables and a missing index are made",
+    ),
     Variable::required("PAYOPS_SEARCH_URL", "URL of OpenSearch"),
     Variable::default("PAYOPS_SEARCH_ALIAS", "payments", "alias of the index"),
-    Variable::optional("PAYOPS_SEARCH_USER", "user of OpenSearch; without it, no credentials are sent"),
-    Variable::default("PAYOPS_SEARCH_PASSWORD_SECRET", "search-password", "name of the secret that holds that user's password"),
-    Variable::default("PAYOPS_RELAY_EVERY", "2s", "how often the outbox is looked through"),
-    Variable::default("PAYOPS_RELAY_GRACE", "10s", "how old an outbox row must be for the relay to take it"),
-    Variable::default("PAYOPS_SWEEP_EVERY", "60s", "how often payments that are due are looked for"),
+    Variable::optional(
+        "PAYOPS_SEARCH_USER",
+        "user of OpenSearch; without it, no credentials are sent",
+    ),
+    Variable::default(
+        "PAYOPS_SEARCH_PASSWORD_SECRET",
+        "search-password",
+        "name of the secret that holds that user's password",
+    ),
+    Variable::default(
+        "PAYOPS_RELAY_EVERY",
+        "2s",
+        "how often the outbox is looked through",
+    ),
+    Variable::default(
+        "PAYOPS_RELAY_GRACE",
+        "10s",
+        "how old an outbox row must be for the relay to take it",
+    ),
+    Variable::default(
+        "PAYOPS_SWEEP_EVERY",
+        "60s",
+        "how often payments that are due are looked for",
+    ),
 ];
 
 /// The values.
@@ -95,7 +158,8 @@ impl Settings {
             cursor_secret: reader.text("PAYOPS_CURSOR_SECRET"),
             ledger: LedgerSettings {
                 url_secret: reader.text("PAYOPS_LEDGER_URL_SECRET"),
-                connections: u32::try_from(reader.count("PAYOPS_LEDGER_CONNECTIONS")).unwrap_or(u32::MAX),
+                connections: u32::try_from(reader.count("PAYOPS_LEDGER_CONNECTIONS"))
+                    .unwrap_or(u32::MAX),
                 migrate: reader.parsed("PAYOPS_MIGRATE", "true or false"),
             },
             search: SearchSettings {
@@ -123,7 +187,10 @@ pub(crate) fn fit(name: &str, secret: secrecy::SecretString) -> PortResult<secre
     use payops_core::port::{ErrorKind, PortError};
     use secrecy::ExposeSecret as _;
     if secret.expose_secret().len() < 16 {
-        return Err(PortError::new(ErrorKind::Permanent, format!("the secret {name} is shorter than 16 characters")));
+        return Err(PortError::new(
+            ErrorKind::Permanent,
+            format!("the secret {name} is shorter than 16 characters"),
+        ));
     }
     Ok(secret)
 }
@@ -136,21 +203,36 @@ mod tests {
     use super::*;
 
     fn read(set: &[(&str, &str)]) -> Result<Settings, Problems> {
-        let lookup = |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let lookup = |name: &str| {
+            set.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
         let tables: [&[Variable]; 5] = [COMMON, DISPATCH, PROVIDER, CONSUME, PAYMENTS];
         let mut reader = Reader::new(&tables, &lookup);
         let settings = Settings::read(&mut reader);
         reader.finish(settings)
     }
 
-    const ENOUGH: [(&str, &str); 3] = [("PAYOPS_BUCKET", "b"), ("PAYOPS_BUS", "e"), ("PAYOPS_SEARCH_URL", "https://search.example")];
+    const ENOUGH: [(&str, &str); 3] = [
+        ("PAYOPS_BUCKET", "b"),
+        ("PAYOPS_BUS", "e"),
+        ("PAYOPS_SEARCH_URL", "https://search.example"),
+    ];
 
     #[test]
     fn defaults_are_the_documented_ones() {
         let settings = read(&ENOUGH).expect("enough");
-        assert_eq!((settings.api, settings.serve), (ApiLimits::default(), ServeLimits::default()));
         assert_eq!(
-            (settings.listen.as_str(), settings.sweep_every, settings.ledger.migrate),
+            (settings.api, settings.serve),
+            (ApiLimits::default(), ServeLimits::default())
+        );
+        assert_eq!(
+            (
+                settings.listen.as_str(),
+                settings.sweep_every,
+                settings.ledger.migrate
+            ),
             ("0.0.0.0:8080", Duration::from_mins(1), true)
         );
     }
@@ -174,7 +256,14 @@ mod tests {
             "PAYOPS_BUCKET",
             "PAYOPS_BUS",
         ] {
-            assert_eq!(problems.iter().filter(|problem| problem.contains(&format!("  {name} "))).count(), 1, "{name} in {problems:?}");
+            assert_eq!(
+                problems
+                    .iter()
+                    .filter(|problem| problem.contains(&format!("  {name} ")))
+                    .count(),
+                1,
+                "{name} in {problems:?}"
+            );
         }
         assert_eq!(problems.len(), 7, "{problems:?}");
     }
