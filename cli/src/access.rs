@@ -22,16 +22,13 @@ use crate::error::{CliError, CliResult};
 use crate::same_as;
 use crate::settings::{EnvTarget, Settings, Target};
 
-/// For how long a write elevates in place.
 pub(crate) const IN_PLACE: SignedDuration = SignedDuration::from_mins(15);
 /// The file of rules: beside payops.toml, or in the data directory of an embedded environment.
 pub(crate) const POLICY: &str = "policy.toml";
 
-/// What somebody wants.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
     pub(crate) deed: Deed,
-    /// How many things at once.
     pub(crate) count: Option<u64>,
     pub(crate) amount: Option<Money>,
     pub(crate) reason: Option<&'a str>,
@@ -56,24 +53,19 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// With a reason.
     pub(crate) fn because(self, reason: Option<&'a str>) -> Self {
         Self { reason, ..self }
     }
 }
 
-/// That it may be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Permit {
-    /// With which duty.
     pub(crate) duty: Duty,
 }
 
-/// What the rules say now.
 struct Decided {
     verdict: Verdict,
     duty: Duty,
-    /// The elevation in place that it takes.
     begun: Option<Elevation>,
 }
 
@@ -152,7 +144,8 @@ async fn decide(
     })
 }
 
-/// Whether something that was confirmed on the screen may be done: rules and freezes hold there too.
+/// Whether something that was confirmed on the screen may be done: rules and freezes hold there
+/// too.
 pub(crate) async fn confirmed(context: &Context, target: &EnvTarget, deed: Deed) -> PortResult<()> {
     let wanted = Wanted::new(deed).because(Some("confirmed on the screen"));
     permit(context, target, &wanted)
@@ -234,7 +227,8 @@ pub(crate) async fn refusal(
     })
 }
 
-/// How often it is looked at, while something long is done, whether the environment was frozen meanwhile.
+/// How often it is looked at, while something long is done, whether the environment was frozen
+/// meanwhile.
 const FREEZE_EVERY: Duration = Duration::from_secs(5);
 
 /// Returns once the environment is frozen, with the refusal; never for who may act in a freeze.
@@ -254,8 +248,8 @@ pub(crate) async fn frozen(context: &Context, target: &EnvTarget, deed: Deed) ->
     }
 }
 
-/// Does `work`; tells it to stop when the environment is frozen meanwhile, and waits for its end. Who freezes an
-/// environment wants what is under way to stop too.
+/// Does `work`; tells it to stop when the environment is frozen meanwhile, and waits for its end.
+/// Who freezes an environment wants what is under way to stop too.
 pub(crate) async fn until_frozen<T>(
     context: &Context,
     target: &EnvTarget,
@@ -441,7 +435,6 @@ impl Freezes for NoFreezes {
     }
 }
 
-/// Elevations of this user, by environment.
 #[derive(Clone, Debug)]
 pub(crate) struct Elevations {
     dir: PathBuf,
@@ -492,7 +485,6 @@ impl Elevations {
         }
     }
 
-    /// Keeps one.
     pub(crate) fn keep(&self, elevation: &Elevation) -> CliResult<()> {
         let path = self.path(&elevation.env);
         let write = || {

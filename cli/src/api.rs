@@ -17,18 +17,14 @@ use crate::exit::Exit;
 use crate::local;
 use crate::settings::{EnvTarget, Target};
 
-/// How long opening a connection may take.
 const CONNECT: Duration = Duration::from_secs(3);
-/// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(30);
 /// The first pause between two tries; doubled with each.
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
-/// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// The longest pause that the other side may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 
-/// The API of one environment.
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
     client: reqwest::Client,
@@ -36,41 +32,31 @@ pub(crate) struct Api {
     key: SecretString,
 }
 
-/// What came of a request to create a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Created {
-    /// There is a payment.
     Accepted {
-        /// Its name.
         id: String,
-        /// The API's answer.
         body: Value,
         /// Whether it was made by an earlier request with the same key.
         replayed: bool,
     },
-    /// The request is wrong and stays so.
     Refused(Problem),
     /// The key is no good: no other request will do better.
     NotAllowed(Problem),
-    /// No definite answer within the patience given. There may be a payment: the same key finds out.
+    /// No definite answer within the patience given. There may be a payment: the same key finds
+    /// out.
     NoAnswer {
-        /// Whether it was asked to slow down.
         rate_limited: bool,
-        /// The last thing that happened.
         last: String,
     },
-    /// Stopped between two tries.
     Stopped,
 }
 
 /// A problem as the API tells it (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
-    /// A stable word.
     pub(crate) code: String,
-    /// A sentence.
     pub(crate) message: String,
-    /// Which member is at fault.
     pub(crate) param: Option<String>,
 }
 
@@ -110,7 +96,8 @@ impl Api {
         })
     }
 
-    /// The API of `target`: the URL given, the running embedded platform's, or the one of payops.toml.
+    /// The API of `target`: the URL given, the running embedded platform's, or the one of
+    /// payops.toml.
     pub(crate) async fn locate(
         context: &Context,
         target: &EnvTarget,

@@ -57,7 +57,8 @@ pub(crate) struct Global {
     /// Where the embedded platform keeps its data [env: PAYOPS_DATA_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// The configuration file; else payops.toml here or above, else the user's own [env: PAYOPS_CONFIG]
+    /// The configuration file; else payops.toml here or above, else the user's own [env:
+    /// PAYOPS_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Which environment; commands that only read take several, `a,b` [env: PAYOPS_ENV]

@@ -19,9 +19,9 @@ use payops_core::port::{AuditLog, ErrorKind, PortError, PortResult};
 use crate::error::{CliError, CliResult};
 use cursor::FILE as SHIPPED;
 
-/// The record's name.
 const FILE: &str = "audit.jsonl";
-/// Where its last line's number and hash are kept beside it: lines cut off at its end are then missed.
+/// Where its last line's number and hash are kept beside it: lines cut off at its end are then
+/// missed.
 const ANCHOR: &str = "audit.head";
 /// How much of its end is read for the newest entries.
 const TAIL_BYTES: u64 = 4 * 1024 * 1024;
@@ -38,14 +38,8 @@ enum AppendError {
     /// The last line is not one that another can follow.
     #[error("its last line was changed or is damaged")]
     Damaged,
-    /// Lines are gone from its end.
     #[error("it ends at line {found} of its chain, and {known} were written")]
-    CutOff {
-        /// Number of the last line.
-        found: u64,
-        /// The number that it had.
-        known: u64,
-    },
+    CutOff { found: u64, known: u64 },
 }
 
 /// Adds a line to the record in `dir`; on disk when it returns.
@@ -53,11 +47,17 @@ pub(crate) fn append(dir: &Path, entry: &AuditEntry) -> CliResult<()> {
     add(dir, entry).map_err(|error| {
         let hint = match &error {
             AppendError::Damaged | AppendError::CutOff { .. } => {
-                format!("payops audit verify says what is wrong; move {FILE}, {ANCHOR} and {SHIPPED} away together to begin a new record")
+                format!(
+                    "payops audit verify says what is wrong; move {FILE}, {ANCHOR} and \
+                    {SHIPPED} away together to begin a new record"
+                )
             }
             _ => "make the place writable, then run the same command again".to_owned(),
         };
-        let message = format!("this could not be recorded in {}, so it was not done", dir.join(FILE).display());
+        let message = format!(
+            "this could not be recorded in {}, so it was not done",
+            dir.join(FILE).display()
+        );
         CliError::failed(message).because(error).hint(hint)
     })
 }
@@ -161,15 +161,12 @@ fn anchor(dir: &Path) -> std::io::Result<Option<Head>> {
     }
 }
 
-/// The record in a folder.
 #[derive(Clone, Debug)]
 pub(crate) struct FileAuditLog {
-    /// The folder.
     pub(crate) dir: PathBuf,
 }
 
 impl FileAuditLog {
-    /// Where it is.
     pub(crate) fn path(&self) -> PathBuf {
         self.dir.join(FILE)
     }
@@ -187,7 +184,8 @@ impl FileAuditLog {
         check(&mut file, anchor.as_ref()).map(Some)
     }
 
-    /// Checks the chain against a line that is known from elsewhere; `None` when there is no record.
+    /// Checks the chain against a line that is known from elsewhere; `None` when there is no
+    /// record.
     pub(crate) fn verify_against(
         &self,
         known: &Head,

@@ -29,33 +29,24 @@ use serde::Deserialize;
 
 use crate::error::{CliError, CliResult};
 
-/// The file's name in a project.
 pub(crate) const FILE: &str = "payops.toml";
 
-/// The whole file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
-    /// The environment when nobody names one.
     pub(crate) default_env: Option<String>,
-    /// Where the embedded platform keeps its data.
     pub(crate) data_dir: Option<PathBuf>,
-    /// The environments by name.
     #[serde(default)]
     pub(crate) environments: BTreeMap<String, Environment>,
 }
 
-/// One environment.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Environment {
-    /// In AWS.
     Aws(Box<Aws>),
-    /// In a data directory.
     Embedded(Embedded),
 }
 
-/// An environment in a data directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Embedded {
@@ -63,53 +54,42 @@ pub(crate) struct Embedded {
     pub(crate) data_dir: Option<PathBuf>,
     /// Its name in there; else the same name.
     pub(crate) env: Option<String>,
-    /// The folder where lines of the record are kept too; without one they are kept in the data directory alone.
+    /// The folder where lines of the record are kept too; without one they are kept in the data
+    /// directory alone.
     pub(crate) audit_dir: Option<PathBuf>,
     /// Whether writes ask twice, as in `prod`.
     pub(crate) protected: Option<bool>,
 }
 
-/// An environment in AWS.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Aws {
-    /// The region.
     pub(crate) region: Option<String>,
     /// The account it must be; any other is refused.
     pub(crate) account_id: Option<String>,
-    /// The profile of the shared AWS configuration.
     pub(crate) profile: Option<String>,
-    /// Another place that speaks AWS's protocols.
     pub(crate) endpoint_url: Option<String>,
-    /// The DynamoDB table.
     pub(crate) table: Option<String>,
-    /// The archive bucket.
     pub(crate) bucket: Option<String>,
-    /// The event bus.
     pub(crate) bus: Option<String>,
     /// The event bus, by name or ARN, that lines of the record are put on; else `bus`.
     pub(crate) audit_bus: Option<String>,
-    /// The queues.
     #[serde(default)]
     pub(crate) queues: QueueNames,
     /// Name of the Secrets Manager secret that holds the ledger's connection URL.
     pub(crate) ledger_url_secret: Option<String>,
     /// Name of the environment variable that holds the ledger's connection URL.
     pub(crate) ledger_url_env: Option<String>,
-    /// Where OpenSearch is.
     pub(crate) opensearch_url: Option<String>,
-    /// The index alias.
     pub(crate) index: Option<String>,
-    /// Where the payments API is.
     pub(crate) api_url: Option<String>,
     /// Name of the environment variable that holds an API key.
     pub(crate) api_key_env: Option<String>,
-    /// The sender of mails.
     pub(crate) from_address: Option<String>,
-    /// Its clusters.
     #[serde(default)]
     pub(crate) clusters: Vec<ClusterConfig>,
-    /// The role of each duty: `view`, `operate`, `break-glass`; without any, the SDK's own credentials are used.
+    /// The role of each duty: `view`, `operate`, `break-glass`; without any, the SDK's own
+    /// credentials are used.
     #[serde(default)]
     pub(crate) roles: BTreeMap<String, RoleConfig>,
     /// Whether writes ask twice, as in `prod`.
@@ -136,15 +116,11 @@ impl Aws {
     }
 }
 
-/// A role that is assumed for a duty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RoleConfig {
-    /// Its ARN.
     pub(crate) arn: String,
-    /// The external id that its trust policy asks for.
     pub(crate) external_id: Option<String>,
-    /// The MFA device that its trust policy asks for.
     pub(crate) mfa_serial: Option<String>,
     /// How long a session lasts, in minutes [default: 60]
     pub(crate) duration_minutes: Option<u32>,
@@ -154,15 +130,12 @@ pub(crate) struct RoleConfig {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClusterConfig {
-    /// What it is called here.
     pub(crate) name: String,
     /// Its name in EKS: reached without a kubeconfig.
     pub(crate) eks: Option<String>,
-    /// A context of a kubeconfig.
     pub(crate) context: Option<String>,
     /// The kubeconfig; else KUBECONFIG, else the user's own.
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// Where Argo CD is.
     pub(crate) argocd_url: Option<String>,
     /// Name of the environment variable that holds a token for it.
     pub(crate) argocd_token_env: Option<String>,
@@ -171,7 +144,6 @@ pub(crate) struct ClusterConfig {
     pub(crate) namespaces: Vec<String>,
 }
 
-/// What the queues are called in AWS.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct QueueNames {
@@ -179,17 +151,13 @@ pub(crate) struct QueueNames {
     pub(crate) prefix: Option<String>,
 }
 
-/// A file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// Where.
     pub(crate) path: PathBuf,
-    /// What it says.
     pub(crate) config: Config,
 }
 
 impl Config {
-    /// Reads the text of a file.
     pub(crate) fn parse(text: &str, path: &Path) -> CliResult<Self> {
         toml::from_str(text).map_err(|error| {
             // The parser's own text quotes the line at fault; the file holds no secrets.

@@ -22,77 +22,55 @@ use crate::output::{Of, Printer, Talk};
 use crate::settings::{EnvTarget, Settings, Target};
 use crate::{aws, local};
 
-/// Whether ports are opened to look or to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// To look.
     Read,
-    /// To change.
     Write,
 }
 
-/// Who asks an environment in AWS.
 #[derive(Clone)]
 #[cfg_attr(
     not(feature = "aws"),
     expect(dead_code, reason = "only AWS asks who calls")
 )]
 pub(crate) struct Caller {
-    /// The person: the source identity of sessions.
     pub(crate) who: String,
-    /// Why: a tag of sessions.
     pub(crate) reason: Option<String>,
-    /// With which duty: it has a role.
     pub(crate) duty: Duty,
-    /// The ticket it belongs to: a tag too.
     pub(crate) ticket: Option<String>,
-    /// The sessions of this process.
     pub(crate) sessions: Arc<Sessions>,
     /// The code of an MFA device that was given already.
     pub(crate) code: Option<String>,
-    /// Whether there is somebody to ask for a code.
     pub(crate) asks: bool,
 }
 
-/// What a command is handed.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
-    /// All settings.
     pub(crate) settings: Settings,
-    /// stdout.
     pub(crate) printer: Printer,
-    /// stderr.
     pub(crate) talk: Talk,
-    /// What may be shown.
     pub(crate) privacy: Privacy,
     /// Why, as given with `--reason`.
     pub(crate) reason: Option<String>,
     /// Set by the first Ctrl-C or SIGTERM.
     pub(crate) stop: CancellationToken,
-    /// The sessions of this process.
     pub(crate) sessions: Arc<Sessions>,
-    /// Environments that something was recorded of.
     pub(crate) recorded: Arc<Mutex<Vec<EnvTarget>>>,
 }
 
 /// What was found in each environment that answered, and the failures of the others.
 #[derive(Debug)]
 pub(crate) struct Fan<T> {
-    /// Answers.
     pub(crate) answers: Vec<Of<T>>,
-    /// Failures, each with its environment.
     pub(crate) failures: Vec<(String, CliError)>,
-    /// Whether several environments were asked.
     pub(crate) many: bool,
 }
 
 impl Context {
-    /// Who runs the command.
     pub(crate) fn who(&self) -> &str {
         &self.settings.who.value
     }
 
-    /// Who asks an environment in AWS, with which duty.
     pub(crate) fn caller(&self, duty: Duty) -> Caller {
         Caller {
             who: self.who().to_owned(),
@@ -105,12 +83,10 @@ impl Context {
         }
     }
 
-    /// Now.
     pub(crate) fn now() -> Timestamp {
         Timestamp::now()
     }
 
-    /// The ports of an environment.
     pub(crate) async fn open(&self, target: &EnvTarget, access: Access) -> CliResult<Ports> {
         Box::pin(open(target, access, &self.caller_for(target, access)?)).await
     }
@@ -200,7 +176,6 @@ impl Context {
         }
     }
 
-    /// Records something of this user.
     pub(crate) fn record(&self, target: &EnvTarget, entry: &AuditEntry) -> CliResult<()> {
         audit::append(&self.records_dir(target), entry)?;
         if let Ok(mut recorded) = self.recorded.lock()
@@ -211,7 +186,8 @@ impl Context {
         Ok(())
     }
 
-    /// Ships what this command recorded, for a little while. It is no part of what the command came to.
+    /// Ships what this command recorded, for a little while. It is no part of what the command came
+    /// to.
     pub(crate) async fn ship_recorded(&self) {
         let recorded = self
             .recorded
@@ -221,8 +197,8 @@ impl Context {
         audit::ship::by_itself(self, &recorded).await;
     }
 
-    /// Records what became of something that was recorded when it began. It is done already: that it
-    /// could not be recorded is only told.
+    /// Records what became of something that was recorded when it began. It is done already: that
+    /// it could not be recorded is only told.
     pub(crate) fn record_end(
         &self,
         target: &EnvTarget,
@@ -248,8 +224,8 @@ impl Context {
         }
     }
 
-    /// Records that something begins, does it, and records what became of it. What cannot be recorded
-    /// is not done.
+    /// Records that something begins, does it, and records what became of it. What cannot be
+    /// recorded is not done.
     pub(crate) async fn audited<T>(
         &self,
         target: &EnvTarget,
@@ -285,7 +261,6 @@ impl Context {
     }
 }
 
-/// The ports of an environment.
 pub(crate) async fn open(target: &EnvTarget, access: Access, caller: &Caller) -> CliResult<Ports> {
     match &target.target {
         Target::Embedded { data_dir, name } => local::open(data_dir, name, access).await,
@@ -320,7 +295,6 @@ impl<T> Fan<T> {
 }
 
 impl<T> Fan<Vec<T>> {
-    /// The rows of all environments.
     pub(crate) fn rows(self) -> Vec<Of<T>> {
         self.answers
             .into_iter()

@@ -9,7 +9,6 @@ use payops_core::usecase::{Control, ReplaySummary};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Messages a second, kept by all lanes together.
 #[derive(Debug)]
 pub(crate) struct Pace {
     each: Option<Duration>,
@@ -44,20 +43,13 @@ impl Pace {
     }
 }
 
-/// Hears of each batch that is settled.
 pub(crate) type Tell = Box<dyn Fn(&ReplaySummary) + Send + Sync>;
 
-/// Steers one replay.
 pub(crate) struct CliControl {
-    /// Set by Ctrl-C.
     pub(crate) stop: CancellationToken,
-    /// The rate.
     pub(crate) pace: Pace,
-    /// The bar.
     pub(crate) bar: ProgressBar,
-    /// Hears how far it is.
     pub(crate) tell: Tell,
-    /// What speaks against going on: asked during a canary.
     pub(crate) alarms:
         Box<dyn Fn() -> futures::future::BoxFuture<'static, Vec<String>> + Send + Sync>,
 }

@@ -14,13 +14,10 @@ use crate::exit::Exit;
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct CliError {
-    /// The exit code.
     pub(crate) exit: Exit,
     /// What went wrong, in one sentence without a full stop.
     pub(crate) message: String,
-    /// The next command to try, or what to change.
     pub(crate) hint: Option<String>,
-    /// The cause.
     #[source]
     pub(crate) source: Option<Box<dyn Error + Send + Sync>>,
     /// Nobody reads our output any more: nothing is printed and nothing failed.
@@ -47,7 +44,6 @@ impl Error for Told {
     }
 }
 
-/// The result of a command.
 pub(crate) type CliResult<T> = Result<T, CliError>;
 
 impl CliError {
@@ -62,17 +58,14 @@ impl CliError {
         }
     }
 
-    /// Something failed.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
         Self::new(Exit::Failed, message)
     }
 
-    /// The command line or the configuration is wrong.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)
     }
 
-    /// Policy forbids it.
     pub(crate) fn refused(message: impl Into<String>) -> Self {
         Self::new(Exit::Refused, message)
     }
@@ -82,24 +75,22 @@ impl CliError {
         Self::new(Exit::NotFound, message)
     }
 
-    /// Somebody pressed Ctrl-C or sent a signal.
     pub(crate) fn interrupted() -> Self {
         Self::new(Exit::Interrupted, "interrupted")
     }
 
-    /// Adds what to do next.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Adds the cause.
     pub(crate) fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// A port failed while doing `what`. What we said ourselves through it keeps its exit code and its hint.
+    /// A port failed while doing `what`. What we said ourselves through it keeps its exit code and
+    /// its hint.
     pub(crate) fn port(what: impl Into<String>, mut error: PortError) -> Self {
         match error
             .source

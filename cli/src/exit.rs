@@ -2,11 +2,9 @@
 
 use std::process::ExitCode;
 
-/// How the command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(crate) enum Exit {
-    /// 0: done.
     Done = 0,
     /// 1: failed, or a check found something wrong.
     Failed = 1,
@@ -52,7 +50,6 @@ impl Exit {
         (Self::Interrupted, "interrupted"),
     ];
 
-    /// The number.
     pub(crate) fn code(self) -> u8 {
         self as u8
     }

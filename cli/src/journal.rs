@@ -16,7 +16,6 @@ use tokio::sync::oneshot;
 use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 
-/// The journals of one environment.
 #[derive(Debug)]
 pub(crate) struct Journals {
     dir: PathBuf,
@@ -42,11 +41,8 @@ type Entry = (Vec<u8>, oneshot::Sender<Result<(), Arc<std::io::Error>>>);
 /// A replay that did not come to its end.
 #[derive(Debug)]
 pub(crate) struct Unfinished {
-    /// What was to be done.
     pub(crate) plan: Plan,
-    /// How far it got.
     pub(crate) progress: Progress,
-    /// Where it goes on.
     pub(crate) journal: FileJournal,
 }
 
@@ -81,7 +77,6 @@ impl Journals {
         }
     }
 
-    /// Refuses a plan that was carried out already.
     pub(crate) fn refuse_done(&self, plan: &Plan) -> CliResult<()> {
         let path = self.dir.join(format!(
             "{}-{}.jsonl",
@@ -161,12 +156,10 @@ impl Journals {
 }
 
 impl FileJournal {
-    /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How far it says that it is.
     pub(crate) fn progress(&self) -> CliResult<Progress> {
         Ok(Progress::read(&read(&self.path)?.0))
     }
@@ -288,7 +281,6 @@ fn read(path: &Path) -> CliResult<(Vec<JournalEntry>, u64)> {
     Ok((entries, u64::try_from(good_bytes).unwrap_or(u64::MAX)))
 }
 
-/// A queue's name as part of a file's name.
 fn file_name(text: &str) -> String {
     text.chars()
         .map(|c| {

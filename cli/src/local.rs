@@ -13,34 +13,23 @@ use tokio_util::sync::CancellationToken;
 use crate::context::Access;
 use crate::error::{CliError, CliResult};
 
-/// An environment that answers.
 #[derive(Clone, Debug)]
 pub(crate) struct ReadyEnv {
-    /// Its name.
     pub(crate) name: String,
-    /// Where its API is.
     pub(crate) api_url: String,
-    /// A key for it.
     pub(crate) api_key: SecretString,
 }
 
-/// A platform that runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Running {
-    /// Its process.
     pub(crate) pid: u32,
-    /// Its environments.
     pub(crate) ready: Vec<ReadyEnv>,
-    /// Per environment, how many payments are in each state.
     pub(crate) counts: Value,
 }
 
-/// A search index that was built anew.
 #[derive(Clone, Debug, serde::Serialize)]
 pub(crate) struct Reindexed {
-    /// Of how many payments.
     pub(crate) payments: u64,
-    /// Where the one before lies.
     pub(crate) set_aside: Option<PathBuf>,
 }
 
@@ -63,12 +52,10 @@ mod platform {
     };
     use crate::exit::Exit;
 
-    /// Where data is when nobody says.
     pub(crate) fn default_data_dir() -> PathBuf {
         payops_local::default_data_dir()
     }
 
-    /// Opens the ports of one environment.
     pub(crate) async fn open(data_dir: &Path, env: &str, access: Access) -> CliResult<Ports> {
         let access = match access {
             Access::Read => payops_local::Access::Read,
@@ -128,7 +115,6 @@ mod platform {
             .map_err(told)
     }
 
-    /// Builds the search index of an environment anew.
     pub(crate) async fn reindex(data_dir: &Path, env: &str) -> CliResult<Reindexed> {
         let done = Box::pin(payops_local::reindex(data_dir, env))
             .await
@@ -139,7 +125,6 @@ mod platform {
         })
     }
 
-    /// Mends something that was broken on purpose.
     pub(crate) async fn fix(data_dir: &Path, env: &str, what: &str) -> CliResult<()> {
         Box::pin(payops_local::fix(data_dir, env, what))
             .await
@@ -163,11 +148,13 @@ mod platform {
             ),
             LocalError::Unlisted { pid: Some(_), .. } => (
                 Exit::Failed,
-                "wait a moment if it was just started; else payops local down stops it, and payops local up starts it again",
+                "wait a moment if it was just started; else payops local down stops it, and payops \
+                    local up starts it again",
             ),
             LocalError::Unlisted { pid: None, .. } => (
                 Exit::Failed,
-                "find the process that holds the file `lock` there, end it with SIGTERM, then payops local up",
+                "find the process that holds the file `lock` there, end it with SIGTERM, then \
+                    payops local up",
             ),
             LocalError::NewerVersion { .. } => {
                 (Exit::Failed, "use the newer payops, or another --data-dir")
@@ -177,7 +164,8 @@ mod platform {
             }
             LocalError::Full { .. } => (
                 Exit::Failed,
-                "free some space, then run the same command again: nothing that was accepted is lost",
+                "free some space, then run the same command again: nothing that was accepted is \
+                    lost",
             ),
             LocalError::NotADataDir { .. } => (
                 Exit::NotFound,
@@ -198,7 +186,8 @@ mod platform {
             ),
             LocalError::Store { source, .. } if source.kind == ErrorKind::NotWritable => (
                 Exit::Failed,
-                "free some space or make it writable, or use another --data-dir; nothing that was accepted is lost",
+                "free some space or make it writable, or use another --data-dir; nothing that was \
+                    accepted is lost",
             ),
             _ => (Exit::Failed, ""),
         };

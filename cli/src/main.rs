@@ -74,7 +74,6 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints an error, once: here.
 fn report(error: &CliError, json: bool) {
     if error.quiet {
         return;

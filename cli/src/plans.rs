@@ -1,5 +1,5 @@
-//! Plan files: what one person wants to do, written down for another to look at and approve. What is planned
-//! is each command's own; reading, checking and approving are the same for all of them.
+//! Plan files: what one person wants to do, written down for another to look at and approve. What
+//! is planned is each command's own; reading, checking and approving are the same for all of them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,26 +21,22 @@ use crate::error::{CliError, CliResult};
 use crate::same_as;
 use crate::settings::{EnvTarget, Target};
 
-/// How many approvals of a plan file are looked up: nobody needs more, and a forged file may have a million.
+/// How many approvals of a plan file are looked up: nobody needs more, and a forged file may have a
+/// million.
 const APPROVALS_MAX: usize = 50;
 
-/// One kind of plans.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
-    /// What the record calls an approval of one.
     pub(crate) action: &'static str,
-    /// The command that makes one.
     pub(crate) made_by: &'static str,
 }
 
-/// Where a plan is to be carried out.
 pub(crate) struct Place<'a> {
     pub(crate) env: &'a str,
     pub(crate) account: Option<&'a String>,
 }
 
 impl Kind {
-    /// Reads a plan file, as it is.
     pub(crate) fn read<P: DeserializeOwned>(self, path: &Path) -> CliResult<PlanFile<P>> {
         let wrong = |message: String| {
             CliError::usage(message).hint(format!("{} --out FILE makes one", self.made_by))
@@ -65,8 +61,8 @@ impl Kind {
         })
     }
 
-    /// Adds the approval of this person: recorded first, in AWS kept in the environment's table too, then
-    /// written into the file.
+    /// Adds the approval of this person: recorded first, in AWS kept in the environment's table
+    /// too, then written into the file.
     pub(crate) async fn approve<P: Planned>(
         self,
         context: &Context,
@@ -114,8 +110,8 @@ impl Kind {
         write(path, file)
     }
 
-    /// Approvals as the rules count them. A plan file only says who approved; what counts is in the shared
-    /// record of one machine, or in the table of an environment in AWS.
+    /// Approvals as the rules count them. A plan file only says who approved; what counts is in the
+    /// shared record of one machine, or in the table of an environment in AWS.
     pub(crate) async fn proven(
         self,
         context: &Context,
@@ -169,7 +165,8 @@ impl Kind {
     }
 }
 
-/// The approvals that the table of the environment holds, and that were given with other credentials than these.
+/// The approvals that the table of the environment holds, and that were given with other
+/// credentials than these.
 async fn kept(
     context: &Context,
     target: &EnvTarget,
@@ -257,7 +254,6 @@ pub(crate) async fn may_approve(
     }
 }
 
-/// Refuses to let somebody approve what they planned themselves.
 pub(crate) fn somebody_elses<P: Planned>(context: &Context, file: &PlanFile<P>) -> CliResult<()> {
     let by = file.plan.by();
     if same_person(by, context.who()) {
@@ -300,7 +296,6 @@ pub(crate) fn belongs(target: &EnvTarget, place: &Place<'_>) -> CliResult<()> {
     Ok(())
 }
 
-/// Writes a plan file.
 pub(crate) fn write<P: Planned>(path: &Path, file: &PlanFile<P>) -> CliResult<()> {
     let text = serde_json::to_vec_pretty(file).map_err(|error| {
         CliError::failed("the plan could not be written as JSON").because(error)

@@ -4,7 +4,6 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::settings::EnvTarget;
 
-/// A write that is about to happen.
 #[derive(Clone, Debug)]
 pub(crate) struct Act<'a> {
     /// What will be done, in words: `refund 12.50 EUR of pay_…`.
@@ -17,7 +16,8 @@ pub(crate) struct Act<'a> {
     pub(crate) always: bool,
 }
 
-/// The reason given; in a protected environment there must be one, and it is asked for at a terminal.
+/// The reason given; in a protected environment there must be one, and it is asked for at a
+/// terminal.
 pub(crate) fn reason(context: &Context, target: &EnvTarget) -> CliResult<Option<String>> {
     let given = context
         .reason

@@ -1,6 +1,6 @@
-//! The same with the AWS CLI: the line that is shown beside an act and kept with it in the record. `…` stands
-//! for what only the moment knows, and for what an embedded environment does not have. The credentials are those of
-//! the environment's session: the line of the elevation gives them.
+//! The same with the AWS CLI: the line that is shown beside an act and kept with it in the record.
+//! `…` stands for what only the moment knows, and for what an embedded environment does not have.
+//! The credentials are those of the environment's session: the line of the elevation gives them.
 
 use payops_core::domain::access::{Elevation, Freeze};
 use payops_core::domain::id::PaymentId;
@@ -12,7 +12,6 @@ use crate::aws;
 use crate::context::Context;
 use crate::settings::{EnvTarget, Target};
 
-/// Shows a line; the line.
 pub(crate) fn said(context: &Context, line: String) -> String {
     context.talk.say(format!("same as: {line}"));
     line
@@ -22,11 +21,11 @@ pub(crate) fn said(context: &Context, line: String) -> String {
 pub(crate) fn look(queue: Option<&str>) -> String {
     let queue = queue.unwrap_or("…");
     format!(
-        "aws sqs receive-message --queue-url …/{queue} --attribute-names All --message-attribute-names All"
+        "aws sqs receive-message --queue-url …/{queue} --attribute-names All \
+            --message-attribute-names All"
     )
 }
 
-/// Replays a plan, for one message.
 pub(crate) fn replay(plan: &Plan) -> String {
     let (queue, target) = (&plan.queue, &plan.target);
     let send = format!(
@@ -35,7 +34,6 @@ pub(crate) fn replay(plan: &Plan) -> String {
     format!("{} && {send} && {}", look(Some(queue)), delete(queue))
 }
 
-/// Discards, for one message.
 pub(crate) fn discard(queue: &str) -> String {
     format!("{} && {}", look(Some(queue)), delete(queue))
 }
@@ -44,12 +42,10 @@ fn delete(queue: &str) -> String {
     format!("aws sqs delete-message --queue-url …/{queue} --receipt-handle …")
 }
 
-/// Empties a queue.
 pub(crate) fn purge(queue: &str) -> String {
     format!("aws sqs purge-queue --queue-url …/{queue}")
 }
 
-/// Has the queue service move all of a queue.
 pub(crate) fn redrive(queue: &str, target: &str, rate: Option<u32>) -> String {
     let rate = rate
         .map(|rate| format!(" --max-number-of-messages-per-second {rate}"))
@@ -59,12 +55,12 @@ pub(crate) fn redrive(queue: &str, target: &str, rate: Option<u32>) -> String {
     )
 }
 
-/// Stops that.
 pub(crate) fn cancel_redrive() -> String {
     "aws sqs cancel-message-move-task --task-handle …".to_owned()
 }
 
-/// Changes a payment: itself, its events, the outbox and the answer to its key, all of them or none.
+/// Changes a payment: itself, its events, the outbox and the answer to its key, all of them or
+/// none.
 pub(crate) fn change(target: &EnvTarget, payment: &PaymentId, version: u64) -> String {
     let table = table(target);
     let put = |pk: String, sk: &str, only: &str| {
@@ -87,7 +83,6 @@ pub(crate) fn change(target: &EnvTarget, payment: &PaymentId, version: u64) -> S
     )
 }
 
-/// Sets a freeze.
 pub(crate) fn freeze(target: &EnvTarget, freeze: &Freeze) -> String {
     let item = json!({ "pk": { "S": "OPS#freeze" }, "sk": { "S": "OPS#freeze" }, "freeze": { "S": json!(freeze).to_string() } });
     format!(
@@ -97,7 +92,6 @@ pub(crate) fn freeze(target: &EnvTarget, freeze: &Freeze) -> String {
     )
 }
 
-/// Lifts it.
 pub(crate) fn lift(target: &EnvTarget) -> String {
     let key = json!({ "pk": { "S": "OPS#freeze" }, "sk": { "S": "OPS#freeze" } });
     format!(
@@ -107,7 +101,6 @@ pub(crate) fn lift(target: &EnvTarget) -> String {
     )
 }
 
-/// Approves of a plan.
 pub(crate) fn approve(target: &EnvTarget, who: &str, plan_sha256: &str) -> String {
     let key = format!(
         r#""pk":{{"S":"OPS#approval#{}"}},"sk":{{"S":"{plan_sha256}"}}"#,
@@ -120,7 +113,6 @@ pub(crate) fn approve(target: &EnvTarget, who: &str, plan_sha256: &str) -> Strin
     )
 }
 
-/// Takes on a duty.
 pub(crate) fn elevate(target: &EnvTarget, elevation: &Elevation) -> String {
     let (who, duty) = (named(&elevation.who), elevation.duty.as_str());
     let role = if let Target::Aws(aws) = &target.target {
@@ -130,7 +122,8 @@ pub(crate) fn elevate(target: &EnvTarget, elevation: &Elevation) -> String {
     };
     let arn = role.map_or_else(|| format!("…:role/payops-{duty}"), |role| role.arn.clone());
     let line = format!(
-        "aws sts assume-role --role-arn {} --role-session-name payops-{duty}-{who} --source-identity {who}",
+        "aws sts assume-role --role-arn {} --role-session-name payops-{duty}-{who} \
+            --source-identity {who}",
         word(&arn)
     );
     let tags = [
@@ -159,7 +152,6 @@ pub(crate) fn elevate(target: &EnvTarget, elevation: &Elevation) -> String {
     format!("{line} --duration-seconds {span}{id}{mfa}")
 }
 
-/// The person as sessions have the name.
 fn named(who: &str) -> String {
     aws::source_identity(who).unwrap_or_else(|| "…".to_owned())
 }
@@ -178,7 +170,8 @@ fn quoted(value: &impl Serialize) -> String {
     in_quotes(&json)
 }
 
-/// As one word of a shell: in quotation marks where there is anything in it that a shell might act on.
+/// As one word of a shell: in quotation marks where there is anything in it that a shell might act
+/// on.
 fn word(text: &str) -> String {
     let is_plain = |c: char| {
         c.is_alphanumeric()

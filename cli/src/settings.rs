@@ -8,25 +8,18 @@ use crate::args::Global;
 use crate::config::{self, Aws, Config, Environment, Found};
 use crate::error::{CliError, CliResult};
 
-/// The longest name of a person, in characters.
 const WHO_MAX: usize = 128;
 
 /// Environments of the embedded platform, the most important first.
 pub(crate) const EMBEDDED: [&str; 3] = ["prod", "preprod", "test"];
 
-/// Looks up an environment variable; a closure in tests.
 pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// An option.
     Flag(&'static str),
-    /// An environment variable.
     Variable(&'static str),
-    /// The configuration file.
     File(PathBuf),
-    /// Nobody said anything.
     Default,
 }
 
@@ -41,37 +34,22 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// A value and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sourced<T> {
-    /// The value.
     pub(crate) value: T,
-    /// Where it came from.
     pub(crate) origin: Origin,
 }
 
-/// Where an environment is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// In a data directory.
-    Embedded {
-        /// Which.
-        data_dir: PathBuf,
-        /// Its name in there.
-        name: String,
-    },
-    /// In AWS.
+    Embedded { data_dir: PathBuf, name: String },
     Aws(Box<Aws>),
 }
 
-/// One environment, found by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EnvTarget {
-    /// Its name on the command line.
     pub(crate) name: String,
-    /// Where it is.
     pub(crate) target: Target,
-    /// Whether writes ask twice.
     pub(crate) protected: bool,
 }
 
@@ -86,22 +64,16 @@ impl EnvTarget {
     }
 }
 
-/// All settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Where the embedded platform keeps its data.
     pub(crate) data_dir: Sourced<PathBuf>,
     /// The environments asked for; an error that is told when a command needs one.
     pub(crate) envs: Result<Sourced<Vec<String>>, (String, String)>,
-    /// The configuration file.
     pub(crate) found: Option<Found>,
-    /// Where the file's name came from.
     pub(crate) found_by: Origin,
-    /// Who runs the command.
     pub(crate) who: Sourced<String>,
     /// Where the payments API is, when said apart from the environment.
     pub(crate) api_url: Option<Sourced<String>>,
-    /// Where records of this user's operations are kept.
     pub(crate) state_dir: PathBuf,
 }
 
@@ -165,12 +137,10 @@ impl Settings {
         })
     }
 
-    /// The configuration, empty when there is none.
     pub(crate) fn config(&self) -> Option<&Config> {
         self.found.as_ref().map(|found| &found.config)
     }
 
-    /// The environments asked for, each found.
     pub(crate) fn targets(&self) -> CliResult<Vec<EnvTarget>> {
         let names = match &self.envs {
             Ok(names) => &names.value,
@@ -220,7 +190,6 @@ impl Settings {
         }
     }
 
-    /// The environment of that name.
     pub(crate) fn target(&self, name: &str) -> CliResult<EnvTarget> {
         let declared = self
             .config()
@@ -276,7 +245,6 @@ impl Settings {
         }
     }
 
-    /// Names of all environments that there are.
     pub(crate) fn all_names(&self) -> Vec<String> {
         let declared = self.declared();
         if declared.is_empty() {
@@ -286,7 +254,6 @@ impl Settings {
         }
     }
 
-    /// Names of the environments that the file declares.
     pub(crate) fn declared(&self) -> Vec<String> {
         self.config()
             .map(|config| config.environments.keys().cloned().collect())
@@ -424,7 +391,8 @@ mod tests {
         }
     }
 
-    const TWO: &str = "[environments.prod]\nkind = \"aws\"\n[environments.lab]\nkind = \"embedded\"\ndata_dir = \"/lab\"\nenv = \"test\"\n";
+    const TWO: &str = "[environments.prod]\nkind = \"aws\"\n[environments.lab]\nkind = \
+        \"embedded\"\ndata_dir = \"/lab\"\nenv = \"test\"\n";
 
     #[test]
     fn flags_come_before_variables_before_the_file() {

@@ -12,29 +12,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{CliError, CliResult};
 
-/// The form of the file.
 const SCHEMA: u32 = 1;
 /// For how long a snapshot is kept, unless somebody says otherwise; and at most.
 pub(crate) const KEPT: SignedDuration = SignedDuration::from_mins(30);
 pub(crate) const KEPT_MAX: SignedDuration = SignedDuration::from_hours(12);
 
-/// What a look showed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Snapshot {
     schema: u32,
-    /// The environment.
     pub(crate) env: String,
-    /// The dead-letter queue.
     pub(crate) queue: String,
-    /// When it was made.
     pub(crate) taken_at: Timestamp,
-    /// When it is thrown away.
     pub(crate) expires_at: Timestamp,
-    /// What was seen.
     pub(crate) seen: LettersSeen,
 }
 
-/// The snapshots of one environment.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshots {
     dir: PathBuf,
@@ -148,7 +140,6 @@ impl Snapshots {
     }
 }
 
-/// A name as part of a file's name.
 fn file_name(text: &str) -> String {
     text.chars()
         .map(|c| {

@@ -1,5 +1,5 @@
-//! Roles that are assumed for environments, against an STS that refuses each in its own way: each has
-//! its own message and exit code, and nothing but STS was asked.
+//! Roles that are assumed for environments, against an STS that refuses each in its own way: each
+//! has its own message and exit code, and nothing but STS was asked.
 #![expect(clippy::unwrap_used, reason = "a test that cannot run must fail")]
 
 mod common;
@@ -23,10 +23,10 @@ const REPLAY: [&str; 7] = [
     "--no-input",
 ];
 
-/// An answer of STS.
 fn xml(action: &str, result: &str) -> Answer {
     let body = format!(
-        "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result>{result}</{action}Result></{action}Response>"
+        "<{action}Response \
+            xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result>{result}</{action}Result></{action}Response>"
     );
     (200, vec![("content-type", "text/xml".to_owned())], body)
 }
@@ -38,7 +38,6 @@ fn refusal(code: &str, message: &str) -> Answer {
     (403, vec![("content-type", "text/xml".to_owned())], body)
 }
 
-/// Whom the signature of a request belongs to.
 fn key(request: &Request) -> String {
     let signed = request
         .header("authorization")
@@ -179,7 +178,8 @@ fn refused(scene: &Scene, code: i32, words: &[&str]) {
 
 #[test]
 fn a_role_that_is_refused() {
-    let denied = "User: arn:aws:iam::111111111111:user/tester is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::333333333333:role/payops-view";
+    let denied = "User: arn:aws:iam::111111111111:user/tester is not authorized to perform: \
+        sts:AssumeRole on resource: arn:aws:iam::333333333333:role/payops-view";
     let scene = Scene::new(aws(move |_| refusal("AccessDenied", denied)), "");
     refused(
         &scene,
@@ -384,7 +384,6 @@ fn a_session_that_ends_meanwhile() {
     }
 }
 
-/// The answer of another server.
 fn relay(url: &str, request: &Request) -> Answer {
     let address = url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).unwrap();

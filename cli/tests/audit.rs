@@ -1,4 +1,5 @@
-//! The record, kept in another place too: shipped once, from where it stopped, and never past a line that was changed.
+//! The record, kept in another place too: shipped once, from where it stopped, and never past a
+//! line that was changed.
 #![expect(clippy::expect_used, reason = "a test that cannot run must fail")]
 
 mod common;
@@ -30,7 +31,6 @@ fn lift(place: &Place, env: &str, reason: &str) -> Done {
     place.run(&["freeze", "lift", "--env", env, "--reason", reason])
 }
 
-/// The one file in the folder.
 fn copy(folder: &Path) -> PathBuf {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("read")
@@ -257,7 +257,8 @@ fn bus(number: usize, request: &common::stub::Request) -> Answer {
             body,
         );
     }
-    let body = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult><Arn>arn:aws:iam::111122223333:user/t</Arn><UserId>U</UserId><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
+    let body = "<GetCallerIdentityResponse \
+        xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult><Arn>arn:aws:iam::111122223333:user/t</Arn><UserId>U</UserId><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
     (
         200,
         vec![("content-type", "text/xml".to_owned())],
@@ -269,7 +270,9 @@ fn bus(number: usize, request: &common::stub::Request) -> Answer {
 fn in_aws(url: &str) -> (Place, PathBuf) {
     let place = Place::new();
     let text = format!(
-        "[environments.live]\nkind = \"aws\"\nregion = \"eu-west-1\"\naccount_id = \"111122223333\"\nendpoint_url = \"{url}\"\ntable = \"t\"\nbus = \"payments\"\naudit_bus = \"records\"\nprotected = false\n"
+        "[environments.live]\nkind = \"aws\"\nregion = \"eu-west-1\"\naccount_id = \
+            \"111122223333\"\nendpoint_url = \"{url}\"\ntable = \"t\"\nbus = \
+            \"payments\"\naudit_bus = \"records\"\nprotected = false\n"
     );
     place.file("payops.toml", text);
     let state = place.work().join("state");

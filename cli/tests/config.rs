@@ -88,7 +88,8 @@ fn outputs_become_an_environment_and_explain_says_where_from() {
 #[test]
 fn a_file_that_is_there_keeps_its_comments_its_mode_and_its_other_environments() {
     let place = Place::new();
-    let text = "# The team's file.\n[environments.preprod]\nkind = \"aws\"\ntable = \"old\" # renamed in May\nindex = \"payments\"\n\n[environments.lab]\nkind = \"embedded\"\n";
+    let text = "# The team's file.\n[environments.preprod]\nkind = \"aws\"\ntable = \"old\" # \
+        renamed in May\nindex = \"payments\"\n\n[environments.lab]\nkind = \"embedded\"\n";
     let toml = place.file("payops.toml", text);
     std::fs::set_permissions(&toml, std::fs::Permissions::from_mode(0o640)).expect("set");
     let done = place

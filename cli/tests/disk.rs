@@ -285,7 +285,6 @@ fn finds(place: &Place, id: &str) -> bool {
     hits.code == 0 && hits.json().as_array().unwrap().len() == 1
 }
 
-/// Folders of the production environment whose names begin so.
 fn folders(place: &Place, prefix: &str) -> usize {
     let entries = fs::read_dir(place.data_dir().join("prod")).unwrap();
     entries

@@ -1,4 +1,5 @@
-//! Four eyes for refunds: planned by one, approved by another, paid back once, and only as it was approved.
+//! Four eyes for refunds: planned by one, approved by another, paid back once, and only as it was
+//! approved.
 #![expect(clippy::expect_used, reason = "a test that cannot run must fail")]
 
 mod common;
@@ -9,7 +10,8 @@ use common::{Done, Place, Up, eventually, read};
 use payops_core::domain::refund::{RefundFile, RefundPlan};
 use serde_json::{Value, json};
 
-const RULES: &str = "[[four_eyes]]\nwhat = [\"payment.refund\"]\nwhere = [\"prod\"]\nabove_minor = 1000\ncurrency = \"EUR\"\n";
+const RULES: &str = "[[four_eyes]]\nwhat = [\"payment.refund\"]\nwhere = [\"prod\"]\nabove_minor = \
+    1000\ncurrency = \"EUR\"\n";
 
 /// A platform with that rule, and a payment of 50.00 EUR that is completed.
 fn platform() -> (Place, Up, String) {
@@ -39,7 +41,8 @@ fn payment(place: &Place) -> String {
         .json();
     assert_eq!(created["status"], "completed");
     let id = created["id"].as_str().expect("an id").to_owned();
-    // The receipt and the projections change nothing of the payment; its version stands still from here on.
+    // The receipt and the projections change nothing of the payment; its version stands still from
+    // here on.
     id
 }
 
@@ -83,7 +86,6 @@ fn carry_out(place: &Place, who: &str, file: &str) -> Done {
     )
 }
 
-/// The payment's refunds, as amounts.
 fn refunds(place: &Place, id: &str) -> Vec<i64> {
     let shown = place
         .run(&["payment", "get", id, "-o", "json"])

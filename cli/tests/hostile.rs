@@ -1,4 +1,5 @@
-//! Messages that were made to do harm: they harm neither the terminal, the log, the memory nor whoever's data is in them.
+//! Messages that were made to do harm: they harm neither the terminal, the log, the memory nor
+//! whoever's data is in them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot run must fail")]
 
 mod common;
@@ -15,7 +16,6 @@ use payops_core::port::Outgoing;
 /// The most address space that a command gets, in KiB: not enough for what a bomb would unpack to.
 const MEMORY_KIB: u32 = 1_000_000;
 
-/// Runs with little memory.
 fn run(place: &Place, args: &[&str]) -> Done {
     let payops = place.command(args);
     let mut command = Command::new("sh");
@@ -36,7 +36,6 @@ fn run(place: &Place, args: &[&str]) -> Done {
         .into()
 }
 
-/// Runs it, and looks at all that it says.
 #[track_caller]
 fn tame(place: &Place, args: &[&str]) -> Done {
     let done = run(place, args).exits(0);

@@ -25,7 +25,6 @@ const SOURCES: [&str; 6] = [
     "tok_poison",
 ];
 
-/// Ids that clients were told of, by key.
 type Told = Arc<Mutex<BTreeMap<String, String>>>;
 
 async fn post(

@@ -1,5 +1,5 @@
-//! Three accounts of an AWS emulator by assumed roles: each environment sees and changes its own state
-//! only. Not run without the variables that `live/run` sets.
+//! Three accounts of an AWS emulator by assumed roles: each environment sees and changes its own
+//! state only. Not run without the variables that `live/run` sets.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot run must fail, and says when it is not run"
@@ -22,7 +22,6 @@ use payops_core::port::{Attributes, Clock as _, Outgoing, PaymentStore as _, Que
 use payops_testkit::{ManualClock, SeededRandom, fresh_salt, sample};
 use serde_json::json;
 
-/// Environments, each with its account.
 const ENVS: [(&str, &str); 3] = [
     ("test", "111111111111"),
     ("preprod", "222222222222"),
@@ -131,7 +130,8 @@ fn letter_body(id: &PaymentId) -> String {
     json!({ "source": SOURCE, "detail-type": REDRIVE, "detail": redrive_detail(id) }).to_string()
 }
 
-/// Runs as somebody with their own credentials: to the emulator, an access key of twelve digits is an account.
+/// Runs as somebody with their own credentials: to the emulator, an access key of twelve digits is
+/// an account.
 fn as_person(place: &Place, (who, account): (&str, &str), args: &[&str]) -> Done {
     let mut command = place.command(args);
     command
@@ -150,7 +150,6 @@ fn say(words: &str) {
     println!("{words}");
 }
 
-/// The scene at the emulator, if there is one.
 fn live() -> Option<(Scene, Vec<String>)> {
     let Some(endpoint) = std::env::var("PAYOPS_LIVE_AWS_ENDPOINT")
         .ok()

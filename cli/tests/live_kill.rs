@@ -1,5 +1,5 @@
-//! `payops dlq replay` against an SQS emulator, killed again and again (`PAYOPS_KILLS=50`). Not run without the variables that
-//! `live/run` sets.
+//! `payops dlq replay` against an SQS emulator, killed again and again (`PAYOPS_KILLS=50`). Not run
+//! without the variables that `live/run` sets.
 
 mod common;
 
@@ -59,7 +59,8 @@ fn every_letter_comes_and_what_comes_twice_is_named() {
     let place = Place::new();
     let file = format!(
         "[environments.emulator]\nkind = \"aws\"\nregion = \"eu-west-1\"\naccount_id = \"000000000000\"\nendpoint_url = \"{endpoint}\"\n\
-         table = \"{table}\"\nbucket = \"{bucket}\"\nbus = \"{bus}\"\nqueues = {{ prefix = \"{prefix}\" }}\n"
+         table = \"{table}\"\nbucket = \"{bucket}\"\nbus = \"{bus}\"\nqueues = \
+             {{ prefix = \"{prefix}\" }}\n"
     );
     place.file("payops.toml", file);
     let command = || {
@@ -96,8 +97,8 @@ fn every_letter_comes_and_what_comes_twice_is_named() {
         || killing::silent(&mut command()),
         &mut refill,
     );
-    // The one that is cut off comes to its end; what died since, or is still hidden by killed processes,
-    // stays where it is for the next.
+    // The one that is cut off comes to its end; what died since, or is still hidden by killed
+    // processes, stays where it is for the next.
     let done = command().output().unwrap();
     assert!(
         matches!(done.status.code(), Some(0 | 6)),
@@ -116,7 +117,8 @@ fn every_letter_comes_and_what_comes_twice_is_named() {
     let twice_named = killing::named(&journals);
     let twice = delivered.values().filter(|times| times.len() > 1).count();
     say(&format!(
-        "{letters} letters, {left} left, {kills} kills, {ended} ended by themselves, {twice} came twice, {} named",
+        "{letters} letters, {left} left, {kills} kills, {ended} ended by themselves, {twice} came \
+            twice, {} named",
         twice_named.len()
     ));
     killing::check(letters - left, &delivered, &twice_named);

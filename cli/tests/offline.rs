@@ -154,7 +154,11 @@ fn mistakes_of_single_values_are_named() {
 #[test]
 fn the_file_says_which_environments_there_are() {
     let place = Place::new();
-    place.file("payops.toml", "[environments.prod]\nkind = \"aws\"\naccount_id = \"471122334455\"\napi_key_env = \"X_KEY\"\n[environments.lab]\nkind = \"embedded\"\n");
+    place.file(
+        "payops.toml",
+        "[environments.prod]\nkind = \"aws\"\naccount_id = \
+        \"471122334455\"\napi_key_env = \"X_KEY\"\n[environments.lab]\nkind = \"embedded\"\n",
+    );
     let done = place.run(&["queue", "list"]).exits(2);
     assert!(done.err.contains("declares lab, prod"), "{}", done.err);
     let explained = place

@@ -21,10 +21,8 @@ use common::hostile::{harm, letters};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
 
-/// How long something on the screen is waited for.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// A program on a terminal of its own.
 struct Terminal {
     child: Child,
     keys: File,

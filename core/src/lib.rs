@@ -1,4 +1,5 @@
-//! What a payment, a queue message, a ledger posting and a replay *are*, and what may happen to them.
+//! What a payment, a queue message, a ledger posting and a replay *are*, and what may happen to
+//! them.
 //!
 //! `domain` holds values and pure decisions, `port` the traits of everything outside, `usecase`
 //! the order in which ports are called so that a crash between any two calls loses nothing.

@@ -56,7 +56,6 @@ fn rules(text: &str) -> Rules {
     toml::from_str(text).expect("rules")
 }
 
-/// Somebody who may operate, and says why.
 fn ask<'a>(who: &'a str, deed: Deed, env: &'a str) -> Ask<'a> {
     Ask {
         duty: Duty::Operate,
@@ -431,7 +430,8 @@ fn many_messages_need_a_second_person() {
         plan_sha256: Some("aa"),
         ..ask("anna", Deed::DlqReplay, "prod")
     };
-    let needs = "dlq.replay in prod needs the approval of 1 other person (above 100, by [[four_eyes]] #1); 0 given";
+    let needs = "dlq.replay in prod needs the approval of 1 other person (above 100, by \
+        [[four_eyes]] #1); 0 given";
     check(FILE, &replay(Some(100)), "allowed");
     check(FILE, &replay(Some(101)), needs);
     check(FILE, &replay(None), needs);
@@ -491,7 +491,8 @@ fn large_refunds_need_more_people() {
     };
     let needs = |have| {
         format!(
-            "payment.refund in prod needs the approval of 2 other people (above 500.00 EUR, by [[four_eyes]] #2); {have} given"
+            "payment.refund in prod needs the approval of 2 other people (above 500.00 EUR, by \
+                [[four_eyes]] #2); {have} given"
         )
     };
     check(FILE, &refund(Some(money(50_000, "EUR"))), "allowed");
@@ -549,12 +550,14 @@ fn a_currency_without_a_limit_is_no_way_round() {
 
 #[test]
 fn the_strictest_of_several_rules_counts() {
-    let file = "[[four_eyes]]\nwhat = ['dlq.*']\nwhere = ['*']\n[[four_eyes]]\nwhat = ['dlq.redrive']\nwhere = ['*']\napprovals = 3";
+    let file = "[[four_eyes]]\nwhat = ['dlq.*']\nwhere = ['*']\n[[four_eyes]]\nwhat = \
+        ['dlq.redrive']\nwhere = ['*']\napprovals = 3";
     let redrive = ask("anna", Deed::DlqRedrive, "test");
     check(
         file,
         &redrive,
-        "dlq.redrive in test needs the approval of 3 other people (always, by [[four_eyes]] #2); 0 given",
+        "dlq.redrive in test needs the approval of 3 other people (always, by [[four_eyes]] #2); 0 \
+            given",
     );
     assert_eq!(
         Above::Amount {
@@ -570,7 +573,8 @@ fn the_strictest_of_several_rules_counts() {
 fn a_mistake_in_the_file_names_its_rule() {
     let rule = |what: &str, rest: &str| {
         format!(
-            "[[deny]]\nwho = ['anna']\nwhat = ['dlq.*']\nwhere = ['prod']\n[[deny]]\nwho = ['ben']\nwhat = [{what}]\nwhere = ['prod']\n{rest}"
+            "[[deny]]\nwho = ['anna']\nwhat = ['dlq.*']\nwhere = ['prod']\n[[deny]]\nwho = \
+                ['ben']\nwhat = [{what}]\nwhere = ['prod']\n{rest}"
         )
     };
     let second = || "[[deny]] #2".to_owned();

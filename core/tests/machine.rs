@@ -647,10 +647,12 @@ proptest! {
                 prop_assert_eq!(next.due_at, None);
             }
             if next.refunds.iter().any(|refund| refund.state == RefundState::Pending) {
-                prop_assert!(next.due_at.is_some() || next.dead.is_some(), "a pending refund must be found by the sweeper or an operator");
+                prop_assert!(next.due_at.is_some() || next.dead.is_some(), "a pending refund must \
+                    be found by the sweeper or an operator");
             }
             if next.status == Status::Processing && next.dead.is_none() {
-                prop_assert!(next.due_at.is_some(), "a payment that is processing must be found by the sweeper");
+                prop_assert!(next.due_at.is_some(), "a payment that is processing must be found by \
+                    the sweeper");
             }
             payment = next;
         }

@@ -1,11 +1,14 @@
-//! Replaying dead letters, measured: messages a second by lanes, and peak memory by how many there are.
+//! Replaying dead letters, measured: messages a second by lanes, and peak memory by how many there
+//! are.
 //!
-//! The queues are in memory and behave like SQS; every call to them takes 5 ms, and moving ten messages is
-//! three calls. Beside the lanes: a plain loop that receives, sends and deletes one message after the other,
-//! and what SQS's own redrive does at most. Peak memory is that of a process of its own for each size, on a
-//! queue that makes its messages up, so that what is measured is the replay and its plan.
+//! The queues are in memory and behave like SQS; every call to them takes 5 ms, and moving ten
+//! messages is three calls. Beside the lanes: a plain loop that receives, sends and deletes one
+//! message after the other, and what SQS's own redrive does at most. Peak memory is that of a
+//! process of its own for each size, on a queue that makes its messages up, so that what is
+//! measured is the replay and its plan.
 //!
-//! `cargo bench -p payops-testkit --bench replay` (release); `PAYOPS_BENCH_QUICK=1` for a short run.
+//! `cargo bench -p payops-testkit --bench replay` (release); `PAYOPS_BENCH_QUICK=1` for a short
+//! run.
 
 #![expect(
     clippy::expect_used,
@@ -29,7 +32,6 @@ use payops_testkit::replay::Steer;
 use payops_testkit::{ManualClock, SeededRandom};
 use replay_parts::{FileJournal, MadeUp, NoJournal, Nothing, kib, plan_of};
 
-/// What one call to the queues takes.
 const ROUND_TRIP: Duration = Duration::from_millis(5);
 /// Messages that SQS's own redrive moves in a second at most:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_StartMessageMoveTask.html>.
@@ -90,7 +92,6 @@ async fn main() {
     }
 }
 
-/// Runs this program in a process of its own.
 fn child(arguments: &[&str]) {
     let mut child = std::process::Command::new(std::env::current_exe().expect("this program"));
     assert!(
@@ -99,7 +100,6 @@ fn child(arguments: &[&str]) {
     );
 }
 
-/// A replayer of messages that are about no payment.
 fn replayer(queues: Arc<dyn Queues>, lanes: usize) -> Replayer {
     let (nothing, clock) = (Arc::new(Nothing), Arc::new(ManualClock::new()));
     let dispatcher = Dispatcher {
@@ -206,8 +206,8 @@ fn rate(count: usize, took: Duration) -> usize {
     count * 1_000 / ms.max(1)
 }
 
-/// A replay of `count` messages, and the memory that this process took at most; from the beginning, or as
-/// one that was cut off before its last hundred messages.
+/// A replay of `count` messages, and the memory that this process took at most; from the beginning,
+/// or as one that was cut off before its last hundred messages.
 async fn memory(count: usize, is_second: bool) {
     let folder = tempfile::tempdir().expect("a folder");
     let before = kib("VmHWM");

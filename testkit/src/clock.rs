@@ -16,7 +16,6 @@ impl ManualClock {
     /// Where every new clock stands, in seconds since 1970: 2026-11-22T12:00:00Z.
     pub const START_SECONDS: i64 = 1_795_348_800;
 
-    /// A clock that stands at the start.
     #[must_use]
     pub fn new() -> Self {
         Self::at(Self::start())
@@ -30,7 +29,6 @@ impl ManualClock {
         }
     }
 
-    /// Where every new clock stands.
     #[must_use]
     pub fn start() -> Timestamp {
         Timestamp::from_second(Self::START_SECONDS).expect("within range")
@@ -41,7 +39,6 @@ impl ManualClock {
         *self.now.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
-    /// Puts the clock forward.
     pub fn advance(&self, by: Duration) {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         *now = now.checked_add(by).expect("within range");

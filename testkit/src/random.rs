@@ -14,7 +14,6 @@ pub struct SeededRandom {
 }
 
 impl SeededRandom {
-    /// Starts at `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {

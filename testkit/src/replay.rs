@@ -17,13 +17,11 @@ pub struct Notes {
 }
 
 impl Notes {
-    /// An empty one.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// All lines.
     #[must_use]
     pub fn entries(&self) -> Vec<JournalEntry> {
         self.entries
@@ -32,7 +30,6 @@ impl Notes {
             .clone()
     }
 
-    /// How far the replay got.
     #[must_use]
     pub fn progress(&self) -> Progress {
         Progress::read(&self.entries())
@@ -67,13 +64,11 @@ pub struct Steer<'a> {
 }
 
 impl<'a> Steer<'a> {
-    /// Lets everything go on.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Does this before so many messages are sent.
     #[must_use]
     pub fn on_pace(mut self, hook: impl Fn(usize) -> BoxFuture<'a, ()> + Send + Sync + 'a) -> Self {
         self.pace = Some(Box::new(hook));
@@ -104,12 +99,10 @@ impl<'a> Steer<'a> {
         self
     }
 
-    /// Stops.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
-    /// What it was last told.
     #[must_use]
     pub fn told(&self) -> Option<ReplaySummary> {
         self.told
@@ -118,7 +111,6 @@ impl<'a> Steer<'a> {
             .clone()
     }
 
-    /// How often a canary was looked at.
     #[must_use]
     pub fn looks(&self) -> usize {
         self.pauses.load(Ordering::Relaxed)

@@ -21,7 +21,6 @@ use serde_json::json;
 use crate::ManualClock;
 use crate::random::mix;
 
-/// The route that idempotency rows of samples are on.
 pub const ROUTE: &str = "POST /v1/payments";
 
 /// The payment id of that number. The low 20 bits order ids; the rest only tells them apart.
@@ -159,7 +158,6 @@ pub fn claim(owner: &str) -> Command {
     }
 }
 
-/// A charge by a Visa card.
 #[must_use]
 pub fn charge(n: u64, at: Timestamp) -> Charge {
     Charge {
@@ -209,7 +207,6 @@ pub fn mail(n: u64) -> Mail {
     }
 }
 
-/// The row of an API key.
 #[must_use]
 pub fn api_key(n: u64) -> ApiKeyRow {
     ApiKeyRow {

@@ -17,7 +17,6 @@ use payops_tui::{
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-/// Columns and rows of the screen.
 const SIZE: (u16, u16) = (160, 50);
 
 struct Still;

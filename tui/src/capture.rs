@@ -19,18 +19,15 @@ use crate::msg::Msg;
 use crate::runtime::{Doing, batch, channel, until_wake};
 use crate::views::view;
 
-/// How long a text is waited for.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// Why a script did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
-    /// A line is no line of a script.
     #[error("line {line}: {text}: a line is `wait TEXT`, `gone TEXT`, `key NAME` or `type TEXT`")]
     Script {
         /// Which line, from 1.
         line: usize,
-        /// What it says.
         text: String,
     },
     /// A text did not come, or did not go.
@@ -38,17 +35,13 @@ pub enum CaptureError {
     Waited {
         /// Which line, from 1.
         line: usize,
-        /// For what.
         text: String,
-        /// What was there instead.
         screen: String,
     },
 }
 
-/// A screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Captured {
-    /// Its cells.
     pub buffer: Buffer,
 }
 
@@ -59,7 +52,8 @@ enum Line {
 
 /// Runs a script and hands the last screen back. Its lines:
 /// `wait TEXT` (until it is on screen), `gone TEXT` (until it is not), `key NAME` (such as `p`,
-/// `enter`, `esc`, `ctrl-r`), `type TEXT`; empty lines and those that begin with `#` are passed over.
+/// `enter`, `esc`, `ctrl-r`), `type TEXT`; empty lines and those that begin with `#` are passed
+/// over.
 pub async fn capture(
     environments: Arc<dyn Environments>,
     options: Options,
@@ -117,7 +111,6 @@ pub async fn capture(
     Ok(Captured { buffer })
 }
 
-/// The model on a screen of that size.
 pub(crate) fn drawn(model: &Model, width: u16, height: u16) -> Buffer {
     let Ok(mut terminal) = Terminal::new(TestBackend::new(width, height));
     let Ok(_) = terminal.draw(|frame| view(model, frame));
@@ -158,7 +151,6 @@ fn parse(script: &str) -> Result<Vec<(usize, String, Line)>, CaptureError> {
     Ok(out)
 }
 
-/// The key of that name.
 pub(crate) fn key(name: &str) -> Option<KeyEvent> {
     let (modifiers, name) = match name.strip_prefix("ctrl-") {
         Some(name) => (KeyModifiers::CONTROL, name),
@@ -215,13 +207,14 @@ pub fn text(buffer: &Buffer) -> String {
 /// Width and height of a character in the picture, in pixels.
 const CELL: (f32, f32) = (8.4, 18.0);
 
-/// The screen as a picture.
 #[must_use]
 pub fn svg(buffer: &Buffer) -> String {
     let (columns, rows) = (f32::from(buffer.area.width), f32::from(buffer.area.height));
     let (width, height) = (columns * CELL.0, rows * CELL.1);
     let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.1} {height:.1}\" font-family=\"ui-monospace, Menlo, Consolas, monospace\" font-size=\"14\">\n<rect width=\"100%\" height=\"100%\" fill=\"#15181c\"/>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.1} {height:.1}\" \
+            font-family=\"ui-monospace, Menlo, Consolas, monospace\" font-size=\"14\">\n<rect \
+            width=\"100%\" height=\"100%\" fill=\"#15181c\"/>\n"
     );
     for y in 0..buffer.area.height {
         for x in 0..buffer.area.width {
@@ -236,7 +229,8 @@ pub fn svg(buffer: &Buffer) -> String {
             if bg != "#15181c" {
                 let _ = writeln!(
                     out,
-                    "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{}\" fill=\"{bg}\"/>",
+                    "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{}\" \
+                        fill=\"{bg}\"/>",
                     CELL.0 + 0.2,
                     CELL.1
                 );

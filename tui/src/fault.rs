@@ -4,17 +4,14 @@ use payops_core::domain::mask;
 use payops_core::domain::privacy::Privacy;
 use payops_core::port::{ErrorKind, PortError};
 
-/// A failed call, in words for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What may be concluded.
     pub kind: ErrorKind,
     /// What was tried and how it went wrong, cause by cause; masked, in one line.
     pub text: String,
 }
 
 impl Fault {
-    /// A failure with a text of our own.
     #[must_use]
     pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
         Self {

@@ -22,7 +22,6 @@ use crate::msg::{Answer, Msg, OpenedInfo};
 use crate::theme::ThemeName;
 use crate::update::update;
 
-/// A clock that stands still.
 pub(crate) struct Still(pub(crate) Timestamp);
 
 impl Clock for Still {
@@ -31,12 +30,10 @@ impl Clock for Still {
     }
 }
 
-/// When it is in these tests.
 pub(crate) fn t0() -> Timestamp {
     "2026-11-22T15:00:00Z".parse().expect("a time")
 }
 
-/// So many seconds before that.
 pub(crate) fn ago(seconds: i64) -> Timestamp {
     t0() - SignedDuration::from_secs(seconds)
 }
@@ -56,7 +53,6 @@ pub(crate) fn environments() -> Vec<EnvInfo> {
     ]
 }
 
-/// How the screen is in these tests.
 pub(crate) fn options(start: Tab) -> Options {
     Options {
         theme: ThemeName::Dark,
@@ -67,12 +63,10 @@ pub(crate) fn options(start: Tab) -> Options {
     }
 }
 
-/// The screen before anything was answered.
 pub(crate) fn start(tab: Tab) -> (Model, Vec<Effect>) {
     Model::new(environments(), &options(tab), 120, 40)
 }
 
-/// Every action's word.
 pub(crate) const ALL_ACTIONS: &[&str] = &[
     "promote",
     "promote --full",
@@ -113,7 +107,6 @@ pub(crate) fn open_all(model: &mut Model, effects: &[Effect]) -> Vec<Effect> {
     opened(model, effects, false)
 }
 
-/// The same where dead letters are steered.
 pub(crate) fn open_steering(model: &mut Model, effects: &[Effect]) -> Vec<Effect> {
     opened(model, effects, true)
 }
@@ -154,7 +147,6 @@ pub(crate) fn fail_all(model: &mut Model, effects: &[Effect]) {
     }
 }
 
-/// Answers a question.
 pub(crate) fn answer(model: &mut Model, request: u64, env: &str, answer: Answer) -> Vec<Effect> {
     update(
         model,
@@ -166,7 +158,6 @@ pub(crate) fn answer(model: &mut Model, request: u64, env: &str, answer: Answer)
     )
 }
 
-/// Answers every question about queues.
 pub(crate) fn answer_queues(model: &mut Model, effects: &[Effect]) {
     for effect in effects {
         if let Effect::Ask { request, env, ask } = effect
@@ -190,7 +181,6 @@ pub(crate) fn watch(model: &mut Model, env: &str, rollouts: Vec<Rollout>) -> Vec
     )
 }
 
-/// One rollout of it as it is now.
 pub(crate) fn tell(model: &mut Model, env: &str, rollout: Rollout) -> Vec<Effect> {
     update(
         model,
@@ -211,7 +201,6 @@ pub(crate) fn press(model: &mut Model, keys: &str) -> Vec<Effect> {
         .collect()
 }
 
-/// Types text.
 pub(crate) fn typed(model: &mut Model, text: &str) -> Vec<Effect> {
     text.chars()
         .flat_map(|c| {
@@ -228,7 +217,6 @@ pub(crate) fn typed(model: &mut Model, text: &str) -> Vec<Effect> {
         .collect()
 }
 
-/// The screen as text at that size.
 pub(crate) fn snap(model: &mut Model, width: u16, height: u16) -> String {
     update(model, Msg::Resize(width, height));
     capture::text(&capture::drawn(model, width, height))
@@ -251,7 +239,6 @@ pub(crate) fn style_of(
     panic!("{wanted} is not on screen:\n{screen}")
 }
 
-/// The queues of an environment.
 pub(crate) fn queues(dead: u64) -> Vec<QueueStats> {
     let queue =
         |name: &str, visible, in_flight, oldest: Option<u64>, dlq: Option<&str>| QueueStats {
@@ -288,7 +275,6 @@ fn image(container: &str, image: &str) -> ContainerImage {
     }
 }
 
-/// The steps of the sketch.
 pub(crate) fn steps() -> Vec<Step> {
     let pause = |minutes| Step::Pause(PauseLength::For(SignedDuration::from_mins(minutes)));
     vec![
@@ -302,7 +288,6 @@ pub(crate) fn steps() -> Vec<Step> {
     ]
 }
 
-/// A rollout that is all done.
 pub(crate) fn healthy(namespace: &str, name: &str) -> Rollout {
     Rollout {
         key: RolloutKey {
@@ -389,7 +374,6 @@ pub(crate) fn counting() -> Rollout {
     paused("payments", "payments-counting")
 }
 
-/// One that waits for somebody to promote it.
 pub(crate) fn waiting() -> Rollout {
     let mut steps = steps();
     steps[1] = Step::Pause(PauseLength::UntilPromoted);
@@ -406,21 +390,24 @@ pub(crate) fn waiting() -> Rollout {
     }
 }
 
-/// One that failed.
 pub(crate) fn degraded() -> Rollout {
     Rollout {
         told_phase: Phase::Degraded,
-        told_message: "RolloutAborted: metric \"latency-p95\" assessed Failed due to failed (2) > failureLimit (1)".to_owned(),
+        told_message: "RolloutAborted: metric \"latency-p95\" assessed Failed due to failed (2) > \
+            failureLimit (1)"
+            .to_owned(),
         aborted: true,
         aborted_at: Some(ago(360)),
         controller_pause: false,
         pauses: Vec::new(),
-        router: Some(RouterWeights { canary: 0, verified: Some(true) }),
+        router: Some(RouterWeights {
+            canary: 0,
+            verified: Some(true),
+        }),
         ..paused("payments", "worker")
     }
 }
 
-/// One on its way.
 pub(crate) fn progressing() -> Rollout {
     Rollout {
         told_phase: Phase::Progressing,

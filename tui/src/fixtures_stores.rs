@@ -35,7 +35,6 @@ pub(crate) const SECRETS: [&str; 4] = [
 
 const EMAIL: &str = "anna.berg@example.com";
 
-/// The name of a payment.
 pub(crate) fn payment_id(number: u64) -> PaymentId {
     PaymentId::from_parts(
         1_763_800_000_000 + number,
@@ -47,7 +46,6 @@ fn euro() -> Currency {
     "EUR".parse().expect("a currency")
 }
 
-/// A payment as the index knows it.
 pub(crate) fn doc(number: u64, status: Status, seconds_ago: i64) -> PaymentDoc {
     PaymentDoc {
         id: payment_id(number),
@@ -69,7 +67,6 @@ pub(crate) fn doc(number: u64, status: Status, seconds_ago: i64) -> PaymentDoc {
     }
 }
 
-/// What a search found.
 pub(crate) fn found() -> Found {
     let docs = vec![
         doc(9, Status::Processing, 3),
@@ -96,7 +93,6 @@ pub(crate) fn found() -> Found {
     }
 }
 
-/// An index that is two seconds old.
 pub(crate) fn freshness() -> Freshness {
     Freshness {
         store: "tantivy",
@@ -105,7 +101,6 @@ pub(crate) fn freshness() -> Freshness {
     }
 }
 
-/// A search that found nothing.
 pub(crate) fn nothing(parts: &[(&str, u64)]) -> Found {
     let parts = parts
         .iter()
@@ -120,7 +115,6 @@ pub(crate) fn nothing(parts: &[(&str, u64)]) -> Found {
     }
 }
 
-/// A payment that was charged and partly given back.
 pub(crate) fn payment() -> Payment {
     let id = payment_id(7);
     Payment {
@@ -171,7 +165,6 @@ pub(crate) fn payment() -> Payment {
     }
 }
 
-/// One whose message is dead.
 pub(crate) fn dead_payment() -> Payment {
     let dead = DeadLetter {
         at: ago(120),
@@ -260,7 +253,6 @@ pub(crate) fn seen(payment: Payment) -> Answer {
     }))))
 }
 
-/// A dead letter of a payment, by its number.
 pub(crate) fn letter(number: u64, queue: &str, class: &str, reason: &str) -> Letter {
     let payment = payment_id(number);
     let sent_at = ago(120 + i64::try_from(number).expect("small") * 60);
@@ -327,7 +319,6 @@ pub(crate) fn letters(receives_spent: u64) -> LettersSeen {
     }
 }
 
-/// A letter down to its archived request.
 pub(crate) fn opened(letter: &Letter) -> Opened {
     let request = json!({
         "amount": "12.50", "currency": "EUR", "customer": {"email": EMAIL, "name": "Anna Berg"},
@@ -346,7 +337,6 @@ pub(crate) fn opened(letter: &Letter) -> Opened {
     }
 }
 
-/// What was done, newest first.
 pub(crate) fn audit() -> Vec<AuditEntry> {
     let entry =
         |seconds, who: &str, action: &str, subject: Option<String>, reason: Option<&str>| {
@@ -404,12 +394,10 @@ pub(crate) fn searched(effects: &[Effect]) -> Option<(u64, String)> {
     })
 }
 
-/// So many milliseconds after the start.
 pub(crate) fn later(milliseconds: i64) -> Timestamp {
     t0() + jiff::SignedDuration::from_millis(milliseconds)
 }
 
-/// Lets time go on to then; what is asked.
 pub(crate) fn tick(model: &mut Model, milliseconds: i64) -> Vec<Effect> {
     crate::update::update(model, crate::msg::Msg::Tick(later(milliseconds)))
 }

@@ -5,17 +5,13 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use crate::model::Tab;
 use crate::views;
 
-/// A key as it is pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// Which.
     pub code: KeyCode,
-    /// With which others held.
     pub modifiers: KeyModifiers,
 }
 
 impl Key {
-    /// A character.
     #[must_use]
     pub const fn ch(c: char) -> Self {
         Self {
@@ -24,7 +20,6 @@ impl Key {
         }
     }
 
-    /// A character with Ctrl.
     #[must_use]
     pub const fn ctrl(c: char) -> Self {
         Self {
@@ -33,7 +28,6 @@ impl Key {
         }
     }
 
-    /// A key that is no character.
     #[must_use]
     pub const fn code(code: KeyCode) -> Self {
         Self {
@@ -79,106 +73,60 @@ impl std::fmt::Display for Key {
 /// What can be done to a rollout from the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// Promote.
     Promote,
-    /// Promote in full.
     PromoteFull,
-    /// Pass over the current step.
     Skip,
-    /// Abort.
     Abort,
-    /// Retry.
     Retry,
     /// Undo, to the revision that is selected or the one before.
     Undo,
-    /// Pause, or resume when it is paused by hand.
     PauseResume,
-    /// Restart.
     Restart,
-    /// Other images.
     SetImage,
-    /// End the analysis or experiment that is selected.
     Terminate,
 }
 
-/// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// End.
     Quit,
-    /// Stop for a while.
     Suspend,
-    /// Out of where one is.
     Back,
-    /// Into what is selected.
     Enter,
-    /// One row up.
     Up,
-    /// One row down.
     Down,
-    /// A page up.
     PageUp,
-    /// A page down.
     PageDown,
-    /// To the first row.
     First,
-    /// To the last row.
     Last,
-    /// Folds.
     Fold,
-    /// Unfolds.
     Unfold,
-    /// Types a filter.
     Filter,
-    /// Opens the palette.
     Palette,
-    /// Shows the keys.
     Help,
-    /// Asks again, now.
     Refresh,
-    /// To a view.
     Go(Tab),
-    /// Chooses the environment.
     Environment,
-    /// Copies what is selected, masked.
     Copy,
-    /// To where one was before.
     HistoryBack,
-    /// And forward again.
     HistoryForward,
-    /// Acts on a rollout.
     Rollout(Verb),
-    /// Explains what is selected.
     Why,
     /// Groups dead letters by cause, or lists them one by one.
     Group,
-    /// Compares all stores, as a background task.
     Reconcile,
-    /// Stops the background task that is selected.
     CancelTask,
-    /// Takes background tasks that are over off the list.
     ClearTasks,
     /// Waits for the rollout that is selected to be healthy, as a background task.
     Await,
-    /// Completes what is typed.
     Complete,
-    /// To the dead letter of what is selected.
     ToLetter,
-    /// To the payment of what is selected.
     ToPayment,
-    /// Asks for more right than one has.
     Elevate,
-    /// Gives an elevation back.
     Lower,
-    /// Selects a dead letter, or takes it out.
     Pick,
-    /// The same for all of its cause.
     PickAll,
-    /// Plans a replay of dead letters.
     Replay,
-    /// Asks whether dead letters are to be deleted.
     Discard,
-    /// Writes dead letters, masked, to a file.
     Export,
     /// Plans a replay of a dead letter with another body.
     Edit,
@@ -186,21 +134,17 @@ pub enum Command {
     Redrive,
 }
 
-/// One row of a keymap.
 #[derive(Clone, Copy, Debug)]
 pub struct Binding {
     /// The keys; the first is the one that is shown.
     pub keys: &'static [Key],
-    /// What they do.
     pub command: Command,
-    /// What that is, in a word or two.
     pub words: &'static str,
     /// Whether the last line of the screen shows it.
     pub footer: bool,
 }
 
 impl Binding {
-    /// A row.
     pub(crate) const fn new(keys: &'static [Key], command: Command, words: &'static str) -> Self {
         Self {
             keys,

@@ -13,59 +13,38 @@ use crate::environments::{ReplayReview, Standing};
 use crate::fault::Fault;
 use crate::model::RolloutId;
 
-/// One thing that happened.
 #[derive(Clone, Debug)]
 pub enum Msg {
-    /// A key was pressed.
     Key(KeyEvent),
-    /// The mouse did something.
     Mouse(MouseEvent),
-    /// Text was pasted.
     Paste(String),
-    /// The terminal has another size: columns, rows.
     Resize(u16, u16),
-    /// Time went on.
     Tick(Timestamp),
     /// What came of [`crate::Effect::Ask`].
     Answer {
-        /// The number that the question had.
         request: u64,
-        /// The environment that was asked.
         env: String,
-        /// The answer.
         answer: Box<Answer>,
     },
-    /// A cluster told something of its rollouts.
     Watch {
-        /// The environment.
         env: String,
-        /// The cluster.
         cluster: String,
-        /// What it told.
         told: Watched<Rollout, RolloutKey>,
     },
     /// Something that belongs to a rollout changed, or the watch of it was cut.
     RelatedChanged {
-        /// Which rollout.
         id: RolloutId,
-        /// Why the watch was cut.
         fault: Option<Fault>,
     },
-    /// A background task got further.
     Task {
-        /// Which.
         id: u64,
-        /// How.
         update: TaskUpdate,
     },
     /// Dead letters are not in their queue any more.
     LettersGone {
-        /// The environment.
         env: String,
-        /// Their message ids.
         ids: Vec<String>,
     },
-    /// The process was asked to end.
     Shutdown,
     /// The process was asked to stop for a while (SIGTSTP).
     Suspend,
@@ -73,10 +52,8 @@ pub enum Msg {
     Resumed,
 }
 
-/// What an environment told when it was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenedInfo {
-    /// Who the user is there.
     pub who: String,
     /// Its clusters: name, driver, and the actions that the driver can do.
     pub clusters: Vec<(String, String, Vec<&'static str>)>,
@@ -84,7 +61,6 @@ pub struct OpenedInfo {
     pub steers: bool,
 }
 
-/// An answer.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// To [`crate::Ask::Open`].
@@ -115,23 +91,16 @@ pub enum Answer {
     PlanSaved(Result<String, Fault>),
 }
 
-/// A payment as it was read.
 #[derive(Clone, Debug)]
 pub struct PaymentSeen {
-    /// The payment.
     pub payment: Payment,
-    /// Its timeline, in order.
     pub events: Vec<Event>,
 }
 
-/// How a background task got further.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskUpdate {
-    /// So much is done.
     Progress {
-        /// Done so far.
         done: u64,
-        /// Of how many, when that is known.
         total: Option<u64>,
         /// More to say of it; empty when there is nothing.
         note: String,
@@ -140,6 +109,5 @@ pub enum TaskUpdate {
     Done(String),
     /// It was stopped by the user; what is left, in words.
     Canceled(String),
-    /// It failed.
     Failed(Fault),
 }

@@ -3,25 +3,17 @@
 use crate::keymap::Command;
 use crate::model::{Model, Tab, ranked};
 
-/// What a line of the palette does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Does {
-    /// A command.
     Command(Command),
-    /// Makes that environment the active one.
     Environment(String),
 }
 
-/// A line of the palette.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Its name, as it is completed.
     pub(crate) name: String,
-    /// Short names.
     pub(crate) aliases: &'static [&'static str],
-    /// What it does, in words.
     pub(crate) words: String,
-    /// What it does.
     pub(crate) does: Does,
 }
 

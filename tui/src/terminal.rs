@@ -25,12 +25,10 @@ static PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// The terminal while it is ours. Dropped, it is given back.
 pub(crate) struct Screen {
-    /// What is drawn on.
     pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
 }
 
 impl Screen {
-    /// Takes the terminal.
     pub(crate) fn open() -> io::Result<Self> {
         hook();
         enter()?;
@@ -41,7 +39,6 @@ impl Screen {
             .inspect_err(|_| leave())
     }
 
-    /// Draws the model.
     pub(crate) fn draw(&mut self, model: &Model) -> io::Result<()> {
         if !PANICKED.load(Ordering::Relaxed) {
             self.terminal.draw(|frame| view(model, frame))?;

@@ -13,7 +13,6 @@ use crate::model::{Model, Overlay, Route, Tab};
 use crate::msg::{Answer, Msg};
 use crate::update::update;
 
-/// The plan that was sent, with its number.
 fn executed(effects: &[Effect]) -> Option<(u64, Action, Option<String>)> {
     effects.iter().find_map(|effect| match effect {
         Effect::Ask { request, ask, .. } => match &**ask {
@@ -37,7 +36,6 @@ fn related_request(effects: &[Effect]) -> Option<(u64, Depth)> {
     })
 }
 
-/// The details of the rollout that waits, loaded.
 fn detail() -> Model {
     let mut model = full(Tab::Rollouts);
     let effects = press(&mut model, "enter");
@@ -479,7 +477,6 @@ fn nothing_on_screen_moves_nothing_wakes() {
     assert!(full(Tab::Overview).wake_at().is_some());
 }
 
-/// Environments that cannot be opened.
 struct Closed;
 
 #[async_trait::async_trait]
@@ -532,7 +529,6 @@ async fn a_script_that_waits_in_vain_shows_the_screen() {
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (50, 20)];
 
-/// Every size of a screen, as snapshots.
 #[track_caller]
 pub(crate) fn snapshots(name: &str, model: &mut Model) {
     for size in SIZES {
@@ -540,7 +536,6 @@ pub(crate) fn snapshots(name: &str, model: &mut Model) {
     }
 }
 
-/// The screen at that size.
 pub(crate) fn snapshot(name: &str, model: &mut Model, (width, height): (u16, u16)) {
     insta::assert_snapshot!(
         format!("{name}_{width}x{height}"),

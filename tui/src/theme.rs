@@ -3,49 +3,32 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-/// Which theme.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ThemeName {
-    /// For dark terminals.
     #[default]
     Dark,
-    /// For light ones.
     Light,
-    /// Bold, dim and reversed alone.
     NoColour,
 }
 
-/// What a piece of text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// Text.
     Plain,
-    /// Labels and what matters less.
     Dim,
-    /// Titles.
     Strong,
-    /// The accent: where one is, what can be pressed.
     Accent,
-    /// As it should be.
     Good,
-    /// On its way, or to be looked at.
     Warn,
-    /// Broken.
     Bad,
-    /// Just changed.
     Mark,
-    /// The row that is selected.
     Selected,
-    /// What nobody may overlook.
     Banner,
 }
 
-/// A theme.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Theme(pub(crate) ThemeName);
 
 impl Theme {
-    /// How text of that tone looks.
     pub(crate) fn style(self, tone: Tone) -> Style {
         let plain = Style::new();
         let coloured = |dark: Color, light: Color| match self.0 {

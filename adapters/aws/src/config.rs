@@ -6,24 +6,22 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 
-/// How long opening a connection may take.
 const CONNECT: Duration = Duration::from_secs(2);
-/// How long one attempt of a call may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
 /// How long a call may take, all attempts and pauses included.
 const OPERATION: Duration = Duration::from_secs(15);
 /// Attempts of a call, the first included.
 const ATTEMPTS_MAX: u32 = 3;
 
-/// Where AWS is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AwsConfig {
     /// The region, such as `eu-west-1`; empty for the SDK's own choice (environment, profile).
     pub region: String,
     /// Another place that speaks AWS's protocols, such as an emulator. Plain `http://` works.
     pub endpoint_url: Option<String>,
-    /// The account that everything belongs to, to hand to `S3Archive::new` and `SqsQueues::with_prefix`:
-    /// a bucket or queue of the same name in another account is then not touched.
+    /// The account that everything belongs to, to hand to `S3Archive::new` and
+    /// `SqsQueues::with_prefix`: a bucket or queue of the same name in another account is then not
+    /// touched.
     pub account_id: Option<String>,
     /// The profile of the shared configuration files to take credentials from.
     pub profile: Option<String>,
@@ -32,17 +30,11 @@ pub struct AwsConfig {
 /// One client of each service, all with the same credentials, time-outs and retries.
 #[derive(Clone, Debug)]
 pub struct Clients {
-    /// The primary store.
     pub dynamo: aws_sdk_dynamodb::Client,
-    /// The queues.
     pub sqs: aws_sdk_sqs::Client,
-    /// The archive.
     pub s3: aws_sdk_s3::Client,
-    /// The bus.
     pub events: aws_sdk_eventbridge::Client,
-    /// Mail.
     pub ses: aws_sdk_sesv2::Client,
-    /// Secrets.
     pub secrets: aws_sdk_secretsmanager::Client,
 }
 

@@ -9,12 +9,10 @@ use payops_core::port::{Bus, ErrorKind, PortResult};
 
 use crate::fail::{Call, kind_of};
 
-/// Events that one call takes.
 const EVENTS_MAX: usize = 10;
 /// What the sources of AWS's own events begin with; it takes them from nobody else.
 const RESERVED: &str = "aws.";
 
-/// One event bus.
 #[derive(Clone, Debug)]
 pub struct EventBridgeBus {
     client: Client,

@@ -1,5 +1,6 @@
 //! How a failed call to AWS is told: what the caller may conclude, in words that hold no payload
-//! and no secret. What to do about a refusal that a port has a name for is decided where it is called.
+//! and no secret. What to do about a refusal that a port has a name for is decided where it is
+//! called.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -17,7 +18,6 @@ use aws_smithy_types::error::operation::BuildError;
 use payops_core::domain::mask;
 use payops_core::port::{ErrorKind, PortError, PortResult};
 
-/// Characters of AWS's own message that are kept.
 const MESSAGE_MAX: usize = 300;
 
 /// One call: what is asked, of what, and whether it changes anything.
@@ -54,7 +54,6 @@ impl Call {
         Watch(Arc::clone(&self.unsure))
     }
 
-    /// The failure, as ports tell it.
     pub(crate) fn failed<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
         &self,
         error: SdkError<E, HttpResponse>,
@@ -132,7 +131,6 @@ impl Call {
         )
     }
 
-    /// A failure found on this side.
     pub(crate) fn error(&self, kind: ErrorKind, words: impl std::fmt::Display) -> PortError {
         PortError::new(kind, format!("{}: {words}", self.subject(kind)))
     }
@@ -162,7 +160,8 @@ impl Call {
         )
     }
 
-    /// A read has no effect, and a write has surely none only if each of its attempts surely had none.
+    /// A read has no effect, and a write has surely none only if each of its attempts surely had
+    /// none.
     fn sure(&self, kind: ErrorKind) -> ErrorKind {
         match kind {
             ErrorKind::Ambiguous if !self.writes => ErrorKind::Unavailable,
@@ -345,7 +344,8 @@ pub(crate) fn causes(error: &dyn Error) -> String {
     text
 }
 
-/// `AWS.SimpleQueueService.NonExistentQueue` and `com.amazonaws.sqs#QueueDoesNotExist` by their last part.
+/// `AWS.SimpleQueueService.NonExistentQueue` and `com.amazonaws.sqs#QueueDoesNotExist` by their
+/// last part.
 pub(crate) fn plain(code: &str) -> &str {
     code.rsplit(['.', '#']).next().unwrap_or(code)
 }

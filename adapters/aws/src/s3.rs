@@ -16,12 +16,10 @@ use crate::fail::{Call, code};
 
 /// How often a put is tried that meets another put of the same key.
 const TRIES_MAX: u32 = 5;
-/// Keys that one listing gives.
 const LIST_MAX: i32 = 1000;
 /// How long reading a body may take; the client's own limits end with the headers.
 const BODY: Duration = Duration::from_secs(15);
 
-/// The archive in one bucket.
 #[derive(Clone, Debug)]
 pub struct S3Archive {
     client: Client,
@@ -85,8 +83,8 @@ impl Archive for S3Archive {
         for tries in 0..TRIES_MAX {
             match self.put(&call, key, bytes).await? {
                 Put::Created => return Ok(PutOutcome::Created),
-                // What is there is read: the digest in its metadata is only what somebody wrote there.
-                // If it was deleted in between, it is put again.
+                // What is there is read: the digest in its metadata is only what somebody wrote
+                // there. If it was deleted in between, it is put again.
                 Put::Exists => {
                     if let Some(held) = self.get(key).await? {
                         return Ok(PutOutcome::Exists {

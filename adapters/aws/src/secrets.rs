@@ -15,7 +15,6 @@ use crate::fail::{Call, code};
 /// For how long a secret is used without asking again: a changed one is seen within a minute.
 const KEEP: Duration = Duration::from_mins(1);
 
-/// Secrets whose names begin with a prefix.
 pub struct SecretsManager {
     client: Client,
     prefix: String,

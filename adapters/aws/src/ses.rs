@@ -12,10 +12,8 @@ use payops_core::port::{ErrorKind, Mailer, PortResult};
 
 use crate::fail::Call;
 
-/// Characters of a tag that SES takes.
 const TAG_MAX: usize = 256;
 
-/// Sends from one verified address.
 #[derive(Clone, Debug)]
 pub struct SesMailer {
     client: Client,
@@ -79,7 +77,6 @@ impl Mailer for SesMailer {
     }
 }
 
-/// The address with its domain as Punycode.
 fn ascii_domain(address: &str) -> Option<String> {
     let (local, domain) = address.rsplit_once('@')?;
     let domain = idna::domain_to_ascii(domain).ok()?;

@@ -16,7 +16,6 @@ use crate::config::Clients;
 use crate::dynamo::create_table;
 use crate::fail::{Call, code};
 
-/// Event names that a rule may lead somewhere.
 const EVENTS: [&str; 9] = [
     "PaymentAccepted",
     "PaymentCompleted",
@@ -33,22 +32,16 @@ const KEEP_SOURCE: &str = "345600";
 /// Fourteen days, in seconds: how long a dead-letter queue does.
 const KEEP_DEAD: &str = "1209600";
 
-/// What to make, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
-    /// The table.
     pub table: String,
-    /// The bucket.
     pub bucket: String,
-    /// The event bus.
     pub bus: String,
-    /// What the names of queues begin with.
     pub queue_prefix: String,
     /// After how many receives a message goes to the dead-letter queue.
     pub max_receives: u32,
 }
 
-/// Makes everything.
 pub async fn create_all(clients: &Clients, names: &Names) -> PortResult<()> {
     create_table(&clients.dynamo, &names.table).await?;
     create_bucket(&clients.s3, &names.bucket).await?;
@@ -135,7 +128,6 @@ async fn queue_arn(client: &aws_sdk_sqs::Client, prefix: &str, queue: &str) -> P
         .ok_or_else(|| call.error(ErrorKind::Unavailable, "answered without an ARN"))
 }
 
-/// Makes a bucket that tells EventBridge of its objects.
 pub async fn create_bucket(client: &aws_sdk_s3::Client, bucket: &str) -> PortResult<()> {
     let call = Call::write("s3:CreateBucket", format!("bucket {bucket}"));
     let mut request = client.create_bucket().bucket(bucket);
@@ -171,7 +163,8 @@ pub async fn create_bucket(client: &aws_sdk_s3::Client, bucket: &str) -> PortRes
         .map_err(|error| call.failed(error))
 }
 
-/// Makes the bus and a rule for each queue, and one on the account's own bus, where S3's events come.
+/// Makes the bus and a rule for each queue, and one on the account's own bus, where S3's events
+/// come.
 async fn create_bus(clients: &Clients, names: &Names) -> PortResult<()> {
     let call = Call::write("events:CreateEventBus", format!("bus {}", names.bus));
     match clients

@@ -58,7 +58,6 @@ async fn clients(endpoint: &str) -> Clients {
     load(&config).await
 }
 
-/// Everything, under names of this test's own.
 async fn everything(clients: &Clients, salt: u64) -> Names {
     let own = format!("t{salt:x}");
     let names = Names {
@@ -272,7 +271,6 @@ async fn the_mailer_keeps_its_contract() {
     conformance::mailer::suite(&mailer, salt, Some(sent)).await;
 }
 
-/// Every mail that the emulator was given.
 async fn messages(endpoint: &str) -> Vec<Value> {
     let address = endpoint.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).await.expect("connect");

@@ -1,4 +1,5 @@
-//! Replays of dead letters against an SQS emulator: one cause of five replayed by eight lanes. Not run without `PAYOPS_LIVE_AWS_ENDPOINT`; `live/run` starts the emulator.
+//! Replays of dead letters against an SQS emulator: one cause of five replayed by eight lanes. Not
+//! run without `PAYOPS_LIVE_AWS_ENDPOINT`; `live/run` starts the emulator.
 
 #![expect(
     clippy::expect_used,
@@ -110,7 +111,6 @@ async fn rig(endpoint: &str) -> Rig {
     }
 }
 
-/// A dead letter with eight attributes.
 fn letter(n: usize) -> Outgoing {
     let (class, reason) = CAUSES[n % CAUSES.len()];
     let reason = reason.replace("{n}", &(1_000 + n * 7).to_string());
@@ -191,7 +191,8 @@ impl Rig {
     }
 }
 
-/// Every message of the plan came at least once and whole; what came twice is named; nothing else came.
+/// Every message of the plan came at least once and whole; what came twice is named; nothing else
+/// came.
 #[track_caller]
 fn check(
     plan: &Plan,

@@ -87,7 +87,8 @@ impl FileArchive {
         })
     }
 
-    /// Puts and announces. Runs to its end although the caller may go away: S3 announces by itself too.
+    /// Puts and announces. Runs to its end although the caller may go away: S3 announces by itself
+    /// too.
     async fn put_and_announce(self, key: String, bytes: Vec<u8>) -> PortResult<PutOutcome> {
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let (this, name) = (self.clone(), key.clone());
@@ -179,7 +180,8 @@ impl Names {
     }
 }
 
-/// The folder of all keys that have this part; the letter before it keeps `.` and `..` from being folders.
+/// The folder of all keys that have this part; the letter before it keeps `.` and `..` from being
+/// folders.
 fn folder_name(file: &str, from: usize, to: usize) -> String {
     let part = file
         .get(from.min(file.len())..to.min(file.len()))

@@ -10,7 +10,6 @@ use payops_core::port::{Bus, Clock, ErrorKind, Outgoing, PortError, PortResult, 
 
 use crate::ulids::new_ulid;
 
-/// Events of one put, as on EventBridge.
 const PUT_MAX: usize = 10;
 
 /// A bus whose rules are [`targets`]. An event that could not reach all its queues has failed,

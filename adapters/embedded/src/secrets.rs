@@ -111,7 +111,6 @@ pub struct EnvSecrets {
 }
 
 impl EnvSecrets {
-    /// Reads the process's environment.
     #[must_use]
     pub fn new() -> Self {
         Self::from_lookup(|name| std::env::var(name).ok())

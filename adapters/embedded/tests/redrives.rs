@@ -23,7 +23,6 @@ struct Rig {
 }
 
 impl Rig {
-    /// `count` dead letters.
     async fn new(count: usize) -> (Self, SqliteQueues) {
         let folder = tempfile::tempdir().expect("a folder");
         let rig = Self {

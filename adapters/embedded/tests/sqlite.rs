@@ -49,7 +49,6 @@ async fn queues(path: &Path) -> SqliteQueues {
     queues
 }
 
-/// Runs SQL on the file as another program would.
 async fn tamper(path: &Path, sql: &str) {
     let mut connection = SqliteConnection::connect(&format!("sqlite://{}", path.display()))
         .await
@@ -253,7 +252,8 @@ async fn many_writers_in_two_processes_lose_nothing() {
 async fn one_bad_operation_in_a_group_spoils_no_other() {
     let folder = Folder::new();
     let store = store(&folder.store()).await.expect("open");
-    // More may not be refundable than was paid: the table refuses this one, in the midst of good ones.
+    // More may not be refundable than was paid: the table refuses this one, in the midst of good
+    // ones.
     let acceptances: Vec<_> = (0..60)
         .map(|n| {
             let mut acceptance = sample::acceptance(n, ManualClock::start());
@@ -362,7 +362,8 @@ fn runtime() -> tokio::runtime::Runtime {
         .expect("a runtime")
 }
 
-/// Whether everything that accepting writes is there, or nothing. Anything between is a broken promise.
+/// Whether everything that accepting writes is there, or nothing. Anything between is a broken
+/// promise.
 async fn whole(store: &SqliteStore, payment: &Payment, n: u64) -> bool {
     let scope = sample::acceptance(n, ManualClock::start())
         .idempotency

@@ -10,7 +10,6 @@ use payops_cluster::{Cluster, demo};
 use payops_core::port::{Depth, Rollouts as _, Watched};
 use payops_kube::KubeRollouts;
 
-/// Rollouts in the cluster.
 const ROLLOUTS: usize = 10_000;
 
 fn fleet(criterion: &mut Criterion) {

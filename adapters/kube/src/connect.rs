@@ -9,12 +9,11 @@ use payops_core::port::{ErrorKind, PortError, PortResult};
 
 use crate::KubeRollouts;
 
-/// How long a connection may take to be made.
 pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
 impl KubeRollouts {
-    /// By `context` of the kubeconfig at `path`, or of the one that kubectl would read (`KUBECONFIG`,
-    /// else `~/.kube/config`). The cluster itself is not asked yet.
+    /// By `context` of the kubeconfig at `path`, or of the one that kubectl would read
+    /// (`KUBECONFIG`, else `~/.kube/config`). The cluster itself is not asked yet.
     pub async fn from_kubeconfig(
         path: Option<&Path>,
         context: &str,
@@ -51,7 +50,8 @@ impl KubeRollouts {
         };
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
         let config = tuned(config.map_err(|error| unreadable(cluster_name, &place, error))?);
-        // Credentials may come from a command that has to be run: not on a thread that others wait for.
+        // Credentials may come from a command that has to be run: not on a thread that others wait
+        // for.
         let client = tokio::task::spawn_blocking(move || Client::try_from(config)).await;
         let client = client.map_err(|error| {
             PortError::because(
@@ -62,7 +62,8 @@ impl KubeRollouts {
         })?;
         let denied = |error| {
             let message = format!(
-                "cluster {cluster_name}: the credentials of context {context} cannot be had; sign in again"
+                "cluster {cluster_name}: the credentials of context {context} cannot be had; sign \
+                    in again"
             );
             PortError::because(ErrorKind::Denied, message, error)
         };

@@ -25,7 +25,6 @@ use crate::wire::{self, text};
 /// How often a call is tried when only the status moves under it.
 const TRIES: usize = 5;
 
-/// A state of the rollout.
 #[derive(Clone, Debug)]
 struct At {
     resource_version: String,
@@ -54,14 +53,12 @@ impl At {
     }
 }
 
-/// What came of one call.
 enum Outcome {
     Answer(Value),
     Moved(Value),
     Gone,
 }
 
-/// Executes `plan`.
 pub(crate) async fn execute(api: &Api, plan: &Plan) -> PortResult<Executed> {
     let mut at = At {
         resource_version: plan.resource_version.clone(),
@@ -131,7 +128,6 @@ fn after(done: usize, plan: &Plan, failure: Failure) -> PortError {
     }
 }
 
-/// One call of a plan.
 struct On<'a> {
     api: &'a Api,
     plan: &'a Plan,
@@ -192,7 +188,8 @@ impl On<'_> {
                         .call(&self.verb(), send.clone(), &format!("{main}/status"))
                         .await
                     {
-                        // Either there is no status apart, or there is no such rollout: the object itself tells.
+                        // Either there is no status apart, or there is no such rollout: the object
+                        // itself tells.
                         Err(failure) if failure.code() == Some(404) => {}
                         answer => return answer,
                     }
@@ -281,7 +278,8 @@ impl On<'_> {
                 .await
                 .map(|now| now.map_or(Outcome::Gone, Outcome::Answer))
                 .map_err(|failure| {
-                    // It was done: that the rollout cannot be read now must not pass for "nothing happened".
+                    // It was done: that the rollout cannot be read now must not pass for "nothing
+                    // happened".
                     let what = format!(
                         "cluster {}: {verb}: it was done, but how the rollout stands is not known",
                         self.api.cluster
@@ -319,7 +317,6 @@ fn bound(body: &Value, resource_version: &str) -> Value {
     body
 }
 
-/// One rollout as it is.
 pub(crate) async fn get(
     api: &Api,
     key: &payops_core::domain::rollout::RolloutKey,

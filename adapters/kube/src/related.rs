@@ -17,7 +17,6 @@ use crate::api::fail::Failure;
 use crate::api::path::Kind;
 use crate::wire::{self, HASH_LABEL, text};
 
-/// Asks for all of it.
 pub(crate) async fn related(api: &Api, rollout: &Rollout, depth: Depth) -> PortResult<Related> {
     let (sets, runs, experiments) = try_join3(
         owned(api, rollout, Kind::ReplicaSets),
@@ -37,7 +36,6 @@ pub(crate) async fn related(api: &Api, rollout: &Rollout, depth: Depth) -> PortR
     }))
 }
 
-/// Newest first; pods by name.
 pub(crate) fn sorted(mut related: Related) -> Related {
     related.replica_sets.sort_by(|a: &ReplicaSet, b| {
         (b.revision, b.created_at, &b.name).cmp(&(a.revision, a.created_at, &a.name))

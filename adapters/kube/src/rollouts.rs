@@ -18,10 +18,8 @@ use crate::api::path::Kind;
 use crate::api::{Api, Timing};
 use crate::{execute, related, watch, wire};
 
-/// Namespaces that are listed at the same time.
 const AT_ONCE: usize = 8;
 
-/// The rollouts of one cluster, through the Kubernetes API.
 #[derive(Clone)]
 pub struct KubeRollouts {
     api: Api,
@@ -40,7 +38,8 @@ impl KubeRollouts {
         }
     }
 
-    /// Through a service that answers as the API does: an in-process cluster. Needs a Tokio runtime.
+    /// Through a service that answers as the API does: an in-process cluster. Needs a Tokio
+    /// runtime.
     #[must_use]
     pub fn from_service<S, B>(service: S, cluster_name: &str) -> Self
     where
@@ -56,7 +55,8 @@ impl KubeRollouts {
     /// Looks at these namespaces one by one where the whole cluster may not be looked at.
     #[must_use]
     pub fn with_namespaces(mut self, namespaces: impl IntoIterator<Item = String>) -> Self {
-        // One that is named twice would be told twice; an empty one is all of them, which is not meant.
+        // One that is named twice would be told twice; an empty one is all of them, which is not
+        // meant.
         let mut seen = BTreeSet::new();
         self.namespaces = namespaces
             .into_iter()
@@ -65,7 +65,6 @@ impl KubeRollouts {
         self
     }
 
-    /// With other time limits.
     #[must_use]
     pub fn with_timing(mut self, timing: Timing) -> Self {
         self.api.timing = timing;

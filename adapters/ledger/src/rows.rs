@@ -5,13 +5,15 @@ use payops_core::domain::id::PaymentId;
 use payops_core::domain::ledger::{Posting, Transaction, TransactionKind};
 use payops_core::port::{ErrorKind, LedgerPage, PortError, PortResult, PostOutcome};
 
-/// Payment, kind, reference, merchant, live, currency, milliseconds, postings as `[["account",minor],…]`.
+/// Payment, kind, reference, merchant, live, currency, milliseconds, postings as
+/// `[["account",minor],…]`.
 pub(crate) type Row = (String, String, String, String, bool, String, i64, String);
 
 /// The most transactions that one page may hold, whatever was asked for.
 const PAGE_MAX: usize = 10_000;
 
-/// What a row says. A row that says nothing sensible is [`ErrorKind::Corrupt`], named by its payment.
+/// What a row says. A row that says nothing sensible is [`ErrorKind::Corrupt`], named by its
+/// payment.
 pub(crate) fn transaction(row: Row) -> PortResult<Transaction> {
     let (payment, kind, reference, merchant, live, currency, at_ms, postings) = row;
     let corrupt = |what: &str| {

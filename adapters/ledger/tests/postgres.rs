@@ -73,13 +73,15 @@ async fn the_database_itself_refuses_what_is_not_double_entry() {
         INSERT INTO ledger_postings SELECT max(id), 1, 'EUR', 'a', 5 FROM ledger_transactions;
         INSERT INTO ledger_postings SELECT max(id), 2, 'EUR', 'b', -6 FROM ledger_transactions;";
     assert!(sql(&url, off).await.contains("sum to zero"));
-    let empty = "INSERT INTO ledger_transactions (payment, kind, reference, merchant, live, currency, at_ms, posting_count) VALUES ('p', 'charge', 'r', 'm', false, 'EUR', 0, 2)";
+    let empty = "INSERT INTO ledger_transactions (payment, kind, reference, merchant, live, \
+        currency, at_ms, posting_count) VALUES ('p', 'charge', 'r', 'm', false, 'EUR', 0, 2)";
     assert!(
         sql(&url, empty)
             .await
             .contains("made with 2 postings and has 0")
     );
-    let lone = "INSERT INTO ledger_transactions (payment, kind, reference, merchant, live, currency, at_ms, posting_count) VALUES ('p', 'charge', 'r', 'm', false, 'EUR', 0, 1)";
+    let lone = "INSERT INTO ledger_transactions (payment, kind, reference, merchant, live, \
+        currency, at_ms, posting_count) VALUES ('p', 'charge', 'r', 'm', false, 'EUR', 0, 1)";
     assert!(sql(&url, lone).await.contains("ledger_two_postings"));
     let foreign = "INSERT INTO ledger_transactions (payment, kind, reference, merchant, live, currency, at_ms, posting_count) VALUES ('p', 'charge', 'r', 'm', false, 'EUR', 0, 2);
         INSERT INTO ledger_postings SELECT max(id), 1, 'EUR', 'a', 5 FROM ledger_transactions;
@@ -172,7 +174,8 @@ async fn a_serializable_default_changes_nothing() {
     };
     let url = cluster.database().await;
     let ledger = open(&url).await;
-    let strict = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database()); END $$";
+    let strict = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation \
+        = serializable', current_database()); END $$";
     assert_eq!(sql(&url, strict).await, "");
     let strict = open(&url).await;
     let posts = (0..40_u64).map(|n| {
@@ -194,7 +197,8 @@ async fn a_serializable_default_changes_nothing() {
     );
 }
 
-/// Makes the next COMMIT of a posting cut its own connection: a trigger that runs at commit ends the backend.
+/// Makes the next COMMIT of a posting cut its own connection: a trigger that runs at commit ends
+/// the backend.
 const CUT_AT_COMMIT: &str = "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(5); RETURN NULL; END $$;
     CREATE CONSTRAINT TRIGGER zz_cut AFTER INSERT ON ledger_transactions DEFERRABLE INITIALLY DEFERRED

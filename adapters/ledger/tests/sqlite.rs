@@ -24,7 +24,8 @@ async fn raw(path: &Path) -> SqliteConnection {
         .expect("connects")
 }
 
-/// Runs statements in one transaction, as somebody with the file and a shell would; says how it failed.
+/// Runs statements in one transaction, as somebody with the file and a shell would; says how it
+/// failed.
 async fn sql(path: &Path, statements: &'static str) -> String {
     let mut db = raw(path).await;
     let mut tx = db.begin_with("BEGIN IMMEDIATE").await.expect("begins");
@@ -96,9 +97,11 @@ async fn the_file_itself_refuses_what_is_not_double_entry() {
         .await
         .contains("DELETE refused")
     );
-    let replace = "INSERT OR REPLACE INTO transactions SELECT id, payment, kind, reference, 'm', live, currency, at_ms FROM transactions";
+    let replace = "INSERT OR REPLACE INTO transactions SELECT id, payment, kind, reference, 'm', \
+        live, currency, at_ms FROM transactions";
     assert!(sql(&path, replace).await.contains("REPLACE refused"));
-    let rename = "INSERT OR REPLACE INTO transactions SELECT 9, payment, kind, reference, 'm', live, currency, at_ms FROM transactions";
+    let rename = "INSERT OR REPLACE INTO transactions SELECT 9, payment, kind, reference, 'm', \
+        live, currency, at_ms FROM transactions";
     assert!(sql(&path, rename).await.contains("FOREIGN KEY"));
     assert_eq!(
         ledger.scan(None, 10).await.expect("reads").transactions,
@@ -347,8 +350,12 @@ async fn foreign_and_newer_files_are_refused() {
         ErrorKind::Corrupt
     );
     let text = dir.path().join("text");
-    std::fs::write(&text, "certainly not a database, and long enough to have a header of one hundred bytes, which is what SQLite looks at")
-        .expect("writes");
+    std::fs::write(
+        &text,
+        "certainly not a database, and long enough to have a header of one \
+        hundred bytes, which is what SQLite looks at",
+    )
+    .expect("writes");
     assert_eq!(
         SqliteLedger::open(&text).await.expect_err("refused").kind,
         ErrorKind::Corrupt

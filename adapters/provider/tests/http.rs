@@ -1,4 +1,5 @@
-//! The HTTP provider against a server of this process: the contract, and every way an answer can fail to come.
+//! The HTTP provider against a server of this process: the contract, and every way an answer can
+//! fail to come.
 
 #![expect(
     clippy::expect_used,

@@ -7,7 +7,8 @@ pub(crate) fn folded(text: &str) -> String {
     text.to_lowercase()
 }
 
-/// The least text that is greater than every text that starts with `prefix`; `None` when there is none.
+/// The least text that is greater than every text that starts with `prefix`; `None` when there is
+/// none.
 ///
 /// UTF-8 sorts as its characters do, so it is `prefix` with its last character raised by one.
 pub(crate) fn after_prefix(prefix: &str) -> Option<String> {

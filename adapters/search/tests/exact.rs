@@ -22,7 +22,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tokio::runtime::Runtime;
 
-/// Texts that collide often: shared starts, letters whose cases are odd, wildcards, the ends of UTF-8's ranges.
+/// Texts that collide often: shared starts, letters whose cases are odd, wildcards, the ends of
+/// UTF-8's ranges.
 const TEXTS: [&str; 20] = [
     "",
     "a",

@@ -1,4 +1,5 @@
-//! The index against the OpenSearch server of the live suite, which may hold documents of earlier runs.
+//! The index against the OpenSearch server of the live suite, which may hold documents of earlier
+//! runs.
 
 #![expect(
     clippy::expect_used,

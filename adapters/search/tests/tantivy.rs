@@ -1,4 +1,5 @@
-//! The index in a folder: the contract, exactness against the domain's own meaning, several processes.
+//! The index in a folder: the contract, exactness against the domain's own meaning, several
+//! processes.
 
 #![expect(
     clippy::expect_used,

@@ -20,7 +20,6 @@ impl Clock for SystemClock {
     }
 }
 
-/// A cryptographic generator seeded by the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsRandom;
 

@@ -1,4 +1,5 @@
-//! How far the record was shipped, to each place: a file beside the record, which only its owner may read.
+//! How far the record was shipped, to each place: a file beside the record, which only its owner
+//! may read.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -10,30 +11,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::write_private;
 
-/// The file's name.
 pub(super) const FILE: &str = "audit.shipped.json";
-/// Held by whoever ships from this record.
 const LOCK: &str = "audit.shipped.lock";
-/// The form of the file.
 const SCHEMA: u32 = 1;
 
 /// How far the entries of one environment were shipped to one place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cursor {
     pub(crate) env: String,
-    /// The place, in words; another place begins anew.
     pub(crate) place: String,
     /// The hash of the record's first line.
     pub(crate) chain: String,
     /// The last line that was looked at: of this environment or of another.
     pub(crate) seen: Head,
-    /// Its number in the file.
     pub(crate) line: u64,
-    /// Where it ends in the file.
     pub(crate) offset: u64,
     /// The last line that was shipped.
     pub(crate) shipped: Option<Head>,
-    /// When that was.
     pub(crate) at: Timestamp,
 }
 
@@ -43,7 +37,6 @@ struct Kept {
     cursors: Vec<Cursor>,
 }
 
-/// The cursors beside the record in a folder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursors<'a>(pub(crate) &'a Path);
 
@@ -56,7 +49,6 @@ impl Cursors<'_> {
             .find(|cursor| cursor.env == env && cursor.place == place))
     }
 
-    /// Keeps one. Only with the lock.
     pub(crate) fn keep(self, cursor: &Cursor) -> std::io::Result<()> {
         let mut cursors = self.all()?;
         cursors.retain(|held| held.env != cursor.env || held.place != cursor.place);

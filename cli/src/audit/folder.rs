@@ -1,5 +1,6 @@
-//! A folder as the place that the record is shipped to: of another disk, another machine, or one that only
-//! takes additions. One file for each environment and record, with the lines as they stand.
+//! A folder as the place that the record is shipped to: of another disk, another machine, or one
+//! that only takes additions. One file for each environment and record, with the lines as they
+//! stand.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -12,10 +13,8 @@ use payops_core::port::{AuditPlace, ErrorKind, PortError, Taken};
 
 use super::last_line;
 
-/// Digits of the record's name in a file's name.
 const NAME_DIGITS: usize = 12;
 
-/// A folder that takes lines.
 #[derive(Clone, Debug)]
 pub(crate) struct FolderPlace {
     pub(crate) dir: PathBuf,

@@ -1,5 +1,6 @@
-//! Shipping the record to another place: what was not shipped yet, in order, at least once. A command does
-//! so by itself after it recorded something; `payops audit ship` does it when asked, and says how it went.
+//! Shipping the record to another place: what was not shipped yet, in order, at least once. A
+//! command does so by itself after it recorded something; `payops audit ship` does it when asked,
+//! and says how it went.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +19,6 @@ use crate::context::{Caller, Context};
 use crate::error::{CliError, CliResult};
 use crate::settings::{EnvTarget, Target};
 
-/// Lines in memory at once.
 const LINES_AT_ONCE: usize = 500;
 /// How long a command that has done its work ships.
 const BY_ITSELF: Duration = Duration::from_secs(2);
@@ -26,10 +26,8 @@ const BY_ITSELF: Duration = Duration::from_secs(2);
 pub(crate) const BEHIND_MAX: usize = 100;
 /// How often it is asked whether another process has shipped.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
-/// How long another process is waited for.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// What came of shipping.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     /// Lines that are there now and were not before, as far as is known.
@@ -38,18 +36,14 @@ pub(crate) struct Report {
     pub(crate) cursor: Option<Cursor>,
     /// Where the record is not what was written: nothing from there on was shipped.
     pub(crate) broken: Option<Break>,
-    /// Why it ended early.
     pub(crate) error: Option<CliError>,
 }
 
-/// The record of one environment, and where it goes.
 #[derive(Debug)]
 pub(crate) struct Shipping<'a> {
     pub(crate) target: &'a EnvTarget,
     pub(crate) log: FileAuditLog,
-    /// Where it goes, in words.
     pub(crate) place: String,
-    /// The folder, if it goes to one.
     folder: Option<PathBuf>,
     whose: Whose,
 }
@@ -146,7 +140,6 @@ impl<'a> Shipping<'a> {
         }
     }
 
-    /// How far it was shipped.
     pub(crate) fn cursor(&self) -> CliResult<Option<Cursor>> {
         Cursors(&self.log.dir)
             .get(&self.target.name, &self.place)
@@ -161,7 +154,8 @@ impl<'a> Shipping<'a> {
         .because(error)
     }
 
-    /// Ships what was not shipped yet; all of the record is checked first, up to the place that is shipped to.
+    /// Ships what was not shipped yet; all of the record is checked first, up to the place that is
+    /// shipped to.
     pub(crate) async fn all(&self, context: &Context) -> CliResult<Report> {
         if !self.log.dir.is_dir() {
             return Ok(Report::default());
@@ -211,7 +205,6 @@ impl<'a> Shipping<'a> {
             .min_by_key(|broken| broken.line))
     }
 
-    /// Ships, with the lock held.
     async fn run(&self, caller: &Caller, before: Option<u64>) -> CliResult<Report> {
         let mut report = Report {
             cursor: self.cursor()?,
@@ -287,7 +280,8 @@ impl<'a> Shipping<'a> {
     }
 }
 
-/// Ships what a command recorded, for a little while; what that comes to changes nothing of the command.
+/// Ships what a command recorded, for a little while; what that comes to changes nothing of the
+/// command.
 pub(crate) async fn by_itself(context: &Context, targets: &[EnvTarget]) {
     let until = Instant::now() + BY_ITSELF;
     for target in targets {
@@ -305,7 +299,6 @@ pub(crate) async fn by_itself(context: &Context, targets: &[EnvTarget]) {
     }
 }
 
-/// How often the screen ships what it recorded.
 const WHILE_OPEN: Duration = Duration::from_secs(20);
 
 /// Ships what the screen records, now and then; does not end by itself.
@@ -321,7 +314,6 @@ pub(crate) async fn while_open(context: &Context, targets: &[EnvTarget]) {
     }
 }
 
-/// What went wrong, if something did.
 async fn quietly(context: &Context, shipping: &Shipping<'_>) -> CliResult<Option<String>> {
     if !shipping.log.dir.is_dir() {
         return Ok(None);
@@ -359,6 +351,9 @@ fn behind(context: &Context, shipping: &Shipping<'_>, why: &str) {
     };
     if waiting > BEHIND_MAX {
         let (env, place) = (&shipping.target.name, &shipping.place);
-        context.talk.warn(format!("{waiting} entries of the record of {env} wait to be shipped to {place} ({why}): payops audit ship"));
+        context.talk.warn(format!(
+            "{waiting} entries of the record of {env} wait to be shipped to \
+            {place} ({why}): payops audit ship"
+        ));
     }
 }

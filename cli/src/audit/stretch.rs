@@ -8,10 +8,8 @@ use payops_core::domain::audit::{AuditEntry, Break, BreakKind, Head, ShippedLine
 use super::FileAuditLog;
 use super::cursor::Cursor;
 
-/// Which lines are an environment's.
 #[derive(Clone, Debug)]
 pub(crate) struct Whose {
-    /// What it is called.
     pub(crate) names: Vec<String>,
     /// Its account: another project may have an environment of the same name in another one.
     pub(crate) account: Option<String>,
@@ -24,7 +22,6 @@ impl Whose {
     }
 }
 
-/// A line, and where it stands in the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) head: Head,
@@ -32,10 +29,8 @@ pub(crate) struct Place {
     pub(crate) offset: u64,
 }
 
-/// What was read on.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stretch {
-    /// Lines to ship, each with its place.
     pub(crate) lines: Vec<(ShippedLine, Place)>,
     /// The last line that was looked at; `None` when there was none.
     pub(crate) end: Option<Place>,
@@ -46,8 +41,8 @@ pub(crate) struct Stretch {
 }
 
 impl FileAuditLog {
-    /// Reads on after `from`, at most `limit` lines of `whose`, and none at or after the line number `before`. What is
-    /// being written now is left for the next time.
+    /// Reads on after `from`, at most `limit` lines of `whose`, and none at or after the line
+    /// number `before`. What is being written now is left for the next time.
     pub(crate) fn stretch(
         &self,
         from: Option<&Cursor>,
@@ -100,7 +95,8 @@ impl FileAuditLog {
                 out.broken = Some(broken.clone());
                 break;
             }
-            // Lines older than the chain are bound by its first line, and have no hash of their own.
+            // Lines older than the chain are bound by its first line, and have no hash of their
+            // own.
             let Some(head) = verifier.last().cloned() else {
                 continue;
             };

@@ -15,14 +15,14 @@ use payops_core::port::{
 /// How long a batch takes at most: two calls with all their attempts.
 const BATCH: Duration = Duration::from_mins(1);
 
-/// Queues, and the credentials that they are asked with.
 pub(super) struct HeldQueues {
     pub(super) queues: SqsQueues,
     pub(super) credentials: RoleCredentials,
 }
 
 impl HeldQueues {
-    /// Keeps the credentials as they are for a batch, renewed first when they would not last for it.
+    /// Keeps the credentials as they are for a batch, renewed first when they would not last for
+    /// it.
     async fn hold(&self) -> PortResult<Hold> {
         loop {
             match self.credentials.hold(BATCH).await {

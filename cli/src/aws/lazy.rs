@@ -20,7 +20,6 @@ use crate::config::Aws;
 use crate::context::Caller;
 use crate::error::CliError;
 
-/// Connections of one command.
 const CONNECTIONS_MAX: u32 = 4;
 
 /// The ledger, connected to when it is first asked.
@@ -65,7 +64,8 @@ impl LazyLedger {
             (None, Some(secret)) => self.secrets.get(secret).await,
             (None, None) => {
                 let message = format!(
-                    "environments.{} names no ledger: set ledger_url_secret or ledger_url_env, and its variable",
+                    "environments.{} names no ledger: set ledger_url_secret or ledger_url_env, and \
+                        its variable",
                     self.env
                 );
                 Err(PortError::new(ErrorKind::Permanent, message))
@@ -147,7 +147,6 @@ impl LazyTable {
     }
 }
 
-/// The approvals of an environment's plans.
 pub(super) struct LazyApprovals(pub(super) LazyTable);
 
 impl LazyApprovals {
@@ -168,7 +167,6 @@ impl Approvals for LazyApprovals {
     }
 }
 
-/// The freeze of an environment.
 pub(super) struct LazyFreezes(pub(super) LazyTable);
 
 impl LazyFreezes {

@@ -23,7 +23,6 @@ use crate::config::Aws;
 use crate::context::Caller;
 use crate::error::{CliError, CliResult};
 
-/// Whom STS says one is.
 #[derive(Clone, Debug)]
 pub(crate) struct Identified {
     pub(crate) account_id: String,
@@ -92,12 +91,10 @@ pub(crate) struct Sessions;
 
 #[cfg(not(feature = "aws"))]
 impl Sessions {
-    /// None.
     pub(crate) fn new(_: PathBuf) -> Arc<Self> {
         Arc::new(Self)
     }
 
-    /// There is nothing to forget.
     #[expect(
         clippy::unused_self,
         clippy::unnecessary_wraps,
@@ -146,9 +143,7 @@ mod with_aws {
 
     /// So many digits at the end of a session's name are a time and no part of a person's.
     const MADE_UP_DIGITS: usize = 10;
-    /// How long opening a connection may take.
     const CONNECT: Duration = Duration::from_secs(3);
-    /// How long one attempt of a call may take.
     const ATTEMPT: Duration = Duration::from_secs(10);
     /// How long a call may take, all attempts and pauses included.
     const OPERATION: Duration = Duration::from_secs(30);
@@ -210,7 +205,6 @@ mod with_aws {
         )))))
     }
 
-    /// The SDK's configuration with which the caller asks.
     pub(crate) async fn session_config(
         name: &str,
         aws: &Aws,
@@ -281,7 +275,6 @@ mod with_aws {
         done.into_iter().map(check).collect()
     }
 
-    /// The freeze that is kept in the environment's table.
     pub(crate) fn freezes(name: &str, aws: &Aws, caller: &Caller) -> Box<dyn Freezes> {
         Box::new(LazyFreezes(LazyTable {
             name: name.to_owned(),
@@ -290,7 +283,6 @@ mod with_aws {
         }))
     }
 
-    /// The approvals that are kept in the environment's table.
     pub(crate) fn approvals(name: &str, aws: &Aws, caller: &Caller) -> Box<dyn Approvals> {
         Box::new(LazyApprovals(LazyTable {
             name: name.to_owned(),
@@ -305,14 +297,14 @@ mod with_aws {
             .await?
             .arn
             .unwrap_or_default();
-        // The SDK names sessions of a profile's role, and of a web identity, by the time: that proves no person.
+        // The SDK names sessions of a profile's role, and of a web identity, by the time: that
+        // proves no person.
         let lasting = arn.trim_end_matches(|c: char| c.is_ascii_digit());
         let is_made_up = arn.contains(":assumed-role/")
             && arn.len().saturating_sub(lasting.len()) >= MADE_UP_DIGITS;
         Ok(if is_made_up { lasting.to_owned() } else { arn })
     }
 
-    /// A person's name as sessions have it.
     pub(crate) fn source_identity(who: &str) -> Option<String> {
         payops_aws::identity::label::source_identity(who)
     }
@@ -363,11 +355,21 @@ mod with_aws {
     }
 
     async fn caller_identity(name: &str, config: &SdkConfig) -> CliResult<GetCallerIdentityOutput> {
-        aws_sdk_sts::Client::new(config).get_caller_identity().send().await.map_err(|error| {
-            CliError::new(Exit::NotAuthenticated, format!("AWS does not say who you are in {name}"))
+        aws_sdk_sts::Client::new(config)
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|error| {
+                CliError::new(
+                    Exit::NotAuthenticated,
+                    format!("AWS does not say who you are in {name}"),
+                )
                 .because(error)
-                .hint("log in again, and check profile and region in payops.toml: payops config explain")
-        })
+                .hint(
+                    "log in again, and check profile and region in payops.toml: payops config \
+                    explain",
+                )
+            })
     }
 
     /// That the credentials belong to the account that the file names.

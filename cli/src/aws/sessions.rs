@@ -22,7 +22,6 @@ use crate::exit::Exit;
 /// Environment, duty, who, why and the ticket: what a session's name and tags are made of.
 type Key = [String; 5];
 
-/// The sessions of this process.
 #[derive(Debug)]
 pub(crate) struct Sessions {
     dir: PathBuf,
@@ -76,8 +75,8 @@ impl Sessions {
     }
 }
 
-/// The SDK's configuration with the role of the caller's duty, and its credentials; with the SDK's own
-/// where no roles are configured. Fails closed when it is another account.
+/// The SDK's configuration with the role of the caller's duty, and its credentials; with the SDK's
+/// own where no roles are configured. Fails closed when it is another account.
 pub(super) async fn config(
     name: &str,
     aws: &Aws,

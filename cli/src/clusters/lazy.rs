@@ -20,7 +20,6 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 /// How often it is looked at, while a watch is cut, whether the cluster is reached otherwise now.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Reaches a cluster.
 pub(super) type Connect =
     Arc<dyn Fn() -> BoxFuture<'static, PortResult<Arc<dyn Rollouts>>> + Send + Sync>;
 
@@ -30,14 +29,12 @@ type Stamp = Option<SystemTime>;
 /// A cluster that was reached, and what its file was like then.
 type Reached = (Arc<dyn Rollouts>, Stamp);
 
-/// A cluster that is reached on demand.
 #[derive(Clone)]
 pub(super) struct LazyCluster {
     name: String,
     driver: String,
     /// Whether it is reached through Argo CD, which can do less: known before it is reached.
     argocd: bool,
-    /// The file that says how it is reached.
     file: Option<PathBuf>,
     connect: Connect,
     reached: Arc<Mutex<Option<Reached>>>,
@@ -51,7 +48,6 @@ struct Cut<T> {
     why: fn(&mut T) -> Option<&mut String>,
 }
 
-/// A watch under way.
 struct Watching<T, B> {
     cluster: LazyCluster,
     begin: B,
@@ -92,7 +88,6 @@ impl LazyCluster {
             .clone()
     }
 
-    /// The cluster, reached as the file says now.
     async fn there(&self) -> PortResult<Arc<dyn Rollouts>> {
         let stamp = self.stamp();
         if let Some((rollouts, made)) = self.known()
@@ -106,7 +101,8 @@ impl LazyCluster {
         Ok(rollouts)
     }
 
-    /// A watch without end, begun again when the cluster is reached otherwise; each failure is told.
+    /// A watch without end, begun again when the cluster is reached otherwise; each failure is
+    /// told.
     fn reach<T: Send + 'static>(
         &self,
         cut: Cut<T>,

@@ -24,7 +24,8 @@ const KUBECONFIG: &str = "kubeconfig";
 pub(crate) async fn of(target: &EnvTarget, caller: &Caller) -> CliResult<Vec<Arc<dyn Rollouts>>> {
     match &target.target {
         Target::Embedded { data_dir, name } => {
-            // Told at once when there is none; later it may start anew, and is then reached elsewhere.
+            // Told at once when there is none; later it may start anew, and is then reached
+            // elsewhere.
             embedded(data_dir, name).await?;
             Ok(lazily(target, caller))
         }
@@ -117,8 +118,12 @@ async fn embedded(data_dir: &Path, env: &str) -> CliResult<Arc<dyn Rollouts>> {
 
 async fn in_aws(env: &str, aws: &Aws, caller: &Caller) -> CliResult<Vec<Arc<dyn Rollouts>>> {
     if aws.clusters.is_empty() {
-        return Err(CliError::usage(format!("environments.{env} has no clusters"))
-            .hint(format!("add [[environments.{env}.clusters]] with name and eks, context or argocd_url to payops.toml")));
+        return Err(
+            CliError::usage(format!("environments.{env} has no clusters")).hint(format!(
+                "add [[environments.{env}.clusters]] with name and eks, context or \
+                argocd_url to payops.toml"
+            )),
+        );
     }
     let mut out: Vec<Arc<dyn Rollouts>> = Vec::new();
     for cluster in &aws.clusters {

@@ -62,7 +62,6 @@ fn span(text: &str) -> Result<SignedDuration, String> {
     }
 }
 
-/// Who one is in an environment.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Who {
     env: String,
@@ -111,7 +110,6 @@ impl Row for Who {
     }
 }
 
-/// What opening an environment came to.
 #[derive(Clone, Debug, Serialize)]
 struct Tested {
     env: String,
@@ -143,7 +141,6 @@ impl Row for Tested {
     }
 }
 
-/// Who one is, as far as this machine knows.
 pub(crate) fn who(context: &Context, target: &EnvTarget) -> CliResult<Who> {
     let held =
         Elevations::of(&context.settings).holds(&target.name, context.who(), Context::now())?;
@@ -173,7 +170,6 @@ pub(crate) fn who(context: &Context, target: &EnvTarget) -> CliResult<Who> {
     })
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, command: AccountCommand) -> CliResult<Exit> {
     match command {
         AccountCommand::List => list(context, context.settings.all_targets()?),
@@ -296,7 +292,6 @@ async fn login(context: &Context, args: &LoginArgs) -> CliResult<Exit> {
     list(context, vec![target])
 }
 
-/// An elevation that is to be begun.
 pub(crate) struct Begin<'a> {
     pub(crate) duty: Duty,
     pub(crate) reason: &'a str,

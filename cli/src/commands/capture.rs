@@ -40,7 +40,6 @@ fn size(text: &str) -> Result<(u16, u16), String> {
     }
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, args: &CaptureArgs) -> CliResult<Exit> {
     let script = std::fs::read_to_string(&args.script).map_err(|error| {
         CliError::usage(format!("{} cannot be read", args.script.display())).because(error)

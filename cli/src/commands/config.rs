@@ -32,7 +32,6 @@ struct Setting {
     name: String,
     /// Its value; `null` when it has none.
     value: Option<String>,
-    /// Where it came from.
     source: String,
 }
 
@@ -53,7 +52,6 @@ impl Row for Setting {
     }
 }
 
-/// Runs the command.
 pub(crate) fn run(context: &Context, command: &ConfigCommand) -> CliResult<Exit> {
     match command {
         ConfigCommand::Explain => run_explain(context),

@@ -14,7 +14,6 @@ use crate::local;
 use crate::output::{Cell, Column, Look, Of, Row, Tone};
 use crate::settings::{EnvTarget, Target};
 
-/// One thing that was looked at.
 #[derive(Clone, Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the name that scripts read")]
 pub(crate) struct Check {
@@ -81,7 +80,6 @@ fn check(env: &str, name: &str, result: Result<String, CliError>) -> Check {
     }
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context) -> CliResult<Exit> {
     let mut rows = Vec::new();
     for target in context.settings.all_targets()? {

@@ -38,7 +38,6 @@ fn span(text: &str) -> Result<SignedDuration, String> {
     }
 }
 
-/// How an environment stands.
 #[derive(Clone, Debug, Serialize)]
 struct FreezeRow {
     env: String,
@@ -90,7 +89,6 @@ impl Row for FreezeRow {
     }
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, command: FreezeCommand) -> CliResult<Exit> {
     let unread = |error| CliError::port("the freeze could not be read or written", error);
     let targets = match command {

@@ -17,7 +17,6 @@ use crate::output::{Cell, Column, Document, Look, Table, details};
 use crate::screen;
 use crate::settings::Target;
 
-/// Payments a second of the demo.
 const DEMO_TRAFFIC: f64 = 5.0;
 
 /// `payops local …`
@@ -221,7 +220,6 @@ pub(crate) async fn run(context: &Context, command: LocalCommand) -> CliResult<E
     }
 }
 
-/// Runs `payops demo`.
 pub(crate) async fn demo(context: &Context, args: DemoArgs) -> CliResult<Exit> {
     if args.headless {
         return up(context, args.traffic, true).await;

@@ -19,7 +19,6 @@ use crate::context::Context;
 use crate::error::{CliError, CliResult};
 use crate::settings::{EMBEDDED, EnvTarget, Target};
 
-/// Reads a payment id from the command line.
 pub(crate) fn payment_id(text: &str) -> CliResult<PaymentId> {
     let wrong = |error| {
         CliError::usage(format!("`{text}` is not a payment id"))
@@ -47,7 +46,8 @@ pub(crate) async fn no_payment(context: &Context, target: &EnvTarget, id: &Payme
         }
     }
     let hint = format!(
-        "payops payment search finds payments by anything else; --env names another environment than {}",
+        "payops payment search finds payments by anything else; --env names another environment \
+            than {}",
         target.name
     );
     CliError::not_found(format!("{id} not found in {}", target.name)).hint(hint)

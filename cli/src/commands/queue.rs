@@ -41,11 +41,9 @@ pub(crate) struct PurgeArgs {
     yes: bool,
 }
 
-/// What a purge came to.
 #[derive(Clone, Debug, Serialize)]
 struct Purged {
     queue: String,
-    /// Messages there were, approximately on SQS.
     messages: u64,
 }
 
@@ -72,7 +70,6 @@ pub(crate) struct PeekArgs {
     limit: usize,
 }
 
-/// A queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct QueueRow {
     name: String,
@@ -81,13 +78,9 @@ struct QueueRow {
     delayed: u64,
     /// Age of the oldest message; `null` when it is empty or the queue service does not say.
     oldest_age_seconds: Option<u64>,
-    /// The name of its dead-letter queue.
     dlq: Option<String>,
-    /// Messages in its dead-letter queue.
     dlq_messages: Option<u64>,
-    /// After how many receives a message goes there.
     max_receives: Option<u32>,
-    /// Whether the counts are approximate.
     approximate: bool,
 }
 
@@ -141,7 +134,6 @@ impl Row for QueueRow {
     }
 }
 
-/// A message that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct MessageRow {
     message_id: String,
@@ -204,7 +196,6 @@ impl Row for MessageRow {
     }
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, command: QueueCommand) -> CliResult<Exit> {
     match command {
         QueueCommand::List => {
@@ -352,7 +343,6 @@ async fn peek(context: &Context, args: &PeekArgs) -> CliResult<Exit> {
     Ok(exit)
 }
 
-/// That there is a queue of that name.
 pub(crate) async fn known(ports: &Ports, queue: &str) -> CliResult<()> {
     let names = ports
         .queues

@@ -10,7 +10,6 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::Printer;
 
-/// Prints the completions for a shell.
 pub(crate) fn completions(shell: Shell) -> CliResult<Exit> {
     let mut out = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "payops", &mut out);

@@ -66,7 +66,6 @@ pub(crate) fn yaml(value: &Value) -> CliResult<String> {
     Ok(text)
 }
 
-/// A copy in which no text holds control characters.
 fn tame(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(terminal(text)),

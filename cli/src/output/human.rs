@@ -8,19 +8,14 @@ use payops_core::domain::mask::terminal;
 
 use super::{Of, Row};
 
-/// How things look to people.
 #[derive(Clone, Debug)]
 pub(crate) struct Look {
-    /// What time it is, for ages.
     pub(crate) now: Timestamp,
-    /// Whether colours may be used.
     pub(crate) color: bool,
-    /// Whether all columns are wanted.
     pub(crate) wide: bool,
 }
 
 impl Look {
-    /// Without colour, at a fixed time: for tests.
     #[cfg(test)]
     pub(crate) fn plain() -> Self {
         Self {
@@ -55,21 +50,15 @@ impl Look {
 /// What a colour says; never anything that the words do not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// Nothing.
     #[default]
     Plain,
-    /// As it should be.
     Good,
-    /// On its way, or worth a look.
     Warn,
-    /// Needs somebody.
     Bad,
-    /// Of little interest.
     Dim,
 }
 
 impl Tone {
-    /// The tone of a payment's status.
     pub(crate) fn of_status(status: &str) -> Self {
         match status {
             "completed" | "refunded" | "partially_refunded" => Self::Good,
@@ -80,7 +69,6 @@ impl Tone {
     }
 }
 
-/// A column of a list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
     title: &'static str,
@@ -89,7 +77,6 @@ pub(crate) struct Column {
 }
 
 impl Column {
-    /// A column of text.
     pub(crate) const fn text(title: &'static str) -> Self {
         Self {
             title,
@@ -98,7 +85,6 @@ impl Column {
         }
     }
 
-    /// A column of numbers.
     pub(crate) const fn number(title: &'static str) -> Self {
         Self {
             title,
@@ -117,7 +103,6 @@ impl Column {
     }
 }
 
-/// A cell of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cell {
     text: String,
@@ -133,7 +118,6 @@ impl Cell {
         }
     }
 
-    /// A dash when there is nothing to show.
     pub(crate) fn maybe(text: Option<impl AsRef<str>>) -> Self {
         text.map_or_else(
             || Self::toned("-", Tone::Dim),
@@ -148,7 +132,6 @@ impl<T: AsRef<str>> From<T> for Cell {
     }
 }
 
-/// Rows of cells under titles.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Table {
     columns: Vec<Column>,
@@ -156,7 +139,6 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// A table with these columns.
     pub(crate) fn new(columns: impl IntoIterator<Item = Column>) -> Self {
         Self {
             columns: columns.into_iter().collect(),
@@ -164,7 +146,6 @@ impl Table {
         }
     }
 
-    /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         self.rows.push(cells.into_iter().collect());
     }

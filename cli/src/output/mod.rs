@@ -20,11 +20,9 @@ pub(crate) use talk::Talk;
 
 /// A row of a list: its JSON shape is its `Serialize`, its columns are here.
 pub(crate) trait Row: Serialize {
-    /// The columns, in order.
     const COLUMNS: &'static [Column];
     /// The members of its JSON, in order: the header of a CSV that has no rows.
     const FIELDS: &'static [&'static str];
-    /// One cell for each column.
     fn cells(&self, look: &Look) -> Vec<Cell>;
 }
 
@@ -34,34 +32,26 @@ pub(crate) trait Document: Serialize {
     const ROWS: Option<&'static str> = None;
     /// The members of a row, in order: the header of a CSV that has no rows.
     const FIELDS: &'static [&'static str] = &[];
-    /// What people see; ends with a line break.
     fn human(&self, look: &Look) -> String;
 }
 
-/// Something of one environment.
 #[derive(Clone, Debug)]
 pub(crate) struct Of<T> {
     /// The environment; shown only when several were asked.
     pub(crate) env: String,
-    /// What it is.
     pub(crate) value: T,
 }
 
-/// Writes data to stdout in the format asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Printer {
-    /// The format.
     pub(crate) format: Format,
     /// Members asked for with `--json`; empty for all.
     pub(crate) fields: Vec<String>,
-    /// How things look to people.
     pub(crate) look: Look,
-    /// Whether JSON is indented.
     pub(crate) pretty: bool,
 }
 
 impl Printer {
-    /// Whether stdout holds what a program reads.
     pub(crate) fn is_for_programs(&self) -> bool {
         !matches!(self.format, Format::Table | Format::Wide)
     }
@@ -101,7 +91,6 @@ impl Printer {
         }
     }
 
-    /// Prints one document.
     pub(crate) fn document<T: Document>(&self, document: &T) -> CliResult<()> {
         if !self.is_for_programs() {
             return write(&document.human(&self.look));
@@ -139,7 +128,6 @@ impl Printer {
         }
     }
 
-    /// Prints text as it is.
     pub(crate) fn raw(text: &[u8]) -> CliResult<()> {
         let mut out = std::io::stdout().lock();
         out.write_all(text)
@@ -205,7 +193,6 @@ impl Printer {
     }
 }
 
-/// Whether stdout is a terminal.
 pub(crate) fn stdout_is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }

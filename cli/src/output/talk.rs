@@ -6,10 +6,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use payops_core::domain::mask::terminal;
 
-/// Writes to stderr, and asks questions there.
 #[derive(Clone, Debug)]
 pub(crate) struct Talk {
-    /// Only what is asked and what went wrong.
     pub(crate) quiet: bool,
     /// Whether questions may be asked: a terminal on both sides and no `--no-input`.
     pub(crate) asks: bool,
@@ -18,7 +16,6 @@ pub(crate) struct Talk {
 }
 
 impl Talk {
-    /// A talk for this process.
     pub(crate) fn new(quiet: bool, no_input: bool) -> Self {
         let asks = !no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         Self {
@@ -28,7 +25,6 @@ impl Talk {
         }
     }
 
-    /// One that neither writes nor asks.
     pub(crate) fn mute() -> Self {
         Self {
             quiet: true,

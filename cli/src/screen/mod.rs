@@ -50,7 +50,6 @@ pub(crate) fn log() -> Box<dyn Write> {
     }
 }
 
-/// The environments of the settings.
 struct Known {
     /// Nothing of it is written or asked beside the screen.
     context: Context,
@@ -80,7 +79,6 @@ fn mute(context: &Context) -> Context {
     }
 }
 
-/// How the screen looks.
 pub(crate) fn options(context: &Context) -> Options {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let theme = match std::env::var("PAYOPS_THEME").as_deref() {
@@ -184,9 +182,7 @@ impl Environments for Known {
     }
 }
 
-/// A cluster on which rules and freezes hold.
 struct Ruled {
-    /// By the role that may look.
     read: Arc<dyn Rollouts>,
     /// By the role that may change; reached when something is.
     write: Arc<dyn Rollouts>,

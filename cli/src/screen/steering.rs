@@ -29,7 +29,6 @@ use crate::settings::EnvTarget;
 /// Stands for the reason that is asked for once the plan was reviewed.
 const LATER: &str = "reviewed on the screen";
 
-/// Steers one environment.
 pub(super) struct Steered {
     /// Mute, and with a reason of its own for each deed.
     pub(super) context: Context,
@@ -37,7 +36,6 @@ pub(super) struct Steered {
 }
 
 impl Steered {
-    /// A context for one deed.
     fn context(&self, reason: &str, stop: CancellationToken) -> Context {
         let reason = Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty());
         Context {
@@ -86,7 +84,6 @@ impl Steered {
         journals.unfinished(&self.target.name, dlq)
     }
 
-    /// A new plan, and what an edit changes.
     async fn fresh(
         &self,
         wanted: ReplayWanted,
@@ -131,7 +128,10 @@ impl Steered {
         let mut warnings = Vec::new();
         let caller = context.caller_for(target, Access::Read)?;
         for canary in alarms::canaries(target, &caller).await {
-            warnings.push(format!("{canary} is in the middle of a canary, and its weight does not govern who takes a message"));
+            warnings.push(format!(
+                "{canary} is in the middle of a canary, and its weight does not \
+                govern who takes a message"
+            ));
         }
         let (plan, settled, diff) = if let Some(Unfinished { plan, progress, .. }) =
             self.unfinished(&wanted.queue)?
@@ -400,7 +400,6 @@ impl Steered {
     }
 }
 
-/// A refusal, and what to do instead.
 fn told(refusal: &Refusal) -> String {
     format!("{refusal}: {}", refusal.instead())
 }

@@ -5,7 +5,6 @@ use payops_local::Access;
 
 use super::Place;
 
-/// The dead-letter queue of the work queue.
 pub(crate) const DEAD: &str = "payments-work-dlq";
 
 /// Does something with the ports of an environment, as another process would.

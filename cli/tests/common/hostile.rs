@@ -1,4 +1,5 @@
-//! Messages that were made to do harm: to the terminal, to the memory, to whoever's data is in them.
+//! Messages that were made to do harm: to the terminal, to the memory, to whoever's data is in
+//! them.
 
 use std::io::Write as _;
 
@@ -7,10 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// The most that a message may hold.
 const BYTES_MAX: usize = 1024 * 1024;
 
-/// Bodies and attributes, each hostile in its own way.
 pub(crate) fn letters() -> Vec<(String, Vec<(&'static str, String)>)> {
     let start = "{\"email\":\"anna@example.com\",\"x\":\"";
     let large = format!("{start}{}\"}}", "y".repeat(BYTES_MAX - start.len() - 2));

@@ -1,5 +1,5 @@
-//! A replay that is killed (kill -9) at points that seeds have, and gone on with: what must be true of it
-//! on any queues.
+//! A replay that is killed (kill -9) at points that seeds have, and gone on with: what must be true
+//! of it on any queues.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -22,7 +22,6 @@ pub(crate) fn kills(usual: u64) -> u64 {
         .unwrap_or(usual)
 }
 
-/// Letters with a name of their own each.
 pub(crate) async fn bury(queues: &dyn Queues, names: std::ops::Range<usize>) {
     let names: Vec<usize> = names.collect();
     for some in names.chunks(10) {
@@ -77,9 +76,9 @@ pub(crate) async fn delivered(queues: &dyn Queues) -> BTreeMap<String, Vec<Strin
     }
 }
 
-/// Starts a replay again and again and kills it, until it was killed often enough; how often it came to its
-/// end by itself before. `refill` brings more letters then. A process lives for `spread_ms` at most after it
-/// wrote the first line to a journal in `journals`.
+/// Starts a replay again and again and kills it, until it was killed often enough; how often it
+/// came to its end by itself before. `refill` brings more letters then. A process lives for
+/// `spread_ms` at most after it wrote the first line to a journal in `journals`.
 pub(crate) fn kill(
     (wanted, seed, spread_ms): (u64, u64, u64),
     journals: &Path,
@@ -114,7 +113,6 @@ pub(crate) fn kill(
     ended
 }
 
-/// Bytes of the journals in a folder.
 fn written(journals: &Path) -> u64 {
     let files = std::fs::read_dir(journals).into_iter().flatten();
     files

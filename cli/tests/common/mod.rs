@@ -26,18 +26,13 @@ pub(crate) struct Place {
     temp: tempfile::TempDir,
 }
 
-/// What a command did.
 pub(crate) struct Done {
-    /// Its exit code.
     pub(crate) code: i32,
-    /// What it wrote to stdout.
     pub(crate) out: String,
-    /// What it wrote to stderr.
     pub(crate) err: String,
 }
 
 impl Done {
-    /// stdout as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| {
@@ -87,7 +82,6 @@ impl Place {
         self.temp.path().join("work")
     }
 
-    /// Writes a file into the working folder.
     pub(crate) fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.work().join(name);
         std::fs::write(&path, text).expect("written");
@@ -154,7 +148,6 @@ impl Place {
     }
 }
 
-/// A running platform; killed when it is dropped.
 pub(crate) struct Up {
     child: Option<Child>,
     pub(crate) ready: Value,
@@ -171,7 +164,6 @@ impl Up {
         self.child.as_mut().unwrap().stderr.take().unwrap()
     }
 
-    /// Asks it to end, and waits.
     pub(crate) fn stop(mut self) -> i32 {
         signal(self.pid(), "TERM");
         let status = self.child.take().unwrap().wait().expect("ended");
@@ -214,14 +206,12 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
     }
 }
 
-/// A line of a file of payments.
 pub(crate) fn line(key: &str, amount: i64, source: &str) -> String {
     format!(
         "{{\"idempotency_key\":\"{key}\",\"amount\":{amount},\"currency\":\"EUR\",\"source\":\"{source}\",\"reference\":\"REF-{key}\",\"customer\":{{\"email\":\"anna.{key}@example.com\"}}}}\n"
     )
 }
 
-/// The text of a file, if it is there.
 pub(crate) fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }

@@ -4,7 +4,6 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// A request as it came.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
     pub(crate) head: String,
@@ -12,7 +11,6 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// The value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let line = self.head.lines().find(|line| {
             line.to_lowercase()
@@ -22,10 +20,8 @@ impl Request {
     }
 }
 
-/// What to answer: status, headers, body.
 pub(crate) type Answer = (u16, Vec<(&'static str, String)>, String);
 
-/// A server; it ends with the process.
 pub(crate) struct Stub {
     pub(crate) url: String,
     requests: Arc<Mutex<Vec<Request>>>,

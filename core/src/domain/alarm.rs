@@ -16,77 +16,53 @@ pub const INDEX_BEHIND_MAX: Duration = Duration::from_mins(1);
 /// A canary that waits for a human for longer than this is forgotten, or nobody dares.
 pub const WAITING_MAX: SignedDuration = SignedDuration::from_mins(10);
 
-/// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Somebody has to act now.
     Critical,
-    /// Somebody has to look.
     Warning,
 }
 
-/// What it is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
-    /// The environment itself.
     Environment,
-    /// A queue, by name.
     Queue(String),
-    /// The search index.
     Index,
-    /// A rollout.
     Rollout(RolloutKey),
 }
 
-/// One alarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alarm {
-    /// In which environment.
     pub env: String,
-    /// How bad it is.
     pub severity: Severity,
-    /// What it is about.
     pub subject: Subject,
-    /// What is wrong, with its value.
     pub what: String,
     /// Why that is an alarm: the limit, or what was told.
     pub why: String,
-    /// Since when, if that is known.
     pub since: Option<Timestamp>,
 }
 
 /// How a queue stands, as far as alarms need it.
 #[derive(Clone, Copy, Debug)]
 pub struct QueueDepth<'a> {
-    /// Its name.
     pub name: &'a str,
-    /// Messages in it, in flight ones included.
     pub depth: u64,
-    /// Whether that is about so many.
     pub approximate: bool,
-    /// Age of the oldest.
     pub oldest: Option<Duration>,
 }
 
 /// A rollout, with its analysis runs where they are known.
 #[derive(Clone, Copy, Debug)]
 pub struct RolloutSeen<'a> {
-    /// The rollout.
     pub rollout: &'a Rollout,
-    /// Its runs; none when nobody asked.
     pub runs: &'a [AnalysisRun],
 }
 
-/// What is known of one environment.
 #[derive(Clone, Debug, Default)]
 pub struct EnvSeen<'a> {
-    /// Its name.
     pub env: &'a str,
     /// Parts of it that do not answer, each with its name and why.
     pub faults: Vec<(&'a str, &'a str)>,
-    /// Its queues.
     pub queues: Vec<QueueDepth<'a>>,
-    /// Its rollouts.
     pub rollouts: Vec<RolloutSeen<'a>>,
 }
 

@@ -8,29 +8,20 @@ use sha2::Sha256;
 use super::id::MerchantId;
 use crate::Timestamp;
 
-/// A merchant's API key as the store holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKeyRow {
-    /// Keyed hash of the key; the row's name.
     pub hash: String,
     /// The first characters of the key, for people: `sk_test_ab12`.
     pub prefix: String,
-    /// Whose.
     pub merchant: MerchantId,
-    /// Whether it moves real money.
     pub live: bool,
-    /// Since when.
     pub created_at: Timestamp,
-    /// When it stopped being good.
     pub revoked_at: Option<Timestamp>,
 }
 
-/// Who calls: what an API key stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Whose key.
     pub merchant: MerchantId,
-    /// Whether it moves real money.
     pub live: bool,
 }
 
@@ -78,7 +69,8 @@ pub fn mac(key: &SecretString, message: &[u8]) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-/// Whether `tag` is the HMAC-SHA-256 of `message` under `key`; takes the same time whatever differs.
+/// Whether `tag` is the HMAC-SHA-256 of `message` under `key`; takes the same time whatever
+/// differs.
 #[must_use]
 pub fn verify(key: &SecretString, message: &[u8], tag: &[u8]) -> bool {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes()) else {

@@ -13,18 +13,15 @@ pub const ARCHIVE_SOURCE: &str = "aws.s3";
 /// The `detail-type` of such an event.
 pub const OBJECT_CREATED: &str = "Object Created";
 
-/// The queue of payments to process.
 pub const WORK: &str = "payments-work";
 /// The queue of changes to write to the ledger and the index.
 pub const PROJECTIONS: &str = "projections";
-/// The queue of mails to send.
 pub const NOTIFICATIONS: &str = "notifications";
-/// How names of FIFO queues end.
 const FIFO: &str = ".fifo";
-/// Every source queue.
 pub const QUEUES: [&str; 3] = [WORK, PROJECTIONS, NOTIFICATIONS];
 
-/// The dead-letter queue of `queue`. That of a FIFO queue is one too: `orders.fifo` has `orders-dlq.fifo`.
+/// The dead-letter queue of `queue`. That of a FIFO queue is one too: `orders.fifo` has
+/// `orders-dlq.fifo`.
 #[must_use]
 pub fn dead_letter_queue(queue: &str) -> String {
     named(queue, "-dlq")
@@ -58,32 +55,22 @@ pub fn source_queue(dlq: &str) -> Option<&str> {
     dlq.strip_suffix("-dlq")
 }
 
-/// An event for the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BusEvent {
-    /// Who says it.
     pub source: String,
-    /// What happened.
     pub detail_type: String,
-    /// Details, a JSON object.
     pub detail: Value,
-    /// When.
     pub at: Timestamp,
 }
 
 /// What consumers find in a queue: EventBridge's envelope, as far as we read it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
-    /// The bus's name for the event.
     pub id: String,
-    /// Who says it.
     pub source: String,
-    /// What happened.
     #[serde(rename = "detail-type")]
     pub detail_type: String,
-    /// When.
     pub time: Timestamp,
-    /// Details.
     pub detail: Value,
 }
 

@@ -7,40 +7,24 @@ use super::money::Currency;
 use super::payment::{Payment, Status};
 use crate::Timestamp;
 
-/// What the index knows of a payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentDoc {
-    /// Its name.
     pub id: PaymentId,
     /// The payment's version that this was made from: an older one never replaces a newer one.
     pub version: u64,
-    /// Whose it is.
     pub merchant: MerchantId,
-    /// Whether real money moves.
     pub live: bool,
-    /// Where it stands.
     pub status: Status,
-    /// How much, in minor units.
     pub amount_minor: i64,
-    /// Of which currency.
     pub currency: Currency,
-    /// Minor units given back.
     pub refunded_minor: i64,
-    /// The customer's address.
     pub email: String,
-    /// The merchant's name for it.
     pub reference: Option<String>,
-    /// Brand of the card.
     pub brand: Option<String>,
-    /// Last four digits of the card.
     pub last4: Option<String>,
-    /// The failure's code.
     pub failure: Option<String>,
-    /// Whether its message lies in a dead-letter queue.
     pub dead: bool,
-    /// When it was accepted.
     pub created_at: Timestamp,
-    /// When it last changed.
     pub updated_at: Timestamp,
 }
 

@@ -5,66 +5,45 @@ use serde_json::Value;
 
 use crate::Timestamp;
 
-/// What kind of thing happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
-    /// The API accepted it.
     Accepted,
-    /// The request was archived.
     Archived,
     /// A queue delivered its message to a worker for the first time.
     Queued,
-    /// A charge is about to be attempted.
     Attempt,
     /// The provider definitely did nothing; the attempt will be repeated.
     AttemptFailed,
     /// The provider's answer is not known.
     AttemptUnknown,
-    /// Charged.
     Completed,
-    /// Definitely not charged.
     Failed,
-    /// Canceled before a charge.
     Canceled,
-    /// A human must look.
     Review,
-    /// An operator decided how a payment in review ended.
     Resolved,
-    /// Its message went to a dead-letter queue.
     DeadLettered,
-    /// The sweeper sent its message again.
     Redriven,
-    /// An operator sent its message again.
     Replayed,
-    /// A refund was asked for.
     RefundRequested,
     /// The provider took a refund on; it is not paid out yet.
     RefundPending,
-    /// A refund was paid out.
     RefundSucceeded,
     /// A refund was refused by the provider.
     RefundFailed,
-    /// Postings were written to the ledger.
     Ledger,
-    /// The search index holds its final state.
     Indexed,
-    /// A mail is about to be sent.
     MailAttempt,
     /// The mail service definitely did not take a mail.
     MailRefused,
-    /// The receipt was handed to the mail service.
     Receipt,
-    /// The failure notice was handed to the mail service.
     FailureNotice,
-    /// The refund notice was handed to the mail service.
     RefundNotice,
     /// A mail was tried as often as allowed, with no word whether it went out.
     MailUnconfirmed,
 }
 
 impl EventKind {
-    /// The name used in JSON and stores.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -104,37 +83,27 @@ impl EventKind {
     }
 }
 
-/// An event before the store has numbered it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent {
-    /// When it happened.
     pub at: Timestamp,
-    /// What happened.
     pub kind: EventKind,
-    /// Details, a JSON object. Holds no personal data.
     pub detail: Value,
 }
 
 impl NewEvent {
-    /// An event of that kind.
     #[must_use]
     pub fn new(at: Timestamp, kind: EventKind, detail: Value) -> Self {
         Self { at, kind, detail }
     }
 }
 
-/// An event of a payment's timeline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Its number: 1, 2, 3 … without gaps.
     pub seq: u64,
-    /// When it happened.
     pub at: Timestamp,
-    /// What happened.
     pub kind: EventKind,
-    /// The payment's version after it.
     pub version: u64,
-    /// Details, a JSON object.
     pub detail: Value,
 }
 
@@ -143,7 +112,6 @@ pub struct Event {
 pub struct Note {
     /// Its name within the payment; a second note of that name is not written.
     pub once: String,
-    /// The event.
     pub event: NewEvent,
 }
 

@@ -31,7 +31,6 @@ macro_rules! ulid_id {
                 Self(format!("{}{}", $prefix, ulid::Ulid::from_parts(at_ms, random)))
             }
 
-            /// The whole text, prefix included.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -41,10 +40,12 @@ macro_rules! ulid_id {
         impl FromStr for $name {
             type Err = IdError;
             fn from_str(text: &str) -> Result<Self, IdError> {
-                let error = IdError { kind: $kind, expected: concat!($prefix, " and 26 characters of 0-9 A-Z") };
+                let error = IdError { kind: $kind, expected: concat!($prefix, " and 26 characters \
+                    of 0-9 A-Z") };
                 let rest = text.strip_prefix($prefix).ok_or_else(|| error.clone())?;
                 let id = ulid::Ulid::from_string(rest).map_err(|_| error.clone())?;
-                // One spelling only: lower case and look-alike letters decode too, but would not be found.
+                // One spelling only: lower case and look-alike letters decode too, but would not be
+                // found.
                 if id.to_string() == rest { Ok(Self(text.to_owned())) } else { Err(error) }
             }
         }
@@ -115,7 +116,6 @@ pub const SHARDS: u8 = 16;
 pub struct MerchantId(String);
 
 impl MerchantId {
-    /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -7,18 +7,14 @@ use super::money::Currency;
 use super::payment::{Payment, Refund};
 use crate::Timestamp;
 
-/// What a ledger transaction is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TransactionKind {
-    /// The charge of a payment.
     Charge,
-    /// A refund of a payment.
     Refund,
 }
 
 impl TransactionKind {
-    /// The name used in stores and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -27,7 +23,6 @@ impl TransactionKind {
         }
     }
 
-    /// The kind of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Charge, Self::Refund]
@@ -48,21 +43,13 @@ pub struct Posting {
 /// A movement of money. `(payment, kind, reference)` names it: posting it twice is one transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transaction {
-    /// Which payment.
     pub payment: PaymentId,
-    /// What for.
     pub kind: TransactionKind,
-    /// The provider's charge id or the refund's id.
     pub reference: String,
-    /// Whose.
     pub merchant: MerchantId,
-    /// Whether real money moved.
     pub live: bool,
-    /// The currency of every posting.
     pub currency: Currency,
-    /// When the money moved.
     pub at: Timestamp,
-    /// The postings, in order of account.
     pub postings: Vec<Posting>,
 }
 
@@ -76,7 +63,6 @@ impl Transaction {
             .sum()
     }
 
-    /// The amount that moved: the sum of the debits.
     #[must_use]
     pub fn amount_minor(&self) -> i64 {
         self.postings
@@ -95,7 +81,6 @@ impl Transaction {
     }
 }
 
-/// The account of money that the provider owes us.
 pub const CLEARING: &str = "provider:clearing";
 
 /// The account of money that we owe `merchant`.

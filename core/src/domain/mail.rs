@@ -3,19 +3,14 @@
 use super::money::major;
 use super::payment::{Payment, Refund, Status};
 
-/// Which mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MailKind {
-    /// That the payment went through.
     Receipt,
-    /// That it did not.
     FailureNotice,
-    /// That money was given back.
     RefundNotice,
 }
 
 impl MailKind {
-    /// The name used in notes and file names.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -36,18 +31,13 @@ impl MailKind {
     }
 }
 
-/// A mail to send.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mail {
-    /// Which mail.
     pub kind: MailKind,
     /// Names this mail: the payment and, for a refund, the refund. A resend has the same name.
     pub name: String,
-    /// To whom.
     pub to: super::text::Email,
-    /// The subject, one line.
     pub subject: String,
-    /// The body, plain text.
     pub text: String,
 }
 
@@ -123,7 +113,8 @@ fn failure_notice(payment: &Payment) -> Mail {
             reference(payment)
         ),
         text: format!(
-            "Your payment did not go through, and nothing was charged.\n\nAmount: {}\nWhy: {why}\nReference: {}\nPayment: {}\n",
+            "Your payment did not go through, and nothing was charged.\n\nAmount: {}\nWhy: \
+                {why}\nReference: {}\nPayment: {}\n",
             payment.money,
             reference(payment),
             payment.id

@@ -76,8 +76,8 @@ pub fn text(held: &str) -> String {
     }
 }
 
-/// `text` made safe for a terminal: control characters, those that change the direction of text, and
-/// those that take no room become `\u{..}`.
+/// `text` made safe for a terminal: control characters, those that change the direction of text,
+/// and those that take no room become `\u{..}`.
 #[must_use]
 pub fn terminal(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

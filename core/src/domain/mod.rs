@@ -1,4 +1,5 @@
-//! Values and pure decisions. Nothing here knows a port, a clock or a wire format of an outside system.
+//! Values and pure decisions. Nothing here knows a port, a clock or a wire format of an outside
+//! system.
 
 pub mod access;
 pub mod alarm;

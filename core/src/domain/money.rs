@@ -17,7 +17,6 @@ pub const AMOUNT_MINOR_MAX: i64 = 999_999_999_999;
 pub struct Currency(iso_currency::Currency);
 
 impl Currency {
-    /// The three-letter code, in upper case.
     #[must_use]
     pub fn code(self) -> &'static str {
         self.0.code()
@@ -151,7 +150,6 @@ impl Money {
         self.minor
     }
 
-    /// The currency.
     #[must_use]
     pub fn currency(self) -> Currency {
         self.currency
@@ -182,13 +180,10 @@ pub fn major(minor: i64, currency: Currency) -> String {
 /// Why something is not an amount of money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
-    /// Zero or less.
     #[error("the amount must be at least 1 minor unit")]
     NotPositive,
-    /// Over [`AMOUNT_MINOR_MAX`].
     #[error("the amount is over the limit of {AMOUNT_MINOR_MAX} minor units")]
     TooLarge,
-    /// Not three upper-case letters.
     #[error("a currency is three upper-case letters, such as EUR")]
     CurrencyForm,
     /// Not a currency of ISO 4217 that has minor units.
@@ -199,12 +194,7 @@ pub enum MoneyError {
     NotANumber,
     /// The number of decimals is not the currency's.
     #[error("{currency} has {decimals} decimals")]
-    WrongExponent {
-        /// The currency.
-        currency: Currency,
-        /// How many decimals it has.
-        decimals: u32,
-    },
+    WrongExponent { currency: Currency, decimals: u32 },
 }
 
 #[cfg(test)]

@@ -7,26 +7,18 @@ use serde_json::{Value, json};
 use super::id::PaymentId;
 use crate::Timestamp;
 
-/// What happened, for those outside the primary store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum OutboxKind {
     /// Accepted: archive the request (which triggers the work) and index it.
     PaymentAccepted,
-    /// Charged.
     PaymentCompleted,
-    /// Definitely not charged.
     PaymentFailed,
-    /// Canceled.
     PaymentCanceled,
-    /// Needs a human.
     PaymentReview,
     /// In a dead-letter queue, or out of it again.
     PaymentDead,
-    /// A refund is to be paid out.
     RefundRequested,
-    /// A refund was paid out.
     RefundSucceeded,
-    /// A refund was refused.
     RefundFailed,
 }
 
@@ -47,29 +39,22 @@ impl OutboxKind {
         }
     }
 
-    /// The kind of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         serde_json::from_value(Value::String(name.to_owned())).ok()
     }
 }
 
-/// One row of the outbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxEvent {
     /// `payment:version:kind`; a second row of that name is the same event.
     pub id: String,
-    /// Which payment.
     pub payment: PaymentId,
-    /// The payment's version after the change.
     pub version: u64,
-    /// What happened.
     pub kind: OutboxKind,
-    /// The refund that it is about, if any.
     pub refund: Option<super::id::RefundId>,
     /// For [`OutboxKind::PaymentAccepted`]: the token-only request, to be archived.
     pub payload: Option<String>,
-    /// When it happened.
     pub at: Timestamp,
 }
 

@@ -14,28 +14,22 @@ use super::text::{Email, Reference, Source};
 use super::work::archive_key;
 use crate::Timestamp;
 
-/// Where a payment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Accepted; its charge has not come to a definite end.
     Processing,
-    /// Charged.
     Completed,
     /// Definitely not charged, and will not be.
     Failed,
-    /// Canceled before a charge was started.
     Canceled,
     /// Nobody knows whether it was charged: a human must look.
     Review,
-    /// Charged, part of it given back.
     PartiallyRefunded,
-    /// Charged, all of it given back.
     Refunded,
 }
 
 impl Status {
-    /// Every status, in the order of a payment's life.
     pub const ALL: [Self; 7] = [
         Self::Processing,
         Self::Completed,
@@ -46,7 +40,6 @@ impl Status {
         Self::Refunded,
     ];
 
-    /// The name used in JSON, queries and stores.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -60,13 +53,11 @@ impl Status {
         }
     }
 
-    /// The status of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == name)
     }
 
-    /// Whether the charge came to a definite end.
     #[must_use]
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Processing | Self::Review)
@@ -105,13 +96,10 @@ impl std::fmt::Display for Status {
 /// A payment. Every field but `event_seq` changes only by [`super::machine::decide`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
-    /// Its name.
     pub id: PaymentId,
-    /// Whose it is.
     pub merchant: MerchantId,
     /// Whether real money moves: from the API key, `true` for live keys.
     pub live: bool,
-    /// Where it stands.
     pub status: Status,
     /// Counts state changes, from 1. Every write is conditional on it.
     pub version: u64,
@@ -119,37 +107,24 @@ pub struct Payment {
     pub fence: u64,
     /// Number of the last timeline event, from 1. Kept by the store.
     pub event_seq: u64,
-    /// How much.
     pub money: Money,
-    /// What is charged.
     pub source: Source,
-    /// The merchant's name for it.
     pub reference: Option<Reference>,
-    /// Who gets the receipt.
     pub email: Email,
-    /// The merchant's own notes, in order of name.
     pub metadata: BTreeMap<String, String>,
-    /// When it was accepted.
     pub created_at: Timestamp,
-    /// When it last changed.
     pub updated_at: Timestamp,
     /// When the sweeper should look at it; `None` when nothing is pending.
     pub due_at: Option<Timestamp>,
-    /// How often the sweeper has sent it again.
     pub redrives: u32,
-    /// The archived request.
     pub archive: ArchiveRef,
-    /// Who is working on it.
     pub lease: Option<Lease>,
-    /// The last attempt to charge.
     pub attempt: Option<Attempt>,
     /// The charge, once there is one.
     pub charge: Option<Charge>,
-    /// Why it failed, was canceled or needs review.
     pub failure: Option<Failure>,
     /// Set while its message lies in a dead-letter queue.
     pub dead: Option<DeadLetter>,
-    /// Refunds in the order they were asked for.
     pub refunds: Vec<Refund>,
     /// Minor units that may still be refunded: captured, less refunds that are pending or done.
     pub refundable_minor: i64,
@@ -219,7 +194,6 @@ impl Payment {
         done.fold(0_i64, |sum, refund| sum.saturating_add(refund.minor))
     }
 
-    /// The refund of that name.
     #[must_use]
     pub fn refund(&self, id: &RefundId) -> Option<&Refund> {
         self.refunds.iter().find(|refund| refund.id == *id)
@@ -233,20 +207,17 @@ pub struct ArchiveRef {
     pub key: String,
     /// SHA-256 of the object, lower-case hexadecimal.
     pub sha256: String,
-    /// Its size in bytes.
     pub bytes: u64,
 }
 
 /// The right to work on a payment until a time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// Which worker.
     pub owner: String,
     /// Until when nobody else may claim it.
     pub until: Timestamp,
 }
 
-/// One attempt to charge: one key at the provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// From 1. A new number only after a definite decline.
@@ -255,7 +226,6 @@ pub struct Attempt {
     pub provider_key: String,
     /// When the provider may first have seen the key.
     pub first_sent_at: Timestamp,
-    /// What is known of it.
     pub state: AttemptState,
     /// How often the provider was called, or may have been.
     pub calls: u32,
@@ -263,37 +233,26 @@ pub struct Attempt {
     pub ambiguous: bool,
 }
 
-/// What is known of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum AttemptState {
     /// The provider may have been called; no answer is known. Ambiguous, never a failure.
     Sent,
-    /// The provider said that it did nothing.
     NotApplied,
-    /// The provider declined, and another attempt may do better.
     SoftDeclined,
-    /// Approved or declined for good.
     Settled,
 }
 
-/// Money taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
-    /// The provider's name for it.
     pub id: String,
-    /// The card, as far as it may be shown.
     pub card: Option<Card>,
-    /// When the provider took it.
     pub at: Timestamp,
 }
 
-/// What may be shown of a card.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Card {
-    /// Such as `visa`.
     pub brand: String,
-    /// The last four digits.
     pub last4: String,
 }
 
@@ -302,40 +261,29 @@ pub struct Card {
 pub struct Failure {
     /// A stable word, such as `card_declined`.
     pub code: String,
-    /// A sentence for people.
     pub message: String,
 }
 
 /// That the payment's message lies in a dead-letter queue, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
-    /// Since when.
     pub at: Timestamp,
-    /// Which queue gave up on it.
     pub queue: String,
-    /// Which message went there.
     #[serde(default)]
     pub message_id: String,
-    /// Class of the reason, a stable word.
     pub class: String,
-    /// The reason.
     pub reason: String,
 }
 
-/// Money given back, or to be given back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {
-    /// Its name; also its idempotency key at the provider.
     pub id: RefundId,
     /// How much, in minor units of the payment's currency.
     pub minor: i64,
-    /// Why, in the words of who asked.
     pub reason: Option<String>,
     /// Who asked: `merchant` or an operator's name.
     pub by: String,
-    /// When it was asked for.
     pub at: Timestamp,
-    /// How it stands.
     pub state: RefundState,
     /// When the provider may first have seen it.
     pub first_sent_at: Option<Timestamp>,
@@ -351,20 +299,16 @@ impl Refund {
     }
 }
 
-/// How a refund stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundState {
-    /// Asked for; the amount is set aside.
     Pending,
-    /// Given back.
     Succeeded,
     /// Definitely refused by the provider; the amount may be refunded again.
     Failed,
 }
 
 impl RefundState {
-    /// The name used in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

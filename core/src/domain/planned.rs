@@ -1,5 +1,5 @@
-//! A plan as a file: what one person wants to do, its hash, and who approved it. What is planned is somebody else's to
-//! say: dead letters to send again, money to pay back.
+//! A plan as a file: what one person wants to do, its hash, and who approved it. What is planned is
+//! somebody else's to say: dead letters to send again, money to pay back.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -13,40 +13,30 @@ use crate::Timestamp;
 
 /// The form of plan files that this version writes and reads.
 pub const SCHEMA: u32 = 1;
-/// How long a plan and an approval are good.
 pub const APPROVAL_MAX: SignedDuration = SignedDuration::from_hours(24);
 /// How far the clocks of two machines may be apart.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(5);
 
 /// Something that is planned by one person, and may be looked at by another before it is done.
 pub trait Planned: Serialize + Debug {
-    /// When it was planned.
     fn at(&self) -> Timestamp;
-    /// By whom.
     fn by(&self) -> &str;
 }
 
-/// Somebody's word that a plan may be executed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanApproval {
-    /// Who.
     pub by: String,
-    /// When.
     pub at: Timestamp,
-    /// The hash of the plan that was looked at.
     pub sha256: String,
 }
 
 /// A plan as it is written to a file, for others to look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanFile<P> {
-    /// Its form, [`SCHEMA`].
     pub schema: u32,
-    /// The plan.
     pub plan: P,
     /// The hash of the plan, see [`plan_sha256`].
     pub sha256: String,
-    /// Who approved it.
     #[serde(default)]
     pub approvals: Vec<PlanApproval>,
 }
@@ -56,48 +46,21 @@ pub struct PlanFile<P> {
 pub enum PlanFileError {
     /// Of a form that this version does not know.
     #[error("a plan file of schema {found}; this version reads schema {SCHEMA}")]
-    Schema {
-        /// Its form.
-        found: u32,
-    },
-    /// The plan was changed after its hash was written.
+    Schema { found: u32 },
     #[error(
         "the plan is not the one that was written: its hash is {found}, the file says {written}"
     )]
-    Changed {
-        /// The hash of the plan.
-        found: String,
-        /// The hash in the file.
-        written: String,
-    },
-    /// Older than [`APPROVAL_MAX`].
+    Changed { found: String, written: String },
     #[error("the plan of {at} is older than 24 hours; plan again")]
-    Old {
-        /// When it was made.
-        at: Timestamp,
-    },
-    /// An approval of something else.
+    Old { at: Timestamp },
     #[error("{by} approved another plan, of hash {approved}")]
-    OtherApproved {
-        /// Who.
-        by: String,
-        /// What was approved.
-        approved: String,
-    },
+    OtherApproved { by: String, approved: String },
     /// An approval older than [`APPROVAL_MAX`].
     #[error("the approval of {by} is older than 24 hours")]
-    ApprovalOld {
-        /// Who.
-        by: String,
-    },
+    ApprovalOld { by: String },
     /// A plan or an approval that is yet to be made.
     #[error("{what} is of {at}, which is in the future; is a clock wrong?")]
-    Future {
-        /// The plan, or whose approval.
-        what: String,
-        /// When it says it was made.
-        at: Timestamp,
-    },
+    Future { what: String, at: Timestamp },
 }
 
 impl<P: Planned> PlanFile<P> {
@@ -122,8 +85,8 @@ impl<P: Planned> PlanFile<P> {
         });
     }
 
-    /// Whether the plan is whole, not too old, and every approval is of it and not too old. How many
-    /// approvals are needed is not asked here.
+    /// Whether the plan is whole, not too old, and every approval is of it and not too old. How
+    /// many approvals are needed is not asked here.
     pub fn check(&self, now: Timestamp) -> Result<(), PlanFileError> {
         if self.schema != SCHEMA {
             return Err(PlanFileError::Schema { found: self.schema });
@@ -176,12 +139,14 @@ impl<P: Planned> PlanFile<P> {
 /// - The plan as JSON, UTF-8, all members written, those without a value as `null`.
 /// - The members of every object in the order of their names (by code point), no spaces or line
 ///   breaks between the parts, no line break at the end.
-/// - Of strings only `"`, `\\` and control characters are escaped, the latter as `\b \f \n \r \t` or
+/// - Of strings only `"`, `\\` and control characters are escaped, the latter as `\b \f \n \r \t`
+///   or
 ///   `\u00xx`; numbers are whole and in plain digits (only a value that an
-///   edit puts into a body may have a fraction: the shortest digits that give it back); times are RFC 3339 in UTC.
+///   edit puts into a body may have a fraction: the shortest digits that give it back); times are
+/// RFC 3339 in UTC.
 ///
-/// `jq -cjS .plan plan.json | sha256sum` gives the same. Whatever is changed in a plan, be it the order of
-/// its messages, changes the hash; the order in which a file has its members does not.
+/// `jq -cjS .plan plan.json | sha256sum` gives the same. Whatever is changed in a plan, be it the
+/// order of its messages, changes the hash; the order in which a file has its members does not.
 #[must_use]
 pub fn plan_sha256<P: Serialize + Debug>(plan: &P) -> String {
     let canonical = serde_json::to_value(plan).map(|mut value| {

@@ -3,7 +3,6 @@
 
 use jiff::SignedDuration;
 
-/// Times and limits of the payment path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// How long a worker may hold a payment before another may claim it.
@@ -22,7 +21,6 @@ pub struct Policy {
     pub receives_max: u32,
     /// The first retry delay of a message; doubled with each receive, plus jitter.
     pub retry_first: SignedDuration,
-    /// The longest retry delay.
     pub retry_max: SignedDuration,
     /// How often a mail may be tried while nobody knows whether it went out.
     pub mail_tries_max: u32,

@@ -7,19 +7,15 @@ use super::mask;
 use super::pan::contains_card_number;
 use super::text::Email;
 
-/// Decides how much of a value is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Privacy {
-    /// Whether personal data is shown.
     pub reveal: bool,
 }
 
-/// No card number is less, as a number.
 const CARD_MIN: f64 = 1e12;
 const CARD: &str = "[card number removed]";
 
 impl Privacy {
-    /// An e-mail address.
     #[must_use]
     pub fn email(self, address: &str) -> String {
         if self.reveal {
@@ -157,7 +153,8 @@ mod tests {
 
     #[test]
     fn revealing_shows_people_but_never_cards() {
-        let body = json!({"customer": {"email": "anna@example.com"}, "note": "card 4242 4242 4242 4242", "source": "tok_visa"});
+        let body = json!({"customer": {"email": "anna@example.com"}, "note": "card 4242 4242 4242 \
+            4242", "source": "tok_visa"});
         assert_eq!(
             MASKED.json(&body),
             json!({"customer": {"email": "a•••@e•••.com"}, "note": CARD, "source": "•••"})

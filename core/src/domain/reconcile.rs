@@ -10,25 +10,17 @@ use super::money::Money;
 use super::payment::{Payment, RefundState, Status};
 use super::work::archive_key;
 
-/// A place where payments are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Store {
-    /// The primary store: payment rows.
     Payments,
-    /// The primary store: timeline events.
     Timeline,
-    /// The ledger.
     Ledger,
-    /// The search index.
     Index,
-    /// The archive of requests.
     Archive,
-    /// The payment provider.
     Provider,
 }
 
-/// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BreakKind {
@@ -38,20 +30,15 @@ pub enum BreakKind {
     Mismatch,
     /// It is there more than once.
     Duplicate,
-    /// It is there and belongs to nothing.
     Orphan,
 }
 
-/// One break.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Break {
     /// Which payment; for an orphan that names none, the name it has in its store.
     pub payment_id: String,
-    /// Where.
     pub store: Store,
-    /// What.
     pub kind: BreakKind,
-    /// In words, with both values.
     pub detail: String,
 }
 
@@ -73,14 +60,10 @@ impl Break {
     }
 }
 
-/// A charge or refund as the provider knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderEntry {
-    /// The provider's name for it.
     pub id: String,
-    /// Minor units.
     pub minor: i64,
-    /// ISO code.
     pub currency: String,
 }
 
@@ -103,33 +86,23 @@ impl ProviderEntry {
 /// A refund as the provider knows it: paid out, or on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderRefund {
-    /// Its name there and its amount.
     pub entry: ProviderEntry,
-    /// Which of our refunds it says it is.
     pub refund: Option<String>,
-    /// Whether it is paid out.
     pub paid: bool,
 }
 
-/// A charge or refund on the provider's own list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderListed {
-    /// Its name there and its amount.
     pub entry: ProviderEntry,
     /// Which payment it says it is of, as it was written there.
     pub payment: Option<String>,
 }
 
-/// Everything the stores hold for one payment.
 #[derive(Clone, Debug)]
 pub struct Evidence<'a> {
-    /// The payment row.
     pub payment: &'a Payment,
-    /// Its timeline.
     pub events: &'a [Event],
-    /// Its ledger transactions.
     pub transactions: &'a [Transaction],
-    /// Its index documents.
     pub docs: &'a [PaymentDoc],
     /// SHA-256 of the archived object, if there is one.
     pub archived_sha256: Option<&'a str>,
@@ -139,7 +112,6 @@ pub struct Evidence<'a> {
     pub refunds: Option<&'a [ProviderRefund]>,
 }
 
-/// Every break of one payment.
 #[must_use]
 pub fn check(evidence: &Evidence<'_>) -> Vec<Break> {
     let mut out = Out {

@@ -1,4 +1,5 @@
-//! A refund as a plan that somebody else approves: how much of which payment, and of which state of it.
+//! A refund as a plan that somebody else approves: how much of which payment, and of which state of
+//! it.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,23 +13,15 @@ use crate::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefundPlan {
-    /// In which environment.
     pub env: String,
-    /// In which account.
     pub account: Option<String>,
-    /// Of which payment.
     pub payment: PaymentId,
     /// Of this version of it: once it has changed, the plan is none any more.
     pub version: u64,
-    /// How much, in minor units.
     pub minor: i64,
-    /// In which currency.
     pub currency: Currency,
-    /// Why.
     pub reason: Option<String>,
-    /// Who planned it.
     pub by: String,
-    /// When.
     pub at: Timestamp,
     /// Names the request: carried out twice, the plan pays back once.
     pub key: IdempotencyKey,

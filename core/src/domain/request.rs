@@ -15,20 +15,15 @@ use crate::Timestamp;
 
 /// The largest request body, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Most metadata members.
 pub const METADATA_MAX: usize = 50;
-/// Longest metadata name, in bytes.
 pub const METADATA_NAME_MAX: usize = 40;
-/// Longest metadata value, in bytes.
 pub const METADATA_VALUE_MAX: usize = 500;
 
 /// Why a request is refused. Never quotes a value: it may be a card number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BadRequest {
-    /// A stable word, part of the API.
     pub code: &'static str,
-    /// A sentence for people.
     pub message: String,
     /// Which member is at fault, such as `customer.email`.
     pub param: Option<String>,
@@ -44,18 +39,12 @@ impl BadRequest {
     }
 }
 
-/// A request to make a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreatePayment {
-    /// How much.
     pub money: Money,
-    /// What is charged.
     pub source: Source,
-    /// The merchant's name for it.
     pub reference: Option<Reference>,
-    /// Who gets the receipt.
     pub email: Email,
-    /// The merchant's own notes.
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -64,19 +53,15 @@ pub struct CreatePayment {
 pub struct CreateRefund {
     /// How much, in minor units of the payment's currency.
     pub minor: Option<i64>,
-    /// Why.
     pub reason: Option<String>,
 }
 
-/// A request to cancel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CancelPayment {
-    /// Why.
     pub reason: Option<String>,
 }
 
 impl CreatePayment {
-    /// Reads a request body.
     pub fn parse(body: &[u8]) -> Result<Self, BadRequest> {
         let mut members = Members::read(
             body,
@@ -171,7 +156,6 @@ impl CreateRefund {
 }
 
 impl CancelPayment {
-    /// Reads a request body, which may be empty.
     pub fn parse(body: &[u8]) -> Result<Self, BadRequest> {
         let mut members = Members::read(if body.is_empty() { b"{}" } else { body }, &["reason"])?;
         Ok(Self {
@@ -229,7 +213,8 @@ fn no_card(text: &str, param: &str) -> Result<(), BadRequest> {
             "card_number_not_allowed",
             param,
             format!(
-                "`{param}` holds what looks like a card number; send a token in `source` and no card numbers anywhere"
+                "`{param}` holds what looks like a card number; send a token in `source` and no \
+                    card numbers anywhere"
             ),
         ));
     }
@@ -303,7 +288,8 @@ impl Members {
             } else {
                 ("invalid_json", "the body is not valid JSON")
             };
-            // The parser's own words quote nothing of the body but may name a member; the place is enough.
+            // The parser's own words quote nothing of the body but may name a member; the place is
+            // enough.
             let deep = if error.to_string().starts_with("recursion limit") {
                 ": nested too deeply"
             } else {

@@ -14,15 +14,12 @@ use super::sha256_hex;
 use super::text::printable;
 use crate::Timestamp;
 
-/// Longest reason, in bytes.
 const REASON_BYTES_MAX: usize = 500;
 /// Longest name of a charge, in bytes.
 const CHARGE_ID_BYTES_MAX: usize = 255;
 
-/// What an operator says happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
-    /// The provider took the money.
     Charged {
         /// The provider's name for the charge; needed where the provider does not tell it.
         charge_id: Option<String>,
@@ -34,9 +31,7 @@ pub enum Word {
 /// A request to bring a payment in review to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolvePayment {
-    /// What happened.
     pub word: Word,
-    /// Why the operator says so.
     pub reason: String,
     /// Whether the operator's word stands for a charge that the provider does not list, or
     /// cannot be asked about.
@@ -44,7 +39,6 @@ pub struct ResolvePayment {
 }
 
 impl ResolvePayment {
-    /// Checks the texts.
     pub fn new(word: Word, reason: &str, force: bool) -> Result<Self, BadRequest> {
         let bad = |param: &str, why: String| BadRequest {
             code: if param == "reason" {
@@ -95,33 +89,26 @@ impl ResolvePayment {
     }
 }
 
-/// What the provider says of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
     /// It is not asked from here.
     NotAsked,
     /// It does not answer, or has not settled a charge.
     NoAnswer(String),
-    /// Its successful charges of the payment.
     Charges {
         /// The first of them, in full.
         first: Option<Charge>,
-        /// All of them.
         all: Vec<ProviderEntry>,
     },
 }
 
-/// How a payment ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Charged.
     Charged(Charge),
-    /// Not charged.
     NotCharged,
 }
 
 impl Outcome {
-    /// The name used in timelines.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -131,17 +118,13 @@ impl Outcome {
     }
 }
 
-/// What an outcome rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
-    /// The provider says the same.
     Provider,
-    /// The operator's word alone.
     Operator,
 }
 
 impl Basis {
-    /// The name used in timelines.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -151,56 +134,31 @@ impl Basis {
     }
 }
 
-/// What comes of weighing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolution {
-    /// How it ended.
     pub outcome: Outcome,
-    /// What that rests on.
     pub basis: Basis,
 }
 
 /// Why an operator's word is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Contradiction {
-    /// The provider lists a charge.
     #[error("the provider lists {charges}: the money was taken")]
-    Charged {
-        /// Them, in words.
-        charges: String,
-    },
-    /// The provider lists none.
+    Charged { charges: String },
     #[error("the provider lists no charge of it")]
     NoCharge,
-    /// The provider lists another charge than the one named.
     #[error("the provider lists {charges}, and not the charge that was named")]
-    OtherCharge {
-        /// Them, in words.
-        charges: String,
-    },
+    OtherCharge { charges: String },
     /// It was charged more than once, and none was named.
     #[error("it was charged more than once: {charges}")]
-    Several {
-        /// Them, in words.
-        charges: String,
-    },
-    /// The charge is of another amount.
+    Several { charges: String },
     #[error("the provider lists {charge}, the payment is of {payment}")]
-    OtherAmount {
-        /// The charge, in words.
-        charge: String,
-        /// The payment's amount.
-        payment: String,
-    },
+    OtherAmount { charge: String, payment: String },
     /// Nobody named the charge, and the provider does not tell it.
     #[error("the charge's name at the provider is needed")]
     NoChargeId,
-    /// The provider cannot say.
     #[error("the provider gives no definite answer: {why}")]
-    NoAnswer {
-        /// Why.
-        why: String,
-    },
+    NoAnswer { why: String },
 }
 
 /// Whether the operator's word is taken at `now`, and on what it rests.

@@ -43,57 +43,43 @@ pub const FIELDS: [(&str, &str); 12] = [
 /// One thing that a document either is or is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Term {
-    /// The id starts so.
     Id(String),
     /// The address starts so, without regard to case.
     Email(String),
-    /// The card ends so.
     Last4(String),
     /// The reference starts so, without regard to case.
     Reference(String),
-    /// The status is.
     Status(Status),
     /// The amount in minor units is within.
     Amount {
-        /// At least.
         min: i64,
-        /// At most.
         max: i64,
     },
-    /// The currency is.
     Currency(Currency),
-    /// The merchant is.
     Merchant(String),
     /// Accepted at or after `from` and before `to`.
     Created {
-        /// At or after.
         from: Timestamp,
-        /// Before.
         to: Timestamp,
     },
-    /// The failure's code is.
     Failure(String),
     /// Lies in a dead-letter queue, or does not.
     Dead(bool),
     /// Moves real money, or does not.
     Live(bool),
-    /// Any of these.
     Any(Vec<Term>),
 }
 
-/// A term, or its opposite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clause {
     /// Whether the term must not hold.
     pub negated: bool,
-    /// The term.
     pub term: Term,
 }
 
 /// A query: every clause must hold. An empty one holds for all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
-    /// The clauses.
     pub clauses: Vec<Clause>,
 }
 
@@ -102,18 +88,11 @@ pub struct Query {
 pub enum QueryError {
     /// A field that there is not.
     #[error("no field `{field}`; fields are {known}")]
-    Field {
-        /// The field asked for.
-        field: String,
-        /// All that there are.
-        known: String,
-    },
+    Field { field: String, known: String },
     /// A value that the field does not take.
     #[error("`{field}` takes {takes}")]
     Value {
-        /// The field.
         field: &'static str,
-        /// What it takes.
         takes: &'static str,
     },
     /// A quotation mark without its partner.
@@ -353,7 +332,8 @@ fn bounds(value: &str) -> Bounds<'_> {
     }
 }
 
-/// The span of time that a word names: a day, the last so many days, hours or minutes, or an instant.
+/// The span of time that a word names: a day, the last so many days, hours or minutes, or an
+/// instant.
 fn moment(word: &str, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
     let today = now.to_zoned(TimeZone::UTC).date();
     match word {

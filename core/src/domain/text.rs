@@ -8,24 +8,14 @@ use serde::{Deserialize, Serialize};
 /// Why a text is refused. Never holds the text itself: it may be a card number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// Empty where a value is needed.
     #[error("must not be empty")]
     Empty,
-    /// More characters than allowed.
     #[error("is longer than {max} characters")]
-    TooLong {
-        /// How many are allowed.
-        max: usize,
-    },
-    /// Control characters, line breaks among them.
+    TooLong { max: usize },
     #[error("holds control characters")]
     Control,
-    /// Not of the form asked for.
     #[error("is not {expected}")]
-    Form {
-        /// What is.
-        expected: &'static str,
-    },
+    Form { expected: &'static str },
 }
 
 macro_rules! text_type {
@@ -36,7 +26,6 @@ macro_rules! text_type {
         pub struct $name(String);
 
         impl $name {
-            /// The text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0

@@ -8,16 +8,13 @@ use super::id::{PaymentId, RefundId};
 /// What a message on one of our queues asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Job {
-    /// Bring the payment to its end.
     Process(PaymentId),
-    /// Pay a refund out.
     Refund(PaymentId, RefundId),
     /// Bring ledger and index, or the mails, up to the payment's state.
     Catchup(PaymentId),
 }
 
 impl Job {
-    /// Which payment it is about.
     #[must_use]
     pub fn payment(&self) -> &PaymentId {
         match self {
@@ -35,21 +32,15 @@ pub enum JobError {
     /// An envelope, but not of an event that this system makes.
     #[error("an event of no known kind: source {source_name}, detail-type {detail_type}")]
     Unknown {
-        /// Its source.
         source_name: String,
-        /// Its detail type.
         detail_type: String,
     },
     /// Of a known kind, but a member is missing or malformed.
     #[error("a known event with a bad `{member}`")]
-    Member {
-        /// Which.
-        member: &'static str,
-    },
+    Member { member: &'static str },
 }
 
 impl JobError {
-    /// A stable word for grouping.
     #[must_use]
     pub fn class(&self) -> &'static str {
         match self {
@@ -67,7 +58,6 @@ pub fn archive_key(id: &PaymentId) -> String {
     format!("payments/{id}.json")
 }
 
-/// The payment that an archive key is of.
 #[must_use]
 pub fn payment_of_key(key: &str) -> Option<PaymentId> {
     key.strip_prefix("payments/")?
@@ -76,7 +66,6 @@ pub fn payment_of_key(key: &str) -> Option<PaymentId> {
         .ok()
 }
 
-/// Reads a message body.
 pub fn parse(body: &str) -> Result<Job, JobError> {
     let envelope: Envelope =
         serde_json::from_str(body).map_err(|error| JobError::Envelope(error_place(&error)))?;
@@ -114,7 +103,6 @@ pub fn parse(body: &str) -> Result<Job, JobError> {
 /// The `detail-type` of a message that the sweeper sends to the work queue itself.
 pub const REDRIVE: &str = "PaymentRedrive";
 
-/// The detail of such a message.
 #[must_use]
 pub fn redrive_detail(id: &PaymentId) -> Value {
     json!({"payment_id": id})
@@ -141,42 +129,31 @@ fn error_place(error: &serde_json::Error) -> String {
     format!("{what} at line {} column {}", error.line(), error.column())
 }
 
-/// What the consumer of a message says of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Done, or nothing to do: delete it.
     Done,
     /// Not now: leave it, to be received again after the delay.
     Retry {
-        /// Class of the reason, a stable word.
         class: String,
-        /// The reason.
         reason: String,
         /// After how long; `None` for the policy's own back-off.
         after: Option<jiff::SignedDuration>,
     },
     /// Never: it goes to the dead-letter queue with this reason.
     Dead {
-        /// Class of the reason, a stable word.
         class: String,
-        /// The reason.
         reason: String,
     },
 }
 
 /// Names of the message attributes that go with a dead letter.
 pub mod attribute {
-    /// Class of the reason.
     pub const CLASS: &str = "payops-class";
-    /// The reason.
     pub const REASON: &str = "payops-reason";
-    /// The queue that gave up on it.
     pub const QUEUE: &str = "payops-source-queue";
-    /// How often it had been received there.
     pub const RECEIVES: &str = "payops-receive-count";
     /// When it was first sent, RFC 3339.
     pub const FIRST_SEEN: &str = "payops-first-seen";
-    /// How often it has been replayed.
     pub const REPLAYS: &str = "payops-replay-count";
     /// On a message that was given back unbegun and so sent anew: in how many receives before
     /// that work on it was begun.

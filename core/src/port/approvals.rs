@@ -5,11 +5,12 @@ use async_trait::async_trait;
 use super::PortResult;
 use crate::domain::access::ApprovalRow;
 
-/// Where the approvals of one environment's plans are kept, for whoever carries a plan out to ask. A plan file
-/// only says who approved; that they did is what is asked here.
+/// Where the approvals of one environment's plans are kept, for whoever carries a plan out to ask.
+/// A plan file only says who approved; that they did is what is asked here.
 #[async_trait]
 pub trait Approvals: Send + Sync {
-    /// Keeps it, in place of an earlier one of the same person and plan; everybody sees it when this returns.
+    /// Keeps it, in place of an earlier one of the same person and plan; everybody sees it when
+    /// this returns.
     async fn keep(&self, row: &ApprovalRow) -> PortResult<()>;
 
     /// The approval that `by` gave of the plan of this hash, however old it is.

@@ -15,7 +15,8 @@ pub trait AuditLog: Send + Sync {
     async fn newest(&self, limit: usize) -> PortResult<(Vec<AuditEntry>, u64)>;
 }
 
-/// Another place where lines of the record are kept too, out of reach of whoever can change the record.
+/// Another place where lines of the record are kept too, out of reach of whoever can change the
+/// record.
 #[async_trait]
 pub trait AuditPlace: Send + Sync {
     /// Takes lines in their order. A line that it has already may be kept twice.

@@ -72,7 +72,8 @@ pub struct QueueStats {
     pub max_receives: Option<u32>,
     /// Whether the counts are approximate.
     pub approximate: bool,
-    /// For how long a message is kept after it was sent; `None` when the queue service does not say.
+    /// For how long a message is kept after it was sent; `None` when the queue service does not
+    /// say.
     pub retention: Option<Duration>,
 }
 
@@ -122,7 +123,8 @@ pub struct Move {
 }
 
 /// What came of one entry of a batch of moves. After an error of the kind
-/// [`super::ErrorKind::Ambiguous`] the message may be in both queues; after any other it was not sent.
+/// [`super::ErrorKind::Ambiguous`] the message may be in both queues; after any other it was not
+/// sent.
 pub type MoveResult = PortResult<TransferOutcome>;
 
 /// The queues of one environment, by name.
@@ -168,8 +170,8 @@ pub trait Queues: Send + Sync {
         message: Outgoing,
     ) -> PortResult<TransferOutcome>;
 
-    /// Moves up to ten messages, each as [`Queues::transfer`] does and with its own result, in order.
-    /// On FIFO queues the order within the batch is kept, as long as all entries succeed.
+    /// Moves up to ten messages, each as [`Queues::transfer`] does and with its own result, in
+    /// order. On FIFO queues the order within the batch is kept, as long as all entries succeed.
     async fn transfer_batch(
         &self,
         from: &str,
@@ -212,11 +214,11 @@ pub trait Queues: Send + Sync {
 
     /// Has the queue service move what is in a dead-letter queue to `to`, unread: at most
     /// [`super::REDRIVE_RATE_MAX`] messages a second, or `rate_per_second`. One at a time for each
-    /// queue, and none of FIFO queues. A moved message has a new name, is new in its queue, and keeps its
-    /// attributes. What names the redrive until it is over.
+    /// queue, and none of FIFO queues. A moved message has a new name, is new in its queue, and
+    /// keeps its attributes. What names the redrive until it is over.
     ///
-    /// SQS knows by itself only where messages came from that it moved to the dead-letter queue itself;
-    /// so `to` is always said.
+    /// SQS knows by itself only where messages came from that it moved to the dead-letter queue
+    /// itself; so `to` is always said.
     async fn start_redrive(
         &self,
         dlq: &str,
@@ -238,7 +240,8 @@ pub trait Queues: Send + Sync {
         Err(none_of_its_own(dlq))
     }
 
-    /// Deletes all that is in a queue, unread. SQS takes a minute over it, and refuses a second within that.
+    /// Deletes all that is in a queue, unread. SQS takes a minute over it, and refuses a second
+    /// within that.
     async fn purge(&self, queue: &str) -> PortResult<()> {
         Err(none_of_its_own(queue))
     }

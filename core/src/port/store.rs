@@ -61,7 +61,8 @@ pub struct Acceptance {
 pub enum Accepted {
     /// Written.
     New,
-    /// The key is taken, nothing was written. The row may be of another request: compare fingerprints.
+    /// The key is taken, nothing was written. The row may be of another request: compare
+    /// fingerprints.
     KeyTaken(Box<IdempotencyRow>),
     /// The payment's id is taken, nothing was written.
     IdTaken,
@@ -134,7 +135,8 @@ pub trait PaymentStore: Send + Sync {
     /// row's pending index follows `due_at`. Of two changes decided on one version, one is written.
     async fn commit(&self, change: &Change) -> PortResult<Committed>;
 
-    /// Adds an event without changing the payment's version, unless a note of that name stands there.
+    /// Adds an event without changing the payment's version, unless a note of that name stands
+    /// there.
     async fn note(&self, payment: &PaymentId, note: &Note) -> PortResult<Noted>;
 
     /// The payment as it is now (a consistent read).

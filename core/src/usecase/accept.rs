@@ -18,29 +18,22 @@ use crate::port::{
     Acceptance, Accepted, Clock, IdempotencyRow, IdempotencyScope, PaymentStore, PortError, Random,
 };
 
-/// How long an idempotency key is remembered.
 pub(super) const KEY_KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 /// Writes the HTTP answer for a payment; the text is stored and given again to a repeated request.
 pub type Render<'a> = &'a (dyn Fn(&Payment) -> String + Send + Sync);
 
-/// What to answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The HTTP status.
     pub status: u16,
-    /// The body.
     pub body: String,
-    /// Which payment.
     pub payment: PaymentId,
-    /// Whether it is an answer given before.
     pub replayed: bool,
 }
 
 /// Why a payment was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
-    /// The key was used for another request.
     #[error("this idempotency key was used for another request")]
     KeyReused,
     /// The store failed; the client asks again with the same key.
@@ -48,16 +41,11 @@ pub enum AcceptError {
     Store(#[from] PortError),
 }
 
-/// Accepts payments.
 #[derive(Clone)]
 pub struct Accept {
-    /// Where to.
     pub store: Arc<dyn PaymentStore>,
-    /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// For identifiers.
     pub random: Arc<dyn Random>,
-    /// Times and limits.
     pub policy: Policy,
 }
 
@@ -66,7 +54,8 @@ const ROUTE: &str = "POST /v1/payments";
 
 impl Accept {
     /// Accepts a payment, or gives the answer of the request that did with the same key. When
-    /// this returns a payment, it is stored for ever; what is still to be done stands in the outbox.
+    /// this returns a payment, it is stored for ever; what is still to be done stands in the
+    /// outbox.
     pub async fn accept(
         &self,
         caller: &Caller,

@@ -18,12 +18,10 @@ use crate::port::{
 
 use super::accept::{Answer, KEY_KEPT, Render, replayed};
 
-/// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requester {
     /// A merchant, who sees only its own payments of its key's mode.
     Merchant(Caller),
-    /// An operator, by name, who sees all.
     Operator(String),
 }
 
@@ -54,23 +52,15 @@ pub enum ChangeError {
     /// The payment does not allow it.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The key was used for another request.
     #[error("this idempotency key was used for another request")]
     KeyReused,
     /// The payment is not the one any more that the change was planned for.
     #[error(
         "the payment has changed since this was planned: its version was {planned} and is {found}"
     )]
-    Moved {
-        /// The version that was planned for.
-        planned: u64,
-        /// The version now.
-        found: u64,
-    },
-    /// Others kept changing the payment at the same time.
+    Moved { planned: u64, found: u64 },
     #[error("the payment keeps changing; try again")]
     Busy,
-    /// The store failed; ask again with the same key.
     #[error("the change could not be stored")]
     Store(#[from] PortError),
 }
@@ -78,20 +68,14 @@ pub enum ChangeError {
 /// How often a change is decided again after others were faster.
 const TRIES: usize = 10;
 
-/// Cancels and refunds.
 #[derive(Clone)]
 pub struct Changes {
-    /// Where payments are.
     pub store: Arc<dyn PaymentStore>,
-    /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// For identifiers.
     pub random: Arc<dyn Random>,
-    /// Times and limits.
     pub policy: Policy,
 }
 
-/// A change that was asked for.
 pub(super) struct Asked<'a> {
     pub(super) by: &'a Requester,
     pub(super) id: &'a PaymentId,
@@ -130,7 +114,8 @@ impl Changes {
         self.change(&asked, command, render).await
     }
 
-    /// Sets a refund's amount aside and has it paid out. See [`Changes::cancel`] for what is returned.
+    /// Sets a refund's amount aside and has it paid out. See [`Changes::cancel`] for what is
+    /// returned.
     pub async fn refund(
         &self,
         by: &Requester,
@@ -183,7 +168,8 @@ impl Changes {
         Ok(answer)
     }
 
-    /// The payment as it is now, where the key stands, and the answer if it was used for the same request.
+    /// The payment as it is now, where the key stands, and the answer if it was used for the same
+    /// request.
     pub(super) async fn look(
         &self,
         asked: &Asked<'_>,

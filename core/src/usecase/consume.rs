@@ -17,33 +17,26 @@ use crate::port::{
     Attributes, ErrorKind, Outgoing, PortResult, Queues, Random, Received, TransferOutcome,
 };
 
-/// What a queue's messages are handed to.
 #[async_trait]
 pub trait Handler: Send + Sync {
-    /// Does what a message asks for. May be called many times with one message, and at the same time.
+    /// Does what a message asks for. May be called many times with one message, and at the same
+    /// time.
     async fn handle(&self, message: &Received) -> Verdict;
 
     /// Records that a message is about to go to the dead-letter queue. Called before it goes.
     async fn bury(&self, message: &Received, class: &str, reason: &str) -> PortResult<()>;
 }
 
-/// What became of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Consumed {
-    /// Messages received.
     pub received: usize,
-    /// Done and deleted.
     pub done: usize,
-    /// To be received again.
     pub retried: usize,
-    /// Moved to the dead-letter queue.
     pub dead: usize,
-    /// Panics caught while handling.
     pub panics: usize,
 }
 
 impl Consumed {
-    /// Adds what became of other messages.
     pub fn add(&mut self, other: Self) {
         self.received = self.received.saturating_add(other.received);
         self.done = self.done.saturating_add(other.done);
@@ -53,20 +46,13 @@ impl Consumed {
     }
 }
 
-/// Consumes one queue.
 #[derive(Clone)]
 pub struct Consumer {
-    /// The queues.
     pub queues: Arc<dyn Queues>,
-    /// Which one.
     pub queue: String,
-    /// What handles its messages.
     pub handler: Arc<dyn Handler>,
-    /// For jitter.
     pub random: Arc<dyn Random>,
-    /// Times and limits.
     pub policy: Policy,
-    /// How long a received message stays hidden.
     pub visibility: Duration,
     /// Which revision of the consumer this is, such as `worker 1.9.0`: written on its dead letters.
     pub revision: String,
@@ -92,7 +78,8 @@ impl Consumer {
         };
         match self.final_verdict(message, verdict) {
             Verdict::Done => {
-                // A receipt that is no longer good means that the message comes again, to be acknowledged then.
+                // A receipt that is no longer good means that the message comes again, to be
+                // acknowledged then.
                 self.queues
                     .delete(&self.queue, std::slice::from_ref(&message.receipt))
                     .await?;
@@ -240,8 +227,9 @@ impl Consumer {
                 .is_err_and(|error| error.kind == ErrorKind::Permanent)
         };
         let mut outcome = moved(outgoing).await;
-        // Beside a body of the largest size, or many attributes, there is no room to say why. It goes all the same,
-        // marked as dead if there is room for that: a worker knows one that was moved back by its mark.
+        // Beside a body of the largest size, or many attributes, there is no room to say why. It
+        // goes all the same, marked as dead if there is room for that: a worker knows one that was
+        // moved back by its mark.
         for with_less in [marked, bare] {
             if refused(&outcome) {
                 outcome = moved(with_less).await;

@@ -22,18 +22,12 @@ use crate::port::{
     Queues,
 };
 
-/// Dispatches outbox rows.
 #[derive(Clone)]
 pub struct Dispatcher {
-    /// Where outbox rows are.
     pub store: Arc<dyn PaymentStore>,
-    /// Where requests are archived.
     pub archive: Arc<dyn Archive>,
-    /// Where events go.
     pub bus: Arc<dyn Bus>,
-    /// For messages that are sent again.
     pub queues: Arc<dyn Queues>,
-    /// What time it is.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -89,7 +83,6 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Sends the payment's work message straight to the queue.
     pub async fn send_work(&self, id: &PaymentId) -> PortResult<()> {
         let event = BusEvent {
             source: SOURCE.to_owned(),
@@ -120,10 +113,8 @@ fn bus_event(row: &OutboxEvent) -> BusEvent {
     }
 }
 
-/// Dispatches outbox rows that were left behind.
 #[derive(Clone)]
 pub struct Relay {
-    /// What dispatches.
     pub dispatcher: Dispatcher,
     /// Rows younger than this are left to the service that wrote them.
     pub grace: SignedDuration,
@@ -161,16 +152,12 @@ impl Relay {
 /// Sends the messages of payments again that came to no end in time.
 #[derive(Clone)]
 pub struct Sweeper {
-    /// What sends.
     pub dispatcher: Dispatcher,
-    /// Times and limits.
     pub policy: Policy,
 }
 
-/// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Payments whose message was sent again.
     pub redriven: usize,
     /// Payments that were given up on: a human must look.
     pub reviewed: usize,

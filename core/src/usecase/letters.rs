@@ -24,20 +24,13 @@ use crate::port::{Archive, Browsed, PaymentStore, PortError, PortResult, Ports, 
 /// Letters whose timelines are read at once.
 const AT_ONCE: usize = 16;
 
-/// A dead letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Letter {
-    /// The dead-letter queue that it lies in.
     pub queue: String,
-    /// The message.
     pub message: Received,
-    /// The payment that it is about, if it says.
     pub payment: Option<PaymentId>,
-    /// Class of the reason.
     pub class: String,
-    /// Why it died.
     pub reason: String,
-    /// When it was first sent.
     pub first_seen: Timestamp,
     /// How often it was received: by its consumer, if that wrote it down.
     pub receive_count: u32,
@@ -47,7 +40,6 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// What it tells of its death.
     #[must_use]
     pub fn sighting(&self) -> Sighting<'_> {
         Sighting {
@@ -60,16 +52,12 @@ impl Letter {
     }
 }
 
-/// What a look into dead-letter queues showed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LettersSeen {
-    /// The letters, queue by queue.
     pub letters: Vec<Letter>,
-    /// Whether these are surely all.
     pub complete: bool,
     /// Why they may not be, queue by queue.
     pub doubts: Vec<String>,
-    /// Receives spent on looking.
     pub receives_spent: u64,
     /// For how long each was hidden from others at most.
     pub hidden: Duration,
@@ -82,36 +70,23 @@ pub struct LettersSeen {
 pub struct Opened {
     /// Its body from the outside in, and the archived request.
     pub layers: Vec<Layer>,
-    /// The payment as it is now.
     pub payment: Option<Payment>,
-    /// The payment's timeline.
     pub events: Vec<Event>,
 }
 
-/// Why there is nothing to look at.
 #[derive(Debug, thiserror::Error)]
 pub enum LettersError {
     /// Not a dead-letter queue, nor a queue that has one.
     #[error("{queue} is no queue with dead letters")]
-    NotADeadLetterQueue {
-        /// The name given.
-        queue: String,
-        /// The dead-letter queues that there are.
-        known: Vec<String>,
-    },
-    /// A port failed.
+    NotADeadLetterQueue { queue: String, known: Vec<String> },
     #[error("the dead letters could not be read")]
     Port(#[from] PortError),
 }
 
-/// Looks at the dead letters of one environment.
 #[derive(Clone)]
 pub struct Letters {
-    /// The queues.
     pub queues: Arc<dyn Queues>,
-    /// Payments and timelines.
     pub store: Arc<dyn PaymentStore>,
-    /// Archived requests.
     pub archive: Arc<dyn Archive>,
 }
 

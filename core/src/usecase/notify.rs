@@ -16,16 +16,11 @@ use crate::domain::policy::Policy;
 use crate::domain::work::{Verdict, parse};
 use crate::port::{Clock, ErrorKind, Mailer, Noted, PaymentStore, PortError, PortResult, Received};
 
-/// Sends mails.
 #[derive(Clone)]
 pub struct Notifier {
-    /// Where payments are.
     pub store: Arc<dyn PaymentStore>,
-    /// What sends.
     pub mailer: Arc<dyn Mailer>,
-    /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// Times and limits.
     pub policy: Policy,
 }
 
@@ -54,7 +49,6 @@ impl Handler for Notifier {
     }
 }
 
-/// What the timeline says of one mail.
 #[derive(Default)]
 struct Tries {
     tried: u64,

@@ -17,16 +17,11 @@ use crate::port::{
     Clock, ErrorKind, Index, Ledger, PaymentStore, PortError, PortResult, PostOutcome, Received,
 };
 
-/// Writes ledger transactions and index documents.
 #[derive(Clone)]
 pub struct Projector {
-    /// Where payments are.
     pub store: Arc<dyn PaymentStore>,
-    /// Where transactions go.
     pub ledger: Arc<dyn Ledger>,
-    /// Where documents go.
     pub index: Arc<dyn Index>,
-    /// What time it is.
     pub clock: Arc<dyn Clock>,
 }
 

@@ -18,45 +18,33 @@ use crate::port::{
     Archive, Clock, Index, Ledger, PaymentStore, PortResult, Provider, ProviderPage,
 };
 
-/// How many payments are looked at together.
 const PAGE: usize = 200;
 
-/// Told after each page: payments checked so far.
 pub type ReconcileProgress<'a> = &'a (dyn Fn(u64) + Send + Sync);
 
-/// What a reconciliation found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Payments checked.
     pub checked: u64,
-    /// Breaks, in order of payment.
     pub breaks: Vec<Break>,
     /// Payments that changed so lately that their stores may still be catching up; their
     /// breaks are not listed.
     pub in_motion: Vec<PaymentId>,
 }
 
-/// Compares the stores of one environment.
 #[derive(Clone)]
 pub struct Reconciler {
-    /// Where payments are.
     pub store: Arc<dyn PaymentStore>,
-    /// The ledger.
     pub ledger: Arc<dyn Ledger>,
-    /// The index.
     pub index: Arc<dyn Index>,
-    /// The archive.
     pub archive: Arc<dyn Archive>,
     /// The provider; `None` leaves it out (asking it about every payment can cost).
     pub provider: Option<Arc<dyn Provider>>,
-    /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// A payment that changed less than this ago is in motion: its breaks are not counted yet.
     pub settle: SignedDuration,
 }
 
 impl Reconciler {
-    /// Compares everything.
     pub async fn run(&self, progress: ReconcileProgress<'_>) -> PortResult<Report> {
         let mut report = Report::default();
         let mut from: Option<String> = None;
@@ -107,7 +95,8 @@ impl Reconciler {
         let known: Vec<PaymentId> = ids.difference(&missing).cloned().collect();
         let again = self.recheck(&known).await?;
         let known: BTreeSet<&str> = known.iter().map(PaymentId::as_str).collect();
-        // Objects too many, and what belongs to no payment, are found by going through the other stores.
+        // Objects too many, and what belongs to no payment, are found by going through the other
+        // stores.
         let foreign = |found: &Break| {
             found.store == Store::Archive
                 && matches!(found.kind, BreakKind::Duplicate | BreakKind::Orphan)
@@ -188,7 +177,8 @@ impl Reconciler {
             return;
         }
         let still = self.clock.now().duration_since(payment.updated_at) >= self.settle;
-        // While it is being processed nothing is owed to ledger and index, and the archive may be late.
+        // While it is being processed nothing is owed to ledger and index, and the archive may be
+        // late.
         let waiting = payment.status == Status::Processing && payment.dead.is_none();
         if still && !waiting {
             report.breaks.extend(breaks);

@@ -15,7 +15,6 @@ use crate::port::{PortResult, Provider};
 /// Why a payment was not resolved.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
-    /// The provider says otherwise.
     #[error(transparent)]
     Contradicted(#[from] Contradiction),
     /// The change could not be made.
@@ -23,10 +22,8 @@ pub enum ResolveError {
     Change(#[from] ChangeError),
 }
 
-/// Resolves payments in review.
 #[derive(Clone)]
 pub struct Resolver {
-    /// What changes payments.
     pub changes: Changes,
     /// Who knows whether money was taken; `None` where it cannot be asked from.
     pub provider: Option<Arc<dyn Provider>>,
@@ -54,8 +51,8 @@ impl Resolver {
         Ok(weigh(payment, request, said, self.changes.clock.now())?)
     }
 
-    /// Brings the payment to `completed` or `failed`; no merchant may. The provider is asked before; see
-    /// [`Changes::cancel`] for what is returned.
+    /// Brings the payment to `completed` or `failed`; no merchant may. The provider is asked
+    /// before; see [`Changes::cancel`] for what is returned.
     pub async fn resolve(
         &self,
         operator: &str,

@@ -3,7 +3,6 @@
 use crate::domain::audit::Outcome;
 use crate::port::{ErrorKind, Executed, PortResult};
 
-/// What became of an action, for the record.
 #[must_use]
 pub fn became(executed: &PortResult<Executed>) -> (Outcome, String) {
     match executed {

@@ -8,12 +8,9 @@ use crate::domain::id::PaymentId;
 use crate::domain::search::{Query, QueryError, Term};
 use crate::port::{Freshness, Index, PaymentStore, PortError, Ports};
 
-/// Searches the payments of one environment.
 #[derive(Clone)]
 pub struct Search {
-    /// The index.
     pub index: Arc<dyn Index>,
-    /// The primary store.
     pub store: Arc<dyn PaymentStore>,
 }
 
@@ -26,12 +23,9 @@ impl From<&Ports> for Search {
     }
 }
 
-/// What a search came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Payments, newest first.
     pub docs: Vec<PaymentDoc>,
-    /// How many there are in all.
     pub total: u64,
     /// Which store answered, and how far behind it may be.
     pub freshness: Freshness,
@@ -42,13 +36,10 @@ pub struct Found {
     pub parts: Vec<(String, u64)>,
 }
 
-/// Why a search has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
-    /// The text is no query.
     #[error("this is not a query")]
     Query(#[from] QueryError),
-    /// A store did not answer.
     #[error("the search has no answer")]
     Port(#[from] PortError),
 }
@@ -82,7 +73,8 @@ impl Search {
         Ok(found)
     }
 
-    /// Payments whose whole id stands in the query: the primary store knows them before the index does.
+    /// Payments whose whole id stands in the query: the primary store knows them before the index
+    /// does.
     async fn in_store(&self, query: &Query, text: &str) -> Result<Vec<PaymentDoc>, PortError> {
         let ids: Vec<PaymentId> = text
             .split_whitespace()
@@ -113,7 +105,6 @@ impl Search {
     }
 }
 
-/// A part of a query in words.
 fn described(term: &Term) -> String {
     match term {
         Term::Id(start) => format!("id starts with {start}"),
@@ -161,7 +152,8 @@ mod tests {
         let expected = [
             "amount is at least 11 minor units",
             "created from 2026-11-21T00:00:00Z until before 2026-11-22T00:00:00Z",
-            "email starts with 4242, or reference starts with 4242, or card ends with 4242, or amount is 4242 minor units",
+            "email starts with 4242, or reference starts with 4242, or card ends with 4242, or \
+                amount is 4242 minor units",
         ];
         assert_eq!(words, expected);
     }

@@ -1,5 +1,5 @@
-//! Lines of the record, sent over a bus. A put can fail in part: what failed is put again, and what is told
-//! to be there is an unbroken beginning, so that nothing in between is forgotten.
+//! Lines of the record, sent over a bus. A put can fail in part: what failed is put again, and what
+//! is told to be there is an unbroken beginning, so that nothing in between is forgotten.
 
 use std::sync::Arc;
 
@@ -9,7 +9,6 @@ use crate::domain::audit::{SHIP_DETAIL_TYPE, SHIP_SOURCE, ShippedLine};
 use crate::domain::bus::BusEvent;
 use crate::port::{AuditPlace, Bus, ErrorKind, PortError, Taken};
 
-/// Events that one put takes.
 const EVENTS_MAX: usize = 10;
 /// Bytes that one put takes, and so the most of one event.
 const BYTES_MAX: usize = 256 * 1024;
@@ -18,14 +17,14 @@ const FRAME_BYTES: usize = SHIP_SOURCE.len() + SHIP_DETAIL_TYPE.len() + 14;
 /// How often a part that failed is put, the first time included.
 const PUTS_MAX: usize = 3;
 
-/// A bus, as a place that takes lines.
 #[derive(Clone)]
 pub struct OverBus {
     bus: Arc<dyn Bus>,
 }
 
 impl OverBus {
-    /// Over this bus. It keeps nothing itself: rules of it must lead the events to where they are kept.
+    /// Over this bus. It keeps nothing itself: rules of it must lead the events to where they are
+    /// kept.
     #[must_use]
     pub fn new(bus: Arc<dyn Bus>) -> Self {
         Self { bus }

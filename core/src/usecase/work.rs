@@ -20,24 +20,15 @@ use crate::port::{
     PortResult, Provider, Received, RefundOutcome, RefundRequest,
 };
 
-/// Processes payments and pays refunds out.
 #[derive(Clone)]
 pub struct Worker {
-    /// Where payments are.
     pub store: Arc<dyn PaymentStore>,
-    /// Where their requests are archived.
     pub archive: Arc<dyn Archive>,
-    /// Who moves the money.
     pub provider: Arc<dyn Provider>,
-    /// What tells the rest of the system.
     pub dispatcher: Dispatcher,
-    /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// Times and limits.
     pub policy: Policy,
-    /// This worker's name, for leases.
     pub name: String,
-    /// The queue that it serves.
     pub queue: String,
 }
 
@@ -121,9 +112,9 @@ struct Claimed {
 }
 
 impl Worker {
-    /// The payment, if this message may try on: not while another message of it is dead, unless this is
-    /// that dead letter, moved back by the queue service or by hand and not by a replay, which takes the
-    /// marks of death off.
+    /// The payment, if this message may try on: not while another message of it is dead, unless
+    /// this is that dead letter, moved back by the queue service or by hand and not by a replay,
+    /// which takes the marks of death off.
     async fn alive(&self, payment: Payment, message: &Received) -> Result<Payment, Verdict> {
         if payment
             .dead
@@ -199,7 +190,8 @@ impl Worker {
                 .await
             }
             Ok(None) if claimed.step == ProviderStep::AskOnly => {
-                let why = "an earlier attempt may have charged, the provider finds nothing, and its key has run out";
+                let why = "an earlier attempt may have charged, the provider finds nothing, and \
+                    its key has run out";
                 self.settle(
                     &claimed,
                     Command::SendToReview(failure("outcome_unknown", why)),
@@ -304,7 +296,8 @@ impl Worker {
             ErrorKind::Permanent => dead(&failure.code, failure.message.clone()),
             _ => retry(&failure.code, failure.message.clone()),
         };
-        // A question that failed leaves the attempt as it was before: its outcome is still not known.
+        // A question that failed leaves the attempt as it was before: its outcome is still not
+        // known.
         let asked = claimed.step != ProviderStep::Charge && what != "charging";
         let harmless = !asked
             && matches!(
@@ -448,7 +441,8 @@ impl Worker {
                 Ok(None) if taken_on || key_may_be_gone => {
                     return Err(dead(
                         "outcome_unknown",
-                        "the refund may have been paid out, the provider finds nothing, and sending it again may pay it twice",
+                        "the refund may have been paid out, the provider finds nothing, and \
+                            sending it again may pay it twice",
                     ));
                 }
                 Ok(None) => {}

@@ -8,11 +8,9 @@ use crate::kinds::Kind;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{reason} ({code}): {message}")]
 pub struct ApiError {
-    /// The HTTP status code.
     pub code: u16,
     /// The machine-readable reason, such as `Conflict`.
     pub reason: &'static str,
-    /// The message that kubectl prints.
     pub message: String,
     /// `details` of the `Status`, if any.
     pub details: Option<Box<Value>>,
@@ -80,7 +78,8 @@ impl ApiError {
         Self::conflict(
             kind,
             name,
-            "the object has been modified; please apply your changes to the latest version and try again",
+            "the object has been modified; please apply your changes to the latest version and try \
+                again",
         )
     }
 
@@ -115,7 +114,8 @@ impl ApiError {
 
     pub(crate) fn unsupported_media_type(accepted: &str) -> Self {
         let message = format!(
-            "the body of the request was in an unknown format - accepted media types include: {accepted}"
+            "the body of the request was in an unknown format - accepted media types include: \
+                {accepted}"
         );
         Self::new(415, "UnsupportedMediaType", message)
     }
@@ -144,7 +144,6 @@ impl ApiError {
         }
     }
 
-    /// The `Status` object.
     #[must_use]
     pub fn status(&self) -> Value {
         let mut status = json!({

@@ -27,7 +27,6 @@ struct State {
     requests: BTreeMap<(String, String), u64>,
 }
 
-/// Faults on demand, and counts of requests.
 pub struct Faults {
     state: Mutex<State>,
     cut: watch::Sender<u64>,
@@ -82,13 +81,11 @@ impl Faults {
             .unwrap_or(0)
     }
 
-    /// All counts, by verb and resource.
     #[must_use]
     pub fn requests(&self) -> BTreeMap<(String, String), u64> {
         self.state().requests.clone()
     }
 
-    /// Begins counting anew.
     pub fn reset_counts(&self) {
         self.state().requests.clear();
     }

@@ -1,35 +1,22 @@
 //! The kinds of object that the API knows.
 
-/// A kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
-    /// A namespace.
     Namespace,
-    /// A node.
     Node,
-    /// A service.
     Service,
-    /// A pod.
     Pod,
-    /// An event.
     Event,
     /// A deployment; there are none unless somebody makes one.
     Deployment,
-    /// A replica set.
     ReplicaSet,
-    /// A rollout.
     Rollout,
-    /// An analysis run.
     AnalysisRun,
-    /// A template for analysis runs.
     AnalysisTemplate,
-    /// The same for all namespaces.
     ClusterAnalysisTemplate,
-    /// An experiment.
     Experiment,
 }
 
-/// What the protocol wants to know of a kind.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each says one thing of a kind that the protocol asks for"
@@ -42,9 +29,7 @@ pub(crate) struct Info {
     pub(crate) name: &'static str,
     pub(crate) short: &'static [&'static str],
     pub(crate) namespaced: bool,
-    /// Whether it is defined by a custom resource definition.
     pub(crate) custom: bool,
-    /// Whether the status is a subresource.
     pub(crate) status: bool,
     /// Whether there is a `scale` subresource.
     pub(crate) scale: bool,
@@ -139,7 +124,6 @@ static CLUSTER_ANALYSIS_TEMPLATE: Info = Info {
 static EXPERIMENT: Info = argo("experiments", "experiment", "Experiment", &["exp"]);
 
 impl Kind {
-    /// All of them.
     pub const ALL: [Self; 12] = [
         Self::Namespace,
         Self::Node,
@@ -187,7 +171,6 @@ impl Kind {
         })
     }
 
-    /// The kind that an object says it is.
     #[must_use]
     pub fn of(object: &serde_json::Value) -> Option<Self> {
         let (version, name) = (

@@ -42,7 +42,8 @@ pub fn kubeconfig(contexts: &[(String, String, String)]) -> String {
         let name = quoted(name);
         let _ = writeln!(
             text,
-            "- name: {name}\n  context:\n    cluster: {name}\n    user: {name}\n    namespace: \"payments\""
+            "- name: {name}\n  context:\n    cluster: {name}\n    user: {name}\n    namespace: \
+                \"payments\""
         );
     }
     text

@@ -7,7 +7,6 @@ use crate::kinds::Kind;
 
 const ACCEPTED: &str = "application/json-patch+json, application/merge-patch+json";
 
-/// How a patch is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Merge,
@@ -26,7 +25,8 @@ impl Format {
                 415,
                 "UnsupportedMediaType",
                 format!(
-                    "server-side apply is not served here: send a merge patch or a JSON patch ({ACCEPTED})"
+                    "server-side apply is not served here: send a merge patch or a JSON patch \
+                        ({ACCEPTED})"
                 ),
             )),
             _ => Err(ApiError::unsupported_media_type(ACCEPTED)),

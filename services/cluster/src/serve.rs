@@ -44,13 +44,11 @@ impl Cluster {
 }
 
 impl Server {
-    /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its address as a URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

@@ -17,16 +17,12 @@ use crate::{ApiError, Clock};
 /// Which object. The namespace is empty for kinds that have none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
-    /// Its kind.
     pub kind: Kind,
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
 }
 
 impl Key {
-    /// A key.
     #[must_use]
     pub fn new(kind: Kind, namespace: &str, name: &str) -> Self {
         Self {
@@ -52,40 +48,29 @@ impl Key {
     }
 }
 
-/// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// Made.
     Added,
-    /// Changed.
     Modified,
-    /// Gone.
     Deleted,
 }
 
-/// One change.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// The resource version it made.
     pub version: u64,
-    /// Of which object.
     pub key: Key,
-    /// What happened.
     pub kind: ChangeKind,
     /// The object afterwards; its last state when it was deleted.
     pub object: Arc<Value>,
-    /// The object before.
     pub before: Option<Arc<Value>>,
 }
 
-/// Which part of an object a write may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Main,
     Status,
 }
 
-/// Limits and intervals.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Changes kept for watches to go on from; older versions are answered with 410.
@@ -122,7 +107,6 @@ pub(crate) struct Inner {
     pub(crate) faults: Faults,
 }
 
-/// One cluster. Clones are handles to the same.
 #[derive(Clone)]
 pub struct Cluster {
     pub(crate) inner: Arc<Inner>,
@@ -143,7 +127,6 @@ impl Cluster {
         Self::with_options(name, clock, Options::default())
     }
 
-    /// The same with other limits.
     #[must_use]
     pub fn with_options(name: &str, clock: Clock, options: Options) -> Self {
         let store = Mutex::new(Store::default());
@@ -163,31 +146,26 @@ impl Cluster {
         cluster
     }
 
-    /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// Faults on demand, and what was asked for.
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.inner.faults
     }
 
-    /// Now, by the cluster's clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         (self.inner.clock)()
     }
 
-    /// The newest resource version.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.store().version
     }
 
-    /// One object.
     pub fn get(&self, kind: Kind, namespace: &str, name: &str) -> Result<Arc<Value>, ApiError> {
         let found = self
             .store()
@@ -235,7 +213,8 @@ impl Cluster {
         let store = self.store();
         if version < store.compacted {
             return Err(ApiError::expired(
-                "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.",
+                "The provided continue parameter is too old to display a consistent list result. \
+                    You can start a new list without the continue parameter.",
             ));
         }
         let behind = |key: &Key| {
@@ -279,7 +258,6 @@ impl Cluster {
         Ok(store.history.range(from..).cloned().collect())
     }
 
-    /// Tells the newest version whenever there is one.
     #[must_use]
     pub fn watch_version(&self) -> watch::Receiver<u64> {
         self.inner.changed.subscribe()
@@ -376,7 +354,6 @@ impl Cluster {
         self.write(&mut self.store(), key, object);
     }
 
-    /// Changes an object, as a PUT or PATCH does.
     pub(crate) fn update(
         &self,
         key: &Key,
@@ -442,7 +419,8 @@ impl Cluster {
             );
             if let Some(want) = want.filter(|want| *want != is) {
                 let why = format!(
-                    "the {what} in the precondition ({want}) does not match the {what} in record ({is})"
+                    "the {what} in the precondition ({want}) does not match the {what} in record \
+                        ({is})"
                 );
                 return Err(ApiError::conflict(key.kind, &key.name, &why));
             }
@@ -476,7 +454,8 @@ impl Cluster {
         let uid = text(&last, "/metadata/uid");
         let dependents = store.owned.get(&uid).cloned().unwrap_or_default();
         for dependent in dependents {
-            // One that another living object owns too would stay in a real cluster; here each has one owner.
+            // One that another living object owns too would stay in a real cluster; here each has
+            // one owner.
             if !orphan {
                 self.remove(store, &dependent, false);
             } else if let Some(object) = store.objects.get(&dependent).cloned() {
@@ -546,7 +525,8 @@ impl Cluster {
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
-        // Every write below leaves the map whole at each step, so a poisoned lock hides nothing broken.
+        // Every write below leaves the map whole at each step, so a poisoned lock hides nothing
+        // broken.
         self.inner
             .store
             .lock()
@@ -569,7 +549,6 @@ impl Cluster {
         self.write(&mut store, key, object);
     }
 
-    /// What the server itself sets on a new object.
     fn fill(&self, key: &Key, object: &mut Value, version: u64) {
         let info = key.kind.info();
         let made_at =
@@ -825,7 +804,6 @@ fn uid(cluster: &str, key: &Key, version: u64) -> String {
     )
 }
 
-/// Five letters for a generated name.
 pub(crate) fn suffix(seed: &str, number: u64) -> String {
     letters(&format!("{seed}/{number}"), 5)
 }

@@ -37,7 +37,6 @@ pub(crate) fn table(
     })
 }
 
-/// The metadata of an object alone.
 pub(crate) fn partial(object: &Value) -> Value {
     json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
 }

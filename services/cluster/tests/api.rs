@@ -30,7 +30,6 @@ fn version(object: &Value) -> String {
         .to_owned()
 }
 
-/// Makes a change that shows.
 fn touch(cluster: &Cluster, name: &str) {
     let mut object = (*cluster.get(Kind::Rollout, "payments", name).unwrap()).clone();
     object["spec"]["replicas"] = (object["spec"]["replicas"].as_i64().unwrap() + 1).into();

@@ -282,7 +282,13 @@ async fn it_writes() {
     let said = kubectl
         .fails(&["patch", "rollout", "api", "-p", paused])
         .await;
-    assert!(said.contains("application/strategic-merge-patch+json is not supported by argoproj.io/v1alpha1, Kind=Rollout"), "{said}");
+    assert!(
+        said.contains(
+            "application/strategic-merge-patch+json is not supported by \
+        argoproj.io/v1alpha1, Kind=Rollout"
+        ),
+        "{said}"
+    );
     let said = kubectl
         .fails(&[
             "patch",
@@ -329,7 +335,12 @@ async fn it_writes() {
             .contains("labeled")
     );
     let file = kubectl.home.path().join("run.yaml");
-    std::fs::write(&file, "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisRun\nmetadata: {name: run}\nspec: {metrics: []}\n").unwrap();
+    std::fs::write(
+        &file,
+        "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisRun\nmetadata: \
+        {name: run}\nspec: {metrics: []}\n",
+    )
+    .unwrap();
     assert!(
         kubectl
             .ok_with(&["create", "-f", file.to_str().unwrap()])

@@ -6,7 +6,8 @@
 //! time one payment costs. None of it should depend on how many are stored.
 //!
 //! `cargo bench -p payops-local --bench path` (release); `PAYOPS_BENCH_QUICK=1` for a short run.
-//! `… --bench path -- --fill DIR PAYMENTS LETTERS` only fills a data directory, for other measurements.
+//! `… --bench path -- --fill DIR PAYMENTS LETTERS` only fills a data directory, for other
+//! measurements.
 
 #![expect(
     clippy::expect_used,
@@ -30,7 +31,6 @@ use payops_testkit::sample;
 use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 
-/// Posts at the same time.
 const CLIENTS: usize = 16;
 
 #[tokio::main]
@@ -306,7 +306,6 @@ async fn post(
     )
 }
 
-/// User and system time of this process so far.
 fn cpu_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
     let after_name = stat.rsplit_once(')').expect("a name").1;

@@ -15,14 +15,10 @@ use tokio_util::task::TaskTracker;
 use crate::data_dir::{DataDir, ENVIRONMENTS, write_whole};
 use crate::error::LocalError;
 
-/// The file in the data directory that kubectl reads.
 const KUBECONFIG: &str = "kubeconfig";
-/// What is in a cluster.
 const SNAPSHOT: &str = "cluster.json";
-/// How often that is written, if anything changed.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 
-/// The clusters of all environments, at work.
 pub(crate) struct Clusters {
     data: DataDir,
     running: Vec<(&'static str, Cluster, Server)>,
@@ -77,7 +73,6 @@ impl Clusters {
         })
     }
 
-    /// Ends, and writes down what is in each cluster.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.working.wait().await;

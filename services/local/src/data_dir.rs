@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::LocalError;
 
-/// The format written by this version.
 const FORMAT: u32 = 1;
 const FORMAT_FILE: &str = "payops.json";
 const LOCK_FILE: &str = "lock";
@@ -36,14 +35,11 @@ pub struct DirLock {
     _file: File,
 }
 
-/// Where a running environment is reached.
 #[derive(Clone, Debug)]
 pub struct ReadyEnv {
-    /// Its name.
     pub name: String,
     /// Where its API listens, such as `http://127.0.0.1:40123`.
     pub api_url: String,
-    /// A key for it.
     pub api_key: SecretString,
 }
 
@@ -54,14 +50,10 @@ struct RunningEnv {
     api_key: String,
 }
 
-/// The platform that runs in a data directory.
 #[derive(Clone, Debug)]
 pub struct Running {
-    /// Its process.
     pub pid: u32,
-    /// Since when.
     pub since: payops_core::Timestamp,
-    /// Its environments.
     pub environments: Vec<ReadyEnv>,
 }
 
@@ -72,7 +64,8 @@ struct RunningFile {
     environments: Vec<RunningEnv>,
 }
 
-/// Where the data directory is when nobody says: `$XDG_DATA_HOME/payops`, or `~/.local/share/payops`.
+/// Where the data directory is when nobody says: `$XDG_DATA_HOME/payops`, or
+/// `~/.local/share/payops`.
 #[must_use]
 pub fn default_data_dir() -> PathBuf {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
@@ -85,7 +78,6 @@ pub fn default_data_dir() -> PathBuf {
 }
 
 impl DataDir {
-    /// Opens an existing data directory.
     pub fn open(root: &Path) -> Result<Self, LocalError> {
         let dir = Self {
             root: root.to_owned(),
@@ -157,7 +149,6 @@ impl DataDir {
         })
     }
 
-    /// The directory.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
@@ -183,7 +174,6 @@ impl DataDir {
         Ok(path)
     }
 
-    /// Takes the right to run the platform here.
     pub fn lock(&self) -> Result<DirLock, LocalError> {
         let path = self.root.join(LOCK_FILE);
         let opened = OpenOptions::new()
@@ -268,7 +258,6 @@ impl DataDir {
         )
     }
 
-    /// Forgets where the platform was reached.
     pub fn clear_running(&self) {
         // Nobody believes the file without the lock, so a failure here does no harm.
         let _ = fs::remove_file(self.root.join(RUNNING_FILE));

@@ -28,7 +28,6 @@ use crate::stores::Surroundings;
 
 const FOLDER: &str = "index";
 const MARK: &str = "index-rebuild";
-/// Payments of one commit of the index.
 const PAGE: usize = 1000;
 
 /// That an environment's index has to be built from its payments.
@@ -74,7 +73,6 @@ pub(crate) async fn open(
     Ok((index, rebuild))
 }
 
-/// Opens the index in an environment's folder for reading.
 pub(crate) async fn open_reader(dir: &Path) -> PortResult<Box<dyn Index>> {
     let index = TantivyIndex::open_reader(&dir.join(FOLDER)).await?;
     Ok(if is_being_rebuilt(dir) {
@@ -132,7 +130,8 @@ impl Rebuild {
                     if let Err(error) = fs::remove_file(&self.mark) {
                         tracing::warn!(
                             error = error.to_string(),
-                            "the search index is whole, but its mark stays; the next start rebuilds it"
+                            "the search index is whole, but its mark stays; the next start \
+                                rebuilds it"
                         );
                     }
                     return Some(payments);
@@ -167,10 +166,8 @@ async fn fill(store: &dyn PaymentStore, index: &dyn Index) -> PortResult<u64> {
     }
 }
 
-/// What came of building an index anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reindexed {
-    /// Of how many payments.
     pub payments: u64,
     /// Where the index before lies, if there was one; it may be deleted.
     pub aside: Option<PathBuf>,

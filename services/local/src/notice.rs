@@ -6,24 +6,17 @@ use std::path::PathBuf;
 /// Something that an operator should know. Its text is a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// Writes begin to fail for want of space.
     Full,
     /// Writes begin to fail because the disk takes none.
     ReadOnly,
-    /// Writes work again.
     Writable,
     /// A search index could not be opened and was set aside; a new one is being rebuilt.
     IndexSetAside {
-        /// Of which environment.
         env: String,
-        /// Where the damaged one lies.
         aside: PathBuf,
     },
-    /// A search index is whole again.
     IndexRebuilt {
-        /// Of which environment.
         env: String,
-        /// Of how many payments.
         payments: u64,
     },
 }
@@ -41,7 +34,8 @@ impl fmt::Display for Notice {
             Self::IndexSetAside { env, aside } => {
                 write!(
                     f,
-                    "{env}: the search index is damaged; it lies in {} now, and is being rebuilt from the payments",
+                    "{env}: the search index is damaged; it lies in {} now, and is being rebuilt \
+                        from the payments",
                     aside.display()
                 )
             }

@@ -25,19 +25,16 @@ use crate::stores::Stores;
 const VISIBILITY: Duration = Duration::from_secs(20);
 /// How often the relay looks for what was left behind.
 const RELAY_EVERY: Duration = Duration::from_secs(1);
-/// How often redrives that were begun go on.
 const REDRIVE_EVERY: Duration = Duration::from_millis(250);
 /// How often the sweeper looks for what came to no end.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// How long work that is under way at the stop is waited for.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Messages handled side by side, by queue.
 const WORKERS: usize = 32;
 const PROJECTORS: usize = 64;
 const NOTIFIERS: usize = 16;
 
-/// One running environment.
 pub(crate) struct Platform {
     pub(crate) stores: Stores,
     pub(crate) ready: ReadyEnv,
@@ -192,7 +189,8 @@ impl Platform {
             dispatcher: ports.dispatcher(),
             policy: ports.policy.clone(),
         };
-        // After a restart the messages of the last life come back first; only what has none is swept.
+        // After a restart the messages of the last life come back first; only what has none is
+        // swept.
         self.working.spawn(async move {
             if pause(VISIBILITY, &stop).await {
                 sweeper::run(sweeping, SWEEP_EVERY, &stop, &pulse).await;

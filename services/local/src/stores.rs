@@ -25,27 +25,20 @@ use crate::error::LocalError;
 use crate::index::{self, Rebuild};
 use crate::no_index::NoIndex;
 
-/// What the caller wants to do with the stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Look only: nothing is written, not even a migration.
     Read,
-    /// Change things, beside a platform that may be running.
     Write,
 }
 
 /// What tests turn by hand and a running platform takes from the machine.
 #[derive(Clone)]
 pub struct Surroundings {
-    /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
     pub random: Arc<dyn Random>,
-    /// Times and limits.
     pub policy: Policy,
-    /// How slow the simulated acquirer is.
     pub acquirer: AcquirerOptions,
-    /// How often the search index commits.
     pub index_commit: Duration,
 }
 
@@ -80,31 +73,20 @@ pub fn policy() -> Policy {
 /// The stores of one environment, as the platform itself opens them.
 #[derive(Clone)]
 pub struct Stores {
-    /// Its name.
     pub env: String,
-    /// The ports over them.
     pub ports: Ports,
-    /// Its payments, for counting.
     pub payments: Arc<SqliteStore>,
-    /// Its queues, for counting.
     pub queues: Arc<SqliteQueues>,
-    /// Its search index, for damaging it in tests.
     pub index: Arc<TantivyIndex>,
     /// What is to be done before the index is whole.
     pub(crate) rebuild: Option<Rebuild>,
-    /// Its acquirer, for mending.
     pub acquirer: Arc<SimulatedAcquirer>,
-    /// Its mails.
     pub mailer: Arc<dyn Mailer>,
-    /// Hashes API keys.
     pub pepper: SecretString,
-    /// Seals list cursors.
     pub cursor_key: SecretString,
-    /// The key of the demo's merchant.
     pub api_key: SecretString,
 }
 
-/// Whom the demo's mails are from.
 const FROM: &str = "payments@payops.example";
 
 impl Stores {
@@ -238,7 +220,6 @@ impl Stores {
         self.queues.close().await;
     }
 
-    /// Makes the demo merchant's key known to the API.
     async fn enroll(&self, live: bool) -> Result<(), LocalError> {
         let merchant = "acme".parse().map_err(|_| LocalError::NoEnvironment {
             name: self.env.clone(),
@@ -307,7 +288,8 @@ pub async fn open(data_dir: &Path, env: &str, access: Access) -> Result<Ports, L
         Err(error) => {
             let what = error.chain();
             let message = format!(
-                "the search index of {env} cannot be opened: {what}; payops local up or payops local reindex rebuilds it"
+                "the search index of {env} cannot be opened: {what}; payops local up or payops \
+                    local reindex rebuilds it"
             );
             Arc::new(NoIndex {
                 kind: error.kind,

@@ -18,7 +18,6 @@ const OPEN_MAX: usize = 64;
 /// How often one post is tried while the API does not answer; always with the same key.
 const TRIES: u32 = 5;
 
-/// Sources, each with its share in thousandths.
 const SOURCES: [(&str, u64); 7] = [
     ("tok_visa", 560),
     ("tok_mastercard", 265),
@@ -158,7 +157,8 @@ async fn post(
                 "the API did not take a demo payment"
             ),
             Err(error) => {
-                tracing::debug!(error = %error.without_url(), attempt, "the API did not answer a demo payment")
+                tracing::debug!(error = %error.without_url(), attempt, "the API did not answer a \
+                    demo payment")
             }
         }
         tokio::time::sleep(Duration::from_millis(200) * attempt).await;

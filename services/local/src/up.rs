@@ -22,7 +22,6 @@ use crate::platform::Platform;
 use crate::stores::{Stores, Surroundings};
 use crate::traffic;
 
-/// How the platform is brought up.
 #[derive(Clone, Debug, Default)]
 pub struct UpOptions {
     /// Its data directory; made when it is not there.
@@ -33,46 +32,30 @@ pub struct UpOptions {
     pub summary: bool,
 }
 
-/// How one environment stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EnvSummary {
-    /// Its name.
     pub name: String,
-    /// Payments accepted so far.
     pub accepted: u64,
-    /// Of these, charged (refunded ones included).
     pub completed: u64,
-    /// Definitely not charged.
     pub failed: u64,
-    /// Under way.
     pub processing: u64,
-    /// Waiting for a human.
     pub review: u64,
     /// Messages in its queues, dead letters not counted.
     pub waiting: u64,
-    /// Messages in its dead-letter queues.
     pub dead: u64,
 }
 
-/// How the platform stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// When.
     pub at: Timestamp,
-    /// Its environments.
     pub environments: Vec<EnvSummary>,
 }
 
-/// A platform that runs, and how it stands.
 #[derive(Clone, Debug)]
 pub struct Status {
-    /// Its process.
     pub pid: u32,
-    /// Since when.
     pub since: Timestamp,
-    /// Where its environments are reached.
     pub ready: Vec<ReadyEnv>,
-    /// Payments by status, by environment.
     pub counts: BTreeMap<String, BTreeMap<String, u64>>,
 }
 

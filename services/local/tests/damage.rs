@@ -63,7 +63,8 @@ async fn sql(folder: &Path, file: &str, statements: &str) {
     connection.close().await.expect("closed");
 }
 
-/// Damages, and checks that exactly one payment is named, with that store and kind among its breaks.
+/// Damages, and checks that exactly one payment is named, with that store and kind among its
+/// breaks.
 #[track_caller]
 fn check(found: &[Break], id: &str, store: Store, kind: BreakKind) {
     assert!(
@@ -99,23 +100,30 @@ sql_damage! {
     a_deleted_payment: "payments.db", "DELETE FROM payments WHERE id = '{id}'", Ledger Orphan;
     a_deleted_payment_in_the_archive: "payments.db", "DELETE FROM payments WHERE id = '{id}'", Archive Orphan;
     a_deleted_payment_in_the_index: "payments.db", "DELETE FROM payments WHERE id = '{id}'", Index Orphan;
-    a_changed_amount: "payments.db", "UPDATE payments SET minor = minor + 1, refundable_minor = minor + 1 WHERE id = '{id}'", Payments Mismatch;
-    a_changed_amount_shows_against_the_ledger: "payments.db", "UPDATE payments SET minor = 7, refundable_minor = 7 WHERE id = '{id}'", Ledger Mismatch;
+    a_changed_amount: "payments.db", "UPDATE payments SET minor = minor + 1, refundable_minor = \
+        minor + 1 WHERE id = '{id}'", Payments Mismatch;
+    a_changed_amount_shows_against_the_ledger: "payments.db", "UPDATE payments SET minor = 7, \
+        refundable_minor = 7 WHERE id = '{id}'", Ledger Mismatch;
     a_changed_status: "payments.db", "UPDATE payments SET status = 'failed' WHERE id = '{id}'", Payments Mismatch;
-    a_changed_refundable: "payments.db", "UPDATE payments SET refundable_minor = 0 WHERE id = '{id}'", Payments Mismatch;
+    a_changed_refundable: "payments.db", "UPDATE payments SET refundable_minor = 0 WHERE id = \
+        '{id}'", Payments Mismatch;
     a_deleted_event: "payments.db", "DELETE FROM events WHERE payment = '{id}' AND seq = 3", Timeline Missing;
     a_deleted_last_event: "payments.db",
-        "DELETE FROM events WHERE payment = '{id}' AND seq = (SELECT max(seq) FROM events WHERE payment = '{id}')", Timeline Missing;
+        "DELETE FROM events WHERE payment = '{id}' AND seq = (SELECT max(seq) FROM events WHERE \
+            payment = '{id}')", Timeline Missing;
     an_added_event: "payments.db",
-        "INSERT INTO events SELECT payment, seq + 100, at_ms, kind, version, detail, NULL FROM events WHERE payment = '{id}' AND seq = 1", Timeline Orphan;
+        "INSERT INTO events SELECT payment, seq + 100, at_ms, kind, version, detail, NULL FROM \
+            events WHERE payment = '{id}' AND seq = 1", Timeline Orphan;
     a_deleted_transaction: "ledger.db",
         "{guards} DELETE FROM postings WHERE transaction_id = (SELECT id FROM transactions WHERE payment = '{id}'); \
          DELETE FROM seals WHERE transaction_id = (SELECT id FROM transactions WHERE payment = '{id}'); \
          DELETE FROM transactions WHERE payment = '{id}'", Ledger Missing;
     a_changed_transaction: "ledger.db",
-        "{guards} UPDATE postings SET minor = minor * 2 WHERE transaction_id = (SELECT id FROM transactions WHERE payment = '{id}')", Ledger Mismatch;
+        "{guards} UPDATE postings SET minor = minor * 2 WHERE transaction_id = (SELECT id FROM \
+            transactions WHERE payment = '{id}')", Ledger Mismatch;
     an_unbalanced_transaction: "ledger.db",
-        "{guards} UPDATE postings SET minor = minor + 1 WHERE position = 0 AND transaction_id = (SELECT id FROM transactions WHERE payment = '{id}')", Ledger Mismatch;
+        "{guards} UPDATE postings SET minor = minor + 1 WHERE position = 0 AND transaction_id = \
+            (SELECT id FROM transactions WHERE payment = '{id}')", Ledger Mismatch;
     a_doubled_transaction: "ledger.db",
         "INSERT INTO transactions SELECT 9001, payment, kind, reference || 'x', merchant, live, currency, at_ms FROM transactions WHERE payment = '{id}'; \
          INSERT INTO postings SELECT 9001, position, account, minor FROM postings WHERE transaction_id = (SELECT min(id) FROM transactions WHERE payment = '{id}'); \
@@ -123,7 +131,8 @@ sql_damage! {
     a_deleted_charge: "acquirer.db", "DELETE FROM charges WHERE payment = '{id}'", Provider Missing;
     a_changed_charge: "acquirer.db", "UPDATE charges SET minor = 1 WHERE payment = '{id}'", Provider Mismatch;
     a_doubled_charge: "acquirer.db",
-        "INSERT INTO charges SELECT NULL, payment, key || 'x', minor, currency, brand, last4, at_ms FROM charges WHERE payment = '{id}'", Provider Duplicate;
+        "INSERT INTO charges SELECT NULL, payment, key || 'x', minor, currency, brand, last4, \
+            at_ms FROM charges WHERE payment = '{id}'", Provider Duplicate;
 }
 
 #[tokio::test]
@@ -132,7 +141,8 @@ async fn charges_of_payments_that_there_are_not() {
     let nobody = PaymentId::from_parts(9_000_000_000_000, 5);
     let charge = |payment: &str, key: &str| {
         format!(
-            "INSERT INTO charges (payment, key, minor, currency, brand, last4, at_ms) VALUES ('{payment}', '{key}', 700, 'EUR', 'visa', '4242', 0);"
+            "INSERT INTO charges (payment, key, minor, currency, brand, last4, at_ms) VALUES \
+                ('{payment}', '{key}', 700, 'EUR', 'visa', '4242', 0);"
         )
     };
     sql(folder.path(), "acquirer.db", &charge(nobody.as_str(), "a")).await;
@@ -183,8 +193,8 @@ async fn a_deleted_payment_is_missed_at_the_provider() {
     );
 }
 
-/// The provider's refunds of a payment with one refund of 3.00 that was paid out, after `statements`
-/// (`{refund}` is the refund's id).
+/// The provider's refunds of a payment with one refund of 3.00 that was paid out, after
+/// `statements` (`{refund}` is the refund's id).
 async fn damaged_refunds(statements: &str) -> (Vec<Break>, PaymentId) {
     let (folder, world, ids) = whole().await;
     let asked = CreateRefund {
@@ -212,7 +222,8 @@ async fn damaged_refunds(statements: &str) -> (Vec<Break>, PaymentId) {
 
 #[tokio::test]
 async fn damage_in_the_refunds_at_the_provider() {
-    let by_hand = "INSERT INTO refunds (refund, charge_id, minor, at_ms) SELECT 'by hand', charge_id, 5, 0 FROM refunds WHERE refund = '{refund}'";
+    let by_hand = "INSERT INTO refunds (refund, charge_id, minor, at_ms) SELECT 'by hand', \
+        charge_id, 5, 0 FROM refunds WHERE refund = '{refund}'";
     for (statements, kind) in [
         (
             "DELETE FROM refunds WHERE refund = '{refund}'",
@@ -247,7 +258,8 @@ async fn a_copied_payment_row() {
     let columns = "merchant, live, status, version, fence, event_seq, minor, currency, source, reference, email, metadata, created_ms, updated_ms, \
          shard, due_ms, redrives, archive_key, archive_sha256, archive_bytes, lease, attempt, charge, failure, dead, refunds, refundable_minor";
     let statement = format!(
-        "INSERT INTO payments (id, {columns}) SELECT '{copy}', {columns} FROM payments WHERE id = '{}'",
+        "INSERT INTO payments (id, {columns}) SELECT '{copy}', {columns} FROM payments WHERE id = \
+            '{}'",
         ids[2]
     );
     sql(folder.path(), "payments.db", &statement).await;

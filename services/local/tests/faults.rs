@@ -44,7 +44,8 @@ const SOURCES: [&str; 6] = [
     "tok_poison",
 ];
 
-/// One run: 40 payments, some refunds, faults all over, then calm and a drain. What is left must be whole.
+/// One run: 40 payments, some refunds, faults all over, then calm and a drain. What is left must be
+/// whole.
 async fn run(seed: u64) -> (Vec<String>, BTreeMap<&'static str, usize>, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let world = World::open(folder.path(), seed).await;
@@ -209,7 +210,6 @@ async fn a_seed_repeats_its_run() {
     assert_eq!(first.2, second.2, "the same end");
 }
 
-/// A store with a bug planted in it.
 struct Planted {
     inner: Arc<dyn PaymentStore>,
     bug: Bug,
@@ -218,9 +218,7 @@ struct Planted {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bug {
-    /// Writes whatever version and fence the writer holds.
     NoFence,
-    /// Never finds a key again.
     NoIdempotencyRow,
 }
 
@@ -444,7 +442,8 @@ async fn send_then_commit(world: &World, wrong: bool) -> Vec<String> {
         policy: world.policy.clone(),
     };
     if wrong {
-        // The id is known before the commit, since it comes from clock and dice; the process dies between the two.
+        // The id is known before the commit, since it comes from clock and dice; the process dies
+        // between the two.
         let twin = SeededRandom::new(77);
         let random = (u128::from(twin.next_u64()) << 64) | u128::from(twin.next_u64());
         let id = PaymentId::from_parts(

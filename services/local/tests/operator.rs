@@ -71,7 +71,8 @@ fn claim() -> Command {
     }
 }
 
-/// A payment of whose charge nobody knows anything: its worker was lost, after or before the charge.
+/// A payment of whose charge nobody knows anything: its worker was lost, after or before the
+/// charge.
 async fn in_review(world: &World, charged: bool) -> (PaymentId, Payment) {
     let id = world
         .accept("k", &request("tok_visa", 1250))

@@ -160,7 +160,6 @@ impl Scene {
         total
     }
 
-    /// The mails that went out, by kind.
     fn mails(&self, kind: &str) -> usize {
         let folder = std::fs::read_dir(self.folder.path().join("mail")).expect("a folder");
         let names = folder.map(|entry| {

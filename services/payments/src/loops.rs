@@ -2,7 +2,6 @@
 
 use payops_runtime::{ConsumeSettings, Pulse, consume, repeat};
 
-/// Brings ledger and index up to date.
 pub mod projector {
     use std::sync::Arc;
     use std::time::Duration;
@@ -47,7 +46,6 @@ pub mod projector {
     }
 }
 
-/// Dispatches outbox rows that were left behind.
 pub mod relay {
     use std::time::Duration;
 

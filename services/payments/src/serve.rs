@@ -19,12 +19,12 @@ use tower::ServiceExt as _;
 
 use crate::unread::Impatient;
 
-/// Limits of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServeLimits {
     /// Connections open at once; further ones wait in the kernel's queue.
     pub connections: usize,
-    /// How long a client may take to send a request's head, and how long an idle connection is kept.
+    /// How long a client may take to send a request's head, and how long an idle connection is
+    /// kept.
     pub head: Duration,
     /// The largest request head, in bytes.
     pub head_bytes: usize,
@@ -46,7 +46,6 @@ impl Default for ServeLimits {
     }
 }
 
-/// How serving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Served {
     /// Connections that were cut off because their requests did not end in time.
@@ -60,7 +59,8 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 32 * 1024 * 1024;
 
 const SLOW_HEAD: &str = concat!(
-    "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\nconnection: close\r\ncache-control: no-store\r\n",
+    "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\nconnection: \
+        close\r\ncache-control: no-store\r\n",
     "x-content-type-options: nosniff\r\n",
 );
 
@@ -174,7 +174,8 @@ impl Server {
         let slow_head =
             ended.as_ref().is_err_and(hyper::Error::is_timeout) && !parts.read_buf.is_empty();
         if slow_head {
-            // hyper closes without a word; a client that was part of the way through a head gets one.
+            // hyper closes without a word; a client that was part of the way through a head gets
+            // one.
             drop(
                 tokio::time::timeout(LINGER, stream.write_all(slow_head_answer().as_bytes())).await,
             );

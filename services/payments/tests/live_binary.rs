@@ -64,7 +64,6 @@ impl Live {
     }
 }
 
-/// A port that was free a moment ago.
 fn free_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0")
         .expect("a port")

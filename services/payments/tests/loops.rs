@@ -47,7 +47,6 @@ struct Scene {
     store: Arc<dyn PaymentStore>,
     queues: Arc<dyn Queues>,
     dispatcher: Dispatcher,
-    /// What goes wrong between the dispatcher and the archive.
     chaos: Arc<Chaos>,
     stop: CancellationToken,
     pulse: Pulse,

@@ -32,7 +32,6 @@ impl Backoff {
         half + half.mul_f64(rand::random::<f64>())
     }
 
-    /// Forgets the failures.
     pub fn succeeded(&mut self) {
         self.failures = 0;
     }

@@ -18,12 +18,9 @@ use crate::{Backoff, Pulse, pause};
 /// not wait must not make the loop spin.
 const EMPTY_MIN: Duration = Duration::from_millis(50);
 
-/// How a queue is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsumeSettings {
-    /// How many messages are handled side by side.
     pub concurrency: usize,
-    /// How long one receive waits for a message.
     pub wait: Duration,
     /// How long messages under way are waited for after the stop; what is cut off then comes again.
     pub drain: Duration,

@@ -1,4 +1,5 @@
-//! Settings from environment variables: one table per service, read at once, every problem reported.
+//! Settings from environment variables: one table per service, read at once, every problem
+//! reported.
 
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -7,18 +8,13 @@ use std::time::Duration;
 /// What happens when a variable is not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unset {
-    /// It is a problem.
     Problem,
-    /// This value is taken.
     Default(&'static str),
-    /// What it is for is left out.
     Nothing,
 }
 
-/// One variable of a service's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variable {
-    /// Its name.
     pub name: &'static str,
     /// What happens when it is not set.
     pub unset: Unset,
@@ -37,7 +33,6 @@ impl Variable {
         }
     }
 
-    /// A variable with a default.
     #[must_use]
     pub const fn default(name: &'static str, default: &'static str, help: &'static str) -> Self {
         Self {
@@ -47,7 +42,6 @@ impl Variable {
         }
     }
 
-    /// A variable that may be left out.
     #[must_use]
     pub const fn optional(name: &'static str, help: &'static str) -> Self {
         Self {
@@ -108,7 +102,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value as it stands.
     pub fn text(&mut self, name: &str) -> String {
         self.optional(name).unwrap_or_default()
     }
@@ -144,7 +137,6 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Adds a problem found elsewhere.
     pub fn problem(&mut self, name: &str, what: &str) {
         self.problems.push(format!("  {name} {what}"));
     }

@@ -1,4 +1,5 @@
-//! Health for probes of processes that serve no HTTP otherwise: `/livez` and `/readyz`, nothing else.
+//! Health for probes of processes that serve no HTTP otherwise: `/livez` and `/readyz`, nothing
+//! else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +10,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long a probe may take to ask.
 const ASK_MAX: Duration = Duration::from_secs(2);
 
 /// Whether loops still turn: each beats once a turn, and a process whose last beat is too long
@@ -32,7 +32,6 @@ impl Pulse {
         }
     }
 
-    /// Says that the loop turns.
     pub fn beat(&self) {
         self.last_ms.store(self.now_ms(), Ordering::Relaxed);
     }
@@ -89,7 +88,8 @@ async fn answer(mut stream: TcpStream, alive: bool, stopping: bool) -> std::io::
         _ => "404 Not Found",
     };
     let text = format!(
-        "HTTP/1.1 {status}\r\ncontent-length: 0\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+        "HTTP/1.1 {status}\r\ncontent-length: 0\r\ncache-control: no-store\r\nconnection: \
+            close\r\n\r\n"
     );
     stream.write_all(text.as_bytes()).await?;
     stream.shutdown().await

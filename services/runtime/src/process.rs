@@ -8,7 +8,6 @@ use crate::env::{Problems, Reader, Variable, help};
 use crate::settings::{COMMON, Common};
 use crate::telemetry;
 
-/// Why a service ended early.
 pub type Failed = Box<dyn Error + Send + Sync>;
 
 /// Reads [`COMMON`] and `tables` from the environment, sets up logs and runs `main` to its end.

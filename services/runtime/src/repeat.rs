@@ -10,15 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Backoff, Pulse, pause};
 
-/// The longest pause between two passes that fail.
 const PAUSE_MAX: Duration = Duration::from_mins(2);
 
-/// What a pass did.
 #[derive(Debug, Default)]
 pub struct Pass {
-    /// Things done.
     pub done: usize,
-    /// The last failure, if any.
     pub failure: Option<PortError>,
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::env::{Reader, Variable};
 
-/// Variables of every service.
 pub const COMMON: &[Variable] = &[
     Variable::default(
         "PAYOPS_LOG",
@@ -39,13 +38,11 @@ pub const COMMON: &[Variable] = &[
     ),
 ];
 
-/// Variables of services that archive requests and put events.
 pub const DISPATCH: &[Variable] = &[
     Variable::required("PAYOPS_BUCKET", "S3 bucket of the archive"),
     Variable::required("PAYOPS_BUS", "EventBridge bus"),
 ];
 
-/// Variables of services that call the payment provider.
 pub const PROVIDER: &[Variable] = &[
     Variable::default(
         "PAYOPS_PROVIDER_URL",
@@ -64,7 +61,6 @@ pub const PROVIDER: &[Variable] = &[
     ),
 ];
 
-/// Variables of services that serve a queue.
 pub const CONSUME: &[Variable] = &[
     Variable::default("PAYOPS_CONCURRENCY", "10", "messages handled side by side"),
     Variable::default(
@@ -84,29 +80,20 @@ pub const CONSUME: &[Variable] = &[
     ),
 ];
 
-/// Values of [`COMMON`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Common {
-    /// Log filter.
     pub log: String,
-    /// Where probes are answered.
     pub health_listen: String,
-    /// AWS region; empty for the SDK's own choice.
     pub region: String,
-    /// Another endpoint.
     pub endpoint: Option<String>,
     /// The account that everything must belong to.
     pub account: Option<String>,
-    /// DynamoDB table.
     pub table: String,
-    /// What the names of queues begin with.
     pub queue_prefix: String,
-    /// What the names of secrets begin with.
     pub secret_prefix: String,
 }
 
 impl Common {
-    /// Reads them.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         Self {
             log: reader.text("PAYOPS_LOG"),
@@ -121,17 +108,13 @@ impl Common {
     }
 }
 
-/// Values of [`DISPATCH`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dispatch {
-    /// S3 bucket.
     pub bucket: String,
-    /// EventBridge bus.
     pub bus: String,
 }
 
 impl Dispatch {
-    /// Reads them.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         Self {
             bucket: reader.text("PAYOPS_BUCKET"),
@@ -140,19 +123,14 @@ impl Dispatch {
     }
 }
 
-/// Values of [`PROVIDER`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProviderSettings {
-    /// Base URL.
     pub url: String,
-    /// Name of the secret with its key.
     pub key_secret: String,
-    /// How long one call may take.
     pub timeout: Duration,
 }
 
 impl ProviderSettings {
-    /// Reads them.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         Self {
             url: url(reader, "PAYOPS_PROVIDER_URL").unwrap_or_default(),
@@ -162,17 +140,13 @@ impl ProviderSettings {
     }
 }
 
-/// Values of [`CONSUME`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Consume {
-    /// How the queue is served.
     pub settings: crate::ConsumeSettings,
-    /// How long a received message stays hidden.
     pub visibility: Duration,
 }
 
 impl Consume {
-    /// Reads them.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         let wait = reader.duration("PAYOPS_WAIT");
         if wait > Duration::from_secs(20) {
@@ -190,7 +164,6 @@ impl Consume {
     }
 }
 
-/// A length of time of more than zero.
 pub fn positive(reader: &mut Reader<'_>, name: &str) -> Duration {
     let value = reader.duration(name);
     if value.is_zero() && !reader.has_problem(name) {

@@ -2,13 +2,11 @@
 
 use tracing_subscriber::EnvFilter;
 
-/// Logs cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// Not a filter such as `info` or `info,payops_payments=debug`.
     #[error("not a log filter")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// This process logs already.
     #[error("logs are set up already")]
     Twice,
 }

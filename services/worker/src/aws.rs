@@ -16,10 +16,8 @@ use payops_provider::HttpProvider;
 use payops_runtime::settings::{Common, Dispatch, ProviderSettings};
 use payops_runtime::{Failed, OsRandom, SystemClock};
 
-/// How long warming up may take.
 const WARM_MAX: Duration = Duration::from_secs(5);
 
-/// The worker and its queues.
 pub struct Wired {
     worker: Worker,
     queues: Arc<dyn Queues>,

@@ -1,4 +1,5 @@
-//! A Lambda batch: each record by itself, and an answer that hands back exactly what must come again.
+//! A Lambda batch: each record by itself, and an answer that hands back exactly what must come
+//! again.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +33,6 @@ use crate::record::{Record, read};
 /// back at once they would go round for ever, seen by nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchSettings {
-    /// Records handled side by side.
     pub concurrency: usize,
     /// A record is not started when less time than this is left before the deadline.
     pub start_reserve: SignedDuration,
@@ -108,7 +108,6 @@ struct Batch<'a> {
     clock: &'a dyn Clock,
     deadline: Timestamp,
     settings: BatchSettings,
-    /// Whether any record was begun.
     begun: AtomicBool,
 }
 

@@ -5,14 +5,11 @@ use payops_core::Timestamp;
 use payops_core::port::{Attributes, Received};
 use serde_json::Value;
 
-/// A record, read as far as it can be.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Record {
-    /// A message.
     Message(Box<Received>),
     /// Not a message, but it says its name, so it can be handed back.
     Unreadable {
-        /// Its message id.
         id: String,
     },
     /// Not a message, and without a name: it can neither be handled nor handed back.

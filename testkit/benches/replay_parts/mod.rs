@@ -37,7 +37,6 @@ pub(crate) fn kib(name: &str) -> usize {
         .expect("a number")
 }
 
-/// A journal that keeps nothing.
 pub(crate) struct NoJournal;
 
 #[async_trait]
@@ -79,7 +78,6 @@ impl FileJournal {
         Self { to, flushes }
     }
 
-    /// How often the disk was flushed.
     pub(crate) fn flushes(&self) -> usize {
         self.flushes.load(Ordering::Relaxed)
     }

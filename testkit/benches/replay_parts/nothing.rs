@@ -13,7 +13,6 @@ use payops_core::port::{
     IdempotencyScope, Noted, PaymentPage, PaymentStore, PortError, PortResult, PutOutcome,
 };
 
-/// See the module.
 pub(crate) struct Nothing;
 
 fn none<T>() -> PortResult<T> {

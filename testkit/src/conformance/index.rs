@@ -13,10 +13,8 @@ use payops_core::port::{Index, UpsertOutcome};
 use super::{number, word};
 use crate::{ManualClock, eventually, sample};
 
-/// How long a document may take to be findable.
 const REFRESH: Duration = Duration::from_secs(15);
 
-/// Checks an index.
 pub async fn suite(index: &dyn Index, salt: u64) {
     Box::pin(versions(index, salt)).await;
     let docs = planted(salt);

@@ -5,7 +5,6 @@ use payops_core::port::KeyStore;
 use super::number;
 use crate::{ManualClock, sample};
 
-/// Checks a key store.
 pub async fn suite(keys: &dyn KeyStore, salt: u64) {
     let row = sample::api_key(number(salt, 1));
     assert_eq!(

@@ -10,7 +10,6 @@ use payops_core::port::{ErrorKind, Ledger, PostOutcome};
 use super::{LAG, number};
 use crate::{eventually, sample};
 
-/// Checks a ledger.
 pub async fn suite(ledger: &dyn Ledger, salt: u64) {
     once(ledger, number(salt, 1)).await;
     mismatch(ledger, number(salt, 2)).await;

@@ -11,17 +11,13 @@ use crate::{ManualClock, sample};
 /// Source tokens that make the provider under test do what is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Tokens<'a> {
-    /// Charges.
     pub approve: &'a str,
-    /// Declines for good.
     pub hard_decline: &'a str,
     /// Declines, and another attempt may do better; `None` where there is no such token.
     pub soft_decline: Option<&'a str>,
-    /// Is not known.
     pub unknown: &'a str,
 }
 
-/// Checks a provider.
 pub async fn suite(provider: &dyn Provider, salt: u64, tokens: &Tokens<'_>) {
     sources(provider, tokens).await;
     approve(provider, number(salt, 1), tokens).await;
@@ -260,7 +256,8 @@ async fn whole_list(provider: &dyn Provider, refunds: bool) -> Vec<ProviderListe
     panic!("a list that does not end");
 }
 
-/// Every charge and every refund is listed once, with its payment and its amount; a declined one is not.
+/// Every charge and every refund is listed once, with its payment and its amount; a declined one is
+/// not.
 async fn lists(provider: &dyn Provider, n: u64, tokens: &Tokens<'_>) {
     let requests = [
         request(n, 1, tokens.approve),

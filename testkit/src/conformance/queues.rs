@@ -12,21 +12,17 @@ use payops_core::port::{Attributes, Outgoing, QueueStats, Queues, Received};
 use super::{LAG, word};
 use crate::eventually;
 
-/// Turns the adapter's clock forward.
 pub type Advance = dyn Fn(Duration) + Send + Sync;
 
-/// Queues to test with.
 #[derive(Clone, Copy)]
 pub struct Fixture<'a> {
     /// A standard queue that redrives to `dlq` after `max_receives`.
     pub queue: &'a str,
-    /// Its dead-letter queue.
     pub dlq: &'a str,
     /// From 3 to 5.
     pub max_receives: u32,
     /// A FIFO queue without content-based dedupe, if there is one.
     pub fifo: Option<&'a str>,
-    /// Tells this run's messages from others'.
     pub salt: u64,
     /// Turns the adapter's clock; without it, the suite really waits, 2 s at a time.
     pub advance: Option<&'a Advance>,
@@ -35,7 +31,6 @@ pub struct Fixture<'a> {
 /// Long enough that nothing becomes visible by itself while a check runs.
 const LONG: Duration = Duration::from_mins(10);
 
-/// Checks a queue service.
 pub async fn suite(queues: &dyn Queues, fixture: &Fixture<'_>) {
     assert!(
         (3..=5).contains(&fixture.max_receives),
@@ -56,7 +51,6 @@ struct Kit<'a> {
 }
 
 impl Kit<'_> {
-    /// A message of this run with two attributes.
     fn message(&self, name: &str) -> Outgoing {
         let attributes = Attributes::from([
             ("payops-class".to_owned(), "timeout".to_owned()),
@@ -144,7 +138,6 @@ impl Kit<'_> {
         );
     }
 
-    /// A time that the suite can let pass.
     fn short(&self) -> Duration {
         Duration::from_secs(if self.fixture.advance.is_some() {
             30

@@ -12,7 +12,6 @@ use payops_core::port::{Accepted, PaymentStore};
 use super::{number, word};
 use crate::{ManualClock, sample};
 
-/// Checks a payment store.
 pub async fn suite(store: &dyn PaymentStore, salt: u64) {
     let kit = Kit { store, salt };
     Box::pin(accept::suite(&kit)).await;
@@ -32,7 +31,6 @@ impl Kit<'_> {
         number(self.salt, area)
     }
 
-    /// A merchant of this run alone.
     fn caller(&self, name: &str, live: bool) -> Caller {
         Caller {
             merchant: format!("{name}-{}", word(self.salt))
@@ -56,7 +54,6 @@ impl Kit<'_> {
         self.get(&acceptance.payment).await
     }
 
-    /// The payment as it is now.
     async fn get(&self, payment: &Payment) -> Payment {
         self.store
             .get(&payment.id)

@@ -15,23 +15,17 @@ use tokio::sync::Notify;
 use crate::SeededRandom;
 pub use ports::faulty;
 
-/// What is to go wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// Nothing; calls are counted.
     Nothing,
     /// The process dies at this call (from 0), before or after its effect.
     CrashAt {
-        /// Which call.
         call: usize,
         /// Whether the call has its effect first.
         after: bool,
     },
-    /// Each call may go wrong.
     Dice {
-        /// Chances, in thousandths.
         chances: Chances,
-        /// Where they come from.
         seed: u64,
     },
 }
@@ -39,15 +33,10 @@ pub enum Plan {
 /// How often each fault happens, in thousandths of all calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chances {
-    /// Fails and has no effect.
     pub fail: u64,
-    /// Is throttled and has no effect.
     pub throttle: u64,
-    /// Has its effect, and the answer is lost.
     pub lose_answer: u64,
-    /// The process dies before the effect.
     pub crash_before: u64,
-    /// The process dies after the effect.
     pub crash_after: u64,
 }
 
@@ -68,7 +57,6 @@ struct State {
     faults: std::collections::BTreeMap<&'static str, usize>,
 }
 
-/// Decides what goes wrong, and remembers what was called.
 pub struct Chaos {
     state: Mutex<State>,
     died: Notify,
@@ -81,7 +69,6 @@ impl Default for Chaos {
 }
 
 impl Chaos {
-    /// Faults as planned.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
         let seed = if let Plan::Dice { seed, .. } = &plan {
@@ -122,7 +109,6 @@ impl Chaos {
         self.state().crashed = false;
     }
 
-    /// Stops all faults.
     pub fn calm(&self) {
         self.set(Plan::Nothing);
     }
@@ -133,7 +119,6 @@ impl Chaos {
         self.state().calls.clone()
     }
 
-    /// How often each fault was really reached.
     #[must_use]
     pub fn faults(&self) -> std::collections::BTreeMap<&'static str, usize> {
         self.state().faults.clone()
@@ -188,7 +173,6 @@ impl Chaos {
         unreachable!("a pending future does not end")
     }
 
-    /// Makes one call, as fate has it.
     pub(crate) async fn around<T>(
         &self,
         call: &'static str,

@@ -37,7 +37,6 @@ pub fn faulty<P: ?Sized>(port: Arc<P>, chaos: &Arc<Chaos>) -> Arc<Faulty<P>> {
     })
 }
 
-/// See [`faulty`].
 pub struct Faulty<P: ?Sized> {
     port: Arc<P>,
     chaos: Arc<Chaos>,

@@ -1,4 +1,5 @@
-//! Queues in memory that behave like SQS: a move is sent first, then deleted; each call may take time.
+//! Queues in memory that behave like SQS: a move is sent first, then deleted; each call may take
+//! time.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -20,7 +21,6 @@ const BYTES_MAX: usize = 1024 * 1024;
 /// For how long a message is held while it is moved, as the adapter of SQS does.
 const HOLD: Duration = Duration::from_mins(1);
 
-/// What a queue is like.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryQueue {
     /// Its dead-letter queue, and after how many receives a message goes there.
@@ -59,7 +59,6 @@ impl MemoryQueues {
         }
     }
 
-    /// Makes a queue.
     pub fn create(&self, name: &str, config: MemoryQueue) {
         self.all().entry(name.to_owned()).or_default().config = config;
     }
@@ -77,7 +76,6 @@ impl MemoryQueues {
         *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(refusal));
     }
 
-    /// Calls that SQS would have been sent.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)

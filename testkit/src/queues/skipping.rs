@@ -12,11 +12,12 @@ use payops_core::port::{
 
 use crate::ManualClock;
 
-/// How often a receive that waits gives way to others before it counts as the only one that is left.
+/// How often a receive that waits gives way to others before it counts as the only one that is
+/// left.
 const TURNS: usize = 64;
 
-/// Queues whose time is a [`ManualClock`]: waiting for a message that does not come puts it forward, once
-/// nobody else is doing anything.
+/// Queues whose time is a [`ManualClock`]: waiting for a message that does not come puts it
+/// forward, once nobody else is doing anything.
 pub struct Skipping {
     inner: Arc<dyn Queues>,
     clock: ManualClock,
@@ -24,7 +25,6 @@ pub struct Skipping {
     active: AtomicUsize,
 }
 
-/// A call under way.
 struct Active<'a>(&'a AtomicUsize);
 
 impl Drop for Active<'_> {

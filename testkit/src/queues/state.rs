@@ -8,10 +8,8 @@ use payops_core::port::{Outgoing, QueueStats, Received};
 
 use super::MemoryQueue;
 
-/// How long a FIFO queue remembers a dedupe id.
 const DEDUPE: Duration = Duration::from_mins(5);
 
-/// A message and how it stands.
 struct Held {
     message: Received,
     /// Until when it cannot be received.
@@ -20,14 +18,12 @@ struct Held {
     taken: Option<u64>,
 }
 
-/// One queue.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) config: MemoryQueue,
     messages: HashMap<u64, Held>,
     visible: BTreeSet<u64>,
     hidden: BTreeSet<(Timestamp, u64)>,
-    /// Messages in flight, by group.
     busy: HashMap<String, usize>,
     dedupes: HashMap<String, (Timestamp, String)>,
 }
@@ -90,7 +86,6 @@ impl State {
         self.messages.insert(seq, held);
     }
 
-    /// Shows what is no longer hidden.
     fn pass(&mut self, now: Timestamp) {
         while let Some((until, seq)) = self
             .hidden
@@ -115,7 +110,8 @@ impl State {
         }
     }
 
-    /// Receives; `number` gives receipts. The second part are messages that were received too often.
+    /// Receives; `number` gives receipts. The second part are messages that were received too
+    /// often.
     pub(super) fn take(
         &mut self,
         max: usize,
@@ -184,7 +180,6 @@ impl State {
         (taken, spent)
     }
 
-    /// The message that a receipt is good for.
     fn by_receipt(&self, receipt: &str) -> Option<u64> {
         let (seq, number) = receipt.split_once('-')?;
         let seq = seq.parse().ok()?;

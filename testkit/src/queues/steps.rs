@@ -12,7 +12,6 @@ use payops_core::port::{
 /// For how long a message is held while it is moved, as the adapter of SQS does.
 const HOLD: Duration = Duration::from_mins(1);
 
-/// In which order a move does its steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Held, sent, deleted: a message may be there twice, and is never gone.
@@ -21,7 +20,6 @@ pub enum Order {
     DeleteFirst,
 }
 
-/// Queues that move messages in steps.
 pub struct Steps {
     inner: Arc<dyn Queues>,
     order: Order,

@@ -2,17 +2,12 @@
 
 use std::sync::Arc;
 
-/// The name of an item in a list.
 pub(crate) type ItemKey = Arc<str>;
 
-/// Where one is in a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cursor {
-    /// The selected item.
     pub(crate) key: Option<ItemKey>,
-    /// Its row.
     pub(crate) row: usize,
-    /// The first row on screen.
     pub(crate) top: usize,
     /// Whether the user has chosen; until then it is the first row, whatever that is.
     pub(crate) chosen: bool,
@@ -26,12 +21,10 @@ impl Cursor {
         self.chosen = true;
     }
 
-    /// Keeps what is selected now, whatever comes above it.
     pub(crate) fn choose(&mut self) {
         self.chosen |= self.key.is_some();
     }
 
-    /// Moves by rows, up when negative.
     pub(crate) fn move_by(&mut self, by: isize) {
         self.go(self.row.saturating_add_signed(by));
     }

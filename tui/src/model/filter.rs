@@ -4,22 +4,17 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use tui_input::Input;
 
-/// A filter of a list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
-    /// What was typed.
     pub(crate) input: Input,
-    /// Whether it is being typed.
     pub(crate) open: bool,
 }
 
 impl Filter {
-    /// What was typed.
     pub(crate) fn text(&self) -> &str {
         self.input.value()
     }
 
-    /// Whether it narrows anything.
     pub(crate) fn is_on(&self) -> bool {
         !self.text().trim().is_empty()
     }
@@ -46,7 +41,6 @@ pub(crate) fn matching<'a>(
         .collect()
 }
 
-/// Texts that match, best first.
 pub(crate) fn ranked<'a>(
     pattern: &str,
     texts: impl Iterator<Item = (usize, &'a str)>,

@@ -8,26 +8,21 @@ use payops_core::Timestamp;
 use super::cursor::ItemKey;
 use super::pane::after;
 
-/// For how long a change is marked.
 const MARKED: Duration = Duration::from_secs(1);
 
-/// Values that just changed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Marks(HashMap<(ItemKey, &'static str), Timestamp>);
 
 impl Marks {
-    /// Marks a value of an item.
     pub(crate) fn mark(&mut self, item: &ItemKey, field: &'static str, now: Timestamp) {
         self.0
             .insert((ItemKey::clone(item), field), after(now, MARKED));
     }
 
-    /// Whether it is marked.
     pub(crate) fn is_marked(&self, item: &str, field: &'static str) -> bool {
         !self.0.is_empty() && self.0.contains_key(&(ItemKey::from(item), field))
     }
 
-    /// Forgets what is over.
     pub(crate) fn sweep(&mut self, now: Timestamp) {
         self.0.retain(|_, until| *until > now);
     }

@@ -36,18 +36,13 @@ use crate::environments::EnvInfo;
 use crate::theme::{Theme, ThemeName};
 use crate::views;
 
-/// How the screen is to be.
 #[derive(Clone)]
 pub struct Options {
-    /// Colours.
     pub theme: ThemeName,
-    /// Whether every write is refused.
     pub read_only: bool,
-    /// Which view comes first.
     pub start: Tab,
     /// The environment that comes first; the first of the list when `None`.
     pub env: Option<String>,
-    /// What time it is.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -71,7 +66,6 @@ pub struct Model {
     pub(crate) marks: Marks,
     /// Writes that were sent and not answered, by their numbers.
     pub(crate) writes: BTreeMap<u64, Write>,
-    /// Whether the user was told of them when leaving.
     pub(crate) leaving: bool,
     requests: u64,
 
@@ -135,19 +129,16 @@ impl Model {
         (model, effects)
     }
 
-    /// A number for a question.
     pub(crate) fn next_request(&mut self) -> u64 {
         self.requests = self.requests.saturating_add(1);
         self.requests
     }
 
-    /// What is on screen.
     pub(crate) fn route(&self) -> &Route {
         const HOME: &Route = &Route::Overview;
         self.trail.last().unwrap_or(HOME)
     }
 
-    /// The environment of queues, payments and dead letters.
     pub(crate) fn env(&self) -> Option<&EnvState> {
         self.envs.get(self.active)
     }
@@ -159,12 +150,10 @@ impl Model {
             .map(|env| env.info.name.clone())
     }
 
-    /// The environment of that name.
     pub(crate) fn env_named(&self, name: &str) -> Option<&EnvState> {
         self.envs.iter().find(|env| env.info.name == name)
     }
 
-    /// The environment of that name, to change it.
     pub(crate) fn env_named_mut(&mut self, name: &str) -> Option<&mut EnvState> {
         self.envs.iter_mut().find(|env| env.info.name == name)
     }

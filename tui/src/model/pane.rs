@@ -8,7 +8,6 @@ use payops_core::port::ErrorKind;
 
 use crate::fault::Fault;
 
-/// Longest wait before a failed question is asked again.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// A value that is asked for, and asked for again.
@@ -22,23 +21,15 @@ pub(crate) struct Pane<T> {
     stale: bool,
 }
 
-/// How a pane looks.
 #[derive(Debug)]
 pub(crate) enum Look<'a, T> {
-    /// Nothing is known yet.
     Loading,
-    /// It failed, and nothing is known.
     Failed {
-        /// Why.
         fault: &'a Fault,
-        /// When it is asked again.
         retry_at: Timestamp,
     },
-    /// Something is known.
     Ready {
-        /// What.
         value: &'a T,
-        /// Since when.
         at: Timestamp,
         /// Why it could not be refreshed, and when that is tried again.
         fault: Option<(&'a Fault, Timestamp)>,
@@ -110,17 +101,14 @@ impl<T> Pane<T> {
         true
     }
 
-    /// Whether an answer is waited for.
     pub(crate) fn is_asked(&self) -> bool {
         self.asked.is_some()
     }
 
-    /// Since when that is known.
     pub(crate) fn at(&self) -> Option<Timestamp> {
         self.at
     }
 
-    /// What is known.
     pub(crate) fn value(&self) -> Option<&T> {
         self.value.as_ref()
     }
@@ -138,7 +126,6 @@ impl<T> Pane<T> {
         self.value.as_mut().map(change);
     }
 
-    /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
@@ -158,12 +145,10 @@ impl<T> Pane<T> {
         }
     }
 
-    /// Whether it should be asked for now.
     pub(crate) fn is_due(&self, now: Timestamp, every: Option<Duration>) -> bool {
         self.due_at(every).is_some_and(|at| at <= now)
     }
 
-    /// How it looks.
     pub(crate) fn look(&self) -> Look<'_, T> {
         match (&self.value, self.at, &self.fault) {
             (Some(value), Some(at), fault) => Look::Ready {

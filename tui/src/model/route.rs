@@ -4,25 +4,16 @@ use payops_core::domain::id::PaymentId;
 
 use super::RolloutId;
 
-/// The eight views.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Tab {
-    /// What needs a human, and how things stand.
     #[default]
     Overview,
-    /// Rollouts of all clusters.
     Rollouts,
-    /// Queues.
     Queues,
-    /// Dead letters.
     DeadLetters,
-    /// Payments.
     Payments,
-    /// Alarms.
     Alarms,
-    /// What was done, by whom.
     Audit,
-    /// Background tasks.
     Tasks,
 }
 
@@ -39,7 +30,6 @@ impl Tab {
         Self::Tasks,
     ];
 
-    /// Its name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -68,35 +58,22 @@ impl Tab {
     }
 }
 
-/// One place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// The overview.
     Overview,
-    /// All rollouts.
     Rollouts,
-    /// One rollout.
     Rollout(RolloutId),
-    /// All queues.
     Queues,
-    /// Dead letters.
     DeadLetters,
-    /// One dead letter, by its id.
     Letter(String),
-    /// The payment search.
     Payments,
-    /// One payment.
     Payment(PaymentId),
-    /// Alarms.
     Alarms,
-    /// The audit.
     Audit,
-    /// Background tasks.
     Tasks,
 }
 
 impl Route {
-    /// The view that it belongs to.
     pub(crate) fn tab(&self) -> Tab {
         match self {
             Self::Overview => Tab::Overview,
@@ -110,7 +87,6 @@ impl Route {
         }
     }
 
-    /// Its crumb.
     pub(crate) fn title(&self) -> String {
         match self {
             Self::Rollout(id) => id.key.to_string(),

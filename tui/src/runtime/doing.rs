@@ -27,7 +27,6 @@ use crate::fault::Fault;
 use crate::model::RolloutId;
 use crate::msg::{Answer, Msg, OpenedInfo, TaskUpdate};
 
-/// Environments that were opened, by name.
 type Known = Arc<Mutex<HashMap<String, Opened>>>;
 
 /// How long an action that was sent is waited for when the screen is left.
@@ -38,15 +37,11 @@ const REWATCH: Duration = Duration::from_secs(10);
 /// What the runtime itself must do: it concerns the terminal or the loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Own {
-    /// Put text on the clipboard.
     Copy(String),
-    /// Stop for a while.
     Suspend,
-    /// End.
     Quit,
 }
 
-/// Does effects.
 pub(crate) struct Doing {
     environments: Arc<dyn Environments>,
     clock: Arc<dyn Clock>,
@@ -58,7 +53,6 @@ pub(crate) struct Doing {
     /// The same, with what is said of each that is not over when nobody waits any longer.
     under_way: Vec<(AbortHandle, String)>,
     related: Option<CancellationToken>,
-    /// Watches of clusters, by environment and cluster.
     watches: HashMap<(String, String), CancellationToken>,
     tasks: HashMap<u64, CancellationToken>,
 }
@@ -108,8 +102,8 @@ impl Doing {
         }
     }
 
-    /// Waits for actions that were sent: half of one is worse than none. A line for each that is still under
-    /// way after that.
+    /// Waits for actions that were sent: half of one is worse than none. A line for each that is
+    /// still under way after that.
     pub(crate) async fn finish(&mut self) -> Vec<String> {
         // What goes on batch by batch ends after the one in hand.
         self.tasks.values().for_each(CancellationToken::cancel);
@@ -123,8 +117,8 @@ impl Doing {
             .collect()
     }
 
-    /// Begins a task. One of which there is something to say changes something: it is not dropped when the
-    /// screen is left.
+    /// Begins a task. One of which there is something to say changes something: it is not dropped
+    /// when the screen is left.
     fn spawn(&mut self, words: Option<String>, task: impl Future<Output = ()> + Send + 'static) {
         let Some(words) = words else {
             self.running.spawn(task);
@@ -185,7 +179,6 @@ impl Doing {
         None
     }
 
-    /// Begins a task of dead letters.
     fn steer(&mut self, id: u64, env: String, there: PortResult<Arc<dyn Steering>>, job: Job) {
         let stop = CancellationToken::new();
         self.tasks.insert(id, stop.clone());
@@ -470,7 +463,6 @@ async fn related(
     find(opened, cluster)?.related(rollout, depth).await
 }
 
-/// The line of the audit.
 fn entry(
     opened: &Opened,
     env: &str,
@@ -516,7 +508,8 @@ async fn execute(
         ..entry.clone()
     }
     .detail("outcome", words);
-    // It is done already. Without this line the record says that it was begun, and not how it ended.
+    // It is done already. Without this line the record says that it was begun, and not how it
+    // ended.
     drop(limits::within(limits::RECORD, ErrorKind::Unavailable, audit.append(&ended)).await);
     executed
 }

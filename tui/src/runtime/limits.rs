@@ -11,18 +11,14 @@ use crate::effect::Ask;
 use crate::fault::Fault;
 use crate::msg::Answer;
 
-/// For the record of an action, before the action.
 pub(super) const RECORD: Duration = Duration::from_secs(10);
 /// For the action itself: several calls, some of them tried again.
 pub(super) const EXECUTE: Duration = Duration::from_secs(30);
 /// Opening may sign in, or wait for a platform that comes up.
 const OPEN: Duration = Duration::from_mins(1);
-/// A look into dead-letter queues receives many messages.
 const LOOK: Duration = Duration::from_mins(1);
-/// Everything else.
 const READ: Duration = Duration::from_secs(20);
 
-/// For that question.
 pub(super) fn of(ask: &Ask) -> Duration {
     match ask {
         Ask::Open | Ask::Elevate(_) | Ask::Lower => OPEN,

@@ -19,12 +19,11 @@ use crate::msg::Msg;
 use crate::terminal::{self, Screen};
 use crate::update::update;
 
-/// Why the screen ended before it was told to.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// Input or output is a pipe or a file.
     #[error(
-        "the screen needs a terminal for its input and output; commands work without one: payops help"
+        "the screen needs a terminal for its input and output; commands work without one: payops \
+            help"
     )]
     NoTerminal,
     /// The terminal could not be used.
@@ -55,7 +54,6 @@ impl Signals {
         })
     }
 
-    /// The next one, as a message.
     async fn next(&mut self) -> Msg {
         let [terminate, interrupt, hangup] = &mut self.end;
         tokio::select! {
@@ -68,8 +66,9 @@ impl Signals {
     }
 }
 
-/// Opens the terminal and runs until the user quits or the process is asked to end. With it come lines to
-/// tell, one for each action that was still under way when it was not waited for any longer.
+/// Opens the terminal and runs until the user quits or the process is asked to end. With it come
+/// lines to tell, one for each action that was still under way when it was not waited for any
+/// longer.
 pub async fn run(
     environments: Arc<dyn Environments>,
     options: Options,
@@ -110,7 +109,6 @@ fn open(
     Ok((signals, screen, model, effects))
 }
 
-/// The loop itself.
 async fn turn(
     model: &mut Model,
     options: &Options,

@@ -22,16 +22,11 @@ use crate::model::Model;
 use crate::msg::Msg;
 use crate::update::{settled, told, update};
 
-/// Messages that may wait; who sends more waits.
 const QUEUE: usize = 1024;
-/// Messages taken between two frames.
 const BATCH: usize = 256;
-/// Least time between two frames.
 const FRAME: Duration = Duration::from_millis(16);
-/// Least time between two ticks, whatever is due.
 const TICK_MIN: Duration = Duration::from_millis(50);
 
-/// A channel for messages.
 pub(crate) fn channel() -> (mpsc::Sender<Msg>, mpsc::Receiver<Msg>) {
     mpsc::channel(QUEUE)
 }

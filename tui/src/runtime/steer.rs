@@ -1,4 +1,5 @@
-//! Questions and tasks of dead letters and of elevation, answered by whoever keeps rules and journals.
+//! Questions and tasks of dead letters and of elevation, answered by whoever keeps rules and
+//! journals.
 
 use std::sync::Arc;
 
@@ -12,7 +13,6 @@ use crate::fault::Fault;
 use crate::msg::{Answer, TaskUpdate};
 use crate::widgets::words::{count, thousands};
 
-/// Failures that are listed one by one.
 const FAILURES_LISTED: usize = 200;
 
 /// How a task ended, and which letters are not in their queue any more.
@@ -21,7 +21,6 @@ pub(super) struct Ended {
     pub(super) gone: Vec<String>,
 }
 
-/// Who steers an environment.
 pub(super) fn steering(opened: PortResult<Opened>) -> PortResult<Arc<dyn Steering>> {
     opened?
         .steering
@@ -57,7 +56,8 @@ pub(super) async fn answer(opened: PortResult<Opened>, ask: Ask) -> Answer {
     }
 }
 
-/// Runs a task to its end. One that changes something ends between two batches when it is told to stop.
+/// Runs a task to its end. One that changes something ends between two batches when it is told to
+/// stop.
 pub(super) async fn run(
     there: PortResult<Arc<dyn Steering>>,
     job: Job,

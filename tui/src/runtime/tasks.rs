@@ -16,7 +16,6 @@ use crate::widgets::words::{count, thousands};
 
 /// A payment that changed less than this ago may still be on its way to the other stores.
 const SETTLE: SignedDuration = SignedDuration::from_secs(10);
-/// Breaks that are listed one by one.
 const BREAKS_LISTED: usize = 100;
 
 /// Runs a task to its end, or until `stop`. `progress` hears what is done, of how many.
@@ -106,7 +105,6 @@ fn name(value: &impl std::fmt::Debug) -> String {
     format!("{value:?}").to_lowercase()
 }
 
-/// The watch of the rollouts of a cluster.
 fn watch(opened: &Opened, cluster: &str) -> PortResult<RolloutWatch> {
     let found = opened
         .clusters

@@ -12,18 +12,25 @@ pub(super) fn task(job: &Job, env: &str) -> Option<String> {
             (
                 format!("replay {queue}"),
                 format!(
-                    "the same command goes on from its journal, or shows a new plan if none was begun: payops dlq replay {queue} --env {env}"
+                    "the same command goes on from its journal, or shows a new plan if none was \
+                        begun: payops dlq replay {queue} --env {env}"
                 ),
             )
         }
         // A letter that is gone is not found again: there is nothing to go on from.
         Job::Discard { queue, .. } => (
             format!("discard {queue}"),
-            "its journal says which letters are gone; they are kept whole, and discarding again takes the rest".to_owned(),
+            "its journal says which letters are gone; they are kept whole, and discarding again \
+                takes the rest"
+                .to_owned(),
         ),
-        Job::Redrive { queue, .. } => {
-            (format!("redrive {queue}"), format!("how far it is, the queue service knows: payops dlq redrives {queue} --env {env}"))
-        }
+        Job::Redrive { queue, .. } => (
+            format!("redrive {queue}"),
+            format!(
+                "how far it is, the queue service knows: payops \
+                dlq redrives {queue} --env {env}"
+            ),
+        ),
         Job::Reconcile | Job::Await { .. } | Job::Export { .. } => return None,
     };
     Some(shown(&format!(
@@ -40,7 +47,8 @@ pub(super) fn action(ask: &Ask, env: &str) -> Option<String> {
     let (action, key) = (plan.action.as_str(), &plan.key);
     let place = env.to_uppercase();
     Some(shown(&format!(
-        "{action} {key} in {place} ({cluster}) was not answered; whether it was done, this says: payops rollout get {key} --env {env}"
+        "{action} {key} in {place} ({cluster}) was not answered; whether it was done, this says: \
+            payops rollout get {key} --env {env}"
     )))
 }
 
@@ -90,9 +98,13 @@ mod tests {
             jobs.each_ref().map(Job::writes)
         );
         let expected = [
-            "replay payments-work-dlq in PROD was still under way; the same command goes on from its journal, or shows a new plan if none was begun: payops dlq replay payments-work-dlq --env prod",
-            "discard payments-work-dlq in PROD was still under way; its journal says which letters are gone; they are kept whole, and discarding again takes the rest",
-            "redrive payments-work-dlq in PROD was still under way; how far it is, the queue service knows: payops dlq redrives payments-work-dlq --env prod",
+            "replay payments-work-dlq in PROD was still under way; the same command goes on from \
+                its journal, or shows a new plan if none was begun: payops dlq replay \
+                payments-work-dlq --env prod",
+            "discard payments-work-dlq in PROD was still under way; its journal says which letters \
+                are gone; they are kept whole, and discarding again takes the rest",
+            "redrive payments-work-dlq in PROD was still under way; how far it is, the queue \
+                service knows: payops dlq redrives payments-work-dlq --env prod",
         ];
         assert_eq!(said.into_iter().flatten().collect::<Vec<_>>(), expected);
     }
@@ -110,7 +122,8 @@ mod tests {
             plan: Box::new(plan),
             reason: None,
         };
-        let expected = "promote payments/payments-api in PROD (eks-prod) was not answered; whether it was done, this says: payops rollout get payments/payments-api --env prod";
+        let expected = "promote payments/payments-api in PROD (eks-prod) was not answered; whether \
+            it was done, this says: payops rollout get payments/payments-api --env prod";
         assert_eq!(action(&ask, "prod").as_deref(), Some(expected));
         assert_eq!(action(&Ask::Queues, "prod"), None);
     }

@@ -29,7 +29,6 @@ fn open(tab: Tab) -> (Model, Vec<Effect>) {
     (model, effects)
 }
 
-/// The payment search with the newest payments on screen.
 fn search() -> Model {
     let (mut model, effects) = open(Tab::Payments);
     let (request, text) = searched(&effects).expect("asked");
@@ -56,7 +55,6 @@ fn dead(receives_spent: u64) -> Model {
     model
 }
 
-/// One payment in detail.
 fn detail(answered: Answer) -> (Model, Vec<Effect>) {
     let mut model = search();
     let effects = press(&mut model, "down down enter");

@@ -54,7 +54,6 @@ fn freeze() -> Freeze {
     .expect("a freeze")
 }
 
-/// What was asked for a plan.
 fn wanted(effects: &[Effect]) -> Option<(u64, ReplayWanted, usize)> {
     effects.iter().rev().find_map(|effect| match effect {
         Effect::Ask { request, ask, .. } => match &**ask {
@@ -65,7 +64,6 @@ fn wanted(effects: &[Effect]) -> Option<(u64, ReplayWanted, usize)> {
     })
 }
 
-/// The job of a task that was begun.
 fn begun(effects: &[Effect]) -> Option<(u64, Job)> {
     effects.iter().find_map(|effect| {
         if let Effect::StartTask { id, job, .. } = effect {
@@ -117,8 +115,10 @@ fn review(messages: usize) -> ReplayReview {
         rate_per_second: Some(50),
         ..Plan::default()
     };
-    let warning = "payments/worker is in the middle of a canary, and its weight does not govern who takes a message";
-    let same_as = "aws sqs receive-message --queue-url …/payments-work-dlq; aws sqs send-message --queue-url …/payments-work";
+    let warning = "payments/worker is in the middle of a canary, and its weight does not govern \
+        who takes a message";
+    let same_as = "aws sqs receive-message --queue-url …/payments-work-dlq; aws sqs send-message \
+        --queue-url …/payments-work";
     ReplayReview {
         plan,
         settled: None,
@@ -536,7 +536,8 @@ fn a_plan_is_made_anew_with_another_canary_and_rate() {
 
 #[test]
 fn what_the_rules_refuse_cannot_be_agreed_to_but_written_for_somebody_else() {
-    let refusal = "dlq.replay in prod needs the approval of 1 other person (above 10): payops dlq approve FILE by somebody else";
+    let refusal = "dlq.replay in prod needs the approval of 1 other person (above 10): payops dlq \
+        approve FILE by somebody else";
     let mut model = reviewed(ReplayReview {
         refusal: Some(refusal.to_owned()),
         ..review(14)
@@ -621,7 +622,8 @@ fn a_discard_always_wants_a_reason() {
     );
 }
 
-/// All that a dialog shows on a screen of that size, scrolled line by line; what is typed in is always there.
+/// All that a dialog shows on a screen of that size, scrolled line by line; what is typed in is
+/// always there.
 #[track_caller]
 fn scrolled(model: &mut Model, size: (u16, u16), always: &[&str]) -> String {
     let mut seen = String::new();

@@ -6,7 +6,6 @@ use crate::model::{ClusterState, Model, TaskState};
 use crate::msg::{Answer, OpenedInfo, TaskUpdate};
 use crate::views;
 
-/// Takes an answer.
 pub(crate) fn answer(model: &mut Model, request: u64, env: &str, answer: Answer) -> Vec<Effect> {
     let now = model.now;
     match answer {
@@ -90,7 +89,6 @@ fn opened(
     effects
 }
 
-/// A background task got further.
 pub(crate) fn task(model: &mut Model, id: u64, update: TaskUpdate) {
     let now = model.now;
     let Some(task) = model.tasks.iter_mut().find(|task| task.id == id) else {

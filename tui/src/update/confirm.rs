@@ -8,7 +8,6 @@ use crate::model::{Confirm, Field, Model, Notice, Overlay, Write};
 use crate::theme::Tone;
 use crate::widgets::edit;
 
-/// A key while a plan is shown.
 pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     let Some(Overlay::Confirm(confirm)) = &mut model.overlay else {
         return Vec::new();
@@ -59,7 +58,6 @@ pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     }
 }
 
-/// What is missing, and where.
 fn problem(confirm: &Confirm) -> Option<(Field, String)> {
     let (reason, name) = (confirm.reason.value().trim(), confirm.name.value().trim());
     if reason.is_empty() {
@@ -80,7 +78,6 @@ fn problem(confirm: &Confirm) -> Option<(Field, String)> {
     None
 }
 
-/// Sends the plan.
 fn go(model: &mut Model) -> Vec<Effect> {
     let Some(Overlay::Confirm(confirm)) = model.overlay.take() else {
         return Vec::new();

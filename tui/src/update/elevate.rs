@@ -15,10 +15,8 @@ use crate::theme::Tone;
 use crate::widgets::edit;
 use crate::widgets::words::short;
 
-/// How often it is asked how one stands.
 pub(crate) const EVERY: Duration = Duration::from_secs(15);
 
-/// The environment whose header is on screen.
 pub(crate) fn on_screen(model: &Model) -> Option<usize> {
     let name = if let Route::Rollout(id) = model.route() {
         Some(&id.env)
@@ -30,7 +28,6 @@ pub(crate) fn on_screen(model: &Model) -> Option<usize> {
     })
 }
 
-/// Asks how one stands where that is due.
 pub(crate) fn poll(model: &mut Model) -> Option<Effect> {
     let (place, now) = (on_screen(model)?, model.now);
     let request = model.next_request();
@@ -53,7 +50,6 @@ pub(crate) fn again(model: &mut Model, env: &str) {
     }
 }
 
-/// Opens the dialog.
 pub(crate) fn open(model: &mut Model) -> Vec<Effect> {
     let Some(env) = on_screen(model).and_then(|place| model.envs.get(place)) else {
         return Vec::new();
@@ -96,7 +92,6 @@ pub(crate) fn open(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Gives an elevation back.
 pub(crate) fn lower(model: &mut Model) -> Vec<Effect> {
     let Some(env) = on_screen(model)
         .and_then(|place| model.envs.get(place))
@@ -113,7 +108,6 @@ pub(crate) fn lower(model: &mut Model) -> Vec<Effect> {
     }]
 }
 
-/// A key while an elevation is asked for.
 pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     let request = model.next_request();
     let Some(Overlay::Elevate(dialog)) = &mut model.overlay else {

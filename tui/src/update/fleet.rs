@@ -7,7 +7,6 @@ use payops_core::port::Watched;
 
 use crate::model::{ClusterState, Feed, Marks, Model, RolloutId, after};
 
-/// Takes what a cluster told.
 pub(crate) fn told(
     model: &mut Model,
     env_name: &str,
@@ -101,17 +100,14 @@ pub(crate) fn learn(model: &mut Model, id: &RolloutId, rollout: Rollout) {
     }
 }
 
-/// Rows made from rollouts are to be made anew.
 pub(crate) fn touch(model: &mut Model) {
     model.rollouts.revision = model.rollouts.revision.wrapping_add(1);
 }
 
-/// One rollout as it is known.
 pub(crate) fn rollout(model: &Model, id: &RolloutId) -> Option<Arc<Rollout>> {
     cluster(model, id)?.rollouts.get(&id.key).cloned()
 }
 
-/// The cluster of a rollout.
 pub(crate) fn cluster<'a>(model: &'a Model, id: &RolloutId) -> Option<&'a ClusterState> {
     model
         .env_named(&id.env)?

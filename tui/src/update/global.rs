@@ -11,10 +11,8 @@ use crate::theme::Tone;
 use crate::views;
 use crate::widgets::edit;
 
-/// Longest history that is kept.
 const HISTORY_MAX: usize = 100;
 
-/// Runs a command.
 pub(crate) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
     let view = views::of(model.route());
     match command {
@@ -119,7 +117,6 @@ fn quit(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Goes to a place, and remembers where one was.
 pub(crate) fn go(model: &mut Model, trail: Vec<Route>) {
     if trail == model.trail || trail.is_empty() {
         return;
@@ -131,7 +128,6 @@ pub(crate) fn go(model: &mut Model, trail: Vec<Route>) {
     model.forward.clear();
 }
 
-/// Goes one deeper.
 pub(crate) fn push(model: &mut Model, route: Route) {
     let mut trail = model.trail.clone();
     trail.push(route);
@@ -181,7 +177,6 @@ fn history(model: &mut Model, back: bool) {
     }
 }
 
-/// Rows of a page.
 fn page(model: &Model) -> isize {
     let height = views::of(model.route())
         .list(model, body(model))

@@ -86,7 +86,6 @@ fn plan_again(model: &mut Model) -> Vec<Effect> {
     }]
 }
 
-/// Takes a plan.
 pub(crate) fn planned(model: &mut Model, request: u64, result: Result<Box<ReplayReview>, Fault>) {
     let Some(Overlay::Replay(dialog)) = &mut model.overlay else {
         return;
@@ -102,11 +101,11 @@ pub(crate) fn planned(model: &mut Model, request: u64, result: Result<Box<Replay
     }
 }
 
-/// Takes where a plan was written.
 pub(crate) fn saved(model: &mut Model, result: Result<String, Fault>) {
     let note = match result {
         Ok(path) => Ok(format!(
-            "written to {path}; somebody else: payops dlq approve {path}; then: payops dlq replay --plan {path}"
+            "written to {path}; somebody else: payops dlq approve {path}; then: payops dlq replay \
+                --plan {path}"
         )),
         Err(fault) => Err(fault.text),
     };
@@ -121,7 +120,6 @@ pub(crate) fn saved(model: &mut Model, result: Result<String, Fault>) {
     model.say(Notice::new(tone, words, model.now));
 }
 
-/// A key while a replay is planned.
 pub(crate) fn replay_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     let Some(Overlay::Replay(dialog)) = &mut model.overlay else {
         return Vec::new();
@@ -250,7 +248,6 @@ fn busy(model: &mut Model) -> bool {
     runs
 }
 
-/// Begins what was agreed to, as a task.
 fn begin(model: &mut Model, reason: String) -> Vec<Effect> {
     if busy(model) {
         return Vec::new();
@@ -277,7 +274,6 @@ fn begin(model: &mut Model, reason: String) -> Vec<Effect> {
     effects
 }
 
-/// Opens the question whether letters are to be deleted.
 pub(crate) fn discard(model: &mut Model) -> Vec<Effect> {
     let Some((env, protected, queue, letters)) = meant(model, true) else {
         return Vec::new();
@@ -338,14 +334,31 @@ pub(crate) fn redrive(model: &mut Model) -> Vec<Effect> {
         (Some(env), Some((queue, _))) => {
             let target = source_of(&queue).unwrap_or_default();
             let told = vec![
-                ("move", format!("all of {queue} to {target}, by the queue service itself"), Tone::Bad),
+                (
+                    "move",
+                    format!("all of {queue} to {target}, by the queue service itself"),
+                    Tone::Bad,
+                ),
                 (
                     "⚠ warning",
-                    "unread: no look at payments, no canary, no loop guard, no line for each in a journal".to_owned(),
+                    "unread: no look at payments, no canary, no loop guard, no line for each in a \
+                        journal"
+                        .to_owned(),
                     Tone::Warn,
                 ),
-                ("instead", "R in dead letters (4) has all that".to_owned(), Tone::Plain),
-                ("same as", format!("aws sqs start-message-move-task --source-arn …:{queue} --destination-arn …:{target}"), Tone::Dim),
+                (
+                    "instead",
+                    "R in dead letters (4) has all that".to_owned(),
+                    Tone::Plain,
+                ),
+                (
+                    "same as",
+                    format!(
+                        "aws sqs start-message-move-task --source-arn …:{queue} \
+                    --destination-arn …:{target}"
+                    ),
+                    Tone::Dim,
+                ),
             ];
             let consent = Consent::new(&queue, env.info.protected, false);
             let (env, task) = (env.info.name.clone(), format!("redrive {queue}"));
@@ -369,7 +382,6 @@ pub(crate) fn redrive(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// A key while something is asked.
 pub(crate) fn agree_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     let Some(Overlay::Agree(dialog)) = &mut model.overlay else {
         return Vec::new();
@@ -395,7 +407,6 @@ pub(crate) fn agree_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     effects
 }
 
-/// Writes letters, masked, to a file, as a task.
 pub(crate) fn export(model: &mut Model) -> Vec<Effect> {
     let Some((env, _, _, letters)) = meant(model, false) else {
         return Vec::new();

@@ -145,7 +145,6 @@ fn poll(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// Where the view on screen is.
 pub(crate) fn body(model: &Model) -> Rect {
     chrome::places(
         model,

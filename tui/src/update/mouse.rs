@@ -10,10 +10,8 @@ use crate::model::{Model, Overlay};
 use crate::views;
 use crate::widgets::chrome::{self, Hit};
 
-/// Rows of one turn of the wheel.
 const WHEEL: isize = 3;
 
-/// Does what the mouse says.
 pub(crate) fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
     match event.kind {
         MouseEventKind::ScrollUp => wheel(model, -WHEEL),

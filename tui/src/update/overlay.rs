@@ -11,7 +11,6 @@ use crate::widgets::overlays::reading;
 use crate::widgets::steer;
 use ratatui::layout::Rect;
 
-/// A key for the overlay.
 pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     let control_c =
         event.code == KeyCode::Char('c') && event.modifiers.contains(KeyModifiers::CONTROL);
@@ -111,8 +110,8 @@ fn scroll(top: &mut usize, last: usize, event: &KeyEvent) -> bool {
     true
 }
 
-/// Scrolls what stands above a line that is typed in, when not all of it is on screen. Letters, Home and End
-/// are for the line.
+/// Scrolls what stands above a line that is typed in, when not all of it is on screen. Letters,
+/// Home and End are for the line.
 fn scroll_above(model: &mut Model, event: &KeyEvent) -> bool {
     let (lines, rows) = steer::above(model);
     let last = lines.saturating_sub(rows);

@@ -64,7 +64,6 @@ pub(crate) fn act(model: &mut Model, verb: Verb) -> Vec<Effect> {
     Vec::new()
 }
 
-/// The rollout that a key is meant for.
 fn selected(model: &Model) -> Option<RolloutId> {
     match model.route() {
         Route::Rollout(id) => Some(id.clone()),
@@ -178,7 +177,6 @@ fn ask_images(model: &mut Model, id: RolloutId, rollout: &Rollout) {
     }));
 }
 
-/// A line was typed.
 pub(crate) fn prompted(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
     let PromptFor::SetImage(id) = prompt.what.clone();
     match images(prompt.input.value()) {
@@ -217,7 +215,6 @@ fn images(text: &str) -> Result<Vec<ImageChange>, String> {
     }
 }
 
-/// What came of a plan.
 pub(crate) fn executed(
     model: &mut Model,
     request: u64,

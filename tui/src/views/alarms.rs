@@ -34,7 +34,6 @@ const RUNS_EVERY: Duration = Duration::from_secs(15);
 /// Rollouts whose runs are asked for, at most: each costs a request.
 const RUNS_MAX: usize = 8;
 
-/// What the view keeps.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     cursor: Cursor,
@@ -47,12 +46,10 @@ pub(crate) struct State {
 
 #[derive(Debug)]
 struct Row {
-    /// The cluster of a rollout.
     cluster: Option<String>,
     alarm: Alarm,
 }
 
-/// The view.
 pub(crate) struct Alarms;
 
 const KEYS: &[Binding] = &[
@@ -82,7 +79,6 @@ fn item(alarm: &Alarm) -> ItemKey {
     ItemKey::from(format!("alarm:{}/{subject}", alarm.env))
 }
 
-/// Alarms of an environment itself and of its queues.
 fn of_queues(env: &EnvState, model: &Model) -> Vec<Alarm> {
     let mut seen = EnvSeen {
         env: &env.info.name,
@@ -161,7 +157,8 @@ fn rows(model: &Model) -> Vec<Row> {
     out
 }
 
-/// Alarms of queues that are not worked off and of indexes that are behind, with their names as items.
+/// Alarms of queues that are not worked off and of indexes that are behind, with their names as
+/// items.
 pub(crate) fn not_worked_off(model: &Model) -> Vec<(ItemKey, Alarm)> {
     let told = model.envs.iter().flat_map(|env| of_queues(env, model));
     told.filter(|alarm| match &alarm.subject {
@@ -222,7 +219,6 @@ fn on_their_way(model: &Model) -> Vec<(RolloutId, Rollout)> {
         .collect()
 }
 
-/// Asks for analysis runs that are due.
 fn ask_runs(model: &mut Model) -> Vec<Effect> {
     let (now, moving) = (model.now, on_their_way(model));
     model
@@ -426,7 +422,8 @@ impl View for Alarms {
         }
         if state.rows.is_empty() {
             if waiting == 0 {
-                let why = "no alarms: everything answers, no dead letters, no old messages, no rollout that needs somebody";
+                let why = "no alarms: everything answers, no dead letters, no old messages, no \
+                    rollout that needs somebody";
                 state::empty(model, frame, body, true, why);
             } else {
                 state::loading(model, frame, body, "alarms");

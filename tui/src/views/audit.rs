@@ -21,18 +21,15 @@ use crate::widgets::words::{age, count};
 /// How often it is read again while it is on screen.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// What the view keeps.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) seen: Pane<(Vec<AuditEntry>, u64)>,
-    /// Of which environment that is.
     of: Option<String>,
     cursor: Cursor,
     filter: Filter,
     places: Vec<usize>,
 }
 
-/// The view.
 pub(crate) struct Audit;
 
 const KEYS: &[Binding] = &[
@@ -244,7 +241,8 @@ impl View for Audit {
             let (good, why) = if entries.is_empty() {
                 (
                     true,
-                    "nothing was done by hand yet: every cancel, refund, replay and rollout action is recorded here",
+                    "nothing was done by hand yet: every cancel, refund, replay and rollout action \
+                        is recorded here",
                 )
             } else {
                 (false, "none matches; Esc takes the filter away")
@@ -264,7 +262,6 @@ impl View for Audit {
     }
 }
 
-/// Sign, word and tone of what became of something.
 fn sign(outcome: Outcome) -> (&'static str, &'static str, Tone) {
     match outcome {
         Outcome::Begun => ("◌ ", "begun; another entry says how it ended", Tone::Dim),

@@ -21,24 +21,20 @@ use crate::widgets::state;
 use crate::widgets::table;
 use crate::widgets::words::age;
 
-/// Lines of one layer that are shown.
 const LAYER_MAX: usize = 200;
 /// Characters of a layer that are shown in one line.
 const COMPACT_MAX: usize = 2_000;
 /// Events of the timeline that are shown: the last ones.
 const EVENTS_MAX: usize = 20;
 
-/// What the view keeps.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) opened: Pane<Opened>,
-    /// Which letter that is.
     of: Option<String>,
     cursor: Cursor,
     lines: Vec<(Tone, String)>,
 }
 
-/// The view.
 pub(crate) struct Detail;
 
 const KEYS: &[Binding] = &[

@@ -24,22 +24,15 @@ use crate::model::{Cursor, Filter, ItemKey, Model, Route};
 use crate::widgets::chrome;
 use crate::widgets::overlays;
 
-/// How fresh something on screen is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Freshness {
-    /// As of then.
     At(Timestamp),
-    /// It is told as it changes.
     Live,
-    /// Out of date since then.
     Cut(Timestamp),
-    /// Nothing is known yet.
     Loading,
 }
 
-/// One view.
 pub(crate) trait View: Sync {
-    /// Its keys, beside those that work everywhere.
     fn bindings(&self) -> &'static [Binding] {
         &[]
     }
@@ -75,12 +68,10 @@ pub(crate) trait View: Sync {
         Vec::new()
     }
 
-    /// Its filter, if it can be filtered.
     fn filter<'a>(&self, _model: &'a Model) -> Option<&'a Filter> {
         None
     }
 
-    /// The same, to be typed in.
     fn filter_mut<'a>(&self, _model: &'a mut Model) -> Option<&'a mut Filter> {
         None
     }
@@ -99,21 +90,17 @@ pub(crate) trait View: Sync {
         None
     }
 
-    /// The item of a row.
     fn item(&self, _model: &Model, _row: usize) -> Option<ItemKey> {
         None
     }
 
-    /// The list's cursor.
     fn cursor_mut<'a>(&self, _model: &'a mut Model) -> Option<&'a mut Cursor> {
         None
     }
 
-    /// Draws it.
     fn draw(&self, model: &Model, frame: &mut Frame<'_>, body: Rect);
 }
 
-/// The view of a place.
 pub(crate) fn of(route: &Route) -> &'static dyn View {
     match route {
         Route::Overview => &overview::Overview,

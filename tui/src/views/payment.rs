@@ -35,16 +35,13 @@ const SETTLES: SignedDuration = SignedDuration::from_mins(1);
 /// Lines that a reason takes at most.
 const REASON_LINES: usize = 2;
 
-/// What the view keeps.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) seen: Pane<Option<PaymentSeen>>,
-    /// Of which environment and payment that is.
     of: Option<(String, PaymentId)>,
     cursor: Cursor,
 }
 
-/// The view.
 pub(crate) struct Detail;
 
 const KEYS: &[Binding] = &[

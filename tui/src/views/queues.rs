@@ -23,7 +23,6 @@ use crate::widgets::words::{age, short, sparkline};
 /// Samples of a queue's depth that are kept: one every two seconds.
 const SAMPLES: usize = 20;
 
-/// What the view keeps.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     cursor: Cursor,
@@ -34,7 +33,6 @@ pub(crate) struct State {
     depths: BTreeMap<(String, String), VecDeque<(Timestamp, u64)>>,
 }
 
-/// The view.
 pub(crate) struct Queues;
 
 const KEYS: &[Binding] = &[

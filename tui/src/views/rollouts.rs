@@ -18,16 +18,13 @@ use crate::widgets::table::{self, Column};
 use crate::widgets::words::{age, countdown, image, percent};
 use crate::widgets::{state, words};
 
-/// What the view keeps.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// Counts changes of what rows are made from.
     pub(crate) revision: u64,
     pub(crate) filter: Filter,
     pub(crate) cursor: Cursor,
     /// All rows, in order, of the revision in `made`.
     rows: Vec<Row>,
-    /// The rows that the filter lets through.
     shown: Vec<usize>,
     made: Option<u64>,
     filtered: Option<(u64, String)>,
@@ -43,7 +40,6 @@ pub(crate) struct Row {
     words: String,
 }
 
-/// The view.
 pub(crate) struct Rollouts;
 
 /// Keys that act on a rollout, here and in its details.
@@ -91,7 +87,6 @@ const COLUMNS: &[Column] = &[
     Column::text("IMAGES", 18).flex(2).rank(8),
 ];
 
-/// Sign and tone of a phase.
 pub(crate) fn sign(phase: Phase) -> (&'static str, Tone) {
     match phase {
         Phase::Healthy => ("✔", Tone::Good),
@@ -134,13 +129,11 @@ pub(crate) fn rows(model: &Model) -> &[Row] {
 }
 
 impl Row {
-    /// Whether it waits for a human.
     pub(crate) fn human(&self) -> bool {
         self.human
     }
 }
 
-/// The rollout that is selected.
 pub(crate) fn selected(model: &Model) -> Option<RolloutId> {
     row(model, model.rollouts.cursor.row).map(|row| row.id.clone())
 }
@@ -153,7 +146,6 @@ fn row(model: &Model, place: usize) -> Option<&Row> {
         .and_then(|place| model.rollouts.rows.get(*place))
 }
 
-/// Makes the rows anew when rollouts changed.
 pub(crate) fn prepare(model: &mut Model) {
     let revision = model.rollouts.revision;
     if model.rollouts.made != Some(revision) {
@@ -235,7 +227,6 @@ fn plain(text: &str) -> bool {
         .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, ' ' | '-' | '.' | '_'))
 }
 
-/// How fresh the clusters are, the worst of them.
 pub(crate) fn freshness(model: &Model) -> Vec<(&'static str, Freshness)> {
     let feeds: Vec<&Feed> = model
         .envs
@@ -343,7 +334,6 @@ fn below_troubles(area: Rect, lines: usize) -> Rect {
     }
 }
 
-/// The second the clock shows next.
 pub(crate) fn next_second(model: &Model) -> Timestamp {
     after(model.now, std::time::Duration::from_secs(1))
 }

@@ -18,7 +18,6 @@ use crate::widgets::state;
 use crate::widgets::table::{self, Column};
 use crate::widgets::words::{age, short, thousands};
 
-/// What the view keeps.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     cursor: Cursor,
@@ -26,7 +25,6 @@ pub(crate) struct State {
     last: u64,
 }
 
-/// The view.
 pub(crate) struct Tasks;
 
 const KEYS: &[Binding] = &[
@@ -48,7 +46,6 @@ const COLUMNS: &[Column] = &[
     Column::text("PROGRESS, RESULT", 18).flex(3),
 ];
 
-/// Cells of a progress bar.
 const CELLS: u64 = 12;
 
 /// Compares the stores of the active environment, as a background task.
@@ -92,7 +89,6 @@ pub(crate) fn wait(model: &mut Model) -> Vec<Effect> {
     )
 }
 
-/// Whether that task is under way.
 pub(crate) fn runs(model: &Model, env: &str, what: &str) -> bool {
     model.tasks.iter().any(|task| {
         task.env == env && task.what == what && matches!(task.state, TaskState::Running { .. })
@@ -236,7 +232,8 @@ impl View for Tasks {
                 frame,
                 body,
                 true,
-                "no background tasks; n compares all stores with each other, :await waits for a rollout",
+                "no background tasks; n compares all stores with each other, :await waits for a \
+                    rollout",
             );
             return;
         }
@@ -289,7 +286,6 @@ fn result(task: &Task) -> (Tone, String) {
     }
 }
 
-/// What was found has to be looked at.
 fn done_tone(words: &str) -> Tone {
     if parts(words).1.is_empty() {
         Tone::Good
@@ -359,7 +355,6 @@ fn cells(model: &Model, task: &Task) -> Vec<Line<'static>> {
     ]
 }
 
-/// How a task ended, in words.
 pub(crate) fn ended(what: &str, end: &TaskUpdate) -> (Tone, String) {
     match end {
         TaskUpdate::Done(words) => match (parts(words).0, done_tone(words)) {

@@ -16,31 +16,24 @@ use crate::theme::Tone;
 use crate::views::dead_letters::shown;
 use crate::views::{self, Freshness};
 
-/// Where everything is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Places {
-    /// The environment.
     pub(crate) header: Rect,
-    /// Breadcrumbs and the filter.
     pub(crate) crumbs: Rect,
     /// What nobody may overlook; of no height when there is nothing.
     pub(crate) banner: Rect,
-    /// The view.
     pub(crate) body: Rect,
-    /// Keys, notices, tasks.
     pub(crate) footer: Rect,
 }
 
 /// Screens of so many rows have empty lines around the view.
 const ROOMY: u16 = 20;
-/// Screens of so many columns show the views' names.
 const WIDE: u16 = 118;
 /// A reason is shown where so many columns of it fit.
 const WHY_MIN: usize = 8;
 /// Stands before a reason that is not beside the duty.
 const WHY: &str = "elevated: ";
 
-/// Where everything is on a screen of that size.
 pub(crate) fn places(model: &Model, area: Rect) -> Places {
     let line = |y: u16| Rect {
         y: area.y.saturating_add(y),
@@ -67,7 +60,6 @@ pub(crate) fn places(model: &Model, area: Rect) -> Places {
     }
 }
 
-/// The first two lines.
 pub(crate) fn header(model: &Model, frame: &mut Frame<'_>, places: &Places) {
     let theme = model.theme;
     let mut spans = vec![Span::styled(" payops  ", theme.style(Tone::Strong))];
@@ -103,7 +95,8 @@ pub(crate) fn header(model: &Model, frame: &mut Frame<'_>, places: &Places) {
     let fresh = freshness(model);
     let mut left = Line::from(spans);
     let mut why = env.and_then(|env| why(model, env));
-    // Where the header has no room beside it, the line below has: the views' names do not stand there then.
+    // Where the header has no room beside it, the line below has: the views' names do not stand
+    // there then.
     if places.header.width >= WIDE
         && let Some(why) = why.take()
     {
@@ -185,9 +178,7 @@ fn freshness(model: &Model) -> Line<'static> {
 /// What can be clicked in the second line: columns, and where each leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hit {
-    /// Back to that crumb of the trail.
     Crumb(usize),
-    /// To a view.
     Tab(Tab),
 }
 
@@ -234,7 +225,6 @@ fn tab_spans(width: u16) -> Vec<(u16, u16, Tab, String)> {
         .collect()
 }
 
-/// What is at a column of the second line.
 pub(crate) fn hit(model: &Model, x: u16) -> Option<Hit> {
     let within = |from: u16, to: u16| (from..to).contains(&x);
     let crumb = crumb_spans(model)

@@ -3,7 +3,6 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::{Input, InputRequest};
 
-/// The longest line that can be typed, in characters.
 const LENGTH_MAX: usize = 500;
 
 /// Changes `input` as the key says; `false` when the key is none for typing.

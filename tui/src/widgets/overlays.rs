@@ -14,10 +14,8 @@ use crate::model::{Choice, Confirm, Field, Model, Overlay, Prompt};
 use crate::palette;
 use crate::theme::{Theme, Tone};
 
-/// Lines of the palette on screen.
 pub(crate) const PALETTE_ROWS: usize = 10;
 
-/// Draws what lies over the view, if anything.
 pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     match &model.overlay {
         None => {}
@@ -61,7 +59,6 @@ pub(super) fn popup_width(area: Rect) -> u16 {
     area.width.saturating_sub(4).clamp(1, 100).min(area.width)
 }
 
-/// Rows that lines need in a pop-up, wrapped.
 fn lines_height(lines: &[Line<'_>], area: Rect) -> u16 {
     let width = popup_width(area).saturating_sub(4).max(1);
     let rows: usize = lines
@@ -226,12 +223,12 @@ pub(crate) fn help_lines(model: &Model) -> Vec<Line<'static>> {
     lines
 }
 
-/// Rows that something to read has on screen.
 fn read_height(area: Rect) -> u16 {
     area.height.saturating_sub(4)
 }
 
-/// What an overlay gives to read, in lines as wide as the screen lets them be; and how far it can be scrolled.
+/// What an overlay gives to read, in lines as wide as the screen lets them be; and how far it can
+/// be scrolled.
 pub(crate) fn reading(model: &Model, area: Rect) -> Option<(Vec<Line<'static>>, usize)> {
     let lines = match &model.overlay {
         Some(Overlay::Help { .. }) => help_lines(model),
@@ -404,7 +401,6 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Columns that labels leave to what is told.
 pub(super) fn facts_room(area: Rect) -> usize {
     usize::from(popup_width(area).saturating_sub(4))
         .saturating_sub(LABEL)

@@ -11,7 +11,6 @@ use crate::fault::Fault;
 use crate::model::{Look, Model};
 use crate::theme::Tone;
 
-/// Says that something is being loaded.
 pub(crate) fn loading(model: &Model, frame: &mut Frame<'_>, area: Rect, what: &str) {
     say(
         model,

@@ -21,7 +21,6 @@ use crate::model::{
 use crate::theme::Tone;
 use crate::views::dead_letters::shown;
 
-/// Causes of a plan that are named.
 const CAUSES_NAMED: usize = 5;
 /// Rows below what is read: a note, keys, and what is typed.
 const BOTTOM: u16 = 5;
@@ -35,7 +34,6 @@ pub(crate) fn left(review: &ReplayReview) -> usize {
         .saturating_sub(review.settled.unwrap_or(0))
 }
 
-/// Asks for an elevation.
 pub(super) fn elevate(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: &Elevating) {
     let theme = model.theme;
     let (lines, rows) = (elevate_lines(model, dialog, area), elevate_rows(dialog));
@@ -95,7 +93,6 @@ pub(super) fn elevate(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: 
     );
 }
 
-/// Rows below what is read of an elevation.
 fn elevate_rows(dialog: &Elevating) -> u16 {
     5 + u16::from(dialog.code.is_some())
 }
@@ -177,7 +174,6 @@ pub(crate) fn above(model: &Model) -> (usize, usize) {
     (lines, usize::from(rows_above(area, lines, rows)))
 }
 
-/// Asks whether something is to be done.
 pub(super) fn agree(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: &Agreeing) {
     let (lines, rows) = (
         agree_lines(model, dialog, area),
@@ -197,7 +193,6 @@ fn agree_lines(model: &Model, dialog: &Agreeing, area: Rect) -> Vec<Line<'static
         .collect()
 }
 
-/// Shows the plan of a replay, and asks.
 pub(super) fn replay(model: &Model, frame: &mut Frame<'_>, area: Rect, dialog: &Replaying) {
     let theme = model.theme;
     let lines = replay_lines(model, dialog, area);
@@ -297,7 +292,6 @@ fn ready_keys(review: &ReplayReview) -> String {
     format!("{goes}{steers}r plan again · Esc leaves it")
 }
 
-/// How far a plan can be scrolled.
 pub(crate) fn replay_lines_max(model: &Model) -> usize {
     let Some(Overlay::Replay(dialog)) = &model.overlay else {
         return 0;
@@ -339,7 +333,8 @@ fn replay_lines(model: &Model, dialog: &Replaying, area: Rect) -> Vec<Line<'stat
             if let Some(settled) = review.settled {
                 let plan = &review.plan;
                 let words = format!(
-                    "{} began this {} ago and it was cut off: {settled} of {} are settled; it must be finished first, all of it",
+                    "{} began this {} ago and it was cut off: {settled} of {} are settled; it must \
+                        be finished first, all of it",
                     plan.by,
                     age(plan.at, model.now),
                     plan.messages.len()
@@ -352,7 +347,6 @@ fn replay_lines(model: &Model, dialog: &Replaying, area: Rect) -> Vec<Line<'stat
     }
 }
 
-/// A plan as label, text and tone.
 pub(crate) fn told(review: &ReplayReview) -> Vec<(&'static str, String, Tone)> {
     let plan = &review.plan;
     let sent = plan.to_send();
@@ -473,7 +467,6 @@ pub(crate) fn told(review: &ReplayReview) -> Vec<(&'static str, String, Tone)> {
     out
 }
 
-/// What is known of the payments.
 fn flight(plan: &Plan) -> String {
     let number = |wanted: Preflight| {
         plan.messages

@@ -11,23 +11,17 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::model::{Cursor, Model};
 use crate::theme::Tone;
 
-/// A column.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
-    /// Its title, with the unit.
     pub(crate) title: &'static str,
-    /// Columns that it needs.
     pub(crate) width: u16,
-    /// Its share of what is left over.
     pub(crate) flex: u16,
-    /// Whether it is flush right, as numbers are.
     pub(crate) right: bool,
     /// How dispensable it is: the highest goes first, 0 never.
     pub(crate) rank: u8,
 }
 
 impl Column {
-    /// A column of text.
     pub(crate) const fn text(title: &'static str, width: u16) -> Self {
         Self {
             title,
@@ -38,7 +32,6 @@ impl Column {
         }
     }
 
-    /// A column of numbers.
     pub(crate) const fn number(title: &'static str, width: u16) -> Self {
         Self {
             title,
@@ -54,13 +47,11 @@ impl Column {
         Self { flex, ..self }
     }
 
-    /// The same, dispensable.
     pub(crate) const fn rank(self, rank: u8) -> Self {
         Self { rank, ..self }
     }
 }
 
-/// Between two columns.
 const GAP: u16 = 2;
 /// Before the first and after the last.
 const MARGIN: u16 = 1;

@@ -115,7 +115,8 @@ pub(super) fn fitting(text: &str, width: usize) -> &str {
     }
 }
 
-/// An image without its registry and path: `payments-api:1.9.0`, and only the beginning of a digest.
+/// An image without its registry and path: `payments-api:1.9.0`, and only the beginning of a
+/// digest.
 pub(crate) fn image(image: &str) -> String {
     let name = image.rsplit('/').next().unwrap_or(image);
     match name.split_once("@sha256:") {

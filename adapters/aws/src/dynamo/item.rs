@@ -17,19 +17,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-/// An item of the table.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The layout that this code writes, and the newest it reads.
 const LAYOUT: u32 = 1;
 
-/// Partition key.
 pub(super) const PK: &str = "pk";
-/// Sort key.
 pub(super) const SK: &str = "sk";
-/// Sort key of a payment.
 pub(super) const PAYMENT: &str = "PAY";
-/// What the sort keys of events begin with.
 pub(super) const EVENTS: &str = "EVT#";
 
 /// The partition key of a payment and all that hangs on it.
@@ -37,17 +32,14 @@ pub(super) fn payment_pk(id: &PaymentId) -> String {
     format!("PAY#{id}")
 }
 
-/// The partition of the due index for a shard.
 pub(super) fn due_pk(shard: u8) -> String {
     format!("PENDING#{shard:02}")
 }
 
-/// The partition of the outbox index for a shard.
 pub(super) fn outbox_pk(shard: u8) -> String {
     format!("OUTBOX#{shard:02}")
 }
 
-/// The partition of the merchant index.
 pub(super) fn merchant_pk(merchant: &str, live: bool) -> String {
     format!("{merchant}#{}", if live { "live" } else { "test" })
 }
@@ -58,22 +50,18 @@ pub(super) fn idempotency_pk(scope: &IdempotencyScope) -> String {
     format!("IDEM#{}", hex::encode(Sha256::digest(parts.to_string())))
 }
 
-/// The key of one item.
 pub(super) fn key(pk: &str, sk: &str) -> Item {
     HashMap::from([(PK.to_owned(), text(pk)), (SK.to_owned(), text(sk))])
 }
 
-/// A text attribute.
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-/// A number attribute.
 pub(super) fn number(value: impl Into<i128>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
 }
 
-/// Builds an item attribute by attribute.
 struct Draft(Item);
 
 impl Draft {
@@ -166,7 +154,6 @@ pub(super) fn from_payment(payment: &Payment, event_seq: u64) -> PortResult<Item
     Ok(draft.0)
 }
 
-/// The payment of an item.
 pub(super) fn to_payment(item: &Item) -> PortResult<Payment> {
     let row = Row::open(item)?;
     let money = Money::new(row.number("amount_minor")?, row.parse("currency")?);
@@ -234,7 +221,6 @@ pub(super) fn from_event(
     Ok(draft.0)
 }
 
-/// The event of an item.
 pub(super) fn to_event(item: &Item) -> PortResult<Event> {
     let row = Row::open(item)?;
     Ok(Event {
@@ -253,7 +239,6 @@ pub(super) fn from_note(payment: &PaymentId, once: &str, seq: u64) -> Item {
         .0
 }
 
-/// The sort key of an outbox row.
 pub(super) fn outbox_sk(event: &OutboxEvent) -> String {
     format!("OUT#{}", event.id)
 }
@@ -278,7 +263,6 @@ pub(super) fn from_outbox(event: &OutboxEvent) -> PortResult<Item> {
     Ok(draft.0)
 }
 
-/// The outbox row of an item.
 pub(super) fn to_outbox(item: &Item) -> PortResult<OutboxEvent> {
     let row = Row::open(item)?;
     Ok(OutboxEvent {
@@ -310,7 +294,6 @@ pub(super) fn from_idempotency(held: &IdempotencyRow) -> Item {
         .0
 }
 
-/// The idempotency row of an item.
 pub(super) fn to_idempotency(item: &Item) -> PortResult<IdempotencyRow> {
     let row = Row::open(item)?;
     Ok(IdempotencyRow {
@@ -328,12 +311,10 @@ pub(super) fn to_idempotency(item: &Item) -> PortResult<IdempotencyRow> {
     })
 }
 
-/// The partition key of an API key.
 pub(super) fn api_key_pk(hash: &str) -> String {
     format!("KEY#{hash}")
 }
 
-/// The item of an API key.
 pub(super) fn from_api_key(held: &ApiKeyRow) -> Item {
     let draft = Draft::new(&api_key_pk(&held.hash), "KEY")
         .text("hash", held.hash.as_str())
@@ -347,7 +328,6 @@ pub(super) fn from_api_key(held: &ApiKeyRow) -> Item {
     }
 }
 
-/// The API key of an item.
 pub(super) fn to_api_key(item: &Item) -> PortResult<ApiKeyRow> {
     let row = Row::open(item)?;
     Ok(ApiKeyRow {

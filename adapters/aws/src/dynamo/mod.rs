@@ -44,7 +44,6 @@ use crate::fail::Call;
 
 /// The first pause before a contended write is tried again.
 const PAUSE_FIRST_MS: u64 = 10;
-/// The longest.
 const PAUSE_MAX_MS: u64 = 400;
 
 /// The primary store and the API keys, on one table.

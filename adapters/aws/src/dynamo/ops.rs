@@ -1,8 +1,8 @@
-//! What payops processes tell each other, in the table of the environment: its freeze, `OPS#freeze`, which every
-//! one reads before it changes anything, and approvals of plans.
+//! What payops processes tell each other, in the table of the environment: its freeze,
+//! `OPS#freeze`, which every one reads before it changes anything, and approvals of plans.
 //!
-//! An approval's partition key is the person's name, so that a policy can bind it to the caller: with
-//! `dynamodb:LeadingKeys` and `${aws:SourceIdentity}` nobody writes one under another name.
+//! An approval's partition key is the person's name, so that a policy can bind it to the caller:
+//! with `dynamodb:LeadingKeys` and `${aws:SourceIdentity}` nobody writes one under another name.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -16,20 +16,16 @@ use super::item::{PK, SK};
 use crate::fail::Call;
 use crate::identity::label::source_identity;
 
-/// The key of the freeze, both parts.
 const FREEZE: &str = "OPS#freeze";
-/// The attribute that holds it, as JSON.
 const FREEZE_BODY: &str = "freeze";
-/// What the partition keys of approvals begin with; the person's name follows. The sort key is the plan's hash.
+/// What the partition keys of approvals begin with; the person's name follows. The sort key is the
+/// plan's hash.
 const APPROVAL: &str = "OPS#approval#";
-/// The attribute that holds one, as JSON.
 const APPROVAL_BODY: &str = "approval";
 
-/// The freeze that is kept in a table.
 #[derive(Clone, Debug)]
 pub struct DynamoFreezes(Notes);
 
-/// Approvals that are kept in a table.
 #[derive(Clone, Debug)]
 pub struct DynamoApprovals(Notes);
 
@@ -57,7 +53,6 @@ impl DynamoApprovals {
     }
 }
 
-/// Items with a value as JSON in one attribute.
 #[derive(Clone, Debug)]
 struct Notes {
     client: Client,
@@ -140,7 +135,8 @@ impl Notes {
     }
 }
 
-/// The partition key of a person's approvals: the name as sessions have it for their source identity.
+/// The partition key of a person's approvals: the name as sessions have it for their source
+/// identity.
 fn approval_pk(by: &str) -> PortResult<String> {
     let name = source_identity(by).ok_or_else(|| {
         PortError::new(

@@ -30,7 +30,6 @@ const SCAN_ITEMS: i32 = 1000;
 const SCANS_MAX: u32 = 20;
 
 impl DynamoStore {
-    /// One item, as it is now.
     pub(super) async fn read(&self, key: Item) -> PortResult<Option<Item>> {
         let call = self.reading("dynamodb:GetItem");
         let request = self
@@ -266,7 +265,8 @@ impl DynamoStore {
             from = page.last_evaluated_key;
             for found in page.items.unwrap_or_default() {
                 if payments.len() == limit {
-                    // The page goes on behind the last one that is told, not behind the last one seen.
+                    // The page goes on behind the last one that is told, not behind the last one
+                    // seen.
                     let last = payments
                         .last()
                         .map(|last: &Payment| item::key(&item::payment_pk(&last.id), PAYMENT));

@@ -12,11 +12,9 @@ use payops_core::port::{ErrorKind, PortResult};
 use super::item::{PK, SK};
 use crate::fail::{Call, code};
 
-/// Payments that are pending, by shard and time. Sparse.
 pub(super) const DUE: &str = "due";
 /// Outbox rows that are not done, by shard and time. Sparse.
 pub(super) const OUTBOX: &str = "outbox";
-/// Payments by merchant and mode.
 pub(super) const MERCHANT: &str = "merchant";
 
 /// How often to look whether a new table is ready, one look each 200 ms.

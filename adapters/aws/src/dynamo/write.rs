@@ -23,21 +23,17 @@ use crate::fail::Call;
 /// Items of one transaction, and its size, that DynamoDB takes.
 const ITEMS_MAX: usize = 100;
 const BYTES_MAX: usize = 4 * 1024 * 1024;
-/// The size of one item that DynamoDB takes.
 const ITEM_BYTES_MAX: usize = 400 * 1024;
-/// How often a contended write is tried.
 const TRIES_MAX: u32 = 20;
 /// Deletes that one `BatchWriteItem` takes.
 const DELETE_MAX: usize = 25;
 
-/// The item is not there.
 const FRESH: &str = "attribute_not_exists(pk)";
 /// The idempotency key is not taken: no row, or one that has expired.
 const FREE: &str = "attribute_not_exists(pk) OR expires_at_ms <= :now";
 /// The payment is as it was decided on, and its timeline ends where it was read to end.
 const CURRENT: &str = "#version = :version AND #fence = :fence AND #seq = :seq";
 
-/// What an item is to its transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Key,
@@ -47,7 +43,6 @@ enum Role {
     Outbox,
 }
 
-/// A transaction being put together.
 struct Plan<'a> {
     call: Call,
     table: &'a str,
@@ -89,7 +84,6 @@ impl Refused {
             .any(|(_, code, _)| BUSY.contains(&code.as_str()))
     }
 
-    /// The failure, when none of the port's answers fits.
     fn into_error(self, call: &Call) -> PortError {
         if self.failed(Role::Event) {
             return call.error(
@@ -199,7 +193,8 @@ impl<'a> Plan<'a> {
         let (items, bytes) = (self.items.len(), self.bytes);
         if items > ITEMS_MAX || bytes > BYTES_MAX {
             let words = format!(
-                "{items} items of {bytes} bytes, over the limit of {ITEMS_MAX} items and {BYTES_MAX} bytes"
+                "{items} items of {bytes} bytes, over the limit of {ITEMS_MAX} items and \
+                    {BYTES_MAX} bytes"
             );
             return Err(self.call.error(ErrorKind::Permanent, words));
         }

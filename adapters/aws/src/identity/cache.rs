@@ -33,7 +33,6 @@ const KEY_DIGITS: usize = 40;
 /// Makes names of unfinished files differ within a process.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// A folder of sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionCache {
     folder: PathBuf,
@@ -43,32 +42,23 @@ pub struct SessionCache {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Miss {
-    /// There is none.
     #[error("no session is kept")]
     Absent,
     /// Somebody else could have read or written it.
     #[error("{} is not used: {why}", path.display())]
-    Unsafe {
-        /// The file or folder.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: &'static str,
-    },
+    Unsafe { path: PathBuf, why: &'static str },
     /// It has ended, or will within a minute.
     #[error("the kept session has ended")]
     Ended,
     /// It is of another account, policy, duration, reason or ticket.
     #[error("the kept session was given for something else")]
     Different,
-    /// It cannot be read.
     #[error("the kept session cannot be read")]
     Damaged,
 }
 
-/// What to remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forget<'a> {
-    /// The sessions of one environment.
     Env(&'a str),
     /// Every session, and what a crash may have left unfinished.
     All,
@@ -103,7 +93,6 @@ impl SessionCache {
         }
     }
 
-    /// Keeps a session, in place of the one before.
     pub fn store(&self, spec: &RoleSpec, person: &Person, session: &Session) -> io::Result<()> {
         DirBuilder::new()
             .recursive(true)
@@ -131,7 +120,6 @@ impl SessionCache {
         done
     }
 
-    /// Removes sessions, and says how many.
     pub fn forget(&self, what: Forget<'_>) -> io::Result<usize> {
         let entries = match std::fs::read_dir(&self.folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),

@@ -16,7 +16,6 @@ use super::refusal::missing_action;
 use crate::config::Clients;
 use crate::fail::{Call, code};
 
-/// How long one check may take.
 pub const CHECK_MAX: Duration = Duration::from_secs(10);
 
 /// What to check, by name; what is not named is left out.
@@ -24,24 +23,18 @@ pub const CHECK_MAX: Duration = Duration::from_secs(10);
 pub struct Wanted {
     /// The account that everything must belong to.
     pub account_id: Option<String>,
-    /// The DynamoDB table.
     pub table: Option<String>,
-    /// The queues, with their prefix.
     pub queues: Vec<String>,
-    /// The archive bucket.
     pub bucket: Option<String>,
-    /// The event bus.
     pub bus: Option<String>,
     /// A secret; its value is not read.
     pub secret: Option<String>,
 }
 
-/// What became of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// What was checked, such as `queue prod-payments-work`.
     pub name: String,
-    /// Whether it is there and may be read.
     pub ok: bool,
     /// What was found, or why not.
     pub detail: String,
@@ -100,7 +93,6 @@ pub async fn caller(client: aws_sdk_sts::Client, account: Option<String>) -> Che
     }
 }
 
-/// Whether a table is there.
 pub async fn table(client: aws_sdk_dynamodb::Client, name: String) -> Check {
     let probe = Probe::new("dynamodb:DescribeTable", format!("table {name}"));
     match client.describe_table().table_name(name).send().await {
@@ -160,7 +152,6 @@ pub async fn bucket(client: aws_sdk_s3::Client, name: String, account: Option<St
     }
 }
 
-/// Whether a bus is there.
 pub async fn bus(client: aws_sdk_eventbridge::Client, name: String) -> Check {
     let probe = Probe::new("events:DescribeEventBus", format!("bus {name}"));
     match client.describe_event_bus().name(name).send().await {
@@ -181,7 +172,6 @@ pub async fn secret(client: aws_sdk_secretsmanager::Client, name: String) -> Che
     }
 }
 
-/// One call, and what to call it.
 struct Probe {
     action: &'static str,
     name: String,

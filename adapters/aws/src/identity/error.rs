@@ -9,77 +9,50 @@ use payops_core::Timestamp;
 /// The failure beneath, kept whole. Shared: one failed renewal is told to all who waited for it.
 pub type Cause = Arc<dyn Error + Send + Sync>;
 
-/// Why there is no session.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// The SDK's chain found no credentials at all.
     #[error("no AWS credentials were found on this machine")]
     NoBaseCredentials(#[source] Option<Cause>),
-    /// There are credentials, and they have ended.
     #[error("the AWS credentials of this machine have expired")]
     ExpiredBase(#[source] Option<Cause>),
     /// There are credentials, and AWS does not know them.
     #[error("AWS does not know the credentials of this machine: {message}")]
-    UnknownBase {
-        /// AWS's words.
-        message: String,
-    },
+    UnknownBase { message: String },
     /// The role may not be assumed so, or does not exist: AWS answers both alike.
     #[error("not allowed: {} on {role_arn}: {message}", action.as_deref().unwrap_or("sts:AssumeRole"))]
     RoleRefused {
-        /// The role.
         role_arn: String,
         /// What the caller lacks, when the answer says so: `sts:AssumeRole`, `sts:TagSession` or
         /// `sts:SetSourceIdentity`.
         action: Option<String>,
-        /// AWS's words.
         message: String,
     },
     /// The role does not exist, and this answer says so.
     #[error("there is no role {role_arn}: {message}")]
-    NoSuchRole {
-        /// The role.
-        role_arn: String,
-        /// AWS's words.
-        message: String,
-    },
+    NoSuchRole { role_arn: String, message: String },
     /// The role asks for a one-time code, and none was given.
     #[error("{role_arn} asks for the code of an MFA device")]
     MfaNeeded {
-        /// The role.
         role_arn: String,
-        /// The device, when it is known.
         mfa_serial: Option<String>,
     },
     /// The one-time code was not taken.
     #[error("the MFA code was not taken: {message}")]
-    MfaWrong {
-        /// AWS's words.
-        message: String,
-    },
-    /// What was typed is no one-time code.
+    MfaWrong { message: String },
     #[error("an MFA code is six digits")]
     BadCode,
     /// The role does not give sessions that long.
     #[error("{role_arn} gives no session of {asked_s} seconds: {message}")]
     DurationTooLong {
-        /// The role.
         role_arn: String,
         /// What was asked for, in seconds.
         asked_s: u64,
-        /// AWS's words.
         message: String,
     },
     /// The session belongs to another account than it must; its credentials were dropped.
     #[error("the account must be {expected}, and it is {found}")]
-    WrongAccount {
-        /// The account of the environment.
-        expected: String,
-        /// The account that AWS named.
-        found: String,
-    },
-    /// Nobody is named as the one who acts.
+    WrongAccount { expected: String, found: String },
     #[error("the person's name has no letter or digit that AWS takes")]
     NoName,
     /// STS could not be reached, or gave no answer in time.
@@ -87,36 +60,22 @@ pub enum IdentityError {
     Unreachable(#[source] Option<Cause>),
     /// The session that STS gave has ended already, by this machine's clock.
     #[error("the session ended at {at} by this machine's clock, before it began")]
-    EndedAlready {
-        /// When it ended.
-        at: Timestamp,
-    },
+    EndedAlready { at: Timestamp },
     /// The session cannot last as long as a batch needs.
     #[error(
         "the session lasts {} more minutes at most, and {} are needed",
         minutes(left),
         minutes(asked)
     )]
-    TooShort {
-        /// What the batch asked for.
-        asked: Duration,
-        /// What is left after a renewal.
-        left: Duration,
-    },
+    TooShort { asked: Duration, left: Duration },
     /// Another batch holds the credentials, so they cannot be renewed for this one yet.
     #[error("another batch holds the credentials until {until}")]
     Held {
         /// When the last of them ends at the latest.
         until: Timestamp,
     },
-    /// Anything else that AWS answered.
     #[error("AWS STS answered {code}: {message}")]
-    Other {
-        /// AWS's code; empty when there is none.
-        code: String,
-        /// AWS's words.
-        message: String,
-    },
+    Other { code: String, message: String },
 }
 
 fn minutes(time: &Duration) -> u64 {
@@ -124,7 +83,6 @@ fn minutes(time: &Duration) -> u64 {
 }
 
 impl IdentityError {
-    /// What to do next.
     #[must_use]
     pub fn next_step(&self) -> String {
         match self {
@@ -198,10 +156,12 @@ fn refused_step(role_arn: &str, action: Option<&str>) -> String {
             format!("allow sts:TagSession in the trust policy of {role_arn} and in your own policy")
         }
         Some("sts:SetSourceIdentity") => format!(
-            "allow sts:SetSourceIdentity in the trust policy of {role_arn} and in your own policy; a login that carries another source identity already cannot change it"
+            "allow sts:SetSourceIdentity in the trust policy of {role_arn} and in your own policy; \
+                a login that carries another source identity already cannot change it"
         ),
         _ => format!(
-            "either {role_arn} does not exist, or its trust policy or your own policy does not allow sts:AssumeRole (external id and MFA included); AWS does not say which"
+            "either {role_arn} does not exist, or its trust policy or your own policy does not \
+                allow sts:AssumeRole (external id and MFA included); AWS does not say which"
         ),
     }
 }

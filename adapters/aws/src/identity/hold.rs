@@ -41,13 +41,11 @@ impl Hold {
         }
     }
 
-    /// The session that is held.
     #[must_use]
     pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// Until when it is promised.
     #[must_use]
     pub fn until(&self) -> Timestamp {
         self.until

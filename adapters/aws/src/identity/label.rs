@@ -2,8 +2,9 @@
 //! character: a refused reason would keep somebody from working in an emergency.
 //!
 //! Limits: <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
-//! (`RoleSessionName`, `SourceIdentity`), <https://docs.aws.amazon.com/STS/latest/APIReference/API_Tag.html>
-//! (`Key`, `Value`), <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html>.
+//! (`RoleSessionName`, `SourceIdentity`),
+//! <https://docs.aws.amazon.com/STS/latest/APIReference/API_Tag.html> (`Key`, `Value`),
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html>.
 
 use std::sync::LazyLock;
 
@@ -13,18 +14,13 @@ use super::spec::{Person, RoleSpec};
 
 /// Characters of a session name and of a source identity, at least.
 const NAME_MIN: usize = 2;
-/// The same, at most.
 const NAME_MAX: usize = 64;
 /// Characters of a tag's value, at most.
 const VALUE_MAX: usize = 256;
 
-/// Tag: why the person acts.
 pub const TAG_REASON: &str = "payops:reason";
-/// Tag: the ticket that asks for it.
 pub const TAG_TICKET: &str = "payops:ticket";
-/// Tag: the environment.
 pub const TAG_ENV: &str = "payops:env";
-/// Tag: what the role is for.
 pub const TAG_DUTY: &str = "payops:duty";
 
 /// What a tag's value must not hold. Built from a constant that the tests run.

@@ -41,7 +41,6 @@ pub use spec::{Code, DURATION_MAX, DURATION_MAX_CHAINED, DURATION_MIN, Person, R
 
 use session::{Keys, signed_by};
 
-/// Asks STS with the base credentials of this machine.
 #[derive(Clone)]
 pub struct Identity {
     base: SdkConfig,
@@ -219,7 +218,8 @@ async fn confirm(
         SharedCredentialsProvider::new(keys.credentials(None, "")),
     );
     let caller = whoami(&config, spec).await.map_err(|error| match error {
-        // These words are about this machine's own credentials, and it is not those that were refused.
+        // These words are about this machine's own credentials, and it is not those that were
+        // refused.
         IdentityError::ExpiredBase(_) | IdentityError::UnknownBase { .. } => IdentityError::Other {
             code: String::new(),
             message: "the new session was not accepted".to_owned(),

@@ -1,8 +1,8 @@
 //! Credentials of a role for the SDK: kept, renewed before they end, one `AssumeRole` at a time.
 //!
 //! The SDK asks for credentials with every call, and gets what is there. A renewal happens beside
-//! that, in the task of [`RoleCredentials::renew_in_background`]; while it fails, the old credentials
-//! go on until they really end. Only then does a call wait for a new session.
+//! that, in the task of [`RoleCredentials::renew_in_background`]; while it fails, the old
+//! credentials go on until they really end. Only then does a call wait for a new session.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -48,11 +48,8 @@ impl std::fmt::Debug for RoleCredentials {
 pub struct Status {
     /// The session in use; `None` when there is none, or it has ended.
     pub session: Option<Arc<Session>>,
-    /// What is left of it.
     pub left: Duration,
-    /// Until when a batch holds it.
     pub held_until: Option<Timestamp>,
-    /// How the last renewal failed.
     pub failure: Option<IdentityError>,
     /// Why the session is not kept for the next command, or the kept one was not used.
     pub cache_trouble: Option<String>,
@@ -149,7 +146,6 @@ impl RoleCredentials {
         Some(Hold::new(Arc::clone(&self.0), number, session, until))
     }
 
-    /// How it stands.
     #[must_use]
     pub fn status(&self) -> Status {
         let now = self.0.identity.now();
@@ -211,11 +207,9 @@ pub(super) struct Shared {
     spec: RoleSpec,
     person: Person,
     cache: Option<SessionCache>,
-    /// Held by the one who asks for a session.
     flight: tokio::sync::Mutex<()>,
     state: Mutex<State>,
     cache_trouble: Mutex<Option<String>>,
-    /// Told of each new session.
     changed: Arc<Notify>,
 }
 
@@ -339,7 +333,8 @@ async fn keep_fresh(shared: Weak<Shared>) {
         let wait = strong.until_due().unwrap_or(STEP).min(STEP);
         if wait.is_zero() {
             strong.acquire(Duration::ZERO, None).await.ok();
-            // Also when a session came that is due at once, as with a wrong clock: STS is not hammered.
+            // Also when a session came that is due at once, as with a wrong clock: STS is not
+            // hammered.
             let still_due = strong.until_due().is_none_or(|left| left.is_zero());
             drop(strong);
             if still_due {

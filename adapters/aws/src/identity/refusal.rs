@@ -97,7 +97,6 @@ pub fn missing_action(message: &str) -> Option<String> {
     (is_word(service) && is_word(action)).then(|| format!("{service}:{action}"))
 }
 
-/// The failure of a call to STS.
 pub(super) fn failed<E>(error: SdkError<E, HttpResponse>, spec: &RoleSpec) -> IdentityError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -154,7 +153,6 @@ fn base(failure: &CredentialsError, text: &str, cause: &Cause) -> IdentityError 
     }
 }
 
-/// AWS's words as a terminal may show them.
 pub(super) fn words(message: &str) -> String {
     let line: String = message
         .split_whitespace()
@@ -210,7 +208,8 @@ mod tests {
     fn a_refusal_names_what_is_lacking() {
         for action in ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"] {
             let message = format!(
-                "User: arn:aws:sts::913550007193:assumed-role/ci/run is not authorized to perform: {action} on resource: {ROLE}"
+                "User: arn:aws:sts::913550007193:assumed-role/ci/run is not authorized to perform: \
+                    {action} on resource: {ROLE}"
             );
             check("AccessDenied", &message, lacks(action));
         }
@@ -220,7 +219,8 @@ mod tests {
             lacks("sts:AssumeRole"),
         );
         let deny = format!(
-            "User: arn:aws:iam::1:user/a is not authorized to perform: sts:AssumeRole on resource: {ROLE} with an explicit deny in a service control policy"
+            "User: arn:aws:iam::1:user/a is not authorized to perform: sts:AssumeRole on resource: \
+                {ROLE} with an explicit deny in a service control policy"
         );
         check("AccessDenied", &deny, |error| {
             error.to_string().contains("service control policy")
@@ -233,7 +233,8 @@ mod tests {
     #[test]
     fn a_refusal_says_that_the_role_may_not_exist() {
         let message = format!(
-            "User: arn:aws:iam::471122334455:user/a is not authorized to perform: sts:AssumeRole on resource: {ROLE}"
+            "User: arn:aws:iam::471122334455:user/a is not authorized to perform: sts:AssumeRole \
+                on resource: {ROLE}"
         );
         check("AccessDenied", &message, |error| {
             error.next_step().contains("either") && error.next_step().contains("does not exist")
@@ -251,7 +252,8 @@ mod tests {
         check("ValidationError", &format!("{ROLE} is invalid"), no_role);
         check(
             "ValidationError",
-            "1 validation error detected: Value 'x' at 'roleArn' failed to satisfy constraint: Member must have length greater than or equal to 20",
+            "1 validation error detected: Value 'x' at 'roleArn' failed to satisfy constraint: \
+                Member must have length greater than or equal to 20",
             no_role,
         );
     }
@@ -266,12 +268,14 @@ mod tests {
         );
         check(
             "AccessDenied",
-            "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this user.",
+            "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your \
+                MFA serial number is valid and associated with this user.",
             wrong,
         );
         check(
             "AccessDenied",
-            "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.",
+            "MultiFactorAuthentication failed, must provide both MFA serial number and one time \
+                pass code.",
             |error| matches!(error, IdentityError::MfaNeeded { .. }),
         );
     }
@@ -288,10 +292,12 @@ mod tests {
         );
         check(
             "ValidationError",
-            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by \
+                role chaining.",
             long,
         );
-        let constraint = "1 validation error detected: Value '50000' at 'durationSeconds' failed to satisfy constraint: Member must have value less than or equal to 43200";
+        let constraint = "1 validation error detected: Value '50000' at 'durationSeconds' failed \
+            to satisfy constraint: Member must have value less than or equal to 43200";
         check("ValidationError", constraint, long);
     }
 
@@ -317,7 +323,8 @@ mod tests {
 
     #[test]
     fn the_rest_keeps_code_and_words() {
-        let message = "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.";
+        let message = "One of the specified transitive tag keys can't be set because it conflicts \
+            with a transitive tag key from the calling session.";
         check("InvalidParameterValue", message, |error| {
             error.to_string().contains("InvalidParameterValue: One of")
         });
@@ -334,9 +341,13 @@ mod tests {
     #[test]
     fn actions_are_read_out_of_the_words_of_several_services() {
         let found = |message: &str| missing_action(message).unwrap_or_default();
-        let sqs = "User: arn:aws:iam::1:user/a is not authorized to perform: sqs:getqueueattributes on resource: arn:aws:sqs:eu-west-1:1:q because no identity-based policy allows the sqs:getqueueattributes action";
+        let sqs = "User: arn:aws:iam::1:user/a is not authorized to perform: \
+            sqs:getqueueattributes on resource: arn:aws:sqs:eu-west-1:1:q because no \
+            identity-based policy allows the sqs:getqueueattributes action";
         assert_eq!(found(sqs), "sqs:getqueueattributes");
-        let s3 = "User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: s3:ListBucket on resource: \"arn:aws:s3:::b\" because no session policy allows the s3:ListBucket action";
+        let s3 = "User: arn:aws:sts::1:assumed-role/r/s is not authorized to perform: \
+            s3:ListBucket on resource: \"arn:aws:s3:::b\" because no session policy allows the \
+            s3:ListBucket action";
         assert_eq!(found(s3), "s3:ListBucket");
         assert_eq!(
             found("not authorized to perform: execute-api:Invoke, sorry"),

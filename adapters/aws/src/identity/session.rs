@@ -9,22 +9,18 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use payops_core::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// What the SDK's logs call our credentials.
 const PROVIDER: &str = "payops-role";
 
-/// Whom credentials belong to, as STS says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The account.
     pub account_id: String,
-    /// The user, role session or root.
     pub arn: String,
-    /// AWS's own id of it.
     pub user_id: String,
 }
 
 impl Caller {
-    /// Whether these credentials come from an assumed role: STS then gives sessions of an hour at most.
+    /// Whether these credentials come from an assumed role: STS then gives sessions of an hour at
+    /// most.
     #[must_use]
     pub fn is_assumed_role(&self) -> bool {
         let mut parts = self.arn.split(':');
@@ -35,24 +31,17 @@ impl Caller {
     }
 }
 
-/// A session of a role, with its credentials.
 #[derive(Clone)]
 pub struct Session {
-    /// The environment.
     pub env: String,
-    /// What the role is for.
     pub duty: String,
-    /// The account, as STS confirmed it.
     pub account_id: String,
     /// The session, such as `arn:aws:sts::471122334455:assumed-role/payops-view/payops-view-anna`.
     pub arn: String,
-    /// The role that was assumed.
     pub role: String,
     /// The person, as AWS logs it with every call.
     pub source_identity: String,
-    /// When it was given.
     pub issued_at: Timestamp,
-    /// When its credentials end.
     pub expires_at: Timestamp,
     /// What was asked for, when STS had to be asked for another duration: a caller that is an
     /// assumed role itself gets an hour at most.
@@ -79,13 +68,11 @@ impl Session {
         between(now, self.expires_at)
     }
 
-    /// How long it lasts as a whole.
     #[must_use]
     pub fn life(&self) -> Duration {
         between(self.issued_at, self.expires_at)
     }
 
-    /// Its credentials, for the SDK.
     #[must_use]
     pub fn credentials(&self) -> Credentials {
         self.keys
@@ -98,7 +85,6 @@ pub(super) fn between(start: Timestamp, end: Timestamp) -> Duration {
     end.duration_since(start).try_into().unwrap_or_default()
 }
 
-/// Access key, secret and token.
 #[derive(Clone)]
 pub(super) struct Keys {
     pub(super) access_key_id: String,

@@ -15,7 +15,6 @@ pub const DURATION_MAX: Duration = Duration::from_hours(12);
 /// The longest session that STS gives to a caller that is an assumed role itself.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining>
 pub const DURATION_MAX_CHAINED: Duration = Duration::from_hours(1);
-/// Digits of a one-time code.
 const CODE_DIGITS: usize = 6;
 
 /// A role of one environment, and how it is assumed.
@@ -40,7 +39,6 @@ pub struct RoleSpec {
     pub session_policy: Option<String>,
     /// The region whose STS is asked, such as `eu-west-1`; empty for that of the base.
     pub region: String,
-    /// Another place that speaks AWS's protocols.
     pub endpoint_url: Option<String>,
 }
 
@@ -51,7 +49,8 @@ impl RoleSpec {
         self.role_arn.split(':').nth(4).unwrap_or_default()
     }
 
-    /// What STS is asked for, in seconds, by a caller that is (`chained`) or is not an assumed role.
+    /// What STS is asked for, in seconds, by a caller that is (`chained`) or is not an assumed
+    /// role.
     pub(super) fn seconds(&self, chained: bool) -> i32 {
         let most = if chained {
             DURATION_MAX_CHAINED
@@ -68,14 +67,11 @@ impl RoleSpec {
 pub struct Person {
     /// The person's login or mail address: STS's source identity, which stays through chaining.
     pub name: String,
-    /// Why, in the person's words.
     pub reason: Option<String>,
-    /// The ticket that asks for it.
     pub ticket: Option<String>,
 }
 
 impl Person {
-    /// A person who gives no reason.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self {

@@ -22,21 +22,16 @@ pub(super) fn renew_left(session: &Session) -> Duration {
     RENEW_LEFT.min(session.life() / RENEW_PART)
 }
 
-/// Whether it is time to renew a session.
 pub(super) fn is_due(session: &Session, now: Timestamp) -> bool {
     session.left(now) <= renew_left(session)
 }
 
-/// The sessions of one role.
 #[derive(Debug, Default)]
 pub(super) struct State {
     current: Option<Arc<Session>>,
-    /// Renewed while the current one was held.
     next: Option<Arc<Session>>,
-    /// Until when each hold lasts, by its number.
     holds: BTreeMap<u64, Timestamp>,
     last_hold: u64,
-    /// How many times a session was looked for.
     tries: u64,
     /// How the last of them failed, and when.
     failure: Option<(IdentityError, Timestamp)>,
@@ -108,7 +103,6 @@ impl State {
         Some((self.last_hold, session))
     }
 
-    /// Ends a hold.
     pub(super) fn release(&mut self, hold: u64) {
         self.holds.remove(&hold);
     }

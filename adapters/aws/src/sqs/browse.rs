@@ -124,7 +124,8 @@ impl SqsQueues {
 
     fn would_bury(queue: &str, max: u32) -> PortError {
         let words = format!(
-            "looking is receiving, and one more receive would move a message to the dead-letter queue (limit {max})"
+            "looking is receiving, and one more receive would move a message to the dead-letter \
+                queue (limit {max})"
         );
         Self::writing("sqs:ReceiveMessage", queue).error(ErrorKind::Permanent, words)
     }

@@ -10,7 +10,6 @@ use crate::fail::Call;
 
 /// The size of a message, attributes included, that SQS takes.
 pub(super) const BYTES_MAX: usize = 1024 * 1024;
-/// Attributes that SQS takes on a message.
 const ATTRIBUTES_MAX: usize = 10;
 
 /// What counts against [`BYTES_MAX`]: body, names, types and values.
@@ -59,7 +58,6 @@ pub(super) fn attributes(
     Ok((!given.is_empty()).then_some(given))
 }
 
-/// A message as it was received.
 pub(super) fn received(message: Message) -> Received {
     let system = message.attributes.unwrap_or_default();
     let text = |name: MessageSystemAttributeName| system.get(&name).cloned();

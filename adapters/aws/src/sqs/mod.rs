@@ -25,23 +25,18 @@ use payops_core::port::{
 
 use crate::fail::Call;
 
-/// The longest that SQS hides a message.
 const VISIBILITY_MAX: Duration = Duration::from_hours(12);
 /// For how long a message is held while it is moved elsewhere.
 const TRANSFER_HOLD: Duration = Duration::from_mins(1);
-/// Entries of one batch.
 const BATCH_MAX: usize = 10;
 
-/// Where the addresses of queues come from.
 #[derive(Clone, Debug)]
 enum Names {
-    /// All of them are given.
     Given,
     /// SQS is asked for the queue whose name has this prefix before ours.
     Prefix(String),
 }
 
-/// The queues of one environment.
 #[derive(Clone, Debug)]
 pub struct SqsQueues {
     client: Client,
@@ -131,7 +126,8 @@ impl Queues for SqsQueues {
         if !self.hide(from, receipt, TRANSFER_HOLD).await? {
             return Ok(TransferOutcome::Lost);
         }
-        // Not repeated by the SDK: when the answer is lost, the caller must know that it may be there.
+        // Not repeated by the SDK: when the answer is lost, the caller must know that it may be
+        // there.
         let message_id = self.send_one(to, message, false).await?;
         let receipts = [receipt.to_owned()];
         let reason = match self.remove(from, &receipts).await {

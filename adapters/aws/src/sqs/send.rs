@@ -10,12 +10,11 @@ use super::message::{self, BYTES_MAX};
 use super::{BATCH_MAX, SqsQueues, seconds};
 use crate::fail::Call;
 
-/// The longest delay of a message.
 const DELAY_MAX: Duration = Duration::from_mins(15);
 
 impl SqsQueues {
-    /// Sends one message. With `repeat`, an attempt whose answer was lost is made again, so that the
-    /// message may be there twice; without, the caller hears of it.
+    /// Sends one message. With `repeat`, an attempt whose answer was lost is made again, so that
+    /// the message may be there twice; without, the caller hears of it.
     pub(super) async fn send_one(
         &self,
         queue: &str,
@@ -103,7 +102,8 @@ impl SqsQueues {
             .collect())
     }
 
-    /// A call that fails, fails everything; or, when an earlier one has sent messages, its own entries.
+    /// A call that fails, fails everything; or, when an earlier one has sent messages, its own
+    /// entries.
     async fn send_entries(
         &self,
         (call, url, repeat): (&Call, &str, bool),
@@ -175,7 +175,8 @@ impl SqsQueues {
     }
 }
 
-/// The SDK makes one attempt: when the answer is lost, the caller must know that the message may be there.
+/// The SDK makes one attempt: when the answer is lost, the caller must know that the message may be
+/// there.
 fn once() -> aws_sdk_sqs::config::Builder {
     aws_sdk_sqs::config::Builder::new().retry_config(RetryConfig::disabled())
 }

@@ -14,7 +14,6 @@ use crate::fail::{Call, code};
 
 /// The longest that SQS waits for a first message.
 const WAIT_MAX: Duration = Duration::from_secs(20);
-/// What a call may take beyond that wait.
 const SLACK: Duration = Duration::from_secs(5);
 
 impl SqsQueues {
@@ -153,7 +152,8 @@ impl SqsQueues {
     }
 }
 
-/// What came of each entry of a batch: done, a receipt that is no longer good, or why SQS could not.
+/// What came of each entry of a batch: done, a receipt that is no longer good, or why SQS could
+/// not.
 fn each(
     call: &Call,
     count: usize,

@@ -22,7 +22,8 @@ async fn archive(
 
 fn xml(status: u16, code: &str) -> Reply {
     let body = format!(
-        "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>told by the test</Message><RequestId>r1</RequestId></Error>"
+        "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>told by the \
+            test</Message><RequestId>r1</RequestId></Error>"
     );
     Reply::With(status, ("content-type", "application/xml"), body)
 }

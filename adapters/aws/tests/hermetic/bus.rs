@@ -83,7 +83,6 @@ async fn eleven_events_are_too_many_and_none_is_no_call() {
     );
 }
 
-/// Twelve lines of a record.
 fn record() -> Vec<ShippedLine> {
     let mut last = None;
     let line = |number| {
@@ -102,7 +101,6 @@ fn record() -> Vec<ShippedLine> {
     (1..=12).map(line).collect()
 }
 
-/// The numbers of the lines that a put held.
 fn numbers(put: &serde_json::Value) -> Vec<u64> {
     let seq = |entry: &serde_json::Value| -> Option<u64> {
         let detail: serde_json::Value = serde_json::from_str(entry["Detail"].as_str()?).ok()?;

@@ -22,7 +22,6 @@ use serde_json::{Value, json};
 
 use crate::support::{Asked, Reply, Service};
 
-/// DynamoDB in this process.
 struct Engine(Database);
 
 impl Engine {

@@ -17,16 +17,11 @@ use aws_smithy_types::body::SdkBody;
 use payops_aws::Clients;
 use serde_json::Value;
 
-/// A request as the service would have seen it.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
-    /// Such as `POST`.
     pub(crate) method: String,
-    /// The whole address.
     pub(crate) uri: String,
-    /// Headers by lower-case name.
     pub(crate) headers: BTreeMap<String, String>,
-    /// The body.
     pub(crate) body: Vec<u8>,
 }
 
@@ -37,30 +32,21 @@ impl Asked {
         target.rsplit('.').next().unwrap_or_default()
     }
 
-    /// The body as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 }
 
-/// What becomes of a request.
 pub(crate) enum Reply {
-    /// An answer: status and body.
     Answer(u16, String),
-    /// An answer with a header.
     With(u16, (&'static str, &'static str), String),
-    /// No answer, ever.
     Never,
-    /// No answer in time.
     Timeout,
-    /// The connection ended before an answer.
     Reset,
-    /// No connection could be made.
     Refused,
 }
 
 impl Reply {
-    /// A refusal of a JSON protocol.
     pub(crate) fn error(status: u16, code: &str) -> Self {
         Self::Answer(
             status,
@@ -68,7 +54,6 @@ impl Reply {
         )
     }
 
-    /// A result of a JSON protocol.
     pub(crate) fn json(body: &Value) -> Self {
         Self::Answer(200, body.to_string())
     }
@@ -76,7 +61,6 @@ impl Reply {
 
 type Answer = dyn Fn(usize, Asked) -> Reply + Send + Sync;
 
-/// The service that a test plays.
 #[derive(Clone)]
 pub(crate) struct Service {
     answer: Arc<Answer>,
@@ -98,7 +82,6 @@ impl Service {
         }
     }
 
-    /// Everything it was asked.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked
             .lock()
@@ -111,7 +94,6 @@ impl Service {
         Clients::new(&self.config().await)
     }
 
-    /// The configuration of such clients.
     pub(crate) async fn config(&self) -> SdkConfig {
         let service = self.clone();
         let http = http_client_fn(move |_, _| SharedHttpConnector::new(service.clone()));

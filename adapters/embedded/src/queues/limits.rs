@@ -1,4 +1,5 @@
-//! What SQS does not take: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>.
+//! What SQS does not take:
+//! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>.
 
 use std::time::Duration;
 
@@ -7,7 +8,6 @@ use payops_core::port::{ErrorKind, Outgoing, PortError, PortResult};
 
 use super::QueueConfig;
 
-/// Entries of one batch.
 pub(super) const BATCH_MAX: usize = 10;
 const ATTRIBUTES_MAX: usize = 10;
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
@@ -29,7 +29,6 @@ pub(super) fn batch(entries: usize) -> PortResult<()> {
     }
 }
 
-/// The end of a visibility time that starts now.
 pub(super) fn after(now: Timestamp, visibility: Duration) -> PortResult<Timestamp> {
     if visibility > VISIBILITY_MAX {
         return Err(refused("a visibility time over 12 hours"));
@@ -117,7 +116,8 @@ pub(super) fn queue(name: &str, config: &QueueConfig) -> PortResult<()> {
         .is_some_and(|(dlq, max)| *max == 0 || dlq == name || named_fifo(dlq) != config.fifo)
     {
         return Err(refused(format!(
-            "`{name}`: a dead-letter queue is another queue of the same type, used after at least one receive"
+            "`{name}`: a dead-letter queue is another queue of the same type, used after at least \
+                one receive"
         )));
     }
     if config.retention.is_zero() || config.retention > RETENTION_MAX {

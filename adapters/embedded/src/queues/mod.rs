@@ -33,18 +33,16 @@ static SCHEMA: Schema = Schema {
 /// sent, and those whose delay or visibility ends.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The longest that a receive waits.
 const WAIT_MAX: Duration = Duration::from_hours(1);
 
-/// What a queue is like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueConfig {
     /// Its dead-letter queue, which must be there, and after how many receives a message goes
     /// there.
     pub dlq: Option<(String, u32)>,
-    /// Whether groups are delivered in order and doubles are refused; the name must then end in `.fifo`.
+    /// Whether groups are delivered in order and doubles are refused; the name must then end in
+    /// `.fifo`.
     pub fifo: bool,
-    /// After how long a message is dropped.
     pub retention: Duration,
 }
 
@@ -122,8 +120,8 @@ impl SqliteQueues {
             .await
     }
 
-    /// Makes the three queues of the platform, their dead-letter queues and those for what was replayed too
-    /// often, unless they are there.
+    /// Makes the three queues of the platform, their dead-letter queues and those for what was
+    /// replayed too often, unless they are there.
     pub async fn create_platform_queues(&self, max_receives: u32) -> PortResult<()> {
         for queue in payops_core::domain::bus::QUEUES {
             let dlq = payops_core::domain::bus::dead_letter_queue(queue);
@@ -285,13 +283,12 @@ impl Queues for SqliteQueues {
     ) -> PortResult<bool> {
         let (name, receipt, now) = (queue.to_owned(), receipt.to_owned(), self.clock.now());
         let until = limits::after(now, visibility)?;
-        let change =
-            self.file.write(move |connection| {
-                async move {
+        let change = self.file.write(move |connection| {
+            async move {
                     operations::change_visibility(connection, &name, &receipt, now, until).await
                 }
                 .boxed()
-            });
+        });
         let changed = change.await?;
         if changed && visibility.is_zero() {
             self.waiting(queue).notify_one();
@@ -309,13 +306,12 @@ impl Queues for SqliteQueues {
         limits::message(&message, self.config(to).await?.fifo)?;
         let arrival = self.arrival(message);
         let (source, receipt, target) = (from.to_owned(), receipt.to_owned(), to.to_owned());
-        let transfer =
-            self.file.write(move |connection| {
-                async move {
+        let transfer = self.file.write(move |connection| {
+            async move {
                     operations::transfer(connection, &source, &receipt, &target, arrival).await
                 }
                 .boxed()
-            });
+        });
         let outcome = transfer.await?;
         self.waiting(to).notify_one();
         Ok(outcome)

@@ -11,7 +11,6 @@ use sqlx::SqliteConnection;
 use super::{QueueConfig, rows};
 use crate::sqlite::{count, failed, int, ms};
 
-/// How long a FIFO queue remembers a dedupe id.
 const DEDUPE: Duration = Duration::from_mins(5);
 /// Rows that one operation clears away at most.
 const PURGE: i64 = 100;
@@ -23,7 +22,6 @@ pub(super) struct Arrival {
     pub(super) now: Timestamp,
 }
 
-/// What a queue is like, as stored.
 #[derive(Debug)]
 pub(super) struct Config {
     pub(super) fifo: bool,
@@ -32,7 +30,6 @@ pub(super) struct Config {
 }
 
 impl Config {
-    /// For how long a message is kept.
     pub(super) fn retention(&self) -> Duration {
         Duration::from_millis(u64::try_from(self.retention_ms).unwrap_or(0))
     }
@@ -231,7 +228,8 @@ async fn visible(
             (SELECT 1 FROM messages AS f WHERE f.queue = ?1 AND f.message_group = m.message_group AND f.visible_ms > ?2)
             ORDER BY seq LIMIT ?3"
     } else {
-        "SELECT seq, receives FROM messages WHERE queue = ?1 AND visible_ms <= ?2 AND +sent_ms > ?4 ORDER BY visible_ms, seq LIMIT ?3"
+        "SELECT seq, receives FROM messages WHERE queue = ?1 AND visible_ms <= ?2 AND +sent_ms > \
+            ?4 ORDER BY visible_ms, seq LIMIT ?3"
     };
     let query = sqlx::query_as(sql)
         .bind(queue)
@@ -284,7 +282,8 @@ async fn redrive(
 }
 
 async fn purge(connection: &mut SqliteConnection, queue: &str, oldest_ms: i64) -> PortResult<()> {
-    let sql = "DELETE FROM messages WHERE seq IN (SELECT seq FROM messages WHERE queue = ?1 AND sent_ms <= ?2 LIMIT ?3)";
+    let sql = "DELETE FROM messages WHERE seq IN (SELECT seq FROM messages WHERE queue = ?1 AND \
+        sent_ms <= ?2 LIMIT ?3)";
     let query = sqlx::query(sql).bind(queue).bind(oldest_ms).bind(PURGE);
     query
         .execute(connection)
@@ -338,7 +337,8 @@ pub(super) async fn change_visibility(
     let Some((seq, receipt)) = rows::receipt_parts(receipt) else {
         return Ok(false);
     };
-    let sql = "UPDATE messages SET visible_ms = ?4 WHERE seq = ?1 AND queue = ?2 AND receipt = ?3 AND visible_ms > ?5";
+    let sql = "UPDATE messages SET visible_ms = ?4 WHERE seq = ?1 AND queue = ?2 AND receipt = ?3 \
+        AND visible_ms > ?5";
     let query = sqlx::query(sql)
         .bind(seq)
         .bind(queue)

@@ -1,6 +1,6 @@
-//! Whole queues, moved or emptied. A redrive that is under way moves, whenever somebody asks how it stands,
-//! what its rate allows up to then: each step in one transaction, so that a crash leaves every message in
-//! one queue. The platform asks several times a second.
+//! Whole queues, moved or emptied. A redrive that is under way moves, whenever somebody asks how it
+//! stands, what its rate allows up to then: each step in one transaction, so that a crash leaves
+//! every message in one queue. The platform asks several times a second.
 
 use payops_core::Timestamp;
 use payops_core::port::{
@@ -11,9 +11,7 @@ use sqlx::{Row as _, SqliteConnection};
 use super::operations::config;
 use crate::sqlite::{count, failed, int, ms};
 
-/// Messages of one step.
 pub(super) const STEP_MAX: usize = 1_000;
-/// Redrives that are told of.
 pub(super) const TOLD: i64 = 10;
 
 fn doing(what: &'static str) -> impl Fn(sqlx::Error) -> PortError {
@@ -24,7 +22,6 @@ fn refused(why: impl Into<String>) -> PortError {
     PortError::new(ErrorKind::Permanent, why)
 }
 
-/// Begins a redrive; its handle.
 pub(super) async fn start(
     connection: &mut SqliteConnection,
     source: &str,
@@ -77,14 +74,16 @@ pub(super) async fn start(
 pub(super) const RUNS: &str =
     "SELECT EXISTS (SELECT 1 FROM redrives WHERE source = ?1 AND status = 'running')";
 
-/// Moves what is due of the redrive of `source`; where to, and how many. `names` are names for messages.
+/// Moves what is due of the redrive of `source`; where to, and how many. `names` are names for
+/// messages.
 pub(super) async fn step(
     connection: &mut SqliteConnection,
     source: &str,
     names: Vec<String>,
     now: Timestamp,
 ) -> PortResult<Option<(String, usize)>> {
-    let sql = "SELECT id, target, rate, moved, started_ms FROM redrives WHERE source = ?1 AND status = 'running'";
+    let sql = "SELECT id, target, rate, moved, started_ms FROM redrives WHERE source = ?1 AND \
+        status = 'running'";
     let found = sqlx::query(sql)
         .bind(source)
         .fetch_optional(&mut *connection)
@@ -102,7 +101,8 @@ pub(super) async fn step(
         .unwrap_or(i64::from(REDRIVE_RATE_MAX));
     let due = ms(now).saturating_sub(started).saturating_mul(rate) / 1000;
     let due = due.saturating_sub(moved).clamp(0, int(names.len()));
-    let sql = "SELECT seq FROM messages WHERE queue = ?1 AND visible_ms <= ?2 AND sent_ms <= ?3 ORDER BY seq LIMIT ?4";
+    let sql = "SELECT seq FROM messages WHERE queue = ?1 AND visible_ms <= ?2 AND sent_ms <= ?3 \
+        ORDER BY seq LIMIT ?4";
     let query = sqlx::query_scalar(sql)
         .bind(source)
         .bind(ms(now))
@@ -142,9 +142,9 @@ pub(super) async fn step(
 }
 
 /// The last redrives of a queue.
-pub(super) const LAST: &str = "SELECT id, target, status, rate, planned, moved, started_ms FROM redrives WHERE source = ?1 ORDER BY id DESC LIMIT ?2";
+pub(super) const LAST: &str = "SELECT id, target, status, rate, planned, moved, started_ms FROM \
+    redrives WHERE source = ?1 ORDER BY id DESC LIMIT ?2";
 
-/// A redrive as it is stored.
 pub(super) fn read(row: &sqlx::sqlite::SqliteRow) -> PortResult<Redrive> {
     let status = match row.get::<String, _>("status").as_str() {
         "running" => RedriveStatus::Running,
@@ -172,13 +172,13 @@ pub(super) fn read(row: &sqlx::sqlite::SqliteRow) -> PortResult<Redrive> {
     })
 }
 
-/// Stops a redrive; how many messages it has moved.
 pub(super) async fn cancel(
     connection: &mut SqliteConnection,
     source: &str,
     handle: &str,
 ) -> PortResult<u64> {
-    let sql = "UPDATE redrives SET status = 'canceled' WHERE source = ?1 AND id = ?2 AND status = 'running' RETURNING moved";
+    let sql = "UPDATE redrives SET status = 'canceled' WHERE source = ?1 AND id = ?2 AND status = \
+        'running' RETURNING moved";
     let query = sqlx::query_scalar(sql)
         .bind(source)
         .bind(handle.parse::<i64>().unwrap_or(-1));
@@ -195,7 +195,6 @@ pub(super) async fn cancel(
     count(moved)
 }
 
-/// Deletes all of a queue.
 pub(super) async fn purge(connection: &mut SqliteConnection, queue: &str) -> PortResult<()> {
     config(connection, queue).await?;
     let query = sqlx::query("DELETE FROM messages WHERE queue = ?1").bind(queue);

@@ -13,7 +13,6 @@ fn column<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(
     row.try_get(name).map_err(|error| corrupt(name, error))
 }
 
-/// A message as a receive shows it.
 pub(super) fn received(row: &SqliteRow) -> PortResult<Received> {
     let seq: i64 = column(row, "seq")?;
     let receipt: i64 = column(row, "receipt")?;
@@ -41,7 +40,6 @@ pub(super) fn browsed(row: &SqliteRow) -> PortResult<Received> {
     })
 }
 
-/// A receipt names the message and the receive.
 fn receipt_text(seq: i64, receipt: i64) -> String {
     format!("{seq}.{receipt}")
 }

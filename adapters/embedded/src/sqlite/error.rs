@@ -29,7 +29,6 @@ pub(crate) fn corrupt(what: &str, error: impl Into<Box<dyn Error + Send + Sync>>
     )
 }
 
-/// Whether another connection holds the lock.
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| matches!(code & 0xff, 5 | 6))
 }
@@ -38,7 +37,6 @@ fn code(error: &sqlx::Error) -> Option<i64> {
     error.as_database_error()?.code()?.parse().ok()
 }
 
-/// Primary result codes: <https://sqlite.org/rescode.html>.
 fn kind(error: &sqlx::Error) -> ErrorKind {
     match error {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
@@ -53,7 +51,8 @@ fn kind(error: &sqlx::Error) -> ErrorKind {
         return ErrorKind::Permanent;
     };
     match (code, code & 0xff) {
-        // IOERR_SHMSIZE: the shared-memory file could not grow, which is how a full disk shows first.
+        // IOERR_SHMSIZE: the shared-memory file could not grow, which is how a full disk shows
+        // first.
         (4874, _) | (_, 8 | 13) => ErrorKind::NotWritable,
         (_, 5 | 6 | 9 | 10 | 15) => ErrorKind::Unavailable,
         (_, 3 | 23) => ErrorKind::Denied,

@@ -24,7 +24,6 @@ use writer::Writer;
 
 /// How long a writer waits for another process to finish its transaction.
 const BUSY: Duration = Duration::from_secs(10);
-/// Connections that read at once.
 const READERS: u32 = 4;
 
 /// An open file: many readers, one writer that commits in groups.
@@ -82,7 +81,6 @@ impl File {
         })
     }
 
-    /// Whether it was opened to write.
     pub(crate) fn is_writable(&self) -> bool {
         self.writer.is_some()
     }
@@ -183,17 +181,14 @@ pub(crate) fn ms(at: Timestamp) -> i64 {
     at.as_millisecond()
 }
 
-/// A stored time.
 pub(crate) fn time(ms: i64) -> PortResult<Timestamp> {
     Timestamp::from_millisecond(ms).map_err(|error| corrupt("a time", error))
 }
 
-/// A count as it is stored.
 pub(crate) fn int(value: impl TryInto<i64>) -> i64 {
     value.try_into().unwrap_or(i64::MAX)
 }
 
-/// A stored count.
 pub(crate) fn count<T: TryFrom<i64>>(value: i64) -> PortResult<T> {
     T::try_from(value).map_err(|_| {
         PortError::new(

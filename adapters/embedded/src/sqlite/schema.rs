@@ -7,10 +7,8 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::failed;
 
-/// The tables of one kind of file.
 #[derive(Debug)]
 pub(crate) struct Schema {
-    /// What such a file is, for people.
     pub(crate) kind: &'static str,
     /// What such a file says it is: SQLite's `application_id`.
     pub(crate) application: i64,
@@ -83,7 +81,8 @@ impl Schema {
             return Ok(());
         }
         let text = format!(
-            "{} is a {} of version {version}, and this program reads version {}: run a command that writes to it once",
+            "{} is a {} of version {version}, and this program reads version {}: run a command \
+                that writes to it once",
             path.display(),
             self.kind,
             self.newest()
@@ -111,7 +110,8 @@ impl Schema {
         }
         if version > self.newest() {
             let text = format!(
-                "{} is a {} of version {version}, and this program knows versions up to {}: use the newer program that wrote it, or another data folder",
+                "{} is a {} of version {version}, and this program knows versions up to {}: use \
+                    the newer program that wrote it, or another data folder",
                 path.display(),
                 self.kind,
                 self.newest()

@@ -67,7 +67,8 @@ async fn a_full_medium_is_told_and_the_writer_goes_on() {
     let error = insert(&file, 2, 1_000_000).await.expect_err("full");
     assert_eq!(error.kind, ErrorKind::NotWritable, "{}", error.chain());
 
-    // A full medium ends the whole transaction: the neighbours either failed with it or were written.
+    // A full medium ends the whole transaction: the neighbours either failed with it or were
+    // written.
     run(&file, "PRAGMA max_page_count = 5")
         .await
         .expect("a limit");

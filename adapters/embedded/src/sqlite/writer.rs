@@ -10,7 +10,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::error::{commit_failed, failed};
 
-/// Operations that one transaction takes.
 const GROUP_MAX: usize = 128;
 /// Operations that may wait; past it, callers wait to hand theirs in.
 const WAITING_MAX: usize = 1024;
@@ -27,7 +26,6 @@ enum Work {
     Close(oneshot::Sender<()>),
 }
 
-/// An operation on its way through a transaction.
 trait Operation: Send {
     /// Runs it; how it failed, if it did. Its result waits for the commit.
     fn run<'a>(
@@ -83,7 +81,6 @@ where
 }
 
 impl Writer {
-    /// Starts the writer's task on the current runtime.
     pub(super) fn start(options: SqliteConnectOptions, connection: SqliteConnection) -> Self {
         let (operations, waiting) = mpsc::channel(WAITING_MAX);
         tokio::spawn(
@@ -146,7 +143,8 @@ impl Task {
             let mut closing = Vec::new();
             for work in works.drain(..) {
                 match work {
-                    // Handed in after the close: dropped unrun, like everything still in the channel.
+                    // Handed in after the close: dropped unrun, like everything still in the
+                    // channel.
                     Work::Run(operation) if closing.is_empty() => group.push(operation),
                     Work::Run(operation) => operation.answer(Err(&PortError::new(
                         ErrorKind::Unavailable,

@@ -207,7 +207,8 @@ impl PaymentStore for SqliteStore {
     ) -> PortResult<Vec<Payment>> {
         // Every id sorts before `pay_~`.
         let before = after.map_or("pay_~", PaymentId::as_str);
-        let sql = "SELECT * FROM payments WHERE merchant = ?1 AND live = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4";
+        let sql = "SELECT * FROM payments WHERE merchant = ?1 AND live = ?2 AND id < ?3 ORDER BY \
+            id DESC LIMIT ?4";
         let query = sqlx::query(sql)
             .bind(caller.merchant.as_str())
             .bind(caller.live)
@@ -237,7 +238,8 @@ impl PaymentStore for SqliteStore {
     }
 
     async fn due(&self, shard: u8, now: Timestamp, limit: usize) -> PortResult<Vec<PaymentId>> {
-        let sql = "SELECT id FROM payments WHERE shard = ?1 AND due_ms <= ?2 ORDER BY due_ms, id LIMIT ?3";
+        let sql = "SELECT id FROM payments WHERE shard = ?1 AND due_ms <= ?2 ORDER BY due_ms, id \
+            LIMIT ?3";
         let query = sqlx::query(sql).bind(shard).bind(ms(now)).bind(int(limit));
         all(
             "reading what is due",

@@ -99,7 +99,8 @@ pub(super) async fn idempotency(
     scope: &IdempotencyScope,
     now: Timestamp,
 ) -> PortResult<Option<IdempotencyRow>> {
-    let sql = "SELECT * FROM idempotency WHERE merchant = ?1 AND live = ?2 AND route = ?3 AND key = ?4 AND expires_ms > ?5";
+    let sql = "SELECT * FROM idempotency WHERE merchant = ?1 AND live = ?2 AND route = ?3 AND key \
+        = ?4 AND expires_ms > ?5";
     let query = sqlx::query(sql)
         .bind(scope.merchant.as_str())
         .bind(scope.live)
@@ -227,7 +228,8 @@ async fn insert_event(
     version: i64,
     once: Option<&str>,
 ) -> PortResult<()> {
-    let sql = "INSERT INTO events (payment, seq, at_ms, kind, version, detail, once) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT INTO events (payment, seq, at_ms, kind, version, detail, once) VALUES (?1, \
+        ?2, ?3, ?4, ?5, ?6, ?7)";
     let query = sqlx::query(sql)
         .bind(payment.as_str())
         .bind(seq)
@@ -296,7 +298,8 @@ pub(super) async fn purge(
     now: Timestamp,
     limit: usize,
 ) -> PortResult<u64> {
-    let sql = "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency WHERE expires_ms <= ?1 ORDER BY expires_ms LIMIT ?2)";
+    let sql = "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency WHERE \
+        expires_ms <= ?1 ORDER BY expires_ms LIMIT ?2)";
     let done = sqlx::query(sql)
         .bind(ms(now))
         .bind(int(limit))
@@ -317,7 +320,8 @@ pub(super) async fn outbox_done(connection: &mut SqliteConnection, ids: &str) ->
 }
 
 pub(super) async fn put_key(connection: &mut SqliteConnection, row: &ApiKeyRow) -> PortResult<()> {
-    let sql = "INSERT OR REPLACE INTO api_keys (hash, prefix, merchant, live, created_ms, revoked_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql = "INSERT OR REPLACE INTO api_keys (hash, prefix, merchant, live, created_ms, \
+        revoked_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let query = sqlx::query(sql)
         .bind(&row.hash)
         .bind(&row.prefix)

@@ -58,7 +58,6 @@ fn maybe_json<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> PortResult<
         .map_err(|error| corrupt(column, error))
 }
 
-/// The JSON that a column holds.
 pub(super) fn json(value: &impl Serialize) -> PortResult<String> {
     serde_json::to_string(value)
         .map_err(|error| PortError::because(ErrorKind::Permanent, "writing a value as JSON", error))

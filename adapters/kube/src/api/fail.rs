@@ -6,41 +6,29 @@ use std::time::Duration;
 use payops_core::port::{ErrorKind, PortError};
 use tower::BoxError;
 
-/// Characters of a server's own message that are kept.
 const MESSAGE_MAX: usize = 300;
 
-/// Why a call failed.
 #[derive(Debug)]
 pub(crate) enum Cause {
-    /// The server refused.
     Answer {
-        /// The HTTP status.
         code: u16,
-        /// The server's message.
         message: String,
         /// When it may be tried again, if the server says.
         retry_after: Option<Duration>,
     },
-    /// No connection: certainly no effect.
     Connect(BoxError),
-    /// No answer in time.
     TimedOut(Duration),
-    /// The connection was lost.
     Lost(BoxError),
-    /// There is no way to say who asks.
     Identity(BoxError),
     /// The answer is not what it should be.
     Unreadable(BoxError),
 }
 
-/// A failed call.
 #[derive(Debug)]
 pub(crate) struct Failure {
     /// Cluster and verb: `cluster prod: list rollouts`.
     pub(crate) what: String,
-    /// Whether it was to change something.
     pub(crate) writes: bool,
-    /// Why.
     pub(crate) cause: Cause,
 }
 
@@ -61,7 +49,6 @@ impl Error for NoIdentity {
 }
 
 impl Failure {
-    /// The HTTP status, if the server answered.
     pub(crate) fn code(&self) -> Option<u16> {
         match self.cause {
             Cause::Answer { code, .. } => Some(code),
@@ -77,7 +64,6 @@ impl Failure {
         }
     }
 
-    /// What the caller may conclude.
     pub(crate) fn kind(&self) -> ErrorKind {
         match (&self.cause, self.writes) {
             (
@@ -107,7 +93,6 @@ impl Failure {
         }
     }
 
-    /// Why, in one line.
     pub(crate) fn why(&self) -> String {
         match &self.cause {
             Cause::Answer { code: 401, .. } => {
@@ -172,7 +157,6 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     })
 }
 
-/// A server's message in one line, cut off.
 pub(crate) fn one_line(message: &str) -> String {
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(MESSAGE_MAX) {

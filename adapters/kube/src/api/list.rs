@@ -7,12 +7,10 @@ use super::path::with_query;
 use super::{Api, Send};
 use crate::wire::text;
 
-/// Objects a page.
 const PAGE: &str = "500";
 /// How often a list is begun anew because its place was forgotten between two pages.
 const ANEW_MAX: usize = 3;
 
-/// A whole list, and the version that it shows.
 #[derive(Debug)]
 pub(crate) struct Listed {
     pub(crate) items: Vec<Value>,

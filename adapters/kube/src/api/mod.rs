@@ -18,7 +18,6 @@ use tokio::time::timeout;
 
 use fail::{Cause, Failure, cause_of, one_line};
 
-/// How long things may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// A call, from first to last byte.
@@ -31,9 +30,7 @@ pub struct Timing {
     pub gather: Duration,
     /// The first wait after a failure of a watch; it doubles with each.
     pub backoff_min: Duration,
-    /// The longest wait after a failure.
     pub backoff_max: Duration,
-    /// Between two looks, where there is no watch.
     pub poll: Duration,
 }
 
@@ -51,16 +48,11 @@ impl Default for Timing {
     }
 }
 
-/// What goes with a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Send {
-    /// Nothing: it reads.
     Get,
-    /// A JSON merge patch.
     Merge(Value),
-    /// A JSON patch.
     Json(Value),
-    /// The whole object.
     Put(Value),
 }
 
@@ -79,7 +71,6 @@ impl Send {
     }
 }
 
-/// The API of one cluster.
 #[derive(Clone)]
 pub(crate) struct Api {
     client: Client,

@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use payops_core::domain::rollout::RolloutKey;
 
-/// A kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Rollouts,
@@ -15,7 +14,6 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Its name in paths.
     pub(crate) const fn plural(self) -> &'static str {
         match self {
             Self::Rollouts => "rollouts",
@@ -47,13 +45,11 @@ impl Kind {
         }
     }
 
-    /// One object.
     pub(crate) fn one(self, namespace: &str, name: &str) -> String {
         format!("{}/{}", self.all(Some(namespace)), escape(name))
     }
 }
 
-/// A rollout.
 pub(crate) fn rollout(key: &RolloutKey) -> String {
     Kind::Rollouts.one(&key.namespace, &key.name)
 }

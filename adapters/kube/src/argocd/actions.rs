@@ -2,7 +2,6 @@
 
 use payops_core::domain::rollout::{Action, Refusal, Rollout, RunPhase};
 
-/// Whether Argo CD has an action for it.
 #[must_use]
 pub fn argo_cd_can(action: &Action) -> bool {
     match action {
@@ -21,7 +20,8 @@ pub fn argo_cd_can(action: &Action) -> bool {
     }
 }
 
-/// The name of the action that does the same to `rollout`; refused where it would do something else.
+/// The name of the action that does the same to `rollout`; refused where it would do something
+/// else.
 pub(super) fn name(action: &Action, rollout: &Rollout) -> Result<&'static str, Refusal> {
     let refused = |why: &str| Refusal {
         why: why.to_owned(),

@@ -19,11 +19,9 @@ use crate::wire::text;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct App {
     pub(super) name: String,
-    /// Its namespace, where applications may be in any.
     pub(super) namespace: Option<String>,
 }
 
-/// An object of an application.
 #[derive(Clone, Debug)]
 pub(super) struct Object {
     pub(super) group: String,
@@ -45,7 +43,6 @@ impl Object {
     }
 }
 
-/// One Argo CD.
 #[derive(Clone)]
 pub(super) struct Api {
     http: Client,
@@ -161,7 +158,8 @@ impl Api {
                 }
             }
         }
-        // The order of the answer is nobody's promise, and which application is asked must not change.
+        // The order of the answer is nobody's promise, and which application is asked must not
+        // change.
         out.sort_by(|(app, key), (other, of)| (key, app).cmp(&(of, other)));
         out.dedup_by(|(app, key), (kept, of)| {
             let same = key == of;
@@ -208,7 +206,6 @@ impl Api {
         read.map_err(|error| self.failed(&verb, false, Cause::Unreadable(error.into())))
     }
 
-    /// The tree of an application's objects.
     pub(super) async fn tree(&self, app: &App) -> Result<Value, Failure> {
         let query: Vec<(&str, &str)> = app
             .namespace
@@ -233,7 +230,6 @@ impl Api {
         .await
     }
 
-    /// Runs an action of a rollout.
     pub(super) async fn act(
         &self,
         app: &App,

@@ -31,7 +31,6 @@ use crate::wire::{self, text};
 pub use actions::argo_cd_can;
 use api::{Api, App, Object};
 
-/// Objects asked for at the same time.
 const AT_ONCE: usize = 8;
 
 /// Between two looks there is at least that much time for each object: no more than 20 requests
@@ -57,7 +56,6 @@ impl ArgoCdRollouts {
         })
     }
 
-    /// With other time limits.
     #[must_use]
     pub fn with_timing(mut self, timing: Timing) -> Self {
         self.api.timing = timing;
@@ -113,7 +111,6 @@ impl ArgoCdRollouts {
         Ok(object.map(|object| (app, wire::rollout(&object))))
     }
 
-    /// One look at everything, told as what it changes.
     async fn look(
         &self,
         known: &mut Option<BTreeMap<RolloutKey, Rollout>>,
@@ -210,9 +207,13 @@ impl Rollouts for ArgoCdRollouts {
         })?;
         self.api.act(&app, &plan.key, name).await?;
         let after = self.read(&plan.key).await.map_err(|failure| {
-            // It was done: that the rollout cannot be read now must not pass for "nothing happened".
-            let what =
-                format!("cluster {}: {name} rollout {}: it was done, but how the rollout stands is not known", self.api.cluster, plan.key);
+            // It was done: that the rollout cannot be read now must not pass for "nothing
+            // happened".
+            let what = format!(
+                "cluster {}: {name} rollout {}: it was done, but how the rollout stands is \
+                    not known",
+                self.api.cluster, plan.key
+            );
             PortError::because(ErrorKind::Ambiguous, what, PortError::from(failure))
         })?;
         Ok(after.map_or(Executed::Gone, |(_, rollout)| {
@@ -296,7 +297,6 @@ impl Rollouts for ArgoCdRollouts {
     }
 }
 
-/// A text that may be absent.
 fn some(value: &Value, pointer: &str) -> Option<String> {
     Some(text(value, pointer))
         .filter(|text| !text.is_empty())

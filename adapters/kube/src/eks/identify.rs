@@ -28,7 +28,6 @@ impl<S> Layer<S> for Identify {
     }
 }
 
-/// A service whose requests say who asks.
 #[derive(Clone)]
 pub(super) struct Identified<S> {
     inner: S,

@@ -22,7 +22,6 @@ use crate::connect::tuned;
 use identify::Identify;
 use token::Tokens;
 
-/// Requests that may wait for the one before them.
 const QUEUE_MAX: usize = 1024;
 /// The only context of the configuration that is put together here.
 const NAME: &str = "eks";
@@ -67,7 +66,6 @@ pub async fn connect(
     ))
 }
 
-/// Where a cluster is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Place {
     endpoint: String,
@@ -87,9 +85,11 @@ async fn describe(config: &SdkConfig, eks_name: &str, cluster_name: &str) -> Por
         let service = error.as_service_error();
         let (kind, message) =
             if service.is_some_and(aws_sdk_eks::operation::describe_cluster::DescribeClusterError::is_resource_not_found_exception) {
-                (ErrorKind::NotFound, format!("EKS knows no cluster {eks_name} in this account and region"))
+                (ErrorKind::NotFound, format!("EKS knows no cluster {eks_name} in this account and \
+                    region"))
             } else if error.raw_response().is_some_and(|response| matches!(response.status().as_u16(), 401 | 403)) {
-                (ErrorKind::Denied, format!("EKS does not let these credentials describe {eks_name}"))
+                (ErrorKind::Denied, format!("EKS does not let these credentials describe \
+                    {eks_name}"))
             } else {
                 (ErrorKind::Unavailable, format!("EKS did not say where {eks_name} is"))
             };

@@ -20,10 +20,8 @@ use tower::BoxError;
 const RENEW_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// How long STS takes the request itself, as EKS asks for.
 const EXPIRES_IN: Duration = Duration::from_mins(1);
-/// The header that binds a token to one cluster.
 const CLUSTER_HEADER: &str = "x-k8s-aws-id";
 
-/// Where the time comes from.
 pub(super) type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Makes tokens for one cluster, and keeps the last while it is good.

@@ -7,7 +7,6 @@ use crate::api::Timing;
 /// The longest wait that a server may ask for: what asks for more is broken, or means harm.
 const ASKED_MAX: Duration = Duration::from_mins(5);
 
-/// Waits that double.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     next: Duration,
@@ -26,7 +25,6 @@ impl Backoff {
         }
     }
 
-    /// All is well again.
     pub(crate) fn reset(&mut self) {
         self.next = self.min;
     }

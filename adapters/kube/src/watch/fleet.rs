@@ -1,4 +1,5 @@
-//! All rollouts of a cluster: watched in one go, or namespace by namespace where only that is allowed.
+//! All rollouts of a cluster: watched in one go, or namespace by namespace where only that is
+//! allowed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -25,7 +26,6 @@ pub(crate) fn watch(api: &Api, namespaces: Arc<[String]>) -> RolloutWatch {
     .boxed()
 }
 
-/// What one namespace, or the whole cluster, has said.
 #[derive(Default)]
 struct Scope {
     /// The rollouts as they were last told, so that all can be told again once a cut is mended
@@ -42,7 +42,6 @@ struct Fleet {
     namespaces: Arc<[String]>,
     events: SelectAll<BoxStream<'static, (usize, Event)>>,
     scopes: Vec<Scope>,
-    /// Whether the whole cluster is watched in one go.
     whole: bool,
     /// Whether everything has been told once.
     begun: bool,
@@ -63,7 +62,6 @@ impl Fleet {
         }
     }
 
-    /// Namespace by namespace from now on.
     fn split(&mut self) {
         let source =
             |namespace: &String| Source::new(&self.api, Kind::Rollouts, Some(namespace), None);

@@ -9,7 +9,6 @@ use crate::api::fail::{Cause, cause_of};
 /// Bytes of one line. An object of etcd is far smaller; what sends more is no API server.
 const LINE_MAX: usize = 32 * 1024 * 1024;
 
-/// Reads lines.
 pub(super) struct Lines {
     body: Body,
     buffer: BytesMut,

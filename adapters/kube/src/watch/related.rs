@@ -38,7 +38,6 @@ struct RelatedWatch {
     /// Whether pods are watched, and their watch once a `ReplicaSet` is known.
     depth: Depth,
     pods: Option<BoxStream<'static, (Kind, Event)>>,
-    /// The selector of that watch.
     pods_of: Option<String>,
     /// Hashes of the rollout's `ReplicaSets` by uid.
     sets: BTreeMap<String, String>,

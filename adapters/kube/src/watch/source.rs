@@ -17,16 +17,11 @@ use crate::api::path::{Kind, with_query};
 use crate::api::{Api, Timing, asked_to_wait};
 use crate::wire::text;
 
-/// What happened.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// All there is.
     Listed(Vec<Value>),
-    /// New or changed.
     Changed(Value),
-    /// Gone; as it was.
     Gone(Value),
-    /// Cut; it is tried again by itself.
     Cut {
         failure: Failure,
         retry_in: Duration,
@@ -45,7 +40,6 @@ enum State {
     Open { at: String, lines: Lines },
 }
 
-/// A list and its watch.
 pub(crate) struct Source {
     api: Api,
     verb: String,
@@ -61,13 +55,10 @@ pub(crate) struct Source {
     is_cut: bool,
 }
 
-/// What an open watch said.
 enum Said {
     Event(Event),
     Nothing,
-    /// It ended before its time.
     Ended(Cause),
-    /// The place in the history is lost.
     Lost(Cause),
 }
 
@@ -95,7 +86,6 @@ impl Source {
         }
     }
 
-    /// What happens next.
     pub(crate) async fn next(&mut self) -> Event {
         loop {
             if let Some(wait) = self.wait.take() {

@@ -55,7 +55,8 @@ fn kind(labels: Fields<'_>) -> AnalysisKind {
     }
 }
 
-/// The metrics of the spec in its order, with their results; then results that the spec does not name.
+/// The metrics of the spec in its order, with their results; then results that the spec does not
+/// name.
 fn metrics(spec: Fields<'_>, status: Fields<'_>) -> Vec<Metric> {
     let result = |name: &str| {
         status

@@ -12,7 +12,6 @@ pub(super) fn of_value(value: &Value) -> Option<SignedDuration> {
     }
 }
 
-/// The same of a text.
 pub(super) fn of_text(text: &str) -> Option<SignedDuration> {
     if let Ok(seconds) = text.parse() {
         return Some(SignedDuration::from_secs(seconds));
@@ -52,7 +51,6 @@ fn go(text: &str) -> Option<SignedDuration> {
     Some(SignedDuration::new(seconds, left))
 }
 
-/// One number with its unit, in nanoseconds.
 fn part(number: &str, unit: &str) -> Option<i128> {
     let unit: i128 = match unit {
         "ns" => 1,

@@ -11,7 +11,6 @@ use serde_json::{Map, Value};
 /// What could not be read, by path.
 pub(super) type Damage = RefCell<Vec<String>>;
 
-/// The fields of one JSON object.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
     at: &'static str,
@@ -32,7 +31,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Whether the object itself is there.
     pub(super) fn is_there(self) -> bool {
         self.members.is_some()
     }
@@ -61,12 +59,10 @@ impl<'a> Fields<'a> {
         self.damage.borrow_mut().push(at);
     }
 
-    /// An object in it.
     pub(super) fn under(self, key: &'static str) -> Self {
         Self::of(key, self.value(key).unwrap_or(&Value::Null), self.damage)
     }
 
-    /// A list in it.
     pub(super) fn list(self, key: &str) -> &'a [Value] {
         match self.value(key) {
             None => &[],
@@ -85,7 +81,6 @@ impl<'a> Fields<'a> {
             .map(move |value| Fields::of(key, value, self.damage))
     }
 
-    /// A text, empty when absent.
     pub(super) fn text(self, key: &str) -> &'a str {
         match self.value(key) {
             None => "",
@@ -97,7 +92,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The same as a text of its own.
     pub(super) fn string(self, key: &str) -> String {
         self.text(key).to_owned()
     }
@@ -111,7 +105,6 @@ impl<'a> Fields<'a> {
         value.as_bool()
     }
 
-    /// Whether a flag is there and set.
     pub(super) fn is_set(self, key: &str) -> bool {
         self.flag(key).unwrap_or(false)
     }
@@ -140,7 +133,6 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The metadata that objects of all kinds have.
 pub(super) struct Meta<'a> {
     pub(super) fields: Fields<'a>,
     pub(super) labels: Fields<'a>,

@@ -35,7 +35,6 @@ pub(crate) fn is_owned_by(value: &Value, uid: &str) -> bool {
     owners(value).any(|owner| text(owner, "/uid") == uid)
 }
 
-/// The owners of an object.
 pub(crate) fn owners(value: &Value) -> impl Iterator<Item = &Value> {
     value
         .pointer("/metadata/ownerReferences")

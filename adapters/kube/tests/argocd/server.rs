@@ -100,7 +100,6 @@ impl ArgoCd {
         self.held.lock().expect("a lock")
     }
 
-    /// Changes a rollout, as its controller would.
     pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut Value)) {
         let mut held = self.state();
         held.changes += 1;

@@ -86,7 +86,8 @@ async fn where_the_cluster_may_not_be_read_its_namespaces_are() {
         .expect_err("refused");
     assert_eq!(
         alone.message,
-        "cluster prod: list rollouts: answered 403: /apis/argoproj.io/v1alpha1/rollouts is forbidden"
+        "cluster prod: list rollouts: answered 403: /apis/argoproj.io/v1alpha1/rollouts is \
+            forbidden"
     );
 }
 

@@ -158,7 +158,8 @@ async fn without_a_status_apart_the_same_goes_to_the_object() {
     let cluster = with_api(json!({}));
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
     let (api, heard) = (cluster.service(), Arc::clone(&asked));
-    // A definition without subresources: there is no `/status`, and the object takes its status as it takes all else.
+    // A definition without subresources: there is no `/status`, and the object takes its status as
+    // it takes all else.
     let bare = service_fn(move |request: Request<Body>| {
         let (mut api, heard) = (api.clone(), Arc::clone(&heard));
         async move {

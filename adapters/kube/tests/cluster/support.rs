@@ -96,7 +96,6 @@ pub(crate) fn owned(kind: Kind, name: &str, owner: &Value, hash: &str, rest: Val
     object
 }
 
-/// Changes the object that is there.
 pub(crate) fn change(cluster: &Cluster, kind: Kind, name: &str, change: impl FnOnce(&mut Value)) {
     let mut object = (*cluster.get(kind, "payments", name).expect("an object")).clone();
     change(&mut object);
@@ -142,7 +141,6 @@ pub(crate) async fn done(rollouts: &KubeRollouts, plan: &Plan) -> Rollout {
 /// A write as it came over the wire: method, path, content type, body.
 pub(crate) type Write = (Method, String, String, Value);
 
-/// What happens before a write.
 type Before = dyn FnMut(&Write) + Send;
 
 /// The API, with a record of its writes and something that happens just before each.
@@ -210,7 +208,6 @@ pub(crate) fn rollouts(cluster: &Cluster) -> KubeRollouts {
     KubeRollouts::from_service(cluster.service(), "prod").with_timing(TIMING)
 }
 
-/// What a watch told, in a line.
 pub(crate) fn line(told: &Watched<Rollout, RolloutKey>) -> String {
     match told {
         Watched::All(all) => format!(

@@ -22,7 +22,6 @@ fn remove(cluster: &Cluster, name: &str) {
     cluster.remove_object(&Key::new(Kind::Rollout, "payments", name));
 }
 
-/// Lists and watches asked for.
 fn counts(cluster: &Cluster) -> (u64, u64) {
     (
         cluster.faults().count("list", "rollouts"),
@@ -228,7 +227,6 @@ async fn credentials_that_are_refused_are_told_and_tried_again() {
     );
 }
 
-/// Requests in five minutes of a fault.
 async fn requests_of(fault: impl Fn(&Cluster)) -> u64 {
     let cluster = with(&["a"]);
     fault(&cluster);
@@ -254,8 +252,9 @@ async fn requests_of(fault: impl Fn(&Cluster)) -> u64 {
 
 #[tokio::test(start_paused = true)]
 async fn no_fault_makes_a_hot_loop() {
-    // The longest wait is between 4 and 6 s: no less than 50 tries in five minutes, and no more than 75
-    // but for the first few; where a try is a list and a watch, or is made twice, no more than twice that.
+    // The longest wait is between 4 and 6 s: no less than 50 tries in five minutes, and no more
+    // than 75 but for the first few; where a try is a list and a watch, or is made twice, no more
+    // than twice that.
     let busy = requests_of(|cluster| cluster.faults().too_many_requests(u64::MAX, 0)).await;
     assert!((50..=85).contains(&busy), "{busy} of a busy server");
     let refused = requests_of(|cluster| cluster.faults().unauthorized(u64::MAX)).await;

@@ -13,7 +13,6 @@ use kube::client::Body;
 use payops_kube::KubeRollouts;
 use serde_json::{Value, json};
 
-/// What arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) method: Method,
@@ -21,7 +20,6 @@ pub(crate) struct Asked {
     pub(crate) body: Value,
 }
 
-/// An answer.
 pub(crate) struct Answer {
     pub(crate) code: u16,
     pub(crate) retry_after: Option<u64>,
@@ -67,7 +65,6 @@ impl Answer {
 
 type Script = Box<dyn FnMut(&Asked) -> Answer + Send>;
 
-/// A server, and what it was asked.
 #[derive(Clone)]
 pub(crate) struct Server {
     asked: Arc<Mutex<Vec<Asked>>>,

@@ -2,12 +2,10 @@
 
 use payops_core::port::{ErrorKind, PortError};
 
-/// How far a write had come when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// COMMIT was not sent: nothing was written.
     Before,
-    /// COMMIT was sent, and its answer may be lost.
     Commit,
 }
 
@@ -30,7 +28,8 @@ pub(super) fn port_error(what: &str, error: sqlx::Error, phase: Phase) -> PortEr
     PortError::because(kind, format!("the ledger database could not {what}"), error)
 }
 
-/// Whether the database gave the transaction up in favour of another one, so that doing it again may work.
+/// Whether the database gave the transaction up in favour of another one, so that doing it again
+/// may work.
 pub(super) fn gave_way(error: &sqlx::Error) -> bool {
     const SERIALIZATION_FAILURE: &str = "40001";
     const DEADLOCK_DETECTED: &str = "40P01";
@@ -60,7 +59,8 @@ fn kind_of(code: &str, phase: Phase) -> ErrorKind {
             "42" if code == "42501" => ErrorKind::Denied,
             "42" if code == "42P01" => ErrorKind::NotFound,
             "XX" if code == "XX001" || code == "XX002" => ErrorKind::Corrupt,
-            // Lost connections, canceled or timed-out statements, a server that starts, stops or stumbles.
+            // Lost connections, canceled or timed-out statements, a server that starts, stops or
+            // stumbles.
             "08" | "55" | "57" | "58" | "XX" => ErrorKind::Unavailable,
             _ => ErrorKind::Permanent,
         },

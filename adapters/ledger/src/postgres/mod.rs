@@ -1,4 +1,5 @@
-//! The ledger in PostgreSQL: a primary that takes every write, and a replica for reads that may lag.
+//! The ledger in PostgreSQL: a primary that takes every write, and a replica for reads that may
+//! lag.
 
 mod error;
 
@@ -47,7 +48,6 @@ const SELECT_PAGE: &str = "SELECT t.payment, t.kind, t.reference, t.merchant, t.
      FROM ledger_transactions t WHERE (t.payment, t.kind, t.reference) > ($1, $2, $3) \
      ORDER BY t.payment, t.kind, t.reference LIMIT $4";
 
-/// The ledger in PostgreSQL.
 #[derive(Debug)]
 pub struct PostgresLedger {
     primary: PgPool,
@@ -162,7 +162,6 @@ impl PostgresLedger {
     }
 }
 
-/// Why one try at posting came to nothing certain.
 enum Failed {
     Before(sqlx::Error),
     Commit(sqlx::Error),
@@ -235,7 +234,8 @@ async fn stored_version(tx: &mut PgTransaction<'_>) -> PortResult<Option<i32>> {
         .map_err(fail)?;
     if version > VERSION {
         let message = format!(
-            "the ledger database has schema version {version}; this program knows versions up to {VERSION}"
+            "the ledger database has schema version {version}; this program knows versions up to \
+                {VERSION}"
         );
         return Err(PortError::new(ErrorKind::Corrupt, message));
     }

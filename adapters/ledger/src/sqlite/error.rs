@@ -2,12 +2,10 @@
 
 use payops_core::port::{ErrorKind, PortError};
 
-/// How far a write had come when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// COMMIT was not asked for: nothing was written.
     Before,
-    /// COMMIT was asked for.
     Commit,
 }
 

@@ -19,7 +19,6 @@ use crate::rows;
 use readers::Readers;
 use writer::Job;
 
-/// How long a write waits for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Posts that wait for the writer at most; more wait in line before it.
 const QUEUE_MAX: usize = 1_024;
@@ -119,7 +118,8 @@ impl Ledger for SqliteLedger {
             .send(job)
             .await
             .map_err(|_| PortError::new(ErrorKind::Unavailable, "the ledger's writer has ended"))?;
-        // The writer took it and went away, as a runtime that shuts down does: it may have committed.
+        // The writer took it and went away, as a runtime that shuts down does: it may have
+        // committed.
         outcome.await.unwrap_or_else(|_| {
             Err(PortError::new(
                 ErrorKind::Ambiguous,
@@ -190,7 +190,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("ledger.db");
         SqliteLedger::open(&path).await.expect("opens");
-        // A limit just over the empty file's size stands in for a full disk: SQLITE_FULL either way.
+        // A limit just over the empty file's size stands in for a full disk: SQLITE_FULL either
+        // way.
         let ledger = SqliteLedger::open_with(options(&path).pragma("max_page_count", "16"))
             .await
             .expect("opens");

@@ -12,7 +12,6 @@ use tokio::sync::Mutex;
 use super::error::{Phase, port_error};
 use crate::rows::Row;
 
-/// Connections that read at once.
 const READERS: usize = 4;
 
 /// Connections that only read, opened when first needed.

@@ -12,7 +12,8 @@ use super::error::{Phase, port_error};
 const VERSION: i64 = 1;
 /// Marks the file as a ledger of ours (`PRAGMA application_id`): "pled" in ASCII.
 const APPLICATION: i64 = 0x706c_6564;
-/// Two processes that make the same file at once can find it locked in a way that SQLite does not wait for.
+/// Two processes that make the same file at once can find it locked in a way that SQLite does not
+/// wait for.
 const TRIES: u32 = 100;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
@@ -69,7 +70,8 @@ async fn make(db: &mut SqliteConnection) -> PortResult<()> {
         .execute(&mut *tx)
         .await
         .map_err(fail)?;
-    // Making the tables is repeated when in doubt, so a COMMIT in doubt is only a reason to try again.
+    // Making the tables is repeated when in doubt, so a COMMIT in doubt is only a reason to try
+    // again.
     tx.commit().await.map_err(fail)
 }
 
@@ -97,7 +99,8 @@ async fn is_made(db: &mut SqliteConnection) -> PortResult<bool> {
     }
     if version > VERSION {
         let message = format!(
-            "the ledger file has schema version {version}; this program knows versions up to {VERSION}"
+            "the ledger file has schema version {version}; this program knows versions up to \
+                {VERSION}"
         );
         return Err(PortError::new(ErrorKind::Corrupt, message));
     }

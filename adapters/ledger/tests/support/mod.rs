@@ -24,11 +24,9 @@ use tempfile::TempDir;
 
 /// What a test prints when the machine has no PostgreSQL.
 pub(crate) const NOT_RUN: &str = "postgres: not run, binaries missing (apt-get install postgresql)";
-/// initdb and postgres refuse root.
 const UID_WHEN_ROOT: u32 = 65_534;
 const START_MAX: Duration = Duration::from_mins(1);
 
-/// A running server.
 pub(crate) struct Cluster {
     port: u16,
     databases: AtomicU32,
@@ -95,7 +93,8 @@ impl Cluster {
             .args(["-c", "fsync=off", "-c", "max_connections=60"])
             .current_dir(dir.path());
         let (stop, stopped) = channel();
-        // The kernel ends the server with the thread that started it, so that thread stays until the end.
+        // The kernel ends the server with the thread that started it, so that thread stays until
+        // the end.
         let keeper = std::thread::spawn(move || keep(server, dir, &stopped));
         Self {
             port,
@@ -123,7 +122,6 @@ impl Cluster {
         )
     }
 
-    /// The address of a new, empty database.
     pub(crate) async fn database(&self) -> SecretString {
         let name = format!("t{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let mut admin = PgConnection::connect(&self.address("postgres"))
@@ -160,7 +158,8 @@ fn keep(mut server: Command, dir: TempDir, stopped: &Receiver<()>) {
     drop(dir);
 }
 
-/// A program of PostgreSQL's, under another user where we are root, ended by the kernel when we end.
+/// A program of PostgreSQL's, under another user where we are root, ended by the kernel when we
+/// end.
 fn command(bin: &Path, program: &str, root: bool) -> Command {
     let has_setpriv = Command::new("setpriv")
         .arg("--version")
@@ -182,7 +181,8 @@ fn command(bin: &Path, program: &str, root: bool) -> Command {
     command
 }
 
-/// The folder of `initdb` and `postgres`: on PATH, as `pg_config` says, or Debian's, newest version first.
+/// The folder of `initdb` and `postgres`: on PATH, as `pg_config` says, or Debian's, newest version
+/// first.
 fn binaries() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")
         .map(|path| std::env::split_paths(&path).collect::<Vec<_>>())

@@ -34,16 +34,13 @@ impl Effect {
     }
 }
 
-/// An answer that is one, good or bad.
 #[derive(Debug)]
 pub(super) enum Answer<T> {
-    /// 2xx.
     Done(T),
     /// 400, 402, 404 or another definite no: nothing was changed.
     Refused(Refused),
 }
 
-/// A definite no.
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) status: StatusCode,
@@ -51,7 +48,8 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    /// The refusal as a failure. Only the status and the code are told: messages may repeat what was sent.
+    /// The refusal as a failure. Only the status and the code are told: messages may repeat what
+    /// was sent.
     pub(super) fn into_port(self) -> PortError {
         let code = self.error.safe_code().unwrap_or("no code");
         PortError::new(
@@ -64,7 +62,6 @@ impl Refused {
     }
 }
 
-/// The provider's API at one address, with one key.
 pub(super) struct Api {
     client: Client,
     base: Url,
@@ -212,7 +209,8 @@ fn is_loopback(url: &Url) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-/// A call that got no answer, or part of one. The address is left out: it may hold what was searched for.
+/// A call that got no answer, or part of one. The address is left out: it may hold what was
+/// searched for.
 fn not_answered(error: reqwest::Error, effect: Effect) -> PortError {
     let (kind, message) = if error.is_builder() {
         (

@@ -10,7 +10,6 @@ use super::units::from_stripe;
 use super::wire::{Expandable, Intent, Page, RefundObject};
 use super::{EXPAND, HttpProvider};
 
-/// The largest page that Stripe gives.
 const PAGE: &str = "100";
 const PAGE_MAX: usize = 100;
 /// Objects to be told in full with each intent of a page.
@@ -114,7 +113,6 @@ impl HttpProvider {
             .collect())
     }
 
-    /// Every refund of an intent.
     pub(super) async fn refunds_of(&self, intent: &str) -> PortResult<Vec<RefundObject>> {
         let refunds = self
             .pages(
@@ -248,7 +246,6 @@ impl HttpProvider {
     }
 }
 
-/// A charge's name and amount.
 pub(super) fn charge_entry(intent: Intent) -> ProviderEntry {
     let currency = intent.currency.to_uppercase();
     ProviderEntry {
@@ -258,7 +255,6 @@ pub(super) fn charge_entry(intent: Intent) -> ProviderEntry {
     }
 }
 
-/// A refund's name and amount.
 pub(super) fn refund_entry(refund: &RefundObject) -> ProviderEntry {
     let currency = refund.currency.to_uppercase();
     ProviderEntry {
@@ -268,7 +264,6 @@ pub(super) fn refund_entry(refund: &RefundObject) -> ProviderEntry {
     }
 }
 
-/// Whether nothing was paid out, nor will be.
 pub(super) fn is_off(refund: &RefundObject) -> bool {
     matches!(refund.status.as_deref(), Some("failed" | "canceled"))
 }

@@ -1,12 +1,13 @@
 //! A real provider over HTTP, in the shape of Stripe's API. A payment's charge is a payment intent.
 //!
 //! **Finding a charge.** An idempotency key cannot be looked up, only repeated, and that is the
-//! caller's to decide. Intents carry the payment's id as metadata; they are found by Stripe's search,
-//! which may lag behind by a minute, in an outage by an hour
-//! (<https://docs.stripe.com/search#data-freshness>). That is safe here: within the day that keys are
-//! known, "not found" makes the caller repeat the same key, which cannot charge twice; later it makes
-//! the caller stop, and by then the search has caught up. Found intents are read again where their
-//! status may be old. Where search is not offered, all intents made since the payment are paged through.
+//! caller's to decide. Intents carry the payment's id as metadata; they are found by Stripe's
+//! search, which may lag behind by a minute, in an outage by an hour
+//! (<https://docs.stripe.com/search#data-freshness>). That is safe here: within the day that keys
+//! are known, "not found" makes the caller repeat the same key, which cannot charge twice; later it
+//! makes the caller stop, and by then the search has caught up. Found intents are read again where
+//! their status may be old. Where search is not offered, all intents made since the payment are
+//! paged through.
 
 mod api;
 mod lookup;
@@ -46,15 +47,12 @@ const REFUND_REFUSALS: [&str; 4] = [
     "charge_not_refundable",
     "refund_disputed_payment",
 ];
-/// Objects to be told in full with an intent.
 const EXPAND: [(&str, &str); 2] = [
     ("expand[]", "latest_charge"),
     ("expand[]", "payment_method"),
 ];
-/// The longest message of a decline that is kept.
 const MESSAGE_CHARS_MAX: usize = 200;
 
-/// A payment provider over HTTP.
 pub struct HttpProvider {
     api: Api,
 }
@@ -108,7 +106,8 @@ impl HttpProvider {
     /// Ends an intent that waits for the customer, so that it cannot succeed behind our back.
     async fn cancel(&self, intent: Intent) -> PortResult<Intent> {
         let path = format!("/v1/payment_intents/{}", intent.id);
-        // A repeated key replays the first answer: the intent may be canceled already, and then this is refused.
+        // A repeated key replays the first answer: the intent may be canceled already, and then
+        // this is refused.
         let canceled: PortResult<Answer<Intent>> = self
             .api
             .post(&format!("{path}/cancel"), None, &EXPAND)
@@ -177,7 +176,8 @@ fn declined(error: &ApiError) -> ChargeOutcome {
     }
 }
 
-/// Stripe's messages of declines are meant for customers; control characters and length are not trusted.
+/// Stripe's messages of declines are meant for customers; control characters and length are not
+/// trusted.
 fn message_of(error: &ApiError, otherwise: &str) -> String {
     let message: String = error
         .message

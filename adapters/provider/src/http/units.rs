@@ -47,7 +47,8 @@ pub(super) fn to_stripe(minor: i64, currency: Currency) -> PortResult<i64> {
     Ok(amount)
 }
 
-/// ISO units of Stripe's `amount` in the currency of that code; as it stands for a currency not known here.
+/// ISO units of Stripe's `amount` in the currency of that code; as it stands for a currency not
+/// known here.
 pub(super) fn from_stripe(amount: i64, code: &str) -> i64 {
     let Ok(currency) = code.parse::<Currency>() else {
         return amount;

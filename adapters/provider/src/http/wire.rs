@@ -1,10 +1,10 @@
-//! The parts of Stripe's objects that are read: <https://docs.stripe.com/api>. Unknown members are ignored.
+//! The parts of Stripe's objects that are read: <https://docs.stripe.com/api>. Unknown members are
+//! ignored.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// A page of a list or of search results.
 #[derive(Debug, Deserialize)]
 pub(super) struct Page<T> {
     pub(super) data: Vec<T>,
@@ -21,7 +21,6 @@ pub(super) struct Intent {
     pub(super) id: String,
     pub(super) amount: i64,
     pub(super) currency: String,
-    /// Unix seconds.
     pub(super) created: i64,
     pub(super) status: String,
     #[serde(default)]
@@ -38,9 +37,7 @@ pub(super) struct Intent {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Expandable<T> {
-    /// The whole object.
     Object(Box<T>),
-    /// Its name alone.
     Name(serde::de::IgnoredAny),
 }
 
@@ -79,7 +76,6 @@ pub(super) struct RefundObject {
     pub(super) currency: String,
     #[serde(default)]
     pub(super) metadata: BTreeMap<String, String>,
-    /// The intent whose charge it gives back.
     #[serde(default)]
     pub(super) payment_intent: Option<Expandable<Labels>>,
 }
@@ -92,7 +88,6 @@ pub(super) struct Labels {
 }
 
 impl<T> Expandable<T> {
-    /// The object, where it was expanded.
     pub(super) fn object(&self) -> Option<&T> {
         match self {
             Self::Object(object) => Some(object),
@@ -118,7 +113,6 @@ pub(super) struct ApiError {
     pub(super) code: Option<String>,
     #[serde(default)]
     pub(super) decline_code: Option<String>,
-    /// Which parameter it is about.
     #[serde(default)]
     pub(super) param: Option<String>,
     #[serde(default)]

@@ -11,9 +11,9 @@ use sqlx::{ConnectOptions as _, Connection as _};
 const VERSION: i64 = 1;
 /// Marks the file as an acquirer's (`PRAGMA application_id`): "pacq" in ASCII.
 const APPLICATION: i64 = 0x7061_6371;
-/// How long a write waits for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Two processes that make the same file at once can find it locked in a way that SQLite does not wait for.
+/// Two processes that make the same file at once can find it locked in a way that SQLite does not
+/// wait for.
 const TRIES: u32 = 100;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
@@ -104,7 +104,8 @@ async fn is_made(db: &mut SqliteConnection) -> PortResult<bool> {
     }
     if version > VERSION {
         let message = format!(
-            "the acquirer file has schema version {version}; this program knows versions up to {VERSION}"
+            "the acquirer file has schema version {version}; this program knows versions up to \
+                {VERSION}"
         );
         return Err(PortError::new(ErrorKind::Corrupt, message));
     }

@@ -6,7 +6,6 @@ use payops_core::port::{ErrorKind, PortError, PortResult, ProviderPage};
 use super::file::failed;
 use super::{CHARGE_PREFIX, REFUND_PREFIX, SimulatedAcquirer};
 
-/// Id, amount, currency, payment.
 type Row = (i64, i64, Option<String>, Option<String>);
 
 impl SimulatedAcquirer {
@@ -70,7 +69,6 @@ impl SimulatedAcquirer {
         })
     }
 
-    /// Every refund of a charge.
     pub(super) async fn refunds_of(&self, charge_id: &str) -> PortResult<Vec<ProviderRefund>> {
         let charge_id = charge_id
             .strip_prefix(CHARGE_PREFIX)

@@ -35,7 +35,6 @@ const FLAKY_FAILURES: i64 = 2;
 const CHARGE_PREFIX: &str = "ch_sim_";
 const REFUND_PREFIX: &str = "re_sim_";
 
-/// How long the slow tokens take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AcquirerOptions {
     /// How long `tok_slow` takes to be charged.
@@ -53,27 +52,23 @@ impl Default for AcquirerOptions {
     }
 }
 
-/// What the acquirer has done in all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AcquirerStats {
-    /// Successful charges.
     pub charges: u64,
-    /// Declined charges.
     pub declines: u64,
-    /// Refunds paid out.
     pub refunds: u64,
-    /// Minor units charged, by currency.
     pub charged_minor: BTreeMap<String, i64>,
-    /// Minor units paid back, by currency.
     pub refunded_minor: BTreeMap<String, i64>,
 }
 
 /// The simulated acquirer. See the module's tokens: `tok_visa`, `tok_mastercard`, `tok_declined`,
 /// `tok_timeout_charged`, `tok_slow`, `tok_flaky`, `tok_poison`; every other one is unknown.
 ///
-/// A call that is dropped while `tok_slow` waits was never taken; one dropped later may have charged.
+/// A call that is dropped while `tok_slow` waits was never taken; one dropped later may have
+/// charged.
 pub struct SimulatedAcquirer {
-    // One connection: calls of one process queue here in order rather than poll for the file's lock.
+    // One connection: calls of one process queue here in order rather than poll for the file's
+    // lock.
     db: Mutex<SqliteConnection>,
     clock: Arc<dyn Clock>,
     options: AcquirerOptions,
@@ -103,7 +98,8 @@ impl SimulatedAcquirer {
         })
     }
 
-    /// Opens the acquirer's file for reading only: every charge and refund is [`ErrorKind::NotWritable`].
+    /// Opens the acquirer's file for reading only: every charge and refund is
+    /// [`ErrorKind::NotWritable`].
     pub async fn open_read_only(path: &Path, clock: Arc<dyn Clock>) -> PortResult<Self> {
         Ok(Self {
             db: Mutex::new(file::open_read_only(path).await?),
@@ -117,7 +113,6 @@ impl SimulatedAcquirer {
         self.set_poison_fixed(true).await
     }
 
-    /// Breaks `tok_poison` again.
     pub async fn break_poison(&self) -> PortResult<()> {
         self.set_poison_fixed(false).await
     }
@@ -132,7 +127,6 @@ impl SimulatedAcquirer {
         Ok(())
     }
 
-    /// What it has done in all.
     pub async fn stats(&self) -> PortResult<AcquirerStats> {
         let mut db = self.lock().await;
         // One transaction, so that all numbers are of one moment.
@@ -143,7 +137,8 @@ impl SimulatedAcquirer {
                 .await
                 .map_err(failed)?;
         let refunded: Vec<(String, i64, i64)> = sqlx::query_as(
-            "SELECT c.currency, count(*), sum(r.minor) FROM refunds r JOIN charges c ON c.id = r.charge_id GROUP BY c.currency",
+            "SELECT c.currency, count(*), sum(r.minor) FROM refunds r JOIN charges c ON c.id = \
+                r.charge_id GROUP BY c.currency",
         )
         .fetch_all(&mut *tx)
         .await
@@ -185,7 +180,6 @@ impl SimulatedAcquirer {
         answer(&mut tx, request, now_ms).await
     }
 
-    /// Charges or declines in one transaction of the file.
     async fn decide(
         &self,
         request: &ChargeRequest,
@@ -225,7 +219,8 @@ impl SimulatedAcquirer {
                 .map_err(failed)?;
         }
         sqlx::query(
-            "INSERT INTO answers (key, payment, minor, currency, source, charge_id, code, message, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO answers (key, payment, minor, currency, source, charge_id, code, message, \
+                at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&request.key)
         .bind(request.payment.as_str())
@@ -261,13 +256,15 @@ async fn answer(
         Option<String>,
         Option<String>,
     );
-    let row: Option<Row> =
-        sqlx::query_as("SELECT payment, minor, currency, source, charge_id, code, message FROM answers WHERE key = ? AND at_ms > ?")
-            .bind(&request.key)
-            .bind(now_ms - KEY_KEPT_MS)
-            .fetch_optional(&mut **tx)
-            .await
-            .map_err(failed)?;
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT payment, minor, currency, source, charge_id, code, message FROM \
+            answers WHERE key = ? AND at_ms > ?",
+    )
+    .bind(&request.key)
+    .bind(now_ms - KEY_KEPT_MS)
+    .fetch_optional(&mut **tx)
+    .await
+    .map_err(failed)?;
     let Some((payment, minor, currency, source, charge_id, code, message)) = row else {
         return Ok(None);
     };
@@ -323,7 +320,8 @@ async fn fail_on_demand(
             }))
         }
         Behaviour::Flaky => {
-            let count = "INSERT INTO failures (key, count) VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET count = count + 1 RETURNING count";
+            let count = "INSERT INTO failures (key, count) VALUES (?, 1) ON CONFLICT (key) DO \
+                UPDATE SET count = count + 1 RETURNING count";
             let count: i64 = sqlx::query_scalar(count)
                 .bind(&request.key)
                 .fetch_one(&mut **tx)
@@ -342,7 +340,8 @@ async fn insert_charge(
     card: &Card,
     now_ms: i64,
 ) -> PortResult<i64> {
-    let insert = "INSERT INTO charges (payment, key, minor, currency, brand, last4, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id";
+    let insert = "INSERT INTO charges (payment, key, minor, currency, brand, last4, at_ms) VALUES \
+        (?, ?, ?, ?, ?, ?, ?) RETURNING id";
     let insert = sqlx::query_scalar(insert)
         .bind(request.payment.as_str())
         .bind(&request.key)
@@ -468,7 +467,8 @@ impl Provider for SimulatedAcquirer {
             );
         }
         let insert = sqlx::query_scalar(
-            "INSERT INTO refunds (refund, charge_id, minor, at_ms) VALUES (?, ?, ?, ?) RETURNING id",
+            "INSERT INTO refunds (refund, charge_id, minor, at_ms) VALUES (?, ?, ?, ?) RETURNING \
+                id",
         );
         let insert = insert
             .bind(request.refund.as_str())

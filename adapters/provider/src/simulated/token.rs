@@ -3,28 +3,22 @@
 use payops_core::domain::payment::{Card, Failure};
 use payops_core::domain::text::Source;
 
-/// What a charge of a token does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Behaviour {
-    /// Charges the card.
     Approve {
         brand: &'static str,
         last4: &'static str,
     },
-    /// Refuses, for good.
     Decline {
         code: &'static str,
         message: &'static str,
     },
-    /// Charges, then never answers.
     TimeOutCharged,
-    /// Takes long, then charges.
     Slow,
     /// Fails twice per key having done nothing, then charges.
     Flaky,
     /// Fails having done nothing until it is repaired, then charges.
     Poison,
-    /// There is no such token.
     Unknown,
 }
 
@@ -57,7 +51,6 @@ const TOKENS: [(&str, Behaviour); 7] = [
 ];
 
 impl Behaviour {
-    /// What `source` does.
     pub(super) fn of(source: &Source) -> Self {
         TOKENS
             .into_iter()
@@ -65,7 +58,6 @@ impl Behaviour {
             .map_or(Self::Unknown, |(_, behaviour)| behaviour)
     }
 
-    /// The card that is charged, or why none is.
     pub(super) fn result(self) -> Result<Card, Failure> {
         let failure = |code: &str, message: &str| Failure {
             code: code.to_owned(),

@@ -16,26 +16,20 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-/// The only key it takes.
 pub(crate) const KEY: &str = "sk_test_canary";
 
-/// What it was asked, and what it holds.
 #[derive(Default)]
 pub(crate) struct Books {
     pub(crate) intents: Vec<Value>,
     pub(crate) refunds: Vec<Value>,
     keys: HashMap<String, (StatusCode, Value)>,
-    /// Method, path with query, body.
     pub(crate) calls: Vec<(String, String, String)>,
-    /// Whether search is offered.
     pub(crate) search: bool,
     /// Whether lists know the filter `created`.
     pub(crate) created_filter: bool,
-    /// Search answers with what intents were before.
     pub(crate) search_is_old: bool,
 }
 
-/// A running server.
 #[derive(Clone)]
 pub(crate) struct Fake {
     pub(crate) url: String,
@@ -224,7 +218,8 @@ fn create(books: &mut Books, form: &Form) -> (StatusCode, Value) {
         "pm_404" => {
             return error(
                 404,
-                &json!({"code": "resource_missing", "message": format!("No such payment_method: '{method}' {KEY}")}),
+                &json!({"code": "resource_missing", "message": format!("No such payment_method: \
+                    '{method}' {KEY}")}),
             );
         }
         "pm_action" => "requires_action",

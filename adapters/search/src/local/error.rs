@@ -21,7 +21,8 @@ pub(super) fn port_error(what: &str, error: TantivyError) -> PortError {
     PortError::because(kind, format!("the search index could not {what}"), error)
 }
 
-/// A commit that failed: unless the medium takes no writes, it may be found when the index is opened again.
+/// A commit that failed: unless the medium takes no writes, it may be found when the index is
+/// opened again.
 pub(super) fn commit_failed(error: TantivyError) -> PortError {
     let kind = Some(kind_of(&error))
         .filter(|kind| *kind == ErrorKind::NotWritable)

@@ -15,7 +15,8 @@ pub(super) const VERSION: &str = "version";
 const ID_HIGH: &str = "id_high";
 const ID_LOW: &str = "id_low";
 
-/// The fields. Texts are indexed whole; those that are compared without regard to case are folded first.
+/// The fields. Texts are indexed whole; those that are compared without regard to case are folded
+/// first.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields {
     pub(super) id: Field,
@@ -34,7 +35,6 @@ pub(super) struct Fields {
     pub(super) dead: Field,
     pub(super) created: Field,
     pub(super) updated: Field,
-    /// The whole document as JSON.
     pub(super) doc: Field,
 }
 
@@ -64,7 +64,6 @@ pub(super) fn schema() -> (Schema, Fields) {
 }
 
 impl Fields {
-    /// The term that names a document.
     pub(super) fn id_term(&self, id: &PaymentId) -> Term {
         Term::from_field_text(self.id, id.as_str())
     }
@@ -105,7 +104,6 @@ impl Fields {
         Ok(out)
     }
 
-    /// The document that was put in.
     pub(super) fn payment_doc(self, stored: &TantivyDocument) -> PortResult<PaymentDoc> {
         let corrupt = || {
             PortError::new(

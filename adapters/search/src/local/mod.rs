@@ -28,10 +28,10 @@ use error::{file_error, port_error};
 use fields::{Fields, schema};
 use writer::{Job, Work, Writer};
 
-/// How the index is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexOptions {
-    /// How long documents are collected for one commit. Zero commits at once what has come meanwhile.
+    /// How long documents are collected for one commit. Zero commits at once what has come
+    /// meanwhile.
     pub commit_every: Duration,
 }
 
@@ -56,13 +56,14 @@ struct WriterThread {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What readers share.
 struct View {
     reader: IndexReader,
     fields: Fields,
-    /// Set where another process writes: the file that it replaces, and what it held at the last reload.
+    /// Set where another process writes: the file that it replaces, and what it held at the last
+    /// reload.
     watched: Option<(PathBuf, Mutex<Vec<u8>>)>,
-    /// The last answer, and the snapshot it is of: finding the newest document looks at all of them.
+    /// The last answer, and the snapshot it is of: finding the newest document looks at all of
+    /// them.
     freshness: Mutex<Option<(u64, Freshness)>>,
 }
 
@@ -75,11 +76,13 @@ impl std::fmt::Debug for TantivyIndex {
 }
 
 impl TantivyIndex {
-    /// Opens the folder for writing and reading, making it and an empty index if they are not there.
+    /// Opens the folder for writing and reading, making it and an empty index if they are not
+    /// there.
     ///
-    /// [`ErrorKind::Unavailable`] while another process has it open so, [`ErrorKind::Corrupt`] for an
-    /// index of another schema version, and for any other content that cannot be used: a folder that
-    /// is to be set aside. What is not there or not writable for other reasons is told as that.
+    /// [`ErrorKind::Unavailable`] while another process has it open so, [`ErrorKind::Corrupt`] for
+    /// an index of another schema version, and for any other content that cannot be used: a folder
+    /// that is to be set aside. What is not there or not writable for other reasons is told as
+    /// that.
     pub async fn open(dir: &Path, options: IndexOptions) -> PortResult<Self> {
         let dir = dir.to_owned();
         let opened = tokio::task::spawn_blocking(move || -> PortResult<Self> {
@@ -174,13 +177,15 @@ impl TantivyIndex {
         let _ = tokio::task::spawn_blocking(move || drop(self)).await;
     }
 
-    /// Deletes every document of a payment, whatever its version. Does damage: for tests of what finds it.
+    /// Deletes every document of a payment, whatever its version. Does damage: for tests of what
+    /// finds it.
     #[doc(hidden)]
     pub async fn delete(&self, payment: &PaymentId) -> PortResult<()> {
         self.write(Work::Delete(payment.clone())).await.map(|_| ())
     }
 
-    /// Adds a document beside what there is, without looking. Does damage: for tests of what finds it.
+    /// Adds a document beside what there is, without looking. Does damage: for tests of what finds
+    /// it.
     #[doc(hidden)]
     pub async fn put_raw(&self, doc: &PaymentDoc) -> PortResult<()> {
         self.write(Work::PutRaw(Box::new(doc.clone())))
@@ -223,7 +228,8 @@ impl TantivyIndex {
 impl View {
     fn searcher(&self) -> PortResult<Searcher> {
         if let Some((file, last)) = &self.watched {
-            // A few kilobytes that name the commit and its segments. Times of files are too coarse to tell commits apart.
+            // A few kilobytes that name the commit and its segments. Times of files are too coarse
+            // to tell commits apart.
             let held = std::fs::read(file).map_err(|error| file_error("be read", error))?;
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             // Read before the reload: a commit in between is found by the next search.

@@ -42,7 +42,6 @@ pub(super) fn open(dir: &Path) -> PortResult<(Index, File)> {
     Ok((index, lock))
 }
 
-/// Opens the folder's index for reading.
 pub(super) fn open_existing(dir: &Path) -> PortResult<Index> {
     if !check_version(dir)? {
         return Err(PortError::new(
@@ -88,11 +87,13 @@ fn check_version(dir: &Path) -> PortResult<bool> {
     }
     let message = if version > SCHEMA_VERSION {
         format!(
-            "the search index has schema version {version}; this program knows versions up to {SCHEMA_VERSION}"
+            "the search index has schema version {version}; this program knows versions up to \
+                {SCHEMA_VERSION}"
         )
     } else {
         format!(
-            "the search index has schema version {version}; this program needs {SCHEMA_VERSION}: remove the folder and rebuild it"
+            "the search index has schema version {version}; this program needs {SCHEMA_VERSION}: \
+                remove the folder and rebuild it"
         )
     };
     Err(PortError::new(ErrorKind::Corrupt, message))

@@ -37,7 +37,8 @@ fn term(fields: &Fields, term: &Term) -> Box<dyn Native> {
         Term::Amount { min, max } => between(fields.amount, *min, *max),
         Term::Currency(currency) => exactly(Key::from_field_text(fields.currency, currency.code())),
         Term::Merchant(merchant) => exactly(Key::from_field_text(fields.merchant, merchant)),
-        // Stored times are whole milliseconds, so "before `to`" is "at most the one before its ceiling".
+        // Stored times are whole milliseconds, so "before `to`" is "at most the one before its
+        // ceiling".
         Term::Created { from, to } => between(
             fields.created,
             ceil_ms(*from),
@@ -68,7 +69,8 @@ fn between(field: Field, min: i64, max: i64) -> Box<dyn Native> {
     Box::new(RangeQuery::new(key(min), key(max)))
 }
 
-/// All texts that start so: a range of the term dictionary, which needs no automaton and no escaping.
+/// All texts that start so: a range of the term dictionary, which needs no automaton and no
+/// escaping.
 fn prefix(field: Field, start: &str) -> Box<dyn Native> {
     let key = |text: &str| Key::from_field_text(field, text);
     let upper = after_prefix(start).map_or(Bound::Unbounded, |after| Bound::Excluded(key(&after)));

@@ -31,7 +31,8 @@ pub(super) fn search(
     let fail = |error| port_error("be searched", error);
     let query = native(fields, query);
     let total = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-    // The collector sets room aside for all that it skips and gives, and no more can be found than there is.
+    // The collector sets room aside for all that it skips and gives, and no more can be found than
+    // there is.
     let there = usize::try_from(searcher.num_docs()).unwrap_or(usize::MAX);
     let limit = limit.min(there.saturating_sub(offset));
     if limit == 0 {
@@ -55,7 +56,6 @@ pub(super) fn search(
     })
 }
 
-/// Every document of these payments.
 pub(super) fn of_payments(
     searcher: &Searcher,
     fields: &Fields,
@@ -73,9 +73,9 @@ pub(super) fn of_payments(
     Ok(docs)
 }
 
-/// A page in order of id, walked through the sorted term dictionaries of the segments: its cost does
-/// not depend on how far into the index it is. All documents of one id come in one page, so that
-/// one with several of them may be longer than `limit`.
+/// A page in order of id, walked through the sorted term dictionaries of the segments: its cost
+/// does not depend on how far into the index it is. All documents of one id come in one page, so
+/// that one with several of them may be longer than `limit`.
 pub(super) fn scan(
     searcher: &Searcher,
     fields: &Fields,
@@ -138,7 +138,6 @@ fn first_ids(
     Ok(())
 }
 
-/// Where the documents of a payment are: normally one.
 pub(super) fn addresses(
     searcher: &Searcher,
     fields: &Fields,

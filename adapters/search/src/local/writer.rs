@@ -1,5 +1,6 @@
 //! The one thread that writes. It collects what comes within a tick into one commit, because a
-//! commit costs far more than a document, and answers when the commit is durable and can be searched.
+//! commit costs far more than a document, and answers when the commit is durable and can be
+//! searched.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -19,7 +20,6 @@ use super::error::{commit_failed, not_writable, port_error};
 use super::fields::{Fields, VERSION};
 use super::read::addresses;
 
-/// Memory for documents that wait for a commit.
 const ARENA_BYTES: usize = 30_000_000;
 /// Documents of one commit at most, unless a single call brings more.
 const BATCH_DOCS_MAX: usize = 20_000;
@@ -30,13 +30,9 @@ const DELETED_SHARE_MAX: f32 = 0.3;
 /// with every eight commits of a few dozen.
 const SMALL_DOCS: u32 = 1_000;
 
-/// What a call wants done.
 pub(super) enum Work {
-    /// Documents that take the place of older versions.
     Upsert(Vec<PaymentDoc>),
-    /// Every document of a payment is to go.
     Delete(PaymentId),
-    /// A document beside whatever there is.
     PutRaw(Box<PaymentDoc>),
 }
 
@@ -46,7 +42,6 @@ pub(super) struct Job {
     pub(super) reply: oneshot::Sender<PortResult<Vec<UpsertOutcome>>>,
 }
 
-/// The writer with what it needs to compare versions.
 pub(super) struct Writer {
     pub(super) dir: PathBuf,
     pub(super) index: Index,
@@ -57,7 +52,8 @@ pub(super) struct Writer {
     pub(super) commit_every: Duration,
 }
 
-/// The right to write, held by one process at a time. The kernel takes it back from a process that dies.
+/// The right to write, held by one process at a time. The kernel takes it back from a process that
+/// dies.
 pub(super) fn acquire(index: &Index) -> PortResult<IndexWriter> {
     // One indexing thread: documents are small, and more threads make more segments per commit.
     let options = IndexWriterOptions::builder()
@@ -184,12 +180,12 @@ impl Work {
     }
 }
 
-/// A batch on its way into one commit.
 struct Batch<'a> {
     writer: &'a IndexWriter,
     fields: &'a Fields,
     searcher: &'a Searcher,
-    /// The version that each payment touched so far will have; `None` when it will have no document.
+    /// The version that each payment touched so far will have; `None` when it will have no
+    /// document.
     pending: HashMap<PaymentId, Option<u64>>,
 }
 

@@ -8,12 +8,11 @@ use super::OpenSearchIndex;
 use super::api::Effect;
 use super::mapping::{SCHEMA_VERSION, index_body};
 
-/// Documents copied at a time.
 const COPY_PAGE: usize = 1_000;
 
 impl OpenSearchIndex {
-    /// Makes the index `<alias>-v1` behind the alias unless the alias is there. Several processes may
-    /// do so at once.
+    /// Makes the index `<alias>-v1` behind the alias unless the alias is there. Several processes
+    /// may do so at once.
     ///
     /// [`ErrorKind::Corrupt`] when what is there is of a newer schema version.
     pub async fn ensure_index(&self) -> PortResult<()> {
@@ -33,7 +32,8 @@ impl OpenSearchIndex {
             )
             .await?;
         if answer.error_type() == "resource_already_exists_exception" {
-            // Another process was quicker, or it stands there without the alias: adding that twice is once.
+            // Another process was quicker, or it stands there without the alias: adding that twice
+            // is once.
             self.change_aliases(&[json!({"add": {"index": name, "alias": self.target}})])
                 .await?;
             return self.check_version().await;
@@ -56,8 +56,8 @@ impl OpenSearchIndex {
         answer.done().map(|_| ())
     }
 
-    /// The same service, but reading and writing the index of that name instead of the alias: to fill
-    /// a new index from the primary store before [`OpenSearchIndex::swap_alias`].
+    /// The same service, but reading and writing the index of that name instead of the alias: to
+    /// fill a new index from the primary store before [`OpenSearchIndex::swap_alias`].
     #[must_use]
     pub fn at(&self, name: &str) -> Self {
         Self {
@@ -81,10 +81,12 @@ impl OpenSearchIndex {
     }
 
     /// Makes the index `name`, copies every document into it and lets the alias mean it; the number
-    /// of documents is returned. The old index stays, for [`OpenSearchIndex::swap_alias`] to go back to.
+    /// of documents is returned. The old index stays, for [`OpenSearchIndex::swap_alias`] to go
+    /// back to.
     ///
-    /// Documents are copied twice: before the swap, so that nothing is missing after it, and after it,
-    /// because writes went to the old index meanwhile. Versions decide, so no copy undoes a write.
+    /// Documents are copied twice: before the swap, so that nothing is missing after it, and after
+    /// it, because writes went to the old index meanwhile. Versions decide, so no copy undoes a
+    /// write.
     pub async fn reindex_into(&self, name: &str) -> PortResult<u64> {
         let old = self.indexes().await?;
         self.create_index(name).await?;
@@ -113,7 +115,6 @@ impl OpenSearchIndex {
         }
     }
 
-    /// Lets everything written so far be found.
     async fn refresh(&self, name: &str) -> PortResult<()> {
         self.api
             .call(
@@ -183,7 +184,8 @@ impl OpenSearchIndex {
             };
             if version > SCHEMA_VERSION {
                 let message = format!(
-                    "the index {name} has schema version {version}; this program knows versions up to {SCHEMA_VERSION}"
+                    "the index {name} has schema version {version}; this program knows versions up \
+                        to {SCHEMA_VERSION}"
                 );
                 return Err(PortError::new(ErrorKind::Corrupt, message));
             }

@@ -9,15 +9,11 @@ use payops_core::port::{ErrorKind, PortError, PortResult};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-/// How long a call may take in all.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A user of OpenSearch and their password.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// The user's name.
     pub user: String,
-    /// The password; never printed.
     pub password: SecretString,
 }
 
@@ -28,7 +24,6 @@ pub(super) enum Effect {
     Writes,
 }
 
-/// An answer with its status.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -52,8 +47,8 @@ impl Answer {
     }
 }
 
-/// The failure that a status and an error object mean. OpenSearch's reasons are left out: they repeat
-/// parts of documents, and those hold addresses.
+/// The failure that a status and an error object mean. OpenSearch's reasons are left out: they
+/// repeat parts of documents, and those hold addresses.
 pub(super) fn failure(status: u16, error: &Value, effect: Effect) -> PortError {
     let name = error["type"].as_str().unwrap_or("no type");
     PortError::new(
@@ -76,7 +71,6 @@ fn kind_of(status: u16, error: &str, effect: Effect) -> ErrorKind {
     }
 }
 
-/// The service at one address.
 #[derive(Clone, Debug)]
 pub(super) struct Api {
     transport: Transport,
@@ -122,7 +116,6 @@ impl Api {
         Ok(Self { transport })
     }
 
-    /// Sends JSON, or nothing.
     pub(super) async fn call(
         &self,
         method: Method,
@@ -142,7 +135,6 @@ impl Api {
         .await
     }
 
-    /// Sends lines of JSON.
     pub(super) async fn lines(
         &self,
         path: &str,

@@ -9,7 +9,8 @@ use crate::text::{floor_ms, folded};
 /// The version of the mapping below; changing it means a new index and a reindex.
 pub(super) const SCHEMA_VERSION: u64 = 1;
 
-/// What an index is made with. Fields are told in full, so that a mistake is refused rather than guessed at.
+/// What an index is made with. Fields are told in full, so that a mistake is refused rather than
+/// guessed at.
 pub(super) fn index_body(alias: Option<&str>) -> Value {
     let keyword = json!({"type": "keyword"});
     let long = json!({"type": "long"});
@@ -35,8 +36,9 @@ pub(super) fn index_body(alias: Option<&str>) -> Value {
     body
 }
 
-/// What is stored for `doc`: all of it, and what it is searched and sorted by. Texts are folded here
-/// rather than by a normalizer of the index, whose rules for some letters are not the domain's.
+/// What is stored for `doc`: all of it, and what it is searched and sorted by. Texts are folded
+/// here rather than by a normalizer of the index, whose rules for some letters are not the
+/// domain's.
 pub(super) fn source(doc: &PaymentDoc) -> PortResult<Map<String, Value>> {
     let wrong = |error| {
         PortError::because(

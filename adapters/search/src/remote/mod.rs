@@ -1,4 +1,5 @@
-//! The search index in OpenSearch: one index behind an alias, versioned by the payments' own versions.
+//! The search index in OpenSearch: one index behind an alias, versioned by the payments' own
+//! versions.
 
 mod admin;
 mod api;
@@ -18,21 +19,19 @@ use serde_json::{Value, json};
 pub use api::Credentials;
 use api::{Api, Effect, failure};
 
-/// Hits that OpenSearch gives by offset at most (`index.max_result_window`); beyond, pages are walked.
+/// Hits that OpenSearch gives by offset at most (`index.max_result_window`); beyond, pages are
+/// walked.
 const WINDOW: usize = 10_000;
 /// Documents and bytes of one bulk call at most; OpenSearch advises 5 to 15 MB.
 const BULK_DOCS_MAX: usize = 1_000;
 const BULK_BYTES_MAX: usize = 5_000_000;
-/// Payments asked for in one call.
 const IDS_MAX: usize = 1_000;
 
-/// When written documents can be found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Visibility {
     /// After the index's next refresh, within a second or so.
     #[default]
     Eventually,
-    /// When the call returns, which waits for that refresh.
     Waited,
     /// When the call returns; costs a refresh per call, for tests.
     AtOnce,
@@ -48,18 +47,17 @@ impl Visibility {
     }
 }
 
-/// The search index in OpenSearch.
 #[derive(Clone, Debug)]
 pub struct OpenSearchIndex {
     api: Api,
-    /// The alias, or an index's own name.
     target: String,
     is_alias: bool,
     visibility: Visibility,
 }
 
 impl OpenSearchIndex {
-    /// The index behind `alias` at `url`. Nothing is sent yet; see [`OpenSearchIndex::ensure_index`].
+    /// The index behind `alias` at `url`. Nothing is sent yet; see
+    /// [`OpenSearchIndex::ensure_index`].
     ///
     /// [`ErrorKind::Permanent`] for an address or alias that cannot be one.
     pub fn connect(url: &str, alias: &str, credentials: Option<&Credentials>) -> PortResult<Self> {
@@ -144,7 +142,8 @@ impl OpenSearchIndex {
         self.ask(&body).await
     }
 
-    /// Offsets that OpenSearch refuses: pages are walked from the start, without their documents at first.
+    /// Offsets that OpenSearch refuses: pages are walked from the start, without their documents at
+    /// first.
     async fn walk(&self, query: &Value, offset: usize, limit: usize) -> PortResult<Hits> {
         let mut after: Option<Value> = None;
         let (mut skip, mut want) = (offset, limit);
@@ -174,7 +173,8 @@ impl OpenSearchIndex {
     }
 
     async fn bulk(&self, lines: String, count: usize) -> PortResult<Vec<UpsertOutcome>> {
-        // Without this a write before `ensure_index` makes an index of guessed types in the alias's place.
+        // Without this a write before `ensure_index` makes an index of guessed types in the alias's
+        // place.
         let is_alias = if self.is_alias { "true" } else { "false" };
         let parameters = [
             ("refresh", self.visibility.parameter()),
@@ -220,8 +220,8 @@ impl OpenSearchIndex {
     }
 }
 
-/// Of several failures the one to act on: one that repetition cannot cure comes first, so that it is
-/// not repeated for ever; then the one that asks for the longest patience.
+/// Of several failures the one to act on: one that repetition cannot cure comes first, so that it
+/// is not repeated for ever; then the one that asks for the longest patience.
 fn worst(failures: Vec<PortError>) -> Option<(PortError, usize)> {
     let rank = |error: &PortError| match error.kind {
         ErrorKind::Throttled => 1,
@@ -235,7 +235,6 @@ fn worst(failures: Vec<PortError>) -> Option<(PortError, usize)> {
         .map(|error| (error, count))
 }
 
-/// The hits of one answer.
 struct Found {
     hits: Vec<Value>,
     total: u64,

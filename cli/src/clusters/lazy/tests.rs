@@ -128,7 +128,8 @@ async fn why_it_is_cut_is_told_as_well_as_it_is_known() {
         let told = watch.next().await;
         let expected = Duration::from_secs(seconds);
         assert!(
-            matches!(&told, Some(Watched::Cut { why, retry_in }) if why == "no platform runs here" && *retry_in == expected),
+            matches!(&told, Some(Watched::Cut { why, retry_in }) if why == "no platform runs \
+                here" && *retry_in == expected),
             "{told:?}"
         );
     }

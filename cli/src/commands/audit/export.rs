@@ -1,4 +1,5 @@
-//! `payops audit export`: lines as they stand in the record, so that their hashes can be checked elsewhere.
+//! `payops audit export`: lines as they stand in the record, so that their hashes can be checked
+//! elsewhere.
 
 use clap::Args;
 
@@ -15,7 +16,6 @@ pub(crate) struct ExportArgs {
     query: QueryArgs,
 }
 
-/// Runs the command.
 pub(super) fn run(context: &Context, args: &ExportArgs) -> CliResult<Exit> {
     let records = records(context)?;
     let queries: Vec<_> = records

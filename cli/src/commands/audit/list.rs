@@ -23,7 +23,6 @@ pub(crate) struct ListArgs {
     limit: usize,
 }
 
-/// An entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct EntryRow(AuditEntry);
 
@@ -86,7 +85,6 @@ impl Row for EntryRow {
     }
 }
 
-/// Runs the command.
 pub(super) fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
     let records = records(context)?;
     let queries: Vec<_> = records

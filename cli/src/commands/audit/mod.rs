@@ -28,7 +28,8 @@ pub(crate) enum AuditCommand {
     Verify,
     /// The lines themselves, oldest first, with their hashes, for an archive or another tool
     Export(export::ExportArgs),
-    /// Send lines to where they are kept too; each command does so by itself after it recorded something
+    /// Send lines to where they are kept too; each command does so by itself after it recorded
+    /// something
     Ship,
 }
 
@@ -103,7 +104,6 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 /// Records that are asked: one for each folder, with the environments that were named.
 struct Records {
     logs: Vec<FileAuditLog>,
-    /// The environments, when somebody named some.
     envs: Vec<Option<String>>,
 }
 
@@ -147,7 +147,6 @@ fn unread(log: &FileAuditLog) -> impl Fn(std::io::Error) -> CliError {
     }
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, command: &AuditCommand) -> CliResult<Exit> {
     match command {
         AuditCommand::List(args) => list::run(context, args),

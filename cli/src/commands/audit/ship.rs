@@ -9,15 +9,12 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Look, Of, Row, Tone, count};
 
-/// What came of one environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the name that scripts read")]
 struct Shipped {
     env: String,
     place: String,
-    /// Lines that went there now.
     shipped: u64,
-    /// Lines that still wait.
     waiting: usize,
     /// The number and hash of the last line that is there.
     last_seq: Option<u64>,
@@ -61,7 +58,6 @@ impl Row for Shipped {
     }
 }
 
-/// Runs the command.
 pub(super) async fn run(context: &Context) -> CliResult<Exit> {
     let targets = context.settings.all_targets()?;
     let (mut rows, mut failures) = (Vec::new(), Vec::new());
@@ -133,7 +129,8 @@ fn told(shipping: &Shipping<'_>, report: Report) -> CliResult<(Shipped, Option<C
             let path = shipping.log.path();
             let message = format!("{} is not what was written: {broken}", path.display());
             let hint = format!(
-                "nothing from there on was shipped, {} before; compare the record with what is there",
+                "nothing from there on was shipped, {} before; compare the record with what is \
+                    there",
                 count(
                     usize::try_from(report.shipped).unwrap_or(usize::MAX),
                     "line"

@@ -9,14 +9,11 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Cell, Document, Look, Of, Tone, details};
 
-/// What checking one record came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Checked {
     file: String,
     ok: bool,
-    /// Lines of the chain.
     entries: u64,
-    /// Lines before it, of an older payops.
     legacy: u64,
     /// The last line's number and hash: kept elsewhere, nothing up to it can be changed unseen.
     head: Option<Head>,
@@ -99,7 +96,6 @@ impl Document for Checked {
     }
 }
 
-/// Runs the command.
 pub(super) fn run(context: &Context) -> CliResult<Exit> {
     let mut documents = Vec::new();
     for log in records(context)?.logs {

@@ -1,4 +1,5 @@
-//! Settings written into the text of a `payops.toml`: what else stands in it stays as it is, comments too.
+//! Settings written into the text of a `payops.toml`: what else stands in it stays as it is,
+//! comments too.
 
 use std::path::Path;
 
@@ -27,7 +28,8 @@ pub(super) fn merged(text: &str, path: &Path, env: &str, outputs: &Outputs) -> C
         None => put(table, "kind", Value::from("aws")),
         Some(kind) => {
             let message = format!(
-                "environments.{env} is of kind {kind}, and these are outputs of an environment in AWS"
+                "environments.{env} is of kind {kind}, and these are outputs of an environment in \
+                    AWS"
             );
             return Err(CliError::usage(message).hint("give another name to --env"));
         }

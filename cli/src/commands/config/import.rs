@@ -1,5 +1,5 @@
-//! `payops config import`: what Terraform made, as an environment of `payops.toml`. The difference is shown
-//! first; the file is written whole or not at all.
+//! `payops config import`: what Terraform made, as an environment of `payops.toml`. The difference
+//! is shown first; the file is written whole or not at all.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -19,7 +19,6 @@ use crate::exit::Exit;
 use crate::output::{Document, Look, Tone};
 use crate::settings::{Origin, Sourced};
 
-/// The longest input that is read.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// `payops config import`
@@ -39,7 +38,6 @@ pub(crate) struct ImportArgs {
     yes: bool,
 }
 
-/// A setting that the outputs say.
 #[derive(Clone, Debug, Serialize)]
 struct Said {
     name: String,
@@ -47,7 +45,6 @@ struct Said {
     output: String,
 }
 
-/// What an import changes.
 #[derive(Clone, Debug, Serialize)]
 struct Import {
     file: String,
@@ -79,7 +76,6 @@ impl Document for Import {
     }
 }
 
-/// Runs the command.
 pub(super) fn run(context: &Context, args: &ImportArgs) -> CliResult<Exit> {
     let outputs = Outputs::parse(&input(&args.file)?)?;
     let env = name(context, &outputs)?;
@@ -180,7 +176,8 @@ fn input(file: &Path) -> CliResult<String> {
     })
 }
 
-/// The environment's name: what the command line says, else what the outputs say, else the variable.
+/// The environment's name: what the command line says, else what the outputs say, else the
+/// variable.
 fn name(context: &Context, outputs: &Outputs) -> CliResult<String> {
     let (flag, variable) = match &context.settings.envs {
         Ok(Sourced {

@@ -2,7 +2,6 @@
 
 use payops_core::domain::mask::terminal;
 
-/// Lines shown before and after a change.
 const AROUND: usize = 2;
 
 /// A line: `+` added, `-` removed, ` ` the same, `…` some are left out.
@@ -13,7 +12,6 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// As it is shown.
     pub(super) fn told(&self) -> String {
         format!("{} {}", self.mark, terminal(&self.text))
             .trim_end()

@@ -1,5 +1,5 @@
-//! What `terraform output -json` says of an environment: known names become settings, all others are left
-//! alone. A secret is refused: the file holds none. docs/config.md has the names.
+//! What `terraform output -json` says of an environment: known names become settings, all others
+//! are left alone. A secret is refused: the file holds none. docs/config.md has the names.
 
 use payops_core::domain::bus::{QUEUES, dead_letter_queue, parking_queue};
 use serde_json::{Map, Value};
@@ -8,7 +8,6 @@ use crate::error::{CliError, CliResult};
 
 /// The output that is an object with all of it.
 const WHOLE: &str = "payops";
-/// Names of texts, and the setting that each is.
 const TEXTS: &[(&[&str], &[&str])] = &[
     (&["account_id"], &["account_id"]),
     (&["region", "aws_region"], &["region"]),
@@ -42,7 +41,6 @@ const OTHERS: &[&str] = &[
     "clusters",
 ];
 
-/// A value of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Held {
     Text(String),
@@ -50,29 +48,23 @@ pub(super) enum Held {
     Number(u32),
 }
 
-/// A setting, and the output that says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fact {
-    /// Its place in the environment's table.
     pub(super) path: Vec<&'static str>,
     pub(super) held: Held,
     pub(super) output: String,
 }
 
-/// What the outputs say of one environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outputs {
-    /// What they call it.
     pub(super) env: Option<String>,
     pub(super) facts: Vec<Fact>,
-    /// Its clusters: name here, name in EKS.
     pub(super) clusters: Vec<(String, String)>,
     /// Outputs, and members of `payops`, that are no settings.
     pub(super) ignored: Vec<String>,
 }
 
 impl Outputs {
-    /// Reads the text that Terraform printed.
     pub(super) fn parse(text: &str) -> CliResult<Self> {
         let hint = "terraform output -json, without a name behind it, prints what is needed";
         if text.trim().is_empty() {
@@ -273,7 +265,6 @@ impl Outputs {
         }
     }
 
-    /// Whether what they say fits together.
     fn fit(&mut self) -> CliResult<()> {
         self.clusters.sort();
         self.clusters.dedup();
@@ -337,8 +328,13 @@ fn wrong(output: &str, value: &Value, needed: &str) -> CliError {
 }
 
 fn secret(output: &str, what: &str) -> CliError {
-    CliError::refused(format!("output `{output}` {what}: secrets are not written into the file"))
-        .hint("let it name the secret, and not hold it; nonsensitive() in the output says that it is none")
+    CliError::refused(format!(
+        "output `{output}` {what}: secrets are not written into the file"
+    ))
+    .hint(
+        "let it name the secret, and not hold it; nonsensitive() in the output says that it \
+            is none",
+    )
 }
 
 fn text(output: &str, value: &Value) -> CliResult<String> {
@@ -395,7 +391,6 @@ fn checked(path: &[&str], output: &str, text: String) -> CliResult<String> {
     }
 }
 
-/// What the names of all queues begin with.
 fn prefix(output: &str, value: &Value) -> CliResult<String> {
     let urls: Vec<(String, &Value)> = match value {
         Value::Array(urls) => urls

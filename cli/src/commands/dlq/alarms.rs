@@ -17,7 +17,6 @@ async fn rollouts(target: &EnvTarget, caller: &Caller) -> Vec<Rollout> {
     out
 }
 
-/// A consumer's rollout, by its name.
 fn consumes(rollout: &Rollout) -> bool {
     rollout.key.name.contains("worker")
 }
@@ -33,7 +32,8 @@ pub(crate) async fn of_rollouts(target: &EnvTarget, caller: &Caller) -> Vec<Stri
         .collect()
 }
 
-/// Consumers that are in the middle of a canary: which of their versions takes a message, nobody says.
+/// Consumers that are in the middle of a canary: which of their versions takes a message, nobody
+/// says.
 pub(crate) async fn canaries(target: &EnvTarget, caller: &Caller) -> Vec<String> {
     let rollouts = rollouts(target, caller).await;
     let moving = rollouts

@@ -1,4 +1,5 @@
-//! `payops dlq plan` and `payops dlq approve`: a plan as a file that somebody else looks at and approves.
+//! `payops dlq plan` and `payops dlq approve`: a plan as a file that somebody else looks at and
+//! approves.
 
 use std::path::{Path, PathBuf};
 
@@ -20,13 +21,11 @@ use crate::plans::{self, Kind, Place};
 use crate::safety::{self, Act};
 use crate::settings::EnvTarget;
 
-/// Plans of replays.
 const PLANS: Kind = Kind {
     action: "dlq.approve",
     made_by: "payops dlq plan QUEUE",
 };
 
-/// A plan's hash, and approvals of it.
 pub(crate) struct Approved<'a> {
     pub(crate) sha256: &'a str,
     pub(crate) approvals: &'a [Approval],
@@ -56,7 +55,6 @@ pub(crate) struct ApproveArgs {
     yes: bool,
 }
 
-/// A plan in a file.
 #[derive(Clone, Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the name that scripts read")]
 struct Planned {
@@ -139,7 +137,10 @@ pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> CliResult<Exit> 
         .unwrap_or_else(|| PathBuf::from(format!("plan-{}.json", file.plan.id)));
     plans::write(&path, &file)?;
     for canary in super::alarms::canaries(&target, &context.caller(Duty::View)).await {
-        context.talk.warn(format!("warning: {canary} is in the middle of a canary, and its weight does not govern who takes a message"));
+        context.talk.warn(format!(
+            "warning: {canary} is in the middle of a canary, and its weight \
+            does not govern who takes a message"
+        ));
     }
     context.printer.document(&Planned::new(&file, &path))?;
     context.talk.say(format!(
@@ -210,7 +211,6 @@ pub(super) fn read(context: &Context, target: &EnvTarget, path: &Path) -> CliRes
     Ok(file)
 }
 
-/// Approvals as the rules count them.
 pub(super) async fn proven(
     context: &Context,
     target: &EnvTarget,

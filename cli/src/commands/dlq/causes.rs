@@ -20,7 +20,6 @@ pub(crate) struct CausesArgs {
     select: SelectArgs,
 }
 
-/// A cause.
 #[derive(Clone, Debug, Serialize)]
 struct CauseRow(Cause);
 
@@ -71,7 +70,6 @@ fn masked(cause: Cause, privacy: Privacy) -> CauseRow {
     })
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, args: &CausesArgs) -> CliResult<Exit> {
     let fan = context.each_env(|target, ports| async move {
         let selected = select(

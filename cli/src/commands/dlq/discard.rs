@@ -43,7 +43,6 @@ pub(crate) struct DiscardArgs {
     yes: bool,
 }
 
-/// What came of it.
 #[derive(Clone, Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the name that scripts read")]
 struct Discarded {
@@ -89,7 +88,6 @@ impl Document for Discarded {
     }
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, args: &DiscardArgs) -> CliResult<Exit> {
     if !args.select.is_narrow() && !args.all {
         return Err(CliError::usage("which letters?")
@@ -162,7 +160,6 @@ pub(crate) async fn run(context: &Context, args: &DiscardArgs) -> CliResult<Exit
 
 /// A discard that was permitted, recorded and journaled, about to be carried out.
 pub(crate) struct Made {
-    /// What goes.
     pub(crate) plan: Plan,
     kept: PathBuf,
     journal: FileJournal,

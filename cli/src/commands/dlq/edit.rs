@@ -26,7 +26,8 @@ pub(crate) struct EditArgs {
     queue: String,
     /// The message's id
     message: String,
-    /// Puts a value into the body: a JSON pointer and JSON, such as `/detail/amount=1250`; several are joined
+    /// Puts a value into the body: a JSON pointer and JSON, such as `/detail/amount=1250`; several
+    /// are joined
     #[arg(long, value_name = "POINTER=JSON", value_parser = Set::parse, required_unless_present = "body")]
     set: Vec<Set>,
     /// A file that holds the whole new body
@@ -40,7 +41,8 @@ pub(crate) struct EditArgs {
     dry_run: bool,
 }
 
-/// An edit of a letter as it is planned, and what it changes, line by line: each begins with `+`, `-` or a space.
+/// An edit of a letter as it is planned, and what it changes, line by line: each begins with `+`,
+/// `-` or a space.
 pub(crate) fn planned(
     letter: &Letter,
     edit: Edit,
@@ -77,7 +79,6 @@ pub(crate) fn planned(
     ))
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, args: &EditArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
     let access = if args.dry_run {

@@ -25,7 +25,6 @@ pub(crate) struct ExportArgs {
     select: SelectArgs,
 }
 
-/// A letter as it is exported.
 pub(crate) fn document(letter: &Letter, privacy: Privacy) -> Value {
     let attributes: serde_json::Map<String, Value> = letter
         .message
@@ -42,7 +41,6 @@ pub(crate) fn document(letter: &Letter, privacy: Privacy) -> Value {
     })
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, args: &ExportArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
     let ports = context.open(&target, Access::Read).await?;

@@ -33,7 +33,6 @@ pub(crate) enum FilterCommand {
     Names,
 }
 
-/// A line of a list.
 #[derive(Clone, Debug, Serialize)]
 struct NameRow {
     name: String,
@@ -104,7 +103,6 @@ pub(super) fn all(context: &Context, given: &[String]) -> CliResult<Vec<Filter>>
     given.iter().map(one).collect()
 }
 
-/// Runs the command.
 pub(super) fn run(context: &Context, command: FilterCommand) -> CliResult<Exit> {
     let row = |name: &str, text: &str| Of {
         env: String::new(),

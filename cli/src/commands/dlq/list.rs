@@ -22,7 +22,6 @@ pub(crate) struct ListArgs {
     select: SelectArgs,
 }
 
-/// A dead letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct LetterRow {
     message_id: String,
@@ -32,11 +31,8 @@ struct LetterRow {
     reason: String,
     receive_count: u32,
     first_seen: Timestamp,
-    /// What it died of: payops dlq causes.
     cause: String,
-    /// Which revision of the consumer gave up on it.
     consumer: Option<String>,
-    /// When the queue drops it.
     expires_at: Option<Timestamp>,
 }
 
@@ -103,7 +99,6 @@ impl Row for LetterRow {
     }
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
     let fan = context.each_env(|target, ports| async move {
         let selected = select(

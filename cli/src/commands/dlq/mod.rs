@@ -56,7 +56,6 @@ pub(crate) enum DlqCommand {
     Filter(filters::FilterCommand),
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, command: DlqCommand) -> CliResult<Exit> {
     match command {
         DlqCommand::List(args) => context.interruptible(list::run(context, &args)).await,

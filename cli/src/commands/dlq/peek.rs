@@ -37,26 +37,20 @@ fn kept(text: &str) -> Result<SignedDuration, String> {
     }
 }
 
-/// What a look came to.
 #[derive(Clone, Debug, Serialize)]
 struct Peeked {
     queue: String,
     seen: usize,
-    /// Whether these are surely all.
     complete: bool,
-    /// Why they may not be.
     doubt: Option<String>,
     /// Receives spent: each raised a message's receive count by one.
     receives_spent: u64,
     /// For how long each message was hidden from others at most, in seconds.
     hidden_seconds: u64,
-    /// FIFO groups of which nothing could be received meanwhile.
     groups_locked: u64,
     /// When the queue drops the first of them.
     first_expiry: Option<Timestamp>,
-    /// Where the snapshot is.
     snapshot: String,
-    /// When it is thrown away.
     expires_at: Timestamp,
 }
 
@@ -107,7 +101,6 @@ impl Row for Peeked {
     }
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, args: &PeekArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
     let ports = context.open(&target, Access::Read).await?;

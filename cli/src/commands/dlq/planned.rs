@@ -29,13 +29,10 @@ pub(super) struct Replayed {
     target: String,
     /// Messages put into the parking queue: they were replayed too often.
     parked: usize,
-    /// Messages left out on purpose.
     skipped: usize,
     /// Why the replay stopped itself after its first messages.
     stopped: Option<String>,
-    /// Whether an earlier replay was gone on with.
     resumed: bool,
-    /// Letters of the plan by what they died of.
     classes: BTreeMap<String, usize>,
     /// Letters of the plan by what is known of their payments.
     preflight: Flight,
@@ -43,14 +40,11 @@ pub(super) struct Replayed {
     failures: Vec<FailureRow>,
 }
 
-/// What is known of the payments of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 struct Flight {
-    /// They wait for their message.
     safe: usize,
     /// They came to their end: the consumer will acknowledge the message and do nothing.
     already_final: usize,
-    /// The message names no payment that is known.
     unknown: usize,
 }
 
@@ -156,7 +150,6 @@ pub(super) fn why_not<'a>(
     table.render(look)
 }
 
-/// Shows a plan to people.
 pub(super) fn show(context: &Context, plan: &Plan) {
     if plan.messages.is_empty() {
         context.talk.say(format!(
@@ -184,7 +177,8 @@ pub(super) fn show(context: &Context, plan: &Plan) {
     );
     let _ = writeln!(
         text,
-        "  payments    {safe} wait for it, {already_final} are at their end already, {unknown} not known"
+        "  payments    {safe} wait for it, {already_final} are at their end already, {unknown} not \
+            known"
     );
     let parked = plan
         .messages

@@ -21,15 +21,14 @@ use crate::safety::{self, Act};
 use crate::same_as;
 use crate::settings::EnvTarget;
 
-/// How often it is asked how far it is.
 const EVERY: Duration = Duration::from_millis(500);
 /// For how long a redrive that has ended is waited for to say so, after it was canceled.
 const END: Duration = Duration::from_secs(10);
 
 /// `payops dlq redrive`
 ///
-/// Every message goes back unread and as it is: it keeps its attributes, its replays are not counted, and no
-/// payment is looked at. A message has a new id and a new time of sending then.
+/// Every message goes back unread and as it is: it keeps its attributes, its replays are not
+/// counted, and no payment is looked at. A message has a new id and a new time of sending then.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RedriveArgs {
     /// The queue or its dead-letter queue
@@ -52,13 +51,11 @@ pub(crate) struct WhichArgs {
     queue: String,
 }
 
-/// A redrive.
 #[derive(Clone, Debug, Serialize)]
 struct RedriveRow {
     queue: String,
     target: Option<String>,
     status: &'static str,
-    /// Approximate on SQS.
     moved: u64,
     planned: Option<u64>,
     rate_per_second: Option<u32>,
@@ -195,8 +192,14 @@ impl Moving {
             .await?
             .is_some_and(|task| !task.status.is_over())
         {
-            return Err(CliError::refused(format!("a redrive of {dlq} is under way already"))
-                .hint(format!("payops dlq redrives {dlq} says how far it is; payops dlq cancel-redrive {dlq} stops it")));
+            return Err(
+                CliError::refused(format!("a redrive of {dlq} is under way already")).hint(
+                    format!(
+                        "payops dlq redrives {dlq} says how far it is; payops dlq \
+                    cancel-redrive {dlq} stops it"
+                    ),
+                ),
+            );
         }
         if stats.visible == 0 && stats.in_flight == 0 {
             return Err(CliError::not_found(format!(
@@ -211,7 +214,6 @@ impl Moving {
         })
     }
 
-    /// What it will do.
     fn words(&self, target: &EnvTarget) -> String {
         let about = if self.stats.approximate { "about " } else { "" };
         let number = count(
@@ -228,7 +230,10 @@ impl Moving {
             self.rate.unwrap_or(REDRIVE_RATE_MAX),
         );
         format!(
-            "{dlq} -> {source} in {}: {about}{number}, at most {rate}/s, {seconds} s or more\n  warning     all of them, unread: no look at payments, no canary, no loop guard, no line for each in a journal\n  instead     payops dlq replay {dlq} has all that\n  same as     {}",
+            "{dlq} -> {source} in {}: {about}{number}, at most {rate}/s, {seconds} s or more\n  \
+                warning     all of them, unread: no look at payments, no canary, no loop guard, no \
+                line for each in a journal\n  instead     payops dlq replay {dlq} has all that\n  \
+                same as     {}",
             target.name,
             same_as::redrive(dlq, source, self.rate)
         )
@@ -278,8 +283,8 @@ impl Moving {
         })
     }
 
-    /// Begins it, waits for its end, and records that. When the context is told to stop, or the environment
-    /// is frozen, the queue service is asked to stop it.
+    /// Begins it, waits for its end, and records that. When the context is told to stop, or the
+    /// environment is frozen, the queue service is asked to stop it.
     pub(crate) async fn carry_out(
         &self,
         context: &Context,

@@ -27,7 +27,6 @@ use crate::safety::{self, Act};
 use crate::same_as;
 use crate::settings::EnvTarget;
 
-/// Batches moved at the same time when nobody says.
 pub(crate) const LANES: usize = 16;
 
 /// How a replay goes.
@@ -87,7 +86,6 @@ pub(crate) struct Job {
     pub(crate) lanes: usize,
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
     let access = if args.dry_run {
@@ -118,7 +116,10 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
     let dlq = dlq.unwrap_or_else(|| dead_letter_queue(source_queue(&queue).unwrap_or(&queue)));
     if args.dry_run {
         if is_cut_off(context, &target, &dlq)? {
-            context.talk.warn(format!("a replay of {dlq} was cut off: without --dry-run that one is gone on with, and not this plan"));
+            context.talk.warn(format!(
+                "a replay of {dlq} was cut off: without --dry-run that one \
+                is gone on with, and not this plan"
+            ));
         }
         let plan = plan_of(context, args, &target, &ports, &dlq, file).await?;
         show(context, &plan);
@@ -146,7 +147,8 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
             let left = unfinished.plan.messages.len().saturating_sub(settled);
             let plan = &unfinished.plan;
             context.talk.warn(format!(
-                "going on with the replay of {dlq} that {} began at {}: {settled} of {} are settled, {left} are left",
+                "going on with the replay of {dlq} that {} began at {}: {settled} of {} are \
+                    settled, {left} are left",
                 plan.by,
                 plan.at,
                 plan.messages.len(),
@@ -157,8 +159,14 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
                 || args.how.only_safe
                 || args.how.replays_max.is_some();
             if args.select.is_narrow() || changes || !is_same {
-                return Err(CliError::usage("a replay that was cut off must be finished first, all of it and as it was planned")
-                    .hint("leave what chooses letters, --canary, --rate and --only-safe away; --plan only with the plan of that replay"));
+                return Err(CliError::usage(
+                    "a replay that was cut off must be finished first, all \
+                    of it and as it was planned",
+                )
+                .hint(
+                    "leave what chooses letters, --canary, --rate and --only-safe away; \
+                        --plan only with the plan of that replay",
+                ));
             }
             show(context, plan);
             let approvals = file.map(|file| file.approvals).unwrap_or_default();
@@ -196,7 +204,6 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
     exit
 }
 
-/// The journals of replays in an environment.
 pub(crate) fn journals(context: &Context, target: &EnvTarget) -> CliResult<Journals> {
     Journals::open(
         context
@@ -206,8 +213,8 @@ pub(crate) fn journals(context: &Context, target: &EnvTarget) -> CliResult<Journ
     )
 }
 
-/// The right to take letters out of a queue: not while a replay of it is under way or was cut off, nor while
-/// the queue service moves all of it.
+/// The right to take letters out of a queue: not while a replay of it is under way or was cut off,
+/// nor while the queue service moves all of it.
 pub(crate) async fn free(
     context: &Context,
     target: &EnvTarget,
@@ -226,17 +233,23 @@ pub(crate) async fn free(
     Ok(lock)
 }
 
-/// Refuses while the queue service moves all of a queue. One that does not say so moves nothing as far as is known.
+/// Refuses while the queue service moves all of a queue. One that does not say so moves nothing as
+/// far as is known.
 pub(crate) async fn unmoved(ports: &Ports, dlq: &str) -> CliResult<()> {
     let moved = ports.queues.redrives(dlq).await.unwrap_or_default();
     if moved.first().is_some_and(|task| !task.status.is_over()) {
-        return Err(CliError::refused(format!("the queue service is moving all of {dlq}"))
-            .hint(format!("payops dlq redrives {dlq} says how far it is; payops dlq cancel-redrive {dlq} stops it")));
+        return Err(
+            CliError::refused(format!("the queue service is moving all of {dlq}")).hint(format!(
+                "payops dlq redrives {dlq} says how far it is; payops dlq cancel-redrive \
+                {dlq} stops it"
+            )),
+        );
     }
     Ok(())
 }
 
-/// Plans or takes the plan of the file, shows it, asks, and starts the journal; `None` when nothing is dead.
+/// Plans or takes the plan of the file, shows it, asks, and starts the journal; `None` when nothing
+/// is dead.
 async fn fresh(
     context: &Context,
     args: &ReplayArgs,
@@ -305,7 +318,6 @@ pub(super) async fn begin(
     Ok(())
 }
 
-/// What the rules are asked of a plan.
 pub(crate) fn wanted<'a>(
     plan: &Plan,
     approved: &Approved<'a>,
@@ -446,7 +458,6 @@ async fn plan_of(
     }
 }
 
-/// Makes a plan of what is selected.
 pub(super) async fn made(
     context: &Context,
     target: &EnvTarget,
@@ -482,7 +493,6 @@ pub(super) async fn made(
         .map_err(told)
 }
 
-/// What plans and carries out.
 pub(crate) fn replayer(ports: &Ports, lanes: usize) -> Replayer {
     Replayer {
         store: ports.store.clone(),
@@ -495,7 +505,6 @@ pub(crate) fn replayer(ports: &Ports, lanes: usize) -> Replayer {
     }
 }
 
-/// What steers it.
 pub(super) fn control(context: &Context, target: &EnvTarget, plan: &Plan) -> CliControl {
     let bar = context
         .talk
@@ -638,7 +647,10 @@ pub(super) async fn execute(
         return Ok(Exit::Partial);
     }
     if resumed {
-        context.talk.say("that replay is finished; letters that died since are not part of it: run it again for them");
+        context.talk.say(
+            "that replay is finished; letters that died since are not part of it: run \
+            it again for them",
+        );
     }
     Ok(Exit::Done)
 }

@@ -30,7 +30,8 @@ pub(super) struct SelectArgs {
     /// Only those that died of this cause; several are joined (ids: payops dlq causes)
     #[arg(long, value_name = "ID")]
     pub(super) cause: Vec<String>,
-    /// Only those of which this is true, such as `class == "timeout" && age > duration("1h")`; `@NAME` for a saved one
+    /// Only those of which this is true, such as `class == "timeout" && age > duration("1h")`;
+    /// `@NAME` for a saved one
     #[arg(long, value_name = "EXPR")]
     pub(super) filter: Vec<String>,
     /// Only those that died of this class
@@ -60,7 +61,6 @@ impl SelectArgs {
             && self.message.is_empty())
     }
 
-    /// The expression that chose, for the plan.
     pub(super) fn words(&self) -> Option<String> {
         let cause = self
             .cause
@@ -90,13 +90,10 @@ impl SelectArgs {
 
 /// Letters that were chosen, and what looking at them came to.
 pub(super) struct Selected {
-    /// The letters.
     pub(super) letters: Vec<Letter>,
-    /// Whether these are surely all.
     pub(super) complete: bool,
 }
 
-/// Looks, or reads the snapshot, and chooses.
 pub(super) async fn select(
     context: &Context,
     target: &EnvTarget,
@@ -177,7 +174,6 @@ async fn look(
     }
 }
 
-/// Says what looking came to, and what it cost.
 fn tell(context: &Context, target: &EnvTarget, seen: &LettersSeen, is_snapshot: bool) {
     let mut told = format!(
         "{}: {}",

@@ -20,11 +20,9 @@ use crate::exit::Exit;
 use crate::output::{Cell, Document, Look, Of, Tone, details, json_text};
 use payops_core::domain::privacy::Privacy;
 
-/// How many events of the payment's timeline are shown.
 const TAIL: usize = 12;
 /// How much of a body that is no JSON is shown to people, in characters.
 const SHOWN_MAX: usize = 4_000;
-/// How many dead letters are looked through for one.
 const SEARCHED_MAX: usize = 100_000;
 
 /// `payops dlq show`
@@ -53,7 +51,6 @@ struct Shown {
     layers: Vec<Layer>,
     /// The payment as it is now; `null` when the message names none that is known.
     payment: Option<PaymentView>,
-    /// The end of the payment's timeline.
     timeline: Vec<EventView>,
 }
 
@@ -117,7 +114,6 @@ fn content_text(content: &Value) -> String {
         .concat()
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, args: &ShowArgs) -> CliResult<Exit> {
     let fan = context.each_env(|target, ports| async move {
         let letters = Letters::from(&ports);

@@ -17,48 +17,30 @@ const HELD_MAX: usize = 10_000;
 /// How long answers that are on their way are waited for after an interruption.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A payment that a line made or met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Paid {
-    /// The line.
     pub(super) line: u64,
-    /// The payment.
     pub(super) id: String,
-    /// Whether it was there before.
     pub(super) replayed: bool,
 }
 
-/// Why the run ended before the lines did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Halt {
-    /// Somebody interrupted.
     Interrupted,
-    /// The key is no good.
     NotAllowed(Problem),
-    /// The API gave no definite answer for too long.
-    NoAnswer {
-        /// Whether it asked to slow down.
-        rate_limited: bool,
-        /// The last thing that happened.
-        last: String,
-    },
+    NoAnswer { rate_limited: bool, last: String },
 }
 
-/// What came of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     /// Lines read, blank ones not counted.
     pub(super) lines: u64,
-    /// Payments, in the order of the answers.
     pub(super) paid: Vec<Paid>,
-    /// Lines that were refused.
     pub(super) errors: Vec<LineError>,
-    /// Why it ended early.
     pub(super) halt: Option<Halt>,
 }
 
 impl Tally {
-    /// Lines that have no definite answer.
     pub(super) fn unanswered(&self) -> u64 {
         let answered = self.paid.len().saturating_add(self.errors.len());
         self.lines
@@ -90,7 +72,8 @@ impl Tally {
 }
 
 /// Sends every line that arrives; `told` hears of each answer. Ends when the lines do, or early
-/// with [`Tally::halt`]; every line sent either has its answer in the tally or counts as unanswered.
+/// with [`Tally::halt`]; every line sent either has its answer in the tally or counts as
+/// unanswered.
 pub(super) async fn run<F, A>(
     mut lines: mpsc::Receiver<Read>,
     concurrency: usize,

@@ -1,5 +1,5 @@
-//! `payops payment cancel`, and what all changes have in common that an operator asks for: they are made by the
-//! same use case as those of a merchant.
+//! `payops payment cancel`, and what all changes have in common that an operator asks for: they are
+//! made by the same use case as those of a merchant.
 
 use clap::Args;
 use payops_core::domain::access::Deed;
@@ -42,10 +42,8 @@ pub(crate) struct CancelArgs {
 struct Changed {
     #[serde(flatten)]
     payment: PaymentView,
-    /// The refund that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     refund_id: Option<String>,
-    /// Whether the same request had been made before.
     replayed: bool,
 }
 
@@ -55,7 +53,6 @@ impl Document for Changed {
     }
 }
 
-/// What is needed for a change.
 pub(super) struct Ready {
     pub(super) target: EnvTarget,
     pub(super) ports: Ports,
@@ -64,7 +61,6 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    /// The change with the AWS CLI, which is shown.
     pub(super) fn same_as(&self, context: &Context) -> String {
         same_as::said(
             context,
@@ -73,7 +69,6 @@ impl Ready {
     }
 }
 
-/// Opens what a change needs, and reads the payment.
 pub(super) async fn prepare(context: &Context, id: &PaymentId) -> CliResult<Ready> {
     opened(context, context.settings.one_target()?, id, Access::Write).await
 }
@@ -158,15 +153,14 @@ pub(crate) async fn cancel(context: &Context, args: CancelArgs) -> CliResult<Exi
     finish(context, &ready, made).await
 }
 
-/// The key that was given, or a random one.
 pub(super) fn key(given: Option<String>) -> CliResult<IdempotencyKey> {
     let key = given.unwrap_or_else(random_key);
     key.parse()
         .map_err(|error| CliError::usage("--idempotency-key is not right").because(error))
 }
 
-/// A key that nobody else uses. Of letters alone: a run of random digits would pass for a card number now and
-/// then, and a key that does is refused.
+/// A key that nobody else uses. Of letters alone: a run of random digits would pass for a card
+/// number now and then, and a key that does is refused.
 pub(super) fn random_key() -> String {
     let letters = rand::random::<[u8; 16]>()
         .into_iter()

@@ -86,7 +86,6 @@ struct FileResult {
     /// Lines read that have no definite answer: only after an interruption or a failure.
     unanswered: u64,
     errors: Vec<LineError>,
-    /// With `--wait`.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     ended: Option<Ended>,
     payments: Vec<PaidView>,
@@ -146,7 +145,6 @@ impl Document for FileResult {
     }
 }
 
-/// One payment that was created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct OneResult {
     id: String,
@@ -176,7 +174,6 @@ impl Document for OneResult {
     }
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, args: CreateArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
     // What is wrong with the command line is said before anything is asked.
@@ -278,7 +275,8 @@ async fn single(
             let waited = wait(context, target, api, args, &[paid]).await;
             if let Ok((_, Some(ended))) = &waited {
                 status_of(&ended.ended).clone_into(&mut result.status);
-                // The answer's version is that of the first moment; the status shown is a later one.
+                // The answer's version is that of the first moment; the status shown is a later
+                // one.
                 result.version = match result.id.parse() {
                     Ok(id) => ended.watcher.version_of(&id).await,
                     Err(_) => None,
@@ -452,13 +450,11 @@ fn count_lines(file: &Path) -> Option<u64> {
     }
 }
 
-/// How waiting ended, and who was asked.
 struct Waited {
     ended: Ended,
     watcher: Watcher,
 }
 
-/// Waits for the payments if that was asked for.
 async fn wait(
     context: &Context,
     target: &EnvTarget,

@@ -15,7 +15,6 @@ pub(crate) struct GetArgs {
     pub(crate) id: String,
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, args: &GetArgs) -> CliResult<Exit> {
     let id = payment_id(&args.id)?;
     let fan = context.each_env(|target, ports| {

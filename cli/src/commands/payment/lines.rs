@@ -10,12 +10,10 @@ use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// A request to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     /// Its number in the file, from 1.
     pub(super) number: u64,
-    /// Its idempotency key.
     pub(super) key: String,
     /// The body: the line without the key, its values byte for byte.
     pub(super) body: String,
@@ -26,11 +24,8 @@ pub(super) struct Line {
 pub(super) struct LineError {
     /// Its number in the file, from 1.
     pub(super) line: u64,
-    /// A stable word.
     pub(super) code: String,
-    /// A sentence.
     pub(super) message: String,
-    /// Which member is at fault.
     pub(super) param: Option<String>,
 }
 
@@ -51,7 +46,6 @@ impl LineError {
     }
 }
 
-/// What a line turned out to be.
 pub(super) type Read = Result<Line, LineError>;
 
 /// Reads lines until the input ends or `take` returns `false`. Blank lines are skipped and counted.
@@ -271,7 +265,9 @@ mod tests {
 
     #[test]
     fn bad_lines_are_named_and_the_rest_goes_on() {
-        let mut input = b"{\"idempotency_key\":\"a\"}\n\n  \nnonsense\n[1]\n\xff\xfe\n{\"amount\":1}\n{\"idempotency_key\":7}\n".to_vec();
+        let mut input = b"{\"idempotency_key\":\"a\"}\n\n  \
+            \nnonsense\n[1]\n\xff\xfe\n{\"amount\":1}\n{\"idempotency_key\":7}\n"
+            .to_vec();
         input.extend(
             format!(
                 "{{\"idempotency_key\":\"b\",\"x\":\"{}\"}}\n",

@@ -37,7 +37,8 @@ pub(crate) enum PaymentCommand {
     Timeline(get::GetArgs),
     /// Cancel a payment whose charge has not been started
     Cancel(change::CancelArgs),
-    /// Give money back, all that is left or part of it; with --out as a plan that somebody else approves
+    /// Give money back, all that is left or part of it; with --out as a plan that somebody else
+    /// approves
     Refund(refund::RefundArgs),
     /// Approve a refund that somebody else planned
     Approve(refund::ApproveArgs),
@@ -47,7 +48,6 @@ pub(crate) enum PaymentCommand {
     Reconcile(reconcile::ReconcileArgs),
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, command: PaymentCommand) -> CliResult<Exit> {
     match command {
         PaymentCommand::Create(args) => create::run(context, args).await,

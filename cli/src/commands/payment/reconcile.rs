@@ -18,7 +18,6 @@ use crate::exit::Exit;
 use crate::output::{Cell, Column, Document, Look, Table, Tone, count};
 use payops_core::domain::privacy::Privacy;
 
-/// How often payments in motion are looked at again.
 const AGAIN: Duration = Duration::from_millis(500);
 /// Added to the time given: a payment that changed as the run began must come to its rest.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -31,18 +30,16 @@ pub(crate) struct ReconcileArgs {
     settle: u32,
 }
 
-/// What was found: `{"checked":…,"in_motion":…,"breaks":[{"payment_id":…,"store":…,"kind":…,"detail":…}]}`.
+/// What was found:
+/// `{"checked":…,"in_motion":…,"breaks":[{"payment_id":…,"store":…,"kind":…,"detail":…}]}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Found {
-    /// Payments compared.
     checked: u64,
     /// Payments that kept changing until the end; their breaks are not counted.
     in_motion: usize,
-    /// Every break, in order of payment.
     breaks: Vec<BreakView>,
 }
 
-/// A break.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct BreakView {
     /// Which payment; for an orphan that names none, its name in its store.
@@ -51,7 +48,6 @@ struct BreakView {
     store: Store,
     /// `missing`, `mismatch`, `duplicate` or `orphan`.
     kind: BreakKind,
-    /// In words, with both values.
     detail: String,
 }
 
@@ -110,7 +106,6 @@ impl Document for Found {
     }
 }
 
-/// The name that a value has in JSON.
 fn word(value: &impl Serialize) -> String {
     serde_json::to_value(value)
         .ok()
@@ -118,7 +113,6 @@ fn word(value: &impl Serialize) -> String {
         .unwrap_or_default()
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, args: &ReconcileArgs) -> CliResult<Exit> {
     let fan = context.each_env(|target, ports| async move {
         let report = reconcile(context, &ports, args.settle).await;

@@ -1,5 +1,5 @@
-//! `payops payment refund` and `payops payment approve`: money given back at once, or planned into a file that
-//! somebody else looks at, approves, and that is then carried out as it stands.
+//! `payops payment refund` and `payops payment approve`: money given back at once, or planned into
+//! a file that somebody else looks at, approves, and that is then carried out as it stands.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,6 @@ use crate::output::{Cell, Document, Look, details};
 use crate::plans::{self, Kind, Place};
 use crate::safety::{self, Act};
 
-/// Plans of refunds.
 const PLANS: Kind = Kind {
     action: "payment.approve",
     made_by: "payops payment refund ID",
@@ -67,7 +66,6 @@ pub(crate) struct ApproveArgs {
     yes: bool,
 }
 
-/// A plan in a file.
 #[derive(Clone, Debug, Serialize)]
 struct PlannedRefund {
     file: String,
@@ -116,15 +114,12 @@ impl Document for PlannedRefund {
     }
 }
 
-/// What is about to be asked for.
 struct Asked<'a> {
     request: CreateRefund,
     money: Option<Money>,
-    /// In words.
     amount: String,
     reason: Option<String>,
     key: IdempotencyKey,
-    /// The plan it comes from, and approvals of it.
     plan: Option<(&'a RefundFile, Vec<Approval>)>,
 }
 
@@ -155,7 +150,6 @@ pub(crate) async fn run(context: &Context, args: RefundArgs) -> CliResult<Exit> 
     refund(context, &ready, &asked, args.yes).await
 }
 
-/// Asks, checks the rules, and has it paid back.
 async fn refund(context: &Context, ready: &Ready, asked: &Asked<'_>, yes: bool) -> CliResult<Exit> {
     let (id, key, amount) = (&ready.payment.id, &asked.key, &asked.amount);
     let what = format!("refund {amount} of {id}");
@@ -216,7 +210,6 @@ async fn refund(context: &Context, ready: &Ready, asked: &Asked<'_>, yes: bool) 
     finish(context, ready, made).await
 }
 
-/// Writes down what would be paid back.
 async fn plan(
     context: &Context,
     args: &RefundArgs,
@@ -263,7 +256,10 @@ async fn plan(
     plans::write(path, &file)?;
     context.printer.document(&PlannedRefund::new(&file, path))?;
     let path = path.display();
-    context.talk.say(format!("payops payment approve {path} is for somebody else; payops payment refund --plan {path} carries it out"));
+    context.talk.say(format!(
+        "payops payment approve {path} is for somebody else; payops payment \
+        refund --plan {path} carries it out"
+    ));
     Ok(Exit::Done)
 }
 
@@ -329,7 +325,6 @@ pub(crate) async fn approve(context: &Context, args: &ApproveArgs) -> CliResult<
     Ok(Exit::Done)
 }
 
-/// Carries a plan out as it stands.
 async fn carry_out(
     context: &Context,
     given: Option<&PaymentId>,

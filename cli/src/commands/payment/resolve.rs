@@ -135,15 +135,34 @@ fn refused(
         ResolveError::Contradicted(contradiction) => contradiction,
     };
     let hint = match &contradiction {
-        Contradiction::Charged { .. } => format!("resolve it --as charged; payops payment refund {id} then gives the money back"),
+        Contradiction::Charged { .. } => format!(
+            "resolve it --as charged; payops payment refund \
+            {id} then gives the money back"
+        ),
         Contradiction::NoCharge => {
-            "a charge made just now may not be listed yet: wait, or name it with --charge-id and add --force".to_owned()
+            "a charge made just now may not be listed yet: wait, or name it with --charge-id and \
+                add --force"
+                .to_owned()
         }
-        Contradiction::OtherCharge { .. } => "name the charge that is listed, or leave --charge-id out".to_owned(),
-        Contradiction::Several { .. } => "name the one that counts with --charge-id, and give the others back at the provider".to_owned(),
-        Contradiction::OtherAmount { .. } => "this is to be settled with the provider; the payment stays in review".to_owned(),
-        Contradiction::NoChargeId => "add --charge-id, as the provider's own console shows it".to_owned(),
-        Contradiction::NoAnswer { .. } => "ask again later; what is not known is not a failure".to_owned(),
+        Contradiction::OtherCharge { .. } => {
+            "name the charge that is listed, or leave --charge-id \
+            out"
+            .to_owned()
+        }
+        Contradiction::Several { .. } => "name the one that counts with --charge-id, and give the \
+            others back at the provider"
+            .to_owned(),
+        Contradiction::OtherAmount { .. } => {
+            "this is to be settled with the provider; the payment \
+            stays in review"
+                .to_owned()
+        }
+        Contradiction::NoChargeId => {
+            "add --charge-id, as the provider's own console shows it".to_owned()
+        }
+        Contradiction::NoAnswer { .. } => {
+            "ask again later; what is not known is not a failure".to_owned()
+        }
     };
     let exit = if contradiction == Contradiction::NoChargeId {
         Exit::Usage

@@ -16,24 +16,18 @@ use payops_core::domain::privacy::Privacy;
 /// A payment's timeline: `{"id":…,"events":[{"seq":…,"at":…,"kind":…,"version":…,"detail":{…}}]}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Timeline {
-    /// Which payment.
     pub(crate) id: String,
     /// Its events, in order of `seq`.
     pub(crate) events: Vec<EventView>,
 }
 
-/// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct EventView {
     /// Its number, from 1.
     pub(crate) seq: u64,
-    /// When.
     pub(crate) at: Timestamp,
-    /// What kind.
     pub(crate) kind: &'static str,
-    /// The payment's version after it.
     pub(crate) version: u64,
-    /// Details.
     pub(crate) detail: Value,
 }
 
@@ -59,7 +53,6 @@ impl Document for Timeline {
     }
 }
 
-/// Events as a table.
 pub(crate) fn events_table(events: &[EventView], look: &Look) -> String {
     let columns = [
         Column::number("SEQ"),
@@ -105,7 +98,6 @@ fn detail_text(detail: &Value) -> String {
         .join(" ")
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, args: &GetArgs) -> CliResult<Exit> {
     let id = payment_id(&args.id)?;
     let fan = context.each_env(|target, ports| {

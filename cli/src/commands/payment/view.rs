@@ -26,9 +26,7 @@ pub(crate) struct PaymentView {
     pub(crate) metadata: Value,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
-    /// Given back so far.
     pub(crate) refunded: i64,
-    /// What may still be given back.
     pub(crate) refundable: i64,
     pub(crate) attempt: Option<AttemptView>,
     pub(crate) charge: Option<ChargeView>,
@@ -38,12 +36,10 @@ pub(crate) struct PaymentView {
     pub(crate) refunds: Vec<RefundView>,
     pub(crate) redrives: u32,
     pub(crate) archive_key: String,
-    /// The amount with the currency's decimals, for people.
     #[serde(skip)]
     amount_text: String,
 }
 
-/// The last attempt to charge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct AttemptView {
     pub(crate) number: u32,
@@ -53,7 +49,6 @@ pub(crate) struct AttemptView {
     pub(crate) first_sent_at: Timestamp,
 }
 
-/// Money taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct ChargeView {
     pub(crate) id: String,
@@ -69,7 +64,6 @@ pub(crate) struct FailureView {
     pub(crate) message: String,
 }
 
-/// Where its message lies dead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct DeadView {
     pub(crate) at: Timestamp,
@@ -78,7 +72,6 @@ pub(crate) struct DeadView {
     pub(crate) reason: String,
 }
 
-/// A refund.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct RefundView {
     pub(crate) id: String,

@@ -14,29 +14,19 @@ use crate::context::{Access, Context};
 use crate::error::{CliError, CliResult};
 use crate::settings::{EnvTarget, Target};
 
-/// How often they are looked at.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// How the payments ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Ended {
-    /// Charged; refunded ones included.
     pub(super) completed: usize,
-    /// Definitely not charged.
     pub(super) failed: usize,
-    /// Canceled.
     pub(super) canceled: usize,
-    /// A human must look.
     pub(super) review: usize,
-    /// In a dead-letter queue.
     pub(super) dead: usize,
-    /// Not at their end when the time ran out.
     pub(super) processing: usize,
 }
 
-/// Who is asked.
 pub(super) enum Watcher {
-    /// The stores.
     Stores(Box<Ports>),
     /// The API, which does not know of dead letters.
     Api(Api),

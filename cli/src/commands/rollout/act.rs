@@ -117,21 +117,17 @@ fn is_image(image: &str) -> bool {
         && image.chars().all(good)
 }
 
-/// What an action came to.
 #[derive(Clone, Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the name that scripts read")]
 struct Outcome {
-    /// `promote`, `abort`, …
     action: &'static str,
     /// `done`, `planned` (with `--dry-run`), or `moved`: somebody was faster and nothing was done.
     outcome: &'static str,
     now: String,
     after: String,
     warnings: Vec<String>,
-    /// The same with kubectl.
     same_as: String,
     resource_version: String,
-    /// The rollout as the cluster answered it.
     rollout: RolloutRow,
 }
 
@@ -163,7 +159,6 @@ impl Document for Outcome {
     }
 }
 
-/// Runs an action.
 pub(super) async fn run(context: &Context, command: RolloutCommand) -> CliResult<Exit> {
     let (name, action) = match command {
         RolloutCommand::Promote(args) => (
@@ -217,7 +212,6 @@ pub(super) async fn run(context: &Context, command: RolloutCommand) -> CliResult
     execute(context, &found, &plan, name.consent.yes).await
 }
 
-/// Kubernetes keeps whole seconds.
 fn whole_second(at: jiff::Timestamp) -> jiff::Timestamp {
     jiff::Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
@@ -346,7 +340,6 @@ fn outcome(found: &Found, plan: &Plan, outcome: &'static str, rollout: &Rollout)
     }
 }
 
-/// What is different, in words.
 fn changes(was: &Rollout, is: &Rollout) -> String {
     let changes = was.changes(is);
     if changes.is_empty() {

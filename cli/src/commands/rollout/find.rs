@@ -26,7 +26,6 @@ pub(crate) struct WhichArgs {
     pub(crate) cluster: Option<String>,
 }
 
-/// A rollout that was found.
 pub(super) struct Found {
     pub(super) target: EnvTarget,
     pub(super) rollouts: Arc<dyn Rollouts>,
@@ -131,7 +130,6 @@ pub(super) async fn one(context: &Context, which: &WhichArgs, access: Access) ->
     }
 }
 
-/// Namespace and name that the arguments give.
 fn named(which: &WhichArgs) -> CliResult<(Option<String>, String)> {
     let (namespace, name) = match which.name.split_once('/') {
         Some((namespace, name)) => (Some(namespace.to_owned()), name.to_owned()),

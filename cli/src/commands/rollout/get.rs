@@ -31,7 +31,6 @@ pub(crate) struct GetArgs {
     until: Option<Until>,
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, args: &GetArgs) -> CliResult<Exit> {
     let found = find::one(context, &args.which, Access::Read).await?;
     let depth = if args.no_pods {

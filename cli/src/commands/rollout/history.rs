@@ -56,7 +56,6 @@ impl Row for ReplicaSetView {
     }
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, args: &HistoryArgs) -> CliResult<Exit> {
     let found = find::one(context, &args.which, Access::Read).await?;
     let related = found.rollouts.related(&found.rollout, Depth::Runs).await;

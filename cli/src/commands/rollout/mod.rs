@@ -51,7 +51,6 @@ pub(crate) enum RolloutCommand {
     History(history::HistoryArgs),
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, command: RolloutCommand) -> CliResult<Exit> {
     match command {
         RolloutCommand::List(args) => context.interruptible(list::run(context, &args)).await,

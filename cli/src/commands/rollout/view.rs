@@ -21,18 +21,14 @@ pub(super) struct RolloutRow {
     pub(super) message: String,
     pub(super) step: Option<usize>,
     pub(super) steps: usize,
-    /// What the steps ask for.
     pub(super) weight_desired: f64,
     /// What the traffic router was told; without one, what the steps ask for.
     pub(super) weight_set: f64,
     /// What there is; `null` while nobody can say.
     pub(super) weight_observed: Option<f64>,
     pub(super) waiting_for_human: bool,
-    /// Why a human is waited for.
     pub(super) waiting_why: Option<&'static str>,
-    /// Since when.
     pub(super) waiting_since: Option<Timestamp>,
-    /// When the pause ends by itself.
     pub(super) resumes_at: Option<Timestamp>,
     pub(super) revision: Option<u64>,
     pub(super) aborted: bool,
@@ -45,7 +41,6 @@ pub(super) struct RolloutRow {
     pub(super) analysis: Option<String>,
 }
 
-/// Thousandths as percent.
 pub(super) fn percent(thousandths: u32) -> f64 {
     f64::from(thousandths) / 10.0
 }
@@ -203,10 +198,8 @@ impl Row for RolloutRow {
     }
 }
 
-/// A step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct StepView {
-    /// Counted from 0.
     pub(super) index: usize,
     /// In words: `25 %`, `pause 15m`, `analysis latency`.
     pub(super) step: String,
@@ -214,7 +207,6 @@ pub(super) struct StepView {
     pub(super) state: &'static str,
 }
 
-/// The steps of a rollout.
 pub(super) fn steps(rollout: &Rollout) -> Vec<StepView> {
     let word = |state: StepState| match state {
         StepState::Done => "done",
@@ -240,7 +232,6 @@ pub(super) fn steps(rollout: &Rollout) -> Vec<StepView> {
         .collect()
 }
 
-/// A `ReplicaSet`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ReplicaSetView {
     pub(super) name: String,
@@ -256,7 +247,6 @@ pub(super) struct ReplicaSetView {
     pub(super) pods: Vec<PodView>,
 }
 
-/// A pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct PodView {
     pub(super) name: String,
@@ -310,7 +300,6 @@ impl PodView {
     }
 }
 
-/// An analysis run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct AnalysisView {
     pub(super) name: String,
@@ -326,7 +315,6 @@ pub(super) struct AnalysisView {
     pub(super) metrics: Vec<MetricView>,
 }
 
-/// A metric of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct MetricView {
     pub(super) name: String,
@@ -342,7 +330,6 @@ pub(super) struct MetricView {
     pub(super) measurements: Vec<MeasurementView>,
 }
 
-/// One measurement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct MeasurementView {
     pub(super) value: String,
@@ -422,7 +409,6 @@ pub(super) struct RolloutView {
     pub(super) experiments: Vec<ExperimentView>,
 }
 
-/// An experiment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ExperimentView {
     pub(super) name: String,

@@ -84,7 +84,6 @@ impl Document for RolloutRow {
     }
 }
 
-/// Runs the command.
 pub(crate) async fn run(context: &Context, args: &WaitArgs) -> CliResult<Exit> {
     // A time-out past the end of time is none.
     let deadline = args

@@ -8,22 +8,19 @@ use serde::{Deserialize, Serialize};
 use super::CLOCKS_APART;
 use crate::Timestamp;
 
-/// How long an approval counts.
 pub const APPROVAL_LASTS: SignedDuration = SignedDuration::from_hours(24);
 
-/// Somebody approves of one plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
-    /// Who.
     pub by: String,
-    /// When.
     pub at: Timestamp,
     /// SHA-256 of the plan, in hex: of this plan and no other.
     pub plan_sha256: String,
 }
 
 impl Approval {
-    /// Whether it counts for what `who` wants to do by that plan: somebody else's, of exactly that plan, and not too old.
+    /// Whether it counts for what `who` wants to do by that plan: somebody else's, of exactly that
+    /// plan, and not too old.
     #[must_use]
     pub fn counts(&self, who: &str, plan_sha256: &str, now: Timestamp) -> bool {
         let age = now.duration_since(self.at);
@@ -34,10 +31,10 @@ impl Approval {
     }
 }
 
-/// An approval as it is kept where whoever carries the plan out cannot write it under another's name.
+/// An approval as it is kept where whoever carries the plan out cannot write it under another's
+/// name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalRow {
-    /// The approval.
     pub approval: Approval,
     /// With whose credentials it was given: an ARN in AWS.
     pub principal: String,
@@ -46,8 +43,9 @@ pub struct ApprovalRow {
 /// How many characters of a name tell people apart: a session's source identity has no more.
 const NAME_MAX: usize = 64;
 
-/// Whether two names may be one person's. The safe side: names that differ in capitals, in spaces around them, or in
-/// characters for which a session's source identity has another do not prove two people.
+/// Whether two names may be one person's. The safe side: names that differ in capitals, in spaces
+/// around them, or in characters for which a session's source identity has another do not prove two
+/// people.
 #[must_use]
 pub fn same_person(one: &str, other: &str) -> bool {
     person(one) == person(other)
@@ -71,7 +69,6 @@ fn person(name: &str) -> String {
     }
 }
 
-/// How many people's approvals count.
 pub(super) fn approvers(
     approvals: &[Approval],
     who: &str,

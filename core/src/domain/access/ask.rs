@@ -9,34 +9,29 @@ use crate::domain::money::Money;
 pub struct Ask<'a> {
     /// Who wants it: a name that was proven, not typed.
     pub who: &'a str,
-    /// What.
     pub deed: Deed,
-    /// In which environment.
     pub env: &'a str,
-    /// Whether that environment is protected.
     pub protected: bool,
     /// How many things at once, such as messages. `None` when nobody knows: more than any limit.
     pub count: Option<u64>,
     /// How much money. `None` for a refund: nobody knows, more than any limit.
     pub amount: Option<Money>,
-    /// The duty that is theirs without elevation. Break-glass is never standing: it counts as operate.
+    /// The duty that is theirs without elevation. Break-glass is never standing: it counts as
+    /// operate.
     pub duty: Duty,
-    /// Their elevation, ended or not.
     pub elevation: Option<&'a Elevation>,
     /// The freeze of this environment, ended or not.
     pub freeze: Option<&'a Freeze>,
-    /// Why. Without it the elevation's reason counts.
     pub reason: Option<&'a str>,
     /// SHA-256 of what will be done, in hex: what approvals are for. Without it none counts.
     pub plan_sha256: Option<&'a str>,
-    /// Approvals that were given, of any plan.
     pub approvals: &'a [Approval],
-    /// The time.
     pub now: Timestamp,
 }
 
 impl<'a> Ask<'a> {
-    /// A question about one thing in a protected environment by somebody who may only look; the rest is set by name.
+    /// A question about one thing in a protected environment by somebody who may only look; the
+    /// rest is set by name.
     #[must_use]
     pub fn new(who: &'a str, deed: Deed, env: &'a str, now: Timestamp) -> Self {
         Self {
@@ -68,7 +63,6 @@ impl<'a> Ask<'a> {
             .filter(|elevation| elevation.left(self.now).is_positive())
     }
 
-    /// The duty they act with.
     pub(super) fn acts_with(&self) -> Duty {
         let standing = self.duty.min(Duty::Operate);
         self.elevated()

@@ -1,5 +1,5 @@
-//! The decision. What never changes comes first, what the asker can mend at once comes last, so that nobody is
-//! sent to elevate for what is denied or frozen anyway.
+//! The decision. What never changes comes first, what the asker can mend at once comes last, so
+//! that nobody is sent to elevate for what is denied or frozen anyway.
 
 use super::approval::approvers;
 use super::rules::{covers, name};
@@ -7,7 +7,6 @@ use super::{Above, Ask, Deed, Duty, FourEyes, ReasonError, Refusal, Rules, Verdi
 use crate::domain::money::Money;
 
 impl Rules {
-    /// Whether what is asked may be done now.
     #[must_use]
     pub fn decide(&self, ask: &Ask<'_>) -> Verdict {
         match self.judge(ask) {
@@ -31,7 +30,8 @@ impl Rules {
         Ok(despite_freeze)
     }
 
-    /// The duty it needs by the rules, if they permit it. A deny beats an allow; the mildest allow counts.
+    /// The duty it needs by the rules, if they permit it. A deny beats an allow; the mildest allow
+    /// counts.
     fn permitted(&self, ask: &Ask<'_>) -> Result<Duty, Refusal> {
         let refused = |rule| Refusal::NotAllowed {
             who: ask.who.to_owned(),
@@ -85,7 +85,8 @@ impl Rules {
         })
     }
 
-    /// Of the `[[four_eyes]]` whose limit is passed the one that asks for the most approvals: how many, the limit, its name.
+    /// Of the `[[four_eyes]]` whose limit is passed the one that asks for the most approvals: how
+    /// many, the limit, its name.
     fn second_person(&self, ask: &Ask<'_>) -> Option<(u32, Above, String)> {
         let all = self.file().four_eyes.iter().enumerate();
         let rules: Vec<(usize, &FourEyes)> = all

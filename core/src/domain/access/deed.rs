@@ -17,10 +17,8 @@ macro_rules! deeds {
         }
 
         impl Deed {
-            /// All of them.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// The name in the policy file.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -32,65 +30,40 @@ macro_rules! deeds {
 }
 
 deeds! {
-    /// [`Action::Promote`].
     RolloutPromote = "rollout.promote",
-    /// [`Action::PromoteFull`].
     RolloutPromoteFull = "rollout.promote-full",
-    /// [`Action::Skip`].
     RolloutSkip = "rollout.skip",
-    /// [`Action::Abort`].
     RolloutAbort = "rollout.abort",
-    /// [`Action::Retry`].
     RolloutRetry = "rollout.retry",
-    /// [`Action::Pause`].
     RolloutPause = "rollout.pause",
-    /// [`Action::Resume`].
     RolloutResume = "rollout.resume",
-    /// [`Action::Restart`].
     RolloutRestart = "rollout.restart",
-    /// [`Action::Undo`].
     RolloutUndo = "rollout.undo",
-    /// [`Action::SetImage`].
     RolloutSetImage = "rollout.set-image",
-    /// [`Action::TerminateAnalysis`].
     RolloutTerminateAnalysis = "rollout.terminate-analysis",
-    /// [`Action::TerminateExperiment`].
     RolloutTerminateExperiment = "rollout.terminate-experiment",
-    /// Sending dead letters again, one by one as planned.
     DlqReplay = "dlq.replay",
-    /// Deleting dead letters.
     DlqDiscard = "dlq.discard",
-    /// Sending a changed dead letter.
     DlqEdit = "dlq.edit",
     /// Moving a whole dead-letter queue back by the queue service itself.
     DlqRedrive = "dlq.redrive",
-    /// Stopping such a move.
     DlqRedriveCancel = "dlq.redrive-cancel",
-    /// Emptying a queue unread.
     DlqPurge = "dlq.purge",
-    /// Receiving dead letters to look at them.
     DlqPeek = "dlq.peek",
-    /// Writing dead letters, masked, to a file.
     DlqExport = "dlq.export",
-    /// Paying back.
     PaymentRefund = "payment.refund",
-    /// Cancelling.
     PaymentCancel = "payment.cancel",
     /// Deciding what a payment whose fate is unknown has come to.
     PaymentResolve = "payment.resolve",
-    /// Seeing personal data.
     PaymentReveal = "payment.reveal",
-    /// Making the search index anew.
     IndexRebuild = "index.rebuild",
-    /// Beginning a freeze.
     FreezeSet = "freeze.set",
-    /// Ending a freeze.
     FreezeLift = "freeze.lift",
 }
 
 impl Deed {
-    /// The least duty it needs. None needs break-glass by itself: that is for acting in a freeze, and a
-    /// rule may ask for it.
+    /// The least duty it needs. None needs break-glass by itself: that is for acting in a freeze,
+    /// and a rule may ask for it.
     #[must_use]
     pub const fn needs(self) -> Duty {
         match self {
@@ -99,13 +72,11 @@ impl Deed {
         }
     }
 
-    /// Whether it changes anything that outlives it.
     #[must_use]
     pub const fn writes(self) -> bool {
         !matches!(self, Self::DlqPeek | Self::DlqExport | Self::PaymentReveal)
     }
 
-    /// Whether a freeze stops it.
     #[must_use]
     pub const fn stops_in_a_freeze(self) -> bool {
         self.writes() && !matches!(self, Self::FreezeLift | Self::DlqRedriveCancel)
@@ -146,7 +117,6 @@ impl From<&Action> for Deed {
     }
 }
 
-/// Not a deed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a deed such as dlq.replay")]
 pub struct UnknownDeed;

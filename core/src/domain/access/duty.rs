@@ -5,28 +5,24 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// From least to most.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Duty {
-    /// Looking.
     #[default]
     View,
-    /// Changing, by the rules.
     Operate,
-    /// Changing in an emergency, a freeze notwithstanding. Never standing: it is always begun with a reason, and it ends.
+    /// Changing in an emergency, a freeze notwithstanding. Never standing: it is always begun with
+    /// a reason, and it ends.
     BreakGlass,
 }
 
-/// Not a duty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a duty: view, operate or break-glass")]
 pub struct UnknownDuty;
 
 impl Duty {
-    /// The word in files and on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -6,42 +6,30 @@ use serde::{Deserialize, Serialize};
 use super::{CLOCKS_APART, Duty, ReasonError, parse_reason};
 use crate::Timestamp;
 
-/// The longest time of one elevation, break-glass too.
 pub const ELEVATION_MAX: SignedDuration = SignedDuration::from_hours(1);
 
-/// A person's elevation in one environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Elevation {
-    /// In which environment.
     pub env: String,
-    /// Whose.
     pub who: String,
-    /// To what.
     pub duty: Duty,
-    /// Why.
     pub reason: String,
-    /// The ticket it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
-    /// Since when.
     pub begun_at: Timestamp,
     /// Until when; see [`Elevation::ends_at`].
     pub expires_at: Timestamp,
 }
 
-/// Why an elevation cannot begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ElevationError {
     /// The reason, or what was given as the ticket, cannot be recorded.
     #[error(transparent)]
     Reason(#[from] ReasonError),
-    /// Looking needs no elevation.
     #[error("looking needs no elevation: elevate to operate or break-glass")]
     View,
-    /// Not a time at all.
     #[error("an elevation lasts longer than no time")]
     NoTime,
-    /// Over [`ELEVATION_MAX`].
     #[error("an elevation lasts at most 1 hour")]
     TooLong,
 }
@@ -87,7 +75,8 @@ impl Elevation {
         self.expires_at.min(later(self.begun_at, ELEVATION_MAX))
     }
 
-    /// How much time is left; zero when it has ended, or begins later by more than clocks are apart.
+    /// How much time is left; zero when it has ended, or begins later by more than clocks are
+    /// apart.
     #[must_use]
     pub fn left(&self, now: Timestamp) -> SignedDuration {
         if self.begun_at.duration_since(now) > CLOCKS_APART {

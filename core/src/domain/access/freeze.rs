@@ -5,29 +5,21 @@ use serde::{Deserialize, Serialize};
 use super::{ReasonError, parse_reason};
 use crate::Timestamp;
 
-/// A freeze of one environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Freeze {
-    /// Which environment.
     pub env: String,
-    /// Who froze it.
     pub by: String,
-    /// Why.
     pub reason: String,
-    /// Since when.
     pub since: Timestamp,
     /// Until when; `None` until it is lifted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
 
-/// Why a freeze cannot begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FreezeError {
-    /// The reason cannot be recorded.
     #[error(transparent)]
     Reason(#[from] ReasonError),
-    /// It would be over before it begins.
     #[error("the freeze would end before it begins")]
     Over,
 }
@@ -53,7 +45,8 @@ impl Freeze {
         })
     }
 
-    /// Whether it holds. One that is dated later than now holds too: the clocks are apart, and stopping is the safe side.
+    /// Whether it holds. One that is dated later than now holds too: the clocks are apart, and
+    /// stopping is the safe side.
     #[must_use]
     pub fn active(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| now < until)

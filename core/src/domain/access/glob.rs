@@ -17,7 +17,6 @@ pub(super) fn glob(pattern: &str, text: &str) -> bool {
     text.ends_with(pattern)
 }
 
-/// Whether any of the patterns fits.
 pub(super) fn any(patterns: &[String], text: &str) -> bool {
     patterns.iter().any(|pattern| glob(pattern, text))
 }

@@ -1,8 +1,8 @@
 //! Who may do what, where, and under which conditions.
 //!
-//! [`Rules::decide`] is one pure function of what somebody wants, what the policy file says, and what is
-//! known of elevation, freeze and approvals. It asks nobody: the caller brings all of that along, and
-//! records what came of it.
+//! [`Rules::decide`] is one pure function of what somebody wants, what the policy file says, and
+//! what is known of elevation, freeze and approvals. It asks nobody: the caller brings all of that
+//! along, and records what came of it.
 
 mod approval;
 mod ask;

@@ -5,23 +5,18 @@ use serde::Serialize;
 use crate::domain::pan::contains_card_number;
 use crate::domain::text::{TextError, printable};
 
-/// The longest reason, in bytes.
 pub const REASON_BYTES_MAX: usize = 500;
 
 /// Why a text is no reason. Never holds the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasonError {
-    /// Nothing, or nothing but spaces.
     #[error("a reason is needed")]
     Blank,
-    /// More than [`REASON_BYTES_MAX`].
     #[error("the reason is longer than {REASON_BYTES_MAX} characters")]
     TooLong,
-    /// Control characters, line breaks among them.
     #[error("the reason holds control characters")]
     Control,
-    /// What looks like a card number.
     #[error("the reason holds what looks like a card number")]
     CardNumber,
 }

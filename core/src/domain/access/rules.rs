@@ -23,8 +23,8 @@
 //! approvals = 2          # 1 if not given
 //! ```
 //!
-//! Without any `[[allow]]`, everybody may do what their duty allows. With one, only what an `[[allow]]` covers
-//! is allowed, in every environment.
+//! Without any `[[allow]]`, everybody may do what their duty allows. With one, only what an
+//! `[[allow]]` covers is allowed, in every environment.
 
 use std::collections::BTreeMap;
 
@@ -34,23 +34,19 @@ use super::glob::{any, glob};
 use super::{Deed, Duty};
 use crate::domain::money::Currency;
 
-/// What begins the name of a group.
 const GROUP: &str = "group:";
 
-/// The file as it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RulesFile {
     /// People by the name of their group. Groups do not hold groups.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub groups: BTreeMap<String, Vec<String>>,
-    /// What is allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<Allow>,
     /// What is not, whatever is allowed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<Deny>,
-    /// What needs another person's approval.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub four_eyes: Vec<FourEyes>,
 }
@@ -84,7 +80,8 @@ pub struct Deny {
     pub places: Vec<String>,
 }
 
-/// One `[[four_eyes]]`. With neither limit it holds always; with both it holds when either is passed.
+/// One `[[four_eyes]]`. With neither limit it holds always; with both it holds when either is
+/// passed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FourEyes {
@@ -102,7 +99,6 @@ pub struct FourEyes {
     /// Of this currency. Amounts in a currency that no limit is given in need an approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<Currency>,
-    /// Approvals of so many other people.
     #[serde(default = "one")]
     pub approvals: u32,
 }
@@ -111,59 +107,24 @@ fn one() -> u32 {
     1
 }
 
-/// What is wrong with a policy file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RulesError {
     /// A list that is empty, or has an empty text in it.
     #[error("{rule}: `{member}` names nothing; `*` stands for all")]
-    Empty {
-        /// Which rule.
-        rule: String,
-        /// Which member.
-        member: &'static str,
-    },
-    /// No deed is like that.
+    Empty { rule: String, member: &'static str },
     #[error("{rule}: no deed is called `{what}`; deeds are such as dlq.replay or dlq.*")]
-    NoSuchDeed {
-        /// Which rule.
-        rule: String,
-        /// The text.
-        what: String,
-    },
-    /// There is no such group.
+    NoSuchDeed { rule: String, what: String },
     #[error("{rule}: there is no group `{group}` under [groups]")]
-    NoSuchGroup {
-        /// Which rule.
-        rule: String,
-        /// Its name.
-        group: String,
-    },
-    /// A group in a group.
+    NoSuchGroup { rule: String, group: String },
     #[error("[groups] {group}: a group cannot hold a group")]
-    Nested {
-        /// The outer one.
-        group: String,
-    },
+    Nested { group: String },
     /// An amount without a currency, or a currency without an amount.
     #[error("{rule}: `above_minor` and `currency` belong together")]
-    HalfAmount {
-        /// Which rule.
-        rule: String,
-    },
-    /// A second person is what the rule is about.
+    HalfAmount { rule: String },
     #[error("{rule}: `approvals` must be at least 1")]
-    NoApprovals {
-        /// Which rule.
-        rule: String,
-    },
-    /// No environment is like that.
+    NoApprovals { rule: String },
     #[error("{rule}: no environment is called `{place}`")]
-    NoSuchEnv {
-        /// Which rule.
-        rule: String,
-        /// The text.
-        place: String,
-    },
+    NoSuchEnv { rule: String, place: String },
 }
 
 /// Checked rules. The default are those that hold without a file.
@@ -186,13 +147,13 @@ impl From<Rules> for RulesFile {
 }
 
 impl Rules {
-    /// What the file says.
     #[must_use]
     pub fn file(&self) -> &RulesFile {
         &self.0
     }
 
-    /// Refuses rules for environments that are none of `known`: a mistyped `[[deny]]` denies nothing.
+    /// Refuses rules for environments that are none of `known`: a mistyped `[[deny]]` denies
+    /// nothing.
     pub fn check_envs<E: AsRef<str>>(&self, known: &[E]) -> Result<(), RulesError> {
         for (rule, _, places) in scopes(&self.0) {
             let unknown = places
@@ -233,7 +194,6 @@ pub(super) fn name(table: &str, place: usize) -> String {
     format!("[[{table}]] #{}", place.saturating_add(1))
 }
 
-/// Every rule's name, deeds and environments.
 fn scopes(file: &RulesFile) -> impl Iterator<Item = (String, &[String], &[String])> {
     let allow = file
         .allow

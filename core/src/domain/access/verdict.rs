@@ -8,21 +8,17 @@ use super::{Deed, Duty, ReasonError};
 use crate::Timestamp;
 use crate::domain::money::{Currency, major};
 
-/// What comes of asking.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It may be done.
     Allowed {
         /// A freeze would have stopped it, had it not been break-glass.
         despite_freeze: bool,
     },
-    /// It may not.
     Refused(Refusal),
 }
 
 impl Verdict {
-    /// The refusal, if it is one.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
@@ -32,22 +28,16 @@ impl Verdict {
     }
 }
 
-/// Above which limit an approval is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Above {
-    /// There is no limit: always.
     Always,
     /// More than so many at once.
     Count(u64),
-    /// More than so much.
     Amount {
-        /// So many minor units.
         minor: u64,
-        /// Of this currency.
         currency: Currency,
     },
-    /// Limits are given in other currencies alone.
     NoLimitIn(Currency),
 }
 
@@ -74,82 +64,48 @@ impl fmt::Display for Above {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Refusal {
-    /// By nobody, in this environment.
     #[error("{deed} is never done in {env}, which is protected")]
-    NeverHere {
-        /// What.
-        deed: Deed,
-        /// Where.
-        env: String,
-    },
-    /// A rule denies it, or none allows it.
+    NeverHere { deed: Deed, env: String },
     #[error("{who} is not allowed {deed} in {env}: {}", by_rule(rule.as_deref()))]
     NotAllowed {
-        /// Whom.
         who: String,
-        /// What.
         deed: Deed,
-        /// Where.
         env: String,
         /// The `[[deny]]`; `None` when no `[[allow]]` covers it.
         rule: Option<String>,
     },
-    /// The environment is frozen.
     #[error("{env} is frozen by {by} since {since:.0}: {reason}")]
     Frozen {
-        /// Where.
         env: String,
-        /// By whom.
         by: String,
-        /// Why.
         reason: String,
-        /// Since when.
         since: Timestamp,
-        /// Until when, if that is known.
         until: Option<Timestamp>,
     },
-    /// They act with too little a duty.
     #[error("{deed} in {env} needs the duty {needs}, and this is {has}")]
     NotElevated {
-        /// What.
         deed: Deed,
-        /// Where.
         env: String,
-        /// What it needs.
         needs: Duty,
-        /// What they have.
         has: Duty,
     },
     /// Their elevation would have been enough, but has ended.
     #[error("the elevation in {env} ended at {at:.0}")]
     ElevationEnded {
-        /// Where.
         env: String,
-        /// What is needed.
         needs: Duty,
-        /// When it ended.
         at: Timestamp,
     },
     /// It needs a reason, or the one given cannot be recorded.
     #[error("{problem}")]
-    NeedsReason {
-        /// What is wrong.
-        problem: ReasonError,
-    },
-    /// It needs other people's approval.
+    NeedsReason { problem: ReasonError },
     #[error("{deed} in {env} needs the approval of {} ({above}, by {rule}); {have} given", others(*needed))]
     NeedsApproval {
-        /// What.
         deed: Deed,
-        /// Where.
         env: String,
-        /// Of how many other people.
         needed: u32,
-        /// How many have given one that counts.
         have: u32,
-        /// Above what.
         above: Above,
-        /// By which rule.
         rule: String,
     },
 }

@@ -3,24 +3,27 @@
 //!
 //! # The exact form
 //!
-//! A chained line is one JSON object on one line, without white space between its members, in UTF-8:
+//! A chained line is one JSON object on one line, without white space between its members, in
+//! UTF-8:
 //!
 //! ```text
 //! {"seq":2,<members of the entry>,"prev":"<64 hex digits>","hash":"<64 hex digits>"}
 //! ```
 //!
 //! - `seq` counts from 1, without gaps.
-//! - `prev` is the `hash` of the line before. In the first line it is 64 zeros, or, where older lines
+//! - `prev` is the `hash` of the line before. In the first line it is 64 zeros, or, where older
+//!   lines
 //!   without a chain stand before it, the SHA-256 of those lines, each with its line feed.
 //! - `hash` is the last member. It is the SHA-256 of the line without it and without the line feed,
 //!   byte for byte as written: the line up to `,"hash":"`, and a `}`.
 //! - Hex digits are lower-case.
 //!
-//! Since the bytes of the line are hashed and not its meaning, a member that this version does not know is
-//! covered like any other. Without payops, the hash of line 7 is found by
-//! `sed -n 7p audit.jsonl | sed 's/,"hash":"[0-9a-f]*"}$/}/' | tr -d '\n' | sha256sum`.
+//! Since the bytes of the line are hashed and not its meaning, a member that this version does not
+//! know is covered like any other. Without payops, the hash of line 7 is found by `sed -n 7p
+//! audit.jsonl | sed 's/,"hash":"[0-9a-f]*"}$/}/' | tr -d '\n' | sha256sum`.
 //!
-//! The chain alone does not stop somebody who writes all of it anew; a [`Head`] that is kept elsewhere does.
+//! The chain alone does not stop somebody who writes all of it anew; a [`Head`] that is kept
+//! elsewhere does.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -46,7 +49,6 @@ pub struct Head {
 }
 
 impl Head {
-    /// The head of a record that has no lines.
     #[must_use]
     pub fn genesis() -> Self {
         Self {
@@ -65,7 +67,8 @@ impl Head {
         legacy.head()
     }
 
-    /// The head that a record has after `line`, if that is a chained line whose hash is that of its content.
+    /// The head that a record has after `line`, if that is a chained line whose hash is that of its
+    /// content.
     #[must_use]
     pub fn of_line(line: &[u8]) -> Option<Self> {
         match Line::read(line) {
@@ -75,17 +78,13 @@ impl Head {
     }
 }
 
-/// One chained line, read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainedEntry {
     /// Its number, from 1.
     pub seq: u64,
-    /// What it says.
     #[serde(flatten)]
     pub entry: AuditEntry,
-    /// The hash of the line before.
     pub prev: String,
-    /// Its hash.
     pub hash: String,
 }
 
@@ -108,7 +107,8 @@ pub enum ChainError {
     Full,
 }
 
-/// The line that follows `last` (`None` in an empty record), without a line feed, and the head after it.
+/// The line that follows `last` (`None` in an empty record), without a line feed, and the head
+/// after it.
 pub fn chain(entry: &AuditEntry, last: Option<&Head>) -> Result<(String, Head), ChainError> {
     let (seq, prev) = last.map_or((0, GENESIS), |head| (head.seq, head.hash.as_str()));
     let seq = seq.checked_add(1).ok_or(ChainError::Full)?;
@@ -147,15 +147,15 @@ impl Legacy {
     }
 }
 
-/// What a line is, by itself.
 pub(super) enum Line {
     /// Of a chain, and its hash is that of its content.
-    Chained { head: Head, prev: String },
-    /// JSON with no member of a chain.
+    Chained {
+        head: Head,
+        prev: String,
+    },
     Unchained,
     /// It has members of a chain, but they are not what was written.
     Changed,
-    /// Not a JSON object.
     NotJson,
 }
 

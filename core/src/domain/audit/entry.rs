@@ -6,17 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 
-/// What became of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// About to be done; without a later entry nobody knows how it ended.
     Begun,
-    /// Done.
     Done,
-    /// Tried, and failed.
     Failed,
-    /// Not tried: a rule stood against it.
     Refused,
 }
 
@@ -24,31 +20,22 @@ pub enum Outcome {
 /// and `reason`, which were always written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
-    /// When.
     pub at: Timestamp,
-    /// Who.
     pub who: String,
-    /// In which environment.
     pub env: String,
     /// What: `reveal`, `cancel`, `refund`, `resolve-charged`, `replay`, `rollout promote`.
     pub action: String,
-    /// To what: a payment id, a queue, a rollout.
     pub subject: Option<String>,
-    /// Why.
     pub reason: Option<String>,
-    /// By which role it was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// In which account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     /// The source identity of the session: what the account's own log calls the person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
-    /// The ticket it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
-    /// What became of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// Short texts by name, such as message ids and the hash of the plan.
@@ -77,7 +64,6 @@ impl AuditEntry {
         }
     }
 
-    /// To what.
     #[must_use]
     pub fn subject(self, subject: impl Into<String>) -> Self {
         Self {
@@ -86,7 +72,6 @@ impl AuditEntry {
         }
     }
 
-    /// Why.
     #[must_use]
     pub fn reason(self, reason: impl Into<String>) -> Self {
         Self {
@@ -95,7 +80,6 @@ impl AuditEntry {
         }
     }
 
-    /// By which role.
     #[must_use]
     pub fn role(self, role: impl Into<String>) -> Self {
         Self {
@@ -104,7 +88,6 @@ impl AuditEntry {
         }
     }
 
-    /// In which account.
     #[must_use]
     pub fn account(self, account: impl Into<String>) -> Self {
         Self {
@@ -113,7 +96,6 @@ impl AuditEntry {
         }
     }
 
-    /// The source identity of the session.
     #[must_use]
     pub fn session(self, session: impl Into<String>) -> Self {
         Self {
@@ -122,7 +104,6 @@ impl AuditEntry {
         }
     }
 
-    /// The ticket it belongs to.
     #[must_use]
     pub fn ticket(self, ticket: impl Into<String>) -> Self {
         Self {
@@ -131,7 +112,6 @@ impl AuditEntry {
         }
     }
 
-    /// What became of it.
     #[must_use]
     pub fn outcome(self, outcome: Outcome) -> Self {
         Self {

@@ -1,4 +1,5 @@
-//! The record of what operators did: its entries, the chain of hashes that binds them, and questions about them.
+//! The record of what operators did: its entries, the chain of hashes that binds them, and
+//! questions about them.
 //!
 //! Files, locks and shipping belong to adapters. What is here says what a line is and whether a
 //! record is still what was written.

@@ -6,24 +6,18 @@ use crate::Timestamp;
 /// What an entry must be like; what is `None` does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
-    /// Exactly this person.
     pub who: Option<String>,
     /// An action that begins so: `rollout` finds `rollout promote`.
     pub action: Option<String>,
-    /// A subject with this in it.
     pub subject: Option<String>,
-    /// Exactly this environment.
     pub env: Option<String>,
-    /// Then or later.
     pub since: Option<Timestamp>,
-    /// Before then.
     pub until: Option<Timestamp>,
     /// Any text of the entry has this in it, capital or small.
     pub text: Option<String>,
 }
 
 impl Query {
-    /// Whether an entry is like that.
     #[must_use]
     pub fn matches(&self, entry: &AuditEntry) -> bool {
         let fits = |wanted: &Option<String>, fits: &dyn Fn(&str) -> bool| {

@@ -6,14 +6,18 @@
 //!
 //! ```text
 //! {"schema":1,"chain":"<hash of the record's first line>","after":{"seq":6,"hash":"…"},
-//!  "entry":{<the members of the line, with seq, prev and hash>},"line":"<the line, byte for byte>"}
+//!  "entry":{<the members of the line, with seq, prev and hash>},"line":"<the line, byte for
+//! byte>"}
 //! ```
 //!
 //! - Several people's records reach one bus: `chain` tells them apart, `entry.seq` orders them.
-//! - `line` is what the hash was taken of (see the chain's exact form), untouched by whatever writes JSON
+//! - `line` is what the hash was taken of (see the chain's exact form), untouched by whatever
+//!   writes JSON
 //!   anew on the way. `entry` is the same for rules and filters to look into.
-//! - `after` is the line that was shipped to this place before, `null` for the first. A record may hold lines of
-//!   other environments, which go elsewhere: numbers have gaps then, and `after` says that nothing is missing.
+//! - `after` is the line that was shipped to this place before, `null` for the first. A record may
+//!   hold lines of
+//!   other environments, which go elsewhere: numbers have gaps then, and `after` says that nothing
+//! is missing.
 //! - The same line may come twice. Its hash tells.
 
 use serde_json::{Value, json};
@@ -21,11 +25,8 @@ use serde_json::{Value, json};
 use super::{AuditEntry, Head};
 use crate::domain::bus::BusEvent;
 
-/// The source of its events.
 pub const SHIP_SOURCE: &str = "payops";
-/// The type of its events.
 pub const SHIP_DETAIL_TYPE: &str = "payops.audit";
-/// The form of details that this version writes.
 const SCHEMA: u32 = 1;
 
 /// A line that is to be kept in another place too.
@@ -35,17 +36,15 @@ pub struct ShippedLine {
     pub chain: String,
     /// The line that was shipped to the same place before it.
     pub after: Option<Head>,
-    /// Its number and hash.
     pub head: Head,
-    /// What it says.
     pub entry: AuditEntry,
     /// The line as it stands in the record, without a line feed.
     pub line: String,
 }
 
 impl ShippedLine {
-    /// The event of the line; without its texts when it is longer than `bytes_max`. Its number and hash are still in it
-    /// then, so that the line itself can be checked once it is shown.
+    /// The event of the line; without its texts when it is longer than `bytes_max`. Its number and
+    /// hash are still in it then, so that the line itself can be checked once it is shown.
     #[must_use]
     pub fn event(&self, bytes_max: usize) -> BusEvent {
         let whole = self.detail(

@@ -2,12 +2,10 @@
 
 use super::chain::{Head, Legacy, Line};
 
-/// A record that is whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Lines at the beginning that are older than the chain.
     pub legacy: u64,
-    /// Lines of the chain.
     pub entries: u64,
     /// Where it stands: what the next line follows, and what to keep elsewhere as an anchor.
     pub head: Head,
@@ -19,9 +17,7 @@ pub struct Verified {
 pub struct Break {
     /// Which line of the file, from 1; 0 in an empty file.
     pub line: u64,
-    /// The number in the chain that belongs there.
     pub seq: u64,
-    /// What is wrong.
     pub kind: BreakKind,
 }
 
@@ -33,19 +29,12 @@ pub enum BreakKind {
     Changed,
     /// Numbers are missing before the line, and stand nowhere after it.
     #[error("{missing} before it were taken out")]
-    Removed {
-        /// How many.
-        missing: u64,
-    },
-    /// The line that belongs here stands further down.
+    Removed { missing: u64 },
     #[error("the line that belongs here stands further down: the order was changed")]
     Reordered,
     /// A number that was there already: one of the two was copied or put in.
     #[error("its number {seq} was there already: a line was copied or put in")]
-    Repeated {
-        /// The number it bears.
-        seq: u64,
-    },
+    Repeated { seq: u64 },
     /// The line does not name the hash of the line before: one of the two was written anew.
     #[error("does not follow the line before it: one of the two was written anew")]
     Unlinked,
@@ -54,19 +43,15 @@ pub enum BreakKind {
     Unchained,
     /// The lines that are older than the chain are not those that it began after.
     #[error(
-        "begins the chain, but not after the {legacy} lines that stand before it: one of those was changed, taken out or put in"
+        "begins the chain, but not after the {legacy} lines that stand before it: one of those was \
+            changed, taken out or put in"
     )]
-    LegacyChanged {
-        /// How many such lines there are.
-        legacy: u64,
-    },
-    /// Not a JSON object, with lines after it.
+    LegacyChanged { legacy: u64 },
     #[error("is damaged: not a JSON object")]
     NotJson,
     /// The last line, and not a JSON object: its end is missing.
     #[error("is the last and is cut short")]
     CutShort,
-    /// The record ends before the anchor.
     #[error("is the last, and {missing} after it are gone: the anchor knows of them")]
     Truncated {
         /// How many lines are missing at least.
@@ -103,8 +88,8 @@ impl Verifier {
         }
     }
 
-    /// A check that goes on after a line of the chain that was checked before: `head` is what that line said,
-    /// `line` its place in the file.
+    /// A check that goes on after a line of the chain that was checked before: `head` is what that
+    /// line said, `line` its place in the file.
     #[must_use]
     pub fn after(head: Head, line: u64) -> Self {
         Self {
@@ -120,7 +105,8 @@ impl Verifier {
         self.head.as_ref().filter(|_| self.broken.is_none())
     }
 
-    /// Where the record is not what was written, as far as that is known yet: a line further down may tell more.
+    /// Where the record is not what was written, as far as that is known yet: a line further down
+    /// may tell more.
     #[must_use]
     pub fn broken(&self) -> Option<&Break> {
         self.broken.as_ref()
@@ -135,7 +121,6 @@ impl Verifier {
         }
     }
 
-    /// What came of it.
     pub fn end(self) -> Result<Verified, Break> {
         if let Some(broken) = self.broken {
             return Err(broken);
@@ -272,9 +257,11 @@ fn explain(broken: &mut Break, text: &[u8]) {
     }
 }
 
-/// Checks all lines, each with its number in the file from 1 and without its line feed; the first break is told.
+/// Checks all lines, each with its number in the file from 1 and without its line feed; the first
+/// break is told.
 ///
-/// Lines are split at line feeds alone: see [`numbered`]. `str::lines` drops a carriage return, which is a change.
+/// Lines are split at line feeds alone: see [`numbered`]. `str::lines` drops a carriage return,
+/// which is a change.
 pub fn verify<L: AsRef<[u8]>>(
     lines: impl IntoIterator<Item = (u64, L)>,
     anchor: Option<&Head>,

@@ -74,7 +74,6 @@ pub(super) fn within(left: &Node, right: &Node) -> Result<(), FilterError> {
     Ok(())
 }
 
-/// Refuses what is surely no text.
 pub(super) fn text(at: usize, kind: Kind, function: &str) -> Result<(), FilterError> {
     if matches!(kind, Kind::Text | Kind::Any) {
         return Ok(());

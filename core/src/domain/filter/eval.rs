@@ -10,7 +10,6 @@ use super::names::Name;
 use super::tree::{Expr, Member, Op, Search, Step};
 use super::value::{Number, Val};
 
-/// What names stand for.
 pub(super) struct Scope<'a> {
     pub(super) subject: &'a Subject<'a>,
     pub(super) payload: Option<&'a Value>,

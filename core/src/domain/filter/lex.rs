@@ -3,13 +3,11 @@
 use super::error::FilterError;
 use super::value::Number;
 
-/// A word of the language.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
     Name(String),
     Text(String),
     Number(Number),
-    /// An operator or a bracket.
     Sign(&'static str),
     End,
 }

@@ -49,17 +49,14 @@ use tree::Expr;
 
 /// How long an expression may be, in bytes.
 pub const LENGTH_MAX: usize = 4 * 1024;
-/// How deep an expression may be nested.
 pub const DEPTH_MAX: usize = 32;
 
 /// What is known of the payment that a letter is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PaymentFacts<'a> {
-    /// Its id.
     pub id: &'a str,
     /// Its status now; `None` when the store does not know the payment.
     pub status: Option<&'a str>,
-    /// Its amount in minor units.
     pub amount_minor: Option<i64>,
     /// Its currency, an ISO 4217 code.
     pub currency: Option<&'a str>,
@@ -68,9 +65,7 @@ pub struct PaymentFacts<'a> {
 /// A letter as a filter sees it. Everything is borrowed: making one costs nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
-    /// The body as it was received.
     pub body: &'a str,
-    /// Its attributes.
     pub attributes: &'a BTreeMap<String, String>,
     /// The JSON that the body carries, if somebody has decoded it already. `None`: it is decoded by
     /// [`crate::domain::letter::payload`], and only when the expression mentions it.
@@ -79,21 +74,13 @@ pub struct Subject<'a> {
     pub payment: Option<PaymentFacts<'a>>,
     /// How long ago it was first sent.
     pub age: SignedDuration,
-    /// How often its consumer received it.
     pub receives: u32,
-    /// Id of its cause.
     pub cause: &'a str,
-    /// Class of the reason.
     pub class: &'a str,
-    /// The reason.
     pub reason: &'a str,
-    /// Revision of the consumer that gave up on it.
     pub consumer: Option<&'a str>,
-    /// The queue that it lies in.
     pub queue: &'a str,
-    /// Its name there.
     pub message_id: &'a str,
-    /// Its group, on a FIFO queue.
     pub group: Option<&'a str>,
 }
 
@@ -106,7 +93,6 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Reads an expression.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         if text.len() > LENGTH_MAX {
             return Err(FilterError::TooLong { bytes: text.len() });
@@ -141,13 +127,11 @@ impl Filter {
         self.mentioned.contains(&Name::Payment)
     }
 
-    /// Whether the expression asks for the decoded body.
     #[must_use]
     pub fn needs_payload(&self) -> bool {
         self.mentioned.contains(&Name::Payload)
     }
 
-    /// The expression as it was written.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text

@@ -2,7 +2,6 @@
 
 use super::value::Kind;
 
-/// The names, with what each is.
 pub const NAMES: [(&str, &str); 13] = [
     ("body", "the body as it was received, text"),
     ("attr", "attributes by name, text: attr[\"trace-id\"]"),
@@ -30,18 +29,14 @@ pub const NAMES: [(&str, &str); 13] = [
 
 /// The members of `payment`.
 pub(super) const MEMBERS: [&str; 4] = ["id", "status", "amount", "currency"];
-/// The functions of strings.
 pub(super) const METHODS: [&str; 5] = ["contains", "startsWith", "endsWith", "matches", "size"];
-/// The other functions.
 pub(super) const FUNCTIONS: [&str; 3] = ["has", "duration", "size"];
 
-/// What a letter can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     Body,
     Attr,
     Payload,
-    /// Status, amount or currency.
     Payment,
     PaymentId,
     Age,
@@ -87,7 +82,6 @@ impl Name {
     }
 }
 
-/// The names, joined.
 pub(super) fn joined(names: impl Iterator<Item = &'static str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }

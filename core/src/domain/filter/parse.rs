@@ -195,7 +195,6 @@ impl Parser {
         Ok(node)
     }
 
-    /// A value, and the members and functions behind it.
     fn postfix(&mut self) -> Result<Node, FilterError> {
         let mut node = self.primary()?;
         loop {

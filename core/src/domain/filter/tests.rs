@@ -56,7 +56,8 @@ fn names_stand_for_what_is_known_of_the_letter() {
         true,
     );
     check(
-        "payment.status == 'processing' && payment.amount > 1000 && payment.currency in ['EUR', 'USD']",
+        "payment.status == 'processing' && payment.amount > 1000 && payment.currency in ['EUR', \
+            'USD']",
         true,
     );
     check(

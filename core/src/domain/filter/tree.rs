@@ -5,16 +5,13 @@ use regex::Regex;
 use super::names::Name;
 use super::value::{Kind, Number};
 
-/// A part of an expression.
 #[derive(Clone, Debug)]
 pub(super) enum Expr {
     And(Vec<Expr>),
     Or(Vec<Expr>),
     Not(Box<Expr>),
     Compare(Op, Box<Expr>, Box<Expr>),
-    /// In a list that is written out.
     OneOf(Box<Expr>, Vec<Expr>),
-    /// In a list or a map of the letter.
     Within(Box<Expr>, Box<Expr>),
     Search(Search, Box<Expr>, Box<Expr>),
     Matches(Box<Expr>, Regex),
@@ -29,14 +26,12 @@ pub(super) enum Expr {
     Duration(jiff::SignedDuration),
 }
 
-/// A member of what stands before it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
     Name(String),
     Place(usize),
 }
 
-/// A member of the payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Member {
     Id,
@@ -45,7 +40,6 @@ pub(super) enum Member {
     Currency,
 }
 
-/// How two values are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Op {
     Equal,
@@ -69,13 +63,11 @@ impl Op {
         })
     }
 
-    /// Whether it asks which is greater.
     pub(super) fn orders(self) -> bool {
         !matches!(self, Self::Equal | Self::Unequal)
     }
 }
 
-/// How one text is looked for in another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Search {
     Contains,

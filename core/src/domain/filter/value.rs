@@ -20,7 +20,6 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// How it is called.
     pub(super) fn told(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -42,7 +41,6 @@ pub(super) enum Number {
 }
 
 impl Number {
-    /// Reads digits, or digits with a decimal point.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if text.contains('.') {
             return text
@@ -91,24 +89,19 @@ impl Number {
     }
 }
 
-/// A value while an expression is evaluated.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Val<'a> {
-    /// Not there.
     Missing,
     Null,
     Bool(bool),
     Number(Number),
     Text(&'a str),
     Duration(SignedDuration),
-    /// A list or a map of the payload.
     Json(&'a Value),
-    /// The attributes.
     Attributes(&'a BTreeMap<String, String>),
 }
 
 impl<'a> Val<'a> {
-    /// A value of the payload.
     pub(super) fn of_json(value: &'a Value) -> Self {
         match value {
             Value::Null => Self::Null,
@@ -119,7 +112,6 @@ impl<'a> Val<'a> {
         }
     }
 
-    /// How its type is called.
     pub(super) fn told(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -156,7 +148,6 @@ impl<'a> Val<'a> {
         }
     }
 
-    /// How many characters or members it has.
     pub(super) fn size(self) -> Self {
         let count = match self {
             Self::Text(text) => text.chars().count(),

@@ -8,10 +8,8 @@ use super::{NO_REASON, UNKNOWN, exception, fingerprint};
 use crate::Timestamp;
 use crate::domain::sha256_hex;
 
-/// Hexadecimal digits of a cause's id.
 const ID_LEN: usize = 8;
 
-/// Letters that died of one cause.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
     /// Its name, see [`cause_id`].
@@ -20,11 +18,8 @@ pub struct Cause {
     pub class: String,
     /// The reason, without what differs from letter to letter; [`NO_REASON`] when none is recorded.
     pub fingerprint: String,
-    /// Type of the exception that the reason tells of.
     pub exception: Option<String>,
-    /// Which revision of the consumer gave up.
     pub consumer: Option<String>,
-    /// How many.
     pub count: u64,
     /// When the first of them was first sent.
     pub first_seen: Timestamp,
@@ -34,18 +29,14 @@ pub struct Cause {
     pub sample: String,
 }
 
-/// What is known of one letter's death.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sighting<'a> {
-    /// Its message id.
     pub message_id: &'a str,
-    /// Class of the reason.
     pub class: &'a str,
     /// The reason as it was written down; empty or [`NO_REASON`] when there is none.
     pub reason: &'a str,
     /// Which revision of the consumer gave up, see [`super::consumer_of`].
     pub consumer: Option<&'a str>,
-    /// When it was first sent.
     pub at: Timestamp,
 }
 
@@ -71,7 +62,8 @@ impl Sighting<'_> {
     }
 }
 
-/// Class, fingerprint and exception; the same for all letters without a reason, but for their class.
+/// Class, fingerprint and exception; the same for all letters without a reason, but for their
+/// class.
 fn facts<'a>(class: &'a str, reason: &str) -> (&'a str, String, Option<String>) {
     let class = if class.is_empty() { UNKNOWN } else { class };
     if reason.trim().is_empty() || reason == NO_REASON {
@@ -94,7 +86,6 @@ pub fn cause_id(
     sha256_hex(text.as_bytes()).chars().take(ID_LEN).collect()
 }
 
-/// Class, fingerprint, exception, consumer.
 type Key<'a> = (&'a str, String, Option<String>, Option<&'a str>);
 
 struct Group<'a> {
@@ -266,7 +257,8 @@ mod tests {
     #[test]
     fn the_id_stays_what_it_is() {
         assert_eq!(cause_id("timeout", "no answer", None, None), "603a99b8");
-        let reason = "java.net.SocketTimeoutException: Read timed out\n\tat java.base/sun.nio.ch.NioSocketImpl.timedRead(NioSocketImpl.java:288)";
+        let reason = "java.net.SocketTimeoutException: Read timed out\n\tat \
+            java.base/sun.nio.ch.NioSocketImpl.timedRead(NioSocketImpl.java:288)";
         let sighting = seen("m", "provider_timeout", reason, Some("worker 1.9.0"), 0);
         assert_eq!(sighting.cause_id(), "3b1f6a18");
         // Nothing of the parts can be moved over a border.

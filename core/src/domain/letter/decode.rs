@@ -10,11 +10,9 @@ use serde_json::Value;
 
 use crate::domain::bus::Envelope;
 
-/// How many layers of packing are taken off.
 pub const LAYERS_MAX: usize = 8;
 /// How much is unpacked, in bytes: what a gzip bomb costs at most.
 pub const UNPACKED_MAX: usize = 4 * 1024 * 1024;
-/// How deep JSON may be nested.
 const DEPTH_MAX: usize = 64;
 /// The least length of a text that base64 is believed to hold.
 const TEXT_MIN: usize = 16;
@@ -28,7 +26,6 @@ pub(super) enum Found {
     S3(Value),
     /// A notification of SNS, without its message, and the message.
     Sns(Value, String),
-    /// Any other JSON.
     Json(Value),
     /// Base64, and what it holds.
     Base64(Vec<u8>),

@@ -4,7 +4,6 @@
 use super::headline::headline;
 use super::words::{is_code, is_value, piece};
 
-/// How much of a fingerprint is kept, in characters.
 const FINGERPRINT_MAX: usize = 160;
 
 /// A reason without what differs from message to message. Of a stack trace only the line that says

@@ -33,8 +33,9 @@ fn clipped(line: &str) -> &str {
         .unwrap_or(line)
 }
 
-/// What a Rust panic says, when it says it on the same line: `thread 'main' panicked at src/a.rs:1:2:`,
-/// or in the form of before 2023, `thread 'main' panicked at 'message', src/a.rs:1:2`.
+/// What a Rust panic says, when it says it on the same line: `thread 'main' panicked at
+/// src/a.rs:1:2:`, or in the form of before 2023, `thread 'main' panicked at 'message',
+/// src/a.rs:1:2`.
 fn panic_message(line: &str) -> Option<&str> {
     let (_, rest) = line
         .split_once(" panicked at ")
@@ -45,7 +46,8 @@ fn panic_message(line: &str) -> Option<&str> {
     {
         return Some(message);
     }
-    // The place ends with line and column; a message may stand behind it when line breaks were lost.
+    // The place ends with line and column; a message may stand behind it when line breaks were
+    // lost.
     let end = rest.match_indices(':').nth(2).map(|(at, _)| at);
     Some(
         end.and_then(|end| rest.get(end.saturating_add(1)..))
@@ -248,7 +250,8 @@ mod tests {
             "panic: runtime error: index out of range",
             Some("panic"),
         );
-        let trace = "Traceback (most recent call last):\n  File \"a.py\", line 3, in f\nbotocore.exceptions.ClientError: denied";
+        let trace = "Traceback (most recent call last):\n  File \"a.py\", line 3, in \
+            f\nbotocore.exceptions.ClientError: denied";
         check(
             trace,
             "botocore.exceptions.ClientError: denied",

@@ -10,16 +10,15 @@ use crate::domain::privacy::Privacy;
 /// How much of a text is shown, in bytes.
 pub const SHOWN_MAX: usize = 256 * 1024;
 
-/// One layer of a message, masked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Layer {
     /// `envelope`, `detail`, `sns`, `s3 event`, `base64`, `gzip`, `archived request`; `json` or
     /// `text` for a body of no known shape.
     #[serde(rename = "layer")]
     pub name: &'static str,
-    /// What it holds; `null` when it could not be read. Of packing (`base64`, `gzip`) only the sizes.
+    /// What it holds; `null` when it could not be read. Of packing (`base64`, `gzip`) only the
+    /// sizes.
     pub content: Value,
-    /// What is wrong with it, if anything.
     pub problem: Option<String>,
 }
 
@@ -160,7 +159,6 @@ fn s3_layer(value: &Value, privacy: Privacy) -> Layer {
     long_or(Layer::of("s3 event", shown), privacy)
 }
 
-/// A bucket's name is no person's.
 fn show_bucket(value: &Value, shown: &mut Value, pointer: &str, privacy: Privacy) {
     let bucket = value
         .pointer(pointer)

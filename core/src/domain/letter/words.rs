@@ -45,12 +45,10 @@ const NUMBERED: [&str; 32] = [
 const DIGIT_FIRST: [&str; 10] = [
     "3ds", "3ds1", "3ds2", "2fa", "1xx", "2xx", "3xx", "4xx", "5xx", "3d",
 ];
-/// Units that may stand right behind a number.
 const UNITS: [&str; 17] = [
     "ms", "s", "sec", "secs", "m", "min", "mins", "h", "d", "us", "ns", "b", "kb", "mb", "gb",
     "kib", "mib",
 ];
-/// Prefixes of ids whose tail may be short.
 const ID_PREFIXES: [&str; 23] = [
     "pay", "re", "ch", "pi", "cus", "tok", "pm", "evt", "req", "txn", "tx", "ord", "inv", "sub",
     "seti", "card", "ba", "po", "in", "src", "acct", "dp", "cs",

@@ -41,7 +41,8 @@ pub(super) fn claim(
         Some(mut same) if !matches!(same.state, AttemptState::SoftDeclined) => {
             same.calls = same.calls.saturating_add(1);
             if same.state == AttemptState::NotApplied && !same.ambiguous {
-                // No call so far had an effect: the key is as good as new, and its window starts here.
+                // No call so far had an effect: the key is as good as new, and its window starts
+                // here.
                 same.first_sent_at = now;
             }
             same.ambiguous |= same.state == AttemptState::Sent;

@@ -17,7 +17,6 @@ use crate::Timestamp;
 
 pub use refund::REFUNDS_MAX;
 
-/// What somebody wants to happen to a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// A worker takes it, and will call the provider next.
@@ -27,68 +26,44 @@ pub enum Command {
         /// The message that brought it, for the timeline: id, queue, receive count, sent at.
         hop: Value,
     },
-    /// The provider approved the attempt.
     Approved(Charge),
-    /// The provider declined.
     Declined {
-        /// Why.
         failure: Failure,
-        /// Whether another attempt may do better.
         soft: bool,
     },
-    /// The provider did nothing.
     NotApplied(Failure),
     /// The provider's answer is not known.
     Unknown(Failure),
-    /// A human must look.
     SendToReview(Failure),
-    /// Its message goes to the dead-letter queue.
     Bury {
-        /// Which queue gives up on it.
         queue: String,
-        /// Which message goes.
         message_id: String,
         /// The refund whose message it is; `None` for the charge's.
         refund: Option<RefundId>,
-        /// Class of the reason.
         class: String,
-        /// The reason.
         reason: String,
     },
-    /// An operator sends its message again.
     Unbury {
-        /// Who.
         by: String,
-        /// Why.
         reason: String,
     },
-    /// The sweeper sends its message again.
     Redrive,
-    /// The merchant or an operator takes it back.
     Cancel {
         /// Who: `merchant` or an operator's name.
         by: String,
-        /// Why.
         reason: Option<String>,
     },
     /// An operator decides what nobody else can: how a payment in review ended.
     Resolve {
-        /// Who.
         by: String,
-        /// Why.
         reason: String,
-        /// How it ended, and what that rests on.
         resolution: Resolution,
     },
-    /// The merchant or an operator wants money given back.
     RequestRefund {
-        /// The refund's name.
         id: RefundId,
         /// How much; `None` for all that is left.
         minor: Option<i64>,
-        /// Who.
         by: String,
-        /// Why.
         reason: Option<String>,
     },
     /// A worker is about to call the provider for a refund.
@@ -97,69 +72,43 @@ pub enum Command {
     RefundNotSent(RefundId),
     /// The provider took a refund on, and has neither paid it out nor failed to.
     RefundUnderWay {
-        /// Which.
         id: RefundId,
-        /// The provider's name for it.
         provider_id: String,
     },
-    /// The provider paid a refund out.
     RefundPaid {
-        /// Which.
         id: RefundId,
-        /// The provider's name for it.
         provider_id: String,
     },
-    /// The provider refused a refund.
     RefundRefused {
-        /// Which.
         id: RefundId,
-        /// Why.
         failure: Failure,
     },
 }
 
-/// What follows from a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// The payment after it; one version on.
     pub payment: Payment,
-    /// What to add to the timeline.
     pub events: Vec<NewEvent>,
-    /// What to tell the rest of the system.
     pub outbox: Vec<OutboxEvent>,
 }
 
-/// Why a command cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The payment's status does not allow it.
     #[error("the payment is {status}")]
-    Status {
-        /// The status.
-        status: Status,
-    },
+    Status { status: Status },
     /// A charge has been started, so it cannot be canceled any more.
     #[error("a charge has been started")]
     ChargeStarted,
-    /// Another worker has it.
     #[error("another worker holds it until {until}")]
-    Leased {
-        /// Until when.
-        until: Timestamp,
-    },
-    /// More than is left.
+    Leased { until: Timestamp },
     #[error("only {left_minor} minor units are left to refund")]
-    RefundTooLarge {
-        /// What is left.
-        left_minor: i64,
-    },
-    /// Zero or negative.
+    RefundTooLarge { left_minor: i64 },
     #[error("a refund must be at least 1 minor unit")]
     RefundNotPositive,
     /// The payment has no such refund, or it has come to its end already.
     #[error("no such pending refund")]
     NoPendingRefund,
-    /// As many refunds as one payment may have.
     #[error("a payment has at most {REFUNDS_MAX} refunds")]
     TooManyRefunds,
     /// Nothing is to be done: it already is as asked.
@@ -350,7 +299,8 @@ fn bury(next: &mut Draft, letter: DeadLetter, refund: Option<&RefundId>) -> Resu
     }
     let detail = json!({"queue": letter.queue, "message_id": letter.message_id, "class": letter.class, "reason": letter.reason});
     payment.lease = None;
-    // A refund that the provider has taken on has no message to be replayed: it is still asked about.
+    // A refund that the provider has taken on has no message to be replayed: it is still asked
+    // about.
     if !payment
         .refunds
         .iter()

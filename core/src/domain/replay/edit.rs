@@ -9,16 +9,13 @@ use crate::domain::work::{JobError, parse};
 
 pub use diff::{Change, DiffLine};
 
-/// How deep JSON that is edited may be nested.
 const DEPTH_MAX: usize = 64;
 
-/// One value that is put into a body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Set {
     /// Where: a JSON pointer (RFC 6901), such as `/detail/amount`. What stands there is replaced; a
     /// member that is not there yet is added to its object, and `-` adds to the end of a list.
     pub pointer: String,
-    /// What.
     pub value: Value,
 }
 
@@ -26,9 +23,7 @@ pub struct Set {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Edit {
-    /// Values are put into it, one after the other.
     Set(Vec<Set>),
-    /// It is replaced as a whole.
     Body(String),
 }
 
@@ -47,10 +42,8 @@ impl Edit {
     }
 }
 
-/// A body after an edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edited {
-    /// The body to send.
     pub body: String,
     /// What was changed, line by line. Safe to show: see [`DiffLine::shown`].
     pub diff: Vec<DiffLine>,
@@ -65,18 +58,10 @@ pub enum EditError {
     /// The body is packed or is no JSON: nothing can be put into it.
     #[error("the body is not JSON, so nothing can be put into it; give a whole new body")]
     NotJson,
-    /// No such place.
     #[error("there is no place {pointer} in the body: {why}")]
-    Place {
-        /// The pointer.
-        pointer: String,
-        /// Why not.
-        why: &'static str,
-    },
-    /// The body is what it was.
+    Place { pointer: String, why: &'static str },
     #[error("the edit changes nothing")]
     Unchanged,
-    /// No consumer would take the result.
     #[error("no consumer would take the edited body")]
     Schema(#[from] JobError),
 }
@@ -96,8 +81,8 @@ impl Set {
     }
 }
 
-/// Edits `body`. The result must be a message that [`parse`] takes. When values are put into it, the
-/// rest is written anew: without spaces between its parts, members in their order.
+/// Edits `body`. The result must be a message that [`parse`] takes. When values are put into it,
+/// the rest is written anew: without spaces between its parts, members in their order.
 pub fn apply_edit(body: &str, edit: &Edit) -> Result<Edited, EditError> {
     let edited = match edit {
         Edit::Body(whole) => whole.clone(),

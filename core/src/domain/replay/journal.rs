@@ -13,69 +13,53 @@ use crate::Timestamp;
 #[serde(rename_all = "snake_case", tag = "entry")]
 #[expect(
     clippy::large_enum_variant,
-    reason = "a journal has one plan, at its beginning; the other lines are read by the thousand and dropped"
+    reason = "a journal has one plan, at its beginning; the other lines are read by the thousand \
+        and dropped"
 )]
 pub enum JournalEntry {
     /// The first line: what is to be done.
     Plan(Plan),
     /// About to be sent. Without a later line it may or may not have been.
     Sending {
-        /// Which message.
         message_id: String,
     },
-    /// Sent, and gone from the dead-letter queue.
     Sent {
-        /// Which message.
         message_id: String,
-        /// Its name in the target queue.
         new_message_id: Option<String>,
     },
-    /// Sent, but it could not be deleted from the dead-letter queue: a later replay may send it twice.
+    /// Sent, but it could not be deleted from the dead-letter queue: a later replay may send it
+    /// twice.
     SentNotDeleted {
-        /// Which message.
         message_id: String,
-        /// Why.
         reason: String,
     },
     /// Sent once before an interruption that left it unclear, and sent again after it.
     SentTwice {
-        /// Which message.
         message_id: String,
     },
     /// Not sent; it is still in the dead-letter queue, or was changed or taken by somebody else.
     Failed {
-        /// Which message.
         message_id: String,
-        /// Why.
         reason: String,
     },
     /// Moved to the parking queue: it has been replayed as often as the plan allows.
     Parked {
-        /// Which message.
         message_id: String,
-        /// Its name in the parking queue.
         #[serde(default)]
         new_message_id: Option<String>,
     },
-    /// Left in the dead-letter queue, as planned.
     Skipped {
-        /// Which message.
         message_id: String,
-        /// Why.
         reason: String,
     },
-    /// Deleted without being sent.
     Discarded {
-        /// Which message.
         message_id: String,
-        /// Why.
         reason: String,
         /// SHA-256 of the body that is gone.
         body_sha256: String,
     },
     /// About to be sent with another body; what becomes of it says a later line.
     Edited {
-        /// Which message.
         message_id: String,
         /// SHA-256 of the body that it had.
         old_sha256: String,
@@ -84,45 +68,33 @@ pub enum JournalEntry {
     },
     /// The first messages were sent, and none came back: the rest may go.
     CanaryPassed {
-        /// How many were sent.
         sent: u64,
     },
     /// The first messages were sent, and the replay stopped by itself.
     CanaryStopped {
-        /// How many were sent.
         sent: u64,
         /// Those that came back, by their names in the plan.
         re_arrived: Vec<String>,
-        /// Why it stopped.
         why: String,
     },
     /// The last line of a replay that came to its end.
     Finished {
-        /// When.
         at: Timestamp,
     },
 }
 
-/// What became of the canary of a replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Canary {
-    /// None came back.
     Passed {
-        /// How many were sent.
         sent: u64,
     },
-    /// The replay stopped by itself.
     Stopped {
-        /// How many were sent.
         sent: u64,
-        /// Those that came back.
         re_arrived: Vec<String>,
-        /// Why it stopped.
         why: String,
     },
 }
 
-/// How far a replay got, read from its journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Messages that were sent (once or twice).
@@ -134,22 +106,17 @@ pub struct Progress {
     /// Those of them that were about to be sent more than once: after two cuts nobody knows of them
     /// whether the first sending, the second or both had their effect.
     pub again: BTreeSet<String>,
-    /// Messages that were moved to the parking queue.
     pub parked: BTreeSet<String>,
-    /// Messages that were left where they are, and why.
     pub skipped: BTreeMap<String, String>,
-    /// Messages that were deleted, and why.
     pub discarded: BTreeMap<String, String>,
     /// SHA-256 of the body that a message was last given, by message.
     pub edited: BTreeMap<String, String>,
     /// What became of the canary, as far as that is known.
     pub canary: Option<Canary>,
-    /// Whether the replay came to its end.
     pub finished: bool,
 }
 
 impl Progress {
-    /// Reads the entries of a journal in order.
     #[must_use]
     pub fn read(entries: &[JournalEntry]) -> Self {
         let mut out = Self::default();
@@ -228,7 +195,6 @@ impl Progress {
         }
     }
 
-    /// Forgets what an earlier line said of a message.
     fn open(&mut self, message_id: &str) {
         self.unclear.remove(message_id);
         self.failed.remove(message_id);

@@ -16,35 +16,25 @@ pub const REPLAYS_MAX: u32 = 3;
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Preflight {
-    /// It waits for this message.
     Safe,
     /// It came to its end already: the consumer will acknowledge the message and do nothing.
     AlreadyFinal,
-    /// The message names no payment that the store knows.
     #[default]
     Unknown,
 }
 
-/// One message of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedMessage {
-    /// Its name in the dead-letter queue.
     pub message_id: String,
     /// SHA-256 of its body: only the message that was looked at is sent.
     pub body_sha256: String,
-    /// The payment it is about, if it names one.
     pub payment_id: Option<PaymentId>,
-    /// Class of the reason why it died.
     pub class: String,
-    /// What is known of the payment.
     pub preflight: Preflight,
-    /// Its group, on a FIFO queue.
     #[serde(default)]
     pub group: Option<String>,
-    /// How often it has been replayed before.
     #[serde(default)]
     pub replays: u32,
-    /// Id of the cause that it died of.
     #[serde(default)]
     pub cause: Option<String>,
     /// What becomes of it. Plans of before there were verdicts sent every message.
@@ -52,25 +42,20 @@ pub struct PlannedMessage {
     pub verdict: Verdict,
 }
 
-/// A cause as a plan names it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CauseSummary {
-    /// Its id.
     pub id: String,
-    /// Its class.
     pub class: String,
     /// Its reason, without what differs from letter to letter.
     pub fingerprint: String,
-    /// How many messages of the plan died of it.
     pub count: u64,
 }
 
-/// A message that is sent with another body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedEdit {
-    /// Which message.
     pub message_id: String,
-    /// What is changed in it. May hold personal data: a plan with edits is as private as the bodies.
+    /// What is changed in it. May hold personal data: a plan with edits is as private as the
+    /// bodies.
     pub edit: Edit,
     /// SHA-256 of the body that it is made for.
     pub old_sha256: String,
@@ -78,24 +63,15 @@ pub struct PlannedEdit {
     pub new_sha256: String,
 }
 
-/// What a replay will do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Names the plan.
     pub id: String,
-    /// Which environment.
     pub env: String,
-    /// From which dead-letter queue.
     pub queue: String,
-    /// To which queue.
     pub target: String,
-    /// Who made it.
     pub by: String,
-    /// Why.
     pub reason: String,
-    /// When it was made.
     pub at: Timestamp,
-    /// Its messages.
     pub messages: Vec<PlannedMessage>,
     /// The account that the queues are of; `None` on a single machine.
     #[serde(default)]
@@ -109,7 +85,6 @@ pub struct Plan {
     /// The queue for messages that have been replayed too often.
     #[serde(default)]
     pub parking: Option<String>,
-    /// How often a message may be replayed.
     #[serde(default = "replays_max")]
     pub replays_max: u32,
     /// What its messages died of, most first.
@@ -118,7 +93,6 @@ pub struct Plan {
     /// The expression that chose the messages, see [`crate::domain::filter`].
     #[serde(default)]
     pub filter: Option<String>,
-    /// Messages that are sent with another body.
     #[serde(default)]
     pub edits: Vec<PlannedEdit>,
 }
@@ -128,7 +102,6 @@ fn replays_max() -> u32 {
 }
 
 impl Default for Plan {
-    /// A plan that does nothing, to make others from.
     fn default() -> Self {
         let text = String::new;
         Self {
@@ -153,7 +126,6 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// How many messages are to be sent.
     #[must_use]
     pub fn to_send(&self) -> usize {
         self.messages
@@ -162,7 +134,6 @@ impl Plan {
             .count()
     }
 
-    /// The edit of a message, if there is one.
     #[must_use]
     pub fn edit_of(&self, message_id: &str) -> Option<&PlannedEdit> {
         self.edits.iter().find(|edit| edit.message_id == message_id)

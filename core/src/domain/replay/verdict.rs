@@ -6,33 +6,27 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::{Preflight, REPLAYS_MAX};
 
-/// What becomes of a message: `{"do":"send"}`, `{"do":"park","why":"…"}`, `{"do":"skip","why":"…"}`.
+/// What becomes of a message: `{"do":"send"}`, `{"do":"park","why":"…"}`,
+/// `{"do":"skip","why":"…"}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do")]
 pub enum Verdict {
-    /// It is sent to the target.
     #[default]
     Send,
-    /// It is moved to the parking queue.
     Park {
-        /// Why.
         why: String,
     },
-    /// It stays where it is.
     Skip {
-        /// Why.
         why: String,
     },
 }
 
-/// What was asked of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules<'a> {
     /// Whether messages of payments that came to their end are sent as well.
     pub include_final: bool,
     /// Whether messages of no known payment are sent as well.
     pub include_unknown: bool,
-    /// How often a message may be replayed.
     pub replays_max: u32,
     /// The queue for messages that have been replayed so often.
     pub parking: Option<&'a str>,

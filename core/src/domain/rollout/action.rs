@@ -3,52 +3,36 @@
 use super::RolloutKey;
 use crate::Timestamp;
 
-/// Another image for a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageChange {
     /// The container's name; `*` for all.
     pub container: String,
-    /// Its new image.
     pub image: String,
 }
 
-/// What somebody wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Go on: end the pause, or else pass over the current step.
     Promote,
-    /// Pass over all steps, pauses and analysis.
     PromoteFull,
     /// Pass over the current step, paused or not.
     Skip,
-    /// Back to the stable version.
     Abort,
-    /// Try the newest version again after an abort.
     Retry,
-    /// Stop where it is.
     Pause,
-    /// End a pause by hand.
     Resume,
-    /// Replace all pods, a few at a time.
     Restart {
-        /// Pods made before then are replaced.
         at: Timestamp,
     },
-    /// Back to the pod template of an older revision.
     Undo {
         /// Which; `None` for the one before the current.
         revision: Option<u64>,
     },
-    /// Other images: begins a new rollout.
     SetImage(Vec<ImageChange>),
-    /// End an analysis run early.
     TerminateAnalysis {
-        /// Its name.
         name: String,
     },
-    /// End an experiment early.
     TerminateExperiment {
-        /// Its name.
         name: String,
     },
 }
@@ -80,7 +64,8 @@ impl Action {
         let plugin = |verb: &str| format!("kubectl argo rollouts {verb} {name} -n {namespace}");
         let patch = |kind: &str, name: &str| {
             format!(
-                "kubectl patch {kind} {name} -n {namespace} --type merge -p '{{\"spec\":{{\"terminate\":true}}}}'"
+                "kubectl patch {kind} {name} -n {namespace} --type merge -p \
+                    '{{\"spec\":{{\"terminate\":true}}}}'"
             )
         };
         match self {
@@ -92,7 +77,8 @@ impl Action {
             Self::Pause => plugin("pause"),
             Self::Resume => {
                 format!(
-                    "kubectl patch rollout {name} -n {namespace} --type merge -p '{{\"spec\":{{\"paused\":false}}}}'"
+                    "kubectl patch rollout {name} -n {namespace} --type merge -p \
+                        '{{\"spec\":{{\"paused\":false}}}}'"
                 )
             }
             Self::Restart { .. } => plugin("restart"),
@@ -118,7 +104,6 @@ impl Action {
     }
 }
 
-/// A word as a shell takes it for one.
 fn quoted(word: &str) -> String {
     let plain = |c: char| {
         c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@' | '+' | '=')
@@ -130,13 +115,13 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// Why an action is not done: it would do nothing now, or lie in wait and act when nobody expects it.
+/// Why an action is not done: it would do nothing now, or lie in wait and act when nobody expects
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct Refusal {
     /// Why, in one sentence without a full stop.
     pub why: String,
-    /// What to do instead.
     pub instead: String,
 }
 

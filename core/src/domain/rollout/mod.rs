@@ -21,12 +21,9 @@ use jiff::SignedDuration;
 
 use crate::Timestamp;
 
-/// Which rollout, inside one cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RolloutKey {
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
 }
 
@@ -39,20 +36,15 @@ impl std::fmt::Display for RolloutKey {
 /// How a rollout stands, in the controller's own four words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
-    /// What is wanted runs.
     Healthy,
-    /// On the way.
     Progressing,
-    /// Waiting: for time to pass, or for somebody.
     Paused,
-    /// Failed, timed out or aborted.
     Degraded,
     /// The controller has not said yet.
     Unknown,
 }
 
 impl Phase {
-    /// The word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -79,19 +71,15 @@ impl Phase {
     }
 }
 
-/// Why the controller paused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PauseCondition {
     /// `CanaryPauseStep`, `BlueGreenPause`, `InconclusiveAnalysisRun` or `InconclusiveExperiment`.
     pub reason: String,
-    /// Since when.
     pub since: Option<Timestamp>,
 }
 
-/// How new versions take over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Strategy {
-    /// Step by step.
     Canary {
         /// The steps, in order; empty when it is one go.
         steps: Vec<Step>,
@@ -99,76 +87,54 @@ pub enum Strategy {
         traffic_routing: bool,
     },
     /// All at once, behind a preview.
-    BlueGreen {
-        /// Whether it goes on by itself.
-        auto_promotion: bool,
-    },
+    BlueGreen { auto_promotion: bool },
 }
 
-/// A container and its image.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContainerImage {
-    /// The container's name.
     pub container: String,
-    /// Its image.
     pub image: String,
 }
 
 /// What a rollout says of an analysis run that is its current one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurrentRun {
-    /// The run's name.
     pub name: String,
-    /// How it stands.
     pub phase: RunPhase,
-    /// In words.
     pub message: String,
 }
 
 /// Weights that the controller has told the traffic router, in percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouterWeights {
-    /// To the canary.
     pub canary: u32,
     /// Whether the router was seen to follow; `None` when that is not checked.
     pub verified: Option<bool>,
 }
 
-/// Counts of pods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Replicas {
-    /// Wanted.
     pub desired: u32,
-    /// There.
     pub current: u32,
-    /// Of the newest revision.
     pub updated: u32,
-    /// Ready.
     pub ready: u32,
-    /// Ready for long enough.
     pub available: u32,
 }
 
-/// A rollout as its cluster described it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a field of the object, and they are independent of each other"
 )]
 pub struct Rollout {
-    /// Which.
     pub key: RolloutKey,
-    /// Kubernetes' name for this very object.
     pub uid: String,
     /// Names this state of the object; a decision is bound to it.
     pub resource_version: String,
     /// Counts changes of its spec; 0 when that is not known.
     pub generation: u64,
-    /// When it was made.
     pub created_at: Option<Timestamp>,
-    /// The revision, counted by the controller.
     pub revision: Option<u64>,
-    /// How new versions take over.
     pub strategy: Strategy,
     /// Images of its pod template; empty when the template is another workload's.
     pub images: Vec<ContainerImage>,
@@ -176,37 +142,25 @@ pub struct Rollout {
     pub spec_paused: bool,
     /// Whether the pod template is that of another workload (`spec.workloadRef`).
     pub workload_ref: bool,
-    /// Whether the controller has seen the newest spec.
     pub observed: bool,
     /// Whether it has seen the newest spec of the other workload.
     pub workload_observed: bool,
-    /// What the controller says its phase is.
     pub told_phase: Phase,
-    /// And why.
     pub told_message: String,
     /// Aborted: the stable version gets everything, and the new one waits for a retry.
     pub aborted: bool,
-    /// Since when.
     pub aborted_at: Option<Timestamp>,
     /// A full promotion is under way: steps, pauses and analysis are passed over.
     pub promoting_full: bool,
-    /// The controller itself paused.
     pub controller_pause: bool,
-    /// Why.
     pub pauses: Vec<PauseCondition>,
     /// The step it is at, counted from 0; the number of steps when all are done.
     pub step_index: Option<usize>,
-    /// Hash of the newest pod template.
     pub current_hash: String,
-    /// Hash of the version that is stable.
     pub stable_hash: String,
-    /// Pods.
     pub replicas: Replicas,
-    /// What the traffic router was told.
     pub router: Option<RouterWeights>,
-    /// The analysis that the current step waits for.
     pub step_analysis: Option<CurrentRun>,
-    /// The analysis that runs beside all steps.
     pub background_analysis: Option<CurrentRun>,
     /// When its pods were last restarted on purpose.
     pub restarted_at: Option<Timestamp>,
@@ -215,7 +169,6 @@ pub struct Rollout {
 /// The weights of the canary, in thousandths of all traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Weights {
-    /// What the steps ask for at this point.
     pub desired: u32,
     /// What the traffic router was told; without one, what the steps ask for.
     pub set: u32,
@@ -224,27 +177,19 @@ pub struct Weights {
     pub observed: Option<u32>,
 }
 
-/// What a rollout waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Waiting {
-    /// Nothing, or only the controller.
     No,
-    /// Time to pass: it goes on by itself.
     Time {
-        /// Until then.
         until: Timestamp,
     },
-    /// Somebody to decide.
     Human {
-        /// Why, in a few words.
         why: &'static str,
-        /// Since when.
         since: Option<Timestamp>,
     },
 }
 
 impl Rollout {
-    /// The steps; none in a blue-green rollout.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         match &self.strategy {
@@ -253,7 +198,6 @@ impl Rollout {
         }
     }
 
-    /// Whether a traffic router splits requests.
     #[must_use]
     pub fn has_router(&self) -> bool {
         matches!(
@@ -271,7 +215,6 @@ impl Rollout {
         !self.stable_hash.is_empty() && self.current_hash == self.stable_hash
     }
 
-    /// The current step, if one is left.
     #[must_use]
     pub fn current_step(&self) -> Option<&Step> {
         self.steps().get(self.step_index?)
@@ -299,12 +242,12 @@ impl Rollout {
         (self.told_phase, &self.told_message)
     }
 
-    /// The weights of the canary.
     #[must_use]
     pub fn weights(&self) -> Weights {
         let desired = self.desired_weight().saturating_mul(10);
         let set = match (&self.router, self.has_router()) {
-            // Once the newest version is the stable one, the router's canary weight is back at nothing.
+            // Once the newest version is the stable one, the router's canary weight is back at
+            // nothing.
             (Some(router), true) if !self.is_fully_promoted() => router.canary.saturating_mul(10),
             _ => desired,
         };
@@ -353,7 +296,6 @@ impl Rollout {
             .checked_div(self.replicas.available)
     }
 
-    /// When the current pause ends by itself.
     #[must_use]
     pub fn resumes_at(&self) -> Option<Timestamp> {
         let since = self
@@ -367,7 +309,6 @@ impl Rollout {
         }
     }
 
-    /// What it waits for.
     #[must_use]
     pub fn waiting(&self) -> Waiting {
         let human = |why, since| Waiting::Human { why, since };
@@ -401,13 +342,11 @@ impl Rollout {
         }
     }
 
-    /// Whether somebody has to decide.
     #[must_use]
     pub fn waits_for_human(&self) -> bool {
         matches!(self.waiting(), Waiting::Human { .. })
     }
 
-    /// How each step stands, in order.
     #[must_use]
     pub fn step_states(&self) -> Vec<StepState> {
         let index = self.step_index.unwrap_or(0);

@@ -7,29 +7,23 @@ use super::{
     RunPhase, Step,
 };
 
-/// Which part of the object a call changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The status subresource; where the cluster has none (404), the object itself.
     Status,
-    /// The object.
     Main,
 }
 
-/// One call to the cluster's API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     /// A JSON merge patch (RFC 7386) of the rollout. The resource version that the plan is bound
     /// to, or that the call before answered, is added by who makes the call.
     Merge {
-        /// Of which part.
         part: Part,
-        /// The patch.
         body: Value,
     },
     /// A JSON patch (RFC 6902) of the rollout, with a test of the resource version put in front.
     Json {
-        /// The operations.
         body: Value,
     },
     /// Reads the rollout, changes images in `containers`, `initContainers` and
@@ -37,12 +31,9 @@ pub enum Call {
     SetImages(Vec<ImageChange>),
     /// Merge patch `{"spec":{"terminate":true}}` of an analysis run.
     TerminateAnalysis {
-        /// Its name.
         name: String,
     },
-    /// The same of an experiment.
     TerminateExperiment {
-        /// Its name.
         name: String,
     },
 }
@@ -50,26 +41,19 @@ pub enum Call {
 /// What an action will do, to be shown before it is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The action.
     pub action: Action,
-    /// Of which rollout.
     pub key: RolloutKey,
     /// Of which object of that name ([`Rollout::uid`]).
     pub uid: String,
     /// The state that was looked at: if anything has moved since, nothing is done.
     pub resource_version: String,
-    /// The spec that was looked at ([`Rollout::generation`]): a call that replaces the pod template,
-    /// and calls after the first, go on when only the status has moved.
+    /// The spec that was looked at ([`Rollout::generation`]): a call that replaces the pod
+    /// template, and calls after the first, go on when only the status has moved.
     pub generation: u64,
-    /// Where it stands, in words.
     pub now: String,
-    /// Where it will stand.
     pub after: String,
-    /// What one should know first.
     pub warnings: Vec<String>,
-    /// The same with kubectl.
     pub same_as: String,
-    /// The calls, in order.
     pub calls: Vec<Call>,
 }
 
@@ -186,7 +170,6 @@ fn known(related: Option<&Related>, runs: bool, what: &str, name: &str) -> Resul
     ))
 }
 
-/// What stands in the way of going forward.
 fn forward(rollout: &Rollout) -> Result<(), Refusal> {
     if !rollout.observed {
         return Err(Refusal::new(
@@ -527,25 +510,52 @@ fn warnings(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Ve
     match action {
         Action::PromoteFull => {
             let left = rollout.steps().iter().skip(rollout.step_index.unwrap_or(0));
-            let (pauses, analyses) = left.fold((0_u32, 0_u32), |(pauses, analyses), step| match step {
-                Step::Pause(_) => (pauses.saturating_add(1), analyses),
-                Step::Analysis(_) | Step::Experiment => (pauses, analyses.saturating_add(1)),
-                _ => (pauses, analyses),
-            });
-            out.push(format!("a full promotion passes over {pauses} pauses and {analyses} analyses that are left"));
+            let (pauses, analyses) =
+                left.fold((0_u32, 0_u32), |(pauses, analyses), step| match step {
+                    Step::Pause(_) => (pauses.saturating_add(1), analyses),
+                    Step::Analysis(_) | Step::Experiment => (pauses, analyses.saturating_add(1)),
+                    _ => (pauses, analyses),
+                });
+            out.push(format!(
+                "a full promotion passes over {pauses} pauses and {analyses} analyses \
+                that are left"
+            ));
         }
         Action::Abort => {
-            out.push("the new version stays in the spec: Git and Argo CD still hold it, and a retry or a sync brings it back".to_owned());
-            out.push("the stable pods get all traffic at once, cold or scaled down as they may be".to_owned());
+            out.push(
+                "the new version stays in the spec: Git and Argo CD still hold it, and a \
+                retry or a sync brings it back"
+                    .to_owned(),
+            );
+            out.push(
+                "the stable pods get all traffic at once, cold or scaled down as they may \
+                be"
+                .to_owned(),
+            );
         }
-        Action::Retry => out.push("the version that was aborted gets traffic again, from step 1; its analysis is measured anew".to_owned()),
+        Action::Retry => out.push(
+            "the version that was aborted gets traffic again, from step 1; \
+            its analysis is measured anew"
+                .to_owned(),
+        ),
         Action::Undo { .. } | Action::SetImage(_) => {
-            out.push("Git does not know of this: under Argo CD with self-heal it is undone at the next sync".to_owned());
+            out.push(
+                "Git does not know of this: under Argo CD with self-heal it is undone at the \
+                next sync"
+                    .to_owned(),
+            );
         }
         Action::Pause if rollout.phase().0 == Phase::Healthy => {
-            out.push("nothing is being rolled out: the pause holds back the next version".to_owned());
+            out.push(
+                "nothing is being rolled out: the pause holds back the next version".to_owned(),
+            );
         }
-        Action::Promote if matches!(rollout.current_step(), Some(Step::Pause(PauseLength::For(_)))) && !rollout.pauses.is_empty() => {
+        Action::Promote
+            if matches!(
+                rollout.current_step(),
+                Some(Step::Pause(PauseLength::For(_)))
+            ) && !rollout.pauses.is_empty() =>
+        {
             out.push("the pause would have ended by itself".to_owned());
         }
         _ => {}
@@ -563,7 +573,8 @@ fn warnings(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Ve
     out
 }
 
-/// What an action passes over that is being measured: `SKIPS running analysis latency, 3 of 5 measured`.
+/// What an action passes over that is being measured: `SKIPS running analysis latency, 3 of 5
+/// measured`.
 fn running(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Vec<String> {
     let cut_off = |kind: &super::AnalysisKind| match action {
         // A pause in a step does not end the analysis beside it.

@@ -8,34 +8,22 @@ use crate::Timestamp;
 pub enum Role {
     /// The newest version, not yet stable.
     Canary,
-    /// The version that is stable.
     Stable,
-    /// An older revision.
     Old,
 }
 
 /// A `ReplicaSet` of a rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaSet {
-    /// Its name.
     pub name: String,
-    /// Kubernetes' name for it.
     pub uid: String,
-    /// Hash of its pod template.
     pub hash: String,
-    /// Which revision.
     pub revision: Option<u64>,
-    /// Pods wanted.
     pub desired: u32,
-    /// Pods there.
     pub current: u32,
-    /// Pods ready.
     pub ready: u32,
-    /// Pods available.
     pub available: u32,
-    /// When it was made.
     pub created_at: Option<Timestamp>,
-    /// Its images.
     pub images: Vec<ContainerImage>,
     /// Its pod template as it stands there, with the hash label: what an undo goes back to.
     pub template: serde_json::Value,
@@ -55,48 +43,33 @@ impl ReplicaSet {
     }
 }
 
-/// A pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
-    /// Its name.
     pub name: String,
     /// Hash of its template: which `ReplicaSet` it is of.
     pub hash: String,
     /// `Running`, `Pending`, or why it does not run, such as `CrashLoopBackOff`.
     pub status: String,
-    /// Containers ready.
     pub ready: u32,
-    /// Containers in all.
     pub containers: u32,
-    /// Restarts of all containers.
     pub restarts: u32,
-    /// Where it runs.
     pub node: Option<String>,
-    /// When it was made.
     pub created_at: Option<Timestamp>,
-    /// Whether it is on its way out.
     pub terminating: bool,
 }
 
 /// How an analysis run, one of its metrics or one measurement stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RunPhase {
-    /// Not begun.
     Pending,
-    /// Under way.
     Running,
-    /// Passed.
     Successful,
-    /// Did not pass.
     Failed,
-    /// Could not be measured.
     Error,
-    /// Neither passed nor failed.
     Inconclusive,
 }
 
 impl RunPhase {
-    /// The word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -124,7 +97,6 @@ impl RunPhase {
             .unwrap_or(Self::Pending)
     }
 
-    /// Whether it came to an end.
     #[must_use]
     pub const fn is_done(self) -> bool {
         !matches!(self, Self::Pending | Self::Running)
@@ -134,41 +106,28 @@ impl RunPhase {
 /// Why an analysis was started (label `rollout-type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnalysisKind {
-    /// By a step, the one of that index.
     Step(Option<usize>),
-    /// Beside all steps.
     Background,
-    /// Before a blue-green switch.
     PrePromotion,
-    /// After it.
     PostPromotion,
-    /// It does not say.
     Unknown,
 }
 
-/// One measurement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measurement {
-    /// The value, as the provider gave it.
     pub value: String,
-    /// How it was judged.
     pub phase: RunPhase,
     /// When it was finished, or else begun.
     pub at: Option<Timestamp>,
-    /// In words, if there is anything to say.
     pub message: String,
 }
 
-/// What a measurement is held against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Threshold {
     /// Holds when the measurement passed, such as `result[0] < 0.35`.
     pub success: Option<String>,
-    /// Holds when it failed.
     pub failure: Option<String>,
-    /// Failures allowed; one more fails the run.
     pub failures_max: u32,
-    /// Inconclusive measurements allowed.
     pub inconclusive_max: u32,
     /// Measurements wanted in all; `None` for as long as the run lasts.
     pub count: Option<u32>,
@@ -176,31 +135,22 @@ pub struct Threshold {
     pub dry_run: bool,
 }
 
-/// One metric of an analysis run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metric {
-    /// Its name.
     pub name: String,
-    /// How it stands.
     pub phase: RunPhase,
-    /// In words.
     pub message: String,
-    /// What measurements are held against.
     pub threshold: Threshold,
     /// The measurements that the controller kept, oldest first.
     pub measurements: Vec<Measurement>,
-    /// Measurements that passed, those no longer kept included.
     pub successful: u32,
-    /// Measurements that failed.
     pub failed: u32,
-    /// Measurements that were neither.
     pub inconclusive: u32,
     /// Measurements that could not be made.
     pub errors: u32,
 }
 
 impl Metric {
-    /// Measurements made.
     #[must_use]
     pub fn measured(&self) -> u32 {
         self.successful
@@ -209,28 +159,17 @@ impl Metric {
     }
 }
 
-/// An analysis run of a rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnalysisRun {
-    /// Its name.
     pub name: String,
-    /// Kubernetes' name for it.
     pub uid: String,
-    /// Names this state of it.
     pub resource_version: String,
-    /// Why it was started.
     pub kind: AnalysisKind,
-    /// Hash of the template it measures.
     pub hash: String,
-    /// The revision it belongs to.
     pub revision: Option<u64>,
-    /// How it stands.
     pub phase: RunPhase,
-    /// In words.
     pub message: String,
-    /// When it was made.
     pub created_at: Option<Timestamp>,
-    /// What it measures.
     pub metrics: Vec<Metric>,
 }
 
@@ -250,20 +189,13 @@ impl AnalysisRun {
     }
 }
 
-/// An experiment of a rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Experiment {
-    /// Its name.
     pub name: String,
-    /// Names this state of it.
     pub resource_version: String,
-    /// How it stands.
     pub phase: RunPhase,
-    /// In words.
     pub message: String,
-    /// The revision it belongs to.
     pub revision: Option<u64>,
-    /// When it was made.
     pub created_at: Option<Timestamp>,
 }
 
@@ -274,9 +206,7 @@ pub struct Related {
     pub replica_sets: Vec<ReplicaSet>,
     /// Pods; `None` when they were not asked for.
     pub pods: Option<Vec<Pod>>,
-    /// Analysis runs, newest first.
     pub analysis_runs: Vec<AnalysisRun>,
-    /// Experiments, newest first.
     pub experiments: Vec<Experiment>,
 }
 

@@ -2,33 +2,22 @@
 
 use jiff::SignedDuration;
 
-/// How long a pause lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PauseLength {
-    /// Until somebody promotes.
     UntilPromoted,
-    /// That long.
     For(SignedDuration),
 }
 
-/// One step of a canary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The canary gets that many percent.
     SetWeight(u32),
-    /// Wait.
     Pause(PauseLength),
     /// Run an analysis and wait for it; names of its templates.
     Analysis(Vec<String>),
-    /// Run versions side by side.
     Experiment,
-    /// Scale the canary apart from its weight.
     SetCanaryScale,
-    /// Route by a header.
     SetHeaderRoute,
-    /// Mirror requests.
     SetMirrorRoute,
-    /// A step of a plug-in, by its name.
     Plugin(String),
     /// A step that this version does not know, by its key.
     Other(String),
@@ -52,16 +41,11 @@ impl std::fmt::Display for Step {
     }
 }
 
-/// How a step stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepState {
-    /// Done.
     Done,
-    /// Under way.
     Current,
-    /// It is where the rollout stopped.
     Failed,
-    /// To come.
     Ahead,
 }
 

@@ -11,15 +11,12 @@ use crate::port::QueueStats;
 
 /// How long the first messages are watched at most: longer than a consumer tries a message again.
 const WATCH: Duration = Duration::from_mins(2);
-/// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
 /// The least number of looks, so that an alarm has time to come.
 const LOOKS_MIN: u32 = 5;
 
-/// How the first payments stand.
 #[derive(Default)]
 struct Standing {
-    /// Those that are dead again.
     dead: Vec<PaymentId>,
     /// Those that have not come to an end.
     under_way: usize,
@@ -117,7 +114,8 @@ impl Replayer {
         Ok(count(&self.queues.stats(&job.plan.target).await?) == 0)
     }
 
-    /// Of messages that name no payment only the queue tells: more in it than is left means that some came back.
+    /// Of messages that name no payment only the queue tells: more in it than is left means that
+    /// some came back.
     async fn grown(
         &self,
         job: &Job<'_>,

@@ -8,8 +8,8 @@ use crate::domain::sha256_hex;
 use crate::port::Journal;
 
 impl Replayer {
-    /// Deletes the letters of `plan` instead of sending them. `sent` of the summary counts those that are
-    /// gone. Each is written down, with the hash of its body, before it is deleted.
+    /// Deletes the letters of `plan` instead of sending them. `sent` of the summary counts those
+    /// that are gone. Each is written down, with the hash of its body, before it is deleted.
     pub async fn discard(
         &self,
         plan: &Plan,

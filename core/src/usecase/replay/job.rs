@@ -10,13 +10,12 @@ use crate::domain::id::PaymentId;
 use crate::domain::replay::{JournalEntry, Plan, PlannedEdit, PlannedMessage, Progress};
 use crate::port::{Journal, PortResult, Received};
 
-/// Receipts of messages that are not of the plan that are kept, to show them again at the end; others show
-/// themselves.
+/// Receipts of messages that are not of the plan that are kept, to show them again at the end;
+/// others show themselves.
 const HELD_MAX: usize = 20_000;
 /// Payments that a canary looks at, at most.
 const FIRST_MAX: usize = 1_000;
 
-/// A replay under way.
 pub(super) struct Job<'a> {
     pub(super) plan: &'a Plan,
     pub(super) journal: &'a dyn Journal,
@@ -27,18 +26,14 @@ pub(super) struct Job<'a> {
     pub(super) again: &'a BTreeSet<String>,
     /// Whether a move is one transaction: what is still in the queue was then surely not sent.
     pub(super) is_atomic: bool,
-    /// Messages that are sent with another body.
     pub(super) edits: HashMap<&'a str, &'a PlannedEdit>,
     run: Mutex<Run<'a>>,
 }
 
-/// How far it is.
 pub(super) struct Run<'a> {
     /// Messages of the plan that are not settled.
     pub(super) open: HashSet<Open<'a>>,
-    /// Those that a lane has in hand.
     pub(super) claimed: HashSet<&'a str>,
-    /// Groups of those.
     groups: HashSet<&'a str>,
     /// Messages that are not of the plan, hidden meanwhile.
     pub(super) held: Vec<String>,
@@ -61,7 +56,8 @@ pub(super) struct Run<'a> {
     counts: ReplaySummary,
 }
 
-/// A message that is not settled, found by its name. There may be a million: each takes one pointer.
+/// A message that is not settled, found by its name. There may be a million: each takes one
+/// pointer.
 pub(super) struct Open<'a>(pub(super) &'a PlannedMessage);
 
 impl Hash for Open<'_> {
@@ -169,7 +165,6 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Messages sent so far.
     pub(super) fn sent(&self) -> usize {
         self.run().counts.sent
     }
@@ -184,14 +179,14 @@ impl<'a> Job<'a> {
         self.run().first.clone()
     }
 
-    /// Whether nothing more is to be claimed.
     pub(super) fn is_over(&self) -> bool {
         let run = self.run();
         run.open.is_empty() || run.is_broken || self.control.is_stopped()
     }
 
-    /// Sorts what was received: ours, and what is somebody else's. What is of a group of which another lane
-    /// has messages in hand (their visibility ended) is left until it shows itself again.
+    /// Sorts what was received: ours, and what is somebody else's. What is of a group of which
+    /// another lane has messages in hand (their visibility ended) is left until it shows itself
+    /// again.
     pub(super) fn claim(&self, messages: Vec<Received>) -> (Vec<Claim<'a>>, Vec<Received>) {
         let mut run = self.run();
         let (mut ours, mut others) = (Vec::new(), Vec::new());
@@ -214,7 +209,6 @@ impl<'a> Job<'a> {
         (ours, others)
     }
 
-    /// Lets other lanes have messages of these groups.
     pub(super) fn free(&self, groups: &HashSet<&str>) {
         self.run().groups.retain(|group| !groups.contains(group));
     }
@@ -248,8 +242,8 @@ impl<'a> Job<'a> {
         !self.is_atomic && self.unclear.contains(id)
     }
 
-    /// Whether a message the right to which was lost stays open, to be received once more. Not on a FIFO
-    /// queue: those behind it would overtake it.
+    /// Whether a message the right to which was lost stays open, to be received once more. Not on a
+    /// FIFO queue: those behind it would overtake it.
     pub(super) fn try_again(&self, planned: &PlannedMessage) -> bool {
         let mut run = self.run();
         let Some(planned) = run.open(&planned.message_id) else {
@@ -322,13 +316,11 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Counts a message that is gone from the queue.
     pub(super) fn gone(&self, id: &str) {
         self.settle(id, |counts| counts.sent = counts.sent.saturating_add(1));
         self.tell();
     }
 
-    /// Tells how far it is.
     fn tell(&self) {
         let mut run = self.run();
         run.counts.remaining = run.open.len();
@@ -343,7 +335,6 @@ impl<'a> Job<'a> {
         self.journal.append(entries).await
     }
 
-    /// Writes entries down, then counts them.
     pub(super) async fn note(&self, entries: Vec<JournalEntry>) -> PortResult<()> {
         if entries.is_empty() {
             return Ok(());

@@ -31,69 +31,48 @@ pub use plan::PlanRequest;
 pub enum ReplayError {
     /// Not a dead-letter queue, nor a queue that has one.
     #[error("{queue} is no queue with dead letters")]
-    NotADeadLetterQueue {
-        /// The name given.
-        queue: String,
-    },
+    NotADeadLetterQueue { queue: String },
     /// A port failed. What was done stands in the journal; the same command goes on from there.
     #[error("the replay stopped")]
     Port(#[from] PortError),
 }
 
-/// What a replay came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplaySummary {
-    /// Messages of the plan.
     pub planned: usize,
-    /// Messages sent, those before an interruption included.
     pub sent: usize,
     /// Messages put into the parking queue: they were replayed too often.
     pub parked: usize,
-    /// Messages left out on purpose.
     pub skipped: usize,
-    /// Messages not sent, and why.
     pub failed: BTreeMap<String, String>,
-    /// Messages not yet tried.
     pub remaining: usize,
     /// Why the replay stopped itself after its first messages.
     pub stopped: Option<String>,
 }
 
-/// What a replay is steered by, and tells.
 #[async_trait]
 pub trait Control: Send + Sync {
     /// Whether it is to stop: what is in hand is ended first.
     fn is_stopped(&self) -> bool;
 
-    /// Returns when so many more messages may be sent.
     async fn pace(&self, messages: usize);
 
-    /// Waits.
     async fn pause(&self, time: Duration);
 
-    /// Hears of each batch that is settled.
     fn told(&self, summary: &ReplaySummary);
 
-    /// What speaks against going on, in words.
     async fn alarms(&self) -> Vec<String>;
 }
 
-/// Plans and runs replays in one environment.
 #[derive(Clone)]
 pub struct Replayer {
-    /// Where payments are.
     pub store: Arc<dyn PaymentStore>,
-    /// The queues.
     pub queues: Arc<dyn Queues>,
     /// What tells the rest of the system that a payment is no longer dead.
     pub dispatcher: Dispatcher,
-    /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// For names of plans.
     pub random: Arc<dyn Random>,
-    /// Times and limits.
     pub policy: Policy,
-    /// Batches moved at the same time.
     pub lanes: usize,
 }
 
@@ -153,7 +132,6 @@ impl Replayer {
         Ok(None)
     }
 
-    /// Writes down what is left out on purpose.
     async fn skip(&self, job: &Job<'_>, done: &Progress) -> PortResult<()> {
         let skipped = job
             .plan
@@ -223,8 +201,8 @@ fn replayed(message: &Received) -> Outgoing {
         replays.saturating_add(1).to_string(),
     );
     attributes.insert(attribute::REPLAY_OF.to_owned(), message.message_id.clone());
-    // Its own name: under the old one, a FIFO queue would take the message for a double of the first
-    // sending within five minutes, and drop it.
+    // Its own name: under the old one, a FIFO queue would take the message for a double of the
+    // first sending within five minutes, and drop it.
     let dedupe = message
         .group
         .as_ref()

@@ -20,18 +20,12 @@ use crate::usecase::Letter;
 /// How much of what a message says of itself stands in a plan, in characters.
 const WORDS_MAX: usize = 200;
 
-/// What is asked of a replay.
 #[derive(Clone, Debug, Default)]
 pub struct PlanRequest {
-    /// Which environment.
     pub env: String,
-    /// The account that its queues are of.
     pub account: Option<String>,
-    /// The queue or its dead-letter queue.
     pub queue: String,
-    /// Who asks.
     pub by: String,
-    /// Why.
     pub reason: String,
     /// How many messages are sent in a second at most.
     pub rate_per_second: Option<u32>,
@@ -41,9 +35,7 @@ pub struct PlanRequest {
     pub only_safe: bool,
     /// How often a message may be replayed; `None` for the usual number.
     pub replays_max: Option<u32>,
-    /// The expression that chose the letters.
     pub filter: Option<String>,
-    /// Messages that are sent with another body.
     pub edits: Vec<PlannedEdit>,
 }
 
@@ -159,8 +151,8 @@ impl Replayer {
     }
 }
 
-/// A dead-letter queue may be that of several queues. One that names another source than ours is not
-/// sent to ours: its consumer would not know it.
+/// A dead-letter queue may be that of several queues. One that names another source than ours is
+/// not sent to ours: its consumer would not know it.
 fn elsewhere(letter: &Letter, target: &str) -> Option<Verdict> {
     let source = letter
         .message
@@ -172,7 +164,8 @@ fn elsewhere(letter: &Letter, target: &str) -> Option<Verdict> {
     })
 }
 
-/// What a message says of itself, made fit for a file that people look at: short, masked, and harmless to a terminal.
+/// What a message says of itself, made fit for a file that people look at: short, masked, and
+/// harmless to a terminal.
 fn told(text: &str) -> String {
     terminal(&Privacy::default().text(text))
         .chars()

@@ -16,26 +16,26 @@ use crate::port::{
     ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, Received, TransferOutcome,
 };
 
-/// Messages claimed at once.
 pub(super) const BATCH: usize = 10;
 /// How long a claimed dead letter stays hidden from others.
 const VISIBILITY: Duration = Duration::from_secs(20);
-/// How long a message that is not of the plan stays hidden, so that it does not come again and again.
+/// How long a message that is not of the plan stays hidden, so that it does not come again and
+/// again.
 const HOLD: Duration = Duration::from_mins(5);
-/// How long messages in hand may wait for their turn when there is a rate: well within [`VISIBILITY`].
+/// How long messages in hand may wait for their turn when there is a rate: well within
+/// [`VISIBILITY`].
 const TURN_MAX_S: usize = 5;
-/// How long it goes on while only messages come that are not of the plan: longer than any of its own is hidden by
-/// a replay that was cut off ([`HOLD`]).
+/// How long it goes on while only messages come that are not of the plan: longer than any of its
+/// own is hidden by a replay that was cut off ([`HOLD`]).
 const WITHOUT_OURS_MAX: Duration = Duration::from_mins(6);
 /// How long one receive waits for messages that a replay that was cut off still holds.
 const WAIT: Duration = Duration::from_secs(1);
 /// Fruitless receives in a row after which the queue counts as empty: SQS may answer falsely once.
 const FRUITLESS_MAX: u32 = 3;
-/// The same while messages are in flight: long enough for every claim of a dead process to end. On SQS
-/// a message is hidden for a minute while it is moved.
+/// The same while messages are in flight: long enough for every claim of a dead process to end. On
+/// SQS a message is hidden for a minute while it is moved.
 const FRUITLESS_IN_FLIGHT_MAX: u32 = 75;
 
-/// Receives that brought nothing of the plan.
 pub(super) struct Drought {
     /// When the last one came that brought something, or it began.
     since: Timestamp,
@@ -63,7 +63,8 @@ impl Replayer {
         let (lanes, batch) = in_hand(job.plan.rate_per_second, lanes);
         let lane = async |_| {
             let ended = self.lane(job, limit, batch).await;
-            // The others end what they have in hand: a lane dropped in between would leave it unclear.
+            // The others end what they have in hand: a lane dropped in between would leave it
+            // unclear.
             job.run().is_broken |= ended.is_err();
             ended
         };
@@ -257,7 +258,6 @@ impl Replayer {
         Ok(())
     }
 
-    /// Leaves messages where they are, and says why.
     pub(super) async fn leave(
         &self,
         job: &Job<'_>,
@@ -284,7 +284,6 @@ impl Replayer {
         Ok(())
     }
 
-    /// Moves up to ten messages.
     async fn move_some(
         &self,
         job: &Job<'_>,
@@ -335,8 +334,8 @@ impl Replayer {
         self.settle_some(job, claims, results, to).await
     }
 
-    /// The lines to write before messages go, and the bodies of those that were edited. A message whose
-    /// edit no longer fits stays.
+    /// The lines to write before messages go, and the bodies of those that were edited. A message
+    /// whose edit no longer fits stays.
     async fn sending(
         &self,
         job: &Job<'_>,
@@ -381,7 +380,8 @@ impl Replayer {
         Ok((entries, bodies))
     }
 
-    /// Writes down what came of each; an error that says nothing of the message itself stops the replay.
+    /// Writes down what came of each; an error that says nothing of the message itself stops the
+    /// replay.
     async fn settle_some(
         &self,
         job: &Job<'_>,
@@ -402,9 +402,11 @@ impl Replayer {
                 planned,
             } = claim;
             match result {
-                // Without a line that says what became of it: it is found out when the replay goes on.
+                // Without a line that says what became of it: it is found out when the replay goes
+                // on.
                 Err(error) if error.kind == ErrorKind::Ambiguous => stop = Some(error),
-                // Surely not sent. If the target will never take it, its neighbours must not wait for it.
+                // Surely not sent. If the target will never take it, its neighbours must not wait
+                // for it.
                 Err(error) => {
                     entries.push(job.failed(message_id, &error.chain()));
                     back.push(receipt);
@@ -456,19 +458,38 @@ impl Replayer {
                     .as_ref()
                     .is_some_and(|group| run.locked.contains(group))
                 {
-                    return job.failed(message_id, "a message before it in its group stays, and a FIFO queue gives it only after that one");
+                    return job.failed(
+                        message_id,
+                        "a message before it in its group stays, and a \
+                        FIFO queue gives it only after that one",
+                    );
                 }
-                // One that was received in this run was not sent by an earlier one, as far as is known.
-                match (job.unclear.contains(id) && !run.lost.contains(id), run.is_held) {
+                // One that was received in this run was not sent by an earlier one, as far as is
+                // known.
+                match (
+                    job.unclear.contains(id) && !run.lost.contains(id),
+                    run.is_held,
+                ) {
                     // One of the two sendings may have been without its deletion.
-                    (true, false) if !job.is_atomic && job.again.contains(id) => JournalEntry::SentTwice { message_id },
-                    // It was about to be sent when an earlier run was cut off, and only a message that was
-                    // sent is deleted.
-                    (true, false) => JournalEntry::Sent { message_id, new_message_id: None },
-                    (true, true) => job.failed(message_id, "held by somebody else, if it is still in the dead-letter queue"),
-                    (false, true) => {
-                        job.failed(message_id, "hidden: somebody else holds it, or a replay that was cut off did, for up to 5 minutes")
+                    (true, false) if !job.is_atomic && job.again.contains(id) => {
+                        JournalEntry::SentTwice { message_id }
                     }
+                    // It was about to be sent when an earlier run was cut off, and only a message
+                    // that was sent is deleted.
+                    (true, false) => JournalEntry::Sent {
+                        message_id,
+                        new_message_id: None,
+                    },
+                    (true, true) => job.failed(
+                        message_id,
+                        "held by somebody else, if it is still \
+                        in the dead-letter queue",
+                    ),
+                    (false, true) => job.failed(
+                        message_id,
+                        "hidden: somebody else holds it, or a replay that \
+                            was cut off did, for up to 5 minutes",
+                    ),
                     (false, false) => job.failed(message_id, "no longer in the dead-letter queue"),
                 }
             };
@@ -481,8 +502,8 @@ impl Replayer {
     }
 }
 
-/// Lanes, and messages that each takes in hand at once: at a low rate so few that those in hand do not
-/// wait longer for their turn than they are hidden.
+/// Lanes, and messages that each takes in hand at once: at a low rate so few that those in hand do
+/// not wait longer for their turn than they are hidden.
 fn in_hand(rate_per_second: Option<u32>, lanes: usize) -> (usize, usize) {
     let Some(rate) = rate_per_second.and_then(|rate| usize::try_from(rate).ok()) else {
         return (lanes.max(1), BATCH);

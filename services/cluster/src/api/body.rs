@@ -12,7 +12,6 @@ use serde_json::Value;
 
 use super::BoxError;
 
-/// The body of an answer.
 #[derive(Debug)]
 pub struct ApiBody(UnsyncBoxBody<Bytes, BoxError>);
 

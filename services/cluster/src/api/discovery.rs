@@ -144,7 +144,6 @@ fn resources(group: &str, version: &str) -> Value {
     json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list})
 }
 
-/// The same for aggregated discovery.
 fn group_discovery(group: &str, version: &str) -> Value {
     let scope = |namespaced: bool| if namespaced { "Namespaced" } else { "Cluster" };
     let mut list = Vec::new();

@@ -23,7 +23,6 @@ use path::{Query, Target};
 /// Largest request body, in bytes: that of a real API server.
 const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
 
-/// Any error of a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The API as a service: behind `kube::Client::new(service, "default")`, or behind a socket.
@@ -33,7 +32,6 @@ pub struct ApiService {
 }
 
 impl Cluster {
-    /// The API of this cluster as a service.
     #[must_use]
     pub fn service(&self) -> ApiService {
         ApiService {
@@ -64,7 +62,6 @@ where
     }
 }
 
-/// One request, read.
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
@@ -125,7 +122,6 @@ impl Call {
     }
 }
 
-/// In which form objects are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum View {
     Object,
@@ -133,7 +129,6 @@ pub(crate) enum View {
     Metadata,
 }
 
-/// What a handler answers.
 pub(crate) enum Reply {
     Json(StatusCode, Value),
     /// JSON that is written already; 200.
@@ -206,7 +201,8 @@ fn handle(cluster: &Cluster, call: &Call) -> Result<Reply, ApiError> {
             if call.method != Method::POST {
                 return Err(ApiError::method_not_allowed());
             }
-            // kubectl asks this in protobuf, and takes JSON for an answer, which is the same for all.
+            // kubectl asks this in protobuf, and takes JSON for an answer, which is the same for
+            // all.
             let in_protobuf = call
                 .header(header::CONTENT_TYPE)
                 .starts_with("application/vnd.kubernetes.protobuf");
@@ -217,7 +213,8 @@ fn handle(cluster: &Cluster, call: &Call) -> Result<Reply, ApiError> {
                     "the body is no SelfSubjectAccessReview",
                 ));
             }
-            review["status"] = json!({"allowed": true, "reason": "everybody who has the token may do everything here"});
+            review["status"] = json!({"allowed": true, "reason": "everybody who has the token may \
+                do everything here"});
             Ok(Reply::Json(StatusCode::CREATED, review))
         }
         Target::Fixed(path) if call.method == Method::GET => {

@@ -60,7 +60,6 @@ fn subresource(cluster: &Cluster, call: &Call, key: &Key, sub: &str) -> Result<R
     }
 }
 
-/// One object in the form that was asked for.
 fn one(cluster: &Cluster, call: &Call, kind: Kind, object: &Value) -> Value {
     match call.view() {
         View::Object => object.clone(),
@@ -91,7 +90,10 @@ pub(crate) fn wanted_version(cluster: &Cluster, call: &Call) -> Result<Option<u6
         return Ok(None);
     };
     let version: u64 = text.parse().map_err(|_| {
-        ApiError::bad_request(format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"))
+        ApiError::bad_request(format!(
+            "resourceVersion: Invalid value: {text:?}: \
+            strconv.ParseUint: parsing {text:?}: invalid syntax"
+        ))
     })?;
     let now = cluster.version();
     if version > now {
@@ -124,7 +126,6 @@ fn read_continue(token: &str) -> Option<(u64, [String; 2])> {
     Some((value["rv"].as_u64()?, [part(0)?, part(1)?]))
 }
 
-/// A list of objects.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct List<'a> {
@@ -210,7 +211,8 @@ fn object(call: &Call, kind: Kind, namespace: &str) -> Result<Value, ApiError> {
     let given = text(&value, "/metadata/namespace");
     if info.namespaced && !given.is_empty() && given != namespace {
         return Err(ApiError::bad_request(format!(
-            "the namespace of the provided object does not match the namespace sent on the request: {given} is not {namespace}"
+            "the namespace of the provided object does not match the namespace sent on the \
+                request: {given} is not {namespace}"
         )));
     }
     Ok(value)

@@ -4,18 +4,14 @@ use http::Method;
 
 use crate::kinds::Kind;
 
-/// What a path leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// Objects, or one of them.
     Objects(At),
-    /// A question about permissions.
     Review,
     /// Discovery, health, version: everything that does not change.
     Fixed(String),
 }
 
-/// Which objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct At {
     pub(crate) kind: Kind,
@@ -25,7 +21,6 @@ pub(crate) struct At {
 }
 
 impl At {
-    /// The verb as Kubernetes' authorization names it.
     pub(crate) fn verb(&self, method: &Method, watch: bool) -> &'static str {
         match (method.as_str(), &self.name) {
             ("GET", _) if watch => "watch",
@@ -114,7 +109,6 @@ fn objects(group: &str, version: &str, rest: &[&str]) -> Option<Target> {
     }
 }
 
-/// The parameters of a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Query(Vec<(String, String)>);
 
@@ -168,7 +162,6 @@ fn percent_decode(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Plural, namespace, name and subresource.
     type Parts<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<&'a str>);
 
     #[track_caller]

@@ -33,7 +33,6 @@ struct Wanted {
 struct Watch {
     cluster: Cluster,
     wanted: Wanted,
-    /// The newest version that was looked at.
     seen: u64,
     columns_sent: bool,
     pending: VecDeque<Value>,
@@ -107,7 +106,6 @@ pub(crate) fn start(cluster: &Cluster, call: &Call, at: &At) -> Result<Reply, Ap
 }
 
 impl Watch {
-    /// Where the watch begins, and with what.
     fn begin(&mut self, call: &Call, initial: Option<&str>) -> Result<(), ApiError> {
         // A version that is still to come is waited for, as a real server does for a moment.
         let given = call
@@ -178,7 +176,6 @@ impl Watch {
         }
     }
 
-    /// Reads what has happened since.
     fn read(&mut self) {
         match self.cluster.changes_since(self.seen) {
             Ok(changes) => {
@@ -214,7 +211,6 @@ impl Watch {
             .push_back(json!({"type": what, "object": object}));
     }
 
-    /// Tells the version that the watch has come to.
     fn bookmark(&mut self, initial_end: bool) {
         self.bookmark_at = Instant::now() + self.cluster.inner.options.bookmark_every;
         let info = self.wanted.kind.info();

@@ -49,7 +49,6 @@ impl Cause {
     }
 }
 
-/// Takes the measurements that are due, in all runs.
 pub(super) fn advance(scene: &mut Scene, source: &MetricSource, cluster: &str) {
     let rollout = scene.name().to_owned();
     let image = sets::images(&scene.spec()["template"])
@@ -200,7 +199,11 @@ fn make(scene: &Scene, cause: Cause, analysis: &Value) -> Result<Value, String> 
             text(template, "/kind") == kind && text(template, "/metadata/name") == name
         });
         let template = template.ok_or_else(|| {
-            format!("The Rollout {:?} is invalid: spec.strategy: Invalid value: {name:?}: {kind} '{name}' not found", scene.name())
+            format!(
+                "The Rollout {:?} is invalid: spec.strategy: Invalid value: {name:?}: {kind} \
+                '{name}' not found",
+                scene.name()
+            )
         })?;
         metrics.extend(list(template, "/spec/metrics").iter().cloned());
         args.extend(list(template, "/spec/args").iter().cloned());

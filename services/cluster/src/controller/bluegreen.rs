@@ -11,7 +11,6 @@ const PAUSE: &str = "BlueGreenPause";
 /// Seconds that the pods of an aborted preview stay when the spec does not say.
 const ABORT_DELAY_SECONDS: i64 = 30;
 
-/// Moves a blue-green rollout on.
 pub(super) fn reconcile(scene: &mut Scene) {
     canary::notice_retry(scene);
     let hash = scene.current_hash().to_owned();

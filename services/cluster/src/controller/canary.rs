@@ -11,7 +11,6 @@ use super::{pause, replicas, sets, status, steps};
 /// Seconds that the pods of an aborted canary stay behind a router when the spec does not say.
 const ABORT_DELAY_SECONDS: i64 = 30;
 
-/// Moves a canary on.
 pub(super) fn reconcile(scene: &mut Scene) {
     let stable_is_there = scene.set_of(scene.stable_hash()).is_some();
     notice_retry(scene);
@@ -212,7 +211,6 @@ fn under_way(scene: &mut Scene) {
     }
 }
 
-/// The weight that the router was told.
 fn routed(scene: &Scene) -> i64 {
     number(scene.status(), "/canary/weights/canary/weight").unwrap_or(0)
 }
@@ -265,7 +263,6 @@ fn route(scene: &mut Scene, weight: i64) {
     }
 }
 
-/// Makes the new version the stable one.
 pub(super) fn promote(scene: &mut Scene, why: &str) {
     let (hash, old) = (
         scene.current_hash().to_owned(),

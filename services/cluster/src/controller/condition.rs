@@ -8,7 +8,8 @@
 //! and        = not { "&&" not }
 //! not        = "!" not | "(" or ")" | comparison
 //! comparison = operand ( "<" | "<=" | ">" | ">=" | "==" | "!=" ) operand
-//! operand    = number | "result" | "result[" index "]" | "asFloat(" operand ")" | "asInt(" operand ")"
+//! operand    = number | "result" | "result[" index "]" | "asFloat(" operand ")" | "asInt(" operand
+//! ")"
 //! ```
 
 use serde_json::Value;

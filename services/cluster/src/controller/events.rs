@@ -7,10 +7,8 @@ use super::json::{stamp, text, time};
 use crate::kinds::Kind;
 use crate::store::{Cluster, Key, suffix};
 
-/// How long an event is kept.
 const KEPT_SECONDS: i64 = 3600;
 
-/// Something that happened.
 pub(super) struct Note {
     pub(super) warning: bool,
     pub(super) reason: &'static str,
@@ -40,7 +38,6 @@ pub(super) fn event(
     })
 }
 
-/// Removes events that are too old.
 pub(super) fn expire(cluster: &Cluster, now: Timestamp) {
     for event in cluster.list(Kind::Event, None).1 {
         let old = time(&event, "/lastTimestamp")

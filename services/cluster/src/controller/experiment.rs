@@ -8,7 +8,6 @@ use super::measure::is_done;
 use super::scene::Scene;
 use super::{pods, sets};
 
-/// Moves all experiments on in time.
 pub(super) fn advance(scene: &mut Scene) {
     let now = scene.now;
     let mut ends = Vec::new();

@@ -3,7 +3,6 @@
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// The label that holds it.
 pub(crate) const LABEL: &str = "rollouts-pod-template-hash";
 
 /// The hash of a pod template: ten letters and digits. Neither the order of fields nor the hash
@@ -17,7 +16,6 @@ pub(crate) fn of_template(template: &Value) -> String {
     digest(&text)
 }
 
-/// The hash of the steps of a canary.
 pub(crate) fn of_steps(steps: &[Value]) -> String {
     let mut text = String::new();
     for step in steps {

@@ -9,20 +9,15 @@ use serde_json::{Value, json};
 use super::condition;
 use super::json::{flag, later, list, map, number, part, seconds, stamp, text, time};
 
-/// What is to be measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<'a> {
-    /// Name of the cluster.
     pub cluster: &'a str,
-    /// The rollout.
     pub rollout: &'a str,
-    /// The metric.
     pub metric: &'a str,
     /// The image of the first container that is rolled out.
     pub image: &'a str,
     /// Which measurement of the run, counted from 0.
     pub number: u64,
-    /// Now.
     pub now: Timestamp,
 }
 
@@ -30,7 +25,6 @@ pub struct Query<'a> {
 /// is what went wrong.
 pub type MetricSource = Arc<dyn Fn(&Query<'_>) -> String + Send + Sync>;
 
-/// Measurements that are kept, the newest ones.
 const KEPT: usize = 10;
 /// Errors in a row that are allowed when the metric does not say.
 const ERRORS_DEFAULT: i64 = 4;
@@ -392,7 +386,8 @@ mod tests {
     #[test]
     fn errors_in_a_row_end_it_and_say_what_was_wrong() {
         let metric = json!({"name": "rate", "interval": "10s", "count": 9, "consecutiveErrorLimit": 1, "successCondition": "result >= 1"});
-        let wanted = "Metric \"rate\" assessed Error due to consecutiveErrors (2) > consecutiveErrorLimit (1): \"Error Message: no route to host\"";
+        let wanted = "Metric \"rate\" assessed Error due to consecutiveErrors (2) > \
+            consecutiveErrorLimit (1): \"Error Message: no route to host\"";
         check(&metric, &["no route to host"], "Error", wanted);
         let nonsense = json!({"name": "rate", "interval": "10s", "consecutiveErrorLimit": 0, "successCondition": "any(result)"});
         assert_eq!(text(&run(&nonsense, &["1"]), "/status/phase"), "Error");

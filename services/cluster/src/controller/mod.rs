@@ -45,16 +45,13 @@ const TICK: Duration = Duration::from_millis(400);
 const GATHER: Duration = Duration::from_millis(50);
 /// Rollouts looked at before others on the same thread get a turn.
 const SLICE: usize = 50;
-/// How often old events are swept out.
 const SWEEP_SECONDS: i64 = 60;
 
-/// The controller of one cluster.
 pub struct Controller {
     cluster: Cluster,
     metrics: MetricSource,
     /// The resource version up to which changes were looked at; `None` before the first look.
     seen: Option<u64>,
-    /// Rollouts to look at.
     dirty: BTreeSet<Key>,
     /// Rollouts to look at later, though nothing changes.
     due: BTreeMap<Key, Timestamp>,
@@ -71,7 +68,6 @@ impl std::fmt::Debug for Controller {
 }
 
 impl Controller {
-    /// A controller that has seen nothing yet.
     #[must_use]
     pub fn new(cluster: Cluster, metrics: MetricSource) -> Self {
         Self {
@@ -129,7 +125,6 @@ impl Controller {
         }
     }
 
-    /// Finds out which rollouts to look at.
     fn gather(&mut self) {
         let now = self.cluster.now();
         let changes = self
@@ -164,7 +159,6 @@ impl Controller {
         }
     }
 
-    /// The rollout that an object belongs to.
     fn rollout_of(&self, of: &Key, object: &Value) -> Option<Key> {
         if of.kind == Kind::Rollout {
             return Some(of.clone());
@@ -215,7 +209,6 @@ fn key(object: &Value) -> Key {
     )
 }
 
-/// Decides everything about one rollout at one moment.
 fn reconcile(scene: &mut Scene, metrics: &MetricSource, cluster: &str) {
     let before = scene.status().clone();
     sets::follow_template(scene);

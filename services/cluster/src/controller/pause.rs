@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::json::{flag, list, stamp, text, time};
 use super::scene::Scene;
 
-/// Since when it is paused for that reason.
 pub(super) fn since(scene: &Scene, reason: &str) -> Option<Timestamp> {
     let found = list(scene.status(), "/pauseConditions")
         .iter()
@@ -15,17 +14,14 @@ pub(super) fn since(scene: &Scene, reason: &str) -> Option<Timestamp> {
     Some(time(found, "/startTime").unwrap_or(scene.now))
 }
 
-/// Whether it is paused for any reason.
 pub(super) fn is_on(scene: &Scene) -> bool {
     !list(scene.status(), "/pauseConditions").is_empty()
 }
 
-/// Whether it was paused, and somebody ended that.
 pub(super) fn was_ended(scene: &Scene) -> bool {
     flag(scene.status(), "/controllerPause") && !is_on(scene)
 }
 
-/// Pauses for that reason, from now on.
 pub(super) fn begin(scene: &mut Scene, reason: &str) {
     if since(scene, reason).is_some() {
         return;
@@ -37,7 +33,6 @@ pub(super) fn begin(scene: &mut Scene, reason: &str) {
     scene.note("RolloutPaused", format!("Rollout is paused ({reason})"));
 }
 
-/// Ends all pauses.
 pub(super) fn end(scene: &mut Scene) {
     if flag(scene.status(), "/controllerPause") {
         scene.note("RolloutResumed", "Rollout is resumed".to_owned());

@@ -14,7 +14,6 @@ use crate::store::{Key, letters};
 
 /// Seconds from a pod's making until it is ready.
 const READY_AFTER: i64 = 2;
-/// Seconds that a pod takes to end.
 const GRACE: i64 = 2;
 /// Pods of a `ReplicaSet` that come or go in one second, at most.
 const BATCH_MAX: usize = 100;
@@ -203,7 +202,6 @@ fn wait(scene: &mut Scene, last: Option<jiff::Timestamp>) -> bool {
     true
 }
 
-/// Asks a pod to end.
 pub(super) fn end(scene: &mut Scene, at: usize) {
     let now = stamp(scene.now);
     let meta = part(scene.pods[at].edit(), "metadata");

@@ -33,7 +33,6 @@ pub(super) fn limits(scene: &Scene) -> (i64, i64) {
     }
 }
 
-/// Pods that are always to be available.
 pub(super) fn minimum(scene: &Scene) -> i64 {
     scene.replicas() - limits(scene).1
 }

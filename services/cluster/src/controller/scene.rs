@@ -11,7 +11,6 @@ use super::{events, hash};
 use crate::kinds::Kind;
 use crate::store::{Cluster, Key};
 
-/// An object, and what it is to become.
 pub(super) struct Held {
     before: Arc<Value>,
     after: Option<Value>,
@@ -44,11 +43,9 @@ impl Held {
     }
 }
 
-/// One rollout with all that belongs to it.
 pub(super) struct Scene {
     pub(super) now: Timestamp,
     pub(super) rollout: Held,
-    /// Its `ReplicaSets`.
     pub(super) sets: Vec<Held>,
     /// Its pods, those of all its `ReplicaSets`.
     pub(super) pods: Vec<Held>,
@@ -56,11 +53,8 @@ pub(super) struct Scene {
     pub(super) experiments: Vec<Held>,
     /// Analysis templates that its spec names, by kind and name.
     pub(super) templates: Vec<Arc<Value>>,
-    /// Names of the nodes that pods are put on.
     pub(super) nodes: Vec<String>,
-    /// Objects to make.
     pub(super) created: Vec<Value>,
-    /// Objects to remove.
     pub(super) removed: Vec<Key>,
     pub(super) notes: Vec<events::Note>,
     /// When to look again though nothing changed.
@@ -138,7 +132,8 @@ impl Scene {
         let put = |object: Value, what: &str| match cluster.put(object) {
             Ok(_) => true,
             Err(error) => {
-                tracing::debug!(%error, rollout = %name, what, "a write of the controller was refused; the next pass tries again");
+                tracing::debug!(%error, rollout = %name, what, "a write of the controller was \
+                    refused; the next pass tries again");
                 false
             }
         };

@@ -9,7 +9,6 @@ use super::{canary, pause, sets};
 /// Seconds without progress after which a rollout is degraded, when the spec does not say.
 const DEADLINE_SECONDS: i64 = 600;
 
-/// Fills in the counts.
 pub(super) fn count(scene: &mut Scene) {
     let new = scene.set_of(scene.current_hash());
     let sum = |field: &str| {
@@ -112,7 +111,6 @@ fn is_complete(scene: &Scene) -> bool {
     scene.is_fully_promoted() && pods
 }
 
-/// What counts as progress: whatever of this changes.
 fn progress(status: &Value) -> Value {
     let fields = [
         "currentPodHash",

@@ -8,7 +8,6 @@ pub(super) struct App {
     pub(super) name: &'static str,
     pub(super) replicas: u32,
     pub(super) strategy: Value,
-    /// Image tags, oldest first.
     pub(super) tags: &'static [&'static str],
     /// How many seconds ago the newest version was set; `None` when that was long ago.
     pub(super) newest_ago: Option<i64>,
@@ -41,7 +40,6 @@ fn api_strategy() -> Value {
     strategy
 }
 
-/// The rollouts of an environment.
 pub(super) fn apps(env: &str) -> Vec<App> {
     let worker = by_pods(
         &json!([{"setWeight": 20}, {"pause": {"duration": "1m"}}, analysis("queue"), {"pause": {}}, {"setWeight": 50}]),
@@ -145,7 +143,6 @@ pub(super) fn apps(env: &str) -> Vec<App> {
     ]
 }
 
-/// The rollout itself, of the version with that tag.
 pub(super) fn rollout(app: &App, tag: &str) -> Value {
     let labels = json!({"app": app.name, "app.kubernetes.io/part-of": "payops"});
     json!({
@@ -172,7 +169,6 @@ pub(super) fn image(name: &str, tag: &str) -> String {
     format!("registry.example.com/payops/{name}:{tag}")
 }
 
-/// Services that the strategy names.
 pub(super) fn services(app: &App) -> Vec<Value> {
     let (canary, blue_green) = (&app.strategy["canary"], &app.strategy["blueGreen"]);
     let named = [
@@ -194,7 +190,6 @@ pub(super) fn services(app: &App) -> Vec<Value> {
         .collect()
 }
 
-/// Nodes in three zones.
 pub(super) fn nodes(env: &str) -> Vec<Value> {
     let count = if env == "prod" { 6_u32 } else { 3 };
     let node = |number: u32| {

@@ -8,7 +8,6 @@ use crate::controller::hash;
 use crate::controller::json::text;
 use crate::store::Cluster;
 
-/// Namespaces that they are spread over.
 const NAMESPACES: usize = 20;
 const NAMESPACE: &str = "model-namespace";
 const NAME: &str = "model-rollout";

@@ -19,7 +19,6 @@ use crate::{ApiError, Clock};
 
 const DAY: i64 = 86_400;
 
-/// A cluster whose time is played.
 pub(super) struct Past {
     pub(super) cluster: Cluster,
     controller: Controller,
@@ -75,7 +74,6 @@ impl Past {
         Ok(())
     }
 
-    /// Gives all its objects to another cluster.
     pub(super) fn into(self, cluster: &Cluster) {
         for kind in Kind::ALL
             .into_iter()

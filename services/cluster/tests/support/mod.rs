@@ -50,7 +50,6 @@ pub fn cluster() -> Cluster {
     Cluster::new("test", TestClock::new().clock())
 }
 
-/// A rollout of ten replicas with the given strategy.
 pub fn rollout(name: &str, image: &str, strategy: &Value) -> Value {
     json!({
         "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
@@ -111,7 +110,6 @@ pub async fn merge(cluster: &Cluster, path: &str, body: Value) -> (u16, Value) {
     .await
 }
 
-/// A watch that is read event by event.
 pub struct Watch {
     body: ApiBody,
     buffer: Vec<u8>,

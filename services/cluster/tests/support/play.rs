@@ -59,12 +59,10 @@ impl Play {
             .insert(metric.to_owned(), value.to_owned());
     }
 
-    /// Does this at the next measurement.
     pub fn on_measure(&self, hook: impl FnOnce() + Send + 'static) {
         *self.on_measure.lock().unwrap() = Some(Box::new(hook));
     }
 
-    /// Lets so many seconds pass, one by one.
     pub fn pass(&mut self, seconds: i64) {
         self.controller.settle();
         for _ in 0..seconds {
@@ -99,7 +97,6 @@ impl Play {
         play
     }
 
-    /// The same, and then another image.
     pub fn updating(strategy: &Value) -> Self {
         let mut play = Self::healthy(strategy);
         play.set_image("api:2");
@@ -121,7 +118,6 @@ impl Play {
         self.cluster.put(object).unwrap();
     }
 
-    /// Patches through the API, as the tool does.
     pub async fn patch(&mut self, body: Value) {
         let path = format!(
             "{ROLLOUTS}/api{}",
@@ -153,7 +149,6 @@ impl Play {
         self.all(Kind::Pod).iter().filter(mine).count()
     }
 
-    /// The run whose name ends so.
     #[track_caller]
     pub fn run(&self, ending: &str) -> Value {
         let runs = self.all(Kind::AnalysisRun);
@@ -186,7 +181,6 @@ fn template(name: &str, metric: &Value) -> Value {
     })
 }
 
-/// A step that runs the template.
 pub fn analysis(name: &str) -> Value {
     json!({"analysis": {"templates": [{"templateName": name}]}})
 }

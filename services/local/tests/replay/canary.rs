@@ -1,4 +1,5 @@
-//! Canaries: the first messages go, what becomes of them is watched, and the rest follows or does not.
+//! Canaries: the first messages go, what becomes of them is watched, and the rest follows or does
+//! not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,6 @@ async fn ten(answers: &mut Answers) -> (Rig, Plan) {
     (rig, plan)
 }
 
-/// How many messages of the plan have been sent.
 async fn sent(rig: &Rig) -> usize {
     10 - rig.browse(&dead_letter_queue(WORK)).await.len()
 }
@@ -139,8 +139,8 @@ async fn payments_that_do_not_come_to_an_end_stop_the_replay() {
     assert_eq!(control.looks(), 119);
 }
 
-/// Interrupted while it watched, by Ctrl-C or by a kill: no more is sent, and the watch goes on with the
-/// same payments.
+/// Interrupted while it watched, by Ctrl-C or by a kill: no more is sent, and the watch goes on
+/// with the same payments.
 #[tokio::test]
 async fn a_watch_that_was_cut_off_goes_on() {
     for (killed, dies) in [(false, false), (false, true), (true, false), (true, true)] {

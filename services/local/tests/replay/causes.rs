@@ -1,4 +1,5 @@
-//! Ten thousand dead letters of five causes: grouped, and one of them replayed while the others lie.
+//! Ten thousand dead letters of five causes: grouped, and one of them replayed while the others
+//! lie.
 
 use std::collections::BTreeSet;
 

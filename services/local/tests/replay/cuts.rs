@@ -1,5 +1,5 @@
-//! The literal form of a kill: the future of a small replay is dropped after k polls, for every k, and
-//! the replay goes on from its journal.
+//! The literal form of a kill: the future of a small replay is dropped after k polls, for every k,
+//! and the replay goes on from its journal.
 
 use payops_core::domain::bus::{PROJECTIONS, WORK, dead_letter_queue};
 use payops_core::domain::payment::Status;
@@ -64,8 +64,8 @@ async fn dropped_at_every_await_where_moves_are_made_in_steps() {
     every_await(Moves::InSteps).await;
 }
 
-/// Gone on with at once, so that what the dead process held is still hidden, for up to a minute; its
-/// counts lag as those of SQS may.
+/// Gone on with at once, so that what the dead process held is still hidden, for up to a minute;
+/// its counts lag as those of SQS may.
 #[tokio::test]
 async fn dropped_at_every_await_and_gone_on_with_at_once() {
     let (rig, _) = Rig::memory().await;

@@ -8,12 +8,10 @@ use payops_core::port::Received;
 
 use super::support::Rig;
 
-/// The dead letters before a replay, to compare with.
 pub(crate) struct Before {
     letters: Vec<Received>,
 }
 
-/// The queues after it.
 struct After {
     receivable: BTreeMap<String, Received>,
     there: BTreeSet<String>,

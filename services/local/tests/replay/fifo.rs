@@ -1,4 +1,5 @@
-//! FIFO queues: order within a group, what blocks it, and the five minutes in which doubles are dropped.
+//! FIFO queues: order within a group, what blocks it, and the five minutes in which doubles are
+//! dropped.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +26,6 @@ fn ordered(group: &str, n: usize, word: &str) -> Outgoing {
     }
 }
 
-/// Sixty dead letters of three groups, unevenly mixed.
 async fn sixty() -> (Rig, Arc<MemoryQueues>) {
     let (rig, queues) = Rig::memory().await;
     let mut next: BTreeMap<&str, usize> = BTreeMap::new();
@@ -168,7 +168,8 @@ async fn one_that_was_changed_blocks_those_behind_it() {
     );
 }
 
-/// A message that stays on purpose keeps those behind it from being received beyond a batch: it is said.
+/// A message that stays on purpose keeps those behind it from being received beyond a batch: it is
+/// said.
 #[tokio::test]
 async fn what_cannot_be_reached_behind_one_that_stays_is_told() {
     let (rig, _) = Rig::memory().await;

@@ -1,5 +1,6 @@
-//! Seeded kills: the process dies at a random call, before or after its effect, or its future is dropped
-//! at a random await; the replay goes on from its journal, and every message has come to its place.
+//! Seeded kills: the process dies at a random call, before or after its effect, or its future is
+//! dropped at a random await; the replay goes on from its journal, and every message has come to
+//! its place.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +18,12 @@ use super::fate::{Before, named};
 use super::support::{Moves, Rig, cut};
 use super::world::checker::{Answers, violations};
 
-/// Longer than anything is hidden.
 const ALL_SHOWN: Duration = Duration::from_secs(301);
 /// Calls and awaits of a whole replay of this size, roughly.
 const SPAN: u64 = 60;
 
-/// Runs `plan`, killed up to three times as `seed` has it, until it has come to its end; the journal, and
-/// how often it was killed.
+/// Runs `plan`, killed up to three times as `seed` has it, until it has come to its end; the
+/// journal, and how often it was killed.
 pub(crate) async fn killed_and_gone_on_with(
     rig: &Rig,
     replayer: &Replayer,
@@ -138,8 +138,8 @@ async fn seeded_kills_where_moves_are_made_in_steps() {
     seeded(Moves::InSteps).await;
 }
 
-/// The same on queues in memory, with a canary, and gone on with at once: what the dead process had in
-/// hand is still hidden.
+/// The same on queues in memory, with a canary, and gone on with at once: what the dead process had
+/// in hand is still hidden.
 #[tokio::test]
 async fn two_hundred_kills_gone_on_with_at_once() {
     let (rig, _) = Rig::memory().await;

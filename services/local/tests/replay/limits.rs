@@ -17,7 +17,8 @@ use payops_testkit::replay::{Notes, Steer};
 use super::fate::Before;
 use super::support::{Moves, Rig};
 
-/// A message that dies again and again is replayed three times, then put aside with what it died of.
+/// A message that dies again and again is replayed three times, then put aside with what it died
+/// of.
 #[tokio::test]
 async fn what_comes_back_again_and_again_is_parked() {
     let rig = Rig::sqlite().await;
@@ -114,7 +115,8 @@ impl Control for Paced {
     }
 }
 
-/// However slow the rate and however many the lanes: what is in hand goes before its visibility ends.
+/// However slow the rate and however many the lanes: what is in hand goes before its visibility
+/// ends.
 #[tokio::test]
 async fn a_rate_is_kept_and_costs_no_message() {
     for (rate, count) in [(1, 60), (7, 150), (200, 1_000)] {
@@ -163,7 +165,8 @@ async fn a_rate_is_kept_and_costs_no_message() {
     }
 }
 
-/// Ctrl-C: what is in hand is ended, the rest lies where it was, and the next run sends exactly that.
+/// Ctrl-C: what is in hand is ended, the rest lies where it was, and the next run sends exactly
+/// that.
 #[tokio::test]
 async fn an_interruption_leaves_an_exact_remainder() {
     for (moves, at) in [

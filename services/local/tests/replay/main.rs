@@ -1,5 +1,5 @@
-//! Replays of dead letters: nothing is lost, what was sent twice is named, nothing else is touched. On
-//! the embedded queues, on the same with moves in steps (as on SQS), and on queues in memory.
+//! Replays of dead letters: nothing is lost, what was sent twice is named, nothing else is touched.
+//! On the embedded queues, on the same with moves in steps (as on SQS), and on queues in memory.
 
 #![expect(
     clippy::expect_used,

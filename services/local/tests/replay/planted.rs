@@ -1,4 +1,5 @@
-//! Bugs planted around the engine, which the checker must find: a checker that cannot fail proves nothing.
+//! Bugs planted around the engine, which the checker must find: a checker that cannot fail proves
+//! nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -51,7 +52,6 @@ enum Bug {
     ShowsNothing,
 }
 
-/// Queues with a bug planted in them.
 struct Planted {
     inner: Arc<dyn Queues>,
     bug: Bug,
@@ -151,8 +151,8 @@ impl Queues for Planted {
     }
 }
 
-/// What the checker finds in `seeds` runs on `queues`, with or without a journal that writes too late; no
-/// more runs once it has found `what`.
+/// What the checker finds in `seeds` runs on `queues`, with or without a journal that writes too
+/// late; no more runs once it has found `what`.
 async fn found(
     rig: &Rig,
     queues: Arc<dyn Queues>,

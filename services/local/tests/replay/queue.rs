@@ -14,7 +14,8 @@ use payops_testkit::replay::{Notes, Steer};
 use super::fate::Before;
 use super::support::{Moves, Rig, asked, letter};
 
-/// The visibility of what is in hand ends before it is moved, once: it is received again and sent once.
+/// The visibility of what is in hand ends before it is moved, once: it is received again and sent
+/// once.
 #[tokio::test]
 async fn a_right_that_ended_is_taken_again() {
     for moves in [Moves::Atomic, Moves::InSteps] {
@@ -123,7 +124,8 @@ async fn a_message_that_the_target_never_takes_stops_no_other() {
     );
 }
 
-/// An entry that is throttled was surely not sent: the replay stops, says so, and sends it once later.
+/// An entry that is throttled was surely not sent: the replay stops, says so, and sends it once
+/// later.
 #[tokio::test]
 async fn a_throttled_entry_stops_the_replay_and_is_sent_later() {
     for (kind, named) in [(ErrorKind::Throttled, 0), (ErrorKind::Ambiguous, 1)] {
@@ -187,7 +189,8 @@ async fn receives_that_find_nothing_do_not_end_a_replay() {
     }
 }
 
-/// Eight attributes of ours and two of others come along as they should; an eleventh is refused in words.
+/// Eight attributes of ours and two of others come along as they should; an eleventh is refused in
+/// words.
 #[tokio::test]
 async fn attributes_are_kept_and_their_limit_is_said() {
     let with = |n: usize, foreign: usize| {
@@ -289,7 +292,8 @@ async fn what_died_in_another_queue_stays() {
     assert_eq!(rig.receivable(&dlq).await.len(), 1);
 }
 
-/// Somebody else has letters in hand: a discard waits for them, and says of those that do not come that they are hidden.
+/// Somebody else has letters in hand: a discard waits for them, and says of those that do not come
+/// that they are hidden.
 #[tokio::test]
 async fn a_discard_waits_for_what_is_hidden_and_never_calls_it_gone() {
     let dlq = dead_letter_queue(WORK);

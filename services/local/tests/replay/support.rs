@@ -17,17 +17,13 @@ use payops_testkit::queues::{MemoryQueue, MemoryQueues, Order, Skipping, Steps};
 use super::world::checker::Answers;
 use super::world::{World, request};
 
-/// A time that no test lets pass.
 const LONG: Duration = Duration::from_hours(1);
 /// The FIFO queue of [`Rig::memory`].
 pub(crate) const FIFO: &str = "orders.fifo";
 
-/// How messages are moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moves {
-    /// In one transaction.
     Atomic,
-    /// Held, sent, deleted, each a call of its own.
     InSteps,
 }
 
@@ -41,7 +37,6 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// The embedded queues.
     pub(crate) async fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let world = World::open(folder.path(), 21).await;
@@ -93,7 +88,6 @@ impl Rig {
         &self.world.clock
     }
 
-    /// The queues as a replay uses them, with faults.
     pub(crate) fn queues(&self, moves: Moves) -> Arc<dyn Queues> {
         let faulty: Arc<dyn Queues> = faulty(Arc::clone(&self.plain), &self.world.chaos);
         match moves {
@@ -157,7 +151,6 @@ impl Rig {
             .await
     }
 
-    /// Runs a plan from where it got to.
     pub(crate) async fn go_on(
         &self,
         plan: &Plan,
@@ -182,7 +175,6 @@ impl Rig {
         .await;
     }
 
-    /// Sends messages past all faults.
     pub(crate) async fn send(&self, queue: &str, messages: Vec<Outgoing>) {
         for some in messages.chunks(10) {
             for sent in self
@@ -272,7 +264,6 @@ impl Rig {
         all
     }
 
-    /// Deletes everything in a queue.
     pub(crate) async fn clear(&self, queue: &str) {
         loop {
             let some = self

@@ -10,10 +10,8 @@ use payops_core::usecase::Answer;
 
 use super::World;
 
-/// What clients were told: answers by idempotency key.
 pub(crate) type Answers = BTreeMap<String, Answer>;
 
-/// Every violation; none when all is well.
 pub(crate) async fn violations(world: &World, answers: &Answers) -> Vec<String> {
     let ports = &world.stores.ports;
     let mut found = Vec::new();
@@ -201,6 +199,9 @@ fn one_payment_a_key(_: &World, payments: &[Payment], answers: &Answers, found: 
         .filter(|payment| !told.contains(&payment.id))
         .count();
     if untold > 0 && !answers.is_empty() {
-        found.push(format!("{untold} payments that no client was told of, although every client asked again until it was"));
+        found.push(format!(
+            "{untold} payments that no client was told of, although every client \
+            asked again until it was"
+        ));
     }
 }

@@ -25,14 +25,11 @@ use payops_provider::AcquirerOptions;
 use payops_testkit::fault::{Chaos, faulty};
 use payops_testkit::{ManualClock, SeededRandom};
 
-/// How long a received message stays hidden.
 const VISIBILITY: Duration = Duration::from_secs(30);
 
-/// The platform of one environment.
 pub(crate) struct World {
     /// Its stores, without faults: what a checker looks at.
     pub(crate) stores: Stores,
-    /// The same, with faults: what the platform works with.
     pub(crate) ports: Ports,
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) clock: ManualClock,
@@ -190,7 +187,6 @@ impl World {
         ]
     }
 
-    /// A replayer with four lanes.
     pub(crate) fn replayer(&self) -> Replayer {
         Replayer {
             store: Arc::clone(&self.ports.store),
@@ -278,7 +274,6 @@ impl World {
         self.pending().await.is_empty()
     }
 
-    /// What still waits for something.
     async fn pending(&self) -> Vec<String> {
         let mut pending = Vec::new();
         for queue in [WORK, PROJECTIONS, NOTIFICATIONS] {

@@ -48,12 +48,14 @@ impl FromRequest<ApiState> for Ask {
     post, path = "/v1/payments/{id}/cancel", tag = "payments", operation_id = "cancelPayment", security(("api_key" = [])),
     params(
         ("id" = String, Path, description = "The payment's id"),
-        ("Idempotency-Key" = String, Header, description = "A new one for every new request; 1 to 255 printable ASCII characters"),
+        ("Idempotency-Key" = String, Header, description = "A new one for every new request; 1 to \
+            255 printable ASCII characters"),
     ),
     request_body(content = Option<super::wire::CancelRequest>),
     responses(
         (status = 200, description = "Canceled", body = PaymentBody),
-        (status = 409, description = "`charge_started`, `payment_not_cancelable` or `payment_busy`", body = Problem,
+        (status = 409, description = "`charge_started`, `payment_not_cancelable` or \
+            `payment_busy`", body = Problem,
             content_type = "application/problem+json"),
         (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
         (status = "5XX", description = "Not served", body = Problem, content_type = "application/problem+json"),
@@ -78,7 +80,8 @@ pub(super) async fn cancel(State(state): State<ApiState>, ask: Ask) -> Result<Re
     post, path = "/v1/payments/{id}/refunds", tag = "payments", operation_id = "refundPayment", security(("api_key" = [])),
     params(
         ("id" = String, Path, description = "The payment's id"),
-        ("Idempotency-Key" = String, Header, description = "A new one for every new refund; 1 to 255 printable ASCII characters"),
+        ("Idempotency-Key" = String, Header, description = "A new one for every new refund; 1 to \
+            255 printable ASCII characters"),
     ),
     request_body(content = Option<super::wire::CreateRefundRequest>),
     responses(

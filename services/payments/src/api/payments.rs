@@ -50,7 +50,8 @@ pub(super) fn answered(state: &ApiState, answer: Answer) -> Response {
 /// Make a payment. It is accepted for good when this answers; the charge follows.
 #[utoipa::path(
     post, path = "/v1/payments", tag = "payments", operation_id = "createPayment", security(("api_key" = [])),
-    params(("Idempotency-Key" = String, Header, description = "A new one for every new payment; 1 to 255 printable ASCII characters")),
+    params(("Idempotency-Key" = String, Header, description = "A new one for every new payment; 1 \
+        to 255 printable ASCII characters")),
     request_body = super::wire::CreatePaymentRequest,
     responses(
         (status = 202, description = "Accepted", body = PaymentBody,

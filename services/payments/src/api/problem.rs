@@ -69,8 +69,10 @@ codes! {
     InvalidReason = "invalid_reason", 400, false, "The reason cannot be used";
     CardNumberNotAllowed = "card_number_not_allowed", 400, false, "A card number where none may be";
     InvalidRequest = "invalid_request", 400, false, "The request cannot be used";
-    IdempotencyKeyMissing = "idempotency_key_missing", 400, false, "An Idempotency-Key header is needed";
-    IdempotencyKeyInvalid = "idempotency_key_invalid", 400, false, "The Idempotency-Key cannot be used";
+    IdempotencyKeyMissing = "idempotency_key_missing", 400, false, "An Idempotency-Key header is \
+        needed";
+    IdempotencyKeyInvalid = "idempotency_key_invalid", 400, false, "The Idempotency-Key cannot be \
+        used";
     InvalidParameter = "invalid_parameter", 400, false, "A query parameter cannot be used";
     InvalidCursor = "invalid_cursor", 400, false, "Not a cursor of this list";
     ApiKeyMissing = "api_key_missing", 401, false, "An API key is needed";
@@ -79,18 +81,21 @@ codes! {
     RouteNotFound = "route_not_found", 404, false, "No such route";
     MethodNotAllowed = "method_not_allowed", 405, false, "The route does not have this method";
     RequestTimeout = "request_timeout", 408, true, "The request took too long to arrive";
-    PaymentNotCancelable = "payment_not_cancelable", 409, false, "The payment can no longer be canceled";
+    PaymentNotCancelable = "payment_not_cancelable", 409, false, "The payment can no longer be \
+        canceled";
     ChargeStarted = "charge_started", 409, false, "A charge has been started";
     PaymentNotRefundable = "payment_not_refundable", 409, false, "The payment cannot be refunded";
     PaymentBusy = "payment_busy", 409, true, "The payment is being changed by others";
     BodyTooLarge = "body_too_large", 413, false, "The body is too large";
     UnsupportedMediaType = "unsupported_media_type", 415, false, "The body must be JSON";
-    IdempotencyKeyReused = "idempotency_key_reused", 422, false, "The Idempotency-Key was used for another request";
+    IdempotencyKeyReused = "idempotency_key_reused", 422, false, "The Idempotency-Key was used for \
+        another request";
     RefundTooLarge = "refund_too_large", 422, false, "More than is left to refund";
     Internal = "internal_error", 500, false, "Something went wrong on our side";
     StoreUnavailable = "store_unavailable", 503, true, "The service cannot answer now";
     StorageFull = "storage_full", 503, true, "The service's storage is full or takes no writes";
-    OutcomeUnknown = "outcome_unknown", 503, true, "It is not known whether the request had its effect";
+    OutcomeUnknown = "outcome_unknown", 503, true, "It is not known whether the request had its \
+        effect";
     ShuttingDown = "shutting_down", 503, true, "This instance is shutting down";
 }
 
@@ -154,7 +159,8 @@ impl Refused {
     }
 
     pub(super) fn unknown_outcome() -> Self {
-        let detail = "the request may or may not have had its effect; repeat it with the same Idempotency-Key and body: it is done at most once";
+        let detail = "the request may or may not have had its effect; repeat it with the same \
+            Idempotency-Key and body: it is done at most once";
         Self::new(Code::OutcomeUnknown, detail)
     }
 
@@ -170,7 +176,8 @@ impl Refused {
             ),
             _ => Self::new(
                 Code::StoreUnavailable,
-                "nothing was changed; repeat the request later, with the same Idempotency-Key if it has one",
+                "nothing was changed; repeat the request later, with the same Idempotency-Key if \
+                    it has one",
             ),
         }
     }

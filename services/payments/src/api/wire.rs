@@ -76,7 +76,8 @@ pub struct PaymentBody {
     /// Always `payment`.
     #[schema(example = "payment")]
     object: &'static str,
-    /// `processing`, `completed`, `failed`, `canceled`, `review`, `partially_refunded` or `refunded`.
+    /// `processing`, `completed`, `failed`, `canceled`, `review`, `partially_refunded` or
+    /// `refunded`.
     #[schema(example = "processing")]
     status: &'static str,
     /// Minor units.

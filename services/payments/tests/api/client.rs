@@ -10,7 +10,6 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// How long a test waits for an answer.
 pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +35,6 @@ impl Answer {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// Status and code of a problem.
     pub(crate) fn refusal(&self) -> (u16, String) {
         assert_eq!(
             self.header("content-type"),
@@ -73,7 +71,6 @@ pub(crate) async fn exchange(at: SocketAddr, bytes: &[u8]) -> io::Result<Answer>
     read_answer(&mut stream).await
 }
 
-/// Reads until the server closes.
 pub(crate) async fn read_answer(stream: &mut TcpStream) -> io::Result<Answer> {
     let mut bytes = Vec::new();
     tokio::time::timeout(ANSWER_MAX, stream.read_to_end(&mut bytes))

@@ -30,7 +30,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::{Answer, exchange, request};
 
-/// A running API.
 pub(crate) struct Api {
     pub(crate) at: SocketAddr,
     pub(crate) store: Arc<SqliteStore>,
@@ -45,7 +44,6 @@ pub(crate) struct Api {
     _folder: TempDir,
 }
 
-/// What is different from the usual.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) api: ApiLimits,
@@ -194,7 +192,6 @@ impl Api {
         }
     }
 
-    /// A new API key of a merchant.
     pub(crate) async fn key(&self, merchant: &str, live: bool) -> String {
         let mut bytes = [0_u8; 16];
         bytes[..8].copy_from_slice(&self.random.next_u64().to_be_bytes());
@@ -211,7 +208,6 @@ impl Api {
         key.expose_secret().to_owned()
     }
 
-    /// Takes a key back.
     pub(crate) async fn revoke(&self, key: &str) {
         let hash = apikey::hash(&SecretString::from(key), &self.pepper);
         let mut row = self.store.key(&hash).await.expect("read").expect("there");
@@ -257,7 +253,6 @@ impl Api {
         exchange(self.at, &request("POST", path, &headers, Some(body))).await
     }
 
-    /// Makes a payment; its id.
     pub(crate) async fn create(&self, key: &str, idempotency_key: &str) -> String {
         let answer = self
             .post(key, "/v1/payments", idempotency_key, &payment(&json!({})))

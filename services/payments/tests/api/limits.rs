@@ -13,7 +13,8 @@ use crate::harness::{Api, Options, payment};
 
 fn head(key: &str, length: &str) -> String {
     format!(
-        "POST /v1/payments HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\nidempotency-key: k\r\ncontent-type: application/json\r\n{length}\r\n\r\n"
+        "POST /v1/payments HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\nidempotency-key: \
+            k\r\ncontent-type: application/json\r\n{length}\r\n\r\n"
     )
 }
 
@@ -252,7 +253,8 @@ async fn a_client_that_never_reads_does_not_keep_its_connection() {
         .write_all(&request("GET", "/livez", &[], None))
         .await
         .expect("sent");
-    // Requests without end, for answers of some kilobytes that nobody reads: in time every buffer is full.
+    // Requests without end, for answers of some kilobytes that nobody reads: in time every buffer
+    // is full.
     let ask = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
     let deaf = tokio::spawn(async move {
         while deaf.write_all(ask.as_bytes()).await.is_ok() {}

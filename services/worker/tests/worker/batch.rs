@@ -22,7 +22,6 @@ use tokio::sync::Barrier;
 
 use crate::platform::Platform;
 
-/// A record as Lambda's event source sends it.
 pub(crate) fn record(message: &Received) -> Value {
     json!({
         "messageId": message.message_id, "receiptHandle": message.receipt, "body": message.body, "eventSource": "aws:sqs",
@@ -140,7 +139,8 @@ async fn each_record_is_by_itself() {
     assert_eq!(platform.payment(&declined).await.status, Status::Failed);
     assert_eq!(platform.payment(&poison).await.status, Status::Processing);
     assert_eq!(platform.acquirer.stats().await.expect("read").charges, 1);
-    // The garbage is in the dead-letter queue with its reason; the other two wait for their back-off.
+    // The garbage is in the dead-letter queue with its reason; the other two wait for their
+    // back-off.
     assert_eq!(platform.depths().await, (2, 1));
     let dead = platform
         .queues
@@ -304,7 +304,8 @@ async fn a_record_that_is_not_begun_comes_back_at_once_and_has_lost_no_receive()
         .expect("deleted");
     let sent_at = behind.sent_at;
     let limit = usual.policy.receives_max;
-    // Far more often than the limit allows it is received and not begun, and each time it is there again.
+    // Far more often than the limit allows it is received and not begun, and each time it is there
+    // again.
     for _ in 0..limit * 3 {
         let event = json!({"Records": [record(&ahead), record(&behind)]});
         let response = handle_batch(&slow, &scene.clock, event, scene.deadline(), settings)

@@ -145,7 +145,6 @@ impl Platform {
         self.store.get(id).await.expect("read").expect("stored")
     }
 
-    /// Messages waiting, and dead ones.
     pub(crate) async fn depths(&self) -> (u64, u64) {
         let work = self.queues.stats(WORK).await.expect("read");
         let dead = self.queues.stats("payments-work-dlq").await.expect("read");

@@ -25,7 +25,8 @@ use crate::platform::Platform;
 
 const FOLDER: &str = "PAYOPS_TEST_FOLDER";
 
-/// Runs the function until it is killed. Not a test: the next one starts it in a process of its own.
+/// Runs the function until it is killed. Not a test: the next one starts it in a process of its
+/// own.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "started by the test below"]
 async fn function() {

@@ -1,4 +1,5 @@
-//! Messages that go elsewhere: redrive to the dead-letter queue, transfer; and looking without taking.
+//! Messages that go elsewhere: redrive to the dead-letter queue, transfer; and looking without
+//! taking.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -232,7 +232,8 @@ async fn long_poll(kit: &Kit<'_>) {
     let start = Instant::now();
     let waiting = kit.queues.receive(queue, 1, LONG, Duration::from_secs(15));
     let sending = async {
-        // Gives the receive a head start; what is checked is only that it does not miss the message.
+        // Gives the receive a head start; what is checked is only that it does not miss the
+        // message.
         tokio::time::sleep(Duration::from_millis(300)).await;
         kit.send(queue, "awaited").await
     };

@@ -86,7 +86,6 @@ impl Rollouts for Cluster {
     }
 }
 
-/// What the audit does with an entry.
 #[derive(Clone, Copy)]
 enum Audit {
     Takes,
@@ -168,12 +167,10 @@ async fn a_cluster_that_hangs_may_have_done_it() {
     );
 }
 
-/// What a task of letters does in a test.
 #[derive(Clone, Copy)]
 enum Behaves {
     /// One step, then it waits until it is told to stop.
     UntilStopped,
-    /// It fails.
     Fails,
     /// It never comes to its end, told to stop or not.
     Hangs,
@@ -259,7 +256,6 @@ impl Steering for Fake {
     }
 }
 
-/// There are no environments.
 struct Nowhere;
 
 #[async_trait::async_trait]
@@ -273,7 +269,8 @@ impl Environments for Nowhere {
     }
 }
 
-/// A replay that was begun where it behaves so; what it tells, and whether it was stopped in good order.
+/// A replay that was begun where it behaves so; what it tells, and whether it was stopped in good
+/// order.
 fn begun(behaves: Behaves) -> (Doing, mpsc::Receiver<Msg>, Arc<AtomicBool>) {
     let (to, from) = mpsc::channel(16);
     let stopped = Arc::new(AtomicBool::new(false));

@@ -1,4 +1,5 @@
-//! How dead letters are drawn: what the look cost, causes, the list, and what is in the selected one.
+//! How dead letters are drawn: what the look cost, causes, the list, and what is in the selected
+//! one.
 
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::letter::{Cause, Layer, body_layers};
@@ -25,7 +26,6 @@ const CAUSES_MAX: usize = 3;
 /// Bodies of so many rows have room for causes, and for what is in a letter.
 const ROOM_CAUSES: u16 = 18;
 const ROOM_DETAIL: u16 = 12;
-/// Payments of a cause that are named.
 const PAYMENTS_NAMED: usize = 4;
 /// Events of the timeline that are told in one line.
 const EVENTS_TOLD: usize = 12;
@@ -55,7 +55,6 @@ const LETTERS_NARROW: &[Column] = &[
     Column::text("WHY", 18).flex(1),
 ];
 
-/// Where things are.
 pub(super) struct Places {
     cost: Rect,
     outdated: Rect,
@@ -210,7 +209,6 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, body: Rect) {
     detail(model, frame, places.detail);
 }
 
-/// Why the list is empty.
 fn nothing(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let state = &model.dead_letters;
     match &state.queue {
@@ -396,12 +394,10 @@ fn detail(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-/// Columns of a label.
 const LABEL: usize = 10;
 /// Lines that one fact takes at most.
 const FACT_LINES: usize = 2;
 
-/// Something that is known, with its label.
 struct Fact(&'static str, String, Tone);
 
 impl Fact {

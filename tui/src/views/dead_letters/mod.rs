@@ -29,17 +29,14 @@ use crate::widgets::table;
 /// For how long a letter is selected before it is opened: who scrolls past asks nothing.
 const RESTS: Duration = Duration::from_millis(150);
 
-/// What the view keeps.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) seen: Pane<LettersSeen>,
     /// Environment and queue that the last look was into; all queues when `None`.
     looked: Option<(String, Option<String>)>,
-    /// Whether another look was asked for.
     wanted: bool,
     /// The dead-letter queue whose letters are shown; all when `None`.
     queue: Option<String>,
-    /// The cause whose letters are shown: class and fingerprint.
     cause: Option<(String, String)>,
     /// Whether causes are listed, and not letters.
     grouped: bool,
@@ -48,20 +45,17 @@ pub(crate) struct State {
     causes: Vec<Cause>,
     /// What each letter of the last look is found by: made once for a look, not for each key.
     words: Vec<String>,
-    /// Places of what is shown, among causes or letters.
     shown: Vec<usize>,
     /// What `causes` and `shown` were made from.
     made: Option<Made>,
     /// The letter that is selected, and since when.
     rests: Option<(String, Timestamp)>,
-    /// Message ids of letters that were picked.
     picked: BTreeSet<String>,
     /// How often letters were taken off the list since.
     removals: u64,
 }
 
 impl State {
-    /// Takes all out that were picked.
     pub(crate) fn unpick(&mut self) {
         self.picked.clear();
     }
@@ -76,7 +70,6 @@ struct Made {
     grouped: bool,
 }
 
-/// The view.
 pub(crate) struct DeadLetters;
 
 const KEYS: &[Binding] = &[
@@ -126,7 +119,6 @@ pub(super) fn only_of(model: &mut Model, payment: &PaymentId, queue: &str) {
     global::push(model, Route::DeadLetters);
 }
 
-/// The letter of that id.
 pub(crate) fn letter<'a>(model: &'a Model, id: &str) -> Option<&'a Letter> {
     letters(model)
         .iter()
@@ -255,7 +247,6 @@ fn selected(model: &Model) -> Option<&Letter> {
     letters(model).get(*place)
 }
 
-/// The cause that is selected, when causes are listed.
 fn selected_cause(model: &Model) -> Option<&Cause> {
     let state = &model.dead_letters;
     let place = state
@@ -265,12 +256,10 @@ fn selected_cause(model: &Model) -> Option<&Cause> {
     state.causes.get(*place)
 }
 
-/// Text from a message, fit for the screen.
 pub(crate) fn shown(text: &str) -> String {
     payops_core::domain::mask::terminal(&Privacy::default().text(text))
 }
 
-/// Takes what a look showed.
 pub(crate) fn answered(model: &mut Model, request: u64, result: Result<LettersSeen, Fault>) {
     if model.dead_letters.seen.answer(request, result, model.now) {
         let there: HashSet<&str> = model
@@ -291,7 +280,6 @@ pub(crate) fn answered(model: &mut Model, request: u64, result: Result<LettersSe
     }
 }
 
-/// What is copied of a letter: masked.
 pub(super) fn copied(letter: &Letter) -> String {
     let payment = letter
         .payment

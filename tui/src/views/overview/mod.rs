@@ -1,4 +1,5 @@
-//! The overview: what needs a human in any environment, how each environment stands, and the queues of this one.
+//! The overview: what needs a human in any environment, how each environment stands, and the queues
+//! of this one.
 
 mod environments;
 
@@ -21,19 +22,15 @@ use crate::widgets::state;
 use crate::widgets::table::{self, Column};
 use crate::widgets::words::{age, percent, short};
 
-/// What the view keeps.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     cursor: Cursor,
     needs: Vec<(ItemKey, Need)>,
 }
 
-/// Something that needs a human.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Need {
-    /// A rollout: its place among all rows.
     Rollout(usize),
-    /// Dead letters of a queue of an environment.
     Dead {
         env: String,
         queue: String,
@@ -41,11 +38,11 @@ enum Need {
         approximate: bool,
         oldest: Option<std::time::Duration>,
     },
-    /// Anything else that an alarm tells of: a queue that is not worked off, an index that is behind.
+    /// Anything else that an alarm tells of: a queue that is not worked off, an index that is
+    /// behind.
     Alarm(Box<Alarm>),
 }
 
-/// The view.
 pub(crate) struct Overview;
 
 const COLUMNS: &[Column] = &[
@@ -57,7 +54,6 @@ const COLUMNS: &[Column] = &[
     Column::number("DEAD", 6),
 ];
 
-/// The rollout that is selected.
 pub(crate) fn selected_rollout(model: &Model) -> Option<RolloutId> {
     match model.overview.needs.get(model.overview.cursor.row)?.1 {
         Need::Rollout(place) => rollouts::rows(model).get(place).map(|row| row.id.clone()),
@@ -333,7 +329,6 @@ impl View for Overview {
 
 /// Columns below which a line says less, so that its reason is still on screen.
 const WIDE: usize = 100;
-/// Columns below which it says the least.
 const NARROW: usize = 70;
 
 fn line(model: &Model, need: &Need, width: usize) -> Line<'static> {

@@ -16,12 +16,9 @@ use crate::widgets::state;
 use crate::widgets::table;
 use crate::widgets::words::{age, thousands};
 
-/// Lines above the list.
 const HEAD: u16 = 4;
-/// What stands before the text.
 const PROMPT: &str = " search › ";
 
-/// What is left below the box.
 pub(super) fn below(area: Rect) -> Rect {
     let head = HEAD.min(area.height);
     Rect {
@@ -136,7 +133,6 @@ fn answer(model: &Model) -> Line<'static> {
     Line::from(spans)
 }
 
-/// Why nothing was found.
 pub(super) fn nothing(model: &Model, frame: &mut Frame<'_>, area: Rect, found: &Found) {
     if found.freshness.documents == 0 {
         state::empty(

@@ -1,9 +1,9 @@
-//! What helps while a query is typed: what the word at the end may become, and what its field takes.
+//! What helps while a query is typed: what the word at the end may become, and what its field
+//! takes.
 
 use payops_core::domain::payment::Status;
 use payops_core::domain::search::FIELDS;
 
-/// What may be typed next, in one line.
 pub(super) fn hint(text: &str) -> String {
     let word = last(text);
     if let Some((field, _)) = word.split_once(':') {
@@ -50,7 +50,6 @@ pub(super) fn completed(text: &str) -> Option<String> {
     Some(format!("{before}{name}:"))
 }
 
-/// The values of a field that has few.
 fn values(field: &str) -> Vec<&'static str> {
     match field {
         "status" => Status::ALL.into_iter().map(Status::as_str).collect(),

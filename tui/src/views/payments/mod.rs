@@ -37,23 +37,19 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Screens of so many columns have room for whole payment ids.
 const WIDE: u16 = 100;
 
-/// What the view keeps.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) found: Pane<Found>,
     /// Environment and text that the last question was about.
     asked: Option<(String, String)>,
-    /// Environment and text that what is shown is about.
     answered: Option<(String, String)>,
     /// The text as it was last seen, and since when.
     typed: Option<(String, Timestamp)>,
-    /// Why the text is no query.
     problem: Option<String>,
     pub(crate) filter: Filter,
     cursor: Cursor,
 }
 
-/// The view.
 pub(crate) struct Payments;
 
 const KEYS: &[Binding] = &[
@@ -93,7 +89,6 @@ const COLUMNS_NARROW: &[Column] = &[
     Column::text("EMAIL", 13).flex(1).rank(2),
 ];
 
-/// Sign and tone of a payment's status.
 pub(super) fn sign(status: Status, dead: bool) -> (&'static str, Tone) {
     match status {
         _ if dead => ("✖", Tone::Bad),
@@ -153,7 +148,11 @@ pub(crate) fn answered(model: &mut Model, request: u64, result: Result<Found, Fa
 fn problem(text: &str, now: Timestamp) -> Option<String> {
     if contains_card_number(text) {
         // It would go to the index, and into its log.
-        return Some("that looks like a card number, which is never searched for; last4:1234 finds its payments".to_owned());
+        return Some(
+            "that looks like a card number, which is never searched for; last4:1234 finds \
+            its payments"
+                .to_owned(),
+        );
     }
     Query::parse(text, now).err().map(|error| error.to_string())
 }

@@ -163,7 +163,6 @@ fn stable_images(model: &Model, rollout: &Rollout) -> Option<String> {
     )
 }
 
-/// The steps, wrapped.
 fn steps(model: &Model, rollout: &Rollout, width: usize) -> Vec<Line<'static>> {
     const LABEL: &str = " steps    ";
     let theme = model.theme;

@@ -24,28 +24,20 @@ use crate::widgets::{state, table};
 
 pub(crate) use tree::Node;
 
-/// Its keys.
 #[cfg(test)]
 pub(crate) const KEYS: &[Binding] = rollouts::ACTIONS;
 
-/// What the view keeps.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// Which rollout the rest is of.
     id: Option<RolloutId>,
-    /// What belongs to it.
     pub(crate) related: Pane<Related>,
-    /// What is watched.
     watched: Option<(RolloutId, Depth)>,
-    /// Why that watch is cut.
     cut: Option<(Fault, Timestamp)>,
-    /// Rows that are unfolded.
     unfolded: BTreeSet<ItemKey>,
     cursor: Cursor,
     nodes: Vec<(ItemKey, Node)>,
 }
 
-/// The view.
 pub(crate) struct Detail;
 
 /// Sign and tone of a run, a metric or a measurement.
@@ -81,7 +73,6 @@ pub(crate) fn leave(model: &mut Model) -> Option<Effect> {
     Some(Effect::UnwatchRelated)
 }
 
-/// The row that is selected.
 fn selected(model: &Model) -> Option<&Node> {
     model
         .rollout
@@ -129,7 +120,6 @@ pub(crate) fn selected_run(model: &Model) -> Option<Action> {
     }
 }
 
-/// Explains why a rollout stands as it does.
 pub(crate) fn why(model: &mut Model, id: &RolloutId) {
     let Some(rollout) = fleet::rollout(model, id) else {
         return;

@@ -14,36 +14,25 @@ use crate::widgets::words::{age, image, sparkline};
 /// A row of the tree: numbers are places in [`Related`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Node {
-    /// A metric of an analysis run.
     Metric {
-        /// The run.
         run: usize,
-        /// The metric.
         metric: usize,
     },
-    /// Its measurements as a chart.
     Measured {
-        /// The run.
         run: usize,
-        /// The metric.
         metric: usize,
     },
-    /// An experiment.
     Experiment(usize),
     /// A revision and its `ReplicaSet`.
     Revision(usize),
-    /// A pod.
     Pod(usize),
     /// In the place of pods that are not known yet, or of which there are none.
     NoPods {
-        /// Whether they are being asked for.
         loading: bool,
     },
 }
 
-/// Measurements of a row.
 const MEASURED: usize = 6;
-/// Columns of a chart.
 const CHART: usize = 40;
 
 /// The rows. Metrics of the newest revision come first; those of older ones are below theirs.
@@ -122,7 +111,6 @@ fn runs(
     }
 }
 
-/// A row.
 pub(super) fn line(
     model: &Model,
     rollout: &Rollout,

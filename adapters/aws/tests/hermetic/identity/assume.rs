@@ -16,7 +16,6 @@ use super::{
 };
 use crate::support::{Reply, Service};
 
-/// A clock that stands still.
 fn clock() -> Arc<dyn Clock> {
     Arc::new(ManualClock::new())
 }
@@ -187,7 +186,8 @@ async fn whoami_assumes_nothing() {
 
 #[tokio::test]
 async fn refusals_by_sts() {
-    let words = "User: arn:aws:iam::471122334455:user/anna is not authorized to perform: sts:TagSession on resource: arn:aws:iam::471122334455:role/payops-operate";
+    let words = "User: arn:aws:iam::471122334455:user/anna is not authorized to perform: \
+        sts:TagSession on resource: arn:aws:iam::471122334455:role/payops-operate";
     let error = refused("AccessDenied", words).await;
     assert!(
         matches!(&error, IdentityError::RoleRefused { action: Some(action), .. } if action == "sts:TagSession"),

@@ -98,10 +98,18 @@ async fn all_that_is_wanted_is_checked_in_order() {
 async fn what_is_lacking_is_named_and_the_rest_is_told() {
     let (all, _) = run(|asked| match asked.operation() {
         "DescribeTable" => denied(
-            "User: arn:aws:iam::1:user/a is not authorized to perform: dynamodb:DescribeTable on resource: arn because no identity-based policy allows the dynamodb:DescribeTable action",
+            "User: arn:aws:iam::1:user/a is not authorized to perform: dynamodb:DescribeTable on \
+                resource: arn because no identity-based policy allows the dynamodb:DescribeTable \
+                action",
         ),
-        "GetQueueAttributes" => denied("User: a is not authorized to perform: sqs:getqueueattributes on resource: arn"),
-        "DescribeSecret" => denied("User: a is not authorized to perform: kms:Decrypt on resource: arn"),
+        "GetQueueAttributes" => denied(
+            "User: a is not authorized to perform: \
+            sqs:getqueueattributes on resource: arn",
+        ),
+        "DescribeSecret" => denied(
+            "User: a is not authorized to perform: kms:Decrypt on resource: \
+            arn",
+        ),
         "DescribeEventBus" => Reply::error(400, "ResourceNotFoundException"),
         _ if asked.method == "HEAD" => Reply::Answer(403, String::new()),
         _ => answer(asked),

@@ -18,9 +18,7 @@ use crate::support::{Asked, Reply, Service};
 
 /// The account that everything must be of.
 const ACCOUNT: &str = "471122334455";
-/// A user, as STS names it.
 const USER: &str = "arn:aws:iam::471122334455:user/anna";
-/// A login by SSO, which is an assumed role.
 const SSO: &str = "arn:aws:sts::913550007193:assumed-role/AWSReservedSSO_ops/anna";
 
 fn spec() -> RoleSpec {
@@ -64,7 +62,6 @@ fn clock() -> Arc<dyn Clock> {
     Arc::new(TokioClock(Instant::now()))
 }
 
-/// The members of a request of the query protocol.
 fn form(asked: &Asked) -> BTreeMap<String, String> {
     let text = String::from_utf8_lossy(&asked.body);
     let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
@@ -125,7 +122,8 @@ fn refusal(status: u16, code: &str, message: &str) -> Reply {
     Reply::With(status, ("content-type", "text/xml"), body)
 }
 
-/// An STS whose base caller is `arn`. `assume` answers each `AssumeRole`, given how many came before.
+/// An STS whose base caller is `arn`. `assume` answers each `AssumeRole`, given how many came
+/// before.
 fn sts(
     arn: &'static str,
     assume: impl Fn(usize, &BTreeMap<String, String>) -> Reply + Send + Sync + 'static,
@@ -164,7 +162,6 @@ fn ends(now: Timestamp, asked: &BTreeMap<String, String>) -> Timestamp {
         .expect("within range")
 }
 
-/// How many sessions were asked for.
 fn assumed(service: &Service) -> usize {
     service
         .asked()

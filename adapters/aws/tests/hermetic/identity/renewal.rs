@@ -16,7 +16,6 @@ async fn credentials(service: &Service, clock: &Arc<dyn Clock>) -> RoleCredentia
     RoleCredentials::new(identity(service, clock).await, spec(), anna(), None)
 }
 
-/// The access key that the SDK is given now.
 async fn key(credentials: &RoleCredentials) -> String {
     credentials
         .provide_credentials()

@@ -159,21 +159,25 @@ fn of_stack_traces_only_headline_and_exception_count() {
     );
     assert_eq!(fingerprint(&java(443, 12)), fingerprint(&java(8443, 99)));
     let jackson = "com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException: Unrecognized field \"amonut\" (class com.acme.Pay), \
-                   not marked as ignorable at [Source: (String)\"{\\\"amonut\\\":1}\"; line: 1, column: 12]";
+                   not marked as ignorable at [Source: (String)\"{\\\"amonut\\\":1}\"; line: 1, \
+                       column: 12]";
     let print = fingerprint(jackson);
     assert!(
         print.contains("field \"amonut\"") && print.chars().count() <= 160,
         "{print}"
     );
-    let node = "Error: connect ECONNREFUSED 10.0.0.1:443\n    at TCPConnectWrap.afterConnect [as oncomplete] (node:net:1606:16)";
+    let node = "Error: connect ECONNREFUSED 10.0.0.1:443\n    at TCPConnectWrap.afterConnect [as \
+        oncomplete] (node:net:1606:16)";
     check(node, "Error: connect ECONNREFUSED #");
     check(
-        "TypeError: Cannot read properties of undefined (reading 'amount')\n    at charge (/app/dist/charge.js:42:17)",
+        "TypeError: Cannot read properties of undefined (reading 'amount')\n    at charge \
+            (/app/dist/charge.js:42:17)",
         "TypeError: Cannot read properties of undefined (reading 'amount')",
     );
     let rust = |line: u32| {
         format!(
-            "thread 'worker-3' panicked at src/charge.rs:{line}:9:\nindex out of bounds: the len is {line} but the index is 3"
+            "thread 'worker-3' panicked at src/charge.rs:{line}:9:\nindex out of bounds: the len \
+                is {line} but the index is 3"
         )
     };
     check(
@@ -194,24 +198,31 @@ fn of_stack_traces_only_headline_and_exception_count() {
 #[test]
 fn messages_of_services_we_use_are_one_cause_each() {
     check(
-        "An error occurred (ThrottlingException) when calling the PutItem operation (reached max retries: 4): Rate exceeded",
-        "An error occurred (ThrottlingException) when calling the PutItem operation (reached max retries: #): Rate exceeded",
+        "An error occurred (ThrottlingException) when calling the PutItem operation (reached max \
+            retries: 4): Rate exceeded",
+        "An error occurred (ThrottlingException) when calling the PutItem operation (reached max \
+            retries: #): Rate exceeded",
     );
     check(
-        "io.grpc.StatusRuntimeException: DEADLINE_EXCEEDED: deadline exceeded after 4.999s. [remote_addr=acquirer/10.0.0.1:443]",
-        "io.grpc.StatusRuntimeException: DEADLINE_EXCEEDED: deadline exceeded after #s. [remote_addr=acquirer/#]",
+        "io.grpc.StatusRuntimeException: DEADLINE_EXCEEDED: deadline exceeded after 4.999s. \
+            [remote_addr=acquirer/10.0.0.1:443]",
+        "io.grpc.StatusRuntimeException: DEADLINE_EXCEEDED: deadline exceeded after #s. \
+            [remote_addr=acquirer/#]",
     );
     check(
         "StripeCardError: Your card was declined. code=card_declined request_id=req_8sKd92Ks03",
         "StripeCardError: Your card was declined. code=card_declined request_id=#",
     );
     check(
-        "AxiosError: Request failed with status code 422 at settle (/app/node_modules/axios/lib/core/settle.js:19:12)",
+        "AxiosError: Request failed with status code 422 at settle \
+            (/app/node_modules/axios/lib/core/settle.js:19:12)",
         "AxiosError: Request failed with status code 422",
     );
     check(
-        "org.postgresql.util.PSQLException: ERROR: duplicate key value violates unique constraint \"payments_pkey\"\n  Detail: Key (id)=(7)",
-        "org.postgresql.util.PSQLException: ERROR: duplicate key value violates unique constraint \"payments_pkey\"",
+        "org.postgresql.util.PSQLException: ERROR: duplicate key value violates unique constraint \
+            \"payments_pkey\"\n  Detail: Key (id)=(7)",
+        "org.postgresql.util.PSQLException: ERROR: duplicate key value violates unique constraint \
+            \"payments_pkey\"",
     );
     check(
         "ISO8583 response code 91 (issuer inoperative) for STAN 004512",
@@ -226,7 +237,8 @@ fn messages_of_services_we_use_are_one_cause_each() {
 #[test]
 fn lambda_time_outs_are_one_cause() {
     check(
-        "2026-11-22T10:00:00.123Z 6ba7b810-9dad-11d1-80b4-00c04fd430c8 Task timed out after 30.03 seconds",
+        "2026-11-22T10:00:00.123Z 6ba7b810-9dad-11d1-80b4-00c04fd430c8 Task timed out after 30.03 \
+            seconds",
         "# Task timed out after # seconds",
     );
 }
@@ -248,6 +260,7 @@ proptest::proptest! {
     #[test]
     fn other_ids_do_not_make_another_cause(ms in 0_u64..1_u64 << 47, random: u128, amount in 0_u32..1_000_000) {
         let id = crate::domain::id::PaymentId::from_parts(ms, random);
-        proptest::prop_assert_eq!(fingerprint(&format!("cannot charge {id}: {amount} is over the limit")), "cannot charge #: # is over the limit");
+        proptest::prop_assert_eq!(fingerprint(&format!("cannot charge {id}: {amount} is over the \
+            limit")), "cannot charge #: # is over the limit");
     }
 }

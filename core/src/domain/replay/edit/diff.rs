@@ -4,13 +4,12 @@ use serde_json::Value;
 
 use crate::domain::privacy::Privacy;
 
-/// How many pairs of lines are compared; two bodies that differ in more are shown one after the other.
+/// How many pairs of lines are compared; two bodies that differ in more are shown one after the
+/// other.
 const PAIRS_MAX: usize = 1_000_000;
 
-/// What became of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
-    /// It is in both bodies.
     Same,
     /// It is in the old body only.
     Removed,
@@ -21,7 +20,6 @@ pub enum Change {
 /// A line of a body that is written out, with personal data masked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiffLine {
-    /// What became of it.
     pub change: Change,
     masked: String,
     revealed: String,

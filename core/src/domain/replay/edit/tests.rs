@@ -33,7 +33,6 @@ fn sets(texts: &[&str]) -> Edit {
     )
 }
 
-/// What is changed, masked.
 fn changes(edited: &Edited, privacy: Privacy) -> Vec<String> {
     let sign = |line: &DiffLine| match line.change {
         Change::Same => None,

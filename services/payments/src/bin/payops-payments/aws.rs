@@ -21,7 +21,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Settings, fit};
 
-/// What the API and the loops share.
 pub(crate) struct Wired {
     pub(crate) ports: ApiPorts,
     pub(crate) secrets: ApiSecrets,

@@ -8,7 +8,6 @@ use payops_payments::api::ApiLimits;
 use payops_runtime::env::{Reader, Variable};
 use payops_runtime::settings::{Consume, Dispatch, ProviderSettings, address, positive, url};
 
-/// Variables of this service alone.
 pub(crate) const PAYMENTS: &[Variable] = &[
     Variable::default("PAYOPS_LISTEN", "0.0.0.0:8080", "where the API is served"),
     Variable::default("PAYOPS_CONNECTIONS_MAX", "1024", "connections open at once"),
@@ -95,7 +94,6 @@ pub(crate) const PAYMENTS: &[Variable] = &[
     ),
 ];
 
-/// The values.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) listen: String,
@@ -114,7 +112,6 @@ pub(crate) struct Settings {
     pub(crate) consume: Consume,
 }
 
-/// Where the ledger is.
 #[derive(Clone, Debug)]
 pub(crate) struct LedgerSettings {
     pub(crate) url_secret: String,
@@ -122,7 +119,6 @@ pub(crate) struct LedgerSettings {
     pub(crate) migrate: bool,
 }
 
-/// Where the index is.
 #[derive(Clone, Debug)]
 pub(crate) struct SearchSettings {
     pub(crate) url: String,
@@ -132,7 +128,6 @@ pub(crate) struct SearchSettings {
 }
 
 impl Settings {
-    /// Reads them; problems are left with the reader.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
         let dispatch = Dispatch::read(reader);
         let provider = ProviderSettings::read(reader);
