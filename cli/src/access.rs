@@ -10,11 +10,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use payops_core::domain::access::{
-    Approval, Ask, Deed, Duty, Elevation, Freeze, Refusal, Rules, Verdict,
+    AccessLevel, AccessRequest, Action, Approval, Elevation, Freeze, PolicyDecision, PolicyRefusal,
+    PolicyRules,
 };
-use payops_core::domain::audit::Outcome;
+use payops_core::domain::audit::AuditOutcome;
 use payops_core::domain::money::Money;
-use payops_core::port::{ErrorKind, Freezes, PortError, PortResult};
+use payops_core::port::{ErrorKind, FreezeStore, PortError, PortResult};
 use tokio_util::sync::CancellationToken;
 
 use crate::context::{Caller, Context};
@@ -28,7 +29,7 @@ pub(crate) const POLICY: &str = "policy.toml";
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
-    pub(crate) deed: Deed,
+    pub(crate) deed: Action,
     pub(crate) count: Option<u64>,
     pub(crate) amount: Option<Money>,
     pub(crate) reason: Option<&'a str>,
@@ -41,7 +42,7 @@ pub(crate) struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     /// One thing, without more to say of it.
-    pub(crate) fn new(deed: Deed) -> Self {
+    pub(crate) fn new(deed: Action) -> Self {
         Self {
             deed,
             count: Some(1),
@@ -60,12 +61,12 @@ impl<'a> Wanted<'a> {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Permit {
-    pub(crate) duty: Duty,
+    pub(crate) duty: AccessLevel,
 }
 
 struct Decided {
-    verdict: Verdict,
-    duty: Duty,
+    verdict: PolicyDecision,
+    duty: AccessLevel,
     begun: Option<Elevation>,
 }
 
@@ -88,7 +89,7 @@ async fn decide(
     let (who, now) = (settings.who.value.as_str(), Context::now());
     let held = Elevations::of(settings).read(&target.name)?;
     let ask = |elevation: Option<&Elevation>| {
-        let ask = Ask {
+        let ask = AccessRequest {
             protected: target.protected,
             count: wanted.count,
             amount: wanted.amount,
@@ -98,7 +99,7 @@ async fn decide(
             reason: wanted.reason,
             plan_sha256: wanted.plan_sha256,
             approvals: wanted.approvals,
-            ..Ask::new(who, wanted.deed, &target.name, now)
+            ..AccessRequest::new(who, wanted.deed, &target.name, now)
         };
         rules.decide(&ask)
     };
@@ -110,14 +111,16 @@ async fn decide(
     };
     let verdict = ask(held.as_ref());
     if let (
-        Verdict::Refused(Refusal::NotElevated { .. } | Refusal::ElevationEnded { .. }),
+        PolicyDecision::Refused(
+            PolicyRefusal::NotElevated { .. } | PolicyRefusal::ElevationEnded { .. },
+        ),
         Some(reason),
     ) = (&verdict, wanted.reason)
     {
         let begun = Elevation::begin(
             who,
             &target.name,
-            Duty::Operate,
+            AccessLevel::Operate,
             reason,
             None,
             now,
@@ -130,7 +133,7 @@ async fn decide(
         })?;
         let verdict = ask(Some(&begun));
         let duty = duty_of(Some(&begun));
-        let begun = Some(begun).filter(|_| matches!(verdict, Verdict::Allowed { .. }));
+        let begun = Some(begun).filter(|_| matches!(verdict, PolicyDecision::Allowed { .. }));
         return Ok(Decided {
             verdict,
             duty,
@@ -146,7 +149,11 @@ async fn decide(
 
 /// Whether something that was confirmed on the screen may be done: rules and freezes hold there
 /// too.
-pub(crate) async fn confirmed(context: &Context, target: &EnvTarget, deed: Deed) -> PortResult<()> {
+pub(crate) async fn confirmed(
+    context: &Context,
+    target: &EnvTarget,
+    deed: Action,
+) -> PortResult<()> {
     let wanted = Wanted::new(deed).because(Some("confirmed on the screen"));
     permit(context, target, &wanted)
         .await
@@ -168,12 +175,12 @@ pub(crate) async fn permit(
     } = decide(
         &context.settings,
         target,
-        &context.caller(Duty::View),
+        &context.caller(AccessLevel::View),
         wanted,
     )
     .await?;
     match verdict {
-        Verdict::Allowed { despite_freeze } => {
+        PolicyDecision::Allowed { despite_freeze } => {
             if let Some(begun) = begun {
                 elevate(context, target, &Elevations::of(&context.settings), &begun)?;
             }
@@ -185,7 +192,7 @@ pub(crate) async fn permit(
             }
             Ok(Permit { duty })
         }
-        Verdict::Refused(refusal) => {
+        PolicyDecision::Refused(refusal) => {
             let entry = context.entry(
                 target,
                 wanted.deed.as_str(),
@@ -193,11 +200,11 @@ pub(crate) async fn permit(
             );
             let entry = entry
                 .role(duty.as_str())
-                .outcome(Outcome::Refused)
+                .outcome(AuditOutcome::Refused)
                 .detail("outcome", refusal.to_string());
             context.record(target, &entry)?;
             let hint = match (&refusal, wanted.approving) {
-                (Refusal::NeedsApproval { .. }, Some(commands)) => {
+                (PolicyRefusal::NeedsApproval { .. }, Some(commands)) => {
                     format!("{}: {commands}", refusal.instead())
                 }
                 _ => refusal.instead(),
@@ -212,15 +219,15 @@ pub(crate) async fn refusal(
     context: &Context,
     target: &EnvTarget,
     wanted: &Wanted<'_>,
-) -> CliResult<Option<Refusal>> {
+) -> CliResult<Option<PolicyRefusal>> {
     let decided = decide(
         &context.settings,
         target,
-        &context.caller(Duty::View),
+        &context.caller(AccessLevel::View),
         wanted,
     )
     .await?;
-    Ok(if let Verdict::Refused(refusal) = decided.verdict {
+    Ok(if let PolicyDecision::Refused(refusal) = decided.verdict {
         Some(refusal)
     } else {
         None
@@ -232,7 +239,7 @@ pub(crate) async fn refusal(
 const FREEZE_EVERY: Duration = Duration::from_secs(5);
 
 /// Returns once the environment is frozen, with the refusal; never for who may act in a freeze.
-pub(crate) async fn frozen(context: &Context, target: &EnvTarget, deed: Deed) -> Refusal {
+pub(crate) async fn frozen(context: &Context, target: &EnvTarget, deed: Action) -> PolicyRefusal {
     loop {
         tokio::time::sleep(FREEZE_EVERY).await;
         let wanted = Wanted {
@@ -240,7 +247,7 @@ pub(crate) async fn frozen(context: &Context, target: &EnvTarget, deed: Deed) ->
             ..Wanted::new(deed).because(Some("under way"))
         };
         // What cannot be read now could be read when it began.
-        if let Ok(Some(refusal @ Refusal::Frozen { .. })) =
+        if let Ok(Some(refusal @ PolicyRefusal::Frozen { .. })) =
             self::refusal(context, target, &wanted).await
         {
             return refusal;
@@ -253,10 +260,10 @@ pub(crate) async fn frozen(context: &Context, target: &EnvTarget, deed: Deed) ->
 pub(crate) async fn until_frozen<T>(
     context: &Context,
     target: &EnvTarget,
-    deed: Deed,
+    deed: Action,
     stop: &CancellationToken,
     work: impl Future<Output = T>,
-) -> (T, Option<Refusal>) {
+) -> (T, Option<PolicyRefusal>) {
     let mut work = Box::pin(work);
     tokio::select! {
         done = &mut work => (done, None),
@@ -268,11 +275,11 @@ pub(crate) async fn until_frozen<T>(
 }
 
 /// The duty that is everybody's without elevation.
-pub(crate) fn standing(target: &EnvTarget) -> Duty {
+pub(crate) fn standing(target: &EnvTarget) -> AccessLevel {
     if target.protected {
-        Duty::View
+        AccessLevel::View
     } else {
-        Duty::Operate
+        AccessLevel::Operate
     }
 }
 
@@ -286,7 +293,7 @@ pub(crate) fn elevate(
     let entry = context
         .entry(target, "elevate", Some(&elevation.reason))
         .role(elevation.duty.as_str())
-        .outcome(Outcome::Done);
+        .outcome(AuditOutcome::Done);
     let entry = entry
         .detail("until", elevation.expires_at.to_string())
         .same_as(same_as::elevate(target, elevation));
@@ -299,7 +306,7 @@ pub(crate) fn elevate(
 }
 
 /// The rules that hold in an environment; without a file everybody may do what their duty allows.
-pub(crate) fn rules(settings: &Settings, target: &EnvTarget) -> CliResult<Rules> {
+pub(crate) fn rules(settings: &Settings, target: &EnvTarget) -> CliResult<PolicyRules> {
     let beside = settings
         .found
         .as_ref()
@@ -330,7 +337,7 @@ pub(crate) fn rules(settings: &Settings, target: &EnvTarget) -> CliResult<Rules>
             ))
             .hint("docs/policy.md describes the file")
         };
-        let rules: Rules =
+        let rules: PolicyRules =
             toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
         let known = settings.all_names();
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
@@ -339,13 +346,13 @@ pub(crate) fn rules(settings: &Settings, target: &EnvTarget) -> CliResult<Rules>
             .map_err(|error| wrong(error.to_string()))?;
         return Ok(rules);
     }
-    Ok(Rules::default())
+    Ok(PolicyRules::default())
 }
 
 /// The freeze of an environment, as the caller may ask of it.
-pub(crate) fn freezes(target: &EnvTarget, caller: &Caller) -> Box<dyn Freezes> {
+pub(crate) fn freezes(target: &EnvTarget, caller: &Caller) -> Box<dyn FreezeStore> {
     match &target.target {
-        Target::Embedded { data_dir, name } => Box::new(FileFreezes {
+        Target::Embedded { data_dir, name } => Box::new(FileFreezeStore {
             path: data_dir.join(format!("{name}.freeze.json")),
         }),
         Target::Aws(aws) => crate::aws::freezes(&target.name, aws, caller),
@@ -353,11 +360,11 @@ pub(crate) fn freezes(target: &EnvTarget, caller: &Caller) -> Box<dyn Freezes> {
 }
 
 /// A freeze as a file in a data directory, which all processes on it obey.
-struct FileFreezes {
+struct FileFreezeStore {
     path: PathBuf,
 }
 
-impl FileFreezes {
+impl FileFreezeStore {
     fn failed(&self, what: &str, error: std::io::Error) -> PortError {
         PortError::because(
             ErrorKind::Unavailable,
@@ -368,7 +375,7 @@ impl FileFreezes {
 }
 
 #[async_trait]
-impl Freezes for FileFreezes {
+impl FreezeStore for FileFreezeStore {
     async fn current(&self) -> PortResult<Option<Freeze>> {
         match fs::read(&self.path) {
             Ok(bytes) => {
@@ -412,7 +419,7 @@ pub(crate) struct NoFreezes;
 
 #[cfg(not(feature = "aws"))]
 #[async_trait]
-impl Freezes for NoFreezes {
+impl FreezeStore for NoFreezes {
     async fn current(&self) -> PortResult<Option<Freeze>> {
         Err(PortError::new(
             ErrorKind::Permanent,

@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
-use payops_core::domain::audit::{AuditEntry, Break, ChainError, Head, Verified, Verifier, chain};
+use payops_core::domain::audit::{
+    AuditEntry, ChainBreak, ChainError, Head, Verified, Verifier, chain,
+};
 use payops_core::port::{AuditLog, ErrorKind, PortError, PortResult};
 
 use crate::error::{CliError, CliResult};
@@ -143,7 +145,7 @@ fn head(file: &mut File) -> Result<Option<Head>, AppendError> {
     }
 }
 
-fn check(file: &mut File, anchor: Option<&Head>) -> std::io::Result<Result<Verified, Break>> {
+fn check(file: &mut File, anchor: Option<&Head>) -> std::io::Result<Result<Verified, ChainBreak>> {
     file.seek(SeekFrom::Start(0))?;
     let mut verifier = Verifier::new(anchor);
     for (number, line) in (1_u64..).zip(BufReader::new(file).split(b'\n')) {
@@ -172,7 +174,7 @@ impl FileAuditLog {
     }
 
     /// Checks the chain, against the anchor beside it too; `None` when there is no record.
-    pub(crate) fn verify(&self) -> std::io::Result<Option<Result<Verified, Break>>> {
+    pub(crate) fn verify(&self) -> std::io::Result<Option<Result<Verified, ChainBreak>>> {
         let mut file = match File::open(self.path()) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -189,7 +191,7 @@ impl FileAuditLog {
     pub(crate) fn verify_against(
         &self,
         known: &Head,
-    ) -> std::io::Result<Option<Result<Verified, Break>>> {
+    ) -> std::io::Result<Option<Result<Verified, ChainBreak>>> {
         let mut file = match File::open(self.path()) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use payops_core::domain::access::{Deed, Duty};
-use payops_core::domain::audit::{AuditEntry, Outcome};
+use payops_core::domain::access::{AccessLevel, Action};
+use payops_core::domain::audit::{AuditEntry, AuditOutcome};
 use payops_core::domain::privacy::Privacy;
 use payops_core::port::Ports;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +36,7 @@ pub(crate) enum Access {
 pub(crate) struct Caller {
     pub(crate) who: String,
     pub(crate) reason: Option<String>,
-    pub(crate) duty: Duty,
+    pub(crate) duty: AccessLevel,
     pub(crate) ticket: Option<String>,
     pub(crate) sessions: Arc<Sessions>,
     /// The code of an MFA device that was given already.
@@ -71,7 +71,7 @@ impl Context {
         &self.settings.who.value
     }
 
-    pub(crate) fn caller(&self, duty: Duty) -> Caller {
+    pub(crate) fn caller(&self, duty: AccessLevel) -> Caller {
         Caller {
             who: self.who().to_owned(),
             reason: self.reason.clone(),
@@ -95,15 +95,15 @@ impl Context {
     /// begun, and then by the session of that.
     pub(crate) fn caller_for(&self, target: &EnvTarget, access: Access) -> CliResult<Caller> {
         if access == Access::Read {
-            return Ok(self.caller(Duty::View));
+            return Ok(self.caller(AccessLevel::View));
         }
         let held = Elevations::of(&self.settings).holds(&target.name, self.who(), Self::now())?;
         Ok(match held {
-            None => self.caller(Duty::Operate),
+            None => self.caller(AccessLevel::Operate),
             Some(held) => Caller {
                 reason: Some(held.reason),
                 ticket: held.ticket,
-                ..self.caller(held.duty.max(Duty::Operate))
+                ..self.caller(held.duty.max(AccessLevel::Operate))
             },
         })
     }
@@ -149,14 +149,14 @@ impl Context {
         access::permit(
             self,
             target,
-            &access::Wanted::new(Deed::PaymentReveal).because(self.reason.as_deref()),
+            &access::Wanted::new(Action::PaymentReveal).because(self.reason.as_deref()),
         )
         .await?;
         self.record(
             target,
             &self
                 .entry(target, "reveal", self.reason.as_deref())
-                .outcome(Outcome::Done),
+                .outcome(AuditOutcome::Done),
         )
     }
 
@@ -203,7 +203,7 @@ impl Context {
         &self,
         target: &EnvTarget,
         begun: &AuditEntry,
-        outcome: Outcome,
+        outcome: AuditOutcome,
         words: Option<&str>,
     ) {
         let entry = AuditEntry {
@@ -232,12 +232,14 @@ impl Context {
         entry: AuditEntry,
         work: impl Future<Output = CliResult<T>>,
     ) -> CliResult<T> {
-        let begun = entry.outcome(Outcome::Begun);
+        let begun = entry.outcome(AuditOutcome::Begun);
         self.record(target, &begun)?;
         let done = work.await;
         match &done {
-            Ok(_) => self.record_end(target, &begun, Outcome::Done, None),
-            Err(error) => self.record_end(target, &begun, Outcome::Failed, Some(&error.message)),
+            Ok(_) => self.record_end(target, &begun, AuditOutcome::Done, None),
+            Err(error) => {
+                self.record_end(target, &begun, AuditOutcome::Failed, Some(&error.message))
+            }
         }
         done
     }

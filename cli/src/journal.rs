@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 
 use async_trait::async_trait;
-use payops_core::domain::replay::{JournalEntry, Plan, Progress};
+use payops_core::domain::replay::{JournalEntry, Progress, ReplayPlan};
 use payops_core::port::{ErrorKind, Journal, PortError, PortResult};
 use tokio::sync::oneshot;
 
@@ -41,7 +41,7 @@ type Entry = (Vec<u8>, oneshot::Sender<Result<(), Arc<std::io::Error>>>);
 /// A replay that did not come to its end.
 #[derive(Debug)]
 pub(crate) struct Unfinished {
-    pub(crate) plan: Plan,
+    pub(crate) plan: ReplayPlan,
     pub(crate) progress: Progress,
     pub(crate) journal: FileJournal,
 }
@@ -77,7 +77,7 @@ impl Journals {
         }
     }
 
-    pub(crate) fn refuse_done(&self, plan: &Plan) -> CliResult<()> {
+    pub(crate) fn refuse_done(&self, plan: &ReplayPlan) -> CliResult<()> {
         let path = self.dir.join(format!(
             "{}-{}.jsonl",
             file_name(&plan.queue),
@@ -95,7 +95,7 @@ impl Journals {
     }
 
     /// Starts the journal of `plan`: the plan is on disk when it returns.
-    pub(crate) fn create(&self, plan: &Plan) -> CliResult<FileJournal> {
+    pub(crate) fn create(&self, plan: &ReplayPlan) -> CliResult<FileJournal> {
         let path = self.dir.join(format!(
             "{}-{}.jsonl",
             file_name(&plan.queue),
@@ -315,7 +315,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::os::unix::fs::PermissionsExt as _;
 
-    fn plan(id: &str) -> Plan {
+    fn plan(id: &str) -> ReplayPlan {
         let message = |id: &str| PlannedMessage {
             message_id: id.to_owned(),
             body_sha256: "00".to_owned(),
@@ -324,7 +324,7 @@ mod tests {
             preflight: Preflight::Unknown,
             ..PlannedMessage::default()
         };
-        Plan {
+        ReplayPlan {
             id: id.to_owned(),
             env: "prod".to_owned(),
             queue: "payments-work-dlq".to_owned(),
@@ -333,7 +333,7 @@ mod tests {
             reason: "fixed".to_owned(),
             at: jiff::Timestamp::UNIX_EPOCH,
             messages: ["a", "b", "c"].map(message).to_vec(),
-            ..Plan::default()
+            ..ReplayPlan::default()
         }
     }
 
@@ -440,7 +440,7 @@ mod tests {
         .await
         .expect("written");
         journals
-            .create(&Plan {
+            .create(&ReplayPlan {
                 env: "test".to_owned(),
                 ..plan("2-x")
             })

@@ -4,12 +4,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use payops_core::domain::access::{Approval, ApprovalRow, Deed, Duty, Refusal, same_person};
-use payops_core::domain::audit::{AuditEntry, Outcome};
+use payops_core::domain::access::{
+    AccessLevel, Action, Approval, ApprovalRow, PolicyRefusal, same_person,
+};
+use payops_core::domain::audit::{AuditEntry, AuditOutcome};
 use payops_core::domain::planned::{PlanApproval, PlanFile, PlanFileError, Planned};
 use payops_core::port::ErrorKind;
 #[cfg(not(feature = "aws"))]
-use payops_core::port::{Approvals, PortError, PortResult};
+use payops_core::port::{ApprovalStore, PortError, PortResult};
 use serde::de::DeserializeOwned;
 
 use crate::access::{self, Wanted, write_private};
@@ -81,7 +83,9 @@ impl Kind {
         ));
         let now = Context::now();
         match &target.target {
-            Target::Embedded { .. } => context.record(target, &entry.outcome(Outcome::Done))?,
+            Target::Embedded { .. } => {
+                context.record(target, &entry.outcome(AuditOutcome::Done))?
+            }
             Target::Aws(aws) => {
                 let approval = Approval {
                     by: context.who().to_owned(),
@@ -110,7 +114,7 @@ impl Kind {
         write(path, file)
     }
 
-    /// Approvals as the rules count them. A plan file only says who approved; what counts is in the
+    /// ApprovalStore as the rules count them. A plan file only says who approved; what counts is in the
     /// shared record of one machine, or in the table of an environment in AWS.
     pub(crate) async fn proven(
         self,
@@ -174,7 +178,7 @@ async fn kept(
     approvals: &[PlanApproval],
 ) -> CliResult<Vec<Approval>> {
     let own = Box::pin(aws::principal(&target.name, aws)).await?;
-    let table = aws::approvals(&target.name, aws, &context.caller(Duty::View));
+    let table = aws::approvals(&target.name, aws, &context.caller(AccessLevel::View));
     let (mut kept, mut seen) = (Vec::new(), BTreeSet::new());
     for given in approvals
         .iter()
@@ -219,7 +223,7 @@ pub(crate) struct NoApprovals;
 
 #[cfg(not(feature = "aws"))]
 #[async_trait::async_trait]
-impl Approvals for NoApprovals {
+impl ApprovalStore for NoApprovals {
     async fn keep(&self, _: &ApprovalRow) -> PortResult<()> {
         Err(PortError::new(
             ErrorKind::Permanent,
@@ -239,17 +243,19 @@ impl Approvals for NoApprovals {
 pub(crate) async fn may_approve(
     context: &Context,
     target: &EnvTarget,
-    deed: Deed,
+    deed: Action,
 ) -> CliResult<()> {
     let wanted = Wanted {
         count: Some(0),
         ..Wanted::new(deed).because(Some("an approval"))
     };
     match access::refusal(context, target, &wanted).await? {
-        Some(refusal @ (Refusal::NotAllowed { .. } | Refusal::NeverHere { .. })) => Err(
-            CliError::refused(format!("who may not do it may not approve it: {refusal}"))
-                .hint(refusal.instead()),
-        ),
+        Some(refusal @ (PolicyRefusal::NotAllowed { .. } | PolicyRefusal::NeverHere { .. })) => {
+            Err(
+                CliError::refused(format!("who may not do it may not approve it: {refusal}"))
+                    .hint(refusal.instead()),
+            )
+        }
         _ => Ok(()),
     }
 }

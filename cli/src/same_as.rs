@@ -4,7 +4,7 @@
 
 use payops_core::domain::access::{Elevation, Freeze};
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::replay::Plan;
+use payops_core::domain::replay::ReplayPlan;
 use serde::Serialize;
 use serde_json::json;
 
@@ -26,7 +26,7 @@ pub(crate) fn look(queue: Option<&str>) -> String {
     )
 }
 
-pub(crate) fn replay(plan: &Plan) -> String {
+pub(crate) fn replay(plan: &ReplayPlan) -> String {
     let (queue, target) = (&plan.queue, &plan.target);
     let send = format!(
         "aws sqs send-message --queue-url …/{target} --message-body … --message-attributes …"
@@ -191,7 +191,7 @@ fn in_quotes(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use jiff::{SignedDuration, Timestamp};
-    use payops_core::domain::access::Duty;
+    use payops_core::domain::access::AccessLevel;
 
     use super::*;
     use crate::config::{Aws, RoleConfig};
@@ -239,7 +239,7 @@ mod tests {
         let begun = Elevation::begin(
             "a'b; id",
             "prod",
-            Duty::Operate,
+            AccessLevel::Operate,
             "x",
             None,
             Timestamp::UNIX_EPOCH,
@@ -260,7 +260,7 @@ mod tests {
         let begun = Elevation::begin(
             "anna",
             "prod",
-            Duty::Operate,
+            AccessLevel::Operate,
             "OPS-1",
             None,
             Timestamp::UNIX_EPOCH,

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
-use payops_core::usecase::LettersSeen;
+use payops_core::usecase::DeadLetterList;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{CliError, CliResult};
@@ -24,7 +24,7 @@ pub(crate) struct Snapshot {
     pub(crate) queue: String,
     pub(crate) taken_at: Timestamp,
     pub(crate) expires_at: Timestamp,
-    pub(crate) seen: LettersSeen,
+    pub(crate) seen: DeadLetterList,
 }
 
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ impl Snapshots {
         &self,
         env: &str,
         queue: &str,
-        seen: LettersSeen,
+        seen: DeadLetterList,
         now: Timestamp,
         kept: SignedDuration,
     ) -> CliResult<(Snapshot, PathBuf)> {
@@ -162,10 +162,10 @@ mod tests {
         let temp = tempfile::tempdir().expect("a folder");
         let snapshots = Snapshots::of(temp.path(), "prod");
         let at = |second| Timestamp::from_second(second).expect("a time");
-        let seen = LettersSeen {
+        let seen = DeadLetterList {
             complete: true,
             receives_spent: 7,
-            ..LettersSeen::default()
+            ..DeadLetterList::default()
         };
         let (_, path) = snapshots
             .keep(

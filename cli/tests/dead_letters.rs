@@ -7,11 +7,11 @@ mod common;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
-use common::embedded::{DEAD, bury, bury_in, depth, stopped};
+use common::embedded::{DEAD, add_dead_letter, add_dead_letters_in, depth, stopped};
 use common::{Done, Place, eventually, signal};
 use payops_core::domain::bus::{SOURCE, WORK};
-use payops_core::domain::work::REDRIVE;
-use payops_core::domain::work::attribute::{CLASS, CONSUMER, REASON};
+use payops_core::domain::work_item::REDRIVE;
+use payops_core::domain::work_item::attribute::{CLASS, CONSUMER, REASON};
 use payops_testkit::sample::payment_id;
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ fn scene() -> Place {
             ),
         }
     };
-    bury_in(&place, "prod", (0..5).map(letter));
+    add_dead_letters_in(&place, "prod", (0..5).map(letter));
     place
 }
 
@@ -226,7 +226,7 @@ fn a_peek_is_kept_for_a_while_and_costs_what_it_says() {
         0o600
     );
     // What dies later is not in it.
-    bury(&place, ["later".to_owned()]);
+    add_dead_letter(&place, ["later".to_owned()]);
     let of = |more: &[&str]| {
         let args = [&["dlq", "list", "-o", "json"], more].concat();
         place.run(&args).exits(0).json().as_array().unwrap().len()
@@ -662,7 +662,7 @@ fn a_freeze_stops_a_replay_that_is_under_way() {
         .env("PAYOPS_USER", "anna")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    bury(&place, (0..60).map(|number| format!("letter {number}")));
+    add_dead_letter(&place, (0..60).map(|number| format!("letter {number}")));
     let child = slow.spawn().unwrap();
     eventually("it is under way", || {
         (depth(&place, WORK) > 0).then_some(())
@@ -744,7 +744,7 @@ fn a_whole_queue_is_moved_by_the_queue_service() {
     );
 
     // One that takes long is begun, looked at, and canceled.
-    bury(&place, (0..50).map(|number| format!("letter {number}")));
+    add_dead_letter(&place, (0..50).map(|number| format!("letter {number}")));
     redrive(&["--yes", "--reason", "slowly", "--rate", "2", "--no-wait"]).exits(0);
     let again = redrive(&["--yes", "--reason", "twice"]).exits(3);
     assert!(again.err.contains("is under way already"), "{}", again.err);
@@ -785,7 +785,7 @@ fn a_whole_queue_is_moved_by_the_queue_service() {
 #[test]
 fn a_redrive_that_is_interrupted_stops() {
     let place = scene();
-    bury(&place, (0..100).map(|number| format!("letter {number}")));
+    add_dead_letter(&place, (0..100).map(|number| format!("letter {number}")));
     let args = [
         "dlq", "redrive", WORK, "--yes", "--reason", "mended", "--rate", "5", "-o", "json",
     ];
@@ -922,7 +922,7 @@ fn a_purge_is_never_done_where_writes_are_protected() {
         );
     }
     assert_eq!(depth(&place, DEAD), 5);
-    bury_in(
+    add_dead_letters_in(
         &place,
         "test",
         (0..3).map(|number| (format!("letter {number}"), Vec::new())),
@@ -996,7 +996,7 @@ fn an_approved_replay_that_was_cut_off_is_finished_with_its_plan_and_as_it_was()
         "[[four_eyes]]\nwhat = [\"dlq.replay\"]\nwhere = [\"prod\"]\n",
     )
     .unwrap();
-    bury(&place, (0..60).map(|number| format!("letter {number}")));
+    add_dead_letter(&place, (0..60).map(|number| format!("letter {number}")));
     let plan = place.work().join("plan.json");
     let file = plan.to_str().unwrap();
     as_user(

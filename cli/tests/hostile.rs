@@ -7,7 +7,7 @@ mod common;
 use std::io::Read as _;
 use std::process::Command;
 
-use common::embedded::{bury_in, depth, stopped, with_ports};
+use common::embedded::{add_dead_letters_in, depth, stopped, with_ports};
 use common::hostile::{harm, letters};
 use common::{Done, Place, eventually, read};
 use payops_core::domain::bus::WORK;
@@ -56,7 +56,7 @@ fn whatever_a_letter_holds_it_is_shown_tame() {
     let place = stopped();
     let hostile = letters();
     let number = hostile.len();
-    bury_in(&place, "prod", hostile);
+    add_dead_letters_in(&place, "prod", hostile);
     for format in ["table", "wide", "json", "yaml", "csv", "ndjson"] {
         for args in [["dlq", "list"], ["dlq", "causes"]] {
             tame(&place, &[&args[..], &["-o", format]].concat());

@@ -17,7 +17,7 @@ use payops_aws::{Clients, DynamoStore, SqsQueues};
 use payops_core::domain::bus::SOURCE;
 use payops_core::domain::bus::{WORK, dead_letter_queue};
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::work::{REDRIVE, redrive_detail};
+use payops_core::domain::work_item::{REDRIVE, redrive_detail};
 use payops_core::port::{Attributes, Clock as _, Outgoing, PaymentStore as _, Queues as _};
 use payops_testkit::{ManualClock, SeededRandom, fresh_salt, sample};
 use serde_json::json;

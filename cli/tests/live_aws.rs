@@ -124,7 +124,7 @@ async fn scene(live: Live) -> Scene {
         made.push(acceptance.payment);
     }
     let (dead, completed) = (made.pop().unwrap(), made.pop().unwrap());
-    let bury = Change::Bury {
+    let add_dead_letter = Change::MarkDead {
         queue: WORK.to_owned(),
         message_id: "m1".to_owned(),
         refund: None,
@@ -138,7 +138,7 @@ async fn scene(live: Live) -> Scene {
             Change::Approved(sample::charge(fresh_salt(), clock.now())),
         ),
         (&dead, sample::claim("w")),
-        (&dead, bury),
+        (&dead, add_dead_letter),
     ];
     for (payment, command) in steps {
         let now = store.get(&payment.id).await.unwrap().unwrap();

@@ -87,7 +87,7 @@ fn every_letter_comes_and_what_comes_twice_is_named() {
     let kills = killing::kills(15);
     let mut letters = 0;
     let mut refill = || {
-        runtime.block_on(killing::bury(&queues, letters..letters + 1_000));
+        runtime.block_on(killing::add_dead_letter(&queues, letters..letters + 1_000));
         letters += 1_000;
     };
     refill();

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
-use common::embedded::{DEAD, bury, depth, stopped, with_ports};
+use common::embedded::{DEAD, add_dead_letter, depth, stopped, with_ports};
 use common::killing;
 use common::{Place, eventually, line, signal};
 use payops_core::domain::bus::WORK;
@@ -345,7 +345,7 @@ fn a_csv_without_rows_has_the_header_of_one_with_rows() {
         header(&["payment", "search", "x", "--json", "status,id"], 0).0,
         "status,id"
     );
-    bury(&place, ["letter".to_owned()]);
+    add_dead_letter(&place, ["letter".to_owned()]);
     with_ports(&place, "prod", async |ports| {
         ports
             .ledger
@@ -636,7 +636,7 @@ fn a_replay_that_is_killed_fifty_times_loses_nothing_and_sends_nothing_twice() {
     let mut letters = 0;
     let mut refill = || {
         with_ports(&place, "prod", async |ports| {
-            killing::bury(&*ports.queues, letters..letters + 3_000).await
+            killing::add_dead_letter(&*ports.queues, letters..letters + 3_000).await
         });
         letters += 3_000;
     };
@@ -675,7 +675,7 @@ fn a_replay_that_is_killed_fifty_times_loses_nothing_and_sends_nothing_twice() {
 #[test]
 fn an_interrupted_replay_leaves_an_exact_remainder() {
     let place = stopped();
-    bury(&place, (0..600).map(|number| format!("letter {number}")));
+    add_dead_letter(&place, (0..600).map(|number| format!("letter {number}")));
     let args = [
         "dlq", "replay", DEAD, "--yes", "--reason", "mended", "-o", "json",
     ];
@@ -719,7 +719,7 @@ fn an_interrupted_replay_leaves_an_exact_remainder() {
 #[test]
 fn a_replay_needs_a_yes_and_a_reason() {
     let place = stopped();
-    bury(&place, ["letter".to_owned()]);
+    add_dead_letter(&place, ["letter".to_owned()]);
     place.run(&["dlq", "replay", WORK]).exits(3);
     place.run(&["dlq", "replay", WORK, "--yes"]).exits(3);
     place

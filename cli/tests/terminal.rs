@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use common::Place;
-use common::embedded::bury_in;
+use common::embedded::add_dead_letters_in;
 use common::hostile::{harm, letters};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
@@ -312,7 +312,7 @@ fn hostile_letters_leave_the_terminal_alone() {
     let up = place.up(&[]);
     let hostile = letters();
     let number = hostile.len();
-    bury_in(&place, "prod", hostile);
+    add_dead_letters_in(&place, "prod", hostile);
     let mut terminal = Terminal::open(&place, &[], (30, 110));
     terminal.wait("NEEDS A HUMAN");
     terminal.press("4");

@@ -8,12 +8,12 @@
 use jiff::SignedDuration;
 use payops_core::Timestamp;
 use payops_core::domain::access::{
-    Above, Approval, Ask, Deed, Duty, Elevation, Freeze, ReasonError, Refusal, Rules, RulesError,
-    Verdict,
+    Above, AccessLevel, AccessRequest, Action, Approval, Elevation, Freeze, PolicyDecision,
+    PolicyRefusal, PolicyRules, ReasonError, RulesError,
 };
 use payops_core::domain::money::{Currency, Money};
 
-const ALLOWED: Verdict = Verdict::Allowed {
+const ALLOWED: PolicyDecision = PolicyDecision::Allowed {
     despite_freeze: false,
 };
 const FILE: &str = r#"
@@ -52,19 +52,19 @@ fn now() -> Timestamp {
     at(1_000_000)
 }
 
-fn rules(text: &str) -> Rules {
+fn rules(text: &str) -> PolicyRules {
     toml::from_str(text).expect("rules")
 }
 
-fn ask<'a>(who: &'a str, deed: Deed, env: &'a str) -> Ask<'a> {
-    Ask {
-        duty: Duty::Operate,
+fn ask<'a>(who: &'a str, deed: Action, env: &'a str) -> AccessRequest<'a> {
+    AccessRequest {
+        duty: AccessLevel::Operate,
         reason: Some("ticket 7"),
-        ..Ask::new(who, deed, env, now())
+        ..AccessRequest::new(who, deed, env, now())
     }
 }
 
-fn elevation(who: &str, duty: Duty, begun: i64) -> Elevation {
+fn elevation(who: &str, duty: AccessLevel, begun: i64) -> Elevation {
     Elevation::begin(
         who,
         "prod",
@@ -99,22 +99,22 @@ fn approval(by: &str, plan: &str) -> Approval {
 
 /// What comes of it: `allowed`, `allowed despite a freeze`, or why not.
 #[track_caller]
-fn check(file: &str, ask: &Ask<'_>, expected: &str) {
+fn check(file: &str, ask: &AccessRequest<'_>, expected: &str) {
     let got = match rules(file).decide(ask) {
-        Verdict::Allowed {
+        PolicyDecision::Allowed {
             despite_freeze: false,
         } => "allowed".to_owned(),
-        Verdict::Allowed {
+        PolicyDecision::Allowed {
             despite_freeze: true,
         } => "allowed despite a freeze".to_owned(),
-        Verdict::Refused(refusal) => refusal.to_string(),
+        PolicyDecision::Refused(refusal) => refusal.to_string(),
     };
     assert_eq!(got, expected);
 }
 
 #[track_caller]
 fn invalid(file: &str, expected: &RulesError) {
-    let error = toml::from_str::<Rules>(file)
+    let error = toml::from_str::<PolicyRules>(file)
         .expect_err("invalid")
         .to_string();
     assert!(error.contains(&expected.to_string()), "{error}");
@@ -122,38 +122,38 @@ fn invalid(file: &str, expected: &RulesError) {
 
 #[test]
 fn without_a_file_everybody_may_what_their_duty_allows() {
-    assert_eq!(rules(""), Rules::default());
-    for deed in Deed::ALL.iter().filter(|deed| **deed != Deed::DlqPurge) {
+    assert_eq!(rules(""), PolicyRules::default());
+    for deed in Action::ALL.iter().filter(|deed| **deed != Action::DlqPurge) {
         assert_eq!(
-            Rules::default().decide(&ask("anna", *deed, "prod")),
+            PolicyRules::default().decide(&ask("anna", *deed, "prod")),
             ALLOWED,
             "{deed}"
         );
     }
-    let many = Ask {
+    let many = AccessRequest {
         count: None,
-        ..ask("anna", Deed::DlqReplay, "prod")
+        ..ask("anna", Action::DlqReplay, "prod")
     };
     check("", &many, "allowed");
     check(
         "",
-        &Ask::new("anna", Deed::DlqPeek, "prod", now()),
+        &AccessRequest::new("anna", Action::DlqPeek, "prod", now()),
         "allowed",
     );
 }
 
 #[test]
 fn a_purge_is_never_done_where_it_is_protected() {
-    let purge = ask("anna", Deed::DlqPurge, "prod");
+    let purge = ask("anna", Action::DlqPurge, "prod");
     check(
         "",
         &purge,
         "dlq.purge is never done in prod, which is protected",
     );
-    let glass = elevation("anna", Duty::BreakGlass, 999_990);
+    let glass = elevation("anna", AccessLevel::BreakGlass, 999_990);
     check(
         "",
-        &Ask {
+        &AccessRequest {
             elevation: Some(&glass),
             ..purge.clone()
         },
@@ -161,7 +161,7 @@ fn a_purge_is_never_done_where_it_is_protected() {
     );
     check(
         "",
-        &Ask {
+        &AccessRequest {
             protected: false,
             ..purge
         },
@@ -171,43 +171,43 @@ fn a_purge_is_never_done_where_it_is_protected() {
 
 #[test]
 fn a_write_needs_the_duty() {
-    let looking = Ask {
-        duty: Duty::View,
-        ..ask("anna", Deed::DlqReplay, "prod")
+    let looking = AccessRequest {
+        duty: AccessLevel::View,
+        ..ask("anna", Action::DlqReplay, "prod")
     };
     check(
         "",
         &looking,
         "dlq.replay in prod needs the duty operate, and this is view",
     );
-    let fresh = elevation("anna", Duty::Operate, 999_000);
+    let fresh = elevation("anna", AccessLevel::Operate, 999_000);
     check(
         "",
-        &Ask {
+        &AccessRequest {
             elevation: Some(&fresh),
             ..looking.clone()
         },
         "allowed",
     );
-    let ended = elevation("anna", Duty::Operate, 998_200);
+    let ended = elevation("anna", AccessLevel::Operate, 998_200);
     check(
         "",
-        &Ask {
+        &AccessRequest {
             elevation: Some(&ended),
             ..looking.clone()
         },
         "the elevation in prod ended at 1970-01-12T13:46:40Z",
     );
-    let of_another = elevation("ben", Duty::Operate, 999_000);
+    let of_another = elevation("ben", AccessLevel::Operate, 999_000);
     check(
         "",
-        &Ask {
+        &AccessRequest {
             elevation: Some(&of_another),
             ..looking.clone()
         },
         "dlq.replay in prod needs the duty operate, and this is view",
     );
-    let elsewhere = Ask {
+    let elsewhere = AccessRequest {
         env: "preprod",
         elevation: Some(&fresh),
         ..looking
@@ -221,25 +221,25 @@ fn a_write_needs_the_duty() {
 
 #[test]
 fn with_an_allow_only_what_is_allowed() {
-    check(FILE, &ask("anna", Deed::DlqDiscard, "prod"), "allowed");
+    check(FILE, &ask("anna", Action::DlqDiscard, "prod"), "allowed");
     check(
         FILE,
-        &ask("eve@support.example.com", Deed::PaymentReveal, "prod"),
+        &ask("eve@support.example.com", Action::PaymentReveal, "prod"),
         "allowed",
     );
     check(
         FILE,
-        &ask("anna", Deed::RolloutAbort, "prod"),
+        &ask("anna", Action::RolloutAbort, "prod"),
         "anna is not allowed rollout.abort in prod: no [[allow]] covers it",
     );
     check(
         FILE,
-        &ask("anna", Deed::DlqDiscard, "test"),
+        &ask("anna", Action::DlqDiscard, "test"),
         "anna is not allowed dlq.discard in test: no [[allow]] covers it",
     );
     check(
         FILE,
-        &ask("dora", Deed::DlqPeek, "prod"),
+        &ask("dora", Action::DlqPeek, "prod"),
         "dora is not allowed dlq.peek in prod: no [[allow]] covers it",
     );
 }
@@ -248,15 +248,15 @@ fn with_an_allow_only_what_is_allowed() {
 fn a_deny_beats_an_allow() {
     check(
         FILE,
-        &ask("ben", Deed::PaymentCancel, "prod"),
+        &ask("ben", Action::PaymentCancel, "prod"),
         "ben is not allowed payment.cancel in prod: [[deny]] #1 denies it",
     );
-    check(FILE, &ask("ben", Deed::DlqDiscard, "prod"), "allowed");
+    check(FILE, &ask("ben", Action::DlqDiscard, "prod"), "allowed");
 }
 
 #[test]
 fn an_allow_can_ask_for_a_higher_duty_and_never_for_a_lower() {
-    let promote = ask("carla", Deed::RolloutPromote, "prod");
+    let promote = ask("carla", Action::RolloutPromote, "prod");
     check(
         FILE,
         &promote,
@@ -264,25 +264,25 @@ fn an_allow_can_ask_for_a_higher_duty_and_never_for_a_lower() {
     );
     check(
         FILE,
-        &Ask {
-            duty: Duty::BreakGlass,
+        &AccessRequest {
+            duty: AccessLevel::BreakGlass,
             ..promote.clone()
         },
         "rollout.promote in prod needs the duty break-glass, and this is operate",
     );
-    let glass = elevation("carla", Duty::BreakGlass, 999_000);
+    let glass = elevation("carla", AccessLevel::BreakGlass, 999_000);
     check(
         FILE,
-        &Ask {
+        &AccessRequest {
             elevation: Some(&glass),
             ..promote
         },
         "allowed",
     );
     let view = "[[allow]]\nwho = ['*']\nwhat = ['*']\nwhere = ['*']\nduty = 'view'";
-    let looking = Ask {
-        duty: Duty::View,
-        ..ask("anna", Deed::DlqEdit, "prod")
+    let looking = AccessRequest {
+        duty: AccessLevel::View,
+        ..ask("anna", Action::DlqEdit, "prod")
     };
     check(
         view,
@@ -294,56 +294,63 @@ fn an_allow_can_ask_for_a_higher_duty_and_never_for_a_lower() {
 #[test]
 fn a_freeze_stops_writes_and_nothing_else() {
     let freeze = freeze();
-    let frozen = |deed| Ask {
+    let frozen = |deed| AccessRequest {
         freeze: Some(&freeze),
         ..ask("anna", deed, "prod")
     };
     let stopped = "prod is frozen by dora since 1970-01-11T10:00:00Z: incident 7";
-    check("", &frozen(Deed::RolloutPromote), stopped);
-    check("", &frozen(Deed::FreezeSet), stopped);
+    check("", &frozen(Action::RolloutPromote), stopped);
+    check("", &frozen(Action::FreezeSet), stopped);
     for deed in [
-        Deed::FreezeLift,
-        Deed::PaymentReveal,
-        Deed::DlqPeek,
-        Deed::DlqExport,
+        Action::FreezeLift,
+        Action::PaymentReveal,
+        Action::DlqPeek,
+        Action::DlqExport,
     ] {
         check("", &frozen(deed), "allowed");
     }
     // Nobody is sent to elevate for what is frozen.
     check(
         "",
-        &Ask {
-            duty: Duty::View,
-            ..frozen(Deed::RolloutPromote)
+        &AccessRequest {
+            duty: AccessLevel::View,
+            ..frozen(Action::RolloutPromote)
         },
         stopped,
     );
     check(
         FILE,
-        &frozen(Deed::RolloutPromote),
+        &frozen(Action::RolloutPromote),
         "anna is not allowed rollout.promote in prod: no [[allow]] covers it",
     );
 }
 
 #[test]
 fn breaking_the_glass_acts_in_a_freeze_and_says_so() {
-    let (freeze, glass) = (freeze(), elevation("anna", Duty::BreakGlass, 999_000));
-    let frozen = |deed| Ask {
+    let (freeze, glass) = (
+        freeze(),
+        elevation("anna", AccessLevel::BreakGlass, 999_000),
+    );
+    let frozen = |deed| AccessRequest {
         freeze: Some(&freeze),
         elevation: Some(&glass),
         ..ask("anna", deed, "prod")
     };
-    check("", &frozen(Deed::RolloutAbort), "allowed despite a freeze");
-    check("", &frozen(Deed::DlqPeek), "allowed");
+    check(
+        "",
+        &frozen(Action::RolloutAbort),
+        "allowed despite a freeze",
+    );
+    check("", &frozen(Action::DlqPeek), "allowed");
     let over = Freeze {
         until: Some(now()),
         ..freeze.clone()
     };
     check(
         "",
-        &Ask {
+        &AccessRequest {
             freeze: Some(&over),
-            ..frozen(Deed::RolloutAbort)
+            ..frozen(Action::RolloutAbort)
         },
         "allowed",
     );
@@ -351,19 +358,19 @@ fn breaking_the_glass_acts_in_a_freeze_and_says_so() {
     let stopped = "prod is frozen by dora since 1970-01-11T10:00:00Z: incident 7";
     check(
         "",
-        &Ask {
+        &AccessRequest {
             elevation: None,
-            duty: Duty::BreakGlass,
-            ..frozen(Deed::RolloutAbort)
+            duty: AccessLevel::BreakGlass,
+            ..frozen(Action::RolloutAbort)
         },
         stopped,
     );
-    let ended = elevation("anna", Duty::BreakGlass, 998_000);
+    let ended = elevation("anna", AccessLevel::BreakGlass, 998_000);
     check(
         "",
-        &Ask {
+        &AccessRequest {
             elevation: Some(&ended),
-            ..frozen(Deed::RolloutAbort)
+            ..frozen(Action::RolloutAbort)
         },
         stopped,
     );
@@ -371,53 +378,53 @@ fn breaking_the_glass_acts_in_a_freeze_and_says_so() {
 
 #[test]
 fn a_protected_write_needs_a_reason() {
-    let silent = |deed| Ask {
+    let silent = |deed| AccessRequest {
         reason: Some("  "),
         ..ask("anna", deed, "prod")
     };
-    check("", &silent(Deed::DlqReplay), "a reason is needed");
+    check("", &silent(Action::DlqReplay), "a reason is needed");
     check(
         "",
-        &Ask {
+        &AccessRequest {
             reason: None,
-            ..silent(Deed::DlqReplay)
+            ..silent(Action::DlqReplay)
         },
         "a reason is needed",
     );
-    check("", &silent(Deed::DlqPeek), "allowed");
+    check("", &silent(Action::DlqPeek), "allowed");
     check(
         "",
-        &Ask {
+        &AccessRequest {
             protected: false,
-            ..silent(Deed::DlqReplay)
+            ..silent(Action::DlqReplay)
         },
         "allowed",
     );
     check(
         "",
-        &Ask {
+        &AccessRequest {
             protected: false,
-            ..silent(Deed::PaymentReveal)
+            ..silent(Action::PaymentReveal)
         },
         "a reason is needed",
     );
-    let elevation = elevation("anna", Duty::Operate, 999_000);
+    let elevation = elevation("anna", AccessLevel::Operate, 999_000);
     check(
         "",
-        &Ask {
+        &AccessRequest {
             elevation: Some(&elevation),
-            ..silent(Deed::DlqReplay)
+            ..silent(Action::DlqReplay)
         },
         "allowed",
     );
-    let card = Ask {
+    let card = AccessRequest {
         protected: false,
         reason: Some("card 4242424242424242"),
-        ..ask("anna", Deed::DlqReplay, "test")
+        ..ask("anna", Action::DlqReplay, "test")
     };
     assert_eq!(
-        Rules::default().decide(&card),
-        Verdict::Refused(Refusal::NeedsReason {
+        PolicyRules::default().decide(&card),
+        PolicyDecision::Refused(PolicyRefusal::NeedsReason {
             problem: ReasonError::CardNumber
         })
     );
@@ -425,10 +432,10 @@ fn a_protected_write_needs_a_reason() {
 
 #[test]
 fn many_messages_need_a_second_person() {
-    let replay = |count| Ask {
+    let replay = |count| AccessRequest {
         count,
         plan_sha256: Some("aa"),
-        ..ask("anna", Deed::DlqReplay, "prod")
+        ..ask("anna", Action::DlqReplay, "prod")
     };
     let needs = "dlq.replay in prod needs the approval of 1 other person (above 100, by \
         [[four_eyes]] #1); 0 given";
@@ -437,7 +444,7 @@ fn many_messages_need_a_second_person() {
     check(FILE, &replay(None), needs);
     check(
         FILE,
-        &Ask {
+        &AccessRequest {
             approvals: &[approval("ben", "aa")],
             ..replay(Some(101))
         },
@@ -445,7 +452,7 @@ fn many_messages_need_a_second_person() {
     );
     check(
         FILE,
-        &Ask {
+        &AccessRequest {
             approvals: &[approval("anna", "aa")],
             ..replay(Some(101))
         },
@@ -453,7 +460,7 @@ fn many_messages_need_a_second_person() {
     );
     check(
         FILE,
-        &Ask {
+        &AccessRequest {
             approvals: &[approval("ben", "bb")],
             ..replay(Some(101))
         },
@@ -461,7 +468,7 @@ fn many_messages_need_a_second_person() {
     );
     check(
         FILE,
-        &Ask {
+        &AccessRequest {
             approvals: &[approval("ben", "aa")],
             plan_sha256: None,
             ..replay(Some(101))
@@ -474,7 +481,7 @@ fn many_messages_need_a_second_person() {
     };
     check(
         FILE,
-        &Ask {
+        &AccessRequest {
             approvals: &[old],
             ..replay(Some(101))
         },
@@ -484,10 +491,10 @@ fn many_messages_need_a_second_person() {
 
 #[test]
 fn large_refunds_need_more_people() {
-    let refund = |amount| Ask {
+    let refund = |amount| AccessRequest {
         amount,
         plan_sha256: Some("aa"),
-        ..ask("anna", Deed::PaymentRefund, "prod")
+        ..ask("anna", Action::PaymentRefund, "prod")
     };
     let needs = |have| {
         format!(
@@ -500,7 +507,7 @@ fn large_refunds_need_more_people() {
     check(FILE, &refund(None), &needs(0));
     check(
         FILE,
-        &Ask {
+        &AccessRequest {
             approvals: &[approval("ben", "aa"), approval("Ben", "aa")],
             ..refund(None)
         },
@@ -508,7 +515,7 @@ fn large_refunds_need_more_people() {
     );
     check(
         FILE,
-        &Ask {
+        &AccessRequest {
             approvals: &[approval("ben", "aa"), approval("eve", "aa")],
             ..refund(None)
         },
@@ -518,14 +525,14 @@ fn large_refunds_need_more_people() {
 
 #[test]
 fn a_currency_without_a_limit_is_no_way_round() {
-    let refund = |amount| Ask {
+    let refund = |amount| AccessRequest {
         amount,
-        ..ask("anna", Deed::PaymentRefund, "prod")
+        ..ask("anna", Action::PaymentRefund, "prod")
     };
     let verdict = rules(FILE).decide(&refund(Some(money(1, "USD"))));
     let usd = "USD".parse().expect("USD");
     assert!(
-        matches!(verdict, Verdict::Refused(Refusal::NeedsApproval { above: Above::NoLimitIn(code), .. }) if code == usd),
+        matches!(verdict, PolicyDecision::Refused(PolicyRefusal::NeedsApproval { above: Above::NoLimitIn(code), .. }) if code == usd),
         "{verdict:?}"
     );
     let both = format!(
@@ -541,18 +548,18 @@ fn a_currency_without_a_limit_is_no_way_round() {
         .refusal()
         .cloned();
     assert!(
-        matches!(refusal, Some(Refusal::NeedsApproval { above: got, .. }) if got == above),
+        matches!(refusal, Some(PolicyRefusal::NeedsApproval { above: got, .. }) if got == above),
         "{refusal:?}"
     );
     // What pays nothing is not measured in money.
-    check(&both, &ask("anna", Deed::DlqDiscard, "prod"), "allowed");
+    check(&both, &ask("anna", Action::DlqDiscard, "prod"), "allowed");
 }
 
 #[test]
 fn the_strictest_of_several_rules_counts() {
     let file = "[[four_eyes]]\nwhat = ['dlq.*']\nwhere = ['*']\n[[four_eyes]]\nwhat = \
         ['dlq.redrive']\nwhere = ['*']\napprovals = 3";
-    let redrive = ask("anna", Deed::DlqRedrive, "test");
+    let redrive = ask("anna", Action::DlqRedrive, "test");
     check(
         file,
         &redrive,
@@ -636,7 +643,7 @@ fn what_the_file_may_not_say_is_refused() {
         "[[four_eyes]]\nwhat = ['*']\nwhere = ['*']\nabove = -1",
         "[[allow]]\nwho = ['*']\nwhat = ['*']\nwhere = ['*']\nduty = 'admin'",
     ] {
-        assert!(toml::from_str::<Rules>(file).is_err(), "{file}");
+        assert!(toml::from_str::<PolicyRules>(file).is_err(), "{file}");
     }
 }
 
@@ -657,13 +664,18 @@ fn environments_are_checked_against_those_there_are() {
 fn rules_are_written_as_they_were_read() {
     let rules = rules(FILE);
     let text = toml::to_string(&rules).expect("TOML");
-    assert_eq!(toml::from_str::<Rules>(&text).expect("rules"), rules);
+    assert_eq!(toml::from_str::<PolicyRules>(&text).expect("rules"), rules);
 }
 
 #[test]
 fn every_refusal_says_what_to_do_next() {
     let refusal = rules(FILE)
-        .decide(&Ask::new("carla", Deed::FreezeSet, "prod", now()))
+        .decide(&AccessRequest::new(
+            "carla",
+            Action::FreezeSet,
+            "prod",
+            now(),
+        ))
         .refusal()
         .cloned()
         .expect("refused");
@@ -671,7 +683,7 @@ fn every_refusal_says_what_to_do_next() {
         refusal.instead(),
         "elevate to break-glass in prod, with a reason"
     );
-    let json = serde_json::to_string(&Verdict::Refused(refusal)).expect("JSON");
+    let json = serde_json::to_string(&PolicyDecision::Refused(refusal)).expect("JSON");
     assert_eq!(
         json,
         r#"{"refused":{"kind":"not_elevated","deed":"freeze.set","env":"prod","needs":"break-glass","has":"view"}}"#

@@ -7,7 +7,7 @@
 
 use payops_core::Timestamp;
 use payops_core::domain::audit::{
-    AuditEntry, Break, BreakKind, Head, Verified, Verifier, chain, numbered, verify,
+    AuditEntry, ChainBreak, ChainBreakKind, Head, Verified, Verifier, chain, numbered, verify,
 };
 use proptest::prelude::*;
 
@@ -50,7 +50,7 @@ fn file(lines: &[String]) -> String {
 fn check(
     lines: &[String],
     anchor: Option<&Head>,
-    expected: Result<(u64, u64), (u64, u64, BreakKind)>,
+    expected: Result<(u64, u64), (u64, u64, ChainBreakKind)>,
 ) {
     let got = verify(numbered(&file(lines)), anchor);
     let got = got
@@ -59,7 +59,7 @@ fn check(
                  legacy, entries, ..
              }| (legacy, entries),
         )
-        .map_err(|Break { line, seq, kind }| (line, seq, kind));
+        .map_err(|ChainBreak { line, seq, kind }| (line, seq, kind));
     assert_eq!(got, expected);
 }
 
@@ -98,7 +98,7 @@ fn members_of_a_newer_version_verify_and_are_covered() {
     check(
         &[line.replace("rain", "snow")],
         None,
-        Err((1, 1, BreakKind::Changed)),
+        Err((1, 1, ChainBreakKind::Changed)),
     );
 }
 
@@ -109,27 +109,27 @@ fn a_changed_line_is_named() {
             lines[1] = lines[1].replace("anna", "anne")
         }),
         None,
-        Err((2, 2, BreakKind::Changed)),
+        Err((2, 2, ChainBreakKind::Changed)),
     );
     check(
         &with(lines(4), |lines| lines[1].push('\r')),
         None,
-        Err((2, 2, BreakKind::Changed)),
+        Err((2, 2, ChainBreakKind::Changed)),
     );
     check(
         &with(lines(4), |lines| lines[1].push(',')),
         None,
-        Err((2, 2, BreakKind::NotJson)),
+        Err((2, 2, ChainBreakKind::NotJson)),
     );
     check(
         &with(lines(4), |lines| lines[3].truncate(20)),
         None,
-        Err((4, 4, BreakKind::CutShort)),
+        Err((4, 4, ChainBreakKind::CutShort)),
     );
     check(
         &with(lines(1), |lines| lines[0].truncate(20)),
         None,
-        Err((1, 1, BreakKind::CutShort)),
+        Err((1, 1, ChainBreakKind::CutShort)),
     );
 }
 
@@ -138,22 +138,22 @@ fn missing_lines_are_counted() {
     check(
         &with(lines(6), |lines| drop(lines.drain(2..4))),
         None,
-        Err((3, 3, BreakKind::Removed { missing: 2 })),
+        Err((3, 3, ChainBreakKind::Removed { missing: 2 })),
     );
     check(
         &with(lines(6), |lines| drop(lines.remove(0))),
         None,
-        Err((1, 1, BreakKind::Removed { missing: 1 })),
+        Err((1, 1, ChainBreakKind::Removed { missing: 1 })),
     );
     check(
         &with(lines(6), |lines| lines.truncate(4)),
         Some(&head(&lines(6))),
-        Err((4, 5, BreakKind::Truncated { missing: 2 })),
+        Err((4, 5, ChainBreakKind::Truncated { missing: 2 })),
     );
     check(
         &[],
         Some(&head(&lines(6))),
-        Err((0, 1, BreakKind::Truncated { missing: 6 })),
+        Err((0, 1, ChainBreakKind::Truncated { missing: 6 })),
     );
 }
 
@@ -162,22 +162,22 @@ fn lines_out_of_order_and_lines_put_in_are_told_apart() {
     check(
         &with(lines(6), |lines| lines.swap(1, 4)),
         None,
-        Err((2, 2, BreakKind::Reordered)),
+        Err((2, 2, ChainBreakKind::Reordered)),
     );
     check(
         &with(lines(6), |lines| lines.insert(3, lines[2].clone())),
         None,
-        Err((4, 4, BreakKind::Repeated { seq: 3 })),
+        Err((4, 4, ChainBreakKind::Repeated { seq: 3 })),
     );
     check(
         &with(lines(6), |lines| lines.push(lines[0].clone())),
         None,
-        Err((7, 7, BreakKind::Repeated { seq: 1 })),
+        Err((7, 7, ChainBreakKind::Repeated { seq: 1 })),
     );
     check(
         &with(lines(6), |lines| lines.insert(2, LEGACY.to_owned())),
         None,
-        Err((3, 3, BreakKind::Unchained)),
+        Err((3, 3, ChainBreakKind::Unchained)),
     );
 }
 
@@ -187,7 +187,7 @@ fn a_line_written_anew_with_its_hash_does_not_fit_the_next() {
     check(
         &with(lines(5), |lines| lines[2] = forged),
         None,
-        Err((4, 4, BreakKind::Unlinked)),
+        Err((4, 4, ChainBreakKind::Unlinked)),
     );
 }
 
@@ -199,7 +199,7 @@ fn a_record_written_anew_is_found_by_its_anchor() {
     check(
         &anew,
         Some(&head(&lines(3))),
-        Err((3, 3, BreakKind::Rewritten)),
+        Err((3, 3, ChainBreakKind::Rewritten)),
     );
     check(
         &lines(3),
@@ -207,7 +207,7 @@ fn a_record_written_anew_is_found_by_its_anchor() {
             seq: 0,
             hash: "a".repeat(64),
         }),
-        Err((1, 0, BreakKind::Rewritten)),
+        Err((1, 0, ChainBreakKind::Rewritten)),
     );
 }
 
@@ -222,7 +222,7 @@ fn old_file() -> Vec<String> {
 fn older_lines_are_covered_by_the_first_of_the_chain() {
     check(&old_file(), None, Ok((3, 3)));
     check(&[LEGACY.to_owned()], None, Ok((1, 0)));
-    let changed = BreakKind::LegacyChanged { legacy: 3 };
+    let changed = ChainBreakKind::LegacyChanged { legacy: 3 };
     check(
         &with(old_file(), |lines| lines[0] = LEGACY.replace("anna", "ben")),
         None,
@@ -236,12 +236,12 @@ fn older_lines_are_covered_by_the_first_of_the_chain() {
     check(
         &with(old_file(), |lines| drop(lines.remove(0))),
         None,
-        Err((3, 1, BreakKind::LegacyChanged { legacy: 2 })),
+        Err((3, 1, ChainBreakKind::LegacyChanged { legacy: 2 })),
     );
     check(
         &with(lines(2), |lines| lines.insert(0, LEGACY.to_owned())),
         None,
-        Err((2, 1, BreakKind::LegacyChanged { legacy: 1 })),
+        Err((2, 1, ChainBreakKind::LegacyChanged { legacy: 1 })),
     );
 }
 
@@ -268,7 +268,7 @@ fn changed_byte(text: &str, place: usize, byte: u8) -> Option<(Vec<u8>, u64)> {
     Some((bytes, line.try_into().expect("a small number")))
 }
 
-fn verify_bytes(bytes: &[u8], anchor: Option<&Head>) -> Result<Verified, Break> {
+fn verify_bytes(bytes: &[u8], anchor: Option<&Head>) -> Result<Verified, ChainBreak> {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     verify((1_u64..).zip(bytes.split(|b| *b == b'\n')), anchor)
 }
@@ -295,9 +295,9 @@ proptest! {
         let left = with(whole.clone(), |lines| drop(lines.remove(place)));
         let found = verify(numbered(&file(&left)), Some(&head(&whole))).expect_err("a line is missing");
         let last = place + 1 == whole.len();
-        let kind = if last { BreakKind::Truncated { missing: 1 } } else { BreakKind::Removed { missing: 1 } };
+        let kind = if last { ChainBreakKind::Truncated { missing: 1 } } else { ChainBreakKind::Removed { missing: 1 } };
         let place = u64::try_from(place).expect("a small number");
-        prop_assert_eq!(found, Break { line: if last { place } else { place + 1 }, seq: place + 1, kind });
+        prop_assert_eq!(found, ChainBreak { line: if last { place } else { place + 1 }, seq: place + 1, kind });
     }
 
     #[test]
@@ -308,7 +308,7 @@ proptest! {
         let other = (one + 1 + other.index(whole.len() - 1)) % whole.len();
         let first = u64::try_from(one.min(other)).expect("a small number") + 1;
         let found = verify(numbered(&file(&with(whole, |lines| lines.swap(one, other)))), None);
-        prop_assert_eq!(found, Err(Break { line: first, seq: first, kind: BreakKind::Reordered }));
+        prop_assert_eq!(found, Err(ChainBreak { line: first, seq: first, kind: ChainBreakKind::Reordered }));
     }
 
     #[test]
@@ -322,8 +322,8 @@ proptest! {
         // Cut exactly before a line feed, a line is whole too.
         let lines_left = kept_whole + u64::from(Head::of_line(kept.rsplit('\n').next().unwrap_or_default().as_bytes()).is_some());
         let half = !kept.is_empty() && !kept.ends_with('\n') && lines_left == kept_whole;
-        let kind = if half { BreakKind::CutShort } else { BreakKind::Truncated { missing: count - lines_left } };
-        prop_assert_eq!(found, Break { line: lines_left + u64::from(half), seq: lines_left + 1, kind });
+        let kind = if half { ChainBreakKind::CutShort } else { ChainBreakKind::Truncated { missing: count - lines_left } };
+        prop_assert_eq!(found, ChainBreak { line: lines_left + u64::from(half), seq: lines_left + 1, kind });
     }
 }
 
@@ -347,11 +347,11 @@ fn a_check_goes_on_where_another_ended() {
     let told = |verifier: &Verifier| verifier.broken().map(|broken| (broken.line, broken.kind));
     assert_eq!(
         (told(&other), other.last()),
-        (Some((3, BreakKind::Unlinked)), None)
+        (Some((3, ChainBreakKind::Unlinked)), None)
     );
     verifier.line(5, all[4].replace("payments-4", "payments-5").as_bytes());
     assert_eq!(
         (told(&verifier), verifier.last()),
-        (Some((5, BreakKind::Changed)), None)
+        (Some((5, ChainBreakKind::Changed)), None)
     );
 }

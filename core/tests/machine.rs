@@ -8,12 +8,14 @@
 use jiff::{SignedDuration, Timestamp};
 use payops_core::domain::apikey::Caller;
 use payops_core::domain::id::{PaymentId, RefundId};
-use payops_core::domain::machine::{Command, ProviderStep, Refusal, decide, provider_step};
+use payops_core::domain::machine::{
+    Command, ProviderStep, TransitionRefusal, decide, provider_step,
+};
 use payops_core::domain::outbox::OutboxKind;
 use payops_core::domain::payment::{AttemptState, Charge, Failure, Payment, RefundState, Status};
 use payops_core::domain::policy::Policy;
 use payops_core::domain::request::CreatePayment;
-use payops_core::domain::resolve::{Basis, Outcome, Resolution};
+use payops_core::domain::resolve::{Basis, Resolution, ResolveOutcome};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -82,7 +84,7 @@ fn after(payment: &Payment, commands: &[Command]) -> Payment {
 }
 
 #[track_caller]
-fn refused(payment: &Payment, command: Command, expected: &Refusal) {
+fn refused(payment: &Payment, command: Command, expected: &TransitionRefusal) {
     assert_eq!(
         decide(payment, command, start(), &Policy::default()).as_ref(),
         Err(expected)
@@ -128,7 +130,11 @@ fn a_charge_completes_and_is_told() {
 #[test]
 fn a_lease_keeps_others_out_until_it_ends_and_the_fence_rises() {
     let claimed = after(&payment(), &[claim("a")]);
-    refused(&claimed, claim("b"), &Refusal::Leased { until: later(60) });
+    refused(
+        &claimed,
+        claim("b"),
+        &TransitionRefusal::Leased { until: later(60) },
+    );
     let again = decide(&claimed, claim("b"), later(60), &Policy::default())
         .expect("the lease has ended")
         .payment;
@@ -215,19 +221,19 @@ fn cancel_only_before_a_charge_starts() {
     refused(
         &after(&payment(), &[claim("a")]),
         cancel(),
-        &Refusal::ChargeStarted,
+        &TransitionRefusal::ChargeStarted,
     );
     refused(
         &completed(),
         cancel(),
-        &Refusal::Status {
+        &TransitionRefusal::Status {
             status: Status::Completed,
         },
     );
     refused(
         &after(&payment(), &[cancel()]),
         claim("a"),
-        &Refusal::Status {
+        &TransitionRefusal::Status {
             status: Status::Canceled,
         },
     );
@@ -259,10 +265,18 @@ fn refunds_set_the_amount_aside_and_never_pass_what_was_captured() {
     refused(
         &part,
         refund(2, Some(601)),
-        &Refusal::RefundTooLarge { left_minor: 600 },
+        &TransitionRefusal::RefundTooLarge { left_minor: 600 },
     );
-    refused(&part, refund(2, Some(0)), &Refusal::RefundNotPositive);
-    refused(&part, refund(2, Some(-5)), &Refusal::RefundNotPositive);
+    refused(
+        &part,
+        refund(2, Some(0)),
+        &TransitionRefusal::RefundNotPositive,
+    );
+    refused(
+        &part,
+        refund(2, Some(-5)),
+        &TransitionRefusal::RefundNotPositive,
+    );
     let part = after(&part, &[paid(1)]);
     assert_eq!(part.status, Status::PartiallyRefunded);
     let whole = after(&part, &[refund(2, None), paid(2)]);
@@ -273,11 +287,11 @@ fn refunds_set_the_amount_aside_and_never_pass_what_was_captured() {
     refused(
         &whole,
         refund(3, None),
-        &Refusal::Status {
+        &TransitionRefusal::Status {
             status: Status::Refunded,
         },
     );
-    refused(&whole, paid(2), &Refusal::NoPendingRefund);
+    refused(&whole, paid(2), &TransitionRefusal::NoPendingRefund);
 }
 
 #[test]
@@ -340,7 +354,7 @@ fn the_sweeper_gives_up_into_review() {
     assert_eq!((last.status, last.due_at), (Status::Review, None));
     assert_eq!(
         decide(&payment, Command::Redrive, start(), &policy),
-        Err(Refusal::Nothing),
+        Err(TransitionRefusal::Nothing),
         "not due yet"
     );
 }
@@ -375,9 +389,9 @@ fn time_never_runs_backwards_in_a_payment() {
 
 fn resolve(is_charged: bool) -> Command {
     let outcome = if is_charged {
-        Outcome::Charged(charge())
+        ResolveOutcome::Charged(charge())
     } else {
-        Outcome::NotCharged
+        ResolveOutcome::NotCharged
     };
     Command::Resolve {
         by: "otto".into(),
@@ -472,13 +486,17 @@ fn only_a_payment_in_review_that_nobody_works_on_is_resolved() {
         (payment(), Status::Processing),
         (completed(), Status::Completed),
     ] {
-        refused(&payment, resolve(false), &Refusal::Status { status });
+        refused(
+            &payment,
+            resolve(false),
+            &TransitionRefusal::Status { status },
+        );
     }
     let ended = after(&in_review(), &[resolve(true)]);
     refused(
         &ended,
         resolve(false),
-        &Refusal::Status {
+        &TransitionRefusal::Status {
             status: Status::Completed,
         },
     );
@@ -486,7 +504,7 @@ fn only_a_payment_in_review_that_nobody_works_on_is_resolved() {
     refused(
         &asked_about,
         resolve(false),
-        &Refusal::Leased { until: later(60) },
+        &TransitionRefusal::Leased { until: later(60) },
     );
     assert!(
         decide(&asked_about, resolve(false), later(60), &Policy::default()).is_ok(),
@@ -518,7 +536,7 @@ fn a_refund_under_way_is_asked_about_until_it_ends() {
         (600, 0, Status::Completed),
         "not given back yet"
     );
-    refused(&waiting, under_way(1), &Refusal::Nothing);
+    refused(&waiting, under_way(1), &TransitionRefusal::Nothing);
     let again = decide(
         &waiting,
         Command::Redrive,
@@ -548,7 +566,7 @@ fn a_refund_under_way_is_asked_about_until_it_ends() {
 
 #[test]
 fn a_dead_letter_of_one_refund_does_not_strand_another_that_is_under_way() {
-    let bury = |n| Command::Bury {
+    let mark_dead = |n| Command::MarkDead {
         queue: "q".into(),
         message_id: "m".into(),
         refund: Some(refund_id(n)),
@@ -559,7 +577,7 @@ fn a_dead_letter_of_one_refund_does_not_strand_another_that_is_under_way() {
         &completed(),
         &[refund(1, Some(100)), refund(2, Some(200)), under_way(1)],
     );
-    let dead = after(&both, &[bury(2)]);
+    let dead = after(&both, &[mark_dead(2)]);
     assert!(
         dead.dead.is_some() && dead.due_at.is_some(),
         "the first is still asked about"
@@ -570,12 +588,12 @@ fn a_dead_letter_of_one_refund_does_not_strand_another_that_is_under_way() {
         "the second waits for an operator"
     );
     let taken_on = after(
-        &after(&completed(), &[refund(1, None), bury(1)]),
+        &after(&completed(), &[refund(1, None), mark_dead(1)]),
         &[under_way(1)],
     );
     assert!(taken_on.due_at.is_some());
     assert_eq!(
-        after(&both, &[bury(1)]).due_at,
+        after(&both, &[mark_dead(1)]).due_at,
         None,
         "what was taken on and lost is an operator's"
     );
@@ -593,15 +611,17 @@ fn any_command() -> impl Strategy<Value = Command> {
         Just(Command::NotApplied(failure())),
         Just(Command::Unknown(failure())),
         Just(Command::SendToReview(failure())),
-        (proptest::option::of(1_u128..4), "[mn]").prop_map(|(refund, message_id)| Command::Bury {
-            queue: "q".into(),
-            message_id,
-            refund: refund.map(refund_id),
-            class: "c".into(),
-            reason: "r".into()
+        (proptest::option::of(1_u128..4), "[mn]").prop_map(|(refund, message_id)| {
+            Command::MarkDead {
+                queue: "q".into(),
+                message_id,
+                refund: refund.map(refund_id),
+                class: "c".into(),
+                reason: "r".into(),
+            }
         }),
         (1_u128..4).prop_map(|n| Command::RefundNotSent(refund_id(n))),
-        Just(Command::Unbury {
+        Just(Command::ClearDead {
             by: "o".into(),
             reason: "r".into()
         }),

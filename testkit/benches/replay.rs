@@ -24,9 +24,9 @@ use std::time::{Duration, Instant};
 use payops_core::domain::bus::{PROJECTIONS, dead_letter_queue};
 use payops_core::domain::policy::Policy;
 use payops_core::domain::replay::{JournalEntry, Progress};
-use payops_core::domain::work::attribute;
+use payops_core::domain::work_item::attribute;
 use payops_core::port::{Attributes, Journal, Outgoing, Queues};
-use payops_core::usecase::{Dispatcher, Letters, PlanRequest, Replayer};
+use payops_core::usecase::{DeadLetters, Dispatcher, PlanRequest, Replayer};
 use payops_testkit::queues::{MemoryQueue, MemoryQueues};
 use payops_testkit::replay::Steer;
 use payops_testkit::{ManualClock, SeededRandom};
@@ -177,7 +177,7 @@ async fn plain_loop(count: usize) -> usize {
 
 async fn lanes_rate(lanes: usize, count: usize, journal: &dyn Journal) -> usize {
     let queues = filled(count).await;
-    let letters = Letters {
+    let letters = DeadLetters {
         queues: queues.clone(),
         store: Arc::new(Nothing),
         archive: Arc::new(Nothing),

@@ -10,7 +10,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use payops_core::Timestamp;
 use payops_core::domain::rollout::{Phase, Replicas, Rollout, RolloutKey, Strategy};
 use payops_core::port::{Clock, Received, Watched};
-use payops_core::usecase::{Letter, LettersSeen};
+use payops_core::usecase::{DeadLetter, DeadLetterList};
 use payops_tui::{
     Answer, Ask, Effect, EnvInfo, Model, Msg, OpenedInfo, Options, Tab, ThemeName, update, view,
 };
@@ -69,7 +69,7 @@ fn rollout(number: usize) -> Rollout {
     }
 }
 
-fn letter(number: usize) -> Letter {
+fn letter(number: usize) -> DeadLetter {
     let message = Received {
         message_id: format!("message-{number}"),
         receipt: String::new(),
@@ -81,7 +81,7 @@ fn letter(number: usize) -> Letter {
         group: None,
         dedupe: None,
     };
-    Letter {
+    DeadLetter {
         queue: "payments-work-dlq".to_owned(),
         message,
         payment: None,
@@ -200,13 +200,13 @@ fn screen(criterion: &mut Criterion) {
         &[KeyCode::Char('s'), KeyCode::Backspace],
     );
     let (mut model, effects) = opened(Tab::DeadLetters);
-    let seen = LettersSeen {
+    let seen = DeadLetterList {
         letters: (0..10_000).map(letter).collect(),
         complete: true,
-        ..LettersSeen::default()
+        ..DeadLetterList::default()
     };
     answered(&mut model, &effects, |ask| {
-        matches!(ask, Ask::Letters { .. }).then(|| Answer::Letters(Ok(seen.clone())))
+        matches!(ask, Ask::DeadLetters { .. }).then(|| Answer::DeadLetters(Ok(seen.clone())))
     });
     measure(
         criterion,

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::replay::Plan as ReplayPlan;
-use payops_core::domain::rollout::{Plan, Rollout, RolloutKey};
+use payops_core::domain::replay::ReplayPlan;
+use payops_core::domain::rollout::{Rollout, RolloutKey, RolloutPlan};
 use payops_core::port::Depth;
-use payops_core::usecase::Letter;
+use payops_core::usecase::DeadLetter;
 
 use crate::environments::{ElevationWanted, ReplayWanted};
 
@@ -54,17 +54,17 @@ pub enum Ask {
     },
     Execute {
         cluster: String,
-        plan: Box<Plan>,
+        plan: Box<RolloutPlan>,
         reason: Option<String>,
     },
     Queues,
     /// Its dead letters, all or those of one queue: a look may cost receives.
-    Letters {
+    DeadLetters {
         /// The dead-letter queue; all when `None`.
         queue: Option<String>,
     },
     /// What is in a dead letter, down to the archived request, and its payment.
-    Letter(Box<Letter>),
+    DeadLetter(Box<DeadLetter>),
     /// Payments that a text asks for; the newest when it is empty.
     Search {
         text: String,
@@ -76,7 +76,7 @@ pub enum Ask {
     Lower,
     PlanReplay {
         wanted: ReplayWanted,
-        letters: Arc<[Letter]>,
+        letters: Arc<[DeadLetter]>,
     },
     /// Write a plan to a file that somebody else can approve of.
     SavePlan(Box<ReplayPlan>),
@@ -96,7 +96,7 @@ pub enum Job {
     },
     Discard {
         queue: String,
-        letters: Arc<[Letter]>,
+        letters: Arc<[DeadLetter]>,
         reason: String,
     },
     /// Has the queue service move all of a dead-letter queue back, unread.
@@ -105,7 +105,7 @@ pub enum Job {
         reason: String,
     },
     Export {
-        letters: Arc<[Letter]>,
+        letters: Arc<[DeadLetter]>,
     },
 }
 

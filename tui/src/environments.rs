@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use payops_core::Timestamp;
-use payops_core::domain::access::{Duty, Freeze};
-use payops_core::domain::replay::Plan;
+use payops_core::domain::access::{AccessLevel, Freeze};
+use payops_core::domain::replay::ReplayPlan;
 use payops_core::port::{AuditLog, PortResult, Ports, Rollouts};
-use payops_core::usecase::{Letter, ReplaySummary};
+use payops_core::usecase::{DeadLetter, ReplaySummary};
 use tokio_util::sync::CancellationToken;
 
 /// An environment, as far as it is known before anything is asked.
@@ -42,7 +42,7 @@ pub trait Environments: Send + Sync {
 /// With which right the user acts in an environment now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    pub duty: Duty,
+    pub duty: AccessLevel,
     /// When an elevation ends; `None` when the duty is theirs without one.
     pub until: Option<Timestamp>,
     /// Why the elevation that holds was begun; `None` without one.
@@ -52,7 +52,7 @@ pub struct Standing {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ElevationWanted {
-    pub duty: Duty,
+    pub duty: AccessLevel,
     pub reason: String,
     pub ticket: Option<String>,
     /// The code of an MFA device, where the role asks for one.
@@ -76,7 +76,7 @@ pub struct ReplayWanted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayReview {
     /// The plan. Of an interrupted replay the plan of that: it must be finished first.
-    pub plan: Plan,
+    pub plan: ReplayPlan,
     /// Messages that an interrupted replay had settled; `None` when the plan is new.
     pub settled: Option<usize>,
     /// What to beware of, in words, such as a consumer in the middle of a canary.
@@ -100,7 +100,7 @@ pub struct ReplayEnd {
 pub struct DiscardEnd {
     pub planned: usize,
     pub gone: Vec<String>,
-    /// Letters not yet tried, when it was stopped.
+    /// Dead letters not yet tried, when it was stopped.
     pub remaining: usize,
     pub failed: BTreeMap<String, String>,
     pub kept: Option<String>,
@@ -135,19 +135,28 @@ pub trait Steering: Send + Sync {
     async fn lower(&self) -> PortResult<Standing>;
 
     /// Plans a replay of `letters`, all of one queue. Nothing is changed.
-    async fn plan(&self, wanted: ReplayWanted, letters: Vec<Letter>) -> PortResult<ReplayReview>;
+    async fn plan(
+        &self,
+        wanted: ReplayWanted,
+        letters: Vec<DeadLetter>,
+    ) -> PortResult<ReplayReview>;
 
     /// Writes a plan as a file that somebody else can approve of; its path.
-    async fn save(&self, plan: Plan) -> PortResult<String>;
+    async fn save(&self, plan: ReplayPlan) -> PortResult<String>;
 
-    async fn replay(&self, plan: Plan, reason: String, handle: Handle) -> PortResult<ReplayEnd>;
+    async fn replay(
+        &self,
+        plan: ReplayPlan,
+        reason: String,
+        handle: Handle,
+    ) -> PortResult<ReplayEnd>;
 
     /// Deletes `letters`, all of `queue`, each only if it is still as it was seen. They are kept
     /// whole in a file first.
     async fn discard(
         &self,
         queue: String,
-        letters: Vec<Letter>,
+        letters: Vec<DeadLetter>,
         reason: String,
         handle: Handle,
     ) -> PortResult<DiscardEnd>;
@@ -162,5 +171,5 @@ pub trait Steering: Send + Sync {
     ) -> PortResult<RedriveEnd>;
 
     /// Writes `letters`, masked, to a file of JSON lines that only the user may read; its path.
-    async fn export(&self, letters: Vec<Letter>) -> PortResult<String>;
+    async fn export(&self, letters: Vec<DeadLetter>) -> PortResult<String>;
 }

@@ -6,18 +6,18 @@ use std::collections::BTreeMap;
 use payops_core::Timestamp;
 use payops_core::domain::audit::AuditEntry;
 use payops_core::domain::bus::{envelope, object_created};
+use payops_core::domain::dead_letter::{archived_layer, body_layers};
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::event::{Event, EventKind};
 use payops_core::domain::id::{PaymentId, RefundId};
-use payops_core::domain::letter::{archived_layer, body_layers};
 use payops_core::domain::money::{Currency, Money};
 use payops_core::domain::payment::{
-    ArchiveRef, Card, Charge, DeadLetter, Payment, Refund, RefundState, Status,
+    ArchiveRef, Card, Charge, DeadMark, Payment, Refund, RefundState, Status,
 };
 use payops_core::domain::privacy::Privacy;
-use payops_core::domain::work::archive_key;
+use payops_core::domain::work_item::archive_key;
 use payops_core::port::{Freshness, Received};
-use payops_core::usecase::{Found, Letter, LettersSeen, Opened};
+use payops_core::usecase::{DeadLetter, DeadLetterList, Opened, SearchResult};
 use serde_json::json;
 
 use crate::effect::{Ask, Effect};
@@ -67,7 +67,7 @@ pub(crate) fn doc(number: u64, status: Status, seconds_ago: i64) -> PaymentDoc {
     }
 }
 
-pub(crate) fn found() -> Found {
+pub(crate) fn found() -> SearchResult {
     let docs = vec![
         doc(9, Status::Processing, 3),
         PaymentDoc {
@@ -84,7 +84,7 @@ pub(crate) fn found() -> Found {
         },
         doc(3, Status::Canceled, 200_000),
     ];
-    Found {
+    SearchResult {
         total: 4_512,
         docs,
         freshness: freshness(),
@@ -101,12 +101,12 @@ pub(crate) fn freshness() -> Freshness {
     }
 }
 
-pub(crate) fn nothing(parts: &[(&str, u64)]) -> Found {
+pub(crate) fn nothing(parts: &[(&str, u64)]) -> SearchResult {
     let parts = parts
         .iter()
         .map(|(part, total)| ((*part).to_owned(), *total))
         .collect();
-    Found {
+    SearchResult {
         docs: Vec::new(),
         total: 0,
         freshness: freshness(),
@@ -166,7 +166,7 @@ pub(crate) fn payment() -> Payment {
 }
 
 pub(crate) fn dead_payment() -> Payment {
-    let dead = DeadLetter {
+    let dead = DeadMark {
         at: ago(120),
         queue: "payments-work".to_owned(),
         message_id: "m-00".to_owned(),
@@ -253,7 +253,7 @@ pub(crate) fn seen(payment: Payment) -> Answer {
     }))))
 }
 
-pub(crate) fn letter(number: u64, queue: &str, class: &str, reason: &str) -> Letter {
+pub(crate) fn letter(number: u64, queue: &str, class: &str, reason: &str) -> DeadLetter {
     let payment = payment_id(number);
     let sent_at = ago(120 + i64::try_from(number).expect("small") * 60);
     let message = Received {
@@ -273,7 +273,7 @@ pub(crate) fn letter(number: u64, queue: &str, class: &str, reason: &str) -> Let
         group: None,
         dedupe: None,
     };
-    Letter {
+    DeadLetter {
         queue: queue.to_owned(),
         message,
         payment: Some(payment),
@@ -286,8 +286,8 @@ pub(crate) fn letter(number: u64, queue: &str, class: &str, reason: &str) -> Let
 }
 
 /// What a look showed: two causes in one queue, one in another.
-pub(crate) fn letters(receives_spent: u64) -> LettersSeen {
-    let mut letters: Vec<Letter> = (0..14)
+pub(crate) fn letters(receives_spent: u64) -> DeadLetterList {
+    let mut letters: Vec<DeadLetter> = (0..14)
         .map(|number| {
             letter(
                 number,
@@ -311,15 +311,15 @@ pub(crate) fn letters(receives_spent: u64) -> LettersSeen {
         "rejected",
         &format!("550 no such user {EMAIL}"),
     ));
-    LettersSeen {
+    DeadLetterList {
         letters,
         complete: receives_spent == 0,
         receives_spent,
-        ..LettersSeen::default()
+        ..DeadLetterList::default()
     }
 }
 
-pub(crate) fn opened(letter: &Letter) -> Opened {
+pub(crate) fn opened(letter: &DeadLetter) -> Opened {
     let request = json!({
         "amount": "12.50", "currency": "EUR", "customer": {"email": EMAIL, "name": "Anna Berg"},
         "card": "4242424242424242", "source": "tok_visa",

@@ -7,7 +7,7 @@ use payops_core::domain::event::Event;
 use payops_core::domain::payment::Payment;
 use payops_core::domain::rollout::{Related, Rollout, RolloutKey};
 use payops_core::port::{Executed, QueueStats, Watched};
-use payops_core::usecase::{Found, LettersSeen, Opened};
+use payops_core::usecase::{DeadLetterList, Opened, SearchResult};
 
 use crate::environments::{ReplayReview, Standing};
 use crate::fault::Fault;
@@ -71,12 +71,12 @@ pub enum Answer {
     Executed(Result<Executed, Fault>),
     /// To [`crate::Ask::Queues`].
     Queues(Result<Vec<QueueStats>, Fault>),
-    /// To [`crate::Ask::Letters`].
-    Letters(Result<LettersSeen, Fault>),
-    /// To [`crate::Ask::Letter`].
+    /// To [`crate::Ask::DeadLetters`].
+    DeadLetters(Result<DeadLetterList, Fault>),
+    /// To [`crate::Ask::DeadLetter`].
     Letter(Result<Box<Opened>, Fault>),
     /// To [`crate::Ask::Search`].
-    Search(Result<Box<Found>, Fault>),
+    Search(Result<Box<SearchResult>, Fault>),
     /// To [`crate::Ask::Payment`]; `None` when there is no such payment.
     Payment(Result<Option<Box<PaymentSeen>>, Fault>),
     /// To [`crate::Ask::Audit`]: entries, newest first, and how many lines could not be read.

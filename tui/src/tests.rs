@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use payops_core::domain::rollout::{Action, Phase, Rollout};
+use payops_core::domain::rollout::{Phase, Rollout, RolloutAction};
 use payops_core::port::{Depth, ErrorKind, Executed, Watched};
 use ratatui::style::Color;
 
@@ -13,7 +13,7 @@ use crate::model::{Model, Overlay, Route, Tab};
 use crate::msg::{Answer, Msg};
 use crate::update::update;
 
-fn executed(effects: &[Effect]) -> Option<(u64, Action, Option<String>)> {
+fn executed(effects: &[Effect]) -> Option<(u64, RolloutAction, Option<String>)> {
     effects.iter().find_map(|effect| match effect {
         Effect::Ask { request, ask, .. } => match &**ask {
             Ask::Execute { plan, reason, .. } => {
@@ -74,7 +74,7 @@ fn a_protected_environment_wants_a_reason_and_the_name() {
     let sent = executed(&press(&mut model, "enter")).expect("sent");
     assert_eq!(
         (sent.1, sent.2.as_deref()),
-        (Action::Promote, Some("latency is fine"))
+        (RolloutAction::Promote, Some("latency is fine"))
     );
     // A second press while the first is not answered is refused.
     press(&mut model, "p");
@@ -98,7 +98,7 @@ fn elsewhere_y_is_enough() {
     typed(&mut model, "counting");
     press(&mut model, "enter p");
     let sent = executed(&press(&mut model, "y")).expect("sent");
-    assert_eq!((sent.1, sent.2), (Action::Promote, None));
+    assert_eq!((sent.1, sent.2), (RolloutAction::Promote, None));
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_refusal_says_what_to_do_instead() {
     assert!(screen.contains("retry first, then promote"), "{screen}");
     press(&mut model, "esc r");
     assert!(
-        matches!(&model.overlay, Some(Overlay::Confirm(confirm)) if confirm.plan.action == Action::Retry)
+        matches!(&model.overlay, Some(Overlay::Confirm(confirm)) if confirm.plan.action == RolloutAction::Retry)
     );
 }
 

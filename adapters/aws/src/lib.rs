@@ -16,7 +16,7 @@ pub mod setup;
 pub mod sqs;
 
 pub use config::{AwsConfig, Clients, load};
-pub use dynamo::{DynamoApprovals, DynamoFreezes, DynamoStore};
+pub use dynamo::{DynamoApprovalStore, DynamoFreezeStore, DynamoStore};
 pub use eventbridge::EventBridgeBus;
 pub use s3::S3Archive;
 pub use secrets::SecretsManager;

@@ -13,12 +13,12 @@ use std::time::Duration;
 use payops_aws::setup::{self, Names};
 use payops_aws::{AwsConfig, Clients, DynamoStore, EventBridgeBus, S3Archive, SqsQueues, load};
 use payops_core::domain::bus::{PROJECTIONS, dead_letter_queue};
-use payops_core::domain::letter::causes;
+use payops_core::domain::dead_letter::causes;
 use payops_core::domain::policy::Policy;
-use payops_core::domain::replay::{JournalEntry, Plan};
-use payops_core::domain::work::attribute;
+use payops_core::domain::replay::{JournalEntry, ReplayPlan};
+use payops_core::domain::work_item::attribute;
 use payops_core::port::{Attributes, Outgoing, Queues, Received};
-use payops_core::usecase::{Dispatcher, Letter, Letters, PlanRequest, Replayer};
+use payops_core::usecase::{DeadLetter, DeadLetters, Dispatcher, PlanRequest, Replayer};
 use payops_system::SystemClock;
 use payops_testkit::replay::{Notes, Steer};
 use payops_testkit::{SeededRandom, fresh_salt};
@@ -50,7 +50,7 @@ fn say(words: &str) {
 
 struct Rig {
     queues: Arc<dyn Queues>,
-    letters: Letters,
+    letters: DeadLetters,
     replayer: Replayer,
 }
 
@@ -93,7 +93,7 @@ async fn rig(endpoint: &str) -> Rig {
         clock: clock.clone(),
     };
     Rig {
-        letters: Letters {
+        letters: DeadLetters {
             queues: Arc::clone(&queues),
             store: store.clone(),
             archive,
@@ -136,9 +136,9 @@ fn letter(n: usize) -> Outgoing {
 
 impl Rig {
     /// Looks until all `count` dead letters were seen: one look may miss some, and says so.
-    async fn look(&self, queue: &str, count: usize) -> Vec<Letter> {
+    async fn look(&self, queue: &str, count: usize) -> Vec<DeadLetter> {
         let dlq = [dead_letter_queue(queue)];
-        let mut all: BTreeMap<String, Letter> = BTreeMap::new();
+        let mut all: BTreeMap<String, DeadLetter> = BTreeMap::new();
         for _ in 0..20 {
             let seen = self.letters.look(&dlq, 2 * LETTERS).await.expect("letters");
             all.extend(
@@ -153,8 +153,8 @@ impl Rig {
         all.into_values().collect()
     }
 
-    async fn plan(&self, queue: &str, letters: &[Letter], class: &str) -> Plan {
-        let chosen: Vec<Letter> = letters
+    async fn plan(&self, queue: &str, letters: &[DeadLetter], class: &str) -> ReplayPlan {
+        let chosen: Vec<DeadLetter> = letters
             .iter()
             .filter(|letter| letter.class == class)
             .cloned()
@@ -195,8 +195,8 @@ impl Rig {
 /// came.
 #[track_caller]
 fn check(
-    plan: &Plan,
-    letters: &[Letter],
+    plan: &ReplayPlan,
+    letters: &[DeadLetter],
     delivered: &BTreeMap<String, Vec<Received>>,
     entries: &[JournalEntry],
 ) {
@@ -223,7 +223,7 @@ fn check(
         planned,
         "these and no others"
     );
-    let by_id: BTreeMap<&str, &Letter> = letters
+    let by_id: BTreeMap<&str, &DeadLetter> = letters
         .iter()
         .map(|letter| (letter.message.message_id.as_str(), letter))
         .collect();
@@ -263,7 +263,7 @@ fn endpoint() -> Option<String> {
 }
 
 impl Rig {
-    async fn bury(&self, queue: &str, count: usize) {
+    async fn mark_dead(&self, queue: &str, count: usize) {
         for first in (0..count).step_by(10) {
             let sent = self
                 .queues
@@ -282,9 +282,9 @@ impl Rig {
 async fn of_ten_thousand_letters_one_cause_is_replayed_and_no_other_touched() {
     let Some(endpoint) = endpoint() else { return };
     let rig = rig(&endpoint).await;
-    rig.bury(PROJECTIONS, LETTERS).await;
+    rig.mark_dead(PROJECTIONS, LETTERS).await;
     let letters = rig.look(PROJECTIONS, LETTERS).await;
-    let groups = causes(letters.iter().map(Letter::sighting));
+    let groups = causes(letters.iter().map(DeadLetter::sighting));
     let told: BTreeSet<(&str, u64)> = groups
         .iter()
         .map(|cause| (cause.class.as_str(), cause.count))
@@ -318,7 +318,7 @@ async fn of_ten_thousand_letters_one_cause_is_replayed_and_no_other_touched() {
         &rig.delivered(PROJECTIONS).await,
         &notes.entries(),
     );
-    let of = |letter: &Letter| {
+    let of = |letter: &DeadLetter| {
         (
             letter.message.message_id.clone(),
             letter.message.body.clone(),

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use payops_core::domain::bus::BusEvent;
 use payops_core::domain::mail::{Mail, MailKind};
-use payops_core::domain::work::archive_key;
+use payops_core::domain::work_item::archive_key;
 use payops_core::port::{
     Archive, Bus, ErrorKind, Mailer, PortError, PortResult, PutOutcome, Secrets,
 };

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures::StreamExt as _;
-use payops_cluster::{Cluster, demo};
 use payops_core::port::{Depth, Rollouts as _, Watched};
 use payops_kube::KubeRollouts;
+use payops_simulator::{Cluster, demo};
 
 const ROLLOUTS: usize = 10_000;
 

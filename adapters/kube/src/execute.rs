@@ -11,7 +11,7 @@
 //!   It is bound to the spec that the first call answered in the same way.
 //! * Ending an analysis run or an experiment is bound to that very run, by its uid.
 
-use payops_core::domain::rollout::{Call, ImageChange, Part, Plan};
+use payops_core::domain::rollout::{Call, ImageChange, Part, RolloutPlan};
 use payops_core::port::Executed;
 use payops_core::port::{ErrorKind, PortError, PortResult};
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ enum Outcome {
     Gone,
 }
 
-pub(crate) async fn execute(api: &Api, plan: &Plan) -> PortResult<Executed> {
+pub(crate) async fn execute(api: &Api, plan: &RolloutPlan) -> PortResult<Executed> {
     let mut at = At {
         resource_version: plan.resource_version.clone(),
         generation: plan.generation,
@@ -111,7 +111,7 @@ fn replaces_template(call: &Call) -> bool {
 }
 
 /// A failure after `done` calls were made: the plan has had an effect, whatever became of this one.
-fn after(done: usize, plan: &Plan, failure: Failure) -> PortError {
+fn after(done: usize, plan: &RolloutPlan, failure: Failure) -> PortError {
     let error = PortError::from(failure);
     if done == 0 {
         return error;
@@ -130,7 +130,7 @@ fn after(done: usize, plan: &Plan, failure: Failure) -> PortError {
 
 struct On<'a> {
     api: &'a Api,
-    plan: &'a Plan,
+    plan: &'a RolloutPlan,
     /// Whether it may go on when only the status has moved.
     may_follow: bool,
 }

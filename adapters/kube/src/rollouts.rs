@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use kube::Client;
 use kube::client::Body;
-use payops_core::domain::rollout::{Action, Plan, Related, Rollout, RolloutKey};
+use payops_core::domain::rollout::{Related, Rollout, RolloutAction, RolloutKey, RolloutPlan};
 use payops_core::port::{Depth, Executed, RolloutWatch, Rollouts};
 use payops_core::port::{ErrorKind, PortError, PortResult};
 use tower::{BoxError, Service};
@@ -133,7 +133,7 @@ impl Rollouts for KubeRollouts {
         self.driver.clone()
     }
 
-    fn can(&self, _action: &Action) -> bool {
+    fn can(&self, _action: &RolloutAction) -> bool {
         true
     }
 
@@ -158,7 +158,7 @@ impl Rollouts for KubeRollouts {
         related::related(&self.api, rollout, depth).await
     }
 
-    async fn execute(&self, plan: &Plan) -> PortResult<Executed> {
+    async fn execute(&self, plan: &RolloutPlan) -> PortResult<Executed> {
         execute::execute(&self.api, plan).await
     }
 

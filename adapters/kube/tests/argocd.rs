@@ -11,7 +11,7 @@ mod server;
 use std::time::Duration;
 
 use futures::StreamExt;
-use payops_core::domain::rollout::{Action, ImageChange, Plan, RolloutKey, plan};
+use payops_core::domain::rollout::{ImageChange, RolloutAction, RolloutKey, RolloutPlan, plan};
 use payops_core::port::{Depth, ErrorKind, Executed, PortResult, RolloutWatch, Rollouts, Watched};
 use payops_kube::{ArgoCdRollouts, Timing};
 use secrecy::SecretString;
@@ -44,7 +44,7 @@ fn key(name: &str) -> RolloutKey {
     }
 }
 
-async fn planned(rollouts: &ArgoCdRollouts, action: Action) -> Plan {
+async fn planned(rollouts: &ArgoCdRollouts, action: RolloutAction) -> RolloutPlan {
     let api = rollouts
         .get(&key("api"))
         .await
@@ -53,7 +53,7 @@ async fn planned(rollouts: &ArgoCdRollouts, action: Action) -> Plan {
     plan(action, &api, None).expect("a plan")
 }
 
-async fn act(rollouts: &ArgoCdRollouts, action: Action) -> PortResult<Executed> {
+async fn act(rollouts: &ArgoCdRollouts, action: RolloutAction) -> PortResult<Executed> {
     let planned = planned(rollouts, action).await;
     rollouts.execute(&planned).await
 }
@@ -79,11 +79,11 @@ async fn rollouts_of_all_applications_are_listed_and_what_is_not_made_yet_hides_
         "`new` is wanted by its application and not there yet"
     );
     assert_eq!(rollouts.get(&key("new")).await.expect("an answer"), None);
-    assert!(!rollouts.can(&Action::SetImage(vec![ImageChange {
+    assert!(!rollouts.can(&RolloutAction::SetImage(vec![ImageChange {
         container: "a".to_owned(),
         image: "b".to_owned()
     }])));
-    assert!(rollouts.can(&Action::Abort));
+    assert!(rollouts.can(&RolloutAction::Abort));
 }
 
 #[tokio::test]
@@ -134,7 +134,9 @@ async fn promote_is_resume_at_a_pause_and_skip_else() {
     let argo = ArgoCd::start("v3.1.2").await;
     let rollouts = reached(&argo).await;
     assert!(matches!(
-        act(&rollouts, Action::Promote).await.expect("an answer"),
+        act(&rollouts, RolloutAction::Promote)
+            .await
+            .expect("an answer"),
         Executed::Done(_)
     ));
     argo.change("api", |object| {
@@ -142,14 +144,21 @@ async fn promote_is_resume_at_a_pause_and_skip_else() {
         object["status"]["phase"] = json!("Progressing");
     });
     assert!(matches!(
-        act(&rollouts, Action::Promote).await.expect("an answer"),
+        act(&rollouts, RolloutAction::Promote)
+            .await
+            .expect("an answer"),
         Executed::Done(_)
     ));
     assert!(matches!(
-        act(&rollouts, Action::Skip).await.expect("an answer"),
+        act(&rollouts, RolloutAction::Skip)
+            .await
+            .expect("an answer"),
         Executed::Done(_)
     ));
-    let Executed::Done(now) = act(&rollouts, Action::Abort).await.expect("an answer") else {
+    let Executed::Done(now) = act(&rollouts, RolloutAction::Abort)
+        .await
+        .expect("an answer")
+    else {
         panic!("not done")
     };
     assert!(now.aborted, "as it is afterwards");
@@ -171,7 +180,7 @@ async fn an_older_argo_cd_takes_the_actions_name_alone() {
         json!("abort"),
     );
     let argo = ArgoCd::start("v3.0.12+f8ee4f0").await;
-    act(&reached(&argo).await, Action::Abort)
+    act(&reached(&argo).await, RolloutAction::Abort)
         .await
         .expect("an answer");
     assert_eq!(
@@ -183,8 +192,12 @@ async fn an_older_argo_cd_takes_the_actions_name_alone() {
         let argo = ArgoCd::start("latest").await;
         argo.state().v2_missing = Some(missing);
         let rollouts = reached(&argo).await;
-        act(&rollouts, Action::Abort).await.expect("an answer");
-        act(&rollouts, Action::Retry).await.expect("an answer");
+        act(&rollouts, RolloutAction::Abort)
+            .await
+            .expect("an answer");
+        act(&rollouts, RolloutAction::Retry)
+            .await
+            .expect("an answer");
         let posted = argo.posted();
         assert!(
             posted[0].0.ends_with("/v2") && posted[1] == old,
@@ -202,7 +215,7 @@ async fn an_older_argo_cd_takes_the_actions_name_alone() {
 async fn what_moved_is_not_acted_on() {
     let argo = ArgoCd::start("v3.1.2").await;
     let rollouts = reached(&argo).await;
-    let promote = planned(&rollouts, Action::Promote).await;
+    let promote = planned(&rollouts, RolloutAction::Promote).await;
     argo.change("api", |object| {
         object["status"]["currentStepIndex"] = json!(2)
     });
@@ -225,7 +238,11 @@ async fn what_it_would_do_otherwise_is_refused() {
     let argo = ArgoCd::start("v3.1.2").await;
     let rollouts = reached(&argo).await;
     argo.change("api", |object| object["spec"]["paused"] = json!(true));
-    for action in [Action::PromoteFull, Action::Skip, Action::Resume] {
+    for action in [
+        RolloutAction::PromoteFull,
+        RolloutAction::Skip,
+        RolloutAction::Resume,
+    ] {
         let error = act(&rollouts, action).await.expect_err("refused");
         assert_eq!(error.kind, ErrorKind::Permanent);
         assert!(
@@ -241,7 +258,9 @@ async fn a_refusal_and_an_answer_that_is_lost_are_told_apart() {
     let argo = ArgoCd::start("v3.1.2").await;
     let rollouts = reached(&argo).await;
     argo.state().action_code = 403;
-    let error = act(&rollouts, Action::Abort).await.expect_err("refused");
+    let error = act(&rollouts, RolloutAction::Abort)
+        .await
+        .expect_err("refused");
     assert_eq!(error.kind, ErrorKind::Denied);
     assert!(
         error
@@ -251,7 +270,7 @@ async fn a_refusal_and_an_answer_that_is_lost_are_told_apart() {
     );
     argo.state().action_code = 500;
     assert_eq!(
-        act(&rollouts, Action::Abort)
+        act(&rollouts, RolloutAction::Abort)
             .await
             .expect_err("who knows")
             .kind,
@@ -259,7 +278,7 @@ async fn a_refusal_and_an_answer_that_is_lost_are_told_apart() {
     );
     argo.state().action_code = 200;
     argo.state().deaf_after_action = true;
-    let error = act(&rollouts, Action::Abort)
+    let error = act(&rollouts, RolloutAction::Abort)
         .await
         .expect_err("done, and not seen");
     assert_eq!(error.kind, ErrorKind::Ambiguous, "{error}");

@@ -1,4 +1,4 @@
-//! For any documents and any query, tantivy finds exactly what `Query::matches` holds for.
+//! For any documents and any query, tantivy finds exactly what `SearchQuery::matches` holds for.
 
 #![expect(
     clippy::expect_used,
@@ -12,7 +12,7 @@ use payops_core::Timestamp;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::payment::Status;
-use payops_core::domain::search::{Clause, Query, Term};
+use payops_core::domain::search::{Clause, SearchQuery, Term};
 use payops_core::port::Index as _;
 use payops_search::{IndexOptions, TantivyIndex};
 use payops_testkit::sample;
@@ -162,9 +162,9 @@ fn leaf() -> impl Strategy<Value = Term> {
     ]
 }
 
-fn query() -> impl Strategy<Value = Query> {
+fn query() -> impl Strategy<Value = SearchQuery> {
     let term = leaf().prop_recursive(2, 8, 4, |inner| vec(inner, 0..4).prop_map(Term::Any));
-    vec((any::<bool>(), term), 0..4).prop_map(|clauses| Query {
+    vec((any::<bool>(), term), 0..4).prop_map(|clauses| SearchQuery {
         clauses: clauses
             .into_iter()
             .map(|(negated, term)| Clause { negated, term })

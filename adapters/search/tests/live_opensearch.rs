@@ -8,7 +8,7 @@
 #![expect(clippy::print_stdout, reason = "says which tests did not run")]
 
 use payops_core::domain::doc::PaymentDoc;
-use payops_core::domain::search::Query;
+use payops_core::domain::search::SearchQuery;
 use payops_core::port::{ErrorKind, Index as _, UpsertOutcome};
 use payops_search::{OpenSearchIndex, Visibility};
 use payops_testkit::{conformance, fresh_salt, sample};
@@ -70,7 +70,7 @@ async fn a_reindex_moves_the_alias_and_loses_nothing() {
     assert_eq!(moved, [newer], "writes go to the new index");
     assert_eq!(
         index
-            .search(&Query::default(), 0, 100)
+            .search(&SearchQuery::default(), 0, 100)
             .await
             .expect("finds")
             .total,
@@ -88,19 +88,19 @@ async fn offsets_beyond_the_window_are_walked() {
     let mut expected = docs;
     expected.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
     let found = index
-        .search(&Query::default(), 10_010, 15)
+        .search(&SearchQuery::default(), 10_010, 15)
         .await
         .expect("finds");
     assert_eq!(found.total, 10_030);
     assert_eq!(found.docs, expected[10_010..10_025]);
     let end = index
-        .search(&Query::default(), 10_020, 500)
+        .search(&SearchQuery::default(), 10_020, 500)
         .await
         .expect("finds");
     assert_eq!(end.docs, expected[10_020..]);
     assert!(
         index
-            .search(&Query::default(), 20_000, 5)
+            .search(&SearchQuery::default(), 20_000, 5)
             .await
             .expect("finds nothing")
             .docs
@@ -115,7 +115,7 @@ async fn a_missing_index_is_named() {
     };
     let error = index
         .at("nowhere")
-        .search(&Query::default(), 0, 1)
+        .search(&SearchQuery::default(), 0, 1)
         .await
         .expect_err("no such index");
     assert_eq!(error.kind, ErrorKind::NotFound);

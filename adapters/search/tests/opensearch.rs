@@ -12,7 +12,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use payops_core::domain::doc::PaymentDoc;
-use payops_core::domain::search::{Clause, Query, Term};
+use payops_core::domain::search::{Clause, SearchQuery, Term};
 use payops_core::port::{ErrorKind, Index as _, UpsertOutcome};
 use payops_search::{Credentials, OpenSearchIndex};
 use payops_testkit::sample;
@@ -200,7 +200,7 @@ async fn a_query_is_sent_without_wildcards_and_scripts() {
         ),
     ];
     let found = index
-        .search(&Query { clauses }, 20, 10)
+        .search(&SearchQuery { clauses }, 20, 10)
         .await
         .expect("finds");
     assert_eq!((found.total, found.docs), (7, vec![doc]));
@@ -258,7 +258,7 @@ async fn answers_in_part_and_failures_are_not_taken_for_nothing_found() {
         let (index, _) = play(&[(status, body.clone())]).await;
         assert_eq!(
             index
-                .search(&Query::default(), 0, 10)
+                .search(&SearchQuery::default(), 0, 10)
                 .await
                 .expect_err("fails")
                 .kind,

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use payops_core::domain::doc::PaymentDoc;
-use payops_core::domain::search::Query;
+use payops_core::domain::search::SearchQuery;
 use payops_core::port::{ErrorKind, Index as _, UpsertOutcome};
 use payops_search::{IndexOptions, TantivyIndex};
 use payops_testkit::{ManualClock, conformance, sample};
@@ -23,8 +23,8 @@ async fn open(dir: &Path) -> TantivyIndex {
     TantivyIndex::open(dir, AT_ONCE).await.expect("opens")
 }
 
-fn all() -> Query {
-    Query::default()
+fn all() -> SearchQuery {
+    SearchQuery::default()
 }
 
 #[tokio::test(flavor = "multi_thread")]

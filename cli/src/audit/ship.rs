@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use payops_core::domain::access::Duty;
-use payops_core::domain::audit::{Break, BreakKind, Head, ShippedLine};
+use payops_core::domain::access::AccessLevel;
+use payops_core::domain::audit::{ChainBreak, ChainBreakKind, Head, ShippedLine};
 use payops_core::port::{AuditPlace, Taken};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -35,7 +35,7 @@ pub(crate) struct Report {
     /// The last line that is there.
     pub(crate) cursor: Option<Cursor>,
     /// Where the record is not what was written: nothing from there on was shipped.
-    pub(crate) broken: Option<Break>,
+    pub(crate) broken: Option<ChainBreak>,
     pub(crate) error: Option<CliError>,
 }
 
@@ -177,18 +177,18 @@ impl<'a> Shipping<'a> {
         let broken = self.check(self.cursor()?.as_ref())?;
         let before = broken.as_ref().map(|broken| match broken.kind {
             // Nobody knows which of the lines before are what was written.
-            BreakKind::Rewritten => 0,
-            BreakKind::Truncated { .. } => u64::MAX,
+            ChainBreakKind::Rewritten => 0,
+            ChainBreakKind::Truncated { .. } => u64::MAX,
             _ => broken.line,
         });
-        let caller = context.caller(Duty::View);
+        let caller = context.caller(AccessLevel::View);
         let mut report = self.run(&caller, before).await?;
         report.broken = broken.or(report.broken);
         Ok(report)
     }
 
     /// Checks the record against its own anchor, and against what was shipped.
-    fn check(&self, cursor: Option<&Cursor>) -> CliResult<Option<Break>> {
+    fn check(&self, cursor: Option<&Cursor>) -> CliResult<Option<ChainBreak>> {
         let unread = |error| self.unread(error);
         let own = self.log.verify().map_err(unread)?.and_then(Result::err);
         let shipped = match cursor {
@@ -327,7 +327,7 @@ async fn quietly(context: &Context, shipping: &Shipping<'_>) -> CliResult<Option
     };
     let caller = Caller {
         asks: false,
-        ..context.caller(Duty::View)
+        ..context.caller(AccessLevel::View)
     };
     let report = shipping.run(&caller, None).await?;
     if let Some(broken) = report.broken {

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
 
-use payops_core::domain::audit::{AuditEntry, Break, BreakKind, Head, ShippedLine, Verifier};
+use payops_core::domain::audit::{
+    AuditEntry, ChainBreak, ChainBreakKind, Head, ShippedLine, Verifier,
+};
 
 use super::FileAuditLog;
 use super::cursor::Cursor;
@@ -37,7 +39,7 @@ pub(crate) struct Stretch {
     /// The hash of the record's first line.
     pub(crate) chain: String,
     /// Where the record stops being what was written: what follows is not in `lines`.
-    pub(crate) broken: Option<Break>,
+    pub(crate) broken: Option<ChainBreak>,
 }
 
 impl FileAuditLog {
@@ -125,11 +127,11 @@ impl FileAuditLog {
 }
 
 /// Lines that were shipped are not in the record any more.
-fn gone(cursor: &Cursor, line: u64) -> Break {
-    Break {
+fn gone(cursor: &Cursor, line: u64) -> ChainBreak {
+    ChainBreak {
         line,
         seq: cursor.seen.seq,
-        kind: BreakKind::Truncated {
+        kind: ChainBreakKind::Truncated {
             missing: if line == 0 { cursor.seen.seq } else { 1 },
         },
     }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use jiff::Timestamp;
-use payops_core::domain::audit::BreakKind;
+use payops_core::domain::audit::ChainBreakKind;
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn filled(count: usize) -> (tempfile::TempDir, FileAuditLog, Vec<String>) {
     (temp, log, text.lines().map(str::to_owned).collect())
 }
 
-fn rewritten(log: &FileAuditLog, lines: &[String]) -> Result<Verified, Break> {
+fn rewritten(log: &FileAuditLog, lines: &[String]) -> Result<Verified, ChainBreak> {
     let text = lines.join("\n") + "\n";
     fs::write(log.path(), text).expect("written");
     log.verify().expect("read").expect("there")
@@ -56,23 +56,23 @@ fn every_change_names_its_line() {
     let mut changed = lines.clone();
     changed[2] = changed[2].replace("anna-2", "otto-2");
     let broken = rewritten(&log, &changed).expect_err("changed");
-    assert_eq!((broken.line, broken.kind), (3, BreakKind::Changed));
+    assert_eq!((broken.line, broken.kind), (3, ChainBreakKind::Changed));
 
     let mut removed = lines.clone();
     removed.remove(1);
     let broken = rewritten(&log, &removed).expect_err("removed");
     assert_eq!(
         (broken.line, broken.kind),
-        (2, BreakKind::Removed { missing: 1 })
+        (2, ChainBreakKind::Removed { missing: 1 })
     );
 
     let mut swapped = lines.clone();
     swapped.swap(1, 2);
     let broken = rewritten(&log, &swapped).expect_err("swapped");
-    assert_eq!((broken.line, broken.kind), (2, BreakKind::Reordered));
+    assert_eq!((broken.line, broken.kind), (2, ChainBreakKind::Reordered));
 
     let broken = rewritten(&log, &lines[..3]).expect_err("cut off");
-    assert_eq!(broken.kind, BreakKind::Truncated { missing: 2 });
+    assert_eq!(broken.kind, ChainBreakKind::Truncated { missing: 2 });
     assert!(
         append(&log.dir, &entry("late")).is_err(),
         "nothing is added to a record that was cut off"
@@ -116,7 +116,7 @@ fn a_record_of_an_older_payops_is_gone_on_with() {
         .expect_err("changed");
     assert_eq!(
         (broken.line, broken.kind),
-        (3, BreakKind::LegacyChanged { legacy: 2 })
+        (3, ChainBreakKind::LegacyChanged { legacy: 2 })
     );
 }
 

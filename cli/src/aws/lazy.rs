@@ -1,14 +1,14 @@
 //! Stores that not every command needs: a look at the queues must not wait for a database.
 
 use async_trait::async_trait;
-use payops_aws::{Clients, DynamoApprovals, DynamoFreezes, SecretsManager};
+use payops_aws::{Clients, DynamoApprovalStore, DynamoFreezeStore, SecretsManager};
 use payops_core::domain::access::{ApprovalRow, Freeze};
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::ledger::Transaction;
-use payops_core::domain::search::Query;
+use payops_core::domain::search::SearchQuery;
 use payops_core::port::{
-    Approvals, ErrorKind, Freezes, Freshness, Hits, Index, IndexPage, Ledger, LedgerPage,
+    ApprovalStore, ErrorKind, FreezeStore, Freshness, Hits, Index, IndexPage, Ledger, LedgerPage,
     PortError, PortResult, PostOutcome, Secrets as _, UpsertOutcome,
 };
 use payops_ledger::PostgresLedger;
@@ -112,7 +112,7 @@ impl Index for AbsentIndex {
         self.absent()
     }
 
-    async fn search(&self, _: &Query, _: usize, _: usize) -> PortResult<Hits> {
+    async fn search(&self, _: &SearchQuery, _: usize, _: usize) -> PortResult<Hits> {
         self.absent()
     }
 
@@ -150,14 +150,14 @@ impl LazyTable {
 pub(super) struct LazyApprovals(pub(super) LazyTable);
 
 impl LazyApprovals {
-    async fn there(&self) -> PortResult<DynamoApprovals> {
+    async fn there(&self) -> PortResult<DynamoApprovalStore> {
         let (clients, table) = self.0.there().await?;
-        Ok(DynamoApprovals::new(clients.dynamo, table))
+        Ok(DynamoApprovalStore::new(clients.dynamo, table))
     }
 }
 
 #[async_trait]
-impl Approvals for LazyApprovals {
+impl ApprovalStore for LazyApprovals {
     async fn keep(&self, row: &ApprovalRow) -> PortResult<()> {
         self.there().await?.keep(row).await
     }
@@ -170,14 +170,14 @@ impl Approvals for LazyApprovals {
 pub(super) struct LazyFreezes(pub(super) LazyTable);
 
 impl LazyFreezes {
-    async fn there(&self) -> PortResult<DynamoFreezes> {
+    async fn there(&self) -> PortResult<DynamoFreezeStore> {
         let (clients, table) = self.0.there().await?;
-        Ok(DynamoFreezes::new(clients.dynamo, table))
+        Ok(DynamoFreezeStore::new(clients.dynamo, table))
     }
 }
 
 #[async_trait]
-impl Freezes for LazyFreezes {
+impl FreezeStore for LazyFreezes {
     async fn current(&self) -> PortResult<Option<Freeze>> {
         self.there().await?.current().await
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use payops_core::port::Ports;
 #[cfg(not(feature = "aws"))]
-use payops_core::port::{Approvals, AuditPlace, Freezes};
+use payops_core::port::{ApprovalStore, AuditPlace, FreezeStore};
 
 use crate::commands::doctor::Check;
 use crate::config::Aws;
@@ -61,13 +61,13 @@ pub(crate) async fn audit_place(name: &str, _: &Aws, _: &Caller) -> CliResult<Bo
 
 /// Without the feature `aws`.
 #[cfg(not(feature = "aws"))]
-pub(crate) fn freezes(_: &str, _: &Aws, _: &Caller) -> Box<dyn Freezes> {
+pub(crate) fn freezes(_: &str, _: &Aws, _: &Caller) -> Box<dyn FreezeStore> {
     Box::new(crate::access::NoFreezes)
 }
 
 /// Without the feature `aws`.
 #[cfg(not(feature = "aws"))]
-pub(crate) fn approvals(_: &str, _: &Aws, _: &Caller) -> Box<dyn Approvals> {
+pub(crate) fn approvals(_: &str, _: &Aws, _: &Caller) -> Box<dyn ApprovalStore> {
     Box::new(crate::plans::NoApprovals)
 }
 
@@ -131,7 +131,7 @@ mod with_aws {
     use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
     use payops_aws::{Clients, DynamoStore, EventBridgeBus, S3Archive, SqsQueues};
     use payops_core::domain::policy::Policy;
-    use payops_core::port::{Approvals, AuditPlace, Freezes, Index, Queues, Random};
+    use payops_core::port::{ApprovalStore, AuditPlace, FreezeStore, Index, Queues, Random};
     use payops_core::usecase::OverBus;
     use payops_search::{Credentials, OpenSearchIndex};
     use payops_system::{OsRandom, SystemClock};
@@ -275,7 +275,7 @@ mod with_aws {
         done.into_iter().map(check).collect()
     }
 
-    pub(crate) fn freezes(name: &str, aws: &Aws, caller: &Caller) -> Box<dyn Freezes> {
+    pub(crate) fn freezes(name: &str, aws: &Aws, caller: &Caller) -> Box<dyn FreezeStore> {
         Box::new(LazyFreezes(LazyTable {
             name: name.to_owned(),
             aws: aws.clone(),
@@ -283,7 +283,7 @@ mod with_aws {
         }))
     }
 
-    pub(crate) fn approvals(name: &str, aws: &Aws, caller: &Caller) -> Box<dyn Approvals> {
+    pub(crate) fn approvals(name: &str, aws: &Aws, caller: &Caller) -> Box<dyn ApprovalStore> {
         Box::new(LazyApprovals(LazyTable {
             name: name.to_owned(),
             aws: aws.clone(),

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt as _};
-use payops_core::domain::rollout::{Action, Plan, Related, Rollout, RolloutKey};
+use payops_core::domain::rollout::{Related, Rollout, RolloutAction, RolloutKey, RolloutPlan};
 use payops_core::port::{
     Depth, ErrorKind, Executed, PortError, PortResult, RolloutWatch, Rollouts, Watched,
 };
@@ -189,7 +189,7 @@ impl Rollouts for LazyCluster {
             .map_or_else(|| self.driver.clone(), |(rollouts, _)| rollouts.driver())
     }
 
-    fn can(&self, action: &Action) -> bool {
+    fn can(&self, action: &RolloutAction) -> bool {
         self.known().map_or_else(
             || !self.argocd || payops_kube::argo_cd_can(action),
             |(rollouts, _)| rollouts.can(action),
@@ -208,7 +208,7 @@ impl Rollouts for LazyCluster {
         self.there().await?.related(rollout, depth).await
     }
 
-    async fn execute(&self, plan: &Plan) -> PortResult<Executed> {
+    async fn execute(&self, plan: &RolloutPlan) -> PortResult<Executed> {
         self.there().await?.execute(plan).await
     }
 

@@ -2,8 +2,8 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
-use payops_core::domain::access::{Duty, ELEVATION_MAX, Elevation};
-use payops_core::domain::audit::Outcome;
+use payops_core::domain::access::{AccessLevel, ELEVATION_MAX, Elevation};
+use payops_core::domain::audit::AuditOutcome;
 use serde::Serialize;
 
 use crate::access::{self, Elevations, standing};
@@ -67,7 +67,7 @@ pub(crate) struct Who {
     env: String,
     account_id: Option<String>,
     role: String,
-    duty: Duty,
+    duty: AccessLevel,
     expires_at: Option<Timestamp>,
     source_identity: String,
 }
@@ -92,9 +92,9 @@ impl Row for Who {
 
     fn cells(&self, _: &Look) -> Vec<Cell> {
         let tone = match self.duty {
-            Duty::View => Tone::Plain,
-            Duty::Operate => Tone::Warn,
-            Duty::BreakGlass => Tone::Bad,
+            AccessLevel::View => Tone::Plain,
+            AccessLevel::Operate => Tone::Warn,
+            AccessLevel::BreakGlass => Tone::Bad,
         };
         vec![
             Cell::from(&self.env),
@@ -204,7 +204,7 @@ async fn whoami(context: &Context) -> CliResult<Exit> {
         let asked = async {
             let mut row = who(context, &target)?;
             if let Target::Aws(aws) = &target.target {
-                let access = if row.duty == Duty::View {
+                let access = if row.duty == AccessLevel::View {
                     Access::Read
                 } else {
                     Access::Write
@@ -272,8 +272,8 @@ async fn login(context: &Context, args: &LoginArgs) -> CliResult<Exit> {
         CliError::refused("an elevation needs a reason").hint("add --reason TEXT")
     })?;
     let duty = match args.duty {
-        LoginDuty::Operate => Duty::Operate,
-        LoginDuty::BreakGlass => Duty::BreakGlass,
+        LoginDuty::Operate => AccessLevel::Operate,
+        LoginDuty::BreakGlass => AccessLevel::BreakGlass,
     };
     let span = args.span.unwrap_or(access::IN_PLACE);
     let begun = begin(
@@ -293,7 +293,7 @@ async fn login(context: &Context, args: &LoginArgs) -> CliResult<Exit> {
 }
 
 pub(crate) struct Begin<'a> {
-    pub(crate) duty: Duty,
+    pub(crate) duty: AccessLevel,
     pub(crate) reason: &'a str,
     pub(crate) ticket: Option<&'a str>,
     pub(crate) span: SignedDuration,
@@ -336,7 +336,7 @@ pub(crate) async fn begin(
         };
         Box::pin(crate::aws::whoami(&target.name, aws, &caller)).await?;
     }
-    if *duty == Duty::BreakGlass {
+    if *duty == AccessLevel::BreakGlass {
         context.talk.warn(format!(
             "BREAK-GLASS in {} until {:.0}: everything is recorded",
             target.name.to_uppercase(),
@@ -355,7 +355,7 @@ pub(crate) fn end(context: &Context, target: &EnvTarget) -> CliResult<bool> {
             target,
             &context
                 .entry(target, "give-back", None)
-                .outcome(Outcome::Done),
+                .outcome(AuditOutcome::Done),
         )?;
     }
     context.sessions.forget(&target.name)?;

@@ -1,6 +1,6 @@
 //! `payops doctor`: whether each environment can be reached, what is missing, and what mends it.
 
-use payops_core::domain::access::Duty;
+use payops_core::domain::access::AccessLevel;
 use serde::Serialize;
 
 use crate::access;
@@ -180,7 +180,7 @@ async fn of(context: &Context, target: &EnvTarget) -> Vec<Check> {
     }
     let reached = async {
         let mut names = Vec::new();
-        for cluster in clusters::of(target, &context.caller(Duty::View)).await? {
+        for cluster in clusters::of(target, &context.caller(AccessLevel::View)).await? {
             let count = cluster
                 .list()
                 .await
@@ -201,7 +201,7 @@ async fn of(context: &Context, target: &EnvTarget) -> Vec<Check> {
         "rules",
         access::rules(&context.settings, target).map(|_| "read".to_owned()),
     ));
-    let freeze = access::freezes(target, &context.caller(Duty::View))
+    let freeze = access::freezes(target, &context.caller(AccessLevel::View))
         .current()
         .await;
     let freeze = freeze.map(

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
-use payops_core::domain::access::{Deed, Freeze};
+use payops_core::domain::access::{Action, Freeze};
 use serde::Serialize;
 
 use crate::access::{self, Wanted};
@@ -116,7 +116,7 @@ pub(crate) async fn run(context: &Context, command: FreezeCommand) -> CliResult<
                 access::permit(
                     context,
                     &target,
-                    &Wanted::new(Deed::FreezeSet).because(Some(&reason)),
+                    &Wanted::new(Action::FreezeSet).because(Some(&reason)),
                 )
                 .await?;
                 let now = Context::now();
@@ -144,7 +144,7 @@ pub(crate) async fn run(context: &Context, command: FreezeCommand) -> CliResult<
                 access::permit(
                     context,
                     &target,
-                    &Wanted::new(Deed::FreezeLift).because(reason.as_deref()),
+                    &Wanted::new(Action::FreezeLift).because(reason.as_deref()),
                 )
                 .await?;
                 let line = same_as::said(context, same_as::lift(&target));

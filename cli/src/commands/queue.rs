@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use clap::{Args, Subcommand};
 use futures::future::try_join_all;
 use jiff::Timestamp;
-use payops_core::domain::access::Deed;
-use payops_core::domain::work::parse;
+use payops_core::domain::access::Action;
+use payops_core::domain::work_item::parse;
 use payops_core::port::{Ports, QueueStats, Received};
 use serde::Serialize;
 use serde_json::Value;
@@ -216,7 +216,7 @@ async fn purge(context: &Context, args: &PurgeArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
     let wanted = Wanted {
         count: None,
-        ..Wanted::new(Deed::DlqPurge)
+        ..Wanted::new(Action::DlqPurge)
             .because(Some(context.reason.as_deref().unwrap_or("none given")))
     };
     if target.protected {

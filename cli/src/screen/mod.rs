@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use payops_core::domain::access::Duty;
+use payops_core::domain::access::AccessLevel;
 use payops_core::domain::privacy::Privacy;
-use payops_core::domain::rollout::{Action, Plan, Related, Rollout, RolloutKey};
+use payops_core::domain::rollout::{Related, Rollout, RolloutAction, RolloutKey, RolloutPlan};
 use payops_core::port::{
     Depth, ErrorKind, Executed, PortError, PortResult, RolloutWatch, Rollouts,
 };
@@ -142,7 +142,7 @@ impl Environments for Known {
             let gone = |_| PortError::new(ErrorKind::Unavailable, "the platform did not come up");
             ready.wait_for(|ready| *ready).await.map_err(gone)?;
         }
-        let caller = self.context.caller(Duty::View);
+        let caller = self.context.caller(AccessLevel::View);
         // What changes something opens ports of its own, by the rules and with the role for that.
         let ports = Box::pin(context::open(target, Access::Read, &caller))
             .await
@@ -151,7 +151,7 @@ impl Environments for Known {
             dir: self.context.records_dir(target),
         });
         let operates = Caller {
-            duty: Duty::Operate,
+            duty: AccessLevel::Operate,
             ..caller.clone()
         };
         let write = clusters::lazily(target, &operates);
@@ -200,7 +200,7 @@ impl Rollouts for Ruled {
         self.read.driver()
     }
 
-    fn can(&self, action: &Action) -> bool {
+    fn can(&self, action: &RolloutAction) -> bool {
         self.read.can(action)
     }
 
@@ -216,7 +216,7 @@ impl Rollouts for Ruled {
         self.read.related(rollout, depth).await
     }
 
-    async fn execute(&self, plan: &Plan) -> PortResult<Executed> {
+    async fn execute(&self, plan: &RolloutPlan) -> PortResult<Executed> {
         access::confirmed(&self.context, &self.target, (&plan.action).into()).await?;
         self.write.execute(plan).await
     }

@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use indicatif::ProgressBar;
-use payops_core::domain::access::{Deed, Refusal};
-use payops_core::domain::audit::Outcome;
+use payops_core::domain::access::{Action, PolicyRefusal};
+use payops_core::domain::audit::AuditOutcome;
 use payops_core::domain::privacy::Privacy;
-use payops_core::domain::replay::{Edit, Plan, PlanFile, Progress, Set, plan_sha256};
+use payops_core::domain::replay::{Edit, Progress, ReplayPlan, ReplayPlanFile, Set, plan_sha256};
 use payops_core::port::{PortResult, Ports, RedriveStatus};
-use payops_core::usecase::{Letter, PlanRequest, ReplaySummary};
+use payops_core::usecase::{DeadLetter, PlanRequest, ReplaySummary};
 use payops_tui::{
     DiscardEnd, ElevationWanted, Handle, RedriveEnd, ReplayEnd, ReplayReview, ReplayWanted,
     Standing, Steering,
@@ -87,8 +87,8 @@ impl Steered {
     async fn fresh(
         &self,
         wanted: ReplayWanted,
-        letters: &[Letter],
-    ) -> CliResult<(Plan, Vec<String>)> {
+        letters: &[DeadLetter],
+    ) -> CliResult<(ReplayPlan, Vec<String>)> {
         let (edits, diff) = match (&wanted.set, letters) {
             (None, _) => (Vec::new(), Vec::new()),
             (Some(set), [letter]) => {
@@ -123,7 +123,11 @@ impl Steered {
         ))
     }
 
-    async fn planned(&self, wanted: ReplayWanted, letters: Vec<Letter>) -> CliResult<ReplayReview> {
+    async fn planned(
+        &self,
+        wanted: ReplayWanted,
+        letters: Vec<DeadLetter>,
+    ) -> CliResult<ReplayReview> {
         let (context, target) = (&self.context, &self.target);
         let mut warnings = Vec::new();
         let caller = context.caller_for(target, Access::Read)?;
@@ -176,7 +180,12 @@ impl Steered {
         })
     }
 
-    async fn replayed(&self, mut plan: Plan, reason: &str, handle: Handle) -> CliResult<ReplayEnd> {
+    async fn replayed(
+        &self,
+        mut plan: ReplayPlan,
+        reason: &str,
+        handle: Handle,
+    ) -> CliResult<ReplayEnd> {
         let context = self.context(reason, handle.stop);
         let target = &self.target;
         let reason = context
@@ -263,7 +272,7 @@ impl Steered {
     async fn discarded(
         &self,
         dlq: &str,
-        letters: &[Letter],
+        letters: &[DeadLetter],
         reason: &str,
         handle: Handle,
     ) -> CliResult<DiscardEnd> {
@@ -338,9 +347,9 @@ impl Steered {
         })
     }
 
-    async fn exported(&self, letters: &[Letter]) -> CliResult<String> {
+    async fn exported(&self, letters: &[DeadLetter]) -> CliResult<String> {
         let (context, target) = (&self.context, &self.target);
-        access::permit(context, target, &Wanted::new(Deed::DlqExport)).await?;
+        access::permit(context, target, &Wanted::new(Action::DlqExport)).await?;
         let dir = context.records_dir(target).join("exports");
         let name = format!(
             "{}-{}.jsonl",
@@ -359,7 +368,7 @@ impl Steered {
             target,
             &entry
                 .detail("file", path.display().to_string())
-                .outcome(Outcome::Done),
+                .outcome(AuditOutcome::Done),
         )?;
         let mut text = String::new();
         for letter in letters {
@@ -379,8 +388,8 @@ impl Steered {
         Ok(path.display().to_string())
     }
 
-    fn saved(&self, plan: Plan) -> CliResult<String> {
-        let file = PlanFile::new(plan);
+    fn saved(&self, plan: ReplayPlan) -> CliResult<String> {
+        let file = ReplayPlanFile::new(plan);
         let dir = std::env::current_dir()
             .map_err(|error| CliError::failed("there is no folder to write in").because(error))?;
         let path = dir.join(format!("plan-{}.json", file.plan.id));
@@ -394,13 +403,13 @@ impl Steered {
             &self.target,
             &entry
                 .detail("plan_sha256", &file.sha256)
-                .outcome(Outcome::Done),
+                .outcome(AuditOutcome::Done),
         )?;
         Ok(path.display().to_string())
     }
 }
 
-fn told(refusal: &Refusal) -> String {
+fn told(refusal: &PolicyRefusal) -> String {
     format!("{refusal}: {}", refusal.instead())
 }
 
@@ -438,22 +447,31 @@ impl Steering for Steered {
         self.standing().await
     }
 
-    async fn plan(&self, wanted: ReplayWanted, letters: Vec<Letter>) -> PortResult<ReplayReview> {
+    async fn plan(
+        &self,
+        wanted: ReplayWanted,
+        letters: Vec<DeadLetter>,
+    ) -> PortResult<ReplayReview> {
         port(Box::pin(self.planned(wanted, letters)).await)
     }
 
-    async fn save(&self, plan: Plan) -> PortResult<String> {
+    async fn save(&self, plan: ReplayPlan) -> PortResult<String> {
         port(self.saved(plan))
     }
 
-    async fn replay(&self, plan: Plan, reason: String, handle: Handle) -> PortResult<ReplayEnd> {
+    async fn replay(
+        &self,
+        plan: ReplayPlan,
+        reason: String,
+        handle: Handle,
+    ) -> PortResult<ReplayEnd> {
         port(Box::pin(self.replayed(plan, &reason, handle)).await)
     }
 
     async fn discard(
         &self,
         queue: String,
-        letters: Vec<Letter>,
+        letters: Vec<DeadLetter>,
         reason: String,
         handle: Handle,
     ) -> PortResult<DiscardEnd> {
@@ -469,7 +487,7 @@ impl Steering for Steered {
         port(Box::pin(self.redriven(&queue, &reason, handle)).await)
     }
 
-    async fn export(&self, letters: Vec<Letter>) -> PortResult<String> {
+    async fn export(&self, letters: Vec<DeadLetter>) -> PortResult<String> {
         port(Box::pin(self.exported(&letters)).await)
     }
 }

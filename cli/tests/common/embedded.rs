@@ -30,8 +30,8 @@ pub(crate) fn stopped() -> Place {
 }
 
 /// Puts messages into the dead-letter queue of `prod`.
-pub(crate) fn bury(place: &Place, bodies: impl IntoIterator<Item = String>) {
-    bury_in(
+pub(crate) fn add_dead_letter(place: &Place, bodies: impl IntoIterator<Item = String>) {
+    add_dead_letters_in(
         place,
         "prod",
         bodies.into_iter().map(|body| (body, Vec::new())),
@@ -39,7 +39,7 @@ pub(crate) fn bury(place: &Place, bodies: impl IntoIterator<Item = String>) {
 }
 
 /// Puts messages with attributes into the dead-letter queue of an environment.
-pub(crate) fn bury_in(
+pub(crate) fn add_dead_letters_in(
     place: &Place,
     env: &str,
     letters: impl IntoIterator<Item = (String, Vec<(&'static str, String)>)>,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use payops_core::domain::bus::WORK;
 use payops_core::domain::replay::JournalEntry;
-use payops_core::domain::work::attribute;
+use payops_core::domain::work_item::attribute;
 use payops_core::port::{Attributes, Outgoing, Queues, Random as _};
 use payops_testkit::SeededRandom;
 
@@ -22,7 +22,7 @@ pub(crate) fn kills(usual: u64) -> u64 {
         .unwrap_or(usual)
 }
 
-pub(crate) async fn bury(queues: &dyn Queues, names: std::ops::Range<usize>) {
+pub(crate) async fn add_dead_letter(queues: &dyn Queues, names: std::ops::Range<usize>) {
     let names: Vec<usize> = names.collect();
     for some in names.chunks(10) {
         let letter = |name: &usize| {

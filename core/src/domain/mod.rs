@@ -7,12 +7,12 @@ pub mod apikey;
 pub mod audit;
 pub mod bus;
 pub mod cursor;
+pub mod dead_letter;
 pub mod doc;
 pub mod event;
 pub mod filter;
 pub mod id;
 pub mod ledger;
-pub mod letter;
 pub mod machine;
 pub mod mail;
 pub mod mask;
@@ -31,7 +31,7 @@ pub mod resolve;
 pub mod rollout;
 pub mod search;
 pub mod text;
-pub mod work;
+pub mod work_item;
 
 /// The lower-case hexadecimal SHA-256 of `bytes`.
 #[must_use]

@@ -11,7 +11,7 @@ use super::policy::Policy;
 use super::request::CreatePayment;
 use super::sha256_hex;
 use super::text::{Email, Reference, Source};
-use super::work::archive_key;
+use super::work_item::archive_key;
 use crate::Timestamp;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -124,7 +124,7 @@ pub struct Payment {
     pub charge: Option<Charge>,
     pub failure: Option<Failure>,
     /// Set while its message lies in a dead-letter queue.
-    pub dead: Option<DeadLetter>,
+    pub dead: Option<DeadMark>,
     pub refunds: Vec<Refund>,
     /// Minor units that may still be refunded: captured, less refunds that are pending or done.
     pub refundable_minor: i64,
@@ -266,7 +266,7 @@ pub struct Failure {
 
 /// That the payment's message lies in a dead-letter queue, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeadLetter {
+pub struct DeadMark {
     pub at: Timestamp,
     pub queue: String,
     #[serde(default)]

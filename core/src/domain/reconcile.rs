@@ -8,7 +8,7 @@ use super::id::PaymentId;
 use super::ledger::{Transaction, expected};
 use super::money::Money;
 use super::payment::{Payment, RefundState, Status};
-use super::work::archive_key;
+use super::work_item::archive_key;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

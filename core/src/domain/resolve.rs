@@ -103,12 +103,12 @@ pub enum Said {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ResolveOutcome {
     Charged(Charge),
     NotCharged,
 }
 
-impl Outcome {
+impl ResolveOutcome {
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -136,7 +136,7 @@ impl Basis {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolution {
-    pub outcome: Outcome,
+    pub outcome: ResolveOutcome,
     pub basis: Basis,
 }
 
@@ -177,7 +177,7 @@ pub fn weigh(
     let on_word = |charge_id: &Option<String>| {
         let id = charge_id.clone().ok_or(Contradiction::NoChargeId)?;
         Ok(Resolution {
-            outcome: Outcome::Charged(Charge {
+            outcome: ResolveOutcome::Charged(Charge {
                 id,
                 card: None,
                 at: now,
@@ -187,13 +187,13 @@ pub fn weigh(
     };
     match (&request.word, said) {
         (Word::NotCharged, Said::NotAsked) => Ok(Resolution {
-            outcome: Outcome::NotCharged,
+            outcome: ResolveOutcome::NotCharged,
             basis: Basis::Operator,
         }),
         // What is not known is never a failure, whoever says so: it is asked again later.
         (Word::NotCharged, Said::NoAnswer(why)) => Err(Contradiction::NoAnswer { why }),
         (Word::NotCharged, Said::Charges { all, .. }) if all.is_empty() => {
-            sure(Outcome::NotCharged)
+            sure(ResolveOutcome::NotCharged)
         }
         (Word::NotCharged, Said::Charges { all, .. }) => Err(Contradiction::Charged {
             charges: words(&all),
@@ -229,7 +229,7 @@ pub fn weigh(
                 card: None,
                 at: now,
             };
-            sure(Outcome::Charged(
+            sure(ResolveOutcome::Charged(
                 first.filter(|charge| charge.id == entry.id).unwrap_or(bare),
             ))
         }

@@ -79,7 +79,7 @@ pub struct Clause {
 
 /// A query: every clause must hold. An empty one holds for all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Query {
+pub struct SearchQuery {
     pub clauses: Vec<Clause>,
 }
 
@@ -100,7 +100,7 @@ pub enum QueryError {
     Quote,
 }
 
-impl Query {
+impl SearchQuery {
     /// Reads a query; `now` gives "today" its meaning (UTC).
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, QueryError> {
         let words = words(text)?;
@@ -384,7 +384,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &[(bool, Term)]) {
-        let query = Query::parse(text, now()).expect("a query");
+        let query = SearchQuery::parse(text, now()).expect("a query");
         let clauses: Vec<_> = query
             .clauses
             .into_iter()
@@ -484,7 +484,11 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let error = |text: &str| Query::parse(text, now()).expect_err("refused").to_string();
+        let error = |text: &str| {
+            SearchQuery::parse(text, now())
+                .expect_err("refused")
+                .to_string()
+        };
         assert!(error("colour:red").contains("fields are id, email"));
         assert!(error("status:done").contains("processing, completed"));
         assert!(error("amount:x").contains("minor units"));

@@ -6,7 +6,7 @@ use super::PortResult;
 use crate::Timestamp;
 use crate::domain::doc::PaymentDoc;
 use crate::domain::id::PaymentId;
-use crate::domain::search::Query;
+use crate::domain::search::SearchQuery;
 
 /// What came of one document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub trait Index: Send + Sync {
     async fn upsert(&self, docs: &[PaymentDoc]) -> PortResult<Vec<UpsertOutcome>>;
 
     /// Documents that `query` asks for, newest first, `offset` skipped.
-    async fn search(&self, query: &Query, offset: usize, limit: usize) -> PortResult<Hits>;
+    async fn search(&self, query: &SearchQuery, offset: usize, limit: usize) -> PortResult<Hits>;
 
     /// Every document of these payments: normally one each.
     async fn of_payments(&self, payments: &[PaymentId]) -> PortResult<Vec<PaymentDoc>>;

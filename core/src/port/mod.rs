@@ -3,14 +3,14 @@
 //! Each trait's documentation is its contract. The crate `payops-testkit` holds one conformance
 //! suite per trait, and every adapter passes it.
 
-mod approvals;
+mod approval_store;
 mod archive;
 mod audit;
 mod bundle;
 mod bus;
 mod clock;
 mod error;
-mod freezes;
+mod freeze_store;
 mod index;
 mod journal;
 mod ledger;
@@ -22,14 +22,14 @@ mod rollouts;
 mod secrets;
 mod store;
 
-pub use approvals::Approvals;
+pub use approval_store::ApprovalStore;
 pub use archive::{Archive, ArchiveHead, ArchivePage, PutOutcome};
 pub use audit::{AuditLog, AuditPlace, Taken};
 pub use bundle::Ports;
 pub use bus::Bus;
 pub use clock::{Clock, Random};
 pub use error::{ErrorKind, PortError, PortResult};
-pub use freezes::Freezes;
+pub use freeze_store::FreezeStore;
 pub use index::{Freshness, Hits, Index, IndexPage, UpsertOutcome};
 pub use journal::Journal;
 pub use ledger::{Ledger, LedgerPage, PostOutcome};

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 use super::PortResult;
-use crate::domain::rollout::{Action, Plan, Related, Rollout, RolloutKey};
+use crate::domain::rollout::{Related, Rollout, RolloutAction, RolloutKey, RolloutPlan};
 
 /// How much of what belongs to a rollout is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub trait Rollouts: Send + Sync {
     fn driver(&self) -> String;
 
     /// Whether this way of reaching it can do `action`; what it cannot is hidden.
-    fn can(&self, action: &Action) -> bool;
+    fn can(&self, action: &RolloutAction) -> bool;
 
     /// All rollouts, of all namespaces that may be read.
     async fn list(&self) -> PortResult<Vec<Rollout>>;
@@ -78,7 +78,7 @@ pub trait Rollouts: Send + Sync {
     async fn related(&self, rollout: &Rollout, depth: Depth) -> PortResult<Related>;
 
     /// Executes a plan, bound to the state it was made on.
-    async fn execute(&self, plan: &Plan) -> PortResult<Executed>;
+    async fn execute(&self, plan: &RolloutPlan) -> PortResult<Executed>;
 
     /// All rollouts and what becomes of them, without end. It mends itself, backing off.
     fn watch(&self) -> RolloutWatch;

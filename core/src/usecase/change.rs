@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::Timestamp;
 use crate::domain::apikey::Caller;
 use crate::domain::id::{PaymentId, RefundId};
-use crate::domain::machine::{Command, Decision, Refusal, decide};
+use crate::domain::machine::{Command, Transition, TransitionRefusal, decide};
 use crate::domain::outbox::OutboxEvent;
 use crate::domain::payment::Payment;
 use crate::domain::policy::Policy;
@@ -51,7 +51,7 @@ pub enum ChangeError {
     NotFound,
     /// The payment does not allow it.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] TransitionRefusal),
     #[error("this idempotency key was used for another request")]
     KeyReused,
     /// The payment is not the one any more that the change was planned for.
@@ -264,7 +264,7 @@ fn asked_refund<'a>(
 
 fn change(
     before: &Payment,
-    decision: Decision,
+    decision: Transition,
     asked: &Asked<'_>,
     scope: IdempotencyScope,
     render: Render<'_>,
@@ -284,7 +284,7 @@ fn change(
 }
 
 /// The change that writes `decision`, made on `before`.
-pub(super) fn decided(before: &Payment, decision: Decision, now: Timestamp) -> Change {
+pub(super) fn decided(before: &Payment, decision: Transition, now: Timestamp) -> Change {
     Change {
         payment: decision.payment,
         expect: Precondition {

@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 
 use crate::domain::bus::dead_letter_queue;
 use crate::domain::policy::Policy;
-use crate::domain::work::{Verdict, attribute};
+use crate::domain::work_item::{HandlerOutcome, attribute};
 use crate::port::{
     Attributes, ErrorKind, Outgoing, PortResult, Queues, Random, Received, TransferOutcome,
 };
@@ -21,10 +21,10 @@ use crate::port::{
 pub trait Handler: Send + Sync {
     /// Does what a message asks for. May be called many times with one message, and at the same
     /// time.
-    async fn handle(&self, message: &Received) -> Verdict;
+    async fn handle(&self, message: &Received) -> HandlerOutcome;
 
     /// Records that a message is about to go to the dead-letter queue. Called before it goes.
-    async fn bury(&self, message: &Received, class: &str, reason: &str) -> PortResult<()>;
+    async fn mark_dead(&self, message: &Received, class: &str, reason: &str) -> PortResult<()>;
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Consumer {
             ..Consumed::default()
         };
         match self.final_verdict(message, verdict) {
-            Verdict::Done => {
+            HandlerOutcome::Done => {
                 // A receipt that is no longer good means that the message comes again, to be
                 // acknowledged then.
                 self.queues
@@ -85,11 +85,11 @@ impl Consumer {
                     .await?;
                 consumed.done = 1;
             }
-            Verdict::Retry { after, .. } => {
+            HandlerOutcome::Retry { after, .. } => {
                 self.retry(message, after).await?;
                 consumed.retried = 1;
             }
-            Verdict::Dead { class, reason } => {
+            HandlerOutcome::Dead { class, reason } => {
                 consumed.dead = usize::from(self.dead_letter(message, &class, &reason).await?)
             }
         }
@@ -108,7 +108,7 @@ impl Consumer {
     }
 
     /// Hands one message to the handler; a panic is a retry of that message alone.
-    pub async fn verdict(&self, message: &Received) -> (Verdict, bool) {
+    pub async fn verdict(&self, message: &Received) -> (HandlerOutcome, bool) {
         if let Ok(verdict) = AssertUnwindSafe(self.handler.handle(message))
             .catch_unwind()
             .await
@@ -117,7 +117,7 @@ impl Consumer {
         }
         let reason = "the handler panicked; the log says where".to_owned();
         (
-            Verdict::Retry {
+            HandlerOutcome::Retry {
                 class: "panic".to_owned(),
                 reason,
                 after: None,
@@ -129,14 +129,14 @@ impl Consumer {
     /// What a verdict comes to at this receive: the last one that the policy allows makes a
     /// retry a dead letter, with the reason of the last failure.
     #[must_use]
-    pub fn final_verdict(&self, message: &Received, verdict: Verdict) -> Verdict {
+    pub fn final_verdict(&self, message: &Received, verdict: HandlerOutcome) -> HandlerOutcome {
         match verdict {
             // That another worker has it or was faster is no failure of the message.
-            Verdict::Retry { class, reason, .. }
+            HandlerOutcome::Retry { class, reason, .. }
                 if begun(message) >= self.policy.receives_max
                     && !matches!(class.as_str(), "leased" | "contended" | "fenced") =>
             {
-                Verdict::Dead {
+                HandlerOutcome::Dead {
                     class,
                     reason: format!("{reason} (after {} receives)", begun(message)),
                 }
@@ -204,7 +204,7 @@ impl Consumer {
         class: &str,
         reason: &str,
     ) -> PortResult<bool> {
-        self.handler.bury(message, class, reason).await?;
+        self.handler.mark_dead(message, class, reason).await?;
         let outgoing = dead_letter(&self.queue, &self.revision, message, class, reason);
         let target = dead_letter_queue(&self.queue);
         let mut bare = Outgoing {

@@ -11,12 +11,12 @@ use super::change::decided;
 use crate::domain::bus::{BusEvent, SOURCE, WORK, envelope};
 use crate::domain::event::{EventKind, NewEvent, Note};
 use crate::domain::id::{PaymentId, SHARDS};
-use crate::domain::machine::{Command, Refusal, decide};
+use crate::domain::machine::{Command, TransitionRefusal, decide};
 use crate::domain::outbox::{OutboxEvent, OutboxKind};
 use crate::domain::payment::{Payment, Refund, RefundState, Status};
 use crate::domain::policy::Policy;
 use crate::domain::sha256_hex;
-use crate::domain::work::{REDRIVE, archive_key, redrive_detail};
+use crate::domain::work_item::{REDRIVE, archive_key, redrive_detail};
 use crate::port::{
     Archive, Bus, Clock, Committed, Outgoing, PaymentStore, PortError, PortResult, PutOutcome,
     Queues,
@@ -259,7 +259,7 @@ pub(super) async fn apply(
     policy: &Policy,
     id: &PaymentId,
     command: &Command,
-) -> PortResult<Result<(Payment, Vec<OutboxEvent>), Option<Refusal>>> {
+) -> PortResult<Result<(Payment, Vec<OutboxEvent>), Option<TransitionRefusal>>> {
     for _ in 0..10_u8 {
         let Some(payment) = store.get(id).await? else {
             return Ok(Err(None));

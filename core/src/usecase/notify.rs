@@ -13,7 +13,7 @@ use crate::domain::event::{Event, EventKind, NewEvent, Note};
 use crate::domain::id::PaymentId;
 use crate::domain::mail::{Mail, owed};
 use crate::domain::policy::Policy;
-use crate::domain::work::{Verdict, parse};
+use crate::domain::work_item::{HandlerOutcome, parse};
 use crate::port::{Clock, ErrorKind, Mailer, Noted, PaymentStore, PortError, PortResult, Received};
 
 #[derive(Clone)]
@@ -26,17 +26,17 @@ pub struct Notifier {
 
 #[async_trait]
 impl Handler for Notifier {
-    async fn handle(&self, message: &Received) -> Verdict {
+    async fn handle(&self, message: &Received) -> HandlerOutcome {
         match parse(&message.body) {
             Ok(job) => self.notify(job.payment()).await,
-            Err(error) => Verdict::Dead {
+            Err(error) => HandlerOutcome::Dead {
                 class: error.class().to_owned(),
                 reason: error.to_string(),
             },
         }
     }
 
-    async fn bury(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
+    async fn mark_dead(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
         note_dead(
             &*self.store,
             &*self.clock,
@@ -58,8 +58,8 @@ struct Tries {
     open_since: Option<crate::Timestamp>,
 }
 
-fn retry(what: &str, error: &PortError) -> Verdict {
-    Verdict::Retry {
+fn retry(what: &str, error: &PortError) -> HandlerOutcome {
+    HandlerOutcome::Retry {
         class: format!("{what}_{}", error.class()),
         reason: format!("{what}: {}", error.chain()),
         after: None,
@@ -68,11 +68,11 @@ fn retry(what: &str, error: &PortError) -> Verdict {
 
 impl Notifier {
     /// Sends every mail that the payment owes and that has not gone out.
-    pub async fn notify(&self, id: &PaymentId) -> Verdict {
+    pub async fn notify(&self, id: &PaymentId) -> HandlerOutcome {
         let payment = match self.store.get(id).await {
             Ok(Some(payment)) => payment,
             Ok(None) => {
-                return Verdict::Retry {
+                return HandlerOutcome::Retry {
                     class: "orphan".to_owned(),
                     reason: format!("no payment {id}"),
                     after: None,
@@ -86,16 +86,16 @@ impl Notifier {
         };
         for mail in owed(&payment) {
             let verdict = self.send(id, &mail, &tries(&events, &mail)).await;
-            if verdict != Verdict::Done {
+            if verdict != HandlerOutcome::Done {
                 return verdict;
             }
         }
-        Verdict::Done
+        HandlerOutcome::Done
     }
 
-    async fn send(&self, id: &PaymentId, mail: &Mail, tries: &Tries) -> Verdict {
+    async fn send(&self, id: &PaymentId, mail: &Mail, tries: &Tries) -> HandlerOutcome {
         if tries.closed {
-            return Verdict::Done;
+            return HandlerOutcome::Done;
         }
         // Another notifier may be sending it at this moment (the event came twice, or two events of
         // one payment): only a try that is older than a lease counts as one whose fate is unknown.
@@ -105,7 +105,7 @@ impl Notifier {
             .is_some_and(|since| now.duration_since(since) < self.policy.lease)
         {
             let reason = "it is being sent, or its fate is not known yet".to_owned();
-            return Verdict::Retry {
+            return HandlerOutcome::Retry {
                 class: "leased".to_owned(),
                 reason,
                 after: None,
@@ -122,7 +122,7 @@ impl Notifier {
             return self
                 .written(id, &note)
                 .await
-                .map_or_else(|error| retry("store", &error), |_| Verdict::Done);
+                .map_or_else(|error| retry("store", &error), |_| HandlerOutcome::Done);
         }
         // Written before the mail goes: a crash after it counts as a try whose fate is unknown.
         let attempt = self.note(
@@ -134,7 +134,7 @@ impl Notifier {
         match self.written(id, &attempt).await {
             Ok(Noted::Written) => {}
             Ok(_) => {
-                return Verdict::Retry {
+                return HandlerOutcome::Retry {
                     class: "contended".to_owned(),
                     reason: "another notifier has it".to_owned(),
                     after: None,
@@ -152,7 +152,7 @@ impl Notifier {
                 );
                 self.written(id, &done)
                     .await
-                    .map_or_else(|error| retry("store", &error), |_| Verdict::Done)
+                    .map_or_else(|error| retry("store", &error), |_| HandlerOutcome::Done)
             }
             Err(error) if error.kind == ErrorKind::Ambiguous => retry("mail", &error),
             Err(error) => {
@@ -166,7 +166,7 @@ impl Notifier {
                     return retry("store", &error);
                 }
                 if error.kind == ErrorKind::Permanent {
-                    return Verdict::Dead {
+                    return HandlerOutcome::Dead {
                         class: "mail_permanent".to_owned(),
                         reason: format!("mail: {}", error.chain()),
                     };

@@ -12,7 +12,7 @@ use crate::domain::event::{EventKind, NewEvent, Note};
 use crate::domain::id::PaymentId;
 use crate::domain::ledger::{Transaction, expected};
 use crate::domain::payment::Payment;
-use crate::domain::work::{Verdict, parse};
+use crate::domain::work_item::{HandlerOutcome, parse};
 use crate::port::{
     Clock, ErrorKind, Index, Ledger, PaymentStore, PortError, PortResult, PostOutcome, Received,
 };
@@ -25,15 +25,15 @@ pub struct Projector {
     pub clock: Arc<dyn Clock>,
 }
 
-fn retry(what: &str, error: &PortError) -> Verdict {
+fn retry(what: &str, error: &PortError) -> HandlerOutcome {
     let (class, reason) = (
         format!("{what}_{}", error.class()),
         format!("{what}: {}", error.chain()),
     );
     if error.kind == ErrorKind::Permanent {
-        Verdict::Dead { class, reason }
+        HandlerOutcome::Dead { class, reason }
     } else {
-        Verdict::Retry {
+        HandlerOutcome::Retry {
             class,
             reason,
             after: None,
@@ -43,17 +43,17 @@ fn retry(what: &str, error: &PortError) -> Verdict {
 
 #[async_trait]
 impl Handler for Projector {
-    async fn handle(&self, message: &Received) -> Verdict {
+    async fn handle(&self, message: &Received) -> HandlerOutcome {
         match parse(&message.body) {
             Ok(job) => self.project(job.payment()).await,
-            Err(error) => Verdict::Dead {
+            Err(error) => HandlerOutcome::Dead {
                 class: error.class().to_owned(),
                 reason: error.to_string(),
             },
         }
     }
 
-    async fn bury(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
+    async fn mark_dead(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
         note_dead(
             &*self.store,
             &*self.clock,
@@ -69,11 +69,11 @@ impl Handler for Projector {
 impl Projector {
     /// Brings ledger and index up to the payment's state as the store has it now, whatever
     /// event it was that asked: late, doubled and reordered events are all the same.
-    pub async fn project(&self, id: &PaymentId) -> Verdict {
+    pub async fn project(&self, id: &PaymentId) -> HandlerOutcome {
         let payment = match self.store.get(id).await {
             Ok(Some(payment)) => payment,
             Ok(None) => {
-                return Verdict::Retry {
+                return HandlerOutcome::Retry {
                     class: "orphan".to_owned(),
                     reason: format!("no payment {id}"),
                     after: None,
@@ -94,7 +94,7 @@ impl Projector {
                         transaction.amount_minor(),
                         transaction.currency
                     );
-                    return Verdict::Dead {
+                    return HandlerOutcome::Dead {
                         class: "ledger_mismatch".to_owned(),
                         reason,
                     };
@@ -108,13 +108,13 @@ impl Projector {
         self.index(&payment).await
     }
 
-    async fn index(&self, payment: &Payment) -> Verdict {
+    async fn index(&self, payment: &Payment) -> HandlerOutcome {
         match self.index.upsert(&[PaymentDoc::from(payment)]).await {
             Ok(_) => {}
             Err(error) => return retry("index", &error),
         }
         if !payment.status.is_final() {
-            return Verdict::Done;
+            return HandlerOutcome::Done;
         }
         let detail = json!({"status": payment.status, "version": payment.version});
         let note = Note {
@@ -122,7 +122,7 @@ impl Projector {
             event: NewEvent::new(self.clock.now(), EventKind::Indexed, detail),
         };
         match self.note(&payment.id, &note).await {
-            Ok(()) => Verdict::Done,
+            Ok(()) => HandlerOutcome::Done,
             Err(error) => retry("store", &error),
         }
     }

@@ -13,7 +13,7 @@ use crate::domain::ledger::Transaction;
 use crate::domain::payment::{Payment, Status};
 use crate::domain::reconcile::{Break, BreakKind, Evidence, ProviderListed, Store, check};
 use crate::domain::sha256_hex;
-use crate::domain::work::payment_of_key;
+use crate::domain::work_item::payment_of_key;
 use crate::port::{
     Archive, Clock, Index, Ledger, PaymentStore, PortResult, Provider, ProviderPage,
 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::accept::{Answer, Render};
 use super::change::{Asked, ChangeError, Changes, Requester};
 use crate::domain::id::PaymentId;
-use crate::domain::machine::{Command, Refusal};
+use crate::domain::machine::{Command, TransitionRefusal};
 use crate::domain::outbox::OutboxEvent;
 use crate::domain::payment::{Payment, Status};
 use crate::domain::resolve::{Contradiction, Resolution, ResolvePayment, Said, weigh};
@@ -37,7 +37,7 @@ impl Resolver {
         request: &ResolvePayment,
     ) -> Result<Resolution, ResolveError> {
         if payment.status != Status::Review {
-            return Err(ChangeError::Refused(Refusal::Status {
+            return Err(ChangeError::Refused(TransitionRefusal::Status {
                 status: payment.status,
             })
             .into());

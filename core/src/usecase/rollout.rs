@@ -1,28 +1,31 @@
 //! What the record says of an action on a rollout.
 
-use crate::domain::audit::Outcome;
+use crate::domain::audit::AuditOutcome;
 use crate::port::{ErrorKind, Executed, PortResult};
 
 #[must_use]
-pub fn became(executed: &PortResult<Executed>) -> (Outcome, String) {
+pub fn became(executed: &PortResult<Executed>) -> (AuditOutcome, String) {
     match executed {
         Ok(Executed::Done(rollout)) => (
-            Outcome::Done,
+            AuditOutcome::Done,
             format!("resourceVersion {}", rollout.resource_version),
         ),
         Ok(Executed::Moved(_)) => (
-            Outcome::Refused,
+            AuditOutcome::Refused,
             "it had moved: nothing was done".to_owned(),
         ),
         Ok(Executed::Partly { done, .. }) => (
-            Outcome::Failed,
+            AuditOutcome::Failed,
             format!("{done} calls were made, then it moved"),
         ),
-        Ok(Executed::Gone) => (Outcome::Refused, "it is gone: nothing was done".to_owned()),
+        Ok(Executed::Gone) => (
+            AuditOutcome::Refused,
+            "it is gone: nothing was done".to_owned(),
+        ),
         Err(error) if error.kind == ErrorKind::Ambiguous => (
-            Outcome::Failed,
+            AuditOutcome::Failed,
             format!("it may or may not have been done: {error}"),
         ),
-        Err(error) => (Outcome::Failed, format!("nothing was done: {error}")),
+        Err(error) => (AuditOutcome::Failed, format!("nothing was done: {error}")),
     }
 }

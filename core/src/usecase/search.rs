@@ -5,16 +5,16 @@ use std::sync::Arc;
 use crate::Timestamp;
 use crate::domain::doc::PaymentDoc;
 use crate::domain::id::PaymentId;
-use crate::domain::search::{Query, QueryError, Term};
+use crate::domain::search::{QueryError, SearchQuery, Term};
 use crate::port::{Freshness, Index, PaymentStore, PortError, Ports};
 
 #[derive(Clone)]
-pub struct Search {
+pub struct PaymentSearch {
     pub index: Arc<dyn Index>,
     pub store: Arc<dyn PaymentStore>,
 }
 
-impl From<&Ports> for Search {
+impl From<&Ports> for PaymentSearch {
     fn from(ports: &Ports) -> Self {
         Self {
             index: Arc::clone(&ports.index),
@@ -24,7 +24,7 @@ impl From<&Ports> for Search {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct SearchResult {
     pub docs: Vec<PaymentDoc>,
     pub total: u64,
     /// Which store answered, and how far behind it may be.
@@ -44,18 +44,18 @@ pub enum SearchError {
     Port(#[from] PortError),
 }
 
-impl Search {
+impl PaymentSearch {
     /// Searches for `text`, at most `limit` payments; `now` gives "today" its meaning.
     pub async fn run(
         &self,
         text: &str,
         now: Timestamp,
         limit: usize,
-    ) -> Result<Found, SearchError> {
-        let query = Query::parse(text, now)?;
+    ) -> Result<SearchResult, SearchError> {
+        let query = SearchQuery::parse(text, now)?;
         let hits = self.index.search(&query, 0, limit).await?;
         let freshness = self.index.freshness().await?;
-        let mut found = Found {
+        let mut found = SearchResult {
             docs: hits.docs,
             total: hits.total,
             freshness,
@@ -75,7 +75,11 @@ impl Search {
 
     /// Payments whose whole id stands in the query: the primary store knows them before the index
     /// does.
-    async fn in_store(&self, query: &Query, text: &str) -> Result<Vec<PaymentDoc>, PortError> {
+    async fn in_store(
+        &self,
+        query: &SearchQuery,
+        text: &str,
+    ) -> Result<Vec<PaymentDoc>, PortError> {
         let ids: Vec<PaymentId> = text
             .split_whitespace()
             .filter_map(|word| word.strip_prefix("id:").unwrap_or(word).parse().ok())
@@ -91,10 +95,10 @@ impl Search {
             .collect())
     }
 
-    async fn parts(&self, query: &Query) -> Result<Vec<(String, u64)>, PortError> {
+    async fn parts(&self, query: &SearchQuery) -> Result<Vec<(String, u64)>, PortError> {
         let mut parts = Vec::new();
         for clause in &query.clauses {
-            let alone = Query {
+            let alone = SearchQuery {
                 clauses: vec![clause.clone()],
             };
             let total = self.index.search(&alone, 0, 1).await?.total;
@@ -139,7 +143,7 @@ mod tests {
 
     #[test]
     fn parts_of_a_query_are_said_in_words() {
-        let query = Query::parse(
+        let query = SearchQuery::parse(
             "amount:>10 created:yesterday 4242",
             "2026-11-22T12:00:00Z".parse().expect("a time"),
         )

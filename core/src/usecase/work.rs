@@ -9,12 +9,12 @@ use super::change::decided;
 use super::consume::Handler;
 use super::dispatch::{Dispatcher, apply};
 use crate::domain::id::{PaymentId, RefundId};
-use crate::domain::machine::{Command, ProviderStep, Refusal, decide, provider_step};
+use crate::domain::machine::{Command, ProviderStep, TransitionRefusal, decide, provider_step};
 use crate::domain::money::Money;
 use crate::domain::payment::{Failure, Payment, Status};
 use crate::domain::policy::Policy;
 use crate::domain::sha256_hex;
-use crate::domain::work::{Job, Verdict, attribute, parse};
+use crate::domain::work_item::{HandlerOutcome, WorkItem, attribute, parse};
 use crate::port::{
     Archive, ChargeOutcome, ChargeRequest, Clock, Committed, ErrorKind, PaymentStore, PortError,
     PortResult, Provider, Received, RefundOutcome, RefundRequest,
@@ -32,22 +32,22 @@ pub struct Worker {
     pub queue: String,
 }
 
-fn retry(class: &str, reason: impl Into<String>) -> Verdict {
-    Verdict::Retry {
+fn retry(class: &str, reason: impl Into<String>) -> HandlerOutcome {
+    HandlerOutcome::Retry {
         class: class.to_owned(),
         reason: reason.into(),
         after: None,
     }
 }
 
-fn dead(class: &str, reason: impl Into<String>) -> Verdict {
-    Verdict::Dead {
+fn dead(class: &str, reason: impl Into<String>) -> HandlerOutcome {
+    HandlerOutcome::Dead {
         class: class.to_owned(),
         reason: reason.into(),
     }
 }
 
-fn port_retry(what: &str, error: &PortError) -> Verdict {
+fn port_retry(what: &str, error: &PortError) -> HandlerOutcome {
     retry(
         &format!("{what}_{}", error.class()),
         format!("{what}: {}", error.chain()),
@@ -63,11 +63,11 @@ fn failure(code: &str, message: impl Into<String>) -> Failure {
 
 #[async_trait]
 impl Handler for Worker {
-    async fn handle(&self, message: &Received) -> Verdict {
+    async fn handle(&self, message: &Received) -> HandlerOutcome {
         match parse(&message.body) {
-            Ok(Job::Process(id)) => self.process(&id, message).await,
-            Ok(Job::Refund(id, refund)) => self.refund(&id, &refund).await,
-            Ok(Job::Catchup(id)) => dead(
+            Ok(WorkItem::Process(id)) => self.process(&id, message).await,
+            Ok(WorkItem::Refund(id, refund)) => self.refund(&id, &refund).await,
+            Ok(WorkItem::Catchup(id)) => dead(
                 "wrong_queue",
                 format!("a notice about {id}, which is no work"),
             ),
@@ -75,16 +75,16 @@ impl Handler for Worker {
         }
     }
 
-    async fn bury(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
+    async fn mark_dead(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
         let Ok(job) = parse(&message.body) else {
             return Ok(());
         };
-        let command = Command::Bury {
+        let command = Command::MarkDead {
             queue: self.queue.clone(),
             message_id: message.message_id.clone(),
             refund: match &job {
-                Job::Refund(_, refund) => Some(refund.clone()),
-                Job::Process(_) | Job::Catchup(_) => None,
+                WorkItem::Refund(_, refund) => Some(refund.clone()),
+                WorkItem::Process(_) | WorkItem::Catchup(_) => None,
             },
             class: class.to_owned(),
             reason: reason.to_owned(),
@@ -115,7 +115,7 @@ impl Worker {
     /// The payment, if this message may try on: not while another message of it is dead, unless
     /// this is that dead letter, moved back by the queue service or by hand and not by a replay,
     /// which takes the marks of death off.
-    async fn alive(&self, payment: Payment, message: &Received) -> Result<Payment, Verdict> {
+    async fn alive(&self, payment: Payment, message: &Received) -> Result<Payment, HandlerOutcome> {
         if payment
             .dead
             .as_ref()
@@ -124,9 +124,9 @@ impl Worker {
             return Ok(payment);
         }
         if !message.attributes.contains_key(attribute::CLASS) {
-            return Err(Verdict::Done);
+            return Err(HandlerOutcome::Done);
         }
-        let command = Command::Unbury {
+        let command = Command::ClearDead {
             by: "redrive".to_owned(),
             reason: "its dead letter was moved back unread".to_owned(),
         };
@@ -149,7 +149,7 @@ impl Worker {
         }
     }
 
-    async fn process(&self, id: &PaymentId, message: &Received) -> Verdict {
+    async fn process(&self, id: &PaymentId, message: &Received) -> HandlerOutcome {
         let payment = match self.store.get(id).await {
             Ok(Some(payment)) => payment,
             // The object is there, the payment is not. Never make one of an object.
@@ -157,7 +157,7 @@ impl Worker {
             Err(error) => return port_retry("store", &error),
         };
         if payment.status.is_final() {
-            return Verdict::Done;
+            return HandlerOutcome::Done;
         }
         let payment = match self.alive(payment, message).await {
             Ok(payment) => payment,
@@ -207,7 +207,7 @@ impl Worker {
     }
 
     /// Checks the archived request against the payment; a verdict when it cannot be worked on.
-    async fn verify(&self, payment: &Payment) -> Option<Verdict> {
+    async fn verify(&self, payment: &Payment) -> Option<HandlerOutcome> {
         let bytes = match self.archive.get(&payment.archive.key).await {
             Ok(Some(bytes)) => bytes,
             Ok(None) => {
@@ -228,7 +228,7 @@ impl Worker {
         None
     }
 
-    async fn claim(&self, payment: Payment, message: &Received) -> Result<Claimed, Verdict> {
+    async fn claim(&self, payment: Payment, message: &Received) -> Result<Claimed, HandlerOutcome> {
         let now = self.clock.now();
         let hop = json!({
             "queue": self.queue, "message_id": message.message_id, "receive": message.receive_count, "sent_at": message.sent_at,
@@ -239,15 +239,15 @@ impl Worker {
         };
         let decision = match decide(&payment, command, now, &self.policy) {
             Ok(decision) => decision,
-            Err(Refusal::Leased { until }) => {
+            Err(TransitionRefusal::Leased { until }) => {
                 let after = Some(until.duration_since(now));
-                return Err(Verdict::Retry {
+                return Err(HandlerOutcome::Retry {
                     class: "leased".to_owned(),
                     reason: format!("another worker holds it until {until}"),
                     after,
                 });
             }
-            Err(_) => return Err(Verdict::Done),
+            Err(_) => return Err(HandlerOutcome::Done),
         };
         let step = provider_step(payment.attempt.as_ref(), now, &self.policy);
         let reviewing = payment.status == Status::Review;
@@ -263,7 +263,7 @@ impl Worker {
         }
     }
 
-    async fn charge(&self, claimed: &Claimed) -> Verdict {
+    async fn charge(&self, claimed: &Claimed) -> HandlerOutcome {
         let payment = &claimed.payment;
         let Some(attempt) = &payment.attempt else {
             return retry("contended", "no attempt is recorded");
@@ -287,7 +287,12 @@ impl Worker {
     }
 
     /// Writes what is known after the provider failed to answer, and has the message come again.
-    async fn after_error(&self, claimed: &Claimed, error: &PortError, what: &str) -> Verdict {
+    async fn after_error(
+        &self,
+        claimed: &Claimed,
+        error: &PortError,
+        what: &str,
+    ) -> HandlerOutcome {
         let failure = failure(
             &format!("provider_{}", error.class()),
             format!("{what}: {}", error.chain()),
@@ -313,13 +318,13 @@ impl Worker {
             Command::Unknown(failure)
         };
         match self.settle(claimed, command).await {
-            Verdict::Done => verdict,
+            HandlerOutcome::Done => verdict,
             other => other,
         }
     }
 
-    /// Writes an outcome under the claim's fence. [`Verdict::Done`] when it is written and final.
-    async fn settle(&self, claimed: &Claimed, command: Command) -> Verdict {
+    /// Writes an outcome under the claim's fence. [`HandlerOutcome::Done`] when it is written and final.
+    async fn settle(&self, claimed: &Claimed, command: Command) -> HandlerOutcome {
         let now = self.clock.now();
         let decision = match decide(&claimed.payment, command, now, &self.policy) {
             Ok(decision) => decision,
@@ -339,7 +344,7 @@ impl Worker {
                         "declined, and another attempt may do better",
                     )
                 } else {
-                    Verdict::Done
+                    HandlerOutcome::Done
                 }
             }
             Ok(_) => retry("fenced", "another worker took the payment over"),
@@ -358,7 +363,7 @@ impl Worker {
         &self,
         id: &PaymentId,
         refund_id: &RefundId,
-    ) -> Result<(Payment, Option<crate::Timestamp>), Verdict> {
+    ) -> Result<(Payment, Option<crate::Timestamp>), HandlerOutcome> {
         for _ in 0..10_u8 {
             let before = match self.store.get(id).await {
                 Ok(Some(payment)) => payment,
@@ -376,7 +381,7 @@ impl Worker {
                 now,
                 &self.policy,
             ) else {
-                return Err(Verdict::Done);
+                return Err(HandlerOutcome::Done);
             };
             let started = decided(&before, decision, now);
             match self.store.commit(&started).await {
@@ -391,7 +396,7 @@ impl Worker {
         ))
     }
 
-    async fn refund(&self, id: &PaymentId, refund_id: &RefundId) -> Verdict {
+    async fn refund(&self, id: &PaymentId, refund_id: &RefundId) -> HandlerOutcome {
         let (payment, first_sent_at) = match self.start_refund(id, refund_id).await {
             Ok(started) => started,
             Err(verdict) => return verdict,
@@ -419,9 +424,9 @@ impl Worker {
         match apply(&*self.store, &*self.clock, &self.policy, id, &command).await {
             Ok(Ok((_, outbox))) => {
                 self.tell(&outbox).await;
-                Verdict::Done
+                HandlerOutcome::Done
             }
-            Ok(Err(_)) => Verdict::Done,
+            Ok(Err(_)) => HandlerOutcome::Done,
             Err(error) => port_retry("store", &error),
         }
     }
@@ -432,7 +437,7 @@ impl Worker {
         request: &RefundRequest,
         first_sent_at: Option<crate::Timestamp>,
         taken_on: bool,
-    ) -> Result<Command, Verdict> {
+    ) -> Result<Command, HandlerOutcome> {
         if let Some(sent_at) = first_sent_at {
             let key_may_be_gone =
                 self.clock.now().duration_since(sent_at) >= self.policy.provider_window;

@@ -24,7 +24,7 @@ use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::event::EventKind;
 use payops_core::domain::ledger::expected;
 use payops_core::domain::payment::{Charge, Payment, Status};
-use payops_core::domain::work::attribute;
+use payops_core::domain::work_item::attribute;
 use payops_core::port::{Attributes, Outgoing};
 use payops_local::{DataDir, ReadyEnv, Stores, Surroundings, UpOptions};
 use payops_testkit::sample;

@@ -7,8 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use payops_cluster::{Cluster, Server, demo, kubeconfig};
 use payops_core::port::{Clock, Random};
+use payops_simulator::{Cluster, Server, demo, kubeconfig};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -109,7 +109,7 @@ fn opened(
             Err(error) => tracing::warn!(env, %error, "the cluster of the last run cannot be read"),
         }
     }
-    let failed = |error: payops_cluster::ApiError| LocalError::Io {
+    let failed = |error: payops_simulator::ApiError| LocalError::Io {
         what: format!("seeding the cluster of {env}"),
         source: std::io::Error::other(error),
     };

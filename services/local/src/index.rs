@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use payops_core::Timestamp;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::search::Query;
+use payops_core::domain::search::SearchQuery;
 use payops_core::port::{
     ErrorKind, Freshness, Hits, Index, IndexPage, PaymentStore, PortResult, UpsertOutcome,
 };
@@ -217,7 +217,7 @@ impl Index for Partial {
         self.0.upsert(docs).await
     }
 
-    async fn search(&self, query: &Query, offset: usize, limit: usize) -> PortResult<Hits> {
+    async fn search(&self, query: &SearchQuery, offset: usize, limit: usize) -> PortResult<Hits> {
         self.0.search(query, offset, limit).await
     }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::search::Query;
+use payops_core::domain::search::SearchQuery;
 use payops_core::port::{
     ErrorKind, Freshness, Hits, Index, IndexPage, PortError, PortResult, UpsertOutcome,
 };
@@ -26,7 +26,7 @@ impl Index for NoIndex {
         self.error()
     }
 
-    async fn search(&self, _: &Query, _: usize, _: usize) -> PortResult<Hits> {
+    async fn search(&self, _: &SearchQuery, _: usize, _: usize) -> PortResult<Hits> {
         self.error()
     }
 

@@ -28,7 +28,7 @@ use payops_core::port::{
     Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, Noted, PaymentPage,
     PaymentStore, PortResult, Precondition, Random as _,
 };
-use payops_core::usecase::{Accept, Handler as _, Letters, PlanRequest, Requester};
+use payops_core::usecase::{Accept, DeadLetters, Handler as _, PlanRequest, Requester};
 use payops_testkit::SeededRandom;
 use payops_testkit::fault::{Chances, Plan};
 use payops_testkit::replay::{Notes, Steer};
@@ -119,7 +119,7 @@ async fn run(seed: u64) -> (Vec<String>, BTreeMap<&'static str, usize>, String) 
 
 /// Under this many faults a message may be given up on; an operator replays it.
 async fn replay_all(world: &World) {
-    let letters = Letters::from(&world.ports);
+    let letters = DeadLetters::from(&world.ports);
     for queue in QUEUES {
         let replayer = world.replayer();
         let seen = letters
@@ -405,7 +405,7 @@ async fn thaw(world: &World, claimed: &Payment) {
 
 fn change(
     before: &Payment,
-    decision: payops_core::domain::machine::Decision,
+    decision: payops_core::domain::machine::Transition,
     now: Timestamp,
 ) -> Change {
     Change {
@@ -455,7 +455,7 @@ async fn send_then_commit(world: &World, wrong: bool) -> Vec<String> {
             .ports
             .archive
             .put_if_absent(
-                &payops_core::domain::work::archive_key(&id),
+                &payops_core::domain::work_item::archive_key(&id),
                 document.as_bytes(),
             )
             .await;

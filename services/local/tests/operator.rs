@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use payops_core::domain::event::EventKind;
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::machine::{Command, Refusal, decide};
+use payops_core::domain::machine::{Command, TransitionRefusal, decide};
 use payops_core::domain::payment::{Charge, Failure, Payment, RefundState, Status};
 use payops_core::domain::reconcile::{ProviderEntry, ProviderRefund};
 use payops_core::domain::request::CreateRefund;
@@ -243,7 +243,7 @@ async fn a_charged_payment_in_review_is_completed_and_all_follows() {
     assert!(
         matches!(
             late,
-            ResolveError::Change(ChangeError::Refused(Refusal::Status {
+            ResolveError::Change(ChangeError::Refused(TransitionRefusal::Status {
                 status: Status::Completed
             }))
         ),
@@ -332,7 +332,7 @@ async fn of_two_operators_at_once_one_decides() {
     assert!(
         matches!(
             lost,
-            ResolveError::Change(ChangeError::Refused(Refusal::Status { .. }))
+            ResolveError::Change(ChangeError::Refused(TransitionRefusal::Status { .. }))
         ),
         "{lost:?}"
     );
@@ -358,7 +358,7 @@ async fn a_late_worker_and_an_operator_do_not_write_over_each_other() {
     assert!(
         matches!(
             held,
-            ResolveError::Change(ChangeError::Refused(Refusal::Leased { .. }))
+            ResolveError::Change(ChangeError::Refused(TransitionRefusal::Leased { .. }))
         ),
         "{held:?}"
     );

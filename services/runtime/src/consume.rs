@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payops_core::domain::mask;
-use payops_core::domain::work::Verdict;
+use payops_core::domain::work_item::HandlerOutcome;
 use payops_core::port::{PortResult, Received};
 use payops_core::usecase::{Consumed, Consumer, Handler};
 use tokio::task::{JoinError, JoinSet};
@@ -177,12 +177,12 @@ struct Logged {
 
 #[async_trait]
 impl Handler for Logged {
-    async fn handle(&self, message: &Received) -> Verdict {
+    async fn handle(&self, message: &Received) -> HandlerOutcome {
         let verdict = self.inner.handle(message).await;
         let (queue, id, receive) = (&self.queue, &message.message_id, message.receive_count);
         match &verdict {
-            Verdict::Done => tracing::debug!(queue, message = id, receive, "done"),
-            Verdict::Retry { class, reason, .. } => {
+            HandlerOutcome::Done => tracing::debug!(queue, message = id, receive, "done"),
+            HandlerOutcome::Retry { class, reason, .. } => {
                 tracing::info!(
                     queue,
                     message = id,
@@ -193,14 +193,14 @@ impl Handler for Logged {
                 );
             }
             // Logged when it is buried, as is a retry that was one too many.
-            Verdict::Dead { class, .. } => {
+            HandlerOutcome::Dead { class, .. } => {
                 tracing::debug!(queue, message = id, receive, class, "dead")
             }
         }
         verdict
     }
 
-    async fn bury(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
+    async fn mark_dead(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
         tracing::warn!(
             queue = self.queue,
             message = message.message_id,
@@ -208,6 +208,6 @@ impl Handler for Logged {
             reason = mask::text(reason),
             "goes to the dead-letter queue"
         );
-        self.inner.bury(message, class, reason).await
+        self.inner.mark_dead(message, class, reason).await
     }
 }

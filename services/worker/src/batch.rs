@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use lambda_runtime::{LambdaEvent, service_fn};
 use payops_core::Timestamp;
 use payops_core::domain::mask;
-use payops_core::domain::work::Verdict;
+use payops_core::domain::work_item::HandlerOutcome;
 use payops_core::port::{Clock, PortResult, Received};
 use payops_core::usecase::Consumer;
 use serde_json::Value;
@@ -211,8 +211,8 @@ impl Batch<'_> {
             tracing::error!(message = message.message_id, "handling it panicked");
         }
         match self.consumer.final_verdict(message, verdict) {
-            Verdict::Done => Ok(true),
-            Verdict::Retry {
+            HandlerOutcome::Done => Ok(true),
+            HandlerOutcome::Retry {
                 class,
                 reason,
                 after,
@@ -226,7 +226,7 @@ impl Batch<'_> {
                 self.delay(message, after).await;
                 Ok(false)
             }
-            Verdict::Dead { class, reason } => {
+            HandlerOutcome::Dead { class, reason } => {
                 tracing::warn!(
                     message = message.message_id,
                     class,

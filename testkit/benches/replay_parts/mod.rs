@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payops_core::Timestamp;
 use payops_core::domain::bus::{PROJECTIONS, dead_letter_queue};
-use payops_core::domain::replay::{JournalEntry, Plan, PlannedMessage, Preflight};
+use payops_core::domain::replay::{JournalEntry, PlannedMessage, Preflight, ReplayPlan};
 use payops_core::domain::sha256_hex;
 use payops_core::port::{
     Attributes, Browsed, Journal, Move, MoveResult, Outgoing, PortResult, QueueStats, Queues,
@@ -113,7 +113,7 @@ fn body(n: usize) -> String {
 }
 
 /// A plan for all of them, each with all that a plan knows of a message.
-pub(crate) fn plan_of(count: usize) -> Plan {
+pub(crate) fn plan_of(count: usize) -> ReplayPlan {
     let message = |n: usize| PlannedMessage {
         message_id: id(n),
         body_sha256: sha256_hex(body(n).as_bytes()),
@@ -124,11 +124,11 @@ pub(crate) fn plan_of(count: usize) -> Plan {
         ..PlannedMessage::default()
     };
     let (queue, target) = (dead_letter_queue(PROJECTIONS), PROJECTIONS.to_owned());
-    Plan {
+    ReplayPlan {
         queue,
         target,
         messages: (0..count).map(message).collect(),
-        ..Plan::default()
+        ..ReplayPlan::default()
     }
 }
 

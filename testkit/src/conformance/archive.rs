@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::sha256_hex;
-use payops_core::domain::work::{Job, archive_key, parse};
+use payops_core::domain::work_item::{WorkItem, archive_key, parse};
 use payops_core::port::{Archive, PutOutcome, Queues};
 
 use super::{LAG, number};
@@ -186,7 +186,7 @@ async fn announced(queues: &dyn Queues, queue: &str, created: &[PaymentId]) {
         quiet = if received.is_empty() { quiet + 1 } else { 0 };
         for message in &received {
             let job = parse(&message.body).expect("one of our jobs");
-            let Job::Process(id) = job else {
+            let WorkItem::Process(id) = job else {
                 panic!("not the archive's event: {job:?}")
             };
             *seen.entry(id).or_default() += 1;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use payops_core::domain::bus::{BusEvent, Envelope, QUEUES, SOURCE, object_created, targets};
-use payops_core::domain::work::archive_key;
+use payops_core::domain::work_item::archive_key;
 use payops_core::port::{Bus, Queues};
 use serde_json::json;
 

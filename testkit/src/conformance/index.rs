@@ -7,7 +7,7 @@ use payops_core::Timestamp;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::payment::Status;
-use payops_core::domain::search::{Clause, Query, Term};
+use payops_core::domain::search::{Clause, SearchQuery, Term};
 use payops_core::port::{Index, UpsertOutcome};
 
 use super::{number, word};
@@ -199,14 +199,14 @@ fn not(term: Term) -> Clause {
 }
 
 impl Kit<'_> {
-    fn query(&self, clauses: &[Clause]) -> Query {
+    fn query(&self, clauses: &[Clause]) -> SearchQuery {
         let mut clauses = clauses.to_vec();
         clauses.push(is(Term::Merchant(self.merchant.clone())));
-        Query { clauses }
+        SearchQuery { clauses }
     }
 
     /// The planted documents that the domain says `query` asks for, newest first.
-    fn expected(&self, query: &Query) -> Vec<PaymentDoc> {
+    fn expected(&self, query: &SearchQuery) -> Vec<PaymentDoc> {
         let mut docs: Vec<PaymentDoc> = self
             .docs
             .iter()
@@ -335,7 +335,7 @@ impl Kit<'_> {
             "reference:\"Bestellung Ü\"",
             "12.50",
         ] {
-            let clauses = Query::parse(text, plus(0)).expect("a query").clauses;
+            let clauses = SearchQuery::parse(text, plus(0)).expect("a query").clauses;
             self.finds(&clauses, text).await;
         }
     }

@@ -16,7 +16,7 @@ use payops_core::domain::outbox::OutboxEvent;
 use payops_core::domain::payment::{Charge, Payment};
 use payops_core::domain::reconcile::{ProviderEntry, ProviderRefund};
 use payops_core::domain::replay::JournalEntry;
-use payops_core::domain::search::Query;
+use payops_core::domain::search::SearchQuery;
 use payops_core::domain::text::Source;
 use payops_core::port::{
     Acceptance, Accepted, Archive, ArchivePage, Browsed, Bus, Change, ChargeOutcome, ChargeRequest,
@@ -315,7 +315,7 @@ impl<P: Index + ?Sized> Index for Faulty<P> {
             .await
     }
 
-    async fn search(&self, query: &Query, offset: usize, limit: usize) -> PortResult<Hits> {
+    async fn search(&self, query: &SearchQuery, offset: usize, limit: usize) -> PortResult<Hits> {
         self.chaos
             .around("index.search", self.port.search(query, offset, limit))
             .await

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use payops_core::Timestamp;
-use payops_core::domain::rollout::{Action, Rollout, RolloutKey};
+use payops_core::domain::rollout::{Rollout, RolloutAction, RolloutKey};
 use payops_core::port::QueueStats;
 
 use super::cursor::ItemKey;
@@ -65,7 +65,7 @@ impl ClusterState {
     }
 
     /// Whether its driver can do `action`.
-    pub(crate) fn can(&self, action: &Action) -> bool {
+    pub(crate) fn can(&self, action: &RolloutAction) -> bool {
         self.can.contains(&action.as_str())
     }
 }

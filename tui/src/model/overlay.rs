@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use payops_core::Timestamp;
-use payops_core::domain::rollout::{Plan, Refusal, Rollout};
+use payops_core::domain::rollout::{Rollout, RolloutPlan, RolloutRefusal};
 use tui_input::Input;
 
 use super::RolloutId;
@@ -32,7 +32,7 @@ pub(crate) enum Overlay {
     /// Why a plan was not made.
     Refused {
         what: String,
-        refusal: Refusal,
+        refusal: RolloutRefusal,
     },
     /// Text to read: what came of something, why something stands as it does.
     Text {
@@ -70,7 +70,7 @@ pub(crate) enum Field {
 #[derive(Clone, Debug)]
 pub(crate) struct Confirm {
     pub(crate) id: RolloutId,
-    pub(crate) plan: Plan,
+    pub(crate) plan: RolloutPlan,
     pub(crate) seen: Arc<Rollout>,
     /// When the state was seen that it is bound to.
     pub(crate) seen_at: Timestamp,
@@ -85,7 +85,7 @@ pub(crate) struct Confirm {
 #[derive(Clone, Debug)]
 pub(crate) struct Write {
     pub(crate) id: RolloutId,
-    pub(crate) plan: Plan,
+    pub(crate) plan: RolloutPlan,
     pub(crate) seen: Arc<Rollout>,
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use payops_core::domain::access::Duty;
-use payops_core::usecase::Letter;
+use payops_core::domain::access::AccessLevel;
+use payops_core::usecase::DeadLetter;
 use tui_input::Input;
 
 use crate::effect::Job;
@@ -21,7 +21,7 @@ pub(crate) enum ElevateField {
 #[derive(Clone, Debug)]
 pub(crate) struct Elevating {
     pub(crate) env: String,
-    pub(crate) duty: Duty,
+    pub(crate) duty: AccessLevel,
     pub(crate) reason: Input,
     pub(crate) ticket: Input,
     /// The code, as typed, once it was asked for.
@@ -64,7 +64,7 @@ pub(crate) struct Replaying {
     pub(crate) env: String,
     /// Whether queue, count and a reason must be typed.
     pub(crate) protected: bool,
-    pub(crate) letters: Arc<[Letter]>,
+    pub(crate) letters: Arc<[DeadLetter]>,
     pub(crate) wanted: ReplayWanted,
     pub(crate) plan: Planning,
     pub(crate) number: Option<(Number, Input)>,

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::future::try_join_all;
-use payops_core::domain::audit::{AuditEntry, Outcome};
-use payops_core::domain::rollout::{Action, Plan, Related, Rollout};
+use payops_core::domain::audit::{AuditEntry, AuditOutcome};
+use payops_core::domain::rollout::{Related, Rollout, RolloutAction, RolloutPlan};
 
 use payops_core::port::{
     AuditLog, Clock, Depth, ErrorKind, Executed, PortError, PortResult, QueueStats, Rollouts,
@@ -382,28 +382,28 @@ async fn open(environments: &dyn Environments, known: &Known, env: &str) -> Port
 /// The actions that a driver can do, by their words.
 fn can(rollouts: &dyn Rollouts) -> Vec<&'static str> {
     let all = [
-        Action::Promote,
-        Action::PromoteFull,
-        Action::Skip,
-        Action::Abort,
-        Action::Retry,
-        Action::Pause,
-        Action::Resume,
-        Action::Restart {
+        RolloutAction::Promote,
+        RolloutAction::PromoteFull,
+        RolloutAction::Skip,
+        RolloutAction::Abort,
+        RolloutAction::Retry,
+        RolloutAction::Pause,
+        RolloutAction::Resume,
+        RolloutAction::Restart {
             at: payops_core::Timestamp::UNIX_EPOCH,
         },
-        Action::Undo { revision: None },
-        Action::SetImage(Vec::new()),
-        Action::TerminateAnalysis {
+        RolloutAction::Undo { revision: None },
+        RolloutAction::SetImage(Vec::new()),
+        RolloutAction::TerminateAnalysis {
             name: String::new(),
         },
-        Action::TerminateExperiment {
+        RolloutAction::TerminateExperiment {
             name: String::new(),
         },
     ];
     all.iter()
         .filter(|action| rollouts.can(action))
-        .map(Action::as_str)
+        .map(RolloutAction::as_str)
         .collect()
 }
 
@@ -467,7 +467,7 @@ fn entry(
     opened: &Opened,
     env: &str,
     cluster: &str,
-    plan: &Plan,
+    plan: &RolloutPlan,
     reason: Option<String>,
     at: payops_core::Timestamp,
 ) -> AuditEntry {
@@ -480,7 +480,7 @@ fn entry(
     let entry = entry
         .subject(format!("{cluster}/{}", plan.key))
         .same_as(&plan.same_as)
-        .outcome(Outcome::Begun);
+        .outcome(AuditOutcome::Begun);
     AuditEntry { reason, ..entry }.detail("resource_version", &plan.resource_version)
 }
 
@@ -489,7 +489,7 @@ async fn execute(
     rollouts: &dyn Rollouts,
     audit: &dyn AuditLog,
     entry: &AuditEntry,
-    plan: &Plan,
+    plan: &RolloutPlan,
     clock: &dyn Clock,
 ) -> PortResult<Executed> {
     limits::within(limits::RECORD, ErrorKind::Unavailable, audit.append(entry))

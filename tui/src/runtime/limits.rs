@@ -24,10 +24,10 @@ pub(super) fn of(ask: &Ask) -> Duration {
         Ask::Open | Ask::Elevate(_) | Ask::Lower => OPEN,
         // Its two halves have their own limits; this one only makes sure.
         Ask::Execute { .. } => RECORD.saturating_add(EXECUTE).saturating_add(READ),
-        Ask::Letters { .. } | Ask::PlanReplay { .. } => LOOK,
+        Ask::DeadLetters { .. } | Ask::PlanReplay { .. } => LOOK,
         Ask::Related { .. }
         | Ask::Queues
-        | Ask::Letter(_)
+        | Ask::DeadLetter(_)
         | Ask::Search { .. }
         | Ask::Payment(_)
         | Ask::Audit
@@ -46,8 +46,8 @@ pub(super) fn late(ask: &Ask) -> Answer {
             Answer::Executed(Err(Fault::from(no_answer(ErrorKind::Ambiguous, of(ask)))))
         }
         Ask::Queues => Answer::Queues(Err(fault())),
-        Ask::Letters { .. } => Answer::Letters(Err(fault())),
-        Ask::Letter(_) => Answer::Letter(Err(fault())),
+        Ask::DeadLetters { .. } => Answer::DeadLetters(Err(fault())),
+        Ask::DeadLetter(_) => Answer::Letter(Err(fault())),
         Ask::Search { .. } => Answer::Search(Err(fault())),
         Ask::Payment(_) => Answer::Payment(Err(fault())),
         Ask::Audit => Answer::Audit(Err(fault())),

@@ -4,7 +4,7 @@ use futures::future::try_join;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::privacy::Privacy;
 use payops_core::port::{Clock, ErrorKind, PortError, PortResult};
-use payops_core::usecase::{Letters, LettersError, Search, SearchError};
+use payops_core::usecase::{DeadLetters, DeadLettersError, PaymentSearch, SearchError};
 
 use crate::effect::Ask;
 use crate::environments::Opened;
@@ -21,18 +21,18 @@ const AUDIT_MAX: usize = 1_000;
 /// Answers a question; personal data leaves here masked or is masked when it is drawn.
 pub(super) async fn answer(opened: PortResult<Opened>, ask: Ask, clock: &dyn Clock) -> Answer {
     match ask {
-        Ask::Letters { queue } => Answer::Letters(
+        Ask::DeadLetters { queue } => Answer::DeadLetters(
             async {
-                let letters = Letters::from(&opened?.ports);
+                let letters = DeadLetters::from(&opened?.ports);
                 let queues = letters.queues(queue.as_deref()).await.map_err(not_read)?;
                 letters.look(&queues, LETTERS_MAX).await
             }
             .await
             .map_err(Fault::from),
         ),
-        Ask::Letter(letter) => {
+        Ask::DeadLetter(letter) => {
             let read = async {
-                Letters::from(&opened?.ports)
+                DeadLetters::from(&opened?.ports)
                     .open(&letter, Privacy::default())
                     .await
             };
@@ -40,7 +40,7 @@ pub(super) async fn answer(opened: PortResult<Opened>, ask: Ask, clock: &dyn Clo
         }
         Ask::Search { text } => {
             let read = async {
-                Search::from(&opened?.ports)
+                PaymentSearch::from(&opened?.ports)
                     .run(&text, clock.now(), HITS_MAX)
                     .await
                     .map_err(not_found)
@@ -70,10 +70,10 @@ async fn payment(opened: &Opened, id: &PaymentId) -> PortResult<Option<Box<Payme
     Ok(payment.map(|payment| Box::new(PaymentSeen { payment, events })))
 }
 
-fn not_read(error: LettersError) -> PortError {
+fn not_read(error: DeadLettersError) -> PortError {
     match error {
-        LettersError::Port(error) => error,
-        LettersError::NotADeadLetterQueue { .. } => {
+        DeadLettersError::Port(error) => error,
+        DeadLettersError::NotADeadLetterQueue { .. } => {
             PortError::new(ErrorKind::NotFound, error.to_string())
         }
     }

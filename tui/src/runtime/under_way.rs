@@ -56,7 +56,7 @@ pub(super) fn action(ask: &Ask, env: &str) -> Option<String> {
 mod tests {
     use std::sync::Arc;
 
-    use payops_core::domain::replay::Plan;
+    use payops_core::domain::replay::ReplayPlan;
 
     use super::*;
     use crate::fixtures::waiting;
@@ -64,9 +64,9 @@ mod tests {
     #[test]
     fn each_says_what_it_is_where_and_how_it_goes_on() {
         let queue = || "payments-work-dlq".to_owned();
-        let plan = Box::new(Plan {
+        let plan = Box::new(ReplayPlan {
             queue: queue(),
-            ..Plan::default()
+            ..ReplayPlan::default()
         });
         let jobs = [
             Job::Replay {
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn an_action_may_or_may_not_have_been_done() {
         let plan = payops_core::domain::rollout::plan(
-            payops_core::domain::rollout::Action::Promote,
+            payops_core::domain::rollout::RolloutAction::Promote,
             &waiting(),
             None,
         )

@@ -5,7 +5,7 @@ mod steer;
 
 use payops_core::domain::payment::Status;
 use payops_core::port::{ErrorKind, QueueStats};
-use payops_core::usecase::Found;
+use payops_core::usecase::SearchResult;
 
 use crate::effect::{Ask, Effect, Job};
 use crate::fault::Fault;
@@ -45,12 +45,13 @@ fn search() -> Model {
 /// Dead letters as a look showed them, the first of them opened.
 fn dead(receives_spent: u64) -> Model {
     let (mut model, effects) = open(Tab::DeadLetters);
-    let (request, _) = asked(&effects, |ask| matches!(ask, Ask::Letters { .. })).expect("looked");
+    let (request, _) =
+        asked(&effects, |ask| matches!(ask, Ask::DeadLetters { .. })).expect("looked");
     answer(
         &mut model,
         request,
         "prod",
-        Answer::Letters(Ok(letters(receives_spent))),
+        Answer::DeadLetters(Ok(letters(receives_spent))),
     );
     model
 }
@@ -92,7 +93,7 @@ fn answers_to_former_texts_are_dropped() {
     let (old, _) = searched(&tick(&mut model, 200)).expect("asked");
     typed(&mut model, "b");
     let (new, _) = searched(&tick(&mut model, 400)).expect("asked");
-    let one = |number| Found {
+    let one = |number| SearchResult {
         docs: vec![doc(number, Status::Completed, 5)],
         total: 1,
         ..found()
@@ -224,14 +225,19 @@ fn a_dead_payment_leads_to_its_letter_and_back() {
     assert_eq!(model.route(), &Route::DeadLetters);
     let queue = effects.iter().find_map(|effect| match effect {
         Effect::Ask { request, ask, .. } => match &**ask {
-            Ask::Letters { queue } => Some((*request, queue.clone())),
+            Ask::DeadLetters { queue } => Some((*request, queue.clone())),
             _ => None,
         },
         _ => None,
     });
     let (request, queue) = queue.expect("looked");
     assert_eq!(queue.as_deref(), Some("payments-work-dlq"));
-    answer(&mut model, request, "prod", Answer::Letters(Ok(letters(0))));
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::DeadLetters(Ok(letters(0))),
+    );
     press(&mut model, "enter");
     assert_eq!(model.route(), &Route::Letter("m-07".to_owned()));
     press(&mut model, "p");
@@ -247,14 +253,19 @@ fn a_dead_payment_leads_to_its_letter_and_back() {
 #[test]
 fn a_look_is_made_once_and_when_asked() {
     let mut model = dead(14);
-    let looked = |effects: &[Effect]| asked(effects, |ask| matches!(ask, Ask::Letters { .. }));
+    let looked = |effects: &[Effect]| asked(effects, |ask| matches!(ask, Ask::DeadLetters { .. }));
     assert_eq!(looked(&tick(&mut model, 3_600_000)), None);
     assert_eq!(looked(&press(&mut model, "1 4")), None);
     let screen = snap(&mut model, 120, 40);
     assert!(screen.contains("looking cost 14 receives"), "{screen}");
     let (request, _) = looked(&press(&mut model, "ctrl-r")).expect("looked again");
     // One that failed is not repeated by itself, and what was seen stays.
-    answer(&mut model, request, "prod", Answer::Letters(Err(down())));
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::DeadLetters(Err(down())),
+    );
     assert_eq!(looked(&tick(&mut model, 7_200_000)), None);
     let screen = snap(&mut model, 120, 40);
     assert!(
@@ -283,7 +294,7 @@ fn causes_are_grouped_and_gone_into() {
 #[test]
 fn a_letter_is_opened_when_one_stays_with_it() {
     let mut model = dead(0);
-    let opens = |effects: &[Effect]| asked(effects, |ask| matches!(ask, Ask::Letter(_)));
+    let opens = |effects: &[Effect]| asked(effects, |ask| matches!(ask, Ask::DeadLetter(_)));
     assert_eq!(opens(&tick(&mut model, 10)), None);
     assert_eq!(opens(&press(&mut model, "down down")), None);
     assert_eq!(opens(&tick(&mut model, 20)), None);
@@ -316,7 +327,7 @@ fn queues_lead_to_their_dead_letters() {
     let mut model = full(Tab::Overview);
     let effects = press(&mut model, "3 enter");
     assert_eq!(model.route(), &Route::DeadLetters);
-    let asks = |ask: &Ask| matches!(ask, Ask::Letters { queue: Some(queue) } if queue == "payments-work-dlq");
+    let asks = |ask: &Ask| matches!(ask, Ask::DeadLetters { queue: Some(queue) } if queue == "payments-work-dlq");
     assert!(asked(&effects, asks).is_some());
     press(&mut model, "esc down enter");
     assert_eq!(model.route(), &Route::Queues);

@@ -54,7 +54,7 @@ fn payments_screens() {
         Answer::Search(Ok(Box::new(nothing(&parts)))),
     );
     masked("payments_nothing", &mut model);
-    let from_store = Found {
+    let from_store = SearchResult {
         docs: vec![doc(9, Status::Processing, 1)],
         total: 1,
         from_store: true,
@@ -128,22 +128,35 @@ fn dead_letters_screens() {
     closed("dead_letters_closed", Tab::DeadLetters);
     let (mut model, effects) = open(Tab::DeadLetters);
     masked("dead_letters_loading", &mut model);
-    let (request, _) = asked(&effects, |ask| matches!(ask, Ask::Letters { .. })).expect("looked");
-    answer(&mut model, request, "prod", Answer::Letters(Err(down())));
+    let (request, _) =
+        asked(&effects, |ask| matches!(ask, Ask::DeadLetters { .. })).expect("looked");
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::DeadLetters(Err(down())),
+    );
     masked("dead_letters_failed", &mut model);
     let (mut model, effects) = open(Tab::DeadLetters);
-    let (request, _) = asked(&effects, |ask| matches!(ask, Ask::Letters { .. })).expect("looked");
-    let none = payops_core::usecase::LettersSeen {
+    let (request, _) =
+        asked(&effects, |ask| matches!(ask, Ask::DeadLetters { .. })).expect("looked");
+    let none = payops_core::usecase::DeadLetterList {
         complete: true,
         ..Default::default()
     };
-    answer(&mut model, request, "prod", Answer::Letters(Ok(none)));
+    answer(&mut model, request, "prod", Answer::DeadLetters(Ok(none)));
     masked("dead_letters_empty", &mut model);
     let mut model = dead(14);
     masked("dead_letters_full", &mut model);
-    let (request, _) = asked(&tick(&mut model, 300), |ask| matches!(ask, Ask::Letter(_)))
-        .or_else(|| asked(&tick(&mut model, 600), |ask| matches!(ask, Ask::Letter(_))))
-        .expect("opened");
+    let (request, _) = asked(&tick(&mut model, 300), |ask| {
+        matches!(ask, Ask::DeadLetter(_))
+    })
+    .or_else(|| {
+        asked(&tick(&mut model, 600), |ask| {
+            matches!(ask, Ask::DeadLetter(_))
+        })
+    })
+    .expect("opened");
     let content = opened(&letter(0, "payments-work-dlq", "schema_error", "x"));
     answer(
         &mut model,

@@ -1,7 +1,9 @@
 //! Elevation, selection, and dead letters that are sent again, deleted and exported.
 
-use payops_core::domain::access::{Duty, Freeze};
-use payops_core::domain::replay::{CauseSummary, Plan, PlannedMessage, Preflight, Verdict};
+use payops_core::domain::access::{AccessLevel, Freeze};
+use payops_core::domain::replay::{
+    CauseSummary, Disposition, PlannedMessage, Preflight, ReplayPlan,
+};
 
 use super::*;
 use crate::environments::{ElevationWanted, ReplayReview, ReplayWanted, Standing};
@@ -11,8 +13,14 @@ use crate::tests::{snapshot, snapshots};
 fn steered() -> (Model, Vec<Effect>) {
     let (mut model, effects) = start(Tab::DeadLetters);
     let effects = open_steering(&mut model, &effects);
-    let (request, _) = asked(&effects, |ask| matches!(ask, Ask::Letters { .. })).expect("looked");
-    answer(&mut model, request, "prod", Answer::Letters(Ok(letters(0))));
+    let (request, _) =
+        asked(&effects, |ask| matches!(ask, Ask::DeadLetters { .. })).expect("looked");
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::DeadLetters(Ok(letters(0))),
+    );
     (model, effects)
 }
 
@@ -21,7 +29,7 @@ fn stands(model: &mut Model, effects: &[Effect], standing: Standing) {
     answer(model, request, &env, Answer::Standing(Ok(standing)));
 }
 
-fn elevated(duty: Duty, seconds: i64) -> Standing {
+fn elevated(duty: AccessLevel, seconds: i64) -> Standing {
     Standing {
         duty,
         until: Some(later(seconds * 1000)),
@@ -30,7 +38,7 @@ fn elevated(duty: Duty, seconds: i64) -> Standing {
 }
 
 /// Elevated for a reason, in every test of that.
-fn elevated_for(duty: Duty, reason: &str) -> Model {
+fn elevated_for(duty: AccessLevel, reason: &str) -> Model {
     let (mut model, effects) = steered();
     stands(
         &mut model,
@@ -84,13 +92,13 @@ fn review(messages: usize) -> ReplayReview {
             Preflight::Safe
         },
         verdict: match number {
-            1 => Verdict::Skip {
+            1 => Disposition::Skip {
                 why: "the payment came to its end".to_owned(),
             },
-            2 => Verdict::Park {
+            2 => Disposition::Park {
                 why: "replayed 3 times already".to_owned(),
             },
-            _ => Verdict::Send,
+            _ => Disposition::Send,
         },
         ..PlannedMessage::default()
     };
@@ -100,7 +108,7 @@ fn review(messages: usize) -> ReplayReview {
         fingerprint: "amount: expected integer".into(),
         count: 14,
     };
-    let plan = Plan {
+    let plan = ReplayPlan {
         id: "1-a".to_owned(),
         env: "prod".to_owned(),
         queue: "payments-work-dlq".to_owned(),
@@ -113,7 +121,7 @@ fn review(messages: usize) -> ReplayReview {
         parking: Some("payments-work-parking".to_owned()),
         replays_max: 3,
         rate_per_second: Some(50),
-        ..Plan::default()
+        ..ReplayPlan::default()
     };
     let warning = "payments/worker is in the middle of a canary, and its weight does not govern \
         who takes a message";
@@ -152,7 +160,11 @@ fn the_header_says_with_which_right_and_for_how_long() {
     snapshots("standing_view", &mut model);
 
     let effects = tick(&mut model, 15_000);
-    stands(&mut model, &effects, elevated(Duty::Operate, 15 + 41 * 60));
+    stands(
+        &mut model,
+        &effects,
+        elevated(AccessLevel::Operate, 15 + 41 * 60),
+    );
     assert!(snap(&mut model, 80, 24).contains("anna · operate 41m left"));
     // It counts down by itself, and ends without being asked.
     tick(&mut model, 20_000);
@@ -169,7 +181,7 @@ fn a_freeze_and_a_broken_glass_stand_on_every_view() {
         &effects,
         Standing {
             freeze: Some(freeze()),
-            ..elevated(Duty::BreakGlass, 540)
+            ..elevated(AccessLevel::BreakGlass, 540)
         },
     );
     for key in ["1", "2", "3", "4", "5", "7", "8"] {
@@ -196,7 +208,7 @@ fn a_freeze_and_a_broken_glass_stand_on_every_view() {
 #[test]
 fn the_reason_of_an_elevation_stands_on_every_view() {
     let mut model = elevated_for(
-        Duty::Operate,
+        AccessLevel::Operate,
         "INC-7: the schema was mended, and what died of it goes back",
     );
     snapshots("standing_reason", &mut model);
@@ -229,7 +241,7 @@ fn the_reason_gives_way_to_what_matters_more() {
         Standing {
             reason,
             freeze: Some(freeze()),
-            ..elevated(Duty::BreakGlass, 540)
+            ..elevated(AccessLevel::BreakGlass, 540)
         },
     );
     for (width, height) in [(160, 50), (120, 40), (80, 24)] {
@@ -252,7 +264,7 @@ fn the_reason_gives_way_to_what_matters_more() {
 #[test]
 fn a_hostile_reason_is_tamed_and_can_be_read_whole() {
     let reason = format!("\u{1b}[2J\u{202e}{} \u{7}\nthe-end", "決済".repeat(490));
-    let mut model = elevated_for(Duty::BreakGlass, &reason);
+    let mut model = elevated_for(AccessLevel::BreakGlass, &reason);
     snapshots("standing_hostile", &mut model);
     press(&mut model, "E");
     for (width, height) in [(120, 40), (80, 24), (50, 20), (40, 10)] {
@@ -306,7 +318,7 @@ fn an_elevation_wants_a_reason_and_a_code_where_the_role_does() {
     typed(&mut model, "INC-7");
     let (request, asked) = elevation(&press(&mut model, "enter")).expect("asked");
     let expected = ElevationWanted {
-        duty: Duty::Operate,
+        duty: AccessLevel::Operate,
         reason: "INC-7 is open".into(),
         ticket: Some("INC-7".into()),
         mfa: None,
@@ -333,7 +345,7 @@ fn an_elevation_wants_a_reason_and_a_code_where_the_role_does() {
         &mut model,
         request,
         "prod",
-        Answer::Standing(Ok(elevated(Duty::Operate, 900))),
+        Answer::Standing(Ok(elevated(AccessLevel::Operate, 900))),
     );
     assert!(model.overlay.is_none());
     assert!(snap(&mut model, 80, 24).contains("operate in PROD for 15m"));
@@ -366,10 +378,10 @@ fn letters_are_picked_one_by_one_and_by_cause() {
     // Selected are messages, not rows: another look keeps them, and drops what is gone.
     let effects = press(&mut model, "ctrl-r");
     let (request, _) =
-        asked(&effects, |ask| matches!(ask, Ask::Letters { .. })).expect("looked again");
+        asked(&effects, |ask| matches!(ask, Ask::DeadLetters { .. })).expect("looked again");
     let mut seen = letters(0);
     seen.letters.remove(0);
-    answer(&mut model, request, "prod", Answer::Letters(Ok(seen)));
+    answer(&mut model, request, "prod", Answer::DeadLetters(Ok(seen)));
     assert!(snap(&mut model, 120, 40).contains("● 1 selected"));
     press(&mut model, "A");
     assert!(snap(&mut model, 120, 40).contains("● 13 selected"));
@@ -802,8 +814,14 @@ fn where_nobody_steers_and_read_only_nothing_is_begun() {
     options.read_only = true;
     let (mut model, effects) = Model::new(environments(), &options, 120, 40);
     let effects = open_steering(&mut model, &effects);
-    let (request, _) = asked(&effects, |ask| matches!(ask, Ask::Letters { .. })).expect("looked");
-    answer(&mut model, request, "prod", Answer::Letters(Ok(letters(0))));
+    let (request, _) =
+        asked(&effects, |ask| matches!(ask, Ask::DeadLetters { .. })).expect("looked");
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::DeadLetters(Ok(letters(0))),
+    );
     for key in ["R", "x", "E"] {
         press(&mut model, key);
         assert!(model.overlay.is_none(), "{key}");

@@ -19,7 +19,7 @@ pub(crate) fn answer(model: &mut Model, request: u64, env: &str, answer: Answer)
         Answer::Queues(result) => {
             views::queues::answered(model, request, env, result);
         }
-        Answer::Letters(result) => {
+        Answer::DeadLetters(result) => {
             views::dead_letters::answered(model, request, result);
         }
         Answer::Letter(result) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use payops_core::domain::access::Duty;
+use payops_core::domain::access::AccessLevel;
 use tui_input::Input;
 
 use super::consent::bad_reason;
@@ -57,9 +57,9 @@ pub(crate) fn open(model: &mut Model) -> Vec<Effect> {
     let (name, own) = (
         env.info.name.clone(),
         if env.info.protected {
-            Duty::View
+            AccessLevel::View
         } else {
-            Duty::Operate
+            AccessLevel::Operate
         },
     );
     if !env.steers() || model.read_only {
@@ -71,10 +71,10 @@ pub(crate) fn open(model: &mut Model) -> Vec<Effect> {
         model.say(Notice::new(Tone::Warn, words, model.now));
         return Vec::new();
     }
-    let duty = if own == Duty::Operate {
-        Duty::BreakGlass
+    let duty = if own == AccessLevel::Operate {
+        AccessLevel::BreakGlass
     } else {
-        Duty::Operate
+        AccessLevel::Operate
     };
     let (reason, ticket, field) = (Input::default(), Input::default(), ElevateField::Reason);
     let elevating = Elevating {
@@ -114,10 +114,10 @@ pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
         return Vec::new();
     };
     if event.code == KeyCode::Char('t') && event.modifiers.contains(KeyModifiers::CONTROL) {
-        dialog.duty = if dialog.duty == Duty::BreakGlass {
-            Duty::Operate
+        dialog.duty = if dialog.duty == AccessLevel::BreakGlass {
+            AccessLevel::Operate
         } else {
-            Duty::BreakGlass
+            AccessLevel::BreakGlass
         };
         return Vec::new();
     }

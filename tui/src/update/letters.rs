@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use payops_core::domain::bus::source_of;
-use payops_core::domain::letter::classes;
-use payops_core::usecase::Letter;
+use payops_core::domain::dead_letter::classes;
+use payops_core::usecase::DeadLetter;
 use tui_input::Input;
 
 use super::{consent, elevate};
@@ -22,7 +22,7 @@ use crate::widgets::steer;
 use crate::widgets::words::count;
 
 /// The letters that are meant, all of one queue, and where; says so when there are none.
-fn meant(model: &mut Model, writes: bool) -> Option<(String, bool, String, Arc<[Letter]>)> {
+fn meant(model: &mut Model, writes: bool) -> Option<(String, bool, String, Arc<[DeadLetter]>)> {
     let found = dead_letters::meant(model);
     let env = model.env().filter(|env| env.is_open());
     let problem = match (env, found.first()) {

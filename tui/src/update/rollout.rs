@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use payops_core::domain::mask;
-use payops_core::domain::rollout::{Action, ImageChange, Plan, Refusal, Rollout, plan};
+use payops_core::domain::rollout::{
+    ImageChange, Rollout, RolloutAction, RolloutPlan, RolloutRefusal, plan,
+};
 use payops_core::port::Executed;
 use tui_input::Input;
 
@@ -33,17 +35,17 @@ pub(crate) fn act(model: &mut Model, verb: Verb) -> Vec<Effect> {
         return Vec::new();
     };
     let action = match verb {
-        Verb::Promote => Action::Promote,
-        Verb::PromoteFull => Action::PromoteFull,
-        Verb::Skip => Action::Skip,
-        Verb::Abort => Action::Abort,
-        Verb::Retry => Action::Retry,
-        Verb::Undo => Action::Undo {
+        Verb::Promote => RolloutAction::Promote,
+        Verb::PromoteFull => RolloutAction::PromoteFull,
+        Verb::Skip => RolloutAction::Skip,
+        Verb::Abort => RolloutAction::Abort,
+        Verb::Retry => RolloutAction::Retry,
+        Verb::Undo => RolloutAction::Undo {
             revision: views::rollout::selected_revision(model),
         },
-        Verb::PauseResume if rollout.spec_paused => Action::Resume,
-        Verb::PauseResume => Action::Pause,
-        Verb::Restart => Action::Restart { at: model.now },
+        Verb::PauseResume if rollout.spec_paused => RolloutAction::Resume,
+        Verb::PauseResume => RolloutAction::Pause,
+        Verb::Restart => RolloutAction::Restart { at: model.now },
         Verb::SetImage => {
             ask_images(model, id, &rollout);
             return Vec::new();
@@ -74,7 +76,7 @@ fn selected(model: &Model) -> Option<RolloutId> {
 }
 
 /// Plans, and shows the plan or why there is none.
-fn show_plan(model: &mut Model, id: RolloutId, rollout: &Arc<Rollout>, action: Action) {
+fn show_plan(model: &mut Model, id: RolloutId, rollout: &Arc<Rollout>, action: RolloutAction) {
     let what = format!(
         "{} {} in {}",
         action.as_str(),
@@ -128,9 +130,9 @@ fn freshness(model: &Model, id: &RolloutId) -> (payops_core::Timestamp, Option<S
 }
 
 /// Why the screen itself does not plan it.
-fn refuse(model: &Model, id: &RolloutId, action: &Action) -> Option<Refusal> {
+fn refuse(model: &Model, id: &RolloutId, action: &RolloutAction) -> Option<RolloutRefusal> {
     let refusal = |why: &str, instead: &str| {
-        Some(Refusal {
+        Some(RolloutRefusal {
             why: why.to_owned(),
             instead: instead.to_owned(),
         })
@@ -183,7 +185,7 @@ pub(crate) fn prompted(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
         Ok(images) => {
             model.overlay = None;
             if let Some(rollout) = fleet::rollout(model, &id) {
-                show_plan(model, id, &rollout, Action::SetImage(images));
+                show_plan(model, id, &rollout, RolloutAction::SetImage(images));
             }
         }
         Err(problem) => {
@@ -269,7 +271,7 @@ pub(crate) fn executed(
 }
 
 /// Says that something moved between plan and execution, and what.
-fn moved(model: &mut Model, title: &str, plan: &Plan, seen: &Rollout, now: &Rollout) {
+fn moved(model: &mut Model, title: &str, plan: &RolloutPlan, seen: &Rollout, now: &Rollout) {
     let mut lines = vec![(
         Tone::Warn,
         "It moved between the plan and its execution:".to_owned(),

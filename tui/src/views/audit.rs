@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use payops_core::Timestamp;
-use payops_core::domain::audit::{AuditEntry, Outcome};
+use payops_core::domain::audit::{AuditEntry, AuditOutcome};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -262,12 +262,12 @@ impl View for Audit {
     }
 }
 
-fn sign(outcome: Outcome) -> (&'static str, &'static str, Tone) {
+fn sign(outcome: AuditOutcome) -> (&'static str, &'static str, Tone) {
     match outcome {
-        Outcome::Begun => ("◌ ", "begun; another entry says how it ended", Tone::Dim),
-        Outcome::Done => ("✔ ", "done", Tone::Good),
-        Outcome::Failed => ("✖ ", "failed", Tone::Bad),
-        Outcome::Refused => ("⊘ ", "refused: nothing was done", Tone::Warn),
+        AuditOutcome::Begun => ("◌ ", "begun; another entry says how it ended", Tone::Dim),
+        AuditOutcome::Done => ("✔ ", "done", Tone::Good),
+        AuditOutcome::Failed => ("✖ ", "failed", Tone::Bad),
+        AuditOutcome::Refused => ("⊘ ", "refused: nothing was done", Tone::Warn),
     }
 }
 

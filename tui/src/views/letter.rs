@@ -1,10 +1,10 @@
 //! One dead letter, decoded layer by layer down to the archived request, with its payment.
 
 use payops_core::Timestamp;
+use payops_core::domain::dead_letter::Layer;
 use payops_core::domain::event::Event;
-use payops_core::domain::letter::Layer;
 use payops_core::domain::privacy::Privacy;
-use payops_core::usecase::{Letter, Opened};
+use payops_core::usecase::{DeadLetter, Opened};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -82,7 +82,7 @@ pub(super) fn open(model: &mut Model, id: &str) -> Vec<Effect> {
     vec![Effect::Ask {
         request,
         env,
-        ask: Box::new(Ask::Letter(Box::new(letter))),
+        ask: Box::new(Ask::DeadLetter(Box::new(letter))),
     }]
 }
 
@@ -224,7 +224,7 @@ pub(super) fn draw_lines(
     }
 }
 
-fn lines(letter: &Letter, opened: &Opened, now: Timestamp) -> Vec<(Tone, String)> {
+fn lines(letter: &DeadLetter, opened: &Opened, now: Timestamp) -> Vec<(Tone, String)> {
     let mut out = vec![
         (
             Tone::Bad,

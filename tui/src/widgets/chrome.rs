@@ -1,6 +1,6 @@
 //! The lines around a view: where one is, how fresh it is, which keys matter here.
 
-use payops_core::domain::access::Duty;
+use payops_core::domain::access::AccessLevel;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
@@ -126,19 +126,19 @@ fn duty(model: &Model, env: &EnvState, width: u16) -> Option<(String, Tone)> {
     let standing = env.standing.value()?;
     let left = env.left(model.now);
     let duty = match left {
-        None if env.info.protected => Duty::View,
-        None => standing.duty.min(Duty::Operate),
+        None if env.info.protected => AccessLevel::View,
+        None => standing.duty.min(AccessLevel::Operate),
         Some(_) => standing.duty,
     };
     let left = left
         .map(|left| format!(" {} left", short(left)))
         .unwrap_or_default();
     Some(match duty {
-        Duty::View if width >= WIDE => ("view (operate: press E)".to_owned(), Tone::Plain),
-        Duty::View => ("view (E: operate)".to_owned(), Tone::Plain),
-        Duty::Operate if left.is_empty() => ("operate".to_owned(), Tone::Plain),
-        Duty::Operate => (format!("operate{left}"), Tone::Warn),
-        Duty::BreakGlass => (format!("BREAK-GLASS{left}"), Tone::Banner),
+        AccessLevel::View if width >= WIDE => ("view (operate: press E)".to_owned(), Tone::Plain),
+        AccessLevel::View => ("view (E: operate)".to_owned(), Tone::Plain),
+        AccessLevel::Operate if left.is_empty() => ("operate".to_owned(), Tone::Plain),
+        AccessLevel::Operate => (format!("operate{left}"), Tone::Warn),
+        AccessLevel::BreakGlass => (format!("BREAK-GLASS{left}"), Tone::Banner),
     })
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use payops_core::domain::access::Duty;
-use payops_core::domain::replay::{Plan, Preflight, Verdict, estimate};
+use payops_core::domain::access::AccessLevel;
+use payops_core::domain::replay::{Disposition, Preflight, ReplayPlan, estimate};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -101,7 +101,7 @@ fn elevate_rows(dialog: &Elevating) -> u16 {
 fn elevate_lines(model: &Model, dialog: &Elevating, area: Rect) -> Vec<Line<'static>> {
     let (theme, room) = (model.theme, facts_room(area));
     let (duty, words, tone) = match dialog.duty {
-        Duty::BreakGlass => (
+        AccessLevel::BreakGlass => (
             "break-glass",
             "acts in a freeze too; a banner stands on the screen, and everybody is told",
             Tone::Bad,
@@ -374,9 +374,9 @@ pub(crate) fn told(review: &ReplayReview) -> Vec<(&'static str, String, Tone)> {
     let mut parked = 0_usize;
     for message in &plan.messages {
         match &message.verdict {
-            Verdict::Send => {}
-            Verdict::Skip { why } => *skipped.entry(why).or_default() += 1,
-            Verdict::Park { .. } => parked += 1,
+            Disposition::Send => {}
+            Disposition::Skip { why } => *skipped.entry(why).or_default() += 1,
+            Disposition::Park { .. } => parked += 1,
         }
     }
     out.extend(
@@ -467,7 +467,7 @@ pub(crate) fn told(review: &ReplayReview) -> Vec<(&'static str, String, Tone)> {
     out
 }
 
-fn flight(plan: &Plan) -> String {
+fn flight(plan: &ReplayPlan) -> String {
     let number = |wanted: Preflight| {
         plan.messages
             .iter()
@@ -582,7 +582,7 @@ pub(crate) fn banner(model: &Model) -> Option<Line<'static>> {
     }
     if let Some(left) = env
         .left(model.now)
-        .filter(|_| standing.duty == Duty::BreakGlass)
+        .filter(|_| standing.duty == AccessLevel::BreakGlass)
     {
         words.push(format!(
             "▲ BREAK-GLASS in {}: {} left, everything is recorded",

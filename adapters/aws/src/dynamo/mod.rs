@@ -37,7 +37,7 @@ use payops_core::port::{
     PaymentPage, PaymentStore, PortResult, Random,
 };
 
-pub use ops::{DynamoApprovals, DynamoFreezes};
+pub use ops::{DynamoApprovalStore, DynamoFreezeStore};
 pub use table::create_table;
 
 use crate::fail::Call;

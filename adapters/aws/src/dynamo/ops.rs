@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use payops_core::domain::access::{ApprovalRow, Freeze};
-use payops_core::port::{Approvals, ErrorKind, Freezes, PortError, PortResult};
+use payops_core::port::{ApprovalStore, ErrorKind, FreezeStore, PortError, PortResult};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,12 +24,12 @@ const APPROVAL: &str = "OPS#approval#";
 const APPROVAL_BODY: &str = "approval";
 
 #[derive(Clone, Debug)]
-pub struct DynamoFreezes(Notes);
+pub struct DynamoFreezeStore(Notes);
 
 #[derive(Clone, Debug)]
-pub struct DynamoApprovals(Notes);
+pub struct DynamoApprovalStore(Notes);
 
-impl DynamoFreezes {
+impl DynamoFreezeStore {
     /// The freeze kept in `table`.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
@@ -41,7 +41,7 @@ impl DynamoFreezes {
     }
 }
 
-impl DynamoApprovals {
+impl DynamoApprovalStore {
     /// The approvals kept in `table`.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
@@ -152,7 +152,7 @@ fn text(value: &str) -> AttributeValue {
 }
 
 #[async_trait]
-impl Freezes for DynamoFreezes {
+impl FreezeStore for DynamoFreezeStore {
     async fn current(&self) -> PortResult<Option<Freeze>> {
         self.0.get(FREEZE, FREEZE).await
     }
@@ -167,7 +167,7 @@ impl Freezes for DynamoFreezes {
 }
 
 #[async_trait]
-impl Approvals for DynamoApprovals {
+impl ApprovalStore for DynamoApprovalStore {
     async fn keep(&self, row: &ApprovalRow) -> PortResult<()> {
         self.0
             .put(

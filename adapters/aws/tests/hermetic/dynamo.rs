@@ -7,13 +7,13 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::types::AttributeValue;
 use dynoxide::{Database, DynoxideError};
 use futures::future::join_all;
-use payops_aws::{DynamoApprovals, DynamoFreezes, DynamoStore, dynamo};
+use payops_aws::{DynamoApprovalStore, DynamoFreezeStore, DynamoStore, dynamo};
 use payops_core::Timestamp;
 use payops_core::domain::access::{Approval, ApprovalRow, Freeze};
 use payops_core::domain::event::{EventKind, NewEvent, Note};
 use payops_core::domain::machine::Command;
 use payops_core::port::{
-    Accepted, Approvals as _, Committed, ErrorKind, Freezes as _, Noted, PaymentStore as _,
+    Accepted, ApprovalStore as _, Committed, ErrorKind, FreezeStore as _, Noted, PaymentStore as _,
 };
 use payops_testkit::{ManualClock, SeededRandom, conformance, sample};
 use serde::Serialize;
@@ -531,7 +531,7 @@ async fn a_scan_goes_on_where_it_stopped_and_nowhere_else() {
 #[tokio::test]
 async fn a_freeze_is_seen_by_all_until_it_is_lifted() {
     let (store, service) = store_with(|_, _| None).await;
-    let there = async || DynamoFreezes::new(service.clients().await.dynamo, "payments");
+    let there = async || DynamoFreezeStore::new(service.clients().await.dynamo, "payments");
     assert_eq!(there().await.current().await.expect("current"), None);
     let freeze = Freeze::begin("prod", "anna", "an incident", now(), None).expect("a freeze");
     there().await.set(&freeze).await.expect("set");
@@ -559,7 +559,7 @@ async fn a_freeze_is_seen_by_all_until_it_is_lifted() {
 #[tokio::test]
 async fn an_approval_is_kept_under_the_name_that_a_policy_can_bind() {
     let (store, service) = store_with(|_, _| None).await;
-    let there = async || DynamoApprovals::new(service.clients().await.dynamo, "payments");
+    let there = async || DynamoApprovalStore::new(service.clients().await.dynamo, "payments");
     let row = |by: &str, principal: &str| ApprovalRow {
         approval: Approval {
             by: by.to_owned(),

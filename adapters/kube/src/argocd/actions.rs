@@ -1,52 +1,55 @@
 //! Argo CD's resource actions of a rollout.
 
-use payops_core::domain::rollout::{Action, Refusal, Rollout, RunPhase};
+use payops_core::domain::rollout::{Rollout, RolloutAction, RolloutRefusal, RunPhase};
 
 #[must_use]
-pub fn argo_cd_can(action: &Action) -> bool {
+pub fn argo_cd_can(action: &RolloutAction) -> bool {
     match action {
-        Action::Promote
-        | Action::PromoteFull
-        | Action::Skip
-        | Action::Abort
-        | Action::Retry
-        | Action::Pause
-        | Action::Resume
-        | Action::Restart { .. } => true,
-        Action::Undo { .. }
-        | Action::SetImage(_)
-        | Action::TerminateAnalysis { .. }
-        | Action::TerminateExperiment { .. } => false,
+        RolloutAction::Promote
+        | RolloutAction::PromoteFull
+        | RolloutAction::Skip
+        | RolloutAction::Abort
+        | RolloutAction::Retry
+        | RolloutAction::Pause
+        | RolloutAction::Resume
+        | RolloutAction::Restart { .. } => true,
+        RolloutAction::Undo { .. }
+        | RolloutAction::SetImage(_)
+        | RolloutAction::TerminateAnalysis { .. }
+        | RolloutAction::TerminateExperiment { .. } => false,
     }
 }
 
 /// The name of the action that does the same to `rollout`; refused where it would do something
 /// else.
-pub(super) fn name(action: &Action, rollout: &Rollout) -> Result<&'static str, Refusal> {
-    let refused = |why: &str| Refusal {
+pub(super) fn name(
+    action: &RolloutAction,
+    rollout: &Rollout,
+) -> Result<&'static str, RolloutRefusal> {
+    let refused = |why: &str| RolloutRefusal {
         why: why.to_owned(),
         instead: "reach the cluster itself, by kubeconfig or EKS, to do that".to_owned(),
     };
     match action {
-        Action::Promote => promote(rollout)
+        RolloutAction::Promote => promote(rollout)
             .ok_or_else(|| refused("Argo CD cannot pass over an inconclusive analysis")),
-        Action::Skip if rollout.spec_paused => Err(refused(
+        RolloutAction::Skip if rollout.spec_paused => Err(refused(
             "Argo CD skips a step without ending the pause by hand",
         )),
-        Action::Skip => Ok("skip-current-step"),
-        Action::PromoteFull if rollout.spec_paused => Err(refused(
+        RolloutAction::Skip => Ok("skip-current-step"),
+        RolloutAction::PromoteFull if rollout.spec_paused => Err(refused(
             "Argo CD promotes in full without ending the pause by hand",
         )),
-        Action::PromoteFull => Ok("promote-full"),
-        Action::Abort => Ok("abort"),
-        Action::Retry => Ok("retry"),
-        Action::Pause => Ok("pause"),
+        RolloutAction::PromoteFull => Ok("promote-full"),
+        RolloutAction::Abort => Ok("abort"),
+        RolloutAction::Retry => Ok("retry"),
+        RolloutAction::Pause => Ok("pause"),
         // Its "resume" ends every pause, that of a step too.
-        Action::Resume if !rollout.pauses.is_empty() => Err(refused(
+        RolloutAction::Resume if !rollout.pauses.is_empty() => Err(refused(
             "Argo CD's resume would end the pause of the step as well",
         )),
-        Action::Resume => Ok("resume"),
-        Action::Restart { .. } => Ok("restart"),
+        RolloutAction::Resume => Ok("resume"),
+        RolloutAction::Restart { .. } => Ok("restart"),
         _ => Err(refused("Argo CD has no such action")),
     }
 }
@@ -86,7 +89,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(action: &Action, rollout: &Rollout, expected: Option<&str>) {
+    fn check(action: &RolloutAction, rollout: &Rollout, expected: Option<&str>) {
         assert_eq!(name(action, rollout).ok(), expected);
     }
 
@@ -97,22 +100,25 @@ mod tests {
             rollout(false, &["CanaryPauseStep"], "Successful"),
             rollout(true, &[], "Successful"),
         );
-        check(&Action::Promote, &step, Some("resume"));
-        check(&Action::Promote, &plain, Some("skip-current-step"));
+        check(&RolloutAction::Promote, &step, Some("resume"));
+        check(&RolloutAction::Promote, &plain, Some("skip-current-step"));
         check(
-            &Action::Promote,
+            &RolloutAction::Promote,
             &rollout(false, &["InconclusiveAnalysisRun"], "Inconclusive"),
             None,
         );
-        check(&Action::PromoteFull, &step, Some("promote-full"));
-        check(&Action::PromoteFull, &by_hand, None);
-        check(&Action::Resume, &by_hand, Some("resume"));
+        check(&RolloutAction::PromoteFull, &step, Some("promote-full"));
+        check(&RolloutAction::PromoteFull, &by_hand, None);
+        check(&RolloutAction::Resume, &by_hand, Some("resume"));
         check(
-            &Action::Resume,
+            &RolloutAction::Resume,
             &rollout(true, &["CanaryPauseStep"], "Successful"),
             None,
         );
-        check(&Action::Undo { revision: None }, &plain, None);
-        assert!(!argo_cd_can(&Action::SetImage(Vec::new())) && argo_cd_can(&Action::Abort));
+        check(&RolloutAction::Undo { revision: None }, &plain, None);
+        assert!(
+            !argo_cd_can(&RolloutAction::SetImage(Vec::new()))
+                && argo_cd_can(&RolloutAction::Abort)
+        );
     }
 }

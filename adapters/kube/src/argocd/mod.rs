@@ -15,7 +15,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use payops_core::domain::rollout::{Action, Plan, Related, Rollout, RolloutKey};
+use payops_core::domain::rollout::{Related, Rollout, RolloutAction, RolloutKey, RolloutPlan};
 use payops_core::port::{
     Depth, ErrorKind, Executed, PortError, PortResult, RolloutWatch, Rollouts, Watched,
 };
@@ -157,7 +157,7 @@ impl Rollouts for ArgoCdRollouts {
         format!("Argo CD {}", self.api.host())
     }
 
-    fn can(&self, action: &Action) -> bool {
+    fn can(&self, action: &RolloutAction) -> bool {
         argo_cd_can(action)
     }
 
@@ -187,7 +187,7 @@ impl Rollouts for ArgoCdRollouts {
         Ok(tree::related(&self.api, &app, rollout, depth).await?)
     }
 
-    async fn execute(&self, plan: &Plan) -> PortResult<Executed> {
+    async fn execute(&self, plan: &RolloutPlan) -> PortResult<Executed> {
         let Some((app, now)) = self.read(&plan.key).await? else {
             return Ok(Executed::Gone);
         };

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use kube::client::Body;
-use payops_cluster::{Cluster, kubeconfig};
-use payops_core::domain::rollout::Action;
+use payops_core::domain::rollout::RolloutAction;
 use payops_core::port::{ErrorKind, Rollouts};
 use payops_kube::KubeRollouts;
+use payops_simulator::{Cluster, kubeconfig};
 use serde_json::json;
 use tokio::time::{Duration, timeout};
 use tower::{BoxError, Service, service_fn};
@@ -208,9 +208,12 @@ async fn a_served_cluster_is_reached_with_its_token() {
     let mut watch = rollouts.watch();
     assert_eq!(told(&mut watch).await, "all api");
     assert!(
-        done(&rollouts, &planned(&rollouts, "api", Action::Abort).await)
-            .await
-            .aborted
+        done(
+            &rollouts,
+            &planned(&rollouts, "api", RolloutAction::Abort).await
+        )
+        .await
+        .aborted
     );
     assert_eq!(told(&mut watch).await, "changed api");
     let wrong = KubeRollouts::from_kubeconfig(Some(&path), "wrong", "prod")

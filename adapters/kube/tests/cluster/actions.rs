@@ -1,9 +1,9 @@
 //! Every action: the exact call, and what it does to the object.
 
 use http::Method;
-use payops_cluster::{Cluster, Kind};
-use payops_core::domain::rollout::{Action, ImageChange, Rollout, plan};
+use payops_core::domain::rollout::{ImageChange, Rollout, RolloutAction, plan};
 use payops_core::port::{Depth, ErrorKind, Executed, Rollouts};
+use payops_simulator::{Cluster, Kind};
 use serde_json::{Value, json};
 
 use crate::support::{Tap, Write, cluster, done, owned, planned, rollout, rollouts, seen};
@@ -49,7 +49,11 @@ fn unbound(write: &Write) -> (&str, Value) {
 }
 
 /// Does `action`, and compares the calls with the patches that they should be.
-async fn check(cluster: &Cluster, action: Action, calls: &[(&str, Value)]) -> (Rollout, Value) {
+async fn check(
+    cluster: &Cluster,
+    action: RolloutAction,
+    calls: &[(&str, Value)],
+) -> (Rollout, Value) {
     let tap = Tap::on(cluster, |_| ());
     let rollouts = tap.rollouts();
     let now = done(&rollouts, &planned(&rollouts, "api", action).await).await;
@@ -69,7 +73,7 @@ async fn promote_ends_a_pause() {
     let cluster = with(json!({}), json!({}));
     let (now, object) = check(
         &cluster,
-        Action::Promote,
+        RolloutAction::Promote,
         &[(STATUS, json!({"status": {"pauseConditions": null}}))],
     )
     .await;
@@ -94,7 +98,10 @@ async fn promote_passes_over_a_step_that_is_no_pause() {
         json!({"status": {"pauseConditions": null, "currentStepIndex": 4}}),
     )];
     assert_eq!(
-        check(&cluster, Action::Promote, &calls).await.0.step_index,
+        check(&cluster, RolloutAction::Promote, &calls)
+            .await
+            .0
+            .step_index,
         Some(4)
     );
     let last = with(
@@ -105,7 +112,7 @@ async fn promote_passes_over_a_step_that_is_no_pause() {
         STATUS,
         json!({"status": {"pauseConditions": null, "currentStepIndex": 5}}),
     )];
-    check(&last, Action::Promote, &calls).await;
+    check(&last, RolloutAction::Promote, &calls).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,7 +127,7 @@ async fn promote_passes_over_an_inconclusive_analysis() {
         STATUS,
         json!({"status": {"pauseConditions": null, "controllerPause": false, "currentStepIndex": 4}}),
     )];
-    check(&cluster, Action::Promote, &calls).await;
+    check(&cluster, RolloutAction::Promote, &calls).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,7 +136,7 @@ async fn what_is_paused_by_hand_is_unpaused_by_a_second_call() {
     let cluster = with(json!({"paused": true}), json!({}));
     let (now, object) = check(
         &cluster,
-        Action::Promote,
+        RolloutAction::Promote,
         &[
             (STATUS, json!({"status": {"pauseConditions": null}})),
             unpause.clone(),
@@ -144,7 +151,7 @@ async fn what_is_paused_by_hand_is_unpaused_by_a_second_call() {
     let cluster = with(json!({"paused": true}), json!({}));
     check(
         &cluster,
-        Action::PromoteFull,
+        RolloutAction::PromoteFull,
         &[
             (STATUS, json!({"status": {"promoteFull": true}})),
             unpause.clone(),
@@ -153,9 +160,14 @@ async fn what_is_paused_by_hand_is_unpaused_by_a_second_call() {
     .await;
     let cluster = with(json!({"paused": true}), json!({}));
     let skip = json!({"status": {"pauseConditions": null, "currentStepIndex": 2}});
-    check(&cluster, Action::Skip, &[(STATUS, skip), unpause.clone()]).await;
+    check(
+        &cluster,
+        RolloutAction::Skip,
+        &[(STATUS, skip), unpause.clone()],
+    )
+    .await;
     let cluster = with(json!({"paused": true}), json!({}));
-    check(&cluster, Action::Resume, &[unpause]).await;
+    check(&cluster, RolloutAction::Resume, &[unpause]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,7 +176,7 @@ async fn the_other_patches() {
     assert!(
         check(
             &cluster,
-            Action::PromoteFull,
+            RolloutAction::PromoteFull,
             &[(STATUS, json!({"status": {"promoteFull": true}}))]
         )
         .await
@@ -175,7 +187,7 @@ async fn the_other_patches() {
     assert!(
         check(
             &cluster,
-            Action::Abort,
+            RolloutAction::Abort,
             &[(STATUS, json!({"status": {"abort": true}}))]
         )
         .await
@@ -185,7 +197,7 @@ async fn the_other_patches() {
     assert!(
         !check(
             &cluster,
-            Action::Retry,
+            RolloutAction::Retry,
             &[(STATUS, json!({"status": {"abort": false}}))]
         )
         .await
@@ -194,7 +206,7 @@ async fn the_other_patches() {
     );
     let (now, object) = check(
         &cluster,
-        Action::Pause,
+        RolloutAction::Pause,
         &[(ONE, json!({"spec": {"paused": true}}))],
     )
     .await;
@@ -204,7 +216,7 @@ async fn the_other_patches() {
         "a patch of the spec leaves the status alone"
     );
     let at = "2026-11-22T06:20:00Z";
-    let restart = Action::Restart {
+    let restart = RolloutAction::Restart {
         at: at.parse().expect("a time"),
     };
     let (_, object) = check(
@@ -240,7 +252,7 @@ async fn undo_brings_the_older_template_back_without_the_label() {
     let rollouts = tap.rollouts();
     let api = seen(&rollouts, "api").await;
     let related = rollouts.related(&api, Depth::Runs).await.expect("related");
-    let undo = plan(Action::Undo { revision: None }, &api, Some(&related)).expect("a plan");
+    let undo = plan(RolloutAction::Undo { revision: None }, &api, Some(&related)).expect("a plan");
     let now = done(&rollouts, &undo).await;
     assert_eq!(
         (
@@ -275,7 +287,7 @@ async fn images_are_set_in_every_list_of_containers() {
     };
     let tap = Tap::on(&cluster, |_| ());
     let rollouts = tap.rollouts();
-    let set = Action::SetImage(vec![change("api"), change("migrate")]);
+    let set = RolloutAction::SetImage(vec![change("api"), change("migrate")]);
     done(&rollouts, &planned(&rollouts, "api", set).await).await;
     let mut expected = rollout("api", json!({}))["spec"].clone();
     expected["template"]["spec"]["containers"][0]["image"] = json!("api:3");
@@ -316,7 +328,7 @@ async fn an_analysis_and_an_experiment_are_ended_if_they_are_the_rollouts() {
         .expect("put");
     let tap = Tap::on(&cluster, |_| ());
     let rollouts = tap.rollouts();
-    let analysis = |name: &str| Action::TerminateAnalysis {
+    let analysis = |name: &str| RolloutAction::TerminateAnalysis {
         name: name.to_owned(),
     };
     done(&rollouts, &planned(&rollouts, "api", analysis("run")).await).await;
@@ -325,7 +337,7 @@ async fn an_analysis_and_an_experiment_are_ended_if_they_are_the_rollouts() {
         &planned(
             &rollouts,
             "api",
-            Action::TerminateExperiment {
+            RolloutAction::TerminateExperiment {
                 name: "try".to_owned(),
             },
         )
@@ -362,8 +374,12 @@ async fn an_analysis_and_an_experiment_are_ended_if_they_are_the_rollouts() {
 async fn nothing_is_written_to_a_rollout_that_is_gone() {
     let cluster = with(json!({}), json!({}));
     let rollouts = rollouts(&cluster);
-    let abort = planned(&rollouts, "api", Action::Abort).await;
-    cluster.remove_object(&payops_cluster::Key::new(Kind::Rollout, "payments", "api"));
+    let abort = planned(&rollouts, "api", RolloutAction::Abort).await;
+    cluster.remove_object(&payops_simulator::Key::new(
+        Kind::Rollout,
+        "payments",
+        "api",
+    ));
     assert_eq!(
         rollouts.execute(&abort).await.expect("an answer"),
         Executed::Gone

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use http::{Method, Request, Response};
 use kube::client::Body;
-use payops_cluster::{Cluster, Key, Kind};
-use payops_core::domain::rollout::{Action, ImageChange};
+use payops_core::domain::rollout::{ImageChange, RolloutAction};
 use payops_core::port::{ErrorKind, Executed, Rollouts};
 use payops_kube::KubeRollouts;
+use payops_simulator::{Cluster, Key, Kind};
 use serde_json::json;
 use tower::{Service, service_fn};
 
@@ -21,8 +21,8 @@ fn with_api(spec: serde_json::Value) -> Cluster {
     cluster
 }
 
-fn image(image: &str) -> Action {
-    Action::SetImage(vec![ImageChange {
+fn image(image: &str) -> RolloutAction {
+    RolloutAction::SetImage(vec![ImageChange {
         container: "api".to_owned(),
         image: image.to_owned(),
     }])
@@ -33,8 +33,8 @@ async fn of_two_who_skip_at_the_same_moment_one_does() {
     let cluster = with_api(json!({}));
     let (one, two) = (rollouts(&cluster), rollouts(&cluster));
     let plans = (
-        planned(&one, "api", Action::Skip).await,
-        planned(&two, "api", Action::Skip).await,
+        planned(&one, "api", RolloutAction::Skip).await,
+        planned(&two, "api", RolloutAction::Skip).await,
     );
     assert_eq!(plans.0.resource_version, plans.1.resource_version);
     let (first, second) = tokio::join!(one.execute(&plans.0), two.execute(&plans.1));
@@ -120,7 +120,7 @@ async fn the_second_call_goes_over_the_controllers_writes_but_not_over_another_s
             }
         });
         let rollouts = tap.rollouts();
-        let promote = planned(&rollouts, "api", Action::Promote).await;
+        let promote = planned(&rollouts, "api", RolloutAction::Promote).await;
         match rollouts.execute(&promote).await.expect("an answer") {
             Executed::Done(now) => assert!(!spec_moves && !now.spec_paused),
             Executed::Partly { done: 1, now } => {
@@ -142,7 +142,7 @@ async fn a_failure_of_the_second_call_does_not_deny_the_first() {
         }
     });
     let rollouts = tap.rollouts();
-    let promote = planned(&rollouts, "api", Action::Promote).await;
+    let promote = planned(&rollouts, "api", RolloutAction::Promote).await;
     let error = rollouts.execute(&promote).await.expect_err("a failure");
     assert_eq!(error.kind, ErrorKind::Ambiguous);
     assert!(
@@ -190,7 +190,11 @@ async fn without_a_status_apart_the_same_goes_to_the_object() {
         }
     });
     let rollouts = KubeRollouts::from_service(bare, "prod");
-    let now = done(&rollouts, &planned(&rollouts, "api", Action::Abort).await).await;
+    let now = done(
+        &rollouts,
+        &planned(&rollouts, "api", RolloutAction::Abort).await,
+    )
+    .await;
     assert!(now.aborted);
     let one = "/apis/argoproj.io/v1alpha1/namespaces/payments/rollouts/api";
     assert_eq!(

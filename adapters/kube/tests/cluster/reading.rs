@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use payops_cluster::Kind;
 use payops_core::domain::rollout::{Phase, Step, Waiting};
 use payops_core::port::{ErrorKind, Rollouts};
+use payops_simulator::Kind;
 use serde_json::{Value, json};
 
 use crate::support::{change, cluster, key, rollout, rollouts, seen};

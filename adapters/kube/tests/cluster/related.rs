@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use payops_cluster::{Cluster, Key, Kind};
 use payops_core::domain::rollout::{Role, Rollout, RunPhase};
 use payops_core::port::{Depth, ErrorKind, Rollouts};
 use payops_kube::KubeRollouts;
+use payops_simulator::{Cluster, Key, Kind};
 use serde_json::json;
 use tokio::time::timeout;
 

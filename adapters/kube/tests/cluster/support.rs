@@ -9,11 +9,11 @@ use futures::future::BoxFuture;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use kube::client::Body;
-use payops_cluster::api::{ApiBody, ApiService};
-use payops_cluster::{Cluster, Kind, Options};
-use payops_core::domain::rollout::{Action, Plan, Rollout, RolloutKey, plan};
+use payops_core::domain::rollout::{Rollout, RolloutAction, RolloutKey, RolloutPlan, plan};
 use payops_core::port::{Executed, RolloutWatch, Rollouts, Watched};
 use payops_kube::{KubeRollouts, Timing};
+use payops_simulator::api::{ApiBody, ApiService};
+use payops_simulator::{Cluster, Kind, Options};
 use serde_json::{Value, json};
 use tower::Service;
 
@@ -127,11 +127,15 @@ pub(crate) async fn seen(rollouts: &KubeRollouts, name: &str) -> Rollout {
         .expect("a rollout")
 }
 
-pub(crate) async fn planned(rollouts: &KubeRollouts, name: &str, action: Action) -> Plan {
+pub(crate) async fn planned(
+    rollouts: &KubeRollouts,
+    name: &str,
+    action: RolloutAction,
+) -> RolloutPlan {
     plan(action, &seen(rollouts, name).await, None).expect("a plan")
 }
 
-pub(crate) async fn done(rollouts: &KubeRollouts, plan: &Plan) -> Rollout {
+pub(crate) async fn done(rollouts: &KubeRollouts, plan: &RolloutPlan) -> Rollout {
     match rollouts.execute(plan).await.expect("an answer") {
         Executed::Done(rollout) => *rollout,
         other => panic!("not done: {other:?}"),

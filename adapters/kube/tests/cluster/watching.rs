@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use payops_cluster::{Cluster, Key, Kind, WatchFault};
 use payops_core::port::{RolloutWatch, Rollouts, Watched};
+use payops_simulator::{Cluster, Key, Kind, WatchFault};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 

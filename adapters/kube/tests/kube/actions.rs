@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use http::Method;
-use payops_core::domain::rollout::{Action, ImageChange, Rollout, RolloutKey, plan};
+use payops_core::domain::rollout::{ImageChange, Rollout, RolloutAction, RolloutKey, plan};
 use payops_core::port::{ErrorKind, Executed, Rollouts};
 use payops_kube::KubeRollouts;
 use serde_json::{Value, json};
@@ -115,8 +115,8 @@ async fn seen(rollouts: &KubeRollouts) -> Rollout {
         .expect("a rollout")
 }
 
-fn image(image: &str) -> Action {
-    Action::SetImage(vec![ImageChange {
+fn image(image: &str) -> RolloutAction {
+    RolloutAction::SetImage(vec![ImageChange {
         container: "api".to_owned(),
         image: image.to_owned(),
     }])
@@ -127,7 +127,7 @@ async fn two_people_promote_at_the_same_moment() {
     let (server, held) = store(stored(), |_, _| ());
     let (one, two) = (server.rollouts(), server.rollouts());
     let rollout = seen(&one).await;
-    let promotion = plan(Action::Promote, &rollout, None).expect("a plan");
+    let promotion = plan(RolloutAction::Promote, &rollout, None).expect("a plan");
     let (first, second) = tokio::join!(one.execute(&promotion), two.execute(&promotion));
     let outcomes = [first.expect("an answer"), second.expect("an answer")];
     assert_eq!(
@@ -157,7 +157,7 @@ async fn two_people_promote_at_the_same_moment() {
 async fn a_patch_is_exact_and_bound() {
     let (server, _) = store(stored(), |_, _| ());
     let rollouts = server.rollouts();
-    let promotion = plan(Action::Promote, &seen(&rollouts).await, None).expect("a plan");
+    let promotion = plan(RolloutAction::Promote, &seen(&rollouts).await, None).expect("a plan");
     let Executed::Done(now) = rollouts.execute(&promotion).await.expect("an answer") else {
         panic!("not done")
     };
@@ -184,7 +184,7 @@ async fn without_a_status_apart_the_object_itself_is_patched() {
         }
     });
     let rollouts = server.rollouts();
-    let abort = plan(Action::Abort, &seen(&rollouts).await, None).expect("a plan");
+    let abort = plan(RolloutAction::Abort, &seen(&rollouts).await, None).expect("a plan");
     let Executed::Done(now) = rollouts.execute(&abort).await.expect("an answer") else {
         panic!("not done")
     };
@@ -258,7 +258,7 @@ async fn the_second_call_goes_on_over_the_controllers_own_writes() {
         }
     });
     let rollouts = server.rollouts();
-    let promotion = plan(Action::Promote, &seen(&rollouts).await, None).expect("a plan");
+    let promotion = plan(RolloutAction::Promote, &seen(&rollouts).await, None).expect("a plan");
     assert_eq!(promotion.calls.len(), 2);
     let Executed::Done(now) = rollouts.execute(&promotion).await.expect("an answer") else {
         panic!("not done")
@@ -281,7 +281,7 @@ async fn but_not_over_another_spec() {
         }
     });
     let rollouts = server.rollouts();
-    let promotion = plan(Action::Promote, &seen(&rollouts).await, None).expect("a plan");
+    let promotion = plan(RolloutAction::Promote, &seen(&rollouts).await, None).expect("a plan");
     let Executed::Partly { done: 1, now } = rollouts.execute(&promotion).await.expect("an answer")
     else {
         panic!("not partly")
@@ -298,7 +298,7 @@ fn check_error(error: payops_core::port::PortResult<Executed>, kind: ErrorKind, 
 #[tokio::test(start_paused = true)]
 async fn failures_name_cluster_and_verb() {
     let rollout = seen(&store(stored(), |_, _| ()).0.rollouts()).await;
-    let abort = plan(Action::Abort, &rollout, None).expect("a plan");
+    let abort = plan(RolloutAction::Abort, &rollout, None).expect("a plan");
     let refused = Server::new(|_| Answer::status(403)).rollouts();
     check_error(
         refused.execute(&abort).await,

@@ -17,7 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::search::Query;
+use payops_core::domain::search::SearchQuery;
 use payops_core::port::{
     ErrorKind, Freshness, Hits, Index, IndexPage, PortError, PortResult, UpsertOutcome,
 };
@@ -291,7 +291,7 @@ impl Index for TantivyIndex {
         self.write(Work::Upsert(docs.to_vec())).await
     }
 
-    async fn search(&self, query: &Query, offset: usize, limit: usize) -> PortResult<Hits> {
+    async fn search(&self, query: &SearchQuery, offset: usize, limit: usize) -> PortResult<Hits> {
         let query = query.clone();
         self.ask(move |searcher, fields| read::search(searcher, fields, &query, offset, limit))
             .await

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use payops_core::domain::search::{Query, Term};
+use payops_core::domain::search::{SearchQuery, Term};
 use tantivy::Term as Key;
 use tantivy::query::{
     AllQuery, BooleanQuery, EmptyQuery, Occur, Query as Native, RangeQuery, TermQuery,
@@ -13,7 +13,7 @@ use super::fields::Fields;
 use crate::text::{after_prefix, ceil_ms, folded};
 
 /// The query that finds exactly the documents that `query` holds for.
-pub(super) fn native(fields: &Fields, query: &Query) -> Box<dyn Native> {
+pub(super) fn native(fields: &Fields, query: &SearchQuery) -> Box<dyn Native> {
     let clause = |negated| if negated { Occur::MustNot } else { Occur::Must };
     let mut clauses: Vec<(Occur, Box<dyn Native>)> = query
         .clauses

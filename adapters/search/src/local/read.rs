@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::search::Query;
+use payops_core::domain::search::SearchQuery;
 use payops_core::port::{ErrorKind, Freshness, Hits, IndexPage, PortError, PortResult};
 use tantivy::collector::{Count, TopDocs};
 use tantivy::query::AllQuery;
@@ -24,7 +24,7 @@ const PAGE_MAX: usize = 10_000;
 pub(super) fn search(
     searcher: &Searcher,
     fields: &Fields,
-    query: &Query,
+    query: &SearchQuery,
     offset: usize,
     limit: usize,
 ) -> PortResult<Hits> {

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use opensearch::http::Method;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::search::Query;
+use payops_core::domain::search::SearchQuery;
 use payops_core::port::{
     ErrorKind, Freshness, Hits, Index, IndexPage, PortError, PortResult, UpsertOutcome,
 };
@@ -272,7 +272,7 @@ impl Index for OpenSearchIndex {
         Ok(outcomes)
     }
 
-    async fn search(&self, query: &Query, offset: usize, limit: usize) -> PortResult<Hits> {
+    async fn search(&self, query: &SearchQuery, offset: usize, limit: usize) -> PortResult<Hits> {
         let query = query::native(query);
         if limit > 0 && offset.saturating_add(limit) > WINDOW {
             return self.walk(&query, offset, limit).await;

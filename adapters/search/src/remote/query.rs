@@ -1,12 +1,12 @@
 //! Turns a query of the search box into OpenSearch's query language. No scripts, no wildcards.
 
-use payops_core::domain::search::{Query, Term};
+use payops_core::domain::search::{SearchQuery, Term};
 use serde_json::{Value, json};
 
 use crate::text::{ceil_ms, folded};
 
 /// The query that finds exactly the documents that `query` holds for; scores are not asked for.
-pub(super) fn native(query: &Query) -> Value {
+pub(super) fn native(query: &SearchQuery) -> Value {
     let part = |negated| -> Vec<Value> {
         query
             .clauses

@@ -20,7 +20,7 @@ impl Rollouts for At {
         format!("place {}", self.place)
     }
 
-    fn can(&self, _: &Action) -> bool {
+    fn can(&self, _: &RolloutAction) -> bool {
         true
     }
 
@@ -40,7 +40,7 @@ impl Rollouts for At {
         Ok(Related::default())
     }
 
-    async fn execute(&self, _: &Plan) -> PortResult<Executed> {
+    async fn execute(&self, _: &RolloutPlan) -> PortResult<Executed> {
         Ok(Executed::Gone)
     }
 

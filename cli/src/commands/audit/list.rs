@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use clap::Args;
-use payops_core::domain::audit::{AuditEntry, Outcome};
+use payops_core::domain::audit::{AuditEntry, AuditOutcome};
 use payops_core::domain::privacy::Privacy;
 use serde::Serialize;
 
@@ -65,10 +65,10 @@ impl Row for EntryRow {
         let entry = &self.0;
         let (became, tone) = match entry.outcome {
             None => ("", Tone::Plain),
-            Some(Outcome::Begun) => ("begun", Tone::Dim),
-            Some(Outcome::Done) => ("done", Tone::Good),
-            Some(Outcome::Failed) => ("failed", Tone::Bad),
-            Some(Outcome::Refused) => ("refused", Tone::Warn),
+            Some(AuditOutcome::Begun) => ("begun", Tone::Dim),
+            Some(AuditOutcome::Done) => ("done", Tone::Good),
+            Some(AuditOutcome::Failed) => ("failed", Tone::Bad),
+            Some(AuditOutcome::Refused) => ("refused", Tone::Warn),
         };
         vec![
             Cell::from(entry.at.strftime("%Y-%m-%d %H:%M:%S").to_string()),

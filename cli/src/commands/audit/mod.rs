@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use payops_core::domain::audit::Query;
+use payops_core::domain::audit::AuditQuery;
 
 use crate::audit::FileAuditLog;
 use crate::context::Context;
@@ -58,7 +58,7 @@ pub(crate) struct QueryArgs {
 
 impl QueryArgs {
     /// The query; `None` as environment when nobody named one.
-    fn query(&self, env: Option<String>) -> Query {
+    fn query(&self, env: Option<String>) -> AuditQuery {
         let QueryArgs {
             who,
             action,
@@ -67,7 +67,7 @@ impl QueryArgs {
             until,
             text,
         } = self.clone();
-        Query {
+        AuditQuery {
             who,
             action,
             subject,

@@ -1,6 +1,6 @@
 //! `payops audit verify`.
 
-use payops_core::domain::audit::{Break, Head, Verified};
+use payops_core::domain::audit::{ChainBreak, Head, Verified};
 use serde::Serialize;
 
 use super::{records, unread};
@@ -29,7 +29,7 @@ struct Broken {
 }
 
 impl Checked {
-    fn new(file: String, result: Option<Result<Verified, Break>>) -> Self {
+    fn new(file: String, result: Option<Result<Verified, ChainBreak>>) -> Self {
         let none = Self {
             file,
             ok: true,

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use payops_core::domain::access::{Approval, Deed, Duty};
-use payops_core::domain::replay::{PlanApproval, PlanFile, estimate};
-use payops_core::usecase::Letters;
+use payops_core::domain::access::{AccessLevel, Action, Approval};
+use payops_core::domain::replay::{PlanApproval, ReplayPlanFile, estimate};
+use payops_core::usecase::DeadLetters;
 use serde::Serialize;
 
 use super::not_read;
@@ -72,7 +72,7 @@ struct Planned {
 }
 
 impl Planned {
-    fn new(file: &PlanFile, path: &Path) -> Self {
+    fn new(file: &ReplayPlanFile, path: &Path) -> Self {
         let plan = &file.plan;
         Self {
             file: path.display().to_string(),
@@ -122,7 +122,7 @@ impl Document for Planned {
 pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
     let ports = context.open(&target, Access::Read).await?;
-    let dlq = Letters::from(&ports)
+    let dlq = DeadLetters::from(&ports)
         .queues(Some(&args.queue))
         .await
         .map_err(not_read)?
@@ -130,13 +130,13 @@ pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> CliResult<Exit> 
         .unwrap_or_default();
     let plan = made(context, &target, &ports, &dlq, (&args.select, &args.how)).await?;
     show(context, &plan);
-    let file = PlanFile::new(plan);
+    let file = ReplayPlanFile::new(plan);
     let path = args
         .out
         .clone()
         .unwrap_or_else(|| PathBuf::from(format!("plan-{}.json", file.plan.id)));
     plans::write(&path, &file)?;
-    for canary in super::alarms::canaries(&target, &context.caller(Duty::View)).await {
+    for canary in super::alarms::canaries(&target, &context.caller(AccessLevel::View)).await {
         context.talk.warn(format!(
             "warning: {canary} is in the middle of a canary, and its weight \
             does not govern who takes a message"
@@ -153,14 +153,14 @@ pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> CliResult<Exit> 
 
 /// Runs `payops dlq approve`.
 pub(crate) async fn approve(context: &Context, args: &ApproveArgs) -> CliResult<Exit> {
-    let mut file: PlanFile = PLANS.read(&args.file)?;
+    let mut file: ReplayPlanFile = PLANS.read(&args.file)?;
     let target = context.settings.target(&file.plan.env)?;
     PLANS.check(&file)?;
     plans::somebody_elses(context, &file)?;
     let deed = if file.plan.edits.is_empty() {
-        Deed::DlqReplay
+        Action::DlqReplay
     } else {
-        Deed::DlqEdit
+        Action::DlqEdit
     };
     plans::may_approve(context, &target, deed).await?;
     show(context, &file.plan);
@@ -197,8 +197,12 @@ pub(crate) async fn approve(context: &Context, args: &ApproveArgs) -> CliResult<
 }
 
 /// Reads a plan file that is to be carried out in an environment.
-pub(super) fn read(context: &Context, target: &EnvTarget, path: &Path) -> CliResult<PlanFile> {
-    let file: PlanFile = PLANS.read(path)?;
+pub(super) fn read(
+    context: &Context,
+    target: &EnvTarget,
+    path: &Path,
+) -> CliResult<ReplayPlanFile> {
+    let file: ReplayPlanFile = PLANS.read(path)?;
     PLANS.check(&file)?;
     plans::belongs(
         target,

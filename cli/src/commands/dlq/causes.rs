@@ -1,7 +1,7 @@
 //! `payops dlq causes`: what letters died of, most first.
 
 use clap::Args;
-use payops_core::domain::letter::{Cause, causes};
+use payops_core::domain::dead_letter::{Cause, causes};
 use payops_core::domain::privacy::Privacy;
 use serde::Serialize;
 

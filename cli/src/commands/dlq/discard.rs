@@ -6,11 +6,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use payops_core::domain::access::Deed;
-use payops_core::domain::audit::{AuditEntry, Outcome};
-use payops_core::domain::replay::{Plan, Verdict};
+use payops_core::domain::access::Action;
+use payops_core::domain::audit::{AuditEntry, AuditOutcome};
+use payops_core::domain::replay::{Disposition, ReplayPlan};
 use payops_core::port::Ports;
-use payops_core::usecase::{Letter, Letters, PlanRequest, ReplaySummary};
+use payops_core::usecase::{DeadLetter, DeadLetters, PlanRequest, ReplaySummary};
 use serde::Serialize;
 
 use super::not_read;
@@ -95,7 +95,7 @@ pub(crate) async fn run(context: &Context, args: &DiscardArgs) -> CliResult<Exit
     }
     let target = context.settings.one_target()?;
     let ports = context.open(&target, Access::Write).await?;
-    let dlq = Letters::from(&ports)
+    let dlq = DeadLetters::from(&ports)
         .queues(Some(&args.queue))
         .await
         .map_err(not_read)?
@@ -160,7 +160,7 @@ pub(crate) async fn run(context: &Context, args: &DiscardArgs) -> CliResult<Exit
 
 /// A discard that was permitted, recorded and journaled, about to be carried out.
 pub(crate) struct Made {
-    pub(crate) plan: Plan,
+    pub(crate) plan: ReplayPlan,
     kept: PathBuf,
     journal: FileJournal,
     entry: AuditEntry,
@@ -172,13 +172,13 @@ pub(crate) async fn made(
     context: &Context,
     target: &EnvTarget,
     ports: &Ports,
-    (dlq, letters): (&str, &[Letter]),
+    (dlq, letters): (&str, &[DeadLetter]),
     (reason, filter): (&str, Option<String>),
 ) -> CliResult<Made> {
     let number = letters.len();
     let wanted = Wanted {
         count: u64::try_from(number).ok(),
-        ..Wanted::new(Deed::DlqDiscard).because(Some(reason))
+        ..Wanted::new(Action::DlqDiscard).because(Some(reason))
     };
     let permit = access::permit(context, target, &wanted).await?;
     let request = PlanRequest {
@@ -195,7 +195,7 @@ pub(crate) async fn made(
         .map_err(told)?;
     plan.messages
         .iter_mut()
-        .for_each(|message| message.verdict = Verdict::Send);
+        .for_each(|message| message.verdict = Disposition::Send);
     let replays = super::replay::free(context, target, ports, dlq).await?;
     let journals = Journals::open(
         context
@@ -213,7 +213,9 @@ pub(crate) async fn made(
     let entry = entry
         .detail("messages", number.to_string())
         .detail("kept", kept.display().to_string());
-    let entry = entry.same_as(same_as::discard(dlq)).outcome(Outcome::Begun);
+    let entry = entry
+        .same_as(same_as::discard(dlq))
+        .outcome(AuditOutcome::Begun);
     context.record(target, &entry)?;
     let journal = journals.create(&plan)?;
     Ok(Made {
@@ -244,7 +246,7 @@ pub(crate) async fn carry_out(
     let replayer = replayer(ports, 1);
     let work = replayer.discard(&plan, &plan.reason, &journal, control);
     let (done, frozen) =
-        access::until_frozen(context, target, Deed::DlqDiscard, &control.stop, work).await;
+        access::until_frozen(context, target, Action::DlqDiscard, &control.stop, work).await;
     control.bar.finish_and_clear();
     let summary = match done {
         Ok(summary) => summary,
@@ -252,7 +254,7 @@ pub(crate) async fn carry_out(
             context.record_end(
                 target,
                 &entry,
-                Outcome::Failed,
+                AuditOutcome::Failed,
                 Some("it stopped; the journal says where"),
             );
             return Err(told(error).hint(format!(
@@ -261,9 +263,9 @@ pub(crate) async fn carry_out(
         }
     };
     let outcome = if summary.failed.is_empty() && summary.remaining == 0 {
-        Outcome::Done
+        AuditOutcome::Done
     } else {
-        Outcome::Failed
+        AuditOutcome::Failed
     };
     context.record_end(
         target,
@@ -286,7 +288,12 @@ pub(crate) async fn carry_out(
 }
 
 /// Keeps letters whole, so that one discarded by mistake can be brought back.
-fn keep(context: &Context, target: &EnvTarget, id: &str, letters: &[Letter]) -> CliResult<PathBuf> {
+fn keep(
+    context: &Context,
+    target: &EnvTarget,
+    id: &str,
+    letters: &[DeadLetter],
+) -> CliResult<PathBuf> {
     let path = context
         .records_dir(target)
         .join("discards")

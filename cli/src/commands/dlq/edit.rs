@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use payops_core::domain::privacy::Privacy;
 use payops_core::domain::replay::{
-    Change, DiffLine, Edit, PlannedEdit, Progress, Set, apply_edit, plan_sha256,
+    DiffLine, Edit, LineChange, PlannedEdit, Progress, Set, apply_edit, plan_sha256,
 };
 use payops_core::domain::sha256_hex;
-use payops_core::usecase::{Letter, Letters, PlanRequest};
+use payops_core::usecase::{DeadLetter, DeadLetters, PlanRequest};
 
 use super::approve::Approved;
 use super::not_read;
@@ -44,7 +44,7 @@ pub(crate) struct EditArgs {
 /// An edit of a letter as it is planned, and what it changes, line by line: each begins with `+`,
 /// `-` or a space.
 pub(crate) fn planned(
-    letter: &Letter,
+    letter: &DeadLetter,
     edit: Edit,
     privacy: Privacy,
 ) -> CliResult<(PlannedEdit, Vec<String>)> {
@@ -57,9 +57,9 @@ pub(crate) fn planned(
     })?;
     let line = |line: &DiffLine| {
         let sign = match line.change {
-            Change::Same => ' ',
-            Change::Removed => '-',
-            Change::Added => '+',
+            LineChange::Same => ' ',
+            LineChange::Removed => '-',
+            LineChange::Added => '+',
         };
         format!("{sign} {}", line.shown(privacy))
     };
@@ -87,7 +87,7 @@ pub(crate) async fn run(context: &Context, args: &EditArgs) -> CliResult<Exit> {
         Access::Write
     };
     let ports = context.open(&target, access).await?;
-    let dlq = Letters::from(&ports)
+    let dlq = DeadLetters::from(&ports)
         .queues(Some(&args.queue))
         .await
         .map_err(not_read)?

@@ -1,11 +1,11 @@
 //! `payops dlq export`: dead letters as JSON lines, masked.
 
 use clap::Args;
-use payops_core::domain::access::Deed;
-use payops_core::domain::audit::Outcome;
-use payops_core::domain::letter::body_layers;
+use payops_core::domain::access::Action;
+use payops_core::domain::audit::AuditOutcome;
+use payops_core::domain::dead_letter::body_layers;
 use payops_core::domain::privacy::Privacy;
-use payops_core::usecase::Letter;
+use payops_core::usecase::DeadLetter;
 use serde_json::{Value, json};
 
 use super::select::{SelectArgs, select};
@@ -25,7 +25,7 @@ pub(crate) struct ExportArgs {
     select: SelectArgs,
 }
 
-pub(crate) fn document(letter: &Letter, privacy: Privacy) -> Value {
+pub(crate) fn document(letter: &DeadLetter, privacy: Privacy) -> Value {
     let attributes: serde_json::Map<String, Value> = letter
         .message
         .attributes
@@ -47,7 +47,7 @@ pub(crate) async fn run(context: &Context, args: &ExportArgs) -> CliResult<Exit>
     access::permit(
         context,
         &target,
-        &Wanted::new(Deed::DlqExport).because(context.reason.as_deref()),
+        &Wanted::new(Action::DlqExport).because(context.reason.as_deref()),
     )
     .await?;
     context.reveal(&target).await?;
@@ -61,7 +61,7 @@ pub(crate) async fn run(context: &Context, args: &ExportArgs) -> CliResult<Exit>
     .await?;
     let entry = context
         .entry(&target, "dlq.export", context.reason.as_deref())
-        .outcome(Outcome::Done);
+        .outcome(AuditOutcome::Done);
     let entry = if let Some(queue) = &args.queue {
         entry.subject(queue)
     } else {

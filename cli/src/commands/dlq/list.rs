@@ -9,9 +9,9 @@ use crate::context::Context;
 use crate::error::CliResult;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Look, Row, Tone};
-use payops_core::domain::letter::consumer_of;
+use payops_core::domain::dead_letter::consumer_of;
 use payops_core::domain::privacy::Privacy;
-use payops_core::usecase::Letter;
+use payops_core::usecase::DeadLetter;
 
 /// `payops dlq list`
 #[derive(Clone, Debug, Args)]
@@ -37,7 +37,7 @@ struct LetterRow {
 }
 
 impl LetterRow {
-    fn new(letter: &Letter, privacy: Privacy) -> Self {
+    fn new(letter: &DeadLetter, privacy: Privacy) -> Self {
         Self {
             message_id: letter.message.message_id.clone(),
             queue: letter.queue.clone(),

@@ -16,7 +16,7 @@ mod select;
 mod show;
 
 use clap::Subcommand;
-use payops_core::usecase::LettersError;
+use payops_core::usecase::DeadLettersError;
 
 use crate::context::Context;
 use crate::error::{CliError, CliResult};
@@ -76,11 +76,11 @@ pub(crate) async fn run(context: &Context, command: DlqCommand) -> CliResult<Exi
 }
 
 /// Why there is nothing to look at, with the queues that there are.
-fn not_read(error: LettersError) -> CliError {
+fn not_read(error: DeadLettersError) -> CliError {
     let told = error.to_string();
     match error {
-        LettersError::NotADeadLetterQueue { known, .. } => CliError::not_found(told)
+        DeadLettersError::NotADeadLetterQueue { known, .. } => CliError::not_found(told)
             .hint(format!("queues with dead letters are {}", known.join(", "))),
-        LettersError::Port(error) => CliError::port(told, error),
+        DeadLettersError::Port(error) => CliError::port(told, error),
     }
 }

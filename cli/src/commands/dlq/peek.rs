@@ -2,7 +2,7 @@
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use payops_core::usecase::Letters;
+use payops_core::usecase::DeadLetters;
 use serde::Serialize;
 
 use super::not_read;
@@ -12,7 +12,7 @@ use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Look, Of, Row, Tone};
 use crate::snapshot::{KEPT, Snapshots};
-use payops_core::domain::access::Deed;
+use payops_core::domain::access::Action;
 
 /// `payops dlq peek`
 #[derive(Clone, Debug, Args)]
@@ -104,8 +104,8 @@ impl Row for Peeked {
 pub(crate) async fn run(context: &Context, args: &PeekArgs) -> CliResult<Exit> {
     let target = context.settings.one_target()?;
     let ports = context.open(&target, Access::Read).await?;
-    access::permit(context, &target, &access::Wanted::new(Deed::DlqPeek)).await?;
-    let letters = Letters::from(&ports);
+    access::permit(context, &target, &access::Wanted::new(Action::DlqPeek)).await?;
+    let letters = DeadLetters::from(&ports);
     let queues = letters
         .queues(args.queue.as_deref())
         .await

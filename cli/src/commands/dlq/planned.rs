@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use payops_core::domain::letter::classes;
-use payops_core::domain::replay::{Plan, Preflight, Verdict, estimate};
+use payops_core::domain::dead_letter::classes;
+use payops_core::domain::replay::{Disposition, Preflight, ReplayPlan, estimate};
 use payops_core::usecase::ReplaySummary;
 use serde::Serialize;
 
@@ -34,7 +34,7 @@ pub(super) struct Replayed {
     stopped: Option<String>,
     resumed: bool,
     classes: BTreeMap<String, usize>,
-    /// Letters of the plan by what is known of their payments.
+    /// Dead letters of the plan by what is known of their payments.
     preflight: Flight,
     /// Messages that were not sent, and why.
     failures: Vec<FailureRow>,
@@ -60,7 +60,7 @@ fn add(number: &mut usize) {
 
 impl Replayed {
     pub(super) fn new(
-        plan: &Plan,
+        plan: &ReplayPlan,
         summary: &ReplaySummary,
         journal: Option<&FileJournal>,
         resumed: bool,
@@ -150,7 +150,7 @@ pub(super) fn why_not<'a>(
     table.render(look)
 }
 
-pub(super) fn show(context: &Context, plan: &Plan) {
+pub(super) fn show(context: &Context, plan: &ReplayPlan) {
     if plan.messages.is_empty() {
         context.talk.say(format!(
             "nothing to replay in {} of {}",
@@ -183,12 +183,12 @@ pub(super) fn show(context: &Context, plan: &Plan) {
     let parked = plan
         .messages
         .iter()
-        .filter(|message| matches!(message.verdict, Verdict::Park { .. }))
+        .filter(|message| matches!(message.verdict, Disposition::Park { .. }))
         .count();
     let skipped = plan
         .messages
         .iter()
-        .filter(|message| matches!(message.verdict, Verdict::Skip { .. }))
+        .filter(|message| matches!(message.verdict, Disposition::Skip { .. }))
         .count();
     if parked > 0 {
         let _ = writeln!(
@@ -235,7 +235,7 @@ mod tests {
             preflight,
             ..PlannedMessage::default()
         };
-        let plan = Plan {
+        let plan = ReplayPlan {
             id: "1-a".into(),
             env: "prod".into(),
             queue: "payments-work-dlq".into(),
@@ -246,7 +246,7 @@ mod tests {
                 message("a", "schema_error", Preflight::Safe),
                 message("b", "schema_error", Preflight::AlreadyFinal),
             ],
-            ..Plan::default()
+            ..ReplayPlan::default()
         };
         let failed = BTreeMap::from([("b".into(), "gone".into())]);
         let summary = ReplaySummary {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
-use payops_core::domain::access::Deed;
-use payops_core::domain::audit::{AuditEntry, Outcome};
+use payops_core::domain::access::Action;
+use payops_core::domain::audit::{AuditEntry, AuditOutcome};
 use payops_core::domain::bus::{dead_letter_queue, source_of};
 use payops_core::port::{Ports, QueueStats, REDRIVE_RATE_MAX, Redrive, RedriveStatus};
-use payops_core::usecase::Letters;
+use payops_core::usecase::DeadLetters;
 use serde::Serialize;
 
 use super::not_read;
@@ -148,7 +148,7 @@ impl Row for RedriveRow {
 
 /// The dead-letter queue that is meant, and where its letters came from.
 async fn named(ports: &Ports, queue: &str) -> CliResult<(String, String)> {
-    let dlq = Letters::from(ports)
+    let dlq = DeadLetters::from(ports)
         .queues(Some(queue))
         .await
         .map_err(not_read)?
@@ -251,7 +251,7 @@ impl Moving {
         drop(super::replay::free(context, target, ports, &self.dlq).await?);
         let wanted = Wanted {
             count: Some(self.stats.visible),
-            ..Wanted::new(Deed::DlqRedrive).because(reason)
+            ..Wanted::new(Action::DlqRedrive).because(reason)
         };
         let permit = access::permit(context, target, &wanted).await?;
         let entry = context
@@ -261,7 +261,7 @@ impl Moving {
         let entry = entry.detail("messages", self.stats.visible.to_string());
         let entry = entry
             .same_as(same_as::redrive(&self.dlq, &self.source, self.rate))
-            .outcome(Outcome::Begun);
+            .outcome(AuditOutcome::Begun);
         context.record(target, &entry)?;
         Ok(entry)
     }
@@ -278,7 +278,7 @@ impl Moving {
             .start_redrive(&self.dlq, &self.source, self.rate)
             .await;
         begun.map_err(|error| {
-            context.record_end(target, entry, Outcome::Failed, Some(&error.message));
+            context.record_end(target, entry, AuditOutcome::Failed, Some(&error.message));
             CliError::port(format!("the redrive of {} did not begin", self.dlq), error)
         })
     }
@@ -296,13 +296,13 @@ impl Moving {
         let handle = self.begin(context, target, ports, entry).await?;
         let task = self.waited(context, target, ports, &handle, tell).await;
         let task = task.inspect_err(|error| {
-            context.record_end(target, entry, Outcome::Failed, Some(&error.message))
+            context.record_end(target, entry, AuditOutcome::Failed, Some(&error.message))
         })?;
         let words = format!("{}: {} moved", task.status.as_str(), task.moved);
         let outcome = if task.status == RedriveStatus::Completed {
-            Outcome::Done
+            AuditOutcome::Done
         } else {
-            Outcome::Failed
+            AuditOutcome::Failed
         };
         context.record_end(target, entry, outcome, Some(&words));
         if task.status == RedriveStatus::Failed {
@@ -325,7 +325,7 @@ impl Moving {
         tell: &(dyn Fn(&Redrive) + Send + Sync),
     ) -> CliResult<Redrive> {
         let dlq = self.dlq.as_str();
-        let mut frozen = Box::pin(access::frozen(context, target, Deed::DlqRedrive));
+        let mut frozen = Box::pin(access::frozen(context, target, Action::DlqRedrive));
         let mut canceled: Option<tokio::time::Instant> = None;
         loop {
             let task = last(ports, dlq).await?.ok_or_else(|| {
@@ -383,7 +383,7 @@ pub(crate) async fn run(context: &Context, args: &RedriveArgs) -> CliResult<Exit
         context.record_end(
             &target,
             &entry,
-            Outcome::Done,
+            AuditOutcome::Done,
             Some("begun; not waited for"),
         );
         if let Some(task) = last(&ports, &dlq).await? {
@@ -450,7 +450,7 @@ pub(crate) async fn cancel(context: &Context, args: &WhichArgs) -> CliResult<Exi
         &target,
         &Wanted {
             count: Some(0),
-            ..Wanted::new(Deed::DlqRedriveCancel).because(reason.as_deref())
+            ..Wanted::new(Action::DlqRedriveCancel).because(reason.as_deref())
         },
     )
     .await?;

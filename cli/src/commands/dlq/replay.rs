@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use payops_core::domain::access::{Deed, Duty};
-use payops_core::domain::audit::Outcome;
+use payops_core::domain::access::{AccessLevel, Action};
+use payops_core::domain::audit::AuditOutcome;
 use payops_core::domain::bus::{dead_letter_queue, source_queue};
-use payops_core::domain::replay::{Plan, PlanFile, Progress, plan_sha256};
+use payops_core::domain::replay::{Progress, ReplayPlan, ReplayPlanFile, plan_sha256};
 use payops_core::port::Ports;
-use payops_core::usecase::{Letters, PlanRequest, ReplayError, ReplaySummary, Replayer};
+use payops_core::usecase::{DeadLetters, PlanRequest, ReplayError, ReplaySummary, Replayer};
 
 use super::approve::{self, Approved};
 use super::not_read;
@@ -79,7 +79,7 @@ fn lanes(text: &str) -> Result<usize, String> {
 
 /// A replay about to run: new, or gone on with.
 pub(crate) struct Job {
-    pub(crate) plan: Plan,
+    pub(crate) plan: ReplayPlan,
     pub(crate) progress: Progress,
     pub(crate) journal: FileJournal,
     pub(crate) resumed: bool,
@@ -106,7 +106,7 @@ pub(crate) async fn run(context: &Context, args: &ReplayArgs) -> CliResult<Exit>
         .unwrap_or_default();
     let dlq = context
         .interruptible(async {
-            Letters::from(&ports)
+            DeadLetters::from(&ports)
                 .queues(Some(&queue))
                 .await
                 .map_err(not_read)
@@ -256,7 +256,7 @@ async fn fresh(
     target: &EnvTarget,
     ports: &Ports,
     journals: &Journals,
-    (dlq, file): (&str, Option<PlanFile>),
+    (dlq, file): (&str, Option<ReplayPlanFile>),
 ) -> CliResult<Option<Job>> {
     let approvals = file
         .as_ref()
@@ -306,7 +306,7 @@ pub(super) async fn begin(
     context: &Context,
     target: &EnvTarget,
     yes: bool,
-    (plan, is_fixed): (&mut Plan, bool),
+    (plan, is_fixed): (&mut ReplayPlan, bool),
     approved: &Approved<'_>,
 ) -> CliResult<()> {
     let reason = consent(context, target, yes, &plan.queue, plan.messages.len())?;
@@ -319,7 +319,7 @@ pub(super) async fn begin(
 }
 
 pub(crate) fn wanted<'a>(
-    plan: &Plan,
+    plan: &ReplayPlan,
     approved: &Approved<'a>,
     reason: Option<&'a str>,
 ) -> Wanted<'a> {
@@ -328,9 +328,9 @@ pub(crate) fn wanted<'a>(
         plan_sha256: Some(approved.sha256),
         approvals: approved.approvals,
         ..Wanted::new(if plan.edits.is_empty() {
-            Deed::DlqReplay
+            Action::DlqReplay
         } else {
-            Deed::DlqEdit
+            Action::DlqEdit
         })
         .because(reason)
     }
@@ -340,7 +340,7 @@ pub(crate) fn wanted<'a>(
 pub(crate) async fn authorize(
     context: &Context,
     target: &EnvTarget,
-    plan: &Plan,
+    plan: &ReplayPlan,
     approved: &Approved<'_>,
     reason: Option<&str>,
 ) -> CliResult<()> {
@@ -371,7 +371,9 @@ pub(crate) async fn authorize(
     };
     context.record(
         target,
-        &entry.same_as(same_as::replay(plan)).outcome(Outcome::Begun),
+        &entry
+            .same_as(same_as::replay(plan))
+            .outcome(AuditOutcome::Begun),
     )
 }
 
@@ -379,7 +381,7 @@ pub(crate) async fn authorize(
 pub(crate) async fn authorize_again(
     context: &Context,
     target: &EnvTarget,
-    plan: &Plan,
+    plan: &ReplayPlan,
     approved: &Approved<'_>,
     reason: Option<&str>,
 ) -> CliResult<()> {
@@ -394,13 +396,15 @@ pub(crate) async fn authorize_again(
         .detail("edits", plan.edits.len().to_string());
     context.record(
         target,
-        &entry.same_as(same_as::replay(plan)).outcome(Outcome::Begun),
+        &entry
+            .same_as(same_as::replay(plan))
+            .outcome(AuditOutcome::Begun),
     )
 }
 
 /// What the rules are asked of a plan that is gone on with: its number was let pass when it began.
 pub(crate) fn wanted_again<'a>(
-    plan: &Plan,
+    plan: &ReplayPlan,
     approved: &Approved<'a>,
     reason: Option<&'a str>,
 ) -> Wanted<'a> {
@@ -450,8 +454,8 @@ async fn plan_of(
     target: &EnvTarget,
     ports: &Ports,
     dlq: &str,
-    file: Option<PlanFile>,
-) -> CliResult<Plan> {
+    file: Option<ReplayPlanFile>,
+) -> CliResult<ReplayPlan> {
     match file {
         Some(file) => Ok(file.plan),
         None => made(context, target, ports, dlq, (&args.select, &args.how)).await,
@@ -464,7 +468,7 @@ pub(super) async fn made(
     ports: &Ports,
     dlq: &str,
     (choice, how): (&SelectArgs, &HowArgs),
-) -> CliResult<Plan> {
+) -> CliResult<ReplayPlan> {
     let selected = select(context, target, ports, Some(dlq), choice).await?;
     if !selected.complete && choice.limit.is_none() {
         context
@@ -505,7 +509,7 @@ pub(crate) fn replayer(ports: &Ports, lanes: usize) -> Replayer {
     }
 }
 
-pub(super) fn control(context: &Context, target: &EnvTarget, plan: &Plan) -> CliControl {
+pub(super) fn control(context: &Context, target: &EnvTarget, plan: &ReplayPlan) -> CliControl {
     let bar = context
         .talk
         .progress("messages", u64::try_from(plan.messages.len()).ok());
@@ -527,11 +531,11 @@ pub(super) fn control(context: &Context, target: &EnvTarget, plan: &Plan) -> Cli
 pub(crate) fn steered(
     context: &Context,
     target: &EnvTarget,
-    plan: &Plan,
+    plan: &ReplayPlan,
     tell: Tell,
     bar: ProgressBar,
 ) -> CliControl {
-    let (target, caller) = (target.clone(), context.caller(Duty::View));
+    let (target, caller) = (target.clone(), context.caller(AccessLevel::View));
     let alarms = move || -> futures::future::BoxFuture<'static, Vec<String>> {
         let (target, caller) = (target.clone(), caller.clone());
         Box::pin(async move { super::alarms::of_rollouts(&target, &caller).await })
@@ -557,7 +561,7 @@ pub(crate) async fn carry_out(
     let replayer = replayer(ports, job.lanes);
     let work = replayer.execute(plan, &job.progress, &job.journal, control);
     let (done, frozen) =
-        access::until_frozen(context, target, Deed::DlqReplay, &control.stop, work).await;
+        access::until_frozen(context, target, Action::DlqReplay, &control.stop, work).await;
     control.bar.finish_and_clear();
     let action = if plan.edits.is_empty() {
         "replay"
@@ -574,7 +578,7 @@ pub(crate) async fn carry_out(
             context.record_end(
                 target,
                 &entry,
-                Outcome::Failed,
+                AuditOutcome::Failed,
                 Some("the replay stopped; the journal says where"),
             );
             return Err(
@@ -592,9 +596,9 @@ pub(crate) async fn carry_out(
     );
     let outcome =
         if summary.remaining == 0 && summary.failed.is_empty() && summary.stopped.is_none() {
-            Outcome::Done
+            AuditOutcome::Done
         } else {
-            Outcome::Failed
+            AuditOutcome::Failed
         };
     context.record_end(target, &entry, outcome, Some(&words));
     if let Some(refusal) = frozen.filter(|_| summary.remaining > 0) {

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use clap::Args;
-use payops_core::domain::access::Deed;
+use payops_core::domain::access::Action;
+use payops_core::domain::dead_letter::{classes, consumer_of};
 use payops_core::domain::filter::{Filter, PaymentFacts, Subject};
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::letter::{classes, consumer_of};
 use payops_core::domain::payment::Payment;
 use payops_core::port::Ports;
-use payops_core::usecase::{Letter, Letters, LettersSeen};
+use payops_core::usecase::{DeadLetter, DeadLetterList, DeadLetters};
 
 use super::{filters, not_read};
 use crate::access;
@@ -88,9 +88,9 @@ impl SelectArgs {
     }
 }
 
-/// Letters that were chosen, and what looking at them came to.
+/// Dead letters that were chosen, and what looking at them came to.
 pub(super) struct Selected {
-    pub(super) letters: Vec<Letter>,
+    pub(super) letters: Vec<DeadLetter>,
     pub(super) complete: bool,
 }
 
@@ -107,11 +107,11 @@ pub(super) async fn select(
         access::permit(
             context,
             target,
-            &access::Wanted::new(Deed::DlqPeek).because(context.reason.as_deref()),
+            &access::Wanted::new(Action::DlqPeek).because(context.reason.as_deref()),
         )
         .await?;
     }
-    let letters = Letters::from(ports);
+    let letters = DeadLetters::from(ports);
     let queues = letters.queues(queue).await.map_err(not_read)?;
     let seen = look(context, target, &letters, &queues, args).await?;
     tell(context, target, &seen, args.snapshot);
@@ -135,10 +135,10 @@ pub(super) async fn select(
 async fn look(
     context: &Context,
     target: &EnvTarget,
-    letters: &Letters,
+    letters: &DeadLetters,
     queues: &[String],
     args: &SelectArgs,
-) -> CliResult<LettersSeen> {
+) -> CliResult<DeadLetterList> {
     if !args.snapshot {
         let limit = args
             .limit
@@ -151,9 +151,9 @@ async fn look(
             .map_err(|error| CliError::port("the dead letters could not be looked at", error));
     }
     let snapshots = Snapshots::of(&context.records_dir(target), &target.name);
-    let mut all = LettersSeen {
+    let mut all = DeadLetterList {
         complete: true,
-        ..LettersSeen::default()
+        ..DeadLetterList::default()
     };
     let (mut found, mut missing) = (false, None);
     for queue in queues {
@@ -174,7 +174,7 @@ async fn look(
     }
 }
 
-fn tell(context: &Context, target: &EnvTarget, seen: &LettersSeen, is_snapshot: bool) {
+fn tell(context: &Context, target: &EnvTarget, seen: &DeadLetterList, is_snapshot: bool) {
     let mut told = format!(
         "{}: {}",
         target.name,
@@ -213,7 +213,7 @@ fn tell(context: &Context, target: &EnvTarget, seen: &LettersSeen, is_snapshot: 
     context.talk.say(told);
 }
 
-fn unknown_cause<'a>(args: &'a SelectArgs, chosen: &[Letter]) -> Option<&'a str> {
+fn unknown_cause<'a>(args: &'a SelectArgs, chosen: &[DeadLetter]) -> Option<&'a str> {
     let causes: BTreeSet<String> = if args.cause.is_empty() {
         BTreeSet::new()
     } else {
@@ -230,10 +230,10 @@ fn unknown_cause<'a>(args: &'a SelectArgs, chosen: &[Letter]) -> Option<&'a str>
 
 async fn chosen(
     ports: &Ports,
-    letters: Vec<Letter>,
+    letters: Vec<DeadLetter>,
     args: &SelectArgs,
     filters: &[Filter],
-) -> CliResult<Vec<Letter>> {
+) -> CliResult<Vec<DeadLetter>> {
     if !args.chooses() {
         return Ok(letters);
     }
@@ -261,7 +261,7 @@ async fn chosen(
 }
 
 fn holds(
-    letter: &Letter,
+    letter: &DeadLetter,
     cause: &str,
     payments: &BTreeMap<PaymentId, Payment>,
     filters: &[Filter],
@@ -310,7 +310,10 @@ fn holds(
     Ok(true)
 }
 
-async fn payments(ports: &Ports, letters: &[Letter]) -> CliResult<BTreeMap<PaymentId, Payment>> {
+async fn payments(
+    ports: &Ports,
+    letters: &[DeadLetter],
+) -> CliResult<BTreeMap<PaymentId, Payment>> {
     let ids: BTreeSet<PaymentId> = letters
         .iter()
         .filter_map(|letter| letter.payment.clone())

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use jiff::Timestamp;
-use payops_core::domain::letter::Layer;
-use payops_core::usecase::{Letter, Letters, Opened};
+use payops_core::domain::dead_letter::Layer;
+use payops_core::usecase::{DeadLetter, DeadLetters, Opened};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -116,7 +116,7 @@ fn content_text(content: &Value) -> String {
 
 pub(crate) async fn run(context: &Context, args: &ShowArgs) -> CliResult<Exit> {
     let fan = context.each_env(|target, ports| async move {
-        let letters = Letters::from(&ports);
+        let letters = DeadLetters::from(&ports);
         let queues = letters
             .queues(args.queue.as_deref())
             .await
@@ -148,7 +148,7 @@ pub(crate) async fn run(context: &Context, args: &ShowArgs) -> CliResult<Exit> {
     Ok(exit)
 }
 
-async fn shown(letters: &Letters, letter: &Letter, privacy: Privacy) -> CliResult<Shown> {
+async fn shown(letters: &DeadLetters, letter: &DeadLetter, privacy: Privacy) -> CliResult<Shown> {
     let Opened {
         layers,
         payment,
@@ -188,7 +188,7 @@ async fn shown(letters: &Letters, letter: &Letter, privacy: Privacy) -> CliResul
 mod tests {
     use super::*;
     use payops_core::domain::bus::{envelope, object_created};
-    use payops_core::domain::letter::body_layers;
+    use payops_core::domain::dead_letter::body_layers;
 
     const MASKED: Privacy = Privacy { reveal: false };
 

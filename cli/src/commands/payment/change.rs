@@ -2,9 +2,9 @@
 //! made by the same use case as those of a merchant.
 
 use clap::Args;
-use payops_core::domain::access::Deed;
+use payops_core::domain::access::Action;
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::machine::Refusal;
+use payops_core::domain::machine::TransitionRefusal;
 use payops_core::domain::payment::Payment;
 use payops_core::domain::request::CancelPayment;
 use payops_core::domain::text::IdempotencyKey;
@@ -133,7 +133,7 @@ pub(crate) async fn cancel(context: &Context, args: CancelArgs) -> CliResult<Exi
     let permit = access::permit(
         context,
         &ready.target,
-        &Wanted::new(Deed::PaymentCancel).because(reason.as_deref()),
+        &Wanted::new(Action::PaymentCancel).because(reason.as_deref()),
     )
     .await?;
     let entry = context
@@ -235,7 +235,7 @@ pub(super) fn told(error: ChangeError, id: &PaymentId, key: &IdempotencyKey) -> 
         ChangeError::NotFound => CliError::not_found(format!("{id} is gone")),
         ChangeError::Refused(refusal) => {
             let exit = match refusal {
-                Refusal::RefundNotPositive => Exit::Usage,
+                TransitionRefusal::RefundNotPositive => Exit::Usage,
                 _ => Exit::Failed,
             };
             CliError::new(exit, format!("{id} does not allow it: {refusal}")).hint(look)

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use payops_core::domain::access::{Approval, Deed};
+use payops_core::domain::access::{Action, Approval};
 use payops_core::domain::id::{PaymentId, RefundId};
 use payops_core::domain::machine::{self, Command};
 use payops_core::domain::money::{Currency, Money, major};
@@ -179,7 +179,7 @@ async fn refund(context: &Context, ready: &Ready, asked: &Asked<'_>, yes: bool) 
         plan_sha256: sha256,
         approvals,
         approving: Some(&commands),
-        ..Wanted::new(Deed::PaymentRefund).because(asked.reason.as_deref())
+        ..Wanted::new(Action::PaymentRefund).because(asked.reason.as_deref())
     };
     let permit = access::permit(context, &ready.target, &wanted).await?;
     let entry = context
@@ -276,7 +276,7 @@ pub(crate) async fn approve(context: &Context, args: &ApproveArgs) -> CliResult<
             account: file.plan.account.as_ref(),
         },
     )?;
-    plans::may_approve(context, &target, Deed::PaymentRefund).await?;
+    plans::may_approve(context, &target, Action::PaymentRefund).await?;
     let plan = file.plan.clone();
     // Nobody approves of a payment that is another one by now.
     let ready = context

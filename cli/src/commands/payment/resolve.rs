@@ -2,7 +2,7 @@
 //! asked first, and money that it took is never called "not charged".
 
 use clap::{Args, ValueEnum};
-use payops_core::domain::access::Deed;
+use payops_core::domain::access::Action;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::resolve::{Basis, Contradiction, ResolvePayment, Word};
 use payops_core::usecase::{ResolveError, Resolver};
@@ -95,7 +95,7 @@ pub(crate) async fn run(context: &Context, args: ResolveArgs) -> CliResult<Exit>
     let permit = access::permit(
         context,
         &ready.target,
-        &Wanted::new(Deed::PaymentResolve).because(Some(&reason)),
+        &Wanted::new(Action::PaymentResolve).because(Some(&reason)),
     )
     .await?;
     let entry = context

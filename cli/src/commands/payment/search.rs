@@ -5,9 +5,9 @@ use clap::Args;
 use jiff::Timestamp;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::money::major;
-use payops_core::domain::search::{FIELDS, Query, QueryError};
+use payops_core::domain::search::{FIELDS, QueryError, SearchQuery};
 use payops_core::port::{Freshness, Ports};
-use payops_core::usecase::{Found, Search, SearchError};
+use payops_core::usecase::{PaymentSearch, SearchError, SearchResult};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -194,7 +194,7 @@ fn not_a_query(error: QueryError) -> CliError {
 
 async fn search(context: &Context, text: &str, limit: usize) -> CliResult<Exit> {
     // A mistake is told once, not once for each environment.
-    Query::parse(text, Context::now()).map_err(not_a_query)?;
+    SearchQuery::parse(text, Context::now()).map_err(not_a_query)?;
     let fan = context.each_env(|target, ports| async move {
         let docs = in_one(context, &target.name, &ports, text, limit).await?;
         Ok(docs
@@ -215,7 +215,7 @@ async fn in_one(
     text: &str,
     limit: usize,
 ) -> CliResult<Vec<PaymentDoc>> {
-    let found = Search::from(ports)
+    let found = PaymentSearch::from(ports)
         .run(text, Context::now(), limit)
         .await
         .map_err(|error| match error {
@@ -257,7 +257,7 @@ fn told(freshness: &Freshness, look: &Look) -> String {
 }
 
 /// Says why nothing was found: how many payments each part of the query has by itself.
-fn explain(context: &Context, found: &Found) {
+fn explain(context: &Context, found: &SearchResult) {
     if found.freshness.documents == 0 {
         context
             .talk

@@ -2,9 +2,9 @@
 //! was shown: if anything moved since, nothing is done and the difference is told.
 
 use clap::Args;
-use payops_core::domain::access::Deed;
-use payops_core::domain::audit::Outcome as Became;
-use payops_core::domain::rollout::{Action, ImageChange, Plan, Rollout, plan};
+use payops_core::domain::access::Action;
+use payops_core::domain::audit::AuditOutcome as Became;
+use payops_core::domain::rollout::{ImageChange, Rollout, RolloutAction, RolloutPlan, plan};
 use payops_core::port::{Depth, Executed};
 use payops_core::usecase::became;
 use serde::Serialize;
@@ -164,39 +164,39 @@ pub(super) async fn run(context: &Context, command: RolloutCommand) -> CliResult
         RolloutCommand::Promote(args) => (
             args.name,
             if args.full {
-                Action::PromoteFull
+                RolloutAction::PromoteFull
             } else {
-                Action::Promote
+                RolloutAction::Promote
             },
         ),
-        RolloutCommand::Skip(args) => (args, Action::Skip),
-        RolloutCommand::Abort(args) => (args, Action::Abort),
-        RolloutCommand::Retry(args) => (args, Action::Retry),
-        RolloutCommand::Pause(args) => (args, Action::Pause),
-        RolloutCommand::Resume(args) => (args, Action::Resume),
+        RolloutCommand::Skip(args) => (args, RolloutAction::Skip),
+        RolloutCommand::Abort(args) => (args, RolloutAction::Abort),
+        RolloutCommand::Retry(args) => (args, RolloutAction::Retry),
+        RolloutCommand::Pause(args) => (args, RolloutAction::Pause),
+        RolloutCommand::Resume(args) => (args, RolloutAction::Resume),
         RolloutCommand::Restart(args) => (
             args,
-            Action::Restart {
+            RolloutAction::Restart {
                 at: whole_second(Context::now()),
             },
         ),
         RolloutCommand::Undo(args) => (
             args.name,
-            Action::Undo {
+            RolloutAction::Undo {
                 revision: args.to_revision,
             },
         ),
-        RolloutCommand::SetImage(args) => (args.name, Action::SetImage(args.images)),
+        RolloutCommand::SetImage(args) => (args.name, RolloutAction::SetImage(args.images)),
         RolloutCommand::Terminate(TerminateArgs {
             name,
             analysis: Some(run),
             ..
-        }) => (name, Action::TerminateAnalysis { name: run }),
+        }) => (name, RolloutAction::TerminateAnalysis { name: run }),
         RolloutCommand::Terminate(TerminateArgs {
             name,
             experiment: Some(run),
             ..
-        }) => (name, Action::TerminateExperiment { name: run }),
+        }) => (name, RolloutAction::TerminateExperiment { name: run }),
         _ => return Err(CliError::usage("this changes nothing")),
     };
     let found = context
@@ -216,7 +216,7 @@ fn whole_second(at: jiff::Timestamp) -> jiff::Timestamp {
     jiff::Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-async fn planned(found: &Found, action: Action) -> CliResult<Plan> {
+async fn planned(found: &Found, action: RolloutAction) -> CliResult<RolloutPlan> {
     if !found.rollouts.can(&action) {
         return Err(CliError::refused(format!(
             "{} cannot {} a rollout",
@@ -236,7 +236,12 @@ async fn planned(found: &Found, action: Action) -> CliResult<Plan> {
         .map_err(|refusal| CliError::refused(refusal.why).hint(refusal.instead))
 }
 
-async fn execute(context: &Context, found: &Found, plan: &Plan, yes: bool) -> CliResult<Exit> {
+async fn execute(
+    context: &Context,
+    found: &Found,
+    plan: &RolloutPlan,
+    yes: bool,
+) -> CliResult<Exit> {
     let target = &found.target;
     context.talk.say(format!(
         "{} {} in {}",
@@ -270,7 +275,7 @@ async fn execute(context: &Context, found: &Found, plan: &Plan, yes: bool) -> Cl
     let permit = access::permit(
         context,
         target,
-        &Wanted::new(Deed::from(&plan.action)).because(reason.as_deref()),
+        &Wanted::new(Action::from(&plan.action)).because(reason.as_deref()),
     )
     .await?;
     let entry = context.entry(
@@ -327,7 +332,7 @@ async fn execute(context: &Context, found: &Found, plan: &Plan, yes: bool) -> Cl
     }
 }
 
-fn outcome(found: &Found, plan: &Plan, outcome: &'static str, rollout: &Rollout) -> Outcome {
+fn outcome(found: &Found, plan: &RolloutPlan, outcome: &'static str, rollout: &Rollout) -> Outcome {
     Outcome {
         action: plan.action.as_str(),
         outcome,

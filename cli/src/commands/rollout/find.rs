@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use futures::future::join_all;
-use payops_core::domain::access::Duty;
+use payops_core::domain::access::AccessLevel;
 use payops_core::domain::rollout::{Rollout, RolloutKey};
 use payops_core::port::Rollouts;
 
@@ -38,7 +38,7 @@ pub(super) async fn all(
     target: &EnvTarget,
 ) -> CliResult<(Vec<(Arc<dyn Rollouts>, Vec<Rollout>)>, Vec<CliError>)> {
     let (mut found, mut failures) = (Vec::new(), Vec::new());
-    let asked = clusters::of(target, &context.caller(Duty::View))
+    let asked = clusters::of(target, &context.caller(AccessLevel::View))
         .await?
         .into_iter()
         .map(|cluster| async move {

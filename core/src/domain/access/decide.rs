@@ -3,21 +3,24 @@
 
 use super::approval::approvers;
 use super::rules::{covers, name};
-use super::{Above, Ask, Deed, Duty, FourEyes, ReasonError, Refusal, Rules, Verdict, parse_reason};
+use super::{
+    Above, AccessLevel, AccessRequest, Action, FourEyes, PolicyDecision, PolicyRefusal,
+    PolicyRules, ReasonError, parse_reason,
+};
 use crate::domain::money::Money;
 
-impl Rules {
+impl PolicyRules {
     #[must_use]
-    pub fn decide(&self, ask: &Ask<'_>) -> Verdict {
+    pub fn decide(&self, ask: &AccessRequest<'_>) -> PolicyDecision {
         match self.judge(ask) {
-            Ok(despite_freeze) => Verdict::Allowed { despite_freeze },
-            Err(refusal) => Verdict::Refused(refusal),
+            Ok(despite_freeze) => PolicyDecision::Allowed { despite_freeze },
+            Err(refusal) => PolicyDecision::Refused(refusal),
         }
     }
 
-    fn judge(&self, ask: &Ask<'_>) -> Result<bool, Refusal> {
-        if ask.protected && ask.deed == Deed::DlqPurge {
-            return Err(Refusal::NeverHere {
+    fn judge(&self, ask: &AccessRequest<'_>) -> Result<bool, PolicyRefusal> {
+        if ask.protected && ask.deed == Action::DlqPurge {
+            return Err(PolicyRefusal::NeverHere {
                 deed: ask.deed,
                 env: ask.env.to_owned(),
             });
@@ -32,8 +35,8 @@ impl Rules {
 
     /// The duty it needs by the rules, if they permit it. A deny beats an allow; the mildest allow
     /// counts.
-    fn permitted(&self, ask: &Ask<'_>) -> Result<Duty, Refusal> {
-        let refused = |rule| Refusal::NotAllowed {
+    fn permitted(&self, ask: &AccessRequest<'_>) -> Result<AccessLevel, PolicyRefusal> {
+        let refused = |rule| PolicyRefusal::NotAllowed {
             who: ask.who.to_owned(),
             deed: ask.deed,
             env: ask.env.to_owned(),
@@ -64,7 +67,7 @@ impl Rules {
         Ok(duty.max(ask.deed.needs()))
     }
 
-    fn approved(&self, ask: &Ask<'_>) -> Result<(), Refusal> {
+    fn approved(&self, ask: &AccessRequest<'_>) -> Result<(), PolicyRefusal> {
         let Some((needed, above, rule)) = self.second_person(ask) else {
             return Ok(());
         };
@@ -75,7 +78,7 @@ impl Rules {
         if have >= needed {
             return Ok(());
         }
-        Err(Refusal::NeedsApproval {
+        Err(PolicyRefusal::NeedsApproval {
             deed: ask.deed,
             env: ask.env.to_owned(),
             needed,
@@ -87,7 +90,7 @@ impl Rules {
 
     /// Of the `[[four_eyes]]` whose limit is passed the one that asks for the most approvals: how
     /// many, the limit, its name.
-    fn second_person(&self, ask: &Ask<'_>) -> Option<(u32, Above, String)> {
+    fn second_person(&self, ask: &AccessRequest<'_>) -> Option<(u32, Above, String)> {
         let all = self.file().four_eyes.iter().enumerate();
         let rules: Vec<(usize, &FourEyes)> = all
             .filter(|(_, rule)| covers(&rule.what, &rule.places, ask.deed, ask.env))
@@ -108,7 +111,7 @@ impl Rules {
 }
 
 /// The limit of a rule that is passed, if one is. What is not known passes any limit.
-fn passed(rule: &FourEyes, ask: &Ask<'_>, limit_in_currency: bool) -> Option<Above> {
+fn passed(rule: &FourEyes, ask: &AccessRequest<'_>, limit_in_currency: bool) -> Option<Above> {
     let count = rule
         .above
         .filter(|above| ask.count.is_none_or(|count| count > *above))
@@ -128,17 +131,17 @@ fn passed(rule: &FourEyes, ask: &Ask<'_>, limit_in_currency: bool) -> Option<Abo
 }
 
 /// Whether it is done in spite of a freeze; an error when the freeze stops it.
-fn thawed(ask: &Ask<'_>) -> Result<bool, Refusal> {
+fn thawed(ask: &AccessRequest<'_>) -> Result<bool, PolicyRefusal> {
     let Some(freeze) = ask.freeze.filter(|freeze| freeze.active(ask.now)) else {
         return Ok(false);
     };
     if !ask.deed.stops_in_a_freeze() {
         return Ok(false);
     }
-    if ask.acts_with() == Duty::BreakGlass {
+    if ask.acts_with() == AccessLevel::BreakGlass {
         return Ok(true);
     }
-    Err(Refusal::Frozen {
+    Err(PolicyRefusal::Frozen {
         env: ask.env.to_owned(),
         by: freeze.by.clone(),
         reason: freeze.reason.clone(),
@@ -147,7 +150,7 @@ fn thawed(ask: &Ask<'_>) -> Result<bool, Refusal> {
     })
 }
 
-fn entitled(ask: &Ask<'_>, needs: Duty) -> Result<(), Refusal> {
+fn entitled(ask: &AccessRequest<'_>, needs: AccessLevel) -> Result<(), PolicyRefusal> {
     let has = ask.acts_with();
     if has >= needs {
         return Ok(());
@@ -157,12 +160,12 @@ fn entitled(ask: &Ask<'_>, needs: Duty) -> Result<(), Refusal> {
         .own_elevation()
         .filter(|elevation| elevation.duty >= needs);
     Err(match ended {
-        Some(elevation) => Refusal::ElevationEnded {
+        Some(elevation) => PolicyRefusal::ElevationEnded {
             env,
             needs,
             at: elevation.ends_at(),
         },
-        None => Refusal::NotElevated {
+        None => PolicyRefusal::NotElevated {
             deed: ask.deed,
             env,
             needs,
@@ -172,7 +175,7 @@ fn entitled(ask: &Ask<'_>, needs: Duty) -> Result<(), Refusal> {
 }
 
 /// A reason that is given must be fit for the record, needed or not.
-fn reasoned(ask: &Ask<'_>) -> Result<(), Refusal> {
+fn reasoned(ask: &AccessRequest<'_>) -> Result<(), PolicyRefusal> {
     let given = ask.reason.filter(|reason| !reason.trim().is_empty());
     let needed = ask.deed.always_needs_a_reason() || (ask.protected && ask.deed.writes());
     let elevation = || ask.elevated().map(|elevation| elevation.reason.as_str());
@@ -180,5 +183,7 @@ fn reasoned(ask: &Ask<'_>) -> Result<(), Refusal> {
         Some(reason) => parse_reason(reason).err(),
         None => needed.then_some(ReasonError::Blank),
     };
-    problem.map_or(Ok(()), |problem| Err(Refusal::NeedsReason { problem }))
+    problem.map_or(Ok(()), |problem| {
+        Err(PolicyRefusal::NeedsReason { problem })
+    })
 }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::{CLOCKS_APART, Duty, ReasonError, parse_reason};
+use super::{AccessLevel, CLOCKS_APART, ReasonError, parse_reason};
 use crate::Timestamp;
 
 pub const ELEVATION_MAX: SignedDuration = SignedDuration::from_hours(1);
@@ -12,7 +12,7 @@ pub const ELEVATION_MAX: SignedDuration = SignedDuration::from_hours(1);
 pub struct Elevation {
     pub env: String,
     pub who: String,
-    pub duty: Duty,
+    pub duty: AccessLevel,
     pub reason: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
@@ -39,13 +39,13 @@ impl Elevation {
     pub fn begin(
         who: &str,
         env: &str,
-        duty: Duty,
+        duty: AccessLevel,
         reason: &str,
         ticket: Option<&str>,
         now: Timestamp,
         ttl: SignedDuration,
     ) -> Result<Self, ElevationError> {
-        if duty == Duty::View {
+        if duty == AccessLevel::View {
             return Err(ElevationError::View);
         }
         if ttl <= SignedDuration::ZERO {
@@ -98,7 +98,7 @@ mod tests {
         Timestamp::from_second(second).expect("a time")
     }
 
-    fn begin(duty: Duty, reason: &str, ttl_s: i64) -> Result<Elevation, ElevationError> {
+    fn begin(duty: AccessLevel, reason: &str, ttl_s: i64) -> Result<Elevation, ElevationError> {
         Elevation::begin(
             "anna",
             "prod",
@@ -111,29 +111,34 @@ mod tests {
     }
 
     #[track_caller]
-    fn refused(duty: Duty, reason: &str, ttl_s: i64, expected: ElevationError) {
+    fn refused(duty: AccessLevel, reason: &str, ttl_s: i64, expected: ElevationError) {
         assert_eq!(begin(duty, reason, ttl_s), Err(expected));
     }
 
     #[test]
     fn an_elevation_has_a_reason_and_an_end() {
         refused(
-            Duty::Operate,
+            AccessLevel::Operate,
             " ",
             60,
             ElevationError::Reason(ReasonError::Blank),
         );
         refused(
-            Duty::Operate,
+            AccessLevel::Operate,
             "4242 4242 4242 4242",
             60,
             ElevationError::Reason(ReasonError::CardNumber),
         );
-        refused(Duty::View, "looking", 60, ElevationError::View);
-        refused(Duty::Operate, "replay", 0, ElevationError::NoTime);
-        refused(Duty::BreakGlass, "outage", 3601, ElevationError::TooLong);
+        refused(AccessLevel::View, "looking", 60, ElevationError::View);
+        refused(AccessLevel::Operate, "replay", 0, ElevationError::NoTime);
+        refused(
+            AccessLevel::BreakGlass,
+            "outage",
+            3601,
+            ElevationError::TooLong,
+        );
         assert_eq!(
-            begin(Duty::BreakGlass, "outage", 3600).map(|elevation| elevation.expires_at),
+            begin(AccessLevel::BreakGlass, "outage", 3600).map(|elevation| elevation.expires_at),
             Ok(at(4600))
         );
     }
@@ -144,7 +149,7 @@ mod tests {
             Elevation::begin(
                 "anna",
                 "prod",
-                Duty::Operate,
+                AccessLevel::Operate,
                 "replay",
                 Some(ticket),
                 at(0),
@@ -161,7 +166,7 @@ mod tests {
 
     #[test]
     fn time_runs_out() {
-        let elevation = begin(Duty::Operate, "replay", 600).expect("begun");
+        let elevation = begin(AccessLevel::Operate, "replay", 600).expect("begun");
         assert_eq!(elevation.left(at(1000)), SignedDuration::from_secs(600));
         assert_eq!(elevation.left(at(1599)), SignedDuration::from_secs(1));
         assert_eq!(elevation.left(at(1600)), SignedDuration::ZERO);
@@ -177,7 +182,7 @@ mod tests {
     fn a_record_that_was_stretched_by_hand_ends_all_the_same() {
         let stretched = Elevation {
             expires_at: at(1_000_000),
-            ..begin(Duty::Operate, "replay", 600).expect("begun")
+            ..begin(AccessLevel::Operate, "replay", 600).expect("begun")
         };
         assert_eq!(stretched.ends_at(), at(4600));
         assert_eq!(stretched.left(at(5000)), SignedDuration::ZERO);
@@ -185,7 +190,7 @@ mod tests {
 
     #[test]
     fn it_is_stored_as_it_is() {
-        let elevation = begin(Duty::BreakGlass, "outage", 600).expect("begun");
+        let elevation = begin(AccessLevel::BreakGlass, "outage", 600).expect("begun");
         let text = serde_json::to_string(&elevation).expect("JSON");
         assert!(text.contains(r#""duty":"break-glass""#), "{text}");
         assert_eq!(

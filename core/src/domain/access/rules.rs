@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::glob::{any, glob};
-use super::{Deed, Duty};
+use super::{AccessLevel, Action};
 use crate::domain::money::Currency;
 
 const GROUP: &str = "group:";
@@ -64,7 +64,7 @@ pub struct Allow {
     pub places: Vec<String>,
     /// Only with this duty or more. It never lowers what the deed needs by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub duty: Option<Duty>,
+    pub duty: Option<AccessLevel>,
 }
 
 /// One `[[deny]]`.
@@ -130,9 +130,9 @@ pub enum RulesError {
 /// Checked rules. The default are those that hold without a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "RulesFile", into = "RulesFile")]
-pub struct Rules(RulesFile);
+pub struct PolicyRules(RulesFile);
 
-impl TryFrom<RulesFile> for Rules {
+impl TryFrom<RulesFile> for PolicyRules {
     type Error = RulesError;
     fn try_from(file: RulesFile) -> Result<Self, RulesError> {
         check(&file)?;
@@ -140,13 +140,13 @@ impl TryFrom<RulesFile> for Rules {
     }
 }
 
-impl From<Rules> for RulesFile {
-    fn from(rules: Rules) -> Self {
+impl From<PolicyRules> for RulesFile {
+    fn from(rules: PolicyRules) -> Self {
         rules.0
     }
 }
 
-impl Rules {
+impl PolicyRules {
     #[must_use]
     pub fn file(&self) -> &RulesFile {
         &self.0
@@ -185,7 +185,7 @@ impl Rules {
 }
 
 /// Whether a rule is about a deed in an environment.
-pub(super) fn covers(what: &[String], places: &[String], deed: Deed, env: &str) -> bool {
+pub(super) fn covers(what: &[String], places: &[String], deed: Action, env: &str) -> bool {
     any(what, deed.as_str()) && any(places, env)
 }
 
@@ -232,7 +232,7 @@ fn check(file: &RulesFile) -> Result<(), RulesError> {
         filled(&rule, "where", places)?;
         if let Some(what) = what
             .iter()
-            .find(|what| !Deed::ALL.iter().any(|deed| glob(what, deed.as_str())))
+            .find(|what| !Action::ALL.iter().any(|deed| glob(what, deed.as_str())))
         {
             return Err(RulesError::NoSuchDeed {
                 rule,

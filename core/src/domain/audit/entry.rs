@@ -8,7 +8,7 @@ use crate::Timestamp;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum AuditOutcome {
     /// About to be done; without a later entry nobody knows how it ended.
     Begun,
     Done,
@@ -37,7 +37,7 @@ pub struct AuditEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<AuditOutcome>,
     /// Short texts by name, such as message ids and the hash of the plan.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub detail: BTreeMap<String, String>,
@@ -113,7 +113,7 @@ impl AuditEntry {
     }
 
     #[must_use]
-    pub fn outcome(self, outcome: Outcome) -> Self {
+    pub fn outcome(self, outcome: AuditOutcome) -> Self {
         Self {
             outcome: Some(outcome),
             ..self
@@ -171,7 +171,7 @@ mod tests {
             .account("1")
             .session("anna@example.com")
             .ticket("OPS-1")
-            .outcome(Outcome::Refused);
+            .outcome(AuditOutcome::Refused);
         check(
             &full.detail("plan", "ab").same_as("aws sqs"),
             r#"{"at":"1970-01-01T00:00:00Z","who":"anna","env":"prod","action":"reveal","subject":"s","reason":null,"role":"operate","account":"1","session":"anna@example.com","ticket":"OPS-1","outcome":"refused","detail":{"plan":"ab"},"same_as":"aws sqs"}"#,

@@ -11,7 +11,7 @@ mod ship;
 mod verify;
 
 pub use chain::{ChainError, ChainedEntry, GENESIS, Head, chain};
-pub use entry::{AuditEntry, Outcome};
-pub use query::Query;
+pub use entry::{AuditEntry, AuditOutcome};
+pub use query::AuditQuery;
 pub use ship::{SHIP_DETAIL_TYPE, SHIP_SOURCE, ShippedLine};
-pub use verify::{Break, BreakKind, Verified, Verifier, numbered, verify};
+pub use verify::{ChainBreak, ChainBreakKind, Verified, Verifier, numbered, verify};

@@ -5,7 +5,7 @@ use crate::Timestamp;
 
 /// What an entry must be like; what is `None` does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Query {
+pub struct AuditQuery {
     pub who: Option<String>,
     /// An action that begins so: `rollout` finds `rollout promote`.
     pub action: Option<String>,
@@ -17,7 +17,7 @@ pub struct Query {
     pub text: Option<String>,
 }
 
-impl Query {
+impl AuditQuery {
     #[must_use]
     pub fn matches(&self, entry: &AuditEntry) -> bool {
         let fits = |wanted: &Option<String>, fits: &dyn Fn(&str) -> bool| {
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(query: &Query, expected: bool) {
+    fn check(query: &AuditQuery, expected: bool) {
         let entry = AuditEntry::new(at(100), "anna", "prod", "rollout promote")
             .subject("eks-prod/payments/payments-api")
             .ticket("OPS-17")
@@ -77,30 +77,30 @@ mod tests {
 
     #[test]
     fn an_empty_question_finds_all() {
-        check(&Query::default(), true);
+        check(&AuditQuery::default(), true);
     }
 
     #[test]
     fn people_and_environments_are_whole_words() {
         check(
-            &Query {
+            &AuditQuery {
                 who: Some("anna".into()),
                 env: Some("prod".into()),
-                ..Query::default()
+                ..AuditQuery::default()
             },
             true,
         );
         check(
-            &Query {
+            &AuditQuery {
                 who: Some("ann".into()),
-                ..Query::default()
+                ..AuditQuery::default()
             },
             false,
         );
         check(
-            &Query {
+            &AuditQuery {
                 env: Some("preprod".into()),
-                ..Query::default()
+                ..AuditQuery::default()
             },
             false,
         );
@@ -109,24 +109,24 @@ mod tests {
     #[test]
     fn actions_begin_and_subjects_hold() {
         check(
-            &Query {
+            &AuditQuery {
                 action: Some("rollout".into()),
                 subject: Some("payments-api".into()),
-                ..Query::default()
+                ..AuditQuery::default()
             },
             true,
         );
         check(
-            &Query {
+            &AuditQuery {
                 action: Some("promote".into()),
-                ..Query::default()
+                ..AuditQuery::default()
             },
             false,
         );
         check(
-            &Query {
+            &AuditQuery {
                 subject: Some("worker".into()),
-                ..Query::default()
+                ..AuditQuery::default()
             },
             false,
         );
@@ -135,24 +135,24 @@ mod tests {
     #[test]
     fn the_end_of_a_time_is_not_in_it() {
         check(
-            &Query {
+            &AuditQuery {
                 since: Some(at(100)),
                 until: Some(at(101)),
-                ..Query::default()
+                ..AuditQuery::default()
             },
             true,
         );
         check(
-            &Query {
+            &AuditQuery {
                 until: Some(at(100)),
-                ..Query::default()
+                ..AuditQuery::default()
             },
             false,
         );
         check(
-            &Query {
+            &AuditQuery {
                 since: Some(at(101)),
-                ..Query::default()
+                ..AuditQuery::default()
             },
             false,
         );
@@ -161,23 +161,23 @@ mod tests {
     #[test]
     fn text_is_looked_for_everywhere_capital_or_small() {
         check(
-            &Query {
+            &AuditQuery {
                 text: Some("ops-17".into()),
-                ..Query::default()
+                ..AuditQuery::default()
             },
             true,
         );
         check(
-            &Query {
+            &AuditQuery {
                 text: Some("M-EINS".into()),
-                ..Query::default()
+                ..AuditQuery::default()
             },
             true,
         );
         check(
-            &Query {
+            &AuditQuery {
                 text: Some("OPS-18".into()),
-                ..Query::default()
+                ..AuditQuery::default()
             },
             false,
         );

@@ -14,16 +14,16 @@ pub struct Verified {
 /// Where a record is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {kind}")]
-pub struct Break {
+pub struct ChainBreak {
     /// Which line of the file, from 1; 0 in an empty file.
     pub line: u64,
     pub seq: u64,
-    pub kind: BreakKind,
+    pub kind: ChainBreakKind,
 }
 
 /// What is wrong with a line, or with all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BreakKind {
+pub enum ChainBreakKind {
     /// The line's hash is not that of its content.
     #[error("was changed after it was written: its hash is not that of its content")]
     Changed,
@@ -74,8 +74,8 @@ pub struct Verifier {
     /// The last line of the chain so far.
     head: Option<Head>,
     line: u64,
-    rewritten: Option<Break>,
-    broken: Option<Break>,
+    rewritten: Option<ChainBreak>,
+    broken: Option<ChainBreak>,
 }
 
 impl Verifier {
@@ -108,7 +108,7 @@ impl Verifier {
     /// Where the record is not what was written, as far as that is known yet: a line further down
     /// may tell more.
     #[must_use]
-    pub fn broken(&self) -> Option<&Break> {
+    pub fn broken(&self) -> Option<&ChainBreak> {
         self.broken.as_ref()
     }
 
@@ -121,17 +121,17 @@ impl Verifier {
         }
     }
 
-    pub fn end(self) -> Result<Verified, Break> {
+    pub fn end(self) -> Result<Verified, ChainBreak> {
         if let Some(broken) = self.broken {
             return Err(broken);
         }
         if let (Some(line), None) = (self.odd, &self.head) {
             let kind = if line == self.line {
-                BreakKind::CutShort
+                ChainBreakKind::CutShort
             } else {
-                BreakKind::NotJson
+                ChainBreakKind::NotJson
             };
-            return Err(Break { line, seq: 1, kind });
+            return Err(ChainBreak { line, seq: 1, kind });
         }
         let rewritten = if self.head.is_none() {
             self.against_anchor(self.line, &self.legacy.head())
@@ -146,10 +146,10 @@ impl Verifier {
             .anchor
             .map_or(0, |anchor| anchor.seq.saturating_sub(head.seq));
         if missing > 0 {
-            return Err(Break {
+            return Err(ChainBreak {
                 line: self.line,
                 seq: head.seq.saturating_add(1),
-                kind: BreakKind::Truncated { missing },
+                kind: ChainBreakKind::Truncated { missing },
             });
         }
         Ok(Verified {
@@ -160,14 +160,14 @@ impl Verifier {
     }
 
     /// Takes a line into the chain, or says what is wrong with it.
-    fn fault(&mut self, line: u64, text: &[u8]) -> Option<Break> {
+    fn fault(&mut self, line: u64, text: &[u8]) -> Option<ChainBreak> {
         let seq = self
             .head
             .as_ref()
             .map_or(1, |head| head.seq.saturating_add(1));
-        let fault = |kind| Some(Break { line, seq, kind });
+        let fault = |kind| Some(ChainBreak { line, seq, kind });
         match (Line::read(text), &self.head) {
-            (Line::Changed, _) => fault(BreakKind::Changed),
+            (Line::Changed, _) => fault(ChainBreakKind::Changed),
             (Line::Chained { head, prev }, last) => {
                 if let Some(broken) = self.misplaced(line, seq, &head, &prev, last.as_ref()) {
                     return Some(broken);
@@ -185,9 +185,9 @@ impl Verifier {
                 self.head = Some(head);
                 None
             }
-            (Line::Unchained, Some(_)) => fault(BreakKind::Unchained),
+            (Line::Unchained, Some(_)) => fault(ChainBreakKind::Unchained),
             // Whether more lines follow is not known yet.
-            (Line::NotJson, Some(_)) => fault(BreakKind::CutShort),
+            (Line::NotJson, Some(_)) => fault(ChainBreakKind::CutShort),
             (Line::Unchained, None) => {
                 self.legacy.add(text);
                 None
@@ -208,50 +208,50 @@ impl Verifier {
         found: &Head,
         prev: &str,
         last: Option<&Head>,
-    ) -> Option<Break> {
-        let fault = |kind| Some(Break { line, seq, kind });
+    ) -> Option<ChainBreak> {
+        let fault = |kind| Some(ChainBreak { line, seq, kind });
         match (found.seq.checked_sub(seq), last) {
             // The first lines of the chain may be the ones that are no JSON.
             (Some(missing), None) if missing > 0 => {
-                let removed = Break {
+                let removed = ChainBreak {
                     line,
                     seq,
-                    kind: BreakKind::Removed { missing },
+                    kind: ChainBreakKind::Removed { missing },
                 };
-                Some(self.odd.map_or(removed, |line| Break {
+                Some(self.odd.map_or(removed, |line| ChainBreak {
                     line,
                     seq,
-                    kind: BreakKind::NotJson,
+                    kind: ChainBreakKind::NotJson,
                 }))
             }
-            (Some(missing), Some(_)) if missing > 0 => fault(BreakKind::Removed { missing }),
-            (None, _) => fault(BreakKind::Repeated { seq: found.seq }),
-            (_, Some(last)) if last.hash != prev => fault(BreakKind::Unlinked),
-            (_, None) if self.legacy.head().hash != prev => fault(BreakKind::LegacyChanged {
+            (Some(missing), Some(_)) if missing > 0 => fault(ChainBreakKind::Removed { missing }),
+            (None, _) => fault(ChainBreakKind::Repeated { seq: found.seq }),
+            (_, Some(last)) if last.hash != prev => fault(ChainBreakKind::Unlinked),
+            (_, None) if self.legacy.head().hash != prev => fault(ChainBreakKind::LegacyChanged {
                 legacy: self.legacy.lines,
             }),
             _ => None,
         }
     }
 
-    fn against_anchor(&self, line: u64, head: &Head) -> Option<Break> {
+    fn against_anchor(&self, line: u64, head: &Head) -> Option<ChainBreak> {
         let anchor = self.anchor.as_ref()?;
-        (anchor.seq == head.seq && anchor.hash != head.hash).then_some(Break {
+        (anchor.seq == head.seq && anchor.hash != head.hash).then_some(ChainBreak {
             line,
             seq: head.seq,
-            kind: BreakKind::Rewritten,
+            kind: ChainBreakKind::Rewritten,
         })
     }
 }
 
 /// What a line further down tells of a break: whether the missing line only stands elsewhere.
-fn explain(broken: &mut Break, text: &[u8]) {
+fn explain(broken: &mut ChainBreak, text: &[u8]) {
     match broken.kind {
-        BreakKind::CutShort => broken.kind = BreakKind::NotJson,
-        BreakKind::Removed { .. }
+        ChainBreakKind::CutShort => broken.kind = ChainBreakKind::NotJson,
+        ChainBreakKind::Removed { .. }
             if Head::of_line(text).is_some_and(|head| head.seq == broken.seq) =>
         {
-            broken.kind = BreakKind::Reordered
+            broken.kind = ChainBreakKind::Reordered
         }
         _ => {}
     }
@@ -265,7 +265,7 @@ fn explain(broken: &mut Break, text: &[u8]) {
 pub fn verify<L: AsRef<[u8]>>(
     lines: impl IntoIterator<Item = (u64, L)>,
     anchor: Option<&Head>,
-) -> Result<Verified, Break> {
+) -> Result<Verified, ChainBreak> {
     let mut verifier = Verifier::new(anchor);
     for (number, line) in lines {
         verifier.line(number, line.as_ref());

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Subject;
 use super::error::FilterError;
 use super::names::Name;
-use super::tree::{Expr, Member, Op, Search, Step};
+use super::tree::{Expr, Member, Op, PathStep, TextMatch};
 use super::value::{Number, Val};
 
 pub(super) struct Scope<'a> {
@@ -61,12 +61,12 @@ fn value<'a>(expr: &'a Expr, scope: &'a Scope<'a>) -> Result<Val<'a>, FilterErro
             Val::Bool(found)
         }
         Expr::Within(left, right) => Val::Bool(within(value(left, scope)?, value(right, scope)?)),
-        Expr::Search(search, on, part) => {
+        Expr::TextMatch(search, on, part) => {
             Val::Bool(match (value(on, scope)?, value(part, scope)?) {
                 (Val::Text(on), Val::Text(part)) => match search {
-                    Search::Contains => on.contains(part),
-                    Search::Starts => on.starts_with(part),
-                    Search::Ends => on.ends_with(part),
+                    TextMatch::Contains => on.contains(part),
+                    TextMatch::Starts => on.starts_with(part),
+                    TextMatch::Ends => on.ends_with(part),
                 },
                 _ => false,
             })
@@ -109,14 +109,14 @@ fn within(left: Val<'_>, right: Val<'_>) -> bool {
     }
 }
 
-fn path<'a>(name: Name, steps: &[Step], scope: &'a Scope<'a>) -> Val<'a> {
+fn path<'a>(name: Name, steps: &[PathStep], scope: &'a Scope<'a>) -> Val<'a> {
     let subject = scope.subject;
     let maybe = |text: Option<&'a str>| text.map_or(Val::Missing, Val::Text);
     match name {
         Name::Body => Val::Text(subject.body),
         Name::Attr => match steps.first() {
-            Some(Step::Name(name)) => maybe(subject.attributes.get(name).map(String::as_str)),
-            Some(Step::Place(_)) => Val::Missing,
+            Some(PathStep::Name(name)) => maybe(subject.attributes.get(name).map(String::as_str)),
+            Some(PathStep::Place(_)) => Val::Missing,
             None => Val::Attributes(subject.attributes),
         },
         Name::Payload => scope
@@ -138,10 +138,10 @@ fn path<'a>(name: Name, steps: &[Step], scope: &'a Scope<'a>) -> Val<'a> {
     }
 }
 
-fn descend<'a>(payload: &'a Value, steps: &[Step]) -> Option<&'a Value> {
+fn descend<'a>(payload: &'a Value, steps: &[PathStep]) -> Option<&'a Value> {
     steps.iter().try_fold(payload, |value, step| match step {
-        Step::Name(name) => value.get(name),
-        Step::Place(place) => value.get(place),
+        PathStep::Name(name) => value.get(name),
+        PathStep::Place(place) => value.get(place),
     })
 }
 
@@ -164,16 +164,16 @@ fn told(expr: &Expr) -> String {
     let Expr::Path(Name::Payload, steps) = expr else {
         return "a part of the filter".to_owned();
     };
-    let step = |step: &Step| match step {
-        Step::Name(name)
+    let step = |step: &PathStep| match step {
+        PathStep::Name(name)
             if name
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') =>
         {
             format!(".{name}")
         }
-        Step::Name(name) => format!("[{name:?}]"),
-        Step::Place(place) => format!("[{place}]"),
+        PathStep::Name(name) => format!("[{name:?}]"),
+        PathStep::Place(place) => format!("[{place}]"),
     };
     std::iter::once("payload".to_owned())
         .chain(steps.iter().map(step))

@@ -4,7 +4,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::error::FilterError;
 use super::names::{MEMBERS, NAMES, Name, joined, nearest};
-use super::tree::{Expr, Member, Node, Step};
+use super::tree::{Expr, Member, Node, PathStep};
 use super::value::Kind;
 
 /// How large a compiled regular expression may be, in bytes.
@@ -36,9 +36,9 @@ pub(super) fn unknown_name(at: usize, text: &str) -> FilterError {
 }
 
 /// A member of what `node` is.
-pub(super) fn step(node: Node, at: usize, key: Step) -> Result<Node, FilterError> {
+pub(super) fn step(node: Node, at: usize, key: PathStep) -> Result<Node, FilterError> {
     match (node.expr, key) {
-        (Expr::Path(Name::Payment, _), Step::Name(name)) => {
+        (Expr::Path(Name::Payment, _), PathStep::Name(name)) => {
             let (kind, member) = match name.as_str() {
                 "id" => (Kind::Text, Member::Id),
                 "status" => (Kind::Text, Member::Status),
@@ -60,7 +60,7 @@ pub(super) fn step(node: Node, at: usize, key: Step) -> Result<Node, FilterError
                 expr: Expr::Member(member),
             })
         }
-        (Expr::Path(Name::Attr, steps), key @ Step::Name(_)) if steps.is_empty() => Ok(Node {
+        (Expr::Path(Name::Attr, steps), key @ PathStep::Name(_)) if steps.is_empty() => Ok(Node {
             at: node.at,
             kind: Kind::Text,
             expr: Expr::Path(Name::Attr, vec![key]),

@@ -11,7 +11,7 @@
 //! there. It has no loops and no arithmetic, so that the time an expression takes is bounded by its
 //! length and the letter's. The names are in [`NAMES`].
 //!
-//! Letters are of many shapes, so a filter must not fail on one of them:
+//! Dead letters are of many shapes, so a filter must not fail on one of them:
 //! - A comparison with something that is missing is false, `!=` included: `payload.x != 1` is false
 //!   of a letter without `x`. Of strings, `contains` and the like are false too. `has(…)` asks
 //!   whether something is there, and `!` turns round what it stands before, as always.
@@ -68,7 +68,7 @@ pub struct Subject<'a> {
     pub body: &'a str,
     pub attributes: &'a BTreeMap<String, String>,
     /// The JSON that the body carries, if somebody has decoded it already. `None`: it is decoded by
-    /// [`crate::domain::letter::payload`], and only when the expression mentions it.
+    /// [`crate::domain::dead_letter::payload`], and only when the expression mentions it.
     pub payload: Option<&'a Value>,
     /// The payment, if the letter names one. See [`Filter::needs_payment`].
     pub payment: Option<PaymentFacts<'a>>,
@@ -109,7 +109,7 @@ impl Filter {
     pub fn matches(&self, subject: &Subject<'_>) -> Result<bool, FilterError> {
         let decoded = match subject.payload {
             None if self.mentioned.contains(&Name::Payload) => {
-                crate::domain::letter::payload(subject.body)
+                crate::domain::dead_letter::payload(subject.body)
             }
             _ => None,
         };

@@ -5,7 +5,7 @@ use super::error::FilterError;
 use super::lex::{Token, lex, unexpected};
 use super::members::{clipped, regex, step, unknown_function, unknown_name};
 use super::names::{FUNCTIONS, MEMBERS, METHODS, Name, joined};
-use super::tree::{Expr, Member, Node, Op, Search, Step};
+use super::tree::{Expr, Member, Node, Op, PathStep, TextMatch};
 use super::value::{Kind, Number, duration};
 use super::{DEPTH_MAX, check};
 
@@ -210,7 +210,7 @@ impl Parser {
                 node = if self.take("(") {
                     self.method(node, name_at, &name)?
                 } else {
-                    self.step(node, name_at, Step::Name(name))?
+                    self.step(node, name_at, PathStep::Name(name))?
                 };
             } else if self.take("[") {
                 let key = self.key()?;
@@ -229,7 +229,7 @@ impl Parser {
         Ok(node)
     }
 
-    fn step(&mut self, node: Node, at: usize, key: Step) -> Result<Node, FilterError> {
+    fn step(&mut self, node: Node, at: usize, key: PathStep) -> Result<Node, FilterError> {
         let node = step(node, at, key)?;
         if let Expr::Member(member) = node.expr {
             // The id stands in the letter; for the others the payment must be looked up.
@@ -243,12 +243,12 @@ impl Parser {
     }
 
     /// What stands between `[` and `]`.
-    fn key(&mut self) -> Result<Step, FilterError> {
+    fn key(&mut self) -> Result<PathStep, FilterError> {
         let at = self.at();
         let key = match self.tokens.next() {
-            Some((_, Token::Text(text))) => Some(Step::Name(text)),
+            Some((_, Token::Text(text))) => Some(PathStep::Name(text)),
             Some((_, Token::Number(Number::Whole(place)))) => {
-                usize::try_from(place).ok().map(Step::Place)
+                usize::try_from(place).ok().map(PathStep::Place)
             }
             _ => None,
         };
@@ -261,9 +261,9 @@ impl Parser {
 
     fn method(&mut self, on: Node, at: usize, name: &str) -> Result<Node, FilterError> {
         let search = match name {
-            "contains" => Some(Search::Contains),
-            "startsWith" => Some(Search::Starts),
-            "endsWith" => Some(Search::Ends),
+            "contains" => Some(TextMatch::Contains),
+            "startsWith" => Some(TextMatch::Starts),
+            "endsWith" => Some(TextMatch::Ends),
             "matches" => None,
             "size" => {
                 self.must(")")?;
@@ -289,7 +289,7 @@ impl Parser {
             }
             (Some(search), expr) => {
                 check::text(argument_at, argument.kind, name)?;
-                Expr::Search(search, Box::new(on.expr), Box::new(expr))
+                Expr::TextMatch(search, Box::new(on.expr), Box::new(expr))
             }
         };
         Ok(Node {

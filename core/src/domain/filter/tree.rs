@@ -13,11 +13,11 @@ pub(super) enum Expr {
     Compare(Op, Box<Expr>, Box<Expr>),
     OneOf(Box<Expr>, Vec<Expr>),
     Within(Box<Expr>, Box<Expr>),
-    Search(Search, Box<Expr>, Box<Expr>),
+    TextMatch(TextMatch, Box<Expr>, Box<Expr>),
     Matches(Box<Expr>, Regex),
     Size(Box<Expr>),
     Has(Box<Expr>),
-    Path(Name, Vec<Step>),
+    Path(Name, Vec<PathStep>),
     Member(Member),
     Null,
     Bool(bool),
@@ -27,7 +27,7 @@ pub(super) enum Expr {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Step {
+pub(super) enum PathStep {
     Name(String),
     Place(usize),
 }
@@ -69,7 +69,7 @@ impl Op {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Search {
+pub(super) enum TextMatch {
     Contains,
     Starts,
     Ends,

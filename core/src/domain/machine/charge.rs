@@ -2,19 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::{Draft, Refusal, after};
+use super::{Draft, TransitionRefusal, after};
 use crate::domain::event::EventKind;
 use crate::domain::outbox::OutboxKind;
 use crate::domain::payment::{Attempt, AttemptState, Charge, Failure, Lease, Payment, Status};
 use crate::domain::policy::Policy;
-use crate::domain::resolve::{Outcome, Resolution};
+use crate::domain::resolve::{Resolution, ResolveOutcome};
 
 pub(super) fn claim(
     next: &mut Draft,
     owner: &str,
     hop: Value,
     policy: &Policy,
-) -> Result<(), Refusal> {
+) -> Result<(), TransitionRefusal> {
     let now = next.now;
     let open = !next.payment().status.is_final();
     next.require(open)?;
@@ -25,7 +25,7 @@ pub(super) fn claim(
         .as_ref()
         .filter(|lease| lease.owner != owner && lease.until > now)
     {
-        return Err(Refusal::Leased { until: lease.until });
+        return Err(TransitionRefusal::Leased { until: lease.until });
     }
     if payment.status == Status::Processing {
         // Its message is alive: the sweeper need not send another for now.
@@ -77,7 +77,7 @@ fn settle_attempt(payment: &mut Payment, state: AttemptState) {
     }
 }
 
-pub(super) fn approved(next: &mut Draft, charge: Charge) -> Result<(), Refusal> {
+pub(super) fn approved(next: &mut Draft, charge: Charge) -> Result<(), TransitionRefusal> {
     next.end(Status::Completed)?;
     let detail = json!({"charge_id": charge.id, "card": charge.card, "amount": next.payment().money.minor(), "currency": next.payment().money.currency()});
     let payment = next.payment();
@@ -95,7 +95,7 @@ pub(super) fn declined(
     failure: Failure,
     soft: bool,
     policy: &Policy,
-) -> Result<(), Refusal> {
+) -> Result<(), TransitionRefusal> {
     let again = soft
         && next
             .payment()
@@ -113,7 +113,7 @@ pub(super) fn declined(
     failed(next, failure)
 }
 
-fn failed(next: &mut Draft, failure: Failure) -> Result<(), Refusal> {
+fn failed(next: &mut Draft, failure: Failure) -> Result<(), TransitionRefusal> {
     next.end(Status::Failed)?;
     let detail = json!({"code": failure.code, "message": failure.message});
     let payment = next.payment();
@@ -129,7 +129,7 @@ pub(super) fn attempt_ended(
     failure: &Failure,
     state: AttemptState,
     kind: EventKind,
-) -> Result<(), Refusal> {
+) -> Result<(), TransitionRefusal> {
     let open = !next.payment().status.is_final();
     next.require(open)?;
     let payment = next.payment();
@@ -143,7 +143,7 @@ pub(super) fn attempt_ended(
     Ok(())
 }
 
-pub(super) fn review(next: &mut Draft, failure: Failure) -> Result<(), Refusal> {
+pub(super) fn review(next: &mut Draft, failure: Failure) -> Result<(), TransitionRefusal> {
     next.end(Status::Review)?;
     let detail = json!({"code": failure.code, "message": failure.message});
     next.payment().failure = Some(failure);
@@ -157,7 +157,7 @@ pub(super) fn resolve(
     by: &str,
     reason: &str,
     resolution: Resolution,
-) -> Result<(), Refusal> {
+) -> Result<(), TransitionRefusal> {
     let now = next.now;
     let in_review = next.payment().status == Status::Review;
     next.require(in_review)?;
@@ -168,7 +168,7 @@ pub(super) fn resolve(
         .as_ref()
         .filter(|lease| lease.until > now)
     {
-        return Err(Refusal::Leased { until: lease.until });
+        return Err(TransitionRefusal::Leased { until: lease.until });
     }
     let Resolution { outcome, basis } = resolution;
     next.event(
@@ -176,8 +176,8 @@ pub(super) fn resolve(
         json!({"as": outcome.as_str(), "by": by, "reason": reason, "basis": basis.as_str()}),
     );
     match outcome {
-        Outcome::Charged(charge) => approved(next, charge),
-        Outcome::NotCharged => {
+        ResolveOutcome::Charged(charge) => approved(next, charge),
+        ResolveOutcome::NotCharged => {
             // The operator's words stay on our side: this is what customer and merchant read.
             let failure = Failure {
                 code: "not_charged".to_owned(),

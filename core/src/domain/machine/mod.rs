@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::event::{EventKind, NewEvent};
 use super::id::RefundId;
 use super::outbox::{OutboxEvent, OutboxKind};
-use super::payment::{Attempt, AttemptState, Charge, DeadLetter, Failure, Payment, Status};
+use super::payment::{Attempt, AttemptState, Charge, DeadMark, Failure, Payment, Status};
 use super::policy::Policy;
 use super::resolve::Resolution;
 use crate::Timestamp;
@@ -35,7 +35,7 @@ pub enum Command {
     /// The provider's answer is not known.
     Unknown(Failure),
     SendToReview(Failure),
-    Bury {
+    MarkDead {
         queue: String,
         message_id: String,
         /// The refund whose message it is; `None` for the charge's.
@@ -43,7 +43,7 @@ pub enum Command {
         class: String,
         reason: String,
     },
-    Unbury {
+    ClearDead {
         by: String,
         reason: String,
     },
@@ -86,14 +86,14 @@ pub enum Command {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
+pub struct Transition {
     pub payment: Payment,
     pub events: Vec<NewEvent>,
     pub outbox: Vec<OutboxEvent>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum TransitionRefusal {
     /// The payment's status does not allow it.
     #[error("the payment is {status}")]
     Status { status: Status },
@@ -122,7 +122,7 @@ pub fn decide(
     command: Command,
     now: Timestamp,
     policy: &Policy,
-) -> Result<Decision, Refusal> {
+) -> Result<Transition, TransitionRefusal> {
     let mut next = Draft::new(payment, now);
     match command {
         Command::Claim { owner, hop } => charge::claim(&mut next, &owner, hop, policy)?,
@@ -141,7 +141,7 @@ pub fn decide(
             EventKind::AttemptUnknown,
         )?,
         Command::SendToReview(failure) => charge::review(&mut next, failure)?,
-        Command::Bury {
+        Command::MarkDead {
             queue,
             message_id,
             refund,
@@ -149,9 +149,9 @@ pub fn decide(
             reason,
         } => {
             let at = next.now;
-            bury(
+            mark_dead(
                 &mut next,
-                DeadLetter {
+                DeadMark {
                     at,
                     queue,
                     message_id,
@@ -161,7 +161,7 @@ pub fn decide(
                 refund.as_ref(),
             )?;
         }
-        Command::Unbury { by, reason } => unbury(&mut next, &by, &reason, policy)?,
+        Command::ClearDead { by, reason } => clear_dead(&mut next, &by, &reason, policy)?,
         Command::Redrive => redrive(&mut next, policy)?,
         Command::Cancel { by, reason } => cancel(&mut next, &by, reason.as_deref())?,
         Command::Resolve {
@@ -216,7 +216,7 @@ pub fn provider_step(before: Option<&Attempt>, now: Timestamp, policy: &Policy) 
 
 /// A decision being made: the payment with its version raised, and what it leaves.
 struct Draft {
-    decision: Decision,
+    decision: Transition,
     now: Timestamp,
 }
 
@@ -228,7 +228,7 @@ impl Draft {
         let now = now.max(payment.updated_at);
         payment.updated_at = now;
         Self {
-            decision: Decision {
+            decision: Transition {
                 payment,
                 events: Vec::new(),
                 outbox: Vec::new(),
@@ -260,17 +260,17 @@ impl Draft {
         &mut rows[last]
     }
 
-    fn require(&mut self, fine: bool) -> Result<(), Refusal> {
+    fn require(&mut self, fine: bool) -> Result<(), TransitionRefusal> {
         if fine {
             Ok(())
         } else {
-            Err(Refusal::Status {
+            Err(TransitionRefusal::Status {
                 status: self.decision.payment.status,
             })
         }
     }
 
-    fn end(&mut self, status: Status) -> Result<(), Refusal> {
+    fn end(&mut self, status: Status) -> Result<(), TransitionRefusal> {
         let may = self.decision.payment.status.may_become(status);
         self.require(may)?;
         let payment = self.payment();
@@ -286,7 +286,11 @@ fn after(now: Timestamp, delay: SignedDuration) -> Timestamp {
     now.saturating_add(delay).unwrap_or(Timestamp::MAX)
 }
 
-fn bury(next: &mut Draft, letter: DeadLetter, refund: Option<&RefundId>) -> Result<(), Refusal> {
+fn mark_dead(
+    next: &mut Draft,
+    letter: DeadMark,
+    refund: Option<&RefundId>,
+) -> Result<(), TransitionRefusal> {
     let payment = next.payment();
     let waits = if refund.is_some() {
         payment.has_pending_refund()
@@ -295,7 +299,7 @@ fn bury(next: &mut Draft, letter: DeadLetter, refund: Option<&RefundId>) -> Resu
     };
     // A second copy of a message that is dead already changes nothing but the sweeper's plans.
     if !waits || (payment.dead.is_some() && payment.due_at.is_none()) {
-        return Err(Refusal::Nothing);
+        return Err(TransitionRefusal::Nothing);
     }
     let detail = json!({"queue": letter.queue, "message_id": letter.message_id, "class": letter.class, "reason": letter.reason});
     payment.lease = None;
@@ -314,9 +318,14 @@ fn bury(next: &mut Draft, letter: DeadLetter, refund: Option<&RefundId>) -> Resu
     Ok(())
 }
 
-fn unbury(next: &mut Draft, by: &str, reason: &str, policy: &Policy) -> Result<(), Refusal> {
+fn clear_dead(
+    next: &mut Draft,
+    by: &str,
+    reason: &str,
+    policy: &Policy,
+) -> Result<(), TransitionRefusal> {
     if next.payment().dead.take().is_none() {
-        return Err(Refusal::Nothing);
+        return Err(TransitionRefusal::Nothing);
     }
     let due = after(next.now, policy.sweep_delay(0));
     let payment = next.payment();
@@ -328,7 +337,7 @@ fn unbury(next: &mut Draft, by: &str, reason: &str, policy: &Policy) -> Result<(
     Ok(())
 }
 
-fn redrive(next: &mut Draft, policy: &Policy) -> Result<(), Refusal> {
+fn redrive(next: &mut Draft, policy: &Policy) -> Result<(), TransitionRefusal> {
     let now = next.now;
     let payment = next.payment();
     let worked_on = payment
@@ -336,7 +345,7 @@ fn redrive(next: &mut Draft, policy: &Policy) -> Result<(), Refusal> {
         .as_ref()
         .is_some_and(|lease| lease.until > now);
     if payment.due_at.is_none_or(|due| due > now) || worked_on {
-        return Err(Refusal::Nothing);
+        return Err(TransitionRefusal::Nothing);
     }
     // One that no worker ever took is not in doubt: it waits for workers, however long.
     if payment.redrives >= policy.redrives_max
@@ -354,7 +363,7 @@ fn redrive(next: &mut Draft, policy: &Policy) -> Result<(), Refusal> {
         );
     }
     if payment.status != Status::Processing && !payment.has_pending_refund() {
-        return Err(Refusal::Nothing);
+        return Err(TransitionRefusal::Nothing);
     }
     payment.redrives = payment.redrives.saturating_add(1);
     let redrives = payment.redrives;
@@ -363,11 +372,11 @@ fn redrive(next: &mut Draft, policy: &Policy) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn cancel(next: &mut Draft, by: &str, reason: Option<&str>) -> Result<(), Refusal> {
+fn cancel(next: &mut Draft, by: &str, reason: Option<&str>) -> Result<(), TransitionRefusal> {
     let open = next.payment().status == Status::Processing;
     next.require(open)?;
     if next.payment().attempt.is_some() {
-        return Err(Refusal::ChargeStarted);
+        return Err(TransitionRefusal::ChargeStarted);
     }
     next.end(Status::Canceled)?;
     next.event(EventKind::Canceled, json!({"by": by, "reason": reason}));

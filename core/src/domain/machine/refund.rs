@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Draft, Refusal, after};
+use super::{Draft, TransitionRefusal, after};
 use crate::domain::event::EventKind;
 use crate::domain::id::RefundId;
 use crate::domain::outbox::OutboxKind;
@@ -19,7 +19,7 @@ pub(super) fn request(
     by: String,
     reason: Option<String>,
     policy: &Policy,
-) -> Result<(), Refusal> {
+) -> Result<(), TransitionRefusal> {
     let at = next.now;
     let fine = matches!(
         next.payment().status,
@@ -28,15 +28,15 @@ pub(super) fn request(
     next.require(fine)?;
     let payment = next.payment();
     if payment.refunds.len() >= REFUNDS_MAX {
-        return Err(Refusal::TooManyRefunds);
+        return Err(TransitionRefusal::TooManyRefunds);
     }
     let left_minor = payment.refundable_minor;
     let minor = minor.unwrap_or(left_minor);
     if left_minor == 0 || minor > left_minor {
-        return Err(Refusal::RefundTooLarge { left_minor });
+        return Err(TransitionRefusal::RefundTooLarge { left_minor });
     }
     if minor <= 0 {
-        return Err(Refusal::RefundNotPositive);
+        return Err(TransitionRefusal::RefundNotPositive);
     }
     payment.refundable_minor = left_minor.saturating_sub(minor);
     payment.due_at = Some(after(at, policy.sweep_delay(0)));
@@ -57,15 +57,18 @@ pub(super) fn request(
     Ok(())
 }
 
-fn pending<'a>(payment: &'a mut Payment, id: &RefundId) -> Result<&'a mut Refund, Refusal> {
+fn pending<'a>(
+    payment: &'a mut Payment,
+    id: &RefundId,
+) -> Result<&'a mut Refund, TransitionRefusal> {
     let pending = payment
         .refunds
         .iter_mut()
         .find(|refund| refund.id == *id && refund.state == RefundState::Pending);
-    pending.ok_or(Refusal::NoPendingRefund)
+    pending.ok_or(TransitionRefusal::NoPendingRefund)
 }
 
-pub(super) fn start(next: &mut Draft, id: &RefundId) -> Result<(), Refusal> {
+pub(super) fn start(next: &mut Draft, id: &RefundId) -> Result<(), TransitionRefusal> {
     let at = next.now;
     let payment = next.payment();
     payment.fence = payment.fence.saturating_add(1);
@@ -75,7 +78,7 @@ pub(super) fn start(next: &mut Draft, id: &RefundId) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) fn not_sent(next: &mut Draft, id: &RefundId) -> Result<(), Refusal> {
+pub(super) fn not_sent(next: &mut Draft, id: &RefundId) -> Result<(), TransitionRefusal> {
     pending(next.payment(), id)?.first_sent_at = None;
     next.event(EventKind::AttemptFailed, json!({"refund_id": id}));
     Ok(())
@@ -100,10 +103,10 @@ pub(super) fn under_way(
     id: &RefundId,
     provider_id: &str,
     policy: &Policy,
-) -> Result<(), Refusal> {
+) -> Result<(), TransitionRefusal> {
     let refund = pending(next.payment(), id)?;
     if refund.provider_id.as_deref() == Some(provider_id) {
-        return Err(Refusal::Nothing);
+        return Err(TransitionRefusal::Nothing);
     }
     refund.provider_id = Some(provider_id.to_owned());
     let minor = refund.minor;
@@ -117,7 +120,11 @@ pub(super) fn under_way(
     Ok(())
 }
 
-pub(super) fn paid(next: &mut Draft, id: &RefundId, provider_id: &str) -> Result<(), Refusal> {
+pub(super) fn paid(
+    next: &mut Draft,
+    id: &RefundId,
+    provider_id: &str,
+) -> Result<(), TransitionRefusal> {
     let payment = next.payment();
     let refund = pending(payment, id)?;
     refund.state = RefundState::Succeeded;
@@ -139,7 +146,11 @@ pub(super) fn paid(next: &mut Draft, id: &RefundId, provider_id: &str) -> Result
     Ok(())
 }
 
-pub(super) fn refused(next: &mut Draft, id: &RefundId, failure: &Failure) -> Result<(), Refusal> {
+pub(super) fn refused(
+    next: &mut Draft,
+    id: &RefundId,
+    failure: &Failure,
+) -> Result<(), TransitionRefusal> {
     let payment = next.payment();
     let refund = pending(payment, id)?;
     refund.state = RefundState::Failed;

@@ -5,9 +5,9 @@ mod diff;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::work::{JobError, parse};
+use crate::domain::work_item::{WorkItemError, parse};
 
-pub use diff::{Change, DiffLine};
+pub use diff::{DiffLine, LineChange};
 
 const DEPTH_MAX: usize = 64;
 
@@ -63,7 +63,7 @@ pub enum EditError {
     #[error("the edit changes nothing")]
     Unchanged,
     #[error("no consumer would take the edited body")]
-    Schema(#[from] JobError),
+    Schema(#[from] WorkItemError),
 }
 
 impl Set {
@@ -96,7 +96,7 @@ pub fn apply_edit(body: &str, edit: &Edit) -> Result<Edited, EditError> {
     };
     let diff = diff::between(body, &edited);
     if edited == body
-        || (matches!(edit, Edit::Set(_)) && diff.iter().all(|line| line.change == Change::Same))
+        || (matches!(edit, Edit::Set(_)) && diff.iter().all(|line| line.change == LineChange::Same))
     {
         return Err(EditError::Unchanged);
     }

@@ -1,13 +1,13 @@
 //! The file of a replay's plan.
 
-use super::Plan;
+use super::ReplayPlan;
 use crate::Timestamp;
 use crate::domain::planned::{self, Planned};
 
 /// A plan as it is written to a file, for others to look at.
-pub type PlanFile = planned::PlanFile<Plan>;
+pub type ReplayPlanFile = planned::PlanFile<ReplayPlan>;
 
-impl Planned for Plan {
+impl Planned for ReplayPlan {
     fn at(&self) -> Timestamp {
         self.at
     }
@@ -28,14 +28,14 @@ mod tests {
         Timestamp::from_second(hour * 3_600).expect("a time")
     }
 
-    fn approved() -> PlanFile {
-        let mut file = PlanFile::new(plan());
+    fn approved() -> ReplayPlanFile {
+        let mut file = ReplayPlanFile::new(plan());
         file.approve("bob", at(1));
         file
     }
 
     #[track_caller]
-    fn check(change: impl FnOnce(&mut PlanFile), hour: i64, told: Option<&str>) {
+    fn check(change: impl FnOnce(&mut ReplayPlanFile), hour: i64, told: Option<&str>) {
         let mut file = approved();
         change(&mut file);
         let error = file.check(at(hour)).err().map(|error| error.to_string());
@@ -73,7 +73,7 @@ mod tests {
             2,
             Some("not the one that was written"),
         );
-        let other = |file: &mut PlanFile| {
+        let other = |file: &mut ReplayPlanFile| {
             file.plan.target = "elsewhere".to_owned();
             file.sha256 = plan_sha256(&file.plan);
         };
@@ -95,7 +95,7 @@ mod tests {
     fn a_file_is_read_as_it_was_written() {
         let text = serde_json::to_string_pretty(&approved()).expect("JSON");
         assert_eq!(
-            serde_json::from_str::<PlanFile>(&text).expect("a file"),
+            serde_json::from_str::<ReplayPlanFile>(&text).expect("a file"),
             approved()
         );
         assert!(text.starts_with("{\n  \"schema\": 1,"), "{text}");

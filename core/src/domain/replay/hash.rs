@@ -1,16 +1,16 @@
 //! The hash of a plan stays what it is, and covers all of it.
 
-use super::{Plan, plan_sha256};
+use super::{ReplayPlan, plan_sha256};
 
 pub(super) mod tests {
     use super::super::{
-        CauseSummary, Edit, JournalEntry, PlannedEdit, PlannedMessage, Preflight, Set, Verdict,
+        CauseSummary, Disposition, Edit, JournalEntry, PlannedEdit, PlannedMessage, Preflight, Set,
     };
     use super::*;
     use serde_json::{Value, json};
 
     /// A plan with every member set.
-    pub(in crate::domain::replay) fn plan() -> Plan {
+    pub(in crate::domain::replay) fn plan() -> ReplayPlan {
         let message = PlannedMessage {
             message_id: "a".to_owned(),
             body_sha256: "00".to_owned(),
@@ -23,7 +23,7 @@ pub(super) mod tests {
             group: Some("g".to_owned()),
             replays: 1,
             cause: Some("603a99b8".to_owned()),
-            verdict: Verdict::Park {
+            verdict: Disposition::Park {
                 why: "often".to_owned(),
             },
         };
@@ -31,7 +31,7 @@ pub(super) mod tests {
             pointer: "/detail/amount".to_owned(),
             value: json!(1250),
         }]);
-        Plan {
+        ReplayPlan {
             id: "1-x".to_owned(),
             env: "prod".to_owned(),
             queue: "payments-work-dlq".to_owned(),
@@ -61,7 +61,7 @@ pub(super) mod tests {
                 old_sha256: "00".to_owned(),
                 new_sha256: "01".to_owned(),
             }],
-            ..Plan::default()
+            ..ReplayPlan::default()
         }
     }
 
@@ -110,7 +110,7 @@ pub(super) mod tests {
     #[test]
     fn whatever_is_changed_changes_the_hash() {
         let value = serde_json::to_value(plan()).expect("JSON");
-        let others: Vec<Plan> = changed(&value)
+        let others: Vec<ReplayPlan> = changed(&value)
             .into_iter()
             .filter_map(|value| serde_json::from_value(value).ok())
             .collect();
@@ -138,7 +138,7 @@ pub(super) mod tests {
             plan_sha256(&plan()),
             "cf49a8c0d211c3b50ee0bfbdc167f6121c669fc8fe569f51bc63957ee7cef6fa"
         );
-        let again: Plan =
+        let again: ReplayPlan =
             serde_json::from_str(&serde_json::to_string_pretty(&plan()).expect("JSON"))
                 .expect("a plan");
         assert_eq!(plan_sha256(&again), plan_sha256(&plan()));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Plan;
+use super::ReplayPlan;
 use crate::Timestamp;
 
 /// What became of one message. A line of the journal.
@@ -18,7 +18,7 @@ use crate::Timestamp;
 )]
 pub enum JournalEntry {
     /// The first line: what is to be done.
-    Plan(Plan),
+    Plan(ReplayPlan),
     /// About to be sent. Without a later line it may or may not have been.
     Sending {
         message_id: String,

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::disposition::Disposition;
 use super::edit::Edit;
-use super::verdict::Verdict;
 use crate::Timestamp;
 use crate::domain::id::PaymentId;
 
@@ -39,7 +39,7 @@ pub struct PlannedMessage {
     pub cause: Option<String>,
     /// What becomes of it. Plans of before there were verdicts sent every message.
     #[serde(default)]
-    pub verdict: Verdict,
+    pub verdict: Disposition,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ pub struct PlannedEdit {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
+pub struct ReplayPlan {
     pub id: String,
     pub env: String,
     pub queue: String,
@@ -101,7 +101,7 @@ fn replays_max() -> u32 {
     REPLAYS_MAX
 }
 
-impl Default for Plan {
+impl Default for ReplayPlan {
     fn default() -> Self {
         let text = String::new;
         Self {
@@ -125,12 +125,12 @@ impl Default for Plan {
     }
 }
 
-impl Plan {
+impl ReplayPlan {
     #[must_use]
     pub fn to_send(&self) -> usize {
         self.messages
             .iter()
-            .filter(|message| message.verdict == Verdict::Send)
+            .filter(|message| message.verdict == Disposition::Send)
             .count()
     }
 

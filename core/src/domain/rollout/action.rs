@@ -11,7 +11,7 @@ pub struct ImageChange {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum RolloutAction {
     /// Go on: end the pause, or else pass over the current step.
     Promote,
     PromoteFull,
@@ -37,7 +37,7 @@ pub enum Action {
     },
 }
 
-impl Action {
+impl RolloutAction {
     /// The word on the command line and in the audit.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
@@ -119,13 +119,13 @@ fn quoted(word: &str) -> String {
 /// it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
-pub struct Refusal {
+pub struct RolloutRefusal {
     /// Why, in one sentence without a full stop.
     pub why: String,
     pub instead: String,
 }
 
-impl Refusal {
+impl RolloutRefusal {
     pub(super) fn new(why: impl Into<String>, instead: impl Into<String>) -> Self {
         Self {
             why: why.into(),

@@ -9,8 +9,8 @@ mod plan;
 mod related;
 mod steps;
 
-pub use action::{Action, ImageChange, Refusal};
-pub use plan::{Call, Part, Plan, plan};
+pub use action::{ImageChange, RolloutAction, RolloutRefusal};
+pub use plan::{Call, Part, RolloutPlan, plan};
 pub use related::{
     AnalysisKind, AnalysisRun, Experiment, Measurement, Metric, Pod, Related, ReplicaSet, Role,
     RunPhase, Threshold,

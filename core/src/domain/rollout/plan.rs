@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    Action, ImageChange, PauseLength, Phase, Refusal, Related, ReplicaSet, Rollout, RolloutKey,
-    RunPhase, Step,
+    ImageChange, PauseLength, Phase, Related, ReplicaSet, Rollout, RolloutAction, RolloutKey,
+    RolloutRefusal, RunPhase, Step,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +40,8 @@ pub enum Call {
 
 /// What an action will do, to be shown before it is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    pub action: Action,
+pub struct RolloutPlan {
+    pub action: RolloutAction,
     pub key: RolloutKey,
     /// Of which object of that name ([`Rollout::uid`]).
     pub uid: String,
@@ -59,9 +59,13 @@ pub struct Plan {
 
 /// Plans `action` on `rollout`, or refuses it. `related` makes warnings exact: without it nothing
 /// can be said of measurements, and an undo is refused.
-pub fn plan(action: Action, rollout: &Rollout, related: Option<&Related>) -> Result<Plan, Refusal> {
+pub fn plan(
+    action: RolloutAction,
+    rollout: &Rollout,
+    related: Option<&Related>,
+) -> Result<RolloutPlan, RolloutRefusal> {
     let (calls, after) = calls(&action, rollout, related)?;
-    Ok(Plan {
+    Ok(RolloutPlan {
         now: describe(rollout),
         after,
         warnings: warnings(&action, rollout, related),
@@ -89,41 +93,41 @@ fn spec(body: &Value) -> Call {
     }
 }
 
-type Planned = Result<(Vec<Call>, String), Refusal>;
+type Planned = Result<(Vec<Call>, String), RolloutRefusal>;
 
-fn calls(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Planned {
+fn calls(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>) -> Planned {
     match action {
-        Action::Promote => promote(rollout),
-        Action::Skip => skip(rollout),
-        Action::PromoteFull => promote_full(rollout),
-        Action::Abort => abort(rollout),
-        Action::Retry if !rollout.aborted => Err(Refusal::new(
+        RolloutAction::Promote => promote(rollout),
+        RolloutAction::Skip => skip(rollout),
+        RolloutAction::PromoteFull => promote_full(rollout),
+        RolloutAction::Abort => abort(rollout),
+        RolloutAction::Retry if !rollout.aborted => Err(RolloutRefusal::new(
             "it is not aborted: there is nothing to retry",
             "look at it again",
         )),
-        Action::Retry => Ok((
+        RolloutAction::Retry => Ok((
             vec![status(&json!({"abort": false}))],
             "starts again at step 1 with the newest version".to_owned(),
         )),
-        Action::Pause if rollout.spec_paused => Err(Refusal::new(
+        RolloutAction::Pause if rollout.spec_paused => Err(RolloutRefusal::new(
             "it is paused by hand already",
             "resume ends that pause",
         )),
-        Action::Pause => Ok((
+        RolloutAction::Pause => Ok((
             vec![spec(&json!({"paused": true}))],
             "stays where it is until it is resumed".to_owned(),
         )),
-        Action::Resume => resume(rollout),
-        Action::Restart { at } => Ok((
+        RolloutAction::Resume => resume(rollout),
+        RolloutAction::Restart { at } => Ok((
             vec![spec(&json!({"restartAt": at.to_string()}))],
             format!(
                 "all {} pods are replaced, a few at a time",
                 rollout.replicas.desired
             ),
         )),
-        Action::Undo { revision } => undo(rollout, related, *revision),
-        Action::SetImage(images) => set_image(rollout, images),
-        Action::TerminateAnalysis { name } => {
+        RolloutAction::Undo { revision } => undo(rollout, related, *revision),
+        RolloutAction::SetImage(images) => set_image(rollout, images),
+        RolloutAction::TerminateAnalysis { name } => {
             known(
                 related,
                 related.is_some_and(|related| {
@@ -140,7 +144,7 @@ fn calls(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Plann
                 format!("analysis {name} ends with what it has measured"),
             ))
         }
-        Action::TerminateExperiment { name } => {
+        RolloutAction::TerminateExperiment { name } => {
             known(
                 related,
                 related.is_some_and(|related| {
@@ -160,25 +164,30 @@ fn calls(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Plann
     }
 }
 
-fn known(related: Option<&Related>, runs: bool, what: &str, name: &str) -> Result<(), Refusal> {
+fn known(
+    related: Option<&Related>,
+    runs: bool,
+    what: &str,
+    name: &str,
+) -> Result<(), RolloutRefusal> {
     if related.is_none() || runs {
         return Ok(());
     }
-    Err(Refusal::new(
+    Err(RolloutRefusal::new(
         format!("{what} {name} does not run"),
         "look at the rollout again",
     ))
 }
 
-fn forward(rollout: &Rollout) -> Result<(), Refusal> {
+fn forward(rollout: &Rollout) -> Result<(), RolloutRefusal> {
     if !rollout.observed {
-        return Err(Refusal::new(
+        return Err(RolloutRefusal::new(
             "the controller has not seen the newest spec yet: its steps are not those shown",
             "wait a moment, and look again",
         ));
     }
     if rollout.aborted {
-        return Err(Refusal::new(
+        return Err(RolloutRefusal::new(
             "it is aborted: a promotion would do nothing now and lie in wait for the next try",
             "retry first, then promote",
         ));
@@ -189,7 +198,7 @@ fn forward(rollout: &Rollout) -> Result<(), Refusal> {
 fn promote(rollout: &Rollout) -> Planned {
     forward(rollout)?;
     if rollout.is_fully_promoted() && !rollout.spec_paused && rollout.pauses.is_empty() {
-        return Err(Refusal::new(
+        return Err(RolloutRefusal::new(
             "it is fully promoted: there is nothing to go on to",
             "a new image begins a new rollout",
         ));
@@ -242,11 +251,11 @@ fn skip(rollout: &Rollout) -> Planned {
     Ok((calls, reached(rollout, next)))
 }
 
-fn next_index(rollout: &Rollout) -> Result<usize, Refusal> {
+fn next_index(rollout: &Rollout) -> Result<usize, RolloutRefusal> {
     let count = rollout.steps().len();
     match rollout.step_index {
         Some(index) if index < count => Ok(index.saturating_add(1).min(count)),
-        _ => Err(Refusal::new(
+        _ => Err(RolloutRefusal::new(
             "no step is left to pass over",
             "wait until it is healthy, or promote it in full",
         )),
@@ -256,7 +265,7 @@ fn next_index(rollout: &Rollout) -> Result<usize, Refusal> {
 fn promote_full(rollout: &Rollout) -> Planned {
     forward(rollout)?;
     if rollout.is_fully_promoted() {
-        return Err(Refusal::new(
+        return Err(RolloutRefusal::new(
             "the newest version is the stable one: a full promotion would do nothing",
             "a new image begins a new rollout",
         ));
@@ -273,13 +282,13 @@ fn promote_full(rollout: &Rollout) -> Planned {
 
 fn abort(rollout: &Rollout) -> Planned {
     if rollout.aborted {
-        return Err(Refusal::new(
+        return Err(RolloutRefusal::new(
             "it is aborted already",
             "retry tries again, undo goes back to an older template",
         ));
     }
     if rollout.is_fully_promoted() && rollout.observed {
-        return Err(Refusal::new(
+        return Err(RolloutRefusal::new(
             "nothing is being rolled out: an abort would lie in wait for the next version",
             "undo goes back to an older revision",
         ));
@@ -302,18 +311,18 @@ fn resume(rollout: &Rollout) -> Planned {
     } else {
         "promote ends the pause of a step"
     };
-    Err(Refusal::new("it is not paused by hand", instead))
+    Err(RolloutRefusal::new("it is not paused by hand", instead))
 }
 
 fn undo(rollout: &Rollout, related: Option<&Related>, revision: Option<u64>) -> Planned {
     if rollout.workload_ref {
-        return Err(Refusal::new(
+        return Err(RolloutRefusal::new(
             "its pod template is another workload's",
             "undo that workload",
         ));
     }
     let Some(related) = related else {
-        return Err(Refusal::new(
+        return Err(RolloutRefusal::new(
             "its older revisions are not loaded",
             "look at it again",
         ));
@@ -329,7 +338,7 @@ fn undo(rollout: &Rollout, related: Option<&Related>, revision: Option<u64>) -> 
         unlabelled = true;
     }
     if !unlabelled && !template.is_object() {
-        return Err(Refusal::new(
+        return Err(RolloutRefusal::new(
             format!("the pod template of {} is not known", target.name),
             "look at it again",
         ));
@@ -354,7 +363,7 @@ fn target<'a>(
     rollout: &Rollout,
     related: &'a Related,
     revision: Option<u64>,
-) -> Result<&'a ReplicaSet, Refusal> {
+) -> Result<&'a ReplicaSet, RolloutRefusal> {
     let known = || {
         related
             .replica_sets
@@ -379,18 +388,23 @@ fn target<'a>(
             .max_by_key(|set| set.revision),
     };
     let found = found.ok_or_else(|| match revision {
-        Some(revision) => Refusal::new(format!("there is no revision {revision}"), numbers()),
-        None => Refusal::new("there is no older revision to go back to", numbers()),
+        Some(revision) => {
+            RolloutRefusal::new(format!("there is no revision {revision}"), numbers())
+        }
+        None => RolloutRefusal::new("there is no older revision to go back to", numbers()),
     })?;
     if found.hash == rollout.current_hash {
-        return Err(Refusal::new("that revision is the current one", numbers()));
+        return Err(RolloutRefusal::new(
+            "that revision is the current one",
+            numbers(),
+        ));
     }
     Ok(found)
 }
 
 fn set_image(rollout: &Rollout, images: &[ImageChange]) -> Planned {
     if rollout.workload_ref {
-        return Err(Refusal::new(
+        return Err(RolloutRefusal::new(
             "its pod template is another workload's",
             "set the image of that workload",
         ));
@@ -408,7 +422,7 @@ fn set_image(rollout: &Rollout, images: &[ImageChange]) -> Planned {
             .iter()
             .map(|image| image.container.as_str())
             .collect();
-        return Err(Refusal::new(
+        return Err(RolloutRefusal::new(
             format!("there is no container {}", unknown.container),
             format!("containers are {}", names.join(", ")),
         ));
@@ -421,7 +435,7 @@ fn set_image(rollout: &Rollout, images: &[ImageChange]) -> Planned {
             .all(|held| held.image == change.image)
     };
     if images.is_empty() || images.iter().all(same) {
-        return Err(Refusal::new(
+        return Err(RolloutRefusal::new(
             "its images are those already: nothing would change",
             "restart replaces the pods",
         ));
@@ -501,14 +515,17 @@ fn reached(rollout: &Rollout, index: usize) -> String {
     )
 }
 
-fn warnings(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Vec<String> {
+fn warnings(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>) -> Vec<String> {
     let mut out = Vec::new();
-    let passes_over = matches!(action, Action::Promote | Action::Skip | Action::PromoteFull);
+    let passes_over = matches!(
+        action,
+        RolloutAction::Promote | RolloutAction::Skip | RolloutAction::PromoteFull
+    );
     if passes_over {
         out.extend(running(action, rollout, related));
     }
     match action {
-        Action::PromoteFull => {
+        RolloutAction::PromoteFull => {
             let left = rollout.steps().iter().skip(rollout.step_index.unwrap_or(0));
             let (pauses, analyses) =
                 left.fold((0_u32, 0_u32), |(pauses, analyses), step| match step {
@@ -521,7 +538,7 @@ fn warnings(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Ve
                 that are left"
             ));
         }
-        Action::Abort => {
+        RolloutAction::Abort => {
             out.push(
                 "the new version stays in the spec: Git and Argo CD still hold it, and a \
                 retry or a sync brings it back"
@@ -533,24 +550,24 @@ fn warnings(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Ve
                 .to_owned(),
             );
         }
-        Action::Retry => out.push(
+        RolloutAction::Retry => out.push(
             "the version that was aborted gets traffic again, from step 1; \
             its analysis is measured anew"
                 .to_owned(),
         ),
-        Action::Undo { .. } | Action::SetImage(_) => {
+        RolloutAction::Undo { .. } | RolloutAction::SetImage(_) => {
             out.push(
                 "Git does not know of this: under Argo CD with self-heal it is undone at the \
                 next sync"
                     .to_owned(),
             );
         }
-        Action::Pause if rollout.phase().0 == Phase::Healthy => {
+        RolloutAction::Pause if rollout.phase().0 == Phase::Healthy => {
             out.push(
                 "nothing is being rolled out: the pause holds back the next version".to_owned(),
             );
         }
-        Action::Promote
+        RolloutAction::Promote
             if matches!(
                 rollout.current_step(),
                 Some(Step::Pause(PauseLength::For(_)))
@@ -575,13 +592,13 @@ fn warnings(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Ve
 
 /// What an action passes over that is being measured: `SKIPS running analysis latency, 3 of 5
 /// measured`.
-fn running(action: &Action, rollout: &Rollout, related: Option<&Related>) -> Vec<String> {
+fn running(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>) -> Vec<String> {
     let cut_off = |kind: &super::AnalysisKind| match action {
         // A pause in a step does not end the analysis beside it.
-        Action::Promote if !rollout.pauses.is_empty() => {
+        RolloutAction::Promote if !rollout.pauses.is_empty() => {
             matches!(kind, super::AnalysisKind::Step(_))
         }
-        Action::PromoteFull => true,
+        RolloutAction::PromoteFull => true,
         _ => matches!(kind, super::AnalysisKind::Step(_)),
     };
     let Some(related) = related else {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::job::Job;
+use super::job::ReplayRun;
 use super::{ReplayError, Replayer};
 use crate::domain::bus::WORK;
 use crate::domain::id::PaymentId;
@@ -26,7 +26,7 @@ impl Replayer {
     /// Watches the messages that were sent; why the rest must not follow, if so.
     pub(super) async fn watch(
         &self,
-        job: &Job<'_>,
+        job: &ReplayRun<'_>,
         before: &QueueStats,
     ) -> Result<Option<String>, ReplayError> {
         let payments = job.sent_payments();
@@ -110,7 +110,7 @@ impl Replayer {
     }
 
     /// Whether all that was sent has been worked on: nothing is left in the target.
-    async fn is_worked_off(&self, job: &Job<'_>) -> Result<bool, ReplayError> {
+    async fn is_worked_off(&self, job: &ReplayRun<'_>) -> Result<bool, ReplayError> {
         Ok(count(&self.queues.stats(&job.plan.target).await?) == 0)
     }
 
@@ -118,7 +118,7 @@ impl Replayer {
     /// some came back.
     async fn grown(
         &self,
-        job: &Job<'_>,
+        job: &ReplayRun<'_>,
         before: &QueueStats,
     ) -> Result<Option<String>, ReplayError> {
         let now = self.queues.stats(&job.plan.queue).await?;

@@ -1,9 +1,9 @@
 //! Deleting dead letters on purpose: each only if it is still as it was seen.
 
-use super::job::Job;
+use super::job::ReplayRun;
 use super::run::{BATCH, Drought};
 use super::{Control, ReplayError, ReplaySummary, Replayer};
-use crate::domain::replay::{JournalEntry, Plan, Progress};
+use crate::domain::replay::{JournalEntry, Progress, ReplayPlan};
 use crate::domain::sha256_hex;
 use crate::port::Journal;
 
@@ -12,13 +12,13 @@ impl Replayer {
     /// that are gone. Each is written down, with the hash of its body, before it is deleted.
     pub async fn discard(
         &self,
-        plan: &Plan,
+        plan: &ReplayPlan,
         reason: &str,
         journal: &dyn Journal,
         control: &dyn Control,
     ) -> Result<ReplaySummary, ReplayError> {
         let done = Progress::default();
-        let job = Job::new(
+        let job = ReplayRun::new(
             plan,
             &done,
             self.queues.transfer_is_atomic(),
@@ -36,7 +36,7 @@ impl Replayer {
         Ok(job.summary())
     }
 
-    async fn discard_all(&self, job: &Job<'_>, reason: &str) -> Result<(), ReplayError> {
+    async fn discard_all(&self, job: &ReplayRun<'_>, reason: &str) -> Result<(), ReplayError> {
         let mut drought = Drought::begin(self.clock.now());
         while !job.is_over() && !self.has_run_dry(job, &drought).await? {
             let ours = self.claim_some(job, BATCH, &mut drought).await?;

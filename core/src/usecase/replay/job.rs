@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Control, ReplaySummary};
 use crate::domain::id::PaymentId;
-use crate::domain::replay::{JournalEntry, Plan, PlannedEdit, PlannedMessage, Progress};
+use crate::domain::replay::{JournalEntry, PlannedEdit, PlannedMessage, Progress, ReplayPlan};
 use crate::port::{Journal, PortResult, Received};
 
 /// Receipts of messages that are not of the plan that are kept, to show them again at the end;
@@ -16,8 +16,8 @@ const HELD_MAX: usize = 20_000;
 /// Payments that a canary looks at, at most.
 const FIRST_MAX: usize = 1_000;
 
-pub(super) struct Job<'a> {
-    pub(super) plan: &'a Plan,
+pub(super) struct ReplayRun<'a> {
+    pub(super) plan: &'a ReplayPlan,
     pub(super) journal: &'a dyn Journal,
     pub(super) control: &'a dyn Control,
     /// Messages that were about to be sent when an earlier run was cut off.
@@ -27,10 +27,10 @@ pub(super) struct Job<'a> {
     /// Whether a move is one transaction: what is still in the queue was then surely not sent.
     pub(super) is_atomic: bool,
     pub(super) edits: HashMap<&'a str, &'a PlannedEdit>,
-    run: Mutex<Run<'a>>,
+    run: Mutex<RunState<'a>>,
 }
 
-pub(super) struct Run<'a> {
+pub(super) struct RunState<'a> {
     /// Messages of the plan that are not settled.
     pub(super) open: HashSet<Open<'a>>,
     pub(super) claimed: HashSet<&'a str>,
@@ -80,7 +80,7 @@ impl Borrow<str> for Open<'_> {
     }
 }
 
-impl<'a> Run<'a> {
+impl<'a> RunState<'a> {
     /// The message of that name, if it is not settled.
     fn open(&self, id: &str) -> Option<&'a PlannedMessage> {
         self.open.get(id).map(|open| open.0)
@@ -93,9 +93,9 @@ pub(super) struct Claim<'a> {
     pub(super) message: Received,
 }
 
-impl<'a> Job<'a> {
+impl<'a> ReplayRun<'a> {
     pub(super) fn new(
-        plan: &'a Plan,
+        plan: &'a ReplayPlan,
         done: &'a Progress,
         is_atomic: bool,
         journal: &'a dyn Journal,
@@ -118,7 +118,7 @@ impl<'a> Job<'a> {
             .messages
             .iter()
             .filter(|message| watched && done.sent.contains(&message.message_id));
-        let run = Run {
+        let run = RunState {
             open: open.map(Open).collect(),
             claimed: HashSet::new(),
             groups: HashSet::new(),
@@ -153,7 +153,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    pub(super) fn run(&self) -> MutexGuard<'_, Run<'a>> {
+    pub(super) fn run(&self) -> MutexGuard<'_, RunState<'a>> {
         self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -17,12 +17,12 @@ use super::dispatch::{Dispatcher, apply};
 use crate::domain::id::PaymentId;
 use crate::domain::machine::Command;
 use crate::domain::policy::Policy;
-use crate::domain::replay::{JournalEntry, Plan, Progress, Verdict};
-use crate::domain::work::attribute;
+use crate::domain::replay::{Disposition, JournalEntry, Progress, ReplayPlan};
+use crate::domain::work_item::attribute;
 use crate::port::{
     Clock, Journal, Outgoing, PaymentStore, PortError, PortResult, Queues, Random, Received,
 };
-use job::Job;
+use job::ReplayRun;
 
 pub use plan::PlanRequest;
 
@@ -82,12 +82,12 @@ impl Replayer {
     /// watched before the rest follows.
     pub async fn execute(
         &self,
-        plan: &Plan,
+        plan: &ReplayPlan,
         done: &Progress,
         journal: &dyn Journal,
         control: &dyn Control,
     ) -> Result<ReplaySummary, ReplayError> {
-        let job = Job::new(
+        let job = ReplayRun::new(
             plan,
             done,
             self.queues.transfer_is_atomic(),
@@ -115,7 +115,11 @@ impl Replayer {
     }
 
     /// The canary, if there is one, then the rest; why it stopped itself, if it did.
-    async fn run(&self, job: &Job<'_>, done: &Progress) -> Result<Option<String>, ReplayError> {
+    async fn run(
+        &self,
+        job: &ReplayRun<'_>,
+        done: &Progress,
+    ) -> Result<Option<String>, ReplayError> {
         let canary = job.plan.canary.filter(|_| done.canary.is_none());
         if let Some(count) = canary.and_then(|count| usize::try_from(count).ok()) {
             // One lane: exactly so many go.
@@ -132,26 +136,26 @@ impl Replayer {
         Ok(None)
     }
 
-    async fn skip(&self, job: &Job<'_>, done: &Progress) -> PortResult<()> {
+    async fn skip(&self, job: &ReplayRun<'_>, done: &Progress) -> PortResult<()> {
         let skipped = job
             .plan
             .messages
             .iter()
             .filter(|message| !done.is_settled(&message.message_id));
         let entries = skipped.filter_map(|message| match &message.verdict {
-            Verdict::Skip { why } => Some(JournalEntry::Skipped {
+            Disposition::Skip { why } => Some(JournalEntry::Skipped {
                 message_id: message.message_id.clone(),
                 reason: why.clone(),
             }),
-            Verdict::Send | Verdict::Park { .. } => None,
+            Disposition::Send | Disposition::Park { .. } => None,
         });
         job.note(entries.collect()).await
     }
 
     /// Marks the payment as no longer dead before its message goes: cut off between the two, the
     /// sweeper sends the work again and the dead letter is still there, to be acknowledged later.
-    async fn unbury(&self, id: &PaymentId, plan: &Plan) -> PortResult<()> {
-        let command = Command::Unbury {
+    async fn clear_dead(&self, id: &PaymentId, plan: &ReplayPlan) -> PortResult<()> {
+        let command = Command::ClearDead {
             by: plan.by.clone(),
             reason: plan.reason.clone(),
         };

@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ReplayError, Replayer};
 use crate::domain::bus::{WORK, dead_letter_queue, parking_queue, source_of};
+use crate::domain::dead_letter::{Cause, causes};
 use crate::domain::id::PaymentId;
-use crate::domain::letter::{Cause, causes};
 use crate::domain::mask::terminal;
 use crate::domain::privacy::Privacy;
 use crate::domain::replay::{
-    CauseSummary, Plan, PlannedEdit, PlannedMessage, Preflight, REPLAYS_MAX, Rules, Verdict,
-    verdict,
+    CauseSummary, Disposition, PlannedEdit, PlannedMessage, Preflight, REPLAYS_MAX, ReplayLimits,
+    ReplayPlan, verdict,
 };
 use crate::domain::sha256_hex;
-use crate::domain::work::attribute;
+use crate::domain::work_item::attribute;
 use crate::port::PortResult;
-use crate::usecase::Letter;
+use crate::usecase::DeadLetter;
 
 /// How much of what a message says of itself stands in a plan, in characters.
 const WORDS_MAX: usize = 200;
@@ -44,8 +44,8 @@ impl Replayer {
     pub async fn plan(
         &self,
         request: PlanRequest,
-        letters: &[Letter],
-    ) -> Result<Plan, ReplayError> {
+        letters: &[DeadLetter],
+    ) -> Result<ReplayPlan, ReplayError> {
         let names = self.queues.names().await?;
         let target = source_of(&request.queue).unwrap_or_else(|| request.queue.clone());
         let dlq = dead_letter_queue(&target);
@@ -55,19 +55,19 @@ impl Replayer {
             });
         }
         let parking = Some(parking_queue(&target)).filter(|name| names.contains(name));
-        let letters: Vec<&Letter> = letters
+        let letters: Vec<&DeadLetter> = letters
             .iter()
             .filter(|letter| letter.queue == dlq)
             .collect();
         let states = self.states(&target, &letters).await?;
         let replays_max = request.replays_max.unwrap_or(REPLAYS_MAX);
-        let rules = Rules {
+        let rules = ReplayLimits {
             include_final: !request.only_safe,
             include_unknown: !request.only_safe,
             replays_max,
             parking: parking.as_deref(),
         };
-        let planned = |letter: &&Letter| {
+        let planned = |letter: &&DeadLetter| {
             let preflight = letter
                 .payment
                 .as_ref()
@@ -94,7 +94,7 @@ impl Replayer {
         };
         let at = self.clock.now();
         let messages = letters.iter().map(planned).collect();
-        Ok(Plan {
+        Ok(ReplayPlan {
             id: format!(
                 "{}-{}",
                 at.as_millisecond(),
@@ -125,7 +125,7 @@ impl Replayer {
     async fn states(
         &self,
         target: &str,
-        letters: &[&Letter],
+        letters: &[&DeadLetter],
     ) -> PortResult<BTreeMap<PaymentId, Preflight>> {
         let known: BTreeSet<PaymentId> = letters
             .iter()
@@ -153,13 +153,13 @@ impl Replayer {
 
 /// A dead-letter queue may be that of several queues. One that names another source than ours is
 /// not sent to ours: its consumer would not know it.
-fn elsewhere(letter: &Letter, target: &str) -> Option<Verdict> {
+fn elsewhere(letter: &DeadLetter, target: &str) -> Option<Disposition> {
     let source = letter
         .message
         .attributes
         .get(attribute::QUEUE)
         .filter(|source| *source != target)?;
-    Some(Verdict::Skip {
+    Some(Disposition::Skip {
         why: format!("it died in another queue, {}", told(source)),
     })
 }

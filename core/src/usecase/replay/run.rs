@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 
-use super::job::{Claim, Job, Open};
+use super::job::{Claim, Open, ReplayRun};
 use super::{ReplayError, Replayer, parked, replayed};
 use crate::Timestamp;
 use crate::domain::bus::WORK;
-use crate::domain::replay::{JournalEntry, Verdict, apply_edit};
+use crate::domain::replay::{Disposition, JournalEntry, apply_edit};
 use crate::domain::sha256_hex;
 use crate::port::{
     ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, Received, TransferOutcome,
@@ -56,7 +56,7 @@ impl Replayer {
     /// Runs `lanes` lanes until nothing is open; with `limit`, until so many have been sent in all.
     pub(super) async fn lanes(
         &self,
-        job: &Job<'_>,
+        job: &ReplayRun<'_>,
         lanes: usize,
         limit: usize,
     ) -> Result<(), ReplayError> {
@@ -71,7 +71,12 @@ impl Replayer {
         join_all((0..lanes).map(lane)).await.into_iter().collect()
     }
 
-    async fn lane(&self, job: &Job<'_>, limit: usize, batch: usize) -> Result<(), ReplayError> {
+    async fn lane(
+        &self,
+        job: &ReplayRun<'_>,
+        limit: usize,
+        batch: usize,
+    ) -> Result<(), ReplayError> {
         let mut drought = Drought::begin(self.clock.now());
         loop {
             let room = limit.saturating_sub(job.sent()).min(batch);
@@ -91,7 +96,7 @@ impl Replayer {
     /// Receives up to `most` messages: those of the plan. Others are hidden meanwhile.
     pub(super) async fn claim_some<'a>(
         &self,
-        job: &Job<'a>,
+        job: &ReplayRun<'a>,
         most: usize,
         drought: &mut Drought,
     ) -> PortResult<Vec<Claim<'a>>> {
@@ -117,7 +122,7 @@ impl Replayer {
     }
 
     /// Hides messages that are not of the plan for longer; whether any of them is new.
-    async fn hold_others(&self, job: &Job<'_>, others: &[Received]) -> PortResult<bool> {
+    async fn hold_others(&self, job: &ReplayRun<'_>, others: &[Received]) -> PortResult<bool> {
         if others.is_empty() {
             return Ok(false);
         }
@@ -132,7 +137,11 @@ impl Replayer {
     }
 
     /// Whether to stop receiving: nothing new comes, or for long only what is not of the plan.
-    pub(super) async fn has_run_dry(&self, job: &Job<'_>, drought: &Drought) -> PortResult<bool> {
+    pub(super) async fn has_run_dry(
+        &self,
+        job: &ReplayRun<'_>,
+        drought: &Drought,
+    ) -> PortResult<bool> {
         if self
             .clock
             .now()
@@ -150,7 +159,7 @@ impl Replayer {
     }
 
     /// Whether nobody but us holds messages of the queue that may come back.
-    async fn is_drained(&self, job: &Job<'_>) -> PortResult<bool> {
+    async fn is_drained(&self, job: &ReplayRun<'_>) -> PortResult<bool> {
         let (ours, unclear, locked) = {
             let run = job.run();
             let unclear = job.unclear.iter().any(|id| run.open.contains(id.as_str()));
@@ -170,7 +179,11 @@ impl Replayer {
     }
 
     /// Moves claimed messages: to their queue, or to where those go that were replayed too often.
-    async fn replay_some(&self, job: &Job<'_>, ours: Vec<Claim<'_>>) -> Result<(), ReplayError> {
+    async fn replay_some(
+        &self,
+        job: &ReplayRun<'_>,
+        ours: Vec<Claim<'_>>,
+    ) -> Result<(), ReplayError> {
         job.control.pace(ours.len()).await;
         if job.control.is_stopped() {
             // Stopped while they waited for their turn: the next run takes them.
@@ -191,7 +204,7 @@ impl Replayer {
     /// Messages of one group go one after the other: when one fails, those behind it must wait.
     async fn replay_in_order(
         &self,
-        job: &Job<'_>,
+        job: &ReplayRun<'_>,
         ours: Vec<Claim<'_>>,
     ) -> Result<(), ReplayError> {
         for claim in ours {
@@ -209,7 +222,11 @@ impl Replayer {
         Ok(())
     }
 
-    async fn replay_batch(&self, job: &Job<'_>, ours: Vec<Claim<'_>>) -> Result<(), ReplayError> {
+    async fn replay_batch(
+        &self,
+        job: &ReplayRun<'_>,
+        ours: Vec<Claim<'_>>,
+    ) -> Result<(), ReplayError> {
         let (good, changed): (Vec<_>, Vec<_>) = ours.into_iter().partition(|claim| {
             sha256_hex(claim.message.body.as_bytes()) == claim.planned.body_sha256
         });
@@ -217,7 +234,7 @@ impl Replayer {
         self.leave(job, changed, words).await?;
         let (parked, sent): (Vec<_>, Vec<_>) = good
             .into_iter()
-            .partition(|claim| matches!(claim.planned.verdict, Verdict::Park { .. }));
+            .partition(|claim| matches!(claim.planned.verdict, Disposition::Park { .. }));
         match (&job.plan.parking, parked.is_empty()) {
             (_, true) => {}
             (Some(parking), false) => self.move_some(job, parked, parking).await?,
@@ -236,7 +253,7 @@ impl Replayer {
     /// Shows messages again that were claimed and not touched.
     pub(super) async fn give_back(
         &self,
-        job: &Job<'_>,
+        job: &ReplayRun<'_>,
         claims: Vec<Claim<'_>>,
     ) -> Result<(), ReplayError> {
         for claim in &claims {
@@ -260,7 +277,7 @@ impl Replayer {
 
     pub(super) async fn leave(
         &self,
-        job: &Job<'_>,
+        job: &ReplayRun<'_>,
         claims: Vec<Claim<'_>>,
         why: &str,
     ) -> Result<(), ReplayError> {
@@ -286,7 +303,7 @@ impl Replayer {
 
     async fn move_some(
         &self,
-        job: &Job<'_>,
+        job: &ReplayRun<'_>,
         claims: Vec<Claim<'_>>,
         to: &str,
     ) -> Result<(), ReplayError> {
@@ -304,7 +321,7 @@ impl Replayer {
             try_join_all(
                 payments
                     .into_iter()
-                    .map(|payment| self.unbury(payment, job.plan)),
+                    .map(|payment| self.clear_dead(payment, job.plan)),
             )
             .await?;
         }
@@ -338,7 +355,7 @@ impl Replayer {
     /// whose edit no longer fits stays.
     async fn sending(
         &self,
-        job: &Job<'_>,
+        job: &ReplayRun<'_>,
         claims: &mut Vec<Claim<'_>>,
     ) -> Result<(Vec<JournalEntry>, Vec<Option<String>>), ReplayError> {
         let (mut entries, mut bodies, mut good) = (Vec::new(), Vec::new(), Vec::new());
@@ -384,7 +401,7 @@ impl Replayer {
     /// replay.
     async fn settle_some(
         &self,
-        job: &Job<'_>,
+        job: &ReplayRun<'_>,
         claims: Vec<Claim<'_>>,
         results: Vec<MoveResult>,
         to: &str,
@@ -437,7 +454,7 @@ impl Replayer {
     }
 
     /// Shows messages again that are not of the plan: they stay for whoever comes next.
-    pub(super) async fn release(&self, job: &Job<'_>) -> PortResult<()> {
+    pub(super) async fn release(&self, job: &ReplayRun<'_>) -> PortResult<()> {
         let held = std::mem::take(&mut job.run().held);
         if !held.is_empty() {
             self.queues
@@ -448,7 +465,7 @@ impl Replayer {
     }
 
     /// Says of what is still open that it is gone, and ends the journal.
-    pub(super) async fn finish(&self, job: &Job<'_>) -> PortResult<()> {
+    pub(super) async fn finish(&self, job: &ReplayRun<'_>) -> PortResult<()> {
         let mut entries: Vec<JournalEntry> = {
             let run = job.run();
             let entry = |Open(planned): &Open<'_>| {
@@ -514,7 +531,7 @@ fn in_hand(rate_per_second: Option<u32>, lanes: usize) -> (usize, usize) {
 }
 
 fn told(
-    job: &Job<'_>,
+    job: &ReplayRun<'_>,
     message_id: String,
     outcome: TransferOutcome,
     is_parked: bool,

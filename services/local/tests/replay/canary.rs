@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use payops_core::domain::bus::{PROJECTIONS, WORK, dead_letter_queue};
 use payops_core::domain::payment::Status;
-use payops_core::domain::replay::{Canary, Plan};
+use payops_core::domain::replay::{Canary, ReplayPlan};
 use payops_core::usecase::ReplaySummary;
 use payops_testkit::replay::{Notes, Steer};
 use tokio::sync::Notify;
@@ -16,10 +16,10 @@ use super::support::Rig;
 use super::world::checker::{Answers, violations};
 
 /// Ten dead payments and a plan that sends three first.
-async fn ten(answers: &mut Answers) -> (Rig, Plan) {
+async fn ten(answers: &mut Answers) -> (Rig, ReplayPlan) {
     let rig = Rig::sqlite().await;
     rig.dead_payments(10, "mended", answers).await;
-    let plan = Plan {
+    let plan = ReplayPlan {
         canary: Some(3),
         ..rig.plan(WORK, "mended").await
     };
@@ -92,7 +92,7 @@ async fn a_canary_that_dies_again_stops_the_replay() {
     let mut answers = Answers::new();
     let (rig, plan) = ten(&mut answers).await;
     let notes = Notes::new();
-    let control = Steer::new().on_pause(|_| Box::pin(rig.bury("again")));
+    let control = Steer::new().on_pause(|_| Box::pin(rig.mark_dead("again")));
     let summary = rig.run(&plan, 4, &notes, &control).await;
     check_stopped(
         &rig,
@@ -174,7 +174,7 @@ async fn a_watch_that_was_cut_off_goes_on() {
                 match (look > 7, dies) {
                     (false, _) => {}
                     (true, false) => work_off(rig).await,
-                    (true, true) => rig.bury("again").await,
+                    (true, true) => rig.mark_dead("again").await,
                 }
             })
         });
@@ -203,7 +203,7 @@ async fn queues_tell_where_payments_do_not() {
         let (rig, _) = Rig::memory().await;
         rig.litter(PROJECTIONS, 20, "mended").await;
         rig.litter(PROJECTIONS, 5, "other").await;
-        let plan = Plan {
+        let plan = ReplayPlan {
             canary: Some(4),
             ..rig.plan(PROJECTIONS, "mended").await
         };

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use payops_core::domain::bus::{PROJECTIONS, WORK, dead_letter_queue};
-use payops_core::domain::letter::causes;
-use payops_core::domain::work::attribute;
+use payops_core::domain::dead_letter::causes;
+use payops_core::domain::work_item::attribute;
 use payops_core::port::Outgoing;
-use payops_core::usecase::Letter;
+use payops_core::usecase::DeadLetter;
 use payops_testkit::replay::{Notes, Steer};
 
 use super::fate::Before;
@@ -50,7 +50,7 @@ async fn of_ten_thousand_letters_one_cause_is_replayed_and_no_other_touched() {
     let (all, dlq) = (letters(COUNT), dead_letter_queue(WORK));
     futures::future::join_all(all.chunks(500).map(|some| rig.send(&dlq, some.to_vec()))).await;
     let seen = rig.letters(WORK).await;
-    let groups = causes(seen.iter().map(Letter::sighting));
+    let groups = causes(seen.iter().map(DeadLetter::sighting));
     let told: BTreeSet<(&str, u64)> = groups
         .iter()
         .map(|cause| (cause.class.as_str(), cause.count))
@@ -66,7 +66,7 @@ async fn of_ten_thousand_letters_one_cause_is_replayed_and_no_other_touched() {
         .find(|cause| cause.class == "provider_timeout")
         .expect("a cause")
         .id;
-    let chosen: Vec<Letter> = seen
+    let chosen: Vec<DeadLetter> = seen
         .iter()
         .filter(|letter| letter.sighting().cause_id() == *wanted)
         .cloned()

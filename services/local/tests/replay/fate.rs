@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use payops_core::domain::replay::{JournalEntry, Plan, Progress, Verdict};
-use payops_core::domain::work::attribute;
+use payops_core::domain::replay::{Disposition, JournalEntry, Progress, ReplayPlan};
+use payops_core::domain::work_item::attribute;
 use payops_core::port::Received;
 
 use super::support::Rig;
@@ -19,7 +19,7 @@ struct After {
 }
 
 impl After {
-    async fn of(rig: &Rig, plan: &Plan) -> Self {
+    async fn of(rig: &Rig, plan: &ReplayPlan) -> Self {
         let receivable = rig
             .receivable(&plan.queue)
             .await
@@ -47,7 +47,7 @@ impl After {
 }
 
 impl Before {
-    pub(crate) async fn of(rig: &Rig, plan: &Plan) -> Self {
+    pub(crate) async fn of(rig: &Rig, plan: &ReplayPlan) -> Self {
         Self {
             letters: rig.browse(&plan.queue).await,
         }
@@ -57,7 +57,7 @@ impl Before {
     pub(crate) async fn violations(
         &self,
         rig: &Rig,
-        plan: &Plan,
+        plan: &ReplayPlan,
         entries: &[JournalEntry],
     ) -> Vec<String> {
         let after = After::of(rig, plan).await;
@@ -72,7 +72,7 @@ impl Before {
         let planned: BTreeSet<&str> = plan
             .messages
             .iter()
-            .filter(|one| one.verdict == Verdict::Send)
+            .filter(|one| one.verdict == Disposition::Send)
             .map(|one| one.message_id.as_str())
             .collect();
         for letter in &self.letters {

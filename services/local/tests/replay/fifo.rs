@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use payops_core::domain::bus::dead_letter_queue;
-use payops_core::domain::replay::Verdict;
+use payops_core::domain::replay::Disposition;
 use payops_core::port::{ErrorKind, Outgoing, PortError, Queues as _, Received};
 use payops_testkit::queues::MemoryQueues;
 use payops_testkit::replay::{Notes, Steer};
@@ -179,7 +179,7 @@ async fn what_cannot_be_reached_behind_one_that_stays_is_told() {
     assert!(
         plan.messages
             .iter()
-            .all(|message| message.verdict == Verdict::Send)
+            .all(|message| message.verdict == Disposition::Send)
             && plan.messages.len() == 39
     );
     let (before, notes) = (Before::of(&rig, &plan).await, Notes::new());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use payops_core::domain::bus::{PROJECTIONS, WORK, dead_letter_queue};
 use payops_core::domain::payment::Status;
-use payops_core::domain::replay::{Canary, JournalEntry, Plan};
+use payops_core::domain::replay::{Canary, JournalEntry, ReplayPlan};
 use payops_core::port::{Journal, Random as _};
 use payops_core::usecase::Replayer;
 use payops_testkit::SeededRandom;
@@ -27,7 +27,7 @@ const SPAN: u64 = 60;
 pub(crate) async fn killed_and_gone_on_with(
     rig: &Rig,
     replayer: &Replayer,
-    plan: &Plan,
+    plan: &ReplayPlan,
     seed: u64,
 ) -> (Vec<JournalEntry>, u64) {
     let notes = Arc::new(Notes::new());
@@ -40,7 +40,7 @@ pub(crate) async fn killed_and_gone_on_with(
 pub(crate) async fn run(
     rig: &Rig,
     replayer: &Replayer,
-    plan: &Plan,
+    plan: &ReplayPlan,
     seed: u64,
     (disk, journal): (&Notes, &dyn Journal),
 ) -> u64 {
@@ -146,7 +146,7 @@ async fn two_hundred_kills_gone_on_with_at_once() {
     for seed in 1..=200 {
         rig.litter(PROJECTIONS, 15, "other").await;
         rig.litter(PROJECTIONS, 30, "mended").await;
-        let plan = Plan {
+        let plan = ReplayPlan {
             canary: Some(4),
             ..rig.plan(PROJECTIONS, "mended").await
         };

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payops_core::domain::bus::{PROJECTIONS, WORK, dead_letter_queue, parking_queue};
-use payops_core::domain::replay::{JournalEntry, Plan, Progress, Verdict};
-use payops_core::domain::work::attribute;
+use payops_core::domain::replay::{Disposition, JournalEntry, Progress, ReplayPlan};
+use payops_core::domain::work_item::attribute;
 use payops_core::port::{Clock as _, Journal, PortResult, Queues};
 use payops_core::usecase::{Control, ReplaySummary};
 use payops_testkit::ManualClock;
@@ -37,7 +37,7 @@ async fn what_comes_back_again_and_again_is_parked() {
             .map(|message| message.attributes[attribute::REPLAYS].clone())
             .collect();
         assert_eq!(counts, [replays.to_string(), replays.to_string()]);
-        rig.bury("mended").await;
+        rig.mark_dead("mended").await;
     }
     let plan = rig.plan(WORK, "mended").await;
     let parking = parking_queue(WORK);
@@ -45,7 +45,7 @@ async fn what_comes_back_again_and_again_is_parked() {
         (plan.parking.as_deref(), plan.to_send()),
         (Some(parking.as_str()), 0)
     );
-    assert!(plan.messages.iter().all(|message| matches!(&message.verdict, Verdict::Park { why } if why.contains("3 times already"))));
+    assert!(plan.messages.iter().all(|message| matches!(&message.verdict, Disposition::Park { why } if why.contains("3 times already"))));
     let notes = Notes::new();
     let summary = rig.run(&plan, 2, &notes, &Steer::new()).await;
     assert_eq!((summary.parked, summary.sent, summary.remaining), (2, 0, 0));
@@ -122,7 +122,7 @@ async fn a_rate_is_kept_and_costs_no_message() {
     for (rate, count) in [(1, 60), (7, 150), (200, 1_000)] {
         let (rig, _) = Rig::memory().await;
         rig.litter(PROJECTIONS, count, "mended").await;
-        let plan = Plan {
+        let plan = ReplayPlan {
             rate_per_second: Some(rate),
             ..rig.plan(PROJECTIONS, "mended").await
         };
@@ -222,7 +222,7 @@ async fn an_interruption_leaves_an_exact_remainder() {
 async fn an_interruption_does_not_wait_for_the_rate() {
     let rig = Rig::sqlite().await;
     rig.litter(WORK, 50, "mended").await;
-    let plan = Plan {
+    let plan = ReplayPlan {
         rate_per_second: Some(1),
         ..rig.plan(WORK, "mended").await
     };

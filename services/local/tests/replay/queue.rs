@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use payops_core::domain::bus::PROJECTIONS;
 use payops_core::domain::bus::{WORK, dead_letter_queue};
-use payops_core::domain::replay::{JournalEntry, Progress, Verdict};
-use payops_core::domain::work::attribute;
+use payops_core::domain::replay::{Disposition, JournalEntry, Progress};
+use payops_core::domain::work_item::attribute;
 use payops_core::port::{Attributes, ErrorKind, Outgoing, PortError};
 use payops_core::usecase::ReplayError;
 use payops_testkit::replay::{Notes, Steer};
@@ -265,17 +265,17 @@ async fn what_died_in_another_queue_stays() {
     .await;
     let letters = rig.letters(WORK).await;
     let plan = rig.plan_of(asked(WORK), &letters).await;
-    let verdicts: Vec<Verdict> = plan
+    let verdicts: Vec<Disposition> = plan
         .messages
         .iter()
         .map(|message| message.verdict.clone())
         .collect();
-    let skip = Verdict::Skip {
+    let skip = Disposition::Skip {
         why: "it died in another queue, billing".to_owned(),
     };
     assert_eq!(
         verdicts,
-        [Verdict::Send, skip, Verdict::Send],
+        [Disposition::Send, skip, Disposition::Send],
         "one that names no queue is taken for ours"
     );
     let (before, notes) = (Before::of(&rig, &plan).await, Notes::new());
@@ -351,7 +351,7 @@ async fn a_discard_waits_for_what_is_hidden_and_never_calls_it_gone() {
     assert_eq!(summary.failed.len(), 5);
 }
 
-/// Letters that keep coming do not keep a discard or a replay that waits for a hidden one.
+/// Dead letters that keep coming do not keep a discard or a replay that waits for a hidden one.
 #[tokio::test]
 async fn a_discard_and_a_replay_end_though_new_letters_keep_coming() {
     let dlq = dead_letter_queue(WORK);
@@ -437,7 +437,7 @@ async fn a_full_message_goes_to_its_dead_letter_queue_with_as_much_as_fits() {
             }],
         )
         .await;
-        rig.bury("no room").await;
+        rig.mark_dead("no room").await;
         let dead = rig.browse(&dead_letter_queue(WORK)).await;
         assert_eq!((dead.len(), rig.browse(WORK).await.len()), (1, 0));
         assert_eq!(

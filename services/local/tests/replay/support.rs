@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use payops_core::domain::bus::{PROJECTIONS, WORK, dead_letter_queue, parking_queue};
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::replay::{Plan, Progress};
-use payops_core::domain::work::attribute;
+use payops_core::domain::replay::{Progress, ReplayPlan};
+use payops_core::domain::work_item::attribute;
 use payops_core::port::{Attributes, Journal, Outgoing, Queues, Received};
-use payops_core::usecase::{Control, Letter, Letters, PlanRequest, ReplaySummary, Replayer};
+use payops_core::usecase::{
+    Control, DeadLetter, DeadLetters, PlanRequest, ReplaySummary, Replayer,
+};
 use payops_testkit::ManualClock;
 use payops_testkit::fault::faulty;
 use payops_testkit::queues::{MemoryQueue, MemoryQueues, Order, Skipping, Steps};
@@ -106,9 +108,9 @@ impl Rig {
     }
 
     /// All dead letters of `queue`.
-    pub(crate) async fn letters(&self, queue: &str) -> Vec<Letter> {
+    pub(crate) async fn letters(&self, queue: &str) -> Vec<DeadLetter> {
         let ports = &self.world.stores.ports;
-        let letters = Letters {
+        let letters = DeadLetters {
             queues: Arc::clone(&self.plain),
             store: Arc::clone(&ports.store),
             archive: Arc::clone(&ports.archive),
@@ -122,8 +124,8 @@ impl Rig {
     }
 
     /// A plan for those letters of `queue` whose reason has `word` in it.
-    pub(crate) async fn plan(&self, queue: &str, word: &str) -> Plan {
-        let chosen: Vec<Letter> = self
+    pub(crate) async fn plan(&self, queue: &str, word: &str) -> ReplayPlan {
+        let chosen: Vec<DeadLetter> = self
             .letters(queue)
             .await
             .into_iter()
@@ -132,7 +134,7 @@ impl Rig {
         self.plan_of(asked(queue), &chosen).await
     }
 
-    pub(crate) async fn plan_of(&self, request: PlanRequest, letters: &[Letter]) -> Plan {
+    pub(crate) async fn plan_of(&self, request: PlanRequest, letters: &[DeadLetter]) -> ReplayPlan {
         self.replayer(Arc::clone(&self.plain), 1)
             .plan(request, letters)
             .await
@@ -142,7 +144,7 @@ impl Rig {
     /// Runs a plan from its beginning on the queues without faults.
     pub(crate) async fn run(
         &self,
-        plan: &Plan,
+        plan: &ReplayPlan,
         lanes: usize,
         journal: &dyn Journal,
         control: &dyn Control,
@@ -153,7 +155,7 @@ impl Rig {
 
     pub(crate) async fn go_on(
         &self,
-        plan: &Plan,
+        plan: &ReplayPlan,
         done: &Progress,
         lanes: usize,
         journal: &dyn Journal,
@@ -206,12 +208,12 @@ impl Rig {
             ids.push(answer.payment.clone());
             answers.insert(key, answer);
         }
-        self.bury(word).await;
+        self.mark_dead(word).await;
         ids
     }
 
     /// Gives up on all that lies in the work queue.
-    pub(crate) async fn bury(&self, word: &str) {
+    pub(crate) async fn mark_dead(&self, word: &str) {
         let [worker, ..] = self.world.consumers();
         loop {
             let messages = self

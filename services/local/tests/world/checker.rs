@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use payops_core::domain::bus::{QUEUES, dead_letter_queue};
 use payops_core::domain::event::{Event, EventKind};
 use payops_core::domain::payment::{Payment, Status};
-use payops_core::domain::work::parse;
+use payops_core::domain::work_item::parse;
 use payops_core::usecase::Answer;
 
 use super::World;

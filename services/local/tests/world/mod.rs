@@ -17,8 +17,8 @@ use payops_core::domain::request::CreatePayment;
 use payops_core::domain::text::IdempotencyKey;
 use payops_core::port::{Clock as _, Mailer, PortResult, Ports};
 use payops_core::usecase::{
-    Accept, AcceptError, Answer, Changes, Consumed, Consumer, Dispatcher, Handler, Letter, Letters,
-    Notifier, Projector, Reconciler, Relay, Replayer, Sweeper, Worker,
+    Accept, AcceptError, Answer, Changes, Consumed, Consumer, DeadLetter, DeadLetters, Dispatcher,
+    Handler, Notifier, Projector, Reconciler, Relay, Replayer, Sweeper, Worker,
 };
 use payops_local::{DataDir, Stores, Surroundings};
 use payops_provider::AcquirerOptions;
@@ -200,8 +200,8 @@ impl World {
     }
 
     /// The dead letters of a queue, as somebody sees them who plans a replay.
-    pub(crate) async fn letters(&self, queue: &str) -> Vec<Letter> {
-        let letters = Letters::from(&self.stores.ports);
+    pub(crate) async fn letters(&self, queue: &str) -> Vec<DeadLetter> {
+        let letters = DeadLetters::from(&self.stores.ports);
         let queues = letters
             .queues(Some(queue))
             .await

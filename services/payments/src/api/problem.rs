@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use payops_core::domain::machine::Refusal;
+use payops_core::domain::machine::TransitionRefusal;
 use payops_core::domain::mask;
 use payops_core::domain::request::BadRequest;
 use payops_core::port::{ErrorKind, PortError};
@@ -226,17 +226,19 @@ impl Refused {
     }
 }
 
-fn refused(refusal: &Refusal, not_now: Code) -> Refused {
+fn refused(refusal: &TransitionRefusal, not_now: Code) -> Refused {
     match refusal {
-        Refusal::Status { .. } => Refused::new(not_now, refusal.to_string()),
-        Refusal::ChargeStarted => Refused::new(Code::ChargeStarted, refusal.to_string()),
-        Refusal::RefundTooLarge { .. } | Refusal::TooManyRefunds => {
+        TransitionRefusal::Status { .. } => Refused::new(not_now, refusal.to_string()),
+        TransitionRefusal::ChargeStarted => Refused::new(Code::ChargeStarted, refusal.to_string()),
+        TransitionRefusal::RefundTooLarge { .. } | TransitionRefusal::TooManyRefunds => {
             Refused::of(Code::RefundTooLarge, "amount", refusal.to_string())
         }
-        Refusal::RefundNotPositive => {
+        TransitionRefusal::RefundNotPositive => {
             Refused::of(Code::AmountTooSmall, "amount", refusal.to_string())
         }
-        Refusal::Leased { .. } | Refusal::NoPendingRefund | Refusal::Nothing => {
+        TransitionRefusal::Leased { .. }
+        | TransitionRefusal::NoPendingRefund
+        | TransitionRefusal::Nothing => {
             Refused::new(Code::PaymentBusy, "the payment is being changed")
         }
     }

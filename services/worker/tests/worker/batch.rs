@@ -10,7 +10,7 @@ use payops_core::Timestamp;
 use payops_core::domain::bus::WORK;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::payment::Status;
-use payops_core::domain::work::{Verdict, attribute};
+use payops_core::domain::work_item::{HandlerOutcome, attribute};
 use payops_core::port::{Clock as _, Outgoing, PortResult, Received};
 use payops_core::usecase::{Consumer, Handler};
 use payops_testkit::ManualClock;
@@ -261,13 +261,13 @@ struct Slow(Arc<dyn Handler>, ManualClock);
 
 #[async_trait]
 impl Handler for Slow {
-    async fn handle(&self, message: &Received) -> Verdict {
+    async fn handle(&self, message: &Received) -> HandlerOutcome {
         self.1.advance(Duration::from_secs(25));
         self.0.handle(message).await
     }
 
-    async fn bury(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
-        self.0.bury(message, class, reason).await
+    async fn mark_dead(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
+        self.0.mark_dead(message, class, reason).await
     }
 }
 
@@ -465,12 +465,12 @@ struct Together(Barrier);
 
 #[async_trait]
 impl Handler for Together {
-    async fn handle(&self, _: &Received) -> Verdict {
+    async fn handle(&self, _: &Received) -> HandlerOutcome {
         self.0.wait().await;
-        Verdict::Done
+        HandlerOutcome::Done
     }
 
-    async fn bury(&self, _: &Received, _: &str, _: &str) -> PortResult<()> {
+    async fn mark_dead(&self, _: &Received, _: &str, _: &str) -> PortResult<()> {
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use payops_core::domain::id::{PaymentId, SHARDS};
 use payops_core::domain::payment::Payment;
 use payops_core::domain::policy::Policy;
 use payops_core::domain::request::CreatePayment;
-use payops_core::domain::work::Verdict;
+use payops_core::domain::work_item::HandlerOutcome;
 use payops_core::port::{Clock, PaymentStore, PortResult, Queues, Random, Received};
 use payops_core::usecase::{Accept, Consumer, Dispatcher, Handler, Worker};
 use payops_embedded::{EmbeddedBus, FileArchive, SqliteQueues, SqliteStore};
@@ -159,12 +159,12 @@ struct Panicky(Worker);
 
 #[async_trait]
 impl Handler for Panicky {
-    async fn handle(&self, message: &Received) -> Verdict {
+    async fn handle(&self, message: &Received) -> HandlerOutcome {
         assert!(!message.body.contains("PANIC"), "a bug");
         self.0.handle(message).await
     }
 
-    async fn bury(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
-        self.0.bury(message, class, reason).await
+    async fn mark_dead(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
+        self.0.mark_dead(message, class, reason).await
     }
 }

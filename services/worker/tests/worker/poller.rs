@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payops_core::domain::bus::WORK;
 use payops_core::domain::payment::Status;
-use payops_core::domain::work::Verdict;
+use payops_core::domain::work_item::HandlerOutcome;
 use payops_core::port::{Outgoing, PortResult, Received};
 use payops_core::usecase::{Consumer, Handler};
 use payops_runtime::SystemClock;
@@ -74,13 +74,13 @@ struct Held {
 
 #[async_trait]
 impl Handler for Held {
-    async fn handle(&self, _: &Received) -> Verdict {
+    async fn handle(&self, _: &Received) -> HandlerOutcome {
         self.started.fetch_add(1, Ordering::SeqCst);
         self.go.notified().await;
-        Verdict::Done
+        HandlerOutcome::Done
     }
 
-    async fn bury(&self, _: &Received, _: &str, _: &str) -> PortResult<()> {
+    async fn mark_dead(&self, _: &Received, _: &str, _: &str) -> PortResult<()> {
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use payops_core::domain::event::{EventKind, NewEvent, Note};
 use payops_core::domain::machine::Command;
-use payops_core::domain::payment::{DeadLetter, Failure, Payment, Refund, RefundState};
+use payops_core::domain::payment::{DeadMark, Failure, Payment, Refund, RefundState};
 use payops_core::port::{Committed, Noted};
 use serde_json::json;
 
@@ -96,7 +96,7 @@ fn full(payment: &Payment, n: u64) -> Payment {
         code: "odd".to_owned(),
         message: "Ünüsual \"quote\"".to_owned(),
     });
-    payment.dead = Some(DeadLetter {
+    payment.dead = Some(DeadMark {
         at: now,
         queue: "payments-work".to_owned(),
         message_id: "m1".to_owned(),

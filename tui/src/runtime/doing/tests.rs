@@ -4,10 +4,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::stream::BoxStream;
-use payops_core::domain::replay::{Plan as ReplayPlan, PlannedMessage};
+use payops_core::domain::replay::{PlannedMessage, ReplayPlan};
 use payops_core::domain::rollout::{RolloutKey, plan};
 use payops_core::port::RolloutWatch;
-use payops_core::usecase::{Letter, ReplaySummary};
+use payops_core::usecase::{DeadLetter, ReplaySummary};
 
 use super::*;
 use crate::environments::{
@@ -47,7 +47,7 @@ impl Rollouts for Cluster {
         "a test".to_owned()
     }
 
-    fn can(&self, _: &Action) -> bool {
+    fn can(&self, _: &RolloutAction) -> bool {
         true
     }
 
@@ -63,7 +63,7 @@ impl Rollouts for Cluster {
         Ok(Related::default())
     }
 
-    async fn execute(&self, plan: &Plan) -> PortResult<Executed> {
+    async fn execute(&self, plan: &RolloutPlan) -> PortResult<Executed> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         if self.hangs.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
@@ -108,11 +108,11 @@ impl AuditLog for Audit {
     }
 }
 
-fn promote(cluster: &Cluster) -> Plan {
-    plan(Action::Promote, &cluster.rollout(), None).expect("a plan")
+fn promote(cluster: &Cluster) -> RolloutPlan {
+    plan(RolloutAction::Promote, &cluster.rollout(), None).expect("a plan")
 }
 
-async fn executed(cluster: &Cluster, audit: Audit, plan: &Plan) -> PortResult<Executed> {
+async fn executed(cluster: &Cluster, audit: Audit, plan: &RolloutPlan) -> PortResult<Executed> {
     let entry = AuditEntry::new(t0(), "anna", "prod", "rollout promote");
     execute(cluster, &audit, &entry, plan, &Still(t0())).await
 }
@@ -195,7 +195,7 @@ impl Steering for Fake {
         Ok(Standing::default())
     }
 
-    async fn plan(&self, _: ReplayWanted, _: Vec<Letter>) -> PortResult<ReplayReview> {
+    async fn plan(&self, _: ReplayWanted, _: Vec<DeadLetter>) -> PortResult<ReplayReview> {
         Err(PortError::new(
             ErrorKind::Denied,
             "another replay is running",
@@ -236,7 +236,7 @@ impl Steering for Fake {
     async fn discard(
         &self,
         _: String,
-        _: Vec<Letter>,
+        _: Vec<DeadLetter>,
         _: String,
         _: Handle,
     ) -> PortResult<DiscardEnd> {
@@ -251,7 +251,7 @@ impl Steering for Fake {
         })
     }
 
-    async fn export(&self, letters: Vec<Letter>) -> PortResult<String> {
+    async fn export(&self, letters: Vec<DeadLetter>) -> PortResult<String> {
         Ok(format!("{} letters", letters.len()))
     }
 }

@@ -1,10 +1,10 @@
 //! How dead letters are drawn: what the look cost, causes, the list, and what is in the selected
 //! one.
 
+use payops_core::domain::dead_letter::{Cause, Layer, body_layers};
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::letter::{Cause, Layer, body_layers};
 use payops_core::domain::privacy::Privacy;
-use payops_core::usecase::{Letter, LettersSeen};
+use payops_core::usecase::{DeadLetter, DeadLetterList};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -238,7 +238,7 @@ fn nothing(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 }
 
 /// What is looked at and what the look cost: `61 dead letters of 2 causes · the look cost nothing`.
-fn cost(model: &Model, seen: &LettersSeen) -> Line<'static> {
+fn cost(model: &Model, seen: &DeadLetterList) -> Line<'static> {
     let (theme, state) = (model.theme, &model.dead_letters);
     let of_queue = seen
         .letters
@@ -322,7 +322,7 @@ fn cause_cells(model: &Model, cause: &Cause) -> Vec<Line<'static>> {
     ]
 }
 
-fn letter_cells(model: &Model, letter: &Letter, wide: bool) -> Vec<Line<'static>> {
+fn letter_cells(model: &Model, letter: &DeadLetter, wide: bool) -> Vec<Line<'static>> {
     let id = letter
         .payment
         .as_ref()
@@ -342,7 +342,7 @@ fn letter_cells(model: &Model, letter: &Letter, wide: bool) -> Vec<Line<'static>
 }
 
 /// A first cell, marked when the letter was picked.
-fn picked(model: &Model, letter: &Letter, text: String) -> Line<'static> {
+fn picked(model: &Model, letter: &DeadLetter, text: String) -> Line<'static> {
     let state = &model.dead_letters;
     if state.picked.is_empty() {
         return Line::raw(text);
@@ -414,7 +414,7 @@ impl Fact {
     }
 }
 
-fn letter_facts(model: &Model, letter: &Letter) -> Vec<Fact> {
+fn letter_facts(model: &Model, letter: &DeadLetter) -> Vec<Fact> {
     let mut out = vec![Fact(
         "why",
         format!("{}: {}", shown(&letter.class), shown(&letter.reason)),
@@ -486,7 +486,7 @@ fn letter_facts(model: &Model, letter: &Letter) -> Vec<Fact> {
 }
 
 fn cause_facts(model: &Model, cause: &Cause) -> Vec<Fact> {
-    let of_cause = |letter: &&Letter| {
+    let of_cause = |letter: &&DeadLetter| {
         let queue = model
             .dead_letters
             .queue
@@ -494,9 +494,9 @@ fn cause_facts(model: &Model, cause: &Cause) -> Vec<Fact> {
             .is_none_or(|queue| letter.queue == *queue);
         queue
             && letter.class == cause.class
-            && payops_core::domain::letter::fingerprint(&letter.reason) == cause.fingerprint
+            && payops_core::domain::dead_letter::fingerprint(&letter.reason) == cause.fingerprint
     };
-    let own: Vec<&Letter> = letters(model).iter().filter(of_cause).collect();
+    let own: Vec<&DeadLetter> = letters(model).iter().filter(of_cause).collect();
     let mut queues: Vec<&str> = own.iter().map(|letter| letter.queue.as_str()).collect();
     queues.sort_unstable();
     queues.dedup();

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use payops_core::Timestamp;
 use payops_core::domain::bus::{dead_letter_queue, source_queue};
+use payops_core::domain::dead_letter::{Cause, causes, fingerprint};
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::letter::{Cause, causes, fingerprint};
 use payops_core::domain::privacy::Privacy;
-use payops_core::usecase::{Letter, LettersSeen};
+use payops_core::usecase::{DeadLetter, DeadLetterList};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -31,7 +31,7 @@ const RESTS: Duration = Duration::from_millis(150);
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    pub(crate) seen: Pane<LettersSeen>,
+    pub(crate) seen: Pane<DeadLetterList>,
     /// Environment and queue that the last look was into; all queues when `None`.
     looked: Option<(String, Option<String>)>,
     wanted: bool,
@@ -119,13 +119,13 @@ pub(super) fn only_of(model: &mut Model, payment: &PaymentId, queue: &str) {
     global::push(model, Route::DeadLetters);
 }
 
-pub(crate) fn letter<'a>(model: &'a Model, id: &str) -> Option<&'a Letter> {
+pub(crate) fn letter<'a>(model: &'a Model, id: &str) -> Option<&'a DeadLetter> {
     letters(model)
         .iter()
         .find(|letter| letter.message.message_id == id)
 }
 
-fn letters(model: &Model) -> &[Letter] {
+fn letters(model: &Model) -> &[DeadLetter] {
     model
         .dead_letters
         .seen
@@ -135,7 +135,7 @@ fn letters(model: &Model) -> &[Letter] {
 
 /// The letters that an action is meant of: those that were picked, else the one that is selected or
 /// on screen, else those of the cause that is selected.
-pub(crate) fn meant(model: &Model) -> Vec<&Letter> {
+pub(crate) fn meant(model: &Model) -> Vec<&DeadLetter> {
     if let Route::Letter(id) = model.route() {
         return letter(model, id).into_iter().collect();
     }
@@ -166,9 +166,9 @@ pub(crate) fn queue(model: &Model) -> Option<String> {
 }
 
 /// The letters of a cause, of the queue that is shown.
-fn of_cause<'a>(model: &'a Model, class: &str, print: &str) -> Vec<&'a Letter> {
+fn of_cause<'a>(model: &'a Model, class: &str, print: &str) -> Vec<&'a DeadLetter> {
     let queue = model.dead_letters.queue.as_ref();
-    let fits = |letter: &&Letter| {
+    let fits = |letter: &&DeadLetter| {
         queue.is_none_or(|queue| letter.queue == *queue)
             && letter.class == class
             && fingerprint(&letter.reason) == print
@@ -211,7 +211,7 @@ fn pick(model: &mut Model, all: bool) {
     }
 }
 
-fn ids(letters: Vec<&Letter>) -> Vec<String> {
+fn ids(letters: Vec<&DeadLetter>) -> Vec<String> {
     letters
         .into_iter()
         .map(|letter| letter.message.message_id.clone())
@@ -238,7 +238,7 @@ pub(crate) fn gone(model: &mut Model, env: &str, ids: &[String]) {
 }
 
 /// The letter that is selected; `None` while causes are listed.
-fn selected(model: &Model) -> Option<&Letter> {
+fn selected(model: &Model) -> Option<&DeadLetter> {
     let state = &model.dead_letters;
     let place = state
         .shown
@@ -260,7 +260,7 @@ pub(crate) fn shown(text: &str) -> String {
     payops_core::domain::mask::terminal(&Privacy::default().text(text))
 }
 
-pub(crate) fn answered(model: &mut Model, request: u64, result: Result<LettersSeen, Fault>) {
+pub(crate) fn answered(model: &mut Model, request: u64, result: Result<DeadLetterList, Fault>) {
     if model.dead_letters.seen.answer(request, result, model.now) {
         let there: HashSet<&str> = model
             .dead_letters
@@ -280,7 +280,7 @@ pub(crate) fn answered(model: &mut Model, request: u64, result: Result<LettersSe
     }
 }
 
-pub(super) fn copied(letter: &Letter) -> String {
+pub(super) fn copied(letter: &DeadLetter) -> String {
     let payment = letter
         .payment
         .as_ref()
@@ -389,7 +389,7 @@ impl View for DeadLetters {
         vec![Effect::Ask {
             request,
             env,
-            ask: Box::new(Ask::Letters { queue }),
+            ask: Box::new(Ask::DeadLetters { queue }),
         }]
     }
 
@@ -502,7 +502,7 @@ fn prepare(state: &mut State) {
     if other_look {
         state.words = all.iter().map(words).collect();
     }
-    let of_queue = |letter: &&Letter| {
+    let of_queue = |letter: &&DeadLetter| {
         made.queue
             .as_ref()
             .is_none_or(|queue| letter.queue == *queue)
@@ -525,7 +525,7 @@ fn prepare(state: &mut State) {
             .collect();
         matching(&made.text, texts.iter().map(String::as_str).enumerate())
     } else {
-        let of_cause = |letter: &Letter| {
+        let of_cause = |letter: &DeadLetter| {
             made.cause.as_ref().is_none_or(|(class, cause)| {
                 letter.class == *class && fingerprint(&letter.reason) == *cause
             })
@@ -544,7 +544,7 @@ fn prepare(state: &mut State) {
 }
 
 /// What a letter is found by: what is on screen of it, and no more.
-fn words(letter: &Letter) -> String {
+fn words(letter: &DeadLetter) -> String {
     let payment = letter
         .payment
         .as_ref()

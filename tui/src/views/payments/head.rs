@@ -2,7 +2,7 @@
 
 use payops_core::domain::mask;
 use payops_core::domain::pan::contains_card_number;
-use payops_core::usecase::Found;
+use payops_core::usecase::SearchResult;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -133,7 +133,7 @@ fn answer(model: &Model) -> Line<'static> {
     Line::from(spans)
 }
 
-pub(super) fn nothing(model: &Model, frame: &mut Frame<'_>, area: Rect, found: &Found) {
+pub(super) fn nothing(model: &Model, frame: &mut Frame<'_>, area: Rect, found: &SearchResult) {
     if found.freshness.documents == 0 {
         state::empty(
             model,

@@ -12,8 +12,8 @@ use payops_core::domain::money::major;
 use payops_core::domain::pan::contains_card_number;
 use payops_core::domain::payment::Status;
 use payops_core::domain::privacy::Privacy;
-use payops_core::domain::search::Query;
-use payops_core::usecase::Found;
+use payops_core::domain::search::SearchQuery;
+use payops_core::usecase::SearchResult;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -39,7 +39,7 @@ const WIDE: u16 = 100;
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    pub(crate) found: Pane<Found>,
+    pub(crate) found: Pane<SearchResult>,
     /// Environment and text that the last question was about.
     asked: Option<(String, String)>,
     answered: Option<(String, String)>,
@@ -109,7 +109,7 @@ pub(super) fn short_id(id: &str) -> String {
 }
 
 /// Takes an answer; payments whose status is another one now are marked.
-pub(crate) fn answered(model: &mut Model, request: u64, result: Result<Found, Fault>) {
+pub(crate) fn answered(model: &mut Model, request: u64, result: Result<SearchResult, Fault>) {
     let fine = result.is_ok();
     let before: Vec<(ItemKey, Status)> = model
         .payments
@@ -154,7 +154,9 @@ fn problem(text: &str, now: Timestamp) -> Option<String> {
                 .to_owned(),
         );
     }
-    Query::parse(text, now).err().map(|error| error.to_string())
+    SearchQuery::parse(text, now)
+        .err()
+        .map(|error| error.to_string())
 }
 
 fn item(doc: &PaymentDoc) -> ItemKey {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use payops_core::Timestamp;
 use payops_core::domain::mask;
-use payops_core::domain::rollout::{Action, Related, RunPhase, Waiting};
+use payops_core::domain::rollout::{Related, RolloutAction, RunPhase, Waiting};
 use payops_core::port::Depth;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -92,7 +92,7 @@ pub(crate) fn selected_revision(model: &Model) -> Option<u64> {
 }
 
 /// The analysis or experiment that is selected, as the action that ends it.
-pub(crate) fn selected_run(model: &Model) -> Option<Action> {
+pub(crate) fn selected_run(model: &Model) -> Option<RolloutAction> {
     let Route::Rollout(_) = model.route() else {
         return None;
     };
@@ -103,7 +103,7 @@ pub(crate) fn selected_run(model: &Model) -> Option<Action> {
                 .analysis_runs
                 .get(*run)
                 .filter(|run| !run.phase.is_done())?;
-            Some(Action::TerminateAnalysis {
+            Some(RolloutAction::TerminateAnalysis {
                 name: run.name.clone(),
             })
         }
@@ -112,7 +112,7 @@ pub(crate) fn selected_run(model: &Model) -> Option<Action> {
                 .experiments
                 .get(*place)
                 .filter(|run| !run.phase.is_done())?;
-            Some(Action::TerminateExperiment {
+            Some(RolloutAction::TerminateExperiment {
                 name: run.name.clone(),
             })
         }

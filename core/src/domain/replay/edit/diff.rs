@@ -9,7 +9,7 @@ use crate::domain::privacy::Privacy;
 const PAIRS_MAX: usize = 1_000_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Change {
+pub enum LineChange {
     Same,
     /// It is in the old body only.
     Removed,
@@ -20,7 +20,7 @@ pub enum Change {
 /// A line of a body that is written out, with personal data masked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiffLine {
-    pub change: Change,
+    pub change: LineChange,
     masked: String,
     revealed: String,
 }
@@ -46,7 +46,7 @@ struct Line {
 }
 
 impl Line {
-    fn told(&self, change: Change) -> DiffLine {
+    fn told(&self, change: LineChange) -> DiffLine {
         DiffLine {
             change,
             masked: self.masked.clone(),
@@ -76,13 +76,13 @@ pub(super) fn between(old: &str, new: &str) -> Vec<DiffLine> {
     let mut out: Vec<DiffLine> = old
         .iter()
         .take(start)
-        .map(|line| line.told(Change::Same))
+        .map(|line| line.told(LineChange::Same))
         .collect();
     out.extend(changed(left, right));
     out.extend(
         old.iter()
             .skip(old.len().saturating_sub(end))
-            .map(|line| line.told(Change::Same)),
+            .map(|line| line.told(LineChange::Same)),
     );
     out
 }
@@ -131,8 +131,8 @@ fn lines(body: &str) -> Vec<Line> {
 
 /// Removed, added and common lines, by the longest common subsequence.
 fn changed(old: &[Line], new: &[Line]) -> Vec<DiffLine> {
-    let removed = || old.iter().map(|line| line.told(Change::Removed));
-    let added = || new.iter().map(|line| line.told(Change::Added));
+    let removed = || old.iter().map(|line| line.told(LineChange::Removed));
+    let added = || new.iter().map(|line| line.told(LineChange::Added));
     if old.is_empty() || new.is_empty() || old.len().saturating_mul(new.len()) > PAIRS_MAX {
         return removed().chain(added()).collect();
     }
@@ -149,7 +149,7 @@ fn changed(old: &[Line], new: &[Line]) -> Vec<DiffLine> {
     loop {
         match (old.get(row), new.get(column)) {
             (Some(one), Some(two)) if one.raw == two.raw => {
-                out.push(one.told(Change::Same));
+                out.push(one.told(LineChange::Same));
                 (row, column) = (row.saturating_add(1), column.saturating_add(1));
             }
             (Some(one), two)
@@ -157,11 +157,11 @@ fn changed(old: &[Line], new: &[Line]) -> Vec<DiffLine> {
                     || length(row.saturating_add(1), column)
                         >= length(row, column.saturating_add(1)) =>
             {
-                out.push(one.told(Change::Removed));
+                out.push(one.told(LineChange::Removed));
                 row = row.saturating_add(1);
             }
             (_, Some(two)) => {
-                out.push(two.told(Change::Added));
+                out.push(two.told(LineChange::Added));
                 column = column.saturating_add(1);
             }
             _ => return out,

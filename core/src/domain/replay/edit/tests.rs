@@ -35,9 +35,9 @@ fn sets(texts: &[&str]) -> Edit {
 
 fn changes(edited: &Edited, privacy: Privacy) -> Vec<String> {
     let sign = |line: &DiffLine| match line.change {
-        Change::Same => None,
-        Change::Removed => Some(format!("-{}", line.shown(privacy).trim())),
-        Change::Added => Some(format!("+{}", line.shown(privacy).trim())),
+        LineChange::Same => None,
+        LineChange::Removed => Some(format!("-{}", line.shown(privacy).trim())),
+        LineChange::Added => Some(format!("+{}", line.shown(privacy).trim())),
     };
     edited.diff.iter().filter_map(sign).collect()
 }
@@ -128,13 +128,13 @@ fn places_that_are_not_there_are_named() {
 fn what_no_consumer_would_take_is_refused() {
     refused(
         &sets(&["/detail/payment_id=pay_1"]),
-        &EditError::Schema(JobError::Member {
+        &EditError::Schema(WorkItemError::Member {
             member: "detail.payment_id",
         }),
     );
     refused(
         &Edit::Body("[]".to_owned()),
-        &EditError::Schema(JobError::Envelope(
+        &EditError::Schema(WorkItemError::Envelope(
             "wrong members at line 1 column 2".to_owned(),
         )),
     );
@@ -171,7 +171,7 @@ fn bodies_that_differ_in_everything_cost_little() {
     let diff = super::diff::between(&list(0), &list(30_000));
     assert_eq!(
         diff.iter()
-            .filter(|line| line.change == Change::Same)
+            .filter(|line| line.change == LineChange::Same)
             .count(),
         2
     );
@@ -182,7 +182,7 @@ proptest::proptest! {
     #[test]
     fn a_diff_tells_both_bodies(old in "[ab\n]{0,20}", new in "[ab\n]{0,20}") {
         let diff = super::diff::between(&old, &new);
-        let side = |not: Change| diff.iter().filter(|line| line.change != not).map(|line| line.shown(OPEN).to_owned()).collect::<Vec<_>>().join("\n");
-        proptest::prop_assert_eq!((side(Change::Added), side(Change::Removed)), (old, new));
+        let side = |not: LineChange| diff.iter().filter(|line| line.change != not).map(|line| line.shown(OPEN).to_owned()).collect::<Vec<_>>().join("\n");
+        proptest::prop_assert_eq!((side(LineChange::Added), side(LineChange::Removed)), (old, new));
     }
 }

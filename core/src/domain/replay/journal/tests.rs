@@ -171,7 +171,7 @@ fn old_journals_are_read() {
     );
     assert_eq!(
         (plan.messages[0].replays, plan.messages[0].verdict.clone()),
-        (0, crate::domain::replay::Verdict::Send)
+        (0, crate::domain::replay::Disposition::Send)
     );
     let progress = Progress::read(&entries);
     assert!(progress.finished && progress.is_settled("a"));

@@ -9,7 +9,7 @@ mod support;
 
 use std::time::Duration;
 
-use payops_cluster::{Cluster, Key, Kind, Options, WatchFault};
+use payops_simulator::{Cluster, Key, Kind, Options, WatchFault};
 use serde_json::{Value, json};
 use support::{ROLLOUTS, TestClock, Watch, call, canary, cluster, get, merge, rollout};
 

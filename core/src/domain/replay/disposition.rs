@@ -10,7 +10,7 @@ use super::plan::{Preflight, REPLAYS_MAX};
 /// `{"do":"skip","why":"…"}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do")]
-pub enum Verdict {
+pub enum Disposition {
     #[default]
     Send,
     Park {
@@ -22,7 +22,7 @@ pub enum Verdict {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules<'a> {
+pub struct ReplayLimits<'a> {
     /// Whether messages of payments that came to their end are sent as well.
     pub include_final: bool,
     /// Whether messages of no known payment are sent as well.
@@ -32,7 +32,7 @@ pub struct Rules<'a> {
     pub parking: Option<&'a str>,
 }
 
-impl Default for Rules<'_> {
+impl Default for ReplayLimits<'_> {
     fn default() -> Self {
         Self {
             include_final: false,
@@ -47,9 +47,9 @@ impl Default for Rules<'_> {
 /// payment. In this order: a payment at its end needs nothing; a message that comes back again and
 /// again is taken out of the way; of an unknown payment nothing is done unless it is asked for.
 #[must_use]
-pub fn verdict(preflight: Preflight, replays: u32, rules: Rules<'_>) -> Verdict {
+pub fn verdict(preflight: Preflight, replays: u32, rules: ReplayLimits<'_>) -> Disposition {
     if preflight == Preflight::AlreadyFinal && !rules.include_final {
-        return Verdict::Skip {
+        return Disposition::Skip {
             why: "its payment came to its end already".to_owned(),
         };
     }
@@ -59,18 +59,18 @@ pub fn verdict(preflight: Preflight, replays: u32, rules: Rules<'_>) -> Verdict 
             rules.replays_max
         );
         return match rules.parking {
-            Some(_) => Verdict::Park { why },
-            None => Verdict::Skip {
+            Some(_) => Disposition::Park { why },
+            None => Disposition::Skip {
                 why: format!("{why}, and no parking queue is named"),
             },
         };
     }
     if preflight == Preflight::Unknown && !rules.include_unknown {
-        return Verdict::Skip {
+        return Disposition::Skip {
             why: "it names no payment that is known here".to_owned(),
         };
     }
-    Verdict::Send
+    Disposition::Send
 }
 
 /// How long it takes to send `messages` at `rate_per_second`, rounded up to milliseconds; no limit
@@ -92,7 +92,7 @@ pub fn estimate(messages: usize, rate_per_second: Option<u32>) -> Duration {
 mod tests {
     use super::*;
 
-    const PARKING: Rules<'static> = Rules {
+    const PARKING: ReplayLimits<'static> = ReplayLimits {
         include_final: false,
         include_unknown: false,
         replays_max: 3,
@@ -100,11 +100,11 @@ mod tests {
     };
 
     #[track_caller]
-    fn check(preflight: Preflight, replays: u32, rules: Rules<'_>, expected: &str) {
+    fn check(preflight: Preflight, replays: u32, rules: ReplayLimits<'_>, expected: &str) {
         let told = match verdict(preflight, replays, rules) {
-            Verdict::Send => "send".to_owned(),
-            Verdict::Park { why } => format!("park: {why}"),
-            Verdict::Skip { why } => format!("skip: {why}"),
+            Disposition::Send => "send".to_owned(),
+            Disposition::Park { why } => format!("park: {why}"),
+            Disposition::Skip { why } => format!("skip: {why}"),
         };
         assert_eq!(told, expected);
     }
@@ -132,7 +132,7 @@ mod tests {
         check(
             Preflight::AlreadyFinal,
             0,
-            Rules {
+            ReplayLimits {
                 include_final: true,
                 ..PARKING
             },
@@ -151,7 +151,7 @@ mod tests {
         check(
             Preflight::Unknown,
             0,
-            Rules {
+            ReplayLimits {
                 include_unknown: true,
                 ..PARKING
             },
@@ -176,21 +176,21 @@ mod tests {
         check(
             Preflight::Safe,
             3,
-            Rules::default(),
+            ReplayLimits::default(),
             "skip: replayed 3 times already; the limit is 3, and no parking queue is named",
         );
     }
 
     #[test]
     fn verdicts_have_a_form() {
-        let text = serde_json::to_string(&Verdict::Park {
+        let text = serde_json::to_string(&Disposition::Park {
             why: "often".to_owned(),
         })
         .expect("JSON");
         assert_eq!(text, r#"{"do":"park","why":"often"}"#);
         assert_eq!(
-            serde_json::from_str::<Verdict>(r#"{"do":"send"}"#).expect("a verdict"),
-            Verdict::Send
+            serde_json::from_str::<Disposition>(r#"{"do":"send"}"#).expect("a verdict"),
+            Disposition::Send
         );
     }
 

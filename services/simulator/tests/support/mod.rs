@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use jiff::Timestamp;
-use payops_cluster::api::ApiBody;
-use payops_cluster::{Clock, Cluster};
+use payops_simulator::api::ApiBody;
+use payops_simulator::{Clock, Cluster};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 

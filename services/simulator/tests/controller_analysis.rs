@@ -2,7 +2,7 @@
 
 mod support;
 
-use payops_cluster::{Key, Kind};
+use payops_simulator::{Key, Kind};
 use serde_json::{Value, json};
 use support::play::{Play, analysis};
 

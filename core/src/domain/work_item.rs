@@ -7,14 +7,14 @@ use super::id::{PaymentId, RefundId};
 
 /// What a message on one of our queues asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Job {
+pub enum WorkItem {
     Process(PaymentId),
     Refund(PaymentId, RefundId),
     /// Bring ledger and index, or the mails, up to the payment's state.
     Catchup(PaymentId),
 }
 
-impl Job {
+impl WorkItem {
     #[must_use]
     pub fn payment(&self) -> &PaymentId {
         match self {
@@ -25,7 +25,7 @@ impl Job {
 
 /// Why a message body is not ours to act on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum JobError {
+pub enum WorkItemError {
     /// Not JSON, or not an envelope.
     #[error("not an event envelope: {0}")]
     Envelope(String),
@@ -40,7 +40,7 @@ pub enum JobError {
     Member { member: &'static str },
 }
 
-impl JobError {
+impl WorkItemError {
     #[must_use]
     pub fn class(&self) -> &'static str {
         match self {
@@ -66,35 +66,35 @@ pub fn payment_of_key(key: &str) -> Option<PaymentId> {
         .ok()
 }
 
-pub fn parse(body: &str) -> Result<Job, JobError> {
+pub fn parse(body: &str) -> Result<WorkItem, WorkItemError> {
     let envelope: Envelope =
-        serde_json::from_str(body).map_err(|error| JobError::Envelope(error_place(&error)))?;
-    let member = |name: &'static str| JobError::Member { member: name };
+        serde_json::from_str(body).map_err(|error| WorkItemError::Envelope(error_place(&error)))?;
+    let member = |name: &'static str| WorkItemError::Member { member: name };
     let text = |pointer: &str| envelope.detail.pointer(pointer).and_then(Value::as_str);
     match (envelope.source.as_str(), envelope.detail_type.as_str()) {
         (ARCHIVE_SOURCE, OBJECT_CREATED) => {
             let id = text("/object/key")
                 .and_then(payment_of_key)
                 .ok_or(member("detail.object.key"))?;
-            Ok(Job::Process(id))
+            Ok(WorkItem::Process(id))
         }
         (SOURCE, detail_type) => {
             let id = text("/payment_id")
                 .and_then(|id| id.parse().ok())
                 .ok_or(member("detail.payment_id"))?;
             if detail_type == REDRIVE {
-                return Ok(Job::Process(id));
+                return Ok(WorkItem::Process(id));
             }
             if detail_type == super::outbox::OutboxKind::RefundRequested.as_str() {
                 let refund = text("/refund_id")
                     .and_then(|id| id.parse().ok())
                     .ok_or(member("detail.refund_id"))?;
-                return Ok(Job::Refund(id, refund));
+                return Ok(WorkItem::Refund(id, refund));
             }
             if super::bus::targets(SOURCE, detail_type).is_empty() {
                 return Err(unknown(&envelope));
             }
-            Ok(Job::Catchup(id))
+            Ok(WorkItem::Catchup(id))
         }
         _ => Err(unknown(&envelope)),
     }
@@ -108,8 +108,8 @@ pub fn redrive_detail(id: &PaymentId) -> Value {
     json!({"payment_id": id})
 }
 
-fn unknown(envelope: &Envelope) -> JobError {
-    JobError::Unknown {
+fn unknown(envelope: &Envelope) -> WorkItemError {
+    WorkItemError::Unknown {
         source_name: clip(&envelope.source),
         detail_type: clip(&envelope.detail_type),
     }
@@ -130,7 +130,7 @@ fn error_place(error: &serde_json::Error) -> String {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum HandlerOutcome {
     Done,
     /// Not now: leave it, to be received again after the delay.
     Retry {
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn the_archive_event_asks_for_the_work() {
         let event = object_created("bucket", &archive_key(&id()), 10, at());
-        assert_eq!(parse(&envelope("e1", &event)), Ok(Job::Process(id())));
+        assert_eq!(parse(&envelope("e1", &event)), Ok(WorkItem::Process(id())));
     }
 
     #[test]
@@ -199,26 +199,29 @@ mod tests {
             at: at(),
         };
         let body = |name, detail| parse(&envelope("e", &of(name, detail)));
-        assert_eq!(body(REDRIVE, redrive_detail(&id())), Ok(Job::Process(id())));
+        assert_eq!(
+            body(REDRIVE, redrive_detail(&id())),
+            Ok(WorkItem::Process(id()))
+        );
         assert_eq!(
             body("PaymentCompleted", redrive_detail(&id())),
-            Ok(Job::Catchup(id()))
+            Ok(WorkItem::Catchup(id()))
         );
         assert_eq!(
             body("RefundRequested", redrive_detail(&id())),
-            Err(JobError::Member {
+            Err(WorkItemError::Member {
                 member: "detail.refund_id"
             })
         );
         assert_eq!(
             body("PaymentCompleted", json!({})),
-            Err(JobError::Member {
+            Err(WorkItemError::Member {
                 member: "detail.payment_id"
             })
         );
         assert!(matches!(
             body("Nonsense", redrive_detail(&id())),
-            Err(JobError::Unknown { .. })
+            Err(WorkItemError::Unknown { .. })
         ));
     }
 
@@ -226,6 +229,6 @@ mod tests {
     fn what_is_not_ours_is_named_without_being_quoted() {
         let error = parse("{\"card\": \"4242424242424242\"").expect_err("not JSON");
         assert!(!error.to_string().contains("4242"), "{error}");
-        assert!(matches!(parse("[]"), Err(JobError::Envelope(_))));
+        assert!(matches!(parse("[]"), Err(WorkItemError::Envelope(_))));
     }
 }

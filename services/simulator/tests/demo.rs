@@ -7,8 +7,8 @@
 
 mod support;
 
-use payops_cluster::controller::Controller;
-use payops_cluster::{Cluster, Kind, demo};
+use payops_simulator::controller::Controller;
+use payops_simulator::{Cluster, Kind, demo};
 use serde_json::Value;
 use support::TestClock;
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::decode::{Found, LAYERS_MAX, look};
+use super::decode::{Decoded, LAYERS_MAX, look};
 use crate::domain::bus::{ARCHIVE_SOURCE, Envelope};
 use crate::domain::privacy::Privacy;
 
@@ -53,15 +53,15 @@ pub fn body_layers(body: &str, privacy: Privacy) -> Vec<Layer> {
             return out;
         }
         inner = match look(bytes) {
-            Found::Sns(head, message) => {
+            Decoded::Sns(head, message) => {
                 out.push(Layer::of("sns", privacy.json(&head)));
                 Some(message.into_bytes())
             }
-            Found::Base64(held) => {
+            Decoded::Base64(held) => {
                 out.push(Layer::of("base64", sizes(bytes.len(), Some(held.len()))));
                 Some(held)
             }
-            Found::Gzip(Ok(held)) => {
+            Decoded::Gzip(Ok(held)) => {
                 out.push(Layer::of("gzip", sizes(bytes.len(), Some(held.len()))));
                 Some(held)
             }
@@ -74,11 +74,11 @@ pub fn body_layers(body: &str, privacy: Privacy) -> Vec<Layer> {
 }
 
 /// The last layers: what holds nothing else.
-fn innermost(found: Found, bytes: &[u8], privacy: Privacy) -> Vec<Layer> {
+fn innermost(found: Decoded, bytes: &[u8], privacy: Privacy) -> Vec<Layer> {
     match found {
-        Found::Event(envelope) => event_layers(&envelope, privacy),
-        Found::S3(value) => vec![s3_layer(&value, privacy)],
-        Found::Json(value) if bytes.len() > SHOWN_MAX => {
+        Decoded::Event(envelope) => event_layers(&envelope, privacy),
+        Decoded::S3(value) => vec![s3_layer(&value, privacy)],
+        Decoded::Json(value) if bytes.len() > SHOWN_MAX => {
             vec![text_layer(
                 "json",
                 &privacy.json(&value).to_string(),
@@ -86,20 +86,20 @@ fn innermost(found: Found, bytes: &[u8], privacy: Privacy) -> Vec<Layer> {
                 privacy,
             )]
         }
-        Found::Json(value) => vec![Layer::with(
+        Decoded::Json(value) => vec![Layer::with(
             "json",
             privacy.json(&value),
             "not an event envelope",
         )],
-        Found::Gzip(Err(problem)) => vec![Layer::with("gzip", sizes(bytes.len(), None), problem)],
-        Found::Text(problem) => vec![text_layer(
+        Decoded::Gzip(Err(problem)) => vec![Layer::with("gzip", sizes(bytes.len(), None), problem)],
+        Decoded::Text(problem) => vec![text_layer(
             "text",
             &String::from_utf8_lossy(bytes),
             problem,
             privacy,
         )],
         // These hold something, and were taken off.
-        Found::Sns(..) | Found::Base64(_) | Found::Gzip(Ok(_)) => Vec::new(),
+        Decoded::Sns(..) | Decoded::Base64(_) | Decoded::Gzip(Ok(_)) => Vec::new(),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use payops_cluster::controller::{Controller, MetricSource};
-use payops_cluster::{Cluster, Key, Kind};
+use payops_simulator::controller::{Controller, MetricSource};
+use payops_simulator::{Cluster, Key, Kind};
 use serde_json::{Value, json};
 
 use super::{ROLLOUTS, TestClock, merge, rollout};

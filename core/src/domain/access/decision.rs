@@ -4,23 +4,23 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Deed, Duty, ReasonError};
+use super::{AccessLevel, Action, ReasonError};
 use crate::Timestamp;
 use crate::domain::money::{Currency, major};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum PolicyDecision {
     Allowed {
         /// A freeze would have stopped it, had it not been break-glass.
         despite_freeze: bool,
     },
-    Refused(Refusal),
+    Refused(PolicyRefusal),
 }
 
-impl Verdict {
+impl PolicyDecision {
     #[must_use]
-    pub fn refusal(&self) -> Option<&Refusal> {
+    pub fn refusal(&self) -> Option<&PolicyRefusal> {
         match self {
             Self::Allowed { .. } => None,
             Self::Refused(refusal) => Some(refusal),
@@ -63,13 +63,13 @@ impl fmt::Display for Above {
 /// Why something may not be done, in one sentence without a full stop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Refusal {
+pub enum PolicyRefusal {
     #[error("{deed} is never done in {env}, which is protected")]
-    NeverHere { deed: Deed, env: String },
+    NeverHere { deed: Action, env: String },
     #[error("{who} is not allowed {deed} in {env}: {}", by_rule(rule.as_deref()))]
     NotAllowed {
         who: String,
-        deed: Deed,
+        deed: Action,
         env: String,
         /// The `[[deny]]`; `None` when no `[[allow]]` covers it.
         rule: Option<String>,
@@ -84,16 +84,16 @@ pub enum Refusal {
     },
     #[error("{deed} in {env} needs the duty {needs}, and this is {has}")]
     NotElevated {
-        deed: Deed,
+        deed: Action,
         env: String,
-        needs: Duty,
-        has: Duty,
+        needs: AccessLevel,
+        has: AccessLevel,
     },
     /// Their elevation would have been enough, but has ended.
     #[error("the elevation in {env} ended at {at:.0}")]
     ElevationEnded {
         env: String,
-        needs: Duty,
+        needs: AccessLevel,
         at: Timestamp,
     },
     /// It needs a reason, or the one given cannot be recorded.
@@ -101,7 +101,7 @@ pub enum Refusal {
     NeedsReason { problem: ReasonError },
     #[error("{deed} in {env} needs the approval of {} ({above}, by {rule}); {have} given", others(*needed))]
     NeedsApproval {
-        deed: Deed,
+        deed: Action,
         env: String,
         needed: u32,
         have: u32,
@@ -125,7 +125,7 @@ fn others(count: u32) -> String {
     }
 }
 
-impl Refusal {
+impl PolicyRefusal {
     /// What to do next, in one sentence without a full stop.
     #[must_use]
     pub fn instead(&self) -> String {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 #[serde(rename_all = "kebab-case")]
-pub enum Duty {
+pub enum AccessLevel {
     #[default]
     View,
     Operate,
@@ -20,9 +20,9 @@ pub enum Duty {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a duty: view, operate or break-glass")]
-pub struct UnknownDuty;
+pub struct UnknownAccessLevel;
 
-impl Duty {
+impl AccessLevel {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -33,19 +33,19 @@ impl Duty {
     }
 }
 
-impl fmt::Display for Duty {
+impl fmt::Display for AccessLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
 }
 
-impl FromStr for Duty {
-    type Err = UnknownDuty;
-    fn from_str(text: &str) -> Result<Self, UnknownDuty> {
+impl FromStr for AccessLevel {
+    type Err = UnknownAccessLevel;
+    fn from_str(text: &str) -> Result<Self, UnknownAccessLevel> {
         [Self::View, Self::Operate, Self::BreakGlass]
             .into_iter()
             .find(|duty| duty.as_str() == text)
-            .ok_or(UnknownDuty)
+            .ok_or(UnknownAccessLevel)
     }
 }
 
@@ -55,11 +55,18 @@ mod tests {
 
     #[test]
     fn duties_have_one_spelling_and_an_order() {
-        for duty in [Duty::View, Duty::Operate, Duty::BreakGlass] {
+        for duty in [
+            AccessLevel::View,
+            AccessLevel::Operate,
+            AccessLevel::BreakGlass,
+        ] {
             assert_eq!(duty.to_string().parse(), Ok(duty));
             assert_eq!(serde_json::to_value(duty).expect("JSON"), duty.as_str());
         }
-        assert!(Duty::View < Duty::Operate && Duty::Operate < Duty::BreakGlass);
-        assert_eq!("Operate".parse::<Duty>(), Err(UnknownDuty));
+        assert!(
+            AccessLevel::View < AccessLevel::Operate
+                && AccessLevel::Operate < AccessLevel::BreakGlass
+        );
+        assert_eq!("Operate".parse::<AccessLevel>(), Err(UnknownAccessLevel));
     }
 }

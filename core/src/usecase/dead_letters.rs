@@ -10,22 +10,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::domain::bus::{dead_letter_queue, source_of};
-use crate::domain::event::Event;
-use crate::domain::id::PaymentId;
-use crate::domain::letter::{
+use crate::domain::dead_letter::{
     Layer, NO_REASON, Sighting, UNKNOWN, archived_layer, body_layers, consumer_of, last_failure,
     payment_of,
 };
+use crate::domain::event::Event;
+use crate::domain::id::PaymentId;
 use crate::domain::payment::Payment;
 use crate::domain::privacy::Privacy;
-use crate::domain::work::{archive_key, attribute};
+use crate::domain::work_item::{archive_key, attribute};
 use crate::port::{Archive, Browsed, PaymentStore, PortError, PortResult, Ports, Queues, Received};
 
-/// Letters whose timelines are read at once.
+/// Dead letters whose timelines are read at once.
 const AT_ONCE: usize = 16;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Letter {
+pub struct DeadLetter {
     pub queue: String,
     pub message: Received,
     pub payment: Option<PaymentId>,
@@ -39,7 +39,7 @@ pub struct Letter {
     pub expires_at: Option<Timestamp>,
 }
 
-impl Letter {
+impl DeadLetter {
     #[must_use]
     pub fn sighting(&self) -> Sighting<'_> {
         Sighting {
@@ -53,8 +53,8 @@ impl Letter {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LettersSeen {
-    pub letters: Vec<Letter>,
+pub struct DeadLetterList {
+    pub letters: Vec<DeadLetter>,
     pub complete: bool,
     /// Why they may not be, queue by queue.
     pub doubts: Vec<String>,
@@ -75,7 +75,7 @@ pub struct Opened {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum LettersError {
+pub enum DeadLettersError {
     /// Not a dead-letter queue, nor a queue that has one.
     #[error("{queue} is no queue with dead letters")]
     NotADeadLetterQueue { queue: String, known: Vec<String> },
@@ -84,13 +84,13 @@ pub enum LettersError {
 }
 
 #[derive(Clone)]
-pub struct Letters {
+pub struct DeadLetters {
     pub queues: Arc<dyn Queues>,
     pub store: Arc<dyn PaymentStore>,
     pub archive: Arc<dyn Archive>,
 }
 
-impl From<&Ports> for Letters {
+impl From<&Ports> for DeadLetters {
     fn from(ports: &Ports) -> Self {
         Self {
             queues: Arc::clone(&ports.queues),
@@ -100,9 +100,9 @@ impl From<&Ports> for Letters {
     }
 }
 
-impl Letters {
+impl DeadLetters {
     /// The dead-letter queues: all, or the one that `queue` (or its source) names.
-    pub async fn queues(&self, queue: Option<&str>) -> Result<Vec<String>, LettersError> {
+    pub async fn queues(&self, queue: Option<&str>) -> Result<Vec<String>, DeadLettersError> {
         let names = self.queues.names().await?;
         let known: Vec<String> = names
             .into_iter()
@@ -113,17 +113,17 @@ impl Letters {
         if known.contains(&wanted) {
             return Ok(vec![wanted]);
         }
-        Err(LettersError::NotADeadLetterQueue {
+        Err(DeadLettersError::NotADeadLetterQueue {
             queue: queue.to_owned(),
             known,
         })
     }
 
     /// Looks into `queues`, at most `limit` messages of each.
-    pub async fn look(&self, queues: &[String], limit: usize) -> PortResult<LettersSeen> {
-        let mut out = LettersSeen {
+    pub async fn look(&self, queues: &[String], limit: usize) -> PortResult<DeadLetterList> {
+        let mut out = DeadLetterList {
             complete: true,
-            ..LettersSeen::default()
+            ..DeadLetterList::default()
         };
         for queue in queues {
             let retention = self
@@ -150,7 +150,7 @@ impl Letters {
                 .map(|message| self.letter(queue, message, retention))
                 .buffered(AT_ONCE);
             out.letters
-                .extend(letters.try_collect::<Vec<Letter>>().await?);
+                .extend(letters.try_collect::<Vec<DeadLetter>>().await?);
         }
         Ok(out)
     }
@@ -161,7 +161,7 @@ impl Letters {
         queues: &[String],
         message_id: &str,
         limit: usize,
-    ) -> PortResult<Option<Letter>> {
+    ) -> PortResult<Option<DeadLetter>> {
         for queue in queues {
             let seen = self.look(std::slice::from_ref(queue), limit).await?;
             if let Some(letter) = seen
@@ -176,7 +176,7 @@ impl Letters {
     }
 
     /// Decodes a letter down to the archived request, and reads its payment.
-    pub async fn open(&self, letter: &Letter, privacy: Privacy) -> PortResult<Opened> {
+    pub async fn open(&self, letter: &DeadLetter, privacy: Privacy) -> PortResult<Opened> {
         let mut out = Opened {
             layers: body_layers(&letter.message.body, privacy),
             payment: None,
@@ -200,7 +200,7 @@ impl Letters {
         queue: &str,
         message: Received,
         retention: Option<SignedDuration>,
-    ) -> PortResult<Letter> {
+    ) -> PortResult<DeadLetter> {
         let attribute = |name: &str| {
             message
                 .attributes
@@ -219,7 +219,7 @@ impl Letters {
             }
         }
         let first_seen = attribute(attribute::FIRST_SEEN).and_then(|at| at.parse().ok());
-        Ok(Letter {
+        Ok(DeadLetter {
             queue: queue.to_owned(),
             class: class.unwrap_or_else(|| UNKNOWN.to_owned()),
             reason: reason.unwrap_or_else(|| NO_REASON.to_owned()),

@@ -1,4 +1,4 @@
-//! Approvals of plans, kept by the environment itself.
+//! ApprovalStore of plans, kept by the environment itself.
 
 use async_trait::async_trait;
 
@@ -8,7 +8,7 @@ use crate::domain::access::ApprovalRow;
 /// Where the approvals of one environment's plans are kept, for whoever carries a plan out to ask.
 /// A plan file only says who approved; that they did is what is asked here.
 #[async_trait]
-pub trait Approvals: Send + Sync {
+pub trait ApprovalStore: Send + Sync {
     /// Keeps it, in place of an earlier one of the same person and plan; everybody sees it when
     /// this returns.
     async fn keep(&self, row: &ApprovalRow) -> PortResult<()>;

@@ -2,7 +2,7 @@
 
 mod support;
 
-use payops_cluster::Kind;
+use payops_simulator::Kind;
 use serde_json::{Value, json};
 use support::canary;
 use support::play::{Play, analysis};

@@ -19,7 +19,7 @@ const TEXT_MIN: usize = 16;
 
 /// What bytes are, without what they hold.
 #[derive(Debug, PartialEq)]
-pub(super) enum Found {
+pub(super) enum Decoded {
     /// An event of `EventBridge`.
     Event(Box<Envelope>),
     /// A notification of S3.
@@ -36,27 +36,27 @@ pub(super) enum Found {
 }
 
 /// Says what `bytes` are.
-pub(super) fn look(bytes: &[u8]) -> Found {
+pub(super) fn look(bytes: &[u8]) -> Decoded {
     if bytes.starts_with(&[0x1f, 0x8b]) {
-        return Found::Gzip(unpacked(bytes));
+        return Decoded::Gzip(unpacked(bytes));
     }
     if depth(bytes) > DEPTH_MAX && starts_like_json(bytes) {
-        return Found::Text("JSON deeper than 64 levels");
+        return Decoded::Text("JSON deeper than 64 levels");
     }
     if let Ok(value) = serde_json::from_slice::<Value>(bytes) {
         return look_at_json(value);
     }
     if let Some(held) = from_base64(bytes) {
-        return Found::Base64(held);
+        return Decoded::Base64(held);
     }
-    Found::Text(if std::str::from_utf8(bytes).is_ok() {
+    Decoded::Text(if std::str::from_utf8(bytes).is_ok() {
         "not JSON"
     } else {
         "not UTF-8"
     })
 }
 
-fn look_at_json(value: Value) -> Found {
+fn look_at_json(value: Value) -> Decoded {
     let is = |name: &str, text: &str| value.get(name).and_then(Value::as_str) == Some(text);
     if is("Type", "Notification") && value.get("Message").is_some_and(Value::is_string) {
         let mut head = value;
@@ -68,18 +68,18 @@ fn look_at_json(value: Value) -> Found {
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned();
-        return Found::Sns(head, message);
+        return Decoded::Sns(head, message);
     }
     if value.pointer("/Records/0/s3").is_some_and(Value::is_object) {
-        return Found::S3(value);
+        return Decoded::S3(value);
     }
     // An envelope has five members: without the first, the copy need not be made.
     match value
         .get("detail-type")
         .map(|_| serde_json::from_value::<Envelope>(value.clone()))
     {
-        Some(Ok(envelope)) => Found::Event(Box::new(envelope)),
-        _ => Found::Json(value),
+        Some(Ok(envelope)) => Decoded::Event(Box::new(envelope)),
+        _ => Decoded::Json(value),
     }
 }
 
@@ -170,11 +170,11 @@ pub fn payload(body: &str) -> Option<Value> {
             return None;
         }
         bytes = match look(&bytes) {
-            Found::Event(_) => return serde_json::from_slice(&bytes).ok(),
-            Found::S3(value) | Found::Json(value) => return Some(value),
-            Found::Sns(_, message) => message.into_bytes(),
-            Found::Base64(held) | Found::Gzip(Ok(held)) => held,
-            Found::Gzip(Err(_)) | Found::Text(_) => return None,
+            Decoded::Event(_) => return serde_json::from_slice(&bytes).ok(),
+            Decoded::S3(value) | Decoded::Json(value) => return Some(value),
+            Decoded::Sns(_, message) => message.into_bytes(),
+            Decoded::Base64(held) | Decoded::Gzip(Ok(held)) => held,
+            Decoded::Gzip(Err(_)) | Decoded::Text(_) => return None,
         };
     }
     None
@@ -186,7 +186,7 @@ pub(super) mod tests {
     use serde_json::json;
     use std::io::Write as _;
 
-    pub(in crate::domain::letter) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    pub(in crate::domain::dead_letter) fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         packer.write_all(bytes).expect("packed");
         packer.finish().expect("packed")
@@ -230,7 +230,7 @@ pub(super) mod tests {
             "YWJjZA==",
         ] {
             assert!(
-                matches!(look(word.as_bytes()), Found::Text(_) | Found::Json(_)),
+                matches!(look(word.as_bytes()), Decoded::Text(_) | Decoded::Json(_)),
                 "{word}"
             );
         }
@@ -241,36 +241,36 @@ pub(super) mod tests {
         let bomb = gzip(&vec![0_u8; UNPACKED_MAX + 1]);
         assert_eq!(
             look(&bomb),
-            Found::Gzip(Err("more than 4 MiB when unpacked"))
+            Decoded::Gzip(Err("more than 4 MiB when unpacked"))
         );
         assert!(matches!(
             look(&gzip(&vec![b' '; UNPACKED_MAX])),
-            Found::Gzip(Ok(_))
+            Decoded::Gzip(Ok(_))
         ));
         assert_eq!(
             look(&gzip(b"cut off")[..15]),
-            Found::Gzip(Err("gzip that is damaged or cut off"))
+            Decoded::Gzip(Err("gzip that is damaged or cut off"))
         );
         assert_eq!(
             look(&[0x1f, 0x8b]),
-            Found::Gzip(Err("gzip that is damaged or cut off"))
+            Decoded::Gzip(Err("gzip that is damaged or cut off"))
         );
     }
 
     #[test]
     fn depth_is_bounded() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(matches!(look(nested(64).as_bytes()), Found::Json(_)));
+        assert!(matches!(look(nested(64).as_bytes()), Decoded::Json(_)));
         assert_eq!(
             look(nested(65).as_bytes()),
-            Found::Text("JSON deeper than 64 levels")
+            Decoded::Text("JSON deeper than 64 levels")
         );
         assert_eq!(
             look(nested(100_000).as_bytes()),
-            Found::Text("JSON deeper than 64 levels")
+            Decoded::Text("JSON deeper than 64 levels")
         );
         let brackets = json!({"text": "[".repeat(100) + "\\\""}).to_string();
-        assert!(matches!(look(brackets.as_bytes()), Found::Json(_)));
+        assert!(matches!(look(brackets.as_bytes()), Decoded::Json(_)));
     }
 
     #[test]

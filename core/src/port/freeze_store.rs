@@ -7,7 +7,7 @@ use crate::domain::access::Freeze;
 
 /// Where the freeze of one environment is kept: one at a time, seen by all who operate there.
 #[async_trait]
-pub trait Freezes: Send + Sync {
+pub trait FreezeStore: Send + Sync {
     /// The freeze that was set last and not lifted; one whose time is over may still be answered
     /// (see [`Freeze::active`]). What cannot be read must be taken for a freeze: an error stops
     /// writes.

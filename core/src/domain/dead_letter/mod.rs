@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::event::{Event, EventKind};
 use super::id::PaymentId;
-use super::work::{attribute, parse};
+use super::work_item::{attribute, parse};
 
 mod cause;
 mod decode;

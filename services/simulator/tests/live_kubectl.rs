@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use payops_cluster::{Cluster, Kind, Server, kubeconfig};
+use payops_simulator::{Cluster, Kind, Server, kubeconfig};
 use serde_json::{Value, json};
 use support::{TestClock, canary, rollout};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -402,7 +402,7 @@ async fn it_describes_what_the_controller_did() {
     let Some((kubectl, cluster, _server)) = served().await else {
         return;
     };
-    payops_cluster::demo::seed(&cluster, "prod").unwrap();
+    payops_simulator::demo::seed(&cluster, "prod").unwrap();
     let described = kubectl
         .ok("describe rollout payments-web -n payments")
         .await;
@@ -444,9 +444,9 @@ async fn it_describes_what_the_controller_did() {
             promote,
         ])
         .await;
-    let mut controller = payops_cluster::controller::Controller::new(
+    let mut controller = payops_simulator::controller::Controller::new(
         cluster.clone(),
-        payops_cluster::demo::metrics(),
+        payops_simulator::demo::metrics(),
     );
     controller.settle();
     assert_eq!(

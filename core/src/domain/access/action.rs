@@ -5,18 +5,18 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Duty;
-use crate::domain::rollout::Action;
+use super::AccessLevel;
+use crate::domain::rollout::RolloutAction;
 
 macro_rules! deeds {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// What somebody wants to do. Looking at what is shown masked is not among them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum Deed {
+        pub enum Action {
             $($(#[$doc])* #[serde(rename = $name)] $variant,)*
         }
 
-        impl Deed {
+        impl Action {
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             #[must_use]
@@ -61,14 +61,14 @@ deeds! {
     FreezeLift = "freeze.lift",
 }
 
-impl Deed {
+impl Action {
     /// The least duty it needs. None needs break-glass by itself: that is for acting in a freeze,
     /// and a rule may ask for it.
     #[must_use]
-    pub const fn needs(self) -> Duty {
+    pub const fn needs(self) -> AccessLevel {
         match self {
-            Self::DlqPeek | Self::DlqExport => Duty::View,
-            _ => Duty::Operate,
+            Self::DlqPeek | Self::DlqExport => AccessLevel::View,
+            _ => AccessLevel::Operate,
         }
     }
 
@@ -98,43 +98,43 @@ impl Deed {
     }
 }
 
-impl From<&Action> for Deed {
-    fn from(action: &Action) -> Self {
+impl From<&RolloutAction> for Action {
+    fn from(action: &RolloutAction) -> Self {
         match action {
-            Action::Promote => Self::RolloutPromote,
-            Action::PromoteFull => Self::RolloutPromoteFull,
-            Action::Skip => Self::RolloutSkip,
-            Action::Abort => Self::RolloutAbort,
-            Action::Retry => Self::RolloutRetry,
-            Action::Pause => Self::RolloutPause,
-            Action::Resume => Self::RolloutResume,
-            Action::Restart { .. } => Self::RolloutRestart,
-            Action::Undo { .. } => Self::RolloutUndo,
-            Action::SetImage(_) => Self::RolloutSetImage,
-            Action::TerminateAnalysis { .. } => Self::RolloutTerminateAnalysis,
-            Action::TerminateExperiment { .. } => Self::RolloutTerminateExperiment,
+            RolloutAction::Promote => Self::RolloutPromote,
+            RolloutAction::PromoteFull => Self::RolloutPromoteFull,
+            RolloutAction::Skip => Self::RolloutSkip,
+            RolloutAction::Abort => Self::RolloutAbort,
+            RolloutAction::Retry => Self::RolloutRetry,
+            RolloutAction::Pause => Self::RolloutPause,
+            RolloutAction::Resume => Self::RolloutResume,
+            RolloutAction::Restart { .. } => Self::RolloutRestart,
+            RolloutAction::Undo { .. } => Self::RolloutUndo,
+            RolloutAction::SetImage(_) => Self::RolloutSetImage,
+            RolloutAction::TerminateAnalysis { .. } => Self::RolloutTerminateAnalysis,
+            RolloutAction::TerminateExperiment { .. } => Self::RolloutTerminateExperiment,
         }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a deed such as dlq.replay")]
-pub struct UnknownDeed;
+pub struct UnknownAction;
 
-impl fmt::Display for Deed {
+impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
 }
 
-impl FromStr for Deed {
-    type Err = UnknownDeed;
-    fn from_str(text: &str) -> Result<Self, UnknownDeed> {
+impl FromStr for Action {
+    type Err = UnknownAction;
+    fn from_str(text: &str) -> Result<Self, UnknownAction> {
         Self::ALL
             .iter()
             .copied()
             .find(|deed| deed.as_str() == text)
-            .ok_or(UnknownDeed)
+            .ok_or(UnknownAction)
     }
 }
 
@@ -144,26 +144,26 @@ mod tests {
 
     #[test]
     fn deeds_have_one_spelling() {
-        for deed in Deed::ALL {
+        for deed in Action::ALL {
             assert_eq!(deed.to_string().parse(), Ok(*deed));
             assert_eq!(serde_json::to_value(deed).expect("JSON"), deed.as_str());
         }
-        assert_eq!("dlq.Replay".parse::<Deed>(), Err(UnknownDeed));
+        assert_eq!("dlq.Replay".parse::<Action>(), Err(UnknownAction));
         assert_eq!(
-            Deed::from(&Action::Undo { revision: None }).as_str(),
+            Action::from(&RolloutAction::Undo { revision: None }).as_str(),
             "rollout.undo"
         );
     }
 
     #[test]
     fn only_these_are_reads() {
-        let reads: Vec<&str> = Deed::ALL
+        let reads: Vec<&str> = Action::ALL
             .iter()
             .filter(|deed| !deed.writes())
             .map(|deed| deed.as_str())
             .collect();
         assert_eq!(reads, ["dlq.peek", "dlq.export", "payment.reveal"]);
-        let going_on: Vec<&str> = Deed::ALL
+        let going_on: Vec<&str> = Action::ALL
             .iter()
             .filter(|deed| !deed.stops_in_a_freeze())
             .map(|deed| deed.as_str())
@@ -179,9 +179,9 @@ mod tests {
             ]
         );
         assert!(
-            Deed::ALL
+            Action::ALL
                 .iter()
-                .all(|deed| deed.needs() == Duty::Operate || !deed.writes())
+                .all(|deed| deed.needs() == AccessLevel::Operate || !deed.writes())
         );
     }
 }

@@ -1,5 +1,5 @@
 //! The fingerprint of a reason: what is left when everything that differs from letter to letter
-//! is taken out. Letters with one fingerprint died of the same thing.
+//! is taken out. Dead letters with one fingerprint died of the same thing.
 
 use super::headline::headline;
 use super::words::{is_code, is_value, piece};

@@ -1,15 +1,15 @@
 //! What somebody wants to do, with everything that decides whether they may.
 
-use super::{Approval, Deed, Duty, Elevation, Freeze};
+use super::{AccessLevel, Action, Approval, Elevation, Freeze};
 use crate::Timestamp;
 use crate::domain::money::Money;
 
 /// One question to [`super::Rules::decide`].
 #[derive(Clone, Debug)]
-pub struct Ask<'a> {
+pub struct AccessRequest<'a> {
     /// Who wants it: a name that was proven, not typed.
     pub who: &'a str,
-    pub deed: Deed,
+    pub deed: Action,
     pub env: &'a str,
     pub protected: bool,
     /// How many things at once, such as messages. `None` when nobody knows: more than any limit.
@@ -18,7 +18,7 @@ pub struct Ask<'a> {
     pub amount: Option<Money>,
     /// The duty that is theirs without elevation. Break-glass is never standing: it counts as
     /// operate.
-    pub duty: Duty,
+    pub duty: AccessLevel,
     pub elevation: Option<&'a Elevation>,
     /// The freeze of this environment, ended or not.
     pub freeze: Option<&'a Freeze>,
@@ -29,11 +29,11 @@ pub struct Ask<'a> {
     pub now: Timestamp,
 }
 
-impl<'a> Ask<'a> {
+impl<'a> AccessRequest<'a> {
     /// A question about one thing in a protected environment by somebody who may only look; the
     /// rest is set by name.
     #[must_use]
-    pub fn new(who: &'a str, deed: Deed, env: &'a str, now: Timestamp) -> Self {
+    pub fn new(who: &'a str, deed: Action, env: &'a str, now: Timestamp) -> Self {
         Self {
             who,
             deed,
@@ -41,7 +41,7 @@ impl<'a> Ask<'a> {
             protected: true,
             count: Some(1),
             amount: None,
-            duty: Duty::View,
+            duty: AccessLevel::View,
             elevation: None,
             freeze: None,
             reason: None,
@@ -63,8 +63,8 @@ impl<'a> Ask<'a> {
             .filter(|elevation| elevation.left(self.now).is_positive())
     }
 
-    pub(super) fn acts_with(&self) -> Duty {
-        let standing = self.duty.min(Duty::Operate);
+    pub(super) fn acts_with(&self) -> AccessLevel {
+        let standing = self.duty.min(AccessLevel::Operate);
         self.elevated()
             .map_or(standing, |elevation| elevation.duty.max(standing))
     }
