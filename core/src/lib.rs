@@ -3,6 +3,7 @@
 //!
 //! `domain` holds values and pure decisions, `port` the traits of everything outside, `usecase`
 //! the order in which ports are called so that a crash between any two calls loses nothing.
+//! `operations` is what the screen and Admin Web are handed.
 //! There is no IO here, no clock and no randomness: those come in through ports.
 
 #![cfg_attr(
@@ -16,6 +17,7 @@
 )]
 
 pub mod domain;
+pub mod operations;
 pub mod port;
 pub mod usecase;
 

@@ -3,6 +3,8 @@
 //! Each trait's documentation is its contract. The crate `payops-testkit` holds one conformance
 //! suite per trait, and every adapter passes it.
 
+#![warn(missing_docs)]
+
 mod approval_store;
 mod archive;
 mod audit;
