@@ -39,8 +39,8 @@ fn after_help() -> String {
     )
 }
 
-/// Operates a payments platform: payments, queues, dead letters, rollouts. Alone, at a terminal,
-/// it opens the screen.
+/// Operate a payments platform: payments, queues, dead letters, rollouts. Without a command, open
+/// the screen.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "payops", version, about, after_help = after_help(), max_term_width = 100)]
 pub(crate) struct Cli {
@@ -52,40 +52,40 @@ pub(crate) struct Cli {
 
 /// Options that every command knows.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Options of every command")]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Where the embedded platform keeps its data [env: PAYOPS_DATA_DIR]
+    /// Data directory of the embedded platform [env: PAYOPS_DATA_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// The configuration file; else payops.toml here or above, else the user's own [env:
-    /// PAYOPS_CONFIG]
+    /// Configuration file [default: payops.toml in the working directory or a parent, then
+    /// ~/.config/payops/payops.toml] [env: PAYOPS_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Which environment; commands that only read take several, `a,b` [env: PAYOPS_ENV]
+    /// Environment; read-only commands accept several, separated by commas [env: PAYOPS_ENV]
     #[arg(long, global = true, value_name = "NAME", value_delimiter = ',')]
     pub(crate) env: Vec<String>,
-    /// How data is written to stdout [default: table]
+    /// Output format [default: table]
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<Format>,
-    /// Only these members, as JSON unless -o says otherwise; `a.b` reaches inside
+    /// Output only these fields, as JSON unless -o is given; use a.b for nested fields
     #[arg(long, global = true, value_name = "FIELD,FIELD", value_delimiter = ',')]
     pub(crate) json: Vec<String>,
-    /// Never ask anything
+    /// Never prompt; fail instead
     #[arg(long, global = true)]
     pub(crate) no_input: bool,
-    /// Show personal data; needs --reason, and is recorded
+    /// Show personal data unmasked; requires --reason and is recorded
     #[arg(long, global = true)]
     pub(crate) reveal: bool,
-    /// Why this is done; kept with what is done
+    /// Reason for this action; kept in the audit record
     #[arg(long, global = true, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-    /// Colours; NO_COLOR turns them off too
+    /// When to use colors; NO_COLOR also disables them
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
     pub(crate) color: When,
-    /// Say less on stderr
+    /// Print less on stderr
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Say more on stderr; twice for more still
+    /// Print more on stderr; repeat for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }
@@ -93,7 +93,7 @@ pub(crate) struct Global {
 /// When colours are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum When {
-    /// At a terminal.
+    /// Use colors if stdout is a terminal
     #[default]
     Auto,
     /// Always.
@@ -105,48 +105,48 @@ pub(crate) enum When {
 /// The nouns.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The embedded platform: all services in one process on this machine
+    /// Run the embedded platform: all services in one process on this machine
     #[command(subcommand)]
     Local(commands::local::LocalCommand),
-    /// The embedded platform with traffic, to look at
+    /// Run the embedded platform with generated traffic and open the screen
     Demo(commands::local::DemoArgs),
-    /// Payments: create, look at, search, change, compare stores
+    /// Create, show, search, change and reconcile payments
     #[command(subcommand)]
     Payment(commands::payment::PaymentCommand),
-    /// Queues: how they stand and what is in them
+    /// Show queues and the messages in them
     #[command(subcommand)]
     Queue(commands::queue::QueueCommand),
-    /// Dead letters: what died, why, and sending it again
+    /// Show, replay, edit and discard dead letters
     #[command(subcommand)]
     Dlq(commands::dlq::DlqCommand),
-    /// Rollouts: what they wait for, and steering canaries
+    /// Show rollouts and steer canaries
     #[command(subcommand)]
     Rollout(commands::rollout::RolloutCommand),
-    /// Who you are in each environment, and elevation
+    /// Show who you are, and elevate your access
     #[command(subcommand)]
     Account(commands::account::AccountCommand),
-    /// Stop all writes in an environment, for everybody
+    /// Freeze an environment: stop all writes, for everyone
     #[command(subcommand)]
     Freeze(commands::freeze::FreezeCommand),
-    /// Check reach and permissions of each environment, and say what is missing
+    /// Check connections and permissions of each environment
     Doctor,
-    /// The record of what was done: who, what, to what, why
+    /// Show, verify and ship the audit record
     #[command(subcommand)]
     Audit(commands::audit::AuditCommand),
-    /// Where settings come from
+    /// Show settings and import them
     #[command(subcommand)]
     Config(commands::config::ConfigCommand),
-    /// The screen without a terminal: keys from a script in, text or a picture out
+    /// Render the screen without a terminal, driven by a script
     #[command(hide = true)]
     Capture(commands::capture::CaptureArgs),
-    /// Completions for a shell, on stdout
+    /// Print shell completions
     Completions {
-        /// Which shell
+        /// Shell to print completions for
         shell: clap_complete::Shell,
     },
-    /// The manual page, on stdout
+    /// Print the manual page
     Man {
-        /// Writes the pages of all commands into this folder instead
+        /// Write the pages of all commands to this directory instead
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use payops_ops::error::Kind;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(crate) enum Exit {
@@ -23,7 +25,7 @@ pub(crate) enum Exit {
     /// 8: credentials of another account than the environment's; nothing was asked with them.
     WrongAccount = 8,
     /// 9: the role wants a code of an MFA device: there was none, or it was not taken.
-    CodeNeeded = 9,
+    MfaNeeded = 9,
     /// 124: a time limit that was given ran out.
     TimedOut = 124,
     /// 130: interrupted by Ctrl-C or a signal.
@@ -44,9 +46,9 @@ impl Exit {
         (Self::NotFound, "not found"),
         (Self::Partial, "partly done"),
         (Self::RateLimited, "rate-limited"),
-        (Self::WrongAccount, "credentials of another account"),
-        (Self::CodeNeeded, "an MFA code is needed, or was not taken"),
-        (Self::TimedOut, "a time limit ran out"),
+        (Self::WrongAccount, "wrong AWS account"),
+        (Self::MfaNeeded, "MFA code required or rejected"),
+        (Self::TimedOut, "timed out"),
         (Self::Interrupted, "interrupted"),
     ];
 
@@ -66,9 +68,28 @@ impl Exit {
             Self::Partial => "partial",
             Self::RateLimited => "rate_limited",
             Self::WrongAccount => "wrong_account",
-            Self::CodeNeeded => "mfa_needed",
+            Self::MfaNeeded => "mfa_needed",
             Self::TimedOut => "timed_out",
             Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl From<Kind> for Exit {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::OutputClosed => Self::Done,
+            Kind::Failed => Self::Failed,
+            Kind::Usage => Self::Usage,
+            Kind::Refused => Self::Refused,
+            Kind::NotAuthenticated => Self::NotAuthenticated,
+            Kind::NotFound => Self::NotFound,
+            Kind::Partial => Self::Partial,
+            Kind::RateLimited => Self::RateLimited,
+            Kind::WrongAccount => Self::WrongAccount,
+            Kind::MfaNeeded => Self::MfaNeeded,
+            Kind::TimedOut => Self::TimedOut,
+            Kind::Interrupted => Self::Interrupted,
         }
     }
 }

@@ -1,47 +1,45 @@
 //! The `payops` command: arguments, output, wiring. It decides nothing about payments itself;
 //! that is `payops-core`'s.
 
-mod access;
-mod api;
 mod args;
-mod audit;
-mod aws;
-mod clusters;
 mod commands;
-mod config;
+mod consent;
 mod context;
-mod control;
-mod error;
 mod exit;
-mod journal;
-mod local;
+mod help;
 mod output;
-mod plans;
-mod safety;
-mod same_as;
+mod report;
 mod screen;
-mod settings;
 mod signals;
-mod snapshot;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
+use jiff::Timestamp;
 use payops_core::domain::privacy::Privacy;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use args::{Cli, Command, Global, When};
 use context::Context;
-use error::{CliError, CliResult};
 use exit::Exit;
-use output::{Format, Look, Printer, Talk};
-use settings::Settings;
+use output::{Console, Format, Printer, Style};
+use payops_ops::backend::local::default_data_dir;
+use payops_ops::environment::{Overrides, Settings};
+use payops_ops::error::{Kind, OpsError, OpsResult};
+use payops_ops::operator::Operator;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse_from(std::env::args_os().map(commands::payment::shield)) {
+    let mut command = help::command();
+    let parsed = command
+        .try_get_matches_from_mut(std::env::args_os().map(commands::payment::shield))
+        .and_then(|matches| {
+            Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+        });
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             let exit = if error.use_stderr() {
@@ -52,8 +50,8 @@ fn main() -> ExitCode {
             if exit == Exit::Usage
                 && payops_core::domain::pan::contains_card_number(&error.to_string())
             {
-                report(
-                    &CliError::usage("the arguments hold what looks like a card number")
+                print_error(
+                    &OpsError::usage("the arguments contain what looks like a card number")
                         .hint("payops --help"),
                     false,
                 );
@@ -68,26 +66,27 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            report(&error, json);
-            error.exit.into()
+            print_error(&error, json);
+            Exit::from(error.kind).into()
         }
     }
 }
 
-fn report(error: &CliError, json: bool) {
-    if error.quiet {
+/// Prints an error, once: here.
+fn print_error(error: &OpsError, json: bool) {
+    if error.kind == Kind::OutputClosed {
         return;
     }
-    let mut text = error.text();
+    let mut text = report::text(error);
     if json {
-        text.push_str(&error.json());
+        text.push_str(&report::json(error));
         text.push('\n');
     }
     // Nobody can be told that stderr is gone.
     drop(std::io::stderr().lock().write_all(text.as_bytes()));
 }
 
-fn run(cli: Cli) -> CliResult<Exit> {
+fn run(cli: Cli) -> OpsResult<Exit> {
     let command = cli.command;
     if command.is_none() && !screen::has_terminal() {
         drop(
@@ -108,23 +107,14 @@ fn run(cli: Cli) -> CliResult<Exit> {
         return commands::config::run(&context, command);
     }
     let runtime = runtime(command.as_ref())
-        .map_err(|error| CliError::failed("the command could not be started").because(error))?;
+        .map_err(|error| OpsError::failed("cannot start the command").because(error))?;
     let result = runtime.block_on(async {
-        signals::watch(&context.stop);
-        let is_screen = command.is_none();
+        signals::watch(&context.operator.stop);
         let result = match command {
             Some(command) => Box::pin(dispatch(&context, command)).await,
             None => Box::pin(screen::run(&context, None)).await,
         };
-        if is_screen {
-            // The screen writes to the record by itself.
-            Box::pin(audit::ship::by_itself(
-                &context,
-                &context.settings.all_targets().unwrap_or_default(),
-            ))
-            .await;
-        }
-        Box::pin(context.ship_recorded()).await;
+        Box::pin(context.operator.ship_recorded()).await;
         result
     });
     // A read of stdin that never ends must not keep the process.
@@ -151,7 +141,7 @@ fn runtime(command: Option<&Command>) -> std::io::Result<Runtime> {
     builder.enable_all().build()
 }
 
-async fn dispatch(context: &Context, command: Command) -> CliResult<Exit> {
+async fn dispatch(context: &Context, command: Command) -> OpsResult<Exit> {
     match command {
         Command::Local(command) => Box::pin(commands::local::run(context, command)).await,
         Command::Demo(args) => Box::pin(commands::local::demo(context, args)).await,
@@ -191,25 +181,30 @@ fn format(global: &Global) -> Format {
     }
 }
 
-fn context(global: Global) -> CliResult<Context> {
+fn context(global: Global) -> OpsResult<Context> {
     init_log(global.verbose);
     let cwd = std::env::current_dir().ok();
+    let overrides = Overrides {
+        data_dir: global.data_dir.clone(),
+        config: global.config.clone(),
+        env: global.env.clone(),
+    };
     let settings = Settings::read(
-        &global,
+        &overrides,
         &|name| std::env::var_os(name),
         cwd.as_deref(),
-        local::default_data_dir(),
+        default_data_dir(),
     )?;
     let format = format(&global);
     let reason = global
         .reason
         .clone()
         .filter(|reason| !reason.trim().is_empty())
-        .map(safety::harmless)
+        .map(consent::check_reason)
         .transpose()?;
     if global.reveal && reason.is_none() {
         return Err(
-            CliError::refused("--reveal shows personal data and needs a reason")
+            OpsError::refused("--reveal shows personal data and requires a reason")
                 .hint("add --reason TEXT"),
         );
     }
@@ -220,28 +215,25 @@ fn context(global: Global) -> CliResult<Context> {
         When::Never => false,
         When::Auto => terminal && !no_color,
     };
-    let sessions = aws::Sessions::new(settings.state_dir.join("sessions"));
-    let look = Look {
-        now: Context::now(),
+    let style = Style {
+        now: Timestamp::now(),
         color,
         wide: format == Format::Wide,
     };
+    let console = Console::new(global.quiet, global.no_input);
+    let (stop, notices) = (CancellationToken::new(), Arc::new(console.clone()));
     Ok(Context {
-        settings,
+        operator: Operator::new(settings, reason, stop, notices),
         printer: Printer {
             format,
             fields: global.json,
-            look,
+            style,
             pretty: terminal,
         },
-        talk: Talk::new(global.quiet, global.no_input),
+        console,
         privacy: Privacy {
             reveal: global.reveal,
         },
-        reason,
-        stop: CancellationToken::new(),
-        sessions,
-        recorded: std::sync::Arc::default(),
     })
 }
 

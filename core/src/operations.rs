@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 
 use crate::Timestamp;
 use crate::domain::access::{AccessLevel, Freeze};
@@ -163,6 +164,10 @@ pub trait Operations: Send + Sync {
 
     /// Opens an environment to look at it; it may be opened again after a failure.
     async fn open(&self, env: &str) -> PortResult<OpenEnvironment>;
+
+    /// Words for the operator from whatever is under way, such as that a frozen environment is
+    /// changed under break-glass. They are handed out once.
+    fn notices(&self) -> BoxStream<'static, String>;
 
     /// With which access level the operator acts now.
     async fn access(&self, env: &str) -> PortResult<AccessStatus>;

@@ -25,7 +25,7 @@ use payops_core::domain::bus::{PROJECTIONS, dead_letter_queue};
 use payops_core::domain::policy::Policy;
 use payops_core::domain::replay::{JournalEntry, Progress};
 use payops_core::domain::work_item::attribute;
-use payops_core::port::{Attributes, Journal, Outgoing, Queues};
+use payops_core::port::{Attributes, Journal, Outgoing, QueueAdmin, Queues};
 use payops_core::usecase::{DeadLetters, Dispatcher, PlanRequest, Replayer};
 use payops_testkit::queues::{MemoryQueue, MemoryQueues};
 use payops_testkit::replay::Steer;
@@ -100,18 +100,19 @@ fn child(arguments: &[&str]) {
     );
 }
 
-fn replayer(queues: Arc<dyn Queues>, lanes: usize) -> Replayer {
+fn replayer<Q: Queues + QueueAdmin + 'static>(queues: Arc<Q>, lanes: usize) -> Replayer {
     let (nothing, clock) = (Arc::new(Nothing), Arc::new(ManualClock::new()));
     let dispatcher = Dispatcher {
         store: nothing.clone(),
         archive: nothing.clone(),
         bus: nothing.clone(),
-        queues: Arc::clone(&queues),
+        queues: queues.clone(),
         clock: clock.clone(),
     };
     Replayer {
         store: nothing,
-        queues,
+        queues: queues.clone(),
+        queue_admin: queues,
         dispatcher,
         clock,
         random: Arc::new(SeededRandom::new(1)),
@@ -178,7 +179,7 @@ async fn plain_loop(count: usize) -> usize {
 async fn lanes_rate(lanes: usize, count: usize, journal: &dyn Journal) -> usize {
     let queues = filled(count).await;
     let letters = DeadLetters {
-        queues: queues.clone(),
+        queue_admin: queues.clone(),
         store: Arc::new(Nothing),
         archive: Arc::new(Nothing),
     };

@@ -104,7 +104,7 @@ impl<'a> Steer<'a> {
     }
 
     #[must_use]
-    pub fn told(&self) -> Option<ReplaySummary> {
+    pub fn last_summary(&self) -> Option<ReplaySummary> {
         self.told
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -136,7 +136,7 @@ impl Control for Steer<'_> {
         }
     }
 
-    fn told(&self, summary: &ReplaySummary) {
+    fn on_progress(&self, summary: &ReplaySummary) {
         if self.stop_at.is_some_and(|sent| summary.sent >= sent) {
             self.stop();
         }

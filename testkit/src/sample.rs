@@ -7,7 +7,7 @@ use payops_core::domain::apikey::{ApiKeyRow, Caller};
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::event::{EventKind, NewEvent};
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::ledger::{Transaction, expected};
+use payops_core::domain::ledger::{Transaction, expected_transactions};
 use payops_core::domain::machine::{Command, decide};
 use payops_core::domain::mail::{Mail, MailKind};
 use payops_core::domain::outbox::{OutboxEvent, OutboxKind};
@@ -44,8 +44,10 @@ pub fn caller() -> Caller {
 #[must_use]
 pub fn create(n: u64) -> CreatePayment {
     let body = json!({
-        "amount": 1000_u64.saturating_add(n % 1000), "currency": "EUR", "source": "tok_visa", "reference": format!("INV-{}", letters(n)),
-        "customer": {"email": format!("anna.{}@example.com", letters(n))}, "metadata": {"order": letters(n), "städte": "Köln"},
+        "amount": 1000_u64.saturating_add(n % 1000), "currency": "EUR", "source": "tok_visa",
+        "reference": format!("INV-{}", letters(n)),
+        "customer": {"email": format!("anna.{}@example.com", letters(n))},
+        "metadata": {"order": letters(n), "städte": "Köln"},
     });
     CreatePayment::parse(body.to_string().as_bytes()).expect("a good request")
 }
@@ -73,7 +75,7 @@ pub fn payment(n: u64) -> Payment {
 /// A payment of `caller` as it stands when it was just accepted at `now`.
 #[must_use]
 pub fn payment_of(caller: &Caller, n: u64, now: Timestamp) -> Payment {
-    Payment::accepted(payment_id(n), caller, &create(n), now, &Policy::default()).0
+    Payment::new_accepted(payment_id(n), caller, &create(n), now, &Policy::default()).0
 }
 
 /// Everything that accepting `payment(n)` at `now` writes; the idempotency key is `key-n`.
@@ -181,7 +183,7 @@ pub fn completed(n: u64) -> Payment {
 /// The ledger transaction of [`completed`].
 #[must_use]
 pub fn transaction(n: u64) -> Transaction {
-    expected(&completed(n))
+    expected_transactions(&completed(n))
         .into_iter()
         .next()
         .expect("a charge has one")

@@ -9,10 +9,12 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use payops_core::Timestamp;
 use payops_core::domain::rollout::{Phase, Replicas, Rollout, RolloutKey, Strategy};
+use payops_core::operations::EnvInfo;
 use payops_core::port::{Clock, Received, Watched};
 use payops_core::usecase::{DeadLetter, DeadLetterList};
 use payops_tui::{
-    Answer, Ask, Effect, EnvInfo, Model, Msg, OpenedInfo, Options, Tab, ThemeName, update, view,
+    Answer, ClusterInfo, Effect, EnvDetails, Model, Msg, Options, Request, Tab, ThemeName, start,
+    update, view,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -93,8 +95,8 @@ fn letter(number: usize) -> DeadLetter {
     }
 }
 
-/// A screen on one environment that is open; what it asked for then.
-fn opened(start: Tab) -> (Model, Vec<Effect>) {
+/// A screen on one environment that is open; what it requested then.
+fn open_screen(tab: Tab) -> (Model, Vec<Effect>) {
     let env = EnvInfo {
         name: "prod".to_owned(),
         protected: true,
@@ -104,37 +106,40 @@ fn opened(start: Tab) -> (Model, Vec<Effect>) {
     let options = Options {
         theme: ThemeName::Dark,
         read_only: false,
-        start,
+        start: tab,
         env: None,
         clock: Arc::new(Still),
     };
-    let (mut model, effects) = Model::new(vec![env], &options, SIZE.0, SIZE.1);
-    let info = OpenedInfo {
+    let (mut model, effects) = start(vec![env], &options, SIZE.0, SIZE.1);
+    let details = EnvDetails {
         who: "anna".to_owned(),
-        steers: true,
-        clusters: vec![("prod-1".to_owned(), "bench".to_owned(), Vec::new())],
+        clusters: vec![ClusterInfo {
+            name: "prod-1".to_owned(),
+            driver: "bench".to_owned(),
+            actions: Vec::new(),
+        }],
     };
-    let effects = answered(&mut model, &effects, |ask| {
-        (*ask == Ask::Open).then(|| Answer::Opened(Ok(info.clone())))
+    let effects = answer_all(&mut model, &effects, |request| {
+        (*request == Request::OpenEnvironment).then(|| Answer::OpenEnvironment(Ok(details.clone())))
     });
     (model, effects)
 }
 
-/// Answers what was asked, as far as there is an answer.
-fn answered(
+/// Answers requests, as far as there is an answer.
+fn answer_all(
     model: &mut Model,
     effects: &[Effect],
-    answer: impl Fn(&Ask) -> Option<Answer>,
+    answer: impl Fn(&Request) -> Option<Answer>,
 ) -> Vec<Effect> {
     let mut out = Vec::new();
     for effect in effects {
-        if let Effect::Ask { request, env, ask } = effect
-            && let Some(answer) = answer(ask)
+        if let Effect::Request { id, env, request } = effect
+            && let Some(answer) = answer(request)
         {
             out.extend(update(
                 model,
                 Msg::Answer {
-                    request: *request,
+                    id: *id,
                     env: env.clone(),
                     answer: Box::new(answer),
                 },
@@ -172,18 +177,18 @@ fn screen(criterion: &mut Criterion) {
     criterion.bench_function("first frame", |bencher| {
         let Ok(mut terminal) = Terminal::new(TestBackend::new(SIZE.0, SIZE.1));
         bencher.iter(|| {
-            let (model, _) = opened(Tab::Overview);
+            let (model, _) = open_screen(Tab::Overview);
             frame(&mut terminal, &model);
         });
     });
-    let (mut model, _) = opened(Tab::Rollouts);
+    let (mut model, _) = open_screen(Tab::Rollouts);
     let all: Vec<Rollout> = (0..10_000).map(rollout).collect();
     update(
         &mut model,
         Msg::Watch {
             env: "prod".to_owned(),
             cluster: "prod-1".to_owned(),
-            told: Watched::All(all),
+            event: Watched::All(all),
         },
     );
     measure(
@@ -195,18 +200,19 @@ fn screen(criterion: &mut Criterion) {
     press(&mut model, KeyCode::Char('/'));
     measure(
         criterion,
-        "10,000 rollouts: a letter of the filter and back",
+        "10,000 rollouts: a character of the filter and back",
         &mut model,
         &[KeyCode::Char('s'), KeyCode::Backspace],
     );
-    let (mut model, effects) = opened(Tab::DeadLetters);
+    let (mut model, effects) = open_screen(Tab::DeadLetters);
     let seen = DeadLetterList {
         letters: (0..10_000).map(letter).collect(),
         complete: true,
         ..DeadLetterList::default()
     };
-    answered(&mut model, &effects, |ask| {
-        matches!(ask, Ask::DeadLetters { .. }).then(|| Answer::DeadLetters(Ok(seen.clone())))
+    answer_all(&mut model, &effects, |request| {
+        matches!(request, Request::DeadLetters { .. })
+            .then(|| Answer::DeadLetters(Ok(seen.clone())))
     });
     measure(
         criterion,
@@ -217,7 +223,7 @@ fn screen(criterion: &mut Criterion) {
     press(&mut model, KeyCode::Char('/'));
     measure(
         criterion,
-        "10,000 dead letters: a letter of the filter and back",
+        "10,000 dead letters: a character of the filter and back",
         &mut model,
         &[KeyCode::Char('c'), KeyCode::Backspace],
     );

@@ -1,5 +1,5 @@
-//! The same loop without a terminal: keys come from a script, and the screen is handed back as
-//! text or as a picture. What the documentation shows is made with it.
+//! The same loop without a terminal: keys come from a script, and the screen is returned as text
+//! or as a picture. The captures in the documentation are made with it.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -7,33 +7,28 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use futures::future::OptionFuture;
+use payops_core::operations::Operations;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::environments::Environments;
 use crate::model::{Model, Options};
 use crate::msg::Msg;
-use crate::runtime::{Doing, batch, channel, until_wake};
+use crate::runtime::{EffectRunner, batch, channel, time_until_wake};
+use crate::update::start;
 use crate::views::view;
 
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
-/// Why a script did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     #[error("line {line}: {text}: a line is `wait TEXT`, `gone TEXT`, `key NAME` or `type TEXT`")]
-    Script {
-        /// Which line, from 1.
-        line: usize,
-        text: String,
-    },
-    /// A text did not come, or did not go.
-    #[error("line {line}: waited in vain: {text}")]
+    Script { line: usize, text: String },
+    /// A text did not appear, or did not disappear.
+    #[error("line {line}: timed out: {text}")]
     Waited {
-        /// Which line, from 1.
         line: usize,
         text: String,
         screen: String,
@@ -46,48 +41,49 @@ pub struct Captured {
 }
 
 enum Line {
-    Wait { text: String, there: bool },
+    Wait { text: String, present: bool },
     Keys(Vec<KeyEvent>),
 }
 
-/// Runs a script and hands the last screen back. Its lines:
+/// Runs a script and returns the last screen. Its lines:
 /// `wait TEXT` (until it is on screen), `gone TEXT` (until it is not), `key NAME` (such as `p`,
-/// `enter`, `esc`, `ctrl-r`), `type TEXT`; empty lines and those that begin with `#` are passed
-/// over.
+/// `enter`, `esc`, `ctrl-r`), `type TEXT`; empty lines and those that begin with `#` are
+/// skipped.
 pub async fn capture(
-    environments: Arc<dyn Environments>,
+    operations: Arc<dyn Operations>,
     options: Options,
     script: &str,
     width: u16,
     height: u16,
 ) -> Result<Captured, CaptureError> {
     let lines = parse(script)?;
-    let (mut model, effects) = Model::new(environments.list(), &options, width, height);
+    let (mut model, effects) = start(operations.environments(), &options, width, height);
     let (to, mut from) = channel();
-    let mut doing = Doing::new(environments, Arc::clone(&options.clock), to);
-    doing.all(effects);
-    let mut buffer = drawn(&model, width, height);
+    let mut runner = EffectRunner::new(operations, Arc::clone(&options.clock), to);
+    runner.run_all(effects);
+    let mut buffer = draw_buffer(&model, width, height);
     for (number, source, line) in lines {
         match line {
             Line::Keys(keys) => {
                 for key in keys {
                     let effects = batch(&mut model, &*options.clock, Msg::Key(key), &mut from);
-                    doing.all(effects);
+                    runner.run_all(effects);
                 }
             }
             Line::Wait {
-                text: wanted,
-                there,
+                text: expected,
+                present,
             } => {
                 let deadline = Instant::now() + WAIT_MAX;
                 loop {
-                    doing.reap();
-                    buffer = drawn(&model, width, height);
-                    if text(&buffer).contains(&wanted) == there {
+                    runner.reap();
+                    buffer = draw_buffer(&model, width, height);
+                    if text(&buffer).contains(&expected) == present {
                         break;
                     }
-                    let wake: OptionFuture<_> =
-                        until_wake(&model, options.clock.now()).map(sleep).into();
+                    let wake: OptionFuture<_> = time_until_wake(&model, options.clock.now())
+                        .map(sleep)
+                        .into();
                     let next = async {
                         tokio::select! {
                             Some(msg) = from.recv() => msg,
@@ -102,16 +98,16 @@ pub async fn capture(
                         });
                     };
                     let effects = batch(&mut model, &*options.clock, msg, &mut from);
-                    doing.all(effects);
+                    runner.run_all(effects);
                 }
             }
         }
-        buffer = drawn(&model, width, height);
+        buffer = draw_buffer(&model, width, height);
     }
     Ok(Captured { buffer })
 }
 
-pub(crate) fn drawn(model: &Model, width: u16, height: u16) -> Buffer {
+pub(crate) fn draw_buffer(model: &Model, width: u16, height: u16) -> Buffer {
     let Ok(mut terminal) = Terminal::new(TestBackend::new(width, height));
     let Ok(_) = terminal.draw(|frame| view(model, frame));
     terminal.backend().buffer().clone()
@@ -132,11 +128,11 @@ fn parse(script: &str) -> Result<Vec<(usize, String, Line)>, CaptureError> {
         let line = match verb {
             "wait" => Line::Wait {
                 text: rest.to_owned(),
-                there: true,
+                present: true,
             },
             "gone" => Line::Wait {
                 text: rest.to_owned(),
-                there: false,
+                present: false,
             },
             "key" => Line::Keys(vec![key(rest).ok_or_else(wrong)?]),
             "type" => Line::Keys(
@@ -181,7 +177,7 @@ pub(crate) fn key(name: &str) -> Option<KeyEvent> {
     Some(KeyEvent::new(code, modifiers))
 }
 
-/// The screen as lines of text, without what is empty at their ends.
+/// The screen as lines of text, without trailing spaces.
 #[must_use]
 pub fn text(buffer: &Buffer) -> String {
     let mut out = String::new();
@@ -286,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scripts_are_read_line_by_line() {
+    fn scripts_are_parsed_line_by_line() {
         let script = "# a comment\nwait NEEDS A HUMAN\n\nkey ctrl-r\ntype ab\n";
         let lines = parse(script).unwrap_or_default();
         assert_eq!(

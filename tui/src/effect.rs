@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::replay::ReplayPlan;
-use payops_core::domain::rollout::{Rollout, RolloutKey, RolloutPlan};
+use payops_core::domain::rollout::{Rollout, RolloutAction, RolloutKey, RolloutPlan};
+use payops_core::operations::{ElevationRequest, ReplayRequest};
 use payops_core::port::Depth;
 use payops_core::usecase::DeadLetter;
 
-use crate::environments::{ElevationWanted, ReplayWanted};
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    Ask {
-        request: u64,
+    /// Answered by [`crate::Msg::Answer`] with the same id.
+    Request {
+        id: u64,
         env: String,
-        ask: Box<Ask>,
+        request: Box<Request>,
     },
     Watch {
         env: String,
@@ -32,61 +32,77 @@ pub enum Effect {
     StartTask {
         id: u64,
         env: String,
-        job: Job,
+        kind: TaskKind,
     },
     CancelTask {
         id: u64,
     },
     /// Put text, masked already, on the clipboard by the terminal's OSC 52.
     Copy(String),
-    /// Give the terminal back and stop until somebody says go on.
+    /// Give the terminal back and stop the process until it is continued.
     Suspend,
     Quit,
 }
 
+impl Effect {
+    pub(crate) fn request(id: u64, env: String, request: Request) -> Self {
+        Self::Request {
+            id,
+            env,
+            request: Box::new(request),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ask {
-    Open,
+pub enum Request {
+    OpenEnvironment,
     Related {
         cluster: String,
         rollout: Box<Rollout>,
         depth: Depth,
     },
-    Execute {
+    ExecuteRollout {
         cluster: String,
         plan: Box<RolloutPlan>,
-        reason: Option<String>,
+        /// Empty where no reason is needed.
+        reason: String,
+    },
+    /// The command with which an operator does the same.
+    Equivalent {
+        cluster: String,
+        action: RolloutAction,
+        key: RolloutKey,
     },
     Queues,
-    /// Its dead letters, all or those of one queue: a look may cost receives.
+    /// The dead letters of a queue, or of all. Browsing them may cost receives.
     DeadLetters {
-        /// The dead-letter queue; all when `None`.
         queue: Option<String>,
     },
     /// What is in a dead letter, down to the archived request, and its payment.
     DeadLetter(Box<DeadLetter>),
-    /// Payments that a text asks for; the newest when it is empty.
+    /// Payments that match a text; the newest when it is empty.
     Search {
         text: String,
     },
     Payment(PaymentId),
     Audit,
-    Standing,
-    Elevate(ElevationWanted),
-    Lower,
+    Access,
+    Elevate(ElevationRequest),
+    EndElevation,
     PlanReplay {
-        wanted: ReplayWanted,
+        request: ReplayRequest,
         letters: Arc<[DeadLetter]>,
     },
-    /// Write a plan to a file that somebody else can approve of.
+    /// Write a plan to a file that somebody else can approve.
     SavePlan(Box<ReplayPlan>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Job {
+pub enum TaskKind {
     Reconcile,
-    /// Waits until a rollout is healthy, or cannot become so by itself.
-    Await {
+    /// Waits until a rollout is healthy, or is degraded.
+    AwaitRollout {
         cluster: String,
         key: RolloutKey,
     },
@@ -109,7 +125,7 @@ pub enum Job {
     },
 }
 
-impl Job {
+impl TaskKind {
     #[must_use]
     pub fn writes(&self) -> bool {
         matches!(

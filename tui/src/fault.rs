@@ -20,16 +20,14 @@ impl Fault {
         }
     }
 
-    /// What to do about it, in a few words; nothing when trying again is all there is.
+    /// What to do about it, in a few words; empty when retrying is all there is.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self.kind {
-            ErrorKind::Denied => "sign in again, or ask for the permission",
+            ErrorKind::Denied => "sign in again, or ask for permission",
             ErrorKind::NotFound => "check the names in payops.toml: payops config explain",
-            ErrorKind::Corrupt | ErrorKind::Permanent => {
-                "trying again will not help: payops doctor"
-            }
-            ErrorKind::NotWritable => "make room, or make it writable",
+            ErrorKind::Corrupt | ErrorKind::Permanent => "retrying will not help: payops doctor",
+            ErrorKind::NotWritable => "free disk space, or make it writable",
             ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Ambiguous => "",
         }
     }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use payops_core::Timestamp;
 use payops_core::domain::audit::AuditEntry;
 use payops_core::domain::bus::{envelope, object_created};
 use payops_core::domain::dead_letter::{archived_layer, body_layers};
@@ -20,10 +19,9 @@ use payops_core::port::{Freshness, Received};
 use payops_core::usecase::{DeadLetter, DeadLetterList, Opened, SearchResult};
 use serde_json::json;
 
-use crate::effect::{Ask, Effect};
-use crate::fixtures::{ago, t0};
-use crate::model::Model;
-use crate::msg::{Answer, PaymentSeen};
+use crate::fixtures::ago;
+use crate::model::PaymentDetails;
+use crate::msg::Answer;
 
 /// What must never be on a screen: the customer, and the number of their card.
 pub(crate) const SECRETS: [&str; 4] = [
@@ -67,7 +65,7 @@ pub(crate) fn doc(number: u64, status: Status, seconds_ago: i64) -> PaymentDoc {
     }
 }
 
-pub(crate) fn found() -> SearchResult {
+pub(crate) fn search_result() -> SearchResult {
     let docs = vec![
         doc(9, Status::Processing, 3),
         PaymentDoc {
@@ -101,7 +99,7 @@ pub(crate) fn freshness() -> Freshness {
     }
 }
 
-pub(crate) fn nothing(parts: &[(&str, u64)]) -> SearchResult {
+pub(crate) fn empty_result(parts: &[(&str, u64)]) -> SearchResult {
     let parts = parts
         .iter()
         .map(|(part, total)| ((*part).to_owned(), *total))
@@ -246,8 +244,8 @@ pub(crate) fn events() -> Vec<Event> {
 }
 
 /// [`payment`] as it was read.
-pub(crate) fn seen(payment: Payment) -> Answer {
-    Answer::Payment(Ok(Some(Box::new(PaymentSeen {
+pub(crate) fn payment_answer(payment: Payment) -> Answer {
+    Answer::Payment(Ok(Some(Box::new(PaymentDetails {
         payment,
         events: events(),
     }))))
@@ -285,7 +283,7 @@ pub(crate) fn letter(number: u64, queue: &str, class: &str, reason: &str) -> Dea
     }
 }
 
-/// What a look showed: two causes in one queue, one in another.
+/// Dead letters of two causes in one queue, and of one in another.
 pub(crate) fn letters(receives_spent: u64) -> DeadLetterList {
     let mut letters: Vec<DeadLetter> = (0..14)
         .map(|number| {
@@ -319,7 +317,7 @@ pub(crate) fn letters(receives_spent: u64) -> DeadLetterList {
     }
 }
 
-pub(crate) fn opened(letter: &DeadLetter) -> Opened {
+pub(crate) fn contents(letter: &DeadLetter) -> Opened {
     let request = json!({
         "amount": "12.50", "currency": "EUR", "customer": {"email": EMAIL, "name": "Anna Berg"},
         "card": "4242424242424242", "source": "tok_visa",
@@ -373,31 +371,4 @@ pub(crate) fn audit() -> Vec<AuditEntry> {
             None,
         ),
     ]
-}
-
-/// The number of the last question of a kind, and its environment.
-pub(crate) fn asked(effects: &[Effect], wanted: impl Fn(&Ask) -> bool) -> Option<(u64, String)> {
-    effects.iter().rev().find_map(|effect| match effect {
-        Effect::Ask { request, env, ask } if wanted(ask) => Some((*request, env.clone())),
-        _ => None,
-    })
-}
-
-/// The text of the last search, and its number.
-pub(crate) fn searched(effects: &[Effect]) -> Option<(u64, String)> {
-    effects.iter().rev().find_map(|effect| match effect {
-        Effect::Ask { request, ask, .. } => match &**ask {
-            Ask::Search { text } => Some((*request, text.clone())),
-            _ => None,
-        },
-        _ => None,
-    })
-}
-
-pub(crate) fn later(milliseconds: i64) -> Timestamp {
-    t0() + jiff::SignedDuration::from_millis(milliseconds)
-}
-
-pub(crate) fn tick(model: &mut Model, milliseconds: i64) -> Vec<Effect> {
-    crate::update::update(model, crate::msg::Msg::Tick(later(milliseconds)))
 }

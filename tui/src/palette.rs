@@ -1,20 +1,20 @@
 //! The command palette: every command by name, with short names, completed and found fuzzily.
 
-use crate::keymap::Command;
-use crate::model::{Model, Tab, ranked};
+use crate::keymap::{Command, GLOBAL, view_bindings};
+use crate::model::{Model, Tab, rank_places};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Does {
+pub(crate) enum PaletteAction {
     Command(Command),
     Environment(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct PaletteEntry {
     pub(crate) name: String,
     pub(crate) aliases: &'static [&'static str],
     pub(crate) words: String,
-    pub(crate) does: Does,
+    pub(crate) action: PaletteAction,
 }
 
 const NAMES: &[(&str, &[&str], Command)] = &[
@@ -37,7 +37,7 @@ const NAMES: &[(&str, &[&str], Command)] = &[
     ("reconcile", &["rec"], Command::Reconcile),
     ("await", &["wait"], Command::Await),
     ("elevate", &["login"], Command::Elevate),
-    ("lower", &["logout"], Command::Lower),
+    ("end-elevation", &["lower", "logout"], Command::EndElevation),
     ("filter", &["f"], Command::Filter),
     ("refresh", &["r"], Command::Refresh),
     ("copy", &["y"], Command::Copy),
@@ -45,28 +45,27 @@ const NAMES: &[(&str, &[&str], Command)] = &[
     ("quit", &["q", "exit"], Command::Quit),
 ];
 
-/// All lines: commands, those of the view on screen, and environments.
-pub(crate) fn entries(model: &Model) -> Vec<Entry> {
-    let known = NAMES.iter().map(|(name, aliases, command)| Entry {
+/// Commands, those of the view on screen, and environments.
+fn all_entries(model: &Model) -> Vec<PaletteEntry> {
+    let general = NAMES.iter().map(|(name, aliases, command)| PaletteEntry {
         name: (*name).to_owned(),
         aliases,
         words: match command {
             Command::Reconcile => "compare all stores, as a background task",
-            Command::Lower => "give an elevation back",
-            Command::Await => "wait for the selected rollout to be healthy, as a background task",
-            _ => crate::keymap::GLOBAL
+            Command::EndElevation => "end the elevation before its time",
+            Command::Await => "wait until the selected rollout is healthy, as a background task",
+            _ => GLOBAL
                 .iter()
                 .find(|binding| binding.command == *command)
                 .map(|b| b.words)
                 .unwrap_or_default(),
         }
         .to_owned(),
-        does: Does::Command(*command),
+        action: PaletteAction::Command(*command),
     });
-    let own = crate::views::of(model.route())
-        .bindings()
+    let own = view_bindings(model.route())
         .iter()
-        .map(|binding| Entry {
+        .map(|binding| PaletteEntry {
             name: binding.words.replace(' ', "-"),
             aliases: &[],
             words: binding
@@ -74,42 +73,42 @@ pub(crate) fn entries(model: &Model) -> Vec<Entry> {
                 .first()
                 .map(|key| format!("key {key}"))
                 .unwrap_or_default(),
-            does: Does::Command(binding.command),
+            action: PaletteAction::Command(binding.command),
         });
-    let envs = model.envs.iter().map(|env| Entry {
+    let envs = model.envs.iter().map(|env| PaletteEntry {
         name: format!("env {}", env.info.name),
         aliases: &[],
         words: if env.info.protected {
-            "writes ask for a name and a reason".to_owned()
+            "protected: writes need a name and a reason".to_owned()
         } else {
             String::new()
         },
-        does: Does::Environment(env.info.name.clone()),
+        action: PaletteAction::Environment(env.info.name.clone()),
     });
-    let mut all: Vec<Entry> = known.collect();
+    let mut all: Vec<PaletteEntry> = general.collect();
     all.extend(own.filter(|entry| !NAMES.iter().any(|(name, ..)| *name == entry.name)));
     all.extend(envs);
     all
 }
 
-/// The lines that match what was typed, best first: a short name, then a beginning, then fuzzily.
-pub(crate) fn matches(model: &Model, typed: &str) -> Vec<Entry> {
-    let all = entries(model);
+/// The entries that match what was typed, best first: a short name, then a beginning, then fuzzily.
+pub(crate) fn find_entries(model: &Model, typed: &str) -> Vec<PaletteEntry> {
+    let all = all_entries(model);
     let typed = typed.trim();
     if typed.is_empty() {
         return all;
     }
-    let exact = |entry: &Entry| entry.name == typed || entry.aliases.contains(&typed);
-    let order = ranked(
+    let exact = |entry: &PaletteEntry| entry.name == typed || entry.aliases.contains(&typed);
+    let order = rank_places(
         typed,
         all.iter().map(|entry| entry.name.as_str()).enumerate(),
     );
-    let mut out: Vec<Entry> = all.iter().filter(|entry| exact(entry)).cloned().collect();
+    let mut out: Vec<PaletteEntry> = all.iter().filter(|entry| exact(entry)).cloned().collect();
     let begins = all
         .iter()
         .filter(|entry| !exact(entry) && entry.name.starts_with(typed));
     out.extend(begins.cloned());
-    let rest: Vec<Entry> = order
+    let rest: Vec<PaletteEntry> = order
         .into_iter()
         .filter_map(|place| all.get(place))
         .filter(|entry| !out.contains(entry))

@@ -1,5 +1,4 @@
-//! The terminal: taken, given back, given back after a panic too, and stopped with the shell's
-//! job control.
+//! The terminal: set up, restored (after a panic too), and suspended by the shell's job control.
 
 use std::io::{self, Stdout, Write as _, stdout};
 use std::sync::Once;
@@ -20,10 +19,10 @@ use ratatui::layout::Size;
 use crate::model::Model;
 use crate::views::view;
 
-/// Set by a panic: from then on nothing is drawn over what it said.
+/// Set by a panic: from then on nothing is drawn over its message.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
-/// The terminal while it is ours. Dropped, it is given back.
+/// The terminal while the screen has it. Dropping this restores it.
 pub(crate) struct Screen {
     pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
 }
@@ -33,7 +32,7 @@ impl Screen {
         hook();
         enter()?;
         let terminal = Terminal::new(CrosstermBackend::new(stdout()));
-        // What was set up is taken back when the rest fails.
+        // The set-up is undone when the rest fails.
         terminal
             .map(|terminal| Self { terminal })
             .inspect_err(|_| leave())
@@ -46,25 +45,25 @@ impl Screen {
         Ok(())
     }
 
-    /// Gives the terminal back and stops this process and its group, as the shell's Ctrl-Z does.
-    /// [`Screen::resume`] takes it again once somebody lets the process go on.
+    /// Restores the terminal and stops this process and its group, as the shell's Ctrl-Z does.
+    /// [`Screen::resume`] sets it up again once the process is continued.
     #[expect(
         clippy::unused_self,
         reason = "who gives the terminal back is who has it"
     )]
     pub(crate) fn suspend(&mut self) -> io::Result<()> {
         leave();
-        // The whole group: whoever started us in the foreground has to stop with us.
+        // The whole group: the process that started this one in the foreground must stop with it.
         rustix::process::kill_current_process_group(rustix::process::Signal::STOP)?;
         Ok(())
     }
 
-    /// Takes the terminal again after a stop, and forgets what was drawn; its size now.
+    /// Sets the terminal up again after a stop, with nothing drawn; returns its size.
     pub(crate) fn resume(&mut self) -> io::Result<Size> {
         enter()?;
         execute!(stdout(), Clear(ClearType::All))?;
-        // A new one knows nothing of what was drawn. Clearing the old one would ask the terminal
-        // where its cursor is, and the answer would be taken for keys.
+        // A new one, since clearing the old one would ask the terminal where its cursor is, and
+        // the answer would be read as keys.
         self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
         self.terminal.size()
     }
@@ -87,7 +86,7 @@ fn enter() -> io::Result<()> {
     .inspect_err(|_| leave())
 }
 
-/// Gives the terminal back; what cannot be undone is left, for there is nobody to tell.
+/// Restores the terminal; failures are ignored, since nothing can be done about them.
 fn leave() {
     let _ = execute!(
         stdout(),
@@ -99,7 +98,7 @@ fn leave() {
     let _ = disable_raw_mode();
 }
 
-/// Makes a panic give the terminal back before it is told.
+/// Makes a panic restore the terminal before its message is printed.
 fn hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

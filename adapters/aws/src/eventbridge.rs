@@ -50,10 +50,10 @@ impl EventBridgeBus {
         let request = self.client.put_events().set_entries(Some(entries));
         let answer = request
             .customize()
-            .interceptor(call.watch())
+            .interceptor(call.track_attempts())
             .send()
             .await
-            .map_err(|error| call.failed(error))?;
+            .map_err(|error| call.to_error(error))?;
         Ok(answer.entries.unwrap_or_default())
     }
 }
@@ -66,7 +66,7 @@ impl Bus for EventBridgeBus {
             return Err(call.error(
                 ErrorKind::Permanent,
                 format!(
-                    "{} events at once, over the limit of {EVENTS_MAX}",
+                    "{} events in one call, over the limit of {EVENTS_MAX}",
                     events.len()
                 ),
             ));
@@ -82,7 +82,7 @@ impl Bus for EventBridgeBus {
         let reserved = || {
             Err(call.error(
                 ErrorKind::Denied,
-                format!("sources that begin with `{RESERVED}` are AWS's own"),
+                format!("event sources starting with `{RESERVED}` are reserved for AWS"),
             ))
         };
         let each = events.iter().map(|event| {
@@ -100,21 +100,21 @@ fn result(call: &Call, entry: Option<PutEventsResultEntry>) -> PortResult<()> {
     let Some(entry) = entry else {
         return Err(call.error(
             ErrorKind::Ambiguous,
-            "EventBridge did not say what became of the event",
+            "EventBridge did not report a result for the event",
         ));
     };
     match entry.error_code {
         None if entry.event_id.is_some() => Ok(()),
         None => Err(call.error(
             ErrorKind::Ambiguous,
-            "EventBridge gave the event neither a name nor an error",
+            "EventBridge returned neither an event id nor an error",
         )),
         Some(code) => {
             // What is wrong with an event stays wrong. Any other code is EventBridge's own trouble.
             let known = kind_of(&code, 400) != ErrorKind::Permanent
                 || matches!(code.as_str(), "MalformedDetail" | "InvalidArgument");
             let status = if known { 400 } else { 503 };
-            Err(call.refused(&code, entry.error_message.as_deref(), status, None))
+            Err(call.service_error(&code, entry.error_message.as_deref(), status, None))
         }
     }
 }

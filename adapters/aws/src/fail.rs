@@ -16,7 +16,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::error::operation::BuildError;
 use payops_core::domain::mask;
-use payops_core::port::{ErrorKind, PortError, PortResult};
+use payops_core::port::{ErrorKind, PortError, PortResult, error_chain};
 
 const MESSAGE_MAX: usize = 300;
 
@@ -50,11 +50,11 @@ impl Call {
 
     /// What every write must be sent with: the SDK repeats a failed attempt, and reports only the
     /// last. A refused connection after an attempt without an answer is not "certainly no effect".
-    pub(crate) fn watch(&self) -> Watch {
-        Watch(Arc::clone(&self.unsure))
+    pub(crate) fn track_attempts(&self) -> AttemptTracker {
+        AttemptTracker(Arc::clone(&self.unsure))
     }
 
-    pub(crate) fn failed<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
+    pub(crate) fn to_error<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
         &self,
         error: SdkError<E, HttpResponse>,
     ) -> PortError {
@@ -62,7 +62,7 @@ impl Call {
             SdkError::ServiceError(refusal) => {
                 let meta = refusal.err().meta();
                 let status = refusal.raw().status().as_u16();
-                self.refused(
+                self.service_error(
                     meta.code().unwrap_or_default(),
                     meta.message(),
                     status,
@@ -73,45 +73,49 @@ impl Call {
                 let source = error
                     .into_source()
                     .unwrap_or_else(|_| "no cause given".into());
-                self.because(
+                self.with_source(
                     ErrorKind::Unavailable,
-                    "the request could not be made",
+                    "the request could not be built",
                     source,
                 )
             }
             SdkError::DispatchFailure(ref failure) => {
                 let (kind, words) = failure
                     .as_connector_error()
-                    .map_or((ErrorKind::Ambiguous, "no answer"), transport);
+                    .map_or((ErrorKind::Ambiguous, "no answer"), classify_transport);
                 let source = error
                     .into_source()
                     .unwrap_or_else(|_| "no cause given".into());
-                self.because(kind, words, source)
+                self.with_source(kind, words, source)
             }
             _ => {
                 let source = error
                     .into_source()
                     .unwrap_or_else(|_| "no cause given".into());
-                self.because(ErrorKind::Ambiguous, "no answer that could be read", source)
+                self.with_source(
+                    ErrorKind::Ambiguous,
+                    "the response could not be read",
+                    source,
+                )
             }
         }
     }
 
     /// The failure that AWS's code names, of the call or of one entry of it.
-    pub(crate) fn refused(
+    pub(crate) fn service_error(
         &self,
         code: &str,
         message: Option<&str>,
         status: u16,
         request: Option<&str>,
     ) -> PortError {
-        let code = plain(code);
-        let kind = self.sure(kind_of(code, status));
+        let code = short_code(code);
+        let kind = self.final_kind(kind_of(code, status));
         let words = match kind {
             ErrorKind::Denied if code.starts_with("Expired") => {
                 "the credentials have expired".to_owned()
             }
-            ErrorKind::Throttled => "asked too often".to_owned(),
+            ErrorKind::Throttled => "throttled".to_owned(),
             _ => message
                 .map(safe)
                 .filter(|message| !message.is_empty())
@@ -136,7 +140,7 @@ impl Call {
     }
 
     /// A part of the request that the SDK refuses to make.
-    pub(crate) fn built<T>(&self, part: Result<T, BuildError>) -> PortResult<T> {
+    pub(crate) fn check_built<T>(&self, part: Result<T, BuildError>) -> PortResult<T> {
         part.map_err(|error| {
             PortError::because(
                 ErrorKind::Permanent,
@@ -146,10 +150,10 @@ impl Call {
         })
     }
 
-    fn because(&self, kind: ErrorKind, words: &str, source: BoxError) -> PortError {
-        let kind = self.sure(kind);
+    fn with_source(&self, kind: ErrorKind, words: &str, source: BoxError) -> PortError {
+        let kind = self.final_kind(kind);
         let tail = if kind == ErrorKind::Ambiguous {
-            ", it may or may not have been done"
+            "; it may or may not have taken effect"
         } else {
             ""
         };
@@ -162,7 +166,7 @@ impl Call {
 
     /// A read has no effect, and a write has surely none only if each of its attempts surely had
     /// none.
-    fn sure(&self, kind: ErrorKind) -> ErrorKind {
+    fn final_kind(&self, kind: ErrorKind) -> ErrorKind {
         match kind {
             ErrorKind::Ambiguous if !self.writes => ErrorKind::Unavailable,
             ErrorKind::Unavailable | ErrorKind::Throttled
@@ -185,11 +189,11 @@ impl Call {
 
 /// Remembers whether an attempt of a call may have had its effect.
 #[derive(Debug)]
-pub(crate) struct Watch(Arc<AtomicBool>);
+pub(crate) struct AttemptTracker(Arc<AtomicBool>);
 
-impl Intercept for Watch {
+impl Intercept for AttemptTracker {
     fn name(&self) -> &'static str {
-        "Watch"
+        "AttemptTracker"
     }
 
     fn read_after_attempt(
@@ -205,7 +209,7 @@ impl Intercept for Watch {
             .response()
             .map_or(0, |response| response.status().as_u16());
         let lost = match error.as_connector_error() {
-            Some(failure) => transport(failure).0 == ErrorKind::Ambiguous,
+            Some(failure) => classify_transport(failure).0 == ErrorKind::Ambiguous,
             None => error.is_timeout_error() || error.is_response_error(),
         };
         if lost || is_vague(status) {
@@ -220,12 +224,12 @@ pub(crate) fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -
     error
         .as_service_error()
         .and_then(|refusal| refusal.meta().code())
-        .map_or("", plain)
+        .map_or("", short_code)
 }
 
 /// What a code means by itself; `Permanent` for one that is not known and has no telling status.
 pub(crate) fn kind_of(code: &str, status: u16) -> ErrorKind {
-    match plain(code) {
+    match short_code(code) {
         "ThrottlingException"
         | "Throttling"
         | "ThrottledException"
@@ -299,8 +303,8 @@ fn is_vague(status: u16) -> bool {
 }
 
 /// What a failure on the way there means, and in which words.
-fn transport(failure: &ConnectorError) -> (ErrorKind, &'static str) {
-    let text = causes(failure).to_lowercase();
+fn classify_transport(failure: &ConnectorError) -> (ErrorKind, &'static str) {
+    let text = error_chain(failure).to_lowercase();
     let has = |words: &str| text.contains(words);
     if has("credential") || has("identity") {
         // Nothing was signed, so nothing was sent. A provider that did not answer may do so later.
@@ -320,33 +324,21 @@ fn transport(failure: &ConnectorError) -> (ErrorKind, &'static str) {
         || has("connection refused")
         || has("dns error")
     {
-        return (ErrorKind::Unavailable, "AWS cannot be reached");
+        return (ErrorKind::Unavailable, "cannot connect to AWS");
     }
     (
         ErrorKind::Ambiguous,
         if failure.is_timeout() {
-            "no answer in time"
+            "timed out"
         } else {
             "the connection was lost"
         },
     )
 }
 
-/// The messages of an error and of its causes, outermost first.
-pub(crate) fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
 /// `AWS.SimpleQueueService.NonExistentQueue` and `com.amazonaws.sqs#QueueDoesNotExist` by their
 /// last part.
-pub(crate) fn plain(code: &str) -> &str {
+pub(crate) fn short_code(code: &str) -> &str {
     code.rsplit(['.', '#']).next().unwrap_or(code)
 }
 
@@ -404,7 +396,7 @@ mod tests {
     #[test]
     fn a_refusal_names_the_action_and_the_resource() {
         let call = Call::write("dynamodb:TransactWriteItems", "table payments");
-        let error = call.refused(
+        let error = call.service_error(
             "AccessDeniedException",
             Some("User: x is not authorized"),
             400,
@@ -421,7 +413,7 @@ mod tests {
     #[test]
     fn a_message_is_told_without_addresses_and_cards() {
         let call = Call::write("ses:SendEmail", "sender");
-        let error = call.refused(
+        let error = call.service_error(
             "MessageRejected",
             Some("not verified: anna@example.com\u{1b}[2J"),
             400,
@@ -435,7 +427,7 @@ mod tests {
             "bad 4242 4242 4242 4242",
             "1 validation error detected: Value '[4242]' at 'items'",
         ] {
-            let error = call.refused("BadRequestException", Some(message), 400, None);
+            let error = call.service_error("BadRequestException", Some(message), 400, None);
             assert!(!error.message.contains("4242"), "{error}");
         }
     }
@@ -444,21 +436,27 @@ mod tests {
     fn a_read_is_never_ambiguous_and_a_write_after_a_lost_attempt_always_is() {
         let read = Call::read("s3:GetObject", "bucket b");
         assert_eq!(
-            read.refused("InternalError", None, 500, None).kind,
+            read.service_error("InternalError", None, 500, None).kind,
             ErrorKind::Unavailable
         );
         let write = Call::write("sqs:SendMessage", "queue q");
         assert_eq!(
-            write.refused("ThrottlingException", None, 400, None).kind,
+            write
+                .service_error("ThrottlingException", None, 400, None)
+                .kind,
             ErrorKind::Throttled
         );
         write.unsure.store(true, Ordering::Relaxed);
         assert_eq!(
-            write.refused("ThrottlingException", None, 400, None).kind,
+            write
+                .service_error("ThrottlingException", None, 400, None)
+                .kind,
             ErrorKind::Ambiguous
         );
         assert_eq!(
-            write.refused("ValidationException", None, 400, None).kind,
+            write
+                .service_error("ValidationException", None, 400, None)
+                .kind,
             ErrorKind::Permanent
         );
     }

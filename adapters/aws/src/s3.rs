@@ -56,7 +56,12 @@ impl S3Archive {
             .metadata("sha256", hex::encode(digest))
             .content_type("application/json")
             .body(ByteStream::from(bytes.to_vec()));
-        match request.customize().interceptor(call.watch()).send().await {
+        match request
+            .customize()
+            .interceptor(call.track_attempts())
+            .send()
+            .await
+        {
             Ok(_) => Ok(Put::Created),
             Err(error) => match (
                 code(&error),
@@ -64,7 +69,7 @@ impl S3Archive {
             ) {
                 ("PreconditionFailed", _) | (_, 412) => Ok(Put::Exists),
                 ("ConditionalRequestConflict", _) => Ok(Put::Contended),
-                _ => Err(call.failed(error)),
+                _ => Err(call.to_error(error)),
             },
         }
     }
@@ -98,7 +103,9 @@ impl Archive for S3Archive {
         }
         Err(call.error(
             ErrorKind::Unavailable,
-            format!("another put of the same key is under way, after {TRIES_MAX} tries"),
+            format!(
+                "another upload of the same key is still in progress after {TRIES_MAX} attempts"
+            ),
         ))
     }
 
@@ -114,16 +121,16 @@ impl Archive for S3Archive {
             Ok(object) => object,
             // Whoever may not list the bucket is told "access denied" here instead.
             Err(error) if code(&error) == "NoSuchKey" => return Ok(None),
-            Err(error) => return Err(call.failed(error)),
+            Err(error) => return Err(call.to_error(error)),
         };
         let lost = |words: &str| call.error(ErrorKind::Unavailable, words);
         let body = tokio::time::timeout(BODY, object.body.collect())
             .await
-            .map_err(|_| lost("the object did not arrive in time"))?;
+            .map_err(|_| lost("reading the object timed out"))?;
         let body = body.map_err(|error| {
             PortError::because(
                 ErrorKind::Unavailable,
-                lost("the object did not arrive whole").message,
+                lost("the object was only partly read").message,
                 error,
             )
         })?;
@@ -143,7 +150,7 @@ impl Archive for S3Archive {
         let request = request
             .set_expected_bucket_owner(self.account.clone())
             .set_start_after(from.map(str::to_owned));
-        let page = request.send().await.map_err(|error| call.failed(error))?;
+        let page = request.send().await.map_err(|error| call.to_error(error))?;
         let more = page.is_truncated.unwrap_or(false);
         let head = |object: aws_sdk_s3::types::Object| {
             Some(ArchiveHead {

@@ -40,7 +40,7 @@ impl SecretsManager {
         }
     }
 
-    fn kept(&self, name: &str) -> Option<SecretString> {
+    fn read_cached(&self, name: &str) -> Option<SecretString> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.get(name)
             .filter(|(since, _)| since.elapsed() < KEEP)
@@ -51,7 +51,7 @@ impl SecretsManager {
 #[async_trait]
 impl Secrets for SecretsManager {
     async fn get(&self, name: &str) -> PortResult<SecretString> {
-        if let Some(secret) = self.kept(name) {
+        if let Some(secret) = self.read_cached(name) {
             return Ok(secret);
         }
         let id = format!("{}{name}", self.prefix);
@@ -62,7 +62,7 @@ impl Secrets for SecretsManager {
             Err(error) if code(&error) == "InvalidRequestException" => {
                 return Err(call.error(ErrorKind::NotFound, "it cannot be read"));
             }
-            Err(error) => return Err(call.failed(error)),
+            Err(error) => return Err(call.to_error(error)),
         };
         let binary = || {
             answer
@@ -75,7 +75,8 @@ impl Secrets for SecretsManager {
             .clone()
             .or_else(binary)
             .map(SecretString::from);
-        let secret = secret.ok_or_else(|| call.error(ErrorKind::Corrupt, "it is not text"))?;
+        let secret =
+            secret.ok_or_else(|| call.error(ErrorKind::Corrupt, "the secret is not text"))?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.insert(name.to_owned(), (Instant::now(), copy(&secret)));
         Ok(secret)

@@ -31,7 +31,7 @@ impl SesMailer {
     }
 
     fn text(call: &Call, text: &str) -> PortResult<Content> {
-        call.built(Content::builder().charset("UTF-8").data(text).build())
+        call.check_built(Content::builder().charset("UTF-8").data(text).build())
     }
 }
 
@@ -39,9 +39,8 @@ impl SesMailer {
 impl Mailer for SesMailer {
     async fn send(&self, mail: &Mail) -> PortResult<String> {
         let call = Call::write("ses:SendEmail", "the sending identity");
-        let to = ascii_domain(mail.to.as_str()).ok_or_else(|| {
-            call.error(ErrorKind::Permanent, "the domain of the address is not one")
-        })?;
+        let to = ascii_domain(mail.to.as_str())
+            .ok_or_else(|| call.error(ErrorKind::Permanent, "the address has an invalid domain"))?;
         let body = Body::builder().text(Self::text(&call, &mail.text)?).build();
         let message = Message::builder()
             .subject(Self::text(&call, &mail.subject)?)
@@ -60,20 +59,21 @@ impl Mailer for SesMailer {
                 .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
                 .take(TAG_MAX)
                 .collect();
-            request = request
-                .email_tags(call.built(MessageTag::builder().name(name).value(value).build())?);
+            request = request.email_tags(
+                call.check_built(MessageTag::builder().name(name).value(value).build())?,
+            );
         }
         // Not repeated by the SDK: an attempt whose answer was lost may have sent the mail, and
         // whether to send it twice is for the caller to decide.
         let once = aws_sdk_sesv2::config::Builder::new().retry_config(RetryConfig::disabled());
         let request = request
             .customize()
-            .interceptor(call.watch())
+            .interceptor(call.track_attempts())
             .config_override(once);
-        let answer = request.send().await.map_err(|error| call.failed(error))?;
+        let answer = request.send().await.map_err(|error| call.to_error(error))?;
         answer
             .message_id
-            .ok_or_else(|| call.error(ErrorKind::Ambiguous, "answered without a name for the mail"))
+            .ok_or_else(|| call.error(ErrorKind::Ambiguous, "the response has no message id"))
     }
 }
 
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn only_the_domain_is_encoded() {
         let check = |address: &str, expected: &str| {
-            assert_eq!(ascii_domain(address).as_deref(), Some(expected))
+            assert_eq!(ascii_domain(address).as_deref(), Some(expected));
         };
         check("a+b@münchen.example", "a+b@xn--mnchen-3ya.example");
         check("björn.20@example.de", "björn.20@example.de");

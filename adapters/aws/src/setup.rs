@@ -98,9 +98,14 @@ async fn make_queue(
     if queue.contains(".fifo") {
         request = request.attributes(QueueAttributeName::FifoQueue, "true");
     }
-    match request.customize().interceptor(call.watch()).send().await {
+    match request
+        .customize()
+        .interceptor(call.track_attempts())
+        .send()
+        .await
+    {
         Err(error) if !matches!(code(&error), "QueueNameExists" | "QueueAlreadyExists") => {
-            Err(call.failed(error))
+            Err(call.to_error(error))
         }
         _ => Ok(()),
     }
@@ -113,7 +118,7 @@ async fn queue_arn(client: &aws_sdk_sqs::Client, prefix: &str, queue: &str) -> P
         .queue_name(format!("{prefix}{queue}"))
         .send()
         .await
-        .map_err(|error| call.failed(error))?;
+        .map_err(|error| call.to_error(error))?;
     let request = client
         .get_queue_attributes()
         .set_queue_url(url.queue_url)
@@ -121,11 +126,11 @@ async fn queue_arn(client: &aws_sdk_sqs::Client, prefix: &str, queue: &str) -> P
     let mut held = request
         .send()
         .await
-        .map_err(|error| call.failed(error))?
+        .map_err(|error| call.to_error(error))?
         .attributes
         .unwrap_or_default();
     held.remove(&QueueAttributeName::QueueArn)
-        .ok_or_else(|| call.error(ErrorKind::Unavailable, "answered without an ARN"))
+        .ok_or_else(|| call.error(ErrorKind::Unavailable, "the response has no ARN"))
 }
 
 pub async fn create_bucket(client: &aws_sdk_s3::Client, bucket: &str) -> PortResult<()> {
@@ -142,8 +147,13 @@ pub async fn create_bucket(client: &aws_sdk_s3::Client, bucket: &str) -> PortRes
             .location_constraint(BucketLocationConstraint::from(region.as_str()));
         request = request.create_bucket_configuration(place.build());
     }
-    match request.customize().interceptor(call.watch()).send().await {
-        Err(error) if code(&error) != "BucketAlreadyOwnedByYou" => return Err(call.failed(error)),
+    match request
+        .customize()
+        .interceptor(call.track_attempts())
+        .send()
+        .await
+    {
+        Err(error) if code(&error) != "BucketAlreadyOwnedByYou" => return Err(call.to_error(error)),
         _ => {}
     }
     let call = Call::write("s3:PutBucketNotification", format!("bucket {bucket}"));
@@ -156,11 +166,11 @@ pub async fn create_bucket(client: &aws_sdk_s3::Client, bucket: &str) -> PortRes
         .notification_configuration(tell);
     request
         .customize()
-        .interceptor(call.watch())
+        .interceptor(call.track_attempts())
         .send()
         .await
         .map(drop)
-        .map_err(|error| call.failed(error))
+        .map_err(|error| call.to_error(error))
 }
 
 /// Makes the bus and a rule for each queue, and one on the account's own bus, where S3's events
@@ -172,12 +182,12 @@ async fn create_bus(clients: &Clients, names: &Names) -> PortResult<()> {
         .create_event_bus()
         .name(&names.bus)
         .customize()
-        .interceptor(call.watch())
+        .interceptor(call.track_attempts())
         .send()
         .await
     {
         Err(error) if code(&error) != "ResourceAlreadyExistsException" => {
-            return Err(call.failed(error));
+            return Err(call.to_error(error));
         }
         _ => {}
     }
@@ -213,10 +223,10 @@ async fn create_rule(
         .event_pattern(pattern);
     request
         .customize()
-        .interceptor(call.watch())
+        .interceptor(call.track_attempts())
         .send()
         .await
-        .map_err(|error| call.failed(error))?;
+        .map_err(|error| call.to_error(error))?;
     let call = Call::write("events:PutTargets", format!("rule {rule}"));
     let target = Target::builder()
         .id(queue)
@@ -226,15 +236,15 @@ async fn create_rule(
         .put_targets()
         .rule(&rule)
         .event_bus_name(bus)
-        .targets(call.built(target.build())?);
+        .targets(call.check_built(target.build())?);
     let answer = request
         .customize()
-        .interceptor(call.watch())
+        .interceptor(call.track_attempts())
         .send()
         .await
-        .map_err(|error| call.failed(error))?;
+        .map_err(|error| call.to_error(error))?;
     match answer.failed_entries.unwrap_or_default().first() {
-        Some(failed) => Err(call.refused(
+        Some(failed) => Err(call.service_error(
             failed.error_code().unwrap_or_default(),
             failed.error_message(),
             400,

@@ -13,8 +13,9 @@ use payops_core::port::{
     Archive, ArchiveHead, ArchivePage, Bus, Clock, ErrorKind, PortError, PortResult, PutOutcome,
     Random,
 };
+use payops_system::private_file;
 
-use crate::files::{blocking, create_folder, failed, link_new, sync_folder, write_new};
+use crate::files::{blocking, create_folder, link_new, to_error};
 use crate::ulids::new_ulid;
 
 /// Where the two levels of folders cut a key. `payments/pay_` and the first five characters of
@@ -55,7 +56,7 @@ impl FileArchive {
     }
 
     fn path(&self, key: &str) -> PortResult<PathBuf> {
-        let names = Names::of(key)?;
+        let names = ObjectPath::of(key)?;
         Ok(self
             .folder
             .join("objects")
@@ -66,7 +67,7 @@ impl FileArchive {
 
     fn put(&self, key: &str, bytes: &[u8]) -> PortResult<PutOutcome> {
         let path = self.path(key)?;
-        let fail = |error| failed(&format!("archiving {key}"), error);
+        let fail = |error| to_error(&format!("archiving {key}"), error);
         // Asking first spares a repeated put the writing; the link decides.
         if !path.exists() {
             make_folders(&self.folder.join("objects"), &path).map_err(fail)?;
@@ -74,10 +75,7 @@ impl FileArchive {
                 .folder
                 .join("temporary")
                 .join(new_ulid(&*self.clock, &*self.random));
-            if let Err(error) = write_new(&temporary, bytes) {
-                let _ = fs::remove_file(&temporary);
-                return Err(fail(error));
-            }
+            private_file::create_new(&temporary, bytes).map_err(fail)?;
             if link_new(&temporary, &path).map_err(fail)? {
                 return Ok(PutOutcome::Created);
             }
@@ -104,7 +102,7 @@ impl FileArchive {
             announced.map_err(|error| {
                 PortError::because(
                     ErrorKind::Ambiguous,
-                    format!("announcing the archived {key}"),
+                    format!("{key} was archived, but announcing it failed"),
                     error,
                 )
             })?;
@@ -124,7 +122,7 @@ impl Archive for FileArchive {
         put.unwrap_or_else(|error| {
             Err(PortError::because(
                 ErrorKind::Ambiguous,
-                "waiting for a put",
+                "an upload to the archive was interrupted",
                 error,
             ))
         })
@@ -135,7 +133,7 @@ impl Archive for FileArchive {
         blocking(move || match fs::read(path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed(&format!("reading the archived {key}"), error)),
+            Err(error) => Err(to_error(&format!("reading the archived {key}"), error)),
         })
         .await
     }
@@ -145,19 +143,19 @@ impl Archive for FileArchive {
         let after = from.map(str::to_owned);
         blocking(move || {
             page(&objects, after.as_deref(), limit)
-                .map_err(|error| failed("listing the archive", error))
+                .map_err(|error| to_error("listing the archive", error))
         })
         .await
     }
 }
 
 /// Where an object lies. A `/` in its key is a `+` in its file's name.
-struct Names {
+struct ObjectPath {
     folders: (String, String),
     file: String,
 }
 
-impl Names {
+impl ObjectPath {
     /// Refuses keys that could lead out of the archive or that no object has.
     fn of(key: &str) -> PortResult<Self> {
         let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
@@ -165,8 +163,8 @@ impl Names {
             !segment.is_empty() && !segment.starts_with('.') && segment.chars().all(fine)
         });
         if !segments_fine || key.len() > KEY_BYTES_MAX {
-            let text =
-                "not an archive key: 1 to 200 of A-Z a-z 0-9 _ - . and single / that no . follows";
+            let text = "invalid archive key: use 1 to 200 of A-Z a-z 0-9 _ - . and single slashes, with \
+                no dot after a slash";
             return Err(PortError::new(ErrorKind::Permanent, text));
         }
         let name = key.replace('/', "+");
@@ -200,8 +198,8 @@ fn make_folders(objects: &Path, path: &Path) -> io::Result<()> {
     };
     let outer = inner.parent().unwrap_or(objects);
     fs::create_dir_all(inner)?;
-    sync_folder(outer)?;
-    sync_folder(objects)
+    private_file::sync_dir(outer)?;
+    private_file::sync_dir(objects)
 }
 
 /// Names of a folder's entries as parts of keys, in order of key, from `from` on.
@@ -296,15 +294,15 @@ mod tests {
             "payments/.hidden",
             &"x".repeat(201),
         ] {
-            assert!(Names::of(bad).is_err(), "{bad}");
+            assert!(ObjectPath::of(bad).is_err(), "{bad}");
         }
         // Folder names are cut out of the key: none may come out as `..`.
-        let names = Names::of("payments/pay_01JD5..xyz.json").expect("a key");
+        let names = ObjectPath::of("payments/pay_01JD5..xyz.json").expect("a key");
         assert_eq!(
             names.folders,
             ("kpayments+pay_01JD5".to_owned(), "k..".to_owned())
         );
-        let short = Names::of("a").expect("a key");
+        let short = ObjectPath::of("a").expect("a key");
         assert_eq!(
             (
                 short.folders.0.as_str(),

@@ -53,9 +53,9 @@ impl EmbeddedBus {
                 .zip(results.into_iter().map(|result| result.map(drop)))
                 .collect(),
             Err(error) => {
-                let failed =
+                let fail =
                     || PortError::new(error.kind, format!("sending to {queue}: {}", error.chain()));
-                places.iter().map(|place| (*place, Err(failed()))).collect()
+                places.iter().map(|place| (*place, Err(fail()))).collect()
             }
         }
     }
@@ -68,7 +68,7 @@ impl Bus for EmbeddedBus {
             return Err(PortError::new(
                 ErrorKind::Permanent,
                 format!(
-                    "{} events in one put; at most {PUT_MAX} are taken",
+                    "{} events in one call, over the limit of {PUT_MAX}",
                     events.len()
                 ),
             ));

@@ -1,14 +1,14 @@
-//! Files that only their owner reads, made whole or not at all.
+//! File operations as the ports report them.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use payops_core::port::{ErrorKind, PortError, PortResult};
+use payops_system::private_file;
 
-/// A failed file operation that was to do `what`.
-pub(crate) fn failed(what: &str, error: io::Error) -> PortError {
+/// `what` is what was tried, such as `writing a mail`.
+pub(crate) fn to_error(what: &str, error: io::Error) -> PortError {
     use io::ErrorKind as Io;
     let kind = match error.kind() {
         Io::NotFound => ErrorKind::NotFound,
@@ -20,28 +20,12 @@ pub(crate) fn failed(what: &str, error: io::Error) -> PortError {
         Io::InvalidData | Io::IsADirectory | Io::NotADirectory => ErrorKind::Corrupt,
         _ => ErrorKind::Permanent,
     };
-    PortError::because(kind, what.to_owned(), error)
+    PortError::because(kind, format!("{what} failed"), error)
 }
 
-/// Makes a folder and those above it, open to their owner alone, unless they are there.
 pub(crate) fn create_folder(path: &Path) -> PortResult<()> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| failed(&format!("making the folder {}", path.display()), error))
-}
-
-/// Writes `bytes` to a new file, on the medium when it returns.
-pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    private_file::create_dir(path)
+        .map_err(|error| to_error(&format!("creating the folder {}", path.display()), error))
 }
 
 /// Gives the finished file `temporary` the name `path` unless a file has it: whether it did.
@@ -57,7 +41,7 @@ pub(crate) fn link_new(temporary: &Path, path: &Path) -> io::Result<bool> {
     let made = linked?;
     removed?;
     if let Some(folder) = path.parent() {
-        sync_folder(folder)?;
+        private_file::sync_dir(folder)?;
     }
     Ok(made)
 }
@@ -70,7 +54,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|error| {
         Err(PortError::because(
             ErrorKind::Ambiguous,
-            "waiting for a file operation",
+            "a file operation was interrupted",
             error,
         ))
     })

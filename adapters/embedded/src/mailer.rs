@@ -1,6 +1,5 @@
 //! Mails as files: each is a whole RFC 5322 message that any mail program opens.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,8 +8,9 @@ use mail_builder::MessageBuilder;
 use payops_core::domain::mail::Mail;
 use payops_core::domain::text::Email;
 use payops_core::port::{Clock, ErrorKind, Mailer, PortError, PortResult, Random};
+use payops_system::private_file;
 
-use crate::files::{blocking, create_folder, failed, sync_folder, write_new};
+use crate::files::{blocking, create_folder, to_error};
 use crate::ulids::new_ulid;
 
 /// Writes mails to a folder, as `kind-name-ulid.eml`.
@@ -51,9 +51,9 @@ impl EmlMailer {
             .date(self.clock.now().as_second())
             .message_id(format!("{ulid}@{domain}"))
             .text_body(mail.text.as_str());
-        message
-            .write_to_vec()
-            .map_err(|error| PortError::because(ErrorKind::Permanent, "building a mail", error))
+        message.write_to_vec().map_err(|error| {
+            PortError::because(ErrorKind::Permanent, "the mail could not be built", error)
+        })
     }
 }
 
@@ -68,17 +68,8 @@ impl Mailer for EmlMailer {
             file_part(&mail.name)
         );
         let path = self.folder.join(&name);
-        // Readers of the folder see whole mails alone: unfinished ones have a dot.
-        let temporary = self.folder.join(format!(".{ulid}"));
-        let folder = self.folder.clone();
         blocking(move || {
-            let written = write_new(&temporary, &bytes)
-                .and_then(|()| fs::rename(&temporary, &path))
-                .and_then(|()| sync_folder(&folder));
-            written.map_err(|error| {
-                let _ = fs::remove_file(&temporary);
-                failed("writing a mail", error)
-            })
+            private_file::write(&path, &bytes).map_err(|error| to_error("writing a mail", error))
         })
         .await?;
         Ok(name)

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use payops_core::port::{ErrorKind, PortError, PortResult, Random, Secrets};
+use payops_system::private_file;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::files::{blocking, create_folder, failed, link_new, write_new};
+use crate::files::{blocking, create_folder, link_new, to_error};
 
 /// One file per secret, named like it, in a folder of its own.
 #[derive(Clone)]
@@ -52,16 +53,16 @@ impl FileSecrets {
             .join(format!(".{:016x}", self.random.next_u64()));
         let what = format!("keeping the secret `{name}`");
         blocking(move || {
-            let written = write_new(&temporary, secret.expose_secret().as_bytes());
+            let written = private_file::create_new(&temporary, secret.expose_secret().as_bytes());
             written
                 .and_then(|()| link_new(&temporary, &path))
-                .map_err(|error| failed(&what, error))
+                .map_err(|error| to_error(&what, error))
         })
         .await
     }
 
     fn path(&self, name: &str) -> PortResult<PathBuf> {
-        checked(name).map(|name| self.folder.join(name))
+        check_name(name).map(|name| self.folder.join(name))
     }
 }
 
@@ -74,11 +75,11 @@ impl Secrets for FileSecrets {
 }
 
 fn read(path: &Path, name: &str) -> PortResult<SecretString> {
-    let fail = |error: io::Error| failed(&format!("reading the secret `{name}`"), error);
+    let fail = |error: io::Error| to_error(&format!("reading the secret `{name}`"), error);
     let mode = fs::metadata(path).map_err(fail)?.permissions().mode();
     if mode & 0o077 != 0 {
         let text = format!(
-            "others can read the secret `{name}` (mode {:o}): make it private with `chmod 600 {}`",
+            "other users can read the secret `{name}` (mode {:o}); run `chmod 600 {}`",
             mode & 0o777,
             path.display()
         );
@@ -90,14 +91,14 @@ fn read(path: &Path, name: &str) -> PortResult<SecretString> {
 }
 
 /// Names are file names and parts of variables: letters, digits, `-`, `_` and inner dots.
-fn checked(name: &str) -> PortResult<&str> {
+fn check_name(name: &str) -> PortResult<&str> {
     let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     if (1..=100).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(fine) {
         Ok(name)
     } else {
         Err(PortError::new(
             ErrorKind::Permanent,
-            "not the name of a secret: 1 to 100 of A-Z a-z 0-9 - _ .",
+            "invalid secret name: use 1 to 100 of A-Z a-z 0-9 - _ . and do not start with a dot",
         ))
     }
 }
@@ -136,13 +137,15 @@ impl Secrets for EnvSecrets {
     async fn get(&self, name: &str) -> PortResult<SecretString> {
         let variable = format!(
             "PAYOPS_SECRET_{}",
-            checked(name)?.to_ascii_uppercase().replace(['-', '.'], "_")
+            check_name(name)?
+                .to_ascii_uppercase()
+                .replace(['-', '.'], "_")
         );
         let held = (self.lookup)(&variable).filter(|held| !held.is_empty());
         let absent = || {
             PortError::new(
                 ErrorKind::NotFound,
-                format!("there is no secret `{name}`: set {variable}"),
+                format!("secret `{name}` not found: set {variable}"),
             )
         };
         held.map(SecretString::from).ok_or_else(absent)

@@ -27,7 +27,7 @@ fn fleet(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("10,000 rollouts");
     group.sample_size(10);
     group.bench_function("list", |bencher| {
-        bencher.iter(|| black_box(runtime.block_on(rollouts.list()).map(|all| all.len())))
+        bencher.iter(|| black_box(runtime.block_on(rollouts.list()).map(|all| all.len())));
     });
     group.bench_function("watch until all are told", |bencher| {
         bencher.iter(|| {

@@ -27,7 +27,7 @@ impl KubeRollouts {
             |path| path.display().to_string(),
         );
         let read = path.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
-        let kubeconfig = read.map_err(|error| unreadable(cluster_name, &place, error))?;
+        let kubeconfig = read.map_err(|error| kubeconfig_error(cluster_name, &place, error))?;
         let names: Vec<&str> = kubeconfig
             .contexts
             .iter()
@@ -41,7 +41,7 @@ impl KubeRollouts {
             };
             return Err(fail(
                 ErrorKind::NotFound,
-                format!("there is no context {context} in {place}; {held}"),
+                format!("context {context} not found in {place}; {held}"),
             ));
         }
         let options = KubeConfigOptions {
@@ -49,20 +49,21 @@ impl KubeRollouts {
             ..KubeConfigOptions::default()
         };
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-        let config = tuned(config.map_err(|error| unreadable(cluster_name, &place, error))?);
+        let config =
+            set_timeouts(config.map_err(|error| kubeconfig_error(cluster_name, &place, error))?);
         // Credentials may come from a command that has to be run: not on a thread that others wait
         // for.
         let client = tokio::task::spawn_blocking(move || Client::try_from(config)).await;
         let client = client.map_err(|error| {
             PortError::because(
                 ErrorKind::Unavailable,
-                format!("cluster {cluster_name}: no client"),
+                format!("cluster {cluster_name}: cannot create a client"),
                 error,
             )
         })?;
         let denied = |error| {
             let message = format!(
-                "cluster {cluster_name}: the credentials of context {context} cannot be had; sign \
+                "cluster {cluster_name}: cannot get the credentials of context {context}; sign \
                     in again"
             );
             PortError::because(ErrorKind::Denied, message, error)
@@ -76,19 +77,19 @@ impl KubeRollouts {
 }
 
 /// With our time limits, and without tries that nobody sees: what is tried again is decided here.
-pub(crate) fn tuned(mut config: Config) -> Config {
+pub(crate) fn set_timeouts(mut config: Config) -> Config {
     config.connect_timeout = Some(CONNECT_LIMIT);
     config.read_timeout = None;
     config.default_retry = false;
     config
 }
 
-fn unreadable(cluster: &str, place: &str, error: KubeconfigError) -> PortError {
+fn kubeconfig_error(cluster: &str, place: &str, error: KubeconfigError) -> PortError {
     let (kind, message) = match &error {
         KubeconfigError::ReadConfig(io, path) if io.kind() == std::io::ErrorKind::NotFound => (
             ErrorKind::NotFound,
             format!(
-                "there is no file {}; name another in payops.toml, or set KUBECONFIG",
+                "file {} not found; set another in payops.toml, or set KUBECONFIG",
                 path.display()
             ),
         ),
@@ -98,9 +99,9 @@ fn unreadable(cluster: &str, place: &str, error: KubeconfigError) -> PortError {
         ),
         KubeconfigError::FindPath => (
             ErrorKind::NotFound,
-            "there is no home directory to look for a kubeconfig in".to_owned(),
+            "no home directory to look for a kubeconfig in".to_owned(),
         ),
-        _ => (ErrorKind::Permanent, format!("{place} is not right")),
+        _ => (ErrorKind::Permanent, format!("{place} is not valid")),
     };
     PortError::because(kind, format!("cluster {cluster}: {message}"), error)
 }

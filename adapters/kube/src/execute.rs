@@ -11,14 +11,15 @@
 //!   It is bound to the spec that the first call answered in the same way.
 //! * Ending an analysis run or an experiment is bound to that very run, by its uid.
 
-use payops_core::domain::rollout::{Call, ImageChange, Part, RolloutPlan};
+use payops_core::domain::rollout::{ImageChange, RolloutPlan};
 use payops_core::port::Executed;
 use payops_core::port::{ErrorKind, PortError, PortResult};
 use serde_json::{Value, json};
 
 use crate::api::fail::{Cause, Failure};
 use crate::api::path::{self, Kind};
-use crate::api::{Api, Send};
+use crate::api::{Api, ApiRequest};
+use crate::calls::{Call, Part};
 use crate::images;
 use crate::wire::{self, text};
 
@@ -26,14 +27,14 @@ use crate::wire::{self, text};
 const TRIES: usize = 5;
 
 #[derive(Clone, Debug)]
-struct At {
+struct ObjectVersion {
     resource_version: String,
     generation: u64,
     /// Of which object; empty where the plan does not say.
     uid: String,
 }
 
-impl At {
+impl ObjectVersion {
     fn of(rollout: &Value) -> Self {
         let generation = rollout
             .pointer("/metadata/generation")
@@ -60,25 +61,25 @@ enum Outcome {
 }
 
 pub(crate) async fn execute(api: &Api, plan: &RolloutPlan) -> PortResult<Executed> {
-    let mut at = At {
+    let mut at = ObjectVersion {
         resource_version: plan.resource_version.clone(),
         generation: plan.generation,
         uid: plan.uid.clone(),
     };
     let mut last = None;
-    for (done, call) in plan.calls.iter().enumerate() {
-        let on = On {
+    for (done, call) in plan.changes.iter().map(Call::from).enumerate() {
+        let execution = Execution {
             api,
             plan,
-            may_follow: done > 0 || replaces_template(call),
+            may_follow: done > 0 || call.replaces_template(),
         };
-        match on
-            .make(call, &at)
+        match execution
+            .run(&call, &at)
             .await
-            .map_err(|failure| after(done, plan, failure))?
+            .map_err(|failure| partial_failure(done, plan, failure))?
         {
             Outcome::Answer(answer) => {
-                at = At::of(&answer);
+                at = ObjectVersion::of(&answer);
                 last = Some(answer);
             }
             Outcome::Moved(now) => {
@@ -96,7 +97,7 @@ pub(crate) async fn execute(api: &Api, plan: &RolloutPlan) -> PortResult<Execute
         PortError::new(
             ErrorKind::Permanent,
             format!(
-                "the plan to {} {} has no calls",
+                "the plan to {} {} has no changes",
                 plan.action.as_str(),
                 plan.key
             ),
@@ -106,19 +107,15 @@ pub(crate) async fn execute(api: &Api, plan: &RolloutPlan) -> PortResult<Execute
     Ok(Executed::Done(Box::new(wire::rollout(&last))))
 }
 
-fn replaces_template(call: &Call) -> bool {
-    matches!(call, Call::Json { .. } | Call::SetImages(_))
-}
-
 /// A failure after `done` calls were made: the plan has had an effect, whatever became of this one.
-fn after(done: usize, plan: &RolloutPlan, failure: Failure) -> PortError {
+fn partial_failure(done: usize, plan: &RolloutPlan, failure: Failure) -> PortError {
     let error = PortError::from(failure);
     if done == 0 {
         return error;
     }
     let message = format!(
-        "{done} of {} calls was made; then {}",
-        plan.calls.len(),
+        "{done} of {} calls succeeded, then: {}",
+        plan.changes.len(),
         error.message
     );
     PortError {
@@ -128,19 +125,19 @@ fn after(done: usize, plan: &RolloutPlan, failure: Failure) -> PortError {
     }
 }
 
-struct On<'a> {
+struct Execution<'a> {
     api: &'a Api,
     plan: &'a RolloutPlan,
     /// Whether it may go on when only the status has moved.
     may_follow: bool,
 }
 
-impl On<'_> {
+impl Execution<'_> {
     fn verb(&self) -> String {
         format!("{} rollout {}", self.plan.action.as_str(), self.plan.key)
     }
 
-    async fn make(&self, call: &Call, at: &At) -> Result<Outcome, Failure> {
+    async fn run(&self, call: &Call, at: &ObjectVersion) -> Result<Outcome, Failure> {
         match call {
             Call::TerminateAnalysis { name } => {
                 return self.terminate(Kind::AnalysisRuns, name).await;
@@ -161,10 +158,10 @@ impl On<'_> {
             if !matches!(failure.code(), Some(404 | 409 | 422)) {
                 return Err(failure);
             }
-            let Some(now) = self.look().await? else {
+            let Some(now) = self.read_rollout().await? else {
                 return Ok(Outcome::Gone);
             };
-            let seen = At::of(&now);
+            let seen = ObjectVersion::of(&now);
             if seen.resource_version == at.resource_version {
                 // It has not moved: the refusal is about something else.
                 return Err(failure);
@@ -174,14 +171,14 @@ impl On<'_> {
             }
             at = seen;
         }
-        self.moved().await
+        self.read_moved().await
     }
 
-    async fn patch(&self, call: &Call, at: &At) -> Result<Value, Failure> {
+    async fn patch(&self, call: &Call, at: &ObjectVersion) -> Result<Value, Failure> {
         let main = path::rollout(&self.plan.key);
         match call {
             Call::Merge { part, body } => {
-                let send = Send::Merge(bound(body, &at.resource_version));
+                let send = ApiRequest::Merge(bind_version(body, &at.resource_version));
                 if *part == Part::Status {
                     match self
                         .api
@@ -197,29 +194,38 @@ impl On<'_> {
                 self.api.call(&self.verb(), send, &main).await
             }
             Call::Json { body } => {
-                let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": at.resource_version});
+                let test = json!({"op": "test", "path": "/metadata/resourceVersion",
+                    "value": at.resource_version});
                 let operations = body.as_array().into_iter().flatten().cloned();
                 let body = Value::Array(std::iter::once(test).chain(operations).collect());
-                self.api.call(&self.verb(), Send::Json(body), &main).await
+                self.api
+                    .call(&self.verb(), ApiRequest::Json(body), &main)
+                    .await
             }
-            _ => Err(self
-                .api
-                .failed(&self.verb(), true, Cause::Unreadable("not a patch".into()))),
+            _ => Err(self.api.to_failure(
+                &self.verb(),
+                true,
+                Cause::Unreadable("not a patch".into()),
+            )),
         }
     }
 
-    async fn set_images(&self, changes: &[ImageChange], at: &At) -> Result<Outcome, Failure> {
+    async fn set_images(
+        &self,
+        changes: &[ImageChange],
+        at: &ObjectVersion,
+    ) -> Result<Outcome, Failure> {
         for _ in 0..TRIES {
-            let Some(mut now) = self.look().await? else {
+            let Some(mut now) = self.read_rollout().await? else {
                 return Ok(Outcome::Gone);
             };
-            let seen = At::of(&now);
+            let seen = ObjectVersion::of(&now);
             if seen.resource_version != at.resource_version && !at.is_same_spec(&seen) {
                 return Ok(Outcome::Moved(now));
             }
             if let Err(container) = images::set(&mut now, changes) {
-                let message = format!("there is no container {container}");
-                return Err(self.api.failed(
+                let message = format!("container {container} does not exist");
+                return Err(self.api.to_failure(
                     &self.verb(),
                     true,
                     Cause::Answer {
@@ -231,7 +237,11 @@ impl On<'_> {
             }
             match self
                 .api
-                .call(&self.verb(), Send::Put(now), &path::rollout(&self.plan.key))
+                .call(
+                    &self.verb(),
+                    ApiRequest::Put(now),
+                    &path::rollout(&self.plan.key),
+                )
                 .await
             {
                 Ok(answer) => return Ok(Outcome::Answer(answer)),
@@ -240,7 +250,7 @@ impl On<'_> {
                 Err(failure) => return Err(failure),
             }
         }
-        self.moved().await
+        self.read_moved().await
     }
 
     /// Ends a run or an experiment, if it is the rollout's and has not ended.
@@ -250,14 +260,14 @@ impl On<'_> {
             self.plan.action.as_str(),
             self.plan.key
         );
-        let path = kind.one(&self.plan.key.namespace, name);
-        let run = self.api.call(&verb, Send::Get, &path).await?;
+        let path = kind.object(&self.plan.key.namespace, name);
+        let run = self.api.call(&verb, ApiRequest::Get, &path).await?;
         let ours = wire::owners(&run).any(|owner| {
             text(owner, "/kind") == "Rollout" && text(owner, "/name") == self.plan.key.name
         });
         if !ours {
             let message = format!("it does not belong to rollout {}", self.plan.key);
-            return Err(self.api.failed(
+            return Err(self.api.to_failure(
                 &verb,
                 true,
                 Cause::Answer {
@@ -268,20 +278,21 @@ impl On<'_> {
             ));
         }
         if wire::analysis_run(&run).phase.is_done() {
-            return self.moved().await;
+            return self.read_moved().await;
         }
         let body =
             json!({"metadata": {"uid": text(&run, "/metadata/uid")}, "spec": {"terminate": true}});
-        match self.api.call(&verb, Send::Merge(body), &path).await {
+        match self.api.call(&verb, ApiRequest::Merge(body), &path).await {
             Ok(_) => self
-                .look()
+                .read_rollout()
                 .await
                 .map(|now| now.map_or(Outcome::Gone, Outcome::Answer))
                 .map_err(|failure| {
                     // It was done: that the rollout cannot be read now must not pass for "nothing
                     // happened".
                     let what = format!(
-                        "cluster {}: {verb}: it was done, but how the rollout stands is not known",
+                        "cluster {}: {verb}: the action was applied, but the rollout's \
+                            state cannot be read",
                         self.api.cluster
                     );
                     Failure {
@@ -291,22 +302,25 @@ impl On<'_> {
                     }
                 }),
             // Gone, or another one of the same name.
-            Err(failure) if matches!(failure.code(), Some(404 | 409)) => self.moved().await,
+            Err(failure) if matches!(failure.code(), Some(404 | 409)) => self.read_moved().await,
             Err(failure) => Err(failure),
         }
     }
 
-    async fn look(&self) -> Result<Option<Value>, Failure> {
+    async fn read_rollout(&self) -> Result<Option<Value>, Failure> {
         get(self.api, &self.plan.key).await
     }
 
-    async fn moved(&self) -> Result<Outcome, Failure> {
-        Ok(self.look().await?.map_or(Outcome::Gone, Outcome::Moved))
+    async fn read_moved(&self) -> Result<Outcome, Failure> {
+        Ok(self
+            .read_rollout()
+            .await?
+            .map_or(Outcome::Gone, Outcome::Moved))
     }
 }
 
 /// `body` bound to a version: the API answers 409 to any other.
-fn bound(body: &Value, resource_version: &str) -> Value {
+fn bind_version(body: &Value, resource_version: &str) -> Value {
     let mut body = body.clone();
     if let Some(fields) = body.as_object_mut() {
         let metadata = fields.entry("metadata").or_insert_with(|| json!({}));
@@ -324,7 +338,7 @@ pub(crate) async fn get(
     match api
         .call(
             &format!("get rollout {key}"),
-            Send::Get,
+            ApiRequest::Get,
             &path::rollout(key),
         )
         .await

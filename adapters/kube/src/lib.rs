@@ -6,16 +6,19 @@
 
 mod api;
 mod argocd;
+mod calls;
 mod connect;
 #[cfg(feature = "eks")]
 pub mod eks;
 mod execute;
 mod images;
+mod kubectl;
 mod related;
 mod rollouts;
 mod watch;
 mod wire;
 
 pub use api::Timing;
-pub use argocd::{ArgoCdRollouts, argo_cd_can};
+pub use argocd::{ArgoCdRollouts, argo_cd_supports};
+pub use kubectl::equivalent;
 pub use rollouts::KubeRollouts;

@@ -19,16 +19,16 @@ use crate::wire::{self, HASH_LABEL, text};
 
 pub(crate) async fn related(api: &Api, rollout: &Rollout, depth: Depth) -> PortResult<Related> {
     let (sets, runs, experiments) = try_join3(
-        owned(api, rollout, Kind::ReplicaSets),
-        owned(api, rollout, Kind::AnalysisRuns),
-        owned(api, rollout, Kind::Experiments),
+        list_owned(api, rollout, Kind::ReplicaSets),
+        list_owned(api, rollout, Kind::AnalysisRuns),
+        list_owned(api, rollout, Kind::Experiments),
     )
     .await?;
     let pods = match depth {
         Depth::Runs => None,
         Depth::Pods => Some(pods(api, rollout, &sets).await?),
     };
-    Ok(sorted(Related {
+    Ok(sort(Related {
         replica_sets: sets.iter().map(wire::replica_set).collect(),
         pods,
         analysis_runs: runs.iter().map(wire::analysis_run).collect(),
@@ -36,7 +36,7 @@ pub(crate) async fn related(api: &Api, rollout: &Rollout, depth: Depth) -> PortR
     }))
 }
 
-pub(crate) fn sorted(mut related: Related) -> Related {
+pub(crate) fn sort(mut related: Related) -> Related {
     related.replica_sets.sort_by(|a: &ReplicaSet, b| {
         (b.revision, b.created_at, &b.name).cmp(&(a.revision, a.created_at, &a.name))
     });
@@ -52,12 +52,12 @@ pub(crate) fn sorted(mut related: Related) -> Related {
     related
 }
 
-async fn owned(api: &Api, rollout: &Rollout, kind: Kind) -> Result<Vec<Value>, Failure> {
+async fn list_owned(api: &Api, rollout: &Rollout, kind: Kind) -> Result<Vec<Value>, Failure> {
     let verb = format!("list {} of rollout {}", kind.plural(), rollout.key);
     match api
         .list(
             &verb,
-            &kind.all(Some(&rollout.key.namespace)),
+            &kind.collection(Some(&rollout.key.namespace)),
             Some(HASH_LABEL),
         )
         .await
@@ -82,7 +82,7 @@ async fn pods(api: &Api, rollout: &Rollout, sets: &[Value]) -> Result<Vec<Pod>, 
     let listed = api
         .list(
             &verb,
-            &Kind::Pods.all(Some(&rollout.key.namespace)),
+            &Kind::Pods.collection(Some(&rollout.key.namespace)),
             Some(&selector),
         )
         .await?;

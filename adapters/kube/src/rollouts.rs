@@ -9,16 +9,16 @@ use futures::stream::{self, BoxStream};
 use kube::Client;
 use kube::client::Body;
 use payops_core::domain::rollout::{Related, Rollout, RolloutAction, RolloutKey, RolloutPlan};
-use payops_core::port::{Depth, Executed, RolloutWatch, Rollouts};
+use payops_core::port::{Depth, Executed, RolloutActions, RolloutWatch, Rollouts};
 use payops_core::port::{ErrorKind, PortError, PortResult};
 use tower::{BoxError, Service};
 
 use crate::api::fail::Failure;
 use crate::api::path::Kind;
 use crate::api::{Api, Timing};
-use crate::{execute, related, watch, wire};
+use crate::{execute, kubectl, related, watch, wire};
 
-const AT_ONCE: usize = 8;
+const CONCURRENT_LISTS: usize = 8;
 
 #[derive(Clone)]
 pub struct KubeRollouts {
@@ -79,17 +79,17 @@ impl KubeRollouts {
             .api
             .list(
                 &format!("list rollouts{place}"),
-                &Kind::Rollouts.all(namespace),
+                &Kind::Rollouts.collection(namespace),
                 None,
             )
             .await?;
         Ok(listed.items.iter().map(wire::rollout).collect())
     }
 
-    fn not_listed(&self, failure: Failure) -> PortError {
+    fn to_list_error(&self, failure: Failure) -> PortError {
         if failure.code() == Some(404) {
             let message = format!(
-                "cluster {}: Argo Rollouts is not installed there: it has no kind Rollout",
+                "cluster {}: Argo Rollouts is not installed: the cluster has no kind Rollout",
                 self.api.cluster
             );
             return PortError::new(ErrorKind::NotFound, message);
@@ -101,7 +101,8 @@ impl KubeRollouts {
     async fn list_each(&self) -> PortResult<Vec<Rollout>> {
         let lists = stream::iter(self.namespaces.to_vec())
             .map(|namespace| async move { self.list_in(Some(&namespace)).await });
-        let lists: Vec<Result<Vec<Rollout>, Failure>> = lists.buffered(AT_ONCE).collect().await;
+        let lists: Vec<Result<Vec<Rollout>, Failure>> =
+            lists.buffered(CONCURRENT_LISTS).collect().await;
         let (mut rollouts, mut refusal, mut read) = (Vec::new(), None, false);
         for list in lists {
             match list {
@@ -110,10 +111,10 @@ impl KubeRollouts {
                     rollouts.extend(list);
                 }
                 Err(failure) if failure.code() == Some(403) => {
-                    tracing::warn!(why = failure.why(), "{}", failure.what);
+                    tracing::warn!(why = failure.describe(), "{}", failure.what);
                     refusal.get_or_insert(failure);
                 }
-                Err(failure) => return Err(self.not_listed(failure)),
+                Err(failure) => return Err(self.to_list_error(failure)),
             }
         }
         match refusal {
@@ -137,13 +138,17 @@ impl Rollouts for KubeRollouts {
         true
     }
 
+    fn equivalent(&self, action: &RolloutAction, key: &RolloutKey) -> String {
+        kubectl::equivalent(action, key)
+    }
+
     async fn list(&self) -> PortResult<Vec<Rollout>> {
         match self.list_in(None).await {
             Ok(rollouts) => Ok(rollouts),
             Err(failure) if failure.code() == Some(403) && !self.namespaces.is_empty() => {
                 self.list_each().await
             }
-            Err(failure) => Err(self.not_listed(failure)),
+            Err(failure) => Err(self.to_list_error(failure)),
         }
     }
 
@@ -158,15 +163,18 @@ impl Rollouts for KubeRollouts {
         related::related(&self.api, rollout, depth).await
     }
 
-    async fn execute(&self, plan: &RolloutPlan) -> PortResult<Executed> {
-        execute::execute(&self.api, plan).await
-    }
-
     fn watch(&self) -> RolloutWatch {
         watch::watch(&self.api, Arc::clone(&self.namespaces))
     }
 
     fn watch_related(&self, rollout: &Rollout, depth: Depth) -> BoxStream<'static, PortResult<()>> {
         watch::watch_related(&self.api, rollout, depth).boxed()
+    }
+}
+
+#[async_trait]
+impl RolloutActions for KubeRollouts {
+    async fn execute(&self, plan: &RolloutPlan) -> PortResult<Executed> {
+        execute::execute(&self.api, plan).await
     }
 }

@@ -4,6 +4,7 @@
 //! postings that sum to zero, nothing changed or deleted afterwards, one transaction of a name.
 //! What is posted is decided elsewhere (`payops_core::domain::ledger`).
 
+mod phase;
 mod postgres;
 mod rows;
 mod sqlite;

@@ -7,14 +7,14 @@ use payops_core::port::{ErrorKind, LedgerPage, PortError, PortResult, PostOutcom
 
 /// Payment, kind, reference, merchant, live, currency, milliseconds, postings as
 /// `[["account",minor],…]`.
-pub(crate) type Row = (String, String, String, String, bool, String, i64, String);
+pub(crate) type TransactionRow = (String, String, String, String, bool, String, i64, String);
 
 /// The most transactions that one page may hold, whatever was asked for.
 const PAGE_MAX: usize = 10_000;
 
 /// What a row says. A row that says nothing sensible is [`ErrorKind::Corrupt`], named by its
 /// payment.
-pub(crate) fn transaction(row: Row) -> PortResult<Transaction> {
+pub(crate) fn transaction(row: TransactionRow) -> PortResult<Transaction> {
     let (payment, kind, reference, merchant, live, currency, at_ms, postings) = row;
     let corrupt = |what: &str| {
         PortError::new(
@@ -67,7 +67,11 @@ pub(crate) fn cursor(from: Option<&str>) -> PortResult<(String, String, String)>
         return Ok((String::new(), String::new(), String::new()));
     };
     serde_json::from_str(from).map_err(|error| {
-        PortError::because(ErrorKind::Permanent, "not a cursor of the ledger", error)
+        PortError::because(
+            ErrorKind::Permanent,
+            "not a valid cursor of the ledger",
+            error,
+        )
     })
 }
 
@@ -77,7 +81,7 @@ pub(crate) fn page_rows(limit: usize) -> i64 {
 }
 
 /// A page of at most `limit` of `rows`, which were asked for with [`page_rows`].
-pub(crate) fn page(rows: Vec<Row>, limit: usize) -> PortResult<LedgerPage> {
+pub(crate) fn page(rows: Vec<TransactionRow>, limit: usize) -> PortResult<LedgerPage> {
     let limit = limit.clamp(1, PAGE_MAX);
     let more = rows.len() > limit;
     let transactions = rows

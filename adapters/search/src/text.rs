@@ -3,7 +3,7 @@
 use payops_core::Timestamp;
 
 /// The form in which addresses and references are compared: that of `Term::matches`.
-pub(crate) fn folded(text: &str) -> String {
+pub(crate) fn fold_case(text: &str) -> String {
     text.to_lowercase()
 }
 

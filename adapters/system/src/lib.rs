@@ -1,7 +1,7 @@
-//! This machine: its clock, its randomness, and what its files allow. The one home of what every
-//! service, the command and the embedded stores take from the machine; it uses core alone, and is
-//! the one adapter that other adapters may use.
+//! This machine: its clock, its randomness, its private files and what its file systems allow.
+//! It uses core alone, and is the one adapter that other adapters may use.
 
+pub mod private_file;
 mod read_only;
 
 use payops_core::Timestamp;

@@ -25,8 +25,8 @@ pub fn sqlite_is_immutable(path: &Path) -> io::Result<bool> {
     }
     if std::fs::metadata(companion("-wal")).is_ok_and(|log| log.len() > 0) {
         let text = format!(
-            "{} was not closed in order, and its folder takes no writes, which reading its log \
-                needs: copy the folder to a place that does",
+            "{} was not closed cleanly, and reading its log needs a writable folder: copy \
+                the folder to a writable place",
             path.display()
         );
         return Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, text));

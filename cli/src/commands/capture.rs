@@ -6,28 +6,28 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::context::Context;
-use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::output::Printer;
 use crate::screen;
+use payops_ops::error::{OpsError, OpsResult};
 
 /// `payops capture`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CaptureArgs {
-    /// What to press and to wait for, a line each: `key 2`, `type TEXT`, `wait TEXT`, `gone TEXT`
+    /// Script with one step per line: `key 2`, `type TEXT`, `wait TEXT` or `gone TEXT`
     #[arg(long, value_name = "FILE")]
     script: PathBuf,
-    /// Columns and rows
+    /// Size in columns and rows
     #[arg(long, value_name = "COLUMNSxROWS", default_value = "80x24", value_parser = size)]
     size: (u16, u16),
-    /// Write a picture instead of text
+    /// Write an SVG image instead of text
     #[arg(long)]
     svg: bool,
 }
 
 /// `80x24`, within what a terminal may be.
 fn size(text: &str) -> Result<(u16, u16), String> {
-    let wrong = || "write COLUMNSxROWS, such as 80x24, from 20x5 to 500x200".to_owned();
+    let wrong = || "expected COLUMNSxROWS from 20x5 to 500x200, such as 80x24".to_owned();
     let (columns, rows) = text.split_once('x').ok_or_else(wrong)?;
     let (columns, rows) = (
         columns.parse().map_err(|_| wrong())?,
@@ -40,13 +40,13 @@ fn size(text: &str) -> Result<(u16, u16), String> {
     }
 }
 
-pub(crate) async fn run(context: &Context, args: &CaptureArgs) -> CliResult<Exit> {
+pub(crate) async fn run(context: &Context, args: &CaptureArgs) -> OpsResult<Exit> {
     let script = std::fs::read_to_string(&args.script).map_err(|error| {
-        CliError::usage(format!("{} cannot be read", args.script.display())).because(error)
+        OpsError::usage(format!("cannot read {}", args.script.display())).because(error)
     })?;
     let (columns, rows) = args.size;
     let captured = Box::pin(payops_tui::capture(
-        screen::environments(context, None)?,
+        screen::operations(context, None)?,
         screen::options(context),
         &script,
         columns,
@@ -55,9 +55,9 @@ pub(crate) async fn run(context: &Context, args: &CaptureArgs) -> CliResult<Exit
     .await;
     let captured = captured.map_err(|error| {
         if let payops_tui::CaptureError::Waited { screen, .. } = &error {
-            context.talk.warn(format!("the screen was\n{screen}"));
+            context.console.warn(format!("the screen was\n{screen}"));
         }
-        CliError::failed("the script did not come to its end").because(error)
+        OpsError::failed("the script did not finish").because(error)
     })?;
     let text = if args.svg {
         payops_tui::svg(&captured.buffer)

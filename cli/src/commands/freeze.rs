@@ -1,35 +1,42 @@
 //! `payops freeze`: nobody changes anything in an environment until it is lifted.
 
+use std::sync::Arc;
+
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
 use payops_core::domain::access::{Action, Freeze};
+use payops_ops::equivalent;
+use payops_ops::error::{OpsError, OpsResult};
+use payops_ops::session::Session;
 use serde::Serialize;
 
-use crate::access::{self, Wanted};
-use crate::context::{Access, Context};
-use crate::error::{CliError, CliResult};
+use crate::consent::{self, ConsentArgs, Proposal, print_dry_run};
+use crate::context::Context;
 use crate::exit::Exit;
-use crate::output::{Cell, Column, Look, Of, Row, Tone};
-use crate::safety;
-use crate::same_as;
+use crate::output::{Cell, Column, InEnv, Row, Style, Tone};
 
 /// `payops freeze …`
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum FreezeCommand {
-    /// Which environments are frozen, by whom and why
+    /// Show which environments are frozen, by whom and why
     Status,
-    /// Freeze an environment: all writes of all payops processes are refused
+    /// Freeze an environment: refuse all writes of all payops processes
     Set {
-        /// For how long, such as 2h; until it is lifted when left out
+        /// How long, such as 2h [default: until it is lifted]
         #[arg(long = "for", value_name = "DURATION", value_parser = span)]
         span: Option<SignedDuration>,
+        #[command(flatten)]
+        consent: ConsentArgs,
     },
     /// End the freeze
-    Lift,
+    Lift {
+        #[command(flatten)]
+        consent: ConsentArgs,
+    },
 }
 
 fn span(text: &str) -> Result<SignedDuration, String> {
-    let wrong = || "write 30m or 2h".to_owned();
+    let wrong = || "expected a duration such as 30m or 2h".to_owned();
     let span: SignedDuration = text.parse().map_err(|_| wrong())?;
     if span.is_positive() {
         Ok(span)
@@ -50,7 +57,7 @@ struct FreezeRow {
 
 impl FreezeRow {
     fn new(env: &str, freeze: Option<Freeze>) -> Self {
-        let freeze = freeze.filter(|freeze| freeze.active(Context::now()));
+        let freeze = freeze.filter(|freeze| freeze.is_active(Timestamp::now()));
         Self {
             env: env.to_owned(),
             frozen: freeze.is_some(),
@@ -73,7 +80,7 @@ impl Row for FreezeRow {
         Column::text("WHY"),
     ];
 
-    fn cells(&self, look: &Look) -> Vec<Cell> {
+    fn cells(&self, style: &Style) -> Vec<Cell> {
         vec![
             Cell::from(&self.env),
             if self.frozen {
@@ -82,89 +89,75 @@ impl Row for FreezeRow {
                 Cell::toned("no", Tone::Good)
             },
             Cell::maybe(self.by.as_ref()),
-            Cell::maybe(self.since.map(|at| look.ago(at))),
+            Cell::maybe(self.since.map(|at| style.ago(at))),
             Cell::maybe(self.until.map(|at| at.to_string())),
             Cell::maybe(self.reason.as_ref()),
         ]
     }
 }
 
-pub(crate) async fn run(context: &Context, command: FreezeCommand) -> CliResult<Exit> {
-    let unread = |error| CliError::port("the freeze could not be read or written", error);
-    let targets = match command {
-        FreezeCommand::Status => context.settings.all_targets()?,
-        _ => vec![context.settings.one_target()?],
-    };
-    let mut rows = Vec::new();
-    for target in targets {
-        let access = if matches!(command, FreezeCommand::Status) {
-            Access::Read
-        } else {
-            Access::Write
+pub(crate) async fn run(context: &Context, command: FreezeCommand) -> OpsResult<Exit> {
+    match command {
+        FreezeCommand::Status => list(context, &context.operator.all_sessions()?).await,
+        FreezeCommand::Set { span, consent } => set(context, span, consent).await,
+        FreezeCommand::Lift { consent } => lift(context, consent).await,
+    }
+}
+
+async fn set(
+    context: &Context,
+    span: Option<SignedDuration>,
+    consent: ConsentArgs,
+) -> OpsResult<Exit> {
+    let session = context.operator.one_session()?;
+    let reason = consent::reason(context, &session.env)?.ok_or_else(|| {
+        OpsError::refused("a freeze needs a reason: everybody whom it stops reads it")
+            .hint("add --reason TEXT")
+    })?;
+    let freeze = session.plan_freeze(&reason, span)?;
+    let line = equivalent::freeze(&session.env, &freeze);
+    if consent.dry_run {
+        let what = format!("freeze {}", session.name());
+        let proposal = Proposal {
+            same_as: Some(line),
+            ..Proposal::new(&session, Action::FreezeSet, what)
         };
-        let freezes = access::freezes(&target, &context.caller_for(&target, access)?);
-        match &command {
-            FreezeCommand::Status => {}
-            FreezeCommand::Set { span } => {
-                let reason = safety::reason(context, &target)?;
-                let reason = reason.ok_or_else(|| {
-                    CliError::refused(
-                        "a freeze needs a reason: everybody who is stopped by it reads it",
-                    )
-                    .hint("add --reason TEXT")
-                })?;
-                access::permit(
-                    context,
-                    &target,
-                    &Wanted::new(Action::FreezeSet).because(Some(&reason)),
-                )
-                .await?;
-                let now = Context::now();
-                let freeze = Freeze::begin(
-                    &target.name,
-                    context.who(),
-                    &reason,
-                    now,
-                    span.and_then(|span| now.checked_add(span).ok()),
-                );
-                let freeze = freeze
-                    .map_err(|error| CliError::usage("the freeze is not right").because(error))?;
-                let line = same_as::said(context, same_as::freeze(&target, &freeze));
-                let entry = context
-                    .entry(&target, "freeze.set", Some(&reason))
-                    .same_as(line);
-                context
-                    .audited(&target, entry, async {
-                        freezes.set(&freeze).await.map_err(unread)
-                    })
-                    .await?;
-            }
-            FreezeCommand::Lift => {
-                let reason = safety::reason(context, &target)?;
-                access::permit(
-                    context,
-                    &target,
-                    &Wanted::new(Action::FreezeLift).because(reason.as_deref()),
-                )
-                .await?;
-                let line = same_as::said(context, same_as::lift(&target));
-                let entry = context
-                    .entry(&target, "freeze.lift", reason.as_deref())
-                    .same_as(line);
-                if !context
-                    .audited(&target, entry, async {
-                        freezes.lift().await.map_err(unread)
-                    })
-                    .await?
-                {
-                    context.talk.say(format!("{} was not frozen", target.name));
-                }
-            }
-        }
-        let row = FreezeRow::new(&target.name, freezes.current().await.map_err(unread)?);
-        rows.push(Of {
-            env: target.name.clone(),
-            value: row,
+        print_dry_run(context, &proposal)?;
+        return Ok(Exit::Done);
+    }
+    context.console.say(format!("same as: {line}"));
+    session.set_freeze(&freeze).await?;
+    list(context, &[session]).await
+}
+
+async fn lift(context: &Context, consent: ConsentArgs) -> OpsResult<Exit> {
+    let session = context.operator.one_session()?;
+    let reason = consent::reason(context, &session.env)?;
+    let line = equivalent::lift(&session.env);
+    if consent.dry_run {
+        let what = format!("lift the freeze of {}", session.name());
+        let proposal = Proposal {
+            same_as: Some(line),
+            ..Proposal::new(&session, Action::FreezeLift, what)
+        };
+        print_dry_run(context, &proposal)?;
+        return Ok(Exit::Done);
+    }
+    context.console.say(format!("same as: {line}"));
+    if !session.lift_freeze(reason.as_deref()).await? {
+        context
+            .console
+            .say(format!("{} was not frozen", session.name()));
+    }
+    list(context, &[session]).await
+}
+
+async fn list(context: &Context, sessions: &[Arc<Session>]) -> OpsResult<Exit> {
+    let mut rows = Vec::new();
+    for session in sessions {
+        rows.push(InEnv {
+            env: session.name().to_owned(),
+            value: FreezeRow::new(session.name(), session.freeze().await?),
         });
     }
     context.printer.list(&rows, false)?;

@@ -7,40 +7,46 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use payops_core::domain::access::Action;
+use payops_local::{Notice, ReadyEnv, Status, Summary, UpOptions};
+use payops_ops::embedded::{self, RebuiltIndex};
+use payops_ops::error::{OpsError, OpsResult};
+use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 
+use crate::consent::{ConsentArgs, Proposal, print_dry_run};
 use crate::context::Context;
-use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::local::{self, ReadyEnv, Reindexed, Running};
-use crate::output::{Cell, Column, Document, Look, Table, details};
+use crate::output::{Cell, Column, Document, Style, Table, details};
 use crate::screen;
-use crate::settings::Target;
 
 const DEMO_TRAFFIC: f64 = 5.0;
 
 /// `payops local …`
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum LocalCommand {
-    /// Start all services and stay in the foreground; SIGTERM or Ctrl-C drains and stops
+    /// Start all services in the foreground; Ctrl-C or SIGTERM drains and stops them
     Up(UpArgs),
-    /// Stop the platform that runs on the data directory
+    /// Stop the platform running on the data directory
     Down(DownArgs),
-    /// Whether a platform runs, where its APIs are, and how many payments are in each state
+    /// Show whether the platform is running, its API addresses, and payments by status
     Status,
-    /// Build an environment's search index anew from its payments, while no platform runs
+    /// Rebuild an environment's search index from its payments; the platform must be stopped
     ///
-    /// The index before is set aside beside the new one, and may be deleted. A platform that
-    /// finds a damaged index when it starts does this by itself.
-    Reindex,
-    /// Mend something that was broken on purpose: `poison`
+    /// The old index is kept beside the new one and can be deleted. A platform that finds a damaged
+    /// index when it starts rebuilds it by itself.
+    Reindex {
+        #[command(flatten)]
+        consent: ConsentArgs,
+    },
+    /// Fix something that is broken on purpose: `poison`
     Fix(FixArgs),
 }
 
 /// `payops local up`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct UpArgs {
-    /// Payments a second to make by itself
+    /// Payments per second to generate
     #[arg(long, value_name = "N", default_value_t = 0.0, value_parser = rate)]
     traffic: f64,
 }
@@ -48,7 +54,7 @@ pub(crate) struct UpArgs {
 /// `payops local down`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DownArgs {
-    /// How many seconds to wait for it
+    /// Seconds to wait for it to stop
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u64,
 }
@@ -56,17 +62,19 @@ pub(crate) struct DownArgs {
 /// `payops local fix`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FixArgs {
-    /// What: `poison` makes the acquirer take the token tok_poison
+    /// What to fix: `poison` makes the acquirer accept the token tok_poison
     what: String,
+    #[command(flatten)]
+    consent: ConsentArgs,
 }
 
 /// `payops demo`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Print a line a second instead of opening the screen
+    /// Print one line per second instead of opening the screen
     #[arg(long)]
     headless: bool,
-    /// Payments a second
+    /// Payments per second to generate
     #[arg(long, value_name = "N", default_value_t = DEMO_TRAFFIC, value_parser = rate)]
     traffic: f64,
 }
@@ -76,52 +84,50 @@ fn rate(text: &str) -> Result<f64, String> {
     if (0.0..=10_000.0).contains(&rate) {
         Ok(rate)
     } else {
-        Err("from 0 to 10000".to_owned())
+        Err("expected a number from 0 to 10000".to_owned())
     }
 }
 
-/// The platform that runs:
+fn environment_document(env: &ReadyEnv) -> Value {
+    json!({
+        "name": env.name,
+        "api_url": env.api_url,
+        "api_key": env.api_key.expose_secret(),
+    })
+}
+
+/// `{"ready":true,"environments":[{"name":…,"api_url":…,"api_key":…}]}`.
+fn ready_document(environments: &[ReadyEnv]) -> Value {
+    let environments: Vec<Value> = environments.iter().map(environment_document).collect();
+    json!({ "ready": true, "environments": environments })
+}
+
 /// `{"ready":true,"environments":[{"name":…,"api_url":…,"api_key":…,"counts":{…}}],"pid":…}`.
 #[derive(Clone, Debug)]
-struct Status(Running);
+struct StatusView(Status);
 
-impl serde::Serialize for Status {
+impl serde::Serialize for StatusView {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut document = local::ready_document(&self.0.ready);
-        let environments = document
-            .get_mut("environments")
-            .and_then(Value::as_array_mut);
-        for environment in environments.into_iter().flatten() {
-            let name = environment
-                .get("name")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            let counts = self
-                .0
-                .counts
-                .get(name)
-                .cloned()
-                .unwrap_or_else(|| json!({}));
-            if let Some(members) = environment.as_object_mut() {
-                members.insert("counts".to_owned(), counts);
-            }
-        }
-        if let Some(members) = document.as_object_mut() {
-            members.insert("pid".to_owned(), json!(self.0.pid));
-        }
-        document.serialize(serializer)
+        let environment = |env: &ReadyEnv| {
+            let mut document = environment_document(env);
+            document["counts"] = json!(self.0.counts.get(&env.name).cloned().unwrap_or_default());
+            document
+        };
+        let environments: Vec<Value> = self.0.ready.iter().map(environment).collect();
+        json!({ "ready": true, "environments": environments, "pid": self.0.pid })
+            .serialize(serializer)
     }
 }
 
 /// An index that was built anew: `{"payments":…,"set_aside":…}`.
-impl Document for Reindexed {
-    fn human(&self, look: &Look) -> String {
+impl Document for RebuiltIndex {
+    fn human(&self, style: &Style) -> String {
         let aside = self
             .set_aside
             .as_ref()
             .map(|path| Cell::from(path.display().to_string()));
         details(
-            look,
+            style,
             [
                 ("payments", Some(self.payments.to_string().into())),
                 ("set aside", aside),
@@ -130,20 +136,19 @@ impl Document for Reindexed {
     }
 }
 
-impl Document for Status {
+impl Document for StatusView {
     const ROWS: Option<&'static str> = Some("environments");
 
-    fn human(&self, look: &Look) -> String {
+    fn human(&self, style: &Style) -> String {
         let mut table = Table::new([
             Column::text("ENV"),
             Column::text("API"),
             Column::text("PAYMENTS"),
         ]);
         for env in &self.0.ready {
-            let counts = self
-                .0
-                .counts
-                .get(&env.name)
+            let counts = self.0.counts.get(&env.name).map(|counts| json!(counts));
+            let counts = counts
+                .as_ref()
                 .and_then(Value::as_object)
                 .map(words)
                 .unwrap_or_default();
@@ -153,88 +158,96 @@ impl Document for Status {
                 Cell::maybe(Some(counts).filter(|counts| !counts.is_empty())),
             ]);
         }
-        let mut out = details(look, [("process", Some(self.0.pid.to_string().into()))]);
-        out.push_str(&table.render(look));
+        let mut out = details(style, [("process", Some(self.0.pid.to_string().into()))]);
+        out.push_str(&table.render(style));
         out
     }
 }
 
 /// Runs `payops local …`.
-pub(crate) async fn run(context: &Context, command: LocalCommand) -> CliResult<Exit> {
-    let data_dir = &context.settings.data_dir.value;
+pub(crate) async fn run(context: &Context, command: LocalCommand) -> OpsResult<Exit> {
+    let data_dir = &context.operator.settings.data_dir.value;
     match command {
         LocalCommand::Up(args) => up(context, args.traffic, false).await,
-        LocalCommand::Status => match local::status(data_dir).await? {
-            Some(running) => {
-                context.printer.document(&Status(running))?;
+        LocalCommand::Status => match Box::pin(payops_local::status(data_dir)).await? {
+            Some(status) => {
+                context.printer.document(&StatusView(status))?;
                 Ok(Exit::Done)
             }
-            None => Err(
-                CliError::not_found(format!("no platform runs on {}", data_dir.display()))
-                    .hint("payops local up starts one"),
-            ),
+            None => Err(OpsError::not_found(format!(
+                "no platform is running on {}",
+                data_dir.display()
+            ))
+            .hint("start it with: payops local up")),
         },
         LocalCommand::Down(args) => {
+            let timeout = Duration::from_secs(args.timeout);
             let stopped = context
-                .interruptible(local::down(data_dir, Duration::from_secs(args.timeout)))
+                .interruptible(async { Ok(payops_local::down(data_dir, timeout).await?) })
                 .await?;
-            context.talk.say(if stopped {
-                "stopped; everything accepted is on disk"
+            context.console.say(if stopped {
+                "stopped; every accepted payment is on disk"
             } else {
                 "nothing was running"
             });
             Ok(Exit::Done)
         }
-        LocalCommand::Reindex => {
-            let target = context.settings.one_target()?;
-            let Target::Embedded { data_dir, name } = &target.target else {
-                let error =
-                    CliError::usage(format!("{} is not an embedded environment", target.name));
-                return Err(error.hint("an index on OpenSearch is rebuilt by its own tools"));
-            };
-            // Cut off, it leaves its mark, and the next start of the platform goes on.
-            let reindexed = context
-                .interruptible(local::reindex(data_dir, name))
-                .await?;
-            context
-                .talk
-                .say(format!("the search index of {} is rebuilt", target.name));
-            context.printer.document(&reindexed)?;
-            Ok(Exit::Done)
-        }
-        LocalCommand::Fix(args) => {
-            let target = context.settings.one_target()?;
-            let Target::Embedded { data_dir, name } = &target.target else {
-                return Err(CliError::usage(format!(
-                    "{} is not an embedded environment",
-                    target.name
-                )));
-            };
-            local::fix(data_dir, name, &args.what).await?;
-            context.talk.say(format!(
-                "{} is mended in {}; payops dlq replay sends what died of it again",
-                args.what, target.name
-            ));
-            Ok(Exit::Done)
-        }
+        LocalCommand::Reindex { consent } => reindex(context, consent).await,
+        LocalCommand::Fix(args) => fix(context, &args).await,
     }
 }
 
-pub(crate) async fn demo(context: &Context, args: DemoArgs) -> CliResult<Exit> {
+async fn reindex(context: &Context, consent: ConsentArgs) -> OpsResult<Exit> {
+    let session = context.operator.one_session()?;
+    embedded::data_dir(&session)?;
+    if consent.dry_run {
+        let what = format!("rebuild the search index of {}", session.name());
+        print_dry_run(
+            context,
+            &Proposal::new(&session, Action::IndexRebuild, what),
+        )?;
+        return Ok(Exit::Done);
+    }
+    let reason = context.operator.reason.as_deref();
+    let rebuilt = embedded::rebuild_index(&session, reason).await?;
+    context
+        .console
+        .say(format!("the search index of {} is rebuilt", session.name()));
+    context.printer.document(&rebuilt)?;
+    Ok(Exit::Done)
+}
+
+async fn fix(context: &Context, args: &FixArgs) -> OpsResult<Exit> {
+    let session = context.operator.one_session()?;
+    embedded::data_dir(&session)?;
+    if args.consent.dry_run {
+        let what = format!("mend {} in {}", args.what, session.name());
+        print_dry_run(context, &Proposal::new(&session, Action::LocalFix, what))?;
+        return Ok(Exit::Done);
+    }
+    let reason = context.operator.reason.as_deref();
+    embedded::fix(&session, &args.what, reason).await?;
+    context.console.say(format!(
+        "{} is mended in {}; payops dlq replay resends what died of it",
+        args.what,
+        session.name()
+    ));
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn demo(context: &Context, args: DemoArgs) -> OpsResult<Exit> {
     if args.headless {
         return up(context, args.traffic, true).await;
     }
     if !screen::has_terminal() {
-        return Err(
-            CliError::usage("the screen needs a terminal, and there is none")
-                .hint("payops demo --headless prints a line a second"),
-        );
+        return Err(OpsError::usage("the screen needs a terminal")
+            .hint("without a terminal, use: payops demo --headless"));
     }
-    let data_dir = &context.settings.data_dir.value;
+    let data_dir = &context.operator.settings.data_dir.value;
     // A data directory that cannot be used is told by what brings the platform up.
-    if matches!(local::status(data_dir).await, Ok(Some(_))) {
-        context.talk.say(format!(
-            "a platform runs on {} already, with its own traffic: this is its screen",
+    if matches!(Box::pin(payops_local::status(data_dir)).await, Ok(Some(_))) {
+        context.console.say(format!(
+            "a platform is already running on {}; showing its screen",
             data_dir.display()
         ));
         return screen::run(context, None).await;
@@ -243,29 +256,33 @@ pub(crate) async fn demo(context: &Context, args: DemoArgs) -> CliResult<Exit> {
 }
 
 /// Brings the platform up in this process, with the screen before it; both end together.
-async fn with_screen(context: &Context, traffic: f64) -> CliResult<Exit> {
+async fn with_screen(context: &Context, traffic: f64) -> OpsResult<Exit> {
     let (ready, is_ready) = tokio::sync::watch::channel(false);
-    let shutdown = context.stop.clone();
+    let shutdown = context.operator.stop.clone();
     let notices = std::sync::Mutex::new(Vec::new());
-    let noted = |notice: &str| {
+    let keep_notice = |notice: &Notice| {
         notices
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push(notice.to_owned())
+            .push(notice.to_string());
     };
-    let data_dir = &context.settings.data_dir.value;
+    let data_dir = &context.operator.settings.data_dir.value;
     let on_ready = |_: &[ReadyEnv]| {
         ready.send_replace(true);
     };
-    let platform = local::up(
-        data_dir,
-        traffic,
+    let options = UpOptions {
+        data_dir: data_dir.clone(),
+        traffic_per_second: traffic,
+        summary: false,
+    };
+    let platform = payops_local::up(
+        options,
         on_ready,
-        None::<fn(&Value)>,
-        noted,
+        |_: &Summary| {},
+        keep_notice,
         shutdown.clone(),
     );
-    let mut platform = std::pin::pin!(platform);
+    let mut platform = Box::pin(async { Ok(platform.await?) });
     let ended = tokio::select! {
         screen = screen::run(context, Some(is_ready)) => {
             shutdown.cancel();
@@ -274,56 +291,56 @@ async fn with_screen(context: &Context, traffic: f64) -> CliResult<Exit> {
         ended = &mut platform => ended.map(|()| Exit::Done),
     };
     // What the operator should know, and could not be told while the screen was open.
-    let told = std::mem::take(
+    let kept = std::mem::take(
         &mut *notices
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner),
     );
-    for notice in told {
-        context.talk.warn(notice);
+    for notice in kept {
+        context.console.warn(notice);
     }
     ended
 }
 
-async fn up(context: &Context, traffic: f64, summaries: bool) -> CliResult<Exit> {
-    let (printer, talk) = (&context.printer, &context.talk);
-    let shutdown = context.stop.clone();
+async fn up(context: &Context, traffic: f64, summaries: bool) -> OpsResult<Exit> {
+    let (printer, console) = (&context.printer, &context.console);
+    let shutdown = context.operator.stop.clone();
     // A reader that is gone ends the demo: there is nobody to print for.
     let unheard = shutdown.clone();
     let on_ready = |ready: &[ReadyEnv]| {
         if printer
-            .stream(&local::ready_document(ready), &ready_text(ready))
+            .stream(&ready_document(ready), &ready_text(ready))
             .is_err()
             && summaries
         {
             unheard.cancel();
         }
-        talk.say("ready; Ctrl-C drains and stops, a second one stops at once");
+        console.say("ready; press Ctrl-C to drain and stop, again to stop at once");
     };
-    let silent = context.stop.clone();
-    let on_second = |summary: &Value| {
-        if printer.stream(summary, &summary_text(summary)).is_err() {
+    let silent = context.operator.stop.clone();
+    let on_second = |summary: &Summary| {
+        let summary = serde_json::to_value(summary).unwrap_or_default();
+        if printer.stream(&summary, &summary_text(&summary)).is_err() {
             silent.cancel();
         }
     };
-    let data_dir = &context.settings.data_dir.value;
-    talk.say(format!("starting on {}", data_dir.display()));
-    let on_notice = |notice: &str| talk.warn(notice);
-    local::up(
-        data_dir,
-        traffic,
-        on_ready,
-        summaries.then_some(on_second),
-        on_notice,
-        shutdown,
-    )
+    let data_dir = &context.operator.settings.data_dir.value;
+    console.say(format!("starting on {}", data_dir.display()));
+    let on_notice = |notice: &Notice| console.warn(notice.to_string());
+    let options = UpOptions {
+        data_dir: data_dir.clone(),
+        traffic_per_second: traffic,
+        summary: summaries,
+    };
+    Box::pin(payops_local::up(
+        options, on_ready, on_second, on_notice, shutdown,
+    ))
     .await?;
-    talk.say("stopped; everything accepted is on disk");
+    console.say("stopped; every accepted payment is on disk");
     Ok(Exit::Done)
 }
 
 fn ready_text(ready: &[ReadyEnv]) -> String {
-    use secrecy::ExposeSecret as _;
     let line = |env: &ReadyEnv| {
         format!(
             "{:<8} {}  key {}\n",
@@ -408,17 +425,18 @@ mod tests {
             api_url: "http://127.0.0.1:1".into(),
             api_key: "sk_live_1".into(),
         };
-        let document = local::ready_document(std::slice::from_ref(&env));
+        let document = ready_document(std::slice::from_ref(&env));
         assert_eq!(
             document.to_string(),
             r#"{"ready":true,"environments":[{"name":"prod","api_url":"http://127.0.0.1:1","api_key":"sk_live_1"}]}"#
         );
-        let running = Running {
+        let status = Status {
             pid: 7,
+            since: jiff::Timestamp::UNIX_EPOCH,
             ready: vec![env],
-            counts: json!({"prod": {"completed": 2}}),
+            counts: [("prod".into(), [("completed".into(), 2)].into())].into(),
         };
-        insta::assert_json_snapshot!(Status(running));
+        insta::assert_json_snapshot!(StatusView(status));
     }
 
     #[test]

@@ -1,44 +1,44 @@
 //! `payops queue`: how queues stand, and what is in them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use futures::future::try_join_all;
 use jiff::Timestamp;
 use payops_core::domain::access::Action;
 use payops_core::domain::work_item::parse;
-use payops_core::port::{Ports, QueueStats, Received};
+use payops_core::port::{QueueStats, Received};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::access::{self, Wanted};
-use crate::context::{Access, Context};
-use crate::error::{CliError, CliResult};
+use crate::consent::{self, ConsentArgs, Proposal, Question, print_dry_run};
+use crate::context::Context;
 use crate::exit::Exit;
-use crate::output::{Cell, Column, Document, Look, Row, Tone, age, count, details};
-use crate::safety::{self, Act};
-use crate::same_as;
+use crate::output::{Cell, Column, Document, Row, Style, Tone, count, details};
+use payops_core::domain::display::age;
 use payops_core::domain::privacy::Privacy;
+use payops_ops::error::{OpsError, OpsResult};
+use payops_ops::queues;
+use payops_ops::session::Session;
 
 /// `payops queue …`
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum QueueCommand {
-    /// All queues and how many messages are in them
+    /// List queues and their message counts
     List,
-    /// Look at messages without taking them; says what the look cost
-    Peek(PeekArgs),
-    /// Delete all that is in a queue, unread; never where writes are protected
+    /// Show messages without removing them, and the receives that it cost
+    Peek(QueuePeekArgs),
+    /// Delete every message in a queue, unread; refused where writes are protected
     Purge(PurgeArgs),
 }
 
 /// `payops queue purge`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PurgeArgs {
-    /// The queue's name
+    /// Queue name
     queue: String,
-    /// Do not ask; needs --reason
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: ConsentArgs,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -48,10 +48,10 @@ struct Purged {
 }
 
 impl Document for Purged {
-    fn human(&self, look: &Look) -> String {
+    fn human(&self, style: &Style) -> String {
         let number = Cell::toned(format!("{} deleted", self.messages), Tone::Warn);
         details(
-            look,
+            style,
             [
                 ("queue", Some(Cell::from(&self.queue))),
                 ("messages", Some(number)),
@@ -62,10 +62,10 @@ impl Document for Purged {
 
 /// `payops queue peek`
 #[derive(Clone, Debug, Args)]
-pub(crate) struct PeekArgs {
-    /// The queue's name
+pub(crate) struct QueuePeekArgs {
+    /// Queue name
     queue: String,
-    /// At most so many
+    /// Maximum number of messages
     #[arg(long, value_name = "N", default_value_t = 10)]
     limit: usize,
 }
@@ -107,11 +107,13 @@ impl Row for QueueRow {
         Column::number("MAX RECEIVES").wide(),
     ];
 
-    fn cells(&self, _: &Look) -> Vec<Cell> {
+    fn cells(&self, _: &Style) -> Vec<Cell> {
         let about = |number: u64| format!("{}{number}", if self.approximate { "~" } else { "" });
-        let oldest = self
-            .oldest_age_seconds
-            .map(|seconds| age(std::time::Duration::from_secs(seconds)));
+        let oldest = self.oldest_age_seconds.map(|seconds| {
+            age(jiff::SignedDuration::from_secs(
+                i64::try_from(seconds).unwrap_or(i64::MAX),
+            ))
+        });
         let dead = self
             .dlq_messages
             .map(|dead| Cell::toned(about(dead), if dead > 0 { Tone::Bad } else { Tone::Plain }));
@@ -185,24 +187,22 @@ impl Row for MessageRow {
         Column::text("BODY").wide(),
     ];
 
-    fn cells(&self, look: &Look) -> Vec<Cell> {
+    fn cells(&self, style: &Style) -> Vec<Cell> {
         vec![
             Cell::from(&self.message_id),
             Cell::maybe(self.payment_id.as_ref()),
-            Cell::from(look.ago(self.sent_at)),
+            Cell::from(style.ago(self.sent_at)),
             Cell::from(self.receive_count.to_string()),
             Cell::from(self.body.to_string()),
         ]
     }
 }
 
-pub(crate) async fn run(context: &Context, command: QueueCommand) -> CliResult<Exit> {
+pub(crate) async fn run(context: &Context, command: QueueCommand) -> OpsResult<Exit> {
     match command {
         QueueCommand::List => {
-            let fan = context
-                .each_env(|_, ports| async move { rows(&ports).await })
-                .await?;
-            let (exit, many) = (fan.exit(&context.talk), fan.many);
+            let fan = context.ask_each(list).await?;
+            let (exit, many) = (fan.exit(&context.console), fan.many);
             context.printer.list(&fan.rows(), many)?;
             Ok(exit)
         }
@@ -211,86 +211,48 @@ pub(crate) async fn run(context: &Context, command: QueueCommand) -> CliResult<E
     }
 }
 
-/// Empties a queue. Messages are lost by it, so the rules are asked before anything else.
-async fn purge(context: &Context, args: &PurgeArgs) -> CliResult<Exit> {
-    let target = context.settings.one_target()?;
-    let wanted = Wanted {
-        count: None,
-        ..Wanted::new(Action::DlqPurge)
-            .because(Some(context.reason.as_deref().unwrap_or("none given")))
-    };
-    if target.protected {
-        // Refused whatever is said; the refusal is recorded.
-        access::permit(context, &target, &wanted).await?;
+async fn purge(context: &Context, args: &PurgeArgs) -> OpsResult<Exit> {
+    let session = context.operator.one_session()?;
+    let reason = context.operator.reason.as_deref();
+    let plan = queues::plan_purge(&session, &args.queue, reason).await?;
+    let reason = reason
+        .ok_or_else(|| OpsError::refused("a purge requires a reason").hint("add --reason TEXT"))?;
+    let what = format!("DELETE every message in {}", args.queue);
+    if args.consent.dry_run {
+        let proposal = Proposal {
+            subject: Some(args.queue.clone()),
+            same_as: Some(plan.equivalent.clone()),
+            ..Proposal::new(&session, Action::QueuePurge, what)
+        };
+        print_dry_run(context, &proposal)?;
+        return Ok(Exit::Done);
     }
-    let reason = context
-        .reason
-        .clone()
-        .ok_or_else(|| CliError::refused("a purge needs a reason").hint("add --reason TEXT"))?;
-    let ports = context.open(&target, Access::Write).await?;
-    let stats = ports.queues.stats(&args.queue).await;
-    let stats =
-        stats.map_err(|error| CliError::port(format!("{} did not answer", args.queue), error))?;
-    let messages = stats
-        .visible
-        .saturating_add(stats.in_flight)
-        .saturating_add(stats.delayed);
-    let same_as = same_as::purge(&args.queue);
-    context.talk.say(format!(
-        "{} in {} for good, unread\n  same as     {same_as}",
-        count(usize::try_from(messages).unwrap_or(usize::MAX), "message"),
-        target.name
+    let messages = usize::try_from(plan.messages).unwrap_or(usize::MAX);
+    context.console.say(format!(
+        "{} in {} will be deleted for good, unread\n  same as     {}",
+        count(messages, "message"),
+        session.name(),
+        plan.equivalent
     ));
-    let what = format!("DELETE all of {}", args.queue);
-    safety::confirm(
-        context,
-        &target,
-        &Act {
-            what: &what,
-            typed: &args.queue,
-            yes: args.yes,
-            always: true,
-        },
-    )?;
-    let permit = access::permit(context, &target, &wanted).await?;
-    let entry = context
-        .entry(&target, "purge", Some(&reason))
-        .subject(&args.queue)
-        .role(permit.duty.as_str());
-    let entry = entry
-        .detail("messages", messages.to_string())
-        .same_as(same_as);
-    let purge = async {
-        ports
-            .queues
-            .purge(&args.queue)
-            .await
-            .map_err(|error| CliError::port(format!("{} was not emptied", args.queue), error))
+    let question = Question {
+        what: &what,
+        typed: &args.queue,
+        yes: args.consent.yes,
+        always: true,
     };
-    context.audited(&target, entry, purge).await?;
+    consent::confirm(context, &session.env, &question)?;
+    queues::purge(&session, &plan, reason).await?;
     context.printer.document(&Purged {
         queue: args.queue.clone(),
-        messages,
+        messages: plan.messages,
     })?;
     Ok(Exit::Done)
 }
 
-async fn rows(ports: &Ports) -> CliResult<Vec<QueueRow>> {
-    let failed = |error| CliError::port("the queues did not answer", error);
-    let names = ports.queues.names().await.map_err(failed)?;
-    let stats = try_join_all(names.iter().map(|name| ports.queues.stats(name)))
-        .await
-        .map_err(failed)?;
-    let depth: BTreeMap<&str, u64> = stats
-        .iter()
-        .map(|stats| {
-            (
-                stats.name.as_str(),
-                stats.visible.saturating_add(stats.in_flight),
-            )
-        })
-        .collect();
-    Ok(stats.iter().map(|stats| row(stats, &depth)).collect())
+async fn list(session: Arc<Session>) -> OpsResult<Vec<QueueRow>> {
+    let stats = queues::list(session.ports().await?).await?;
+    let depths = queues::depths(&stats);
+    Ok(stats.iter().map(|stats| row(stats, &depths)).collect())
 }
 
 fn row(stats: &QueueStats, depth: &BTreeMap<&str, u64>) -> QueueRow {
@@ -307,28 +269,28 @@ fn row(stats: &QueueStats, depth: &BTreeMap<&str, u64>) -> QueueRow {
     }
 }
 
-async fn peek(context: &Context, args: &PeekArgs) -> CliResult<Exit> {
-    let fan = context.each_env(|target, ports| async move {
-        known(&ports, &args.queue).await?;
-        let browsed = ports.queues.browse(&args.queue, args.limit).await;
-        let browsed = browsed.map_err(|error| {
-            CliError::port(format!("{} could not be looked into", args.queue), error)
-        })?;
+async fn peek(context: &Context, args: &QueuePeekArgs) -> OpsResult<Exit> {
+    let fan = context.ask_each(|session| async move {
+        let ports = session.ports().await?;
+        queues::check_exists(ports, &args.queue).await?;
+        let browsed = ports.queue_admin.browse(&args.queue, args.limit).await;
+        let browsed = browsed
+            .map_err(|error| OpsError::port(format!("cannot peek at {}", args.queue), error))?;
         let cost = match browsed.receives_spent {
-            0 => "the look cost nothing".to_owned(),
+            0 => "peeking cost no receives".to_owned(),
             spent => format!(
-                "the look cost {}: each raised a message's receive count",
+                "peeking cost {}; each increased a message's receive count",
                 count(spent, "receive")
             ),
         };
         let complete = if browsed.complete {
-            "these are all"
+            "all messages shown"
         } else {
             "there may be more"
         };
-        context.talk.say(format!(
+        context.console.say(format!(
             "{}: {}, {complete}; {cost}",
-            target.name,
+            session.name(),
             count(browsed.messages.len(), "message")
         ));
         Ok(browsed
@@ -338,22 +300,9 @@ async fn peek(context: &Context, args: &PeekArgs) -> CliResult<Exit> {
             .collect::<Vec<_>>())
     });
     let fan = fan.await?;
-    let (exit, many) = (fan.exit(&context.talk), fan.many);
+    let (exit, many) = (fan.exit(&context.console), fan.many);
     context.printer.list(&fan.rows(), many)?;
     Ok(exit)
-}
-
-pub(crate) async fn known(ports: &Ports, queue: &str) -> CliResult<()> {
-    let names = ports
-        .queues
-        .names()
-        .await
-        .map_err(|error| CliError::port("the queues did not answer", error))?;
-    if names.iter().any(|name| name == queue) {
-        return Ok(());
-    }
-    Err(CliError::not_found(format!("there is no queue {queue}"))
-        .hint(format!("queues are {}", names.join(", "))))
 }
 
 #[cfg(test)]
@@ -376,7 +325,7 @@ mod tests {
         let row = row(&stats, &BTreeMap::from([("payments-work-dlq", 61)]));
         insta::assert_json_snapshot!(row);
         assert_eq!(
-            row.cells(&Look::plain())[1..6],
+            row.cells(&Style::plain())[1..6],
             ["~2", "~1", "~0", "4m"]
                 .map(Cell::from)
                 .into_iter()

@@ -2,39 +2,38 @@
 
 use std::path::Path;
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::args::Cli;
-use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
+use crate::help;
 use crate::output::Printer;
+use payops_ops::error::{OpsError, OpsResult};
 
-pub(crate) fn completions(shell: Shell) -> CliResult<Exit> {
+pub(crate) fn completions(shell: Shell) -> OpsResult<Exit> {
     let mut out = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "payops", &mut out);
+    clap_complete::generate(shell, &mut help::command(), "payops", &mut out);
     Printer::raw(&out)?;
     Ok(Exit::Done)
 }
 
 /// Prints the manual page, or writes the pages of all commands into a folder.
-pub(crate) fn man(dir: Option<&Path>) -> CliResult<Exit> {
+pub(crate) fn man(dir: Option<&Path>) -> OpsResult<Exit> {
     let Some(dir) = dir else {
         let mut out = Vec::new();
-        let page = clap_mangen::Man::new(Cli::command());
-        page.render(&mut out).map_err(CliError::output)?;
+        let page = clap_mangen::Man::new(help::command());
+        page.render(&mut out).map_err(OpsError::output)?;
         Printer::raw(&out)?;
         return Ok(Exit::Done);
     };
     let failed = |error| {
-        CliError::failed(format!(
-            "the pages could not be written to {}",
+        OpsError::failed(format!(
+            "cannot write the manual pages to {}",
             dir.display()
         ))
         .because(error)
     };
     std::fs::create_dir_all(dir)
-        .and_then(|()| clap_mangen::generate_to(Cli::command(), dir))
+        .and_then(|()| clap_mangen::generate_to(help::command(), dir))
         .map_err(failed)?;
     Ok(Exit::Done)
 }

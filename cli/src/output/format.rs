@@ -1,13 +1,13 @@
 //! Formats for programs: JSON, YAML and CSV texts of a value.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use clap::ValueEnum;
 use payops_core::domain::mask::terminal;
+use payops_ops::json::json_text;
 use serde_json::{Map, Value};
 
-use crate::error::{CliError, CliResult};
+use payops_ops::error::{OpsError, OpsResult};
 
 /// How data is written to stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -26,39 +26,10 @@ pub(crate) enum Format {
     Ndjson,
 }
 
-/// The JSON text of `value`. Characters that would steer a terminal are escaped, which JSON
-/// allows and which changes nothing for a program.
-pub(crate) fn json_text(value: &Value, pretty: bool) -> String {
-    let text = if pretty {
-        serde_json::to_string_pretty(value)
-    } else {
-        serde_json::to_string(value)
-    };
-    let text = text.unwrap_or_default();
-    if !text.chars().any(steers) {
-        return text;
-    }
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if steers(c) {
-            // All of them lie in the basic plane: four digits are enough.
-            let _ = write!(out, "\\u{:04x}", u32::from(c));
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-/// Control characters that `serde_json` leaves as they are, and those that turn the text round.
-fn steers(c: char) -> bool {
-    matches!(c, '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 /// The YAML text of `value`; ends with a line break.
-pub(crate) fn yaml(value: &Value) -> CliResult<String> {
+pub(crate) fn yaml(value: &Value) -> OpsResult<String> {
     let mut text = serde_saphyr::to_string(&tame(value)).map_err(|error| {
-        CliError::failed("the output could not be written as YAML").because(error)
+        OpsError::failed("the output could not be written as YAML").because(error)
     })?;
     if !text.ends_with('\n') {
         text.push('\n');
@@ -82,7 +53,7 @@ fn tame(value: &Value) -> Value {
 
 /// The CSV text of `rows`, with a header of every member that any row has, and of `without_rows`
 /// when there is none. Nested members are compact JSON.
-pub(crate) fn csv(rows: &[Value], without_rows: &[&str]) -> CliResult<String> {
+pub(crate) fn csv(rows: &[Value], without_rows: &[&str]) -> OpsResult<String> {
     let mut seen = BTreeSet::new();
     let names = rows.iter().filter_map(Value::as_object).flat_map(Map::keys);
     let mut header: Vec<&str> = names
@@ -94,7 +65,7 @@ pub(crate) fn csv(rows: &[Value], without_rows: &[&str]) -> CliResult<String> {
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |error: csv::Error| {
-        CliError::failed("the output could not be written as CSV").because(error)
+        OpsError::failed("the output could not be written as CSV").because(error)
     };
     if !header.is_empty() {
         writer.write_record(&header).map_err(failed)?;
@@ -104,7 +75,7 @@ pub(crate) fn csv(rows: &[Value], without_rows: &[&str]) -> CliResult<String> {
         writer.write_record(cells).map_err(failed)?;
     }
     let bytes = writer.into_inner().map_err(|error| {
-        CliError::failed("the output could not be written as CSV").because(error.into_error())
+        OpsError::failed("the output could not be written as CSV").because(error.into_error())
     })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

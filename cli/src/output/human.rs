@@ -1,21 +1,20 @@
 //! What people see: columns without borders, short ages, colours that only repeat what words say.
 
-use std::time::Duration;
-
 use comfy_table::{CellAlignment, ContentArrangement, Table as Grid, presets};
 use jiff::Timestamp;
+use payops_core::domain::display::age_since;
 use payops_core::domain::mask::terminal;
 
-use super::{Of, Row};
+use super::{InEnv, Row};
 
 #[derive(Clone, Debug)]
-pub(crate) struct Look {
+pub(crate) struct Style {
     pub(crate) now: Timestamp,
     pub(crate) color: bool,
     pub(crate) wide: bool,
 }
 
-impl Look {
+impl Style {
     #[cfg(test)]
     pub(crate) fn plain() -> Self {
         Self {
@@ -27,7 +26,7 @@ impl Look {
 
     /// How long ago `at` was: `12s`.
     pub(crate) fn ago(&self, at: Timestamp) -> String {
-        age(Duration::try_from(self.now.duration_since(at)).unwrap_or_default())
+        age_since(at, self.now)
     }
 
     /// The text in the colour of its tone, where there are colours.
@@ -151,11 +150,11 @@ impl Table {
     }
 
     /// The lines, header first; empty when there are no rows.
-    pub(crate) fn render(&self, look: &Look) -> String {
+    pub(crate) fn render(&self, style: &Style) -> String {
         let shown = |place: &usize| {
             self.columns
                 .get(*place)
-                .is_some_and(|column| look.wide || !column.wide)
+                .is_some_and(|column| style.wide || !column.wide)
         };
         let places: Vec<usize> = (0..self.columns.len()).filter(shown).collect();
         if self.rows.is_empty() {
@@ -199,8 +198,8 @@ impl Table {
             out.push_str(
                 cells
                     .map_or_else(
-                        || look.paint(line.trim_end(), Tone::Dim),
-                        |cells| painted(line.trim_end(), cells, look),
+                        || style.paint(line.trim_end(), Tone::Dim),
+                        |cells| painted(line.trim_end(), cells, style),
                     )
                     .as_str(),
             );
@@ -211,7 +210,7 @@ impl Table {
 }
 
 /// Colours the cells of a finished line: colour codes must not take part in its spacing.
-fn painted(line: &str, cells: &[&Cell], look: &Look) -> String {
+fn painted(line: &str, cells: &[&Cell], style: &Style) -> String {
     let (mut out, mut rest) = (String::new(), line);
     for cell in cells.iter().filter(|cell| !cell.text.is_empty()) {
         let Some((before, after)) = rest
@@ -221,7 +220,7 @@ fn painted(line: &str, cells: &[&Cell], look: &Look) -> String {
             continue;
         };
         out.push_str(before);
-        out.push_str(&look.paint(&cell.text, cell.tone));
+        out.push_str(&style.paint(&cell.text, cell.tone));
         rest = after.strip_prefix(cell.text.as_str()).unwrap_or(after);
     }
     out.push_str(rest);
@@ -229,19 +228,19 @@ fn painted(line: &str, cells: &[&Cell], look: &Look) -> String {
 }
 
 /// A list with its header; with several environments the first column says which.
-pub(super) fn list<T: Row>(rows: &[Of<T>], many: bool, look: &Look) -> String {
+pub(super) fn list<T: Row>(rows: &[InEnv<T>], many: bool, style: &Style) -> String {
     let env = many.then_some(Column::text("ENV"));
     let mut table = Table::new(env.into_iter().chain(T::COLUMNS.iter().copied()));
     for row in rows {
         let env = many.then(|| Cell::from(&row.env));
-        table.row(env.into_iter().chain(row.value.cells(look)));
+        table.row(env.into_iter().chain(row.value.cells(style)));
     }
-    table.render(look)
+    table.render(style)
 }
 
 /// Names and values under each other; those without a value are left out.
 pub(crate) fn details<'a>(
-    look: &Look,
+    style: &Style,
     pairs: impl IntoIterator<Item = (&'a str, Option<Cell>)>,
 ) -> String {
     let pairs: Vec<(&str, Cell)> = pairs
@@ -252,36 +251,16 @@ pub(crate) fn details<'a>(
     let line = |(name, cell): &(&str, Cell)| {
         format!(
             "{}  {}\n",
-            look.paint(&format!("{name:<width$}"), Tone::Dim),
-            look.paint(&cell.text, cell.tone)
+            style.paint(&format!("{name:<width$}"), Tone::Dim),
+            style.paint(&cell.text, cell.tone)
         )
     };
     pairs.iter().map(line).collect()
 }
 
-/// A short age: `12s`, `4m`, `2h`, `3d`.
-pub(crate) fn age(length: Duration) -> String {
-    match length.as_secs() {
-        seconds @ 0..60 => format!("{seconds}s"),
-        seconds @ 60..3_600 => format!("{}m", seconds / 60),
-        seconds @ 3_600..172_800 => format!("{}h", seconds / 3_600),
-        seconds => format!("{}d", seconds / 86_400),
-    }
-}
-
 /// A time with how long ago it was: `2026-11-22T12:00:00Z (10m ago)`.
-pub(crate) fn moment(look: &Look, at: Timestamp) -> Cell {
-    Cell::from(format!("{at} ({} ago)", look.ago(at)))
-}
-
-/// `1 payment`, `2 payments`.
-pub(crate) fn count(number: impl TryInto<u64>, thing: &str) -> String {
-    let number = number.try_into().unwrap_or(u64::MAX);
-    if number == 1 {
-        format!("1 {thing}")
-    } else {
-        format!("{number} {thing}s")
-    }
+pub(crate) fn moment(style: &Style, at: Timestamp) -> Cell {
+    Cell::from(format!("{at} ({} ago)", style.ago(at)))
 }
 
 #[cfg(test)]
@@ -312,34 +291,25 @@ mod tests {
 
     #[test]
     fn columns_line_up_without_borders() {
-        insta::assert_snapshot!(table().render(&Look::plain()));
-        insta::assert_snapshot!(table().render(&Look {
+        insta::assert_snapshot!(table().render(&Style::plain()));
+        insta::assert_snapshot!(table().render(&Style {
             wide: true,
-            ..Look::plain()
+            ..Style::plain()
         }));
-        assert_eq!(Table::new([Column::text("ID")]).render(&Look::plain()), "");
+        assert_eq!(Table::new([Column::text("ID")]).render(&Style::plain()), "");
     }
 
     #[test]
     fn colours_leave_the_spacing_alone() {
-        let text = table().render(&Look {
+        let text = table().render(&Style {
             color: true,
-            ..Look::plain()
+            ..Style::plain()
         });
         assert!(text.contains("\u{1b}[32mcompleted\u{1b}[0m"), "{text:?}");
         let mut plain = text;
         for code in ["\u{1b}[32m", "\u{1b}[31m", "\u{1b}[2m", "\u{1b}[0m"] {
             plain = plain.replace(code, "");
         }
-        assert_eq!(plain, table().render(&Look::plain()));
-    }
-
-    #[test]
-    fn ages_are_short() {
-        let ages = [0, 59, 60, 3_599, 3_600, 172_799, 172_800]
-            .map(|seconds| age(Duration::from_secs(seconds)));
-        assert_eq!(ages, ["0s", "59s", "1m", "59m", "1h", "47h", "2d"]);
-        assert_eq!(count(1_usize, "payment"), "1 payment");
-        assert_eq!(count(0_u64, "payment"), "0 payments");
+        assert_eq!(plain, table().render(&Style::plain()));
     }
 }

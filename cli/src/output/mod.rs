@@ -1,29 +1,31 @@
-//! Printing: stdout is data, stderr is talk. One printer, six formats, nothing else writes.
+//! Printing: stdout is data, stderr is console. One printer, six formats, nothing else writes.
 //!
 //! JSON keeps the members of each output type as they are declared. It is one line when it is
 //! piped and indented at a terminal. With several environments each document gets an `env` member.
 
+mod console;
 mod format;
 mod human;
-mod talk;
 
 use std::io::{IsTerminal as _, Write as _};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::error::{CliError, CliResult};
+use payops_ops::error::{OpsError, OpsResult};
 
-pub(crate) use format::{Format, json_text};
-pub(crate) use human::{Cell, Column, Look, Table, Tone, age, count, details, moment};
-pub(crate) use talk::Talk;
+pub(crate) use console::Console;
+pub(crate) use format::Format;
+pub(crate) use human::{Cell, Column, Style, Table, Tone, details, moment};
+pub(crate) use payops_core::domain::display::count;
+pub(crate) use payops_ops::json::json_text;
 
 /// A row of a list: its JSON shape is its `Serialize`, its columns are here.
 pub(crate) trait Row: Serialize {
     const COLUMNS: &'static [Column];
     /// The members of its JSON, in order: the header of a CSV that has no rows.
     const FIELDS: &'static [&'static str];
-    fn cells(&self, look: &Look) -> Vec<Cell>;
+    fn cells(&self, style: &Style) -> Vec<Cell>;
 }
 
 /// One document: its JSON shape is its `Serialize`, what people see is here.
@@ -32,11 +34,11 @@ pub(crate) trait Document: Serialize {
     const ROWS: Option<&'static str> = None;
     /// The members of a row, in order: the header of a CSV that has no rows.
     const FIELDS: &'static [&'static str] = &[];
-    fn human(&self, look: &Look) -> String;
+    fn human(&self, style: &Style) -> String;
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Of<T> {
+pub(crate) struct InEnv<T> {
     /// The environment; shown only when several were asked.
     pub(crate) env: String,
     pub(crate) value: T,
@@ -47,7 +49,7 @@ pub(crate) struct Printer {
     pub(crate) format: Format,
     /// Members asked for with `--json`; empty for all.
     pub(crate) fields: Vec<String>,
-    pub(crate) look: Look,
+    pub(crate) style: Style,
     pub(crate) pretty: bool,
 }
 
@@ -57,43 +59,47 @@ impl Printer {
     }
 
     /// Prints a list of rows; `many`: several environments were asked.
-    pub(crate) fn list<T: Row>(&self, rows: &[Of<T>], many: bool) -> CliResult<()> {
+    pub(crate) fn list<T: Row>(&self, rows: &[InEnv<T>], many: bool) -> OpsResult<()> {
         if !self.is_for_programs() {
-            return write(&human::list(rows, many, &self.look));
+            return write(&human::list(rows, many, &self.style));
         }
         let values = rows
             .iter()
             .map(|row| with_env(&row.value, &row.env, many))
-            .collect::<CliResult<Vec<Value>>>()?;
+            .collect::<OpsResult<Vec<Value>>>()?;
         let values = self.select(values)?;
         self.values(values, &self.header(T::FIELDS, many))
     }
 
     /// Prints one document of each environment: the document itself when one was asked, else
     /// an array.
-    pub(crate) fn documents<T: Document>(&self, documents: &[Of<T>], many: bool) -> CliResult<()> {
+    pub(crate) fn documents<T: Document>(
+        &self,
+        documents: &[InEnv<T>],
+        many: bool,
+    ) -> OpsResult<()> {
         match documents {
             [one] if !many => self.document(&one.value),
             _ if !self.is_for_programs() => {
                 let parts = documents
                     .iter()
-                    .map(|each| format!("[{}]\n{}", each.env, each.value.human(&self.look)));
+                    .map(|each| format!("[{}]\n{}", each.env, each.value.human(&self.style)));
                 write(&parts.collect::<Vec<_>>().join("\n"))
             }
             _ => {
                 let values = documents
                     .iter()
                     .map(|each| with_env(&each.value, &each.env, true))
-                    .collect::<CliResult<Vec<Value>>>()?;
+                    .collect::<OpsResult<Vec<Value>>>()?;
                 let values = self.select(values)?;
                 self.values(values, &[])
             }
         }
     }
 
-    pub(crate) fn document<T: Document>(&self, document: &T) -> CliResult<()> {
+    pub(crate) fn document<T: Document>(&self, document: &T) -> OpsResult<()> {
         if !self.is_for_programs() {
-            return write(&document.human(&self.look));
+            return write(&document.human(&self.style));
         }
         let value = to_value(document)?;
         let rows = T::ROWS
@@ -118,7 +124,7 @@ impl Printer {
     }
 
     /// Prints one line of a stream and flushes it: JSON for programs, `text` for people.
-    pub(crate) fn stream(&self, value: &Value, text: &str) -> CliResult<()> {
+    pub(crate) fn stream(&self, value: &Value, text: &str) -> OpsResult<()> {
         match self.format {
             Format::Table | Format::Wide => write(text),
             Format::Yaml => write(&format!("---\n{}", format::yaml(value)?)),
@@ -128,11 +134,11 @@ impl Printer {
         }
     }
 
-    pub(crate) fn raw(text: &[u8]) -> CliResult<()> {
+    pub(crate) fn raw(text: &[u8]) -> OpsResult<()> {
         let mut out = std::io::stdout().lock();
         out.write_all(text)
             .and_then(|()| out.flush())
-            .map_err(CliError::output)
+            .map_err(OpsError::output)
     }
 
     /// The header of a CSV without rows: the members asked for, else all.
@@ -147,7 +153,7 @@ impl Printer {
         }
     }
 
-    fn values(&self, values: Vec<Value>, header: &[&str]) -> CliResult<()> {
+    fn values(&self, values: Vec<Value>, header: &[&str]) -> OpsResult<()> {
         write(&match self.format {
             Format::Yaml => format::yaml(&Value::Array(values))?,
             Format::Csv => format::csv(&values, header)?,
@@ -161,7 +167,7 @@ impl Printer {
     }
 
     /// Keeps the members asked for; a name that no row has is a mistake of the command line.
-    fn select(&self, values: Vec<Value>) -> CliResult<Vec<Value>> {
+    fn select(&self, values: Vec<Value>) -> OpsResult<Vec<Value>> {
         if self.fields.is_empty() || values.is_empty() {
             return Ok(values);
         }
@@ -175,7 +181,7 @@ impl Printer {
                     .map(String::as_str)
                     .collect();
                 return Err(
-                    CliError::usage(format!("no field `{field}` in this output"))
+                    OpsError::usage(format!("no field `{field}` in this output"))
                         .hint(format!("fields are {}", known.join(", "))),
                 );
             }
@@ -203,7 +209,7 @@ fn pick<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
         .try_fold(value, |value, name| value.get(name))
 }
 
-fn with_env<T: Serialize>(value: &T, env: &str, many: bool) -> CliResult<Value> {
+fn with_env<T: Serialize>(value: &T, env: &str, many: bool) -> OpsResult<Value> {
     let value = to_value(value)?;
     if !many {
         return Ok(value);
@@ -216,12 +222,12 @@ fn with_env<T: Serialize>(value: &T, env: &str, many: bool) -> CliResult<Value> 
     Ok(Value::Object(members))
 }
 
-fn to_value<T: Serialize>(value: &T) -> CliResult<Value> {
+fn to_value<T: Serialize>(value: &T) -> OpsResult<Value> {
     serde_json::to_value(value)
-        .map_err(|error| CliError::failed("the output could not be written as JSON").because(error))
+        .map_err(|error| OpsError::failed("the output could not be written as JSON").because(error))
 }
 
-fn write(text: &str) -> CliResult<()> {
+fn write(text: &str) -> OpsResult<()> {
     Printer::raw(text.as_bytes())
 }
 
@@ -235,7 +241,7 @@ mod tests {
         Printer {
             format: Format::Json,
             fields,
-            look: Look::plain(),
+            style: Style::plain(),
             pretty: false,
         }
     }
@@ -252,7 +258,10 @@ mod tests {
         );
         let error = printer(&["nope"]).select(vec![row]).expect_err("refused");
         assert_eq!(
-            (error.exit.code(), error.hint.as_deref()),
+            (
+                crate::exit::Exit::from(error.kind).code(),
+                error.hint.as_deref()
+            ),
             (2, Some("fields are id, status, charge"))
         );
     }

@@ -1,16 +1,8 @@
 //! Running the binary in a place of its own: nothing of the machine's settings gets in.
 #![allow(dead_code, reason = "each test file uses some of it")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot run must fail"
-)]
 
-#[cfg(feature = "demo")]
 pub(crate) mod embedded;
 pub(crate) mod hostile;
-#[cfg(feature = "demo")]
 pub(crate) mod killing;
 pub(crate) mod stub;
 

@@ -82,7 +82,7 @@ pub fn alarms(seen: &EnvSeen<'_>, now: Timestamp) -> Vec<Alarm> {
         out.push(made(
             Severity::Critical,
             Subject::Environment,
-            format!("{part} cannot be reached"),
+            format!("cannot reach {part}"),
             (*why).to_owned(),
             None,
         ));
@@ -144,7 +144,7 @@ fn queue_alarms(queue: &QueueDepth<'_>, now: Timestamp) -> Vec<Told> {
             Severity::Critical,
             subject,
             what,
-            "each is a message that was given up on".to_owned(),
+            "consumers gave up on these messages".to_owned(),
             since,
         )];
     }
@@ -153,7 +153,7 @@ fn queue_alarms(queue: &QueueDepth<'_>, now: Timestamp) -> Vec<Told> {
     if let Some(oldest) = older(OLDEST_MAX) {
         let what = format!("{}: oldest message {} s", queue.name, oldest.as_secs());
         let why = format!(
-            "more than {} s: its consumers do not keep up",
+            "more than {} s: consumers are not keeping up",
             OLDEST_MAX.as_secs()
         );
         out.push((Severity::Warning, subject, what, why, since));
@@ -162,7 +162,7 @@ fn queue_alarms(queue: &QueueDepth<'_>, now: Timestamp) -> Vec<Told> {
     if let Some(behind) = older(INDEX_BEHIND_MAX).filter(|_| queue.name == PROJECTIONS) {
         let what = format!("search index: {} s behind", behind.as_secs());
         let why = format!(
-            "more than {} s: a search may miss the newest changes",
+            "more than {} s: searches may miss recent changes",
             INDEX_BEHIND_MAX.as_secs()
         );
         out.push((Severity::Warning, Subject::Index, what, why, since));
@@ -182,7 +182,7 @@ fn rollout_alarm(
             "degraded"
         };
         let why = if message.is_empty() {
-            "the controller told no reason"
+            "the controller gave no reason"
         } else {
             message
         };
@@ -193,12 +193,12 @@ fn rollout_alarm(
             rollout.aborted_at,
         ));
     }
-    match rollout.waiting() {
+    match rollout.wait_state() {
         Waiting::Human { why, since }
             if since.is_some_and(|since| now.duration_since(since) > WAITING_MAX) =>
         {
             let limit = format!(
-                "for more than {} min, and nobody has decided",
+                "for more than {} min without a decision",
                 WAITING_MAX.as_mins()
             );
             Some((

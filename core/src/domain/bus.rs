@@ -24,10 +24,10 @@ pub const QUEUES: [&str; 3] = [WORK, PROJECTIONS, NOTIFICATIONS];
 /// `orders-dlq.fifo`.
 #[must_use]
 pub fn dead_letter_queue(queue: &str) -> String {
-    named(queue, "-dlq")
+    add_suffix(queue, "-dlq")
 }
 
-fn named(queue: &str, end: &str) -> String {
+fn add_suffix(queue: &str, end: &str) -> String {
     match queue.strip_suffix(FIFO) {
         Some(stem) => format!("{stem}{end}{FIFO}"),
         None => format!("{queue}{end}"),
@@ -37,7 +37,7 @@ fn named(queue: &str, end: &str) -> String {
 /// The queue for messages of `queue` that were replayed too often.
 #[must_use]
 pub fn parking_queue(queue: &str) -> String {
-    named(queue, "-parking")
+    add_suffix(queue, "-parking")
 }
 
 /// The queue whose dead letters `dlq` holds, if it is named like one; FIFO queues too.
@@ -79,7 +79,8 @@ pub struct Envelope {
 pub fn envelope(id: &str, event: &BusEvent) -> String {
     json!({
         "version": "0", "id": id, "detail-type": event.detail_type, "source": event.source,
-        "account": "000000000000", "time": event.at, "region": "local", "resources": [], "detail": event.detail,
+        "account": "000000000000", "time": event.at, "region": "local",
+        "resources": [], "detail": event.detail,
     })
     .to_string()
 }
@@ -114,7 +115,8 @@ pub fn object_created(bucket: &str, key: &str, bytes: u64, at: Timestamp) -> Bus
     BusEvent {
         source: ARCHIVE_SOURCE.to_owned(),
         detail_type: OBJECT_CREATED.to_owned(),
-        detail: json!({"version": "0", "bucket": {"name": bucket}, "object": {"key": key, "size": bytes}, "reason": "PutObject"}),
+        detail: json!({"version": "0", "bucket": {"name": bucket}, "object": {"key": key, "size": bytes},
+            "reason": "PutObject"}),
         at,
     }
 }

@@ -15,14 +15,14 @@ const SEAL_BYTES: usize = 16;
 #[error("not a cursor of this list")]
 pub struct CursorError;
 
-fn sealed(caller: &Caller, after: &str) -> String {
+fn seal_cursor(caller: &Caller, after: &str) -> String {
     format!("payments\n{}\n{}\n{after}", caller.merchant, caller.live)
 }
 
 /// A cursor for the entries of `caller`'s list after `after`.
 #[must_use]
 pub fn seal(caller: &Caller, after: &PaymentId, key: &SecretString) -> String {
-    let tag = mac(key, sealed(caller, after.as_str()).as_bytes());
+    let tag = mac(key, seal_cursor(caller, after.as_str()).as_bytes());
     let mut bytes: Vec<u8> = tag.into_iter().take(SEAL_BYTES).collect();
     bytes.extend_from_slice(after.as_str().as_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
@@ -33,7 +33,7 @@ pub fn open(caller: &Caller, cursor: &str, key: &SecretString) -> Result<Payment
     let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| CursorError)?;
     let (tag, after) = bytes.split_at_checked(SEAL_BYTES).ok_or(CursorError)?;
     let after = std::str::from_utf8(after).map_err(|_| CursorError)?;
-    let whole = mac(key, sealed(caller, after).as_bytes());
+    let whole = mac(key, seal_cursor(caller, after).as_bytes());
     let expected = whole.get(..SEAL_BYTES).ok_or(CursorError)?;
     // Comparing MACs of both tags takes the same time wherever they differ.
     if !verify(key, expected, &mac(key, tag)) {

@@ -85,13 +85,13 @@ pub const CLEARING: &str = "provider:clearing";
 
 /// The account of money that we owe `merchant`.
 #[must_use]
-pub fn payable(merchant: &MerchantId) -> String {
+pub fn payable_account(merchant: &MerchantId) -> String {
     format!("merchant:{merchant}:payable")
 }
 
 /// Every transaction that the ledger must hold for `payment`, and no other.
 #[must_use]
-pub fn expected(payment: &Payment) -> Vec<Transaction> {
+pub fn expected_transactions(payment: &Payment) -> Vec<Transaction> {
     let charge = payment.charge.iter().map(|charge| {
         let minor = payment.money.minor();
         transaction(
@@ -129,7 +129,7 @@ fn transaction(
             minor,
         },
         Posting {
-            account: payable(&payment.merchant),
+            account: payable_account(&payment.merchant),
             minor: minor.saturating_neg(),
         },
     ];

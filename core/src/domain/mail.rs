@@ -53,7 +53,7 @@ impl std::fmt::Debug for Mail {
 
 /// Every mail that `payment`, as it stands, owes its customer.
 #[must_use]
-pub fn owed(payment: &Payment) -> Vec<Mail> {
+pub fn owed_mails(payment: &Payment) -> Vec<Mail> {
     let mut mails = Vec::new();
     if payment.status.is_charged() {
         mails.push(receipt(payment));

@@ -2,16 +2,7 @@
 
 use serde_json::Value;
 
-/// `a•••@e•••.com`: the first letter of the name and of the domain, and the last label.
-#[must_use]
-pub fn email(address: &str) -> String {
-    let Some((local, domain)) = address.rsplit_once('@') else {
-        return "•••".to_owned();
-    };
-    let first = |part: &str| part.chars().next().map(String::from).unwrap_or_default();
-    let (host, top) = domain.rsplit_once('.').unwrap_or((domain, ""));
-    format!("{}•••@{}•••.{top}", first(local), first(host))
-}
+pub use super::text::mask_email as email;
 
 /// Every character of `text` but the last `keep`, replaced by `•`.
 #[must_use]
@@ -33,13 +24,13 @@ const PERSONAL: [&str; 7] = [
 /// members hidden, card numbers blotted out.
 #[must_use]
 pub fn json(value: &Value) -> Value {
-    masked(value, 0)
+    mask_value(value, 0)
 }
 
 /// Depth past which a document is cut instead of walked.
 const DEPTH_MAX: usize = 64;
 
-fn masked(value: &Value, depth: usize) -> Value {
+fn mask_value(value: &Value, depth: usize) -> Value {
     if depth > DEPTH_MAX {
         return Value::String("… (too deep)".to_owned());
     }
@@ -52,12 +43,12 @@ fn masked(value: &Value, depth: usize) -> Value {
                 let shown = if hide {
                     Value::String("•••".to_owned())
                 } else {
-                    masked(member, next)
+                    mask_value(member, next)
                 };
                 (text(name), shown)
             })
             .collect(),
-        Value::Array(items) => items.iter().map(|item| masked(item, next)).collect(),
+        Value::Array(items) => items.iter().map(|item| mask_value(item, next)).collect(),
         Value::String(held) => Value::String(text(held)),
         other => other.clone(),
     }
@@ -76,15 +67,22 @@ pub fn text(held: &str) -> String {
     }
 }
 
+fn changes_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+}
+
+fn takes_no_room(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}')
+        || matches!(c, '\u{feff}' | '\u{ad}' | '\u{180e}')
+}
+
 /// `text` made safe for a terminal: control characters, those that change the direction of text,
 /// and those that take no room become `\u{..}`.
 #[must_use]
 pub fn terminal(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let bidi = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
-        let unseen = matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{ad}' | '\u{180e}');
-        if c.is_control() || bidi || unseen {
+        if c.is_control() || changes_direction(c) || takes_no_room(c) {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);

@@ -184,7 +184,7 @@ pub enum MoneyError {
     NotPositive,
     #[error("the amount is over the limit of {AMOUNT_MINOR_MAX} minor units")]
     TooLarge,
-    #[error("a currency is three upper-case letters, such as EUR")]
+    #[error("a currency code has three upper-case letters, such as EUR")]
     CurrencyForm,
     /// Not a currency of ISO 4217 that has minor units.
     #[error("not an ISO 4217 currency that payments can be made in")]

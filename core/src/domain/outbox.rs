@@ -78,6 +78,9 @@ impl OutboxEvent {
     /// so a late, doubled or reordered event misleads nobody.
     #[must_use]
     pub fn detail(&self) -> Value {
-        json!({"payment_id": self.payment, "version": self.version, "refund_id": self.refund, "outbox_id": self.id})
+        json!({
+            "payment_id": self.payment, "version": self.version, "refund_id": self.refund,
+            "outbox_id": self.id,
+        })
     }
 }

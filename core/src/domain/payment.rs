@@ -93,7 +93,7 @@ impl std::fmt::Display for Status {
     }
 }
 
-/// A payment. Every field but `event_seq` changes only by [`super::machine::decide`].
+/// A payment. Every field but `event_seq` changes only by a decision of the state machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
     pub id: PaymentId,
@@ -134,7 +134,7 @@ impl Payment {
     /// The payment that `request` asks for, as it stands when it is accepted at `now`, and the
     /// document to archive for it.
     #[must_use]
-    pub fn accepted(
+    pub fn new_accepted(
         id: PaymentId,
         caller: &Caller,
         request: &CreatePayment,

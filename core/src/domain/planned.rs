@@ -45,21 +45,19 @@ pub struct PlanFile<P> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanFileError {
     /// Of a form that this version does not know.
-    #[error("a plan file of schema {found}; this version reads schema {SCHEMA}")]
+    #[error("the plan file has schema {found}; this payops reads schema {SCHEMA}")]
     Schema { found: u32 },
-    #[error(
-        "the plan is not the one that was written: its hash is {found}, the file says {written}"
-    )]
+    #[error("the plan was changed: its hash is {found}, but the file says {written}")]
     Changed { found: String, written: String },
-    #[error("the plan of {at} is older than 24 hours; plan again")]
+    #[error("the plan of {at} expired after 24 hours; plan again")]
     Old { at: Timestamp },
-    #[error("{by} approved another plan, of hash {approved}")]
+    #[error("{by} approved a different plan, with the hash {approved}")]
     OtherApproved { by: String, approved: String },
     /// An approval older than [`APPROVAL_MAX`].
-    #[error("the approval of {by} is older than 24 hours")]
+    #[error("the approval by {by} expired after 24 hours")]
     ApprovalOld { by: String },
     /// A plan or an approval that is yet to be made.
-    #[error("{what} is of {at}, which is in the future; is a clock wrong?")]
+    #[error("{what} has the time {at}, which is in the future; check the clocks")]
     Future { what: String, at: Timestamp },
 }
 
@@ -117,7 +115,7 @@ impl<P: Planned> PlanFile<P> {
                 return Err(PlanFileError::ApprovalOld { by: by.clone() });
             }
             if age(*at) < -CLOCKS_APART {
-                return Err(future(format!("the approval of {by}"), *at));
+                return Err(future(format!("the approval by {by}"), *at));
             }
         }
         Ok(())
@@ -143,7 +141,7 @@ impl<P: Planned> PlanFile<P> {
 ///   or
 ///   `\u00xx`; numbers are whole and in plain digits (only a value that an
 ///   edit puts into a body may have a fraction: the shortest digits that give it back); times are
-/// RFC 3339 in UTC.
+///   RFC 3339 in UTC.
 ///
 /// `jq -cjS .plan plan.json | sha256sum` gives the same. Whatever is changed in a plan, be it the
 /// order of its messages, changes the hash; the order in which a file has its members does not.

@@ -1,7 +1,11 @@
 //! The numbers that decisions depend on, in one place, so that a service, the demo and a test
 //! can each choose theirs.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
+
+use super::backoff::{exponential, jitter};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -47,31 +51,30 @@ impl Policy {
     /// exponential, with up to a quarter of jitter taken from `random`.
     #[must_use]
     pub fn retry_delay(&self, receives: u32, random: u64) -> SignedDuration {
-        let doublings = receives.saturating_sub(1).min(16);
-        let delay = doubled(self.retry_first, doublings).min(self.retry_max);
-        let jitter_ms = i64::try_from(random % 256).unwrap_or(0);
-        let quarter_ms = i64::try_from(delay.as_millis())
-            .unwrap_or(i64::MAX)
-            .checked_div(4)
-            .unwrap_or(0);
-        delay.saturating_add(SignedDuration::from_millis(
-            quarter_ms
-                .saturating_mul(jitter_ms)
-                .checked_div(256)
-                .unwrap_or(0),
-        ))
+        let doublings = receives.saturating_sub(1);
+        let delay = exponential(
+            self.retry_first.unsigned_abs(),
+            self.retry_max.unsigned_abs(),
+            doublings,
+        );
+        let quarter = delay.checked_div(4).unwrap_or_default();
+        signed(delay.saturating_add(jitter(quarter, random)))
     }
 
     /// How long after now the sweeper should look again at a payment it has sent `redrives` times.
     #[must_use]
     pub fn sweep_delay(&self, redrives: u32) -> SignedDuration {
-        doubled(self.sweep_after, redrives.min(10))
+        let longest = self.sweep_after.unsigned_abs().saturating_mul(1 << 10);
+        signed(exponential(
+            self.sweep_after.unsigned_abs(),
+            longest,
+            redrives,
+        ))
     }
 }
 
-fn doubled(base: SignedDuration, times: u32) -> SignedDuration {
-    base.checked_mul(1_i32.checked_shl(times.min(20)).unwrap_or(i32::MAX))
-        .unwrap_or(SignedDuration::MAX)
+fn signed(delay: Duration) -> SignedDuration {
+    SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX)
 }
 
 #[cfg(test)]
@@ -84,6 +87,7 @@ mod tests {
         assert_eq!(policy.retry_delay(1, 0), SignedDuration::from_secs(2));
         assert_eq!(policy.retry_delay(3, 0), SignedDuration::from_secs(8));
         assert_eq!(policy.retry_delay(60, 0), policy.retry_max);
-        assert!(policy.retry_delay(1, 255) < SignedDuration::from_millis(2500));
+        assert!(policy.retry_delay(1, u64::MAX) < SignedDuration::from_millis(2500));
+        assert!(policy.retry_delay(1, u64::MAX) > SignedDuration::from_millis(2400));
     }
 }

@@ -45,18 +45,18 @@ impl Privacy {
         if self.reveal || !text.contains('@') {
             text.to_owned()
         } else {
-            without_addresses(text)
+            remove_addresses(text)
         }
     }
 
     /// A JSON value: personal members hidden, addresses masked, card numbers removed.
     #[must_use]
     pub fn json(self, value: &Value) -> Value {
-        let tame = self.each_text(value);
+        let tame = self.map_texts(value);
         if self.reveal { tame } else { mask::json(&tame) }
     }
 
-    fn each_text(self, value: &Value) -> Value {
+    fn map_texts(self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text)),
             Value::Number(number)
@@ -65,11 +65,11 @@ impl Privacy {
             {
                 Value::String(CARD.to_owned())
             }
-            Value::Array(items) => items.iter().map(|item| self.each_text(item)).collect(),
+            Value::Array(items) => items.iter().map(|item| self.map_texts(item)).collect(),
             Value::Object(members) => Value::Object(
                 members
                     .iter()
-                    .map(|(name, member)| (self.text(name), self.each_text(member)))
+                    .map(|(name, member)| (self.text(name), self.map_texts(member)))
                     .collect(),
             ),
             other => other.clone(),
@@ -78,7 +78,7 @@ impl Privacy {
 }
 
 /// Masks every part of `text` that is an address by itself.
-fn without_addresses(text: &str) -> String {
+fn remove_addresses(text: &str) -> String {
     let part_of = |c: char| {
         c.is_alphanumeric()
             || matches!(

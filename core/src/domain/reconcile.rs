@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::doc::PaymentDoc;
 use super::event::Event;
 use super::id::PaymentId;
-use super::ledger::{Transaction, expected};
+use super::ledger::{Transaction, expected_transactions};
 use super::money::Money;
 use super::payment::{Payment, RefundState, Status};
 use super::work_item::archive_key;
@@ -180,14 +180,14 @@ fn row(payment: &Payment, out: &mut Out) {
         out.add(
             Store::Payments,
             BreakKind::Mismatch,
-            "a refund is pending, and nothing is going to bring it to its end",
+            "a refund is pending, but nothing is scheduled to complete it",
         );
     }
     if payment.archive.key != archive_key(&payment.id) {
         out.add(
             Store::Payments,
             BreakKind::Duplicate,
-            "its archive key is another payment's: the row looks copied",
+            "its archive key belongs to another payment; the row looks like a copy",
         );
     }
 }
@@ -207,7 +207,7 @@ fn timeline(evidence: &Evidence<'_>, out: &mut Out) {
             out.add(
                 Store::Timeline,
                 BreakKind::Duplicate,
-                format!("event {} stands twice", event.seq),
+                format!("event {} occurs twice", event.seq),
             );
         }
         expected_seq = event.seq.saturating_add(1);
@@ -229,7 +229,7 @@ fn timeline(evidence: &Evidence<'_>, out: &mut Out) {
             Store::Timeline,
             BreakKind::Missing,
             format!(
-                "the payment has {} events, its timeline ends at {last}",
+                "the payment has {} events, but its timeline ends at {last}",
                 payment.event_seq
             ),
         );
@@ -239,7 +239,7 @@ fn timeline(evidence: &Evidence<'_>, out: &mut Out) {
             Store::Timeline,
             BreakKind::Orphan,
             format!(
-                "the payment has {} events, its timeline goes to {last}",
+                "the payment has {} events, but its timeline goes to {last}",
                 payment.event_seq
             ),
         );
@@ -250,16 +250,21 @@ fn timeline(evidence: &Evidence<'_>, out: &mut Out) {
             Store::Payments,
             BreakKind::Mismatch,
             format!(
-                "version is {}, its timeline says {version}",
+                "version is {}, but its timeline says {version}",
                 payment.version
             ),
         );
     }
-    if let Some(status) = told_status(evidence.events).filter(|status| *status != payment.status) {
+    if let Some(status) =
+        announced_status(evidence.events).filter(|status| *status != payment.status)
+    {
         out.add(
             Store::Payments,
             BreakKind::Mismatch,
-            format!("status is {}, its timeline says {status}", payment.status),
+            format!(
+                "status is {}, but its timeline says {status}",
+                payment.status
+            ),
         );
     }
 }
@@ -290,7 +295,7 @@ fn accepted_event(evidence: &Evidence<'_>, out: &mut Out) {
             Store::Payments,
             BreakKind::Mismatch,
             format!(
-                "amount is {} {}, accepted was {told} {}",
+                "amount is {} {}, but {told} {} was accepted",
                 money.minor(),
                 money.currency(),
                 currency.unwrap_or("?")
@@ -300,7 +305,7 @@ fn accepted_event(evidence: &Evidence<'_>, out: &mut Out) {
 }
 
 /// The status that the timeline tells of, as far as it can be told.
-fn told_status(events: &[Event]) -> Option<Status> {
+fn announced_status(events: &[Event]) -> Option<Status> {
     use super::event::EventKind;
     let mut status = None;
     for event in events {
@@ -320,7 +325,7 @@ fn told_status(events: &[Event]) -> Option<Status> {
 
 fn ledger(evidence: &Evidence<'_>, out: &mut Out) {
     let mut found: Vec<&Transaction> = evidence.transactions.iter().collect();
-    for expected in expected(evidence.payment) {
+    for expected in expected_transactions(evidence.payment) {
         let place = found
             .iter()
             .position(|tx| tx.kind == expected.kind && tx.reference == expected.reference);
@@ -375,7 +380,7 @@ fn ledger(evidence: &Evidence<'_>, out: &mut Out) {
             Store::Ledger,
             kind,
             format!(
-                "{} {} of {} {} answers to nothing in the payment ({})",
+                "{} {} of {} {} has no counterpart in the payment ({})",
                 tx.kind.as_str(),
                 tx.reference,
                 tx.amount_minor(),
@@ -415,15 +420,15 @@ fn index(evidence: &Evidence<'_>, out: &mut Out) {
             BreakKind::Mismatch,
             format!(
                 "says {}, should say {}",
-                differing(&same, &should),
-                differing(&should, &same)
+                describe_difference(&same, &should),
+                describe_difference(&should, &same)
             ),
         );
     }
 }
 
 /// The members of `doc` that `other` has otherwise; addresses are masked.
-fn differing(doc: &PaymentDoc, other: &PaymentDoc) -> String {
+fn describe_difference(doc: &PaymentDoc, other: &PaymentDoc) -> String {
     let (Ok(doc), Ok(other)) = (serde_json::to_value(doc), serde_json::to_value(other)) else {
         return String::new();
     };
@@ -440,7 +445,7 @@ fn archive(evidence: &Evidence<'_>, out: &mut Out) {
         None => out.add(
             Store::Archive,
             BreakKind::Missing,
-            format!("no object {}", evidence.payment.archive.key),
+            format!("object {} is missing", evidence.payment.archive.key),
         ),
         Some(sha256) if sha256 != evidence.payment.archive.sha256 => {
             out.add(
@@ -479,7 +484,7 @@ fn provider(evidence: &Evidence<'_>, out: &mut Out) {
                 Store::Provider,
                 BreakKind::Orphan,
                 format!(
-                    "took charge {} of {} {}, the payment is {}",
+                    "made charge {} of {} {}, but the payment is {}",
                     found.id, found.minor, found.currency, payment.status
                 ),
             );
@@ -524,7 +529,7 @@ fn provider_refunds(evidence: &Evidence<'_>, out: &mut Out) {
             out.add(
                 Store::Provider,
                 BreakKind::Orphan,
-                format!("{what}, and the payment has no such refund"),
+                format!("{what}, but the payment has no such refund"),
             );
             continue;
         };
@@ -532,7 +537,7 @@ fn provider_refunds(evidence: &Evidence<'_>, out: &mut Out) {
             out.add(
                 Store::Provider,
                 BreakKind::Duplicate,
-                format!("{what}: {} stands there more than once", ours.id),
+                format!("{what}: {} occurs more than once", ours.id),
             );
             continue;
         }
@@ -550,7 +555,7 @@ fn provider_refunds(evidence: &Evidence<'_>, out: &mut Out) {
                 out.add(
                     Store::Provider,
                     BreakKind::Mismatch,
-                    format!("{what}, and the payment says that {} failed", ours.id),
+                    format!("{what}, but the payment says that {} failed", ours.id),
                 );
             }
             (RefundState::Succeeded, false) => {
@@ -558,7 +563,7 @@ fn provider_refunds(evidence: &Evidence<'_>, out: &mut Out) {
                     Store::Provider,
                     BreakKind::Mismatch,
                     format!(
-                        "{what} is not paid out, the payment says that {} is",
+                        "{what} is not paid out, but the payment says that {} is",
                         ours.id
                     ),
                 );
@@ -576,7 +581,7 @@ fn provider_refunds(evidence: &Evidence<'_>, out: &mut Out) {
             Store::Provider,
             BreakKind::Missing,
             format!(
-                "does not know refund {}, or it has failed there since",
+                "does not know refund {}, or it has failed there",
                 missing.id
             ),
         );

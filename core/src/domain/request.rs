@@ -10,7 +10,7 @@ use super::id::PaymentId;
 use super::money::{Currency, Money, MoneyError};
 use super::pan::contains_card_number;
 use super::sha256_hex;
-use super::text::{Email, Reference, Source, TextError, printable};
+use super::text::{Email, Reference, Source, TextError, check_printable};
 use crate::Timestamp;
 
 /// The largest request body, in bytes.
@@ -98,14 +98,14 @@ impl CreatePayment {
     /// request under the same key has the same fingerprint.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        sha256_hex(self.members().to_string().as_bytes())
+        sha256_hex(self.canonical_members().to_string().as_bytes())
     }
 
     /// The document that is archived for the payment: everything that was asked for, and no
     /// card data, since only a token was. The same payment gives the same bytes.
     #[must_use]
     pub fn archive_document(&self, id: &PaymentId, caller: &Caller, at: Timestamp) -> String {
-        let mut members = self.members();
+        let mut members = self.canonical_members();
         if let Some(members) = members.as_object_mut() {
             members.insert("schema".to_owned(), json!(1));
             members.insert("id".to_owned(), json!(id));
@@ -116,10 +116,11 @@ impl CreatePayment {
         members.to_string()
     }
 
-    fn members(&self) -> Value {
+    fn canonical_members(&self) -> Value {
         json!({
             "amount": self.money.minor(), "currency": self.money.currency(), "source": self.source,
-            "reference": self.reference, "customer": {"email": self.email}, "metadata": self.metadata,
+            "reference": self.reference, "customer": {"email": self.email},
+            "metadata": self.metadata,
         })
     }
 }
@@ -140,7 +141,7 @@ impl CreateRefund {
         }
         Ok(Self {
             minor,
-            reason: members.sentence("reason")?,
+            reason: members.take_sentence("reason")?,
         })
     }
 
@@ -159,7 +160,7 @@ impl CancelPayment {
     pub fn parse(body: &[u8]) -> Result<Self, BadRequest> {
         let mut members = Members::read(if body.is_empty() { b"{}" } else { body }, &["reason"])?;
         Ok(Self {
-            reason: members.sentence("reason")?,
+            reason: members.take_sentence("reason")?,
         })
     }
 
@@ -207,14 +208,14 @@ fn money_error(error: MoneyError, param: &str) -> BadRequest {
     BadRequest::new(code, param, error.to_string())
 }
 
-fn no_card(text: &str, param: &str) -> Result<(), BadRequest> {
+fn reject_card(text: &str, param: &str) -> Result<(), BadRequest> {
     if contains_card_number(text) {
         return Err(BadRequest::new(
             "card_number_not_allowed",
             param,
             format!(
-                "`{param}` holds what looks like a card number; send a token in `source` and no \
-                    card numbers anywhere"
+                "`{param}` contains what looks like a card number; send a token in `source`, and \
+                    no card numbers anywhere"
             ),
         ));
     }
@@ -229,26 +230,26 @@ fn metadata(value: Option<Value>) -> Result<BTreeMap<String, String>, BadRequest
         Some(_) => {
             return Err(bad(
                 "metadata",
-                "`metadata` must be an object of texts".to_owned(),
+                "`metadata` must be an object of strings".to_owned(),
             ));
         }
     };
     if members.len() > METADATA_MAX {
         return Err(bad(
             "metadata",
-            format!("`metadata` has more than {METADATA_MAX} members"),
+            format!("`metadata` has more than {METADATA_MAX} fields"),
         ));
     }
     let mut out = BTreeMap::new();
     for (name, value) in members {
-        no_card(&name, "metadata")?;
-        printable(&name, METADATA_NAME_MAX)
+        reject_card(&name, "metadata")?;
+        check_printable(&name, METADATA_NAME_MAX)
             .map_err(|error| bad("metadata", format!("a name in `metadata` {error}")))?;
         let param = format!("metadata.{name}");
         let Value::String(text) = value else {
-            return Err(bad(&param, format!("`{param}` must be a text")));
+            return Err(bad(&param, format!("`{param}` must be a string")));
         };
-        no_card(&text, &param)?;
+        reject_card(&text, &param)?;
         if text.len() > METADATA_VALUE_MAX {
             return Err(bad(
                 &param,
@@ -259,7 +260,10 @@ fn metadata(value: Option<Value>) -> Result<BTreeMap<String, String>, BadRequest
             .chars()
             .any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
         {
-            return Err(bad(&param, format!("`{param}` holds control characters")));
+            return Err(bad(
+                &param,
+                format!("`{param}` contains control characters"),
+            ));
         }
         out.insert(name, text);
     }
@@ -278,13 +282,13 @@ impl Members {
             return Err(BadRequest::new(
                 "body_too_large",
                 "",
-                format!("the body is over {BODY_BYTES_MAX} bytes"),
+                format!("the body is longer than {BODY_BYTES_MAX} bytes"),
             ));
         }
         let Strict(value) = serde_json::from_slice(body).map_err(|error| {
             let duplicate = error.is_data();
             let (code, what) = if duplicate {
-                ("duplicate_field", "a member stands twice")
+                ("duplicate_field", "duplicate field")
             } else {
                 ("invalid_json", "the body is not valid JSON")
             };
@@ -332,13 +336,13 @@ impl Members {
                 .filter(char::is_ascii_graphic)
                 .take(40)
                 .collect();
-            no_card(name, "a member's name")?;
+            reject_card(name, "a field name")?;
             let param = this.param(&shown);
             return Err(BadRequest::new(
                 "unknown_field",
                 &param,
                 format!(
-                    "`{param}` is not a known member; known are {}",
+                    "`{param}` is not a known field; fields are {}",
                     known.join(", ")
                 ),
             ));
@@ -369,11 +373,11 @@ impl Members {
     fn text(&mut self, name: &str) -> Result<String, BadRequest> {
         let param = self.param(name);
         match self.required(name)? {
-            Value::String(text) => no_card(&text, &param).map(|()| text),
+            Value::String(text) => reject_card(&text, &param).map(|()| text),
             _ => Err(BadRequest::new(
                 "wrong_type",
                 &param,
-                format!("`{param}` must be a text"),
+                format!("`{param}` must be a string"),
             )),
         }
     }
@@ -401,13 +405,13 @@ impl Members {
         }
     }
 
-    fn sentence(&mut self, name: &str) -> Result<Option<String>, BadRequest> {
+    fn take_sentence(&mut self, name: &str) -> Result<Option<String>, BadRequest> {
         if self.members.get(name).is_none_or(Value::is_null) {
             return Ok(None);
         }
         let param = self.param(name);
         let text = self.text(name)?;
-        printable(&text, 500).map_err(|error| {
+        check_printable(&text, 500).map_err(|error| {
             BadRequest::new("invalid_reason", &param, format!("`{param}` {error}"))
         })?;
         Ok(Some(text))
@@ -469,7 +473,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut out = Map::new();
         while let Some((name, Strict(value))) = members.next_entry::<String, Strict>()? {
             if out.insert(name, value).is_some() {
-                return Err(A::Error::custom("a member stands twice"));
+                return Err(A::Error::custom("duplicate field"));
             }
         }
         Ok(Value::Object(out))

@@ -11,7 +11,7 @@ use super::payment::{Charge, Payment};
 use super::reconcile::ProviderEntry;
 use super::request::BadRequest;
 use super::sha256_hex;
-use super::text::printable;
+use super::text::check_printable;
 use crate::Timestamp;
 
 const REASON_BYTES_MAX: usize = 500;
@@ -50,9 +50,12 @@ impl ResolvePayment {
             param: Some(param.to_owned()),
         };
         let check = |param: &str, text: &str, max: usize| {
-            printable(text, max).map_err(|error| bad(param, error.to_string()))?;
+            check_printable(text, max).map_err(|error| bad(param, error.to_string()))?;
             if contains_card_number(text) {
-                Err(bad(param, "holds what looks like a card number".to_owned()))
+                Err(bad(
+                    param,
+                    "contains what looks like a card number".to_owned(),
+                ))
             } else {
                 Ok(())
             }
@@ -64,7 +67,7 @@ impl ResolvePayment {
         {
             check("charge_id", id, CHARGE_ID_BYTES_MAX)?;
             if id.contains(char::is_whitespace) {
-                return Err(bad("charge_id", "holds spaces".to_owned()));
+                return Err(bad("charge_id", "contains spaces".to_owned()));
             }
         }
         Ok(Self {
@@ -143,21 +146,21 @@ pub struct Resolution {
 /// Why an operator's word is not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Contradiction {
-    #[error("the provider lists {charges}: the money was taken")]
+    #[error("the provider lists {charges}, so the money was taken")]
     Charged { charges: String },
-    #[error("the provider lists no charge of it")]
+    #[error("the provider lists no charge for it")]
     NoCharge,
-    #[error("the provider lists {charges}, and not the charge that was named")]
+    #[error("the provider lists {charges}, not the charge that you named")]
     OtherCharge { charges: String },
     /// It was charged more than once, and none was named.
     #[error("it was charged more than once: {charges}")]
     Several { charges: String },
-    #[error("the provider lists {charge}, the payment is of {payment}")]
+    #[error("the provider lists {charge}, but the payment is {payment}")]
     OtherAmount { charge: String, payment: String },
     /// Nobody named the charge, and the provider does not tell it.
-    #[error("the charge's name at the provider is needed")]
+    #[error("the charge ID at the provider is required")]
     NoChargeId,
-    #[error("the provider gives no definite answer: {why}")]
+    #[error("the provider gave no definite answer: {why}")]
     NoAnswer { why: String },
 }
 
@@ -196,7 +199,7 @@ pub fn weigh(
             sure(ResolveOutcome::NotCharged)
         }
         (Word::NotCharged, Said::Charges { all, .. }) => Err(Contradiction::Charged {
-            charges: words(&all),
+            charges: describe_charges(&all),
         }),
         (Word::Charged { charge_id }, Said::NotAsked) => on_word(charge_id),
         (Word::Charged { charge_id }, Said::NoAnswer(why)) => {
@@ -218,7 +221,7 @@ pub fn weigh(
             if entry.minor != payment.money.minor()
                 || entry.currency != payment.money.currency().code()
             {
-                let charge = words(std::slice::from_ref(entry));
+                let charge = describe_charges(std::slice::from_ref(entry));
                 return Err(Contradiction::OtherAmount {
                     charge,
                     payment: payment.money.to_string(),
@@ -246,17 +249,17 @@ fn named<'a>(
             all.iter()
                 .find(|entry| entry.id == id)
                 .ok_or_else(|| Contradiction::OtherCharge {
-                    charges: words(all),
+                    charges: describe_charges(all),
                 })
         }
         (None, [one]) => Ok(one),
         (None, all) => Err(Contradiction::Several {
-            charges: words(all),
+            charges: describe_charges(all),
         }),
     }
 }
 
-fn words(charges: &[ProviderEntry]) -> String {
+fn describe_charges(charges: &[ProviderEntry]) -> String {
     let one = |entry: &ProviderEntry| format!("charge {} of {}", entry.id, entry.amount());
     charges.iter().map(one).collect::<Vec<_>>().join(" and ")
 }
@@ -277,7 +280,7 @@ mod tests {
             merchant: "acme".parse().expect("a merchant"),
             live: true,
         };
-        Payment::accepted(
+        Payment::new_accepted(
             PaymentId::from_parts(1, 1),
             &caller,
             &request,

@@ -14,10 +14,10 @@ use crate::Timestamp;
 
 /// The fields that `field:value` knows, with what each takes.
 pub const FIELDS: [(&str, &str); 12] = [
-    ("id", "a payment id or the start of one"),
-    ("email", "an address or the start of one"),
+    ("id", "a payment ID, or its start"),
+    ("email", "an e-mail address, or its start"),
     ("last4", "the card's last four digits"),
-    ("reference", "a reference or the start of one"),
+    ("reference", "a reference, or its start"),
     (
         "status",
         "processing, completed, failed, canceled, review, partially_refunded, refunded",
@@ -35,7 +35,7 @@ pub const FIELDS: [(&str, &str); 12] = [
     ("failure", "a failure code"),
     (
         "dead",
-        "true or false: whether it lies in a dead-letter queue",
+        "true or false: whether its message is a dead letter",
     ),
     ("live", "true or false"),
 ];
@@ -87,26 +87,26 @@ pub struct SearchQuery {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     /// A field that there is not.
-    #[error("no field `{field}`; fields are {known}")]
+    #[error("unknown field `{field}`; fields are {known}")]
     Field { field: String, known: String },
     /// A value that the field does not take.
-    #[error("`{field}` takes {takes}")]
+    #[error("`{field}` expects {takes}")]
     Value {
         field: &'static str,
         takes: &'static str,
     },
     /// A quotation mark without its partner.
-    #[error("a quotation mark is not closed")]
+    #[error("unclosed quotation mark")]
     Quote,
 }
 
 impl SearchQuery {
     /// Reads a query; `now` gives "today" its meaning (UTC).
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, QueryError> {
-        let words = words(text)?;
+        let words = split_words(text)?;
         let clauses = words
             .into_iter()
-            .map(|word| clause(&word, now))
+            .map(|word| parse_clause(&word, now))
             .collect::<Result<_, _>>()?;
         Ok(Self { clauses })
     }
@@ -153,7 +153,7 @@ struct Word {
     colon: Option<usize>,
 }
 
-fn words(text: &str) -> Result<Vec<Word>, QueryError> {
+fn split_words(text: &str) -> Result<Vec<Word>, QueryError> {
     let mut out = Vec::new();
     let mut word: Option<Word> = None;
     let mut quoted = false;
@@ -185,19 +185,19 @@ fn words(text: &str) -> Result<Vec<Word>, QueryError> {
     Ok(out)
 }
 
-fn clause(word: &Word, now: Timestamp) -> Result<Clause, QueryError> {
+fn parse_clause(word: &Word, now: Timestamp) -> Result<Clause, QueryError> {
     let negated = word.text.len() > 1 && word.text.starts_with('-');
     let skip = usize::from(negated);
     let body = word.text.get(skip..).unwrap_or_default();
     let colon = word.colon.and_then(|colon| colon.checked_sub(skip));
     let term = match colon.and_then(|colon| body.split_at_checked(colon)) {
         Some((field, value)) => field_term(field, value.strip_prefix(':').unwrap_or(value), now)?,
-        None => bare(body),
+        None => parse_bare_word(body),
     };
     Ok(Clause { negated, term })
 }
 
-fn bare(word: &str) -> Term {
+fn parse_bare_word(word: &str) -> Term {
     let mut any = vec![
         Term::Email(word.to_owned()),
         Term::Reference(word.to_owned()),
@@ -242,7 +242,7 @@ fn field_term(field: &str, value: &str, now: Timestamp) -> Result<Term, QueryErr
         "amount" => amount(value).ok_or(error)?,
         "currency" => Term::Currency(value.to_uppercase().parse().map_err(|_| error)?),
         "merchant" => Term::Merchant(value.to_owned()),
-        "created" => created(value, now).ok_or(error)?,
+        "created" => parse_created(value, now).ok_or(error)?,
         "failure" => Term::Failure(value.to_owned()),
         "dead" => Term::Dead(flag()?),
         "live" => Term::Live(flag()?),
@@ -261,7 +261,7 @@ fn minor(text: &str) -> Option<i64> {
 }
 
 fn amount(value: &str) -> Option<Term> {
-    let (min, max) = match bounds(value) {
+    let (min, max) = match parse_bounds(value) {
         Bounds::Between(low, high) => (
             low.map_or(Some(0), minor)?,
             high.map_or(Some(i64::MAX), minor)?,
@@ -275,8 +275,8 @@ fn amount(value: &str) -> Option<Term> {
     Some(Term::Amount { min, max })
 }
 
-fn created(value: &str, now: Timestamp) -> Option<Term> {
-    let (from, to) = match bounds(value) {
+fn parse_created(value: &str, now: Timestamp) -> Option<Term> {
+    let (from, to) = match parse_bounds(value) {
         Bounds::Between(low, high) => (
             low.map_or(Some(Timestamp::MIN), |low| Some(moment(low, now)?.0))?,
             high.map_or(Some(Timestamp::MAX), |high| Some(moment(high, now)?.1))?,
@@ -301,7 +301,7 @@ enum Bounds<'a> {
     Exactly(&'a str),
 }
 
-fn bounds(value: &str) -> Bounds<'_> {
+fn parse_bounds(value: &str) -> Bounds<'_> {
     let some = |text: &'static str| move |value: &str| value.starts_with(text);
     let rest = |count: usize| value.get(count..).unwrap_or_default();
     if let Some((low, high)) = value.split_once("..") {

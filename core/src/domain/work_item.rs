@@ -30,13 +30,13 @@ pub enum WorkItemError {
     #[error("not an event envelope: {0}")]
     Envelope(String),
     /// An envelope, but not of an event that this system makes.
-    #[error("an event of no known kind: source {source_name}, detail-type {detail_type}")]
+    #[error("unknown event: source {source_name}, detail-type {detail_type}")]
     Unknown {
         source_name: String,
         detail_type: String,
     },
     /// Of a known kind, but a member is missing or malformed.
-    #[error("a known event with a bad `{member}`")]
+    #[error("invalid `{member}` in the event")]
     Member { member: &'static str },
 }
 
@@ -92,11 +92,11 @@ pub fn parse(body: &str) -> Result<WorkItem, WorkItemError> {
                 return Ok(WorkItem::Refund(id, refund));
             }
             if super::bus::targets(SOURCE, detail_type).is_empty() {
-                return Err(unknown(&envelope));
+                return Err(unknown_event(&envelope));
             }
             Ok(WorkItem::Catchup(id))
         }
-        _ => Err(unknown(&envelope)),
+        _ => Err(unknown_event(&envelope)),
     }
 }
 
@@ -108,7 +108,7 @@ pub fn redrive_detail(id: &PaymentId) -> Value {
     json!({"payment_id": id})
 }
 
-fn unknown(envelope: &Envelope) -> WorkItemError {
+fn unknown_event(envelope: &Envelope) -> WorkItemError {
     WorkItemError::Unknown {
         source_name: clip(&envelope.source),
         detail_type: clip(&envelope.detail_type),
@@ -122,7 +122,7 @@ fn clip(text: &str) -> String {
 /// What is wrong and where, without quoting the input: it may hold what must not be logged.
 fn error_place(error: &serde_json::Error) -> String {
     let what = match error.classify() {
-        serde_json::error::Category::Data => "wrong members",
+        serde_json::error::Category::Data => "wrong fields",
         serde_json::error::Category::Eof => "JSON that ends early",
         serde_json::error::Category::Io | serde_json::error::Category::Syntax => "invalid JSON",
     };

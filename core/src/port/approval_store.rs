@@ -1,4 +1,4 @@
-//! ApprovalStore of plans, kept by the environment itself.
+//! `ApprovalStore` of plans, kept by the environment itself.
 
 use async_trait::async_trait;
 
@@ -14,5 +14,5 @@ pub trait ApprovalStore: Send + Sync {
     async fn keep(&self, row: &ApprovalRow) -> PortResult<()>;
 
     /// The approval that `by` gave of the plan of this hash, however old it is.
-    async fn of(&self, by: &str, plan_sha256: &str) -> PortResult<Option<ApprovalRow>>;
+    async fn find(&self, by: &str, plan_sha256: &str) -> PortResult<Option<ApprovalRow>>;
 }

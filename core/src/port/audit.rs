@@ -5,12 +5,9 @@ use async_trait::async_trait;
 use super::{PortError, PortResult};
 use crate::domain::audit::{AuditEntry, ShippedLine};
 
-/// Where that record is kept: added to, never changed.
+/// That record, to read. Only the guarded act adds to it.
 #[async_trait]
 pub trait AuditLog: Send + Sync {
-    /// Adds an entry; durable when it returns. What cannot be recorded must not be done.
-    async fn append(&self, entry: &AuditEntry) -> PortResult<()>;
-
     /// The newest entries, newest first, at most `limit`; and how many lines could not be read.
     async fn newest(&self, limit: usize) -> PortResult<(Vec<AuditEntry>, u64)>;
 }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::{Archive, Bus, Clock, Index, KeyStore, Ledger, PaymentStore, Provider, Queues, Random};
+use super::{
+    Archive, Bus, Clock, Index, KeyStore, Ledger, PaymentStore, Provider, QueueAdmin, Queues,
+    Random,
+};
 use crate::domain::policy::Policy;
 
 /// The ports of one environment.
@@ -14,8 +17,10 @@ pub struct Ports {
     pub store: Arc<dyn PaymentStore>,
     /// API keys.
     pub keys: Arc<dyn KeyStore>,
-    /// Queues.
+    /// The messages in the queues.
     pub queues: Arc<dyn Queues>,
+    /// Counts, names, redrives and purges of the same queues.
+    pub queue_admin: Arc<dyn QueueAdmin>,
     /// Archived requests.
     pub archive: Arc<dyn Archive>,
     /// The event bus.

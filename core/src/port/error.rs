@@ -76,18 +76,7 @@ impl PortError {
     /// The whole chain of messages, outermost first, for logs.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.message.clone();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let words = error.to_string();
-            // Some libraries say their cause's words in their own.
-            if !text.ends_with(&words) {
-                text.push_str(": ");
-                text.push_str(&words);
-            }
-            cause = error.source();
-        }
-        text
+        error_chain(self)
     }
 
     /// A stable word for grouping.
@@ -103,5 +92,45 @@ impl PortError {
             ErrorKind::NotWritable => "not_writable",
             ErrorKind::Permanent => "permanent",
         }
+    }
+}
+
+/// The messages of an error and of its causes in one line, outermost first: `the queue cannot be
+/// read: no answer in time`.
+#[must_use]
+pub fn error_chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        // Some libraries say their cause's words in their own.
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_says_each_cause_once() {
+        let error = PortError::because(
+            ErrorKind::Unavailable,
+            "the queue cannot be read",
+            PortError::because(
+                ErrorKind::Unavailable,
+                "no connection: refused",
+                PortError::new(ErrorKind::Unavailable, "refused"),
+            ),
+        );
+        assert_eq!(
+            error_chain(&error),
+            "the queue cannot be read: no connection: refused"
+        );
     }
 }

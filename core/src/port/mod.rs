@@ -30,7 +30,7 @@ pub use audit::{AuditLog, AuditPlace, Taken};
 pub use bundle::Ports;
 pub use bus::Bus;
 pub use clock::{Clock, Random};
-pub use error::{ErrorKind, PortError, PortResult};
+pub use error::{ErrorKind, PortError, PortResult, error_chain};
 pub use freeze_store::FreezeStore;
 pub use index::{Freshness, Hits, Index, IndexPage, UpsertOutcome};
 pub use journal::Journal;
@@ -40,11 +40,11 @@ pub use provider::{
     ChargeOutcome, ChargeRequest, Provider, ProviderPage, RefundOutcome, RefundRequest,
 };
 pub use queues::{
-    Attributes, Browsed, Move, MoveResult, Outgoing, QueueStats, Queues, Received, SendResult,
-    TransferOutcome,
+    Attributes, Browsed, Move, MoveResult, Outgoing, QueueAdmin, QueueStats, Queues, Received,
+    SendResult, TransferOutcome,
 };
 pub use redrive::{REDRIVE_RATE_MAX, Redrive, RedriveStatus};
-pub use rollouts::{Depth, Executed, RolloutWatch, Rollouts, Watched};
+pub use rollouts::{Depth, Executed, RolloutActions, RolloutWatch, Rollouts, Watched};
 pub use secrets::Secrets;
 pub use store::{
     Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, KeyStore, Noted,

@@ -127,7 +127,7 @@ pub struct Move {
 /// sent.
 pub type MoveResult = PortResult<TransferOutcome>;
 
-/// The queues of one environment, by name.
+/// The messages of one environment's queues: what senders, consumers and replays need.
 #[async_trait]
 pub trait Queues: Send + Sync {
     /// Sends one message; durable when it returns. Its name is returned.
@@ -202,7 +202,12 @@ pub trait Queues: Send + Sync {
 
     /// Whether [`Queues::transfer`] is one transaction: a message is then never in both queues.
     fn transfer_is_atomic(&self) -> bool;
+}
 
+/// What a queue service tells of its queues, and does to a whole one: nothing here receives a
+/// message or holds a receipt.
+#[async_trait]
+pub trait QueueAdmin: Send + Sync {
     /// Looks at up to `limit` messages without taking them, oldest first where that is known.
     async fn browse(&self, queue: &str, limit: usize) -> PortResult<Browsed>;
 
@@ -250,6 +255,6 @@ pub trait Queues: Send + Sync {
 fn none_of_its_own(queue: &str) -> PortError {
     PortError::new(
         ErrorKind::Permanent,
-        format!("what holds {queue} moves and empties no whole queues"),
+        format!("the queue service of {queue} does not support redrive and purge"),
     )
 }

@@ -24,9 +24,9 @@ pub enum Executed {
     Done(Box<Rollout>),
     /// Something had moved since the plan was made: nothing was done. The rollout as it is now.
     Moved(Box<Rollout>),
-    /// The first `done` calls of the plan were made, then something moved. As it is now.
+    /// The first `done` changes of the plan were made, then something moved. As it is now.
     Partly {
-        /// Calls that were made.
+        /// Changes that were made.
         done: usize,
         /// The rollout as it is now.
         now: Box<Rollout>,
@@ -56,7 +56,7 @@ pub enum Watched<T, G> {
 /// What a rollout watch tells.
 pub type RolloutWatch = BoxStream<'static, Watched<Rollout, RolloutKey>>;
 
-/// The rollouts of one cluster, through one way of reaching it.
+/// The rollouts of one cluster, read and watched through one way of reaching it.
 #[async_trait]
 pub trait Rollouts: Send + Sync {
     /// The cluster's name.
@@ -68,6 +68,10 @@ pub trait Rollouts: Send + Sync {
     /// Whether this way of reaching it can do `action`; what it cannot is hidden.
     fn can(&self, action: &RolloutAction) -> bool;
 
+    /// The command with which an operator does the same as `action`, such as
+    /// `kubectl argo rollouts promote api -n payments`.
+    fn equivalent(&self, action: &RolloutAction, key: &RolloutKey) -> String;
+
     /// All rollouts, of all namespaces that may be read.
     async fn list(&self) -> PortResult<Vec<Rollout>>;
 
@@ -77,13 +81,17 @@ pub trait Rollouts: Send + Sync {
     /// What belongs to `rollout`: selected by its labels, never by listing a whole cluster.
     async fn related(&self, rollout: &Rollout, depth: Depth) -> PortResult<Related>;
 
-    /// Executes a plan, bound to the state it was made on.
-    async fn execute(&self, plan: &RolloutPlan) -> PortResult<Executed>;
-
     /// All rollouts and what becomes of them, without end. It mends itself, backing off.
     fn watch(&self) -> RolloutWatch;
 
     /// Fires when something that belongs to `rollout` changed (or the watch of it was cut and is
     /// back): time to ask [`Rollouts::related`] again. Without end; backs off.
     fn watch_related(&self, rollout: &Rollout, depth: Depth) -> BoxStream<'static, PortResult<()>>;
+}
+
+/// The rollouts of one cluster, by somebody who may change them.
+#[async_trait]
+pub trait RolloutActions: Rollouts {
+    /// Executes a plan, bound to the state it was made on.
+    async fn execute(&self, plan: &RolloutPlan) -> PortResult<Executed>;
 }

@@ -94,7 +94,7 @@ impl Accept {
                     return Ok((answer, Some(acceptance.payment)));
                 }
                 Accepted::KeyTaken(row) => {
-                    return replayed(*row, &fingerprint)
+                    return repeat_answer(*row, &fingerprint)
                         .map(|answer| (answer, None))
                         .ok_or(AcceptError::KeyReused);
                 }
@@ -113,7 +113,7 @@ impl Accept {
         let random =
             (u128::from(self.random.next_u64()) << 64) | u128::from(self.random.next_u64());
         let id = PaymentId::from_parts(u64::try_from(now.as_millisecond()).unwrap_or(0), random);
-        Payment::accepted(id, caller, request, now, &self.policy)
+        Payment::new_accepted(id, caller, request, now, &self.policy)
     }
 }
 
@@ -125,7 +125,10 @@ fn acceptance(
     response: String,
     now: Timestamp,
 ) -> Acceptance {
-    let detail = json!({"amount": payment.money.minor(), "currency": payment.money.currency(), "reference": payment.reference});
+    let detail = json!({
+        "amount": payment.money.minor(), "currency": payment.money.currency(),
+        "reference": payment.reference,
+    });
     let mut outbox = OutboxEvent::new(
         &payment.id,
         payment.version,
@@ -151,7 +154,7 @@ fn acceptance(
 }
 
 /// The answer that `row` holds, if it was given to the same request.
-pub(super) fn replayed(row: IdempotencyRow, fingerprint: &str) -> Option<Answer> {
+pub(super) fn repeat_answer(row: IdempotencyRow, fingerprint: &str) -> Option<Answer> {
     (row.fingerprint == fingerprint).then_some(Answer {
         status: row.status,
         body: row.response,

@@ -12,11 +12,11 @@ use crate::domain::policy::Policy;
 use crate::domain::request::{CancelPayment, CreateRefund};
 use crate::domain::text::IdempotencyKey;
 use crate::port::{
-    Change, Clock, Committed, IdempotencyRow, IdempotencyScope, PaymentStore, PortError,
+    Change, Clock, Committed, IdempotencyRow, IdempotencyScope, PaymentStore, PortError, Ports,
     Precondition, Random,
 };
 
-use super::accept::{Answer, KEY_KEPT, Render, replayed};
+use super::accept::{Answer, KEY_KEPT, Render, repeat_answer};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requester {
@@ -47,7 +47,7 @@ impl Requester {
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
     /// There is no such payment, or it is not the requester's.
-    #[error("no such payment")]
+    #[error("payment not found")]
     NotFound,
     /// The payment does not allow it.
     #[error(transparent)]
@@ -55,11 +55,9 @@ pub enum ChangeError {
     #[error("this idempotency key was used for another request")]
     KeyReused,
     /// The payment is not the one any more that the change was planned for.
-    #[error(
-        "the payment has changed since this was planned: its version was {planned} and is {found}"
-    )]
+    #[error("the payment has changed since it was planned: version {planned} is now {found}")]
     Moved { planned: u64, found: u64 },
-    #[error("the payment keeps changing; try again")]
+    #[error("the payment is being changed by other processes; try again")]
     Busy,
     #[error("the change could not be stored")]
     Store(#[from] PortError),
@@ -74,6 +72,17 @@ pub struct Changes {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub policy: Policy,
+}
+
+impl From<&Ports> for Changes {
+    fn from(ports: &Ports) -> Self {
+        Self {
+            store: Arc::clone(&ports.store),
+            clock: Arc::clone(&ports.clock),
+            random: Arc::clone(&ports.random),
+            policy: ports.policy.clone(),
+        }
+    }
 }
 
 pub(super) struct Asked<'a> {
@@ -147,7 +156,7 @@ impl Changes {
             reason: request.reason.clone(),
         };
         self.change(
-            &asked_refund(by, (id, version), key, request),
+            &ask_refund(by, (id, version), key, request),
             command,
             render,
         )
@@ -155,16 +164,14 @@ impl Changes {
     }
 
     /// What a refund under this key was answered, if there was one.
-    pub async fn refunded(
+    pub async fn find_refund(
         &self,
         by: &Requester,
         id: &PaymentId,
         key: &IdempotencyKey,
         request: &CreateRefund,
     ) -> Result<Option<Answer>, ChangeError> {
-        let (_, _, answer) = self
-            .look(&asked_refund(by, (id, None), key, request))
-            .await?;
+        let (_, _, answer) = self.look(&ask_refund(by, (id, None), key, request)).await?;
         Ok(answer)
     }
 
@@ -188,7 +195,9 @@ impl Changes {
             key: asked.key.clone(),
         };
         let answer = match self.store.idempotency(&scope, now).await? {
-            Some(row) => Some(replayed(row, &asked.fingerprint).ok_or(ChangeError::KeyReused)?),
+            Some(row) => {
+                Some(repeat_answer(row, &asked.fingerprint).ok_or(ChangeError::KeyReused)?)
+            }
             None => None,
         };
         Ok((payment, scope, answer))
@@ -231,7 +240,7 @@ impl Changes {
                 }
                 Committed::Stale => {}
                 Committed::KeyTaken(row) => {
-                    return replayed(*row, &asked.fingerprint)
+                    return repeat_answer(*row, &asked.fingerprint)
                         .map(|answer| (answer, Vec::new()))
                         .ok_or(ChangeError::KeyReused);
                 }
@@ -241,7 +250,7 @@ impl Changes {
     }
 }
 
-fn asked_refund<'a>(
+fn ask_refund<'a>(
     by: &'a Requester,
     (id, version): (&'a PaymentId, Option<u64>),
     key: &'a IdempotencyKey,
@@ -278,13 +287,13 @@ fn change(
         response: render(&decision.payment),
         expires_at: now.checked_add(KEY_KEPT).unwrap_or(Timestamp::MAX),
     };
-    let mut change = decided(before, decision, now);
+    let mut change = build_change(before, decision, now);
     change.idempotency = Some(idempotency);
     change
 }
 
 /// The change that writes `decision`, made on `before`.
-pub(super) fn decided(before: &Payment, decision: Transition, now: Timestamp) -> Change {
+pub(super) fn build_change(before: &Payment, decision: Transition, now: Timestamp) -> Change {
     Change {
         payment: decision.payment,
         expect: Precondition {

@@ -1,5 +1,5 @@
-//! Taking messages from a queue: each record by itself, a verdict for each, and what the
-//! verdict does to the message.
+//! Taking messages from a queue: each record by itself, a outcome for each, and what the
+//! outcome does to the message.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -67,16 +67,16 @@ impl Consumer {
     }
 
     /// Handles one received message and settles it. Each message is settled by itself as soon as
-    /// its verdict is there, so that a slow one holds nobody up. A process that serves a queue
+    /// its outcome is there, so that a slow one holds nobody up. A process that serves a queue
     /// runs many of these side by side and receives more whenever some have ended.
     pub async fn process(&self, message: &Received) -> PortResult<Consumed> {
-        let (verdict, panicked) = self.verdict(message).await;
+        let (outcome, panicked) = self.run_handler(message).await;
         let mut consumed = Consumed {
             received: 1,
             panics: usize::from(panicked),
             ..Consumed::default()
         };
-        match self.final_verdict(message, verdict) {
+        match self.final_outcome(message, outcome) {
             HandlerOutcome::Done => {
                 // A receipt that is no longer good means that the message comes again, to be
                 // acknowledged then.
@@ -90,7 +90,7 @@ impl Consumer {
                 consumed.retried = 1;
             }
             HandlerOutcome::Dead { class, reason } => {
-                consumed.dead = usize::from(self.dead_letter(message, &class, &reason).await?)
+                consumed.dead = usize::from(self.dead_letter(message, &class, &reason).await?);
             }
         }
         Ok(consumed)
@@ -108,12 +108,12 @@ impl Consumer {
     }
 
     /// Hands one message to the handler; a panic is a retry of that message alone.
-    pub async fn verdict(&self, message: &Received) -> (HandlerOutcome, bool) {
-        if let Ok(verdict) = AssertUnwindSafe(self.handler.handle(message))
+    pub async fn run_handler(&self, message: &Received) -> (HandlerOutcome, bool) {
+        if let Ok(outcome) = AssertUnwindSafe(self.handler.handle(message))
             .catch_unwind()
             .await
         {
-            return (verdict, false);
+            return (outcome, false);
         }
         let reason = "the handler panicked; the log says where".to_owned();
         (
@@ -126,19 +126,22 @@ impl Consumer {
         )
     }
 
-    /// What a verdict comes to at this receive: the last one that the policy allows makes a
+    /// What a outcome comes to at this receive: the last one that the policy allows makes a
     /// retry a dead letter, with the reason of the last failure.
     #[must_use]
-    pub fn final_verdict(&self, message: &Received, verdict: HandlerOutcome) -> HandlerOutcome {
-        match verdict {
+    pub fn final_outcome(&self, message: &Received, outcome: HandlerOutcome) -> HandlerOutcome {
+        match outcome {
             // That another worker has it or was faster is no failure of the message.
             HandlerOutcome::Retry { class, reason, .. }
-                if begun(message) >= self.policy.receives_max
+                if count_receives_begun(message) >= self.policy.receives_max
                     && !matches!(class.as_str(), "leased" | "contended" | "fenced") =>
             {
                 HandlerOutcome::Dead {
                     class,
-                    reason: format!("{reason} (after {} receives)", begun(message)),
+                    reason: format!(
+                        "{reason} (after {} receives)",
+                        count_receives_begun(message)
+                    ),
                 }
             }
             other => other,
@@ -158,7 +161,7 @@ impl Consumer {
     pub fn delay(&self, message: &Received, after: Option<SignedDuration>) -> Duration {
         let backoff = self
             .policy
-            .retry_delay(begun(message), self.random.next_u64());
+            .retry_delay(count_receives_begun(message), self.random.next_u64());
         Duration::try_from(after.unwrap_or(backoff)).unwrap_or_default()
     }
 
@@ -178,7 +181,7 @@ impl Consumer {
         let mut attributes = message.attributes.clone();
         attributes.insert(
             attribute::BEGUN.to_owned(),
-            begun(message).saturating_sub(1).to_string(),
+            count_receives_begun(message).saturating_sub(1).to_string(),
         );
         attributes
             .entry(attribute::FIRST_SEEN.to_owned())
@@ -241,7 +244,7 @@ impl Consumer {
 
 /// In how many receives work on the message was begun, this one included. The queue's own count,
 /// and what [`Consumer::give_back`] carried over from before the message was sent anew.
-fn begun(message: &Received) -> u32 {
+fn count_receives_begun(message: &Received) -> u32 {
     let before = message
         .attributes
         .get(attribute::BEGUN)
@@ -273,7 +276,10 @@ fn dead_letter(
     );
     put(attribute::CONSUMER, revision.to_owned());
     put(attribute::QUEUE, queue.to_owned());
-    put(attribute::RECEIVES, begun(message).to_string());
+    put(
+        attribute::RECEIVES,
+        count_receives_begun(message).to_string(),
+    );
     if !message.attributes.contains_key(attribute::FIRST_SEEN) {
         put(attribute::FIRST_SEEN, message.sent_at.to_string());
     }

@@ -19,7 +19,9 @@ use crate::domain::id::PaymentId;
 use crate::domain::payment::Payment;
 use crate::domain::privacy::Privacy;
 use crate::domain::work_item::{archive_key, attribute};
-use crate::port::{Archive, Browsed, PaymentStore, PortError, PortResult, Ports, Queues, Received};
+use crate::port::{
+    Archive, Browsed, PaymentStore, PortError, PortResult, Ports, QueueAdmin, Received,
+};
 
 /// Dead letters whose timelines are read at once.
 const AT_ONCE: usize = 16;
@@ -65,7 +67,7 @@ pub struct DeadLetterList {
     pub groups_locked: u64,
 }
 
-/// One letter with everything that is known of it, masked.
+/// One dead letter with everything that is known of it, masked.
 #[derive(Clone, Debug)]
 pub struct Opened {
     /// Its body from the outside in, and the archived request.
@@ -77,15 +79,15 @@ pub struct Opened {
 #[derive(Debug, thiserror::Error)]
 pub enum DeadLettersError {
     /// Not a dead-letter queue, nor a queue that has one.
-    #[error("{queue} is no queue with dead letters")]
+    #[error("{queue} has no dead-letter queue")]
     NotADeadLetterQueue { queue: String, known: Vec<String> },
-    #[error("the dead letters could not be read")]
+    #[error("cannot read the dead letters")]
     Port(#[from] PortError),
 }
 
 #[derive(Clone)]
 pub struct DeadLetters {
-    pub queues: Arc<dyn Queues>,
+    pub queue_admin: Arc<dyn QueueAdmin>,
     pub store: Arc<dyn PaymentStore>,
     pub archive: Arc<dyn Archive>,
 }
@@ -93,7 +95,7 @@ pub struct DeadLetters {
 impl From<&Ports> for DeadLetters {
     fn from(ports: &Ports) -> Self {
         Self {
-            queues: Arc::clone(&ports.queues),
+            queue_admin: Arc::clone(&ports.queue_admin),
             store: Arc::clone(&ports.store),
             archive: Arc::clone(&ports.archive),
         }
@@ -103,7 +105,7 @@ impl From<&Ports> for DeadLetters {
 impl DeadLetters {
     /// The dead-letter queues: all, or the one that `queue` (or its source) names.
     pub async fn queues(&self, queue: Option<&str>) -> Result<Vec<String>, DeadLettersError> {
-        let names = self.queues.names().await?;
+        let names = self.queue_admin.names().await?;
         let known: Vec<String> = names
             .into_iter()
             .filter(|name| source_of(name).is_some())
@@ -127,7 +129,7 @@ impl DeadLetters {
         };
         for queue in queues {
             let retention = self
-                .queues
+                .queue_admin
                 .stats(queue)
                 .await?
                 .retention
@@ -139,7 +141,7 @@ impl DeadLetters {
                 receives_spent,
                 hidden,
                 groups_locked,
-            } = self.queues.browse(queue, limit).await?;
+            } = self.queue_admin.browse(queue, limit).await?;
             out.complete &= complete;
             out.doubts
                 .extend(doubt.map(|doubt| format!("{queue}: {doubt}")));
@@ -155,7 +157,7 @@ impl DeadLetters {
         Ok(out)
     }
 
-    /// The letter of that id, looked for in `queues` among at most `limit` of each.
+    /// The dead letter of that id, looked for in `queues` among at most `limit` of each.
     pub async fn find(
         &self,
         queues: &[String],
@@ -175,7 +177,7 @@ impl DeadLetters {
         Ok(None)
     }
 
-    /// Decodes a letter down to the archived request, and reads its payment.
+    /// Decodes a dead letter down to the archived request, and reads its payment.
     pub async fn open(&self, letter: &DeadLetter, privacy: Privacy) -> PortResult<Opened> {
         let mut out = Opened {
             layers: body_layers(&letter.message.body, privacy),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::change::decided;
+use super::change::build_change;
 use crate::domain::bus::{BusEvent, SOURCE, WORK, envelope};
 use crate::domain::event::{EventKind, NewEvent, Note};
 use crate::domain::id::{PaymentId, SHARDS};
@@ -208,7 +208,7 @@ impl Sweeper {
         }
         if dispatcher
             .store
-            .commit(&decided(&payment, decision, now))
+            .commit(&build_change(&payment, decision, now))
             .await?
             != Committed::Done
         {
@@ -269,7 +269,7 @@ pub(super) async fn apply(
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(Some(refusal))),
         };
-        let change = decided(&payment, decision, now);
+        let change = build_change(&payment, decision, now);
         if store.commit(&change).await? == Committed::Done {
             return Ok(Ok((change.payment, change.outbox)));
         }

@@ -26,7 +26,7 @@ pub use project::Projector;
 pub use reconcile::{ReconcileProgress, Reconciler, Report};
 pub use replay::{Control, PlanRequest, ReplayError, ReplaySummary, Replayer};
 pub use resolve::{ResolveError, Resolver};
-pub use rollout::became;
+pub use rollout::describe_execution;
 pub use search::{PaymentSearch, SearchError, SearchResult};
 pub use ship::OverBus;
 pub use work::Worker;

@@ -11,7 +11,7 @@ use super::project::note_dead;
 use crate::domain::bus::NOTIFICATIONS;
 use crate::domain::event::{Event, EventKind, NewEvent, Note};
 use crate::domain::id::PaymentId;
-use crate::domain::mail::{Mail, owed};
+use crate::domain::mail::{Mail, owed_mails};
 use crate::domain::policy::Policy;
 use crate::domain::work_item::{HandlerOutcome, parse};
 use crate::port::{Clock, ErrorKind, Mailer, Noted, PaymentStore, PortError, PortResult, Received};
@@ -28,7 +28,7 @@ pub struct Notifier {
 impl Handler for Notifier {
     async fn handle(&self, message: &Received) -> HandlerOutcome {
         match parse(&message.body) {
-            Ok(job) => self.notify(job.payment()).await,
+            Ok(item) => self.notify(item.payment()).await,
             Err(error) => HandlerOutcome::Dead {
                 class: error.class().to_owned(),
                 reason: error.to_string(),
@@ -84,10 +84,10 @@ impl Notifier {
             Ok(events) => events,
             Err(error) => return retry("store", &error),
         };
-        for mail in owed(&payment) {
-            let verdict = self.send(id, &mail, &tries(&events, &mail)).await;
-            if verdict != HandlerOutcome::Done {
-                return verdict;
+        for mail in owed_mails(&payment) {
+            let outcome = self.send(id, &mail, &tries(&events, &mail)).await;
+            if outcome != HandlerOutcome::Done {
+                return outcome;
             }
         }
         HandlerOutcome::Done
@@ -104,7 +104,7 @@ impl Notifier {
             .open_since
             .is_some_and(|since| now.duration_since(since) < self.policy.lease)
         {
-            let reason = "it is being sent, or its fate is not known yet".to_owned();
+            let reason = "it is being sent, or its outcome is not known yet".to_owned();
             return HandlerOutcome::Retry {
                 class: "leased".to_owned(),
                 reason,
@@ -120,7 +120,7 @@ impl Notifier {
                 json!({"tries": tries.tried}),
             );
             return self
-                .written(id, &note)
+                .write_note(id, &note)
                 .await
                 .map_or_else(|error| retry("store", &error), |_| HandlerOutcome::Done);
         }
@@ -131,12 +131,12 @@ impl Notifier {
             &format!("try:{next}"),
             json!({"try": next}),
         );
-        match self.written(id, &attempt).await {
+        match self.write_note(id, &attempt).await {
             Ok(Noted::Written) => {}
             Ok(_) => {
                 return HandlerOutcome::Retry {
                     class: "contended".to_owned(),
-                    reason: "another notifier has it".to_owned(),
+                    reason: "another notifier is sending it".to_owned(),
                     after: None,
                 };
             }
@@ -150,7 +150,7 @@ impl Notifier {
                     "sent",
                     json!({"message_id": message_id, "try": next}),
                 );
-                self.written(id, &done)
+                self.write_note(id, &done)
                     .await
                     .map_or_else(|error| retry("store", &error), |_| HandlerOutcome::Done)
             }
@@ -162,7 +162,7 @@ impl Notifier {
                     &format!("refused:{next}"),
                     json!({"try": next, "why": error.chain()}),
                 );
-                if let Err(error) = self.written(id, &refused).await {
+                if let Err(error) = self.write_note(id, &refused).await {
                     return retry("store", &error);
                 }
                 if error.kind == ErrorKind::Permanent {
@@ -187,7 +187,7 @@ impl Notifier {
         }
     }
 
-    async fn written(&self, id: &PaymentId, note: &Note) -> PortResult<Noted> {
+    async fn write_note(&self, id: &PaymentId, note: &Note) -> PortResult<Noted> {
         self.store.note(id, note).await
     }
 }

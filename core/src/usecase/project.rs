@@ -10,7 +10,7 @@ use crate::domain::bus::PROJECTIONS;
 use crate::domain::doc::PaymentDoc;
 use crate::domain::event::{EventKind, NewEvent, Note};
 use crate::domain::id::PaymentId;
-use crate::domain::ledger::{Transaction, expected};
+use crate::domain::ledger::{Transaction, expected_transactions};
 use crate::domain::payment::Payment;
 use crate::domain::work_item::{HandlerOutcome, parse};
 use crate::port::{
@@ -45,7 +45,7 @@ fn retry(what: &str, error: &PortError) -> HandlerOutcome {
 impl Handler for Projector {
     async fn handle(&self, message: &Received) -> HandlerOutcome {
         match parse(&message.body) {
-            Ok(job) => self.project(job.payment()).await,
+            Ok(item) => self.project(item.payment()).await,
             Err(error) => HandlerOutcome::Dead {
                 class: error.class().to_owned(),
                 reason: error.to_string(),
@@ -81,7 +81,7 @@ impl Projector {
             }
             Err(error) => return retry("store", &error),
         };
-        for transaction in expected(&payment) {
+        for transaction in expected_transactions(&payment) {
             match self.ledger.post(&transaction).await {
                 Ok(PostOutcome::Posted | PostOutcome::Already) => {}
                 Ok(PostOutcome::Mismatch(found)) => {
@@ -101,7 +101,10 @@ impl Projector {
                 }
                 Err(error) => return retry("ledger", &error),
             }
-            if let Err(error) = self.note(id, &posted(&transaction, self.clock.now())).await {
+            if let Err(error) = self
+                .note(id, &note_posting(&transaction, self.clock.now()))
+                .await
+            {
                 return retry("store", &error);
             }
         }
@@ -132,11 +135,12 @@ impl Projector {
     }
 }
 
-fn posted(transaction: &Transaction, at: crate::Timestamp) -> Note {
+fn note_posting(transaction: &Transaction, at: crate::Timestamp) -> Note {
     let kind = transaction.kind.as_str();
     let detail = json!({
         "transaction": kind, "reference": transaction.reference, "currency": transaction.currency,
-        "postings": transaction.postings, "sum": i64::try_from(transaction.sum()).unwrap_or(i64::MAX),
+        "postings": transaction.postings,
+        "sum": i64::try_from(transaction.sum()).unwrap_or(i64::MAX),
     });
     Note {
         once: format!("ledger:{kind}:{}", transaction.reference),
@@ -153,7 +157,7 @@ pub(super) async fn note_dead(
     class: &str,
     reason: &str,
 ) -> PortResult<()> {
-    let Ok(job) = parse(&message.body) else {
+    let Ok(item) = parse(&message.body) else {
         return Ok(());
     };
     let detail =
@@ -161,7 +165,7 @@ pub(super) async fn note_dead(
     let event = NewEvent::new(clock.now(), EventKind::DeadLettered, detail);
     store
         .note(
-            job.payment(),
+            item.payment(),
             &Note {
                 once: format!("dead:{queue}:{}", message.message_id),
                 event,

@@ -91,7 +91,7 @@ impl Reconciler {
             .iter()
             .filter_map(|found| found.payment_id.parse().ok())
             .collect();
-        let missing = self.missing(&ids).await?;
+        let missing = self.find_missing(&ids).await?;
         let known: Vec<PaymentId> = ids.difference(&missing).cloned().collect();
         let again = self.recheck(&known).await?;
         let known: BTreeSet<&str> = known.iter().map(PaymentId::as_str).collect();
@@ -195,7 +195,7 @@ impl Reconciler {
         }
     }
 
-    async fn missing(&self, ids: &BTreeSet<PaymentId>) -> PortResult<BTreeSet<PaymentId>> {
+    async fn find_missing(&self, ids: &BTreeSet<PaymentId>) -> PortResult<BTreeSet<PaymentId>> {
         let wanted: Vec<PaymentId> = ids.iter().cloned().collect();
         let mut missing = ids.clone();
         for wanted in wanted.chunks(PAGE) {
@@ -215,7 +215,7 @@ impl Reconciler {
                 .iter()
                 .map(|transaction| transaction.payment.clone())
                 .collect();
-            let missing = self.missing(&ids).await?;
+            let missing = self.find_missing(&ids).await?;
             for transaction in page
                 .transactions
                 .iter()
@@ -259,13 +259,13 @@ impl Reconciler {
                 }
             }
             let named = foreign.iter().filter_map(|(_, id)| id.clone()).collect();
-            let unknown = self.missing(&named).await?;
+            let unknown = self.find_missing(&named).await?;
             for (key, id) in foreign {
                 report
                     .breaks
                     .push(foreign_object(key, id.filter(|id| !unknown.contains(id))));
             }
-            for id in self.missing(&ids).await? {
+            for id in self.find_missing(&ids).await? {
                 report.breaks.push(Break::new(
                     id.as_str(),
                     Store::Archive,
@@ -285,7 +285,7 @@ impl Reconciler {
         loop {
             let page = self.index.scan(from.as_deref(), PAGE).await?;
             let ids = page.docs.iter().map(|doc| doc.id.clone()).collect();
-            for id in self.missing(&ids).await? {
+            for id in self.find_missing(&ids).await? {
                 report.breaks.push(Break::new(
                     id.as_str(),
                     Store::Index,
@@ -310,8 +310,8 @@ impl Reconciler {
         let mut from: Option<String> = None;
         loop {
             let page = provider.scan_charges(from.as_deref(), PAGE).await?;
-            for listed in self.of_nobody(&page).await? {
-                report.breaks.push(of_nobody("charge", listed));
+            for listed in self.find_unowned(&page).await? {
+                report.breaks.push(report_unowned("charge", listed));
                 if let Some(payment) = &listed.payment {
                     charged
                         .entry(payment.clone())
@@ -336,10 +336,10 @@ impl Reconciler {
         loop {
             let page = provider.scan_refunds(from.as_deref(), PAGE).await?;
             report.breaks.extend(
-                self.of_nobody(&page)
+                self.find_unowned(&page)
                     .await?
                     .into_iter()
-                    .map(|listed| of_nobody("refund", listed)),
+                    .map(|listed| report_unowned("refund", listed)),
             );
             from = page.next;
             if from.is_none() {
@@ -349,7 +349,10 @@ impl Reconciler {
     }
 
     /// What on the page is of no payment that there is.
-    async fn of_nobody<'a>(&self, page: &'a ProviderPage) -> PortResult<Vec<&'a ProviderListed>> {
+    async fn find_unowned<'a>(
+        &self,
+        page: &'a ProviderPage,
+    ) -> PortResult<Vec<&'a ProviderListed>> {
         let named = |listed: &ProviderListed| {
             listed
                 .payment
@@ -357,7 +360,7 @@ impl Reconciler {
                 .and_then(|id| id.parse::<PaymentId>().ok())
         };
         let missing = self
-            .missing(&page.entries.iter().filter_map(named).collect())
+            .find_missing(&page.entries.iter().filter_map(named).collect())
             .await?;
         Ok(page
             .entries
@@ -368,7 +371,7 @@ impl Reconciler {
 }
 
 /// A charge or refund whose payment there is not, or that names none.
-fn of_nobody(what: &str, listed: &ProviderListed) -> Break {
+fn report_unowned(what: &str, listed: &ProviderListed) -> Break {
     let (id, amount) = (&listed.entry.id, listed.entry.amount());
     let (payment, why) = match &listed.payment {
         Some(payment) => (payment, ", and no such payment"),

@@ -10,7 +10,7 @@ use crate::domain::outbox::OutboxEvent;
 use crate::domain::payment::{Payment, Status};
 use crate::domain::resolve::{Contradiction, Resolution, ResolvePayment, Said, weigh};
 use crate::domain::text::IdempotencyKey;
-use crate::port::{PortResult, Provider};
+use crate::port::{PortResult, Ports, Provider};
 
 /// Why a payment was not resolved.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,15 @@ pub struct Resolver {
     pub changes: Changes,
     /// Who knows whether money was taken; `None` where it cannot be asked from.
     pub provider: Option<Arc<dyn Provider>>,
+}
+
+impl From<&Ports> for Resolver {
+    fn from(ports: &Ports) -> Self {
+        Self {
+            changes: ports.into(),
+            provider: ports.provider.clone(),
+        }
+    }
 }
 
 impl Resolver {
@@ -94,7 +103,7 @@ async fn ask(provider: &dyn Provider, id: &PaymentId) -> PortResult<Said> {
     let all = provider.charges(id).await?;
     if let (Some(first), true) = (&first, all.is_empty()) {
         return Ok(Said::NoAnswer(format!(
-            "it tells of charge {} and lists none",
+            "it mentions charge {} but lists none",
             first.id
         )));
     }

@@ -4,7 +4,7 @@ use crate::domain::audit::AuditOutcome;
 use crate::port::{ErrorKind, Executed, PortResult};
 
 #[must_use]
-pub fn became(executed: &PortResult<Executed>) -> (AuditOutcome, String) {
+pub fn describe_execution(executed: &PortResult<Executed>) -> (AuditOutcome, String) {
     match executed {
         Ok(Executed::Done(rollout)) => (
             AuditOutcome::Done,
@@ -12,19 +12,19 @@ pub fn became(executed: &PortResult<Executed>) -> (AuditOutcome, String) {
         ),
         Ok(Executed::Moved(_)) => (
             AuditOutcome::Refused,
-            "it had moved: nothing was done".to_owned(),
+            "the rollout had changed; nothing was done".to_owned(),
         ),
         Ok(Executed::Partly { done, .. }) => (
             AuditOutcome::Failed,
-            format!("{done} calls were made, then it moved"),
+            format!("{done} calls were made, then the rollout changed"),
         ),
         Ok(Executed::Gone) => (
             AuditOutcome::Refused,
-            "it is gone: nothing was done".to_owned(),
+            "the rollout no longer exists; nothing was done".to_owned(),
         ),
         Err(error) if error.kind == ErrorKind::Ambiguous => (
             AuditOutcome::Failed,
-            format!("it may or may not have been done: {error}"),
+            format!("the action may or may not have been done: {error}"),
         ),
         Err(error) => (AuditOutcome::Failed, format!("nothing was done: {error}")),
     }

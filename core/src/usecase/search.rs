@@ -38,9 +38,9 @@ pub struct SearchResult {
 
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
-    #[error("this is not a query")]
+    #[error("invalid query")]
     Query(#[from] QueryError),
-    #[error("the search has no answer")]
+    #[error("the search failed")]
     Port(#[from] PortError),
 }
 
@@ -63,7 +63,7 @@ impl PaymentSearch {
             parts: Vec::new(),
         };
         if found.total == 0 {
-            found.docs = self.in_store(&query, text).await?;
+            found.docs = self.find_in_store(&query, text).await?;
             found.total = u64::try_from(found.docs.len()).unwrap_or(u64::MAX);
             found.from_store = found.total > 0;
         }
@@ -75,7 +75,7 @@ impl PaymentSearch {
 
     /// Payments whose whole id stands in the query: the primary store knows them before the index
     /// does.
-    async fn in_store(
+    async fn find_in_store(
         &self,
         query: &SearchQuery,
         text: &str,
@@ -103,13 +103,13 @@ impl PaymentSearch {
             };
             let total = self.index.search(&alone, 0, 1).await?.total;
             let not = if clause.negated { "not: " } else { "" };
-            parts.push((format!("{not}{}", described(&clause.term)), total));
+            parts.push((format!("{not}{}", describe(&clause.term)), total));
         }
         Ok(parts)
     }
 }
 
-fn described(term: &Term) -> String {
+fn describe(term: &Term) -> String {
     match term {
         Term::Id(start) => format!("id starts with {start}"),
         Term::Email(start) => format!("email starts with {start}"),
@@ -125,15 +125,11 @@ fn described(term: &Term) -> String {
             format!("created at {from} or later")
         }
         Term::Created { from, to } if *from == Timestamp::MIN => format!("created before {to}"),
-        Term::Created { from, to } => format!("created from {from} until before {to}"),
+        Term::Created { from, to } => format!("created from {from} to {to}"),
         Term::Failure(code) => format!("failure is {code}"),
         Term::Dead(dead) => format!("dead is {dead}"),
         Term::Live(live) => format!("live is {live}"),
-        Term::Any(terms) => terms
-            .iter()
-            .map(described)
-            .collect::<Vec<_>>()
-            .join(", or "),
+        Term::Any(terms) => terms.iter().map(describe).collect::<Vec<_>>().join(", or "),
     }
 }
 
@@ -151,11 +147,11 @@ mod tests {
         let words: Vec<String> = query
             .clauses
             .iter()
-            .map(|clause| described(&clause.term))
+            .map(|clause| describe(&clause.term))
             .collect();
         let expected = [
             "amount is at least 11 minor units",
-            "created from 2026-11-21T00:00:00Z until before 2026-11-22T00:00:00Z",
+            "created from 2026-11-21T00:00:00Z to 2026-11-22T00:00:00Z",
             "email starts with 4242, or reference starts with 4242, or card ends with 4242, or \
                 amount is 4242 minor units",
         ];

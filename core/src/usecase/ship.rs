@@ -46,7 +46,7 @@ impl OverBus {
                     break;
                 }
             };
-            (waiting, error) = failed(&waiting, results);
+            (waiting, error) = split_failures(&waiting, results);
             if !error.as_ref().is_some_and(PortError::is_transient) {
                 break;
             }
@@ -59,14 +59,17 @@ impl OverBus {
 }
 
 /// Which of those that were put failed, and how the first of them did.
-fn failed(put: &[usize], results: Vec<Result<(), PortError>>) -> (Vec<usize>, Option<PortError>) {
+fn split_failures(
+    put: &[usize],
+    results: Vec<Result<(), PortError>>,
+) -> (Vec<usize>, Option<PortError>) {
     let mut results = results.into_iter();
     let (mut failed, mut first) = (Vec::new(), None);
     for place in put {
         let untold = || {
             Err(PortError::new(
                 ErrorKind::Ambiguous,
-                "the bus did not say what became of an event",
+                "the bus did not report the result of an event",
             ))
         };
         if let Err(error) = results.next().unwrap_or_else(untold) {
@@ -87,7 +90,7 @@ impl AuditPlace for OverBus {
         let mut count = 0_usize;
         let mut rest = events.as_slice();
         while !rest.is_empty() {
-            let (batch, after) = rest.split_at(fitting(rest).min(rest.len()));
+            let (batch, after) = rest.split_at(count_fitting(rest).min(rest.len()));
             let Taken { count: put, error } = self.put(batch).await;
             count = count.saturating_add(put);
             if put < batch.len() {
@@ -100,7 +103,7 @@ impl AuditPlace for OverBus {
 }
 
 /// How many of the first of `events` fit into one put; one at least.
-fn fitting(events: &[BusEvent]) -> usize {
+fn count_fitting(events: &[BusEvent]) -> usize {
     let mut bytes = 0_usize;
     let fits = |event: &&BusEvent| {
         bytes = bytes

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::change::decided;
+use super::change::build_change;
 use super::consume::Handler;
 use super::dispatch::{Dispatcher, apply};
 use crate::domain::id::{PaymentId, RefundId};
@@ -40,7 +40,7 @@ fn retry(class: &str, reason: impl Into<String>) -> HandlerOutcome {
     }
 }
 
-fn dead(class: &str, reason: impl Into<String>) -> HandlerOutcome {
+fn dead_outcome(class: &str, reason: impl Into<String>) -> HandlerOutcome {
     HandlerOutcome::Dead {
         class: class.to_owned(),
         reason: reason.into(),
@@ -67,22 +67,22 @@ impl Handler for Worker {
         match parse(&message.body) {
             Ok(WorkItem::Process(id)) => self.process(&id, message).await,
             Ok(WorkItem::Refund(id, refund)) => self.refund(&id, &refund).await,
-            Ok(WorkItem::Catchup(id)) => dead(
+            Ok(WorkItem::Catchup(id)) => dead_outcome(
                 "wrong_queue",
-                format!("a notice about {id}, which is no work"),
+                format!("a notice about {id}, not a work message"),
             ),
-            Err(error) => dead(error.class(), error.to_string()),
+            Err(error) => dead_outcome(error.class(), error.to_string()),
         }
     }
 
     async fn mark_dead(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
-        let Ok(job) = parse(&message.body) else {
+        let Ok(item) = parse(&message.body) else {
             return Ok(());
         };
         let command = Command::MarkDead {
             queue: self.queue.clone(),
             message_id: message.message_id.clone(),
-            refund: match &job {
+            refund: match &item {
                 WorkItem::Refund(_, refund) => Some(refund.clone()),
                 WorkItem::Process(_) | WorkItem::Catchup(_) => None,
             },
@@ -93,7 +93,7 @@ impl Handler for Worker {
             &*self.store,
             &*self.clock,
             &self.policy,
-            job.payment(),
+            item.payment(),
             &command,
         )
         .await?;
@@ -115,7 +115,11 @@ impl Worker {
     /// The payment, if this message may try on: not while another message of it is dead, unless
     /// this is that dead letter, moved back by the queue service or by hand and not by a replay,
     /// which takes the marks of death off.
-    async fn alive(&self, payment: Payment, message: &Received) -> Result<Payment, HandlerOutcome> {
+    async fn check_alive(
+        &self,
+        payment: Payment,
+        message: &Received,
+    ) -> Result<Payment, HandlerOutcome> {
         if payment
             .dead
             .as_ref()
@@ -144,7 +148,7 @@ impl Worker {
                 Ok(payment)
             }
             // Somebody else was faster: it comes again.
-            Ok(Err(_)) => Err(retry("contended", "the payment changed meanwhile")),
+            Ok(Err(_)) => Err(retry("contended", "the payment changed in the meantime")),
             Err(error) => Err(port_retry("store", &error)),
         }
     }
@@ -159,16 +163,16 @@ impl Worker {
         if payment.status.is_final() {
             return HandlerOutcome::Done;
         }
-        let payment = match self.alive(payment, message).await {
+        let payment = match self.check_alive(payment, message).await {
             Ok(payment) => payment,
-            Err(verdict) => return verdict,
+            Err(outcome) => return outcome,
         };
-        if let Some(verdict) = self.verify(&payment).await {
-            return verdict;
+        if let Some(outcome) = self.verify(&payment).await {
+            return outcome;
         }
         let claimed = match self.claim(payment, message).await {
             Ok(claimed) => claimed,
-            Err(verdict) => return verdict,
+            Err(outcome) => return outcome,
         };
         let found = match claimed.step {
             ProviderStep::Charge if claimed.reviewing => self.provider.find_charge(id).await,
@@ -184,14 +188,14 @@ impl Worker {
                     &claimed,
                     Command::Unknown(failure(
                         "not_found",
-                        "the provider knows of no charge; still needs a human",
+                        "the provider finds no charge; an operator must decide",
                     )),
                 )
                 .await
             }
             Ok(None) if claimed.step == ProviderStep::AskOnly => {
                 let why = "an earlier attempt may have charged, the provider finds nothing, and \
-                    its key has run out";
+                    its idempotency key has expired";
                 self.settle(
                     &claimed,
                     Command::SendToReview(failure("outcome_unknown", why)),
@@ -206,7 +210,7 @@ impl Worker {
         }
     }
 
-    /// Checks the archived request against the payment; a verdict when it cannot be worked on.
+    /// Checks the archived request against the payment; a outcome when it cannot be worked on.
     async fn verify(&self, payment: &Payment) -> Option<HandlerOutcome> {
         let bytes = match self.archive.get(&payment.archive.key).await {
             Ok(Some(bytes)) => bytes,
@@ -220,7 +224,7 @@ impl Worker {
         };
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if length != payment.archive.bytes || sha256_hex(&bytes) != payment.archive.sha256 {
-            return Some(dead(
+            return Some(dead_outcome(
                 "payload_mismatch",
                 "SECURITY: the archived request is not the one that was accepted",
             ));
@@ -231,7 +235,8 @@ impl Worker {
     async fn claim(&self, payment: Payment, message: &Received) -> Result<Claimed, HandlerOutcome> {
         let now = self.clock.now();
         let hop = json!({
-            "queue": self.queue, "message_id": message.message_id, "receive": message.receive_count, "sent_at": message.sent_at,
+            "queue": self.queue, "message_id": message.message_id,
+            "receive": message.receive_count, "sent_at": message.sent_at,
         });
         let command = Command::Claim {
             owner: format!("{}/{}", self.name, message.receipt),
@@ -243,7 +248,7 @@ impl Worker {
                 let after = Some(until.duration_since(now));
                 return Err(HandlerOutcome::Retry {
                     class: "leased".to_owned(),
-                    reason: format!("another worker holds it until {until}"),
+                    reason: format!("another worker has claimed it until {until}"),
                     after,
                 });
             }
@@ -251,7 +256,7 @@ impl Worker {
         };
         let step = provider_step(payment.attempt.as_ref(), now, &self.policy);
         let reviewing = payment.status == Status::Review;
-        let change = decided(&payment, decision, now);
+        let change = build_change(&payment, decision, now);
         match self.store.commit(&change).await {
             Ok(Committed::Done) => Ok(Claimed {
                 payment: change.payment,
@@ -297,8 +302,8 @@ impl Worker {
             &format!("provider_{}", error.class()),
             format!("{what}: {}", error.chain()),
         );
-        let verdict = match error.kind {
-            ErrorKind::Permanent => dead(&failure.code, failure.message.clone()),
+        let outcome = match error.kind {
+            ErrorKind::Permanent => dead_outcome(&failure.code, failure.message.clone()),
             _ => retry(&failure.code, failure.message.clone()),
         };
         // A question that failed leaves the attempt as it was before: its outcome is still not
@@ -318,12 +323,13 @@ impl Worker {
             Command::Unknown(failure)
         };
         match self.settle(claimed, command).await {
-            HandlerOutcome::Done => verdict,
+            HandlerOutcome::Done => outcome,
             other => other,
         }
     }
 
-    /// Writes an outcome under the claim's fence. [`HandlerOutcome::Done`] when it is written and final.
+    /// Writes an outcome under the claim's fence. [`HandlerOutcome::Done`] when it is written and
+    /// final.
     async fn settle(&self, claimed: &Claimed, command: Command) -> HandlerOutcome {
         let now = self.clock.now();
         let decision = match decide(&claimed.payment, command, now, &self.policy) {
@@ -334,15 +340,12 @@ impl Worker {
         let soft = decision.payment.attempt.as_ref().is_some_and(|attempt| {
             attempt.state == crate::domain::payment::AttemptState::SoftDeclined
         });
-        let change = decided(&claimed.payment, decision, now);
+        let change = build_change(&claimed.payment, decision, now);
         match self.store.commit(&change).await {
             Ok(Committed::Done) => {
                 self.tell(&change.outbox).await;
                 if again && soft {
-                    retry(
-                        "soft_decline",
-                        "declined, and another attempt may do better",
-                    )
+                    retry("soft_decline", "declined; another attempt may succeed")
                 } else {
                     HandlerOutcome::Done
                 }
@@ -383,7 +386,7 @@ impl Worker {
             ) else {
                 return Err(HandlerOutcome::Done);
             };
-            let started = decided(&before, decision, now);
+            let started = build_change(&before, decision, now);
             match self.store.commit(&started).await {
                 Ok(Committed::Done) => return Ok((started.payment, first_sent_at)),
                 Ok(_) => {}
@@ -399,14 +402,14 @@ impl Worker {
     async fn refund(&self, id: &PaymentId, refund_id: &RefundId) -> HandlerOutcome {
         let (payment, first_sent_at) = match self.start_refund(id, refund_id).await {
             Ok(started) => started,
-            Err(verdict) => return verdict,
+            Err(outcome) => return outcome,
         };
         let (Some(refund), Some(charge)) = (payment.refund(refund_id), payment.charge.as_ref())
         else {
-            return dead("schema_error", "a refund of a payment that has no charge");
+            return dead_outcome("schema_error", "a refund of a payment that has no charge");
         };
         let Ok(money) = Money::new(refund.minor, payment.money.currency()) else {
-            return dead("schema_error", "a refund of no amount");
+            return dead_outcome("schema_error", "a refund of an invalid amount");
         };
         let request = RefundRequest {
             refund: refund_id.clone(),
@@ -419,7 +422,7 @@ impl Worker {
             .await
         {
             Ok(command) => command,
-            Err(verdict) => return verdict,
+            Err(outcome) => return outcome,
         };
         match apply(&*self.store, &*self.clock, &self.policy, id, &command).await {
             Ok(Ok((_, outbox))) => {
@@ -444,7 +447,7 @@ impl Worker {
             match self.provider.find_refund(request).await {
                 Ok(Some(outcome)) => return Ok(after_refund(request, outcome)),
                 Ok(None) if taken_on || key_may_be_gone => {
-                    return Err(dead(
+                    return Err(dead_outcome(
                         "outcome_unknown",
                         "the refund may have been paid out, the provider finds nothing, and \
                             sending it again may pay it twice",
@@ -473,7 +476,7 @@ impl Worker {
                 }
                 let permanent = error.kind == ErrorKind::Permanent;
                 Err(if permanent {
-                    dead("provider_permanent", error.chain())
+                    dead_outcome("provider_permanent", error.chain())
                 } else {
                     port_retry("provider", &error)
                 })

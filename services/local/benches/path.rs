@@ -22,7 +22,7 @@ use payops_core::domain::apikey::Caller;
 use payops_core::domain::bus::{WORK, dead_letter_queue};
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::event::EventKind;
-use payops_core::domain::ledger::expected;
+use payops_core::domain::ledger::expected_transactions;
 use payops_core::domain::payment::{Charge, Payment, Status};
 use payops_core::domain::work_item::attribute;
 use payops_core::port::{Attributes, Outgoing};
@@ -105,7 +105,7 @@ async fn fill(folder: &std::path::Path, from: u64, goal: u64) {
                     .accept(&acceptance)
                     .await
                     .expect("stored");
-                for transaction in expected(&acceptance.payment) {
+                for transaction in expected_transactions(&acceptance.payment) {
                     stores
                         .ports
                         .ledger

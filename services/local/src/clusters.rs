@@ -12,8 +12,8 @@ use payops_simulator::{Cluster, Server, demo, kubeconfig};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::data_dir::{DataDir, ENVIRONMENTS, write_whole};
-use crate::error::LocalError;
+use payops_ops::backend::local::LocalError;
+use payops_ops::backend::local::{DataDir, ENVIRONMENTS, write_whole};
 
 const KUBECONFIG: &str = "kubeconfig";
 const SNAPSHOT: &str = "cluster.json";
@@ -38,7 +38,7 @@ impl Clusters {
         let mut running = Vec::new();
         let mut contexts = Vec::new();
         for env in ENVIRONMENTS {
-            let cluster = opened(data, env, clock)?;
+            let cluster = open_cluster(data, env, clock)?;
             let token = hex::encode(
                 [
                     random.next_u64().to_be_bytes(),
@@ -84,7 +84,7 @@ impl Clusters {
 }
 
 /// The cluster of an environment as it was left, or a new one.
-fn opened(
+fn open_cluster(
     data: &DataDir,
     env: &'static str,
     clock: &Arc<dyn Clock>,

@@ -5,20 +5,19 @@
 //! semantics, and a process that is killed goes on from where it was.
 
 mod clusters;
-mod data_dir;
 mod disk;
-mod error;
-mod index;
-mod no_index;
 mod notice;
 mod platform;
-mod stores;
 mod traffic;
 mod up;
 
-pub use data_dir::{DataDir, DirLock, ENVIRONMENTS, ReadyEnv, Running, default_data_dir};
-pub use error::LocalError;
-pub use index::{Reindexed, reindex};
 pub use notice::Notice;
-pub use stores::{Access, Stores, Surroundings, fix, open, policy};
 pub use up::{EnvSummary, Status, Summary, UpOptions, down, status, up};
+
+// The stores of a data directory are opened by `payops-ops`, which the command line uses without
+// the platform; here they are handed on for what runs or tests it.
+pub use payops_ops::backend::local::{
+    DataDir, DirLock, ENVIRONMENTS, LocalError, ReadyEnv, Reindexed, Running, Stores, Surroundings,
+    default_data_dir, fix, open, policy, reindex,
+};
+pub use payops_ops::caller::Access;

@@ -25,12 +25,12 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => {
-                f.write_str("the data directory is full; nothing accepted is lost; free some space")
+                f.write_str("the data directory is full; free some space (no accepted payment is lost)")
             }
             Self::ReadOnly => f.write_str(
-                "the data directory takes no writes; nothing accepted is lost; make it writable",
+                "the data directory is not writable; make it writable (no accepted payment is lost)",
             ),
-            Self::Writable => f.write_str("the data directory takes writes again"),
+            Self::Writable => f.write_str("the data directory is writable again"),
             Self::IndexSetAside { env, aside } => {
                 write!(
                     f,
@@ -41,7 +41,7 @@ impl fmt::Display for Notice {
             }
             Self::IndexRebuilt { env, payments } => write!(
                 f,
-                "{env}: the search index is rebuilt from {payments} payments"
+                "{env}: the search index was rebuilt from {payments} payments"
             ),
         }
     }

@@ -10,16 +10,16 @@ use payops_core::port::Provider;
 use payops_core::usecase::{Consumer, Handler, Notifier, Projector, Relay, Sweeper, Worker};
 use payops_payments::api::{ApiLimits, ApiPorts, ApiSecrets, ApiState, router};
 use payops_payments::{ServeLimits, projector, relay, serve, sweeper};
-use payops_runtime::{ConsumeSettings, Pulse, consume, pause};
+use payops_runtime::{ConsumeSettings, Heartbeat, consume, pause};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::data_dir::ReadyEnv;
-use crate::error::LocalError;
 use crate::notice::Notice;
-use crate::stores::Stores;
+use payops_ops::backend::local::LocalError;
+use payops_ops::backend::local::ReadyEnv;
+use payops_ops::backend::local::Stores;
 
 /// How long a received message stays hidden: a killed platform's messages come back after it.
 const VISIBILITY: Duration = Duration::from_secs(20);
@@ -177,14 +177,20 @@ impl Platform {
         );
         self.consume(consumer, PROJECTORS);
         self.redrive();
-        let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_mins(1)));
+        let (stop, pulse) = (
+            self.stop_work.clone(),
+            Heartbeat::new(Duration::from_mins(1)),
+        );
         let relaying = Relay {
             dispatcher: ports.dispatcher(),
             grace: SignedDuration::from_secs(2),
         };
         self.working
             .spawn(async move { relay::run(relaying, RELAY_EVERY, &stop, &pulse).await });
-        let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_mins(1)));
+        let (stop, pulse) = (
+            self.stop_work.clone(),
+            Heartbeat::new(Duration::from_mins(1)),
+        );
         let sweeping = Sweeper {
             dispatcher: ports.dispatcher(),
             policy: ports.policy.clone(),
@@ -200,7 +206,10 @@ impl Platform {
 
     /// Redrives that were begun go on while somebody asks for them.
     fn redrive(&self) {
-        let (queues, stop) = (self.stores.ports.queues.clone(), self.stop_work.clone());
+        let (queues, stop) = (
+            self.stores.ports.queue_admin.clone(),
+            self.stop_work.clone(),
+        );
         self.working.spawn(async move {
             while pause(REDRIVE_EVERY, &stop).await {
                 for queue in QUEUES {
@@ -235,7 +244,10 @@ impl Platform {
             wait: Duration::from_secs(1),
             drain: DRAIN,
         };
-        let (stop, pulse) = (self.stop_work.clone(), Pulse::new(Duration::from_mins(1)));
+        let (stop, pulse) = (
+            self.stop_work.clone(),
+            Heartbeat::new(Duration::from_mins(1)),
+        );
         self.working
             .spawn(async move { consume(consumer, settings, &stop, &pulse).await });
     }
@@ -261,7 +273,7 @@ impl Platform {
                 busy += self
                     .stores
                     .ports
-                    .queues
+                    .queue_admin
                     .stats(queue)
                     .await
                     .map_or(0, |stats| stats.visible);

@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::data_dir::ReadyEnv;
+use payops_ops::backend::local::ReadyEnv;
 
 /// Most posts under way at once.
 const OPEN_MAX: usize = 64;
@@ -158,7 +158,7 @@ async fn post(
             ),
             Err(error) => {
                 tracing::debug!(error = %error.without_url(), attempt, "the API did not answer a \
-                    demo payment")
+                    demo payment");
             }
         }
         tokio::time::sleep(Duration::from_millis(200) * attempt).await;

@@ -7,20 +7,20 @@ use std::time::Duration;
 use payops_core::Timestamp;
 use payops_core::domain::bus::{QUEUES, dead_letter_queue};
 use payops_core::domain::payment::Status as PaymentStatus;
-use payops_core::port::Queues as _;
+use payops_core::port::QueueAdmin as _;
 use payops_embedded::{SqliteQueues, SqliteStore};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clusters::Clusters;
-use crate::data_dir::{DataDir, ENVIRONMENTS, ReadyEnv, Running};
 use crate::disk::Disk;
-use crate::error::LocalError;
 use crate::notice::Notice;
 use crate::platform::Platform;
-use crate::stores::{Stores, Surroundings};
 use crate::traffic;
+use payops_ops::backend::local::LocalError;
+use payops_ops::backend::local::{DataDir, ENVIRONMENTS, ReadyEnv, Running};
+use payops_ops::backend::local::{Stores, Surroundings};
 
 #[derive(Clone, Debug, Default)]
 pub struct UpOptions {

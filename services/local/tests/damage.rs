@@ -417,7 +417,7 @@ async fn an_orphaned_document() {
                 ..doc.clone()
             })
             .await
-            .expect("written")
+            .expect("written");
     })
     .await;
     check(&found, nobody.as_str(), Store::Index, BreakKind::Orphan);

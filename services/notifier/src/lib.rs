@@ -1,5 +1,5 @@
-//! The notifier: core's `Notifier` behind the queue `notifications`. What is sent, and how often,
-//! is decided in core from the payment's timeline; here it only gets its messages.
+//! The notifier: core's `Notifier` behind the queue `notifications`. Core decides from the
+//! payment's timeline what is sent and how often.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use payops_core::domain::bus::NOTIFICATIONS;
 use payops_core::port::{Queues, Random};
 use payops_core::usecase::{Consumed, Consumer, Notifier};
-use payops_runtime::{ConsumeSettings, Pulse, consume};
+use payops_runtime::{ConsumeSettings, Heartbeat, consume};
 use tokio_util::sync::CancellationToken;
 
-/// The consumer of the queue `notifications`. `visibility` is how long a received message stays
-/// hidden: longer than sending a payment's mails takes.
+/// `visibility` is how long a received message stays hidden: longer than sending a payment's mails
+/// takes.
 #[must_use]
 pub fn consumer(
     notifier: Notifier,
@@ -32,13 +32,13 @@ pub fn consumer(
     }
 }
 
-/// Serves the queue until `stop`, then waits for the messages under way; what became of all of
-/// them is returned.
+/// Serves the queue until `stop`, then waits for the messages under way. Returns what became of all
+/// of them.
 pub async fn run(
     consumer: Consumer,
     settings: ConsumeSettings,
     stop: &CancellationToken,
-    pulse: &Pulse,
+    heartbeat: &Heartbeat,
 ) -> Consumed {
-    consume(consumer, settings, stop, pulse).await
+    consume(consumer, settings, stop, heartbeat).await
 }

@@ -8,48 +8,52 @@ use payops_aws::{AwsConfig, DynamoStore, SesMailer, SqsQueues, load};
 use payops_core::domain::policy::Policy;
 use payops_core::port::Random;
 use payops_core::usecase::Notifier;
-use payops_runtime::env::{Reader, Variable};
-use payops_runtime::settings::{CONSUME, Common, Consume};
+use payops_runtime::env::{SettingsReader, Variable};
+use payops_runtime::settings::{CONSUME, CommonSettings, ConsumerConfig};
 use payops_runtime::{
-    Failed, OsRandom, Pulse, SystemClock, run_process, serve_health, shutdown_signal,
+    BoxError, Heartbeat, OsRandom, SystemClock, run_process, serve_health, shutdown_signal,
 };
 use tokio::net::TcpListener;
 
 const MAIL: &[Variable] = &[Variable::required(
     "PAYOPS_MAIL_FROM",
-    "the address that mails come from, verified in SES",
+    "sender address of all mails; must be verified in SES",
 )];
 
 struct Settings {
     from: String,
-    consume: Consume,
+    consume: ConsumerConfig,
 }
 
 fn main() -> ExitCode {
-    let read = |reader: &mut Reader<'_>| {
+    let read = |reader: &mut SettingsReader<'_>| {
         let from = reader.text("PAYOPS_MAIL_FROM");
         if !from.is_empty() && !from.contains('@') {
-            reader.problem("PAYOPS_MAIL_FROM", "is not an e-mail address");
+            reader.problem("PAYOPS_MAIL_FROM", "must be an e-mail address");
         }
         Settings {
             from,
-            consume: Consume::read(reader),
+            consume: ConsumerConfig::read(reader),
         }
     };
     run_process(
         "payops-notifier",
-        "sends receipts and notices by mail",
+        "sends receipts and failure notices by e-mail",
         &[MAIL, CONSUME],
         read,
         serve,
     )
 }
 
-async fn serve(common: Common, settings: Settings) -> Result<(), Failed> {
+async fn serve(common: CommonSettings, settings: Settings) -> Result<(), BoxError> {
     let stop = shutdown_signal()?;
     let listener = TcpListener::bind(&common.health_listen).await?;
-    let pulse = Pulse::new(Duration::from_mins(3));
-    tokio::spawn(serve_health(listener, vec![pulse.clone()], stop.clone()));
+    let heartbeat = Heartbeat::new(Duration::from_mins(3));
+    tokio::spawn(serve_health(
+        listener,
+        vec![heartbeat.clone()],
+        stop.clone(),
+    ));
     let config = AwsConfig {
         region: common.region,
         endpoint_url: common.endpoint,
@@ -75,6 +79,6 @@ async fn serve(common: Common, settings: Settings) -> Result<(), Failed> {
     ));
     let consumer = payops_notifier::consumer(notifier, queues, random, settings.consume.visibility);
     tracing::info!(queue = consumer.queue, "payops-notifier serves");
-    payops_notifier::run(consumer, settings.consume.settings, &stop, &pulse).await;
+    payops_notifier::run(consumer, settings.consume.settings, &stop, &heartbeat).await;
     Ok(())
 }

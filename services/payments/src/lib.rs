@@ -7,7 +7,7 @@
 pub mod api;
 mod loops;
 mod serve;
-mod unread;
+mod write_timeout;
 
 pub use loops::{projector, relay, sweeper};
-pub use serve::{ServeLimits, Served, serve};
+pub use serve::{ServeLimits, ServeSummary, serve};

@@ -1,6 +1,6 @@
 //! The loops behind the API. Each runs until its token is canceled and backs off on failures.
 
-use payops_runtime::{ConsumeSettings, Pulse, consume, repeat};
+use payops_runtime::{ConsumeSettings, Heartbeat, consume, repeat};
 
 pub mod projector {
     use std::sync::Arc;
@@ -12,9 +12,8 @@ pub mod projector {
     use payops_core::usecase::{Consumed, Consumer, Projector};
     use tokio_util::sync::CancellationToken;
 
-    use super::{ConsumeSettings, Pulse, consume};
+    use super::{ConsumeSettings, Heartbeat, consume};
 
-    /// The consumer of the queue `projections`.
     #[must_use]
     pub fn consumer(
         projector: Projector,
@@ -35,14 +34,14 @@ pub mod projector {
         }
     }
 
-    /// Serves the queue until `stop`; what became of its messages is returned.
+    /// Serves the queue until `stop`. Returns what became of its messages.
     pub async fn run(
         consumer: Consumer,
         settings: ConsumeSettings,
         stop: &CancellationToken,
-        pulse: &Pulse,
+        heartbeat: &Heartbeat,
     ) -> Consumed {
-        consume(consumer, settings, stop, pulse).await
+        consume(consumer, settings, stop, heartbeat).await
     }
 }
 
@@ -50,36 +49,44 @@ pub mod relay {
     use std::time::Duration;
 
     use payops_core::usecase::Relay;
-    use payops_runtime::Pass;
+    use payops_runtime::PassOutcome;
     use tokio_util::sync::CancellationToken;
 
-    use super::{Pulse, repeat};
+    use super::{Heartbeat, repeat};
 
-    /// Makes a pass every `period` until `stop`.
-    pub async fn run(relay: Relay, period: Duration, stop: &CancellationToken, pulse: &Pulse) {
-        repeat("relay", period, stop, pulse, || async {
+    pub async fn run(
+        relay: Relay,
+        period: Duration,
+        stop: &CancellationToken,
+        heartbeat: &Heartbeat,
+    ) {
+        repeat("relay", period, stop, heartbeat, || async {
             let (done, failure) = relay.run_once().await;
-            Pass { done, failure }
+            PassOutcome { done, failure }
         })
         .await;
     }
 }
 
-/// Sends the messages of payments again that came to no end in time.
+/// Sends again the messages of payments that are overdue.
 pub mod sweeper {
     use std::time::Duration;
 
     use payops_core::usecase::Sweeper;
-    use payops_runtime::Pass;
+    use payops_runtime::PassOutcome;
     use tokio_util::sync::CancellationToken;
 
-    use super::{Pulse, repeat};
+    use super::{Heartbeat, repeat};
 
-    /// Makes a pass every `period` until `stop`.
-    pub async fn run(sweeper: Sweeper, period: Duration, stop: &CancellationToken, pulse: &Pulse) {
-        repeat("sweeper", period, stop, pulse, || async {
+    pub async fn run(
+        sweeper: Sweeper,
+        period: Duration,
+        stop: &CancellationToken,
+        heartbeat: &Heartbeat,
+    ) {
+        repeat("sweeper", period, stop, heartbeat, || async {
             let (swept, failure) = sweeper.run_once().await;
-            Pass {
+            PassOutcome {
                 done: swept.redriven.saturating_add(swept.reviewed),
                 failure,
             }

@@ -1,4 +1,4 @@
-//! The accept loop: HTTP/1.1 with limits on what a client may hold up, and an end in order.
+//! The accept loop: HTTP/1.1 with limits for slow clients, and a graceful shutdown.
 
 use std::future::poll_fn;
 use std::io;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use crate::unread::Impatient;
+use crate::write_timeout::WriteTimeoutStream;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServeLimits {
@@ -47,8 +47,8 @@ impl Default for ServeLimits {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Served {
-    /// Connections that were cut off because their requests did not end in time.
+pub struct ServeSummary {
+    /// Connections closed at the end of the drain with a request still open.
     pub cut_off: usize,
 }
 
@@ -59,19 +59,21 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 32 * 1024 * 1024;
 
 const SLOW_HEAD: &str = concat!(
-    "HTTP/1.1 408 Request Timeout\r\ncontent-type: application/problem+json\r\nconnection: \
-        close\r\ncache-control: no-store\r\n",
+    "HTTP/1.1 408 Request Timeout\r\n",
+    "content-type: application/problem+json\r\n",
+    "connection: close\r\n",
+    "cache-control: no-store\r\n",
     "x-content-type-options: nosniff\r\n",
 );
 
-/// Serves `router` on `listener` until `shutdown`: then nothing more is accepted, idle connections
-/// are closed, open requests are answered within `limits.drain` and what is left is cut off.
+/// Serves `router` on `listener` until `shutdown`. Then it accepts nothing more, closes idle
+/// connections, waits up to `limits.drain` for open requests, and closes the rest.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     shutdown: CancellationToken,
     limits: ServeLimits,
-) -> Served {
+) -> ServeSummary {
     let permits = Arc::new(Semaphore::new(limits.connections.max(1)));
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
@@ -92,12 +94,12 @@ pub async fn serve(
                 connections.spawn(async move {
                     tokio::select! {
                         () = cut_off.cancelled() => {}
-                        () = server.connection(stream, permit) => {}
+                        () = server.serve_connection(stream, permit) => {}
                     }
                 });
             }
             Err(error) => {
-                tracing::warn!(error = error.to_string(), "accepting a connection failed");
+                tracing::warn!(error = error.to_string(), "could not accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -105,17 +107,22 @@ pub async fn serve(
     drop(listener);
     connections.close();
     let in_time = tokio::time::timeout(limits.drain, connections.wait()).await;
-    let left = if in_time.is_ok() {
+    let unfinished = if in_time.is_ok() {
         0
     } else {
         connections.len()
     };
-    if left > 0 {
-        tracing::warn!(connections = left, "open requests cut off");
+    if unfinished > 0 {
+        tracing::warn!(
+            connections = unfinished,
+            "drain timed out; closed connections with open requests"
+        );
         cut_off.cancel();
         connections.wait().await;
     }
-    Served { cut_off: left }
+    ServeSummary {
+        cut_off: unfinished,
+    }
 }
 
 async fn accept(
@@ -138,8 +145,8 @@ struct Server {
 }
 
 impl Server {
-    async fn connection(self, stream: TcpStream, _permit: OwnedSemaphorePermit) {
-        // Answers are small: sent at once rather than collected.
+    async fn serve_connection(self, stream: TcpStream, _permit: OwnedSemaphorePermit) {
+        // Responses are small: send them at once rather than collect them.
         drop(stream.set_nodelay(true));
         let router = self.router.clone();
         let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -152,46 +159,46 @@ impl Server {
             .max_header_size(self.limits.head_bytes)
             .half_close(true);
         let mut connection = builder.serve_connection(
-            TokioIo::new(Impatient::new(stream, self.limits.unread)),
+            TokioIo::new(WriteTimeoutStream::new(stream, self.limits.unread)),
             service,
         );
-        let mut asked_to_end = false;
+        let mut shutdown_begun = false;
         let ended = loop {
             tokio::select! {
                 biased;
                 ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break ended,
-                () = self.shutdown.cancelled(), if !asked_to_end => {
-                    asked_to_end = true;
+                () = self.shutdown.cancelled(), if !shutdown_begun => {
+                    shutdown_begun = true;
                     std::pin::Pin::new(&mut connection).graceful_shutdown();
                 }
             }
         };
         let parts = connection.into_parts();
         let Some(mut stream) = parts.io.into_inner().into_inner() else {
-            tracing::info!("a connection was reset: its client reads nothing");
+            tracing::info!("reset a connection whose client stopped reading");
             return;
         };
         let slow_head =
             ended.as_ref().is_err_and(hyper::Error::is_timeout) && !parts.read_buf.is_empty();
         if slow_head {
-            // hyper closes without a word; a client that was part of the way through a head gets
-            // one.
+            // hyper closes without a response; a client that has sent part of its head gets one.
             drop(
-                tokio::time::timeout(LINGER, stream.write_all(slow_head_answer().as_bytes())).await,
+                tokio::time::timeout(LINGER, stream.write_all(slow_head_response().as_bytes()))
+                    .await,
             );
         }
         linger(stream).await;
     }
 }
 
-fn slow_head_answer() -> String {
+fn slow_head_response() -> String {
     let id = payops_core::domain::request::request_id(payops_core::port::Random::next_u64(
         &payops_runtime::OsRandom,
     ));
     let problem = crate::api::Problem::new(
-        &crate::api::Refused::new(
+        &crate::api::ApiError::new(
             crate::api::Code::RequestTimeout,
-            "the request's head took too long",
+            "the request's headers took too long to arrive",
         ),
         &id,
     );

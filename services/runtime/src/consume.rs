@@ -1,4 +1,4 @@
-//! The loop that serves a queue: so many messages side by side, more received whenever some end.
+//! The loop that serves a queue: handles messages concurrently, and receives more as some end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Backoff, Pulse, pause};
+use crate::{Backoff, Heartbeat, pause};
 
 /// A receive that finds nothing sooner than this is followed by a pause: an adapter that does
 /// not wait must not make the loop spin.
@@ -22,7 +22,7 @@ const EMPTY_MIN: Duration = Duration::from_millis(50);
 pub struct ConsumeSettings {
     pub concurrency: usize,
     pub wait: Duration,
-    /// How long messages under way are waited for after the stop; what is cut off then comes again.
+    /// How long to wait for messages under way after the stop. One cut off then is redelivered.
     pub drain: Duration,
 }
 
@@ -36,34 +36,36 @@ impl Default for ConsumeSettings {
     }
 }
 
-/// Serves `consumer`'s queue until `stop`, then waits for the messages under way. What became of
-/// all messages is returned.
+/// Serves `consumer`'s queue until `stop`, then waits for the messages under way. Returns what
+/// became of all messages.
 pub async fn consume(
     consumer: Consumer,
     settings: ConsumeSettings,
     stop: &CancellationToken,
-    pulse: &Pulse,
+    heartbeat: &Heartbeat,
 ) -> Consumed {
     let queue = consumer.queue.clone();
-    let consumer = logged(consumer);
+    let consumer = with_logging(consumer);
     let mut running: JoinSet<PortResult<Consumed>> = JoinSet::new();
     let mut total = Consumed::default();
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
     while !stop.is_cancelled() {
-        pulse.beat();
+        heartbeat.beat();
         while let Some(ended) = running.try_join_next() {
-            total.add(settled(&queue, ended));
+            total.add(count_outcome(&queue, ended));
         }
         let free = settings.concurrency.max(1).saturating_sub(running.len());
         if free == 0 {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
-                ended = running.join_next() => total.add(ended.map(|ended| settled(&queue, ended)).unwrap_or_default()),
+                ended = running.join_next() => {
+                    total.add(ended.map(|ended| count_outcome(&queue, ended)).unwrap_or_default());
+                }
             }
             continue;
         }
-        let asked = Instant::now();
+        let received_at = Instant::now();
         let received = tokio::select! {
             biased;
             () = stop.cancelled() => break,
@@ -71,8 +73,8 @@ pub async fn consume(
         };
         match received {
             Ok(messages) => {
-                backoff.succeeded();
-                if messages.is_empty() && asked.elapsed() < EMPTY_MIN {
+                backoff.reset();
+                if messages.is_empty() && received_at.elapsed() < EMPTY_MIN {
                     pause(EMPTY_MIN, stop).await;
                 }
                 for message in messages {
@@ -85,9 +87,9 @@ pub async fn consume(
                     queue,
                     class = error.class(),
                     error = mask::text(&error.chain()),
-                    "receiving failed"
+                    "could not receive messages"
                 );
-                pause(backoff.failed(), stop).await;
+                pause(backoff.next_delay(), stop).await;
             }
         }
     }
@@ -98,7 +100,7 @@ pub async fn consume(
         retried = total.retried,
         dead = total.dead,
         panics = total.panics,
-        "stopped"
+        "stopped receiving"
     );
     total
 }
@@ -112,13 +114,13 @@ async fn drain(
     let end = Instant::now() + limit;
     loop {
         match tokio::time::timeout_at(end, running.join_next()).await {
-            Ok(Some(ended)) => total.add(settled(queue, ended)),
+            Ok(Some(ended)) => total.add(count_outcome(queue, ended)),
             Ok(None) => return total,
             Err(_) => {
                 tracing::warn!(
                     queue,
                     messages = running.len(),
-                    "messages cut off; they come again"
+                    "drain timed out; unfinished messages will be redelivered"
                 );
                 running.shutdown().await;
                 return total;
@@ -127,8 +129,8 @@ async fn drain(
     }
 }
 
-/// What became of one message; a message that could not be settled comes again by itself.
-fn settled(queue: &str, ended: Result<PortResult<Consumed>, JoinError>) -> Consumed {
+/// A message that could not be settled is redelivered when its visibility ends.
+fn count_outcome(queue: &str, ended: Result<PortResult<Consumed>, JoinError>) -> Consumed {
     match ended {
         Ok(Ok(consumed)) => consumed,
         Ok(Err(error)) => {
@@ -136,7 +138,7 @@ fn settled(queue: &str, ended: Result<PortResult<Consumed>, JoinError>) -> Consu
                 queue,
                 class = error.class(),
                 error = mask::text(&error.chain()),
-                "a message could not be settled"
+                "could not settle a message; it will be redelivered"
             );
             Consumed {
                 received: 1,
@@ -147,7 +149,7 @@ fn settled(queue: &str, ended: Result<PortResult<Consumed>, JoinError>) -> Consu
             tracing::error!(
                 queue,
                 panicked = error.is_panic(),
-                "settling a message broke off"
+                "the task of a message panicked or was canceled; it will be redelivered"
             );
             Consumed {
                 received: 1,
@@ -158,9 +160,8 @@ fn settled(queue: &str, ended: Result<PortResult<Consumed>, JoinError>) -> Consu
     }
 }
 
-/// `consumer` with every verdict that is not "done" logged.
-fn logged(consumer: Consumer) -> Consumer {
-    let handler = Arc::new(Logged {
+fn with_logging(consumer: Consumer) -> Consumer {
+    let handler = Arc::new(LoggingHandler {
         inner: Arc::clone(&consumer.handler),
         queue: consumer.queue.clone(),
     });
@@ -170,18 +171,20 @@ fn logged(consumer: Consumer) -> Consumer {
     }
 }
 
-struct Logged {
+struct LoggingHandler {
     inner: Arc<dyn Handler>,
     queue: String,
 }
 
 #[async_trait]
-impl Handler for Logged {
+impl Handler for LoggingHandler {
     async fn handle(&self, message: &Received) -> HandlerOutcome {
-        let verdict = self.inner.handle(message).await;
+        let outcome = self.inner.handle(message).await;
         let (queue, id, receive) = (&self.queue, &message.message_id, message.receive_count);
-        match &verdict {
-            HandlerOutcome::Done => tracing::debug!(queue, message = id, receive, "done"),
+        match &outcome {
+            HandlerOutcome::Done => {
+                tracing::debug!(queue, message = id, receive, "message handled");
+            }
             HandlerOutcome::Retry { class, reason, .. } => {
                 tracing::info!(
                     queue,
@@ -189,15 +192,21 @@ impl Handler for Logged {
                     receive,
                     class,
                     reason = mask::text(reason),
-                    "to be retried"
+                    "handling failed; the message will be retried"
                 );
             }
-            // Logged when it is buried, as is a retry that was one too many.
+            // `mark_dead` logs it, as it does a message that was received too often.
             HandlerOutcome::Dead { class, .. } => {
-                tracing::debug!(queue, message = id, receive, class, "dead")
+                tracing::debug!(
+                    queue,
+                    message = id,
+                    receive,
+                    class,
+                    "handling failed for good"
+                );
             }
         }
-        verdict
+        outcome
     }
 
     async fn mark_dead(&self, message: &Received, class: &str, reason: &str) -> PortResult<()> {
@@ -206,7 +215,7 @@ impl Handler for Logged {
             message = message.message_id,
             class,
             reason = mask::text(reason),
-            "goes to the dead-letter queue"
+            "moving the message to the dead-letter queue"
         );
         self.inner.mark_dead(message, class, reason).await
     }

@@ -7,28 +7,26 @@ use std::time::Duration;
 
 /// What happens when a variable is not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unset {
-    Problem,
+pub enum WhenUnset {
+    Required,
     Default(&'static str),
-    Nothing,
+    Optional,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variable {
     pub name: &'static str,
-    /// What happens when it is not set.
-    pub unset: Unset,
+    pub when_unset: WhenUnset,
     /// One line for `--help`.
     pub help: &'static str,
 }
 
 impl Variable {
-    /// A variable that must be set.
     #[must_use]
     pub const fn required(name: &'static str, help: &'static str) -> Self {
         Self {
             name,
-            unset: Unset::Problem,
+            when_unset: WhenUnset::Required,
             help,
         }
     }
@@ -37,7 +35,7 @@ impl Variable {
     pub const fn default(name: &'static str, default: &'static str, help: &'static str) -> Self {
         Self {
             name,
-            unset: Unset::Default(default),
+            when_unset: WhenUnset::Default(default),
             help,
         }
     }
@@ -46,27 +44,27 @@ impl Variable {
     pub const fn optional(name: &'static str, help: &'static str) -> Self {
         Self {
             name,
-            unset: Unset::Nothing,
+            when_unset: WhenUnset::Optional,
             help,
         }
     }
 }
 
-/// The settings are not usable: every problem, one a line.
+/// Every problem of the settings, one a line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("these settings must be mended:\n{}", .0.join("\n"))]
-pub struct Problems(pub Vec<String>);
+#[error("invalid settings:\n{}", .0.join("\n"))]
+pub struct SettingsError(pub Vec<String>);
 
-/// Reads variables and collects problems. A value that is a problem reads as its type's default,
-/// so that reading goes on; [`Reader::finish`] then refuses the whole.
-pub struct Reader<'a> {
+/// Reads variables and collects problems. An invalid value reads as its type's default, so that
+/// the others are read too; [`SettingsReader::finish`] then returns all problems.
+pub struct SettingsReader<'a> {
     tables: &'a [&'a [Variable]],
     lookup: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<String>,
 }
 
-impl<'a> Reader<'a> {
-    /// A reader of the variables in `tables`; an empty value counts as not set.
+impl<'a> SettingsReader<'a> {
+    /// Reads the variables of `tables`. An empty value counts as not set.
     #[must_use]
     pub fn new(tables: &'a [&'a [Variable]], lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self {
@@ -76,7 +74,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value, its default, or `None`.
+    /// Returns the value, else the default, else `None`.
     pub fn optional(&mut self, name: &str) -> Option<String> {
         let Some(variable) = self
             .tables
@@ -84,17 +82,17 @@ impl<'a> Reader<'a> {
             .flat_map(|table| table.iter())
             .find(|variable| variable.name == name)
         else {
-            self.problem(name, "is not in the table of variables");
+            self.problem(name, "is not a variable of this service");
             return None;
         };
         let value = (self.lookup)(name)
             .map(|value| value.trim().to_owned())
             .filter(|value| !value.is_empty());
-        match (value, variable.unset) {
+        match (value, variable.when_unset) {
             (Some(value), _) => Some(value),
-            (None, Unset::Default(default)) => Some(default.to_owned()),
-            (None, Unset::Nothing) => None,
-            (None, Unset::Problem) => {
+            (None, WhenUnset::Default(default)) => Some(default.to_owned()),
+            (None, WhenUnset::Optional) => None,
+            (None, WhenUnset::Required) => {
                 let problem = format!("is not set: {}", variable.help);
                 self.problem(name, &problem);
                 None
@@ -106,33 +104,33 @@ impl<'a> Reader<'a> {
         self.optional(name).unwrap_or_default()
     }
 
-    /// The value read as a `T`; `expected` says what that is.
-    pub fn parsed<T: FromStr + Default>(&mut self, name: &str, expected: &str) -> T {
+    /// Parses the value as a `T`. `expected` describes one, for the message.
+    pub fn parse<T: FromStr + Default>(&mut self, name: &str, expected: &str) -> T {
         let Some(text) = self.optional(name) else {
             return T::default();
         };
         text.parse().unwrap_or_else(|_| {
-            self.problem(name, &format!("is not {expected}"));
+            self.problem(name, &format!("must be {expected}"));
             T::default()
         })
     }
 
-    /// A number of at least one.
+    /// Reads a whole number of at least one.
     pub fn count(&mut self, name: &str) -> usize {
-        let count = self.parsed(name, "a whole number");
+        let count = self.parse(name, "a whole number");
         if count == 0 && !self.has_problem(name) {
             self.problem(name, "must be at least 1");
         }
         count
     }
 
-    /// A length of time: a whole number and `ms`, `s`, `m` or `h`.
+    /// Reads a whole number with a unit: `ms`, `s`, `m` or `h`.
     pub fn duration(&mut self, name: &str) -> Duration {
         let Some(text) = self.optional(name) else {
             return Duration::ZERO;
         };
-        duration(&text).unwrap_or_else(|| {
-            self.problem(name, "is not a length of time such as 500ms, 10s, 3m or 1h");
+        parse_duration(&text).unwrap_or_else(|| {
+            self.problem(name, "must be a duration such as 500ms, 10s, 3m or 1h");
             Duration::ZERO
         })
     }
@@ -147,19 +145,19 @@ impl<'a> Reader<'a> {
             .any(|problem| problem.starts_with(&format!("  {name} ")))
     }
 
-    /// `value`, unless there were problems.
-    pub fn finish<T>(self, value: T) -> Result<T, Problems> {
+    /// Returns `value` if there were no problems.
+    pub fn finish<T>(self, value: T) -> Result<T, SettingsError> {
         if self.problems.is_empty() {
             Ok(value)
         } else {
-            Err(Problems(self.problems))
+            Err(SettingsError(self.problems))
         }
     }
 }
 
-/// Reads a length of time; see [`Reader::duration`].
+/// Parses what [`SettingsReader::duration`] reads.
 #[must_use]
-pub fn duration(text: &str) -> Option<Duration> {
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = text.strip_prefix(digits)?;
     let number: u64 = digits.trim().parse().ok()?;
@@ -172,9 +170,9 @@ pub fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-/// The text of `--help`: what the program is for and its variables.
+/// Renders `--help`: what the program is for, and its variables.
 #[must_use]
-pub fn help(program: &str, purpose: &str, tables: &[&[Variable]]) -> String {
+pub fn render_help(program: &str, purpose: &str, tables: &[&[Variable]]) -> String {
     let variables: Vec<&Variable> = tables.iter().flat_map(|table| table.iter()).collect();
     let width = variables
         .iter()
@@ -182,12 +180,17 @@ pub fn help(program: &str, purpose: &str, tables: &[&[Variable]]) -> String {
         .max()
         .unwrap_or(0);
     let mut text =
-        format!("{program}: {purpose}\n\nIt takes no arguments. Environment variables:\n\n");
-    for Variable { name, unset, help } in variables {
-        let note = match unset {
-            Unset::Problem => "required".to_owned(),
-            Unset::Default(default) => format!("default {default}"),
-            Unset::Nothing => "optional".to_owned(),
+        format!("{program}: {purpose}\n\nTakes no arguments. Environment variables:\n\n");
+    for Variable {
+        name,
+        when_unset,
+        help,
+    } in variables
+    {
+        let note = match when_unset {
+            WhenUnset::Required => "required".to_owned(),
+            WhenUnset::Default(default) => format!("default {default}"),
+            WhenUnset::Optional => "optional".to_owned(),
         };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {name:width$}  {help} ({note})");
@@ -206,13 +209,15 @@ mod tests {
         Variable::optional("PAYOPS_ENDPOINT", "where"),
     ];
 
-    fn read(set: &[(&str, &str)]) -> Result<(String, Duration, usize, Option<String>), Problems> {
+    fn read(
+        set: &[(&str, &str)],
+    ) -> Result<(String, Duration, usize, Option<String>), SettingsError> {
         let lookup = |name: &str| {
             set.iter()
                 .find(|(key, _)| *key == name)
                 .map(|(_, value)| (*value).to_owned())
         };
-        let mut reader = Reader::new(&[TABLE], &lookup);
+        let mut reader = SettingsReader::new(&[TABLE], &lookup);
         let all = (
             reader.text("PAYOPS_TABLE"),
             reader.duration("PAYOPS_WAIT"),
@@ -232,7 +237,7 @@ mod tests {
 
     #[test]
     fn every_problem_is_reported_at_once() {
-        let Problems(problems) = read(&[
+        let SettingsError(problems) = read(&[
             ("PAYOPS_WAIT", "soon"),
             ("PAYOPS_COUNT", "0"),
             ("PAYOPS_TABLE", ""),
@@ -241,7 +246,7 @@ mod tests {
         assert_eq!(problems.len(), 3, "{problems:?}");
         for name in [
             "PAYOPS_TABLE is not set",
-            "PAYOPS_WAIT is not a length",
+            "PAYOPS_WAIT must be a duration",
             "PAYOPS_COUNT must be",
         ] {
             assert!(
@@ -252,17 +257,17 @@ mod tests {
     }
 
     #[test]
-    fn lengths_of_time_need_a_unit() {
-        assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
-        assert_eq!(duration("3m"), Some(Duration::from_mins(3)));
+    fn durations_need_a_unit() {
+        assert_eq!(parse_duration("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(parse_duration("3m"), Some(Duration::from_mins(3)));
         for bad in ["10", "s", "-1s", "1.5s", "1d", ""] {
-            assert_eq!(duration(bad), None, "{bad}");
+            assert_eq!(parse_duration(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn help_names_every_variable() {
-        let text = help("payops-x", "does x", &[TABLE]);
+        let text = render_help("payops-x", "does x", &[TABLE]);
         assert!(
             TABLE.iter().all(|variable| text.contains(variable.name)),
             "{text}"

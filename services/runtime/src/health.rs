@@ -1,5 +1,4 @@
-//! Health for probes of processes that serve no HTTP otherwise: `/livez` and `/readyz`, nothing
-//! else.
+//! `/livez` and `/readyz`, for processes that serve no other HTTP.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,19 +9,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-const ASK_MAX: Duration = Duration::from_secs(2);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whether loops still turn: each beats once a turn, and a process whose last beat is too long
-/// ago is stuck.
+/// Whether a loop still turns. It beats once a turn; one whose last beat is too long ago is stuck.
 #[derive(Clone, Debug)]
-pub struct Pulse {
+pub struct Heartbeat {
     started: Instant,
     last_ms: Arc<AtomicU64>,
     limit: Duration,
 }
 
-impl Pulse {
-    /// A pulse that counts as alive for `limit` after its last beat.
+impl Heartbeat {
+    /// Counts as alive for `limit` after its last beat.
     #[must_use]
     pub fn new(limit: Duration) -> Self {
         Self {
@@ -36,9 +34,8 @@ impl Pulse {
         self.last_ms.store(self.now_ms(), Ordering::Relaxed);
     }
 
-    /// Whether the last beat is recent enough.
     #[must_use]
-    pub fn alive(&self) -> bool {
+    pub fn is_alive(&self) -> bool {
         let silent_ms = self
             .now_ms()
             .saturating_sub(self.last_ms.load(Ordering::Relaxed));
@@ -50,20 +47,32 @@ impl Pulse {
     }
 }
 
-/// Answers probes on `listener` for as long as it is polled: `/livez` with 200 while all `pulses`
-/// are alive, `/readyz` also only until `stop`; both with 503 otherwise.
-pub async fn serve_health(listener: TcpListener, pulses: Vec<Pulse>, stop: CancellationToken) {
+/// Answers probes on `listener` for as long as it is polled: `/livez` with 200 while all
+/// `heartbeats` are alive, `/readyz` also only until `stop`; both with 503 otherwise.
+pub async fn serve_health(
+    listener: TcpListener,
+    heartbeats: Vec<Heartbeat>,
+    stop: CancellationToken,
+) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (alive, stopping) = (pulses.iter().all(Pulse::alive), stop.is_cancelled());
+                let (alive, stopping) = (
+                    heartbeats.iter().all(Heartbeat::is_alive),
+                    stop.is_cancelled(),
+                );
                 tokio::spawn(async move {
                     // A probe that goes away is not news.
-                    drop(tokio::time::timeout(ASK_MAX, answer(stream, alive, stopping)).await);
+                    drop(
+                        tokio::time::timeout(PROBE_TIMEOUT, answer(stream, alive, stopping)).await,
+                    );
                 });
             }
             Err(error) => {
-                tracing::warn!(error = error.to_string(), "accepting a probe failed");
+                tracing::warn!(
+                    error = error.to_string(),
+                    "could not accept a probe's connection"
+                );
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }
@@ -114,8 +123,11 @@ mod tests {
     async fn probes_follow_the_pulse_and_the_stop() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let at = listener.local_addr().expect("an address");
-        let (pulse, stop) = (Pulse::new(Duration::from_mins(1)), CancellationToken::new());
-        let server = tokio::spawn(serve_health(listener, vec![pulse], stop.clone()));
+        let (heartbeat, stop) = (
+            Heartbeat::new(Duration::from_mins(1)),
+            CancellationToken::new(),
+        );
+        let server = tokio::spawn(serve_health(listener, vec![heartbeat], stop.clone()));
         assert_eq!(ask(at, "/livez").await, "HTTP/1.1 200 OK");
         assert_eq!(ask(at, "/readyz").await, "HTTP/1.1 200 OK");
         assert_eq!(ask(at, "/other").await, "HTTP/1.1 404 Not Found");
@@ -127,10 +139,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_stands_still_is_not_alive() {
-        let pulse = Pulse::new(Duration::from_mins(2));
+        let heartbeat = Heartbeat::new(Duration::from_mins(2));
         tokio::time::advance(Duration::from_mins(3)).await;
-        assert!(!pulse.alive());
-        pulse.beat();
-        assert!(pulse.alive());
+        assert!(!heartbeat.is_alive());
+        heartbeat.beat();
+        assert!(heartbeat.is_alive());
     }
 }

@@ -14,8 +14,8 @@ pub mod telemetry;
 
 pub use backoff::Backoff;
 pub use consume::{ConsumeSettings, consume};
-pub use health::{Pulse, serve_health};
+pub use health::{Heartbeat, serve_health};
 pub use payops_system::{OsRandom, SystemClock};
-pub use process::{Failed, run_process};
-pub use repeat::{Pass, repeat};
+pub use process::{BoxError, run_process};
+pub use repeat::{PassOutcome, repeat};
 pub use shutdown::{pause, shutdown_signal};

@@ -4,24 +4,25 @@ use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::env::{Problems, Reader, Variable, help};
-use crate::settings::{COMMON, Common};
+use crate::env::{SettingsError, SettingsReader, Variable, render_help};
+use crate::settings::{COMMON, CommonSettings};
 use crate::telemetry;
+use payops_core::port::error_chain;
 
-pub type Failed = Box<dyn Error + Send + Sync>;
+pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Reads [`COMMON`] and `tables` from the environment, sets up logs and runs `main` to its end.
-/// `--help` prints the table of variables instead. Exit codes: 0 ended in order, 1 failed, 2 the
-/// settings or arguments are not usable.
+/// `--help` prints the table of variables instead. Exit codes: 0 stopped as asked, 1 failed,
+/// 2 invalid settings or arguments.
 pub fn run_process<T, F>(
     program: &str,
     purpose: &str,
     tables: &[&[Variable]],
-    read: impl FnOnce(&mut Reader<'_>) -> T,
-    main: impl FnOnce(Common, T) -> F,
+    read: impl FnOnce(&mut SettingsReader<'_>) -> T,
+    main: impl FnOnce(CommonSettings, T) -> F,
 ) -> ExitCode
 where
-    F: Future<Output = Result<(), Failed>>,
+    F: Future<Output = Result<(), BoxError>>,
 {
     let tables: Vec<&[Variable]> = std::iter::once(COMMON)
         .chain(tables.iter().copied())
@@ -31,34 +32,35 @@ where
         .iter()
         .any(|argument| argument == "--help" || argument == "-h")
     {
-        let shown = std::io::stdout().write_all(help(program, purpose, &tables).as_bytes());
-        return if shown.is_ok() {
+        let written =
+            std::io::stdout().write_all(render_help(program, purpose, &tables).as_bytes());
+        return if written.is_ok() {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
         };
     }
     let lookup = |name: &str| std::env::var(name).ok();
-    let mut reader = Reader::new(&tables, &lookup);
+    let mut reader = SettingsReader::new(&tables, &lookup);
     if !arguments.is_empty() {
-        reader.problem("arguments", "are not taken; see --help");
+        reader.problem("arguments", "are not supported; see --help");
     }
-    let settings = (Common::read(&mut reader), read(&mut reader));
+    let settings = (CommonSettings::read(&mut reader), read(&mut reader));
     let (common, settings) = match reader.finish(settings) {
         Ok(settings) => settings,
-        Err(problems) => return unusable(program, &problems),
+        Err(error) => return report_settings_error(program, &error),
     };
-    match turn(&common.log.clone(), main(common, settings)) {
+    match run_to_end(&common.log.clone(), main(common, settings)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Once, whole, and also where logs could not be set up.
-            say(&format!("{program}: {}", chain(&*error)));
+            // Not logged: it may be the logs that could not be set up.
+            print_error(&format!("{program}: {}", error_chain(&*error)));
             ExitCode::FAILURE
         }
     }
 }
 
-fn turn(log: &str, main: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+fn run_to_end(log: &str, main: impl Future<Output = Result<(), BoxError>>) -> Result<(), BoxError> {
     telemetry::init(log)?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -66,23 +68,14 @@ fn turn(log: &str, main: impl Future<Output = Result<(), Failed>>) -> Result<(),
         .block_on(main)
 }
 
-fn unusable(program: &str, problems: &Problems) -> ExitCode {
-    say(&format!("{program}: {problems}\nSee {program} --help."));
+fn report_settings_error(program: &str, error: &SettingsError) -> ExitCode {
+    print_error(&format!(
+        "{program}: {error}\nFor all variables, run: {program} --help"
+    ));
     ExitCode::from(2)
 }
 
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-fn say(text: &str) {
-    // There is nowhere to say that standard error is closed.
+fn print_error(text: &str) {
+    // A closed standard error cannot be reported anywhere.
     drop(writeln!(std::io::stderr(), "{text}"));
 }

@@ -1,4 +1,4 @@
-//! Repeating a pass, such as the relay's or the sweeper's, until told to stop.
+//! Repeats a pass, such as the relay's or the sweeper's, until it is stopped.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -8,53 +8,53 @@ use payops_core::domain::mask;
 use payops_core::port::PortError;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Backoff, Pulse, pause};
+use crate::{Backoff, Heartbeat, pause};
 
 const PAUSE_MAX: Duration = Duration::from_mins(2);
 
 #[derive(Debug, Default)]
-pub struct Pass {
+pub struct PassOutcome {
     pub done: usize,
     pub failure: Option<PortError>,
 }
 
-/// Makes a pass every `period` until `stop`; after a failure or a panic, later and later. The
-/// pass under way at `stop` is dropped, which use cases allow at any point.
+/// Runs `pass` every `period` until `stop`, and backs off after failures and panics. The pass
+/// under way at `stop` is dropped, which use cases allow at any point.
 pub async fn repeat<F, P>(
     name: &'static str,
     period: Duration,
     stop: &CancellationToken,
-    pulse: &Pulse,
+    heartbeat: &Heartbeat,
     mut pass: F,
 ) where
     F: FnMut() -> P + Send,
-    P: Future<Output = Pass> + Send,
+    P: Future<Output = PassOutcome> + Send,
 {
     let mut backoff = Backoff::new(
         period.max(Duration::from_millis(100)),
         PAUSE_MAX.max(period),
     );
     while !stop.is_cancelled() {
-        pulse.beat();
+        heartbeat.beat();
         let ended = tokio::select! {
             biased;
             () = stop.cancelled() => break,
             ended = AssertUnwindSafe(pass()).catch_unwind() => ended,
         };
-        let failed = match ended {
-            Ok(Pass { done, failure }) => {
+        let error = match ended {
+            Ok(PassOutcome { done, failure }) => {
                 if done > 0 {
-                    tracing::info!(pass = name, done, "pass made");
+                    tracing::info!(pass = name, done, "pass completed");
                 }
                 failure.map(|error| mask::text(&error.chain()))
             }
-            Err(_) => Some("it panicked".to_owned()),
+            Err(_) => Some("the pass panicked".to_owned()),
         };
-        let delay = if let Some(error) = failed {
+        let delay = if let Some(error) = error {
             tracing::warn!(pass = name, error, "pass failed");
-            backoff.failed()
+            backoff.next_delay()
         } else {
-            backoff.succeeded();
+            backoff.reset();
             period
         };
         pause(delay, stop).await;
@@ -75,19 +75,19 @@ mod tests {
     async fn passes(minutes: u64, fails: fn(usize) -> bool) -> usize {
         let count = Arc::new(AtomicUsize::new(0));
         let stop = CancellationToken::new();
-        let pulse = Pulse::new(Duration::from_mins(5));
+        let heartbeat = Heartbeat::new(Duration::from_mins(5));
         let ours = Arc::clone(&count);
         let pass = move || {
             let number = ours.fetch_add(1, Ordering::SeqCst);
             async move {
                 assert!(number != 3, "the fourth pass panics");
                 let failure = fails(number).then(|| PortError::new(ErrorKind::Unavailable, "down"));
-                Pass { done: 0, failure }
+                PassOutcome { done: 0, failure }
             }
         };
         let end = stop.clone();
         tokio::join!(
-            repeat("test", Duration::from_secs(1), &stop, &pulse, pass),
+            repeat("test", Duration::from_secs(1), &stop, &heartbeat, pass),
             async move {
                 tokio::time::sleep(Duration::from_mins(minutes)).await;
                 end.cancel();

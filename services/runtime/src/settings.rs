@@ -1,8 +1,8 @@
-//! Settings that several services share, so that one name means the same in all of them.
+//! Settings that several services share, so that a name means the same in all of them.
 
 use std::time::Duration;
 
-use crate::env::{Reader, Variable};
+use crate::env::{SettingsReader, Variable};
 
 pub const COMMON: &[Variable] = &[
     Variable::default(
@@ -13,34 +13,37 @@ pub const COMMON: &[Variable] = &[
     Variable::default(
         "PAYOPS_HEALTH_LISTEN",
         "0.0.0.0:8081",
-        "where /livez and /readyz of the loops are served",
+        "address and port that serve /livez and /readyz",
     ),
     Variable::optional(
         "PAYOPS_AWS_REGION",
-        "the AWS region; without it, the SDK's own choice",
+        "AWS region; if unset, the AWS SDK chooses it",
     ),
     Variable::optional(
         "PAYOPS_AWS_ENDPOINT",
-        "another place that speaks AWS's protocols, such as an emulator",
+        "endpoint URL for all AWS services, such as an emulator's",
     ),
     Variable::optional(
         "PAYOPS_AWS_ACCOUNT",
-        "the account that everything must belong to",
+        "AWS account id that all resources must belong to",
     ),
-    Variable::required("PAYOPS_TABLE", "DynamoDB table of payments and API keys"),
+    Variable::required(
+        "PAYOPS_TABLE",
+        "DynamoDB table that holds payments and API keys",
+    ),
     Variable::optional(
         "PAYOPS_QUEUE_PREFIX",
-        "what the names of the SQS queues begin with, such as prod-",
+        "prefix of the SQS queue names, such as prod-",
     ),
     Variable::optional(
         "PAYOPS_SECRET_PREFIX",
-        "what the names in Secrets Manager begin with, such as prod/payops/",
+        "prefix of the names in Secrets Manager, such as prod/payops/",
     ),
 ];
 
 pub const DISPATCH: &[Variable] = &[
-    Variable::required("PAYOPS_BUCKET", "S3 bucket of the archive"),
-    Variable::required("PAYOPS_BUS", "EventBridge bus"),
+    Variable::required("PAYOPS_BUCKET", "S3 bucket that archives requests"),
+    Variable::required("PAYOPS_BUS", "EventBridge bus that events are sent to"),
 ];
 
 pub const PROVIDER: &[Variable] = &[
@@ -52,49 +55,52 @@ pub const PROVIDER: &[Variable] = &[
     Variable::default(
         "PAYOPS_PROVIDER_KEY_SECRET",
         "provider-key",
-        "name of the secret that holds the provider's key",
+        "name of the secret that holds the provider's API key",
     ),
     Variable::default(
         "PAYOPS_PROVIDER_TIMEOUT",
         "10s",
-        "how long one call to the provider may take",
+        "time-out of one call to the provider",
     ),
 ];
 
 pub const CONSUME: &[Variable] = &[
-    Variable::default("PAYOPS_CONCURRENCY", "10", "messages handled side by side"),
+    Variable::default(
+        "PAYOPS_CONCURRENCY",
+        "10",
+        "messages handled at the same time",
+    ),
     Variable::default(
         "PAYOPS_WAIT",
         "20s",
-        "how long one receive waits for a message; at most 20s",
+        "how long one receive waits for messages; at most 20s",
     ),
     Variable::default(
         "PAYOPS_VISIBILITY",
         "3m",
-        "how long a received message stays hidden from others",
+        "visibility time-out of a received message",
     ),
     Variable::default(
         "PAYOPS_DRAIN",
         "25s",
-        "how long work under way is waited for after SIGTERM",
+        "how long to wait after SIGTERM for work under way",
     ),
 ];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Common {
+pub struct CommonSettings {
     pub log: String,
     pub health_listen: String,
     pub region: String,
     pub endpoint: Option<String>,
-    /// The account that everything must belong to.
     pub account: Option<String>,
     pub table: String,
     pub queue_prefix: String,
     pub secret_prefix: String,
 }
 
-impl Common {
-    pub fn read(reader: &mut Reader<'_>) -> Self {
+impl CommonSettings {
+    pub fn read(reader: &mut SettingsReader<'_>) -> Self {
         Self {
             log: reader.text("PAYOPS_LOG"),
             health_listen: address(reader, "PAYOPS_HEALTH_LISTEN"),
@@ -109,13 +115,13 @@ impl Common {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dispatch {
+pub struct DispatchSettings {
     pub bucket: String,
     pub bus: String,
 }
 
-impl Dispatch {
-    pub fn read(reader: &mut Reader<'_>) -> Self {
+impl DispatchSettings {
+    pub fn read(reader: &mut SettingsReader<'_>) -> Self {
         Self {
             bucket: reader.text("PAYOPS_BUCKET"),
             bus: reader.text("PAYOPS_BUS"),
@@ -131,23 +137,23 @@ pub struct ProviderSettings {
 }
 
 impl ProviderSettings {
-    pub fn read(reader: &mut Reader<'_>) -> Self {
+    pub fn read(reader: &mut SettingsReader<'_>) -> Self {
         Self {
             url: url(reader, "PAYOPS_PROVIDER_URL").unwrap_or_default(),
             key_secret: reader.text("PAYOPS_PROVIDER_KEY_SECRET"),
-            timeout: positive(reader, "PAYOPS_PROVIDER_TIMEOUT"),
+            timeout: positive_duration(reader, "PAYOPS_PROVIDER_TIMEOUT"),
         }
     }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Consume {
+pub struct ConsumerConfig {
     pub settings: crate::ConsumeSettings,
     pub visibility: Duration,
 }
 
-impl Consume {
-    pub fn read(reader: &mut Reader<'_>) -> Self {
+impl ConsumerConfig {
+    pub fn read(reader: &mut SettingsReader<'_>) -> Self {
         let wait = reader.duration("PAYOPS_WAIT");
         if wait > Duration::from_secs(20) {
             reader.problem("PAYOPS_WAIT", "must be at most 20s");
@@ -159,44 +165,44 @@ impl Consume {
         };
         Self {
             settings,
-            visibility: positive(reader, "PAYOPS_VISIBILITY"),
+            visibility: positive_duration(reader, "PAYOPS_VISIBILITY"),
         }
     }
 }
 
-pub fn positive(reader: &mut Reader<'_>, name: &str) -> Duration {
+pub fn positive_duration(reader: &mut SettingsReader<'_>, name: &str) -> Duration {
     let value = reader.duration(name);
     if value.is_zero() && !reader.has_problem(name) {
-        reader.problem(name, "must be more than zero");
+        reader.problem(name, "must be greater than zero");
     }
     value
 }
 
-/// An address such as `0.0.0.0:8080`.
-pub fn address(reader: &mut Reader<'_>, name: &str) -> String {
+/// Reads an IP address and port such as `0.0.0.0:8080`.
+pub fn address(reader: &mut SettingsReader<'_>, name: &str) -> String {
     let text = reader.text(name);
     if !text.is_empty() && text.parse::<std::net::SocketAddr>().is_err() {
-        reader.problem(name, "is not an address and port such as 0.0.0.0:8080");
+        reader.problem(name, "must be an IP address and port such as 0.0.0.0:8080");
     }
     text
 }
 
-/// A URL that starts with `http://` or `https://`.
-pub fn url(reader: &mut Reader<'_>, name: &str) -> Option<String> {
+/// Reads a URL that starts with `http://` or `https://`.
+pub fn url(reader: &mut SettingsReader<'_>, name: &str) -> Option<String> {
     let url = reader.optional(name)?;
     let rest = url
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"));
     if rest.is_none_or(str::is_empty) {
-        reader.problem(name, "is not a URL that starts with https:// or http://");
+        reader.problem(name, "must be a URL that starts with https:// or http://");
     }
     Some(url)
 }
 
-fn account(reader: &mut Reader<'_>) -> Option<String> {
+fn account(reader: &mut SettingsReader<'_>) -> Option<String> {
     let account = reader.optional("PAYOPS_AWS_ACCOUNT")?;
     if account.len() != 12 || !account.bytes().all(|digit| digit.is_ascii_digit()) {
-        reader.problem("PAYOPS_AWS_ACCOUNT", "is not twelve digits");
+        reader.problem("PAYOPS_AWS_ACCOUNT", "must be an AWS account id: 12 digits");
     }
     Some(account)
 }
@@ -204,7 +210,7 @@ fn account(reader: &mut Reader<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::env::Problems;
+    use crate::env::SettingsError;
 
     fn problems(set: &[(&str, &str)]) -> Vec<String> {
         let lookup = |name: &str| {
@@ -213,16 +219,16 @@ mod tests {
                 .map(|(_, value)| (*value).to_owned())
         };
         let tables: [&[Variable]; 4] = [COMMON, DISPATCH, PROVIDER, CONSUME];
-        let mut reader = Reader::new(&tables, &lookup);
+        let mut reader = SettingsReader::new(&tables, &lookup);
         let all = (
-            Common::read(&mut reader),
-            Dispatch::read(&mut reader),
+            CommonSettings::read(&mut reader),
+            DispatchSettings::read(&mut reader),
             ProviderSettings::read(&mut reader),
-            Consume::read(&mut reader),
+            ConsumerConfig::read(&mut reader),
         );
         reader
             .finish(all)
-            .map_or_else(|Problems(problems)| problems, |_| Vec::new())
+            .map_or_else(|SettingsError(problems)| problems, |_| Vec::new())
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Ending a process in order.
+//! Graceful shutdown.
 
 use std::io;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A token that is canceled by the first SIGTERM or SIGINT. A second signal ends the process at
-/// once: somebody is waiting at a terminal.
+/// Returns a token that the first SIGTERM or SIGINT cancels. A second signal exits at once:
+/// somebody is waiting at a terminal.
 pub fn shutdown_signal() -> io::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -22,14 +22,14 @@ pub fn shutdown_signal() -> io::Result<CancellationToken> {
             if last {
                 std::process::exit(130);
             }
-            tracing::info!("asked to stop");
+            tracing::info!("received a signal; shutting down");
             cancel.cancel();
         }
     });
     Ok(token)
 }
 
-/// Waits for `delay`, or until `stop` is canceled; `false` when it was.
+/// Waits for `delay`. Returns `false` if `stop` is canceled before it ends.
 pub async fn pause(delay: Duration, stop: &CancellationToken) -> bool {
     tokio::select! {
         biased;

@@ -1,10 +1,10 @@
-//! Errors as the API answers them: `Status` objects.
+//! Errors of the API: `Status` objects.
 
 use serde_json::{Value, json};
 
 use crate::kinds::Kind;
 
-/// A refusal, with what a `Status` object says of it.
+/// An error response, with the fields of its `Status` object.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{reason} ({code}): {message}")]
 pub struct ApiError {
@@ -12,9 +12,8 @@ pub struct ApiError {
     /// The machine-readable reason, such as `Conflict`.
     pub reason: &'static str,
     pub message: String,
-    /// `details` of the `Status`, if any.
     pub details: Option<Box<Value>>,
-    /// Seconds to wait before the next try, if that helps.
+    /// Sent as the header `Retry-After`.
     pub retry_after_s: Option<u64>,
 }
 
@@ -29,7 +28,13 @@ impl ApiError {
         }
     }
 
-    fn about(code: u16, reason: &'static str, kind: Kind, name: &str, message: String) -> Self {
+    fn with_details(
+        code: u16,
+        reason: &'static str,
+        kind: Kind,
+        name: &str,
+        message: String,
+    ) -> Self {
         let info = kind.info();
         let details = json!({"name": name, "group": info.group, "kind": info.plural});
         Self {
@@ -39,7 +44,7 @@ impl ApiError {
     }
 
     pub(crate) fn not_found(kind: Kind, name: &str) -> Self {
-        Self::about(
+        Self::with_details(
             404,
             "NotFound",
             kind,
@@ -48,7 +53,7 @@ impl ApiError {
         )
     }
 
-    pub(crate) fn no_such_path() -> Self {
+    pub(crate) fn path_not_found() -> Self {
         Self::new(
             404,
             "NotFound",
@@ -56,8 +61,8 @@ impl ApiError {
         )
     }
 
-    pub(crate) fn exists(kind: Kind, name: &str) -> Self {
-        Self::about(
+    pub(crate) fn already_exists(kind: Kind, name: &str) -> Self {
+        Self::with_details(
             409,
             "AlreadyExists",
             kind,
@@ -71,10 +76,10 @@ impl ApiError {
             "Operation cannot be fulfilled on {} {name:?}: {why}",
             kind.info().qualified()
         );
-        Self::about(409, "Conflict", kind, name, message)
+        Self::with_details(409, "Conflict", kind, name, message)
     }
 
-    pub(crate) fn modified(kind: Kind, name: &str) -> Self {
+    pub(crate) fn version_conflict(kind: Kind, name: &str) -> Self {
         Self::conflict(
             kind,
             name,
@@ -90,7 +95,7 @@ impl ApiError {
         } else {
             format!("{}.{}", info.name, info.group)
         };
-        let mut error = Self::about(
+        let mut error = Self::with_details(
             422,
             "Invalid",
             kind,
@@ -145,7 +150,7 @@ impl ApiError {
     }
 
     #[must_use]
-    pub fn status(&self) -> Value {
+    pub fn to_status(&self) -> Value {
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": self.message, "reason": self.reason, "code": self.code,

@@ -1,4 +1,4 @@
-//! Faults on demand, and a count of what was asked for: a test's handle on the server.
+//! Injected faults, and counts of requests, for tests.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::ApiError;
 
-/// How a watch is told that its version is too old.
+/// How a watch learns that its version is too old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchFault {
     /// The request is answered with status 410.
@@ -40,38 +40,38 @@ impl Faults {
         }
     }
 
-    /// Cuts all watches off in mid-stream, as a dying load balancer does.
+    /// Breaks the connections of all watches, as a dying load balancer does.
     pub fn cut_watches(&self) {
         self.cut.send_modify(|count| *count += 1);
     }
 
-    /// The next `count` watches fail in that way.
+    /// Makes the next `count` watches fail.
     pub fn fail_watches(&self, count: usize, fault: WatchFault) {
         self.state().watches = vec![fault; count];
     }
 
-    /// The next `count` requests answer 429 with `Retry-After: retry_after_s`.
+    /// Answers the next `count` requests with 429 and `Retry-After: retry_after_s`.
     pub fn too_many_requests(&self, count: u64, retry_after_s: u64) {
         self.state().busy = Some((count, retry_after_s));
     }
 
-    /// The next `count` requests answer 401, whatever token they carry.
+    /// Answers the next `count` requests with 401, whatever token they carry.
     pub fn unauthorized(&self, count: u64) {
         self.state().unauthorized = count;
     }
 
-    /// From now on requests must carry this bearer token, or answer 401; `None` lets all in.
+    /// Answers 401 to requests without this bearer token; `None` allows all requests.
     pub fn require_token(&self, token: Option<&str>) {
         self.state().token = token.map(ToOwned::to_owned);
     }
 
-    /// Every answer is held back that long; `None` ends that.
+    /// Delays every response; `None` ends that.
     pub fn stall(&self, wait: Option<Duration>) {
         self.state().stall = wait;
     }
 
-    /// How often `verb` (`get`, `list`, `watch`, `create`, `update`, `patch`, `delete`) was asked
-    /// of `resource` (`pods`, `rollouts/status`). Refused requests count too.
+    /// Counts requests of a `verb` (`get`, `list`, `watch`, `create`, `update`, `patch`, `delete`)
+    /// on a `resource` (`pods`, `rollouts/status`), refused ones included.
     #[must_use]
     pub fn count(&self, verb: &str, resource: &str) -> u64 {
         self.state()
@@ -90,7 +90,7 @@ impl Faults {
         self.state().requests.clear();
     }
 
-    pub(crate) fn note(&self, verb: &str, resource: &str) {
+    pub(crate) fn count_request(&self, verb: &str, resource: &str) {
         *self
             .state()
             .requests
@@ -98,34 +98,34 @@ impl Faults {
             .or_default() += 1;
     }
 
-    pub(crate) fn stalled(&self) -> Option<Duration> {
+    pub(crate) fn stall_duration(&self) -> Option<Duration> {
         self.state().stall
     }
 
-    /// The refusal of a request that carries `token`, if it is to be refused.
-    pub(crate) fn refusal(&self, token: Option<&str>) -> Option<ApiError> {
+    /// Refuses the request if a fault or a missing `token` says so.
+    pub(crate) fn check_request(&self, token: Option<&str>) -> Result<(), ApiError> {
         let mut state = self.state();
         if state.unauthorized > 0 {
             state.unauthorized -= 1;
-            return Some(ApiError::unauthorized());
+            return Err(ApiError::unauthorized());
         }
         if state.token.is_some() && state.token.as_deref() != token {
-            return Some(ApiError::unauthorized());
+            return Err(ApiError::unauthorized());
         }
         match &mut state.busy {
             Some((left, retry_after_s)) if *left > 0 => {
                 *left -= 1;
-                Some(ApiError::too_many_requests(*retry_after_s))
+                Err(ApiError::too_many_requests(*retry_after_s))
             }
-            _ => None,
+            _ => Ok(()),
         }
     }
 
-    pub(crate) fn watch_fault(&self) -> Option<WatchFault> {
+    pub(crate) fn take_watch_fault(&self) -> Option<WatchFault> {
         self.state().watches.pop()
     }
 
-    pub(crate) fn cuts(&self) -> watch::Receiver<u64> {
+    pub(crate) fn subscribe_cuts(&self) -> watch::Receiver<u64> {
         self.cut.subscribe()
     }
 

@@ -1,4 +1,4 @@
-//! The kinds of object that the API knows.
+//! The kinds of objects that the API serves.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -7,7 +7,6 @@ pub enum Kind {
     Service,
     Pod,
     Event,
-    /// A deployment; there are none unless somebody makes one.
     Deployment,
     ReplicaSet,
     Rollout,
@@ -19,9 +18,9 @@ pub enum Kind {
 
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each says one thing of a kind that the protocol asks for"
+    reason = "each is an independent property in the protocol"
 )]
-pub(crate) struct Info {
+pub(crate) struct KindInfo {
     pub(crate) group: &'static str,
     pub(crate) version: &'static str,
     pub(crate) plural: &'static str,
@@ -31,7 +30,7 @@ pub(crate) struct Info {
     pub(crate) namespaced: bool,
     pub(crate) custom: bool,
     pub(crate) status: bool,
-    /// Whether there is a `scale` subresource.
+    /// Whether the kind has a `scale` subresource.
     pub(crate) scale: bool,
 }
 
@@ -42,8 +41,8 @@ const fn core(
     singular: &'static str,
     name: &'static str,
     short: &'static [&'static str],
-) -> Info {
-    Info {
+) -> KindInfo {
+    KindInfo {
         group: "",
         version: "v1",
         plural,
@@ -62,8 +61,8 @@ const fn apps(
     singular: &'static str,
     name: &'static str,
     short: &'static [&'static str],
-) -> Info {
-    Info {
+) -> KindInfo {
+    KindInfo {
         group: "apps",
         ..core(plural, singular, name, short)
     }
@@ -74,8 +73,8 @@ const fn argo(
     singular: &'static str,
     name: &'static str,
     short: &'static [&'static str],
-) -> Info {
-    Info {
+) -> KindInfo {
+    KindInfo {
         group: ARGO,
         version: "v1alpha1",
         custom: true,
@@ -84,35 +83,35 @@ const fn argo(
     }
 }
 
-static NAMESPACE: Info = Info {
+static NAMESPACE: KindInfo = KindInfo {
     namespaced: false,
     ..core("namespaces", "namespace", "Namespace", &["ns"])
 };
-static NODE: Info = Info {
+static NODE: KindInfo = KindInfo {
     namespaced: false,
     ..core("nodes", "node", "Node", &["no"])
 };
-static SERVICE: Info = core("services", "service", "Service", &["svc"]);
-static POD: Info = core("pods", "pod", "Pod", &["po"]);
-static EVENT: Info = Info {
+static SERVICE: KindInfo = core("services", "service", "Service", &["svc"]);
+static POD: KindInfo = core("pods", "pod", "Pod", &["po"]);
+static EVENT: KindInfo = KindInfo {
     status: false,
     ..core("events", "event", "Event", &["ev"])
 };
-static DEPLOYMENT: Info = apps("deployments", "deployment", "Deployment", &["deploy"]);
-static REPLICA_SET: Info = apps("replicasets", "replicaset", "ReplicaSet", &["rs"]);
-static ROLLOUT: Info = Info {
+static DEPLOYMENT: KindInfo = apps("deployments", "deployment", "Deployment", &["deploy"]);
+static REPLICA_SET: KindInfo = apps("replicasets", "replicaset", "ReplicaSet", &["rs"]);
+static ROLLOUT: KindInfo = KindInfo {
     status: true,
     scale: true,
     ..argo("rollouts", "rollout", "Rollout", &["ro"])
 };
-static ANALYSIS_RUN: Info = argo("analysisruns", "analysisrun", "AnalysisRun", &["ar"]);
-static ANALYSIS_TEMPLATE: Info = argo(
+static ANALYSIS_RUN: KindInfo = argo("analysisruns", "analysisrun", "AnalysisRun", &["ar"]);
+static ANALYSIS_TEMPLATE: KindInfo = argo(
     "analysistemplates",
     "analysistemplate",
     "AnalysisTemplate",
     &["at"],
 );
-static CLUSTER_ANALYSIS_TEMPLATE: Info = Info {
+static CLUSTER_ANALYSIS_TEMPLATE: KindInfo = KindInfo {
     namespaced: false,
     ..argo(
         "clusteranalysistemplates",
@@ -121,7 +120,7 @@ static CLUSTER_ANALYSIS_TEMPLATE: Info = Info {
         &["cat"],
     )
 };
-static EXPERIMENT: Info = argo("experiments", "experiment", "Experiment", &["exp"]);
+static EXPERIMENT: KindInfo = argo("experiments", "experiment", "Experiment", &["exp"]);
 
 impl Kind {
     pub const ALL: [Self; 12] = [
@@ -139,7 +138,7 @@ impl Kind {
         Self::Experiment,
     ];
 
-    pub(crate) const fn info(self) -> &'static Info {
+    pub(crate) const fn info(self) -> &'static KindInfo {
         match self {
             Self::Namespace => &NAMESPACE,
             Self::Node => &NODE,
@@ -156,13 +155,13 @@ impl Kind {
         }
     }
 
-    /// Its name in paths: `rollouts`.
+    /// Plural name as in paths: `rollouts`.
     #[must_use]
     pub fn plural(self) -> &'static str {
         self.info().plural
     }
 
-    /// The kind of that path segment in a group and version.
+    /// Finds the kind of a path segment in a group and version.
     #[must_use]
     pub fn find(group: &str, version: &str, plural: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| {
@@ -183,7 +182,7 @@ impl Kind {
     }
 }
 
-impl Info {
+impl KindInfo {
     /// `argoproj.io/v1alpha1`, or `v1` alone for the core group.
     pub(crate) fn api_version(&self) -> String {
         if self.group.is_empty() {

@@ -1,11 +1,11 @@
-//! A kubeconfig for the clusters that are served.
+//! A kubeconfig for served clusters.
 
 use std::fmt::Write as _;
 
 /// Renders a kubeconfig with one context for each `(name, url, token)`; the first is current.
 ///
-/// kubectl sends a token over TLS only. For a plain `http` address the token is therefore also
-/// written into the path (`URL/token/TOKEN`), which the server takes for the same.
+/// kubectl sends tokens over TLS only. For a plain `http` URL the token is therefore also a path
+/// prefix, `URL/token/TOKEN`, which the server accepts too.
 #[must_use]
 pub fn kubeconfig(contexts: &[(String, String, String)]) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();

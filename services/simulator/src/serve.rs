@@ -1,4 +1,4 @@
-//! The API on a loopback socket.
+//! Serves the API of a cluster over HTTP.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::Cluster;
 
-/// A cluster that is being served. Dropping it stops the serving; [`Server::stop`] also waits.
+/// Serves the API of a cluster until it is dropped or stopped; [`Server::stop`] also waits.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -21,9 +21,9 @@ pub struct Server {
 }
 
 impl Cluster {
-    /// Serves the API over plain HTTP; port 0 takes any that is free. Requests must carry `token`
-    /// as their bearer token, or in front of their path as `/token/TOKEN` (kubectl sends no bearer
-    /// token without TLS); an empty one lets everybody in.
+    /// Serves the API over plain HTTP; port 0 takes a free port. Requests must carry `token` as a
+    /// bearer token or as a path prefix `/token/TOKEN`: kubectl sends no bearer token without TLS.
+    /// An empty token allows all requests.
     pub async fn serve(&self, address: SocketAddr, token: &str) -> io::Result<Server> {
         let listener = TcpListener::bind(address).await?;
         self.faults()
@@ -54,7 +54,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Stops: nothing more is accepted, open watches end, requests under way are answered.
+    /// Stops accepting connections, ends open watches and answers requests under way.
     pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.close();
@@ -81,17 +81,19 @@ async fn accept(
             accepted = listener.accept() => accepted,
         };
         match stream {
-            Ok((stream, _)) => drop(tasks.spawn(connection(cluster.clone(), stream, stop.clone()))),
+            Ok((stream, _)) => {
+                drop(tasks.spawn(serve_connection(cluster.clone(), stream, stop.clone())));
+            }
             Err(error) => {
-                tracing::warn!(%error, "the cluster's API could not accept a connection");
-                // Out of descriptors: trying again at once would only spin.
+                tracing::warn!(%error, "could not accept a connection to the simulated cluster");
+                // Out of file descriptors: retrying at once would spin.
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             }
         }
     }
 }
 
-async fn connection(cluster: Cluster, stream: TcpStream, stop: CancellationToken) {
+async fn serve_connection(cluster: Cluster, stream: TcpStream, stop: CancellationToken) {
     // Watches send small chunks; without this they wait for more.
     drop(stream.set_nodelay(true));
     let service = TowerToHyperService::new(cluster.service());
@@ -103,12 +105,12 @@ async fn connection(cluster: Cluster, stream: TcpStream, stop: CancellationToken
         ended = serving.as_mut() => ended,
         () = stop.cancelled() => {
             serving.as_mut().graceful_shutdown();
-            // A watch never ends by itself; an answer under way is there in no time.
+            // A watch never ends by itself; any other response takes no time.
             let waited = tokio::time::timeout(std::time::Duration::from_millis(200), serving).await;
             waited.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "a connection to the cluster's API ended early");
+        tracing::debug!(%error, "a connection to the simulated cluster ended early");
     }
 }

@@ -1,5 +1,5 @@
-//! The objects: one locked map, a resource version that counts changes, and a bounded history
-//! that watches read from.
+//! The objects of a cluster: one locked map, a resource version that counts changes, and a bounded
+//! history that watches read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use crate::faults::Faults;
 use crate::kinds::Kind;
 use crate::{ApiError, Clock};
 
-/// Which object. The namespace is empty for kinds that have none.
+/// Identifies an object. The namespace is empty for cluster-scoped kinds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
     pub kind: Kind,
@@ -60,26 +60,27 @@ pub struct Change {
     pub version: u64,
     pub key: Key,
     pub kind: ChangeKind,
-    /// The object afterwards; its last state when it was deleted.
+    /// The object after the change; its last state if it was deleted.
     pub object: Arc<Value>,
     pub before: Option<Arc<Value>>,
 }
 
+/// What a write changes: all but the status, or the status subresource alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    Main,
+pub(crate) enum WriteScope {
+    Object,
     Status,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Changes kept for watches to go on from; older versions are answered with 410.
+pub struct ClusterOptions {
+    /// Changes kept for watches to resume from; older versions are answered with 410.
     pub history_max: usize,
-    /// How often a quiet watch that asked for bookmarks gets one.
+    /// How often an idle watch that asked for bookmarks gets one.
     pub bookmark_every: Duration,
 }
 
-impl Default for Options {
+impl Default for ClusterOptions {
     fn default() -> Self {
         Self {
             history_max: 10_000,
@@ -98,18 +99,19 @@ struct Store {
     owned: HashMap<String, BTreeSet<Key>>,
 }
 
-pub(crate) struct Inner {
+pub(crate) struct ClusterInner {
     name: String,
     pub(crate) clock: Clock,
-    pub(crate) options: Options,
+    pub(crate) options: ClusterOptions,
     store: Mutex<Store>,
     changed: watch::Sender<u64>,
     pub(crate) faults: Faults,
 }
 
+/// A simulated cluster: its objects, without a network. Clones share them.
 #[derive(Clone)]
 pub struct Cluster {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) inner: Arc<ClusterInner>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -121,16 +123,16 @@ impl std::fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    /// A cluster with nothing but the namespaces `default` and `kube-system`.
+    /// Creates a cluster with only the namespaces `default` and `kube-system`.
     #[must_use]
     pub fn new(name: &str, clock: Clock) -> Self {
-        Self::with_options(name, clock, Options::default())
+        Self::with_options(name, clock, ClusterOptions::default())
     }
 
     #[must_use]
-    pub fn with_options(name: &str, clock: Clock, options: Options) -> Self {
+    pub fn with_options(name: &str, clock: Clock, options: ClusterOptions) -> Self {
         let store = Mutex::new(Store::default());
-        let inner = Inner {
+        let inner = ClusterInner {
             name: name.to_owned(),
             clock,
             options,
@@ -175,7 +177,8 @@ impl Cluster {
         found.ok_or_else(|| ApiError::not_found(kind, name))
     }
 
-    /// All objects of a kind, in a namespace or everywhere, with the version they are of.
+    /// Lists the objects of a kind, in one namespace or in all, with the resource version of the
+    /// list.
     #[must_use]
     pub fn list(&self, kind: Kind, namespace: Option<&str>) -> (u64, Vec<Arc<Value>>) {
         let store = self.store();
@@ -188,7 +191,7 @@ impl Cluster {
         )
     }
 
-    /// Objects of a kind that an object of that uid owns.
+    /// Lists the objects of a kind whose owner has this uid.
     #[must_use]
     pub fn owned(&self, uid: &str, kind: Kind) -> Vec<Arc<Value>> {
         let store = self.store();
@@ -202,7 +205,7 @@ impl Cluster {
             .collect()
     }
 
-    /// The list as it was at `version`, by undoing what the history holds.
+    /// Lists the objects as they were at `version`, by undoing the changes since.
     pub(crate) fn list_at(
         &self,
         kind: Kind,
@@ -217,12 +220,12 @@ impl Cluster {
                     You can start a new list without the continue parameter.",
             ));
         }
-        let behind = |key: &Key| {
+        let is_after = |key: &Key| {
             after.is_none_or(|[namespace, name]| (&key.namespace, &key.name) > (namespace, name))
         };
         let mut objects: BTreeMap<&Key, &Arc<Value>> = store
             .range(kind, namespace)
-            .filter(|(key, _)| behind(key))
+            .filter(|(key, _)| is_after(key))
             .collect();
         for change in store
             .history
@@ -232,7 +235,7 @@ impl Cluster {
         {
             let elsewhere = change.key.kind != kind
                 || namespace.is_some_and(|namespace| namespace != change.key.namespace);
-            if elsewhere || !behind(&change.key) {
+            if elsewhere || !is_after(&change.key) {
                 continue;
             }
             match &change.before {
@@ -243,7 +246,8 @@ impl Cluster {
         Ok(objects.into_values().map(Arc::clone).collect())
     }
 
-    /// Changes after `version`, oldest first; `Err` with 410 when some of them are forgotten.
+    /// Returns the changes after `version`, oldest first; 410 if the history no longer has them
+    /// all.
     pub fn changes_since(&self, version: u64) -> Result<Vec<Change>, ApiError> {
         let store = self.store();
         if version < store.compacted {
@@ -263,14 +267,14 @@ impl Cluster {
         self.inner.changed.subscribe()
     }
 
-    /// Forgets the whole history, as a compaction of the store does.
+    /// Drops the whole history, as a compaction of etcd does.
     pub fn compact(&self) {
         let mut store = self.store();
         store.compacted = store.version;
         store.history.clear();
     }
 
-    /// Makes an object, as a POST does: a status of a kind that keeps it apart is dropped.
+    /// Creates an object as a POST does: drops the status if the kind has a status subresource.
     pub fn create(
         &self,
         kind: Kind,
@@ -291,21 +295,21 @@ impl Cluster {
         let (name, version) = (text(&object, "/metadata/name"), store.version + 1);
         let prefix = text(&object, "/metadata/generateName");
         let name = if name.is_empty() && !prefix.is_empty() {
-            format!("{prefix}{}", suffix(&self.inner.name, version))
+            format!("{prefix}{}", name_suffix(&self.inner.name, version))
         } else {
             name
         };
-        if !is_name(&name) {
+        if !is_valid_name(&name) {
             let why =
                 format!("Invalid value: {name:?}: a lowercase RFC 1123 subdomain is required");
             return Err(ApiError::invalid(kind, &name, "metadata.name", &why));
         }
         let key = Key::new(kind, namespace, &name);
         if store.objects.contains_key(&key) {
-            return Err(ApiError::exists(kind, &name));
+            return Err(ApiError::already_exists(kind, &name));
         }
         let meta = metadata(&mut object);
-        for given in [
+        for field in [
             "uid",
             "creationTimestamp",
             "generation",
@@ -314,18 +318,18 @@ impl Cluster {
             "deletionTimestamp",
             "managedFields",
         ] {
-            meta.remove(given);
+            meta.remove(field);
         }
         meta.insert("name".to_owned(), name.into());
-        self.fill(&key, &mut object, version);
+        self.fill_metadata(&key, &mut object, version);
         Ok(self.write(&mut store, key, object))
     }
 
-    /// Makes or replaces an object as it is, status and all: for whoever plays a controller. A
-    /// `resourceVersion` that is not the present one is a conflict. Missing namespaces are made.
+    /// Creates or replaces an object, status included, as a controller may. A `resourceVersion`
+    /// that is not the current one is a conflict. Creates a missing namespace.
     pub fn put(&self, object: Value) -> Result<Arc<Value>, ApiError> {
-        let kind =
-            Kind::of(&object).ok_or_else(|| ApiError::bad_request("an object of no known kind"))?;
+        let kind = Kind::of(&object)
+            .ok_or_else(|| ApiError::bad_request("the object has an unknown kind"))?;
         let key = Key::of(kind, &object);
         if kind.info().namespaced {
             self.ensure_namespace(&key.namespace);
@@ -334,16 +338,16 @@ impl Cluster {
         let mut object = object;
         let Some(before) = store.objects.get(&key).cloned() else {
             let version = store.version + 1;
-            self.fill(&key, &mut object, version);
+            self.fill_metadata(&key, &mut object, version);
             return Ok(self.write(&mut store, key, object));
         };
         check_version(&key, &before, &object)?;
-        keep(&before, &mut object);
-        Ok(self.settle(&mut store, key, &before, object))
+        restore_immutable_fields(&before, &mut object);
+        Ok(self.write_if_changed(&mut store, key, &before, object))
     }
 
-    /// Takes an object over from another cluster as it is, but for its resource version.
-    pub(crate) fn adopt(&self, object: Value) {
+    /// Copies an object from another cluster, with a new resource version.
+    pub(crate) fn import(&self, object: Value) {
         let Some(kind) = Kind::of(&object) else {
             return;
         };
@@ -357,7 +361,7 @@ impl Cluster {
     pub(crate) fn update(
         &self,
         key: &Key,
-        part: Part,
+        scope: WriteScope,
         change: impl FnOnce(&Value) -> Result<Value, ApiError>,
     ) -> Result<Arc<Value>, ApiError> {
         let mut store = self.store();
@@ -372,9 +376,9 @@ impl Cluster {
             ("name", "/metadata/name"),
             ("namespace", "/metadata/namespace"),
         ] {
-            let (is, was) = (text(&object, pointer), text(&before, pointer));
-            if is != was {
-                let why = format!("Invalid value: {is:?}: field is immutable");
+            let (new, old) = (text(&object, pointer), text(&before, pointer));
+            if new != old {
+                let why = format!("Invalid value: {new:?}: field is immutable");
                 return Err(ApiError::invalid(
                     key.kind,
                     &key.name,
@@ -383,27 +387,27 @@ impl Cluster {
                 ));
             }
         }
-        match part {
-            Part::Status => {
+        match scope {
+            WriteScope::Status => {
                 let mut with_status = (*before).clone();
                 set_or_remove(&mut with_status, "status", object.get("status").cloned());
                 object = with_status;
             }
-            Part::Main if key.kind.info().status => {
-                set_or_remove(&mut object, "status", before.get("status").cloned())
+            WriteScope::Object if key.kind.info().status => {
+                set_or_remove(&mut object, "status", before.get("status").cloned());
             }
-            Part::Main => {}
+            WriteScope::Object => {}
         }
-        keep(&before, &mut object);
-        Ok(self.settle(&mut store, key.clone(), &before, object))
+        restore_immutable_fields(&before, &mut object);
+        Ok(self.write_if_changed(&mut store, key.clone(), &before, object))
     }
 
-    /// Deletes an object and, unless they are to be orphaned, all that it owns. `wanted` holds
-    /// the uid and resource version that it must have.
+    /// Deletes an object and, unless `orphan`, all that it owns. `preconditions` may have the `uid`
+    /// and the `resourceVersion` that it must have.
     pub(crate) fn delete(
         &self,
         key: &Key,
-        wanted: &Value,
+        preconditions: &Value,
         orphan: bool,
     ) -> Result<Arc<Value>, ApiError> {
         let mut store = self.store();
@@ -413,14 +417,14 @@ impl Cluster {
             .cloned()
             .ok_or_else(|| ApiError::not_found(key.kind, &key.name))?;
         for (field, what) in [("uid", "UID"), ("resourceVersion", "ResourceVersion")] {
-            let (is, want) = (
+            let (actual, expected) = (
                 object["metadata"][field].as_str().unwrap_or_default(),
-                wanted[field].as_str(),
+                preconditions[field].as_str(),
             );
-            if let Some(want) = want.filter(|want| *want != is) {
+            if let Some(expected) = expected.filter(|expected| *expected != actual) {
                 let why = format!(
-                    "the {what} in the precondition ({want}) does not match the {what} in record \
-                        ({is})"
+                    "the {what} in the precondition ({expected}) does not match the {what} in \
+                        record ({actual})"
                 );
                 return Err(ApiError::conflict(key.kind, &key.name, &why));
             }
@@ -428,14 +432,14 @@ impl Cluster {
         Ok(self.remove(&mut store, key, orphan).unwrap_or(object))
     }
 
-    /// Deletes an object and all that it owns; does nothing if it is gone.
+    /// Deletes an object and all that it owns, if it exists.
     pub fn remove_object(&self, key: &Key) {
         self.remove(&mut self.store(), key, false);
     }
 
     fn remove(&self, store: &mut Store, key: &Key, orphan: bool) -> Option<Arc<Value>> {
         let before = store.objects.remove(key)?;
-        store.disown(key, &before);
+        store.unindex_owners(key, &before);
         store.version += 1;
         let mut last = (*before).clone();
         metadata(&mut last).insert(
@@ -454,14 +458,13 @@ impl Cluster {
         let uid = text(&last, "/metadata/uid");
         let dependents = store.owned.get(&uid).cloned().unwrap_or_default();
         for dependent in dependents {
-            // One that another living object owns too would stay in a real cluster; here each has
-            // one owner.
+            // A real cluster keeps one that has another owner; here each has one owner.
             if !orphan {
                 self.remove(store, &dependent, false);
             } else if let Some(object) = store.objects.get(&dependent).cloned() {
                 let mut freed = (*object).clone();
                 metadata(&mut freed).remove("ownerReferences");
-                self.settle(store, dependent, &object, freed);
+                self.write_if_changed(store, dependent, &object, freed);
             }
         }
         if key.kind == Kind::Namespace {
@@ -478,7 +481,7 @@ impl Cluster {
         Some(last)
     }
 
-    /// Everything, so that [`Cluster::restore`] can bring it back.
+    /// Dumps all objects for [`Cluster::restore`].
     #[must_use]
     pub fn snapshot(&self) -> Value {
         let store = self.store();
@@ -486,12 +489,10 @@ impl Cluster {
         json!({"format": 1, "resourceVersion": store.version, "objects": objects})
     }
 
-    /// Replaces everything by a snapshot. Resource versions go on rising from the snapshot's or
-    /// the present one, whichever is higher; watches from before are answered with 410.
+    /// Replaces all objects by a snapshot's. Resource versions continue from the snapshot's or the
+    /// current one, whichever is higher; watches from before are answered with 410.
     pub fn restore(&self, snapshot: &Value) -> Result<(), ApiError> {
-        let bad = |why: &str| {
-            ApiError::bad_request(format!("this is not a snapshot of a cluster: {why}"))
-        };
+        let bad = |why: &str| ApiError::bad_request(format!("not a snapshot of a cluster: {why}"));
         let version = snapshot["resourceVersion"]
             .as_u64()
             .ok_or_else(|| bad("it has no resourceVersion"))?;
@@ -500,11 +501,11 @@ impl Cluster {
             .ok_or_else(|| bad("it has no objects"))?;
         let mut objects = BTreeMap::new();
         for object in list {
-            let kind = Kind::of(object).ok_or_else(|| bad("an object is of no known kind"))?;
+            let kind = Kind::of(object).ok_or_else(|| bad("an object has an unknown kind"))?;
             objects.insert(Key::of(kind, object), Arc::new(object.clone()));
         }
         let mut store = self.store();
-        // One more, so that a watch that stands at the present version is told to start anew.
+        // One more, so that a watch at the current version has to start anew.
         let version = version.max(store.version) + 1;
         *store = Store {
             version,
@@ -518,15 +519,14 @@ impl Cluster {
             .map(|(key, object)| (key.clone(), Arc::clone(object)))
             .collect();
         for (key, object) in owners {
-            store.own(&key, &object);
+            store.index_owners(&key, &object);
         }
         self.inner.changed.send_replace(version);
         Ok(())
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
-        // Every write below leaves the map whole at each step, so a poisoned lock hides nothing
-        // broken.
+        // Writes leave the map consistent at each step, so a poisoned lock is harmless.
         self.inner
             .store
             .lock()
@@ -545,15 +545,15 @@ impl Cluster {
             "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"},
         });
         let version = store.version + 1;
-        self.fill(&key, &mut object, version);
+        self.fill_metadata(&key, &mut object, version);
         self.write(&mut store, key, object);
     }
 
-    fn fill(&self, key: &Key, object: &mut Value, version: u64) {
+    fn fill_metadata(&self, key: &Key, object: &mut Value, version: u64) {
         let info = key.kind.info();
-        let made_at =
+        let created_at =
             jiff::fmt::strtime::format("%Y-%m-%dT%H:%M:%SZ", self.now()).unwrap_or_default();
-        let uid = uid(&self.inner.name, key, version);
+        let uid = new_uid(&self.inner.name, key, version);
         if let Some(object) = object.as_object_mut() {
             object.insert("apiVersion".to_owned(), info.api_version().into());
             object.insert("kind".to_owned(), info.name.into());
@@ -566,14 +566,13 @@ impl Cluster {
         }
         meta.entry("uid").or_insert_with(|| uid.into());
         meta.entry("creationTimestamp")
-            .or_insert_with(|| made_at.into());
-        if counts_generations(key.kind) {
+            .or_insert_with(|| created_at.into());
+        if has_generation(key.kind) {
             meta.insert("generation".to_owned(), 1.into());
         }
     }
 
-    /// Writes what an object has become, if it has changed at all.
-    fn settle(
+    fn write_if_changed(
         &self,
         store: &mut Store,
         key: Key,
@@ -583,7 +582,7 @@ impl Cluster {
         if object == **before {
             return Arc::clone(before);
         }
-        if counts_generations(key.kind) && !same_spec(key.kind, before, &object) {
+        if has_generation(key.kind) && !same_spec(key.kind, before, &object) {
             let generation = before["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
             metadata(&mut object).insert("generation".to_owned(), generation.into());
         }
@@ -599,9 +598,9 @@ impl Cluster {
         let object = Arc::new(object);
         let before = store.objects.insert(key.clone(), Arc::clone(&object));
         if let Some(before) = &before {
-            store.disown(&key, before);
+            store.unindex_owners(&key, before);
         }
-        store.own(&key, &object);
+        store.index_owners(&key, &object);
         let kind = if before.is_some() {
             ChangeKind::Modified
         } else {
@@ -622,8 +621,8 @@ impl Cluster {
         let version = change.version;
         store.history.push_back(change);
         while store.history.len() > self.inner.options.history_max {
-            if let Some(forgotten) = store.history.pop_front() {
-                store.compacted = forgotten.version;
+            if let Some(oldest) = store.history.pop_front() {
+                store.compacted = oldest.version;
             }
         }
         self.inner.changed.send_replace(version);
@@ -636,18 +635,18 @@ impl Store {
         kind: Kind,
         namespace: Option<&str>,
     ) -> impl Iterator<Item = (&Key, &Arc<Value>)> {
-        let wanted = namespace.map(ToOwned::to_owned);
+        let namespace_only = namespace.map(ToOwned::to_owned);
         self.objects
             .range(Key::new(kind, namespace.unwrap_or_default(), "")..)
             .take_while(move |(key, _)| {
                 key.kind == kind
-                    && wanted
+                    && namespace_only
                         .as_ref()
-                        .is_none_or(|wanted| key.namespace == *wanted)
+                        .is_none_or(|namespace| key.namespace == *namespace)
             })
     }
 
-    fn own(&mut self, key: &Key, object: &Value) {
+    fn index_owners(&mut self, key: &Key, object: &Value) {
         for uid in owners(object) {
             self.owned
                 .entry(uid.to_owned())
@@ -656,7 +655,7 @@ impl Store {
         }
     }
 
-    fn disown(&mut self, key: &Key, object: &Value) {
+    fn unindex_owners(&mut self, key: &Key, object: &Value) {
         for uid in owners(object) {
             if let Some(keys) = self.owned.get_mut(uid) {
                 keys.remove(key);
@@ -678,7 +677,7 @@ fn owners(object: &Value) -> impl Iterator<Item = &str> {
         .filter_map(|reference| reference["uid"].as_str())
 }
 
-/// The object's metadata, made an object if it is none.
+/// Returns the object's metadata, and creates it if there is none.
 pub(crate) fn metadata(object: &mut Value) -> &mut Map<String, Value> {
     into_map(
         into_map(object)
@@ -716,7 +715,7 @@ fn set_or_remove(object: &mut Value, field: &str, value: Option<Value>) {
     }
 }
 
-/// Refuses a write that was made from another state of the object.
+/// Refuses a write based on another version of the object.
 fn check_version(key: &Key, before: &Value, object: &Value) -> Result<(), ApiError> {
     match object
         .pointer("/metadata/resourceVersion")
@@ -725,14 +724,13 @@ fn check_version(key: &Key, before: &Value, object: &Value) -> Result<(), ApiErr
         Some(version)
             if !version.is_empty() && version != text(before, "/metadata/resourceVersion") =>
         {
-            Err(ApiError::modified(key.kind, &key.name))
+            Err(ApiError::version_conflict(key.kind, &key.name))
         }
         _ => Ok(()),
     }
 }
 
-/// Puts back what a write may not change.
-fn keep(before: &Value, object: &mut Value) {
+fn restore_immutable_fields(before: &Value, object: &mut Value) {
     for field in ["apiVersion", "kind"] {
         set_or_remove(object, field, before.get(field).cloned());
     }
@@ -753,17 +751,17 @@ fn keep(before: &Value, object: &mut Value) {
     meta.shift_remove("managedFields");
 }
 
-const fn counts_generations(kind: Kind) -> bool {
+const fn has_generation(kind: Kind) -> bool {
     kind.info().custom || matches!(kind, Kind::ReplicaSet | Kind::Deployment)
 }
 
-/// Whether nothing changed that raises the generation: of a custom resource everything but the
-/// metadata (and the status, where that is kept apart), of a built-in kind the spec.
+/// Whether nothing changed that raises the generation: of a built-in kind the spec; of a custom
+/// resource all but the metadata, and the status if that is a subresource.
 fn same_spec(kind: Kind, before: &Value, object: &Value) -> bool {
     if !kind.info().custom {
         return before.get("spec") == object.get("spec");
     }
-    let counted = |value: &Value| {
+    let compared_fields = |value: &Value| {
         let fields = value.as_object().cloned().unwrap_or_default();
         let ignored =
             |field: &str| field == "metadata" || (kind.info().status && field == "status");
@@ -772,10 +770,10 @@ fn same_spec(kind: Kind, before: &Value, object: &Value) -> bool {
             .filter(|(field, _)| !ignored(field))
             .collect::<Map<String, Value>>()
     };
-    counted(before) == counted(object)
+    compared_fields(before) == compared_fields(object)
 }
 
-fn is_name(name: &str) -> bool {
+fn is_valid_name(name: &str) -> bool {
     let fits = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit();
     let (first, last) = (name.bytes().next(), name.bytes().last());
     name.len() <= 253
@@ -786,8 +784,8 @@ fn is_name(name: &str) -> bool {
             .all(|letter| fits(letter) || letter == b'-' || letter == b'.')
 }
 
-/// A uid that no other object of this cluster ever has: versions are used once.
-fn uid(cluster: &str, key: &Key, version: u64) -> String {
+/// Unique in the cluster, as each version is used once.
+fn new_uid(cluster: &str, key: &Key, version: u64) -> String {
     let digest = hex::encode(Sha256::digest(format!(
         "{cluster}/{}/{}/{}/{version}",
         key.kind.plural(),
@@ -804,12 +802,13 @@ fn uid(cluster: &str, key: &Key, version: u64) -> String {
     )
 }
 
-pub(crate) fn suffix(seed: &str, number: u64) -> String {
-    letters(&format!("{seed}/{number}"), 5)
+pub(crate) fn name_suffix(seed: &str, number: u64) -> String {
+    random_characters(&format!("{seed}/{number}"), 5)
 }
 
-/// Letters that spell no words, made from `seed`.
-pub(crate) fn letters(seed: &str, count: usize) -> String {
+/// Derives `count` characters from `seed`, of an alphabet without vowels so that they spell no
+/// words.
+pub(crate) fn random_characters(seed: &str, count: usize) -> String {
     const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
     let digest = Sha256::digest(seed);
     digest

@@ -1,24 +1,24 @@
-//! Tables: how `kubectl get` asks for objects.
+//! Objects as a `Table`, which `kubectl get` asks for.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::kinds::Kind;
 
-/// How much of each object goes along with its row.
+/// How much of each object a row includes; the parameter `includeObject`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Include {
-    Nothing,
+pub(crate) enum IncludeObject {
+    None,
     Metadata,
     Object,
 }
 
-/// A table of `objects`; without column definitions in all but the first event of a watch.
-pub(crate) fn table(
+/// Renders a `Table`. In a watch only the first one has column definitions.
+pub(crate) fn render_table(
     kind: Kind,
     objects: &[&Value],
     list_meta: &Value,
-    include: Include,
+    include: IncludeObject,
     columns: bool,
     now: Timestamp,
 ) -> Value {
@@ -27,7 +27,7 @@ pub(crate) fn table(
         .map(|object| row(kind, object, include, now))
         .collect();
     let definitions: Vec<Value> = if columns {
-        definitions(kind)
+        column_definitions(kind)
     } else {
         Vec::new()
     };
@@ -37,21 +37,24 @@ pub(crate) fn table(
     })
 }
 
-pub(crate) fn partial(object: &Value) -> Value {
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
+pub(crate) fn partial_metadata(object: &Value) -> Value {
+    json!({
+        "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+        "metadata": object["metadata"],
+    })
 }
 
-fn row(kind: Kind, object: &Value, include: Include, now: Timestamp) -> Value {
+fn row(kind: Kind, object: &Value, include: IncludeObject, now: Timestamp) -> Value {
     let mut row = json!({"cells": cells(kind, object, now)});
     match include {
-        Include::Nothing => {}
-        Include::Metadata => row["object"] = partial(object),
-        Include::Object => row["object"] = object.clone(),
+        IncludeObject::None => {}
+        IncludeObject::Metadata => row["object"] = partial_metadata(object),
+        IncludeObject::Object => row["object"] = object.clone(),
     }
     row
 }
 
-/// Columns by kind: name, type, priority (0 is always shown, 1 with `-o wide`).
+/// Columns of a kind: name, type and priority; 0 is always shown, 1 with `-o wide`.
 fn columns(kind: Kind) -> &'static [(&'static str, &'static str, u8)] {
     const AGE: (&str, &str, u8) = ("Age", "string", 0);
     match kind {
@@ -105,14 +108,15 @@ fn columns(kind: Kind) -> &'static [(&'static str, &'static str, u8)] {
     }
 }
 
-fn definitions(kind: Kind) -> Vec<Value> {
+fn column_definitions(kind: Kind) -> Vec<Value> {
     let definition = |name: &str, class: &str, format: &str, priority: u8| {
         json!({
-            "name": name, "type": class, "format": format, "description": format!("{name} of the {}", kind.info().singular),
+            "name": name, "type": class, "format": format,
+            "description": format!("{name} of the {}", kind.info().singular),
             "priority": priority,
         })
     };
-    // `kubectl get events` shows no names but with `-o wide`.
+    // `kubectl get events` shows names only with `-o wide`.
     let name_priority = u8::from(kind == Kind::Event);
     let mut all: Vec<Value> = columns(kind)
         .iter()
@@ -139,7 +143,12 @@ fn cells(kind: Kind, object: &Value, now: Timestamp) -> Vec<Value> {
             .unwrap_or_else(|| "".into())
     };
     let name = text("/metadata/name");
-    let age = || Value::from(age(object.pointer("/metadata/creationTimestamp"), now));
+    let age = || {
+        Value::from(format_age(
+            object.pointer("/metadata/creationTimestamp"),
+            now,
+        ))
+    };
     match kind {
         Kind::Rollout => {
             let status = [
@@ -180,7 +189,7 @@ fn cells(kind: Kind, object: &Value, now: Timestamp) -> Vec<Value> {
                 age(),
             ]
         }
-        Kind::Pod => pod(object, name, age()),
+        Kind::Pod => pod_cells(object, name, age()),
         Kind::Service => {
             let ports = object.pointer("/spec/ports").and_then(Value::as_array);
             let ports: Vec<String> = ports
@@ -211,7 +220,7 @@ fn cells(kind: Kind, object: &Value, now: Timestamp) -> Vec<Value> {
                 involved["kind"].as_str().unwrap_or_default().to_lowercase(),
                 involved["name"].as_str().unwrap_or_default()
             );
-            let seen = self::age(object.get("lastTimestamp"), now);
+            let seen = format_age(object.get("lastTimestamp"), now);
             vec![
                 seen.into(),
                 text("/type"),
@@ -224,7 +233,7 @@ fn cells(kind: Kind, object: &Value, now: Timestamp) -> Vec<Value> {
     }
 }
 
-fn pod(object: &Value, name: Value, age: Value) -> Vec<Value> {
+fn pod_cells(object: &Value, name: Value, age: Value) -> Vec<Value> {
     let statuses: Vec<&Value> = object
         .pointer("/status/containerStatuses")
         .and_then(Value::as_array)
@@ -294,8 +303,8 @@ fn labels(labels: Option<&Value>) -> String {
     all.join(",")
 }
 
-/// The time since `then`, as kubectl writes ages.
-fn age(then: Option<&Value>, now: Timestamp) -> String {
+/// Formats the time since `then` as kubectl does.
+fn format_age(then: Option<&Value>, now: Timestamp) -> String {
     let Some(then) = then
         .and_then(Value::as_str)
         .and_then(|then| then.parse::<Timestamp>().ok())
@@ -332,7 +341,7 @@ mod tests {
     fn check(seconds: i64, expected: &str) {
         let then = Timestamp::from_second(1_000_000_000).unwrap();
         let now = Timestamp::from_second(1_000_000_000 + seconds).unwrap();
-        assert_eq!(age(Some(&then.to_string().into()), now), expected);
+        assert_eq!(format_age(Some(&then.to_string().into()), now), expected);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The worker on AWS: what both binaries wire in the same way.
+//! The worker on AWS, for both binaries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,26 +10,26 @@ use payops_core::domain::bus::WORK;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::policy::Policy;
 use payops_core::domain::text::Source;
-use payops_core::port::{Archive, PaymentStore, Queues, Random, Secrets as _};
+use payops_core::port::{Archive, PaymentStore, QueueAdmin as _, Random, Secrets as _};
 use payops_core::usecase::{Consumer, Dispatcher, Worker};
 use payops_provider::HttpProvider;
-use payops_runtime::settings::{Common, Dispatch, ProviderSettings};
-use payops_runtime::{Failed, OsRandom, SystemClock};
+use payops_runtime::settings::{CommonSettings, DispatchSettings, ProviderSettings};
+use payops_runtime::{BoxError, OsRandom, SystemClock};
 
-const WARM_MAX: Duration = Duration::from_secs(5);
+const WARM_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub struct Wired {
+pub struct Adapters {
     worker: Worker,
-    queues: Arc<dyn Queues>,
+    queues: SqsQueues,
     random: Arc<dyn Random>,
 }
 
-/// Makes the adapters. Only the provider's key is fetched; everything else connects when used.
-pub async fn wire(
-    common: &Common,
-    dispatch: &Dispatch,
+/// Fetches only the provider's key; everything else connects when it is first used.
+pub async fn build_adapters(
+    common: &CommonSettings,
+    dispatch: &DispatchSettings,
     provider: &ProviderSettings,
-) -> Result<Wired, Failed> {
+) -> Result<Adapters, BoxError> {
     let config = AwsConfig {
         region: common.region.clone(),
         endpoint_url: common.endpoint.clone(),
@@ -43,11 +43,11 @@ pub async fn wire(
         &common.table,
         Arc::clone(&random),
     ));
-    let queues: Arc<dyn Queues> = Arc::new(SqsQueues::with_prefix(
+    let queues = SqsQueues::with_prefix(
         clients.sqs.clone(),
         &common.queue_prefix,
         common.account.clone(),
-    ));
+    );
     let archive: Arc<dyn Archive> = Arc::new(S3Archive::new(
         clients.s3.clone(),
         &dispatch.bucket,
@@ -60,7 +60,7 @@ pub async fn wire(
         store: Arc::clone(&store),
         archive: Arc::clone(&archive),
         bus: Arc::new(EventBridgeBus::new(clients.events.clone(), &dispatch.bus)),
-        queues: Arc::clone(&queues),
+        queues: Arc::new(queues.clone()),
         clock: Arc::new(SystemClock),
     };
     let worker = Worker {
@@ -70,28 +70,28 @@ pub async fn wire(
         dispatcher,
         clock: Arc::new(SystemClock),
         policy: Policy::default(),
-        // Unlike a host name, surely nobody else's; leases must not be mistaken for one's own.
+        // Random, not a host name: no two workers may take each other's lease for their own.
         name: format!("worker-{:016x}", random.next_u64()),
         queue: WORK.to_owned(),
     };
-    Ok(Wired {
+    Ok(Adapters {
         worker,
         queues,
         random,
     })
 }
 
-impl Wired {
-    /// The consumer of the work queue; see [`crate::consumer`].
+impl Adapters {
+    /// Builds the consumer of the work queue; see [`crate::consumer`].
     #[must_use]
     pub fn consumer(self, visibility: Duration) -> Consumer {
-        crate::consumer(self.worker, self.queues, self.random, visibility)
+        crate::consumer(self.worker, Arc::new(self.queues), self.random, visibility)
     }
 
-    /// Makes the connections that the first message would otherwise wait for. Failures are left
-    /// to the first message, too.
-    pub async fn warm(&self) {
-        let nobody = PaymentId::from_parts(0, 0);
+    /// Opens the connections that the first message would otherwise wait for. Ignores failures: the
+    /// first message will meet them too.
+    pub async fn warm_up(&self) {
+        let unused_id = PaymentId::from_parts(0, 0);
         let token = "tok_warmup".parse::<Source>();
         let provider = async {
             if let Ok(token) = &token {
@@ -100,12 +100,12 @@ impl Wired {
         };
         let all = async {
             futures::join!(
-                async { drop(self.worker.store.get(&nobody).await) },
+                async { drop(self.worker.store.get(&unused_id).await) },
                 async { drop(self.worker.archive.get("payments/warmup.json").await) },
                 async { drop(self.queues.stats(WORK).await) },
                 provider,
             )
         };
-        drop(tokio::time::timeout(WARM_MAX, all).await);
+        drop(tokio::time::timeout(WARM_UP_TIMEOUT, all).await);
     }
 }

@@ -1,11 +1,9 @@
-//! A Lambda batch: each record by itself, and an answer that hands back exactly what must come
-//! again.
+//! A Lambda batch: handles each record by itself, and reports exactly those that failed.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aws_lambda_events::event::sqs::SqsBatchResponse;
 use futures::FutureExt as _;
 use futures::stream::{self, StreamExt as _};
 use jiff::SignedDuration;
@@ -17,27 +15,26 @@ use payops_core::port::{Clock, PortResult, Received};
 use payops_core::usecase::Consumer;
 use serde_json::Value;
 
-use crate::record::{Record, read};
+use crate::record::{ParsedRecord, parse_record};
+use crate::sqs_event::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 
-/// How a batch is worked on.
+/// Lambda hands over whole batches, and a record reported as failed counts as received even if it
+/// was never started. Two things keep that from using up the few receives that a message has. All
+/// records start at once if the batch is not larger than `concurrency`; ten, the default, is the
+/// largest batch of an event source without a batching window. And a record that is not started,
+/// because others took the time, is given back with [`Consumer::give_back`]: at once, and without
+/// counting the receive.
 ///
-/// Lambda hands over whole batches, and a record that is handed back unbegun has been received
-/// all the same. Two things keep that from using up the few receives that a message has. All
-/// records of a batch are begun at once as long as the batch is not larger than `concurrency`;
-/// ten, the default, is the largest batch of an event source without a batching window. And a
-/// record that is not begun, because others took the time, is given back with
-/// [`Consumer::give_back`]: at once, and without the receive counting.
-///
-/// Where nothing of a batch can be begun, the function's time-out is not above `start_reserve`.
-/// Its records are then handed back as failures that do count, with an error in the log: given
-/// back at once they would go round for ever, seen by nobody.
+/// If no record of a batch can start, the function's time-out is not above `start_reserve`. The
+/// records are then reported as failures that do count, with an error in the log: given back they
+/// would circulate for ever, unnoticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchSettings {
     pub concurrency: usize,
-    /// A record is not started when less time than this is left before the deadline.
+    /// No record is started with less time than this before the deadline.
     pub start_reserve: SignedDuration,
-    /// A record still under way when less time than this is left is dropped, so that the answer
-    /// about the others gets out. Dropping is like a crash: the record comes again.
+    /// A record still under way this long before the deadline is dropped, so that the response
+    /// about the others gets out. It is redelivered, as after a crash.
     pub answer_reserve: SignedDuration,
 }
 
@@ -51,9 +48,9 @@ impl Default for BatchSettings {
     }
 }
 
-/// Handles the records of an SQS `event` and names those that must come again. Lambda deletes the
-/// others. A record that panics, is garbage or goes to the dead-letter queue does not touch its
-/// neighbours. The error is for an event that has no records at all.
+/// Handles the records of an SQS `event` and reports those that failed. Lambda deletes the others.
+/// A record that panics, is malformed or goes to the dead-letter queue does not affect the others.
+/// Fails only for an event that has no records.
 pub async fn handle_batch(
     consumer: &Consumer,
     clock: &dyn Clock,
@@ -61,29 +58,29 @@ pub async fn handle_batch(
     deadline: Timestamp,
     settings: BatchSettings,
 ) -> Result<SqsBatchResponse, lambda_runtime::Error> {
-    let Value::Object(mut event) = event else {
-        return Err("not an SQS event".into());
-    };
-    let Some(Value::Array(records)) = event.remove("Records") else {
-        return Err("an event without Records".into());
+    let Ok(SqsEvent { records }) = serde_json::from_value(event) else {
+        return Err("the event is not an SQS event: it has no array of Records".into());
     };
     let batch = Batch {
         consumer,
         clock,
         deadline,
         settings,
-        begun: AtomicBool::new(false),
+        started: AtomicBool::new(false),
     };
-    let back: Vec<Option<String>> = stream::iter(records)
-        .map(|raw| batch.record(raw))
+    let failures: Vec<Option<String>> = stream::iter(records)
+        .map(|raw| batch.handle_record(raw))
         .buffer_unordered(settings.concurrency.max(1))
         .collect()
         .await;
-    let mut response = SqsBatchResponse::default();
-    for id in back.into_iter().flatten() {
-        response.add_failure(id);
-    }
-    Ok(response)
+    let batch_item_failures = failures
+        .into_iter()
+        .flatten()
+        .map(|item_identifier| BatchItemFailure { item_identifier })
+        .collect();
+    Ok(SqsBatchResponse {
+        batch_item_failures,
+    })
 }
 
 /// Serves invocations of this Lambda function until its environment ends.
@@ -96,7 +93,7 @@ pub async fn run_lambda(
         let deadline = i64::try_from(event.context.deadline)
             .ok()
             .and_then(|ms| Timestamp::from_millisecond(ms).ok());
-        // Without a deadline nothing is started, rather than everything at any risk.
+        // Without a deadline, start nothing rather than risk everything.
         let deadline = deadline.unwrap_or_else(|| clock.now());
         handle_batch(consumer, clock, event.payload, deadline, settings).await
     }))
@@ -108,32 +105,35 @@ struct Batch<'a> {
     clock: &'a dyn Clock,
     deadline: Timestamp,
     settings: BatchSettings,
-    begun: AtomicBool,
+    started: AtomicBool,
 }
 
 impl Batch<'_> {
-    /// The record's name if it must come again.
-    async fn record(&self, raw: Value) -> Option<String> {
-        let message = match read(raw) {
-            Record::Message(message) => message,
-            Record::Unreadable { id } => {
-                tracing::error!(message = id, "a record that is no message; handed back");
-                return Some(id);
+    /// Returns the record's message id if it failed.
+    async fn handle_record(&self, raw: Value) -> Option<String> {
+        let message = match parse_record(raw) {
+            ParsedRecord::Message(message) => message,
+            ParsedRecord::Malformed { message_id } => {
+                tracing::error!(
+                    message = message_id,
+                    "record is not an SQS message; reporting it as failed"
+                );
+                return Some(message_id);
             }
-            Record::Nameless => {
-                // Handing back the whole batch would punish its neighbours; the sweeper finds the
+            ParsedRecord::Unidentified => {
+                // Failing the whole batch would punish its neighbours; the sweeper finds the
                 // payment that this was about, if it was about one.
-                tracing::error!("a record without a message id; dropped");
+                tracing::error!("record has no messageId; dropping it");
                 return None;
             }
         };
-        let left = self.left();
-        let limit = Duration::try_from(left.saturating_sub(self.settings.answer_reserve))
+        let time_left = self.time_left();
+        let limit = Duration::try_from(time_left.saturating_sub(self.settings.answer_reserve))
             .unwrap_or_default();
-        if left < self.settings.start_reserve {
-            return self.not_begun(*message, limit).await;
+        if time_left < self.settings.start_reserve {
+            return self.give_back(*message, limit).await;
         }
-        self.begun.store(true, Ordering::Relaxed);
+        self.started.store(true, Ordering::Relaxed);
         let settled = tokio::time::timeout(
             limit,
             AssertUnwindSafe(self.settle(&message)).catch_unwind(),
@@ -146,29 +146,35 @@ impl Batch<'_> {
                     message = message.message_id,
                     class = error.class(),
                     error = mask::text(&error.chain()),
-                    "could not be settled"
+                    "could not settle the message"
                 );
                 false
             }
             Ok(Err(_)) => {
-                tracing::error!(message = message.message_id, "settling it panicked");
+                tracing::error!(
+                    message = message.message_id,
+                    "settling the message panicked"
+                );
                 false
             }
             Err(_) => {
-                tracing::warn!(message = message.message_id, "cut off at the deadline");
+                tracing::warn!(
+                    message = message.message_id,
+                    "stopped handling the message: the function is about to time out"
+                );
                 false
             }
         };
         (!done).then_some(message.message_id)
     }
 
-    /// Gives a record back that the time does not suffice for; its name if that did not work.
-    async fn not_begun(&self, message: Received, limit: Duration) -> Option<String> {
-        // Records are begun in order: if none was, none of this batch will be.
-        if !self.begun.load(Ordering::Relaxed) {
+    /// Gives back a record that there is no time to begin. Returns its message id if that fails.
+    async fn give_back(&self, message: Received, limit: Duration) -> Option<String> {
+        // Records start in order: if none has, none of this batch will.
+        if !self.started.load(Ordering::Relaxed) {
             tracing::error!(
                 message = message.message_id,
-                "not begun, like all of its batch: the function's time-out is too short"
+                "did not start any message of the batch: the function's time-out is too short"
             );
             return Some(message.message_id);
         }
@@ -176,41 +182,41 @@ impl Batch<'_> {
             Ok(Ok(true)) => {
                 tracing::info!(
                     message = message.message_id,
-                    "not begun, the deadline is near; given back"
+                    "gave the message back without starting it: the function is about to time out"
                 );
-                // Sent anew: what is left of this one is Lambda's to delete.
+                // A copy was sent; Lambda deletes this one.
                 return None;
             }
             Ok(Ok(false)) => tracing::info!(
                 message = message.message_id,
-                "not begun, and its receipt is no longer good"
+                "did not start the message, and its receipt handle is no longer valid"
             ),
             Ok(Err(error)) => {
                 tracing::warn!(
                     message = message.message_id,
                     class = error.class(),
-                    "not begun, and it could not be given back"
+                    "did not start the message, and could not give it back"
                 );
             }
             Err(_) => tracing::warn!(
                 message = message.message_id,
-                "not begun, and no time was left to give it back"
+                "did not start the message, and ran out of time to give it back"
             ),
         }
         Some(message.message_id)
     }
 
-    fn left(&self) -> SignedDuration {
+    fn time_left(&self) -> SignedDuration {
         self.deadline.duration_since(self.clock.now())
     }
 
-    /// Handles a message and does to it what its verdict says; `true` when it must not come again.
+    /// Handles a message and acts on the outcome. Returns `true` if Lambda may delete the message.
     async fn settle(&self, message: &Received) -> PortResult<bool> {
-        let (verdict, panicked) = self.consumer.verdict(message).await;
+        let (outcome, panicked) = self.consumer.run_handler(message).await;
         if panicked {
-            tracing::error!(message = message.message_id, "handling it panicked");
+            tracing::error!(message = message.message_id, "the handler panicked");
         }
-        match self.consumer.final_verdict(message, verdict) {
+        match self.consumer.final_outcome(message, outcome) {
             HandlerOutcome::Done => Ok(true),
             HandlerOutcome::Retry {
                 class,
@@ -221,9 +227,9 @@ impl Batch<'_> {
                     message = message.message_id,
                     class,
                     reason = mask::text(&reason),
-                    "to be retried"
+                    "handling failed; the message will be retried"
                 );
-                self.delay(message, after).await;
+                self.set_retry_delay(message, after).await;
                 Ok(false)
             }
             HandlerOutcome::Dead { class, reason } => {
@@ -231,17 +237,17 @@ impl Batch<'_> {
                     message = message.message_id,
                     class,
                     reason = mask::text(&reason),
-                    "dead"
+                    "moving the message to the dead-letter queue"
                 );
-                // In the dead-letter queue with its reason before Lambda deletes it here.
+                // Moved with its reason before Lambda deletes it here.
                 self.consumer.dead_letter(message, &class, &reason).await
             }
         }
     }
 
-    /// Has the message come again after its back-off. Best effort: without it, it comes again
-    /// when its visibility ends.
-    async fn delay(&self, message: &Received, after: Option<SignedDuration>) {
+    /// Has the message redelivered after its back-off. Best effort: if that fails, it is
+    /// redelivered when its visibility ends.
+    async fn set_retry_delay(&self, message: &Received, after: Option<SignedDuration>) {
         let consumer = self.consumer;
         let delay = consumer.delay(message, after);
         if let Err(error) = consumer
@@ -252,7 +258,7 @@ impl Batch<'_> {
             tracing::debug!(
                 message = message.message_id,
                 class = error.class(),
-                "its delay could not be set"
+                "could not set the retry delay"
             );
         }
     }

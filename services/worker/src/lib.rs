@@ -1,22 +1,24 @@
-//! The worker: core's `Worker` behind a queue. Two shells around one handler: a long-polling
-//! process ([`run`]) and a Lambda function ([`handle_batch`]).
+//! The worker: core's `Worker` behind a queue, as a long-polling process ([`run`]) or as a Lambda
+//! function ([`handle_batch`]).
 
 pub mod aws;
 mod batch;
 mod record;
+mod sqs_event;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use payops_core::port::{Queues, Random};
 use payops_core::usecase::{Consumed, Consumer, Worker};
-use payops_runtime::{ConsumeSettings, Pulse, consume};
+use payops_runtime::{ConsumeSettings, Heartbeat, consume};
 use tokio_util::sync::CancellationToken;
 
 pub use batch::{BatchSettings, handle_batch, run_lambda};
+pub use sqs_event::{BatchItemFailure, SqsBatchResponse};
 
-/// The consumer of the worker's queue. `visibility` is how long a received message stays hidden:
-/// longer than a payment takes, provider time-outs included.
+/// `visibility` is how long a received message stays hidden: longer than a payment takes,
+/// including time-outs of the provider.
 #[must_use]
 pub fn consumer(
     worker: Worker,
@@ -37,13 +39,13 @@ pub fn consumer(
     }
 }
 
-/// Serves the queue until `stop`, then waits for the messages under way; what became of all of
-/// them is returned.
+/// Serves the queue until `stop`, then waits for the messages under way. Returns what became of all
+/// of them.
 pub async fn run(
     consumer: Consumer,
     settings: ConsumeSettings,
     stop: &CancellationToken,
-    pulse: &Pulse,
+    heartbeat: &Heartbeat,
 ) -> Consumed {
-    consume(consumer, settings, stop, pulse).await
+    consume(consumer, settings, stop, heartbeat).await
 }

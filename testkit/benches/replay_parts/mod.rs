@@ -16,8 +16,8 @@ use payops_core::domain::bus::{PROJECTIONS, dead_letter_queue};
 use payops_core::domain::replay::{JournalEntry, PlannedMessage, Preflight, ReplayPlan};
 use payops_core::domain::sha256_hex;
 use payops_core::port::{
-    Attributes, Browsed, Journal, Move, MoveResult, Outgoing, PortResult, QueueStats, Queues,
-    Received, SendResult, TransferOutcome,
+    Attributes, Browsed, Journal, Move, MoveResult, Outgoing, PortResult, QueueAdmin, QueueStats,
+    Queues, Received, SendResult, TransferOutcome,
 };
 use payops_testkit::sample;
 use tokio::sync::oneshot;
@@ -216,7 +216,10 @@ impl Queues for MadeUp {
     fn transfer_is_atomic(&self) -> bool {
         false
     }
+}
 
+#[async_trait]
+impl QueueAdmin for MadeUp {
     async fn browse(&self, _: &str, _: usize) -> PortResult<Browsed> {
         Ok(Browsed::default())
     }

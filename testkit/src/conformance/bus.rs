@@ -55,7 +55,8 @@ pub async fn suite(bus: &dyn Bus, queues: &dyn Queues, salt: u64) {
 }
 
 fn event(source: &str, kind: &str, n: u64) -> BusEvent {
-    let detail = json!({"payment_id": sample::payment_id(n), "version": 3, "refund_id": null, "note": "ünï 🦀"});
+    let detail = json!({"payment_id": sample::payment_id(n), "version": 3, "refund_id": null,
+        "note": "ünï 🦀"});
     BusEvent {
         source: source.to_owned(),
         detail_type: kind.to_owned(),

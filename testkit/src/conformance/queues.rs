@@ -7,7 +7,7 @@ mod sending;
 
 use std::time::{Duration, Instant};
 
-use payops_core::port::{Attributes, Outgoing, QueueStats, Queues, Received};
+use payops_core::port::{Attributes, Outgoing, QueueAdmin, QueueStats, Queues, Received};
 
 use super::{LAG, word};
 use crate::eventually;
@@ -31,12 +31,16 @@ pub struct Fixture<'a> {
 /// Long enough that nothing becomes visible by itself while a check runs.
 const LONG: Duration = Duration::from_mins(10);
 
-pub async fn suite(queues: &dyn Queues, fixture: &Fixture<'_>) {
+pub async fn suite<Q: Queues + QueueAdmin>(queues: &Q, fixture: &Fixture<'_>) {
     assert!(
         (3..=5).contains(&fixture.max_receives),
         "the fixture's queue must allow 3 to 5 receives"
     );
-    let kit = Kit { queues, fixture };
+    let kit = Kit {
+        queues,
+        admin: queues,
+        fixture,
+    };
     Box::pin(sending::suite(&kit)).await;
     Box::pin(receiving::suite(&kit)).await;
     Box::pin(moving::suite(&kit)).await;
@@ -47,6 +51,7 @@ pub async fn suite(queues: &dyn Queues, fixture: &Fixture<'_>) {
 
 struct Kit<'a> {
     queues: &'a dyn Queues,
+    admin: &'a dyn QueueAdmin,
     fixture: &'a Fixture<'a>,
 }
 
@@ -151,7 +156,7 @@ impl Kit<'_> {
         match self.fixture.advance {
             Some(advance) => advance(self.short().saturating_add(Duration::from_secs(1))),
             None => {
-                tokio::time::sleep(self.short().saturating_add(Duration::from_millis(200))).await
+                tokio::time::sleep(self.short().saturating_add(Duration::from_millis(200))).await;
             }
         }
     }
@@ -165,7 +170,7 @@ impl Kit<'_> {
     ) -> QueueStats {
         let fine = &fine;
         let check = || async move {
-            let stats = self.queues.stats(queue).await.expect("stats");
+            let stats = self.admin.stats(queue).await.expect("stats");
             if !stats.approximate {
                 assert!(fine(&stats), "{what}: {stats:?}");
             }

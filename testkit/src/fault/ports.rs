@@ -22,8 +22,8 @@ use payops_core::port::{
     Acceptance, Accepted, Archive, ArchivePage, Browsed, Bus, Change, ChargeOutcome, ChargeRequest,
     Committed, Freshness, Hits, IdempotencyRow, IdempotencyScope, Index, IndexPage, Journal,
     Ledger, LedgerPage, Mailer, Move, MoveResult, Noted, Outgoing, PaymentPage, PaymentStore,
-    PortResult, PostOutcome, Provider, ProviderPage, PutOutcome, QueueStats, Queues, Received,
-    RefundOutcome, RefundRequest, SendResult, TransferOutcome, UpsertOutcome,
+    PortResult, PostOutcome, Provider, ProviderPage, PutOutcome, QueueAdmin, QueueStats, Queues,
+    Received, RefundOutcome, RefundRequest, SendResult, TransferOutcome, UpsertOutcome,
 };
 
 use super::Chaos;
@@ -223,6 +223,13 @@ impl<P: Queues + ?Sized> Queues for Faulty<P> {
             .await
     }
 
+    fn transfer_is_atomic(&self) -> bool {
+        self.port.transfer_is_atomic()
+    }
+}
+
+#[async_trait]
+impl<P: QueueAdmin + ?Sized> QueueAdmin for Faulty<P> {
     async fn browse(&self, queue: &str, limit: usize) -> PortResult<Browsed> {
         self.chaos
             .around("queues.browse", self.port.browse(queue, limit))
@@ -237,10 +244,6 @@ impl<P: Queues + ?Sized> Queues for Faulty<P> {
 
     async fn names(&self) -> PortResult<Vec<String>> {
         self.chaos.around("queues.names", self.port.names()).await
-    }
-
-    fn transfer_is_atomic(&self) -> bool {
-        self.port.transfer_is_atomic()
     }
 }
 

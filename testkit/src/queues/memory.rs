@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payops_core::port::{
-    Browsed, Clock as _, ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, QueueStats,
-    Queues, Received, SendResult, TransferOutcome,
+    Browsed, Clock as _, ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, QueueAdmin,
+    QueueStats, Queues, Received, SendResult, TransferOutcome,
 };
 
 use super::state::State;
@@ -97,12 +97,15 @@ impl MemoryQueues {
     fn with<T>(&self, name: &str, work: impl FnOnce(&mut State) -> T) -> PortResult<T> {
         let mut all = self.all();
         let queue = all.get_mut(name).ok_or_else(|| {
-            PortError::new(ErrorKind::NotFound, format!("there is no queue {name}"))
+            PortError::new(
+                ErrorKind::NotFound,
+                format!("queue `{name}` does not exist"),
+            )
         })?;
         Ok(work(queue))
     }
 
-    fn refused(&self, queue: &str, message: &Outgoing, is_fifo: bool) -> Option<PortError> {
+    fn find_refusal(&self, queue: &str, message: &Outgoing, is_fifo: bool) -> Option<PortError> {
         let refused = |words: String| Some(PortError::new(ErrorKind::Permanent, words));
         let attributes = message
             .attributes
@@ -133,7 +136,7 @@ impl MemoryQueues {
         let now = self.clock.now();
         let is_fifo = self.with(queue, |state| state.config.is_fifo)?;
         let one = |message: Outgoing| {
-            if let Some(error) = self.refused(queue, &message, is_fifo) {
+            if let Some(error) = self.find_refusal(queue, &message, is_fifo) {
                 return Err(error);
             }
             let seq = {
@@ -317,7 +320,7 @@ impl Queues for MemoryQueues {
                 Some(true) => TransferOutcome::Moved { message_id },
                 _ => TransferOutcome::SentNotDeleted {
                     message_id,
-                    reason: "its receipt was no longer good".to_owned(),
+                    reason: "its receipt handle is no longer valid".to_owned(),
                 },
             })
         };
@@ -327,14 +330,17 @@ impl Queues for MemoryQueues {
     fn transfer_is_atomic(&self) -> bool {
         false
     }
+}
 
+#[async_trait]
+impl QueueAdmin for MemoryQueues {
     async fn browse(&self, queue: &str, limit: usize) -> PortResult<Browsed> {
         self.call().await;
         let mut messages = self.with(queue, |state| state.browse(limit.saturating_add(1)))?;
         let complete = messages.len() <= limit;
         messages.truncate(limit);
         let doubt =
-            (!complete).then(|| format!("there are more than the {limit} that were asked for"));
+            (!complete).then(|| format!("the queue has more than the requested {limit} messages"));
         Ok(Browsed {
             messages,
             complete,

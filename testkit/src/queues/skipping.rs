@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payops_core::port::{
-    Browsed, Move, MoveResult, Outgoing, PortResult, QueueStats, Queues, Received, SendResult,
-    TransferOutcome,
+    Move, MoveResult, Outgoing, PortResult, Queues, Received, SendResult, TransferOutcome,
 };
 
 use crate::ManualClock;
@@ -158,20 +157,5 @@ impl Queues for Skipping {
 
     fn transfer_is_atomic(&self) -> bool {
         self.inner.transfer_is_atomic()
-    }
-
-    async fn browse(&self, queue: &str, limit: usize) -> PortResult<Browsed> {
-        let _call = self.begin();
-        self.inner.browse(queue, limit).await
-    }
-
-    async fn stats(&self, queue: &str) -> PortResult<QueueStats> {
-        let _call = self.begin();
-        self.inner.stats(queue).await
-    }
-
-    async fn names(&self) -> PortResult<Vec<String>> {
-        let _call = self.begin();
-        self.inner.names().await
     }
 }

@@ -10,7 +10,7 @@ use super::MemoryQueue;
 
 const DEDUPE: Duration = Duration::from_mins(5);
 
-struct Held {
+struct StoredMessage {
     message: Received,
     /// Until when it cannot be received.
     until: Timestamp,
@@ -21,7 +21,7 @@ struct Held {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) config: MemoryQueue,
-    messages: HashMap<u64, Held>,
+    messages: HashMap<u64, StoredMessage>,
     visible: BTreeSet<u64>,
     hidden: BTreeSet<(Timestamp, u64)>,
     busy: HashMap<String, usize>,
@@ -67,7 +67,7 @@ impl State {
         };
         self.insert(
             seq,
-            Held {
+            StoredMessage {
                 message,
                 until: later(now, delay),
                 taken: None,
@@ -77,7 +77,7 @@ impl State {
         message_id
     }
 
-    fn insert(&mut self, seq: u64, held: Held, now: Timestamp) {
+    fn insert(&mut self, seq: u64, held: StoredMessage, now: Timestamp) {
         if held.until > now {
             self.hidden.insert((held.until, seq));
         } else {
@@ -95,11 +95,11 @@ impl State {
         {
             self.hidden.remove(&(until, seq));
             self.visible.insert(seq);
-            self.free(seq);
+            self.unlock_group(seq);
         }
     }
 
-    fn free(&mut self, seq: u64) {
+    fn unlock_group(&mut self, seq: u64) {
         let group = self
             .messages
             .get(&seq)
@@ -120,7 +120,7 @@ impl State {
         number: &mut u64,
     ) -> (Vec<Received>, Vec<(u64, Outgoing)>) {
         self.pass(now);
-        let open = |held: &Held| {
+        let open = |held: &StoredMessage| {
             held.message
                 .group
                 .as_ref()
@@ -194,7 +194,7 @@ impl State {
             return false;
         };
         if !self.visible.remove(&seq) {
-            self.free(seq);
+            self.unlock_group(seq);
         }
         let held = self.messages.remove(&seq).expect("it is there");
         self.hidden.remove(&(held.until, seq));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payops_core::port::{
-    Browsed, Move, MoveResult, Outgoing, PortError, PortResult, QueueStats, Queues, Received,
-    SendResult, TransferOutcome,
+    Move, MoveResult, Outgoing, PortError, PortResult, Queues, Received, SendResult,
+    TransferOutcome,
 };
 
 /// For how long a message is held while it is moved, as the adapter of SQS does.
@@ -38,7 +38,7 @@ impl Steps {
                 .into_iter()
                 .map(|done| {
                     done.then_some(())
-                        .ok_or_else(|| "its receipt was no longer good".to_owned())
+                        .ok_or_else(|| "its receipt handle is no longer valid".to_owned())
                 })
                 .collect(),
             Err(error) => receipts
@@ -184,17 +184,5 @@ impl Queues for Steps {
         self.inner
             .change_visibilities(queue, receipts, visibility)
             .await
-    }
-
-    async fn browse(&self, queue: &str, limit: usize) -> PortResult<Browsed> {
-        self.inner.browse(queue, limit).await
-    }
-
-    async fn stats(&self, queue: &str) -> PortResult<QueueStats> {
-        self.inner.stats(queue).await
-    }
-
-    async fn names(&self) -> PortResult<Vec<String>> {
-        self.inner.names().await
     }
 }

@@ -1,4 +1,4 @@
-//! Where one is in a list. The selection is an item, not a row number: rows may come and go.
+//! The selection in a list. It is an item, not a row number: rows may come and go.
 
 use std::sync::Arc;
 
@@ -9,28 +9,29 @@ pub(crate) struct Cursor {
     pub(crate) key: Option<ItemKey>,
     pub(crate) row: usize,
     pub(crate) top: usize,
-    /// Whether the user has chosen; until then it is the first row, whatever that is.
+    /// Whether the user has moved it; until then it is the first row, whatever that is.
     pub(crate) chosen: bool,
 }
 
 impl Cursor {
-    /// Goes to a row; the item there becomes the selection in [`Cursor::settle`].
-    pub(crate) fn go(&mut self, row: usize) {
+    /// Moves to a row; the item there becomes the selection in [`Cursor::settle`].
+    pub(crate) fn move_to(&mut self, row: usize) {
         self.row = row;
         self.key = None;
         self.chosen = true;
     }
 
-    pub(crate) fn choose(&mut self) {
+    /// Keeps the selected item, even where nobody moved to it.
+    pub(crate) fn pin(&mut self) {
         self.chosen |= self.key.is_some();
     }
 
     pub(crate) fn move_by(&mut self, by: isize) {
-        self.go(self.row.saturating_add_signed(by));
+        self.move_to(self.row.saturating_add_signed(by));
     }
 
     /// Finds the selected item again after rows changed, and keeps it on screen. When it is
-    /// gone, the selection is what stands in its row now. `height` rows are on screen.
+    /// gone, the selection is the item now in its row. `height` rows are on screen.
     pub(crate) fn settle(
         &mut self,
         rows: usize,
@@ -38,11 +39,11 @@ impl Cursor {
         key: impl Fn(usize) -> Option<ItemKey>,
     ) {
         if self.chosen
-            && let Some(wanted) = &self.key
-            && key(self.row).as_ref() != Some(wanted)
-            && let Some(row) = (0..rows).find(|row| key(*row).as_ref() == Some(wanted))
+            && let Some(selected) = &self.key
+            && key(self.row).as_ref() != Some(selected)
+            && let Some(row) = (0..rows).find(|row| key(*row).as_ref() == Some(selected))
         {
-            // The item keeps its place on screen as far as that goes.
+            // The item keeps its place on screen where possible.
             let place = self.row.saturating_sub(self.top);
             self.row = row;
             self.top = row.saturating_sub(place);
@@ -82,12 +83,12 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_chosen_the_first_answer() {
+    fn the_first_row_is_selected_until_it_moves() {
         let mut cursor = Cursor::default();
         settle(&mut cursor, &["m"]);
         settle(&mut cursor, &["a", "m"]);
         assert_eq!(cursor.key.as_deref(), Some("a"));
-        cursor.choose();
+        cursor.pin();
         settle(&mut cursor, &["0", "a", "m"]);
         assert_eq!((cursor.key.as_deref(), cursor.row), (Some("a"), 1));
     }

@@ -1,4 +1,4 @@
-//! What is known of one environment and its clusters.
+//! One environment and its clusters.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,18 +7,11 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use payops_core::Timestamp;
 use payops_core::domain::rollout::{Rollout, RolloutAction, RolloutKey};
+use payops_core::operations::{AccessStatus, EnvInfo};
 use payops_core::port::QueueStats;
 
 use super::cursor::ItemKey;
 use super::pane::Pane;
-use crate::environments::{EnvInfo, Standing};
-use crate::msg::OpenedInfo;
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Cluster {
-    pub env: String,
-    pub name: String,
-}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RolloutId {
@@ -33,8 +26,25 @@ impl RolloutId {
     }
 }
 
+/// What is known of an environment once it is open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnvDetails {
+    /// Who the operator is there.
+    pub who: String,
+    pub clusters: Vec<ClusterInfo>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterInfo {
+    pub name: String,
+    /// How its rollouts are reached, in words.
+    pub driver: String,
+    /// The actions that the driver supports, by [`RolloutAction::as_str`].
+    pub actions: Vec<&'static str>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Feed {
+pub(crate) enum WatchStatus {
     Waiting,
     Live,
     Cut {
@@ -48,63 +58,57 @@ pub(crate) enum Feed {
 pub(crate) struct ClusterState {
     pub(crate) name: String,
     pub(crate) driver: String,
-    pub(crate) can: Vec<&'static str>,
-    pub(crate) feed: Feed,
+    actions: Vec<&'static str>,
+    pub(crate) watch: WatchStatus,
     pub(crate) rollouts: BTreeMap<RolloutKey, Arc<Rollout>>,
 }
 
 impl ClusterState {
-    pub(crate) fn new(name: &str, driver: &str, can: &[&'static str]) -> Self {
+    pub(crate) fn new(info: &ClusterInfo) -> Self {
         Self {
-            name: name.to_owned(),
-            driver: driver.to_owned(),
-            can: can.to_vec(),
-            feed: Feed::Waiting,
+            name: info.name.clone(),
+            driver: info.driver.clone(),
+            actions: info.actions.clone(),
+            watch: WatchStatus::Waiting,
             rollouts: BTreeMap::new(),
         }
     }
 
-    /// Whether its driver can do `action`.
-    pub(crate) fn can(&self, action: &RolloutAction) -> bool {
-        self.can.contains(&action.as_str())
+    pub(crate) fn supports(&self, action: &RolloutAction) -> bool {
+        self.actions.contains(&action.as_str())
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct EnvState {
     pub(crate) info: EnvInfo,
-    pub(crate) opened: Pane<OpenedInfo>,
+    pub(crate) details: Pane<EnvDetails>,
     pub(crate) clusters: Vec<ClusterState>,
     pub(crate) queues: Pane<Vec<QueueStats>>,
-    pub(crate) standing: Pane<Standing>,
+    pub(crate) access: Pane<AccessStatus>,
 }
 
 impl EnvState {
+    /// How often its queues are read while they are on screen.
+    pub(crate) const QUEUES_EVERY: Duration = Duration::from_secs(2);
+
     pub(crate) fn new(info: EnvInfo) -> Self {
         Self {
             info,
-            opened: Pane::default(),
+            details: Pane::default(),
             clusters: Vec::new(),
             queues: Pane::default(),
-            standing: Pane::default(),
+            access: Pane::default(),
         }
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.opened.value().is_some()
+        self.details.value().is_some()
     }
 
-    /// Whether dead letters are steered there, and one can elevate.
-    pub(crate) fn steers(&self) -> bool {
-        self.opened.value().is_some_and(|opened| opened.steers)
-    }
-
-    /// What is left of an elevation; `None` when there is none, or no more.
-    pub(crate) fn left(&self, now: Timestamp) -> Option<SignedDuration> {
-        let until = self.standing.value()?.until?;
+    /// What remains of an elevation; `None` when there is none, or it has ended.
+    pub(crate) fn elevation_remaining(&self, now: Timestamp) -> Option<SignedDuration> {
+        let until = self.access.value()?.until?;
         Some(until.duration_since(now)).filter(SignedDuration::is_positive)
     }
-
-    /// How often its queues are asked while they are on screen.
-    pub(crate) const QUEUES_EVERY: Duration = Duration::from_secs(2);
 }

@@ -20,8 +20,8 @@ impl Filter {
     }
 }
 
-/// The numbers of those texts that match, in their order.
-pub(crate) fn matching<'a>(
+/// The places of the texts that match, in their order.
+pub(crate) fn match_places<'a>(
     pattern: &str,
     texts: impl Iterator<Item = (usize, &'a str)>,
 ) -> Vec<usize> {
@@ -41,7 +41,7 @@ pub(crate) fn matching<'a>(
         .collect()
 }
 
-pub(crate) fn ranked<'a>(
+pub(crate) fn rank_places<'a>(
     pattern: &str,
     texts: impl Iterator<Item = (usize, &'a str)>,
 ) -> Vec<usize> {
@@ -71,7 +71,7 @@ mod tests {
             "payments-worker prod Paused",
             "notifier test Healthy",
         ];
-        let found: Vec<&str> = matching(pattern, texts.iter().copied().enumerate())
+        let found: Vec<&str> = match_places(pattern, texts.iter().copied().enumerate())
             .into_iter()
             .map(|place| texts[place])
             .collect();

@@ -23,12 +23,12 @@ impl Marks {
         !self.0.is_empty() && self.0.contains_key(&(ItemKey::from(item), field))
     }
 
-    pub(crate) fn sweep(&mut self, now: Timestamp) {
+    pub(crate) fn remove_expired(&mut self, now: Timestamp) {
         self.0.retain(|_, until| *until > now);
     }
 
-    /// When the first mark is over.
-    pub(crate) fn next(&self) -> Option<Timestamp> {
+    /// When the first mark ends.
+    pub(crate) fn next_end(&self) -> Option<Timestamp> {
         self.0.values().min().copied()
     }
 }

@@ -1,40 +1,65 @@
-//! All that the screen knows.
+//! All that the screen knows: plain state, which `update` alone changes and the views only read.
 
+mod alarms;
+mod audit;
 mod cursor;
+mod dead_letter;
+mod dead_letters;
+mod dialogs;
 mod env;
 mod filter;
 mod marks;
 mod overlay;
+mod overview;
 mod pane;
+mod payment;
+mod payments;
+mod queues;
+mod rollout;
+mod rollouts;
 mod route;
-mod steer;
+mod screen;
+mod tasks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use payops_core::Timestamp;
+use payops_core::operations::EnvInfo;
 use payops_core::port::Clock;
-use ratatui::layout::Size;
+use ratatui::layout::{Rect, Size};
 
+pub(crate) use alarms::{AlarmRow, AlarmsState, alarm_item, queue_alarms};
+pub(crate) use audit::{AuditState, audit_text};
 pub(crate) use cursor::{Cursor, ItemKey};
-pub use env::{Cluster, RolloutId};
-pub(crate) use env::{ClusterState, EnvState, Feed};
-pub(crate) use filter::{Filter, matching, ranked};
-pub(crate) use marks::Marks;
-pub(crate) use overlay::{
-    Choice, Confirm, Field, Notice, Overlay, Prompt, PromptFor, Task, TaskState, Write,
+pub(crate) use dead_letter::DeadLetterState;
+pub(crate) use dead_letters::{DeadLettersState, ListInputs};
+pub(crate) use dialogs::{
+    ConfirmDialog, Confirmation, ConfirmationField, ElevateDialog, ElevateField, Fact,
+    PendingAction, PlanState, ReplayDialog, ReplayOption, ReviewedPlan, RolloutDialog,
+    remaining_messages,
 };
-pub(crate) use pane::{Look, Pane, after};
+pub use env::{ClusterInfo, EnvDetails, RolloutId};
+pub(crate) use env::{ClusterState, EnvState, WatchStatus};
+pub(crate) use filter::{Filter, match_places, rank_places};
+pub(crate) use marks::Marks;
+pub(crate) use overlay::{Notice, Overlay, Prompt, PromptPurpose};
+pub(crate) use overview::{Need, OverviewState};
+pub(crate) use pane::{Pane, PaneState, after};
+pub use payment::PaymentDetails;
+pub(crate) use payment::PaymentState;
+pub(crate) use payments::{PaymentsState, payment_item};
+pub(crate) use queues::{
+    DepthSamples, QueuesState, dead_letter_queue_of, is_dead_letter_queue, queue_depth, queue_item,
+};
+pub(crate) use rollout::{RolloutState, TreeNode};
+pub(crate) use rollouts::{RolloutRow, RolloutsState};
 pub(crate) use route::Route;
 pub use route::Tab;
-pub(crate) use steer::{
-    Agreeing, Consent, ConsentField, ElevateField, Elevating, Number, Planning, Replaying, Reviewed,
-};
+pub use tasks::TaskUpdate;
+pub(crate) use tasks::{Task, TaskListState, TaskStatus};
 
-use crate::effect::Effect;
-use crate::environments::EnvInfo;
-use crate::theme::{Theme, ThemeName};
-use crate::views;
+use crate::theme::{Theme, ThemeName, Tone};
 
 #[derive(Clone)]
 pub struct Options {
@@ -46,7 +71,7 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
 }
 
-/// All that the screen knows. [`crate::update`] alone changes it.
+/// All that the screen knows. Only [`crate::start`] makes one, and `update` changes it.
 #[derive(Debug)]
 pub struct Model {
     pub(crate) now: Timestamp,
@@ -54,9 +79,9 @@ pub struct Model {
     pub(crate) theme: Theme,
     pub(crate) read_only: bool,
     pub(crate) envs: Vec<EnvState>,
-    /// The environment that queues, payments and dead letters are of.
+    /// The environment whose queues, payments and dead letters are shown.
     pub(crate) active: usize,
-    /// Where one is, and how one came there: the last is on screen.
+    /// The routes from the first view to the one on screen, which is the last.
     pub(crate) trail: Vec<Route>,
     pub(crate) back: Vec<Vec<Route>>,
     pub(crate) forward: Vec<Vec<Route>>,
@@ -64,39 +89,39 @@ pub struct Model {
     pub(crate) notice: Option<Notice>,
     pub(crate) tasks: Vec<Task>,
     pub(crate) marks: Marks,
-    /// Writes that were sent and not answered, by their numbers.
-    pub(crate) writes: BTreeMap<u64, Write>,
-    pub(crate) leaving: bool,
-    requests: u64,
+    /// Actions that were sent and not answered, by the number of their request.
+    pub(crate) pending_actions: BTreeMap<u64, PendingAction>,
+    /// Whether quitting was refused once because something is running.
+    pub(crate) quit_requested: bool,
+    last_request: u64,
 
-    pub(crate) overview: views::overview::State,
-    pub(crate) rollouts: views::rollouts::State,
-    pub(crate) rollout: views::rollout::State,
-    pub(crate) queues: views::queues::State,
-    pub(crate) dead_letters: views::dead_letters::State,
-    pub(crate) letter: views::letter::State,
-    pub(crate) payments: views::payments::State,
-    pub(crate) payment: views::payment::State,
-    pub(crate) alarms: views::alarms::State,
-    pub(crate) audit: views::audit::State,
-    pub(crate) task_list: views::tasks::State,
+    pub(crate) overview: OverviewState,
+    pub(crate) rollouts: RolloutsState,
+    pub(crate) rollout: RolloutState,
+    pub(crate) queues: QueuesState,
+    pub(crate) dead_letters: DeadLettersState,
+    pub(crate) dead_letter: DeadLetterState,
+    pub(crate) payments: PaymentsState,
+    pub(crate) payment: PaymentState,
+    pub(crate) alarms: AlarmsState,
+    pub(crate) audit: AuditState,
+    pub(crate) task_list: TaskListState,
 }
 
 impl Model {
-    /// The screen before anything was asked, and what to ask first.
-    #[must_use]
-    pub fn new(
+    /// The screen before anything was requested.
+    pub(crate) fn new(
         environments: Vec<EnvInfo>,
         options: &Options,
         columns: u16,
         rows: u16,
-    ) -> (Self, Vec<Effect>) {
+    ) -> Self {
         let active = options
             .env
             .as_ref()
             .and_then(|name| environments.iter().position(|env| env.name == *name))
             .unwrap_or(0);
-        let mut model = Self {
+        Self {
             now: options.clock.now(),
             size: Size::new(columns, rows),
             theme: Theme(options.theme),
@@ -110,28 +135,26 @@ impl Model {
             notice: None,
             tasks: Vec::new(),
             marks: Marks::default(),
-            writes: BTreeMap::new(),
-            leaving: false,
-            requests: 0,
-            overview: views::overview::State::default(),
-            rollouts: views::rollouts::State::default(),
-            rollout: views::rollout::State::default(),
-            queues: views::queues::State::default(),
-            dead_letters: views::dead_letters::State::default(),
-            letter: views::letter::State::default(),
-            payments: views::payments::State::default(),
-            payment: views::payment::State::default(),
-            alarms: views::alarms::State::default(),
-            audit: views::audit::State::default(),
-            task_list: views::tasks::State::default(),
-        };
-        let effects = crate::update::settled(&mut model);
-        (model, effects)
+            pending_actions: BTreeMap::new(),
+            quit_requested: false,
+            last_request: 0,
+            overview: OverviewState::default(),
+            rollouts: RolloutsState::default(),
+            rollout: RolloutState::default(),
+            queues: QueuesState::default(),
+            dead_letters: DeadLettersState::default(),
+            dead_letter: DeadLetterState::default(),
+            payments: PaymentsState::default(),
+            payment: PaymentState::default(),
+            alarms: AlarmsState::default(),
+            audit: AuditState::default(),
+            task_list: TaskListState::default(),
+        }
     }
 
     pub(crate) fn next_request(&mut self) -> u64 {
-        self.requests = self.requests.saturating_add(1);
-        self.requests
+        self.last_request = self.last_request.saturating_add(1);
+        self.last_request
     }
 
     pub(crate) fn route(&self) -> &Route {
@@ -139,11 +162,20 @@ impl Model {
         self.trail.last().unwrap_or(HOME)
     }
 
+    pub(crate) fn area(&self) -> Rect {
+        Rect {
+            x: 0,
+            y: 0,
+            width: self.size.width,
+            height: self.size.height,
+        }
+    }
+
     pub(crate) fn env(&self) -> Option<&EnvState> {
         self.envs.get(self.active)
     }
 
-    /// The name of that environment when questions can be asked there.
+    /// The name of the active environment, once it is open.
     pub(crate) fn open_env(&self) -> Option<String> {
         self.env()
             .filter(|env| env.is_open())
@@ -158,19 +190,8 @@ impl Model {
         self.envs.iter_mut().find(|env| env.info.name == name)
     }
 
-    /// Says something in the last line for a few seconds.
-    pub(crate) fn say(&mut self, notice: Notice) {
-        self.notice = Some(notice);
-    }
-
-    /// When it should be told the time next: something on screen moves then. `None` when nothing
-    /// does.
-    #[must_use]
-    pub fn wake_at(&self) -> Option<Timestamp> {
-        let notice = self.notice.as_ref().map(|notice| notice.until);
-        [notice, self.marks.next(), views::wake(self)]
-            .into_iter()
-            .flatten()
-            .min()
+    /// Shows a message in the last line for a few seconds.
+    pub(crate) fn notify(&mut self, tone: Tone, text: impl Into<String>) {
+        self.notice = Some(Notice::new(tone, text, self.now));
     }
 }

@@ -1,4 +1,4 @@
-//! What one pane knows: its value, how old that is, what it is waiting for, and what went wrong.
+//! What one pane knows: its value, its age, the request that is pending, and what went wrong.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use crate::fault::Fault;
 
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
-/// A value that is asked for, and asked for again.
+/// A value that is requested, and requested again when it is old.
 #[derive(Clone, Debug)]
 pub(crate) struct Pane<T> {
     value: Option<T>,
     at: Option<Timestamp>,
-    asked: Option<u64>,
+    pending: Option<u64>,
     fault: Option<(Fault, Timestamp)>,
     tries: u32,
     stale: bool,
 }
 
 #[derive(Debug)]
-pub(crate) enum Look<'a, T> {
+pub(crate) enum PaneState<'a, T> {
     Loading,
     Failed {
         fault: &'a Fault,
@@ -31,26 +31,26 @@ pub(crate) enum Look<'a, T> {
     Ready {
         value: &'a T,
         at: Timestamp,
-        /// Why it could not be refreshed, and when that is tried again.
+        /// Why the refresh failed, and when it is tried again.
         fault: Option<(&'a Fault, Timestamp)>,
     },
 }
 
-// Derived, they would want a value that can be copied; only references are.
-impl<T> Clone for Look<'_, T> {
+// Derived implementations would require `T: Clone`, though only references are copied.
+impl<T> Clone for PaneState<'_, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Look<'_, T> {}
+impl<T> Copy for PaneState<'_, T> {}
 
 impl<T> Default for Pane<T> {
     fn default() -> Self {
         Self {
             value: None,
             at: None,
-            asked: None,
+            pending: None,
             fault: None,
             tries: 0,
             stale: false,
@@ -59,7 +59,6 @@ impl<T> Default for Pane<T> {
 }
 
 impl<T> Pane<T> {
-    /// A pane that knows `value`.
     pub(crate) fn ready(value: T, at: Timestamp) -> Self {
         Self {
             value: Some(value),
@@ -68,23 +67,23 @@ impl<T> Pane<T> {
         }
     }
 
-    /// Notes that it was asked for under that number; answers to earlier numbers are late.
-    pub(crate) fn ask(&mut self, request: u64) {
-        self.asked = Some(request);
+    /// Notes the request that was sent for it; answers to earlier ones are late.
+    pub(crate) fn start(&mut self, request: u64) {
+        self.pending = Some(request);
         self.stale = false;
     }
 
-    /// Takes an answer. `false` when it is late: it answers a question that was put again since.
+    /// Takes an answer. `false` when it is late: another request was sent since.
     pub(crate) fn answer(
         &mut self,
         request: u64,
         answer: Result<T, Fault>,
         now: Timestamp,
     ) -> bool {
-        if self.asked != Some(request) {
+        if self.pending != Some(request) {
             return false;
         }
-        self.asked = None;
+        self.pending = None;
         match answer {
             Ok(value) => {
                 self.value = Some(value);
@@ -101,8 +100,8 @@ impl<T> Pane<T> {
         true
     }
 
-    pub(crate) fn is_asked(&self) -> bool {
-        self.asked.is_some()
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.is_some()
     }
 
     pub(crate) fn at(&self) -> Option<Timestamp> {
@@ -113,7 +112,7 @@ impl<T> Pane<T> {
         self.value.as_ref()
     }
 
-    /// Asks for a refresh at the next chance, however young the value is.
+    /// Makes it due now, however young the value is.
     pub(crate) fn refresh(&mut self) {
         self.stale = true;
         if let Some((_, at)) = &mut self.fault {
@@ -121,8 +120,8 @@ impl<T> Pane<T> {
         }
     }
 
-    /// Changes the value, which stays as old as it was.
-    pub(crate) fn alter(&mut self, change: impl FnOnce(&mut T)) {
+    /// Changes the value, and not its age.
+    pub(crate) fn change_value(&mut self, change: impl FnOnce(&mut T)) {
         self.value.as_mut().map(change);
     }
 
@@ -130,10 +129,10 @@ impl<T> Pane<T> {
         *self = Self::default();
     }
 
-    /// When it should be asked for, when the value is to be no older than `every`; `None` when
-    /// nothing is to be done.
+    /// When to request it, if the value is to be no older than `every`; `None` when a request is
+    /// pending or the value may be of any age.
     pub(crate) fn due_at(&self, every: Option<Duration>) -> Option<Timestamp> {
-        if self.asked.is_some() {
+        if self.pending.is_some() {
             return None;
         }
         if let Some((_, retry_at)) = &self.fault {
@@ -149,23 +148,22 @@ impl<T> Pane<T> {
         self.due_at(every).is_some_and(|at| at <= now)
     }
 
-    pub(crate) fn look(&self) -> Look<'_, T> {
+    pub(crate) fn state(&self) -> PaneState<'_, T> {
         match (&self.value, self.at, &self.fault) {
-            (Some(value), Some(at), fault) => Look::Ready {
+            (Some(value), Some(at), fault) => PaneState::Ready {
                 value,
                 at,
                 fault: fault.as_ref().map(|(fault, retry_at)| (fault, *retry_at)),
             },
-            (_, _, Some((fault, retry_at))) => Look::Failed {
+            (_, _, Some((fault, retry_at))) => PaneState::Failed {
                 fault,
                 retry_at: *retry_at,
             },
-            _ => Look::Loading,
+            _ => PaneState::Loading,
         }
     }
 }
 
-/// `at` and then `wait`.
 pub(crate) fn after(at: Timestamp, wait: Duration) -> Timestamp {
     SignedDuration::try_from(wait)
         .ok()
@@ -194,10 +192,10 @@ mod tests {
     #[test]
     fn late_answers_are_dropped() {
         let mut pane = Pane::default();
-        pane.ask(1);
-        pane.ask(2);
+        pane.start(1);
+        pane.start(2);
         assert!(!pane.answer(1, Ok("old"), T0));
-        assert!(matches!(pane.look(), Look::Loading));
+        assert!(matches!(pane.state(), PaneState::Loading));
         assert!(pane.answer(2, Ok("new"), T0));
         assert!(!pane.answer(2, Ok("again"), T0));
         assert_eq!(pane.value(), Some(&"new"));
@@ -208,7 +206,7 @@ mod tests {
         let mut pane = Pane::<()>::default();
         let mut waits = Vec::new();
         for request in 0..6 {
-            pane.ask(request);
+            pane.start(request);
             pane.answer(request, Err(Fault::new(ErrorKind::Unavailable, "down")), T0);
             waits.push(pane.due_at(None).expect("tried again").as_second());
         }

@@ -1,4 +1,4 @@
-//! Places on the screen.
+//! The views, as tabs and as routes to their details.
 
 use payops_core::domain::id::PaymentId;
 
@@ -65,7 +65,7 @@ pub(crate) enum Route {
     Rollout(RolloutId),
     Queues,
     DeadLetters,
-    Letter(String),
+    DeadLetter(String),
     Payments,
     Payment(PaymentId),
     Alarms,
@@ -79,7 +79,7 @@ impl Route {
             Self::Overview => Tab::Overview,
             Self::Rollouts | Self::Rollout(_) => Tab::Rollouts,
             Self::Queues => Tab::Queues,
-            Self::DeadLetters | Self::Letter(_) => Tab::DeadLetters,
+            Self::DeadLetters | Self::DeadLetter(_) => Tab::DeadLetters,
             Self::Payments | Self::Payment(_) => Tab::Payments,
             Self::Alarms => Tab::Alarms,
             Self::Audit => Tab::Audit,
@@ -91,7 +91,7 @@ impl Route {
         match self {
             Self::Rollout(id) => id.key.to_string(),
             Self::Payment(id) => id.to_string(),
-            Self::Letter(id) => id.clone(),
+            Self::DeadLetter(id) => id.clone(),
             other => other.tab().as_str().to_owned(),
         }
     }

@@ -6,39 +6,38 @@ use std::sync::Arc;
 use crossterm::event::{Event, EventStream};
 use futures::StreamExt as _;
 use futures::future::OptionFuture;
+use payops_core::operations::Operations;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::doing::{Doing, Own};
-use super::{FRAME, batch, channel, until_wake};
+use super::effects::{EffectRunner, TerminalAction};
+use super::{FRAME, batch, channel, time_until_wake};
 use crate::effect::Effect;
-use crate::environments::Environments;
 use crate::model::{Model, Options};
 use crate::msg::Msg;
 use crate::terminal::{self, Screen};
-use crate::update::update;
+use crate::update::{start, update};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     #[error(
-        "the screen needs a terminal for its input and output; commands work without one: payops \
+        "the screen needs a terminal for input and output; commands work without one: payops \
             help"
     )]
     NoTerminal,
-    /// The terminal could not be used.
-    #[error("the terminal could not be used: is this one? commands work without: payops help")]
+    #[error("cannot use the terminal; commands work without one: payops help")]
     Terminal(#[from] io::Error),
 }
 
-/// SIGTSTP and SIGCONT have the same numbers wherever we run but on macOS.
+/// SIGTSTP and SIGCONT have the same numbers everywhere but on macOS.
 const TSTP: i32 = if cfg!(target_os = "macos") { 18 } else { 20 };
 const CONT: i32 = if cfg!(target_os = "macos") { 19 } else { 18 };
 
 struct Signals {
     end: [Signal; 3],
     stop: Signal,
-    goes_on: Signal,
+    continued: Signal,
 }
 
 impl Signals {
@@ -50,7 +49,7 @@ impl Signals {
                 signal(SignalKind::hangup())?,
             ],
             stop: signal(SignalKind::from_raw(TSTP))?,
-            goes_on: signal(SignalKind::from_raw(CONT))?,
+            continued: signal(SignalKind::from_raw(CONT))?,
         })
     }
 
@@ -61,41 +60,42 @@ impl Signals {
             _ = interrupt.recv() => Msg::Shutdown,
             _ = hangup.recv() => Msg::Shutdown,
             _ = self.stop.recv() => Msg::Suspend,
-            _ = self.goes_on.recv() => Msg::Resumed,
+            _ = self.continued.recv() => Msg::Resumed,
         }
     }
 }
 
-/// Opens the terminal and runs until the user quits or the process is asked to end. With it come
-/// lines to tell, one for each action that was still under way when it was not waited for any
-/// longer.
+/// Opens the terminal and runs until the user quits or the process is asked to end. Returns also
+/// lines to print, one for each action that had not ended by then.
 pub async fn run(
-    environments: Arc<dyn Environments>,
+    operations: Arc<dyn Operations>,
     options: Options,
 ) -> (Result<(), RunError>, Vec<String>) {
-    let (mut signals, mut screen, mut model, effects) = match open(&*environments, &options) {
+    let (mut signals, mut screen, mut model, effects) = match open(&*operations, &options) {
         Ok(opened) => opened,
         Err(error) => return (Err(error), Vec::new()),
     };
     let (to, from) = channel();
-    let mut doing = Doing::new(environments, Arc::clone(&options.clock), to);
-    doing.all(effects);
-    let ended = turn(
+    let notices = operations.notices();
+    let mut runner = EffectRunner::new(operations, Arc::clone(&options.clock), to);
+    runner.run_all(effects);
+    runner.forward_notices(notices);
+    let result = run_loop(
         &mut model,
         &options,
         &mut screen,
-        &mut doing,
+        &mut runner,
         (&mut signals, from),
     )
     .await;
-    // The user has the terminal back before an action that was sent is waited for.
+    // The terminal is restored before waiting for actions that were sent.
     drop(screen);
-    (ended, doing.finish().await)
+    (result, runner.finish().await)
 }
 
-/// Takes the terminal. The first frame comes before the first question.
+/// Takes the terminal. The first frame is drawn before the first request.
 fn open(
-    environments: &dyn Environments,
+    operations: &dyn Operations,
     options: &Options,
 ) -> Result<(Signals, Screen, Model, Vec<Effect>), RunError> {
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
@@ -104,23 +104,25 @@ fn open(
     let signals = Signals::new()?;
     let mut screen = Screen::open()?;
     let size = screen.terminal.size()?;
-    let (model, effects) = Model::new(environments.list(), options, size.width, size.height);
+    let (model, effects) = start(operations.environments(), options, size.width, size.height);
     screen.draw(&model)?;
     Ok((signals, screen, model, effects))
 }
 
-async fn turn(
+async fn run_loop(
     model: &mut Model,
     options: &Options,
     screen: &mut Screen,
-    doing: &mut Doing,
+    runner: &mut EffectRunner,
     (signals, mut from): (&mut Signals, Receiver<Msg>),
 ) -> Result<(), RunError> {
     let mut events = EventStream::new();
     let (mut drawn_at, mut dirty, mut stopped) = (Instant::now(), false, false);
     loop {
-        doing.reap();
-        let wake: OptionFuture<_> = until_wake(model, options.clock.now()).map(sleep).into();
+        runner.reap();
+        let wake: OptionFuture<_> = time_until_wake(model, options.clock.now())
+            .map(sleep)
+            .into();
         let msg = tokio::select! {
             msg = signals.next() => msg,
             event = events.next() => match event {
@@ -143,24 +145,24 @@ async fn turn(
         let resumed = matches!(msg, Msg::Resumed);
         let mut effects = batch(model, &*options.clock, msg, &mut from);
         if resumed {
-            // The window may have another size than before the stop.
+            // The window may have been resized while the process was stopped.
             let size = screen.resume()?;
             effects.extend(update(model, Msg::Resize(size.width, size.height)));
             stopped = false;
         }
-        for own in doing.all(effects) {
-            match own {
-                Own::Quit => return Ok(()),
-                Own::Copy(text) => terminal::copy(&text)?,
-                // The terminal is taken again when we are let go on ([`Msg::Resumed`]), and left
-                // alone until then: a stop may come a moment after it was asked for.
-                Own::Suspend => {
+        for action in runner.run_all(effects) {
+            match action {
+                TerminalAction::Quit => return Ok(()),
+                TerminalAction::Copy(text) => terminal::copy(&text)?,
+                // The terminal is taken again on [`Msg::Resumed`], and left alone until then: the
+                // stop may come a moment after it was requested.
+                TerminalAction::Suspend => {
                     screen.suspend()?;
                     stopped = true;
                 }
             }
         }
-        // A lone change is drawn at once; a stream of them at most once a frame.
+        // A single change is drawn at once; a stream of them at most once a frame.
         dirty = true;
         if !stopped && drawn_at.elapsed() >= FRAME {
             screen.draw(model)?;

@@ -1,14 +1,15 @@
 //! The loop: messages in, effects out, a frame when something changed.
 
-mod doing;
+mod effects;
+mod environments;
 mod limits;
 mod live;
-mod steer;
-mod stores;
+mod requests;
+mod task_results;
 mod tasks;
-mod under_way;
+mod unfinished;
 
-pub(crate) use doing::Doing;
+pub(crate) use effects::EffectRunner;
 pub use live::{RunError, run};
 
 use std::time::Duration;
@@ -20,7 +21,7 @@ use tokio::sync::mpsc;
 use crate::effect::Effect;
 use crate::model::Model;
 use crate::msg::Msg;
-use crate::update::{settled, told, update};
+use crate::update::{handle_watch, settle, update, wake_at};
 
 const QUEUE: usize = 1024;
 const BATCH: usize = 256;
@@ -31,32 +32,32 @@ pub(crate) fn channel() -> (mpsc::Sender<Msg>, mpsc::Receiver<Msg>) {
     mpsc::channel(QUEUE)
 }
 
-/// How long until the model wants to be told the time; `None` when it does not.
-pub(crate) fn until_wake(model: &Model, now: Timestamp) -> Option<Duration> {
-    let left = model.wake_at()?.duration_since(now);
+/// How long until the model needs a tick; `None` when it does not need one.
+pub(crate) fn time_until_wake(model: &Model, now: Timestamp) -> Option<Duration> {
+    let left = wake_at(model)?.duration_since(now);
     Some(Duration::try_from(left).unwrap_or_default().max(TICK_MIN))
 }
 
-/// Takes a message and those that wait behind it; the effects of all.
+/// Handles a message and those that wait behind it; returns the effects of all.
 pub(crate) fn batch(
     model: &mut Model,
     clock: &dyn Clock,
     first: Msg,
     rest: &mut mpsc::Receiver<Msg>,
 ) -> Vec<Effect> {
-    // What is measured from now on is measured from now, not from the last tick.
+    // Times are measured from now, not from the last tick.
     let mut effects = update(model, Msg::Tick(clock.now()));
     let waiting = std::iter::from_fn(|| rest.try_recv().ok()).take(BATCH);
     let mut unsettled = false;
     for msg in std::iter::once(first).chain(waiting) {
         match msg {
-            // Rows are made anew once for many of these: a cluster may tell thousands at a time.
+            // Rows are computed once for many of these: a cluster may send thousands at a time.
             Msg::Watch {
                 env,
                 cluster,
-                told: news,
+                event,
             } => {
-                told(model, &env, &cluster, news);
+                handle_watch(model, &env, &cluster, event);
                 unsettled = true;
             }
             msg => {
@@ -66,7 +67,7 @@ pub(crate) fn batch(
         }
     }
     if unsettled {
-        effects.extend(settled(model));
+        effects.extend(settle(model));
     }
     effects
 }

@@ -3,9 +3,9 @@
 use super::*;
 use crate::tests::snapshots;
 
-/// Snapshots of a screen, on which nothing personal may be.
+/// Snapshots of a screen, which must not show personal data.
 #[track_caller]
-fn masked(name: &str, model: &mut Model) {
+fn check_masked(name: &str, model: &mut Model) {
     for (width, height) in [(80, 24), (120, 40), (50, 20), (200, 50)] {
         let screen = snap(model, width, height);
         assert!(
@@ -18,30 +18,35 @@ fn masked(name: &str, model: &mut Model) {
 
 /// A view whose environments cannot be opened.
 #[track_caller]
-fn closed(name: &str, tab: Tab) {
+fn check_closed(name: &str, tab: Tab) {
     let (mut model, effects) = start(tab);
     fail_all(&mut model, &effects);
-    masked(name, &mut model);
+    check_masked(name, &mut model);
 }
 
 #[test]
 fn payments_screens() {
-    closed("payments_closed", Tab::Payments);
+    check_closed("payments_closed", Tab::Payments);
     let (mut model, effects) = open(Tab::Payments);
-    masked("payments_loading", &mut model);
-    let (request, _) = searched(&effects).expect("asked");
-    answer(&mut model, request, "prod", Answer::Search(Err(down())));
-    masked("payments_failed", &mut model);
+    check_masked("payments_loading", &mut model);
+    let (request, _) = find_search(&effects).expect("asked");
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::Search(Err(store_down())),
+    );
+    check_masked("payments_failed", &mut model);
     let mut model = search();
-    masked("payments_full", &mut model);
+    check_masked("payments_full", &mut model);
     press(&mut model, "/");
-    typed(&mut model, "4242 sta");
-    masked("payments_typing", &mut model);
-    typed(&mut model, "te:done");
-    masked("payments_wrong", &mut model);
+    type_text(&mut model, "4242 sta");
+    check_masked("payments_typing", &mut model);
+    type_text(&mut model, "te:done");
+    check_masked("payments_wrong", &mut model);
     press(&mut model, "ctrl-u");
-    typed(&mut model, "status:failed amount:>900000");
-    let (request, _) = searched(&tick(&mut model, 500)).expect("asked");
+    type_text(&mut model, "status:failed amount:>900000");
+    let (request, _) = find_search(&tick(&mut model, 500)).expect("asked");
     let parts = [
         ("status is failed", 61),
         ("amount is at least 900001 minor units", 0),
@@ -51,57 +56,74 @@ fn payments_screens() {
         &mut model,
         request,
         "prod",
-        Answer::Search(Ok(Box::new(nothing(&parts)))),
+        Answer::Search(Ok(Box::new(empty_result(&parts)))),
     );
-    masked("payments_nothing", &mut model);
+    check_masked("payments_nothing", &mut model);
     let from_store = SearchResult {
         docs: vec![doc(9, Status::Processing, 1)],
         total: 1,
         from_store: true,
-        ..found()
+        ..search_result()
     };
     press(&mut model, "ctrl-u");
-    typed(&mut model, "pay_");
-    let (request, _) = searched(&tick(&mut model, 900)).expect("asked");
+    type_text(&mut model, "pay_");
+    let (request, _) = find_search(&tick(&mut model, 900)).expect("asked");
     answer(
         &mut model,
         request,
         "prod",
         Answer::Search(Ok(Box::new(from_store))),
     );
-    masked("payments_from_store", &mut model);
+    check_masked("payments_from_store", &mut model);
 }
 
 #[test]
 fn payment_screens() {
     let mut model = search();
     let effects = press(&mut model, "down down enter");
-    masked("payment_loading", &mut model);
-    let (request, _) = asked(&effects, |ask| matches!(ask, Ask::Payment(_))).expect("asked");
-    answer(&mut model, request, "prod", Answer::Payment(Err(down())));
-    masked("payment_failed", &mut model);
-    masked("payment_unknown", &mut detail(Answer::Payment(Ok(None))).0);
-    let (mut model, _) = detail(seen(payment()));
-    masked("payment_full", &mut model);
+    check_masked("payment_loading", &mut model);
+    let (request, _) =
+        find_request(&effects, |request| matches!(request, Request::Payment(_))).expect("asked");
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::Payment(Err(store_down())),
+    );
+    check_masked("payment_failed", &mut model);
+    check_masked("payment_unknown", &mut detail(Answer::Payment(Ok(None))).0);
+    let (mut model, _) = detail(payment_answer(payment()));
+    check_masked("payment_full", &mut model);
     press(&mut model, "end enter");
-    masked("payment_event", &mut model);
-    masked("payment_dead", &mut detail(seen(dead_payment())).0);
+    check_masked("payment_event", &mut model);
+    check_masked(
+        "payment_dead",
+        &mut detail(payment_answer(dead_payment())).0,
+    );
 }
 
 #[test]
 fn queues_screens() {
-    closed("queues_closed", Tab::Queues);
+    check_closed("queues_closed", Tab::Queues);
     let (mut model, effects) = open(Tab::Queues);
-    masked("queues_loading", &mut model);
-    let (request, _) = asked(&effects, |ask| *ask == Ask::Queues).expect("asked");
-    answer(&mut model, request, "prod", Answer::Queues(Err(down())));
-    masked("queues_failed", &mut model);
+    check_masked("queues_loading", &mut model);
+    let (request, _) =
+        find_request(&effects, |request| *request == Request::Queues).expect("asked");
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::Queues(Err(store_down())),
+    );
+    check_masked("queues_failed", &mut model);
     let (mut model, effects) = open(Tab::Queues);
-    let (request, _) = asked(&effects, |ask| *ask == Ask::Queues).expect("asked");
+    let (request, _) =
+        find_request(&effects, |request| *request == Request::Queues).expect("asked");
     answer(&mut model, request, "prod", Answer::Queues(Ok(Vec::new())));
-    masked("queues_empty", &mut model);
+    check_masked("queues_empty", &mut model);
     let (mut model, effects) = open(Tab::Queues);
-    let (mut request, _) = asked(&effects, |ask| *ask == Ask::Queues).expect("asked");
+    let (mut request, _) =
+        find_request(&effects, |request| *request == Request::Queues).expect("asked");
     for round in 1..=24_u64 {
         let depth = |queue: QueueStats| QueueStats {
             visible: if queue.name == "payments-work" {
@@ -118,92 +140,103 @@ fn queues_screens() {
             Answer::Queues(Ok(queues(61).into_iter().map(depth).collect())),
         );
         let effects = tick(&mut model, i64::try_from(round).expect("small") * 2_000);
-        (request, _) = asked(&effects, |ask| *ask == Ask::Queues).expect("asked");
+        (request, _) =
+            find_request(&effects, |request| *request == Request::Queues).expect("asked");
     }
-    masked("queues_full", &mut model);
+    check_masked("queues_full", &mut model);
 }
 
 #[test]
 fn dead_letters_screens() {
-    closed("dead_letters_closed", Tab::DeadLetters);
+    check_closed("dead_letters_closed", Tab::DeadLetters);
     let (mut model, effects) = open(Tab::DeadLetters);
-    masked("dead_letters_loading", &mut model);
-    let (request, _) =
-        asked(&effects, |ask| matches!(ask, Ask::DeadLetters { .. })).expect("looked");
+    check_masked("dead_letters_loading", &mut model);
+    let (request, _) = find_request(&effects, |request| {
+        matches!(request, Request::DeadLetters { .. })
+    })
+    .expect("looked");
     answer(
         &mut model,
         request,
         "prod",
-        Answer::DeadLetters(Err(down())),
+        Answer::DeadLetters(Err(store_down())),
     );
-    masked("dead_letters_failed", &mut model);
+    check_masked("dead_letters_failed", &mut model);
     let (mut model, effects) = open(Tab::DeadLetters);
-    let (request, _) =
-        asked(&effects, |ask| matches!(ask, Ask::DeadLetters { .. })).expect("looked");
+    let (request, _) = find_request(&effects, |request| {
+        matches!(request, Request::DeadLetters { .. })
+    })
+    .expect("looked");
     let none = payops_core::usecase::DeadLetterList {
         complete: true,
         ..Default::default()
     };
     answer(&mut model, request, "prod", Answer::DeadLetters(Ok(none)));
-    masked("dead_letters_empty", &mut model);
+    check_masked("dead_letters_empty", &mut model);
     let mut model = dead(14);
-    masked("dead_letters_full", &mut model);
-    let (request, _) = asked(&tick(&mut model, 300), |ask| {
-        matches!(ask, Ask::DeadLetter(_))
+    check_masked("dead_letters_full", &mut model);
+    let (request, _) = find_request(&tick(&mut model, 300), |request| {
+        matches!(request, Request::DeadLetter(_))
     })
     .or_else(|| {
-        asked(&tick(&mut model, 600), |ask| {
-            matches!(ask, Ask::DeadLetter(_))
+        find_request(&tick(&mut model, 600), |request| {
+            matches!(request, Request::DeadLetter(_))
         })
     })
     .expect("opened");
-    let content = opened(&letter(0, "payments-work-dlq", "schema_error", "x"));
+    let content = contents(&letter(0, "payments-work-dlq", "schema_error", "x"));
     answer(
         &mut model,
         request,
         "prod",
-        Answer::Letter(Ok(Box::new(content))),
+        Answer::DeadLetter(Ok(Box::new(content))),
     );
-    masked("dead_letters_opened", &mut model);
+    check_masked("dead_letters_opened", &mut model);
     press(&mut model, "enter");
-    masked("letter_full", &mut model);
+    check_masked("dead_letter_full", &mut model);
     press(&mut model, "esc g");
-    masked("dead_letters_grouped", &mut model);
+    check_masked("dead_letters_grouped", &mut model);
 }
 
 #[test]
 fn alarms_screens() {
     let (mut model, effects) = start(Tab::Alarms);
-    masked("alarms_loading", &mut model);
+    check_masked("alarms_loading", &mut model);
     fail_all(&mut model, &effects);
-    masked("alarms_failed", &mut model);
+    check_masked("alarms_failed", &mut model);
     let (mut model, effects) = start(Tab::Alarms);
     let asks = open_all(&mut model, &effects);
     for env in ["prod", "preprod", "test"] {
         watch(&mut model, env, vec![healthy("payments", "payments-api")]);
     }
     for effect in &asks {
-        if let Effect::Ask { request, env, ask } = effect
-            && **ask == Ask::Queues
+        if let Effect::Request { id, env, request } = effect
+            && **request == Request::Queues
         {
-            answer(&mut model, *request, env, Answer::Queues(Ok(queues(0))));
+            answer(&mut model, *id, env, Answer::Queues(Ok(queues(0))));
         }
     }
-    masked("alarms_empty", &mut model);
-    masked("alarms_full", &mut full(Tab::Alarms));
+    check_masked("alarms_empty", &mut model);
+    check_masked("alarms_full", &mut full(Tab::Alarms));
 }
 
 #[test]
 fn audit_screens() {
-    closed("audit_closed", Tab::Audit);
+    check_closed("audit_closed", Tab::Audit);
     let (mut model, effects) = open(Tab::Audit);
-    masked("audit_loading", &mut model);
-    let (request, _) = asked(&effects, |ask| *ask == Ask::Audit).expect("asked");
-    answer(&mut model, request, "prod", Answer::Audit(Err(down())));
-    masked("audit_failed", &mut model);
+    check_masked("audit_loading", &mut model);
+    let (request, _) = find_request(&effects, |request| *request == Request::Audit).expect("asked");
+    answer(
+        &mut model,
+        request,
+        "prod",
+        Answer::Audit(Err(store_down())),
+    );
+    check_masked("audit_failed", &mut model);
     let with = |entries, damaged| {
         let (mut model, effects) = open(Tab::Audit);
-        let (request, _) = asked(&effects, |ask| *ask == Ask::Audit).expect("asked");
+        let (request, _) =
+            find_request(&effects, |request| *request == Request::Audit).expect("asked");
         answer(
             &mut model,
             request,
@@ -212,17 +245,17 @@ fn audit_screens() {
         );
         model
     };
-    masked("audit_empty", &mut with(Vec::new(), 0));
+    check_masked("audit_empty", &mut with(Vec::new(), 0));
     let mut model = with(audit(), 2);
-    masked("audit_full", &mut model);
+    check_masked("audit_full", &mut model);
     press(&mut model, "down enter");
-    masked("audit_entry", &mut model);
+    check_masked("audit_entry", &mut model);
 }
 
 #[test]
 fn tasks_screens() {
     let (mut model, _) = open(Tab::Tasks);
-    masked("tasks_empty", &mut model);
+    check_masked("tasks_empty", &mut model);
     press(&mut model, "n e down enter n e down enter n");
     let told = |id, update| Msg::Task { id, update };
     update(
@@ -251,9 +284,9 @@ fn tasks_screens() {
     );
     press(&mut model, "e up up enter");
     tick(&mut model, 61_000);
-    masked("tasks_full", &mut model);
+    check_masked("tasks_full", &mut model);
     press(&mut model, "end enter");
-    masked("tasks_result", &mut model);
+    check_masked("tasks_result", &mut model);
 }
 
 #[test]

@@ -1,81 +1,73 @@
-//! Answers find the pane that asked; late ones are dropped there, by their number.
+//! Answers go to the pane that requested them; late ones are dropped there, by their number.
 
-use super::{elevate, fleet, letters, rollout};
+use super::{
+    access, alarms, clusters, dead_letters, payments, queues, replay, rollout_actions,
+    rollout_results,
+};
 use crate::effect::Effect;
-use crate::model::{ClusterState, Model, TaskState};
-use crate::msg::{Answer, OpenedInfo, TaskUpdate};
+use crate::fault::Fault;
+use crate::model::{ClusterState, EnvDetails, Model, TaskStatus, TaskUpdate};
+use crate::msg::Answer;
 use crate::views;
 
-pub(crate) fn answer(model: &mut Model, request: u64, env: &str, answer: Answer) -> Vec<Effect> {
+pub(super) fn handle_answer(model: &mut Model, id: u64, env: &str, answer: Answer) -> Vec<Effect> {
     let now = model.now;
     match answer {
-        Answer::Opened(result) => return opened(model, request, env, result),
+        Answer::OpenEnvironment(result) => return open_environment(model, id, env, result),
         Answer::Related(result) => {
-            if let Some(result) = views::alarms::answered(model, request, result) {
-                model.rollout.related.answer(request, result, now);
+            if let Some(result) = alarms::take_runs(model, id, result) {
+                model.rollout.related.answer(id, result, now);
             }
         }
-        Answer::Executed(result) => return rollout::executed(model, request, env, result),
-        Answer::Queues(result) => {
-            views::queues::answered(model, request, env, result);
-        }
-        Answer::DeadLetters(result) => {
-            views::dead_letters::answered(model, request, result);
-        }
-        Answer::Letter(result) => {
-            model
-                .letter
-                .opened
-                .answer(request, result.map(|opened| *opened), now);
+        Answer::ExecuteRollout(result) => rollout_results::handle_answer(model, id, env, result),
+        Answer::Equivalent(result) => rollout_actions::set_equivalent(model, id, result),
+        Answer::Queues(result) => queues::handle_answer(model, id, env, result),
+        Answer::DeadLetters(result) => dead_letters::handle_answer(model, id, result),
+        Answer::DeadLetter(result) => {
+            let result = result.map(|contents| *contents);
+            model.dead_letter.contents.answer(id, result, now);
         }
         Answer::Search(result) => {
-            views::payments::answered(model, request, result.map(|found| *found));
+            payments::handle_answer(model, id, result.map(|found| *found));
         }
         Answer::Payment(result) => {
-            model
-                .payment
-                .seen
-                .answer(request, result.map(|seen| seen.map(|seen| *seen)), now);
+            let result = result.map(|details| details.map(|details| *details));
+            model.payment.details.answer(id, result, now);
         }
-        Answer::Standing(result) => elevate::answered(model, request, env, result),
-        Answer::Lowered(result) => elevate::lowered(model, env, result),
-        Answer::ReplayPlanned(result) => letters::planned(model, request, result),
-        Answer::PlanSaved(result) => letters::saved(model, result),
+        Answer::Access(result) => access::handle_answer(model, id, env, result),
+        Answer::EndElevation(result) => access::handle_elevation_end(model, env, result),
+        Answer::PlanReplay(result) => replay::handle_plan(model, id, result),
+        Answer::SavePlan(result) => replay::handle_saved_plan(model, result),
         Answer::Audit(result) => {
-            model.audit.seen.answer(request, result, now);
+            model.audit.record.answer(id, result, now);
         }
     }
     Vec::new()
 }
 
-/// An environment was opened, or not: its clusters are watched from now on.
-fn opened(
+/// Watches the clusters of an environment from the moment it is open.
+fn open_environment(
     model: &mut Model,
-    request: u64,
+    id: u64,
     name: &str,
-    result: Result<OpenedInfo, crate::fault::Fault>,
+    result: Result<EnvDetails, Fault>,
 ) -> Vec<Effect> {
     let now = model.now;
     let Some(env) = model.env_named_mut(name) else {
         return Vec::new();
     };
-    if !env.opened.answer(request, result, now) {
+    if !env.details.answer(id, result, now) {
         return Vec::new();
     }
-    let Some(opened) = env.opened.value() else {
+    let Some(details) = env.details.value() else {
         return Vec::new();
     };
-    let known: Vec<String> = env
+    let known = |name: &str| env.clusters.iter().any(|cluster| cluster.name == name);
+    let new: Vec<ClusterState> = details
         .clusters
         .iter()
-        .map(|cluster| cluster.name.clone())
-        .collect();
-    let new = opened
-        .clusters
-        .iter()
-        .filter(|(cluster, ..)| !known.contains(cluster));
-    let new: Vec<ClusterState> = new
-        .map(|(cluster, driver, can)| ClusterState::new(cluster, driver, can))
+        .filter(|cluster| !known(&cluster.name))
+        .map(ClusterState::new)
         .collect();
     let effects = new
         .iter()
@@ -85,39 +77,38 @@ fn opened(
         })
         .collect();
     env.clusters.extend(new);
-    fleet::touch(model);
+    clusters::mark_changed(model);
     effects
 }
 
-pub(crate) fn task(model: &mut Model, id: u64, update: TaskUpdate) {
+pub(super) fn handle_task_update(model: &mut Model, id: u64, update: TaskUpdate) {
     let now = model.now;
     let Some(task) = model.tasks.iter_mut().find(|task| task.id == id) else {
         return;
     };
     if let TaskUpdate::Progress { done, .. } = &update {
-        task.step(*done, now);
+        task.add_sample(*done, now);
     }
-    task.state = match (update, &task.state) {
-        (TaskUpdate::Progress { done, total, note }, TaskState::Running { stopping, .. }) => {
-            TaskState::Running {
-                done,
-                total,
-                note,
-                stopping: *stopping,
+    match (update, &mut task.status) {
+        (
+            TaskUpdate::Progress { done, total, note },
+            TaskStatus::Running {
+                done: shown_done,
+                total: shown_total,
+                note: shown_note,
+                ..
+            },
+        ) => (*shown_done, *shown_total, *shown_note) = (done, total, note),
+        // Progress of a task that has ended is late.
+        (TaskUpdate::Progress { .. }, TaskStatus::Ended { .. }) => {}
+        (end, status) => {
+            let (tone, words) = views::task_summary(&task.name, &end);
+            *status = TaskStatus::Ended { end, at: now };
+            if task.writes {
+                let env = task.env.clone();
+                access::refresh(model, &env);
             }
+            model.notify(tone, words);
         }
-        // Progress of a task that is over is late.
-        (TaskUpdate::Progress { .. }, TaskState::Over { .. }) => return,
-        (end, _) => {
-            let (tone, words) = views::tasks::ended(&task.what, &end);
-            let state = TaskState::Over { end, at: now };
-            task.state = state;
-            let (writes, env) = (task.writes, task.env.clone());
-            if writes {
-                elevate::again(model, &env);
-            }
-            model.say(crate::model::Notice::new(tone, words, now));
-            return;
-        }
-    };
+    }
 }

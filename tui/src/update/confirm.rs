@@ -1,120 +1,159 @@
-//! Saying yes or no to a plan.
+//! Actions on dead letters that are confirmed without a plan: discard and redrive; and exports.
 
-use crossterm::event::{KeyCode, KeyEvent};
-use payops_core::domain::pan::contains_card_number;
+use crossterm::event::KeyEvent;
+use payops_core::domain::bus::source_of;
+use payops_core::domain::dead_letter::classes;
 
-use crate::effect::{Ask, Effect};
-use crate::model::{Confirm, Field, Model, Notice, Overlay, Write};
+use super::replay::{Targets, find_targets};
+use super::{access, confirmation, tasks};
+use crate::effect::{Effect, TaskKind};
+use crate::model::{ConfirmDialog, Confirmation, Fact, Model, Overlay, Route};
+use crate::text::count;
 use crate::theme::Tone;
-use crate::widgets::edit;
 
-pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
-    let Some(Overlay::Confirm(confirm)) = &mut model.overlay else {
-        return Vec::new();
+pub(super) fn open_discard(model: &mut Model) {
+    let Some(targets) = find_targets(model, true) else {
+        return;
     };
-    if !confirm.protected {
-        return match event.code {
-            KeyCode::Enter | KeyCode::Char('y') => go(model),
-            KeyCode::Char('n') => {
-                model.overlay = None;
-                Vec::new()
-            }
-            _ => Vec::new(),
-        };
-    }
-    match event.code {
-        KeyCode::Tab | KeyCode::BackTab | KeyCode::Up | KeyCode::Down => {
-            confirm.field = if confirm.field == Field::Name {
-                Field::Reason
-            } else {
-                Field::Name
-            };
-            Vec::new()
-        }
-        KeyCode::Enter => match problem(confirm) {
-            None => go(model),
-            Some((field, problem)) => {
-                // Enter in the first line goes on to the second.
-                confirm.problem = if confirm.field == Field::Reason && field == Field::Name {
-                    None
-                } else {
-                    Some(problem)
-                };
-                confirm.field = field;
-                Vec::new()
-            }
+    let Targets {
+        env,
+        protected,
+        queue,
+        letters,
+    } = targets;
+    let messages = count(letters.len(), "message");
+    let facts = vec![
+        Fact::new(
+            "delete",
+            format!("{messages} from {queue}, permanently"),
+            Tone::Bad,
+        ),
+        Fact::new(
+            "causes",
+            classes(letters.iter().map(|letter| letter.class.as_str())),
+            Tone::Plain,
+        ),
+        Fact::new(
+            "backup",
+            "each is saved whole to a private file first",
+            Tone::Plain,
+        ),
+        Fact::new(
+            "bound to",
+            "each is deleted only if it has not changed since",
+            Tone::Plain,
+        ),
+    ];
+    let phrase = format!("{queue} {}", letters.len());
+    model.overlay = Some(Overlay::Confirm(Box::new(ConfirmDialog {
+        env,
+        title: "Discard",
+        facts,
+        confirmation: Confirmation::new(&phrase, protected, true),
+        task_name: format!("discard {queue}"),
+        task: TaskKind::Discard {
+            queue,
+            letters,
+            reason: String::new(),
         },
-        _ => {
-            let input = if confirm.field == Field::Name {
-                &mut confirm.name
-            } else {
-                &mut confirm.reason
-            };
-            if edit::key(input, event) {
-                confirm.problem = None;
-            }
-            Vec::new()
-        }
-    }
+        top: 0,
+    })));
 }
 
-fn problem(confirm: &Confirm) -> Option<(Field, String)> {
-    let (reason, name) = (confirm.reason.value().trim(), confirm.name.value().trim());
-    if reason.is_empty() {
-        return Some((Field::Reason, "say why: it is kept in the audit".to_owned()));
-    }
-    if contains_card_number(reason) {
-        return Some((
-            Field::Reason,
-            "the reason holds what looks like a card number; say why without it".to_owned(),
-        ));
-    }
-    if name != confirm.plan.key.name {
-        return Some((
-            Field::Name,
-            format!("that is not the name: {}", confirm.plan.key.name),
-        ));
-    }
-    None
+/// Asks whether the queue service should move a whole dead-letter queue back, unread.
+pub(super) fn open_redrive(model: &mut Model) {
+    let found = match model.route() {
+        Route::Queues => model.selected_dead_letter_queue(),
+        _ => model.target_dead_letter_queue().map(|queue| (queue, 1)),
+    };
+    let env = model.env().filter(|env| env.is_open());
+    let problem = match (env, found) {
+        (None, _) => "this environment is not open yet",
+        _ if model.read_only => "this screen is read-only",
+        (_, None) => "select a queue that has dead letters",
+        (_, Some((_, 0))) => "its dead-letter queue is empty",
+        (Some(env), Some((queue, _))) => {
+            let dialog = ConfirmDialog {
+                env: env.info.name.clone(),
+                title: "Redrive",
+                facts: describe_redrive(&queue),
+                confirmation: Confirmation::new(&queue, env.info.protected, false),
+                task_name: format!("redrive {queue}"),
+                task: TaskKind::Redrive {
+                    queue,
+                    reason: String::new(),
+                },
+                top: 0,
+            };
+            model.overlay = Some(Overlay::Confirm(Box::new(dialog)));
+            return;
+        }
+    };
+    model.notify(Tone::Warn, problem);
 }
 
-fn go(model: &mut Model) -> Vec<Effect> {
-    let Some(Overlay::Confirm(confirm)) = model.overlay.take() else {
+fn describe_redrive(queue: &str) -> Vec<Fact> {
+    let target = source_of(queue).unwrap_or_default();
+    vec![
+        Fact::new(
+            "move",
+            format!("all messages of {queue} to {target}, by the queue service itself"),
+            Tone::Bad,
+        ),
+        Fact::new(
+            "⚠ warning",
+            "messages move unread: no payment check, no canary, no loop guard, no \
+                journal of single messages",
+            Tone::Warn,
+        ),
+        Fact::new(
+            "instead",
+            "R in dead letters (4) replays with all of these",
+            Tone::Plain,
+        ),
+        Fact::new(
+            "same as",
+            format!(
+                "aws sqs start-message-move-task \
+                    --source-arn …:{queue} --destination-arn …:{target}"
+            ),
+            Tone::Dim,
+        ),
+    ]
+}
+
+pub(super) fn handle_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
+    let Some(Overlay::Confirm(dialog)) = &mut model.overlay else {
         return Vec::new();
     };
-    let request = model.next_request();
-    let Confirm {
-        id,
-        plan,
-        seen,
-        reason,
-        ..
-    } = *confirm;
-    let words = format!(
-        "{} {} in {}: sent…",
-        plan.action.as_str(),
-        plan.key,
-        id.env.to_uppercase()
-    );
-    model.say(Notice::new(Tone::Plain, words, model.now));
-    model.writes.insert(
-        request,
-        Write {
-            id: id.clone(),
-            plan: plan.clone(),
-            seen,
-        },
-    );
-    model.leaving = false;
-    let reason = Some(reason.value().trim().to_owned()).filter(|reason| !reason.is_empty());
-    let ask = Ask::Execute {
-        cluster: id.cluster,
-        plan: Box::new(plan),
-        reason,
+    let Some(typed) = confirmation::handle_key(&mut dialog.confirmation, event) else {
+        return Vec::new();
     };
-    vec![Effect::Ask {
-        request,
-        env: id.env,
-        ask: Box::new(ask),
-    }]
+    let (env, name) = (dialog.env.clone(), dialog.task_name.clone());
+    // What was typed stays on screen.
+    if tasks::is_running(model, &env, &name) {
+        if let Some(Overlay::Confirm(dialog)) = &mut model.overlay {
+            dialog.confirmation.problem = Some(tasks::already_running(&name));
+        }
+        return Vec::new();
+    }
+    let Some(Overlay::Confirm(dialog)) = model.overlay.take() else {
+        return Vec::new();
+    };
+    let mut kind = dialog.task;
+    if let TaskKind::Discard { reason, .. } | TaskKind::Redrive { reason, .. } = &mut kind {
+        *reason = typed;
+    }
+    let effects = tasks::start(model, env.clone(), name, kind);
+    model.dead_letters.clear_picked();
+    access::refresh(model, &env);
+    effects
+}
+
+pub(super) fn export(model: &mut Model) -> Vec<Effect> {
+    let Some(Targets { env, letters, .. }) = find_targets(model, false) else {
+        return Vec::new();
+    };
+    let name = format!("export {}", count(letters.len(), "dead letter"));
+    tasks::start(model, env, name, TaskKind::Export { letters })
 }

@@ -1,116 +1,170 @@
-//! The one function that changes the model. It is pure: time comes in messages, and what is to
-//! be done goes out as effects.
+//! The one function that changes the model. It is pure: time comes in messages, and what is to be
+//! done goes out as effects.
 
+mod access;
+mod alarms;
 mod answers;
+mod audit;
+mod clusters;
+mod commands;
 mod confirm;
-mod consent;
-mod elevate;
-pub(crate) mod fleet;
-pub(crate) mod global;
-mod letters;
+mod confirmation;
+mod controller;
+mod dead_letter;
+mod dead_letters;
+mod edit;
 mod mouse;
+mod navigate;
 mod overlay;
-pub(crate) mod rollout;
+mod overview;
+mod payment;
+mod payments;
+mod queues;
+mod replay;
+mod replay_facts;
+mod rollout;
+mod rollout_actions;
+mod rollout_explanation;
+mod rollout_results;
+mod rollout_tree;
+mod rollouts;
+mod routes;
+mod tasks;
 
-pub(crate) use elevate::{EVERY as STANDING_EVERY, on_screen};
-pub(crate) use fleet::told;
+use crossterm::event::{KeyEvent, KeyEventKind};
+use payops_core::Timestamp;
+use payops_core::operations::EnvInfo;
+use ratatui::layout::Size;
 
-use ratatui::layout::Rect;
-
-use crate::effect::{Ask, Effect};
-use crate::keymap;
-use crate::model::{Cursor, Model};
+use crate::effect::{Effect, Request};
+use crate::keymap::{find_command, view_bindings};
+use crate::model::{Model, Options};
 use crate::msg::Msg;
+use crate::theme::Tone;
 use crate::views;
-use crate::widgets::chrome;
-use crate::widgets::edit;
+
+pub(crate) use clusters::handle_watch;
+use routes::controller_of;
+
+/// The screen before anything is known, and what to do first.
+#[must_use]
+pub fn start(
+    environments: Vec<EnvInfo>,
+    options: &Options,
+    columns: u16,
+    rows: u16,
+) -> (Model, Vec<Effect>) {
+    let mut model = Model::new(environments, options, columns, rows);
+    let effects = settle(&mut model);
+    (model, effects)
+}
 
 /// Changes the model as the message says, and returns what is to be done.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     let mut effects = match msg {
-        Msg::Key(event) => key(model, &event),
-        Msg::Mouse(event) => mouse::mouse(model, event),
+        Msg::Key(event) => handle_key(model, &event),
+        Msg::Mouse(event) => mouse::handle_mouse(model, event),
         Msg::Paste(text) => {
-            paste(model, &text);
+            handle_paste(model, &text);
             Vec::new()
         }
         Msg::Resize(columns, rows) => {
-            model.size = ratatui::layout::Size::new(columns, rows);
+            model.size = Size::new(columns, rows);
             Vec::new()
         }
         Msg::Tick(now) => {
-            tick(model, now);
+            handle_tick(model, now);
             Vec::new()
         }
-        Msg::Answer {
-            request,
+        Msg::Answer { id, env, answer } => answers::handle_answer(model, id, &env, *answer),
+        Msg::Watch {
             env,
-            answer,
-        } => answers::answer(model, request, &env, *answer),
-        Msg::Watch { env, cluster, told } => {
-            fleet::told(model, &env, &cluster, told);
+            cluster,
+            event,
+        } => {
+            clusters::handle_watch(model, &env, &cluster, event);
             Vec::new()
         }
-        Msg::RelatedChanged { id, fault } => views::rollout::changed(model, &id, fault),
+        Msg::RelatedChanged { id, fault } => {
+            rollout::handle_related_change(model, &id, fault);
+            Vec::new()
+        }
         Msg::Task { id, update } => {
-            answers::task(model, id, update);
+            answers::handle_task_update(model, id, update);
             Vec::new()
         }
-        Msg::LettersGone { env, ids } => {
-            views::dead_letters::gone(model, &env, &ids);
+        Msg::DeadLettersGone { env, message_ids } => {
+            dead_letters::remove_gone(model, &env, &message_ids);
+            Vec::new()
+        }
+        Msg::Notice(text) => {
+            model.notify(Tone::Warn, text);
             Vec::new()
         }
         Msg::Shutdown => vec![Effect::Quit],
         Msg::Suspend => vec![Effect::Suspend],
         Msg::Resumed => Vec::new(),
     };
-    effects.extend(settled(model));
+    effects.extend(settle(model));
     effects
 }
 
-/// Makes rows anew and finds the selection again, after changes; what is to be asked then.
-pub(crate) fn settled(model: &mut Model) -> Vec<Effect> {
+/// Requests what is due, computes rows anew and finds the selection again, after changes.
+pub(crate) fn settle(model: &mut Model) -> Vec<Effect> {
     let effects = poll(model);
-    settle(model);
+    controller_of(model.route()).prepare(model);
+    settle_cursor(model);
     effects
+}
+
+/// When the model next needs a [`Msg::Tick`]: something on screen changes then. `None` when nothing
+/// does.
+#[must_use]
+pub fn wake_at(model: &Model) -> Option<Timestamp> {
+    let notice = model.notice.as_ref().map(|notice| notice.until);
+    let open = model.envs.iter().filter_map(|env| env.details.due_at(None));
+    let times = [
+        notice,
+        model.marks.next_end(),
+        access::due_at(model),
+        controller_of(model.route()).wake_at(model),
+    ];
+    open.chain(times.into_iter().flatten()).min()
 }
 
 /// A key goes to what lies on top: an overlay, an open filter, the view.
-fn key(model: &mut Model, event: &crossterm::event::KeyEvent) -> Vec<Effect> {
-    if event.kind == crossterm::event::KeyEventKind::Release {
+fn handle_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
+    if event.kind == KeyEventKind::Release {
         return Vec::new();
     }
     if model.overlay.is_some() {
-        return overlay::key(model, event);
+        return overlay::handle_key(model, event);
     }
-    let view = views::of(model.route());
-    if view.filter(model).is_some_and(|filter| filter.open) && global::filter_key(model, event) {
+    if model.filter().is_some_and(|filter| filter.open) && commands::handle_filter_key(model, event)
+    {
         return Vec::new();
     }
     model.notice = None;
-    // What a key means is meant of what is selected when it is pressed.
-    if let Some(cursor) = view.cursor_mut(model) {
-        cursor.choose();
-    }
-    match keymap::find(view.bindings(), event) {
-        Some(command) => global::run(model, command),
+    // A key applies to what is selected when it is pressed, whatever comes to stand there later.
+    model.cursor_mut().pin();
+    match find_command(view_bindings(model.route()), event) {
+        Some(command) => commands::run(model, command),
         None => Vec::new(),
     }
 }
 
-fn paste(model: &mut Model, text: &str) {
-    if overlay::paste(model, text) {
+fn handle_paste(model: &mut Model, text: &str) {
+    if overlay::handle_paste(model, text) {
         return;
     }
-    let view = views::of(model.route());
-    if let Some(filter) = view.filter_mut(model).filter(|filter| filter.open) {
+    if let Some(filter) = model.filter_mut().filter(|filter| filter.open) {
         edit::paste(&mut filter.input, text);
     }
 }
 
-fn tick(model: &mut Model, now: payops_core::Timestamp) {
+fn handle_tick(model: &mut Model, now: Timestamp) {
     model.now = now;
-    model.marks.sweep(now);
+    model.marks.remove_expired(now);
     if model
         .notice
         .as_ref()
@@ -120,57 +174,36 @@ fn tick(model: &mut Model, now: payops_core::Timestamp) {
     }
 }
 
-/// Asks what is due: environments that are not open, and what is on screen.
+/// Requests what is due: environments that are not open, and what is on screen.
 fn poll(model: &mut Model) -> Vec<Effect> {
     let mut effects = Vec::new();
     for place in 0..model.envs.len() {
-        let request = model.next_request();
+        let id = model.next_request();
         let now = model.now;
         let Some(env) = model.envs.get_mut(place) else {
             continue;
         };
-        if env.opened.is_due(now, None) {
-            env.opened.ask(request);
-            effects.push(Effect::Ask {
-                request,
-                env: env.info.name.clone(),
-                ask: Box::new(Ask::Open),
-            });
+        if env.details.is_due(now, None) {
+            env.details.start(id);
+            effects.push(Effect::request(
+                id,
+                env.info.name.clone(),
+                Request::OpenEnvironment,
+            ));
         }
     }
-    effects.extend(elevate::poll(model));
-    effects.extend(views::rollout::leave(model));
-    let view = views::of(model.route());
-    effects.extend(view.poll(model));
+    effects.extend(access::poll(model));
+    effects.extend(rollout::stop_watching(model));
+    effects.extend(controller_of(model.route()).poll(model));
     effects
 }
 
-pub(crate) fn body(model: &Model) -> Rect {
-    chrome::places(
-        model,
-        Rect {
-            x: 0,
-            y: 0,
-            width: model.size.width,
-            height: model.size.height,
-        },
-    )
-    .body
-}
-
 /// Finds the selected item again, and keeps it on screen.
-fn settle(model: &mut Model) {
-    let view = views::of(model.route());
-    view.prepare(model);
-    let Some((area, rows)) = view.list(model, body(model)) else {
+fn settle_cursor(model: &mut Model) {
+    let Some((area, rows)) = views::list(model) else {
         return;
     };
-    let Some(mut cursor) = view.cursor_mut(model).map(std::mem::take) else {
-        return;
-    };
-    cursor.settle(rows, usize::from(area.height), |row| view.item(model, row));
-    let settled: Cursor = cursor;
-    if let Some(cursor) = view.cursor_mut(model) {
-        *cursor = settled;
-    }
+    let mut cursor = std::mem::take(model.cursor_mut());
+    cursor.settle(rows, usize::from(area.height), |row| model.item(row));
+    *model.cursor_mut() = cursor;
 }

@@ -2,22 +2,19 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::{confirm, consent, elevate, global, letters, rollout};
+use super::{access, commands, confirm, confirmation, edit, navigate, replay, rollout_actions};
 use crate::effect::Effect;
-use crate::model::{ElevateField, Field, Model, Overlay};
-use crate::palette::{self, Does};
-use crate::widgets::edit;
-use crate::widgets::overlays::reading;
-use crate::widgets::steer;
-use ratatui::layout::Rect;
+use crate::model::{Model, Overlay};
+use crate::palette::{self, PaletteAction};
+use crate::views::{facts_above, reading_lines};
 
-pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
+pub(super) fn handle_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     let control_c =
         event.code == KeyCode::Char('c') && event.modifiers.contains(KeyModifiers::CONTROL);
     if event.code == KeyCode::Esc || control_c {
         if let Some(Overlay::Replay(dialog)) = &mut model.overlay
             && !control_c
-            && (dialog.number.take().is_some() | dialog.consent.take().is_some())
+            && (dialog.option.take().is_some() | dialog.confirmation.take().is_some())
         {
             // Back to the plan.
             return Vec::new();
@@ -32,15 +29,9 @@ pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     match &model.overlay {
-        Some(Overlay::Palette { .. }) => palette_key(model, event),
+        Some(Overlay::Palette { .. }) => handle_palette_key(model, event),
         Some(Overlay::Help { .. } | Overlay::Text { .. }) => {
-            let area = Rect {
-                x: 0,
-                y: 0,
-                width: model.size.width,
-                height: model.size.height,
-            };
-            let last = reading(model, area).unwrap_or_default().1;
+            let last = reading_lines(model, model.area()).unwrap_or_default().1;
             if let Some(Overlay::Help { top } | Overlay::Text { top, .. }) = &mut model.overlay
                 && !scroll(top, last, event)
             {
@@ -48,12 +39,12 @@ pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
             }
             Vec::new()
         }
-        Some(Overlay::Choose(_)) => choose_key(model, event),
-        Some(Overlay::Prompt(_)) => prompt_key(model, event),
-        Some(Overlay::Confirm(_)) => confirm::key(model, event),
-        Some(Overlay::Elevate(_)) => elevate::key(model, event),
-        Some(Overlay::Replay(_)) => letters::replay_key(model, event),
-        Some(Overlay::Agree(_)) => letters::agree_key(model, event),
+        Some(Overlay::Environments { .. }) => handle_environments_key(model, event),
+        Some(Overlay::Prompt(_)) => handle_prompt_key(model, event),
+        Some(Overlay::Rollout(_)) => rollout_actions::handle_key(model, event),
+        Some(Overlay::Elevate(_)) => access::handle_key(model, event),
+        Some(Overlay::Replay(_)) => replay::handle_key(model, event),
+        Some(Overlay::Confirm(_)) => confirm::handle_key(model, event),
         Some(Overlay::Refused { .. }) | None => {
             model.overlay = None;
             Vec::new()
@@ -61,31 +52,21 @@ pub(crate) fn key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     }
 }
 
-/// Pastes into the line that is typed in; `false` when there is none.
-pub(crate) fn paste(model: &mut Model, text: &str) -> bool {
+/// Pastes into the line that is typed in; `false` when there is no overlay.
+pub(super) fn handle_paste(model: &mut Model, text: &str) -> bool {
     match &mut model.overlay {
         None => return false,
         Some(Overlay::Palette { input, .. }) => edit::paste(input, text),
         Some(Overlay::Prompt(prompt)) => edit::paste(&mut prompt.input, text),
-        Some(Overlay::Confirm(confirm)) if confirm.protected => {
-            // A name is typed, not pasted: that is what it is asked for.
-            if confirm.field == Field::Reason {
-                edit::paste(&mut confirm.reason, text);
-            } else {
-                confirm.problem = Some("type the name; it cannot be pasted".to_owned());
-            }
+        Some(Overlay::Rollout(dialog)) if dialog.confirmation.phrase.is_some() => {
+            confirmation::handle_paste(&mut dialog.confirmation, text);
         }
-        Some(Overlay::Elevate(dialog)) => {
-            let input = match dialog.field {
-                ElevateField::Reason => &mut dialog.reason,
-                ElevateField::Ticket => &mut dialog.ticket,
-                ElevateField::Code => dialog.code.get_or_insert_default(),
-            };
-            edit::paste(input, text);
+        Some(Overlay::Elevate(dialog)) => edit::paste(access::input_mut(dialog), text),
+        Some(Overlay::Confirm(dialog)) => {
+            confirmation::handle_paste(&mut dialog.confirmation, text);
         }
-        Some(Overlay::Agree(dialog)) => consent::paste(&mut dialog.consent, text),
-        Some(Overlay::Replay(dialog)) => match (&mut dialog.consent, &mut dialog.number) {
-            (Some(typed), _) => consent::paste(typed, text),
+        Some(Overlay::Replay(dialog)) => match (&mut dialog.confirmation, &mut dialog.option) {
+            (Some(typed), _) => confirmation::handle_paste(typed, text),
             (None, Some((_, input))) => edit::paste(input, text),
             (None, None) => {}
         },
@@ -94,7 +75,7 @@ pub(crate) fn paste(model: &mut Model, text: &str) -> bool {
     true
 }
 
-/// Scrolls; `false` when the key is none for that.
+/// Scrolls; `false` when the key is not for that.
 fn scroll(top: &mut usize, last: usize, event: &KeyEvent) -> bool {
     // The screen may have grown since.
     *top = (*top).min(last);
@@ -110,14 +91,14 @@ fn scroll(top: &mut usize, last: usize, event: &KeyEvent) -> bool {
     true
 }
 
-/// Scrolls what stands above a line that is typed in, when not all of it is on screen. Letters,
+/// Scrolls the facts above a line that is typed in, when not all of them are on screen. Letters,
 /// Home and End are for the line.
 fn scroll_above(model: &mut Model, event: &KeyEvent) -> bool {
-    let (lines, rows) = steer::above(model);
+    let (lines, rows) = facts_above(model);
     let last = lines.saturating_sub(rows);
     let top = match &mut model.overlay {
         Some(Overlay::Elevate(dialog)) => &mut dialog.top,
-        Some(Overlay::Agree(dialog)) => &mut dialog.top,
+        Some(Overlay::Confirm(dialog)) => &mut dialog.top,
         _ => return false,
     };
     // The screen may have grown since.
@@ -133,20 +114,20 @@ fn scroll_above(model: &mut Model, event: &KeyEvent) -> bool {
     true
 }
 
-fn palette_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
+fn handle_palette_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     let Some(Overlay::Palette { input, chosen }) = &mut model.overlay else {
         return Vec::new();
     };
     let (mut input, mut chosen) = (std::mem::take(input), *chosen);
-    let matches = palette::matches(model, input.value());
+    let matches = palette::find_entries(model, input.value());
     match event.code {
         KeyCode::Enter => {
-            let does = matches.get(chosen).map(|entry| entry.does.clone());
+            let action = matches.get(chosen).map(|entry| entry.action.clone());
             model.overlay = None;
-            return match does {
-                Some(Does::Command(command)) => global::run(model, command),
-                Some(Does::Environment(name)) => {
-                    global::switch(model, &name);
+            return match action {
+                Some(PaletteAction::Command(command)) => commands::run(model, command),
+                Some(PaletteAction::Environment(name)) => {
+                    navigate::switch_env(model, &name);
                     Vec::new()
                 }
                 None => Vec::new(),
@@ -161,7 +142,7 @@ fn palette_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
         KeyCode::Up => chosen = chosen.saturating_sub(1),
         KeyCode::Down => chosen = (chosen + 1).min(matches.len().saturating_sub(1)),
         _ => {
-            if edit::key(&mut input, event) {
+            if edit::handle_key(&mut input, event) {
                 chosen = 0;
             }
         }
@@ -170,19 +151,19 @@ fn palette_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     Vec::new()
 }
 
-fn choose_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
+fn handle_environments_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     let last = model.envs.len().saturating_sub(1);
-    let Some(Overlay::Choose(choice)) = &mut model.overlay else {
+    let Some(Overlay::Environments { chosen }) = &mut model.overlay else {
         return Vec::new();
     };
     match event.code {
-        KeyCode::Up | KeyCode::Char('k') => choice.chosen = choice.chosen.saturating_sub(1),
-        KeyCode::Down | KeyCode::Char('j') => choice.chosen = (choice.chosen + 1).min(last),
+        KeyCode::Up | KeyCode::Char('k') => *chosen = chosen.saturating_sub(1),
+        KeyCode::Down | KeyCode::Char('j') => *chosen = (*chosen + 1).min(last),
         KeyCode::Enter => {
-            let chosen = choice.chosen;
+            let chosen = *chosen;
             model.overlay = None;
             if let Some(name) = model.envs.get(chosen).map(|env| env.info.name.clone()) {
-                global::switch(model, &name);
+                navigate::switch_env(model, &name);
             }
         }
         _ => {}
@@ -190,15 +171,15 @@ fn choose_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     Vec::new()
 }
 
-fn prompt_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
+fn handle_prompt_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     let Some(Overlay::Prompt(prompt)) = &mut model.overlay else {
         return Vec::new();
     };
     if event.code == KeyCode::Enter {
         let prompt = prompt.clone();
-        return rollout::prompted(model, prompt);
+        return rollout_actions::handle_prompt(model, prompt);
     }
-    if edit::key(&mut prompt.input, event) {
+    if edit::handle_key(&mut prompt.input, event) {
         prompt.problem = None;
     }
     Vec::new()

@@ -1,5 +1,5 @@
-//! A list in columns. Only rows on screen are made; what does not fit is left out whole, the
-//! least needed column first.
+//! A list in columns. Only rows on screen are computed; columns that do not fit are left out, the
+//! least needed first.
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -9,6 +9,7 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::model::{Cursor, Model};
+use crate::text::clip;
 use crate::theme::Tone;
 
 #[derive(Clone, Copy, Debug)]
@@ -68,28 +69,36 @@ pub(crate) fn rows_area(area: Rect) -> Rect {
 /// Number, place and width of each column that fits into `width`.
 pub(crate) fn arrange(columns: &[Column], width: u16) -> Vec<(usize, u16, u16)> {
     let room = width.saturating_sub(2 * MARGIN);
-    let mut kept: Vec<usize> = (0..columns.len()).collect();
+    let mut fitting: Vec<usize> = (0..columns.len()).collect();
     let of = |place: &usize| columns.get(*place);
-    let needed = |kept: &[usize]| -> u16 {
-        let widths: u16 = kept.iter().filter_map(of).map(|column| column.width).sum();
+    let needed = |fitting: &[usize]| -> u16 {
+        let widths: u16 = fitting
+            .iter()
+            .filter_map(of)
+            .map(|column| column.width)
+            .sum();
         widths.saturating_add(
-            GAP.saturating_mul(u16::try_from(kept.len().saturating_sub(1)).unwrap_or(u16::MAX)),
+            GAP.saturating_mul(u16::try_from(fitting.len().saturating_sub(1)).unwrap_or(u16::MAX)),
         )
     };
-    while needed(&kept) > room {
-        let worst = kept
+    while needed(&fitting) > room {
+        let worst = fitting
             .iter()
             .filter_map(|place| Some((columns.get(*place)?.rank, *place)))
             .filter(|(rank, _)| *rank > 0)
             .max();
         let Some((_, place)) = worst else { break };
-        kept.retain(|kept| *kept != place);
+        fitting.retain(|fitting| *fitting != place);
     }
-    let spare = room.saturating_sub(needed(&kept));
-    let shares: u16 = kept.iter().filter_map(of).map(|column| column.flex).sum();
+    let spare = room.saturating_sub(needed(&fitting));
+    let shares: u16 = fitting
+        .iter()
+        .filter_map(of)
+        .map(|column| column.flex)
+        .sum();
     let mut x = MARGIN;
     let mut out = Vec::new();
-    for place in kept {
+    for place in fitting {
         let Some(column) = columns.get(place) else {
             continue;
         };
@@ -143,10 +152,10 @@ pub(crate) fn draw<'a>(
             put(buffer, line, (*x, 0, *width), cell, column.right);
         }
         if row == cursor.row {
-            select(buffer, line, model.theme.style(Tone::Selected));
+            mark_selected(buffer, line, model.theme.style(Tone::Selected));
         }
     }
-    more(
+    draw_range(
         model,
         buffer,
         area,
@@ -156,13 +165,13 @@ pub(crate) fn draw<'a>(
 }
 
 /// Marks the selected row: by a sign at its beginning too, not by its colour alone.
-pub(crate) fn select(buffer: &mut Buffer, line: Rect, style: Style) {
+pub(crate) fn mark_selected(buffer: &mut Buffer, line: Rect, style: Style) {
     buffer.set_style(line, style);
     buffer.set_string(line.x, line.y, "▸", style);
 }
 
-/// Says in the title row, at its end, that there is more than is on screen.
-fn more(
+/// Draws at the end of the title row which rows are on screen, when not all are.
+fn draw_range(
     model: &Model,
     buffer: &mut Buffer,
     area: Rect,
@@ -178,7 +187,7 @@ fn more(
         return;
     }
     let x = area.right().saturating_sub(width);
-    // A title that it would cut is left out whole.
+    // A title that it would cut is left out.
     let end_of = |(place, from, wide): &(usize, u16, u16)| {
         let column = columns.get(*place);
         let title = column
@@ -208,7 +217,7 @@ fn put(
     if width == 0 || area.height <= y {
         return;
     }
-    let line = clipped(line, usize::from(width));
+    let line = clip_line(line, usize::from(width));
     let used = u16::try_from(line.width()).unwrap_or(width).min(width);
     let indent = if right { width.saturating_sub(used) } else { 0 };
     buffer.set_line(
@@ -220,7 +229,7 @@ fn put(
 }
 
 /// A line in at most `width` columns.
-pub(crate) fn clipped(line: &Line<'_>, width: usize) -> Line<'static> {
+pub(crate) fn clip_line(line: &Line<'_>, width: usize) -> Line<'static> {
     let mut left = width;
     let mut spans = Vec::new();
     let fits = line.width() <= width;
@@ -228,7 +237,7 @@ pub(crate) fn clipped(line: &Line<'_>, width: usize) -> Line<'static> {
         let text = if fits {
             span.content.to_string()
         } else {
-            super::words::clip(&span.content, left)
+            clip(&span.content, left)
         };
         let cut = !fits && text.as_str() != span.content;
         left = left.saturating_sub(text.width());
@@ -238,6 +247,27 @@ pub(crate) fn clipped(line: &Line<'_>, width: usize) -> Line<'static> {
         }
     }
     Line::from(spans)
+}
+
+/// Draws lines of text from `top` on.
+pub(crate) fn draw_lines(
+    model: &Model,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    lines: &[(Tone, String)],
+    top: usize,
+) {
+    for (y, (tone, text)) in (area.y..area.bottom()).zip(lines.iter().skip(top)) {
+        let line = Line::styled(format!(" {text}"), model.theme.style(*tone));
+        frame.render_widget(
+            clip_line(&line, usize::from(area.width)),
+            Rect {
+                y,
+                height: 1,
+                ..area
+            },
+        );
+    }
 }
 
 #[cfg(test)]
@@ -251,15 +281,15 @@ mod tests {
             Column::text("B", 10).rank(1),
             Column::text("C", 10).rank(2),
         ];
-        let kept = |width| {
+        let fitting = |width| {
             arrange(&columns, width)
                 .into_iter()
                 .map(|(place, _, _)| place)
                 .collect::<Vec<_>>()
         };
-        assert_eq!(kept(36), [0, 1, 2]);
-        assert_eq!(kept(35), [0, 1]);
-        assert_eq!(kept(20), [0]);
+        assert_eq!(fitting(36), [0, 1, 2]);
+        assert_eq!(fitting(35), [0, 1]);
+        assert_eq!(fitting(20), [0]);
         assert_eq!(arrange(&columns, 40)[0], (0, 1, 14));
         assert_eq!(arrange(&columns, 5), [(0, 1, 4)]);
     }

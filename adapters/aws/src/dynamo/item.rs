@@ -155,7 +155,7 @@ pub(super) fn from_payment(payment: &Payment, event_seq: u64) -> PortResult<Item
 }
 
 pub(super) fn to_payment(item: &Item) -> PortResult<Payment> {
-    let row = Row::open(item)?;
+    let row = ItemReader::open(item)?;
     let money = Money::new(row.number("amount_minor")?, row.parse("currency")?);
     Ok(Payment {
         id: row.parse("id")?,
@@ -197,7 +197,7 @@ pub(super) fn to_payment(item: &Item) -> PortResult<Payment> {
 
 /// The payment's version, fence and number of the last event, as an item says.
 pub(super) fn to_counts(item: &Item) -> PortResult<(u64, u64, u64)> {
-    let row = Row::open(item)?;
+    let row = ItemReader::open(item)?;
     Ok((
         row.number("version")?,
         row.number("fence")?,
@@ -222,7 +222,7 @@ pub(super) fn from_event(
 }
 
 pub(super) fn to_event(item: &Item) -> PortResult<Event> {
-    let row = Row::open(item)?;
+    let row = ItemReader::open(item)?;
     Ok(Event {
         seq: row.number("seq")?,
         at: row.at("at_ms")?,
@@ -264,7 +264,7 @@ pub(super) fn from_outbox(event: &OutboxEvent) -> PortResult<Item> {
 }
 
 pub(super) fn to_outbox(item: &Item) -> PortResult<OutboxEvent> {
-    let row = Row::open(item)?;
+    let row = ItemReader::open(item)?;
     Ok(OutboxEvent {
         id: row.text("id")?.to_owned(),
         payment: row.parse("payment")?,
@@ -295,7 +295,7 @@ pub(super) fn from_idempotency(held: &IdempotencyRow) -> Item {
 }
 
 pub(super) fn to_idempotency(item: &Item) -> PortResult<IdempotencyRow> {
-    let row = Row::open(item)?;
+    let row = ItemReader::open(item)?;
     Ok(IdempotencyRow {
         scope: IdempotencyScope {
             merchant: row.parse("merchant")?,
@@ -329,7 +329,7 @@ pub(super) fn from_api_key(held: &ApiKeyRow) -> Item {
 }
 
 pub(super) fn to_api_key(item: &Item) -> PortResult<ApiKeyRow> {
-    let row = Row::open(item)?;
+    let row = ItemReader::open(item)?;
     Ok(ApiKeyRow {
         hash: row.text("hash")?.to_owned(),
         prefix: row.text("prefix")?.to_owned(),
@@ -358,15 +358,15 @@ fn value_size(value: &AttributeValue) -> usize {
 }
 
 /// An item being read. What is wrong with it is told by the attribute's name, never by its value.
-struct Row<'a>(&'a Item);
+struct ItemReader<'a>(&'a Item);
 
-impl<'a> Row<'a> {
+impl<'a> ItemReader<'a> {
     fn open(item: &'a Item) -> PortResult<Self> {
         let row = Self(item);
         let layout: u32 = row.number("layout")?;
         if layout > LAYOUT {
             let words = format!(
-                "an item of layout {layout}, this program reads up to {LAYOUT}: use a newer one"
+                "item layout {layout} is newer than this payops supports ({LAYOUT}); upgrade payops"
             );
             return Err(PortError::new(ErrorKind::Corrupt, words));
         }

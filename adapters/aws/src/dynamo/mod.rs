@@ -73,11 +73,11 @@ impl DynamoStore {
         }
     }
 
-    fn reading(&self, action: &'static str) -> Call {
+    fn read_call(&self, action: &'static str) -> Call {
         Call::read(action, format!("table {}", self.table))
     }
 
-    fn writing(&self, action: &'static str) -> Call {
+    fn write_call(&self, action: &'static str) -> Call {
         Call::write(action, format!("table {}", self.table))
     }
 

@@ -24,16 +24,16 @@ const APPROVAL: &str = "OPS#approval#";
 const APPROVAL_BODY: &str = "approval";
 
 #[derive(Clone, Debug)]
-pub struct DynamoFreezeStore(Notes);
+pub struct DynamoFreezeStore(JsonItems);
 
 #[derive(Clone, Debug)]
-pub struct DynamoApprovalStore(Notes);
+pub struct DynamoApprovalStore(JsonItems);
 
 impl DynamoFreezeStore {
     /// The freeze kept in `table`.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self(Notes {
+        Self(JsonItems {
             client,
             table: table.into(),
             body: FREEZE_BODY,
@@ -45,7 +45,7 @@ impl DynamoApprovalStore {
     /// The approvals kept in `table`.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self(Notes {
+        Self(JsonItems {
             client,
             table: table.into(),
             body: APPROVAL_BODY,
@@ -54,13 +54,13 @@ impl DynamoApprovalStore {
 }
 
 #[derive(Clone, Debug)]
-struct Notes {
+struct JsonItems {
     client: Client,
     table: String,
     body: &'static str,
 }
 
-impl Notes {
+impl JsonItems {
     fn place(&self) -> String {
         format!("table {}", self.table)
     }
@@ -74,7 +74,7 @@ impl Notes {
             .key(PK, text(pk))
             .key(SK, text(sk))
             .consistent_read(true);
-        let answer = request.send().await.map_err(|error| call.failed(error))?;
+        let answer = request.send().await.map_err(|error| call.to_error(error))?;
         let Some(item) = answer.item else {
             return Ok(None);
         };
@@ -107,11 +107,11 @@ impl Notes {
         let request = request.item(self.body, AttributeValue::S(json.map_err(unwritten)?));
         request
             .customize()
-            .interceptor(call.watch())
+            .interceptor(call.track_attempts())
             .send()
             .await
             .map(drop)
-            .map_err(|error| call.failed(error))
+            .map_err(|error| call.to_error(error))
     }
 
     async fn delete(&self, pk: &str, sk: &str) -> PortResult<bool> {
@@ -125,11 +125,11 @@ impl Notes {
         let request = request
             .return_values(ReturnValue::AllOld)
             .customize()
-            .interceptor(call.watch());
+            .interceptor(call.track_attempts());
         Ok(request
             .send()
             .await
-            .map_err(|error| call.failed(error))?
+            .map_err(|error| call.to_error(error))?
             .attributes
             .is_some())
     }
@@ -141,7 +141,7 @@ fn approval_pk(by: &str) -> PortResult<String> {
     let name = source_identity(by).ok_or_else(|| {
         PortError::new(
             ErrorKind::Permanent,
-            format!("{by:?} is no name that AWS takes"),
+            format!("{by:?} is not a valid AWS source identity"),
         )
     })?;
     Ok(format!("{APPROVAL}{name}"))
@@ -178,7 +178,7 @@ impl ApprovalStore for DynamoApprovalStore {
             .await
     }
 
-    async fn of(&self, by: &str, plan_sha256: &str) -> PortResult<Option<ApprovalRow>> {
+    async fn find(&self, by: &str, plan_sha256: &str) -> PortResult<Option<ApprovalRow>> {
         let row: Option<ApprovalRow> = self.0.get(&approval_pk(by)?, plan_sha256).await?;
         // Two names may be one to STS.
         Ok(row.filter(|row| row.approval.by == by))

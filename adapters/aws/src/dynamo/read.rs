@@ -31,7 +31,7 @@ const SCANS_MAX: u32 = 20;
 
 impl DynamoStore {
     pub(super) async fn read(&self, key: Item) -> PortResult<Option<Item>> {
-        let call = self.reading("dynamodb:GetItem");
+        let call = self.read_call("dynamodb:GetItem");
         let request = self
             .client
             .get_item()
@@ -41,7 +41,7 @@ impl DynamoStore {
         Ok(request
             .send()
             .await
-            .map_err(|error| call.failed(error))?
+            .map_err(|error| call.to_error(error))?
             .item)
     }
 
@@ -68,9 +68,9 @@ impl DynamoStore {
     }
 
     async fn read_batch(&self, mut keys: Vec<Item>, payments: &mut Vec<Payment>) -> PortResult<()> {
-        let call = self.reading("dynamodb:BatchGetItem");
+        let call = self.read_call("dynamodb:BatchGetItem");
         for tries in 0..TRIES_MAX {
-            let wanted = call.built(
+            let wanted = call.check_built(
                 KeysAndAttributes::builder()
                     .set_keys(Some(keys))
                     .consistent_read(true)
@@ -80,7 +80,7 @@ impl DynamoStore {
                 .client
                 .batch_get_item()
                 .request_items(&self.table, wanted);
-            let answer = request.send().await.map_err(|error| call.failed(error))?;
+            let answer = request.send().await.map_err(|error| call.to_error(error))?;
             for found in answer.responses.unwrap_or_default().into_values().flatten() {
                 payments.push(item::to_payment(&found)?);
             }
@@ -98,7 +98,7 @@ impl DynamoStore {
         Err(call.error(
             ErrorKind::Throttled,
             format!(
-                "{} keys were still not read after {TRIES_MAX} tries",
+                "{} keys still unread after {TRIES_MAX} attempts",
                 keys.len()
             ),
         ))
@@ -185,7 +185,7 @@ impl DynamoStore {
             let corrupt = || {
                 PortError::new(
                     ErrorKind::Corrupt,
-                    "the due index holds an item that is no payment",
+                    "the due index holds an item that is not a payment",
                 )
             };
             pk.and_then(|id| id.parse().ok()).ok_or_else(corrupt)
@@ -216,7 +216,7 @@ impl DynamoStore {
 
     /// The first `limit` items of a query, over as many pages as it takes.
     async fn all(&self, query: QueryFluentBuilder, limit: usize) -> PortResult<Vec<Item>> {
-        let call = self.reading("dynamodb:Query");
+        let call = self.read_call("dynamodb:Query");
         let mut items: Vec<Item> = Vec::new();
         let mut from = None;
         while items.len() < limit {
@@ -227,7 +227,7 @@ impl DynamoStore {
                 .set_exclusive_start_key(from)
                 .send()
                 .await
-                .map_err(|error| call.failed(error))?;
+                .map_err(|error| call.to_error(error))?;
             items.extend(page.items.unwrap_or_default());
             from = page.last_evaluated_key;
             if from.is_none() {
@@ -243,7 +243,7 @@ impl DynamoStore {
         from: Option<&str>,
         limit: usize,
     ) -> PortResult<PaymentPage> {
-        let call = self.reading("dynamodb:Scan");
+        let call = self.read_call("dynamodb:Scan");
         let limit = limit.max(1);
         let mut from = from.map(open_cursor).transpose()?;
         let mut payments = Vec::new();
@@ -261,7 +261,7 @@ impl DynamoStore {
                 .set_exclusive_start_key(from)
                 .send()
                 .await
-                .map_err(|error| call.failed(error))?;
+                .map_err(|error| call.to_error(error))?;
             from = page.last_evaluated_key;
             for found in page.items.unwrap_or_default() {
                 if payments.len() == limit {
@@ -303,10 +303,7 @@ fn open_cursor(cursor: &str) -> PortResult<Item> {
         .ok()
         .and_then(|json| serde_json::from_slice(&json).ok());
     let (pk, sk) = parts.ok_or_else(|| {
-        PortError::new(
-            ErrorKind::Permanent,
-            "not a place that a scan of payments stopped at",
-        )
+        PortError::new(ErrorKind::Permanent, "not a valid cursor of a payment scan")
     })?;
     Ok(item::key(&pk, &sk))
 }

@@ -41,7 +41,7 @@ pub async fn create_table(client: &Client, table: &str) -> PortResult<()> {
         .billing_mode(BillingMode::PayPerRequest);
     for (name, kind) in attributes {
         request = request.attribute_definitions(
-            call.built(
+            call.check_built(
                 AttributeDefinition::builder()
                     .attribute_name(name)
                     .attribute_type(kind)
@@ -63,10 +63,15 @@ pub async fn create_table(client: &Client, table: &str) -> PortResult<()> {
             .index_name(name)
             .set_key_schema(Some(keys(&call, partition, sort)?))
             .projection(projection);
-        request = request.global_secondary_indexes(call.built(index.build())?);
+        request = request.global_secondary_indexes(call.check_built(index.build())?);
     }
-    match request.customize().interceptor(call.watch()).send().await {
-        Err(error) if code(&error) != "ResourceInUseException" => return Err(call.failed(error)),
+    match request
+        .customize()
+        .interceptor(call.track_attempts())
+        .send()
+        .await
+    {
+        Err(error) if code(&error) != "ResourceInUseException" => return Err(call.to_error(error)),
         _ => {}
     }
     await_table(client, table).await?;
@@ -75,7 +80,7 @@ pub async fn create_table(client: &Client, table: &str) -> PortResult<()> {
 
 fn keys(call: &Call, partition: &str, sort: &str) -> PortResult<Vec<KeySchemaElement>> {
     let part = |name: &str, kind| {
-        call.built(
+        call.check_built(
             KeySchemaElement::builder()
                 .attribute_name(name)
                 .key_type(kind)
@@ -96,18 +101,21 @@ async fn await_table(client: &Client, table: &str) -> PortResult<()> {
             .table_name(table)
             .send()
             .await
-            .map_err(|error| call.failed(error))?;
+            .map_err(|error| call.to_error(error))?;
         if answer.table().and_then(|table| table.table_status()) == Some(&TableStatus::Active) {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    Err(call.error(ErrorKind::Unavailable, "the table is still not active"))
+    Err(call.error(
+        ErrorKind::Unavailable,
+        "the table did not become active in time",
+    ))
 }
 
 async fn expire(client: &Client, table: &str) -> PortResult<()> {
     let call = Call::write("dynamodb:UpdateTimeToLive", format!("table {table}"));
-    let rule = call.built(
+    let rule = call.check_built(
         TimeToLiveSpecification::builder()
             .attribute_name("ttl")
             .enabled(true)
@@ -117,9 +125,14 @@ async fn expire(client: &Client, table: &str) -> PortResult<()> {
         .update_time_to_live()
         .table_name(table)
         .time_to_live_specification(rule);
-    match request.customize().interceptor(call.watch()).send().await {
+    match request
+        .customize()
+        .interceptor(call.track_attempts())
+        .send()
+        .await
+    {
         // It is on already: AWS calls that a validation error.
-        Err(error) if code(&error) != "ValidationException" => Err(call.failed(error)),
+        Err(error) if code(&error) != "ValidationException" => Err(call.to_error(error)),
         _ => Ok(()),
     }
 }

@@ -1,5 +1,5 @@
 //! Writes. Accepting, changing and noting are one transaction each, whose conditions decide;
-//! what DynamoDB says of a canceled one is turned into the port's answers here.
+//! what DynamoDB says of a canceled one becomes the port's answers here.
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
@@ -52,18 +52,18 @@ struct Plan<'a> {
 }
 
 /// Why a transaction was canceled, item by item: code, and the item that stands there.
-struct Refused(Vec<(Role, String, Option<Item>)>);
+struct Cancellation(Vec<(Role, String, Option<Item>)>);
 
-impl Refused {
+impl Cancellation {
     /// Whether the condition on an item of that role failed.
-    fn failed(&self, role: Role) -> bool {
+    fn condition_failed(&self, role: Role) -> bool {
         self.0
             .iter()
             .any(|(of, code, _)| *of == role && code == "ConditionalCheckFailed")
     }
 
-    /// The idempotency row that stands in the way, when it was told.
-    fn standing_key(&self) -> Option<&Item> {
+    /// The idempotency row that stands in the way, when DynamoDB returned it.
+    fn conflicting_key(&self) -> Option<&Item> {
         self.0
             .iter()
             .find(|(of, ..)| *of == Role::Key)
@@ -85,10 +85,10 @@ impl Refused {
     }
 
     fn into_error(self, call: &Call) -> PortError {
-        if self.failed(Role::Event) {
+        if self.condition_failed(Role::Event) {
             return call.error(
                 ErrorKind::Corrupt,
-                "the timeline holds an event of a number that the payment has not reached",
+                "the timeline holds an event with a later sequence number than the payment",
             );
         }
         let codes: Vec<String> = self
@@ -105,7 +105,7 @@ impl Refused {
 
 impl<'a> Plan<'a> {
     fn new(store: &'a DynamoStore) -> Self {
-        let call = store.writing("dynamodb:TransactWriteItems");
+        let call = store.write_call("dynamodb:TransactWriteItems");
         Self {
             call,
             table: &store.table,
@@ -144,7 +144,7 @@ impl<'a> Plan<'a> {
         }
         self.items.push(
             TransactWriteItem::builder()
-                .put(self.call.built(put.build())?)
+                .put(self.call.check_built(put.build())?)
                 .build(),
         );
         self.roles.push(role);
@@ -202,7 +202,7 @@ impl<'a> Plan<'a> {
     }
 
     /// `None` when it was written.
-    async fn run(&self, store: &DynamoStore) -> PortResult<Option<Refused>> {
+    async fn run(&self, store: &DynamoStore) -> PortResult<Option<Cancellation>> {
         self.check()?;
         // The SDK gives each call a token of its own and repeats it with the attempt: an attempt
         // whose answer was lost is not done twice. A token of the content would make one of two
@@ -213,7 +213,7 @@ impl<'a> Plan<'a> {
             .set_transact_items(Some(self.items.clone()));
         let Err(error) = request
             .customize()
-            .interceptor(self.call.watch())
+            .interceptor(self.call.track_attempts())
             .send()
             .await
         else {
@@ -223,20 +223,22 @@ impl<'a> Plan<'a> {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
                 let reasons = canceled.cancellation_reasons().iter().zip(&self.roles);
                 let told = |code: Option<&str>| code.unwrap_or("None").to_owned();
-                Ok(Some(Refused(
+                Ok(Some(Cancellation(
                     reasons
                         .map(|(reason, role)| (*role, told(reason.code()), reason.item.clone()))
                         .collect(),
                 )))
             }
-            _ => Err(self.call.failed(error)),
+            _ => Err(self.call.to_error(error)),
         }
     }
 
-    fn contended(&self) -> PortError {
+    fn contention_error(&self) -> PortError {
         self.call.error(
             ErrorKind::Unavailable,
-            format!("still contended after {TRIES_MAX} tries"),
+            format!(
+                "gave up after {TRIES_MAX} attempts: other writers keep changing the same items"
+            ),
         )
     }
 }
@@ -258,13 +260,13 @@ impl DynamoStore {
         plan.events(&payment.id, 0, payment.version, &acceptance.events)?;
         plan.outbox(&acceptance.outbox)?;
         for tries in 0..TRIES_MAX {
-            let Some(refused) = plan.run(self).await? else {
+            let Some(canceled) = plan.run(self).await? else {
                 return Ok(Accepted::New);
             };
-            if refused.failed(Role::Key) {
+            if canceled.condition_failed(Role::Key) {
                 if let Some(row) = self
-                    .standing(
-                        refused.standing_key(),
+                    .idempotency_row(
+                        canceled.conflicting_key(),
                         &acceptance.idempotency.scope,
                         acceptance.now,
                     )
@@ -272,15 +274,15 @@ impl DynamoStore {
                 {
                     return Ok(Accepted::KeyTaken(Box::new(row)));
                 }
-            } else if !refused.is_busy() {
-                if refused.failed(Role::Payment) {
+            } else if !canceled.is_busy() {
+                if canceled.condition_failed(Role::Payment) {
                     return Ok(Accepted::IdTaken);
                 }
-                return Err(refused.into_error(&plan.call));
+                return Err(canceled.into_error(&plan.call));
             }
             self.pause(tries).await;
         }
-        Err(plan.contended())
+        Err(plan.contention_error())
     }
 
     pub(super) async fn write_change(&self, change: &Change) -> PortResult<Committed> {
@@ -289,7 +291,7 @@ impl DynamoStore {
         for tries in 0..TRIES_MAX {
             // Notes move the end of the timeline without a new version, so it is read afresh.
             let Some(seq) = self.current_seq(&payment.id, change.expect).await? else {
-                return self.stale(change).await;
+                return self.resolve_stale(change).await;
             };
             let mut plan = Plan::new(self);
             if let Some(row) = &change.idempotency {
@@ -308,26 +310,26 @@ impl DynamoStore {
             )?;
             plan.events(&payment.id, seq, payment.version, &change.events)?;
             plan.outbox(&change.outbox)?;
-            let Some(refused) = plan.run(self).await? else {
+            let Some(canceled) = plan.run(self).await? else {
                 return Ok(Committed::Done);
             };
             if let Some(wanted) = change
                 .idempotency
                 .as_ref()
-                .filter(|_| refused.failed(Role::Key))
+                .filter(|_| canceled.condition_failed(Role::Key))
             {
                 if let Some(row) = self
-                    .standing(refused.standing_key(), &wanted.scope, change.now)
+                    .idempotency_row(canceled.conflicting_key(), &wanted.scope, change.now)
                     .await?
                 {
                     return Ok(Committed::KeyTaken(Box::new(row)));
                 }
-            } else if !refused.failed(Role::Payment) && !refused.is_busy() {
-                return Err(refused.into_error(&plan.call));
+            } else if !canceled.condition_failed(Role::Payment) && !canceled.is_busy() {
+                return Err(canceled.into_error(&plan.call));
             }
             self.pause(tries).await;
         }
-        Err(Plan::new(self).contended())
+        Err(Plan::new(self).contention_error())
     }
 
     /// The number of the payment's last event, if it is as expected.
@@ -340,7 +342,7 @@ impl DynamoStore {
     }
 
     /// The payment is past the expected version: that the key is taken tells the caller more.
-    async fn stale(&self, change: &Change) -> PortResult<Committed> {
+    async fn resolve_stale(&self, change: &Change) -> PortResult<Committed> {
         let Some(row) = &change.idempotency else {
             return Ok(Committed::Stale);
         };
@@ -348,8 +350,8 @@ impl DynamoStore {
         Ok(held.map_or(Committed::Stale, |row| Committed::KeyTaken(Box::new(row))))
     }
 
-    /// The idempotency row that stood in the way: as told with the refusal, else read.
-    async fn standing(
+    /// The idempotency row that stood in the way: as returned with the cancellation, else read.
+    async fn idempotency_row(
         &self,
         held: Option<&Item>,
         scope: &IdempotencyScope,
@@ -388,27 +390,27 @@ impl DynamoStore {
                 .expression_attribute_values(":next", number(seq));
             plan.items.push(
                 TransactWriteItem::builder()
-                    .update(plan.call.built(raise.build())?)
+                    .update(plan.call.check_built(raise.build())?)
                     .build(),
             );
             plan.roles.push(Role::Payment);
-            let Some(refused) = plan.run(self).await? else {
+            let Some(canceled) = plan.run(self).await? else {
                 return Ok(Noted::Written);
             };
-            if refused.failed(Role::Marker) {
+            if canceled.condition_failed(Role::Marker) {
                 return Ok(Noted::Already);
             }
-            if !refused.failed(Role::Payment) && !refused.is_busy() {
-                return Err(refused.into_error(&plan.call));
+            if !canceled.condition_failed(Role::Payment) && !canceled.is_busy() {
+                return Err(canceled.into_error(&plan.call));
             }
             self.pause(tries).await;
         }
-        Err(Plan::new(self).contended())
+        Err(Plan::new(self).contention_error())
     }
 
     /// Rows that are done are deleted, and with them the request that they carried.
     pub(super) async fn delete_outbox(&self, rows: &[OutboxEvent]) -> PortResult<()> {
-        let call = self.writing("dynamodb:BatchWriteItem");
+        let call = self.write_call("dynamodb:BatchWriteItem");
         let mut keys: Vec<(String, String)> = rows
             .iter()
             .map(|row| (item::payment_pk(&row.payment), item::outbox_sk(row)))
@@ -418,7 +420,7 @@ impl DynamoStore {
         for some in keys.chunks(DELETE_MAX) {
             let mut left = Vec::with_capacity(some.len());
             for (pk, sk) in some {
-                let delete = call.built(
+                let delete = call.check_built(
                     DeleteRequest::builder()
                         .set_key(Some(item::key(pk, sk)))
                         .build(),
@@ -438,10 +440,10 @@ impl DynamoStore {
                 .request_items(&self.table, left);
             let answer = request
                 .customize()
-                .interceptor(call.watch())
+                .interceptor(call.track_attempts())
                 .send()
                 .await
-                .map_err(|error| call.failed(error))?;
+                .map_err(|error| call.to_error(error))?;
             left = answer
                 .unprocessed_items
                 .unwrap_or_default()
@@ -456,14 +458,14 @@ impl DynamoStore {
         Err(call.error(
             ErrorKind::Throttled,
             format!(
-                "{} rows were still not written after {TRIES_MAX} tries",
+                "{} rows still unwritten after {TRIES_MAX} attempts",
                 left.len()
             ),
         ))
     }
 
     pub(super) async fn write_key(&self, row: &ApiKeyRow) -> PortResult<()> {
-        let call = self.writing("dynamodb:PutItem");
+        let call = self.write_call("dynamodb:PutItem");
         let request = self
             .client
             .put_item()
@@ -471,10 +473,10 @@ impl DynamoStore {
             .set_item(Some(item::from_api_key(row)));
         request
             .customize()
-            .interceptor(call.watch())
+            .interceptor(call.track_attempts())
             .send()
             .await
             .map(drop)
-            .map_err(|error| call.failed(error))
+            .map_err(|error| call.to_error(error))
     }
 }

@@ -4,16 +4,16 @@
 //! can read, not about to end, and of the very role, person and reason that are wanted. This guards
 //! against other users of the machine, not against programs of the same user.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use payops_core::Timestamp;
-use sha2::{Digest as _, Sha256};
+use payops_system::private_file;
 
+use super::hash::hash;
 use super::session::Session;
 use super::spec::{Person, RoleSpec};
 use record::Record;
@@ -30,9 +30,6 @@ const OTHERS: u32 = 0o077;
 const ENV_DIGITS: usize = 12;
 const KEY_DIGITS: usize = 40;
 
-/// Makes names of unfinished files differ within a process.
-static COUNT: AtomicU64 = AtomicU64::new(0);
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionCache {
     folder: PathBuf,
@@ -41,24 +38,24 @@ pub struct SessionCache {
 /// Why a kept session is not used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Miss {
-    #[error("no session is kept")]
+pub enum CacheMiss {
+    #[error("no cached session")]
     Absent,
     /// Somebody else could have read or written it.
-    #[error("{} is not used: {why}", path.display())]
+    #[error("ignoring {}: {why}", path.display())]
     Unsafe { path: PathBuf, why: &'static str },
     /// It has ended, or will within a minute.
-    #[error("the kept session has ended")]
+    #[error("the cached session has expired")]
     Ended,
     /// It is of another account, policy, duration, reason or ticket.
-    #[error("the kept session was given for something else")]
+    #[error("the cached session is for a different role, person or reason")]
     Different,
-    #[error("the kept session cannot be read")]
+    #[error("the cached session cannot be read")]
     Damaged,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forget<'a> {
+pub enum ForgetScope<'a> {
     Env(&'a str),
     /// Every session, and what a crash may have left unfinished.
     All,
@@ -74,60 +71,46 @@ impl SessionCache {
     }
 
     /// The session that is kept for this role and person, if it may still be used at `now`.
-    pub fn load(&self, spec: &RoleSpec, person: &Person, now: Timestamp) -> Result<Session, Miss> {
+    pub fn load(
+        &self,
+        spec: &RoleSpec,
+        person: &Person,
+        now: Timestamp,
+    ) -> Result<Session, CacheMiss> {
         let path = self.path(spec, person);
         let mut text = String::new();
         let file = self.open(&path)?;
         file.take(FILE_MAX)
             .read_to_string(&mut text)
-            .map_err(|_| Miss::Damaged)?;
-        let record: Record = serde_json::from_str(&text).map_err(|_| Miss::Damaged)?;
+            .map_err(|_| CacheMiss::Damaged)?;
+        let record: Record = serde_json::from_str(&text).map_err(|_| CacheMiss::Damaged)?;
         if !record.is_for(spec, person) {
-            return Err(Miss::Different);
+            return Err(CacheMiss::Different);
         }
-        let session = record.session().ok_or(Miss::Damaged)?;
-        if session.left(now) <= LEFT_MIN {
-            Err(Miss::Ended)
+        let session = record.session().ok_or(CacheMiss::Damaged)?;
+        if session.time_left(now) <= LEFT_MIN {
+            Err(CacheMiss::Ended)
         } else {
             Ok(session)
         }
     }
 
     pub fn store(&self, spec: &RoleSpec, person: &Person, session: &Session) -> io::Result<()> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)?;
+        private_file::create_dir(&self.folder)?;
         self.check_folder()
             .map_err(|miss| io::Error::new(ErrorKind::PermissionDenied, miss))?;
-        let text = serde_json::to_vec(&Record::of(spec, person, session))?;
-        let unfinished = self.folder.join(format!(
-            ".{}-{}.tmp",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        ));
-        let done = write_new(&unfinished, &text)
-            .and_then(|()| std::fs::rename(&unfinished, self.path(spec, person)));
-        if done.is_err() {
-            // What is there may be another process's: never removed when it could not be made.
-            let ours = done
-                .as_ref()
-                .is_err_and(|error| error.kind() != ErrorKind::AlreadyExists);
-            if ours {
-                std::fs::remove_file(&unfinished).ok();
-            }
-        }
-        done
+        let text = serde_json::to_vec(&Record::new(spec, person, session))?;
+        private_file::write(&self.path(spec, person), &text)
     }
 
-    pub fn forget(&self, what: Forget<'_>) -> io::Result<usize> {
+    pub fn forget(&self, what: ForgetScope<'_>) -> io::Result<usize> {
         let entries = match std::fs::read_dir(&self.folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
             entries => entries?,
         };
         let begin = match what {
-            Forget::Env(env) => format!("{}-", hash(&[env], ENV_DIGITS)),
-            Forget::All => String::new(),
+            ForgetScope::Env(env) => format!("{}-", hash(&[env], ENV_DIGITS)),
+            ForgetScope::All => String::new(),
         };
         let mut removed = 0;
         for entry in entries {
@@ -138,7 +121,7 @@ impl SessionCache {
                 .unwrap_or_default();
             let is = |kind: &str| path.extension().is_some_and(|found| found == kind);
             let kept = is("json") && name.starts_with(&begin);
-            if kept || (what == Forget::All && name.starts_with('.') && is("tmp")) {
+            if kept || (what == ForgetScope::All && name.starts_with('.') && is("tmp")) {
                 std::fs::remove_file(&path)?;
                 removed += usize::from(kept);
             }
@@ -165,43 +148,43 @@ impl SessionCache {
             .join(format!("{}-{key}.json", hash(&[&spec.env], ENV_DIGITS)))
     }
 
-    fn check_folder(&self) -> Result<(), Miss> {
-        let held = std::fs::symlink_metadata(&self.folder).map_err(|error| absent(&error))?;
+    fn check_folder(&self) -> Result<(), CacheMiss> {
+        let held = std::fs::symlink_metadata(&self.folder).map_err(|error| to_miss(&error))?;
         let wrong = if held.is_dir() {
-            wrong_with(&held)
+            why_unsafe(&held)
         } else {
             Some("it is not a folder")
         };
         wrong.map_or(Ok(()), |why| {
-            Err(Miss::Unsafe {
+            Err(CacheMiss::Unsafe {
                 path: self.folder.clone(),
                 why,
             })
         })
     }
 
-    fn open(&self, path: &Path) -> Result<File, Miss> {
+    fn open(&self, path: &Path) -> Result<File, CacheMiss> {
         self.check_folder()?;
-        let refused = |why| Miss::Unsafe {
+        let refused = |why| CacheMiss::Unsafe {
             path: path.to_owned(),
             why,
         };
         // A pipe in its place must not make this wait.
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        let flags = i32::try_from(flags.bits()).map_err(|_| Miss::Damaged)?;
+        let flags = i32::try_from(flags.bits()).map_err(|_| CacheMiss::Damaged)?;
         let file = OpenOptions::new()
             .read(true)
             .custom_flags(flags)
             .open(path)
             .map_err(|error| match error.raw_os_error() {
                 Some(code) if code == rustix::io::Errno::LOOP.raw_os_error() => {
-                    refused("it is a link")
+                    refused("it is a symbolic link")
                 }
-                _ => absent(&error),
+                _ => to_miss(&error),
             })?;
-        let held = file.metadata().map_err(|_| Miss::Damaged)?;
+        let held = file.metadata().map_err(|_| CacheMiss::Damaged)?;
         let wrong = if held.is_file() {
-            wrong_with(&held)
+            why_unsafe(&held)
         } else {
             Some("it is not a file")
         };
@@ -209,37 +192,17 @@ impl SessionCache {
     }
 }
 
-fn absent(error: &io::Error) -> Miss {
+fn to_miss(error: &io::Error) -> CacheMiss {
     if error.kind() == ErrorKind::NotFound {
-        Miss::Absent
+        CacheMiss::Absent
     } else {
-        Miss::Damaged
+        CacheMiss::Damaged
     }
 }
 
-fn wrong_with(held: &std::fs::Metadata) -> Option<&'static str> {
+fn why_unsafe(held: &std::fs::Metadata) -> Option<&'static str> {
     if held.uid() != rustix::process::geteuid().as_raw() {
         return Some("it belongs to another user");
     }
-    (held.mode() & OTHERS != 0).then_some("others may read or write it")
-}
-
-fn write_new(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text)?;
-    file.sync_all()
-}
-
-/// The first `digits` of a hash of several texts, none of which can run into the next.
-fn hash(parts: &[&str], digits: usize) -> String {
-    let mut state = Sha256::new();
-    for part in parts {
-        state.update(part.len().to_be_bytes());
-        state.update(part);
-    }
-    hex::encode(state.finalize()).chars().take(digits).collect()
+    (held.mode() & OTHERS != 0).then_some("other users can read or write it")
 }

@@ -20,7 +20,7 @@ pub const CHECK_MAX: Duration = Duration::from_secs(10);
 
 /// What to check, by name; what is not named is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct CheckTargets {
     /// The account that everything must belong to.
     pub account_id: Option<String>,
     pub table: Option<String>,
@@ -43,33 +43,33 @@ pub struct Check {
 }
 
 /// Checks everything at once; the answers come in a fixed order, whatever fails.
-pub async fn run(config: &SdkConfig, wanted: &Wanted) -> Vec<Check> {
+pub async fn run(config: &SdkConfig, targets: &CheckTargets) -> Vec<Check> {
     let clients = Clients::new(config);
-    let account = wanted.account_id.clone();
+    let account = targets.account_id.clone();
     let mut all = Checks::default();
     all.add(
         "caller".to_owned(),
         caller(aws_sdk_sts::Client::new(config), account.clone()),
     );
-    if let Some(name) = wanted.table.clone() {
+    if let Some(name) = targets.table.clone() {
         all.add(format!("table {name}"), table(clients.dynamo.clone(), name));
     }
-    for name in wanted.queues.clone() {
+    for name in targets.queues.clone() {
         all.add(
             format!("queue {name}"),
             queue(clients.sqs.clone(), name, account.clone()),
         );
     }
-    if let Some(name) = wanted.bucket.clone() {
+    if let Some(name) = targets.bucket.clone() {
         all.add(
             format!("bucket {name}"),
             bucket(clients.s3.clone(), name, account),
         );
     }
-    if let Some(name) = wanted.bus.clone() {
+    if let Some(name) = targets.bus.clone() {
         all.add(format!("bus {name}"), bus(clients.events.clone(), name));
     }
-    if let Some(name) = wanted.secret.clone() {
+    if let Some(name) = targets.secret.clone() {
         all.add(
             format!("secret {name}"),
             secret(clients.secrets.clone(), name),
@@ -82,13 +82,13 @@ pub async fn run(config: &SdkConfig, wanted: &Wanted) -> Vec<Check> {
 pub async fn caller(client: aws_sdk_sts::Client, account: Option<String>) -> Check {
     let probe = Probe::new("sts:GetCallerIdentity", "caller");
     match client.get_caller_identity().send().await {
-        Err(error) => probe.failed(error),
+        Err(error) => probe.fail_with(error),
         Ok(found) => match account.filter(|account| found.account() != Some(account)) {
-            Some(account) => probe.wrong(format!(
-                "the account must be {account}, and it is {}",
+            Some(account) => probe.fail(format!(
+                "expected account {account}, found {}",
                 found.account().unwrap_or("not named")
             )),
-            None => probe.found(found.arn),
+            None => probe.pass(found.arn),
         },
     }
 }
@@ -96,8 +96,8 @@ pub async fn caller(client: aws_sdk_sts::Client, account: Option<String>) -> Che
 pub async fn table(client: aws_sdk_dynamodb::Client, name: String) -> Check {
     let probe = Probe::new("dynamodb:DescribeTable", format!("table {name}"));
     match client.describe_table().table_name(name).send().await {
-        Err(error) => probe.failed(error),
-        Ok(found) => probe.found(
+        Err(error) => probe.fail_with(error),
+        Ok(found) => probe.pass(
             found
                 .table
                 .and_then(|table| table.table_status)
@@ -117,7 +117,7 @@ pub async fn queue(client: aws_sdk_sqs::Client, name: String, account: Option<St
         .send()
         .await
     {
-        Err(error) => return probe.failed(error),
+        Err(error) => return probe.fail_with(error),
         Ok(found) => found.queue_url,
     };
     let probe = Probe::new("sqs:GetQueueAttributes", &subject);
@@ -128,8 +128,8 @@ pub async fn queue(client: aws_sdk_sqs::Client, name: String, account: Option<St
         .send()
         .await
     {
-        Err(error) => probe.failed(error),
-        Ok(found) => probe.found(
+        Err(error) => probe.fail_with(error),
+        Ok(found) => probe.pass(
             found
                 .attributes
                 .and_then(|mut held| held.remove(&QueueAttributeName::QueueArn)),
@@ -147,16 +147,16 @@ pub async fn bucket(client: aws_sdk_s3::Client, name: String, account: Option<St
         .send()
         .await
     {
-        Err(error) => probe.failed(error),
-        Ok(found) => probe.found(found.bucket_region),
+        Err(error) => probe.fail_with(error),
+        Ok(found) => probe.pass(found.bucket_region),
     }
 }
 
 pub async fn bus(client: aws_sdk_eventbridge::Client, name: String) -> Check {
     let probe = Probe::new("events:DescribeEventBus", format!("bus {name}"));
     match client.describe_event_bus().name(name).send().await {
-        Err(error) => probe.failed(error),
-        Ok(found) => probe.found(found.arn),
+        Err(error) => probe.fail_with(error),
+        Ok(found) => probe.pass(found.arn),
     }
 }
 
@@ -164,11 +164,11 @@ pub async fn bus(client: aws_sdk_eventbridge::Client, name: String) -> Check {
 pub async fn secret(client: aws_sdk_secretsmanager::Client, name: String) -> Check {
     let probe = Probe::new("secretsmanager:DescribeSecret", format!("secret {name}"));
     match client.describe_secret().secret_id(name).send().await {
-        Err(error) => probe.failed(error),
+        Err(error) => probe.fail_with(error),
         Ok(found) if found.deleted_date.is_some() => {
-            probe.wrong("it is marked for deletion".to_owned())
+            probe.fail("it is scheduled for deletion".to_owned())
         }
-        Ok(found) => probe.found(found.arn),
+        Ok(found) => probe.pass(found.arn),
     }
 }
 
@@ -185,7 +185,7 @@ impl Probe {
         }
     }
 
-    fn found(self, detail: Option<String>) -> Check {
+    fn pass(self, detail: Option<String>) -> Check {
         Check {
             name: self.name,
             ok: true,
@@ -194,7 +194,7 @@ impl Probe {
         }
     }
 
-    fn wrong(self, detail: String) -> Check {
+    fn fail(self, detail: String) -> Check {
         Check {
             name: self.name,
             ok: false,
@@ -203,16 +203,16 @@ impl Probe {
         }
     }
 
-    fn failed<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
+    fn fail_with<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
         self,
         error: SdkError<E, HttpResponse>,
     ) -> Check {
         if let Some(own) = IdentityError::within(&error) {
             let detail = own.to_string();
-            return self.wrong(detail);
+            return self.fail(detail);
         }
-        let missing_action = self.missing(&error);
-        let detail = Call::read(self.action, &self.name).failed(error).message;
+        let missing_action = self.missing_action(&error);
+        let detail = Call::read(self.action, &self.name).to_error(error).message;
         Check {
             name: self.name,
             ok: false,
@@ -222,7 +222,7 @@ impl Probe {
     }
 
     /// What the credentials lack, if that is why: as the answer says, else what this call needs.
-    fn missing<E: ProvideErrorMetadata>(
+    fn missing_action<E: ProvideErrorMetadata>(
         &self,
         error: &SdkError<E, HttpResponse>,
     ) -> Option<String> {
@@ -267,8 +267,10 @@ impl Checks {
             (
                 place,
                 done.unwrap_or_else(|_| {
-                    Probe::new("", late)
-                        .wrong(format!("no answer within {} seconds", CHECK_MAX.as_secs()))
+                    Probe::new("", late).fail(format!(
+                        "no response within {} seconds",
+                        CHECK_MAX.as_secs()
+                    ))
                 }),
             )
         });
@@ -283,7 +285,7 @@ impl Checks {
                 *slot = Some(check);
             }
         }
-        let broken = |name: String| Probe::new("", name).wrong("the check itself broke".to_owned());
+        let broken = |name: String| Probe::new("", name).fail("the check crashed".to_owned());
         done.into_iter()
             .zip(self.names)
             .map(|(check, name)| check.unwrap_or_else(|| broken(name)))

@@ -12,15 +12,18 @@ pub type Cause = Arc<dyn Error + Send + Sync>;
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    #[error("no AWS credentials were found on this machine")]
+    #[error("no AWS credentials found on this machine")]
     NoBaseCredentials(#[source] Option<Cause>),
-    #[error("the AWS credentials of this machine have expired")]
+    #[error("this machine's AWS credentials have expired")]
     ExpiredBase(#[source] Option<Cause>),
     /// There are credentials, and AWS does not know them.
-    #[error("AWS does not know the credentials of this machine: {message}")]
+    #[error("AWS does not recognize this machine's credentials: {message}")]
     UnknownBase { message: String },
     /// The role may not be assumed so, or does not exist: AWS answers both alike.
-    #[error("not allowed: {} on {role_arn}: {message}", action.as_deref().unwrap_or("sts:AssumeRole"))]
+    #[error(
+        "not allowed: {} on {role_arn}: {message}",
+        action.as_deref().unwrap_or("sts:AssumeRole")
+    )]
     RoleRefused {
         role_arn: String,
         /// What the caller lacks, when the answer says so: `sts:AssumeRole`, `sts:TagSession` or
@@ -29,21 +32,21 @@ pub enum IdentityError {
         message: String,
     },
     /// The role does not exist, and this answer says so.
-    #[error("there is no role {role_arn}: {message}")]
+    #[error("role {role_arn} does not exist: {message}")]
     NoSuchRole { role_arn: String, message: String },
     /// The role asks for a one-time code, and none was given.
-    #[error("{role_arn} asks for the code of an MFA device")]
+    #[error("{role_arn} requires an MFA code")]
     MfaNeeded {
         role_arn: String,
         mfa_serial: Option<String>,
     },
     /// The one-time code was not taken.
-    #[error("the MFA code was not taken: {message}")]
+    #[error("AWS rejected the MFA code: {message}")]
     MfaWrong { message: String },
-    #[error("an MFA code is six digits")]
+    #[error("an MFA code has six digits")]
     BadCode,
     /// The role does not give sessions that long.
-    #[error("{role_arn} gives no session of {asked_s} seconds: {message}")]
+    #[error("{role_arn} does not allow a session of {asked_s} seconds: {message}")]
     DurationTooLong {
         role_arn: String,
         /// What was asked for, in seconds.
@@ -51,25 +54,25 @@ pub enum IdentityError {
         message: String,
     },
     /// The session belongs to another account than it must; its credentials were dropped.
-    #[error("the account must be {expected}, and it is {found}")]
+    #[error("expected account {expected}, found {found}")]
     WrongAccount { expected: String, found: String },
-    #[error("the person's name has no letter or digit that AWS takes")]
+    #[error("the operator's name has no letter or digit that AWS accepts")]
     NoName,
     /// STS could not be reached, or gave no answer in time.
-    #[error("AWS STS cannot be reached")]
+    #[error("cannot reach AWS STS")]
     Unreachable(#[source] Option<Cause>),
     /// The session that STS gave has ended already, by this machine's clock.
-    #[error("the session ended at {at} by this machine's clock, before it began")]
+    #[error("by this machine's clock the new session already expired at {at}")]
     EndedAlready { at: Timestamp },
     /// The session cannot last as long as a batch needs.
     #[error(
-        "the session lasts {} more minutes at most, and {} are needed",
+        "the session has at most {} minutes left, but {} are needed",
         minutes(left),
         minutes(asked)
     )]
     TooShort { asked: Duration, left: Duration },
     /// Another batch holds the credentials, so they cannot be renewed for this one yet.
-    #[error("another batch holds the credentials until {until}")]
+    #[error("another batch is using these credentials until {until}")]
     Held {
         /// When the last of them ends at the latest.
         until: Timestamp,
@@ -96,42 +99,43 @@ impl IdentityError {
             }
             Self::RoleRefused {
                 role_arn, action, ..
-            } => refused_step(role_arn, action.as_deref()),
+            } => role_refused_hint(role_arn, action.as_deref()),
             Self::NoSuchRole { .. } => {
                 "check the role's name and account in payops.toml: payops config explain".to_owned()
             }
             Self::MfaNeeded {
                 mfa_serial: Some(serial),
                 ..
-            } => format!("give the code that {serial} shows now"),
+            } => format!("enter the current code of {serial}"),
             Self::MfaNeeded {
                 mfa_serial: None, ..
-            } => "set mfa_serial of this role in payops.toml, then give its code".to_owned(),
+            } => "set mfa_serial for this role in payops.toml, then enter its code".to_owned(),
             Self::MfaWrong { .. } => {
-                "wait for the next code (each works once) and check mfa_serial in payops.toml"
+                "wait for the next code (each works only once) and check mfa_serial in payops.toml"
                     .to_owned()
             }
-            Self::BadCode => "type the six digits that the device shows".to_owned(),
+            Self::BadCode => "enter the six digits shown on the device".to_owned(),
             Self::DurationTooLong { .. } => {
-                "ask for less in payops.toml, or raise the role's maximum session duration"
+                "shorten the duration in payops.toml, or raise the role's maximum session duration"
                     .to_owned()
             }
             Self::WrongAccount { .. } => {
                 "check account_id, role and endpoint in payops.toml; nothing was read or changed"
                     .to_owned()
             }
-            Self::NoName => "say who you are with the name that AWS shall log".to_owned(),
+            Self::NoName => "set your name as AWS should log it".to_owned(),
             Self::Unreachable(_) => {
                 "check the network, the region and endpoint_url, then try again".to_owned()
             }
             Self::EndedAlready { .. } => {
-                "set this machine's clock: sessions last 15 minutes at least".to_owned()
+                "correct this machine's clock: sessions last at least 15 minutes".to_owned()
             }
             Self::TooShort { .. } => {
-                "do it in smaller parts, or ask for a longer session in payops.toml".to_owned()
+                "split the work into smaller batches, or configure a longer session in payops.toml"
+                    .to_owned()
             }
-            Self::Held { .. } => "wait for the other batch to end".to_owned(),
-            Self::Other { code, .. } => other_step(code).to_owned(),
+            Self::Held { .. } => "wait for the other batch to finish".to_owned(),
+            Self::Other { code, .. } => code_hint(code).to_owned(),
         }
     }
 
@@ -150,7 +154,7 @@ impl IdentityError {
     }
 }
 
-fn refused_step(role_arn: &str, action: Option<&str>) -> String {
+fn role_refused_hint(role_arn: &str, action: Option<&str>) -> String {
     match action {
         Some("sts:TagSession") => {
             format!("allow sts:TagSession in the trust policy of {role_arn} and in your own policy")
@@ -166,10 +170,10 @@ fn refused_step(role_arn: &str, action: Option<&str>) -> String {
     }
 }
 
-fn other_step(code: &str) -> &'static str {
+fn code_hint(code: &str) -> &'static str {
     match code {
         "RegionDisabledException" => {
-            "have STS activated for that region, or use another region in payops.toml"
+            "activate STS for that region, or use another region in payops.toml"
         }
         "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => {
             "give a shorter reason, or shorten the session policy"
@@ -180,6 +184,6 @@ fn other_step(code: &str) -> &'static str {
         "SignatureDoesNotMatch" | "RequestTimeTooSkewed" => {
             "check this machine's clock, then the credentials"
         }
-        _ => "run it again with AWS's words in mind; payops doctor checks each part",
+        _ => "see what AWS reported above; payops doctor checks each part",
     }
 }

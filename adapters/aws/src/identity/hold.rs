@@ -4,29 +4,29 @@ use std::sync::Arc;
 
 use payops_core::Timestamp;
 
-use super::provider::Shared;
 use super::session::Session;
+use super::shared::Shared;
 
 /// Keeps the session of `RoleCredentials` as it is until it is dropped, or until what was asked
 /// for is over, whichever comes first. Renewals wait for it.
 #[must_use = "dropping it lets the credentials change"]
-pub struct Hold {
+pub struct SessionHold {
     shared: Arc<Shared>,
     number: u64,
     session: Arc<Session>,
     until: Timestamp,
 }
 
-impl std::fmt::Debug for Hold {
+impl std::fmt::Debug for SessionHold {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hold")
+        f.debug_struct("SessionHold")
             .field("until", &self.until)
             .field("session", &self.session)
             .finish_non_exhaustive()
     }
 }
 
-impl Hold {
+impl SessionHold {
     pub(super) fn new(
         shared: Arc<Shared>,
         number: u64,
@@ -52,7 +52,7 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for SessionHold {
     fn drop(&mut self) {
         self.shared.release(self.number);
     }

@@ -7,17 +7,20 @@
 //!
 //! * [`Identity`] asks STS: who am I, and give me this role.
 //! * [`SessionCache`] keeps sessions between commands, in files that only their owner can read.
-//! * [`RoleCredentials`] hands them to the SDK and renews them; a [`Hold`] keeps them for a batch.
+//! * [`RoleCredentials`] hands them to the SDK and renews them; a [`SessionHold`] keeps them for a
+//!   batch.
 //! * [`checks`] finds out what a set of credentials may reach.
 
 mod cache;
 pub mod checks;
 mod error;
+mod hash;
 mod hold;
 pub mod label;
 mod provider;
 mod refusal;
 mod session;
+mod shared;
 mod spec;
 mod state;
 
@@ -31,15 +34,15 @@ use aws_sdk_sts::types::Tag;
 use payops_core::Timestamp;
 use payops_core::port::Clock;
 
-pub use cache::{Forget, Miss, SessionCache};
+pub use cache::{CacheMiss, ForgetScope, SessionCache};
 pub use error::{Cause, IdentityError};
-pub use hold::Hold;
+pub use hold::SessionHold;
 pub use provider::{Renewal, RoleCredentials, Status};
 pub use refusal::{classify, missing_action};
 pub use session::{Caller, Session};
-pub use spec::{Code, DURATION_MAX, DURATION_MAX_CHAINED, DURATION_MIN, Person, RoleSpec};
+pub use spec::{DURATION_MAX, DURATION_MAX_CHAINED, DURATION_MIN, MfaCode, Person, RoleSpec};
 
-use session::{Keys, signed_by};
+use session::{Keys, with_credentials};
 
 #[derive(Clone)]
 pub struct Identity {
@@ -75,9 +78,9 @@ impl Identity {
         &self,
         spec: &RoleSpec,
         person: &Person,
-        mfa: Option<Code>,
+        mfa: Option<MfaCode>,
     ) -> Result<Session, IdentityError> {
-        let source_identity = person.source_identity()?;
+        let source_identity = label::source_identity(&person.name).ok_or(IdentityError::NoName)?;
         let named = spec.account_of_role();
         if named != spec.account_id {
             return Err(wrong_account(spec, named));
@@ -92,7 +95,7 @@ impl Identity {
         let chained = whoami(&config, spec).await?.is_assumed_role();
         let seconds = spec.seconds(chained);
         let issued_at = self.clock.now();
-        let answer = ask(
+        let answer = request_session(
             &config,
             spec,
             person,
@@ -151,7 +154,7 @@ async fn whoami(config: &SdkConfig, spec: &RoleSpec) -> Result<Caller, IdentityE
         .get_caller_identity()
         .send()
         .await;
-    let answer = answer.map_err(|error| refusal::failed(error, spec))?;
+    let answer = answer.map_err(|error| refusal::to_error(error, spec))?;
     Ok(Caller {
         account_id: answer.account.unwrap_or_default(),
         arn: answer.arn.unwrap_or_default(),
@@ -159,12 +162,12 @@ async fn whoami(config: &SdkConfig, spec: &RoleSpec) -> Result<Caller, IdentityE
     })
 }
 
-async fn ask(
+async fn request_session(
     config: &SdkConfig,
     spec: &RoleSpec,
     person: &Person,
     source_identity: &str,
-    mfa: Option<&Code>,
+    mfa: Option<&MfaCode>,
     seconds: i32,
 ) -> Result<AssumeRoleOutput, IdentityError> {
     let mut request = aws_sdk_sts::Client::new(config)
@@ -189,13 +192,13 @@ async fn ask(
     request
         .send()
         .await
-        .map_err(|error| refusal::failed(error, spec))
+        .map_err(|error| refusal::to_error(error, spec))
 }
 
 fn read(answer: AssumeRoleOutput) -> Result<(Keys, Timestamp), IdentityError> {
     let unreadable = || IdentityError::Other {
         code: String::new(),
-        message: "a session without credentials".to_owned(),
+        message: "the session has no credentials".to_owned(),
     };
     let given = answer.credentials.ok_or_else(unreadable)?;
     let expires_at = Timestamp::from_second(given.expiration.secs()).map_err(|_| unreadable())?;
@@ -213,7 +216,7 @@ async fn confirm(
     spec: &RoleSpec,
     keys: &Keys,
 ) -> Result<Caller, IdentityError> {
-    let config = signed_by(
+    let config = with_credentials(
         config,
         SharedCredentialsProvider::new(keys.credentials(None, "")),
     );
@@ -222,7 +225,7 @@ async fn confirm(
         // refused.
         IdentityError::ExpiredBase(_) | IdentityError::UnknownBase { .. } => IdentityError::Other {
             code: String::new(),
-            message: "the new session was not accepted".to_owned(),
+            message: "AWS did not accept the new session".to_owned(),
         },
         error => error,
     })?;

@@ -8,10 +8,11 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use payops_core::domain::mask;
+use payops_core::port::error_chain;
 
 use super::error::{Cause, IdentityError};
 use super::spec::RoleSpec;
-use crate::fail::{causes, plain};
+use crate::fail::short_code;
 
 /// Characters of AWS's own message that are kept: it names two ARNs and a reason.
 const MESSAGE_MAX: usize = 600;
@@ -19,15 +20,15 @@ const MESSAGE_MAX: usize = 600;
 /// The failure that AWS's code and words mean, of a call for `spec`.
 #[must_use]
 pub fn classify(code: &str, message: &str, spec: &RoleSpec) -> IdentityError {
-    let (code, message, role_arn) = (plain(code), words(message), spec.role_arn.clone());
+    let (code, message, role_arn) = (short_code(code), clean(message), spec.role_arn.clone());
     match code {
         "ExpiredToken" | "ExpiredTokenException" => IdentityError::ExpiredBase(None),
         "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" => {
             IdentityError::UnknownBase { message }
         }
         "NoSuchEntity" | "NoSuchEntityException" => IdentityError::NoSuchRole { role_arn, message },
-        "AccessDenied" | "AccessDeniedException" => denied(message, spec),
-        "ValidationError" | "ValidationException" => invalid(code, message, spec),
+        "AccessDenied" | "AccessDeniedException" => to_access_denied(message, spec),
+        "ValidationError" | "ValidationException" => to_invalid_request(code, message, spec),
         "ServiceUnavailable" | "InternalFailure" => IdentityError::Unreachable(None),
         _ => IdentityError::Other {
             code: code.to_owned(),
@@ -36,7 +37,7 @@ pub fn classify(code: &str, message: &str, spec: &RoleSpec) -> IdentityError {
     }
 }
 
-fn denied(message: String, spec: &RoleSpec) -> IdentityError {
+fn to_access_denied(message: String, spec: &RoleSpec) -> IdentityError {
     let role_arn = spec.role_arn.clone();
     if message.contains("must provide both MFA serial number and one time pass code") {
         return IdentityError::MfaNeeded {
@@ -54,7 +55,7 @@ fn denied(message: String, spec: &RoleSpec) -> IdentityError {
     }
 }
 
-fn invalid(code: &str, message: String, spec: &RoleSpec) -> IdentityError {
+fn to_invalid_request(code: &str, message: String, spec: &RoleSpec) -> IdentityError {
     let role_arn = spec.role_arn.clone();
     if message.contains("DurationSeconds exceeds") || message.contains("'durationSeconds'") {
         return IdentityError::DurationTooLong {
@@ -97,7 +98,7 @@ pub fn missing_action(message: &str) -> Option<String> {
     (is_word(service) && is_word(action)).then(|| format!("{service}:{action}"))
 }
 
-pub(super) fn failed<E>(error: SdkError<E, HttpResponse>, spec: &RoleSpec) -> IdentityError
+pub(super) fn to_error<E>(error: SdkError<E, HttpResponse>, spec: &RoleSpec) -> IdentityError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -116,19 +117,19 @@ where
         );
     }
     let cause: Cause = Arc::new(error);
-    unsigned(&cause).unwrap_or(IdentityError::Unreachable(Some(cause)))
+    signing_error(&cause).unwrap_or(IdentityError::Unreachable(Some(cause)))
 }
 
 /// The failure of a request that could not be signed; `None` when it was not for that.
-fn unsigned(cause: &Cause) -> Option<IdentityError> {
+fn signing_error(cause: &Cause) -> Option<IdentityError> {
     if let Some(own) = IdentityError::within(&**cause) {
         return Some(own.clone());
     }
-    let text = causes(&**cause).to_lowercase();
+    let text = error_chain(&**cause).to_lowercase();
     let mut next: Option<&(dyn Error + 'static)> = Some(&**cause);
     while let Some(error) = next {
         if let Some(failure) = error.downcast_ref::<CredentialsError>() {
-            return Some(base(failure, &text, cause));
+            return Some(base_credentials_error(failure, &text, cause));
         }
         next = error.source();
     }
@@ -137,7 +138,7 @@ fn unsigned(cause: &Cause) -> Option<IdentityError> {
         .then(|| IdentityError::NoBaseCredentials(Some(Arc::clone(cause))))
 }
 
-fn base(failure: &CredentialsError, text: &str, cause: &Cause) -> IdentityError {
+fn base_credentials_error(failure: &CredentialsError, text: &str, cause: &Cause) -> IdentityError {
     let cause = Some(Arc::clone(cause));
     let has = |words: &str| text.contains(words);
     match failure {
@@ -153,7 +154,7 @@ fn base(failure: &CredentialsError, text: &str, cause: &Cause) -> IdentityError 
     }
 }
 
-pub(super) fn words(message: &str) -> String {
+pub(super) fn clean(message: &str) -> String {
     let line: String = message
         .split_whitespace()
         .collect::<Vec<_>>()
@@ -331,7 +332,7 @@ mod tests {
         check(
             "RegionDisabledException",
             "STS is not activated in this region",
-            |error| error.next_step().contains("activated"),
+            |error| error.next_step().contains("activate STS"),
         );
         check("ValidationError", "something\n\u{1b}[2Jelse", |error| {
             !error.to_string().contains(['\u{1b}', '\n'])

@@ -64,13 +64,13 @@ impl std::fmt::Debug for Session {
 impl Session {
     /// What is left of it at `now`; nothing when it has ended.
     #[must_use]
-    pub fn left(&self, now: Timestamp) -> Duration {
-        between(now, self.expires_at)
+    pub fn time_left(&self, now: Timestamp) -> Duration {
+        duration_between(now, self.expires_at)
     }
 
     #[must_use]
     pub fn life(&self) -> Duration {
-        between(self.issued_at, self.expires_at)
+        duration_between(self.issued_at, self.expires_at)
     }
 
     #[must_use]
@@ -81,7 +81,7 @@ impl Session {
 }
 
 /// The time from `start` to `end`; nothing when `end` comes first.
-pub(super) fn between(start: Timestamp, end: Timestamp) -> Duration {
+pub(super) fn duration_between(start: Timestamp, end: Timestamp) -> Duration {
     end.duration_since(start).try_into().unwrap_or_default()
 }
 
@@ -109,7 +109,10 @@ impl Keys {
 
 /// `base` with other credentials. The SDK must not keep them: it would go on with old ones long
 /// after a renewal, and could change them in the middle of a batch.
-pub(super) fn signed_by(base: &SdkConfig, credentials: SharedCredentialsProvider) -> SdkConfig {
+pub(super) fn with_credentials(
+    base: &SdkConfig,
+    credentials: SharedCredentialsProvider,
+) -> SdkConfig {
     base.to_builder()
         .credentials_provider(credentials)
         .identity_cache(IdentityCache::no_cache())

@@ -5,7 +5,6 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error::IdentityError;
-use super::label;
 
 /// The shortest session that STS gives.
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html> (`DurationSeconds`)
@@ -80,18 +79,13 @@ impl Person {
             ticket: None,
         }
     }
-
-    /// The name as STS takes it; refused when nothing of it is left.
-    pub(super) fn source_identity(&self) -> Result<String, IdentityError> {
-        label::source_identity(&self.name).ok_or(IdentityError::NoName)
-    }
 }
 
 /// A one-time code of an MFA device. It cannot be printed.
 #[derive(Clone, Debug)]
-pub struct Code(SecretString);
+pub struct MfaCode(SecretString);
 
-impl Code {
+impl MfaCode {
     /// Six digits; spaces between them are dropped, as authenticator apps show some.
     pub fn parse(typed: &str) -> Result<Self, IdentityError> {
         let digits: String = typed.chars().filter(|c| !c.is_whitespace()).collect();
@@ -155,12 +149,12 @@ mod tests {
 
     #[test]
     fn a_code_is_six_digits_and_cannot_be_printed() {
-        let code = Code::parse(" 123 456\n").expect("a code");
+        let code = MfaCode::parse(" 123 456\n").expect("a code");
         assert_eq!(code.expose(), "123456");
         assert!(!format!("{code:?}").contains("123456"));
         for bad in ["", "12345", "1234567", "12345a", "١٢٣٤٥٦"] {
             assert!(
-                matches!(Code::parse(bad), Err(IdentityError::BadCode)),
+                matches!(MfaCode::parse(bad), Err(IdentityError::BadCode)),
                 "{bad}"
             );
         }

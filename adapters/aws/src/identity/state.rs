@@ -10,7 +10,7 @@ use std::time::Duration;
 use payops_core::Timestamp;
 
 use super::error::IdentityError;
-use super::session::{Session, between};
+use super::session::{Session, duration_between};
 
 /// A session is renewed when less than this is left.
 const RENEW_LEFT: Duration = Duration::from_mins(5);
@@ -23,7 +23,7 @@ pub(super) fn renew_left(session: &Session) -> Duration {
 }
 
 pub(super) fn is_due(session: &Session, now: Timestamp) -> bool {
-    session.left(now) <= renew_left(session)
+    session.time_left(now) <= renew_left(session)
 }
 
 #[derive(Debug, Default)]
@@ -76,7 +76,7 @@ impl State {
 
     /// What became of looking for a session since `seen` tries, if it did for `need`. A failure
     /// that is younger than `kept` is told again: many calls that fail must not all ask STS.
-    pub(super) fn done_since(
+    pub(super) fn outcome_since(
         &self,
         seen: u64,
         need: Duration,
@@ -84,12 +84,12 @@ impl State {
         now: Timestamp,
     ) -> Option<Result<Arc<Session>, IdentityError>> {
         if let Some((error, at)) = &self.failure {
-            let fresh = self.tries > seen || between(*at, now) < kept;
+            let fresh = self.tries > seen || duration_between(*at, now) < kept;
             return fresh.then(|| Err(error.clone()));
         }
         let newest = self
             .newest()
-            .filter(|session| self.tries > seen && session.left(now) >= need);
+            .filter(|session| self.tries > seen && session.time_left(now) >= need);
         newest.cloned().map(Ok)
     }
 
@@ -160,7 +160,7 @@ mod tests {
         state
     }
 
-    fn picked(state: &mut State, minute: i64) -> Option<Timestamp> {
+    fn pick_issued_at(state: &mut State, minute: i64) -> Option<Timestamp> {
         state.pick(at(minute)).map(|session| session.issued_at)
     }
 
@@ -174,7 +174,7 @@ mod tests {
     fn a_new_session_takes_the_place_of_the_old_one() {
         let mut state = with(&session(0, 60));
         state.record(Ok(session(55, 115)), at(55));
-        assert_eq!(picked(&mut state, 55), Some(at(55)));
+        assert_eq!(pick_issued_at(&mut state, 55), Some(at(55)));
     }
 
     #[test]
@@ -182,15 +182,16 @@ mod tests {
         let mut state = with(&session(0, 60));
         state.record(Err(IdentityError::NoName), at(55));
         assert!(state.failure().is_some() && state.tries() == 2);
-        assert_eq!(picked(&mut state, 59), Some(at(0)));
-        assert_eq!(picked(&mut state, 60), None);
+        assert_eq!(pick_issued_at(&mut state, 59), Some(at(0)));
+        assert_eq!(pick_issued_at(&mut state, 60), None);
     }
 
     #[test]
     fn who_waited_is_told_what_another_found_and_asks_no_more() {
         let mut state = with(&session(0, 60));
-        let done =
-            |state: &State, seen, need| state.done_since(seen, need, Duration::from_secs(2), at(1));
+        let done = |state: &State, seen, need| {
+            state.outcome_since(seen, need, Duration::from_secs(2), at(1))
+        };
         assert!(matches!(done(&state, 0, Duration::ZERO), Some(Ok(_))));
         assert!(
             done(&state, 1, Duration::ZERO).is_none(),
@@ -217,13 +218,13 @@ mod tests {
         let (second, _) = state.hold(at(58), at(0)).expect("held");
         state.record(Ok(session(40, 100)), at(40));
         assert_eq!(
-            (picked(&mut state, 40), state.held_until(at(40))),
+            (pick_issued_at(&mut state, 40), state.held_until(at(40))),
             (Some(at(0)), Some(at(58)))
         );
         state.release(second);
-        assert_eq!(picked(&mut state, 41), Some(at(0)));
+        assert_eq!(pick_issued_at(&mut state, 41), Some(at(0)));
         state.release(first);
-        assert_eq!(picked(&mut state, 42), Some(at(40)));
+        assert_eq!(pick_issued_at(&mut state, 42), Some(at(40)));
     }
 
     #[test]
@@ -236,7 +237,10 @@ mod tests {
         state.hold(at(30), at(0)).expect("held");
         state.record(Ok(session(20, 80)), at(20));
         assert_eq!(
-            (picked(&mut state, 29), picked(&mut state, 30)),
+            (
+                pick_issued_at(&mut state, 29),
+                pick_issued_at(&mut state, 30)
+            ),
             (Some(at(0)), Some(at(20)))
         );
     }

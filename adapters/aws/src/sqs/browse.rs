@@ -15,18 +15,20 @@ const LOOK_MAX: Duration = Duration::from_secs(20);
 const WAIT: Duration = Duration::from_secs(1);
 
 impl SqsQueues {
-    pub(super) async fn look(&self, queue: &str, limit: usize) -> PortResult<Browsed> {
+    pub(super) async fn browse_queue(&self, queue: &str, limit: usize) -> PortResult<Browsed> {
         let max_receives = self.count(queue).await?.max_receives;
         if max_receives.is_some_and(|max| max <= 1) {
-            return Err(Self::would_bury(queue, 1));
+            return Err(Self::receive_limit_error(queue, 1));
         }
         let mut seen = Vec::new();
-        let looked = self.pass(queue, limit, max_receives, &mut seen).await;
+        let looked = self
+            .receive_until_empty(queue, limit, max_receives, &mut seen)
+            .await;
         // Counted while all that was received is still hidden: what else is in flight was not seen.
         let mut doubt = match &looked {
-            Ok(true) => self.unseen(queue, distinct(&seen)).await,
+            Ok(true) => self.why_incomplete(queue, distinct(&seen)).await,
             Ok(false) => Some(format!(
-                "looking ended after {} s, before the first message showed itself again",
+                "browsing stopped after {} s, before the first message became visible again",
                 LOOK_MAX.as_secs()
             )),
             Err(_) => None,
@@ -45,8 +47,11 @@ impl SqsQueues {
             .collect();
         messages.sort_by(|a, b| (a.sent_at, &a.message_id).cmp(&(b.sent_at, &b.message_id)));
         if messages.len() > limit {
-            doubt =
-                doubt.or_else(|| Some(format!("looking ended at the {limit} that were asked for")));
+            doubt = doubt.or_else(|| {
+                Some(format!(
+                    "browsing stopped at the requested {limit} messages"
+                ))
+            });
         }
         messages.truncate(limit);
         let groups: BTreeSet<&str> = messages
@@ -73,26 +78,25 @@ impl SqsQueues {
     }
 
     /// Why there may be more than the `seen` messages, which are all hidden now.
-    async fn unseen(&self, queue: &str, seen: u64) -> Option<String> {
+    async fn why_incomplete(&self, queue: &str, seen: u64) -> Option<String> {
         let now = match self.count(queue).await {
             Ok(now) => now,
             Err(error) => {
-                return Some(format!("the queue could not be counted: {}", error.message));
+                return Some(format!("cannot count the queue: {}", error.message));
             }
         };
         if now.visible > 0 || now.delayed > 0 {
             return Some(format!(
-                "SQS counts about {} more that no receive has brought",
+                "SQS reports about {} more messages that were not received",
                 now.visible.saturating_add(now.delayed)
             ));
         }
         let others = now.in_flight.saturating_sub(seen);
-        (others > 0)
-            .then(|| format!("about {others} are in flight: somebody else has received them"))
+        (others > 0).then(|| format!("about {others} messages are in flight at another consumer"))
     }
 
     /// Receives until nothing comes or there is enough (`true`), or time has run out (`false`).
-    async fn pass(
+    async fn receive_until_empty(
         &self,
         queue: &str,
         limit: usize,
@@ -105,7 +109,7 @@ impl SqsQueues {
                 return Ok(false);
             }
             let wanted = (limit - seen.len()).min(BATCH_MAX);
-            let some = self.take(queue, wanted, HOLD, WAIT).await?;
+            let some = self.receive_now(queue, wanted, HOLD, WAIT).await?;
             if some.is_empty() {
                 return Ok(true);
             }
@@ -116,18 +120,18 @@ impl SqsQueues {
                 .unwrap_or(0);
             seen.extend(some);
             if let Some(max) = max_receives.filter(|max| worn >= *max) {
-                return Err(Self::would_bury(queue, max));
+                return Err(Self::receive_limit_error(queue, max));
             }
         }
         Ok(true)
     }
 
-    fn would_bury(queue: &str, max: u32) -> PortError {
+    fn receive_limit_error(queue: &str, max: u32) -> PortError {
         let words = format!(
-            "looking is receiving, and one more receive would move a message to the dead-letter \
-                queue (limit {max})"
+            "browsing would receive a message once more and move it to the dead-letter queue \
+                (receive limit {max})"
         );
-        Self::writing("sqs:ReceiveMessage", queue).error(ErrorKind::Permanent, words)
+        Self::write_call("sqs:ReceiveMessage", queue).error(ErrorKind::Permanent, words)
     }
 }
 

@@ -53,12 +53,12 @@ pub(super) fn attributes(
             .data_type("String")
             .string_value(value)
             .build();
-        given.insert(name.clone(), call.built(value)?);
+        given.insert(name.clone(), call.check_built(value)?);
     }
     Ok((!given.is_empty()).then_some(given))
 }
 
-pub(super) fn received(message: Message) -> Received {
+pub(super) fn to_received(message: Message) -> Received {
     let system = message.attributes.unwrap_or_default();
     let text = |name: MessageSystemAttributeName| system.get(&name).cloned();
     let at = |name| {

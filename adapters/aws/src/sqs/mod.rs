@@ -19,8 +19,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use payops_core::port::{
-    Browsed, Move, MoveResult, Outgoing, PortResult, QueueStats, Queues, Received, Redrive,
-    SendResult, TransferOutcome,
+    Browsed, Move, MoveResult, Outgoing, PortResult, QueueAdmin, QueueStats, Queues, Received,
+    Redrive, SendResult, TransferOutcome,
 };
 
 use crate::fail::Call;
@@ -69,11 +69,11 @@ impl SqsQueues {
         }
     }
 
-    fn reading(action: &'static str, queue: &str) -> Call {
+    fn read_call(action: &'static str, queue: &str) -> Call {
         Call::read(action, format!("queue {queue}"))
     }
 
-    fn writing(action: &'static str, queue: &str) -> Call {
+    fn write_call(action: &'static str, queue: &str) -> Call {
         Call::write(action, format!("queue {queue}"))
     }
 }
@@ -99,7 +99,7 @@ impl Queues for SqsQueues {
         visibility: Duration,
         wait: Duration,
     ) -> PortResult<Vec<Received>> {
-        self.take(queue, max, visibility, wait).await
+        self.receive_now(queue, max, visibility, wait).await
     }
 
     async fn delete(&self, queue: &str, receipts: &[String]) -> PortResult<Vec<bool>> {
@@ -132,7 +132,7 @@ impl Queues for SqsQueues {
         let receipts = [receipt.to_owned()];
         let reason = match self.remove(from, &receipts).await {
             Ok(done) if done == [true] => return Ok(TransferOutcome::Moved { message_id }),
-            Ok(_) => "its receipt was no longer good".to_owned(),
+            Ok(_) => "its receipt handle is no longer valid".to_owned(),
             Err(error) => error.message,
         };
         Ok(TransferOutcome::SentNotDeleted { message_id, reason })
@@ -162,9 +162,12 @@ impl Queues for SqsQueues {
     fn transfer_is_atomic(&self) -> bool {
         false
     }
+}
 
+#[async_trait]
+impl QueueAdmin for SqsQueues {
     async fn browse(&self, queue: &str, limit: usize) -> PortResult<Browsed> {
-        self.look(queue, limit).await
+        self.browse_queue(queue, limit).await
     }
 
     async fn stats(&self, queue: &str) -> PortResult<QueueStats> {
@@ -193,7 +196,7 @@ impl Queues for SqsQueues {
     }
 
     async fn purge(&self, queue: &str) -> PortResult<()> {
-        self.empty(queue).await
+        self.purge_queue(queue).await
     }
 }
 

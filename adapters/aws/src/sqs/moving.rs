@@ -38,13 +38,14 @@ impl SqsQueues {
                 Ok(false) => Ok(TransferOutcome::Lost),
                 Err(error) => Err(error),
                 // Until its deletion is acknowledged it is in both queues.
-                Ok(true) => sent
-                    .next()
-                    .unwrap_or_else(|| Err(untold()))
-                    .map(|message_id| TransferOutcome::SentNotDeleted {
-                        message_id,
-                        reason: "its receipt was no longer good".to_owned(),
-                    }),
+                Ok(true) => {
+                    sent.next()
+                        .unwrap_or_else(|| Err(outcome_unknown()))
+                        .map(|message_id| TransferOutcome::SentNotDeleted {
+                            message_id,
+                            reason: "its receipt handle is no longer valid".to_owned(),
+                        })
+                }
             };
             results.push((receipt, result));
         }
@@ -77,7 +78,7 @@ impl SqsQueues {
                 (Some(Ok(true)), _) => {
                     *result = Ok(TransferOutcome::Moved {
                         message_id: std::mem::take(message_id),
-                    })
+                    });
                 }
                 (Some(Err(error)), _) => *reason = error.message,
                 (None, Some(failed)) => reason.clone_from(failed),
@@ -87,9 +88,9 @@ impl SqsQueues {
     }
 }
 
-fn untold() -> PortError {
+fn outcome_unknown() -> PortError {
     PortError::new(
         payops_core::port::ErrorKind::Ambiguous,
-        "SQS did not say what became of the message",
+        "SQS did not report a result for the message",
     )
 }

@@ -8,14 +8,15 @@ use super::SqsQueues;
 
 /// What IAM wants for a redrive beside the call itself
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html>).
-const NEEDS: &str = "; a redrive also needs sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes on the dead-letter queue, \
-    sqs:SendMessage on the target, and kms:Decrypt and kms:GenerateDataKey where they are encrypted";
+const NEEDS: &str = "; a redrive also needs sqs:ReceiveMessage, sqs:DeleteMessage and \
+    sqs:GetQueueAttributes on the dead-letter queue, sqs:SendMessage on the target, \
+    and kms:Decrypt and kms:GenerateDataKey where they are encrypted";
 /// Tasks that SQS tells of at most.
 const TASKS_MAX: i32 = 10;
 
 impl SqsQueues {
     async fn arn(&self, queue: &str) -> PortResult<String> {
-        let call = Self::reading("sqs:GetQueueAttributes", queue);
+        let call = Self::read_call("sqs:GetQueueAttributes", queue);
         let request = self
             .client
             .get_queue_attributes()
@@ -24,12 +25,12 @@ impl SqsQueues {
         let held = request
             .send()
             .await
-            .map_err(|error| call.failed(error))?
+            .map_err(|error| call.to_error(error))?
             .attributes
             .unwrap_or_default();
         held.get(&QueueAttributeName::QueueArn)
             .cloned()
-            .ok_or_else(|| call.error(ErrorKind::Unavailable, "answered without its ARN"))
+            .ok_or_else(|| call.error(ErrorKind::Unavailable, "the response has no queue ARN"))
     }
 
     pub(super) async fn start_task(
@@ -38,9 +39,9 @@ impl SqsQueues {
         to: &str,
         rate_per_second: Option<u32>,
     ) -> PortResult<String> {
-        let call = Self::writing("sqs:StartMessageMoveTask", dlq);
+        let call = Self::write_call("sqs:StartMessageMoveTask", dlq);
         if dlq.strip_suffix(".fifo").is_some() {
-            return Err(call.error(ErrorKind::Permanent, "SQS moves no FIFO queues"));
+            return Err(call.error(ErrorKind::Permanent, "SQS cannot redrive FIFO queues"));
         }
         let rate = rate_per_second
             .map(|rate| i32::try_from(rate.min(REDRIVE_RATE_MAX)).unwrap_or(i32::MAX));
@@ -52,9 +53,9 @@ impl SqsQueues {
         let request = request
             .set_max_number_of_messages_per_second(rate)
             .customize()
-            .interceptor(call.watch());
+            .interceptor(call.track_attempts());
         let answer = request.send().await.map_err(|error| {
-            let mut failed = call.failed(error);
+            let mut failed = call.to_error(error);
             if failed.kind == ErrorKind::Denied {
                 failed.message.push_str(NEEDS);
             }
@@ -62,24 +63,24 @@ impl SqsQueues {
         })?;
         answer
             .task_handle
-            .ok_or_else(|| call.error(ErrorKind::Ambiguous, "answered without a handle"))
+            .ok_or_else(|| call.error(ErrorKind::Ambiguous, "the response has no task handle"))
     }
 
     pub(super) async fn tasks(&self, dlq: &str) -> PortResult<Vec<Redrive>> {
-        let call = Self::reading("sqs:ListMessageMoveTasks", dlq);
+        let call = Self::read_call("sqs:ListMessageMoveTasks", dlq);
         let request = self
             .client
             .list_message_move_tasks()
             .source_arn(self.arn(dlq).await?)
             .max_results(TASKS_MAX);
-        let answer = request.send().await.map_err(|error| call.failed(error))?;
+        let answer = request.send().await.map_err(|error| call.to_error(error))?;
         let tasks = answer.results.unwrap_or_default().into_iter();
         tasks
             .map(|task| {
-                told(task).ok_or_else(|| {
+                to_redrive(task).ok_or_else(|| {
                     call.error(
                         ErrorKind::Corrupt,
-                        "told of a task with a status that is not known",
+                        "the response has a move task with an unknown status",
                     )
                 })
             })
@@ -87,31 +88,31 @@ impl SqsQueues {
     }
 
     pub(super) async fn cancel_task(&self, dlq: &str, handle: &str) -> PortResult<u64> {
-        let call = Self::writing("sqs:CancelMessageMoveTask", dlq);
+        let call = Self::write_call("sqs:CancelMessageMoveTask", dlq);
         let request = self
             .client
             .cancel_message_move_task()
             .task_handle(handle)
             .customize()
-            .interceptor(call.watch());
-        let answer = request.send().await.map_err(|error| call.failed(error))?;
+            .interceptor(call.track_attempts());
+        let answer = request.send().await.map_err(|error| call.to_error(error))?;
         Ok(u64::try_from(answer.approximate_number_of_messages_moved).unwrap_or(0))
     }
 
-    pub(super) async fn empty(&self, queue: &str) -> PortResult<()> {
-        let call = Self::writing("sqs:PurgeQueue", queue);
+    pub(super) async fn purge_queue(&self, queue: &str) -> PortResult<()> {
+        let call = Self::write_call("sqs:PurgeQueue", queue);
         let request = self
             .client
             .purge_queue()
             .queue_url(self.url(queue).await?)
             .customize()
-            .interceptor(call.watch());
+            .interceptor(call.track_attempts());
         request.send().await.map(drop).map_err(|error| {
-            let failed = call.failed(error);
+            let failed = call.to_error(error);
             if failed.message.contains("PurgeQueueInProgress") {
                 return call.error(
                     ErrorKind::Throttled,
-                    "it was purged within the last minute, and SQS takes one purge a minute",
+                    "the queue was purged less than a minute ago; SQS allows one purge per minute",
                 );
             }
             failed
@@ -119,7 +120,7 @@ impl SqsQueues {
     }
 }
 
-fn told(task: Task) -> Option<Redrive> {
+fn to_redrive(task: Task) -> Option<Redrive> {
     let status = match task.status.as_deref()? {
         "RUNNING" => RedriveStatus::Running,
         "COMPLETED" => RedriveStatus::Completed,

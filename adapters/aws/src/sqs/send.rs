@@ -21,7 +21,7 @@ impl SqsQueues {
         message: Outgoing,
         repeat: bool,
     ) -> PortResult<String> {
-        let call = Self::writing("sqs:SendMessage", queue);
+        let call = Self::write_call("sqs:SendMessage", queue);
         message::check(&call, &message)?;
         let request = self
             .client
@@ -32,17 +32,14 @@ impl SqsQueues {
             .set_message_group_id(message.group)
             .set_message_deduplication_id(message.dedupe)
             .message_body(message.body);
-        let mut request = request.customize().interceptor(call.watch());
+        let mut request = request.customize().interceptor(call.track_attempts());
         if !repeat {
-            request = request.config_override(once());
+            request = request.config_override(without_retries());
         }
-        let answer = request.send().await.map_err(|error| call.failed(error))?;
-        answer.message_id.ok_or_else(|| {
-            call.error(
-                ErrorKind::Ambiguous,
-                "answered without a name for the message",
-            )
-        })
+        let answer = request.send().await.map_err(|error| call.to_error(error))?;
+        answer
+            .message_id
+            .ok_or_else(|| call.error(ErrorKind::Ambiguous, "the response has no message id"))
     }
 
     /// Sends up to ten messages, in as many calls as their size needs; `repeat` as for one message.
@@ -52,12 +49,12 @@ impl SqsQueues {
         messages: Vec<Outgoing>,
         repeat: bool,
     ) -> PortResult<Vec<SendResult>> {
-        let call = Self::writing("sqs:SendMessage", queue);
+        let call = Self::write_call("sqs:SendMessage", queue);
         if messages.len() > BATCH_MAX {
             return Err(call.error(
                 ErrorKind::Permanent,
                 format!(
-                    "{} messages at once, over the limit of {BATCH_MAX}",
+                    "{} messages in one call, over the limit of {BATCH_MAX}",
                     messages.len()
                 ),
             ));
@@ -90,15 +87,15 @@ impl SqsQueues {
             self.send_entries((&call, &url, repeat), batch, &mut results)
                 .await?;
         }
-        let untold = || {
+        let outcome_unknown = || {
             Err(call.error(
                 ErrorKind::Ambiguous,
-                "SQS did not say what became of the message",
+                "SQS did not report a result for the message",
             ))
         };
         Ok(results
             .into_iter()
-            .map(|result| result.unwrap_or_else(untold))
+            .map(|result| result.unwrap_or_else(outcome_unknown))
             .collect())
     }
 
@@ -150,13 +147,13 @@ impl SqsQueues {
                 .set_message_group_id(message.group)
                 .set_message_deduplication_id(message.dedupe)
                 .message_body(message.body);
-            request = request.entries(call.built(entry.build())?);
+            request = request.entries(call.check_built(entry.build())?);
         }
-        let mut request = request.customize().interceptor(call.watch());
+        let mut request = request.customize().interceptor(call.track_attempts());
         if !repeat {
-            request = request.config_override(once());
+            request = request.config_override(without_retries());
         }
-        let answer = request.send().await.map_err(|error| call.failed(error))?;
+        let answer = request.send().await.map_err(|error| call.to_error(error))?;
         let sent = answer
             .successful
             .into_iter()
@@ -165,7 +162,7 @@ impl SqsQueues {
             let status = if entry.sender_fault { 400 } else { 503 };
             (
                 entry.id,
-                Err(call.refused(&entry.code, entry.message.as_deref(), status, None)),
+                Err(call.service_error(&entry.code, entry.message.as_deref(), status, None)),
             )
         });
         Ok(sent
@@ -177,7 +174,7 @@ impl SqsQueues {
 
 /// The SDK makes one attempt: when the answer is lost, the caller must know that the message may be
 /// there.
-fn once() -> aws_sdk_sqs::config::Builder {
+fn without_retries() -> aws_sdk_sqs::config::Builder {
     aws_sdk_sqs::config::Builder::new().retry_config(RetryConfig::disabled())
 }
 

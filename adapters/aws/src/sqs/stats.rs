@@ -21,7 +21,7 @@ impl SqsQueues {
         if let Some(url) = known {
             return Ok(url);
         }
-        let call = Self::reading("sqs:GetQueueUrl", queue);
+        let call = Self::read_call("sqs:GetQueueUrl", queue);
         let Names::Prefix(prefix) = &self.names else {
             return Err(call.error(ErrorKind::NotFound, "no such queue is configured"));
         };
@@ -33,10 +33,10 @@ impl SqsQueues {
             .set_queue_owner_aws_account_id(self.account.clone())
             .send()
             .await
-            .map_err(|error| call.failed(error))?;
+            .map_err(|error| call.to_error(error))?;
         let url = answer
             .queue_url
-            .ok_or_else(|| call.error(ErrorKind::Unavailable, "answered without an address"))?;
+            .ok_or_else(|| call.error(ErrorKind::Unavailable, "the response has no queue URL"))?;
         self.urls
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -54,7 +54,7 @@ impl SqsQueues {
                 .cloned()
                 .collect());
         };
-        let call = Self::reading("sqs:ListQueues", format!("{prefix}*").as_str());
+        let call = Self::read_call("sqs:ListQueues", format!("{prefix}*").as_str());
         let mut pages = self
             .client
             .list_queues()
@@ -64,7 +64,7 @@ impl SqsQueues {
             .send();
         let mut names = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| call.failed(error))?;
+            let page = page.map_err(|error| call.to_error(error))?;
             let found = page.queue_urls.unwrap_or_default();
             names.extend(
                 found
@@ -78,7 +78,7 @@ impl SqsQueues {
     }
 
     pub(super) async fn count(&self, queue: &str) -> PortResult<QueueStats> {
-        let call = Self::reading("sqs:GetQueueAttributes", queue);
+        let call = Self::read_call("sqs:GetQueueAttributes", queue);
         let visible = QueueAttributeName::ApproximateNumberOfMessages;
         let in_flight = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
         let delayed = QueueAttributeName::ApproximateNumberOfMessagesDelayed;
@@ -98,7 +98,7 @@ impl SqsQueues {
         let held = request
             .send()
             .await
-            .map_err(|error| call.failed(error))?
+            .map_err(|error| call.to_error(error))?
             .attributes
             .unwrap_or_default();
         let number = |name: &QueueAttributeName| {
@@ -106,7 +106,7 @@ impl SqsQueues {
             count.ok_or_else(|| {
                 call.error(
                     ErrorKind::Unavailable,
-                    format!("answered without {}", name.as_str()),
+                    format!("the response has no {}", name.as_str()),
                 )
             })
         };

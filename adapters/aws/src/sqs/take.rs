@@ -17,14 +17,14 @@ const WAIT_MAX: Duration = Duration::from_secs(20);
 const SLACK: Duration = Duration::from_secs(5);
 
 impl SqsQueues {
-    pub(super) async fn take(
+    pub(super) async fn receive_now(
         &self,
         queue: &str,
         max: usize,
         visibility: Duration,
         wait: Duration,
     ) -> PortResult<Vec<Received>> {
-        let call = Self::writing("sqs:ReceiveMessage", queue);
+        let call = Self::write_call("sqs:ReceiveMessage", queue);
         let wait = wait.min(WAIT_MAX);
         let request = self
             .client
@@ -40,15 +40,15 @@ impl SqsQueues {
             .operation_attempt_timeout(wait + SLACK)
             .operation_timeout(wait + 3 * SLACK)
             .build();
-        let request = request.customize().interceptor(call.watch());
+        let request = request.customize().interceptor(call.track_attempts());
         let request =
             request.config_override(aws_sdk_sqs::config::Builder::new().timeout_config(longer));
-        let answer = request.send().await.map_err(|error| call.failed(error))?;
+        let answer = request.send().await.map_err(|error| call.to_error(error))?;
         Ok(answer
             .messages
             .unwrap_or_default()
             .into_iter()
-            .map(message::received)
+            .map(message::to_received)
             .collect())
     }
 
@@ -65,7 +65,7 @@ impl SqsQueues {
         queue: &str,
         receipts: &[String],
     ) -> PortResult<Vec<PortResult<bool>>> {
-        let call = Self::writing("sqs:DeleteMessage", queue);
+        let call = Self::write_call("sqs:DeleteMessage", queue);
         let url = self.url(queue).await?;
         let mut done = Vec::with_capacity(receipts.len());
         for some in receipts.chunks(BATCH_MAX) {
@@ -74,15 +74,15 @@ impl SqsQueues {
                 let entry = DeleteMessageBatchRequestEntry::builder()
                     .id(place.to_string())
                     .receipt_handle(receipt);
-                request = request.entries(call.built(entry.build())?);
+                request = request.entries(call.check_built(entry.build())?);
             }
             let answer = request
                 .customize()
-                .interceptor(call.watch())
+                .interceptor(call.track_attempts())
                 .send()
                 .await
-                .map_err(|error| call.failed(error))?;
-            done.extend(each(&call, some.len(), &answer.failed, |id| {
+                .map_err(|error| call.to_error(error))?;
+            done.extend(batch_results(&call, some.len(), &answer.failed, |id| {
                 answer.successful.iter().any(|entry| entry.id == id)
             }));
         }
@@ -95,17 +95,22 @@ impl SqsQueues {
         receipt: &str,
         visibility: Duration,
     ) -> PortResult<bool> {
-        let call = Self::writing("sqs:ChangeMessageVisibility", queue);
+        let call = Self::write_call("sqs:ChangeMessageVisibility", queue);
         let request = self
             .client
             .change_message_visibility()
             .queue_url(self.url(queue).await?)
             .receipt_handle(receipt);
         let request = request.visibility_timeout(seconds(visibility, VISIBILITY_MAX));
-        match request.customize().interceptor(call.watch()).send().await {
+        match request
+            .customize()
+            .interceptor(call.track_attempts())
+            .send()
+            .await
+        {
             Ok(_) => Ok(true),
             Err(error) if is_stale(code(&error)) => Ok(false),
-            Err(error) => Err(call.failed(error)),
+            Err(error) => Err(call.to_error(error)),
         }
     }
 
@@ -123,7 +128,7 @@ impl SqsQueues {
         receipts: &[String],
         visibility: Duration,
     ) -> PortResult<Vec<PortResult<bool>>> {
-        let call = Self::writing("sqs:ChangeMessageVisibility", queue);
+        let call = Self::write_call("sqs:ChangeMessageVisibility", queue);
         let url = self.url(queue).await?;
         let seconds = seconds(visibility, VISIBILITY_MAX);
         let mut held = Vec::with_capacity(receipts.len());
@@ -136,15 +141,16 @@ impl SqsQueues {
                 let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
                     .id(place.to_string())
                     .receipt_handle(receipt);
-                request = request.entries(call.built(entry.visibility_timeout(seconds).build())?);
+                request =
+                    request.entries(call.check_built(entry.visibility_timeout(seconds).build())?);
             }
             let answer = request
                 .customize()
-                .interceptor(call.watch())
+                .interceptor(call.track_attempts())
                 .send()
                 .await
-                .map_err(|error| call.failed(error))?;
-            held.extend(each(&call, some.len(), &answer.failed, |id| {
+                .map_err(|error| call.to_error(error))?;
+            held.extend(batch_results(&call, some.len(), &answer.failed, |id| {
                 answer.successful.iter().any(|entry| entry.id == id)
             }));
         }
@@ -154,7 +160,7 @@ impl SqsQueues {
 
 /// What came of each entry of a batch: done, a receipt that is no longer good, or why SQS could
 /// not.
-fn each(
+fn batch_results(
     call: &Call,
     count: usize,
     failed: &[BatchResultErrorEntry],
@@ -165,7 +171,7 @@ fn each(
         match failed.iter().find(|entry| entry.id == id) {
             Some(entry) if !is_stale(&entry.code) => {
                 let status = if entry.sender_fault { 400 } else { 503 };
-                Err(call.refused(&entry.code, entry.message.as_deref(), status, None))
+                Err(call.service_error(&entry.code, entry.message.as_deref(), status, None))
             }
             _ => Ok(done(&id)),
         }

@@ -579,13 +579,13 @@ async fn an_approval_is_kept_under_the_name_that_a_policy_can_bind() {
         .await
         .expect("keep");
     assert_eq!(
-        there().await.of("ben b", "aa").await.expect("of"),
+        there().await.find("ben b", "aa").await.expect("find"),
         Some(row("ben b", "arn:2")),
         "the last one holds"
     );
     for (by, plan) in [("ben b", "bb"), ("carla", "aa"), ("ben-b", "aa")] {
         assert_eq!(
-            there().await.of(by, plan).await.expect("of"),
+            there().await.find(by, plan).await.expect("find"),
             None,
             "{by} {plan}"
         );

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use payops_aws::SqsQueues;
-use payops_core::port::{Attributes, ErrorKind, Move, Outgoing, Queues as _, TransferOutcome};
+use payops_core::port::{
+    Attributes, ErrorKind, Move, Outgoing, QueueAdmin as _, Queues as _, TransferOutcome,
+};
 use serde_json::{Value, json};
 
 use crate::support::{Asked, Reply, Service};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use payops_aws::SqsQueues;
-use payops_core::port::{ErrorKind, Queues as _, Redrive, RedriveStatus};
+use payops_core::port::{ErrorKind, QueueAdmin as _, Redrive, RedriveStatus};
 use serde_json::{Value, json};
 
 use crate::support::{Asked, Reply, Service};
@@ -162,7 +162,7 @@ async fn what_is_refused_names_the_action_that_is_missing() {
         .await
         .expect_err("a purge within the last minute");
     assert!(
-        error.kind == ErrorKind::Throttled && error.message.contains("one purge a minute"),
+        error.kind == ErrorKind::Throttled && error.message.contains("one purge per minute"),
         "{}",
         error.message
     );

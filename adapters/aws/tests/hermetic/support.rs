@@ -133,18 +133,17 @@ impl HttpConnector for Service {
         let answer = Arc::clone(&self.answer);
         HttpConnectorFuture::new(async move {
             let reply = tokio::task::spawn_blocking(move || answer(before, asked)).await;
-            let (status, header, body) = match reply
-                .map_err(|error| ConnectorError::other(error.into(), None))?
-            {
-                Reply::Answer(status, body) => {
-                    (status, ("content-type", "application/x-amz-json-1.0"), body)
-                }
-                Reply::With(status, header, body) => (status, header, body),
-                Reply::Never => std::future::pending().await,
-                Reply::Timeout => return Err(ConnectorError::timeout("no answer in time".into())),
-                Reply::Reset => return Err(lost(std::io::ErrorKind::ConnectionReset)),
-                Reply::Refused => return Err(lost(std::io::ErrorKind::ConnectionRefused)),
-            };
+            let (status, header, body) =
+                match reply.map_err(|error| ConnectorError::other(error.into(), None))? {
+                    Reply::Answer(status, body) => {
+                        (status, ("content-type", "application/x-amz-json-1.0"), body)
+                    }
+                    Reply::With(status, header, body) => (status, header, body),
+                    Reply::Never => std::future::pending().await,
+                    Reply::Timeout => return Err(ConnectorError::timeout("timed out".into())),
+                    Reply::Reset => return Err(lost(std::io::ErrorKind::ConnectionReset)),
+                    Reply::Refused => return Err(lost(std::io::ErrorKind::ConnectionRefused)),
+                };
             let status = StatusCode::try_from(status)
                 .map_err(|error| ConnectorError::other(error.into(), None))?;
             let mut response = HttpResponse::new(status, SdkBody::from(body));

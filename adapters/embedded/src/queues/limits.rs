@@ -15,26 +15,26 @@ const DELAY_MAX: Duration = Duration::from_mins(15);
 const VISIBILITY_MAX: Duration = Duration::from_hours(12);
 const RETENTION_MAX: Duration = Duration::from_hours(14 * 24);
 
-fn refused(text: impl Into<String>) -> PortError {
+fn invalid_request(text: impl Into<String>) -> PortError {
     PortError::new(ErrorKind::Permanent, text)
 }
 
 pub(super) fn batch(entries: usize) -> PortResult<()> {
     if entries > BATCH_MAX {
-        Err(refused(format!(
-            "a batch of {entries} entries; at most {BATCH_MAX} are taken"
+        Err(invalid_request(format!(
+            "{entries} entries in one batch, over the limit of {BATCH_MAX}"
         )))
     } else {
         Ok(())
     }
 }
 
-pub(super) fn after(now: Timestamp, visibility: Duration) -> PortResult<Timestamp> {
+pub(super) fn add_visibility(now: Timestamp, visibility: Duration) -> PortResult<Timestamp> {
     if visibility > VISIBILITY_MAX {
-        return Err(refused("a visibility time over 12 hours"));
+        return Err(invalid_request("the visibility timeout is over 12 hours"));
     }
     now.checked_add(visibility).map_err(|error| {
-        PortError::because(ErrorKind::Permanent, "adding a visibility time", error)
+        PortError::because(ErrorKind::Permanent, "adding a visibility timeout", error)
     })
 }
 
@@ -43,53 +43,55 @@ pub(super) fn message(message: &Outgoing, fifo: bool) -> PortResult<()> {
     if message.body.is_empty()
         || attributes().any(|(name, value)| name.is_empty() || value.is_empty())
     {
-        return Err(refused("a message whose body or an attribute is empty"));
+        return Err(invalid_request(
+            "the message has an empty body or attribute",
+        ));
     }
     // Each attribute's data type counts too: `String`.
     let bytes = attributes().fold(message.body.len(), |sum, (name, value)| {
         sum.saturating_add(name.len() + value.len() + "String".len())
     });
     if bytes > MESSAGE_BYTES_MAX {
-        return Err(refused(format!(
-            "a message of {bytes} bytes; at most {MESSAGE_BYTES_MAX} are taken"
+        return Err(invalid_request(format!(
+            "the message is {bytes} bytes, over the limit of {MESSAGE_BYTES_MAX}"
         )));
     }
     if message.attributes.len() > ATTRIBUTES_MAX {
-        return Err(refused(format!(
-            "a message with more than {ATTRIBUTES_MAX} attributes"
+        return Err(invalid_request(format!(
+            "the message has more than {ATTRIBUTES_MAX} attributes"
         )));
     }
     if !message
         .body
         .chars()
         .chain(attributes().flat_map(|(_, value)| value.chars()))
-        .all(allowed)
+        .all(is_allowed)
     {
-        return Err(refused("a message with control characters"));
+        return Err(invalid_request("the message has control characters"));
     }
     if message.delay > DELAY_MAX {
-        return Err(refused("a delay over 15 minutes"));
+        return Err(invalid_request("the delay is over 15 minutes"));
     }
     match (fifo, &message.group, &message.dedupe) {
         (true, Some(_), Some(_)) if message.delay.is_zero() => Ok(()),
-        (true, Some(_), Some(_)) => Err(refused(
-            "a message for a FIFO queue cannot have a delay of its own",
+        (true, Some(_), Some(_)) => Err(invalid_request(
+            "a message for a FIFO queue cannot have its own delay",
         )),
-        (true, _, _) => Err(refused(
-            "a message for a FIFO queue needs a group and a dedupe id",
+        (true, _, _) => Err(invalid_request(
+            "a message for a FIFO queue needs a group and a deduplication id",
         )),
-        (false, _, Some(_)) => Err(refused("a dedupe id is for FIFO queues only")),
+        (false, _, Some(_)) => Err(invalid_request("only FIFO queues take a deduplication id")),
         (false, _, None) => Ok(()),
     }
 }
 
 /// The characters of XML 1.0, which are all that SQS carries.
-fn allowed(c: char) -> bool {
+fn is_allowed(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
 /// SQS tells the type of a queue by its name, in this very case.
-fn named_fifo(name: &str) -> bool {
+fn is_fifo_name(name: &str) -> bool {
     name.strip_suffix(".fifo").is_some()
 }
 
@@ -101,28 +103,28 @@ pub(super) fn queue(name: &str, config: &QueueConfig) -> PortResult<()> {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     if !fine {
-        return Err(refused(format!(
-            "`{name}` is not a queue's name: 1 to 80 of A-Z a-z 0-9 - _"
+        return Err(invalid_request(format!(
+            "invalid queue name `{name}`: use 1 to 80 of A-Z a-z 0-9 - _"
         )));
     }
-    if config.fifo != named_fifo(name) {
-        return Err(refused(format!(
-            "`{name}`: the names of FIFO queues, and only theirs, end in .fifo"
+    if config.fifo != is_fifo_name(name) {
+        return Err(invalid_request(format!(
+            "invalid queue name `{name}`: names of FIFO queues end in .fifo, and no others do"
         )));
     }
     if config
         .dlq
         .as_ref()
-        .is_some_and(|(dlq, max)| *max == 0 || dlq == name || named_fifo(dlq) != config.fifo)
+        .is_some_and(|(dlq, max)| *max == 0 || dlq == name || is_fifo_name(dlq) != config.fifo)
     {
-        return Err(refused(format!(
+        return Err(invalid_request(format!(
             "`{name}`: a dead-letter queue is another queue of the same type, used after at least \
                 one receive"
         )));
     }
     if config.retention.is_zero() || config.retention > RETENTION_MAX {
-        return Err(refused(format!(
-            "`{name}`: messages are kept for at most 14 days"
+        return Err(invalid_request(format!(
+            "`{name}`: the retention is over 14 days"
         )));
     }
     Ok(())
@@ -159,7 +161,7 @@ mod tests {
         check(
             |m| {
                 m.attributes
-                    .extend((0..11).map(|i| (i.to_string(), "v".to_owned())))
+                    .extend((0..11).map(|i| (i.to_string(), "v".to_owned())));
             },
             false,
             false,

@@ -13,13 +13,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use payops_core::port::{
-    Browsed, Clock, ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, QueueStats,
-    Queues, Random, Received, Redrive, SendResult, TransferOutcome,
+    Browsed, Clock, ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, QueueAdmin,
+    QueueStats, Queues, Random, Received, Redrive, SendResult, TransferOutcome,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::sqlite::{File, Schema, failed, int, ms};
+use crate::sqlite::{File, Schema, int, ms, query_error};
 use crate::ulids::new_ulid;
 use operations::{Arrival, Config};
 
@@ -150,7 +150,7 @@ impl SqliteQueues {
         }
     }
 
-    fn waiting(&self, queue: &str) -> Arc<Notify> {
+    fn arrival_notify(&self, queue: &str) -> Arc<Notify> {
         let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(notify) = arrivals.get(queue) {
             return Arc::clone(notify);
@@ -164,19 +164,19 @@ impl SqliteQueues {
             .readers()
             .acquire()
             .await
-            .map_err(|error| failed("reading a queue's configuration", error))?;
+            .map_err(|error| query_error("reading a queue's configuration", error))?;
         operations::config(&mut connection, queue).await
     }
 
     /// Whether a receive would find something, asked of a reader: waiting costs no write.
-    async fn anything(&self, queue: &str) -> PortResult<bool> {
+    async fn has_visible(&self, queue: &str) -> PortResult<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND visible_ms <= ?2)";
         let found = sqlx::query_scalar(sql)
             .bind(queue)
             .bind(ms(self.clock.now()))
             .fetch_one(self.file.readers())
             .await;
-        found.map_err(|error| failed("looking for messages", error))
+        found.map_err(|error| query_error("looking for messages", error))
     }
 
     async fn receive_now(
@@ -186,7 +186,7 @@ impl SqliteQueues {
         visibility: Duration,
     ) -> PortResult<Vec<Received>> {
         let (queue, now) = (queue.to_owned(), self.clock.now());
-        let until = limits::after(now, visibility)?;
+        let until = limits::add_visibility(now, visibility)?;
         self.file
             .write(move |connection| {
                 async move { operations::receive(connection, &queue, max, now, until).await }
@@ -226,7 +226,7 @@ impl Queues for SqliteQueues {
                 async move { operations::send(connection, &name, arrivals).await }.boxed()
             })
             .await?;
-        let waiting = self.waiting(queue);
+        let waiting = self.arrival_notify(queue);
         for _ in sent.iter().filter(|result| result.is_ok()) {
             waiting.notify_one();
         }
@@ -243,11 +243,11 @@ impl Queues for SqliteQueues {
         let max = max.min(limits::BATCH_MAX);
         self.config(queue).await?;
         let deadline = Instant::now() + wait.min(WAIT_MAX);
-        let arrivals = self.waiting(queue);
+        let arrivals = self.arrival_notify(queue);
         loop {
             // Registered before looking, so that nothing sent in between is missed.
             let arrival = arrivals.notified();
-            if max > 0 && self.anything(queue).await? {
+            if max > 0 && self.has_visible(queue).await? {
                 let received = self.receive_now(queue, max, visibility).await?;
                 if !received.is_empty() {
                     return Ok(received);
@@ -282,7 +282,7 @@ impl Queues for SqliteQueues {
         visibility: Duration,
     ) -> PortResult<bool> {
         let (name, receipt, now) = (queue.to_owned(), receipt.to_owned(), self.clock.now());
-        let until = limits::after(now, visibility)?;
+        let until = limits::add_visibility(now, visibility)?;
         let change = self.file.write(move |connection| {
             async move {
                     operations::change_visibility(connection, &name, &receipt, now, until).await
@@ -291,7 +291,7 @@ impl Queues for SqliteQueues {
         });
         let changed = change.await?;
         if changed && visibility.is_zero() {
-            self.waiting(queue).notify_one();
+            self.arrival_notify(queue).notify_one();
         }
         Ok(changed)
     }
@@ -313,7 +313,7 @@ impl Queues for SqliteQueues {
                 .boxed()
         });
         let outcome = transfer.await?;
-        self.waiting(to).notify_one();
+        self.arrival_notify(to).notify_one();
         Ok(outcome)
     }
 
@@ -332,11 +332,12 @@ impl Queues for SqliteQueues {
             })
             .collect();
         let (source, target) = (from.to_owned(), to.to_owned());
-        let change = self
-            .file
-            .write(move |connection| async move { operations::transfer_all(connection, &source, &target, arrivals).await }.boxed());
+        let change = self.file.write(move |connection| {
+            async move { operations::transfer_all(connection, &source, &target, arrivals).await }
+                .boxed()
+        });
         let outcomes = change.await?;
-        let waiting = self.waiting(to);
+        let waiting = self.arrival_notify(to);
         for _ in &outcomes {
             waiting.notify_one();
         }
@@ -350,7 +351,7 @@ impl Queues for SqliteQueues {
         visibility: Duration,
     ) -> PortResult<Vec<bool>> {
         let (name, receipts, now) = (queue.to_owned(), receipts.to_vec(), self.clock.now());
-        let until = limits::after(now, visibility)?;
+        let until = limits::add_visibility(now, visibility)?;
         let change = self.file.write(move |connection| {
             async move {
                 let mut out = Vec::with_capacity(receipts.len());
@@ -366,7 +367,7 @@ impl Queues for SqliteQueues {
         });
         let changed = change.await?;
         if visibility.is_zero() && changed.contains(&true) {
-            self.waiting(queue).notify_one();
+            self.arrival_notify(queue).notify_one();
         }
         Ok(changed)
     }
@@ -374,7 +375,10 @@ impl Queues for SqliteQueues {
     fn transfer_is_atomic(&self) -> bool {
         true
     }
+}
 
+#[async_trait]
+impl QueueAdmin for SqliteQueues {
     async fn browse(&self, queue: &str, limit: usize) -> PortResult<Browsed> {
         let oldest = self.config(queue).await?.oldest_ms(self.clock.now());
         let sql = "SELECT * FROM messages WHERE queue = ?1 AND +sent_ms > ?2 ORDER BY seq LIMIT ?3";
@@ -385,15 +389,15 @@ impl Queues for SqliteQueues {
         let found = query
             .fetch_all(self.file.readers())
             .await
-            .map_err(|error| failed("looking into a queue", error))?;
+            .map_err(|error| query_error("browsing a queue", error))?;
         let mut messages = found
             .iter()
-            .map(rows::browsed)
+            .map(rows::to_browsed)
             .collect::<PortResult<Vec<_>>>()?;
         let complete = messages.len() <= limit;
         messages.truncate(limit);
         let doubt =
-            (!complete).then(|| format!("there are more than the {limit} that were asked for"));
+            (!complete).then(|| format!("the queue has more than the requested {limit} messages"));
         Ok(Browsed {
             messages,
             complete,
@@ -405,8 +409,10 @@ impl Queues for SqliteQueues {
     async fn stats(&self, queue: &str) -> PortResult<QueueStats> {
         let config = self.config(queue).await?;
         let now = self.clock.now();
-        let sql = "SELECT COALESCE(SUM(visible_ms <= ?2), 0), COALESCE(SUM(visible_ms > ?2 AND receipt IS NOT NULL), 0),
-            COALESCE(SUM(visible_ms > ?2 AND receipt IS NULL), 0), MIN(sent_ms) FROM messages WHERE queue = ?1 AND sent_ms > ?3";
+        let sql = "SELECT COALESCE(SUM(visible_ms <= ?2), 0), COALESCE(SUM(visible_ms > ?2
+                AND receipt IS NOT NULL), 0),
+            COALESCE(SUM(visible_ms > ?2 AND receipt IS NULL), 0), MIN(sent_ms) FROM messages
+            WHERE queue = ?1 AND sent_ms > ?3";
         let query = sqlx::query_as(sql)
             .bind(queue)
             .bind(ms(now))
@@ -414,7 +420,7 @@ impl Queues for SqliteQueues {
         let (visible, in_flight, delayed, oldest): (i64, i64, i64, Option<i64>) = query
             .fetch_one(self.file.readers())
             .await
-            .map_err(|error| failed("counting messages", error))?;
+            .map_err(|error| query_error("counting messages", error))?;
         let retention = Some(config.retention());
         let age = |sent: i64| {
             Duration::from_millis(u64::try_from(ms(now).saturating_sub(sent)).unwrap_or(0))
@@ -439,15 +445,16 @@ impl Queues for SqliteQueues {
         rate_per_second: Option<u32>,
     ) -> PortResult<String> {
         let (source, target, now) = (dlq.to_owned(), to.to_owned(), self.clock.now());
-        let start = self
-            .file
-            .write(move |connection| async move { redrives::start(connection, &source, &target, rate_per_second, now).await }.boxed());
+        let start = self.file.write(move |connection| {
+            async move { redrives::start(connection, &source, &target, rate_per_second, now).await }
+                .boxed()
+        });
         start.await
     }
 
     async fn redrives(&self, dlq: &str) -> PortResult<Vec<Redrive>> {
         self.config(dlq).await?;
-        let asking = |error| failed("reading redrives", error);
+        let asking = |error| query_error("reading redrives", error);
         let runs: bool = sqlx::query_scalar(redrives::RUNS)
             .bind(dlq)
             .fetch_one(self.file.readers())
@@ -462,13 +469,13 @@ impl Queues for SqliteQueues {
                 async move { redrives::step(connection, &source, names, now).await }.boxed()
             });
             if let Some((target, moved)) = step.await? {
-                let waiting = self.waiting(&target);
+                let waiting = self.arrival_notify(&target);
                 (0..moved).for_each(|_| waiting.notify_one());
             }
         }
         let found = sqlx::query(redrives::LAST)
             .bind(dlq)
-            .bind(redrives::TOLD)
+            .bind(redrives::LISTED_MAX)
             .fetch_all(self.file.readers())
             .await
             .map_err(asking)?;
@@ -497,6 +504,6 @@ impl Queues for SqliteQueues {
         let names = sqlx::query_scalar("SELECT name FROM queues ORDER BY name")
             .fetch_all(self.file.readers())
             .await;
-        names.map_err(|error| failed("listing queues", error))
+        names.map_err(|error| query_error("listing queues", error))
     }
 }

@@ -9,7 +9,7 @@ use payops_core::port::{
 use sqlx::SqliteConnection;
 
 use super::{QueueConfig, rows};
-use crate::sqlite::{count, failed, int, ms};
+use crate::sqlite::{count, int, ms, query_error};
 
 const DEDUPE: Duration = Duration::from_mins(5);
 /// Rows that one operation clears away at most.
@@ -40,8 +40,8 @@ impl Config {
     }
 }
 
-fn doing(what: &'static str) -> impl Fn(sqlx::Error) -> PortError {
-    move |error| failed(what, error)
+fn error_while(what: &'static str) -> impl Fn(sqlx::Error) -> PortError {
+    move |error| query_error(what, error)
 }
 
 pub(super) async fn config(connection: &mut SqliteConnection, queue: &str) -> PortResult<Config> {
@@ -51,9 +51,12 @@ pub(super) async fn config(connection: &mut SqliteConnection, queue: &str) -> Po
     let found: Option<(bool, Option<String>, Option<i64>, i64)> = query
         .fetch_optional(connection)
         .await
-        .map_err(doing("reading a queue's configuration"))?;
+        .map_err(error_while("reading a queue's configuration"))?;
     let (fifo, dlq, max, retention_ms) = found.ok_or_else(|| {
-        PortError::new(ErrorKind::NotFound, format!("there is no queue `{queue}`"))
+        PortError::new(
+            ErrorKind::NotFound,
+            format!("queue `{queue}` does not exist"),
+        )
     })?;
     let dlq = dlq
         .zip(max)
@@ -75,7 +78,8 @@ pub(super) async fn create_queue(
         config(connection, dlq).await?;
     }
     let (dlq, max) = wanted.dlq.clone().unzip();
-    let sql = "INSERT INTO queues (name, fifo, dlq, max_receives, retention_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+    let sql = "INSERT INTO queues (name, fifo, dlq, max_receives, retention_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (name) DO UPDATE SET dlq = ?3, max_receives = ?4, retention_ms = ?5";
     let query = sqlx::query(sql)
         .bind(name)
@@ -87,7 +91,7 @@ pub(super) async fn create_queue(
         .execute(connection)
         .await
         .map(drop)
-        .map_err(doing("making a queue"))
+        .map_err(error_while("creating a queue"))
 }
 
 pub(super) async fn send(
@@ -117,7 +121,7 @@ async fn insert(
         now,
     } = arrival;
     if let Some(dedupe) = &message.dedupe
-        && let Some(first) = deduped(connection, queue, dedupe, &message_id, now).await?
+        && let Some(first) = claim_dedupe_id(connection, queue, dedupe, &message_id, now).await?
     {
         return Ok(first);
     }
@@ -125,7 +129,8 @@ async fn insert(
     let attributes = attributes.map_err(|error| {
         PortError::because(ErrorKind::Permanent, "writing attributes as JSON", error)
     })?;
-    let sql = "INSERT INTO messages (queue, message_id, body, attributes, sent_ms, visible_ms, message_group, dedupe)
+    let sql = "INSERT INTO messages (queue, message_id, body, attributes, sent_ms, visible_ms,
+        message_group, dedupe)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let query = sqlx::query(sql)
         .bind(queue)
@@ -139,19 +144,19 @@ async fn insert(
     query
         .execute(connection)
         .await
-        .map_err(doing("writing a message"))?;
+        .map_err(error_while("writing a message"))?;
     Ok(message_id)
 }
 
 /// The name of the message that holds the dedupe id; takes the id for `message_id` if none does.
-async fn deduped(
+async fn claim_dedupe_id(
     connection: &mut SqliteConnection,
     queue: &str,
     dedupe: &str,
     message_id: &str,
     now: Timestamp,
 ) -> PortResult<Option<String>> {
-    let fail = doing("looking for doubles");
+    let fail = error_while("looking for duplicates");
     let purge = "DELETE FROM dedupes WHERE until_ms <= ?1";
     sqlx::query(purge)
         .bind(ms(now))
@@ -189,7 +194,7 @@ pub(super) async fn receive(
     let config = config(connection, queue).await?;
     purge(connection, queue, config.oldest_ms(now)).await?;
     loop {
-        let candidates = visible(connection, queue, &config, max, now).await?;
+        let candidates = select_visible(connection, queue, &config, max, now).await?;
         let limit = config
             .dlq
             .as_ref()
@@ -202,7 +207,7 @@ pub(super) async fn receive(
         }
         // Where all were spent there may be more behind them; each turn moves some, so this ends.
         if !fine.is_empty() || spent.is_empty() {
-            return take(connection, &names(&fine), now, until).await;
+            return hide_and_read(connection, &names(&fine), now, until).await;
         }
     }
 }
@@ -216,7 +221,7 @@ fn names(messages: &[(i64, i64)]) -> String {
 }
 
 /// Messages that may be received now, with their receive counts.
-async fn visible(
+async fn select_visible(
     connection: &mut SqliteConnection,
     queue: &str,
     config: &Config,
@@ -224,8 +229,10 @@ async fn visible(
     now: Timestamp,
 ) -> PortResult<Vec<(i64, i64)>> {
     let sql = if config.fifo {
-        "SELECT seq, receives FROM messages AS m WHERE queue = ?1 AND visible_ms <= ?2 AND +sent_ms > ?4 AND NOT EXISTS
-            (SELECT 1 FROM messages AS f WHERE f.queue = ?1 AND f.message_group = m.message_group AND f.visible_ms > ?2)
+        "SELECT seq, receives FROM messages AS m WHERE queue = ?1 AND visible_ms <= ?2
+            AND +sent_ms > ?4 AND NOT EXISTS
+            (SELECT 1 FROM messages AS f WHERE f.queue = ?1 AND f.message_group = m.message_group
+                AND f.visible_ms > ?2)
             ORDER BY seq LIMIT ?3"
     } else {
         "SELECT seq, receives FROM messages WHERE queue = ?1 AND visible_ms <= ?2 AND +sent_ms > \
@@ -239,10 +246,10 @@ async fn visible(
     query
         .fetch_all(connection)
         .await
-        .map_err(doing("looking for messages"))
+        .map_err(error_while("looking for messages"))
 }
 
-async fn take(
+async fn hide_and_read(
     connection: &mut SqliteConnection,
     seqs: &str,
     now: Timestamp,
@@ -255,10 +262,15 @@ async fn take(
     let taken = query
         .fetch_all(connection)
         .await
-        .map_err(doing("receiving messages"))?;
+        .map_err(error_while("receiving messages"))?;
     let mut received = taken
         .iter()
-        .map(|row| Ok((sqlx::Row::get::<i64, _>(row, "seq"), rows::received(row)?)))
+        .map(|row| {
+            Ok((
+                sqlx::Row::get::<i64, _>(row, "seq"),
+                rows::to_received(row)?,
+            ))
+        })
         .collect::<PortResult<Vec<_>>>()?;
     received.sort_by_key(|(seq, _)| *seq);
     Ok(received.into_iter().map(|(_, message)| message).collect())
@@ -271,14 +283,15 @@ async fn redrive(
     now: Timestamp,
 ) -> PortResult<()> {
     // In its new queue the message is new: the time of sending is that of the move.
-    let sql = "UPDATE messages SET queue = ?2, sent_ms = ?3, visible_ms = ?3, receives = 0, first_received_ms = NULL, receipt = NULL
+    let sql = "UPDATE messages SET queue = ?2, sent_ms = ?3, visible_ms = ?3, receives = 0,
+        first_received_ms = NULL, receipt = NULL
         WHERE seq IN (SELECT value FROM json_each(?1))";
     let query = sqlx::query(sql).bind(seqs).bind(dlq).bind(ms(now));
     query
         .execute(connection)
         .await
         .map(drop)
-        .map_err(doing("moving messages to the dead-letter queue"))
+        .map_err(error_while("moving messages to the dead-letter queue"))
 }
 
 async fn purge(connection: &mut SqliteConnection, queue: &str, oldest_ms: i64) -> PortResult<()> {
@@ -289,7 +302,7 @@ async fn purge(connection: &mut SqliteConnection, queue: &str, oldest_ms: i64) -
         .execute(connection)
         .await
         .map(drop)
-        .map_err(doing("dropping messages past their retention"))
+        .map_err(error_while("dropping messages past their retention"))
 }
 
 /// Deletes one message by the receipt of its last receive: whether it did.
@@ -308,7 +321,7 @@ async fn delete_one(
     let done = query
         .execute(connection)
         .await
-        .map_err(doing("deleting a message"))?;
+        .map_err(error_while("deleting a message"))?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -348,7 +361,7 @@ pub(super) async fn change_visibility(
     let done = query
         .execute(connection)
         .await
-        .map_err(doing("changing a message's visibility"))?;
+        .map_err(error_while("changing a message's visibility"))?;
     Ok(done.rows_affected() == 1)
 }
 

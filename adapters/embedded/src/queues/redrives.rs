@@ -9,16 +9,16 @@ use payops_core::port::{
 use sqlx::{Row as _, SqliteConnection};
 
 use super::operations::config;
-use crate::sqlite::{count, failed, int, ms};
+use crate::sqlite::{count, int, ms, query_error};
 
 pub(super) const STEP_MAX: usize = 1_000;
-pub(super) const TOLD: i64 = 10;
+pub(super) const LISTED_MAX: i64 = 10;
 
-fn doing(what: &'static str) -> impl Fn(sqlx::Error) -> PortError {
-    move |error| failed(what, error)
+fn error_while(what: &'static str) -> impl Fn(sqlx::Error) -> PortError {
+    move |error| query_error(what, error)
 }
 
-fn refused(why: impl Into<String>) -> PortError {
+fn invalid_request(why: impl Into<String>) -> PortError {
     PortError::new(ErrorKind::Permanent, why)
 }
 
@@ -30,8 +30,8 @@ pub(super) async fn start(
     now: Timestamp,
 ) -> PortResult<String> {
     if config(connection, source).await?.fifo || config(connection, target).await?.fifo {
-        return Err(refused(
-            "FIFO queues are not moved as a whole: order would be lost",
+        return Err(invalid_request(
+            "FIFO queues cannot be redriven as a whole: order would be lost",
         ));
     }
     let sql = "SELECT EXISTS (SELECT 1 FROM queues WHERE dlq = ?1)";
@@ -39,10 +39,10 @@ pub(super) async fn start(
         .bind(source)
         .fetch_one(&mut *connection)
         .await
-        .map_err(doing("reading queues"))?;
+        .map_err(error_while("reading queues"))?;
     if !is_dlq {
-        return Err(refused(format!(
-            "{source} is the dead-letter queue of no queue"
+        return Err(invalid_request(format!(
+            "{source} is not a dead-letter queue"
         )));
     }
     let sql = "SELECT EXISTS (SELECT 1 FROM redrives WHERE source = ?1 AND status = 'running')";
@@ -50,14 +50,15 @@ pub(super) async fn start(
         .bind(source)
         .fetch_one(&mut *connection)
         .await
-        .map_err(doing("reading redrives"))?;
+        .map_err(error_while("reading redrives"))?;
     if runs {
-        return Err(refused(format!(
-            "a redrive of {source} is under way already"
+        return Err(invalid_request(format!(
+            "a redrive of {source} is already running"
         )));
     }
     let sql = "INSERT INTO redrives (source, target, status, rate, planned, started_ms)
-        VALUES (?1, ?2, 'running', ?3, (SELECT COUNT(*) FROM messages WHERE queue = ?1 AND sent_ms <= ?4), ?4) RETURNING id";
+        VALUES (?1, ?2, 'running', ?3, (SELECT COUNT(*) FROM messages WHERE queue = ?1
+            AND sent_ms <= ?4), ?4) RETURNING id";
     let query = sqlx::query_scalar(sql)
         .bind(source)
         .bind(target)
@@ -66,7 +67,7 @@ pub(super) async fn start(
     let id: i64 = query
         .fetch_one(connection)
         .await
-        .map_err(doing("beginning a redrive"))?;
+        .map_err(error_while("starting a redrive"))?;
     Ok(id.to_string())
 }
 
@@ -88,7 +89,7 @@ pub(super) async fn step(
         .bind(source)
         .fetch_optional(&mut *connection)
         .await
-        .map_err(doing("reading a redrive"))?;
+        .map_err(error_while("reading a redrive"))?;
     let Some(row) = found else { return Ok(None) };
     let (id, target, moved, started): (i64, String, i64, i64) = (
         row.get("id"),
@@ -111,10 +112,11 @@ pub(super) async fn step(
     let seqs: Vec<i64> = query
         .fetch_all(&mut *connection)
         .await
-        .map_err(doing("looking for messages to move"))?;
+        .map_err(error_while("looking for messages to move"))?;
     for (seq, name) in seqs.iter().zip(names) {
         // In its new queue the message is new.
-        let sql = "UPDATE messages SET queue = ?2, message_id = ?3, sent_ms = ?4, visible_ms = ?4, receives = 0,
+        let sql = "UPDATE messages SET queue = ?2, message_id = ?3, sent_ms = ?4,
+            visible_ms = ?4, receives = 0,
             first_received_ms = NULL, receipt = NULL WHERE seq = ?1";
         let query = sqlx::query(sql)
             .bind(seq)
@@ -124,11 +126,12 @@ pub(super) async fn step(
         query
             .execute(&mut *connection)
             .await
-            .map_err(doing("moving a message"))?;
+            .map_err(error_while("moving a message"))?;
     }
     // What somebody holds may come back: it is over when nothing of what there was is left.
     let sql = "UPDATE redrives SET moved = moved + ?2, status = CASE WHEN EXISTS
-        (SELECT 1 FROM messages WHERE queue = ?3 AND sent_ms <= ?4) THEN status ELSE 'completed' END WHERE id = ?1";
+        (SELECT 1 FROM messages WHERE queue = ?3 AND sent_ms <= ?4) THEN status ELSE 'completed'
+        END WHERE id = ?1";
     let query = sqlx::query(sql)
         .bind(id)
         .bind(int(seqs.len()))
@@ -137,7 +140,7 @@ pub(super) async fn step(
     query
         .execute(connection)
         .await
-        .map_err(doing("writing how far a redrive is"))?;
+        .map_err(error_while("recording the progress of a redrive"))?;
     Ok(Some((target, seqs.len())))
 }
 
@@ -185,11 +188,11 @@ pub(super) async fn cancel(
     let moved: Option<i64> = query
         .fetch_optional(connection)
         .await
-        .map_err(doing("canceling a redrive"))?;
+        .map_err(error_while("canceling a redrive"))?;
     let moved = moved.ok_or_else(|| {
         PortError::new(
             ErrorKind::NotFound,
-            format!("no redrive {handle} of {source} is under way"),
+            format!("no running redrive {handle} of {source}"),
         )
     })?;
     count(moved)
@@ -202,5 +205,5 @@ pub(super) async fn purge(connection: &mut SqliteConnection, queue: &str) -> Por
         .execute(connection)
         .await
         .map(drop)
-        .map_err(doing("emptying a queue"))
+        .map_err(error_while("purging a queue"))
 }

@@ -13,17 +13,17 @@ fn column<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(
     row.try_get(name).map_err(|error| corrupt(name, error))
 }
 
-pub(super) fn received(row: &SqliteRow) -> PortResult<Received> {
+pub(super) fn to_received(row: &SqliteRow) -> PortResult<Received> {
     let seq: i64 = column(row, "seq")?;
     let receipt: i64 = column(row, "receipt")?;
     Ok(Received {
         receipt: receipt_text(seq, receipt),
-        ..browsed(row)?
+        ..to_browsed(row)?
     })
 }
 
 /// A message as looking shows it, without a receipt.
-pub(super) fn browsed(row: &SqliteRow) -> PortResult<Received> {
+pub(super) fn to_browsed(row: &SqliteRow) -> PortResult<Received> {
     let attributes: String = column(row, "attributes")?;
     let first_received: Option<i64> = column(row, "first_received_ms")?;
     Ok(Received {

@@ -6,8 +6,8 @@ use payops_core::port::{ErrorKind, PortError};
 
 /// A failed statement that was to do `what`. Certainly without effect, since its transaction
 /// is rolled back; a failed COMMIT is judged by [`commit_failed`].
-pub(crate) fn failed(what: &str, error: sqlx::Error) -> PortError {
-    PortError::because(kind(&error), what.to_owned(), error)
+pub(crate) fn query_error(what: &str, error: sqlx::Error) -> PortError {
+    PortError::because(kind(&error), format!("{what} failed"), error)
 }
 
 /// A failed COMMIT: an error of the medium leaves it open whether the last page reached it.
@@ -17,14 +17,14 @@ pub(super) fn commit_failed(error: sqlx::Error) -> PortError {
         ErrorKind::Unavailable if is_busy(&error) => ErrorKind::Unavailable,
         _ => ErrorKind::Ambiguous,
     };
-    PortError::because(kind, "committing", error)
+    PortError::because(kind, "the commit failed", error)
 }
 
 /// Stored data that cannot be read.
 pub(crate) fn corrupt(what: &str, error: impl Into<Box<dyn Error + Send + Sync>>) -> PortError {
     PortError::because(
         ErrorKind::Corrupt,
-        format!("reading {what} as stored"),
+        format!("stored data cannot be read: {what}"),
         error,
     )
 }

@@ -7,18 +7,17 @@ mod schema;
 mod tests;
 mod writer;
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use payops_core::Timestamp;
 use payops_core::port::{ErrorKind, PortError, PortResult};
+use payops_system::private_file;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 
-pub(crate) use error::{corrupt, failed};
+pub(crate) use error::{corrupt, query_error};
 pub(crate) use schema::Schema;
 use writer::Writer;
 
@@ -43,11 +42,11 @@ impl File {
             .synchronous(SqliteSynchronous::Full);
         let mut connection = connect(&options)
             .await
-            .map_err(|error| failed(&format!("opening {}", path.display()), error))?;
+            .map_err(|error| query_error(&format!("opening {}", path.display()), error))?;
         schema.bring_up(&mut connection, path).await?;
         let readers = readers(options_reading(path))
             .await
-            .map_err(|error| failed(&format!("opening {}", path.display()), error))?;
+            .map_err(|error| query_error(&format!("opening {}", path.display()), error))?;
         Ok(Self {
             path: path.to_owned(),
             readers,
@@ -63,9 +62,10 @@ impl File {
                 format!("there is no file {}", path.display()),
             ));
         }
-        let fail = |error| failed(&format!("opening {}", path.display()), error);
-        let immutable = payops_system::sqlite_is_immutable(path)
-            .map_err(|error| crate::files::failed(&format!("opening {}", path.display()), error))?;
+        let fail = |error| query_error(&format!("opening {}", path.display()), error);
+        let immutable = payops_system::sqlite_is_immutable(path).map_err(|error| {
+            crate::files::to_error(&format!("opening {}", path.display()), error)
+        })?;
         let mut connection = connect(&options_reading(path).read_only(true).immutable(immutable))
             .await
             .map_err(fail)?;
@@ -140,7 +140,7 @@ async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, sql
     loop {
         match SqliteConnection::connect_with(options).await {
             Err(error) if error::is_busy(&error) && start.elapsed() < BUSY => {
-                tokio::time::sleep(Duration::from_millis(20)).await
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
             done => return done,
         }
@@ -161,15 +161,10 @@ fn create_private(path: &Path) -> PortResult<()> {
     if let Some(folder) = path.parent() {
         crate::files::create_folder(folder)?;
     }
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    match made {
-        Ok(_) => Ok(()),
+    match private_file::create_new(path, &[]) {
+        Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(crate::files::failed(
+        Err(error) => Err(crate::files::to_error(
             &format!("making {}", path.display()),
             error,
         )),

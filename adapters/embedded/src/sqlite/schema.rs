@@ -5,7 +5,7 @@ use std::path::Path;
 use payops_core::port::{ErrorKind, PortError, PortResult};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::failed;
+use super::query_error;
 
 #[derive(Debug)]
 pub(crate) struct Schema {
@@ -38,12 +38,12 @@ impl Schema {
         }
         execute(connection, "BEGIN IMMEDIATE")
             .await
-            .map_err(|error| failed(&what, error))?;
+            .map_err(|error| query_error(&what, error))?;
         let done = self.run_scripts(connection, path, &what).await;
         let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
         let ended = execute(connection, end)
             .await
-            .map_err(|error| failed(&what, error));
+            .map_err(|error| query_error(&what, error));
         done.and(ended)
     }
 
@@ -58,7 +58,7 @@ impl Schema {
         for script in self.scripts.iter().skip(done) {
             execute(connection, script)
                 .await
-                .map_err(|error| failed(what, error))?;
+                .map_err(|error| query_error(what, error))?;
         }
         let marks = format!(
             "PRAGMA application_id = {}; PRAGMA user_version = {}",
@@ -67,7 +67,7 @@ impl Schema {
         );
         execute(connection, &marks)
             .await
-            .map_err(|error| failed(what, error))
+            .map_err(|error| query_error(what, error))
     }
 
     /// Refuses a file that is not of the newest version.
@@ -81,8 +81,8 @@ impl Schema {
             return Ok(());
         }
         let text = format!(
-            "{} is a {} of version {version}, and this program reads version {}: run a command \
-                that writes to it once",
+            "{} is a {} of version {version}, and this payops reads version {}: run any command \
+                that writes to it to upgrade it",
             path.display(),
             self.kind,
             self.newest()
@@ -93,7 +93,8 @@ impl Schema {
     /// The file's version, 0 when it is new; refused when it is newer than this program or is
     /// something else.
     async fn version(&self, connection: &mut SqliteConnection, path: &Path) -> PortResult<i64> {
-        let fail = |error| failed(&format!("reading the version of {}", path.display()), error);
+        let fail =
+            |error| query_error(&format!("reading the version of {}", path.display()), error);
         let version: i64 = sqlx::query_scalar("PRAGMA user_version")
             .fetch_one(&mut *connection)
             .await
@@ -110,8 +111,8 @@ impl Schema {
         }
         if version > self.newest() {
             let text = format!(
-                "{} is a {} of version {version}, and this program knows versions up to {}: use \
-                    the newer program that wrote it, or another data folder",
+                "{} is a {} of version {version}, and this payops supports versions up to {}: use \
+                    the newer payops that wrote it, or another data directory",
                 path.display(),
                 self.kind,
                 self.newest()

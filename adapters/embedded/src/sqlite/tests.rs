@@ -17,7 +17,7 @@ async fn file(folder: &tempfile::TempDir) -> File {
 }
 
 async fn run(file: &File, sql: &'static str) -> PortResult<()> {
-    let what = |error| failed("running a test's statement", error);
+    let what = |error| query_error("running a test's statement", error);
     file.write(move |connection| {
         async move {
             sqlx::raw_sql(sql)
@@ -42,14 +42,14 @@ async fn insert(file: &File, n: i64, bytes: usize) -> PortResult<()> {
                 .execute(connection)
                 .await
                 .map(drop)
-                .map_err(|error| failed("inserting", error))
+                .map_err(|error| query_error("inserting", error))
         }
         .boxed()
     });
     insert.await
 }
 
-async fn held(file: &File) -> i64 {
+async fn count_rows(file: &File) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM held")
         .fetch_one(file.readers())
         .await
@@ -77,7 +77,7 @@ async fn a_full_medium_is_told_and_the_writer_goes_on() {
     assert!(outcomes[10].is_err());
     let written = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     assert_eq!(
-        held(&file).await,
+        count_rows(&file).await,
         int(written) + 1,
         "what was answered with Ok is there, and nothing else"
     );
@@ -129,7 +129,7 @@ async fn a_file_locked_by_another_process_is_busy() {
             .execute(&mut other)
             .await
             .expect_err("busy");
-        assert_eq!(failed("beginning", error).kind, ErrorKind::Unavailable);
+        assert_eq!(query_error("beginning", error).kind, ErrorKind::Unavailable);
         release.send(()).expect("waiting");
     };
     let (held, ()) = tokio::join!(holding, trying);

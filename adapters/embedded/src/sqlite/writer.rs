@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::error::{commit_failed, failed};
+use super::error::{commit_failed, query_error};
 
 const GROUP_MAX: usize = 128;
 /// Operations that may wait; past it, callers wait to hand theirs in.
@@ -205,17 +205,17 @@ impl Task {
             none => none.insert(
                 super::connect(&self.options)
                     .await
-                    .map_err(|error| failed("opening the file again", error))?,
+                    .map_err(|error| query_error("opening the file again", error))?,
             ),
         };
         execute(connection, "BEGIN IMMEDIATE")
             .await
-            .map_err(|error| failed("beginning a transaction", error))?;
+            .map_err(|error| query_error("beginning a transaction", error))?;
         if let [only] = group {
             if only.run(connection).await.is_err() {
                 return execute(connection, "ROLLBACK")
                     .await
-                    .map_err(|error| failed("rolling back", error));
+                    .map_err(|error| query_error("rolling back", error));
             }
         } else {
             for operation in group {

@@ -22,7 +22,7 @@ use payops_core::port::{
 };
 use sqlx::sqlite::SqliteRow;
 
-use crate::sqlite::{File, Schema, failed, int, ms};
+use crate::sqlite::{File, Schema, int, ms, query_error};
 
 static SCHEMA: Schema = Schema {
     kind: "payment store",
@@ -76,7 +76,7 @@ impl SqliteStore {
             sqlx::query_as("SELECT status, payments FROM status_counts WHERE payments > 0")
                 .fetch_all(self.file.readers())
                 .await
-                .map_err(|error| failed("counting payments", error))?;
+                .map_err(|error| query_error("counting payments", error))?;
         rows.into_iter()
             .map(|(status, count)| Ok((rows::status(&status)?, crate::sqlite::count(count)?)))
             .collect()
@@ -98,7 +98,7 @@ fn all<T>(
     rows: Result<Vec<SqliteRow>, sqlx::Error>,
     read: impl Fn(&SqliteRow) -> PortResult<T>,
 ) -> PortResult<Vec<T>> {
-    rows.map_err(|error| failed(what, error))?
+    rows.map_err(|error| query_error(what, error))?
         .iter()
         .map(read)
         .collect()
@@ -154,7 +154,7 @@ impl PaymentStore for SqliteStore {
             .bind(id.as_str())
             .fetch_optional(self.file.readers())
             .await;
-        row.map_err(|error| failed("reading a payment", error))?
+        row.map_err(|error| query_error("reading a payment", error))?
             .as_ref()
             .map(rows::payment)
             .transpose()
@@ -183,7 +183,7 @@ impl PaymentStore for SqliteStore {
             .readers()
             .acquire()
             .await
-            .map_err(|error| failed("reading an idempotency row", error))?;
+            .map_err(|error| query_error("reading an idempotency row", error))?;
         operations::idempotency(&mut connection, scope, now).await
     }
 
@@ -242,7 +242,7 @@ impl PaymentStore for SqliteStore {
             LIMIT ?3";
         let query = sqlx::query(sql).bind(shard).bind(ms(now)).bind(int(limit));
         all(
-            "reading what is due",
+            "reading due payments",
             query.fetch_all(self.file.readers()).await,
             rows::id,
         )
@@ -280,7 +280,7 @@ impl KeyStore for SqliteStore {
             .bind(hash)
             .fetch_optional(self.file.readers())
             .await;
-        row.map_err(|error| failed("reading an API key", error))?
+        row.map_err(|error| query_error("reading an API key", error))?
             .as_ref()
             .map(rows::api_key)
             .transpose()
@@ -297,6 +297,6 @@ impl KeyStore for SqliteStore {
 }
 
 /// The failure of a write that was to do `what`.
-fn writing(what: &'static str) -> impl Fn(sqlx::Error) -> PortError {
-    move |error| failed(what, error)
+fn error_while(what: &'static str) -> impl Fn(sqlx::Error) -> PortError {
+    move |error| query_error(what, error)
 }

@@ -11,9 +11,9 @@ use payops_core::port::{
 };
 use sqlx::SqliteConnection;
 
+use super::error_while;
 use super::rows::{self, json, json_of};
-use super::writing;
-use crate::sqlite::{failed, int, ms};
+use crate::sqlite::{int, ms, query_error};
 
 pub(super) async fn accept(
     connection: &mut SqliteConnection,
@@ -60,9 +60,10 @@ pub(super) async fn note(
     payment: &PaymentId,
     note: &Note,
 ) -> PortResult<Noted> {
-    let fail = writing("writing a note");
+    let fail = error_while("writing a note");
     let sql = "UPDATE payments SET event_seq = event_seq + 1 WHERE id = ?1
-        AND NOT EXISTS (SELECT 1 FROM events WHERE payment = ?1 AND once = ?2) RETURNING event_seq, version";
+        AND NOT EXISTS (SELECT 1 FROM events WHERE payment = ?1 AND once = ?2) RETURNING
+        event_seq, version";
     let raised: Option<(i64, i64)> = sqlx::query_as(sql)
         .bind(payment.as_str())
         .bind(&note.once)
@@ -110,7 +111,7 @@ pub(super) async fn idempotency(
     let row = query
         .fetch_optional(connection)
         .await
-        .map_err(|error| failed("reading an idempotency row", error))?;
+        .map_err(|error| query_error("reading an idempotency row", error))?;
     row.map(|row| rows::idempotency(&row, scope)).transpose()
 }
 
@@ -120,10 +121,12 @@ async fn insert_payment(
     payment: &Payment,
     event_seq: usize,
 ) -> PortResult<bool> {
-    let sql = "INSERT INTO payments (id, merchant, live, status, version, fence, event_seq, minor, currency, source, reference, email,
-            metadata, created_ms, updated_ms, shard, due_ms, redrives, archive_key, archive_sha256, archive_bytes, lease, attempt, charge,
+    let sql = "INSERT INTO payments (id, merchant, live, status, version, fence, event_seq,
+            minor, currency, source, reference, email, metadata, created_ms, updated_ms, shard,
+            due_ms, redrives, archive_key, archive_sha256, archive_bytes, lease, attempt, charge,
             failure, dead, refunds, refundable_minor)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26,
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
+            ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26,
             ?27, ?28)
         ON CONFLICT (id) DO NOTHING";
     let done = sqlx::query(sql)
@@ -162,7 +165,7 @@ async fn insert_payment(
         .bind(payment.refundable_minor)
         .execute(connection)
         .await
-        .map_err(writing("writing a payment"))?;
+        .map_err(error_while("writing a payment"))?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -173,8 +176,10 @@ async fn update_payment(
     change: &Change,
 ) -> PortResult<Option<i64>> {
     let payment = &change.payment;
-    let sql = "UPDATE payments SET status = ?4, version = ?5, fence = ?6, event_seq = event_seq + ?7, updated_ms = ?8, due_ms = ?9,
-            redrives = ?10, lease = ?11, attempt = ?12, charge = ?13, failure = ?14, dead = ?15, refunds = ?16, refundable_minor = ?17
+    let sql = "UPDATE payments SET status = ?4, version = ?5, fence = ?6,
+            event_seq = event_seq + ?7, updated_ms = ?8, due_ms = ?9,
+            redrives = ?10, lease = ?11, attempt = ?12, charge = ?13, failure = ?14, dead = ?15,
+            refunds = ?16, refundable_minor = ?17
         WHERE id = ?1 AND version = ?2 AND fence = ?3 RETURNING event_seq";
     let query = sqlx::query_scalar(sql)
         .bind(payment.id.as_str())
@@ -197,7 +202,7 @@ async fn update_payment(
     query
         .fetch_optional(connection)
         .await
-        .map_err(writing("writing a change"))
+        .map_err(error_while("writing a change"))
 }
 
 async fn insert_events(
@@ -242,14 +247,15 @@ async fn insert_event(
         .execute(connection)
         .await
         .map(drop)
-        .map_err(writing("writing an event"))
+        .map_err(error_while("writing an event"))
 }
 
 async fn insert_outbox(
     connection: &mut SqliteConnection,
     outbox: &[OutboxEvent],
 ) -> PortResult<()> {
-    let sql = "INSERT INTO outbox (id, payment, shard, version, kind, refund, payload, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    let sql = "INSERT INTO outbox (id, payment, shard, version, kind, refund, payload, at_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
         ON CONFLICT (id) DO NOTHING";
     for row in outbox {
         let query = sqlx::query(sql)
@@ -264,7 +270,7 @@ async fn insert_outbox(
         query
             .execute(&mut *connection)
             .await
-            .map_err(writing("writing an outbox row"))?;
+            .map_err(error_while("writing an outbox row"))?;
     }
     Ok(())
 }
@@ -274,7 +280,8 @@ async fn insert_idempotency(
     row: &IdempotencyRow,
 ) -> PortResult<()> {
     // A row that stands here has expired: one that has not was found before.
-    let sql = "INSERT OR REPLACE INTO idempotency (merchant, live, route, key, fingerprint, payment, status, response, expires_ms)
+    let sql = "INSERT OR REPLACE INTO idempotency (merchant, live, route, key, fingerprint,
+        payment, status, response, expires_ms)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let query = sqlx::query(sql)
         .bind(row.scope.merchant.as_str())
@@ -290,7 +297,7 @@ async fn insert_idempotency(
         .execute(connection)
         .await
         .map(drop)
-        .map_err(writing("writing an idempotency row"))
+        .map_err(error_while("writing an idempotency row"))
 }
 
 pub(super) async fn purge(
@@ -306,7 +313,7 @@ pub(super) async fn purge(
         .execute(connection)
         .await;
     done.map(|done| done.rows_affected())
-        .map_err(writing("clearing expired rows away"))
+        .map_err(error_while("deleting expired rows"))
 }
 
 pub(super) async fn outbox_done(connection: &mut SqliteConnection, ids: &str) -> PortResult<()> {
@@ -316,7 +323,7 @@ pub(super) async fn outbox_done(connection: &mut SqliteConnection, ids: &str) ->
         .execute(connection)
         .await
         .map(drop)
-        .map_err(writing("marking outbox rows as done"))
+        .map_err(error_while("marking outbox rows as done"))
 }
 
 pub(super) async fn put_key(connection: &mut SqliteConnection, row: &ApiKeyRow) -> PortResult<()> {
@@ -333,5 +340,5 @@ pub(super) async fn put_key(connection: &mut SqliteConnection, row: &ApiKeyRow) 
         .execute(connection)
         .await
         .map(drop)
-        .map_err(writing("writing an API key"))
+        .map_err(error_while("writing an API key"))
 }

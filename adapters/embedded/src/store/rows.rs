@@ -68,15 +68,12 @@ pub(super) fn json_of(value: Option<&impl Serialize>) -> PortResult<Option<Strin
     value.map(json).transpose()
 }
 
-fn unknown(what: &str, name: &str) -> PortError {
-    PortError::new(
-        ErrorKind::Corrupt,
-        format!("a stored {what} is not known: {name}"),
-    )
+fn unknown_name(what: &str, name: &str) -> PortError {
+    PortError::new(ErrorKind::Corrupt, format!("unknown stored {what}: {name}"))
 }
 
 pub(super) fn status(name: &str) -> PortResult<Status> {
-    Status::from_name(name).ok_or_else(|| unknown("status", name))
+    Status::from_name(name).ok_or_else(|| unknown_name("status", name))
 }
 
 pub(super) fn id(row: &SqliteRow) -> PortResult<PaymentId> {
@@ -125,7 +122,7 @@ pub(super) fn event(row: &SqliteRow) -> PortResult<Event> {
     Ok(Event {
         seq: count(number(row, "seq")?)?,
         at: time(number(row, "at_ms")?)?,
-        kind: EventKind::from_name(&kind).ok_or_else(|| unknown("event", &kind))?,
+        kind: EventKind::from_name(&kind).ok_or_else(|| unknown_name("event", &kind))?,
         version: count(number(row, "version")?)?,
         detail: from_json(row, "detail")?,
     })
@@ -137,7 +134,7 @@ pub(super) fn outbox(row: &SqliteRow) -> PortResult<OutboxEvent> {
         id: text(row, "id")?,
         payment: parsed(row, "payment")?,
         version: count(number(row, "version")?)?,
-        kind: OutboxKind::from_name(&kind).ok_or_else(|| unknown("outbox row", &kind))?,
+        kind: OutboxKind::from_name(&kind).ok_or_else(|| unknown_name("outbox row", &kind))?,
         refund: maybe_text(row, "refund")?
             .map(|held| held.parse().map_err(|error| corrupt("refund", error)))
             .transpose()?,

@@ -93,18 +93,18 @@ impl Failure {
         }
     }
 
-    pub(crate) fn why(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         match &self.cause {
             Cause::Answer { code: 401, .. } => {
-                "401: the credentials are not accepted; sign in again".to_owned()
+                "401: the cluster rejected the credentials; sign in again".to_owned()
             }
             Cause::Answer { code, message, .. } if message.is_empty() => format!("answered {code}"),
             Cause::Answer { code, message, .. } => format!("answered {code}: {message}"),
-            Cause::Connect(_) => "no connection".to_owned(),
-            Cause::TimedOut(limit) => format!("no answer within {} s", limit.as_secs()),
+            Cause::Connect(_) => "cannot connect".to_owned(),
+            Cause::TimedOut(limit) => format!("no response within {} s", limit.as_secs()),
             Cause::Lost(_) => "the connection was lost".to_owned(),
             Cause::Identity(_) => "no credentials; sign in again".to_owned(),
-            Cause::Unreadable(_) => "the answer cannot be read".to_owned(),
+            Cause::Unreadable(_) => "the response cannot be read".to_owned(),
         }
     }
 }
@@ -113,7 +113,7 @@ impl From<Failure> for PortError {
     fn from(failure: Failure) -> Self {
         let (kind, message) = (
             failure.kind(),
-            format!("{}: {}", failure.what, failure.why()),
+            format!("{}: {}", failure.what, failure.describe()),
         );
         match failure.cause {
             Cause::Connect(source)
@@ -221,7 +221,7 @@ mod tests {
         });
         assert_eq!(
             error.to_string(),
-            "cluster prod: list rollouts: no answer within 10 s"
+            "cluster prod: list rollouts: no response within 10 s"
         );
     }
 

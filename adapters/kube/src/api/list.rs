@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::fail::{Cause, Failure};
 use super::path::with_query;
-use super::{Api, Send};
+use super::{Api, ApiRequest};
 use crate::wire::text;
 
 const PAGE: &str = "500";
@@ -55,12 +55,12 @@ impl Api {
                 query.push(("continue", &next));
             }
             let mut page = self
-                .call(verb, Send::Get, &with_query(path, &query))
+                .call(verb, ApiRequest::Get, &with_query(path, &query))
                 .await
                 .map_err(|failure| (failure, later))?;
             let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) else {
                 return Err((
-                    self.failed(
+                    self.to_failure(
                         verb,
                         false,
                         Cause::Unreadable("the list has no items".into()),
@@ -76,10 +76,10 @@ impl Api {
             }
             if following == next {
                 return Err((
-                    self.failed(
+                    self.to_failure(
                         verb,
                         false,
-                        Cause::Unreadable("the list goes round in a circle".into()),
+                        Cause::Unreadable("the list repeats its own continue token".into()),
                     ),
                     later,
                 ));

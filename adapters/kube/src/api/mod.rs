@@ -49,14 +49,14 @@ impl Default for Timing {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Send {
+pub(crate) enum ApiRequest {
     Get,
     Merge(Value),
     Json(Value),
     Put(Value),
 }
 
-impl Send {
+impl ApiRequest {
     fn writes(&self) -> bool {
         !matches!(self, Self::Get)
     }
@@ -88,7 +88,12 @@ impl Api {
     }
 
     /// Makes one call. `verb` says what it is for, such as `list rollouts`.
-    pub(crate) async fn call(&self, verb: &str, send: Send, path: &str) -> Result<Value, Failure> {
+    pub(crate) async fn call(
+        &self,
+        verb: &str,
+        send: ApiRequest,
+        path: &str,
+    ) -> Result<Value, Failure> {
         let answer = async {
             let response = self.send(&send, path).await?;
             let body = response
@@ -102,21 +107,21 @@ impl Api {
         let answer = timeout(limit, answer)
             .await
             .unwrap_or(Err(Cause::TimedOut(limit)));
-        answer.map_err(|cause| self.failed(verb, send.writes(), cause))
+        answer.map_err(|cause| self.to_failure(verb, send.writes(), cause))
     }
 
     /// Begins a watch: its answer's head within the time of a call, its body without end.
     pub(crate) async fn open(&self, verb: &str, path: &str) -> Result<Body, Failure> {
         let limit = self.timing.call;
-        let answer = timeout(limit, self.send(&Send::Get, path))
+        let answer = timeout(limit, self.send(&ApiRequest::Get, path))
             .await
             .unwrap_or(Err(Cause::TimedOut(limit)));
         answer
             .map(Response::into_body)
-            .map_err(|cause| self.failed(verb, false, cause))
+            .map_err(|cause| self.to_failure(verb, false, cause))
     }
 
-    pub(crate) fn failed(&self, verb: &str, writes: bool, cause: Cause) -> Failure {
+    pub(crate) fn to_failure(&self, verb: &str, writes: bool, cause: Cause) -> Failure {
         Failure {
             what: format!("cluster {}: {verb}", self.cluster),
             writes,
@@ -126,14 +131,14 @@ impl Api {
 
     /// Sends; once more when who asks was not believed: it had no effect, and a token that has run
     /// out is renewed by then.
-    async fn send(&self, send: &Send, path: &str) -> Result<Response<Body>, Cause> {
+    async fn send(&self, send: &ApiRequest, path: &str) -> Result<Response<Body>, Cause> {
         match self.send_once(send, path).await {
             Err(Cause::Answer { code: 401, .. }) => self.send_once(send, path).await,
             other => other,
         }
     }
 
-    async fn send_once(&self, send: &Send, path: &str) -> Result<Response<Body>, Cause> {
+    async fn send_once(&self, send: &ApiRequest, path: &str) -> Result<Response<Body>, Cause> {
         let (method, body) = send.parts();
         let mut request = Request::builder()
             .method(method)
@@ -151,13 +156,13 @@ impl Api {
         if response.status().is_success() {
             Ok(response)
         } else {
-            Err(refused(response).await)
+            Err(read_refusal(response).await)
         }
     }
 }
 
 /// A refusal, with the message of the `Status` object that the API sends.
-async fn refused(response: Response<Body>) -> Cause {
+async fn read_refusal(response: Response<Body>) -> Cause {
     let (code, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
     // A refusal whose message is lost is a refusal all the same.
     let body = response
@@ -167,11 +172,11 @@ async fn refused(response: Response<Body>) -> Cause {
         .map(http_body_util::Collected::to_bytes)
         .unwrap_or_default();
     let status: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let retry_after = retry_after.or_else(|| asked_to_wait(&status));
+    let retry_after = retry_after.or_else(|| requested_wait(&status));
     let message = status
         .get("message")
         .and_then(Value::as_str)
-        .map_or_else(|| plain(&body), one_line);
+        .map_or_else(|| plain_text(&body), one_line);
     Cause::Answer {
         code,
         message,
@@ -180,7 +185,7 @@ async fn refused(response: Response<Body>) -> Cause {
 }
 
 /// How long a `Status` asks to wait.
-pub(crate) fn asked_to_wait(status: &Value) -> Option<Duration> {
+pub(crate) fn requested_wait(status: &Value) -> Option<Duration> {
     status
         .pointer("/details/retryAfterSeconds")?
         .as_u64()
@@ -188,7 +193,7 @@ pub(crate) fn asked_to_wait(status: &Value) -> Option<Duration> {
 }
 
 /// The text of an answer that is not a `Status`: a proxy's page is not shown.
-fn plain(body: &[u8]) -> String {
+fn plain_text(body: &[u8]) -> String {
     let text = std::str::from_utf8(body).unwrap_or_default().trim();
     if text.starts_with(['<', '{']) {
         String::new()

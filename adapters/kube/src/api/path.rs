@@ -33,7 +33,7 @@ impl Kind {
     }
 
     /// All of the kind; of one namespace, or of all.
-    pub(crate) fn all(self, namespace: Option<&str>) -> String {
+    pub(crate) fn collection(self, namespace: Option<&str>) -> String {
         match namespace {
             Some(namespace) => format!(
                 "{}/namespaces/{}/{}",
@@ -45,13 +45,13 @@ impl Kind {
         }
     }
 
-    pub(crate) fn one(self, namespace: &str, name: &str) -> String {
-        format!("{}/{}", self.all(Some(namespace)), escape(name))
+    pub(crate) fn object(self, namespace: &str, name: &str) -> String {
+        format!("{}/{}", self.collection(Some(namespace)), escape(name))
     }
 }
 
 pub(crate) fn rollout(key: &RolloutKey) -> String {
-    Kind::Rollouts.one(&key.namespace, &key.name)
+    Kind::Rollouts.object(&key.namespace, &key.name)
 }
 
 /// `path` with a query.
@@ -88,15 +88,15 @@ mod tests {
     #[test]
     fn paths_are_those_of_the_api() {
         assert_eq!(
-            Kind::Rollouts.all(None),
+            Kind::Rollouts.collection(None),
             "/apis/argoproj.io/v1alpha1/rollouts"
         );
         assert_eq!(
-            Kind::ReplicaSets.all(Some("payments")),
+            Kind::ReplicaSets.collection(Some("payments")),
             "/apis/apps/v1/namespaces/payments/replicasets"
         );
         assert_eq!(
-            Kind::Pods.one("payments", "a-1"),
+            Kind::Pods.object("payments", "a-1"),
             "/api/v1/namespaces/payments/pods/a-1"
         );
         let query = with_query("/x", &[("limit", "500"), ("labelSelector", "a in (b,c)")]);
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn a_name_cannot_leave_its_place() {
         assert_eq!(
-            Kind::Pods.one("n", "../../x?y#z"),
+            Kind::Pods.object("n", "../../x?y#z"),
             "/api/v1/namespaces/n/pods/..%2F..%2Fx%3Fy%23z"
         );
     }

@@ -3,7 +3,7 @@
 use payops_core::domain::rollout::{Rollout, RolloutAction, RolloutRefusal, RunPhase};
 
 #[must_use]
-pub fn argo_cd_can(action: &RolloutAction) -> bool {
+pub fn argo_cd_supports(action: &RolloutAction) -> bool {
     match action {
         RolloutAction::Promote
         | RolloutAction::PromoteFull
@@ -28,26 +28,27 @@ pub(super) fn name(
 ) -> Result<&'static str, RolloutRefusal> {
     let refused = |why: &str| RolloutRefusal {
         why: why.to_owned(),
-        instead: "reach the cluster itself, by kubeconfig or EKS, to do that".to_owned(),
+        instead: "use the cluster's own API (kubeconfig or EKS) for that".to_owned(),
     };
     match action {
-        RolloutAction::Promote => promote(rollout)
-            .ok_or_else(|| refused("Argo CD cannot pass over an inconclusive analysis")),
-        RolloutAction::Skip if rollout.spec_paused => Err(refused(
-            "Argo CD skips a step without ending the pause by hand",
-        )),
+        RolloutAction::Promote => {
+            promote(rollout).ok_or_else(|| refused("Argo CD cannot skip an inconclusive analysis"))
+        }
+        RolloutAction::Skip if rollout.spec_paused => {
+            Err(refused("Argo CD skips a step but keeps the manual pause"))
+        }
         RolloutAction::Skip => Ok("skip-current-step"),
-        RolloutAction::PromoteFull if rollout.spec_paused => Err(refused(
-            "Argo CD promotes in full without ending the pause by hand",
-        )),
+        RolloutAction::PromoteFull if rollout.spec_paused => {
+            Err(refused("Argo CD fully promotes but keeps the manual pause"))
+        }
         RolloutAction::PromoteFull => Ok("promote-full"),
         RolloutAction::Abort => Ok("abort"),
         RolloutAction::Retry => Ok("retry"),
         RolloutAction::Pause => Ok("pause"),
         // Its "resume" ends every pause, that of a step too.
-        RolloutAction::Resume if !rollout.pauses.is_empty() => Err(refused(
-            "Argo CD's resume would end the pause of the step as well",
-        )),
+        RolloutAction::Resume if !rollout.pauses.is_empty() => {
+            Err(refused("Argo CD's resume would also end the step's pause"))
+        }
         RolloutAction::Resume => Ok("resume"),
         RolloutAction::Restart { .. } => Ok("restart"),
         _ => Err(refused("Argo CD has no such action")),
@@ -117,8 +118,8 @@ mod tests {
         );
         check(&RolloutAction::Undo { revision: None }, &plain, None);
         assert!(
-            !argo_cd_can(&RolloutAction::SetImage(Vec::new()))
-                && argo_cd_can(&RolloutAction::Abort)
+            !argo_cd_supports(&RolloutAction::SetImage(Vec::new()))
+                && argo_cd_supports(&RolloutAction::Abort)
         );
     }
 }

@@ -9,7 +9,7 @@ use reqwest::{Client, Method, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::some;
+use super::optional_text;
 use crate::api::fail::{Cause, Failure, one_line};
 use crate::api::{Timing, retry_after};
 use crate::connect::CONNECT_LIMIT;
@@ -44,7 +44,7 @@ impl Object {
 }
 
 #[derive(Clone)]
-pub(super) struct Api {
+pub(super) struct ArgoCdApi {
     http: Client,
     base: Url,
     token: SecretString,
@@ -54,7 +54,7 @@ pub(super) struct Api {
     old_actions: Arc<AtomicBool>,
 }
 
-impl Api {
+impl ArgoCdApi {
     pub(super) async fn connect(
         url: &str,
         token: SecretString,
@@ -68,13 +68,13 @@ impl Api {
             )
         };
         let mut base = Url::parse(url)
-            .map_err(|error| wrong(format!("`{url}` is no URL of an Argo CD: {error}")))?;
+            .map_err(|error| wrong(format!("`{url}` is not a valid Argo CD URL: {error}")))?;
         let local = matches!(base.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
         if base.cannot_be_a_base()
             || !(base.scheme() == "https" || base.scheme() == "http" && local)
         {
             return Err(wrong(format!(
-                "Argo CD is reached by https, not by `{}`: its token would be readable",
+                "Argo CD needs an https URL, not `{}`: the token would be sent unencrypted",
                 base.scheme()
             )));
         }
@@ -88,7 +88,7 @@ impl Api {
         let http = http.map_err(|error| {
             PortError::because(
                 ErrorKind::Unavailable,
-                format!("cluster {cluster}: no HTTP client"),
+                format!("cluster {cluster}: cannot create an HTTP client"),
                 error,
             )
         })?;
@@ -102,7 +102,7 @@ impl Api {
         };
         let version = api
             .call(
-                "read its version",
+                "read the version",
                 Method::GET,
                 &["api", "version"],
                 &[],
@@ -140,7 +140,7 @@ impl Api {
         for item in apps {
             let app = App {
                 name: text(item, "/metadata/name").to_owned(),
-                namespace: some(item, "/metadata/namespace"),
+                namespace: optional_text(item, "/metadata/namespace"),
             };
             for resource in item
                 .pointer("/status/resources")
@@ -164,7 +164,12 @@ impl Api {
         out.dedup_by(|(app, key), (kept, of)| {
             let same = key == of;
             if same && app != kept {
-                tracing::warn!(rollout = %key, kept = kept.name, passed_over = app.name, "two applications name the same rollout");
+                tracing::warn!(
+                    rollout = %key,
+                    used = kept.name,
+                    ignored = app.name,
+                    "two applications list the same rollout"
+                );
             }
             same
         });
@@ -203,7 +208,7 @@ impl Api {
         };
         let manifest = text(&answer, "/manifest");
         let read = serde_json::from_str(manifest).map(Some);
-        read.map_err(|error| self.failed(&verb, false, Cause::Unreadable(error.into())))
+        read.map_err(|error| self.to_failure(&verb, false, Cause::Unreadable(error.into())))
     }
 
     pub(super) async fn tree(&self, app: &App) -> Result<Value, Failure> {
@@ -230,7 +235,7 @@ impl Api {
         .await
     }
 
-    pub(super) async fn act(
+    pub(super) async fn run_action(
         &self,
         app: &App,
         key: &RolloutKey,
@@ -248,7 +253,8 @@ impl Api {
         ];
         if !self.old_actions.load(Ordering::Relaxed) {
             let mut body = json!({
-                "namespace": key.namespace, "resourceName": key.name, "version": "v1alpha1", "group": "argoproj.io", "kind": "Rollout",
+                "namespace": key.namespace, "resourceName": key.name, "version": "v1alpha1",
+                "group": "argoproj.io", "kind": "Rollout",
                 "action": action,
             });
             if let (Some(namespace), Some(body)) = (&app.namespace, body.as_object_mut()) {
@@ -260,7 +266,7 @@ impl Api {
             {
                 // The route is not there: nothing was done, and an older one is.
                 Err(failure) if is_no_route(&failure) => {
-                    self.old_actions.store(true, Ordering::Relaxed)
+                    self.old_actions.store(true, Ordering::Relaxed);
                 }
                 other => return other.map(drop),
             }
@@ -318,13 +324,16 @@ impl Api {
         }
         self.answer(request)
             .await
-            .map_err(|cause| self.failed(verb, writes, cause))
+            .map_err(|cause| self.to_failure(verb, writes, cause))
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Value, Cause> {
-        let response = request.send().await.map_err(|error| self.cause(error))?;
+        let response = request.send().await.map_err(|error| self.to_cause(error))?;
         let (status, retry_after) = (response.status(), retry_after(response.headers()));
-        let body = response.bytes().await.map_err(|error| self.cause(error))?;
+        let body = response
+            .bytes()
+            .await
+            .map_err(|error| self.to_cause(error))?;
         if status.is_success() {
             return if body.is_empty() {
                 Ok(Value::Null)
@@ -352,7 +361,7 @@ impl Api {
         })
     }
 
-    fn cause(&self, error: reqwest::Error) -> Cause {
+    fn to_cause(&self, error: reqwest::Error) -> Cause {
         let error = error.without_url();
         if error.is_connect() {
             Cause::Connect(error.into())
@@ -363,7 +372,7 @@ impl Api {
         }
     }
 
-    fn failed(&self, verb: &str, writes: bool, cause: Cause) -> Failure {
+    fn to_failure(&self, verb: &str, writes: bool, cause: Cause) -> Failure {
         Failure {
             what: format!("cluster {} (Argo CD): {verb}", self.cluster),
             writes,

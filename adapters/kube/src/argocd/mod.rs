@@ -17,7 +17,8 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use payops_core::domain::rollout::{Related, Rollout, RolloutAction, RolloutKey, RolloutPlan};
 use payops_core::port::{
-    Depth, ErrorKind, Executed, PortError, PortResult, RolloutWatch, Rollouts, Watched,
+    Depth, ErrorKind, Executed, PortError, PortResult, RolloutActions, RolloutWatch, Rollouts,
+    Watched,
 };
 use secrecy::SecretString;
 use serde_json::Value;
@@ -26,12 +27,13 @@ use tokio::time::sleep;
 
 use crate::api::Timing;
 use crate::api::fail::Failure;
+use crate::kubectl;
 use crate::watch::backoff::Backoff;
 use crate::wire::{self, text};
-pub use actions::argo_cd_can;
-use api::{Api, App, Object};
+pub use actions::argo_cd_supports;
+use api::{App, ArgoCdApi, Object};
 
-const AT_ONCE: usize = 8;
+const CONCURRENT_READS: usize = 8;
 
 /// Between two looks there is at least that much time for each object: no more than 20 requests
 /// a second are made however many rollouts there are.
@@ -41,7 +43,7 @@ const EACH: std::time::Duration = std::time::Duration::from_millis(50);
 /// several, the token should see the applications of one alone (a project's role does that).
 #[derive(Clone)]
 pub struct ArgoCdRollouts {
-    api: Api,
+    api: ArgoCdApi,
     /// The application that each rollout belongs to, as it was last listed.
     apps: Arc<RwLock<BTreeMap<RolloutKey, App>>>,
 }
@@ -49,7 +51,7 @@ pub struct ArgoCdRollouts {
 impl ArgoCdRollouts {
     /// Through the Argo CD at `url`, which is asked for its version.
     pub async fn connect(url: &str, token: SecretString, cluster_name: &str) -> PortResult<Self> {
-        let api = Api::connect(url, token, cluster_name, Timing::default()).await?;
+        let api = ArgoCdApi::connect(url, token, cluster_name, Timing::default()).await?;
         Ok(Self {
             api,
             apps: Arc::default(),
@@ -69,7 +71,8 @@ impl ArgoCdRollouts {
             let object = self.api.object(&app, &Object::rollout(&key)).await?;
             Ok(object.map(|object| (app, object)))
         });
-        let found: Vec<Option<(App, Value)>> = objects.buffered(AT_ONCE).try_collect().await?;
+        let found: Vec<Option<(App, Value)>> =
+            objects.buffered(CONCURRENT_READS).try_collect().await?;
         let found: Vec<(App, Value)> = found.into_iter().flatten().collect();
         let mut apps = self.apps.write().await;
         *apps = found
@@ -80,7 +83,7 @@ impl ArgoCdRollouts {
     }
 
     /// The application that `key` belongs to, as Argo CD tells it now.
-    async fn app_anew(&self, key: &RolloutKey) -> Result<Option<App>, Failure> {
+    async fn find_app(&self, key: &RolloutKey) -> Result<Option<App>, Failure> {
         let listed = self.api.rollouts().await?;
         let mut apps = self.apps.write().await;
         *apps = listed.into_iter().map(|(app, key)| (key, app)).collect();
@@ -88,12 +91,12 @@ impl ArgoCdRollouts {
     }
 
     /// The same as it was last told, if it was.
-    async fn app_known(&self, key: &RolloutKey) -> Option<App> {
+    async fn cached_app(&self, key: &RolloutKey) -> Option<App> {
         self.apps.read().await.get(key).cloned()
     }
 
     async fn read(&self, key: &RolloutKey) -> Result<Option<(App, Rollout)>, Failure> {
-        let known = self.app_known(key).await;
+        let known = self.cached_app(key).await;
         if let Some(app) = &known
             && let Some(object) = self.api.object(app, &Object::rollout(key)).await?
         {
@@ -101,7 +104,7 @@ impl ArgoCdRollouts {
         }
         // It may have moved to another application since.
         let Some(app) = self
-            .app_anew(key)
+            .find_app(key)
             .await?
             .filter(|app| known.as_ref() != Some(app))
         else {
@@ -111,7 +114,7 @@ impl ArgoCdRollouts {
         Ok(object.map(|object| (app, wire::rollout(&object))))
     }
 
-    async fn look(
+    async fn poll_changes(
         &self,
         known: &mut Option<BTreeMap<RolloutKey, Rollout>>,
     ) -> Result<Vec<Watched<Rollout, RolloutKey>>, Failure> {
@@ -158,7 +161,11 @@ impl Rollouts for ArgoCdRollouts {
     }
 
     fn can(&self, action: &RolloutAction) -> bool {
-        argo_cd_can(action)
+        argo_cd_supports(action)
+    }
+
+    fn equivalent(&self, action: &RolloutAction, key: &RolloutKey) -> String {
+        kubectl::equivalent(action, key)
     }
 
     async fn list(&self) -> PortResult<Vec<Rollout>> {
@@ -175,50 +182,16 @@ impl Rollouts for ArgoCdRollouts {
     }
 
     async fn related(&self, rollout: &Rollout, depth: Depth) -> PortResult<Related> {
-        let known = self.app_known(&rollout.key).await;
+        let known = self.cached_app(&rollout.key).await;
         let app = if known.is_some() {
             known
         } else {
-            self.app_anew(&rollout.key).await?
+            self.find_app(&rollout.key).await?
         };
         let Some(app) = app else {
             return Ok(Related::default());
         };
         Ok(tree::related(&self.api, &app, rollout, depth).await?)
-    }
-
-    async fn execute(&self, plan: &RolloutPlan) -> PortResult<Executed> {
-        let Some((app, now)) = self.read(&plan.key).await? else {
-            return Ok(Executed::Gone);
-        };
-        if now.resource_version != plan.resource_version {
-            return Ok(Executed::Moved(Box::new(now)));
-        }
-        let name = actions::name(&plan.action, &now).map_err(|refusal| {
-            let message = format!(
-                "cluster {}: {} rollout {}: {}; {}",
-                self.api.cluster,
-                plan.action.as_str(),
-                plan.key,
-                refusal.why,
-                refusal.instead
-            );
-            PortError::new(ErrorKind::Permanent, message)
-        })?;
-        self.api.act(&app, &plan.key, name).await?;
-        let after = self.read(&plan.key).await.map_err(|failure| {
-            // It was done: that the rollout cannot be read now must not pass for "nothing
-            // happened".
-            let what = format!(
-                "cluster {}: {name} rollout {}: it was done, but how the rollout stands is \
-                    not known",
-                self.api.cluster, plan.key
-            );
-            PortError::because(ErrorKind::Ambiguous, what, PortError::from(failure))
-        })?;
-        Ok(after.map_or(Executed::Gone, |(_, rollout)| {
-            Executed::Done(Box::new(rollout))
-        }))
     }
 
     fn watch(&self) -> RolloutWatch {
@@ -236,7 +209,7 @@ impl Rollouts for ArgoCdRollouts {
         };
         stream::unfold(poll, |mut poll| async move {
             sleep(poll.wait).await;
-            let told = match poll.rollouts.look(&mut poll.known).await {
+            let told = match poll.rollouts.poll_changes(&mut poll.known).await {
                 Ok(told) => {
                     poll.backoff.reset();
                     let count = u32::try_from(poll.known.as_ref().map_or(0, BTreeMap::len))
@@ -254,7 +227,7 @@ impl Rollouts for ArgoCdRollouts {
                     // After a failure everything is told anew: nobody knows what was missed.
                     poll.known = None;
                     vec![Watched::Cut {
-                        why: format!("{}: {}", failure.what, failure.why()),
+                        why: format!("{}: {}", failure.what, failure.describe()),
                         retry_in: poll.wait,
                     }]
                 }
@@ -297,7 +270,44 @@ impl Rollouts for ArgoCdRollouts {
     }
 }
 
-fn some(value: &Value, pointer: &str) -> Option<String> {
+#[async_trait]
+impl RolloutActions for ArgoCdRollouts {
+    async fn execute(&self, plan: &RolloutPlan) -> PortResult<Executed> {
+        let Some((app, now)) = self.read(&plan.key).await? else {
+            return Ok(Executed::Gone);
+        };
+        if now.resource_version != plan.resource_version {
+            return Ok(Executed::Moved(Box::new(now)));
+        }
+        let name = actions::name(&plan.action, &now).map_err(|refusal| {
+            let message = format!(
+                "cluster {}: {} rollout {}: {}; {}",
+                self.api.cluster,
+                plan.action.as_str(),
+                plan.key,
+                refusal.why,
+                refusal.instead
+            );
+            PortError::new(ErrorKind::Permanent, message)
+        })?;
+        self.api.run_action(&app, &plan.key, name).await?;
+        let after = self.read(&plan.key).await.map_err(|failure| {
+            // It was done: that the rollout cannot be read now must not pass for "nothing
+            // happened".
+            let what = format!(
+                "cluster {}: {name} rollout {}: the action was applied, but the rollout's \
+                    state cannot be read",
+                self.api.cluster, plan.key
+            );
+            PortError::because(ErrorKind::Ambiguous, what, PortError::from(failure))
+        })?;
+        Ok(after.map_or(Executed::Gone, |(_, rollout)| {
+            Executed::Done(Box::new(rollout))
+        }))
+    }
+}
+
+fn optional_text(value: &Value, pointer: &str) -> Option<String> {
     Some(text(value, pointer))
         .filter(|text| !text.is_empty())
         .map(str::to_owned)

@@ -7,15 +7,15 @@ use payops_core::domain::rollout::{Related, Rollout};
 use payops_core::port::Depth;
 use serde_json::Value;
 
-use super::AT_ONCE;
-use super::api::{Api, App, Object};
+use super::CONCURRENT_READS;
+use super::api::{App, ArgoCdApi, Object};
 use crate::api::fail::Failure;
-use crate::related::sorted;
+use crate::related::sort;
 use crate::wire::{self, text};
 
 /// Reads the tree, and then each object of it that belongs to `rollout`.
 pub(super) async fn related(
-    api: &Api,
+    api: &ArgoCdApi,
     app: &App,
     rollout: &Rollout,
     depth: Depth,
@@ -55,7 +55,7 @@ pub(super) async fn related(
             )
         }
     };
-    Ok(sorted(Related {
+    Ok(sort(Related {
         replica_sets: sets.iter().map(wire::replica_set).collect(),
         pods,
         analysis_runs: runs.iter().map(wire::analysis_run).collect(),
@@ -75,7 +75,7 @@ fn children<'a>(nodes: &[&'a Value], parents: &BTreeSet<&str>) -> Vec<&'a Value>
 }
 
 async fn objects<'a>(
-    api: &Api,
+    api: &ArgoCdApi,
     app: &App,
     nodes: impl Iterator<Item = &'a Value>,
 ) -> Result<Vec<Value>, Failure> {
@@ -90,7 +90,7 @@ async fn objects<'a>(
         .collect();
     let found: Vec<Option<Value>> = stream::iter(wanted)
         .map(|object| async move { api.object(app, &object).await })
-        .buffered(AT_ONCE)
+        .buffered(CONCURRENT_READS)
         .try_collect()
         .await?;
     Ok(found.into_iter().flatten().collect())

@@ -13,15 +13,15 @@ use crate::api::fail::NoIdentity;
 
 /// Adds a token to each request, and forgets one that is refused.
 #[derive(Clone)]
-pub(super) struct Identify {
+pub(super) struct AuthLayer {
     pub(super) tokens: Arc<Tokens>,
 }
 
-impl<S> Layer<S> for Identify {
-    type Service = Identified<S>;
+impl<S> Layer<S> for AuthLayer {
+    type Service = AuthService<S>;
 
-    fn layer(&self, inner: S) -> Identified<S> {
-        Identified {
+    fn layer(&self, inner: S) -> AuthService<S> {
+        AuthService {
             inner,
             tokens: Arc::clone(&self.tokens),
         }
@@ -29,12 +29,12 @@ impl<S> Layer<S> for Identify {
 }
 
 #[derive(Clone)]
-pub(super) struct Identified<S> {
+pub(super) struct AuthService<S> {
     inner: S,
     tokens: Arc<Tokens>,
 }
 
-impl<S, A, B> Service<Request<A>> for Identified<S>
+impl<S, A, B> Service<Request<A>> for AuthService<S>
 where
     S: Service<Request<A>, Response = Response<B>, Error = BoxError> + Clone + Send + 'static,
     S::Future: Send + 'static,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use aws_sdk_eks::operation::describe_cluster::DescribeClusterError;
 use kube::client::ClientBuilder;
 use kube::config::{
     AuthInfo, Cluster, Context, KubeConfigOptions, Kubeconfig, NamedAuthInfo, NamedCluster,
@@ -18,8 +19,8 @@ use payops_core::port::{ErrorKind, PortError, PortResult};
 use tower::buffer::BufferLayer;
 
 use crate::KubeRollouts;
-use crate::connect::tuned;
-use identify::Identify;
+use crate::connect::set_timeouts;
+use identify::AuthLayer;
 use token::Tokens;
 
 const QUEUE_MAX: usize = 1024;
@@ -39,12 +40,9 @@ pub async fn connect(
         .region()
         .ok_or_else(|| fail(ErrorKind::Permanent, "no region is set".to_owned()))?
         .to_string();
-    let credentials = config.credentials_provider().ok_or_else(|| {
-        fail(
-            ErrorKind::Denied,
-            "there are no credentials for AWS".to_owned(),
-        )
-    })?;
+    let credentials = config
+        .credentials_provider()
+        .ok_or_else(|| fail(ErrorKind::Denied, "no AWS credentials".to_owned()))?;
     let place = describe(config, eks_name, cluster_name).await?;
     let tokens = Tokens::new(
         credentials,
@@ -55,7 +53,10 @@ pub async fn connect(
     let client = client(place, Arc::new(tokens)).await.map_err(|error| {
         PortError::because(
             ErrorKind::Permanent,
-            format!("cluster {cluster_name}: what EKS says of {eks_name} is not right"),
+            format!(
+                "cluster {cluster_name}: EKS returned an invalid endpoint or certificate for \
+                    {eks_name}"
+            ),
             error,
         )
     })?;
@@ -67,13 +68,17 @@ pub async fn connect(
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+struct ClusterEndpoint {
     endpoint: String,
     /// Its certificate authority, base64 of PEM.
     authority: Option<String>,
 }
 
-async fn describe(config: &SdkConfig, eks_name: &str, cluster_name: &str) -> PortResult<Place> {
+async fn describe(
+    config: &SdkConfig,
+    eks_name: &str,
+    cluster_name: &str,
+) -> PortResult<ClusterEndpoint> {
     let fail =
         |kind, message: &str| PortError::new(kind, format!("cluster {cluster_name}: {message}"));
     let answer = aws_sdk_eks::Client::new(config)
@@ -83,21 +88,31 @@ async fn describe(config: &SdkConfig, eks_name: &str, cluster_name: &str) -> Por
         .await;
     let answer = answer.map_err(|error| {
         let service = error.as_service_error();
+        let status = error
+            .raw_response()
+            .map(|response| response.status().as_u16());
         let (kind, message) =
-            if service.is_some_and(aws_sdk_eks::operation::describe_cluster::DescribeClusterError::is_resource_not_found_exception) {
-                (ErrorKind::NotFound, format!("EKS knows no cluster {eks_name} in this account and \
-                    region"))
-            } else if error.raw_response().is_some_and(|response| matches!(response.status().as_u16(), 401 | 403)) {
-                (ErrorKind::Denied, format!("EKS does not let these credentials describe \
-                    {eks_name}"))
+            if service.is_some_and(DescribeClusterError::is_resource_not_found_exception) {
+                (
+                    ErrorKind::NotFound,
+                    format!("no EKS cluster {eks_name} in this account and region"),
+                )
+            } else if status.is_some_and(|status| matches!(status, 401 | 403)) {
+                (
+                    ErrorKind::Denied,
+                    format!("these credentials may not describe the EKS cluster {eks_name}"),
+                )
             } else {
-                (ErrorKind::Unavailable, format!("EKS did not say where {eks_name} is"))
+                (
+                    ErrorKind::Unavailable,
+                    format!("cannot describe the EKS cluster {eks_name}"),
+                )
             };
         PortError::because(kind, format!("cluster {cluster_name}: {message}"), error)
     })?;
     let cluster = answer
         .cluster()
-        .ok_or_else(|| fail(ErrorKind::Corrupt, "EKS answered without a cluster"))?;
+        .ok_or_else(|| fail(ErrorKind::Corrupt, "the response from EKS has no cluster"))?;
     let Some(endpoint) = cluster.endpoint() else {
         let status = cluster.status().map_or("unknown", |status| status.as_str());
         return Err(fail(
@@ -109,14 +124,14 @@ async fn describe(config: &SdkConfig, eks_name: &str, cluster_name: &str) -> Por
         .certificate_authority()
         .and_then(|authority| authority.data())
         .map(str::to_owned);
-    Ok(Place {
+    Ok(ClusterEndpoint {
         endpoint: endpoint.to_owned(),
         authority,
     })
 }
 
 async fn client(
-    place: Place,
+    place: ClusterEndpoint,
     tokens: Arc<Tokens>,
 ) -> Result<Client, Box<dyn std::error::Error + Send + Sync>> {
     let cluster = Cluster {
@@ -148,12 +163,13 @@ async fn client(
         current_context: Some(NAME.to_owned()),
         ..Kubeconfig::default()
     };
-    let config =
-        tuned(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?);
+    let config = set_timeouts(
+        Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?,
+    );
     // The service of kube's own stack cannot be cloned; behind a buffer it can.
     let builder = ClientBuilder::try_from(config)?
         .with_layer(&BufferLayer::new(QUEUE_MAX))
-        .with_layer(&Identify { tokens });
+        .with_layer(&AuthLayer { tokens });
     Ok(builder.build())
 }
 

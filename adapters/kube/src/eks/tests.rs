@@ -46,15 +46,19 @@ async fn a_cluster_is_described_and_asked_with_a_token_that_is_renewed_when_it_i
     let cluster = serve(Router::new().route(
         "/apis/argoproj.io/v1alpha1/rollouts",
         get(move |headers: HeaderMap| async move {
-            let bearer = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-            if !bearer.starts_with("Bearer k8s-aws-v1.") {
+            let bearer = headers
+                .get("authorization")
+                .and_then(|value| value.to_str().ok());
+            if !bearer.is_some_and(|bearer| bearer.starts_with("Bearer k8s-aws-v1.")) {
                 return (StatusCode::FORBIDDEN, "no token").into_response();
             }
             if counted.fetch_add(1, Ordering::SeqCst) == 0 {
                 return (StatusCode::UNAUTHORIZED, "the token has expired").into_response();
             }
-            let rollout = json!({"metadata": {"name": "api", "namespace": "payments", "uid": "u"}, "status": {"phase": "Healthy"}});
-            axum::Json(json!({"metadata": {"resourceVersion": "1"}, "items": [rollout]})).into_response()
+            let metadata = json!({"name": "api", "namespace": "payments", "uid": "u"});
+            let rollout = json!({"metadata": metadata, "status": {"phase": "Healthy"}});
+            let list = json!({"metadata": {"resourceVersion": "1"}, "items": [rollout]});
+            axum::Json(list).into_response()
         }),
     ))
     .await;
@@ -101,11 +105,11 @@ async fn what_eks_says_against_it_is_told() {
         .route("/clusters/new", get(creating));
     let config = config(&serve(router).await);
     for (name, kind, words) in [
-        ("nope", ErrorKind::NotFound, "EKS knows no cluster nope"),
+        ("nope", ErrorKind::NotFound, "no EKS cluster nope"),
         (
             "theirs",
             ErrorKind::Denied,
-            "does not let these credentials describe theirs",
+            "these credentials may not describe the EKS cluster theirs",
         ),
         (
             "new",

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use payops_core::domain::backoff::{self, jitter};
+
 use crate::api::Timing;
 
 /// The longest wait that a server may ask for: what asks for more is broken, or means harm.
@@ -9,29 +11,27 @@ const ASKED_MAX: Duration = Duration::from_mins(5);
 
 #[derive(Debug)]
 pub(crate) struct Backoff {
-    next: Duration,
+    turns: backoff::Backoff,
     last: Duration,
     min: Duration,
-    max: Duration,
 }
 
 impl Backoff {
     pub(crate) fn new(timing: &Timing) -> Self {
         Self {
-            next: timing.backoff_min,
+            turns: backoff::Backoff::new(timing.backoff_min, timing.backoff_max),
             last: Duration::ZERO,
             min: timing.backoff_min,
-            max: timing.backoff_max,
         }
     }
 
     pub(crate) fn reset(&mut self) {
-        self.next = self.min;
+        self.turns.reset();
     }
 
     /// What was tried after the last wait went well for `lasted`. If that is long against the wait,
     /// the next failure is a new one; if not, it is the same one again.
-    pub(crate) fn lasted(&mut self, lasted: Duration) {
+    pub(crate) fn note_success(&mut self, lasted: Duration) {
         if lasted >= self.last.saturating_mul(4).max(self.min) {
             self.reset();
         }
@@ -40,9 +40,8 @@ impl Backoff {
     /// The next wait: up to half as long again as its turn, and as much longer than what the server
     /// asked for, so that not all who were told the same come back at the same moment.
     pub(crate) fn wait(&mut self, asked: Option<Duration>) -> Duration {
-        let turn = self.next;
-        self.next = turn.saturating_mul(2).min(self.max);
-        let extra = turn.min(ASKED_MAX).mul_f64(rand::random_range(0.0..0.5));
+        let turn = self.turns.next_delay();
+        let extra = jitter(turn.min(ASKED_MAX) / 2, rand::random());
         let least = asked.unwrap_or_default().min(ASKED_MAX).max(turn);
         self.last = least.saturating_add(extra);
         self.last
@@ -84,12 +83,12 @@ mod tests {
         for _ in 0..4 {
             backoff.wait(None);
         }
-        backoff.lasted(Duration::from_secs(5));
+        backoff.note_success(Duration::from_secs(5));
         assert!(
             backoff.wait(None) >= Duration::from_millis(12_800),
             "the same failure again"
         );
-        backoff.lasted(Duration::from_secs(100));
+        backoff.note_success(Duration::from_secs(100));
         assert!(
             backoff.wait(None) < Duration::from_millis(1200),
             "a new one"

@@ -15,7 +15,7 @@ use crate::api::Api;
 use crate::api::path::Kind;
 use crate::wire;
 
-type Told = Watched<Rollout, RolloutKey>;
+type RolloutChange = Watched<Rollout, RolloutKey>;
 
 /// Watches all rollouts; `namespaces` are looked at one by one where all may not be.
 pub(crate) fn watch(api: &Api, namespaces: Arc<[String]>) -> RolloutWatch {
@@ -45,7 +45,7 @@ struct Fleet {
     whole: bool,
     /// Whether everything has been told once.
     begun: bool,
-    out: VecDeque<Told>,
+    out: VecDeque<RolloutChange>,
 }
 
 impl Fleet {
@@ -75,7 +75,7 @@ impl Fleet {
         self.whole = false;
     }
 
-    async fn next(&mut self) -> Told {
+    async fn next(&mut self) -> RolloutChange {
         loop {
             if let Some(told) = self.out.pop_front() {
                 return told;
@@ -84,11 +84,11 @@ impl Fleet {
             let Some((place, event)) = self.events.next().await else {
                 std::future::pending().await
             };
-            self.take(place, event);
+            self.apply(place, event);
         }
     }
 
-    fn take(&mut self, place: usize, event: Event) {
+    fn apply(&mut self, place: usize, event: Event) {
         if let Event::Cut { failure, .. } = &event
             && self.whole
             && !self.begun
@@ -106,12 +106,12 @@ impl Fleet {
                 // A namespace that may not be read from the start is no news each time it is tried.
                 let shut = failure.code() == Some(403) && scope.known.is_empty();
                 if !(std::mem::replace(&mut scope.shut, shut) && shut && !whole) {
-                    let why = format!("{}: {}", failure.what, failure.why());
+                    let why = format!("{}: {}", failure.what, failure.describe());
                     self.out.push_back(Watched::Cut { why, retry_in });
                 }
                 // One that cannot be read does not hold up the others.
                 if !whole && !std::mem::replace(&mut scope.reported, true) {
-                    self.all_if_complete();
+                    self.report_if_complete();
                 }
             }
             Event::Listed(items) => {
@@ -121,9 +121,9 @@ impl Fleet {
                     .map(|rollout| (rollout.key.clone(), rollout))
                     .collect();
                 (scope.reported, scope.shut) = (true, false);
-                self.all_if_complete();
+                self.report_if_complete();
             }
-            Event::Back => self.all_if_complete(),
+            Event::Back => self.report_if_complete(),
             Event::Changed(item) => {
                 let rollout = wire::rollout(&item);
                 scope.known.insert(rollout.key.clone(), rollout.clone());
@@ -142,7 +142,7 @@ impl Fleet {
     }
 
     /// Tells everything, once each namespace has answered.
-    fn all_if_complete(&mut self) {
+    fn report_if_complete(&mut self) {
         if self.scopes.iter().all(|scope| scope.reported) {
             self.begun = true;
             self.out.push_back(Watched::All(

@@ -17,7 +17,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn of(body: Body) -> Self {
+    pub(super) fn new(body: Body) -> Self {
         Self {
             body,
             buffer: BytesMut::new(),
@@ -28,14 +28,14 @@ impl Lines {
     /// The next line; `None` at the end. Nothing is lost when it is given up while it waits.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Cause> {
         loop {
-            if let Some(line) = self.held() {
+            if let Some(line) = self.take_line() {
                 if line.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
                 return Ok(Some(line));
             }
             if self.buffer.len() > LINE_MAX {
-                return Err(Cause::Unreadable("a line of the watch has no end".into()));
+                return Err(Cause::Unreadable("a line of the watch is too long".into()));
             }
             match self.body.frame().await {
                 Some(Ok(frame)) => self
@@ -50,7 +50,7 @@ impl Lines {
 
     /// A whole line of the buffer. It is split off without copying what follows: one frame may hold
     /// thousands of lines.
-    fn held(&mut self) -> Option<Bytes> {
+    fn take_line(&mut self) -> Option<Bytes> {
         let fresh = self.buffer.get(self.searched..).unwrap_or_default();
         let Some(place) = fresh.iter().position(|byte| *byte == b'\n') else {
             self.searched = self.buffer.len();

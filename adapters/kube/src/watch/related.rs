@@ -78,7 +78,7 @@ impl RelatedWatch {
                     return Ok(());
                 }
                 Some(told) = self.events.next() => told,
-                told = next_of(&mut self.pods) => told,
+                told = next_pod_event(&mut self.pods) => told,
             };
             match event {
                 // A kind that the cluster does not have is no reason to speak of.
@@ -158,7 +158,7 @@ impl RelatedWatch {
     }
 }
 
-async fn next_of(pods: &mut Option<BoxStream<'static, (Kind, Event)>>) -> (Kind, Event) {
+async fn next_pod_event(pods: &mut Option<BoxStream<'static, (Kind, Event)>>) -> (Kind, Event) {
     if let Some(pods) = pods
         && let Some(told) = pods.next().await
     {

@@ -14,7 +14,7 @@ use super::backoff::Backoff;
 use super::lines::Lines;
 use crate::api::fail::{Cause, Failure, one_line};
 use crate::api::path::{Kind, with_query};
-use crate::api::{Api, Timing, asked_to_wait};
+use crate::api::{Api, Timing, requested_wait};
 use crate::wire::text;
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(crate) struct Source {
     is_cut: bool,
 }
 
-enum Said {
+enum Line {
     Event(Event),
     Nothing,
     Ended(Cause),
@@ -74,7 +74,7 @@ impl Source {
             .unwrap_or_default();
         Self {
             verb: format!("watch {}{place}", kind.plural()),
-            path: kind.all(namespace),
+            path: kind.collection(namespace),
             selector,
             state: State::List,
             backoff: Backoff::new(&api.timing),
@@ -121,15 +121,15 @@ impl Source {
                         .timing
                         .watch
                         .saturating_add(self.api.timing.watch_grace);
-                    let said = match timeout(limit, lines.next()).await {
-                        Err(_) => Said::Ended(Cause::TimedOut(limit)),
-                        Ok(Err(cause)) => Said::Ended(cause),
-                        Ok(Ok(Some(line))) => read(&line, at),
+                    let line = match timeout(limit, lines.next()).await {
+                        Err(_) => Line::Ended(Cause::TimedOut(limit)),
+                        Ok(Err(cause)) => Line::Ended(cause),
+                        Ok(Ok(Some(bytes))) => read(&bytes, at),
                         Ok(Ok(None)) => {
-                            Said::Ended(Cause::Lost("the server ended the watch".into()))
+                            Line::Ended(Cause::Lost("the server ended the watch".into()))
                         }
                     };
-                    if let Some(event) = self.take(said) {
+                    if let Some(event) = self.apply(line) {
                         return event;
                     }
                 }
@@ -160,7 +160,7 @@ impl Source {
             Ok(body) => {
                 self.state = State::Open {
                     at,
-                    lines: Lines::of(body),
+                    lines: Lines::new(body),
                 };
                 None
             }
@@ -174,21 +174,21 @@ impl Source {
         }
     }
 
-    fn take(&mut self, said: Said) -> Option<Event> {
-        let cause = match said {
-            Said::Event(event) => {
+    fn apply(&mut self, line: Line) -> Option<Event> {
+        let cause = match line {
+            Line::Event(event) => {
                 self.fruitless = 0;
                 return Some(event);
             }
-            Said::Nothing => {
+            Line::Nothing => {
                 self.fruitless = 0;
                 return None;
             }
-            Said::Lost(cause) => {
+            Line::Lost(cause) => {
                 self.state = State::List;
                 cause
             }
-            Said::Ended(cause) => {
+            Line::Ended(cause) => {
                 if let State::Open { at, .. } = &mut self.state {
                     self.state = State::Watch {
                         at: std::mem::take(at),
@@ -198,7 +198,7 @@ impl Source {
             }
         };
         let lasted = self.opened.elapsed();
-        self.backoff.lasted(lasted);
+        self.backoff.note_success(lasted);
         // The server was asked to end it about now: that is no cut. It is begun again at its place.
         let Timing {
             watch, watch_grace, ..
@@ -211,7 +211,7 @@ impl Source {
         if in_time && matches!(cause, Cause::Lost(_)) {
             return None;
         }
-        let failure = self.api.failed(&self.verb, false, cause);
+        let failure = self.api.to_failure(&self.verb, false, cause);
         Some(self.cut(failure))
     }
 
@@ -231,10 +231,10 @@ impl Source {
 }
 
 /// Reads one line of a watch; `at` goes on to the version it names.
-fn read(line: &[u8], at: &mut String) -> Said {
+fn read(line: &[u8], at: &mut String) -> Line {
     let mut event: Value = match serde_json::from_slice(line) {
         Ok(event) => event,
-        Err(error) => return Said::Lost(Cause::Unreadable(error.into())),
+        Err(error) => return Line::Lost(Cause::Unreadable(error.into())),
     };
     let object = event.get_mut("object").map(Value::take).unwrap_or_default();
     let kind = text(&event, "/type");
@@ -247,12 +247,12 @@ fn read(line: &[u8], at: &mut String) -> Said {
         let cause = Cause::Answer {
             code,
             message: one_line(text(&object, "/message")),
-            retry_after: asked_to_wait(&object),
+            retry_after: requested_wait(&object),
         };
         return if code == 410 {
-            Said::Lost(cause)
+            Line::Lost(cause)
         } else {
-            Said::Ended(cause)
+            Line::Ended(cause)
         };
     }
     let version = text(&object, "/metadata/resourceVersion");
@@ -260,9 +260,9 @@ fn read(line: &[u8], at: &mut String) -> Said {
         version.clone_into(at);
     }
     match kind {
-        "ADDED" | "MODIFIED" => Said::Event(Event::Changed(object)),
-        "DELETED" => Said::Event(Event::Gone(object)),
+        "ADDED" | "MODIFIED" => Line::Event(Event::Changed(object)),
+        "DELETED" => Line::Event(Event::Gone(object)),
         // Bookmarks only move the place; what this version does not know is passed over.
-        _ => Said::Nothing,
+        _ => Line::Nothing,
     }
 }

@@ -12,9 +12,9 @@ use super::fields::{Damage, Fields, Meta};
 /// The analysis run in `value`, whatever is in there.
 pub(crate) fn analysis_run(value: &Value) -> AnalysisRun {
     let damage: Damage = RefCell::default();
-    let object = Fields::of("object", value, &damage);
-    let meta = Meta::of(object);
-    let (spec, status) = (object.under("spec"), object.under("status"));
+    let object = Fields::new("object", value, &damage);
+    let meta = Meta::new(object);
+    let (spec, status) = (object.child("spec"), object.child("status"));
     AnalysisRun {
         name: meta.name(),
         uid: meta.fields.string("uid"),
@@ -32,9 +32,9 @@ pub(crate) fn analysis_run(value: &Value) -> AnalysisRun {
 /// The experiment in `value`, whatever is in there.
 pub(crate) fn experiment(value: &Value) -> Experiment {
     let damage: Damage = RefCell::default();
-    let object = Fields::of("object", value, &damage);
-    let meta = Meta::of(object);
-    let status = object.under("status");
+    let object = Fields::new("object", value, &damage);
+    let meta = Meta::new(object);
+    let status = object.child("status");
     Experiment {
         name: meta.name(),
         resource_version: meta.fields.string("resourceVersion"),

@@ -4,23 +4,23 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 /// The duration of `pause.duration`: a number of seconds, a text that is one, or a duration of Go.
-pub(super) fn of_value(value: &Value) -> Option<SignedDuration> {
+pub(super) fn parse_value(value: &Value) -> Option<SignedDuration> {
     match value {
         Value::Number(number) => number.as_i64().map(SignedDuration::from_secs),
-        Value::String(text) => of_text(text),
+        Value::String(text) => parse_text(text),
         _ => None,
     }
 }
 
-pub(super) fn of_text(text: &str) -> Option<SignedDuration> {
+pub(super) fn parse_text(text: &str) -> Option<SignedDuration> {
     if let Ok(seconds) = text.parse() {
         return Some(SignedDuration::from_secs(seconds));
     }
-    go(text)
+    parse_go_duration(text)
 }
 
 /// A duration of Go: numbers with units, one after the other (`time.ParseDuration`).
-fn go(text: &str) -> Option<SignedDuration> {
+fn parse_go_duration(text: &str) -> Option<SignedDuration> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -88,14 +88,14 @@ mod tests {
     #[track_caller]
     fn check(value: &Value, seconds: Option<i64>) {
         assert_eq!(
-            of_value(value).map(|length| length.as_secs()),
+            parse_value(value).map(|length| length.as_secs()),
             seconds,
             "{value}"
         );
     }
 
     #[test]
-    fn all_ways_to_write_it() {
+    fn seconds_and_go_durations_are_read() {
         check(&json!(10), Some(10));
         check(&json!("10"), Some(10));
         check(&json!("10s"), Some(10));
@@ -107,11 +107,11 @@ mod tests {
         check(&json!("1500ms"), Some(1));
         check(&json!("0"), Some(0));
         check(&json!("-5s"), Some(-5));
-        assert_eq!(of_text("250ms"), Some(SignedDuration::from_millis(250)));
+        assert_eq!(parse_text("250ms"), Some(SignedDuration::from_millis(250)));
     }
 
     #[test]
-    fn what_is_none() {
+    fn other_texts_are_no_duration() {
         for bad in [
             json!("5x"),
             json!("m"),

@@ -20,7 +20,7 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The fields of `value`, which is called `at` when something in it is damaged.
-    pub(super) fn of(at: &'static str, value: &'a Value, damage: &'a Damage) -> Self {
+    pub(super) fn new(at: &'static str, value: &'a Value, damage: &'a Damage) -> Self {
         if !value.is_object() && !value.is_null() {
             damage.borrow_mut().push(at.to_owned());
         }
@@ -31,7 +31,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn is_there(self) -> bool {
+    pub(super) fn is_present(self) -> bool {
         self.members.is_some()
     }
 
@@ -50,7 +50,7 @@ impl<'a> Fields<'a> {
         self.members?.get(key).filter(|value| !value.is_null())
     }
 
-    fn wrong(self, key: &str) {
+    fn note_damage(self, key: &str) {
         let at = if self.at.is_empty() {
             key.to_owned()
         } else {
@@ -59,8 +59,8 @@ impl<'a> Fields<'a> {
         self.damage.borrow_mut().push(at);
     }
 
-    pub(super) fn under(self, key: &'static str) -> Self {
-        Self::of(key, self.value(key).unwrap_or(&Value::Null), self.damage)
+    pub(super) fn child(self, key: &'static str) -> Self {
+        Self::new(key, self.value(key).unwrap_or(&Value::Null), self.damage)
     }
 
     pub(super) fn list(self, key: &str) -> &'a [Value] {
@@ -68,7 +68,7 @@ impl<'a> Fields<'a> {
             None => &[],
             Some(Value::Array(items)) => items,
             Some(_) => {
-                self.wrong(key);
+                self.note_damage(key);
                 &[]
             }
         }
@@ -78,7 +78,7 @@ impl<'a> Fields<'a> {
     pub(super) fn objects(self, key: &'static str) -> impl Iterator<Item = Fields<'a>> {
         self.list(key)
             .iter()
-            .map(move |value| Fields::of(key, value, self.damage))
+            .map(move |value| Fields::new(key, value, self.damage))
     }
 
     pub(super) fn text(self, key: &str) -> &'a str {
@@ -86,7 +86,7 @@ impl<'a> Fields<'a> {
             None => "",
             Some(Value::String(text)) => text,
             Some(_) => {
-                self.wrong(key);
+                self.note_damage(key);
                 ""
             }
         }
@@ -100,7 +100,7 @@ impl<'a> Fields<'a> {
     pub(super) fn flag(self, key: &str) -> Option<bool> {
         let value = self.value(key)?;
         if !value.is_boolean() {
-            self.wrong(key);
+            self.note_damage(key);
         }
         value.as_bool()
     }
@@ -115,7 +115,7 @@ impl<'a> Fields<'a> {
             Value::Number(number) => number.as_i64(),
             Value::String(text) => text.trim().parse().ok(),
             _ => {
-                self.wrong(key);
+                self.note_damage(key);
                 None
             }
         }
@@ -140,12 +140,12 @@ pub(super) struct Meta<'a> {
 }
 
 impl<'a> Meta<'a> {
-    pub(super) fn of(object: Fields<'a>) -> Self {
-        let fields = object.under("metadata");
+    pub(super) fn new(object: Fields<'a>) -> Self {
+        let fields = object.child("metadata");
         Self {
             fields,
-            labels: fields.under("labels"),
-            annotations: fields.under("annotations"),
+            labels: fields.child("labels"),
+            annotations: fields.child("annotations"),
         }
     }
 

@@ -10,37 +10,37 @@ use super::fields::{Damage, Fields, Meta};
 /// The pod in `value`, whatever is in there.
 pub(crate) fn pod(value: &Value) -> Pod {
     let damage: Damage = RefCell::default();
-    let object = Fields::of("object", value, &damage);
-    let meta = Meta::of(object);
-    let (spec, status) = (object.under("spec"), object.under("status"));
+    let object = Fields::new("object", value, &damage);
+    let meta = Meta::new(object);
+    let (spec, status) = (object.child("spec"), object.child("status"));
     let terminating = meta.fields.has("deletionTimestamp");
     let sidecars = || {
         spec.objects("initContainers")
             .filter(|container| is_sidecar(*container))
             .count()
     };
-    let told = tell(spec, status, terminating);
+    let summary = read_status(spec, status, terminating);
     let node = spec.string("nodeName");
     Pod {
         name: meta.name(),
         hash: meta.hash(),
-        status: told.reason,
-        ready: told.ready,
-        containers: small(spec.list("containers").len().saturating_add(sidecars())),
-        restarts: told.restarts,
+        status: summary.reason,
+        ready: summary.ready,
+        containers: saturate(spec.list("containers").len().saturating_add(sidecars())),
+        restarts: summary.restarts,
         node: (!node.is_empty()).then_some(node),
         created_at: meta.fields.time("creationTimestamp"),
         terminating,
     }
 }
 
-struct Told {
+struct PodStatus {
     reason: String,
     ready: u32,
     restarts: u32,
 }
 
-fn small(count: usize) -> u32 {
+fn saturate(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
@@ -55,46 +55,50 @@ fn is_true(status: Fields<'_>, kind: &str) -> bool {
 }
 
 /// What kubectl says of it (`printPod` in its printers).
-fn tell(spec: Fields<'_>, status: Fields<'_>, terminating: bool) -> Told {
+fn read_status(spec: Fields<'_>, status: Fields<'_>, terminating: bool) -> PodStatus {
     let phase = if status.has("phase") {
         status.text("phase")
     } else {
         "Unknown"
     };
-    let mut told = Told {
+    let mut summary = PodStatus {
         reason: phase.to_owned(),
         ready: 0,
         restarts: 0,
     };
     if status.has("reason") {
-        told.reason = status.string("reason");
+        summary.reason = status.string("reason");
     }
     let gated = |condition: Fields<'_>| {
         condition.text("type") == "PodScheduled" && condition.text("reason") == "SchedulingGated"
     };
     if status.objects("conditions").any(gated) {
-        "SchedulingGated".clone_into(&mut told.reason);
+        "SchedulingGated".clone_into(&mut summary.reason);
     }
-    let (initializing, sidecar_restarts) = tell_init(spec, status, &mut told);
+    let (initializing, sidecar_restarts) = read_init_containers(spec, status, &mut summary);
     if !initializing || is_true(status, "Initialized") {
-        told.restarts = sidecar_restarts;
-        tell_containers(status, &mut told);
+        summary.restarts = sidecar_restarts;
+        read_containers(status, &mut summary);
     }
     if terminating {
-        let ended = told.reason == "Succeeded"
-            || told.reason == "Failed"
-            || told.reason == "Completed" && phase == "Succeeded";
+        let ended = summary.reason == "Succeeded"
+            || summary.reason == "Failed"
+            || summary.reason == "Completed" && phase == "Succeeded";
         if status.text("reason") == "NodeLost" {
-            "Unknown".clone_into(&mut told.reason);
+            "Unknown".clone_into(&mut summary.reason);
         } else if !ended {
-            "Terminating".clone_into(&mut told.reason);
+            "Terminating".clone_into(&mut summary.reason);
         }
     }
-    told
+    summary
 }
 
 /// The init containers: whether one is still at work, and how often sidecars were restarted.
-fn tell_init(spec: Fields<'_>, status: Fields<'_>, told: &mut Told) -> (bool, u32) {
+fn read_init_containers(
+    spec: Fields<'_>,
+    status: Fields<'_>,
+    summary: &mut PodStatus,
+) -> (bool, u32) {
     let sidecar = |name: &str| {
         spec.objects("initContainers")
             .any(|container| container.text("name") == name && is_sidecar(container))
@@ -102,27 +106,27 @@ fn tell_init(spec: Fields<'_>, status: Fields<'_>, told: &mut Told) -> (bool, u3
     let mut sidecar_restarts = 0_u32;
     for (place, container) in status.objects("initContainerStatuses").enumerate() {
         let restarts = container.count("restartCount").unwrap_or_default();
-        told.restarts = told.restarts.saturating_add(restarts);
+        summary.restarts = summary.restarts.saturating_add(restarts);
         let is_sidecar = sidecar(container.text("name"));
         if is_sidecar {
             sidecar_restarts = sidecar_restarts.saturating_add(restarts);
         }
-        let state = container.under("state");
+        let state = container.child("state");
         let (ended, waiting) = (
-            state.under("terminated"),
-            state.under("waiting").text("reason"),
+            state.child("terminated"),
+            state.child("waiting").text("reason"),
         );
-        if ended.is_there() && ended.number("exitCode").unwrap_or_default() == 0 {
+        if ended.is_present() && ended.number("exitCode").unwrap_or_default() == 0 {
             continue;
         }
         if is_sidecar && container.is_set("started") {
-            told.ready = told
+            summary.ready = summary
                 .ready
                 .saturating_add(u32::from(container.is_set("ready")));
             continue;
         }
-        told.reason = if ended.is_there() {
-            format!("Init:{}", ending(ended))
+        summary.reason = if ended.is_present() {
+            format!("Init:{}", exit_reason(ended))
         } else if !waiting.is_empty() && waiting != "PodInitializing" {
             format!("Init:{waiting}")
         } else {
@@ -133,40 +137,40 @@ fn tell_init(spec: Fields<'_>, status: Fields<'_>, told: &mut Told) -> (bool, u3
     (false, sidecar_restarts)
 }
 
-fn tell_containers(status: Fields<'_>, told: &mut Told) {
+fn read_containers(status: Fields<'_>, summary: &mut PodStatus) {
     let mut running = false;
     let mut containers: Vec<Fields<'_>> = status.objects("containerStatuses").collect();
     containers.reverse();
     for container in containers {
-        told.restarts = told
+        summary.restarts = summary
             .restarts
             .saturating_add(container.count("restartCount").unwrap_or_default());
-        let state = container.under("state");
+        let state = container.child("state");
         let (ended, waiting) = (
-            state.under("terminated"),
-            state.under("waiting").text("reason"),
+            state.child("terminated"),
+            state.child("waiting").text("reason"),
         );
         if !waiting.is_empty() {
-            waiting.clone_into(&mut told.reason);
-        } else if ended.is_there() {
-            told.reason = ending(ended);
+            waiting.clone_into(&mut summary.reason);
+        } else if ended.is_present() {
+            summary.reason = exit_reason(ended);
         } else if container.is_set("ready") && state.has("running") {
             running = true;
-            told.ready = told.ready.saturating_add(1);
+            summary.ready = summary.ready.saturating_add(1);
         }
     }
-    if told.reason == "Completed" && running {
+    if summary.reason == "Completed" && running {
         (if is_true(status, "Ready") {
             "Running"
         } else {
             "NotReady"
         })
-        .clone_into(&mut told.reason);
+        .clone_into(&mut summary.reason);
     }
 }
 
 /// How a container ended: its reason, or else its signal or exit code.
-fn ending(ended: Fields<'_>) -> String {
+fn exit_reason(ended: Fields<'_>) -> String {
     let reason = ended.text("reason");
     let signal = ended.number("signal").unwrap_or_default();
     if !reason.is_empty() {
@@ -184,7 +188,7 @@ mod tests {
 
     use super::*;
 
-    fn told(status: &Value, init: usize) -> Pod {
+    fn parse_pod(status: &Value, init: usize) -> Pod {
         let init: Vec<Value> = (0..init)
             .map(|place| json!({"name": format!("init-{place}")}))
             .collect();
@@ -197,7 +201,7 @@ mod tests {
 
     #[track_caller]
     fn check(status: &Value, init: usize, expected: &str) {
-        let pod = told(status, init);
+        let pod = parse_pod(status, init);
         assert_eq!(
             format!(
                 "{} {}/{} {}",
@@ -215,12 +219,12 @@ mod tests {
         json!({"ready": false, "restartCount": restarts, "state": {"waiting": {"reason": reason}}})
     }
 
-    fn ended(terminated: &Value) -> Value {
+    fn terminated(terminated: &Value) -> Value {
         json!({"ready": false, "restartCount": 1, "state": {"terminated": terminated}})
     }
 
     #[test]
-    fn as_kubectl_tells_it() {
+    fn the_status_is_what_kubectl_shows() {
         check(
             &json!({"phase": "Running", "containerStatuses": [running(0), running(2)]}),
             0,
@@ -242,7 +246,7 @@ mod tests {
             0,
             "Evicted 0/2 0",
         );
-        let done = ended(&json!({"reason": "Completed", "exitCode": 0}));
+        let done = terminated(&json!({"reason": "Completed", "exitCode": 0}));
         check(
             &json!({"phase": "Succeeded", "containerStatuses": [done, done]}),
             0,
@@ -260,12 +264,12 @@ mod tests {
             "Running 1/2 1",
         );
         check(
-            &json!({"phase": "Failed", "containerStatuses": [ended(&json!({"signal": 9}))]}),
+            &json!({"phase": "Failed", "containerStatuses": [terminated(&json!({"signal": 9}))]}),
             0,
             "Signal:9 0/2 1",
         );
         check(
-            &json!({"phase": "Failed", "containerStatuses": [ended(&json!({"exitCode": 137}))]}),
+            &json!({"phase": "Failed", "containerStatuses": [terminated(&json!({"exitCode": 137}))]}),
             0,
             "ExitCode:137 0/2 1",
         );
@@ -287,7 +291,7 @@ mod tests {
             "Init:0/2 0/2 0",
         );
         let second = json!([
-            ended(&json!({"exitCode": 0})),
+            terminated(&json!({"exitCode": 0})),
             waiting("PodInitializing", 0)
         ]);
         check(
@@ -301,7 +305,7 @@ mod tests {
             1,
             "Init:CrashLoopBackOff 0/2 4",
         );
-        let failed = json!([ended(&json!({"exitCode": 2, "reason": "Error"}))]);
+        let failed = json!([terminated(&json!({"exitCode": 2, "reason": "Error"}))]);
         check(
             &json!({"phase": "Pending", "initContainerStatuses": failed}),
             1,
@@ -328,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn on_its_way_out() {
+    fn a_deleted_pod_is_terminating_until_it_has_ended() {
         let dying = |status: Value| {
             let read = pod(
                 &json!({"metadata": {"deletionTimestamp": "2026-11-22T06:00:00Z"}, "status": status}),
@@ -358,7 +362,7 @@ mod tests {
         );
         assert_eq!(pod(&json!(null)).name, "(unnamed)");
         assert_eq!(
-            told(&json!({"phase": "Running"}), 0).node.as_deref(),
+            parse_pod(&json!({"phase": "Running"}), 0).node.as_deref(),
             Some("ip-10-0-3-7")
         );
     }

@@ -28,10 +28,10 @@ pub(crate) fn rollout(value: &Value) -> Rollout {
 }
 
 fn read(value: &Value, damage: &Damage) -> Rollout {
-    let object = Fields::of("object", value, damage);
-    let meta = Meta::of(object);
-    let (spec, status) = (object.under("spec"), object.under("status"));
-    let canary = status.under("canary");
+    let object = Fields::new("object", value, damage);
+    let meta = Meta::new(object);
+    let (spec, status) = (object.child("spec"), object.child("status"));
+    let canary = status.child("canary");
     let generation = meta.fields.number("generation").unwrap_or_default();
     let workload_ref = spec.has("workloadRef");
     Rollout {
@@ -44,8 +44,8 @@ fn read(value: &Value, damage: &Damage) -> Rollout {
         generation: u64::try_from(generation).unwrap_or_default(),
         created_at: meta.fields.time("creationTimestamp"),
         revision: meta.revision(),
-        strategy: strategy(spec.under("strategy")),
-        images: images(spec.under("template")),
+        strategy: strategy(spec.child("strategy")),
+        images: images(spec.child("template")),
         spec_paused: spec.is_set("paused"),
         workload_ref,
         observed: is_observed(status.text("observedGeneration"), Some(generation)),
@@ -76,9 +76,9 @@ fn read(value: &Value, damage: &Damage) -> Rollout {
         current_hash: status.string("currentPodHash"),
         stable_hash: status.string("stableRS"),
         replicas: replicas(spec, status),
-        router: router(canary.under("weights")),
-        step_analysis: current_run(canary.under("currentStepAnalysisRunStatus")),
-        background_analysis: current_run(canary.under("currentBackgroundAnalysisRunStatus")),
+        router: router(canary.child("weights")),
+        step_analysis: current_run(canary.child("currentStepAnalysisRunStatus")),
+        background_analysis: current_run(canary.child("currentBackgroundAnalysisRunStatus")),
         restarted_at: status.time("restartedAt"),
     }
 }
@@ -107,12 +107,12 @@ fn replicas(spec: Fields<'_>, status: Fields<'_>) -> Replicas {
 fn strategy(strategy: Fields<'_>) -> Strategy {
     if strategy.has("blueGreen") {
         let auto_promotion = strategy
-            .under("blueGreen")
+            .child("blueGreen")
             .flag("autoPromotionEnabled")
             .unwrap_or(true);
         return Strategy::BlueGreen { auto_promotion };
     }
-    let canary = strategy.under("canary");
+    let canary = strategy.child("canary");
     let steps = canary.objects("steps").map(step).collect();
     Strategy::Canary {
         steps,
@@ -125,10 +125,10 @@ fn step(step: Fields<'_>) -> Step {
         return Step::SetWeight(weight);
     }
     match step.first_key() {
-        Some("pause") => pause(step.under("pause")),
+        Some("pause") => pause(step.child("pause")),
         Some("analysis") => {
             let templates = step
-                .under("analysis")
+                .child("analysis")
                 .objects("templates")
                 .map(|template| template.string("templateName"));
             Step::Analysis(templates.filter(|name| !name.is_empty()).collect())
@@ -137,7 +137,7 @@ fn step(step: Fields<'_>) -> Step {
         Some("setCanaryScale") => Step::SetCanaryScale,
         Some("setHeaderRoute") => Step::SetHeaderRoute,
         Some("setMirrorRoute") => Step::SetMirrorRoute,
-        Some("plugin") => Step::Plugin(step.under("plugin").string("name")),
+        Some("plugin") => Step::Plugin(step.child("plugin").string("name")),
         Some(other) => Step::Other(other.to_owned()),
         None => Step::Other(String::new()),
     }
@@ -147,7 +147,7 @@ fn pause(pause: Fields<'_>) -> Step {
     match pause.value("duration") {
         None => Step::Pause(PauseLength::UntilPromoted),
         // A length that nobody can read is neither a time nor a human that is waited for.
-        Some(length) => duration::of_value(length).map_or_else(
+        Some(length) => duration::parse_value(length).map_or_else(
             || Step::Other("pause of unreadable length".to_owned()),
             |length| Step::Pause(PauseLength::For(length)),
         ),
@@ -156,7 +156,7 @@ fn pause(pause: Fields<'_>) -> Step {
 
 /// The images of a pod template: containers first, then init containers.
 pub(super) fn images(template: Fields<'_>) -> Vec<ContainerImage> {
-    let spec = template.under("spec");
+    let spec = template.child("spec");
     spec.objects("containers")
         .chain(spec.objects("initContainers"))
         .map(image)
@@ -171,15 +171,15 @@ fn image(container: Fields<'_>) -> ContainerImage {
 }
 
 fn router(weights: Fields<'_>) -> Option<RouterWeights> {
-    let canary = weights.under("canary").count("weight").unwrap_or_default();
-    weights.is_there().then(|| RouterWeights {
+    let canary = weights.child("canary").count("weight").unwrap_or_default();
+    weights.is_present().then(|| RouterWeights {
         canary,
         verified: weights.flag("verified"),
     })
 }
 
 fn current_run(run: Fields<'_>) -> Option<CurrentRun> {
-    run.is_there().then(|| CurrentRun {
+    run.is_present().then(|| CurrentRun {
         name: run.string("name"),
         phase: RunPhase::from_name(run.text("status")),
         message: run.string("message"),
@@ -250,7 +250,7 @@ mod tests {
         );
         assert_eq!(rollout.pauses[0].since, "2026-11-22T06:10:00Z".parse().ok());
         assert_eq!(
-            rollout.waiting(),
+            rollout.wait_state(),
             Waiting::Time {
                 until: "2026-11-22T06:15:00Z".parse().expect("a time")
             }

@@ -11,9 +11,9 @@ use super::rollout::images;
 /// The `ReplicaSet` in `value`, whatever is in there.
 pub(crate) fn replica_set(value: &Value) -> ReplicaSet {
     let damage: Damage = RefCell::default();
-    let object = Fields::of("object", value, &damage);
-    let meta = Meta::of(object);
-    let (spec, status) = (object.under("spec"), object.under("status"));
+    let object = Fields::new("object", value, &damage);
+    let meta = Meta::new(object);
+    let (spec, status) = (object.child("spec"), object.child("status"));
     let count = |key| status.count(key).unwrap_or_default();
     ReplicaSet {
         name: meta.name(),
@@ -25,7 +25,7 @@ pub(crate) fn replica_set(value: &Value) -> ReplicaSet {
         ready: count("readyReplicas"),
         available: count("availableReplicas"),
         created_at: meta.fields.time("creationTimestamp"),
-        images: images(spec.under("template")),
+        images: images(spec.child("template")),
         template: spec.value("template").cloned().unwrap_or_default(),
     }
 }

@@ -2,12 +2,7 @@
 
 use payops_core::port::{ErrorKind, PortError};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// COMMIT was not sent: nothing was written.
-    Before,
-    Commit,
-}
+use crate::phase::Phase;
 
 /// `error`, met while trying to `what`.
 pub(super) fn port_error(what: &str, error: sqlx::Error, phase: Phase) -> PortError {
@@ -25,12 +20,12 @@ pub(super) fn port_error(what: &str, error: sqlx::Error, phase: Phase) -> PortEr
         ) => ErrorKind::Permanent,
         _ => ErrorKind::Unavailable,
     };
-    PortError::because(kind, format!("the ledger database could not {what}"), error)
+    PortError::because(kind, format!("the ledger database cannot {what}"), error)
 }
 
 /// Whether the database gave the transaction up in favour of another one, so that doing it again
 /// may work.
-pub(super) fn gave_way(error: &sqlx::Error) -> bool {
+pub(super) fn is_conflict(error: &sqlx::Error) -> bool {
     const SERIALIZATION_FAILURE: &str = "40001";
     const DEADLOCK_DETECTED: &str = "40P01";
     let code = error

@@ -13,8 +13,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
 use sqlx::{PgTransaction, Transaction as DatabaseTransaction};
 
+use crate::phase::Phase;
 use crate::rows;
-use error::{Phase, gave_way, port_error};
+use error::{is_conflict, port_error};
 
 /// The version that `schema.sql` makes.
 const VERSION: i32 = 1;
@@ -29,22 +30,27 @@ const TRIES: u32 = 5;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 const INSERT: &str = "WITH new AS ( \
-         INSERT INTO ledger_transactions (payment, kind, reference, merchant, live, currency, at_ms, posting_count) \
+         INSERT INTO ledger_transactions (payment, kind, reference, merchant, live, currency, \
+             at_ms, posting_count) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, cardinality($8::text[])) \
          ON CONFLICT (payment, kind, reference) DO NOTHING RETURNING id, currency \
      ), lines AS ( \
          INSERT INTO ledger_postings (transaction_id, position, currency, account, minor) \
          SELECT new.id, line.position, new.currency, line.account, line.minor \
-         FROM new, unnest($8::text[], $9::bigint[]) WITH ORDINALITY AS line (account, minor, position) \
+         FROM new, unnest($8::text[], $9::bigint[]) WITH ORDINALITY \
+         AS line (account, minor, position) \
      ) SELECT id FROM new";
-const SELECT_ONE: &str = "SELECT t.payment, t.kind, t.reference, t.merchant, t.live, t.currency, t.at_ms, \
-     (SELECT coalesce(json_agg(json_build_array(p.account, p.minor)), '[]')::text FROM ledger_postings p WHERE p.transaction_id = t.id) \
+const SELECT_ONE: &str = "SELECT t.payment, t.kind, t.reference, t.merchant, t.live, t.currency, \
+     t.at_ms, (SELECT coalesce(json_agg(json_build_array(p.account, p.minor)), '[]')::text \
+     FROM ledger_postings p WHERE p.transaction_id = t.id) \
      FROM ledger_transactions t WHERE t.payment = $1 AND t.kind = $2 AND t.reference = $3";
-const SELECT_MANY: &str = "SELECT t.payment, t.kind, t.reference, t.merchant, t.live, t.currency, t.at_ms, \
-     (SELECT coalesce(json_agg(json_build_array(p.account, p.minor)), '[]')::text FROM ledger_postings p WHERE p.transaction_id = t.id) \
+const SELECT_MANY: &str = "SELECT t.payment, t.kind, t.reference, t.merchant, t.live, t.currency, \
+     t.at_ms, (SELECT coalesce(json_agg(json_build_array(p.account, p.minor)), '[]')::text \
+     FROM ledger_postings p WHERE p.transaction_id = t.id) \
      FROM ledger_transactions t WHERE t.payment = ANY($1)";
-const SELECT_PAGE: &str = "SELECT t.payment, t.kind, t.reference, t.merchant, t.live, t.currency, t.at_ms, \
-     (SELECT coalesce(json_agg(json_build_array(p.account, p.minor)), '[]')::text FROM ledger_postings p WHERE p.transaction_id = t.id) \
+const SELECT_PAGE: &str = "SELECT t.payment, t.kind, t.reference, t.merchant, t.live, t.currency, \
+     t.at_ms, (SELECT coalesce(json_agg(json_build_array(p.account, p.minor)), '[]')::text \
+     FROM ledger_postings p WHERE p.transaction_id = t.id) \
      FROM ledger_transactions t WHERE (t.payment, t.kind, t.reference) > ($1, $2, $3) \
      ORDER BY t.payment, t.kind, t.reference LIMIT $4";
 
@@ -86,7 +92,7 @@ impl PostgresLedger {
         if self.version().await?.is_some() {
             return Ok(());
         }
-        let fail = |error| port_error("make its tables", error, Phase::Before);
+        let fail = |error| port_error("create its tables", error, Phase::Before);
         let mut tx = self.primary.begin().await.map_err(fail)?;
         sqlx::query("SELECT pg_advisory_xact_lock($1)")
             .bind(MIGRATION_LOCK)
@@ -113,7 +119,7 @@ impl PostgresLedger {
         stored_version(&mut tx).await
     }
 
-    async fn try_post(&self, wanted: &Transaction) -> Result<PostOutcome, Failed> {
+    async fn try_post(&self, wanted: &Transaction) -> Result<PostOutcome, PostFailure> {
         let mut tx = self
             .primary
             .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
@@ -139,7 +145,7 @@ impl PostgresLedger {
             return commit(tx).await.map(|()| PostOutcome::Posted);
         }
         // A statement of its own: only a later snapshot shows what the insert collided with.
-        let row = sqlx::query_as::<_, rows::Row>(SELECT_ONE)
+        let row = sqlx::query_as::<_, rows::TransactionRow>(SELECT_ONE)
             .bind(wanted.payment.as_str())
             .bind(wanted.kind.as_str())
             .bind(&wanted.reference)
@@ -148,12 +154,12 @@ impl PostgresLedger {
         tx.rollback().await?;
         rows::transaction(row)
             .map(|stored| rows::compare(wanted, stored))
-            .map_err(Failed::Port)
+            .map_err(PostFailure::Port)
     }
 
     async fn read(&self, pool: &PgPool, payments: &[PaymentId]) -> PortResult<Vec<Transaction>> {
         let ids: Vec<&str> = payments.iter().map(PaymentId::as_str).collect();
-        let found = sqlx::query_as::<_, rows::Row>(SELECT_MANY)
+        let found = sqlx::query_as::<_, rows::TransactionRow>(SELECT_MANY)
             .bind(ids)
             .fetch_all(pool)
             .await;
@@ -162,41 +168,41 @@ impl PostgresLedger {
     }
 }
 
-enum Failed {
+enum PostFailure {
     Before(sqlx::Error),
     Commit(sqlx::Error),
     CommitTimedOut,
     Port(PortError),
 }
 
-impl From<sqlx::Error> for Failed {
+impl From<sqlx::Error> for PostFailure {
     fn from(error: sqlx::Error) -> Self {
         Self::Before(error)
     }
 }
 
-impl Failed {
-    fn gave_way(&self) -> bool {
-        matches!(self, Self::Before(error) | Self::Commit(error) if gave_way(error))
+impl PostFailure {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Before(error) | Self::Commit(error) if is_conflict(error))
     }
 
     fn into_port(self) -> PortError {
         match self {
             Self::Before(error) => port_error("take a transaction", error, Phase::Before),
-            Self::Commit(error) => port_error("answer a commit", error, Phase::Commit),
+            Self::Commit(error) => port_error("confirm a commit", error, Phase::Commit),
             Self::CommitTimedOut => PortError::new(
                 ErrorKind::Ambiguous,
-                "the ledger database did not answer a commit in time",
+                "the ledger database did not confirm a commit in time",
             ),
             Self::Port(error) => error,
         }
     }
 }
 
-async fn commit(tx: DatabaseTransaction<'_, Postgres>) -> Result<(), Failed> {
+async fn commit(tx: DatabaseTransaction<'_, Postgres>) -> Result<(), PostFailure> {
     match tokio::time::timeout(WAIT, tx.commit()).await {
-        Ok(result) => result.map_err(Failed::Commit),
-        Err(_) => Err(Failed::CommitTimedOut),
+        Ok(result) => result.map_err(PostFailure::Commit),
+        Err(_) => Err(PostFailure::CommitTimedOut),
     }
 }
 
@@ -205,7 +211,7 @@ fn options(url: &SecretString) -> PortResult<PgConnectOptions> {
     let options: PgConnectOptions = url.expose_secret().parse().map_err(|_| {
         PortError::new(
             ErrorKind::Permanent,
-            "the ledger's address is not a PostgreSQL URL",
+            "the ledger address is not a PostgreSQL URL",
         )
     })?;
     let wait_ms = WAIT.as_millis().to_string();
@@ -214,11 +220,13 @@ fn options(url: &SecretString) -> PortResult<PgConnectOptions> {
         .options([("statement_timeout", wait_ms.as_str())]))
 }
 
-const MADE: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-     WHERE c.relname = 'ledger_schema' AND c.relkind IN ('r', 'p') AND n.nspname = ANY (current_schemas(false)))";
+const MADE: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c
+     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE c.relname = 'ledger_schema' AND c.relkind IN ('r', 'p')
+         AND n.nspname = ANY (current_schemas(false)))";
 
 async fn stored_version(tx: &mut PgTransaction<'_>) -> PortResult<Option<i32>> {
-    let fail = |error| port_error("say the version of its tables", error, Phase::Before);
+    let fail = |error| port_error("report its schema version", error, Phase::Before);
     // Looked up in the catalog's rows: `to_regclass` takes no lock, and may answer from a cache
     // that has not heard yet of the tables that another migration made a moment ago.
     let made: bool = sqlx::query_scalar(MADE)
@@ -234,8 +242,8 @@ async fn stored_version(tx: &mut PgTransaction<'_>) -> PortResult<Option<i32>> {
         .map_err(fail)?;
     if version > VERSION {
         let message = format!(
-            "the ledger database has schema version {version}; this program knows versions up to \
-                {VERSION}"
+            "the ledger database has schema version {version}; this payops supports versions up \
+                to {VERSION}"
         );
         return Err(PortError::new(ErrorKind::Corrupt, message));
     }
@@ -248,11 +256,11 @@ impl Ledger for PostgresLedger {
         let mut tries = 1;
         loop {
             match self.try_post(transaction).await {
-                Err(failed) if failed.gave_way() && tries < TRIES => {
+                Err(failed) if failed.is_conflict() && tries < TRIES => {
                     tokio::time::sleep(BETWEEN_TRIES * tries).await;
                     tries += 1;
                 }
-                result => return result.map_err(Failed::into_port),
+                result => return result.map_err(PostFailure::into_port),
             }
         }
     }
@@ -269,7 +277,7 @@ impl Ledger for PostgresLedger {
             Err(error) if error.is_transient() => {
                 tracing::warn!(
                     error = error.chain(),
-                    "the ledger's replica does not answer; reading from the primary"
+                    "the ledger replica does not respond; reading from the primary"
                 );
                 self.read(&self.primary, payments).await
             }
@@ -279,7 +287,7 @@ impl Ledger for PostgresLedger {
 
     async fn scan(&self, from: Option<&str>, limit: usize) -> PortResult<LedgerPage> {
         let (payment, kind, reference) = rows::cursor(from)?;
-        let query = sqlx::query_as::<_, rows::Row>(SELECT_PAGE)
+        let query = sqlx::query_as::<_, rows::TransactionRow>(SELECT_PAGE)
             .bind(payment)
             .bind(kind)
             .bind(reference)

@@ -2,12 +2,7 @@
 
 use payops_core::port::{ErrorKind, PortError};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// COMMIT was not asked for: nothing was written.
-    Before,
-    Commit,
-}
+use crate::phase::Phase;
 
 /// `error`, met while trying to `what`.
 pub(super) fn port_error(what: &str, error: sqlx::Error, phase: Phase) -> PortError {
@@ -27,7 +22,7 @@ pub(super) fn port_error(what: &str, error: sqlx::Error, phase: Phase) -> PortEr
         ) => ErrorKind::Unavailable,
         _ => ErrorKind::Permanent,
     };
-    PortError::because(kind, format!("the ledger file could not {what}"), error)
+    PortError::because(kind, format!("the ledger file cannot {what}"), error)
 }
 
 /// Result codes: <https://www.sqlite.org/rescode.html>; the low byte is the primary one.

@@ -17,21 +17,25 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::rows;
 use readers::Readers;
-use writer::Job;
+use writer::PostRequest;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Posts that wait for the writer at most; more wait in line before it.
 const QUEUE_MAX: usize = 1_024;
 
-const SELECT_ONE: &str = "SELECT t.payment, t.kind, t.reference, t.merchant, t.live, t.currency, t.at_ms, \
-     (SELECT json_group_array(json_array(p.account, p.minor)) FROM postings p WHERE p.transaction_id = t.id) \
+const SELECT_ONE: &str = "SELECT t.payment, t.kind, t.reference, t.merchant, t.live, t.currency, \
+     t.at_ms, (SELECT json_group_array(json_array(p.account, p.minor)) FROM postings p \
+     WHERE p.transaction_id = t.id) \
      FROM transactions t WHERE t.payment = ? AND t.kind = ? AND t.reference = ?";
-const SELECT_MANY: &str = "SELECT t.payment, t.kind, t.reference, t.merchant, t.live, t.currency, t.at_ms, \
-     (SELECT json_group_array(json_array(p.account, p.minor)) FROM postings p WHERE p.transaction_id = t.id) \
+const SELECT_MANY: &str = "SELECT t.payment, t.kind, t.reference, t.merchant, t.live, t.currency, \
+     t.at_ms, (SELECT json_group_array(json_array(p.account, p.minor)) FROM postings p \
+     WHERE p.transaction_id = t.id) \
      FROM transactions t WHERE t.payment IN (SELECT value FROM json_each(?))";
-const SELECT_PAGE: &str = "SELECT t.payment, t.kind, t.reference, t.merchant, t.live, t.currency, t.at_ms, \
-     (SELECT json_group_array(json_array(p.account, p.minor)) FROM postings p WHERE p.transaction_id = t.id) \
-     FROM transactions t WHERE (t.payment, t.kind, t.reference) > (?, ?, ?) ORDER BY t.payment, t.kind, t.reference LIMIT ?";
+const SELECT_PAGE: &str = "SELECT t.payment, t.kind, t.reference, t.merchant, t.live, t.currency, \
+     t.at_ms, (SELECT json_group_array(json_array(p.account, p.minor)) FROM postings p \
+     WHERE p.transaction_id = t.id) \
+     FROM transactions t WHERE (t.payment, t.kind, t.reference) > (?, ?, ?) \
+     ORDER BY t.payment, t.kind, t.reference LIMIT ?";
 
 /// The ledger in one SQLite file (WAL, synced at every commit).
 ///
@@ -39,7 +43,7 @@ const SELECT_PAGE: &str = "SELECT t.payment, t.kind, t.reference, t.merchant, t.
 #[derive(Debug)]
 pub struct SqliteLedger {
     readers: Readers,
-    writer: Option<mpsc::Sender<Job>>,
+    writer: Option<mpsc::Sender<PostRequest>>,
 }
 
 impl SqliteLedger {
@@ -67,7 +71,7 @@ impl SqliteLedger {
         if !path.exists() {
             return Err(PortError::new(
                 ErrorKind::NotFound,
-                "there is no ledger file of that name",
+                "the ledger file does not exist",
             ));
         }
         let immutable = payops_system::sqlite_is_immutable(path).map_err(|error| {
@@ -110,20 +114,20 @@ impl Ledger for SqliteLedger {
             )
         })?;
         let (reply, outcome) = oneshot::channel();
-        let job = Job {
+        let job = PostRequest {
             transaction: transaction.clone(),
             reply,
         };
         writer
             .send(job)
             .await
-            .map_err(|_| PortError::new(ErrorKind::Unavailable, "the ledger's writer has ended"))?;
+            .map_err(|_| PortError::new(ErrorKind::Unavailable, "the ledger writer has stopped"))?;
         // The writer took it and went away, as a runtime that shuts down does: it may have
         // committed.
         outcome.await.unwrap_or_else(|_| {
             Err(PortError::new(
                 ErrorKind::Ambiguous,
-                "the ledger's writer ended before it answered",
+                "the ledger writer stopped before it reported a result",
             ))
         })
     }

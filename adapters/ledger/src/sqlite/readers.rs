@@ -9,8 +9,9 @@ use sqlx::query::QueryAs;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnectOptions, SqliteConnection};
 use tokio::sync::Mutex;
 
-use super::error::{Phase, port_error};
-use crate::rows::Row;
+use super::error::port_error;
+use crate::phase::Phase;
+use crate::rows::TransactionRow;
 
 const READERS: usize = 4;
 
@@ -34,8 +35,8 @@ impl Readers {
     /// All rows of a query, from one snapshot of the file.
     pub(super) async fn all(
         &self,
-        query: QueryAs<'_, Sqlite, Row, SqliteArguments>,
-    ) -> PortResult<Vec<Row>> {
+        query: QueryAs<'_, Sqlite, TransactionRow, SqliteArguments>,
+    ) -> PortResult<Vec<TransactionRow>> {
         let fail = |error| port_error("be read", error, Phase::Before);
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % READERS;
         // In bounds: `turn` is less than the number of slots.

@@ -6,7 +6,8 @@ use payops_core::port::{ErrorKind, PortError, PortResult};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::error::{Phase, port_error};
+use super::error::port_error;
+use crate::phase::Phase;
 
 /// The version that `schema.sql` makes.
 const VERSION: i64 = 1;
@@ -24,7 +25,7 @@ pub(super) async fn migrate(options: &SqliteConnectOptions) -> PortResult<()> {
         tries += 1;
         match try_migrate(options).await {
             Err(error) if error.kind == ErrorKind::Unavailable && tries < TRIES => {
-                tokio::time::sleep(BETWEEN_TRIES).await
+                tokio::time::sleep(BETWEEN_TRIES).await;
             }
             result => return result,
         }
@@ -94,13 +95,13 @@ async fn is_made(db: &mut SqliteConnection) -> PortResult<bool> {
     if application != APPLICATION {
         return Err(PortError::new(
             ErrorKind::Corrupt,
-            "the file is a database, but not a ledger",
+            "the file is a database but not a ledger",
         ));
     }
     if version > VERSION {
         let message = format!(
-            "the ledger file has schema version {version}; this program knows versions up to \
-                {VERSION}"
+            "the ledger file has schema version {version}; this payops supports versions up \
+                to {VERSION}"
         );
         return Err(PortError::new(ErrorKind::Corrupt, message));
     }

@@ -7,20 +7,21 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::{mpsc, oneshot};
 
-use super::error::{Phase, port_error};
+use super::error::port_error;
+use crate::phase::Phase;
 use crate::rows;
 
 /// Posts that share one commit at most: few enough that the lock is not held long.
 const BATCH_MAX: usize = 128;
 
 /// One post, and where its outcome goes after the commit.
-pub(super) struct Job {
+pub(super) struct PostRequest {
     pub(super) transaction: Transaction,
     pub(super) reply: oneshot::Sender<PortResult<PostOutcome>>,
 }
 
 /// Works until every sender is gone.
-pub(super) async fn run(options: SqliteConnectOptions, mut jobs: mpsc::Receiver<Job>) {
+pub(super) async fn run(options: SqliteConnectOptions, mut jobs: mpsc::Receiver<PostRequest>) {
     let mut connection: Option<SqliteConnection> = None;
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while jobs.recv_many(&mut batch, BATCH_MAX).await > 0 {
@@ -101,7 +102,8 @@ async fn write(
 async fn post(db: &mut SqliteConnection, wanted: &Transaction) -> PortResult<PostOutcome> {
     let fail = |error| port_error("take a transaction", error, Phase::Before);
     let inserted: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO transactions (payment, kind, reference, merchant, live, currency, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?) \
+        "INSERT INTO transactions (payment, kind, reference, merchant, live, currency, at_ms) \
+            VALUES (?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (payment, kind, reference) DO NOTHING RETURNING id",
     )
     .bind(wanted.payment.as_str())
@@ -115,7 +117,7 @@ async fn post(db: &mut SqliteConnection, wanted: &Transaction) -> PortResult<Pos
     .await
     .map_err(fail)?;
     let Some(id) = inserted else {
-        let row = sqlx::query_as::<_, rows::Row>(super::SELECT_ONE)
+        let row = sqlx::query_as::<_, rows::TransactionRow>(super::SELECT_ONE)
             .bind(wanted.payment.as_str())
             .bind(wanted.kind.as_str())
             .bind(&wanted.reference)

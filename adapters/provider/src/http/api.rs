@@ -26,7 +26,7 @@ pub(super) enum Effect {
 
 impl Effect {
     /// What a caller may conclude when nobody knows how the call ended.
-    fn unknown(self) -> ErrorKind {
+    fn unanswered_kind(self) -> ErrorKind {
         match self {
             Self::Reads => ErrorKind::Unavailable,
             Self::Writes => ErrorKind::Ambiguous,
@@ -38,16 +38,16 @@ impl Effect {
 pub(super) enum Answer<T> {
     Done(T),
     /// 400, 402, 404 or another definite no: nothing was changed.
-    Refused(Refused),
+    Refused(Rejection),
 }
 
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct Rejection {
     pub(super) status: StatusCode,
     pub(super) error: ApiError,
 }
 
-impl Refused {
+impl Rejection {
     /// The refusal as a failure. Only the status and the code are told: messages may repeat what
     /// was sent.
     pub(super) fn into_port(self) -> PortError {
@@ -79,7 +79,7 @@ impl Api {
             return Err(wrong("address is not an http or https URL"));
         }
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
-            .map_err(|_| wrong("key holds characters that no key has"))?;
+            .map_err(|_| wrong("key has invalid characters"))?;
         authorization.set_sensitive(true);
         let mut builder = Client::builder()
             .timeout(timeout)
@@ -90,7 +90,7 @@ impl Api {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| {
-            PortError::because(ErrorKind::Permanent, "no HTTP client could be made", error)
+            PortError::because(ErrorKind::Permanent, "cannot create an HTTP client", error)
         })?;
         Ok(Self {
             client,
@@ -159,18 +159,18 @@ impl Api {
         let response = request
             .send()
             .await
-            .map_err(|error| not_answered(error, effect))?;
+            .map_err(|error| to_error(error, effect))?;
         let status = response.status();
         let body = response
             .bytes()
             .await
-            .map_err(|error| not_answered(error, effect))?;
+            .map_err(|error| to_error(error, effect))?;
         if status.is_success() {
             let parsed = serde_json::from_slice(&body);
             return parsed.map(Answer::Done).map_err(|error| {
                 PortError::because(
-                    effect.unknown(),
-                    "the provider's answer is not of the shape it documents",
+                    effect.unanswered_kind(),
+                    "the provider's response does not have the documented shape",
                     error,
                 )
             });
@@ -182,20 +182,23 @@ impl Api {
             ))
         };
         match status.as_u16() {
-            401 | 403 => failed(ErrorKind::Denied, "the key is wrong or may not do this"),
-            429 => failed(ErrorKind::Throttled, "asked too often"),
+            401 | 403 => failed(
+                ErrorKind::Denied,
+                "the API key is invalid or lacks permission",
+            ),
+            429 => failed(ErrorKind::Throttled, "throttled"),
             // 409: a call with the same key is still under way, and may yet have its effect.
             408 | 409 | 500..=599 => failed(
-                effect.unknown(),
-                "it does not say whether anything was done",
+                effect.unanswered_kind(),
+                "the request may or may not have taken effect",
             ),
             400..=499 => {
                 let error = serde_json::from_slice::<ErrorBody>(&body)
                     .map(|body| body.cause)
                     .unwrap_or_default();
-                Ok(Answer::Refused(Refused { status, error }))
+                Ok(Answer::Refused(Rejection { status, error }))
             }
-            _ => failed(ErrorKind::Permanent, "not an answer of the provider's API"),
+            _ => failed(ErrorKind::Permanent, "not a response of the provider's API"),
         }
     }
 }
@@ -211,18 +214,24 @@ fn is_loopback(url: &Url) -> bool {
 
 /// A call that got no answer, or part of one. The address is left out: it may hold what was
 /// searched for.
-fn not_answered(error: reqwest::Error, effect: Effect) -> PortError {
+fn to_error(error: reqwest::Error, effect: Effect) -> PortError {
     let (kind, message) = if error.is_builder() {
         (
             ErrorKind::Permanent,
-            "the request to the provider could not be made",
+            "cannot build the request to the provider",
         )
     } else if error.is_connect() {
-        (ErrorKind::Unavailable, "the provider could not be reached")
+        (ErrorKind::Unavailable, "cannot connect to the provider")
     } else if error.is_timeout() {
-        (effect.unknown(), "the provider did not answer in time")
+        (
+            effect.unanswered_kind(),
+            "the provider did not answer in time",
+        )
     } else {
-        (effect.unknown(), "the connection to the provider was lost")
+        (
+            effect.unanswered_kind(),
+            "the connection to the provider was lost",
+        )
     };
     PortError::because(kind, message, error.without_url())
 }

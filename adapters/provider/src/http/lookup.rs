@@ -34,7 +34,7 @@ impl HttpProvider {
             intents.push(if intent.status == "succeeded" {
                 intent
             } else {
-                self.reread(intent).await?
+                self.read_again(intent).await?
             });
         }
         Ok(intents)
@@ -76,10 +76,10 @@ impl HttpProvider {
                 None => return Ok(Some(found)),
             }
         }
-        Err(too_many())
+        Err(too_many_error())
     }
 
-    async fn reread(&self, intent: Intent) -> PortResult<Intent> {
+    async fn read_again(&self, intent: Intent) -> PortResult<Intent> {
         match self
             .api
             .get::<Intent>(&format!("/v1/payment_intents/{}", intent.id), &EXPAND)
@@ -107,7 +107,7 @@ impl HttpProvider {
                 .await?;
         }
         Ok(all
-            .ok_or_else(no_list)?
+            .ok_or_else(no_list_error)?
             .into_iter()
             .filter(|intent| is_of(intent, payment))
             .collect())
@@ -149,7 +149,7 @@ impl HttpProvider {
                 return Ok(Some(all));
             }
         }
-        Err(too_many())
+        Err(too_many_error())
     }
 
     /// One page of a list; `None` where the list, or a filter of it, is not known.
@@ -186,7 +186,7 @@ impl HttpProvider {
         let page = self
             .page::<Intent>("/v1/payment_intents", &[], from, &page_size(limit))
             .await?
-            .ok_or_else(no_list)?;
+            .ok_or_else(no_list_error)?;
         let next = page
             .data
             .last()
@@ -216,7 +216,7 @@ impl HttpProvider {
         let page = self
             .page::<RefundObject>("/v1/refunds", &expand, from, &page_size(limit))
             .await?
-            .ok_or_else(no_list)?;
+            .ok_or_else(no_list_error)?;
         let next = page
             .data
             .last()
@@ -225,7 +225,7 @@ impl HttpProvider {
         let entries = page
             .data
             .into_iter()
-            .filter(|refund| !is_off(refund))
+            .filter(|refund| !has_failed(refund))
             .map(|refund| {
                 // One made by hand at the provider has no labels of ours; its charge has.
                 let charge = refund.payment_intent.as_ref().and_then(Expandable::object);
@@ -264,7 +264,7 @@ pub(super) fn refund_entry(refund: &RefundObject) -> ProviderEntry {
     }
 }
 
-pub(super) fn is_off(refund: &RefundObject) -> bool {
+pub(super) fn has_failed(refund: &RefundObject) -> bool {
     matches!(refund.status.as_deref(), Some("failed" | "canceled"))
 }
 
@@ -279,16 +279,16 @@ fn is_of(intent: &Intent, payment: &PaymentId) -> bool {
         .is_some_and(|id| id == payment.as_str())
 }
 
-fn too_many() -> PortError {
+fn too_many_error() -> PortError {
     PortError::new(
         ErrorKind::Unavailable,
-        "the provider lists more than can be looked through",
+        "the provider lists more objects than payops reads",
     )
 }
 
-fn no_list() -> PortError {
+fn no_list_error() -> PortError {
     PortError::new(
         ErrorKind::Permanent,
-        "the provider offers neither search nor list of charges",
+        "the provider supports neither search nor lists of charges",
     )
 }

@@ -29,10 +29,10 @@ use payops_core::port::{
 use reqwest::StatusCode;
 use secrecy::SecretString;
 
-use api::{Answer, Api, Refused};
-use lookup::{charge_entry, is_off, refund_entry};
+use api::{Answer, Api, Rejection};
+use lookup::{charge_entry, has_failed, refund_entry};
 use units::to_stripe;
-use wire::{Anything, ApiError, Expandable, Intent, RefundObject};
+use wire::{AnyObject, ApiError, Expandable, Intent, RefundObject};
 
 /// Declines after which another attempt may do better: <https://docs.stripe.com/declines/codes>.
 const SOFT_DECLINES: [&str; 3] = [
@@ -87,13 +87,13 @@ impl HttpProvider {
                 failure: Failure {
                     code: "authentication_required".to_owned(),
                     message:
-                        "the card's bank asks the customer to confirm, which cannot be done here"
+                        "the card's bank asks the customer to confirm, which is not possible here"
                             .to_owned(),
                 },
                 soft: false,
             }),
             "requires_payment_method" => {
-                Ok(declined(&intent.last_payment_error.unwrap_or_default()))
+                Ok(to_declined(&intent.last_payment_error.unwrap_or_default()))
             }
             // Still processing, or a status that is not known here: it may yet succeed.
             _ => Err(PortError::new(
@@ -161,7 +161,7 @@ fn charge_of(intent: &Intent) -> PortResult<Charge> {
     })
 }
 
-fn declined(error: &ApiError) -> ChargeOutcome {
+fn to_declined(error: &ApiError) -> ChargeOutcome {
     let code = error.safe_code().unwrap_or("card_declined").to_owned();
     let soft = [error.code.as_deref(), error.decline_code.as_deref()]
         .into_iter()
@@ -196,7 +196,7 @@ fn message_of(error: &ApiError, otherwise: &str) -> String {
 /// What a refund has come to. Stripe's refunds may be pending for days and fail at the end:
 /// <https://docs.stripe.com/refunds#failed-refunds>.
 fn refund_outcome(refund: &RefundObject) -> RefundOutcome {
-    if is_off(refund) {
+    if has_failed(refund) {
         let code = refund
             .failure_reason
             .as_deref()
@@ -217,7 +217,7 @@ fn refund_outcome(refund: &RefundObject) -> RefundOutcome {
 }
 
 /// The code of a refusal that settles a refund; other refusals are for people to look at.
-fn refund_refusal(refused: &Refused) -> Option<String> {
+fn refund_refusal(refused: &Rejection) -> Option<String> {
     let code = refused
         .error
         .safe_code()
@@ -239,7 +239,7 @@ impl Provider for HttpProvider {
         };
         match self
             .api
-            .get::<Anything>(&format!("/v1/{kind}/{}", source.as_str()), &[])
+            .get::<AnyObject>(&format!("/v1/{kind}/{}", source.as_str()), &[])
             .await?
         {
             Answer::Done(_) => Ok(true),
@@ -276,10 +276,10 @@ impl Provider for HttpProvider {
             .await?
         {
             Answer::Done(intent) => self.outcome(intent).await,
-            Answer::Refused(Refused {
+            Answer::Refused(Rejection {
                 status: StatusCode::PAYMENT_REQUIRED,
                 error,
-            }) => Ok(declined(&error)),
+            }) => Ok(to_declined(&error)),
             Answer::Refused(refused) => Err(refused.into_port()),
         }
     }
@@ -362,7 +362,7 @@ impl Provider for HttpProvider {
         let refunds = self.refunds_of(charge_id).await?;
         let listed = refunds
             .iter()
-            .filter(|refund| !is_off(refund))
+            .filter(|refund| !has_failed(refund))
             .map(|refund| ProviderRefund {
                 entry: refund_entry(refund),
                 refund: refund.metadata.get("refund_id").cloned(),

@@ -37,7 +37,7 @@ pub(super) fn to_stripe(minor: i64, currency: Currency) -> PortResult<i64> {
             .checked_pow(iso - stripe)
             .ok_or_else(|| refused("too many decimals"))?;
         if minor % scale != 0 {
-            return Err(refused("it has decimals that Stripe does not have"));
+            return Err(refused("it has more decimals than Stripe supports"));
         }
         minor / scale
     };

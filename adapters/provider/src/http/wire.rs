@@ -98,7 +98,7 @@ impl<T> Expandable<T> {
 
 /// Any object: only that it is there matters.
 #[derive(Debug, Deserialize)]
-pub(super) struct Anything {}
+pub(super) struct AnyObject {}
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ErrorBody {

@@ -31,7 +31,7 @@ pub(super) async fn open(path: &Path) -> PortResult<SqliteConnection> {
         tries += 1;
         match make(&options).await {
             Err(error) if error.kind == ErrorKind::Unavailable && tries < TRIES => {
-                tokio::time::sleep(BETWEEN_TRIES).await
+                tokio::time::sleep(BETWEEN_TRIES).await;
             }
             result => return result,
         }
@@ -43,14 +43,14 @@ pub(super) async fn open_read_only(path: &Path) -> PortResult<SqliteConnection> 
     if !path.exists() {
         return Err(PortError::new(
             ErrorKind::NotFound,
-            "there is no acquirer file of that name",
+            "the acquirer file does not exist",
         ));
     }
     let options = SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)
         .busy_timeout(BUSY_TIMEOUT);
-    let mut db = options.connect().await.map_err(failed)?;
+    let mut db = options.connect().await.map_err(query_error)?;
     if is_made(&mut db).await? {
         Ok(db)
     } else {
@@ -62,21 +62,24 @@ pub(super) async fn open_read_only(path: &Path) -> PortResult<SqliteConnection> 
 }
 
 async fn make(options: &SqliteConnectOptions) -> PortResult<SqliteConnection> {
-    let mut db = options.connect().await.map_err(failed)?;
-    let mut tx = db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    let mut db = options.connect().await.map_err(query_error)?;
+    let mut tx = db
+        .begin_with("BEGIN IMMEDIATE")
+        .await
+        .map_err(query_error)?;
     if !is_made(&mut tx).await? {
         sqlx::raw_sql(include_str!("schema.sql"))
             .execute(&mut *tx)
             .await
-            .map_err(failed)?;
+            .map_err(query_error)?;
         let stamp =
             format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}");
         sqlx::raw_sql(sqlx::AssertSqlSafe(stamp))
             .execute(&mut *tx)
             .await
-            .map_err(failed)?;
+            .map_err(query_error)?;
     }
-    tx.commit().await.map_err(failed)?;
+    tx.commit().await.map_err(query_error)?;
     Ok(db)
 }
 
@@ -84,28 +87,28 @@ async fn is_made(db: &mut SqliteConnection) -> PortResult<bool> {
     let version: i64 = sqlx::query_scalar("PRAGMA user_version")
         .fetch_one(&mut *db)
         .await
-        .map_err(failed)?;
+        .map_err(query_error)?;
     let application: i64 = sqlx::query_scalar("PRAGMA application_id")
         .fetch_one(&mut *db)
         .await
-        .map_err(failed)?;
+        .map_err(query_error)?;
     let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
         .fetch_one(&mut *db)
         .await
-        .map_err(failed)?;
+        .map_err(query_error)?;
     if tables == 0 && version == 0 {
         return Ok(false);
     }
     if application != APPLICATION {
         return Err(PortError::new(
             ErrorKind::Corrupt,
-            "the file is a database, but not an acquirer's",
+            "the file is a database but not an acquirer file",
         ));
     }
     if version > VERSION {
         let message = format!(
-            "the acquirer file has schema version {version}; this program knows versions up to \
-                {VERSION}"
+            "the acquirer file has schema version {version}; this payops supports versions up \
+                to {VERSION}"
         );
         return Err(PortError::new(ErrorKind::Corrupt, message));
     }
@@ -113,7 +116,7 @@ async fn is_made(db: &mut SqliteConnection) -> PortResult<bool> {
 }
 
 /// A failure before COMMIT was asked for: nothing was written.
-pub(super) fn failed(error: sqlx::Error) -> PortError {
+pub(super) fn query_error(error: sqlx::Error) -> PortError {
     let kind = match &error {
         sqlx::Error::Database(_) => kind_of(&error).unwrap_or(ErrorKind::Permanent),
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => ErrorKind::Corrupt,
@@ -127,7 +130,7 @@ pub(super) fn commit_failed(error: sqlx::Error) -> PortError {
     let kind = kind_of(&error)
         .filter(|kind| *kind == ErrorKind::NotWritable)
         .unwrap_or(ErrorKind::Ambiguous);
-    PortError::because(kind, "the acquirer file did not take a commit", error)
+    PortError::because(kind, "the acquirer file could not be committed", error)
 }
 
 /// Result codes: <https://www.sqlite.org/rescode.html>; the low byte is the primary one.

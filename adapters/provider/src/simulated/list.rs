@@ -3,7 +3,7 @@
 use payops_core::domain::reconcile::{ProviderEntry, ProviderListed, ProviderRefund};
 use payops_core::port::{ErrorKind, PortError, PortResult, ProviderPage};
 
-use super::file::failed;
+use super::file::query_error;
 use super::{CHARGE_PREFIX, REFUND_PREFIX, SimulatedAcquirer};
 
 type Row = (i64, i64, Option<String>, Option<String>);
@@ -26,7 +26,8 @@ impl SimulatedAcquirer {
         from: Option<&str>,
         limit: usize,
     ) -> PortResult<ProviderPage> {
-        let query = "SELECT r.id, r.minor, c.currency, c.payment FROM refunds r LEFT JOIN charges c ON c.id = r.charge_id \
+        let query = "SELECT r.id, r.minor, c.currency, c.payment FROM refunds r \
+            LEFT JOIN charges c ON c.id = r.charge_id \
                      WHERE r.id > ? ORDER BY r.id LIMIT ?";
         self.list(query, REFUND_PREFIX, from, limit).await
     }
@@ -40,7 +41,10 @@ impl SimulatedAcquirer {
     ) -> PortResult<ProviderPage> {
         let after: i64 = match from {
             Some(from) => from.parse().map_err(|_| {
-                PortError::new(ErrorKind::Permanent, "not a page of the acquirer's list")
+                PortError::new(
+                    ErrorKind::Permanent,
+                    "not a valid cursor of the acquirer's list",
+                )
             })?,
             None => 0,
         };
@@ -50,7 +54,7 @@ impl SimulatedAcquirer {
         let rows: Vec<Row> = query
             .fetch_all(&mut *self.lock().await)
             .await
-            .map_err(failed)?;
+            .map_err(query_error)?;
         let next = rows
             .last()
             .filter(|_| rows.len() >= limit)
@@ -73,13 +77,14 @@ impl SimulatedAcquirer {
         let charge_id = charge_id
             .strip_prefix(CHARGE_PREFIX)
             .and_then(|id| id.parse::<i64>().ok());
-        let query = "SELECT r.id, r.refund, r.minor, c.currency FROM refunds r JOIN charges c ON c.id = r.charge_id \
+        let query = "SELECT r.id, r.refund, r.minor, c.currency FROM refunds r \
+            JOIN charges c ON c.id = r.charge_id \
                      WHERE r.charge_id = ? ORDER BY r.id";
         let query = sqlx::query_as(query).bind(charge_id);
         let rows: Vec<(i64, String, i64, String)> = query
             .fetch_all(&mut *self.lock().await)
             .await
-            .map_err(failed)?;
+            .map_err(query_error)?;
         let refund = |(id, refund, minor, currency)| ProviderRefund {
             entry: ProviderEntry {
                 id: format!("{REFUND_PREFIX}{id}"),

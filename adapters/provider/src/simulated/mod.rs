@@ -25,7 +25,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, SqliteTransaction};
 use tokio::sync::{Mutex, MutexGuard};
 
-use file::{commit_failed, failed};
+use file::{commit_failed, query_error};
 use token::Behaviour;
 
 /// How long a key is known; the same key later is a new charge, as at Stripe.
@@ -123,30 +123,30 @@ impl SimulatedAcquirer {
         update
             .execute(&mut *self.lock().await)
             .await
-            .map_err(failed)?;
+            .map_err(query_error)?;
         Ok(())
     }
 
     pub async fn stats(&self) -> PortResult<AcquirerStats> {
         let mut db = self.lock().await;
         // One transaction, so that all numbers are of one moment.
-        let mut tx = db.begin().await.map_err(failed)?;
+        let mut tx = db.begin().await.map_err(query_error)?;
         let charged: Vec<(String, i64, i64)> =
             sqlx::query_as("SELECT currency, count(*), sum(minor) FROM charges GROUP BY currency")
                 .fetch_all(&mut *tx)
                 .await
-                .map_err(failed)?;
+                .map_err(query_error)?;
         let refunded: Vec<(String, i64, i64)> = sqlx::query_as(
             "SELECT c.currency, count(*), sum(r.minor) FROM refunds r JOIN charges c ON c.id = \
                 r.charge_id GROUP BY c.currency",
         )
         .fetch_all(&mut *tx)
         .await
-        .map_err(failed)?;
+        .map_err(query_error)?;
         let declines: i64 = sqlx::query_scalar("SELECT count(*) FROM declines")
             .fetch_one(&mut *tx)
             .await
-            .map_err(failed)?;
+            .map_err(query_error)?;
         let count = |rows: &[(String, i64, i64)]| {
             rows.iter().map(|(_, count, _)| count.unsigned_abs()).sum()
         };
@@ -173,10 +173,10 @@ impl SimulatedAcquirer {
     }
 
     /// What was answered to the key before, if that is still known.
-    async fn answered(&self, request: &ChargeRequest) -> PortResult<Option<ChargeOutcome>> {
+    async fn read_answer(&self, request: &ChargeRequest) -> PortResult<Option<ChargeOutcome>> {
         let now_ms = self.now_ms();
         let mut db = self.lock().await;
-        let mut tx = db.begin().await.map_err(failed)?;
+        let mut tx = db.begin().await.map_err(query_error)?;
         answer(&mut tx, request, now_ms).await
     }
 
@@ -186,7 +186,10 @@ impl SimulatedAcquirer {
         behaviour: Behaviour,
     ) -> PortResult<ChargeOutcome> {
         let mut db = self.lock().await;
-        let mut tx = db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let mut tx = db
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(query_error)?;
         let now_ms = self.now_ms();
         if let Some(known) = answer(&mut tx, request, now_ms).await? {
             return Ok(known);
@@ -195,7 +198,7 @@ impl SimulatedAcquirer {
             .bind(now_ms - KEY_KEPT_MS)
             .execute(&mut *tx)
             .await
-            .map_err(failed)?;
+            .map_err(query_error)?;
         if let Some(failure) = fail_on_demand(&mut tx, request, behaviour).await? {
             tx.commit().await.map_err(commit_failed)?;
             return Err(failure);
@@ -216,7 +219,7 @@ impl SimulatedAcquirer {
                 .bind(now_ms)
                 .execute(&mut *tx)
                 .await
-                .map_err(failed)?;
+                .map_err(query_error)?;
         }
         sqlx::query(
             "INSERT INTO answers (key, payment, minor, currency, source, charge_id, code, message, \
@@ -233,7 +236,7 @@ impl SimulatedAcquirer {
         .bind(now_ms)
         .execute(&mut *tx)
         .await
-        .map_err(failed)?;
+        .map_err(query_error)?;
         let outcome = answer(&mut tx, request, now_ms).await?;
         tx.commit().await.map_err(commit_failed)?;
         outcome
@@ -264,7 +267,7 @@ async fn answer(
     .bind(now_ms - KEY_KEPT_MS)
     .fetch_optional(&mut **tx)
     .await
-    .map_err(failed)?;
+    .map_err(query_error)?;
     let Some((payment, minor, currency, source, charge_id, code, message)) = row else {
         return Ok(None);
     };
@@ -278,7 +281,7 @@ async fn answer(
     if !same || source != request.source.as_str() {
         return Err(PortError::new(
             ErrorKind::Permanent,
-            "the provider knows this idempotency key from another request",
+            "this idempotency key was used for a different request",
         ));
     }
     let Some(charge_id) = charge_id else {
@@ -295,7 +298,7 @@ async fn answer(
         .bind(charge_id)
         .fetch_one(&mut **tx)
         .await
-        .map_err(failed)?;
+        .map_err(query_error)?;
     charge_of(row).map(|charge| Some(ChargeOutcome::Approved(charge)))
 }
 
@@ -311,7 +314,7 @@ async fn fail_on_demand(
                 sqlx::query_scalar("SELECT value FROM settings WHERE name = 'poison_fixed'")
                     .fetch_one(&mut **tx)
                     .await
-                    .map_err(failed)?;
+                    .map_err(query_error)?;
             Ok((!fixed).then(|| {
                 PortError::new(
                     ErrorKind::Unavailable,
@@ -326,7 +329,7 @@ async fn fail_on_demand(
                 .bind(&request.key)
                 .fetch_one(&mut **tx)
                 .await
-                .map_err(failed)?;
+                .map_err(query_error)?;
             Ok((count <= FLAKY_FAILURES)
                 .then(|| PortError::new(ErrorKind::Unavailable, "the provider answered HTTP 503")))
         }
@@ -351,7 +354,7 @@ async fn insert_charge(
         .bind(&card.brand)
         .bind(&card.last4)
         .bind(now_ms);
-    insert.fetch_one(&mut **tx).await.map_err(failed)
+    insert.fetch_one(&mut **tx).await.map_err(query_error)
 }
 
 type ChargeRow = (i64, String, String, i64);
@@ -374,12 +377,12 @@ fn charge_of((id, brand, last4, at_ms): ChargeRow) -> PortResult<Charge> {
 #[async_trait]
 impl Provider for SimulatedAcquirer {
     async fn knows_source(&self, source: &Source) -> PortResult<bool> {
-        Ok(Behaviour::of(source) != Behaviour::Unknown)
+        Ok(Behaviour::from_source(source) != Behaviour::Unknown)
     }
 
     async fn charge(&self, request: &ChargeRequest) -> PortResult<ChargeOutcome> {
-        let behaviour = Behaviour::of(&request.source);
-        if let Some(known) = self.answered(request).await? {
+        let behaviour = Behaviour::from_source(&request.source);
+        if let Some(known) = self.read_answer(request).await? {
             return Ok(known);
         }
         if behaviour == Behaviour::Slow {
@@ -405,7 +408,7 @@ impl Provider for SimulatedAcquirer {
             .bind(payment.as_str())
             .fetch_optional(&mut *self.lock().await)
             .await
-            .map_err(failed)?;
+            .map_err(query_error)?;
         row.map(charge_of).transpose()
     }
 
@@ -417,7 +420,10 @@ impl Provider for SimulatedAcquirer {
             }))
         };
         let mut db = self.lock().await;
-        let mut tx = db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        let mut tx = db
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(query_error)?;
         let charge_id = request
             .charge_id
             .strip_prefix(CHARGE_PREFIX)
@@ -427,12 +433,12 @@ impl Provider for SimulatedAcquirer {
                 .bind(request.refund.as_str())
                 .fetch_optional(&mut *tx)
                 .await
-                .map_err(failed)?;
+                .map_err(query_error)?;
         if let Some((id, known_charge, minor)) = known {
             if Some(known_charge) != charge_id || minor != request.money.minor() {
                 return Err(PortError::new(
                     ErrorKind::Permanent,
-                    "the provider knows this refund id from another request",
+                    "this refund id was used for a different request",
                 ));
             }
             return Ok(RefundOutcome::Paid {
@@ -442,13 +448,13 @@ impl Provider for SimulatedAcquirer {
         let query = sqlx::query_as("SELECT payment, minor, currency FROM charges WHERE id = ?")
             .bind(charge_id);
         let charge: Option<(String, i64, String)> =
-            query.fetch_optional(&mut *tx).await.map_err(failed)?;
+            query.fetch_optional(&mut *tx).await.map_err(query_error)?;
         let Some((_, captured, currency)) =
             charge.filter(|(payment, ..)| payment == request.payment.as_str())
         else {
             return refused(
                 "unknown_charge",
-                "the provider knows no such charge of the payment",
+                "the payment has no such charge at the provider",
             );
         };
         if currency != request.money.currency().code() {
@@ -459,11 +465,11 @@ impl Provider for SimulatedAcquirer {
                 .bind(charge_id)
                 .fetch_one(&mut *tx)
                 .await
-                .map_err(failed)?;
+                .map_err(query_error)?;
         if paid.saturating_add(request.money.minor()) > captured {
             return refused(
                 "refund_too_large",
-                "the refund is more than what is left of the charge",
+                "the refund exceeds the refundable amount of the charge",
             );
         }
         let insert = sqlx::query_scalar(
@@ -475,7 +481,7 @@ impl Provider for SimulatedAcquirer {
             .bind(charge_id)
             .bind(request.money.minor())
             .bind(self.now_ms());
-        let id: i64 = insert.fetch_one(&mut *tx).await.map_err(failed)?;
+        let id: i64 = insert.fetch_one(&mut *tx).await.map_err(query_error)?;
         tx.commit().await.map_err(commit_failed)?;
         Ok(RefundOutcome::Paid {
             provider_id: format!("{REFUND_PREFIX}{id}"),
@@ -488,7 +494,7 @@ impl Provider for SimulatedAcquirer {
         let id: Option<i64> = query
             .fetch_optional(&mut *self.lock().await)
             .await
-            .map_err(failed)?;
+            .map_err(query_error)?;
         Ok(id.map(|id| RefundOutcome::Paid {
             provider_id: format!("{REFUND_PREFIX}{id}"),
         }))
@@ -501,7 +507,7 @@ impl Provider for SimulatedAcquirer {
         let rows: Vec<(i64, i64, String)> = query
             .fetch_all(&mut *self.lock().await)
             .await
-            .map_err(failed)?;
+            .map_err(query_error)?;
         Ok(rows
             .into_iter()
             .map(|(id, minor, currency)| ProviderEntry {

@@ -51,7 +51,7 @@ const TOKENS: [(&str, Behaviour); 7] = [
 ];
 
 impl Behaviour {
-    pub(super) fn of(source: &Source) -> Self {
+    pub(super) fn from_source(source: &Source) -> Self {
         TOKENS
             .into_iter()
             .find(|(token, _)| *token == source.as_str())
@@ -69,10 +69,7 @@ impl Behaviour {
                 last4: last4.to_owned(),
             }),
             Self::Decline { code, message } => Err(failure(code, message)),
-            Self::Unknown => Err(failure(
-                "unknown_token",
-                "the provider does not know this token",
-            )),
+            Self::Unknown => Err(failure("unknown_token", "unknown token")),
             Self::TimeOutCharged | Self::Slow | Self::Flaky | Self::Poison => Ok(Card {
                 brand: "visa".to_owned(),
                 last4: "4242".to_owned(),

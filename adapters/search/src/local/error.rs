@@ -14,11 +14,11 @@ pub(super) fn port_error(what: &str, error: TantivyError) -> PortError {
     if kind == ErrorKind::Unavailable && matches!(error, TantivyError::LockFailure(..)) {
         return PortError::because(
             kind,
-            "the search index is open for writing already, most likely by another process",
+            "the search index is locked for writing, most likely by another process",
             error,
         );
     }
-    PortError::because(kind, format!("the search index could not {what}"), error)
+    PortError::because(kind, format!("the search index cannot {what}"), error)
 }
 
 /// A commit that failed: unless the medium takes no writes, it may be found when the index is
@@ -27,7 +27,7 @@ pub(super) fn commit_failed(error: TantivyError) -> PortError {
     let kind = Some(kind_of(&error))
         .filter(|kind| *kind == ErrorKind::NotWritable)
         .unwrap_or(ErrorKind::Ambiguous);
-    PortError::because(kind, "the search index did not take a commit", error)
+    PortError::because(kind, "the search index could not be committed", error)
 }
 
 /// Whether the folder takes no writes at all. A thread of tantivy's that dies of a full disk takes
@@ -45,7 +45,7 @@ pub(super) fn not_writable(dir: &Path) -> Option<PortError> {
 pub(super) fn file_error(what: &str, error: io::Error) -> PortError {
     PortError::because(
         kind_of_io(&error),
-        format!("the search index could not {what}"),
+        format!("the search index cannot {what}"),
         error,
     )
 }

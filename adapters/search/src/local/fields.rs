@@ -6,7 +6,7 @@ use payops_core::port::{ErrorKind, PortError, PortResult};
 use tantivy::schema::{FAST, Field, INDEXED, STORED, STRING, Schema, Value as _};
 use tantivy::{SegmentReader, TantivyDocument, Term};
 
-use crate::text::{floor_ms, folded};
+use crate::text::{floor_ms, fold_case};
 
 /// Names of the fields that are read by document number.
 pub(super) const CREATED: &str = "created_ms";
@@ -77,7 +77,7 @@ impl Fields {
                 error,
             )
         })?;
-        let (high, low) = halves(&doc.id);
+        let (high, low) = split_id(&doc.id);
         let mut out = TantivyDocument::default();
         out.add_text(self.id, doc.id.as_str());
         out.add_u64(self.id_high, high);
@@ -88,14 +88,14 @@ impl Fields {
         out.add_text(self.status, doc.status.as_str());
         out.add_i64(self.amount, doc.amount_minor);
         out.add_text(self.currency, doc.currency.code());
-        out.add_text(self.email, folded(&doc.email));
+        out.add_text(self.email, fold_case(&doc.email));
         for (field, text) in [(self.last4, &doc.last4), (self.failure, &doc.failure)] {
             if let Some(text) = text {
                 out.add_text(field, text);
             }
         }
         if let Some(reference) = &doc.reference {
-            out.add_text(self.reference, folded(reference));
+            out.add_text(self.reference, fold_case(reference));
         }
         out.add_bool(self.dead, doc.dead);
         out.add_i64(self.created, floor_ms(doc.created_at));
@@ -146,7 +146,7 @@ pub(super) fn newest_first(
 }
 
 /// An id's 128 bits in two numbers that sort as ids do.
-fn halves(id: &PaymentId) -> (u64, u64) {
+fn split_id(id: &PaymentId) -> (u64, u64) {
     const ALPHABET: &[u8] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let digits = id
         .as_str()
@@ -186,7 +186,7 @@ mod tests {
         assert!(ids.is_sorted());
         assert!(
             ids.iter()
-                .map(halves)
+                .map(split_id)
                 .collect::<Vec<_>>()
                 .is_sorted_by(|a, b| a < b)
         );

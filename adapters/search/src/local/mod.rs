@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 
 use error::{file_error, port_error};
 use fields::{Fields, schema};
-use writer::{Job, Work, Writer};
+use writer::{Write, WriteRequest, Writer};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexOptions {
@@ -52,7 +52,7 @@ pub struct TantivyIndex {
 }
 
 struct WriterThread {
-    jobs: Option<Sender<Job>>,
+    jobs: Option<Sender<WriteRequest>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -143,7 +143,7 @@ impl TantivyIndex {
 
     /// Whether the folder holds an index, whole or not.
     #[must_use]
-    pub fn is_there(dir: &Path) -> bool {
+    pub fn has_index(dir: &Path) -> bool {
         dir.join(open::META_FILE).exists()
     }
 
@@ -181,19 +181,19 @@ impl TantivyIndex {
     /// finds it.
     #[doc(hidden)]
     pub async fn delete(&self, payment: &PaymentId) -> PortResult<()> {
-        self.write(Work::Delete(payment.clone())).await.map(|_| ())
+        self.write(Write::Delete(payment.clone())).await.map(|_| ())
     }
 
     /// Adds a document beside what there is, without looking. Does damage: for tests of what finds
     /// it.
     #[doc(hidden)]
     pub async fn put_raw(&self, doc: &PaymentDoc) -> PortResult<()> {
-        self.write(Work::PutRaw(Box::new(doc.clone())))
+        self.write(Write::PutRaw(Box::new(doc.clone())))
             .await
             .map(|_| ())
     }
 
-    fn jobs(&self) -> PortResult<&Sender<Job>> {
+    fn jobs(&self) -> PortResult<&Sender<WriteRequest>> {
         let jobs = self.writer.as_ref().and_then(|writer| writer.jobs.as_ref());
         jobs.ok_or_else(|| {
             PortError::new(
@@ -204,11 +204,11 @@ impl TantivyIndex {
     }
 
     /// Hands work to the writer and waits for its commit.
-    async fn write(&self, work: Work) -> PortResult<Vec<UpsertOutcome>> {
+    async fn write(&self, work: Write) -> PortResult<Vec<UpsertOutcome>> {
         let (reply, outcomes) = oneshot::channel();
-        let ended = |kind| PortError::new(kind, "the search index's writer has ended");
+        let ended = |kind| PortError::new(kind, "the search index writer has stopped");
         self.jobs()?
-            .send(Job { work, reply })
+            .send(WriteRequest { work, reply })
             .map_err(|_| ended(ErrorKind::Unavailable))?;
         outcomes
             .await
@@ -216,7 +216,7 @@ impl TantivyIndex {
     }
 
     /// Runs `ask` on the newest snapshot, away from the runtime's own threads.
-    async fn ask<T: Send + 'static>(
+    async fn read<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Searcher, &Fields) -> PortResult<T> + Send + 'static,
     ) -> PortResult<T> {
@@ -275,7 +275,7 @@ async fn blocking<T: Send + 'static>(
         Ok(result) => result,
         Err(error) => Err(PortError::because(
             ErrorKind::Unavailable,
-            "the search index could not be asked",
+            "the search index could not be read",
             error,
         )),
     }
@@ -288,24 +288,24 @@ impl Index for TantivyIndex {
         if docs.is_empty() {
             return Ok(Vec::new());
         }
-        self.write(Work::Upsert(docs.to_vec())).await
+        self.write(Write::Upsert(docs.to_vec())).await
     }
 
     async fn search(&self, query: &SearchQuery, offset: usize, limit: usize) -> PortResult<Hits> {
         let query = query.clone();
-        self.ask(move |searcher, fields| read::search(searcher, fields, &query, offset, limit))
+        self.read(move |searcher, fields| read::search(searcher, fields, &query, offset, limit))
             .await
     }
 
     async fn of_payments(&self, payments: &[PaymentId]) -> PortResult<Vec<PaymentDoc>> {
         let payments = payments.to_vec();
-        self.ask(move |searcher, fields| read::of_payments(searcher, fields, &payments))
+        self.read(move |searcher, fields| read::of_payments(searcher, fields, &payments))
             .await
     }
 
     async fn scan(&self, from: Option<&str>, limit: usize) -> PortResult<IndexPage> {
         let from = from.map(str::to_owned);
-        self.ask(move |searcher, fields| read::scan(searcher, fields, from.as_deref(), limit))
+        self.read(move |searcher, fields| read::scan(searcher, fields, from.as_deref(), limit))
             .await
     }
 

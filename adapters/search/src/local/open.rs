@@ -1,10 +1,10 @@
 //! The index's folder: making it, its schema version, and who may write to it.
 
 use std::fs::{self, File};
-use std::io::Write as _;
 use std::path::Path;
 
 use payops_core::port::{ErrorKind, PortError, PortResult};
+use payops_system::private_file;
 use tantivy::directory::MmapDirectory;
 use tantivy::{Index, IndexReader, ReloadPolicy};
 
@@ -22,7 +22,7 @@ pub(super) const META_FILE: &str = "meta.json";
 /// Opens the folder's index, making both if they are not there. Held by the caller until it has the
 /// writer, the lock keeps two processes from making the index at once.
 pub(super) fn open(dir: &Path) -> PortResult<(Index, File)> {
-    fs::create_dir_all(dir).map_err(|error| file_error("make its folder", error))?;
+    fs::create_dir_all(dir).map_err(|error| file_error("create its folder", error))?;
     let lock = File::create(dir.join(OPEN_LOCK)).map_err(|error| file_error("be locked", error))?;
     lock.lock()
         .map_err(|error| file_error("be locked", error))?;
@@ -58,7 +58,7 @@ pub(super) fn open_existing(dir: &Path) -> PortResult<Index> {
     } else {
         Err(PortError::new(
             ErrorKind::Corrupt,
-            "the search index has other fields",
+            "the search index has different fields",
         ))
     }
 }
@@ -76,7 +76,7 @@ fn check_version(dir: &Path) -> PortResult<bool> {
     let text = match fs::read_to_string(dir.join(VERSION_FILE)) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(file_error("say its version", error)),
+        Err(error) => return Err(file_error("report its version", error)),
     };
     let version: u32 = text
         .trim()
@@ -87,12 +87,12 @@ fn check_version(dir: &Path) -> PortResult<bool> {
     }
     let message = if version > SCHEMA_VERSION {
         format!(
-            "the search index has schema version {version}; this program knows versions up to \
-                {SCHEMA_VERSION}"
+            "the search index has schema version {version}; this payops supports versions up \
+                to {SCHEMA_VERSION}"
         )
     } else {
         format!(
-            "the search index has schema version {version}; this program needs {SCHEMA_VERSION}: \
+            "the search index has schema version {version}; this payops needs {SCHEMA_VERSION}: \
                 remove the folder and rebuild it"
         )
     };
@@ -100,10 +100,8 @@ fn check_version(dir: &Path) -> PortResult<bool> {
 }
 
 fn write_version(dir: &Path) -> std::io::Result<()> {
-    let temporary = dir.join("payops-schema-version.new");
-    let mut file = File::create(&temporary)?;
-    writeln!(file, "{SCHEMA_VERSION}")?;
-    file.sync_all()?;
-    fs::rename(&temporary, dir.join(VERSION_FILE))?;
-    File::open(dir)?.sync_all()
+    private_file::write(
+        &dir.join(VERSION_FILE),
+        format!("{SCHEMA_VERSION}\n").as_bytes(),
+    )
 }

@@ -10,10 +10,10 @@ use tantivy::query::{
 use tantivy::schema::{Field, IndexRecordOption};
 
 use super::fields::Fields;
-use crate::text::{after_prefix, ceil_ms, folded};
+use crate::text::{after_prefix, ceil_ms, fold_case};
 
 /// The query that finds exactly the documents that `query` holds for.
-pub(super) fn native(fields: &Fields, query: &SearchQuery) -> Box<dyn Native> {
+pub(super) fn to_native(fields: &Fields, query: &SearchQuery) -> Box<dyn Native> {
     let clause = |negated| if negated { Occur::MustNot } else { Occur::Must };
     let mut clauses: Vec<(Occur, Box<dyn Native>)> = query
         .clauses
@@ -30,23 +30,23 @@ pub(super) fn native(fields: &Fields, query: &SearchQuery) -> Box<dyn Native> {
 fn term(fields: &Fields, term: &Term) -> Box<dyn Native> {
     match term {
         Term::Id(start) => prefix(fields.id, start),
-        Term::Email(start) => prefix(fields.email, &folded(start)),
-        Term::Last4(last4) => exactly(Key::from_field_text(fields.last4, last4)),
-        Term::Reference(start) => prefix(fields.reference, &folded(start)),
-        Term::Status(status) => exactly(Key::from_field_text(fields.status, status.as_str())),
-        Term::Amount { min, max } => between(fields.amount, *min, *max),
-        Term::Currency(currency) => exactly(Key::from_field_text(fields.currency, currency.code())),
-        Term::Merchant(merchant) => exactly(Key::from_field_text(fields.merchant, merchant)),
+        Term::Email(start) => prefix(fields.email, &fold_case(start)),
+        Term::Last4(last4) => exact(Key::from_field_text(fields.last4, last4)),
+        Term::Reference(start) => prefix(fields.reference, &fold_case(start)),
+        Term::Status(status) => exact(Key::from_field_text(fields.status, status.as_str())),
+        Term::Amount { min, max } => range(fields.amount, *min, *max),
+        Term::Currency(currency) => exact(Key::from_field_text(fields.currency, currency.code())),
+        Term::Merchant(merchant) => exact(Key::from_field_text(fields.merchant, merchant)),
         // Stored times are whole milliseconds, so "before `to`" is "at most the one before its
         // ceiling".
-        Term::Created { from, to } => between(
+        Term::Created { from, to } => range(
             fields.created,
             ceil_ms(*from),
             ceil_ms(*to).saturating_sub(1),
         ),
-        Term::Failure(code) => exactly(Key::from_field_text(fields.failure, code)),
-        Term::Dead(dead) => exactly(Key::from_field_bool(fields.dead, *dead)),
-        Term::Live(live) => exactly(Key::from_field_bool(fields.live, *live)),
+        Term::Failure(code) => exact(Key::from_field_text(fields.failure, code)),
+        Term::Dead(dead) => exact(Key::from_field_bool(fields.dead, *dead)),
+        Term::Live(live) => exact(Key::from_field_bool(fields.live, *live)),
         Term::Any(terms) if terms.is_empty() => Box::new(EmptyQuery),
         Term::Any(terms) => Box::new(BooleanQuery::new(
             terms
@@ -57,11 +57,11 @@ fn term(fields: &Fields, term: &Term) -> Box<dyn Native> {
     }
 }
 
-fn exactly(key: Key) -> Box<dyn Native> {
+fn exact(key: Key) -> Box<dyn Native> {
     Box::new(TermQuery::new(key, IndexRecordOption::Basic))
 }
 
-fn between(field: Field, min: i64, max: i64) -> Box<dyn Native> {
+fn range(field: Field, min: i64, max: i64) -> Box<dyn Native> {
     if min > max {
         return Box::new(EmptyQuery);
     }

@@ -15,7 +15,7 @@ use tantivy::{
 
 use super::error::{file_error, port_error};
 use super::fields::{Fields, UPDATED, newest_first};
-use super::query::native;
+use super::query::to_native;
 
 /// The most documents that one page of a scan may hold, whatever was asked for.
 const PAGE_MAX: usize = 10_000;
@@ -29,7 +29,7 @@ pub(super) fn search(
     limit: usize,
 ) -> PortResult<Hits> {
     let fail = |error| port_error("be searched", error);
-    let query = native(fields, query);
+    let query = to_native(fields, query);
     let total = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     // The collector sets room aside for all that it skips and gives, and no more can be found than
     // there is.

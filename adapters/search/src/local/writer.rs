@@ -3,7 +3,6 @@
 //! searched.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -12,6 +11,7 @@ use std::time::{Duration, Instant};
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
 use payops_core::port::{PortError, PortResult, UpsertOutcome};
+use payops_system::private_file;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
 use tantivy::{Index, IndexReader, IndexWriter, Searcher};
 use tokio::sync::oneshot;
@@ -30,15 +30,15 @@ const DELETED_SHARE_MAX: f32 = 0.3;
 /// with every eight commits of a few dozen.
 const SMALL_DOCS: u32 = 1_000;
 
-pub(super) enum Work {
+pub(super) enum Write {
     Upsert(Vec<PaymentDoc>),
     Delete(PaymentId),
     PutRaw(Box<PaymentDoc>),
 }
 
 /// One call, and where its outcomes go after the commit.
-pub(super) struct Job {
-    pub(super) work: Work,
+pub(super) struct WriteRequest {
+    pub(super) work: Write,
     pub(super) reply: oneshot::Sender<PortResult<Vec<UpsertOutcome>>>,
 }
 
@@ -73,7 +73,7 @@ pub(super) fn acquire(index: &Index) -> PortResult<IndexWriter> {
 
 impl Writer {
     /// Works until every sender is gone, and what they sent is done.
-    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
+    pub(super) fn run(mut self, jobs: &Receiver<WriteRequest>) {
         let mut tick = Instant::now();
         while let Ok(first) = jobs.recv() {
             let batch = collect(first, jobs, tick);
@@ -87,11 +87,11 @@ impl Writer {
                 tracing::warn!(
                     error = error.chain(),
                     calls = replies.len(),
-                    "the search index did not take a batch"
+                    "a batch could not be written to the search index"
                 );
                 error
             });
-            for (reply, outcome) in replies.into_iter().zip(each(outcomes)) {
+            for (reply, outcome) in replies.into_iter().zip(share_outcomes(outcomes)) {
                 // Whoever went away learns the outcome by writing again.
                 let _ = reply.send(outcome);
             }
@@ -99,7 +99,7 @@ impl Writer {
     }
 
     /// Writes a batch in one commit. An error means that none of it counts as written.
-    fn write(&mut self, works: &[Work]) -> PortResult<Vec<Vec<UpsertOutcome>>> {
+    fn write(&mut self, works: &[Write]) -> PortResult<Vec<Vec<UpsertOutcome>>> {
         let writer = if let Some(writer) = &mut self.native {
             writer
         } else {
@@ -124,9 +124,7 @@ impl Writer {
         if !batch.pending.is_empty() {
             writer.commit().map_err(commit_failed)?;
             // The commit is a renamed file: the name has to be on the disk as well.
-            File::open(&self.dir)
-                .and_then(|dir| dir.sync_all())
-                .map_err(|error| commit_failed(error.into()))?;
+            private_file::sync_dir(&self.dir).map_err(|error| commit_failed(error.into()))?;
             self.reader.reload().map_err(commit_failed)?;
         }
         Ok(outcomes)
@@ -134,7 +132,7 @@ impl Writer {
 }
 
 /// What is there already, and what comes until the tick.
-fn collect(first: Job, jobs: &Receiver<Job>, tick: Instant) -> Vec<Job> {
+fn collect(first: WriteRequest, jobs: &Receiver<WriteRequest>, tick: Instant) -> Vec<WriteRequest> {
     let mut docs = first.work.docs();
     let mut batch = vec![first];
     while docs < BATCH_DOCS_MAX {
@@ -150,7 +148,7 @@ fn collect(first: Job, jobs: &Receiver<Job>, tick: Instant) -> Vec<Job> {
 }
 
 /// The outcome for each call: its own, or the error that all share.
-fn each(
+fn share_outcomes(
     outcomes: PortResult<Vec<Vec<UpsertOutcome>>>,
 ) -> Box<dyn Iterator<Item = PortResult<Vec<UpsertOutcome>>>> {
     match outcomes {
@@ -171,7 +169,7 @@ fn each(
     }
 }
 
-impl Work {
+impl Write {
     fn docs(&self) -> usize {
         match self {
             Self::Upsert(docs) => docs.len(),
@@ -190,16 +188,16 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    fn apply(&mut self, work: &Work) -> PortResult<Vec<UpsertOutcome>> {
+    fn apply(&mut self, work: &Write) -> PortResult<Vec<UpsertOutcome>> {
         match work {
-            Work::Upsert(docs) => docs.iter().map(|doc| self.upsert(doc)).collect(),
-            Work::Delete(id) => {
+            Write::Upsert(docs) => docs.iter().map(|doc| self.upsert(doc)).collect(),
+            Write::Delete(id) => {
                 self.writer.delete_term(self.fields.id_term(id));
                 self.pending.insert(id.clone(), None);
                 Ok(Vec::new())
             }
-            Work::PutRaw(doc) => {
-                let version = self.known(&doc.id)?.max(Some(doc.version));
+            Write::PutRaw(doc) => {
+                let version = self.current_version(&doc.id)?.max(Some(doc.version));
                 self.add(doc)?;
                 self.pending.insert(doc.id.clone(), version);
                 Ok(Vec::new())
@@ -209,7 +207,7 @@ impl Batch<'_> {
 
     fn upsert(&mut self, doc: &PaymentDoc) -> PortResult<UpsertOutcome> {
         if self
-            .known(&doc.id)?
+            .current_version(&doc.id)?
             .is_some_and(|known| known >= doc.version)
         {
             return Ok(UpsertOutcome::Stale);
@@ -228,7 +226,7 @@ impl Batch<'_> {
             .map_err(|error| port_error("take a document", error))
     }
 
-    fn known(&self, id: &PaymentId) -> PortResult<Option<u64>> {
+    fn current_version(&self, id: &PaymentId) -> PortResult<Option<u64>> {
         match self.pending.get(id) {
             Some(version) => Ok(*version),
             None => committed_version(self.searcher, self.fields, id),

@@ -1,7 +1,7 @@
 //! Making indexes, and moving the alias from one to another without a gap in what can be found.
 
-use opensearch::http::Method;
 use payops_core::port::{ErrorKind, Index as _, PortError, PortResult};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::OpenSearchIndex;
@@ -24,7 +24,7 @@ impl OpenSearchIndex {
         let answer = self
             .api
             .call(
-                Method::Put,
+                Method::PUT,
                 &format!("/{name}"),
                 &[],
                 Some(&body),
@@ -38,7 +38,7 @@ impl OpenSearchIndex {
                 .await?;
             return self.check_version().await;
         }
-        answer.done().map(|_| ())
+        answer.into_body().map(|_| ())
     }
 
     /// Makes an empty index of that name, with no alias.
@@ -46,14 +46,14 @@ impl OpenSearchIndex {
         let answer = self
             .api
             .call(
-                Method::Put,
+                Method::PUT,
                 &format!("/{name}"),
                 &[],
                 Some(&index_body(None)),
                 Effect::Writes,
             )
             .await?;
-        answer.done().map(|_| ())
+        answer.into_body().map(|_| ())
     }
 
     /// The same service, but reading and writing the index of that name instead of the alias: to
@@ -118,14 +118,14 @@ impl OpenSearchIndex {
     async fn refresh(&self, name: &str) -> PortResult<()> {
         self.api
             .call(
-                Method::Post,
+                Method::POST,
                 &format!("/{name}/_refresh"),
                 &[],
                 None,
                 Effect::Writes,
             )
             .await?
-            .done()
+            .into_body()
             .map(|_| ())
     }
 
@@ -134,7 +134,7 @@ impl OpenSearchIndex {
         let answer = self
             .api
             .call(
-                Method::Get,
+                Method::GET,
                 &format!("/_alias/{}", self.target),
                 &[],
                 None,
@@ -144,7 +144,7 @@ impl OpenSearchIndex {
         if answer.status == 404 {
             return Ok(Vec::new());
         }
-        let body = answer.done()?;
+        let body = answer.into_body()?;
         Ok(body
             .as_object()
             .into_iter()
@@ -156,9 +156,9 @@ impl OpenSearchIndex {
     async fn change_aliases(&self, actions: &[Value]) -> PortResult<()> {
         let body = json!({ "actions": actions });
         self.api
-            .call(Method::Post, "/_aliases", &[], Some(&body), Effect::Writes)
+            .call(Method::POST, "/_aliases", &[], Some(&body), Effect::Writes)
             .await?
-            .done()
+            .into_body()
             .map(|_| ())
     }
 
@@ -166,26 +166,26 @@ impl OpenSearchIndex {
         let body = self
             .api
             .call(
-                Method::Get,
+                Method::GET,
                 &format!("/{}/_mapping", self.target),
                 &[],
                 None,
                 Effect::Reads,
             )
             .await?
-            .done()?;
+            .into_body()?;
         for (name, index) in body.as_object().into_iter().flatten() {
             let version = index["mappings"]["_meta"]["schema_version"].as_u64();
             let Some(version) = version else {
                 return Err(PortError::new(
                     ErrorKind::Corrupt,
-                    format!("the index {name} is not one of payments"),
+                    format!("the index {name} is not a payments index"),
                 ));
             };
             if version > SCHEMA_VERSION {
                 let message = format!(
-                    "the index {name} has schema version {version}; this program knows versions up \
-                        to {SCHEMA_VERSION}"
+                    "the index {name} has schema version {version}; this payops supports versions \
+                        up to {SCHEMA_VERSION}"
                 );
                 return Err(PortError::new(ErrorKind::Corrupt, message));
             }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use opensearch::http::headers::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use opensearch::http::transport::{SingleNodeConnectionPool, Transport, TransportBuilder};
-use opensearch::http::{Method, Url};
 use payops_core::port::{ErrorKind, PortError, PortResult};
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::{Method, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
+const CANNOT_BUILD: &str = "cannot build the request to OpenSearch";
 
 #[derive(Clone, Debug)]
 pub struct Credentials {
@@ -33,7 +33,7 @@ pub(super) struct Answer {
 
 impl Answer {
     /// The body of a good answer; a bad one as the failure it means.
-    pub(super) fn done(self) -> PortResult<Value> {
+    pub(super) fn into_body(self) -> PortResult<Value> {
         if (200..300).contains(&self.status) {
             Ok(self.body)
         } else {
@@ -53,7 +53,7 @@ pub(super) fn failure(status: u16, error: &Value, effect: Effect) -> PortError {
     let name = error["type"].as_str().unwrap_or("no type");
     PortError::new(
         kind_of(status, name, effect),
-        format!("the search service answered {status} ({name})"),
+        format!("OpenSearch answered {status} ({name})"),
     )
 }
 
@@ -66,54 +66,56 @@ fn kind_of(status: u16, error: &str, effect: Effect) -> ErrorKind {
         (429, _) => ErrorKind::Throttled,
         (503, _) => ErrorKind::Unavailable,
         // Whoever gave up waiting does not know what became of it.
-        (408 | 500..=599, _) => unknown(effect),
+        (408 | 500..=599, _) => unanswered_kind(effect),
         _ => ErrorKind::Permanent,
     }
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Api {
-    transport: Transport,
+    client: reqwest::Client,
+    /// Ends with a slash, so that paths are joined below it.
+    base: Url,
+    credentials: Option<Credentials>,
 }
 
 impl Api {
     pub(super) fn new(url: &str, credentials: Option<&Credentials>) -> PortResult<Self> {
-        let wrong = |what: &str| {
+        let invalid = |what: &str| {
             PortError::new(
                 ErrorKind::Permanent,
-                format!("the search service's address {what}"),
+                format!("the OpenSearch address {what}"),
             )
         };
-        let url: Url = url.parse().map_err(|_| wrong("is not a URL"))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(wrong("is not an http or https URL"));
+        let mut base: Url = url.parse().map_err(|_| invalid("is not a URL"))?;
+        if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
+            return Err(invalid("is not an http or https URL"));
         }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong(
-                "holds credentials, which would be printed with it; give them apart",
+        if !base.username().is_empty() || base.password().is_some() {
+            return Err(invalid(
+                "must not hold credentials, because it is printed; configure them separately",
             ));
         }
-        let local = url.host_str().is_some_and(is_loopback);
-        let mut builder =
-            TransportBuilder::new(SingleNodeConnectionPool::new(url)).timeout(TIMEOUT);
-        if local {
-            builder = builder.disable_proxy();
+        if !base.path().ends_with('/') {
+            let path = format!("{}/", base.path());
+            base.set_path(&path);
         }
-        if let Some(Credentials { user, password }) = credentials {
-            builder = builder.auth(opensearch::auth::Credentials::Basic(
-                user.clone(),
-                password.expose_secret().to_owned(),
-            ));
+        let mut builder = reqwest::Client::builder().timeout(TIMEOUT);
+        if base.host_str().is_some_and(is_loopback) {
+            builder = builder.no_proxy();
         }
-        let transport = builder.build();
-        let transport = transport.map_err(|error| {
+        let client = builder.build().map_err(|error| {
             PortError::because(
                 ErrorKind::Permanent,
-                "no client of the search service could be made",
+                "cannot create the HTTP client for OpenSearch",
                 error,
             )
         })?;
-        Ok(Self { transport })
+        Ok(Self {
+            client,
+            base,
+            credentials: credentials.cloned(),
+        })
     }
 
     pub(super) async fn call(
@@ -142,7 +144,7 @@ impl Api {
         lines: String,
     ) -> PortResult<Answer> {
         self.send(
-            Method::Post,
+            Method::POST,
             path,
             query,
             Some(lines),
@@ -161,18 +163,33 @@ impl Api {
         content: &'static str,
         effect: Effect,
     ) -> PortResult<Answer> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content));
-        let sent = self
-            .transport
-            .send(method, path, headers, Some(query), body, None)
-            .await;
-        let response = sent.map_err(|error| not_answered(error, effect))?;
-        let status = response.status_code().as_u16();
+        let mut url = self
+            .base
+            .join(path.trim_start_matches('/'))
+            .map_err(|error| PortError::because(ErrorKind::Permanent, CANNOT_BUILD, error))?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut request = self
+            .client
+            .request(method, url)
+            .header(CONTENT_TYPE, content)
+            .header(ACCEPT, "application/json");
+        if let Some(Credentials { user, password }) = &self.credentials {
+            request = request.basic_auth(user, Some(password.expose_secret()));
+        }
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let response = request
+            .send()
+            .await
+            .map_err(|error| to_error(error, effect))?;
+        let status = response.status().as_u16();
         let text = response
             .text()
             .await
-            .map_err(|error| not_answered(error, effect))?;
+            .map_err(|error| to_error(error, effect))?;
         match serde_json::from_str(&text) {
             Ok(body) => Ok(Answer {
                 status,
@@ -186,38 +203,34 @@ impl Api {
                 effect,
             }),
             Err(error) => Err(PortError::because(
-                unknown(effect),
-                "the search service's answer is not JSON",
+                unanswered_kind(effect),
+                "the answer from OpenSearch is not JSON",
                 error,
             )),
         }
     }
 }
 
-fn unknown(effect: Effect) -> ErrorKind {
+fn unanswered_kind(effect: Effect) -> ErrorKind {
     match effect {
         Effect::Reads => ErrorKind::Unavailable,
         Effect::Writes => ErrorKind::Ambiguous,
     }
 }
 
-fn not_answered(error: opensearch::Error, effect: Effect) -> PortError {
-    let cause =
-        std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<reqwest::Error>());
-    let (kind, message) = match cause {
-        Some(cause) if cause.is_connect() => (
-            ErrorKind::Unavailable,
-            "the search service could not be reached",
-        ),
-        Some(cause) if cause.is_builder() => (
-            ErrorKind::Permanent,
-            "the request to the search service could not be made",
-        ),
-        _ if error.is_timeout() => (unknown(effect), "the search service did not answer in time"),
-        _ => (
-            unknown(effect),
-            "the connection to the search service was lost",
-        ),
+/// What it means that a request got no whole answer.
+fn to_error(error: reqwest::Error, effect: Effect) -> PortError {
+    let (kind, message) = if error.is_connect() {
+        (ErrorKind::Unavailable, "cannot connect to OpenSearch")
+    } else if error.is_builder() {
+        (ErrorKind::Permanent, CANNOT_BUILD)
+    } else if error.is_timeout() {
+        (unanswered_kind(effect), "OpenSearch did not answer in time")
+    } else {
+        (
+            unanswered_kind(effect),
+            "the connection to OpenSearch was lost",
+        )
     };
     PortError::because(kind, message, error)
 }

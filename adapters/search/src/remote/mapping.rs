@@ -4,7 +4,7 @@ use payops_core::domain::doc::PaymentDoc;
 use payops_core::port::{ErrorKind, PortError, PortResult};
 use serde_json::{Map, Value, json};
 
-use crate::text::{floor_ms, folded};
+use crate::text::{floor_ms, fold_case};
 
 /// The version of the mapping below; changing it means a new index and a reindex.
 pub(super) const SCHEMA_VERSION: u64 = 1;
@@ -22,9 +22,11 @@ pub(super) fn index_body(alias: Option<&str>) -> Value {
             "dynamic": "strict",
             "_meta": {"schema_version": SCHEMA_VERSION},
             "properties": {
-                "id": keyword, "version": long, "merchant": keyword, "live": flag, "status": keyword,
+                "id": keyword, "version": long, "merchant": keyword, "live": flag,
+                "status": keyword,
                 "amount_minor": long, "currency": keyword, "refunded_minor": long,
-                "email": keyword, "email_folded": keyword, "reference": keyword, "reference_folded": keyword,
+                "email": keyword, "email_folded": keyword, "reference": keyword,
+                "reference_folded": keyword,
                 "brand": keyword, "last4": keyword, "failure": keyword, "dead": flag,
                 "created_at": date, "created_ms": long, "updated_at": date, "updated_ms": long,
             },
@@ -53,10 +55,10 @@ pub(super) fn source(doc: &PaymentDoc) -> PortResult<Map<String, Value>> {
             "a document is not a JSON object",
         ));
     };
-    source.insert("email_folded".to_owned(), json!(folded(&doc.email)));
+    source.insert("email_folded".to_owned(), json!(fold_case(&doc.email)));
     source.insert(
         "reference_folded".to_owned(),
-        json!(doc.reference.as_deref().map(folded)),
+        json!(doc.reference.as_deref().map(fold_case)),
     );
     source.insert("created_ms".to_owned(), json!(floor_ms(doc.created_at)));
     source.insert("updated_ms".to_owned(), json!(floor_ms(doc.updated_at)));

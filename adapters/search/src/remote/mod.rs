@@ -7,13 +7,13 @@ mod mapping;
 mod query;
 
 use async_trait::async_trait;
-use opensearch::http::Method;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::search::SearchQuery;
 use payops_core::port::{
     ErrorKind, Freshness, Hits, Index, IndexPage, PortError, PortResult, UpsertOutcome,
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 
 pub use api::Credentials;
@@ -65,7 +65,7 @@ impl OpenSearchIndex {
         if alias.is_empty() || !alias.bytes().all(fine) || alias.starts_with(['-', '_']) {
             return Err(PortError::new(
                 ErrorKind::Permanent,
-                "an alias is made of a-z, 0-9, - and _, and starts with a letter or digit",
+                "an alias consists of a-z, 0-9, - and _, and starts with a letter or digit",
             ));
         }
         Ok(Self {
@@ -92,18 +92,18 @@ impl OpenSearchIndex {
         Self { visibility, ..self }
     }
 
-    async fn ask(&self, body: &Value) -> PortResult<Found> {
+    async fn run_search(&self, body: &Value) -> PortResult<Found> {
         let answer = self
             .api
             .call(
-                Method::Post,
+                Method::POST,
                 &format!("/{}/_search", self.target),
                 &[],
                 Some(body),
                 Effect::Reads,
             )
             .await?;
-        let mut body = answer.done()?;
+        let mut body = answer.into_body()?;
         // Shards that fail are left out of a good answer: what is missing would pass for not there.
         if body["timed_out"] == true
             || body["_shards"]["failed"]
@@ -112,14 +112,14 @@ impl OpenSearchIndex {
         {
             return Err(PortError::new(
                 ErrorKind::Unavailable,
-                "the search service answered in part",
+                "OpenSearch answered only in part: it timed out, or shards failed",
             ));
         }
         let total = body["hits"]["total"]["value"].as_u64().unwrap_or_default();
         let Value::Array(hits) = body["hits"]["hits"].take() else {
             return Err(PortError::new(
                 ErrorKind::Unavailable,
-                "the search service's answer has no hits",
+                "the answer from OpenSearch has no hits",
             ));
         };
         Ok(Found { hits, total })
@@ -134,12 +134,13 @@ impl OpenSearchIndex {
         with_source: bool,
     ) -> PortResult<Found> {
         let mut body = json!({
-            "query": query, "sort": [{"created_ms": "desc"}, {"id": "desc"}], "size": size, "track_total_hits": true, "_source": with_source,
+            "query": query, "sort": [{"created_ms": "desc"}, {"id": "desc"}], "size": size,
+            "track_total_hits": true, "_source": with_source,
         });
         if let Some(after) = after {
             body["search_after"] = after.clone();
         }
-        self.ask(&body).await
+        self.run_search(&body).await
     }
 
     /// Offsets that OpenSearch refuses: pages are walked from the start, without their documents at
@@ -184,14 +185,14 @@ impl OpenSearchIndex {
             .api
             .lines(&format!("/{}/_bulk", self.target), &parameters, lines)
             .await?
-            .done()?;
+            .into_body()?;
         let items = body["items"]
             .as_array()
             .filter(|items| items.len() == count);
         let items = items.ok_or_else(|| {
             PortError::new(
                 ErrorKind::Ambiguous,
-                "the search service did not answer for each document",
+                "OpenSearch did not answer for every document",
             )
         })?;
         let mut outcomes = Vec::with_capacity(count);
@@ -213,7 +214,7 @@ impl OpenSearchIndex {
             // Those that were taken are taken; writing all of them again is harmless.
             Some((error, of)) => Err(PortError::because(
                 error.kind,
-                format!("{of} of {count} documents were not taken"),
+                format!("OpenSearch did not index {of} of {count} documents"),
                 error,
             )),
         }
@@ -252,7 +253,8 @@ impl Index for OpenSearchIndex {
         let mut outcomes = Vec::with_capacity(docs.len());
         let (mut lines, mut count) = (String::new(), 0);
         for doc in docs {
-            let action = json!({"index": {"_id": doc.id.as_str(), "version": doc.version, "version_type": "external"}});
+            let action = json!({"index": {"_id": doc.id.as_str(), "version": doc.version,
+                "version_type": "external"}});
             let source = Value::Object(mapping::source(doc)?);
             for line in [action, source] {
                 lines.push_str(&line.to_string());
@@ -273,13 +275,15 @@ impl Index for OpenSearchIndex {
     }
 
     async fn search(&self, query: &SearchQuery, offset: usize, limit: usize) -> PortResult<Hits> {
-        let query = query::native(query);
+        let query = query::to_native(query);
         if limit > 0 && offset.saturating_add(limit) > WINDOW {
             return self.walk(&query, offset, limit).await;
         }
         let offset = if limit == 0 { 0 } else { offset };
         let sort = json!([{"created_ms": "desc"}, {"id": "desc"}]);
-        let found = self.ask(&json!({"query": query, "sort": sort, "from": offset, "size": limit, "track_total_hits": true})).await?;
+        let body = json!({"query": query, "sort": sort, "from": offset, "size": limit,
+            "track_total_hits": true});
+        let found = self.run_search(&body).await?;
         Ok(Hits {
             docs: found.docs()?,
             total: found.total,
@@ -292,7 +296,7 @@ impl Index for OpenSearchIndex {
             let ids: Vec<&str> = part.iter().map(PaymentId::as_str).collect();
             // Room for several documents of a payment: finding those is what this is asked for.
             docs.extend(
-                self.ask(&json!({"query": {"terms": {"id": ids}}, "size": WINDOW}))
+                self.run_search(&json!({"query": {"terms": {"id": ids}}, "size": WINDOW}))
                     .await?
                     .docs()?,
             );
@@ -307,7 +311,7 @@ impl Index for OpenSearchIndex {
         if let Some(from) = from {
             body["search_after"] = json!([from]);
         }
-        let mut docs = self.ask(&body).await?.docs()?;
+        let mut docs = self.run_search(&body).await?.docs()?;
         let more = docs.len() > limit;
         docs.truncate(limit);
         let next = docs
@@ -318,8 +322,9 @@ impl Index for OpenSearchIndex {
     }
 
     async fn freshness(&self) -> PortResult<Freshness> {
-        let body = json!({"query": {"match_all": {}}, "sort": [{"updated_ms": "desc"}], "size": 1, "track_total_hits": true});
-        let found = self.ask(&body).await?;
+        let body = json!({"query": {"match_all": {}}, "sort": [{"updated_ms": "desc"}], "size": 1,
+            "track_total_hits": true});
+        let found = self.run_search(&body).await?;
         let newest = found.docs()?.first().map(|doc| doc.updated_at);
         Ok(Freshness {
             store: "opensearch",

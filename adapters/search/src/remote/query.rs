@@ -3,10 +3,10 @@
 use payops_core::domain::search::{SearchQuery, Term};
 use serde_json::{Value, json};
 
-use crate::text::{ceil_ms, folded};
+use crate::text::{ceil_ms, fold_case};
 
 /// The query that finds exactly the documents that `query` holds for; scores are not asked for.
-pub(super) fn native(query: &SearchQuery) -> Value {
+pub(super) fn to_native(query: &SearchQuery) -> Value {
     let part = |negated| -> Vec<Value> {
         query
             .clauses
@@ -21,17 +21,17 @@ pub(super) fn native(query: &SearchQuery) -> Value {
 fn term(term: &Term) -> Value {
     match term {
         Term::Id(start) => prefix("id", start),
-        Term::Email(start) => prefix("email_folded", &folded(start)),
-        Term::Last4(last4) => exactly("last4", last4),
-        Term::Reference(start) => prefix("reference_folded", &folded(start)),
-        Term::Status(status) => exactly("status", status.as_str()),
+        Term::Email(start) => prefix("email_folded", &fold_case(start)),
+        Term::Last4(last4) => exact("last4", last4),
+        Term::Reference(start) => prefix("reference_folded", &fold_case(start)),
+        Term::Status(status) => exact("status", status.as_str()),
         Term::Amount { min, max } => json!({"range": {"amount_minor": {"gte": min, "lte": max}}}),
-        Term::Currency(currency) => exactly("currency", currency.code()),
-        Term::Merchant(merchant) => exactly("merchant", merchant),
+        Term::Currency(currency) => exact("currency", currency.code()),
+        Term::Merchant(merchant) => exact("merchant", merchant),
         Term::Created { from, to } => {
             json!({"range": {"created_ms": {"gte": ceil_ms(*from), "lt": ceil_ms(*to)}}})
         }
-        Term::Failure(code) => exactly("failure", code),
+        Term::Failure(code) => exact("failure", code),
         Term::Dead(dead) => json!({"term": {"dead": {"value": dead}}}),
         Term::Live(live) => json!({"term": {"live": {"value": live}}}),
         Term::Any(terms) if terms.is_empty() => json!({"match_none": {}}),
@@ -42,7 +42,7 @@ fn term(term: &Term) -> Value {
     }
 }
 
-fn exactly(field: &str, value: &str) -> Value {
+fn exact(field: &str, value: &str) -> Value {
     json!({"term": {field: {"value": value}}})
 }
 

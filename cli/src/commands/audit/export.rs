@@ -5,18 +5,18 @@ use clap::Args;
 
 use super::{QueryArgs, records, unread};
 use crate::context::Context;
-use crate::error::CliResult;
 use crate::exit::Exit;
 use crate::output::Printer;
+use payops_ops::error::OpsResult;
 
 /// `payops audit export`
 #[derive(Clone, Debug, Args)]
-pub(crate) struct ExportArgs {
+pub(crate) struct AuditExportArgs {
     #[command(flatten)]
     query: QueryArgs,
 }
 
-pub(super) fn run(context: &Context, args: &ExportArgs) -> CliResult<Exit> {
+pub(super) fn run(context: &Context, args: &AuditExportArgs) -> OpsResult<Exit> {
     let records = records(context)?;
     let queries: Vec<_> = records
         .envs

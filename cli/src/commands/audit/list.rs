@@ -9,16 +9,16 @@ use serde::Serialize;
 
 use super::{QueryArgs, records, unread};
 use crate::context::Context;
-use crate::error::CliResult;
 use crate::exit::Exit;
-use crate::output::{Cell, Column, Look, Of, Row, Tone, count};
+use crate::output::{Cell, Column, InEnv, Row, Style, Tone, count};
+use payops_ops::error::OpsResult;
 
 /// `payops audit list`
 #[derive(Clone, Debug, Args)]
-pub(crate) struct ListArgs {
+pub(crate) struct AuditListArgs {
     #[command(flatten)]
     query: QueryArgs,
-    /// At most so many, the newest
+    /// Maximum number of entries, newest first
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
 }
@@ -61,7 +61,7 @@ impl Row for EntryRow {
         Column::text("SAME AS").wide(),
     ];
 
-    fn cells(&self, _: &Look) -> Vec<Cell> {
+    fn cells(&self, _: &Style) -> Vec<Cell> {
         let entry = &self.0;
         let (became, tone) = match entry.outcome {
             None => ("", Tone::Plain),
@@ -85,7 +85,7 @@ impl Row for EntryRow {
     }
 }
 
-pub(super) fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
+pub(super) fn run(context: &Context, args: &AuditListArgs) -> OpsResult<Exit> {
     let records = records(context)?;
     let queries: Vec<_> = records
         .envs
@@ -109,8 +109,8 @@ pub(super) fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
         }
     }
     if damaged > 0 {
-        context.talk.warn(format!(
-            "{} of the record cannot be read: payops audit verify",
+        context.console.warn(format!(
+            "{} of the audit record cannot be read; run payops audit verify",
             count(damaged, "line")
         ));
     }
@@ -118,11 +118,11 @@ pub(super) fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
     entries.reverse();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.at));
     entries.truncate(args.limit);
-    let row = |entry: AuditEntry| Of {
+    let row = |entry: AuditEntry| InEnv {
         env: entry.env.clone(),
         value: EntryRow::new(entry, context.privacy),
     };
-    let rows: Vec<Of<EntryRow>> = entries.into_iter().map(row).collect();
+    let rows: Vec<InEnv<EntryRow>> = entries.into_iter().map(row).collect();
     context.printer.list(&rows, false)?;
     Ok(Exit::Done)
 }

@@ -13,45 +13,44 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use payops_core::domain::audit::AuditQuery;
 
-use crate::audit::FileAuditLog;
 use crate::context::Context;
-use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::settings::{Origin, Sourced};
+use payops_ops::audit::FileAuditLog;
+use payops_ops::environment::{Origin, Sourced};
+use payops_ops::error::{OpsError, OpsResult};
 
 /// `payops audit …`
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    /// Entries, the newest first
-    List(list::ListArgs),
-    /// Check that no line of the record was changed, removed or reordered
+    /// List entries, newest first
+    List(list::AuditListArgs),
+    /// Verify that no line was changed, removed or reordered
     Verify,
-    /// The lines themselves, oldest first, with their hashes, for an archive or another tool
-    Export(export::ExportArgs),
-    /// Send lines to where they are kept too; each command does so by itself after it recorded
-    /// something
+    /// Print the lines with their hashes, oldest first, for an archive or another tool
+    Export(export::AuditExportArgs),
+    /// Ship waiting lines to the second place; other commands do this automatically
     Ship,
 }
 
 /// Which entries.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct QueryArgs {
-    /// Only of this person
+    /// Only entries by this person
     #[arg(long, value_name = "NAME")]
     who: Option<String>,
-    /// Only actions that begin so, such as `rollout` or `refund`
+    /// Only actions with this prefix, such as `rollout` or `payment.refund`
     #[arg(long, value_name = "TEXT")]
     action: Option<String>,
-    /// Only about this: part of a payment id, a queue, a rollout
+    /// Only entries whose subject contains this, such as a payment ID, a queue or a rollout
     #[arg(long, value_name = "TEXT")]
     subject: Option<String>,
-    /// Only since then: `2h`, `2026-11-25` or `2026-11-25T03:00:00Z`
+    /// Only entries since this time: `2h`, `2026-11-25` or `2026-11-25T03:00:00Z`
     #[arg(long, value_name = "WHEN", value_parser = moment)]
     since: Option<Timestamp>,
-    /// Only before then
+    /// Only entries before this time
     #[arg(long, value_name = "WHEN", value_parser = moment)]
     until: Option<Timestamp>,
-    /// Only with this text anywhere
+    /// Only entries that contain this text
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
 }
@@ -80,7 +79,7 @@ impl QueryArgs {
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {
-    let wrong = || "write a time ago such as 2h or 3d, a date, or a time with its zone".to_owned();
+    let wrong = || "expected an age such as 2h or 3d, a date, or a time with a zone".to_owned();
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }
@@ -107,8 +106,8 @@ struct Records {
     envs: Vec<Option<String>>,
 }
 
-fn records(context: &Context) -> CliResult<Records> {
-    let settings = &context.settings;
+fn records(context: &Context) -> OpsResult<Records> {
+    let settings = &context.operator.settings;
     let targets = settings.all_targets()?;
     let chosen = matches!(
         &settings.envs,
@@ -127,7 +126,7 @@ fn records(context: &Context) -> CliResult<Records> {
     };
     let mut dirs: Vec<PathBuf> = Vec::new();
     for target in &targets {
-        let dir = context.records_dir(target);
+        let dir = context.operator.session(target).records_dir();
         if !dirs.contains(&dir) {
             dirs.push(dir);
         }
@@ -138,16 +137,16 @@ fn records(context: &Context) -> CliResult<Records> {
     })
 }
 
-fn unread(log: &FileAuditLog) -> impl Fn(std::io::Error) -> CliError {
+fn unread(log: &FileAuditLog) -> impl Fn(std::io::Error) -> OpsError {
     let path = log.path().display().to_string();
     move |error| {
-        CliError::failed(format!("{path} could not be read"))
+        OpsError::failed(format!("cannot read {path}"))
             .because(error)
-            .hint("only its owner may read it")
+            .hint("only its owner can read it")
     }
 }
 
-pub(crate) async fn run(context: &Context, command: &AuditCommand) -> CliResult<Exit> {
+pub(crate) async fn run(context: &Context, command: &AuditCommand) -> OpsResult<Exit> {
     match command {
         AuditCommand::List(args) => list::run(context, args),
         AuditCommand::Verify => verify::run(context),

@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::audit::ship::{Report, Shipping};
 use crate::context::Context;
-use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::output::{Cell, Column, Look, Of, Row, Tone, count};
+use crate::output::{Cell, Column, InEnv, Row, Style, Tone, count};
+use crate::report;
+use payops_ops::audit::ship::{Report, Shipping};
+use payops_ops::error::{OpsError, OpsResult};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the name that scripts read")]
@@ -41,7 +42,7 @@ impl Row for Shipped {
         Column::text("ITS HASH").wide(),
     ];
 
-    fn cells(&self, _: &Look) -> Vec<Cell> {
+    fn cells(&self, _: &Style) -> Vec<Cell> {
         let waiting = self.waiting.to_string();
         vec![
             Cell::from(&self.env),
@@ -58,19 +59,19 @@ impl Row for Shipped {
     }
 }
 
-pub(super) async fn run(context: &Context) -> CliResult<Exit> {
-    let targets = context.settings.all_targets()?;
+pub(super) async fn run(context: &Context) -> OpsResult<Exit> {
+    let targets = context.operator.settings.all_targets()?;
     let (mut rows, mut failures) = (Vec::new(), Vec::new());
     let mut nowhere: Vec<&str> = Vec::new();
     for target in &targets {
-        let Some(shipping) = Shipping::of(context, target) else {
+        let Some(shipping) = Shipping::of(&context.operator, target) else {
             nowhere.push(&target.name);
             continue;
         };
-        match shipping.all(context).await {
+        match shipping.ship_all(&context.operator).await {
             Ok(report) => {
-                let (row, failure) = told(&shipping, report)?;
-                rows.push(Of {
+                let (row, failure) = to_row(&shipping, report)?;
+                rows.push(InEnv {
                     env: target.name.clone(),
                     value: row,
                 });
@@ -81,15 +82,15 @@ pub(super) async fn run(context: &Context) -> CliResult<Exit> {
     }
     let named = nowhere.join(", ");
     if rows.is_empty() && failures.is_empty() {
-        return Err(CliError::usage(format!(
-            "the record of {named} has no other place to go to, so nothing was shipped"
+        return Err(OpsError::usage(format!(
+            "no second place is configured for the audit record of {named}; nothing was shipped"
         ))
-        .hint("set audit_dir (embedded) or audit_bus (AWS) of the environment in payops.toml"));
+        .hint("set audit_dir (embedded) or audit_bus (AWS) for the environment in payops.toml"));
     }
     context.printer.list(&rows, false)?;
     if !nowhere.is_empty() {
-        context.talk.say(format!(
-            "{named}: no place is set (audit_dir, audit_bus), kept here alone"
+        context.console.say(format!(
+            "{named}: no second place is configured (audit_dir, audit_bus)"
         ));
     }
     let done = rows.len().saturating_sub(
@@ -102,16 +103,18 @@ pub(super) async fn run(context: &Context) -> CliResult<Exit> {
         return Err(failures.remove(0).1);
     }
     for (env, error) in &failures {
-        context.talk.warn(format!("{env}: {}", error.text()));
+        context
+            .console
+            .warn(format!("{env}: {}", report::text(error)));
     }
     Ok(match (failures.first(), done) {
         (None, _) => Exit::Done,
-        (Some((_, error)), 0) => error.exit,
+        (Some((_, error)), 0) => error.kind.into(),
         (Some(_), _) => Exit::Partial,
     })
 }
 
-fn told(shipping: &Shipping<'_>, report: Report) -> CliResult<(Shipped, Option<CliError>)> {
+fn to_row(shipping: &Shipping<'_>, report: Report) -> OpsResult<(Shipped, Option<OpsError>)> {
     let waiting = shipping.waiting()?;
     let cursor = report.cursor.as_ref();
     let last = cursor.and_then(|cursor| cursor.shipped.clone());
@@ -127,7 +130,10 @@ fn told(shipping: &Shipping<'_>, report: Report) -> CliResult<(Shipped, Option<C
     let failure = match (report.broken, report.error) {
         (Some(broken), _) => {
             let path = shipping.log.path();
-            let message = format!("{} is not what was written: {broken}", path.display());
+            let message = format!(
+                "{} was changed after it was written: {broken}",
+                path.display()
+            );
             let hint = format!(
                 "nothing from there on was shipped, {} before; compare the record with what is \
                     there",
@@ -136,7 +142,7 @@ fn told(shipping: &Shipping<'_>, report: Report) -> CliResult<(Shipped, Option<C
                     "line"
                 )
             );
-            Some(CliError::failed(message).hint(hint))
+            Some(OpsError::failed(message).hint(hint))
         }
         (None, error) => error,
     };

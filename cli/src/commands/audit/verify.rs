@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::{records, unread};
 use crate::context::Context;
-use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::output::{Cell, Document, Look, Of, Tone, details};
+use crate::output::{Cell, Document, InEnv, Style, Tone, details};
+use payops_ops::error::{OpsError, OpsResult};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Checked {
@@ -67,21 +67,21 @@ impl Checked {
 }
 
 impl Document for Checked {
-    fn human(&self, look: &Look) -> String {
+    fn human(&self, style: &Style) -> String {
         let state = match &self.broken {
             Some(broken) => Cell::toned(&broken.message, Tone::Bad),
             None => Cell::toned(
                 if self.head.is_some() {
                     "whole"
                 } else {
-                    "there is none yet"
+                    "nothing recorded yet"
                 },
                 Tone::Good,
             ),
         };
         let head = self.head.as_ref();
         details(
-            look,
+            style,
             [
                 ("record", Some(Cell::from(&self.file))),
                 ("chain", Some(state)),
@@ -96,12 +96,12 @@ impl Document for Checked {
     }
 }
 
-pub(super) fn run(context: &Context) -> CliResult<Exit> {
+pub(super) fn run(context: &Context) -> OpsResult<Exit> {
     let mut documents = Vec::new();
     for log in records(context)?.logs {
         let result = log.verify().map_err(unread(&log))?;
         let file = log.path().display().to_string();
-        documents.push(Of {
+        documents.push(InEnv {
             env: file.clone(),
             value: Checked::new(file, result),
         });
@@ -117,10 +117,10 @@ pub(super) fn run(context: &Context) -> CliResult<Exit> {
     context.printer.documents(&documents, many)?;
     match broken {
         None => Ok(Exit::Done),
-        Some((file, broken)) => Err(CliError::failed(format!(
-            "{file} is not what was written: {}",
+        Some((file, broken)) => Err(OpsError::failed(format!(
+            "{file} was changed: {}",
             broken.message
         ))
-        .hint("compare it with what was shipped or exported; keep both")),
+        .hint("compare it with the shipped or exported lines; keep both")),
     }
 }

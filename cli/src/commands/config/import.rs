@@ -9,37 +9,34 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::edit::merged;
-use super::lines::{self, Line};
-use super::outputs::{Held, Outputs};
-use crate::config::{Config, FILE};
 use crate::context::Context;
-use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::output::{Document, Look, Tone};
-use crate::settings::{Origin, Sourced};
+use crate::output::{Document, Style, Tone};
+use payops_ops::environment::{Config, DiffLine, FILE, Fact, Held, Outputs, diff_lines, merged};
+use payops_ops::environment::{Origin, Sourced};
+use payops_ops::error::{OpsError, OpsResult};
 
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// `payops config import`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ImportArgs {
-    /// What `terraform output -json` printed; `-` for stdin
+    /// File with the output of `terraform output -json`; - for stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The file to write [default: the one in use, else payops.toml here]
+    /// File to write [default: the one in use, or payops.toml in the working directory]
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
-    /// Only show what would change
+    /// Show the changes without writing them
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, conflicts_with = "dry_run")]
     yes: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Said {
+struct ImportedSetting {
     name: String,
     value: String,
     output: String,
@@ -50,17 +47,17 @@ struct Import {
     file: String,
     env: String,
     changed: bool,
-    settings: Vec<Said>,
+    settings: Vec<ImportedSetting>,
     ignored: Vec<String>,
     diff: Vec<String>,
     #[serde(skip)]
-    lines: Vec<Line>,
+    lines: Vec<DiffLine>,
 }
 
 impl Document for Import {
-    fn human(&self, look: &Look) -> String {
+    fn human(&self, style: &Style) -> String {
         if !self.changed {
-            return format!("{} says so already\n", self.file);
+            return format!("{} is already up to date\n", self.file);
         }
         let mut out = format!("{}\n", self.file);
         for line in &self.lines {
@@ -69,17 +66,18 @@ impl Document for Import {
                 '-' => Tone::Bad,
                 _ => Tone::Dim,
             };
-            out.push_str(&look.paint(&line.told(), tone));
+            out.push_str(&style.paint(&line.label(), tone));
             out.push('\n');
         }
         out
     }
 }
 
-pub(super) fn run(context: &Context, args: &ImportArgs) -> CliResult<Exit> {
+pub(super) fn run(context: &Context, args: &ImportArgs) -> OpsResult<Exit> {
     let outputs = Outputs::parse(&input(&args.file)?)?;
     let env = name(context, &outputs)?;
     let found = context
+        .operator
         .settings
         .found
         .as_ref()
@@ -89,15 +87,15 @@ pub(super) fn run(context: &Context, args: &ImportArgs) -> CliResult<Exit> {
         .clone()
         .or(found)
         .unwrap_or_else(|| PathBuf::from(FILE));
-    let old = held(&path)?;
+    let old = read_or_empty(&path)?;
     Config::parse(&old, &path)?;
     let new = merged(&old, &path, &env, &outputs)?;
     Config::parse(&new, &path)?;
-    let import = import(&path, &env, &outputs, lines::between(&old, &new));
+    let import = import(&path, &env, &outputs, diff_lines(&old, &new));
     context.printer.document(&import)?;
     if !outputs.ignored.is_empty() {
-        context.talk.say(format!(
-            "ignored, since they are no settings: {}",
+        context.console.say(format!(
+            "ignored, because they are not settings: {}",
             outputs.ignored.join(", ")
         ));
     }
@@ -105,34 +103,34 @@ pub(super) fn run(context: &Context, args: &ImportArgs) -> CliResult<Exit> {
         return Ok(Exit::Done);
     }
     confirm(context, args, &path)?;
-    if held(&path)? != old {
-        return Err(CliError::refused(format!(
-            "{} was changed meanwhile, so nothing was written",
+    if read_or_empty(&path)? != old {
+        return Err(OpsError::refused(format!(
+            "{} changed in the meantime; nothing was written",
             path.display()
         ))
-        .hint("run it again"));
+        .hint("run the same command again"));
     }
     write(&path, &new).map_err(|error| {
-        CliError::failed(format!("{} could not be written", path.display())).because(error)
+        OpsError::failed(format!("{} could not be written", path.display())).because(error)
     })?;
-    context.talk.say(format!(
-        "written; payops config explain --env {env} shows it, payops doctor --env {env} tries it"
+    context.console.say(format!(
+        "written; see it with payops config explain --env {env}, test it with payops doctor --env {env}"
     ));
     Ok(Exit::Done)
 }
 
 /// What the file says now; nothing when it is not there.
-fn held(path: &Path) -> CliResult<String> {
+fn read_or_empty(path: &Path) -> OpsResult<String> {
     match fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
         text => text.map_err(|error| {
-            CliError::usage(format!("{} cannot be read", path.display())).because(error)
+            OpsError::usage(format!("cannot read {}", path.display())).because(error)
         }),
     }
 }
 
-fn import(path: &Path, env: &str, outputs: &Outputs, lines: Vec<Line>) -> Import {
-    let said = |fact: &super::outputs::Fact| Said {
+fn import(path: &Path, env: &str, outputs: &Outputs, lines: Vec<DiffLine>) -> Import {
+    let setting = |fact: &Fact| ImportedSetting {
         name: format!("environments.{env}.{}", fact.path.join(".")),
         value: match &fact.held {
             Held::Text(text) => text.clone(),
@@ -145,16 +143,15 @@ fn import(path: &Path, env: &str, outputs: &Outputs, lines: Vec<Line>) -> Import
         file: path.display().to_string(),
         env: env.to_owned(),
         changed: !lines.is_empty(),
-        settings: outputs.facts.iter().map(said).collect(),
+        settings: outputs.facts.iter().map(setting).collect(),
         ignored: outputs.ignored.clone(),
-        diff: lines.iter().map(Line::told).collect(),
+        diff: lines.iter().map(DiffLine::label).collect(),
         lines,
     }
 }
 
-fn input(file: &Path) -> CliResult<String> {
-    let unread =
-        |error| CliError::usage(format!("{} cannot be read", file.display())).because(error);
+fn input(file: &Path) -> OpsResult<String> {
+    let unread = |error| OpsError::usage(format!("cannot read {}", file.display())).because(error);
     let reader: Box<dyn std::io::Read> = if file == Path::new("-") {
         Box::new(std::io::stdin())
     } else {
@@ -166,20 +163,17 @@ fn input(file: &Path) -> CliResult<String> {
         .read_to_end(&mut bytes)
         .map_err(unread)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > BYTES_MAX) {
-        return Err(CliError::usage(
-            "the input is over 16 MB, which no outputs are",
-        ));
+        return Err(OpsError::usage("the input is larger than 16 MB"));
     }
     String::from_utf8(bytes).map_err(|_| {
-        CliError::usage("the input is not UTF-8")
-            .hint("terraform output -json prints what is needed")
+        OpsError::usage("the input is not UTF-8").hint("use the output of: terraform output -json")
     })
 }
 
 /// The environment's name: what the command line says, else what the outputs say, else the
 /// variable.
-fn name(context: &Context, outputs: &Outputs) -> CliResult<String> {
-    let (flag, variable) = match &context.settings.envs {
+fn name(context: &Context, outputs: &Outputs) -> OpsResult<String> {
+    let (flag, variable) = match &context.operator.settings.envs {
         Ok(Sourced {
             value,
             origin: Origin::Flag(_),
@@ -190,12 +184,11 @@ fn name(context: &Context, outputs: &Outputs) -> CliResult<String> {
         }) => (None, Some(value.as_slice())),
         _ => (None, None),
     };
-    let one =
-        |names: &[String]| match names {
-            [name] => Ok(name.clone()),
-            _ => Err(CliError::usage("the outputs are of one environment")
-                .hint("give one name to --env")),
-        };
+    let one = |names: &[String]| match names {
+        [name] => Ok(name.clone()),
+        _ => Err(OpsError::usage("the outputs describe one environment")
+            .hint("name one environment with --env")),
+    };
     let name = match (
         flag.or(variable.filter(|_| outputs.env.is_none())),
         &outputs.env,
@@ -203,8 +196,8 @@ fn name(context: &Context, outputs: &Outputs) -> CliResult<String> {
         (Some(names), _) => one(names)?,
         (None, Some(name)) => name.clone(),
         (None, None) => {
-            return Err(CliError::usage("which environment is this?")
-                .hint("name it with --env, or in the output payops.environment"));
+            return Err(OpsError::usage("no environment given")
+                .hint("name it with --env, or with the output payops.environment"));
         }
     };
     if !name
@@ -213,32 +206,32 @@ fn name(context: &Context, outputs: &Outputs) -> CliResult<String> {
         || name.is_empty()
     {
         return Err(
-            CliError::usage(format!("`{name}` is no name of an environment"))
-                .hint("letters, digits, `-` and `_`"),
+            OpsError::usage(format!("`{name}` is not a valid environment name"))
+                .hint("use letters, digits, `-` and `_`"),
         );
     }
     if let Some(other) = outputs.env.as_ref().filter(|other| **other != name) {
-        context.talk.warn(format!(
-            "the outputs call it {other}, and it will be {name}"
+        context.console.warn(format!(
+            "the outputs name it {other}; it is written as {name}"
         ));
     }
     Ok(name)
 }
 
-fn confirm(context: &Context, args: &ImportArgs, path: &Path) -> CliResult<()> {
+fn confirm(context: &Context, args: &ImportArgs, path: &Path) -> OpsResult<()> {
     if args.yes {
         return Ok(());
     }
-    if args.file == Path::new("-") || !context.talk.asks {
-        return Err(CliError::refused(format!(
-            "writing {} needs a confirmation, and there is nobody to ask",
+    if args.file == Path::new("-") || !context.console.can_ask {
+        return Err(OpsError::refused(format!(
+            "writing {} requires confirmation, but there is no terminal to ask on",
             path.display()
         ))
-        .hint("add --yes once you are sure, or --dry-run to look only"));
+        .hint("add --yes to confirm, or --dry-run to only see the changes"));
     }
-    match context.talk.ask("Type `yes` to write this:") {
+    match context.console.ask("Type `yes` to write these changes:") {
         Some(typed) if typed.trim() == "yes" => Ok(()),
-        _ => Err(CliError::refused("not confirmed; nothing was written")),
+        _ => Err(OpsError::refused("not confirmed; nothing was written")),
     }
 }
 

@@ -1,63 +1,51 @@
-//! `payops dlq plan` and `payops dlq approve`: a plan as a file that somebody else looks at and
+//! `payops dlq plan` and `payops dlq approve`: a plan as a file that someone else looks at and
 //! approves.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use payops_core::domain::access::{AccessLevel, Action, Approval};
-use payops_core::domain::replay::{PlanApproval, ReplayPlanFile, estimate};
-use payops_core::usecase::DeadLetters;
+use payops_core::domain::access::Action;
+use payops_core::domain::replay::{ReplayPlanFile, estimate};
+use payops_ops::access::plan_file::{REPLAY_PLANS, write_plan};
+use payops_ops::dead_letters::{approve_plan, check_may_approve, consumer_warnings, find_queue};
+use payops_ops::equivalent;
+use payops_ops::error::OpsResult;
 use serde::Serialize;
 
-use super::not_read;
-use super::planned::show;
-use super::replay::{HowArgs, made};
+use super::open_session;
+use super::plan_view::show_plan;
+use super::replay::{OptionArgs, make_plan};
 use super::select::SelectArgs;
-use crate::context::{Access, Context};
-use crate::error::CliResult;
+use crate::consent::{self, ConsentArgs, Proposal, Question, print_dry_run};
+use crate::context::Context;
 use crate::exit::Exit;
-use crate::output::{Cell, Document, Look, count, details};
-use crate::plans::{self, Kind, Place};
-use crate::safety::{self, Act};
-use crate::settings::EnvTarget;
-
-const PLANS: Kind = Kind {
-    action: "dlq.approve",
-    made_by: "payops dlq plan QUEUE",
-};
-
-pub(crate) struct Approved<'a> {
-    pub(crate) sha256: &'a str,
-    pub(crate) approvals: &'a [Approval],
-}
+use crate::output::{Cell, Document, Style, count, details};
 
 /// `payops dlq plan`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PlanArgs {
-    /// The queue or its dead-letter queue
+    /// Queue, or its dead-letter queue
     queue: String,
     #[command(flatten)]
     select: SelectArgs,
     #[command(flatten)]
-    how: HowArgs,
-    /// Where the plan is written
+    options: OptionArgs,
+    /// File to write the plan to
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
 /// `payops dlq approve`
 #[derive(Clone, Debug, Args)]
-pub(crate) struct ApproveArgs {
-    /// The plan file
+pub(crate) struct DlqApproveArgs {
+    /// Plan file
     file: PathBuf,
-    /// Do not ask; where writes are protected this needs --reason
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: ConsentArgs,
 }
 
 #[derive(Clone, Debug, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the name that scripts read")]
-struct Planned {
+struct PlanView {
     file: String,
     sha256: String,
     id: String,
@@ -71,7 +59,7 @@ struct Planned {
     approved_by: Vec<String>,
 }
 
-impl Planned {
+impl PlanView {
     fn new(file: &ReplayPlanFile, path: &Path) -> Self {
         let plan = &file.plan;
         Self {
@@ -90,12 +78,12 @@ impl Planned {
     }
 }
 
-impl Document for Planned {
-    fn human(&self, look: &Look) -> String {
+impl Document for PlanView {
+    fn human(&self, style: &Style) -> String {
         let approved =
             (!self.approved_by.is_empty()).then(|| Cell::from(self.approved_by.join(", ")));
         details(
-            look,
+            style,
             [
                 ("plan", Some(Cell::from(&self.file))),
                 ("hash", Some(Cell::from(&self.sha256))),
@@ -107,11 +95,11 @@ impl Document for Planned {
                 (
                     "messages",
                     Some(Cell::from(format!(
-                        "{} planned, {} to be sent",
+                        "{} planned, {} to send",
                         self.planned, self.to_send
                     ))),
                 ),
-                ("made by", Some(Cell::from(&self.by))),
+                ("planned by", Some(Cell::from(&self.by))),
                 ("approved by", approved),
             ],
         )
@@ -119,106 +107,65 @@ impl Document for Planned {
 }
 
 /// Runs `payops dlq plan`.
-pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> CliResult<Exit> {
-    let target = context.settings.one_target()?;
-    let ports = context.open(&target, Access::Read).await?;
-    let dlq = DeadLetters::from(&ports)
-        .queues(Some(&args.queue))
-        .await
-        .map_err(not_read)?
-        .pop()
-        .unwrap_or_default();
-    let plan = made(context, &target, &ports, &dlq, (&args.select, &args.how)).await?;
-    show(context, &plan);
+pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> OpsResult<Exit> {
+    let session = open_session(context).await?;
+    let dlq = find_queue(&session, &args.queue).await?;
+    let plan = make_plan(context, &session, &dlq, &args.select, &args.options).await?;
+    let warnings = consumer_warnings(&session, &plan.target).await;
+    show_plan(context, &plan, &warnings);
     let file = ReplayPlanFile::new(plan);
     let path = args
         .out
         .clone()
         .unwrap_or_else(|| PathBuf::from(format!("plan-{}.json", file.plan.id)));
-    plans::write(&path, &file)?;
-    for canary in super::alarms::canaries(&target, &context.caller(AccessLevel::View)).await {
-        context.talk.warn(format!(
-            "warning: {canary} is in the middle of a canary, and its weight \
-            does not govern who takes a message"
-        ));
-    }
-    context.printer.document(&Planned::new(&file, &path))?;
-    context.talk.say(format!(
-        "payops dlq replay --plan {} carries it out; payops dlq approve {} is for somebody else",
-        path.display(),
-        path.display()
+    write_plan(&path, &file)?;
+    context.printer.document(&PlanView::new(&file, &path))?;
+    let path = path.display();
+    context.console.say(format!(
+        "someone else approves it with payops dlq approve {path}; then run payops dlq replay \
+            --plan {path}"
     ));
     Ok(Exit::Done)
 }
 
 /// Runs `payops dlq approve`.
-pub(crate) async fn approve(context: &Context, args: &ApproveArgs) -> CliResult<Exit> {
-    let mut file: ReplayPlanFile = PLANS.read(&args.file)?;
-    let target = context.settings.target(&file.plan.env)?;
-    PLANS.check(&file)?;
-    plans::somebody_elses(context, &file)?;
-    let deed = if file.plan.edits.is_empty() {
-        Action::DlqReplay
-    } else {
-        Action::DlqEdit
-    };
-    plans::may_approve(context, &target, deed).await?;
-    show(context, &file.plan);
-    let reason = safety::reason(context, &target)?;
+pub(crate) async fn approve(context: &Context, args: &DlqApproveArgs) -> OpsResult<Exit> {
+    let mut file: ReplayPlanFile = REPLAY_PLANS.read(&args.file)?;
+    let env = context.operator.settings.target(&file.plan.env)?;
+    let session = context.operator.session(&env);
+    check_may_approve(&session, &file).await?;
+    show_plan(context, &file.plan, &[]);
     let changed = if file.plan.edits.is_empty() {
         String::new()
     } else {
         format!(", {} of them CHANGED", file.plan.edits.len())
     };
     let what = format!(
-        "approve of sending {} of {} again{changed}",
+        "approve the replay of {} of {}{changed}",
         count(file.plan.messages.len(), "message"),
         file.plan.queue
     );
-    safety::confirm(
-        context,
-        &target,
-        &Act {
-            what: &what,
-            typed: &file.plan.id,
-            yes: args.yes,
-            always: true,
-        },
-    )?;
-    let entry = context
-        .entry(&target, PLANS.action, reason.as_deref())
-        .subject(&file.plan.queue)
-        .detail("plan", &file.plan.id);
-    PLANS
-        .approve(context, &target, (&args.file, &mut file), entry)
-        .await?;
-    context.printer.document(&Planned::new(&file, &args.file))?;
+    if args.consent.dry_run {
+        let line = equivalent::approve(&session.env, session.who(), &file.sha256);
+        let proposal = Proposal {
+            subject: Some(file.plan.queue.clone()),
+            same_as: Some(line),
+            ..Proposal::new(&session, Action::DlqApprove, what)
+        };
+        print_dry_run(context, &proposal)?;
+        return Ok(Exit::Done);
+    }
+    let reason = consent::reason(context, &session.env)?;
+    let question = Question {
+        what: &what,
+        typed: &file.plan.id,
+        yes: args.consent.yes,
+        always: true,
+    };
+    consent::confirm(context, &session.env, &question)?;
+    approve_plan(&session, &args.file, &mut file, reason.as_deref()).await?;
+    context
+        .printer
+        .document(&PlanView::new(&file, &args.file))?;
     Ok(Exit::Done)
-}
-
-/// Reads a plan file that is to be carried out in an environment.
-pub(super) fn read(
-    context: &Context,
-    target: &EnvTarget,
-    path: &Path,
-) -> CliResult<ReplayPlanFile> {
-    let file: ReplayPlanFile = PLANS.read(path)?;
-    PLANS.check(&file)?;
-    plans::belongs(
-        target,
-        &Place {
-            env: &file.plan.env,
-            account: file.plan.account.as_ref(),
-        },
-    )?;
-    plans::warn_of_own(context, &file);
-    Ok(file)
-}
-
-pub(super) async fn proven(
-    context: &Context,
-    target: &EnvTarget,
-    approvals: &[PlanApproval],
-) -> CliResult<Vec<Approval>> {
-    PLANS.proven(context, target, approvals).await
 }

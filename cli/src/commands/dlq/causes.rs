@@ -1,20 +1,21 @@
-//! `payops dlq causes`: what letters died of, most first.
+//! `payops dlq causes`: dead letters by cause, most frequent first.
 
 use clap::Args;
 use payops_core::domain::dead_letter::{Cause, causes};
 use payops_core::domain::privacy::Privacy;
+use payops_ops::dead_letters::Selection;
+use payops_ops::error::OpsResult;
 use serde::Serialize;
 
 use super::select::{SelectArgs, select};
 use crate::context::Context;
-use crate::error::CliResult;
 use crate::exit::Exit;
-use crate::output::{Cell, Column, Look, Row, Tone};
+use crate::output::{Cell, Column, Row, Style, Tone};
 
 /// `payops dlq causes`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CausesArgs {
-    /// The queue or its dead-letter queue; all when left out
+    /// Queue, or its dead-letter queue [default: all]
     queue: Option<String>,
     #[command(flatten)]
     select: SelectArgs,
@@ -46,13 +47,13 @@ impl Row for CauseRow {
         Column::text("SAMPLE").wide(),
     ];
 
-    fn cells(&self, look: &Look) -> Vec<Cell> {
+    fn cells(&self, style: &Style) -> Vec<Cell> {
         let cause = &self.0;
         vec![
             Cell::from(&cause.id),
             Cell::from(cause.count.to_string()),
-            Cell::from(look.ago(cause.first_seen)),
-            Cell::from(look.ago(cause.last_seen)),
+            Cell::from(style.ago(cause.first_seen)),
+            Cell::from(style.ago(cause.last_seen)),
             Cell::toned(&cause.class, Tone::Bad),
             Cell::maybe(cause.consumer.as_ref()),
             Cell::from(&cause.fingerprint),
@@ -61,7 +62,7 @@ impl Row for CauseRow {
     }
 }
 
-fn masked(cause: Cause, privacy: Privacy) -> CauseRow {
+fn mask(cause: Cause, privacy: Privacy) -> CauseRow {
     let text = |text: &str| privacy.text(text);
     CauseRow(Cause {
         class: text(&cause.class),
@@ -70,24 +71,17 @@ fn masked(cause: Cause, privacy: Privacy) -> CauseRow {
     })
 }
 
-pub(crate) async fn run(context: &Context, args: &CausesArgs) -> CliResult<Exit> {
-    let fan = context.each_env(|target, ports| async move {
-        let selected = select(
-            context,
-            &target,
-            &ports,
-            args.queue.as_deref(),
-            &args.select,
-        )
-        .await?;
-        let causes = causes(selected.letters.iter().map(|letter| letter.sighting()));
-        Ok(causes
-            .into_iter()
-            .map(|cause| masked(cause, context.privacy))
-            .collect::<Vec<_>>())
+pub(crate) async fn run(context: &Context, args: &CausesArgs) -> OpsResult<Exit> {
+    let selection = Selection::from(&args.select);
+    let (queue, selection) = (args.queue.as_deref(), &selection);
+    let fan = context.ask_each(|session| async move {
+        let chosen = select(context, &session, queue, selection).await?;
+        let causes = causes(chosen.letters.iter().map(|letter| letter.sighting()));
+        let rows = causes.into_iter().map(|cause| mask(cause, context.privacy));
+        Ok(rows.collect::<Vec<_>>())
     });
     let fan = fan.await?;
-    let (exit, many) = (fan.exit(&context.talk), fan.many);
+    let (exit, many) = (fan.exit(&context.console), fan.many);
     context.printer.list(&fan.rows(), many)?;
     Ok(exit)
 }

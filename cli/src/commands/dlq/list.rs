@@ -1,29 +1,30 @@
-//! `payops dlq list`: dead letters, with why each died.
+//! `payops dlq list`: dead letters, and why each failed.
 
 use clap::Args;
 use jiff::Timestamp;
+use payops_core::domain::dead_letter::consumer_of;
+use payops_core::domain::privacy::Privacy;
+use payops_core::usecase::DeadLetter;
+use payops_ops::dead_letters::Selection;
+use payops_ops::error::OpsResult;
 use serde::Serialize;
 
 use super::select::{SelectArgs, select};
 use crate::context::Context;
-use crate::error::CliResult;
 use crate::exit::Exit;
-use crate::output::{Cell, Column, Look, Row, Tone};
-use payops_core::domain::dead_letter::consumer_of;
-use payops_core::domain::privacy::Privacy;
-use payops_core::usecase::DeadLetter;
+use crate::output::{Cell, Column, Row, Style, Tone};
 
 /// `payops dlq list`
 #[derive(Clone, Debug, Args)]
-pub(crate) struct ListArgs {
-    /// The queue or its dead-letter queue; all when left out
+pub(crate) struct DlqListArgs {
+    /// Queue, or its dead-letter queue [default: all]
     queue: Option<String>,
     #[command(flatten)]
     select: SelectArgs,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct LetterRow {
+struct DeadLetterRow {
     message_id: String,
     queue: String,
     payment_id: Option<String>,
@@ -36,7 +37,7 @@ struct LetterRow {
     expires_at: Option<Timestamp>,
 }
 
-impl LetterRow {
+impl DeadLetterRow {
     fn new(letter: &DeadLetter, privacy: Privacy) -> Self {
         Self {
             message_id: letter.message.message_id.clone(),
@@ -54,7 +55,7 @@ impl LetterRow {
     }
 }
 
-impl Row for LetterRow {
+impl Row for DeadLetterRow {
     const FIELDS: &'static [&'static str] = &[
         "message_id",
         "queue",
@@ -80,12 +81,12 @@ impl Row for LetterRow {
         Column::text("WHY"),
     ];
 
-    fn cells(&self, look: &Look) -> Vec<Cell> {
+    fn cells(&self, style: &Style) -> Vec<Cell> {
         vec![
             Cell::from(&self.message_id),
             Cell::from(&self.queue),
             Cell::maybe(self.payment_id.as_ref()),
-            Cell::from(look.ago(self.first_seen)),
+            Cell::from(style.ago(self.first_seen)),
             Cell::from(self.receive_count.to_string()),
             Cell::from(&self.cause),
             Cell::toned(&self.class, Tone::Bad),
@@ -99,24 +100,17 @@ impl Row for LetterRow {
     }
 }
 
-pub(crate) async fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
-    let fan = context.each_env(|target, ports| async move {
-        let selected = select(
-            context,
-            &target,
-            &ports,
-            args.queue.as_deref(),
-            &args.select,
-        )
-        .await?;
-        Ok(selected
-            .letters
-            .iter()
-            .map(|letter| LetterRow::new(letter, context.privacy))
-            .collect::<Vec<_>>())
+pub(crate) async fn run(context: &Context, args: &DlqListArgs) -> OpsResult<Exit> {
+    let selection = Selection::from(&args.select);
+    let (queue, selection) = (args.queue.as_deref(), &selection);
+    let fan = context.ask_each(|session| async move {
+        let chosen = select(context, &session, queue, selection).await?;
+        let letters = chosen.letters.iter();
+        let rows = letters.map(|letter| DeadLetterRow::new(letter, context.privacy));
+        Ok(rows.collect::<Vec<_>>())
     });
     let fan = fan.await?;
-    let (exit, many) = (fan.exit(&context.talk), fan.many);
+    let (exit, many) = (fan.exit(&context.console), fan.many);
     context.printer.list(&fan.rows(), many)?;
     Ok(exit)
 }
@@ -126,8 +120,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_letter_has_the_names_scripts_read_and_shows_nobody() {
-        let row = LetterRow {
+    fn a_dead_letter_has_the_names_scripts_read_and_shows_nobody() {
+        let row = DeadLetterRow {
             message_id: "5f3a".into(),
             queue: "payments-work-dlq".into(),
             payment_id: None,
@@ -140,6 +134,6 @@ mod tests {
             expires_at: None,
         };
         insta::assert_json_snapshot!(row);
-        assert_eq!(row.cells(&Look::plain())[3], Cell::from("2m"));
+        assert_eq!(row.cells(&Style::plain())[3], Cell::from("2m"));
     }
 }

@@ -1,103 +1,82 @@
 //! `payops dlq redrive`: has the queue service itself move a whole dead-letter queue back, unread.
 
-use std::time::Duration;
-
 use clap::Args;
-use jiff::Timestamp;
 use payops_core::domain::access::Action;
-use payops_core::domain::audit::{AuditEntry, AuditOutcome};
-use payops_core::domain::bus::{dead_letter_queue, source_of};
-use payops_core::port::{Ports, QueueStats, REDRIVE_RATE_MAX, Redrive, RedriveStatus};
-use payops_core::usecase::DeadLetters;
-use serde::Serialize;
+use payops_core::port::REDRIVE_RATE_MAX;
+use payops_ops::dead_letters::{
+    RedrivePlan, RedriveReport, RedriveWait, cancel_redrive, list_redrives, plan_redrive,
+    plan_redrive_cancel,
+};
+use payops_ops::equivalent;
+use payops_ops::error::{Kind, OpsError, OpsResult};
 
-use super::not_read;
-use crate::access::{self, Wanted};
-use crate::context::{Access, Context};
-use crate::error::{CliError, CliResult};
+use super::open_session;
+use crate::consent::{self, ConsentArgs, Proposal, Question, print_dry_run};
+use crate::context::Context;
 use crate::exit::Exit;
-use crate::output::{Cell, Column, Document, Look, Of, Row, Tone, count, details};
-use crate::safety::{self, Act};
-use crate::same_as;
-use crate::settings::EnvTarget;
+use crate::output::{Cell, Column, Document, InEnv, Row, Style, Tone, count, details};
 
-const EVERY: Duration = Duration::from_millis(500);
-/// For how long a redrive that has ended is waited for to say so, after it was canceled.
-const END: Duration = Duration::from_secs(10);
-
-/// `payops dlq redrive`
+/// Move a whole dead-letter queue back with the queue service itself.
 ///
-/// Every message goes back unread and as it is: it keeps its attributes, its replays are not
-/// counted, and no payment is looked at. A message has a new id and a new time of sending then.
+/// Messages are moved unread and unchanged: they keep their attributes, the move does not count as
+/// a replay, and their payments are not checked. Each message gets a new ID and a new send time.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RedriveArgs {
-    /// The queue or its dead-letter queue
+    /// Queue, or its dead-letter queue
     queue: String,
-    /// At most N messages a second, up to 500 [default: what the queue service chooses]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(REDRIVE_RATE_MAX)))]
+    /// Maximum messages per second, up to 500 [default: chosen by the queue service]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(REDRIVE_RATE_MAX))
+    )]
     rate: Option<u32>,
-    /// Do not wait for its end: payops dlq redrives says how far it is
+    /// Do not wait for it to finish; payops dlq redrives shows the progress
     #[arg(long)]
     no_wait: bool,
-    /// Do not ask; where writes are protected this needs --reason
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    consent: ConsentArgs,
 }
 
-/// `payops dlq redrives` and `payops dlq cancel-redrive`
+/// `payops dlq redrives`
 #[derive(Clone, Debug, Args)]
-pub(crate) struct WhichArgs {
-    /// The queue or its dead-letter queue
+pub(crate) struct RedrivesArgs {
+    /// Queue, or its dead-letter queue
     queue: String,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct RedriveRow {
+/// `payops dlq redrive-cancel`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RedriveCancelArgs {
+    /// Queue, or its dead-letter queue
     queue: String,
-    target: Option<String>,
-    status: &'static str,
-    moved: u64,
-    planned: Option<u64>,
-    rate_per_second: Option<u32>,
-    started_at: Timestamp,
-    reason: Option<String>,
+    #[command(flatten)]
+    consent: ConsentArgs,
 }
 
-impl RedriveRow {
-    fn new(queue: &str, task: &Redrive) -> Self {
-        Self {
-            queue: queue.to_owned(),
-            target: task.target.clone(),
-            status: task.status.as_str(),
-            moved: task.moved,
-            planned: task.planned,
-            rate_per_second: task.rate_per_second,
-            started_at: task.started_at,
-            reason: task.reason.clone(),
-        }
-    }
-
-    fn state(&self) -> Cell {
-        let tone = match self.status {
-            "completed" => Tone::Good,
-            "failed" => Tone::Bad,
-            _ => Tone::Warn,
-        };
-        Cell::toned(self.status, tone)
-    }
+fn status_cell(report: &RedriveReport) -> Cell {
+    let tone = match report.status {
+        "completed" => Tone::Good,
+        "failed" => Tone::Bad,
+        _ => Tone::Warn,
+    };
+    Cell::toned(report.status, tone)
 }
 
-impl Document for RedriveRow {
-    fn human(&self, look: &Look) -> String {
+impl Document for RedriveReport {
+    fn human(&self, style: &Style) -> String {
         let of = self
             .planned
             .map(|planned| format!(" of about {planned}"))
             .unwrap_or_default();
-        let to = self.target.as_deref().unwrap_or("where each came from");
+        let to = self
+            .target
+            .as_deref()
+            .unwrap_or("original queue of each message");
         details(
-            look,
+            style,
             [
-                ("redrive", Some(self.state())),
+                ("redrive", Some(status_cell(self))),
                 ("from", Some(Cell::from(&self.queue))),
                 ("to", Some(Cell::from(to))),
                 ("moved", Some(Cell::from(format!("{}{of}", self.moved)))),
@@ -112,7 +91,7 @@ impl Document for RedriveRow {
     }
 }
 
-impl Row for RedriveRow {
+impl Row for RedriveReport {
     const FIELDS: &'static [&'static str] = &[
         "queue",
         "target",
@@ -128,353 +107,146 @@ impl Row for RedriveRow {
         Column::text("TO"),
         Column::text("STATUS"),
         Column::number("MOVED"),
-        Column::number("OF ABOUT"),
+        Column::number("TOTAL (APPROX)"),
         Column::number("BEGAN"),
         Column::text("WHY"),
     ];
 
-    fn cells(&self, look: &Look) -> Vec<Cell> {
+    fn cells(&self, style: &Style) -> Vec<Cell> {
         vec![
             Cell::from(&self.queue),
             Cell::maybe(self.target.as_ref()),
-            self.state(),
+            status_cell(self),
             Cell::from(self.moved.to_string()),
             Cell::maybe(self.planned.map(|planned| planned.to_string())),
-            Cell::from(look.ago(self.started_at)),
+            Cell::from(style.ago(self.started_at)),
             Cell::maybe(self.reason.as_ref()),
         ]
     }
 }
 
-/// The dead-letter queue that is meant, and where its letters came from.
-async fn named(ports: &Ports, queue: &str) -> CliResult<(String, String)> {
-    let dlq = DeadLetters::from(ports)
-        .queues(Some(queue))
-        .await
-        .map_err(not_read)?
-        .pop();
-    let dlq = dlq.unwrap_or_else(|| dead_letter_queue(queue));
-    let source = source_of(&dlq).ok_or_else(|| {
-        CliError::not_found(format!("{dlq} is the dead-letter queue of no queue"))
-    })?;
-    Ok((dlq, source))
+fn equivalent_of(plan: &RedrivePlan) -> String {
+    equivalent::redrive(&plan.queue, &plan.target, plan.rate_per_second)
 }
 
-async fn last(ports: &Ports, dlq: &str) -> CliResult<Option<Redrive>> {
-    let unread = |error| CliError::port(format!("the redrives of {dlq} could not be read"), error);
-    Ok(ports
-        .queues
-        .redrives(dlq)
-        .await
-        .map_err(unread)?
-        .into_iter()
-        .next())
-}
-
-/// A dead-letter queue that is to be moved whole.
-pub(crate) struct Moving {
-    dlq: String,
-    source: String,
-    stats: QueueStats,
-    rate: Option<u32>,
-}
-
-impl Moving {
-    /// Finds it; an error when it is empty, or is moved already.
-    pub(crate) async fn find(ports: &Ports, queue: &str, rate: Option<u32>) -> CliResult<Self> {
-        let (dlq, source) = named(ports, queue).await?;
-        let stats = ports
-            .queues
-            .stats(&dlq)
-            .await
-            .map_err(|error| CliError::port(format!("{dlq} did not answer"), error))?;
-        if last(ports, &dlq)
-            .await?
-            .is_some_and(|task| !task.status.is_over())
-        {
-            return Err(
-                CliError::refused(format!("a redrive of {dlq} is under way already")).hint(
-                    format!(
-                        "payops dlq redrives {dlq} says how far it is; payops dlq \
-                    cancel-redrive {dlq} stops it"
-                    ),
-                ),
-            );
-        }
-        if stats.visible == 0 && stats.in_flight == 0 {
-            return Err(CliError::not_found(format!(
-                "{dlq} is empty: there is nothing to move"
-            )));
-        }
-        Ok(Self {
-            dlq,
-            source,
-            stats,
-            rate,
-        })
-    }
-
-    fn words(&self, target: &EnvTarget) -> String {
-        let about = if self.stats.approximate { "about " } else { "" };
-        let number = count(
-            usize::try_from(self.stats.visible).unwrap_or(usize::MAX),
-            "message",
-        );
-        let seconds = self
-            .stats
-            .visible
-            .div_ceil(u64::from(self.rate.unwrap_or(REDRIVE_RATE_MAX)));
-        let (dlq, source, rate) = (
-            &self.dlq,
-            &self.source,
-            self.rate.unwrap_or(REDRIVE_RATE_MAX),
-        );
-        format!(
-            "{dlq} -> {source} in {}: {about}{number}, at most {rate}/s, {seconds} s or more\n  \
-                warning     all of them, unread: no look at payments, no canary, no loop guard, no \
-                line for each in a journal\n  instead     payops dlq replay {dlq} has all that\n  \
-                same as     {}",
-            target.name,
-            same_as::redrive(dlq, source, self.rate)
-        )
-    }
-
-    /// Checks the rules, and records that it is about to begin.
-    pub(crate) async fn authorize(
-        &self,
-        context: &Context,
-        target: &EnvTarget,
-        ports: &Ports,
-        reason: Option<&str>,
-    ) -> CliResult<AuditEntry> {
-        // Given back at once: from here on a replay sees that the queue is moved.
-        drop(super::replay::free(context, target, ports, &self.dlq).await?);
-        let wanted = Wanted {
-            count: Some(self.stats.visible),
-            ..Wanted::new(Action::DlqRedrive).because(reason)
-        };
-        let permit = access::permit(context, target, &wanted).await?;
-        let entry = context
-            .entry(target, "redrive", reason)
-            .subject(&self.dlq)
-            .role(permit.duty.as_str());
-        let entry = entry.detail("messages", self.stats.visible.to_string());
-        let entry = entry
-            .same_as(same_as::redrive(&self.dlq, &self.source, self.rate))
-            .outcome(AuditOutcome::Begun);
-        context.record(target, &entry)?;
-        Ok(entry)
-    }
-
-    async fn begin(
-        &self,
-        context: &Context,
-        target: &EnvTarget,
-        ports: &Ports,
-        entry: &AuditEntry,
-    ) -> CliResult<String> {
-        let begun = ports
-            .queues
-            .start_redrive(&self.dlq, &self.source, self.rate)
-            .await;
-        begun.map_err(|error| {
-            context.record_end(target, entry, AuditOutcome::Failed, Some(&error.message));
-            CliError::port(format!("the redrive of {} did not begin", self.dlq), error)
-        })
-    }
-
-    /// Begins it, waits for its end, and records that. When the context is told to stop, or the
-    /// environment is frozen, the queue service is asked to stop it.
-    pub(crate) async fn carry_out(
-        &self,
-        context: &Context,
-        target: &EnvTarget,
-        ports: &Ports,
-        entry: &AuditEntry,
-        tell: &(dyn Fn(&Redrive) + Send + Sync),
-    ) -> CliResult<Redrive> {
-        let handle = self.begin(context, target, ports, entry).await?;
-        let task = self.waited(context, target, ports, &handle, tell).await;
-        let task = task.inspect_err(|error| {
-            context.record_end(target, entry, AuditOutcome::Failed, Some(&error.message))
-        })?;
-        let words = format!("{}: {} moved", task.status.as_str(), task.moved);
-        let outcome = if task.status == RedriveStatus::Completed {
-            AuditOutcome::Done
-        } else {
-            AuditOutcome::Failed
-        };
-        context.record_end(target, entry, outcome, Some(&words));
-        if task.status == RedriveStatus::Failed {
-            let why = task.reason.as_deref().unwrap_or("no reason given");
-            let moved = count(usize::try_from(task.moved).unwrap_or(usize::MAX), "message");
-            return Err(
-                CliError::failed(format!("the redrive failed after {moved}: {why}"))
-                    .hint("what was moved stays moved; the rest is where it was"),
-            );
-        }
-        Ok(task)
-    }
-
-    async fn waited(
-        &self,
-        context: &Context,
-        target: &EnvTarget,
-        ports: &Ports,
-        handle: &str,
-        tell: &(dyn Fn(&Redrive) + Send + Sync),
-    ) -> CliResult<Redrive> {
-        let dlq = self.dlq.as_str();
-        let mut frozen = Box::pin(access::frozen(context, target, Action::DlqRedrive));
-        let mut canceled: Option<tokio::time::Instant> = None;
-        loop {
-            let task = last(ports, dlq).await?.ok_or_else(|| {
-                CliError::failed(format!("nobody knows of a redrive of {dlq} any more"))
-            })?;
-            tell(&task);
-            if task.status.is_over() || canceled.is_some_and(|at| at.elapsed() > END) {
-                return Ok(task);
-            }
-            let stop = tokio::select! {
-                () = tokio::time::sleep(EVERY) => false,
-                () = context.stop.cancelled(), if canceled.is_none() => true,
-                _ = &mut frozen, if canceled.is_none() => true,
-            };
-            if stop {
-                let stopped = ports.queues.cancel_redrive(dlq, handle).await;
-                stopped.map_err(|error| {
-                    CliError::port(
-                        format!("the redrive of {dlq} goes on: it could not be canceled"),
-                        error,
-                    )
-                })?;
-                canceled = Some(tokio::time::Instant::now());
-            }
-        }
-    }
+fn plan_text(plan: &RedrivePlan, env: &str) -> String {
+    let RedrivePlan {
+        queue,
+        target,
+        stats,
+        ..
+    } = plan;
+    let about = if stats.approximate { "about " } else { "" };
+    let number = count(stats.visible, "message");
+    let rate = plan.rate_per_second.unwrap_or(REDRIVE_RATE_MAX);
+    let seconds = stats.visible.div_ceil(u64::from(rate));
+    format!(
+        "{queue} -> {target} in {env}: {about}{number}, at most {rate}/s, at least {seconds} s\n  \
+            warning     moves every message unread: payments are not checked, and there is no \
+            canary, no replay limit and no journal\n  \
+            instead     payops dlq replay {queue} does all of this\n  \
+            equivalent  {}",
+        equivalent_of(plan)
+    )
 }
 
 /// Runs `payops dlq redrive`.
-pub(crate) async fn run(context: &Context, args: &RedriveArgs) -> CliResult<Exit> {
-    let target = context.settings.one_target()?;
-    let ports = context
-        .interruptible(context.open(&target, Access::Write))
+pub(crate) async fn run(context: &Context, args: &RedriveArgs) -> OpsResult<Exit> {
+    let session = context.interruptible(open_session(context)).await?;
+    let plan = context
+        .interruptible(plan_redrive(&session, &args.queue, args.rate))
         .await?;
-    let moving = Moving::find(&ports, &args.queue, args.rate).await?;
-    let dlq = moving.dlq.clone();
-    context.talk.say(moving.words(&target));
-    let reason = safety::reason(context, &target)?;
-    let what = format!("move all of {dlq} to {}", moving.source);
-    safety::confirm(
-        context,
-        &target,
-        &Act {
-            what: &what,
-            typed: &dlq,
-            yes: args.yes,
-            always: true,
-        },
-    )?;
-    let entry = moving
-        .authorize(context, &target, &ports, reason.as_deref())
-        .await?;
-    if args.no_wait {
-        moving.begin(context, &target, &ports, &entry).await?;
-        context.record_end(
-            &target,
-            &entry,
-            AuditOutcome::Done,
-            Some("begun; not waited for"),
-        );
-        if let Some(task) = last(&ports, &dlq).await? {
-            context.printer.document(&RedriveRow::new(&dlq, &task))?;
-        }
-        context
-            .talk
-            .say(format!("payops dlq redrives {dlq} says how far it is"));
+    context.console.say(plan_text(&plan, session.name()));
+    let what = format!("move all of {} to {}", plan.queue, plan.target);
+    if args.consent.dry_run {
+        let proposal = Proposal {
+            subject: Some(plan.queue.clone()),
+            same_as: Some(equivalent_of(&plan)),
+            ..Proposal::new(&session, Action::DlqRedrive, what)
+        };
+        print_dry_run(context, &proposal)?;
         return Ok(Exit::Done);
     }
-    let bar = context.talk.progress("messages", None);
-    let tell = |task: &Redrive| {
-        if let Some(planned) = task.planned {
+    let reason = consent::reason(context, &session.env)?;
+    let question = Question {
+        what: &what,
+        typed: &plan.queue,
+        yes: args.consent.yes,
+        always: true,
+    };
+    consent::confirm(context, &session.env, &question)?;
+    let bar = context.console.progress("messages", None);
+    let on_progress = |report: &RedriveReport| {
+        if let Some(planned) = report.planned {
             bar.set_length(planned);
         }
-        bar.set_position(task.moved);
+        bar.set_position(report.moved);
     };
-    let task = moving
-        .carry_out(context, &target, &ports, &entry, &tell)
-        .await;
+    let wait = if args.no_wait {
+        RedriveWait::No
+    } else {
+        RedriveWait::UntilEnd(&on_progress)
+    };
+    let stop = context.operator.stop.child_token();
+    let reason = reason.as_deref();
+    let report = payops_ops::dead_letters::redrive(&session, &plan, reason, stop, wait).await;
     bar.finish_and_clear();
-    let task = task?;
-    context.printer.document(&RedriveRow::new(&dlq, &task))?;
-    if task.status == RedriveStatus::Completed {
+    let report = report?;
+    context.printer.document(&report)?;
+    if args.no_wait {
+        context.console.say(format!(
+            "see its progress with: payops dlq redrives {}",
+            plan.queue
+        ));
         return Ok(Exit::Done);
     }
-    let words = format!("{}: {} moved", task.status.as_str(), task.moved);
-    Err(CliError::new(Exit::Interrupted, words)
-        .hint("what was moved stays moved; the rest is where it was"))
+    if report.is_completed() {
+        return Ok(Exit::Done);
+    }
+    let message = format!("{}: {} moved", report.status, report.moved);
+    Err(OpsError::new(Kind::Interrupted, message)
+        .hint("messages already moved stay moved; the rest is still in the dead-letter queue"))
 }
 
 /// Runs `payops dlq redrives`.
-pub(crate) async fn list(context: &Context, args: &WhichArgs) -> CliResult<Exit> {
-    let target = context.settings.one_target()?;
-    let ports = context.open(&target, Access::Read).await?;
-    let (dlq, _) = named(&ports, &args.queue).await?;
-    let unread = |error| CliError::port(format!("the redrives of {dlq} could not be read"), error);
-    let tasks = ports.queues.redrives(&dlq).await.map_err(unread)?;
-    let rows: Vec<Of<RedriveRow>> = tasks
-        .iter()
-        .map(|task| Of {
-            env: target.name.clone(),
-            value: RedriveRow::new(&dlq, task),
+pub(crate) async fn list(context: &Context, args: &RedrivesArgs) -> OpsResult<Exit> {
+    let session = open_session(context).await?;
+    let reports = list_redrives(&session, &args.queue).await?;
+    let rows: Vec<InEnv<RedriveReport>> = reports
+        .into_iter()
+        .map(|value| InEnv {
+            env: session.name().to_owned(),
+            value,
         })
         .collect();
     context.printer.list(&rows, false)?;
     Ok(Exit::Done)
 }
 
-/// Runs `payops dlq cancel-redrive`.
-pub(crate) async fn cancel(context: &Context, args: &WhichArgs) -> CliResult<Exit> {
-    let target = context.settings.one_target()?;
-    let ports = context.open(&target, Access::Write).await?;
-    let (dlq, _) = named(&ports, &args.queue).await?;
-    let running = last(&ports, &dlq).await?.and_then(|task| task.handle);
-    let none = || {
-        CliError::not_found(format!("no redrive of {dlq} is under way"))
-            .hint(format!("payops dlq redrives {dlq}"))
-    };
-    let handle = running.ok_or_else(none)?;
-    let reason = safety::reason(context, &target)?;
-    access::permit(
-        context,
-        &target,
-        &Wanted {
-            count: Some(0),
-            ..Wanted::new(Action::DlqRedriveCancel).because(reason.as_deref())
-        },
-    )
-    .await?;
-    let entry = context
-        .entry(&target, "redrive-cancel", reason.as_deref())
-        .subject(&dlq);
-    let entry = entry.same_as(same_as::cancel_redrive());
-    let moved = context
-        .audited(&target, entry, async {
-            let canceled = ports.queues.cancel_redrive(&dlq, &handle).await;
-            canceled.map_err(|error| {
-                CliError::port(
-                    format!("the redrive of {dlq} goes on: it could not be canceled"),
-                    error,
-                )
-            })
-        })
+/// Runs `payops dlq redrive-cancel`.
+pub(crate) async fn cancel(context: &Context, args: &RedriveCancelArgs) -> OpsResult<Exit> {
+    let session = context.interruptible(open_session(context)).await?;
+    let plan = context
+        .interruptible(plan_redrive_cancel(&session, &args.queue))
         .await?;
-    context.talk.say(format!(
-        "canceled; {} stay moved",
-        count(usize::try_from(moved).unwrap_or(usize::MAX), "message")
-    ));
-    if let Some(task) = last(&ports, &dlq).await? {
-        context.printer.document(&RedriveRow::new(&dlq, &task))?;
+    if args.consent.dry_run {
+        let what = format!("cancel the redrive of {}", plan.queue);
+        let proposal = Proposal {
+            subject: Some(plan.queue.clone()),
+            same_as: Some(equivalent::cancel_redrive()),
+            ..Proposal::new(&session, Action::DlqRedriveCancel, what)
+        };
+        print_dry_run(context, &proposal)?;
+        return Ok(Exit::Done);
+    }
+    let reason = consent::reason(context, &session.env)?;
+    let (moved, report) = cancel_redrive(&session, &plan, reason.as_deref()).await?;
+    let moved = count(moved, "message");
+    context
+        .console
+        .say(format!("canceled; {moved} already moved"));
+    if let Some(report) = report {
+        context.printer.document(&report)?;
     }
     Ok(Exit::Done)
 }

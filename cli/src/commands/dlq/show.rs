@@ -7,37 +7,36 @@ use std::fmt::Write as _;
 use clap::Args;
 use jiff::Timestamp;
 use payops_core::domain::dead_letter::Layer;
+use payops_core::domain::privacy::Privacy;
 use payops_core::usecase::{DeadLetter, DeadLetters, Opened};
+use payops_ops::dead_letters::find_dead_letter;
+use payops_ops::error::{Kind, OpsError, OpsResult};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::not_read;
 use crate::commands::payment::view::PaymentView;
 use crate::commands::payment::{EventView, events_table};
 use crate::context::Context;
-use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::output::{Cell, Document, Look, Of, Tone, details, json_text};
-use payops_core::domain::privacy::Privacy;
+use crate::output::{Cell, Document, InEnv, Style, Tone, details, json_text};
 
 const TAIL: usize = 12;
 /// How much of a body that is no JSON is shown to people, in characters.
 const SHOWN_MAX: usize = 4_000;
-const SEARCHED_MAX: usize = 100_000;
 
 /// `payops dlq show`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// The message's id
+    /// Message ID
     message_id: String,
-    /// The queue or its dead-letter queue, when you know it
+    /// Queue, or its dead-letter queue [default: search all]
     #[arg(long, value_name = "QUEUE")]
     queue: Option<String>,
 }
 
 /// A dead letter with everything that is known of it.
 #[derive(Clone, Debug, Serialize)]
-struct Shown {
+struct DeadLetterView {
     message_id: String,
     queue: String,
     payment_id: Option<String>,
@@ -54,8 +53,8 @@ struct Shown {
     timeline: Vec<EventView>,
 }
 
-impl Document for Shown {
-    fn human(&self, look: &Look) -> String {
+impl Document for DeadLetterView {
+    fn human(&self, style: &Style) -> String {
         let mut pairs = vec![
             ("message", Some(Cell::from(&self.message_id))),
             ("queue", Some(Cell::from(&self.queue))),
@@ -69,19 +68,19 @@ impl Document for Shown {
             ("payment", Some(Cell::maybe(self.payment_id.as_ref()))),
             (
                 "first seen",
-                Some(crate::output::moment(look, self.first_seen)),
+                Some(crate::output::moment(style, self.first_seen)),
             ),
             ("receives", Some(Cell::from(self.receive_count.to_string()))),
         ];
         for (name, value) in &self.attributes {
             pairs.push(("attribute", Some(Cell::from(format!("{name} = {value}")))));
         }
-        let mut out = details(look, pairs);
+        let mut out = details(style, pairs);
         for layer in &self.layers {
             let _ = writeln!(out, "\n{}", layer.name);
             if let Some(problem) = &layer.problem {
                 out.push_str(&details(
-                    look,
+                    style,
                     [("  problem", Some(Cell::toned(problem, Tone::Bad)))],
                 ));
             }
@@ -89,11 +88,11 @@ impl Document for Shown {
         }
         if let Some(payment) = &self.payment {
             out.push_str("\npayment now\n");
-            out.push_str(&payment.human(look));
+            out.push_str(&payment.human(style));
         }
         if !self.timeline.is_empty() {
             out.push_str("\ntimeline\n");
-            out.push_str(&events_table(&self.timeline, look));
+            out.push_str(&events_table(&self.timeline, style));
         }
         out
     }
@@ -114,48 +113,43 @@ fn content_text(content: &Value) -> String {
         .concat()
 }
 
-pub(crate) async fn run(context: &Context, args: &ShowArgs) -> CliResult<Exit> {
-    let fan = context.each_env(|target, ports| async move {
-        let letters = DeadLetters::from(&ports);
-        let queues = letters
-            .queues(args.queue.as_deref())
-            .await
-            .map_err(not_read)?;
-        let found = letters
-            .find(&queues, &args.message_id, SEARCHED_MAX)
-            .await?;
-        let Some(letter) = found else {
-            let message = format!("no dead letter {} in {}", args.message_id, target.name);
-            return Err(CliError::not_found(message)
-                .hint("payops dlq list; it may have been replayed since"));
-        };
-        shown(&letters, &letter, context.privacy).await
+pub(crate) async fn run(context: &Context, args: &ShowArgs) -> OpsResult<Exit> {
+    let fan = context.ask_each(|session| async move {
+        let queue = args.queue.as_deref();
+        let letter = find_dead_letter(&session, queue, &args.message_id).await?;
+        let dead_letters = DeadLetters::from(session.ports().await?);
+        open(&dead_letters, &letter, context.privacy).await
     });
     let fan = fan.await?;
     let missing = fan
         .failures
         .iter()
-        .all(|(_, error)| error.exit == Exit::NotFound);
+        .all(|(_, error)| error.kind == Kind::NotFound);
     let exit = if missing && !fan.answers.is_empty() {
         Exit::Done
     } else {
-        fan.exit(&context.talk)
+        fan.exit(&context.console)
     };
     if !fan.answers.is_empty() {
-        let answers: Vec<Of<Shown>> = fan.answers;
+        let answers: Vec<InEnv<DeadLetterView>> = fan.answers;
         context.printer.documents(&answers, fan.many)?;
     }
     Ok(exit)
 }
 
-async fn shown(letters: &DeadLetters, letter: &DeadLetter, privacy: Privacy) -> CliResult<Shown> {
+async fn open(
+    letters: &DeadLetters,
+    letter: &DeadLetter,
+    privacy: Privacy,
+) -> OpsResult<DeadLetterView> {
     let Opened {
         layers,
         payment,
         events,
-    } = letters.open(letter, privacy).await.map_err(|error| {
-        CliError::port("the letter could not be followed to its payment", error)
-    })?;
+    } = letters
+        .open(letter, privacy)
+        .await
+        .map_err(|error| OpsError::port("cannot read the payment of this dead letter", error))?;
     let tail = events.len().saturating_sub(TAIL);
     let timeline = events
         .iter()
@@ -164,7 +158,7 @@ async fn shown(letters: &DeadLetters, letter: &DeadLetter, privacy: Privacy) -> 
         .collect();
     let payment = payment.map(|payment| PaymentView::new(&payment, privacy));
     let message = &letter.message;
-    Ok(Shown {
+    Ok(DeadLetterView {
         message_id: message.message_id.clone(),
         queue: letter.queue.clone(),
         payment_id: letter.payment.as_ref().map(ToString::to_string),

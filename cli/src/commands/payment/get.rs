@@ -1,38 +1,28 @@
 //! `payops payment get`: a payment as the primary store has it now.
 
 use clap::Args;
+use payops_ops::error::{Kind, OpsResult};
+use payops_ops::payments::{self, PaymentView};
 
-use super::view::PaymentView;
-use crate::commands::{no_payment, payment_id};
-use crate::context::Context;
-use crate::error::{CliError, CliResult};
+use crate::context::{Context, FanOut};
 use crate::exit::Exit;
 
 /// `payops payment get`, `payops payment timeline`
 #[derive(Clone, Debug, Args)]
-pub(crate) struct GetArgs {
-    /// The payment's id, `pay_…`
+pub(crate) struct PaymentGetArgs {
+    /// Payment ID (pay_…)
     pub(crate) id: String,
 }
 
-pub(crate) async fn run(context: &Context, args: &GetArgs) -> CliResult<Exit> {
-    let id = payment_id(&args.id)?;
-    let fan = context.each_env(|target, ports| {
-        let id = id.clone();
-        async move {
-            match ports
-                .store
-                .get(&id)
-                .await
-                .map_err(|error| CliError::port("the payment could not be read", error))?
-            {
-                Some(payment) => Ok(PaymentView::new(&payment, context.privacy)),
-                None => Err(no_payment(context, &target, &id).await),
-            }
-        }
-    });
-    let fan = fan.await?;
-    let exit = found_somewhere(context, &fan);
+pub(crate) async fn run(context: &Context, args: &PaymentGetArgs) -> OpsResult<Exit> {
+    let id = payments::parse_payment_id(&args.id)?;
+    let fan = context
+        .ask_each(async |session| {
+            let payment = payments::get(&session, &id).await?;
+            Ok(PaymentView::new(&payment, context.privacy))
+        })
+        .await?;
+    let exit = exit_of_lookup(context, &fan);
     if !fan.answers.is_empty() {
         context.printer.documents(&fan.answers, fan.many)?;
     }
@@ -41,14 +31,14 @@ pub(crate) async fn run(context: &Context, args: &GetArgs) -> CliResult<Exit> {
 
 /// With several environments a payment is in one of them, and missing in the others is as it
 /// should be.
-pub(super) fn found_somewhere<T>(context: &Context, fan: &crate::context::Fan<T>) -> Exit {
+pub(super) fn exit_of_lookup<T>(context: &Context, fan: &FanOut<T>) -> Exit {
     let only_missing = fan
         .failures
         .iter()
-        .all(|(_, error)| error.exit == Exit::NotFound);
+        .all(|(_, error)| error.kind == Kind::NotFound);
     if only_missing && !fan.answers.is_empty() {
         Exit::Done
     } else {
-        fan.exit(&context.talk)
+        fan.exit(&context.console)
     }
 }

@@ -1,22 +1,22 @@
 //! `payops payment`: create, look at, search, change, and compare the stores.
 
-mod batch;
 mod change;
 mod create;
 mod get;
-mod lines;
+mod load;
 mod reconcile;
 mod refund;
 mod resolve;
 mod search;
 mod timeline;
 pub(crate) mod view;
-mod wait;
 
 use clap::Subcommand;
+use payops_ops::error::OpsResult;
+use payops_ops::session::Session;
 
+use crate::consent::{self, ConsentArgs};
 use crate::context::Context;
-use crate::error::CliResult;
 use crate::exit::Exit;
 
 pub(crate) use search::shield;
@@ -25,32 +25,31 @@ pub(crate) use timeline::{EventView, events_table};
 /// `payops payment …`
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum PaymentCommand {
-    /// Create one payment, or many from a file of JSON lines
+    /// Create a payment, or many from a file of JSON lines
     Create(create::CreateArgs),
     /// Show a payment
-    Get(get::GetArgs),
-    /// Find payments: `status:failed amount:>10 anna@`; words are joined by AND
+    Get(get::PaymentGetArgs),
+    /// Search payments, such as `status:failed amount:>10 anna@`
     Search(search::SearchArgs),
-    /// The newest payments
-    List(search::ListArgs),
-    /// What happened to a payment, in order
-    Timeline(get::GetArgs),
-    /// Cancel a payment whose charge has not been started
+    /// List the newest payments
+    List(search::PaymentListArgs),
+    /// Show a payment's timeline
+    Timeline(get::PaymentGetArgs),
+    /// Cancel a payment that has not been charged
     Cancel(change::CancelArgs),
-    /// Give money back, all that is left or part of it; with --out as a plan that somebody else
-    /// approves
+    /// Refund a payment in full or in part; with --out, write a plan for someone else to approve
     Refund(refund::RefundArgs),
-    /// Approve a refund that somebody else planned
-    Approve(refund::ApproveArgs),
-    /// Decide how a payment in review ended, after asking the provider
+    /// Approve someone else's refund plan
+    Approve(refund::PaymentApproveArgs),
+    /// Settle a payment in review as charged or not charged, after asking the provider
     Resolve(resolve::ResolveArgs),
-    /// Compare payments, ledger, index, archive and provider, and name every break
+    /// Compare payments, ledger, index, archive and provider, and list every break
     Reconcile(reconcile::ReconcileArgs),
 }
 
-pub(crate) async fn run(context: &Context, command: PaymentCommand) -> CliResult<Exit> {
+pub(crate) async fn run(context: &Context, command: PaymentCommand) -> OpsResult<Exit> {
     match command {
-        PaymentCommand::Create(args) => create::run(context, args).await,
+        PaymentCommand::Create(args) => create(context, args).await,
         PaymentCommand::Get(args) => context.interruptible(get::run(context, &args)).await,
         PaymentCommand::Search(args) => context.interruptible(search::run(context, &args)).await,
         PaymentCommand::List(args) => context.interruptible(search::list(context, &args)).await,
@@ -64,5 +63,25 @@ pub(crate) async fn run(context: &Context, command: PaymentCommand) -> CliResult
         PaymentCommand::Reconcile(args) => {
             context.interruptible(reconcile::run(context, &args)).await
         }
+    }
+}
+
+/// The reason of a write; a dry run needs none.
+fn reason_for(
+    context: &Context,
+    session: &Session,
+    consent: ConsentArgs,
+) -> OpsResult<Option<String>> {
+    if consent.dry_run {
+        return Ok(context.operator.reason.clone());
+    }
+    consent::reason(context, &session.env)
+}
+
+async fn create(context: &Context, args: create::CreateArgs) -> OpsResult<Exit> {
+    let session = context.operator.one_session()?;
+    match &args.file {
+        Some(file) => load::load(context, &session, &args, file).await,
+        None => create::create_one(context, &session, &args).await,
     }
 }

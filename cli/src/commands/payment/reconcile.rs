@@ -2,30 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use clap::Args;
-use jiff::SignedDuration;
+use payops_core::domain::privacy::Privacy;
 use payops_core::domain::reconcile::{Break, BreakKind, Store};
-use payops_core::port::Ports;
 use payops_core::usecase::Report;
+use payops_ops::error::OpsResult;
+use payops_ops::payments::{self, ReconcileStep};
+use payops_ops::session::Session;
 use serde::Serialize;
-use tokio::time::Instant;
 
 use crate::context::Context;
-use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::output::{Cell, Column, Document, Look, Table, Tone, count};
-use payops_core::domain::privacy::Privacy;
-
-const AGAIN: Duration = Duration::from_millis(500);
-/// Added to the time given: a payment that changed as the run began must come to its rest.
-const MARGIN: Duration = Duration::from_secs(2);
+use crate::output::{Cell, Column, Document, Style, Table, Tone, count};
 
 /// `payops payment reconcile`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ReconcileArgs {
-    /// For how long payments that changed just now may still be on their way through the stores
+    /// How long a changed payment may take to reach all stores
     #[arg(long, value_name = "SECONDS", default_value_t = 15)]
     settle: u32,
 }
@@ -33,7 +27,7 @@ pub(crate) struct ReconcileArgs {
 /// What was found:
 /// `{"checked":…,"in_motion":…,"breaks":[{"payment_id":…,"store":…,"kind":…,"detail":…}]}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Found {
+struct ReconcileView {
     checked: u64,
     /// Payments that kept changing until the end; their breaks are not counted.
     in_motion: usize,
@@ -51,7 +45,7 @@ struct BreakView {
     detail: String,
 }
 
-impl Found {
+impl ReconcileView {
     fn new(report: &Report, privacy: Privacy) -> Self {
         let view = |found: &Break| BreakView {
             payment_id: privacy.text(&found.payment_id),
@@ -67,11 +61,11 @@ impl Found {
     }
 }
 
-impl Document for Found {
+impl Document for ReconcileView {
     const ROWS: Option<&'static str> = Some("breaks");
     const FIELDS: &'static [&'static str] = &["payment_id", "store", "kind", "detail"];
 
-    fn human(&self, look: &Look) -> String {
+    fn human(&self, style: &Style) -> String {
         let mut out = match self.breaks.len() {
             0 => format!("{} checked, no breaks\n", count(self.checked, "payment")),
             breaks => format!(
@@ -83,7 +77,7 @@ impl Document for Found {
         if self.in_motion > 0 {
             let _ = writeln!(
                 out,
-                "{} kept changing and could not be judged; run it again",
+                "{} kept changing and could not be compared; run the command again",
                 count(self.in_motion, "payment")
             );
         }
@@ -101,7 +95,7 @@ impl Document for Found {
                 Cell::from(&found.detail),
             ]);
         }
-        out.push_str(&table.render(look));
+        out.push_str(&table.render(style));
         out
     }
 }
@@ -113,19 +107,14 @@ fn word(value: &impl Serialize) -> String {
         .unwrap_or_default()
 }
 
-pub(crate) async fn run(context: &Context, args: &ReconcileArgs) -> CliResult<Exit> {
-    let fan = context.each_env(|target, ports| async move {
-        let report = reconcile(context, &ports, args.settle).await;
-        let report = report.map_err(|error| {
-            CliError::port(
-                format!("the stores of {} could not be compared", target.name),
-                error,
-            )
-        })?;
-        Ok(Found::new(&report, context.privacy))
-    });
-    let fan = fan.await?;
-    let exit = fan.exit(&context.talk);
+pub(crate) async fn run(context: &Context, args: &ReconcileArgs) -> OpsResult<Exit> {
+    let fan = context
+        .ask_each(async |session| {
+            let report = reconcile(context, &session, args.settle).await?;
+            Ok(ReconcileView::new(&report, context.privacy))
+        })
+        .await?;
+    let exit = fan.exit(&context.console);
     if fan.answers.is_empty() {
         return Ok(exit);
     }
@@ -139,8 +128,8 @@ pub(crate) async fn run(context: &Context, args: &ReconcileArgs) -> CliResult<Ex
             .iter()
             .map(|(store, count)| format!("{store} {count}"))
             .collect();
-        context.talk.say(format!(
-            "breaks: {}; payops payment timeline ID tells what happened",
+        context.console.say(format!(
+            "breaks: {}; see what happened with: payops payment timeline ID",
             parts.join(", ")
         ));
     }
@@ -152,30 +141,18 @@ pub(crate) async fn run(context: &Context, args: &ReconcileArgs) -> CliResult<Ex
     })
 }
 
-async fn reconcile(
-    context: &Context,
-    ports: &Ports,
-    settle_seconds: u32,
-) -> payops_core::port::PortResult<Report> {
-    let reconciler = ports.reconciler(SignedDuration::from_secs(i64::from(settle_seconds)));
-    let bar = context.talk.progress("payments compared", None);
-    let deadline = Instant::now() + Duration::from_secs(u64::from(settle_seconds)) + MARGIN;
-    let mut report = reconciler.run(&|checked| bar.set_position(checked)).await?;
-    reconciler.confirm(&mut report).await?;
-    bar.set_message("waiting for payments in motion");
-    while !report.in_motion.is_empty() && Instant::now() < deadline {
-        bar.set_position(u64::try_from(report.in_motion.len()).unwrap_or(0));
-        tokio::time::sleep(AGAIN).await;
-        let again = reconciler
-            .recheck(&std::mem::take(&mut report.in_motion))
-            .await?;
-        report.breaks.extend(again.breaks);
-        report.in_motion = again.in_motion;
-    }
+async fn reconcile(context: &Context, session: &Session, settle: u32) -> OpsResult<Report> {
+    let bar = context.console.progress("payments compared", None);
+    let on_step = |step| match step {
+        ReconcileStep::Compared(payments) => bar.set_position(payments),
+        ReconcileStep::Waiting(payments) => {
+            bar.set_message("waiting for payments that are still changing");
+            bar.set_position(u64::try_from(payments).unwrap_or(0));
+        }
+    };
+    let report = payments::reconcile(session, settle, &on_step).await;
     bar.finish_and_clear();
-    report.breaks.sort();
-    report.breaks.dedup();
-    Ok(report)
+    report
 }
 
 #[cfg(test)]
@@ -198,7 +175,7 @@ mod tests {
                 "says \"a@example.com\"",
             ),
         ];
-        let found = Found::new(
+        let found = ReconcileView::new(
             &Report {
                 checked: 3,
                 breaks,
@@ -207,12 +184,15 @@ mod tests {
             Privacy { reveal: false },
         );
         insta::assert_json_snapshot!(found);
-        insta::assert_snapshot!(found.human(&Look::plain()));
-        let none = Found {
+        insta::assert_snapshot!(found.human(&Style::plain()));
+        let none = ReconcileView {
             checked: 1,
             in_motion: 0,
             breaks: Vec::new(),
         };
-        assert_eq!(none.human(&Look::plain()), "1 payment checked, no breaks\n");
+        assert_eq!(
+            none.human(&Style::plain()),
+            "1 payment checked, no breaks\n"
+        );
     }
 }

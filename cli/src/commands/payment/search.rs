@@ -2,93 +2,40 @@
 //! may be behind.
 
 use clap::Args;
-use jiff::Timestamp;
-use payops_core::domain::doc::PaymentDoc;
-use payops_core::domain::money::major;
-use payops_core::domain::search::{FIELDS, QueryError, SearchQuery};
-use payops_core::port::{Freshness, Ports};
-use payops_core::usecase::{PaymentSearch, SearchError, SearchResult};
+use payops_core::domain::search::FIELDS;
+use payops_core::port::Freshness;
+use payops_core::usecase::SearchResult;
+use payops_ops::error::OpsResult;
+use payops_ops::payments::{self, PaymentHit};
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::output::{Cell, Column, Look, Of, Row, Table, Tone, count};
-use payops_core::domain::privacy::Privacy;
+use crate::output::{Cell, Column, InEnv, Row, Style, Table, Tone, count};
 
 /// `payops payment search`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SearchArgs {
-    /// Words and `field:value`, joined by AND; `-` in front of one turns it round
+    /// Words and `field:value` terms, all of which must match; prefix a term with - to exclude it
     #[arg(required_unless_present = "fields")]
     query: Vec<String>,
-    /// At most so many
+    /// Maximum number of payments
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
-    /// List the fields that a query can ask, and what each takes
+    /// List the fields that a query can use and their values
     #[arg(long)]
     fields: bool,
 }
 
 /// `payops payment list`
 #[derive(Clone, Debug, Args)]
-pub(crate) struct ListArgs {
-    /// At most so many
+pub(crate) struct PaymentListArgs {
+    /// Maximum number of payments
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
 }
 
-/// A payment that was found. Amounts are integers in minor units of `currency`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Hit {
-    id: String,
-    status: &'static str,
-    amount: i64,
-    currency: &'static str,
-    version: u64,
-    reference: Option<String>,
-    merchant: String,
-    live: bool,
-    email: String,
-    brand: Option<String>,
-    last4: Option<String>,
-    failure: Option<String>,
-    dead: bool,
-    refunded: i64,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    #[serde(skip)]
-    amount_text: String,
-}
-
-impl Hit {
-    fn new(doc: &PaymentDoc, privacy: Privacy) -> Self {
-        Self {
-            id: doc.id.to_string(),
-            status: doc.status.as_str(),
-            amount: doc.amount_minor,
-            currency: doc.currency.code(),
-            version: doc.version,
-            reference: doc
-                .reference
-                .as_deref()
-                .map(|reference| privacy.text(reference)),
-            merchant: doc.merchant.to_string(),
-            live: doc.live,
-            email: privacy.email(&doc.email),
-            brand: doc.brand.clone(),
-            last4: doc.last4.clone(),
-            failure: doc.failure.clone(),
-            dead: doc.dead,
-            refunded: doc.refunded_minor,
-            created_at: doc.created_at,
-            updated_at: doc.updated_at,
-            amount_text: major(doc.amount_minor, doc.currency),
-        }
-    }
-}
-
-impl Row for Hit {
+impl Row for PaymentHit {
     const FIELDS: &'static [&'static str] = &[
         "id",
         "status",
@@ -121,7 +68,7 @@ impl Row for Hit {
         Column::number("CHANGED").wide(),
     ];
 
-    fn cells(&self, look: &Look) -> Vec<Cell> {
+    fn cells(&self, style: &Style) -> Vec<Cell> {
         let status = if self.dead {
             format!("{} (dead)", self.status)
         } else {
@@ -140,11 +87,11 @@ impl Row for Hit {
             Cell::from(self.currency),
             Cell::maybe(self.reference.as_ref()),
             Cell::from(&self.email),
-            Cell::from(look.ago(self.created_at)),
+            Cell::from(style.ago(self.created_at)),
             Cell::maybe(card),
             Cell::maybe(self.failure.as_ref()),
             Cell::from(&self.merchant),
-            Cell::from(look.ago(self.updated_at)),
+            Cell::from(style.ago(self.updated_at)),
         ]
     }
 }
@@ -160,17 +107,16 @@ impl Row for Field {
     const FIELDS: &'static [&'static str] = &["field", "takes"];
     const COLUMNS: &'static [Column] = &[Column::text("FIELD"), Column::text("TAKES")];
 
-    fn cells(&self, _: &Look) -> Vec<Cell> {
+    fn cells(&self, _: &Style) -> Vec<Cell> {
         vec![Cell::from(self.field), Cell::from(self.takes)]
     }
 }
 
-/// Runs `payops payment search`.
-pub(crate) async fn run(context: &Context, args: &SearchArgs) -> CliResult<Exit> {
+pub(crate) async fn run(context: &Context, args: &SearchArgs) -> OpsResult<Exit> {
     if args.fields {
-        let fields: Vec<Of<Field>> = FIELDS
+        let fields: Vec<InEnv<Field>> = FIELDS
             .iter()
-            .map(|(field, takes)| Of {
+            .map(|(field, takes)| InEnv {
                 env: String::new(),
                 value: Field { field, takes },
             })
@@ -181,73 +127,51 @@ pub(crate) async fn run(context: &Context, args: &SearchArgs) -> CliResult<Exit>
     search(context, &minus(&args.query.join(" ")), args.limit).await
 }
 
-/// Runs `payops payment list`.
-pub(crate) async fn list(context: &Context, args: &ListArgs) -> CliResult<Exit> {
+pub(crate) async fn list(context: &Context, args: &PaymentListArgs) -> OpsResult<Exit> {
     search(context, "", args.limit).await
 }
 
-fn not_a_query(error: QueryError) -> CliError {
-    CliError::usage("this is not a query")
-        .because(error)
-        .hint("payops payment search --fields lists what can be asked")
-}
-
-async fn search(context: &Context, text: &str, limit: usize) -> CliResult<Exit> {
-    // A mistake is told once, not once for each environment.
-    SearchQuery::parse(text, Context::now()).map_err(not_a_query)?;
-    let fan = context.each_env(|target, ports| async move {
-        let docs = in_one(context, &target.name, &ports, text, limit).await?;
-        Ok(docs
-            .iter()
-            .map(|doc| Hit::new(doc, context.privacy))
-            .collect::<Vec<Hit>>())
-    });
-    let fan = fan.await?;
-    let (exit, many) = (fan.exit(&context.talk), fan.many);
+async fn search(context: &Context, text: &str, limit: usize) -> OpsResult<Exit> {
+    payments::check_query(text)?;
+    let fan = context
+        .ask_each(async |session| {
+            let found = payments::search(&session, text, limit).await?;
+            say_found(context, session.name(), &found);
+            let hit = |doc| PaymentHit::new(doc, context.privacy);
+            Ok(found.docs.iter().map(hit).collect::<Vec<PaymentHit>>())
+        })
+        .await?;
+    let (exit, many) = (fan.exit(&context.console), fan.many);
     context.printer.list(&fan.rows(), many)?;
     Ok(exit)
 }
 
-async fn in_one(
-    context: &Context,
-    env: &str,
-    ports: &Ports,
-    text: &str,
-    limit: usize,
-) -> CliResult<Vec<PaymentDoc>> {
-    let found = PaymentSearch::from(ports)
-        .run(text, Context::now(), limit)
-        .await
-        .map_err(|error| match error {
-            SearchError::Query(error) => not_a_query(error),
-            SearchError::Port(error) => CliError::port("the search index did not answer", error),
-        })?;
+fn say_found(context: &Context, env: &str, found: &SearchResult) {
     let shown = u64::try_from(found.docs.len()).unwrap_or(u64::MAX);
     let more = if found.total > shown {
-        format!(", the newest {shown} shown")
+        format!(", showing the newest {shown}")
     } else {
         String::new()
     };
     let from_index = if found.from_store { 0 } else { found.total };
-    context.talk.say(format!(
+    context.console.say(format!(
         "{env}: {} found{more}; {}",
         count(from_index, "payment"),
-        told(&found.freshness, &context.printer.look)
+        freshness_text(&found.freshness, &context.printer.style)
     ));
     if found.from_store {
         context
-            .talk
-            .say("the index has not heard of it yet; the primary store answered");
+            .console
+            .say("not in the index yet; found in the payment store");
     } else if found.total == 0 {
-        explain(context, &found);
+        explain(context, found);
     }
-    Ok(found.docs)
 }
 
-fn told(freshness: &Freshness, look: &Look) -> String {
+fn freshness_text(freshness: &Freshness, style: &Style) -> String {
     let newest = freshness.newest.map_or_else(
         || "empty".to_owned(),
-        |newest| format!("newest change {} ago", look.ago(newest)),
+        |newest| format!("newest change {} ago", style.ago(newest)),
     );
     format!(
         "{} answered, {}, {newest}",
@@ -260,28 +184,25 @@ fn told(freshness: &Freshness, look: &Look) -> String {
 fn explain(context: &Context, found: &SearchResult) {
     if found.freshness.documents == 0 {
         context
-            .talk
-            .say("the index is empty: no payment has been written to it yet");
+            .console
+            .say("the index is empty; no payment has been indexed yet");
     } else if found.parts.is_empty() {
         context
-            .talk
-            .say("no payment is so; a field takes the start of a value, such as reference:INV-");
+            .console
+            .say("no payments match; fields match by prefix, for example reference:INV-");
     } else {
-        let mut table = Table::new([
-            Column::text("PART OF THE QUERY, ALONE"),
-            Column::number("PAYMENTS"),
-        ]);
+        let mut table = Table::new([Column::text("TERM BY ITSELF"), Column::number("PAYMENTS")]);
         for (part, total) in &found.parts {
             table.row([
                 Cell::from(context.privacy.text(part)),
                 Cell::from(total.to_string()),
             ]);
         }
-        context.talk.say(format!(
-            "no payment has all of it:\n{}",
-            table.render(&Look {
+        context.console.say(format!(
+            "no payment matches all terms:\n{}",
+            table.render(&Style {
                 color: false,
-                ..context.printer.look.clone()
+                ..context.printer.style.clone()
             })
         ));
     }
@@ -315,35 +236,37 @@ fn minus(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use payops_core::domain::privacy::Privacy;
     use payops_testkit::sample;
+
+    use super::*;
 
     #[test]
     fn hits_are_masked_and_line_up() {
-        let hit = Hit::new(&sample::doc(7), Privacy { reveal: false });
+        let hit = PaymentHit::new(&sample::doc(7), Privacy { reveal: false });
         insta::assert_json_snapshot!(hit);
         let rows = [
-            Of {
+            InEnv {
                 env: "prod".to_owned(),
                 value: hit.clone(),
             },
-            Of {
+            InEnv {
                 env: "test".to_owned(),
-                value: Hit { dead: true, ..hit },
+                value: PaymentHit { dead: true, ..hit },
             },
         ];
         let columns = [Column::text("ENV")]
             .into_iter()
-            .chain(Hit::COLUMNS.iter().copied());
+            .chain(PaymentHit::COLUMNS.iter().copied());
         let mut table = Table::new(columns);
         for row in &rows {
             table.row(
                 [Cell::from(&row.env)]
                     .into_iter()
-                    .chain(row.value.cells(&Look::plain())),
+                    .chain(row.value.cells(&Style::plain())),
             );
         }
-        insta::assert_snapshot!(table.render(&Look::plain()));
+        insta::assert_snapshot!(table.render(&Style::plain()));
     }
 
     #[test]

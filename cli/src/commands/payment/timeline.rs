@@ -2,28 +2,26 @@
 
 use jiff::Timestamp;
 use payops_core::domain::event::Event;
+use payops_core::domain::privacy::Privacy;
+use payops_ops::error::OpsResult;
+use payops_ops::payments;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::get::{GetArgs, found_somewhere};
-use crate::commands::{no_payment, payment_id};
+use super::get::{PaymentGetArgs, exit_of_lookup};
 use crate::context::Context;
-use crate::error::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::output::{Cell, Column, Document, Look, Table, Tone, json_text};
-use payops_core::domain::privacy::Privacy;
+use crate::output::{Cell, Column, Document, Style, Table, Tone, json_text};
 
 /// A payment's timeline: `{"id":…,"events":[{"seq":…,"at":…,"kind":…,"version":…,"detail":{…}}]}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Timeline {
     pub(crate) id: String,
-    /// Its events, in order of `seq`.
     pub(crate) events: Vec<EventView>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct EventView {
-    /// Its number, from 1.
     pub(crate) seq: u64,
     pub(crate) at: Timestamp,
     pub(crate) kind: &'static str,
@@ -32,7 +30,6 @@ pub(crate) struct EventView {
 }
 
 impl EventView {
-    /// The view of `event`.
     pub(crate) fn new(event: &Event, privacy: Privacy) -> Self {
         Self {
             seq: event.seq,
@@ -48,12 +45,12 @@ impl Document for Timeline {
     const ROWS: Option<&'static str> = Some("events");
     const FIELDS: &'static [&'static str] = &["seq", "at", "kind", "version", "detail"];
 
-    fn human(&self, look: &Look) -> String {
-        events_table(&self.events, look)
+    fn human(&self, style: &Style) -> String {
+        events_table(&self.events, style)
     }
 }
 
-pub(crate) fn events_table(events: &[EventView], look: &Look) -> String {
+pub(crate) fn events_table(events: &[EventView], style: &Style) -> String {
     let columns = [
         Column::number("SEQ"),
         Column::number("AGE"),
@@ -72,13 +69,13 @@ pub(crate) fn events_table(events: &[EventView], look: &Look) -> String {
         let detail = Cell::from(detail_text(&event.detail));
         table.row([
             Cell::from(event.seq.to_string()),
-            Cell::from(look.ago(event.at)),
+            Cell::from(style.ago(event.at)),
             Cell::from(event.at.to_string()),
             Cell::toned(event.kind, tone),
             detail,
         ]);
     }
-    table.render(look)
+    table.render(style)
 }
 
 /// `code=card_declined message="…"`: the members that have a value.
@@ -98,32 +95,19 @@ fn detail_text(detail: &Value) -> String {
         .join(" ")
 }
 
-pub(crate) async fn run(context: &Context, args: &GetArgs) -> CliResult<Exit> {
-    let id = payment_id(&args.id)?;
-    let fan = context.each_env(|target, ports| {
-        let id = id.clone();
-        async move {
-            let events = ports
-                .store
-                .events(&id)
-                .await
-                .map_err(|error| CliError::port("the timeline could not be read", error))?;
-            // A payment without events is broken, but it is there.
-            if events.is_empty() && ports.store.get(&id).await?.is_none() {
-                return Err(no_payment(context, &target, &id).await);
-            }
-            let events = events
-                .iter()
-                .map(|event| EventView::new(event, context.privacy))
-                .collect();
+pub(crate) async fn run(context: &Context, args: &PaymentGetArgs) -> OpsResult<Exit> {
+    let id = payments::parse_payment_id(&args.id)?;
+    let fan = context
+        .ask_each(async |session| {
+            let events = payments::timeline(&session, &id).await?;
+            let view = |event| EventView::new(event, context.privacy);
             Ok(Timeline {
                 id: id.to_string(),
-                events,
+                events: events.iter().map(view).collect(),
             })
-        }
-    });
-    let fan = fan.await?;
-    let exit = found_somewhere(context, &fan);
+        })
+        .await?;
+    let exit = exit_of_lookup(context, &fan);
     if !fan.answers.is_empty() {
         context.printer.documents(&fan.answers, fan.many)?;
     }
@@ -172,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_timeline_is_short_for_people_and_whole_for_programs() {
-        insta::assert_snapshot!(timeline().human(&Look::plain()));
+        insta::assert_snapshot!(timeline().human(&Style::plain()));
         insta::assert_json_snapshot!(timeline());
     }
 }

@@ -1,50 +1,39 @@
 //! Steering a rollout: plan, show, ask, record, execute. Each action is bound to the state that
 //! was shown: if anything moved since, nothing is done and the difference is told.
 
+use std::sync::Arc;
+
 use clap::Args;
-use payops_core::domain::access::Action;
-use payops_core::domain::audit::AuditOutcome as Became;
-use payops_core::domain::rollout::{ImageChange, Rollout, RolloutAction, RolloutPlan, plan};
-use payops_core::port::{Depth, Executed};
-use payops_core::usecase::became;
+use payops_core::domain::rollout::{ImageChange, Rollout, RolloutAction, RolloutPlan};
+use payops_core::port::Executed;
+use payops_ops::error::{Kind, OpsError, OpsResult};
+use payops_ops::rollouts::{self, FoundRollout};
+use payops_ops::session::Session;
 use serde::Serialize;
 
 use super::RolloutCommand;
-use super::find::{self, Found, WhichArgs};
+use super::find::{RolloutNameArgs, find};
 use super::view::RolloutRow;
-use crate::access::{self, Wanted};
-use crate::context::{Access, Context};
-use crate::error::{CliError, CliResult};
+use crate::consent::{self, ConsentArgs, Question};
+use crate::context::Context;
 use crate::exit::Exit;
-use crate::output::{Cell, Document, Look, Tone, details};
-use crate::safety::{self, Act};
+use crate::output::{Cell, Document, Style, Tone, details};
 
 /// What every action takes.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct NameArgs {
+pub(crate) struct ActionArgs {
     #[command(flatten)]
-    which: WhichArgs,
+    which: RolloutNameArgs,
     #[command(flatten)]
     consent: ConsentArgs,
-}
-
-/// Whether it is done at once.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct ConsentArgs {
-    /// Do not ask; where writes are protected this needs --reason
-    #[arg(long)]
-    yes: bool,
-    /// Show what would be done, and do nothing
-    #[arg(long)]
-    dry_run: bool,
 }
 
 /// `payops rollout promote`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PromoteArgs {
     #[command(flatten)]
-    name: NameArgs,
-    /// Pass over all steps, pauses and analysis
+    name: ActionArgs,
+    /// Skip all remaining steps, pauses and analyses
     #[arg(long)]
     full: bool,
 }
@@ -53,8 +42,8 @@ pub(crate) struct PromoteArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct UndoArgs {
     #[command(flatten)]
-    name: NameArgs,
-    /// Which revision; the one before the current when left out
+    name: ActionArgs,
+    /// Revision to go back to [default: the previous one]
     #[arg(long, value_name = "N")]
     to_revision: Option<u64>,
 }
@@ -63,8 +52,8 @@ pub(crate) struct UndoArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SetImageArgs {
     #[command(flatten)]
-    name: NameArgs,
-    /// CONTAINER=IMAGE, `*=IMAGE` for all containers
+    name: ActionArgs,
+    /// CONTAINER=IMAGE, or *=IMAGE for all containers
     #[arg(required = true, value_name = "CONTAINER=IMAGE", value_parser = image)]
     images: Vec<ImageChange>,
 }
@@ -73,8 +62,8 @@ pub(crate) struct SetImageArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TerminateArgs {
     #[command(flatten)]
-    name: NameArgs,
-    /// The analysis run
+    name: ActionArgs,
+    /// Analysis run to terminate
     #[arg(
         long,
         value_name = "NAME",
@@ -82,7 +71,7 @@ pub(crate) struct TerminateArgs {
         conflicts_with = "experiment"
     )]
     analysis: Option<String>,
-    /// The experiment
+    /// Experiment to terminate
     #[arg(long, value_name = "NAME")]
     experiment: Option<String>,
 }
@@ -99,7 +88,9 @@ fn image(text: &str) -> Result<ImageChange, String> {
                 image: image.to_owned(),
             })
         }
-        _ => Err("write CONTAINER=IMAGE, such as api=registry.example/payments:1.9.0".to_owned()),
+        _ => {
+            Err("expected CONTAINER=IMAGE, such as api=registry.example/payments:1.9.0".to_owned())
+        }
     }
 }
 
@@ -118,8 +109,7 @@ fn is_image(image: &str) -> bool {
 }
 
 #[derive(Clone, Debug, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the name that scripts read")]
-struct Outcome {
+struct ActionReport {
     action: &'static str,
     /// `done`, `planned` (with `--dry-run`), or `moved`: somebody was faster and nothing was done.
     outcome: &'static str,
@@ -131,8 +121,8 @@ struct Outcome {
     rollout: RolloutRow,
 }
 
-impl Document for Outcome {
-    fn human(&self, look: &Look) -> String {
+impl Document for ActionReport {
+    fn human(&self, style: &Style) -> String {
         let mut pairs = vec![
             ("action", Some(Cell::from(self.action))),
             (
@@ -155,11 +145,11 @@ impl Document for Outcome {
                 .map(|warning| ("warning", Some(Cell::toned(warning, Tone::Warn)))),
         );
         pairs.push(("same as", Some(Cell::toned(&self.same_as, Tone::Dim))));
-        details(look, pairs)
+        details(style, pairs)
     }
 }
 
-pub(super) async fn run(context: &Context, command: RolloutCommand) -> CliResult<Exit> {
+pub(super) async fn run(context: &Context, command: RolloutCommand) -> OpsResult<Exit> {
     let (name, action) = match command {
         RolloutCommand::Promote(args) => (
             args.name,
@@ -177,7 +167,7 @@ pub(super) async fn run(context: &Context, command: RolloutCommand) -> CliResult
         RolloutCommand::Restart(args) => (
             args,
             RolloutAction::Restart {
-                at: whole_second(Context::now()),
+                at: whole_second(jiff::Timestamp::now()),
             },
         ),
         RolloutCommand::Undo(args) => (
@@ -197,106 +187,61 @@ pub(super) async fn run(context: &Context, command: RolloutCommand) -> CliResult
             experiment: Some(run),
             ..
         }) => (name, RolloutAction::TerminateExperiment { name: run }),
-        _ => return Err(CliError::usage("this changes nothing")),
+        _ => return Err(OpsError::usage("this command does not change a rollout")),
     };
-    let found = context
-        .interruptible(find::one(context, &name.which, Access::Write))
+    let (session, found) = context.interruptible(find(context, &name.which)).await?;
+    let plan = context
+        .interruptible(rollouts::plan(&found, action))
         .await?;
-    let plan = context.interruptible(planned(&found, action)).await?;
     if name.consent.dry_run {
         context
             .printer
             .document(&outcome(&found, &plan, "planned", &found.rollout))?;
         return Ok(Exit::Done);
     }
-    execute(context, &found, &plan, name.consent.yes).await
+    execute(context, &session, &found, &plan, name.consent.yes).await
 }
 
 fn whole_second(at: jiff::Timestamp) -> jiff::Timestamp {
     jiff::Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-async fn planned(found: &Found, action: RolloutAction) -> CliResult<RolloutPlan> {
-    if !found.rollouts.can(&action) {
-        return Err(CliError::refused(format!(
-            "{} cannot {} a rollout",
-            found.rollouts.driver(),
-            action.as_str()
-        ))
-        .hint("reach the cluster itself, by kubeconfig or EKS, to do that"));
-    }
-    let related = found.rollouts.related(&found.rollout, Depth::Runs).await;
-    let related = related.map_err(|error| {
-        CliError::port(
-            format!("what belongs to {} could not be read", found.rollout.key),
-            error,
-        )
-    })?;
-    plan(action, &found.rollout, Some(&related))
-        .map_err(|refusal| CliError::refused(refusal.why).hint(refusal.instead))
-}
-
 async fn execute(
     context: &Context,
-    found: &Found,
+    session: &Arc<Session>,
+    found: &FoundRollout,
     plan: &RolloutPlan,
     yes: bool,
-) -> CliResult<Exit> {
-    let target = &found.target;
-    context.talk.say(format!(
+) -> OpsResult<Exit> {
+    context.console.say(format!(
         "{} {} in {}",
         plan.action.as_str(),
         plan.key,
-        target.name.to_uppercase()
+        session.name().to_uppercase()
     ));
-    context.talk.say(format!(
+    context.console.say(format!(
         "  now       {}\n  after     {}",
         plan.now, plan.after
     ));
     for warning in &plan.warnings {
-        context.talk.warn(format!("  warning   {warning}"));
+        context.console.warn(format!("  warning   {warning}"));
     }
-    context.talk.say(format!(
-        "  bound to  resourceVersion {}\n  same as   {}",
-        plan.resource_version, plan.same_as
+    context.console.say(format!(
+        "  bound to    resourceVersion {}\n  equivalent  {}",
+        plan.resource_version,
+        found.cluster.equivalent(&plan.action, &plan.key)
     ));
-    let reason = safety::reason(context, target)?;
+    let reason = consent::reason(context, &session.env)?;
     let what = format!("{} {}", plan.action.as_str(), plan.key);
-    safety::confirm(
-        context,
-        target,
-        &Act {
-            what: &what,
-            typed: &plan.key.name,
-            yes,
-            always: false,
-        },
-    )?;
-    let permit = access::permit(
-        context,
-        target,
-        &Wanted::new(Action::from(&plan.action)).because(reason.as_deref()),
-    )
-    .await?;
-    let entry = context.entry(
-        target,
-        &format!("rollout {}", plan.action.as_str()),
-        reason.as_deref(),
-    );
-    let entry = entry
-        .subject(format!("{}/{}", found.rollouts.cluster(), plan.key))
-        .same_as(&plan.same_as)
-        .role(permit.duty.as_str());
-    let entry = entry
-        .detail("resource_version", &plan.resource_version)
-        .outcome(Became::Begun);
-    context.record(target, &entry)?;
-    // From here on it is not interrupted: what was sent is waited for.
-    let executed = found.rollouts.execute(plan).await;
-    let (end, words) = became(&executed);
-    context.record_end(target, &entry, end, Some(&words));
+    let question = Question {
+        what: &what,
+        typed: &plan.key.name,
+        yes,
+        always: false,
+    };
+    consent::confirm(context, &session.env, &question)?;
     let executed =
-        executed.map_err(|error| CliError::port(format!("{what} did not succeed"), error))?;
+        rollouts::execute(session, found.cluster.cluster(), plan, reason.as_deref()).await?;
     match executed {
         Executed::Done(rollout) => {
             context
@@ -309,46 +254,54 @@ async fn execute(
                 .printer
                 .document(&outcome(found, plan, "moved", &rollout))?;
             let message = format!(
-                "nothing was done: {} moved in between: {}",
+                "nothing was done: {} changed meanwhile: {}",
                 plan.key,
                 changes(&found.rollout, &rollout)
             );
-            Err(CliError::failed(message).hint("look at it again, then decide again"))
+            Err(OpsError::failed(message).hint("review the rollout, then run the command again"))
         }
         Executed::Partly { done, now } => {
             context
                 .printer
                 .document(&outcome(found, plan, "partly", &now))?;
             let message = format!(
-                "{done} of {} changes were made, then {} moved: {}",
-                plan.calls.len(),
+                "{done} of {} changes were made, then {} changed: {}",
+                plan.changes.len(),
                 plan.key,
                 changes(&found.rollout, &now)
             );
-            Err(CliError::new(Exit::Partial, message).hint("look at it again, then decide again"))
+            Err(OpsError::new(Kind::Partial, message)
+                .hint("review the rollout, then run the command again"))
         }
-        Executed::Gone => Err(CliError::not_found(format!("{} is gone", plan.key))
-            .hint("payops rollout list shows what there is")),
+        Executed::Gone => Err(
+            OpsError::not_found(format!("{} no longer exists", plan.key))
+                .hint("list rollouts with: payops rollout list"),
+        ),
     }
 }
 
-fn outcome(found: &Found, plan: &RolloutPlan, outcome: &'static str, rollout: &Rollout) -> Outcome {
-    Outcome {
+fn outcome(
+    found: &FoundRollout,
+    plan: &RolloutPlan,
+    outcome: &'static str,
+    rollout: &Rollout,
+) -> ActionReport {
+    ActionReport {
         action: plan.action.as_str(),
         outcome,
         now: plan.now.clone(),
         after: plan.after.clone(),
         warnings: plan.warnings.clone(),
-        same_as: plan.same_as.clone(),
+        same_as: found.cluster.equivalent(&plan.action, &plan.key),
         resource_version: rollout.resource_version.clone(),
-        rollout: RolloutRow::new(found.rollouts.cluster(), rollout),
+        rollout: RolloutRow::new(found.cluster.cluster(), rollout),
     }
 }
 
 fn changes(was: &Rollout, is: &Rollout) -> String {
     let changes = was.changes(is);
     if changes.is_empty() {
-        "only its metadata".to_owned()
+        "only metadata changed".to_owned()
     } else {
         changes.join(", ")
     }

@@ -1,50 +1,51 @@
 //! `payops rollout get`: one rollout as a tree; `--watch` follows it.
 
 use clap::Args;
+use jiff::Timestamp;
 use payops_core::domain::mask::terminal;
 use payops_core::domain::rollout::Rollout;
 use payops_core::port::{Depth, Rollouts};
 
-use super::find::{self, WhichArgs};
+use super::find::{RolloutNameArgs, find};
 use super::view::{
     AnalysisView, PodView, ReplicaSetView, RolloutView, phase_cell, run_glyph, step_text,
 };
 use super::wait::{self, Until};
-use crate::context::{Access, Context};
-use crate::error::{CliError, CliResult};
+use crate::context::Context;
 use crate::exit::Exit;
-use crate::output::{Cell, Document, Look, Tone, details};
+use crate::output::{Cell, Document, Style, Tone, details};
+use payops_ops::error::{OpsError, OpsResult};
 
 /// `payops rollout get`
 #[derive(Clone, Debug, Args)]
-pub(crate) struct GetArgs {
+pub(crate) struct RolloutGetArgs {
     #[command(flatten)]
-    which: WhichArgs,
-    /// Leave pods out
+    which: RolloutNameArgs,
+    /// Do not show pods
     #[arg(long)]
     no_pods: bool,
-    /// Show it again whenever it changes
+    /// Show it again on every change
     #[arg(short, long)]
     watch: bool,
-    /// With --watch: end when it is so; exit 1 when it is degraded instead
+    /// With --watch: exit once it has this phase; exit 1 if it is degraded instead
     #[arg(long, value_enum, requires = "watch")]
     until: Option<Until>,
 }
 
-pub(crate) async fn run(context: &Context, args: &GetArgs) -> CliResult<Exit> {
-    let found = find::one(context, &args.which, Access::Read).await?;
+pub(crate) async fn run(context: &Context, args: &RolloutGetArgs) -> OpsResult<Exit> {
+    let (session, found) = find(context, &args.which).await?;
     let depth = if args.no_pods {
         Depth::Runs
     } else {
         Depth::Pods
     };
-    let (env, rollouts) = (found.target.name.as_str(), &*found.rollouts);
+    let (env, cluster) = (session.name(), &*found.cluster);
     if !args.watch {
-        let view = view(env, rollouts, &found.rollout, depth).await?;
+        let view = view(env, cluster, &found.rollout, depth).await?;
         context.printer.document(&view)?;
         return Ok(Exit::Done);
     }
-    follow(context, args, env, rollouts, &found.rollout, depth).await
+    follow(context, args, env, cluster, &found.rollout, depth).await
 }
 
 async fn view(
@@ -52,11 +53,14 @@ async fn view(
     rollouts: &dyn Rollouts,
     rollout: &Rollout,
     depth: Depth,
-) -> CliResult<RolloutView> {
+) -> OpsResult<RolloutView> {
     let related = rollouts.related(rollout, depth).await;
     let related = related.map_err(|error| {
-        CliError::port(
-            format!("what belongs to {} could not be read", rollout.key),
+        OpsError::port(
+            format!(
+                "cannot read the ReplicaSets and analysis runs of {}",
+                rollout.key
+            ),
             error,
         )
     })?;
@@ -66,12 +70,12 @@ async fn view(
 /// Prints the rollout whenever it changed, until it is what is waited for.
 async fn follow(
     context: &Context,
-    args: &GetArgs,
+    args: &RolloutGetArgs,
     env: &str,
     rollouts: &dyn Rollouts,
     rollout: &Rollout,
     depth: Depth,
-) -> CliResult<Exit> {
+) -> OpsResult<Exit> {
     let (tell, mut heard) = tokio::sync::watch::channel(rollout.clone());
     let until = args.until;
     let watching = wait::watch(
@@ -87,13 +91,13 @@ async fn follow(
             let view = view(env, rollouts, &rollout, depth).await?;
             let value = serde_json::to_value(&view).unwrap_or_default();
             let rule = "─".repeat(40);
-            let look = Look {
-                now: Context::now(),
-                ..context.printer.look.clone()
+            let style = Style {
+                now: Timestamp::now(),
+                ..context.printer.style.clone()
             };
             context
                 .printer
-                .stream(&value, &format!("{}{rule}\n", view.human(&look)))?;
+                .stream(&value, &format!("{}{rule}\n", view.human(&style)))?;
             if heard.changed().await.is_err() {
                 return Ok(());
             }
@@ -103,7 +107,7 @@ async fn follow(
         ended = watching => {
             let (exit, rollout) = ended?;
             let view = view(env, rollouts, &rollout, depth).await?;
-            context.printer.stream(&serde_json::to_value(&view).unwrap_or_default(), &view.human(&context.printer.look))?;
+            context.printer.stream(&serde_json::to_value(&view).unwrap_or_default(), &view.human(&context.printer.style))?;
             Ok(exit)
         }
         printed = printing => printed.map(|()| Exit::Done),
@@ -111,19 +115,19 @@ async fn follow(
 }
 
 impl Document for RolloutView {
-    fn human(&self, look: &Look) -> String {
+    fn human(&self, style: &Style) -> String {
         let row = &self.row;
         let observed = row
             .weight_observed
             .map_or_else(|| "unknown".to_owned(), |observed| format!("{observed} %"));
         let waits = row
             .waiting_why
-            .map(|why| Cell::toned(format!("a human: {why}"), Tone::Bad));
+            .map(|why| Cell::toned(format!("a person: {why}"), Tone::Bad));
         let resumes = row
             .resumes_at
-            .map(|at| Cell::from(format!("time: goes on at {at}")));
+            .map(|at| Cell::from(format!("time: resumes at {at}")));
         let mut out = details(
-            look,
+            style,
             [
                 (
                     "rollout",
@@ -152,7 +156,7 @@ impl Document for RolloutView {
                 (
                     "pods",
                     Some(Cell::from(format!(
-                        "{} wanted, {} updated, {} ready, {} available",
+                        "{} desired, {} updated, {} ready, {} available",
                         row.replicas, row.updated, row.ready, row.available
                     ))),
                 ),
@@ -161,10 +165,10 @@ impl Document for RolloutView {
         );
         self.steps_text(&mut out);
         for set in &self.replica_sets {
-            set_text(set, look, &mut out);
+            set_text(set, style, &mut out);
         }
         for run in &self.analysis_runs {
-            run_text(run, look, &mut out);
+            run_text(run, style, &mut out);
         }
         for run in &self.experiments {
             put(
@@ -208,7 +212,7 @@ fn put(out: &mut String, text: &str) {
     out.push('\n');
 }
 
-fn set_text(set: &ReplicaSetView, look: &Look, out: &mut String) {
+fn set_text(set: &ReplicaSetView, style: &Style, out: &mut String) {
     let revision = set
         .revision
         .map(|revision| revision.to_string())
@@ -232,7 +236,7 @@ fn set_text(set: &ReplicaSetView, look: &Look, out: &mut String) {
             created_at,
             ..
         } = pod;
-        let age = created_at.map(|at| look.ago(at)).unwrap_or_default();
+        let age = created_at.map(|at| style.ago(at)).unwrap_or_default();
         let restarts = if *restarts > 0 {
             format!("  {restarts} restarts")
         } else {
@@ -245,12 +249,12 @@ fn set_text(set: &ReplicaSetView, look: &Look, out: &mut String) {
     }
 }
 
-fn run_text(run: &AnalysisView, look: &Look, out: &mut String) {
+fn run_text(run: &AnalysisView, style: &Style, out: &mut String) {
     let place = run
         .step_index
         .map(|index| format!(" {}", index.saturating_add(1)))
         .unwrap_or_default();
-    let age = run.created_at.map(|at| look.ago(at)).unwrap_or_default();
+    let age = run.created_at.map(|at| style.ago(at)).unwrap_or_default();
     out.push('\n');
     put(
         out,

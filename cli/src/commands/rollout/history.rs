@@ -3,18 +3,18 @@
 use clap::Args;
 use payops_core::port::Depth;
 
-use super::find::{self, WhichArgs};
+use super::find::{RolloutNameArgs, find};
 use super::view::ReplicaSetView;
-use crate::context::{Access, Context};
-use crate::error::{CliError, CliResult};
+use crate::context::Context;
 use crate::exit::Exit;
-use crate::output::{Cell, Column, Look, Of, Row, Tone};
+use crate::output::{Cell, Column, InEnv, Row, Style, Tone};
+use payops_ops::error::{OpsError, OpsResult};
 
 /// `payops rollout history`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct HistoryArgs {
     #[command(flatten)]
-    which: WhichArgs,
+    which: RolloutNameArgs,
 }
 
 impl Row for ReplicaSetView {
@@ -39,7 +39,7 @@ impl Row for ReplicaSetView {
         Column::text("REPLICASET").wide(),
     ];
 
-    fn cells(&self, look: &Look) -> Vec<Cell> {
+    fn cells(&self, style: &Style) -> Vec<Cell> {
         let tone = match self.role {
             "stable" => Tone::Good,
             "canary" => Tone::Warn,
@@ -49,23 +49,22 @@ impl Row for ReplicaSetView {
             Cell::maybe(self.revision.map(|revision| revision.to_string())),
             Cell::toned(self.role, tone),
             Cell::from(format!("{}/{}", self.ready, self.desired)),
-            Cell::maybe(self.created_at.map(|at| look.ago(at))),
+            Cell::maybe(self.created_at.map(|at| style.ago(at))),
             Cell::from(self.images.join(" ")),
             Cell::from(&self.name),
         ]
     }
 }
 
-pub(crate) async fn run(context: &Context, args: &HistoryArgs) -> CliResult<Exit> {
-    let found = find::one(context, &args.which, Access::Read).await?;
-    let related = found.rollouts.related(&found.rollout, Depth::Runs).await;
-    let related =
-        related.map_err(|error| CliError::port("the revisions could not be read", error))?;
-    let row = |set| Of {
-        env: found.target.name.clone(),
+pub(crate) async fn run(context: &Context, args: &HistoryArgs) -> OpsResult<Exit> {
+    let (session, found) = find(context, &args.which).await?;
+    let related = found.cluster.related(&found.rollout, Depth::Runs).await;
+    let related = related.map_err(|error| OpsError::port("cannot read the revisions", error))?;
+    let row = |set| InEnv {
+        env: session.name().to_owned(),
         value: ReplicaSetView::new(set, &found.rollout, None),
     };
-    let rows: Vec<Of<ReplicaSetView>> = related.replica_sets.iter().map(row).collect();
+    let rows: Vec<InEnv<ReplicaSetView>> = related.replica_sets.iter().map(row).collect();
     context.printer.list(&rows, false)?;
     Ok(Exit::Done)
 }

@@ -2,42 +2,43 @@
 
 use clap::Args;
 
-use super::find;
 use super::view::RolloutRow;
 use crate::context::Context;
-use crate::error::CliResult;
 use crate::exit::Exit;
-use crate::output::{Of, count};
+use crate::output::{InEnv, count};
+use crate::report;
+use payops_ops::error::OpsResult;
+use payops_ops::rollouts;
 
 /// `payops rollout list`
 #[derive(Clone, Debug, Args)]
-pub(crate) struct ListArgs {
-    /// Only those that wait for a human
+pub(crate) struct RolloutListArgs {
+    /// Only rollouts that wait for a person
     #[arg(long)]
     waiting: bool,
-    /// Only of this namespace
+    /// Only rollouts in this namespace
     #[arg(short, long, value_name = "NAMESPACE")]
     namespace: Option<String>,
 }
 
 /// Runs the command: all environments, unless some are named.
-pub(crate) async fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
-    let targets = context.settings.all_targets()?;
+pub(crate) async fn run(context: &Context, args: &RolloutListArgs) -> OpsResult<Exit> {
+    let sessions = context.operator.all_sessions()?;
     let (mut rows, mut first) = (Vec::new(), None);
-    let asked = targets.iter().map(|target| find::all(context, target));
-    for (target, answer) in targets.iter().zip(futures::future::join_all(asked).await) {
+    let asked = sessions.iter().map(|session| rollouts::list(session));
+    for (session, answer) in sessions.iter().zip(futures::future::join_all(asked).await) {
         let (found, failures) = answer.unwrap_or_else(|error| (Vec::new(), vec![error]));
-        for (cluster, rollouts) in found {
-            let of = |rollout| Of {
-                env: target.name.clone(),
+        for (cluster, listed) in found {
+            let of = |rollout| InEnv {
+                env: session.name().to_owned(),
                 value: RolloutRow::new(cluster.cluster(), rollout),
             };
-            rows.extend(rollouts.iter().map(of));
+            rows.extend(listed.iter().map(of));
         }
         for error in failures {
             context
-                .talk
-                .warn(format!("{}: {}", target.name, error.text()));
+                .console
+                .warn(format!("{}: {}", session.name(), report::text(&error)));
             first = first.or(Some(error));
         }
     }
@@ -54,8 +55,8 @@ pub(crate) async fn run(context: &Context, args: &ListArgs) -> CliResult<Exit> {
         .iter()
         .filter(|row| row.value.waiting_for_human)
         .count();
-    context.talk.say(format!(
-        "{}, {waiting} waiting for a human",
+    context.console.say(format!(
+        "{}, {waiting} waiting for a person",
         count(rows.len(), "rollout")
     ));
     context.printer.list(&rows, true)?;

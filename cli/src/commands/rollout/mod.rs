@@ -15,43 +15,43 @@ mod wait;
 use clap::Subcommand;
 
 use crate::context::Context;
-use crate::error::CliResult;
 use crate::exit::Exit;
+use payops_ops::error::OpsResult;
 
 /// `payops rollout …`
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum RolloutCommand {
-    /// All rollouts of all environments, those that wait for a human first
-    List(list::ListArgs),
-    /// One rollout: steps, weights, analysis, ReplicaSets and pods
-    Get(get::GetArgs),
-    /// Go on: ends the pause, or else passes over the current step
+    /// List rollouts of all environments, those that wait for a person first
+    List(list::RolloutListArgs),
+    /// Show a rollout: steps, weights, analysis, ReplicaSets and pods
+    Get(get::RolloutGetArgs),
+    /// Promote: resume a paused rollout, or skip its current step
     Promote(act::PromoteArgs),
-    /// Pass over the current step, paused or not
-    Skip(act::NameArgs),
-    /// Back to the stable version; the new one stays in the spec
-    Abort(act::NameArgs),
-    /// Try the newest version again after an abort
-    Retry(act::NameArgs),
-    /// Stop where it is
-    Pause(act::NameArgs),
-    /// End a pause by hand
-    Resume(act::NameArgs),
-    /// Replace all pods, a few at a time
-    Restart(act::NameArgs),
-    /// Back to the pod template of an older revision
+    /// Skip the current step, whether it is paused or not
+    Skip(act::ActionArgs),
+    /// Abort: go back to the stable version; the new one stays in the spec
+    Abort(act::ActionArgs),
+    /// Retry the newest version after an abort
+    Retry(act::ActionArgs),
+    /// Pause a rollout at its current step
+    Pause(act::ActionArgs),
+    /// Resume a manually paused rollout
+    Resume(act::ActionArgs),
+    /// Restart: replace all pods gradually
+    Restart(act::ActionArgs),
+    /// Undo: go back to the pod template of an older revision
     Undo(act::UndoArgs),
-    /// Other images: begins a new rollout
+    /// Set images; this starts a new rollout
     SetImage(act::SetImageArgs),
-    /// End an analysis run or an experiment early
+    /// Terminate an analysis run or an experiment
     Terminate(act::TerminateArgs),
-    /// Wait until it is healthy, paused or degraded: exit 0, 124 on a time-out, 1 when degraded
+    /// Wait until a rollout is healthy, paused or degraded; exits 0, 1 if degraded, 124 on timeout
     Wait(wait::WaitArgs),
-    /// The revisions that are kept, newest first
+    /// List revisions, newest first
     History(history::HistoryArgs),
 }
 
-pub(crate) async fn run(context: &Context, command: RolloutCommand) -> CliResult<Exit> {
+pub(crate) async fn run(context: &Context, command: RolloutCommand) -> OpsResult<Exit> {
     match command {
         RolloutCommand::List(args) => context.interruptible(list::run(context, &args)).await,
         RolloutCommand::Get(args) => context.interruptible(get::run(context, &args)).await,

@@ -7,7 +7,8 @@ use payops_core::domain::rollout::{
 };
 use serde::Serialize;
 
-use crate::output::{Cell, Column, Look, Row, Tone, age};
+use crate::output::{Cell, Column, Row, Style, Tone};
+use payops_core::domain::display::age;
 
 /// A rollout in a list. Weights are percent of all traffic; `step` is the controller's
 /// `currentStepIndex`: the number of steps that are done.
@@ -49,7 +50,7 @@ impl RolloutRow {
     pub(super) fn new(cluster: &str, rollout: &Rollout) -> Self {
         let (phase, message) = rollout.phase();
         let weights = rollout.weights();
-        let (why, since) = match rollout.waiting() {
+        let (why, since) = match rollout.wait_state() {
             Waiting::Human { why, since } => (Some(why), since),
             _ => (None, None),
         };
@@ -88,19 +89,16 @@ impl RolloutRow {
     }
 
     /// `paused by hand 4m`, `12m left`, or nothing.
-    fn waits(&self, look: &Look) -> Option<String> {
+    fn waits(&self, style: &Style) -> Option<String> {
         if let Some(why) = self.waiting_why {
             let since = self
                 .waiting_since
-                .map(|since| format!(" {}", look.ago(since)))
+                .map(|since| format!(" {}", style.ago(since)))
                 .unwrap_or_default();
             return Some(format!("{why}{since}"));
         }
-        let left = self.resumes_at?.duration_since(look.now);
-        Some(format!(
-            "{} left",
-            age(std::time::Duration::try_from(left).unwrap_or_default())
-        ))
+        let left = self.resumes_at?.duration_since(style.now);
+        Some(format!("{} left", age(left)))
     }
 }
 
@@ -170,8 +168,8 @@ impl Row for RolloutRow {
         Column::text("ANALYSIS").wide(),
     ];
 
-    fn cells(&self, look: &Look) -> Vec<Cell> {
-        let waits = self.waits(look).map(|waits| {
+    fn cells(&self, style: &Style) -> Vec<Cell> {
+        let waits = self.waits(style).map(|waits| {
             Cell::toned(
                 waits,
                 if self.waiting_for_human {

@@ -8,21 +8,21 @@ use payops_core::domain::rollout::{Phase, Rollout, RolloutKey};
 use payops_core::port::{Rollouts, Watched};
 use tokio::time::Instant;
 
-use super::find::{self, WhichArgs};
+use super::find::{RolloutNameArgs, find};
 use super::view::RolloutRow;
-use crate::context::{Access, Context};
-use crate::error::{CliError, CliResult};
+use crate::context::Context;
 use crate::exit::Exit;
-use crate::output::{Document, Look, details};
+use crate::output::{Document, Style, details};
+use payops_ops::error::{Kind, OpsError, OpsResult};
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Until {
-    /// What is wanted runs.
+    /// The newest version is fully rolled out
     Healthy,
-    /// It waits, for time to pass or for somebody.
+    /// It is paused, for a time or until someone resumes it
     Paused,
-    /// It failed, timed out or was aborted.
+    /// It failed, timed out or was aborted
     Degraded,
 }
 
@@ -30,11 +30,11 @@ pub(crate) enum Until {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct WaitArgs {
     #[command(flatten)]
-    which: WhichArgs,
-    /// What to wait for
+    which: RolloutNameArgs,
+    /// Phase to wait for
     #[arg(long, value_enum, default_value_t = Until::Healthy)]
     until: Until,
-    /// At most so long: 90s, 10m, 1h; without end when left out
+    /// Time limit, such as 90s, 10m or 1h [default: none]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
 }
@@ -44,7 +44,7 @@ const LOOK_MIN: Duration = Duration::from_secs(1);
 
 /// `90s`, `10m`, `1h`, `1h30m`, or seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no duration: write 90s, 10m or 1h");
+    let wrong = || format!("`{text}` is not a duration; expected 90s, 10m or 1h");
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
     }
@@ -64,9 +64,9 @@ pub(super) fn reached(phase: Phase, until: Until) -> Option<Exit> {
 }
 
 impl Document for RolloutRow {
-    fn human(&self, look: &Look) -> String {
+    fn human(&self, style: &Style) -> String {
         details(
-            look,
+            style,
             [
                 (
                     "rollout",
@@ -84,7 +84,7 @@ impl Document for RolloutRow {
     }
 }
 
-pub(crate) async fn run(context: &Context, args: &WaitArgs) -> CliResult<Exit> {
+pub(crate) async fn run(context: &Context, args: &WaitArgs) -> OpsResult<Exit> {
     // A time-out past the end of time is none.
     let deadline = args
         .timeout
@@ -92,28 +92,27 @@ pub(crate) async fn run(context: &Context, args: &WaitArgs) -> CliResult<Exit> {
     let until = args.until;
     let late = |name: &str| {
         let message = format!("{name} is not {} yet", format!("{until:?}").to_lowercase());
-        CliError::new(Exit::TimedOut, message).hint("payops rollout get shows what it waits for")
+        OpsError::new(Kind::TimedOut, message)
+            .hint("see what it is waiting for with: payops rollout get")
     };
     // Even with no time at all it is looked at once.
     let first = deadline.map(|deadline| deadline.max(Instant::now() + LOOK_MIN));
-    let found = match first {
-        Some(first) => {
-            tokio::time::timeout_at(first, find::one(context, &args.which, Access::Read))
-                .await
-                .map_err(|_| late(&args.which.name))?
-        }
-        None => find::one(context, &args.which, Access::Read).await,
+    let (_, found) = match first {
+        Some(first) => tokio::time::timeout_at(first, find(context, &args.which))
+            .await
+            .map_err(|_| late(&args.which.name))?,
+        None => find(context, &args.which).await,
     }?;
     if let Some(exit) = reached(found.rollout.phase().0, until) {
         context
             .printer
-            .document(&RolloutRow::new(found.rollouts.cluster(), &found.rollout))?;
+            .document(&RolloutRow::new(found.cluster.cluster(), &found.rollout))?;
         return Ok(exit);
     }
-    let told = |rollout: &Rollout| {
+    let print_change = |rollout: &Rollout| {
         let (phase, message) = rollout.phase();
         let separator = if message.is_empty() { "" } else { ": " };
-        context.talk.say(format!(
+        context.console.say(format!(
             "{} {}{separator}{message}",
             rollout.key,
             phase.as_str()
@@ -121,9 +120,9 @@ pub(crate) async fn run(context: &Context, args: &WaitArgs) -> CliResult<Exit> {
     };
     let waiting = watch(
         context,
-        &*found.rollouts,
+        &*found.cluster,
         &found.rollout.key,
-        told,
+        print_change,
         move |rollout| reached(rollout.phase().0, until),
     );
     let ended = match deadline {
@@ -136,23 +135,23 @@ pub(crate) async fn run(context: &Context, args: &WaitArgs) -> CliResult<Exit> {
     let (exit, rollout) = ended?;
     context
         .printer
-        .document(&RolloutRow::new(found.rollouts.cluster(), &rollout))?;
+        .document(&RolloutRow::new(found.cluster.cluster(), &rollout))?;
     Ok(exit)
 }
 
-/// Follows one rollout until `judge` has an answer; `told` hears of each change.
+/// Follows one rollout until `judge` has an answer; `on_change` hears of each change.
 pub(super) async fn watch(
     context: &Context,
     rollouts: &dyn Rollouts,
     key: &RolloutKey,
-    told: impl Fn(&Rollout),
+    on_change: impl Fn(&Rollout),
     judge: impl Fn(&Rollout) -> Option<Exit>,
-) -> CliResult<(Exit, Rollout)> {
+) -> OpsResult<(Exit, Rollout)> {
     let mut watch = rollouts.watch();
     let mut last: Option<Rollout> = None;
     let gone = || {
-        CliError::not_found(format!("{key} is gone"))
-            .hint("payops rollout list shows what there is")
+        OpsError::not_found(format!("{key} no longer exists"))
+            .hint("list rollouts with: payops rollout list")
     };
     while let Some(change) = watch.next().await {
         let rollout = match change {
@@ -163,8 +162,8 @@ pub(super) async fn watch(
             Watched::Changed(rollout) if rollout.key == *key => *rollout,
             Watched::Gone(other) if other == *key => return Err(gone()),
             Watched::Cut { why, retry_in } => {
-                context.talk.warn(format!(
-                    "the watch was cut ({why}); again in {} s",
+                context.console.warn(format!(
+                    "the watch was interrupted ({why}); retrying in {} s",
                     retry_in.as_secs().max(1)
                 ));
                 continue;
@@ -174,15 +173,15 @@ pub(super) async fn watch(
         if last.as_ref().is_none_or(|last| {
             last.phase() != rollout.phase() || last.step_index != rollout.step_index
         }) {
-            told(&rollout);
+            on_change(&rollout);
         }
         if let Some(exit) = judge(&rollout) {
             return Ok((exit, rollout));
         }
         last = Some(rollout);
     }
-    Err(CliError::failed(format!(
-        "cluster {} says no more",
+    Err(OpsError::failed(format!(
+        "cluster {} stopped sending updates",
         rollouts.cluster()
     )))
 }

@@ -19,7 +19,7 @@ pub enum AccessLevel {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a duty: view, operate or break-glass")]
+#[error("not an access level; expected view, operate or break-glass")]
 pub struct UnknownAccessLevel;
 
 impl AccessLevel {
@@ -44,7 +44,7 @@ impl FromStr for AccessLevel {
     fn from_str(text: &str) -> Result<Self, UnknownAccessLevel> {
         [Self::View, Self::Operate, Self::BreakGlass]
             .into_iter()
-            .find(|duty| duty.as_str() == text)
+            .find(|level| level.as_str() == text)
             .ok_or(UnknownAccessLevel)
     }
 }
@@ -55,13 +55,13 @@ mod tests {
 
     #[test]
     fn duties_have_one_spelling_and_an_order() {
-        for duty in [
+        for level in [
             AccessLevel::View,
             AccessLevel::Operate,
             AccessLevel::BreakGlass,
         ] {
-            assert_eq!(duty.to_string().parse(), Ok(duty));
-            assert_eq!(serde_json::to_value(duty).expect("JSON"), duty.as_str());
+            assert_eq!(level.to_string().parse(), Ok(level));
+            assert_eq!(serde_json::to_value(level).expect("JSON"), level.as_str());
         }
         assert!(
             AccessLevel::View < AccessLevel::Operate

@@ -48,11 +48,11 @@ const NAME_MAX: usize = 64;
 /// people.
 #[must_use]
 pub fn same_person(one: &str, other: &str) -> bool {
-    person(one) == person(other)
+    normalize_person(one) == normalize_person(other)
 }
 
 /// A name without what does not tell people apart.
-fn person(name: &str) -> String {
+fn normalize_person(name: &str) -> String {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() {
             c.to_ascii_lowercase()
@@ -79,7 +79,7 @@ pub(super) fn approvers(
         .iter()
         .filter(|approval| approval.counts(who, plan_sha256, now));
     counting
-        .map(|approval| person(&approval.by))
+        .map(|approval| normalize_person(&approval.by))
         .collect::<BTreeSet<_>>()
         .len()
 }

@@ -19,31 +19,33 @@ impl PolicyRules {
     }
 
     fn judge(&self, ask: &AccessRequest<'_>) -> Result<bool, PolicyRefusal> {
-        if ask.protected && ask.deed == Action::DlqPurge {
+        if ask.protected && ask.action == Action::QueuePurge {
             return Err(PolicyRefusal::NeverHere {
-                deed: ask.deed,
+                action: ask.action,
                 env: ask.env.to_owned(),
             });
         }
-        let needs = self.permitted(ask)?;
-        let despite_freeze = thawed(ask)?;
-        entitled(ask, needs)?;
-        reasoned(ask)?;
-        self.approved(ask)?;
+        let needs = self.find_required_level(ask)?;
+        let despite_freeze = check_freeze(ask)?;
+        check_level(ask, needs)?;
+        check_reason(ask)?;
+        self.check_approvals(ask)?;
         Ok(despite_freeze)
     }
 
-    /// The duty it needs by the rules, if they permit it. A deny beats an allow; the mildest allow
+    /// The level it needs by the rules, if they permit it. A deny beats an allow; the mildest allow
     /// counts.
-    fn permitted(&self, ask: &AccessRequest<'_>) -> Result<AccessLevel, PolicyRefusal> {
+    fn find_required_level(&self, ask: &AccessRequest<'_>) -> Result<AccessLevel, PolicyRefusal> {
         let refused = |rule| PolicyRefusal::NotAllowed {
             who: ask.who.to_owned(),
-            deed: ask.deed,
+            action: ask.action,
             env: ask.env.to_owned(),
             rule,
         };
+        let judged = ask.action.judged_as();
         let applies = |who: &[String], what: &[String], places: &[String]| {
-            self.names(who, ask.who) && covers(what, places, ask.deed, ask.env)
+            let is_about = |action| covers(what, places, action, ask.env);
+            self.names(who, ask.who) && (is_about(ask.action) || judged.is_some_and(is_about))
         };
         let file = self.file();
         if let Some(place) = file
@@ -53,22 +55,28 @@ impl PolicyRules {
         {
             return Err(refused(Some(name("deny", place))));
         }
-        if file.allow.is_empty() {
-            return Ok(ask.deed.needs());
+        if file.allow.is_empty() || judged.is_none() {
+            return Ok(ask.action.needs());
         }
         let allowed = file
             .allow
             .iter()
             .filter(|rule| applies(&rule.who, &rule.what, &rule.places));
-        let duty = allowed
-            .map(|rule| rule.duty.unwrap_or_default())
+        let level = allowed
+            .map(|rule| rule.level.unwrap_or_default())
             .min()
             .ok_or_else(|| refused(None))?;
-        Ok(duty.max(ask.deed.needs()))
+        // Who approves needs no more than to be allowed the act itself.
+        let asked = if judged == Some(ask.action) {
+            level
+        } else {
+            AccessLevel::View
+        };
+        Ok(asked.max(ask.action.needs()))
     }
 
-    fn approved(&self, ask: &AccessRequest<'_>) -> Result<(), PolicyRefusal> {
-        let Some((needed, above, rule)) = self.second_person(ask) else {
+    fn check_approvals(&self, ask: &AccessRequest<'_>) -> Result<(), PolicyRefusal> {
+        let Some((needed, above, rule)) = self.find_four_eyes_rule(ask) else {
             return Ok(());
         };
         let have = ask
@@ -79,7 +87,7 @@ impl PolicyRules {
             return Ok(());
         }
         Err(PolicyRefusal::NeedsApproval {
-            deed: ask.deed,
+            action: ask.action,
             env: ask.env.to_owned(),
             needed,
             have,
@@ -90,10 +98,13 @@ impl PolicyRules {
 
     /// Of the `[[four_eyes]]` whose limit is passed the one that asks for the most approvals: how
     /// many, the limit, its name.
-    fn second_person(&self, ask: &AccessRequest<'_>) -> Option<(u32, Above, String)> {
+    fn find_four_eyes_rule(&self, ask: &AccessRequest<'_>) -> Option<(u32, Above, String)> {
+        if ask.action.judged_as() != Some(ask.action) {
+            return None;
+        }
         let all = self.file().four_eyes.iter().enumerate();
         let rules: Vec<(usize, &FourEyes)> = all
-            .filter(|(_, rule)| covers(&rule.what, &rule.places, ask.deed, ask.env))
+            .filter(|(_, rule)| covers(&rule.what, &rule.places, ask.action, ask.env))
             .collect();
         let limit_in_currency = rules.iter().any(|(_, rule)| {
             rule.currency.is_some() && rule.currency == ask.amount.map(Money::currency)
@@ -101,7 +112,7 @@ impl PolicyRules {
         let passed = rules.iter().filter_map(|(place, rule)| {
             Some((
                 rule.approvals,
-                passed(rule, ask, limit_in_currency)?,
+                find_exceeded_limit(rule, ask, limit_in_currency)?,
                 name("four_eyes", *place),
             ))
         });
@@ -111,7 +122,11 @@ impl PolicyRules {
 }
 
 /// The limit of a rule that is passed, if one is. What is not known passes any limit.
-fn passed(rule: &FourEyes, ask: &AccessRequest<'_>, limit_in_currency: bool) -> Option<Above> {
+fn find_exceeded_limit(
+    rule: &FourEyes,
+    ask: &AccessRequest<'_>,
+    limit_in_currency: bool,
+) -> Option<Above> {
     let count = rule
         .above
         .filter(|above| ask.count.is_none_or(|count| count > *above))
@@ -120,7 +135,10 @@ fn passed(rule: &FourEyes, ask: &AccessRequest<'_>, limit_in_currency: bool) -> 
         .above_minor
         .zip(rule.currency)
         .and_then(|(minor, currency)| match ask.amount {
-            None => ask.deed.pays().then_some(Above::Amount { minor, currency }),
+            None => ask
+                .action
+                .pays()
+                .then_some(Above::Amount { minor, currency }),
             Some(amount) if amount.currency() == currency => u64::try_from(amount.minor())
                 .is_ok_and(|asked| asked > minor)
                 .then_some(Above::Amount { minor, currency }),
@@ -131,14 +149,14 @@ fn passed(rule: &FourEyes, ask: &AccessRequest<'_>, limit_in_currency: bool) -> 
 }
 
 /// Whether it is done in spite of a freeze; an error when the freeze stops it.
-fn thawed(ask: &AccessRequest<'_>) -> Result<bool, PolicyRefusal> {
-    let Some(freeze) = ask.freeze.filter(|freeze| freeze.active(ask.now)) else {
+fn check_freeze(ask: &AccessRequest<'_>) -> Result<bool, PolicyRefusal> {
+    let Some(freeze) = ask.freeze.filter(|freeze| freeze.is_active(ask.now)) else {
         return Ok(false);
     };
-    if !ask.deed.stops_in_a_freeze() {
+    if !ask.action.stops_in_a_freeze() {
         return Ok(false);
     }
-    if ask.acts_with() == AccessLevel::BreakGlass {
+    if ask.current_level() == AccessLevel::BreakGlass {
         return Ok(true);
     }
     Err(PolicyRefusal::Frozen {
@@ -150,15 +168,15 @@ fn thawed(ask: &AccessRequest<'_>) -> Result<bool, PolicyRefusal> {
     })
 }
 
-fn entitled(ask: &AccessRequest<'_>, needs: AccessLevel) -> Result<(), PolicyRefusal> {
-    let has = ask.acts_with();
+fn check_level(ask: &AccessRequest<'_>, needs: AccessLevel) -> Result<(), PolicyRefusal> {
+    let has = ask.current_level();
     if has >= needs {
         return Ok(());
     }
     let env = ask.env.to_owned();
     let ended = ask
         .own_elevation()
-        .filter(|elevation| elevation.duty >= needs);
+        .filter(|elevation| elevation.level >= needs);
     Err(match ended {
         Some(elevation) => PolicyRefusal::ElevationEnded {
             env,
@@ -166,7 +184,7 @@ fn entitled(ask: &AccessRequest<'_>, needs: AccessLevel) -> Result<(), PolicyRef
             at: elevation.ends_at(),
         },
         None => PolicyRefusal::NotElevated {
-            deed: ask.deed,
+            action: ask.action,
             env,
             needs,
             has,
@@ -175,10 +193,13 @@ fn entitled(ask: &AccessRequest<'_>, needs: AccessLevel) -> Result<(), PolicyRef
 }
 
 /// A reason that is given must be fit for the record, needed or not.
-fn reasoned(ask: &AccessRequest<'_>) -> Result<(), PolicyRefusal> {
+fn check_reason(ask: &AccessRequest<'_>) -> Result<(), PolicyRefusal> {
     let given = ask.reason.filter(|reason| !reason.trim().is_empty());
-    let needed = ask.deed.always_needs_a_reason() || (ask.protected && ask.deed.writes());
-    let elevation = || ask.elevated().map(|elevation| elevation.reason.as_str());
+    let needed = ask.action.always_needs_a_reason() || (ask.protected && ask.action.writes());
+    let elevation = || {
+        ask.active_elevation()
+            .map(|elevation| elevation.reason.as_str())
+    };
     let problem = match given.or_else(elevation) {
         Some(reason) => parse_reason(reason).err(),
         None => needed.then_some(ReasonError::Blank),

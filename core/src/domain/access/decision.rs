@@ -54,7 +54,10 @@ impl fmt::Display for Above {
                 )
             }
             Self::NoLimitIn(currency) => {
-                write!(f, "always in {currency}, which no limit is given in")
+                write!(
+                    f,
+                    "always in {currency}, because the rule has no limit for it"
+                )
             }
         }
     }
@@ -64,12 +67,12 @@ impl fmt::Display for Above {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum PolicyRefusal {
-    #[error("{deed} is never done in {env}, which is protected")]
-    NeverHere { deed: Action, env: String },
-    #[error("{who} is not allowed {deed} in {env}: {}", by_rule(rule.as_deref()))]
+    #[error("{action} is not allowed in a protected environment: {env}")]
+    NeverHere { action: Action, env: String },
+    #[error("{who} is not allowed {action} in {env}: {}", by_rule(rule.as_deref()))]
     NotAllowed {
         who: String,
-        deed: Action,
+        action: Action,
         env: String,
         /// The `[[deny]]`; `None` when no `[[allow]]` covers it.
         rule: Option<String>,
@@ -82,15 +85,15 @@ pub enum PolicyRefusal {
         since: Timestamp,
         until: Option<Timestamp>,
     },
-    #[error("{deed} in {env} needs the duty {needs}, and this is {has}")]
+    #[error("{action} in {env} requires the access level {needs}; yours is {has}")]
     NotElevated {
-        deed: Action,
+        action: Action,
         env: String,
         needs: AccessLevel,
         has: AccessLevel,
     },
     /// Their elevation would have been enough, but has ended.
-    #[error("the elevation in {env} ended at {at:.0}")]
+    #[error("your elevation in {env} ended at {at:.0}")]
     ElevationEnded {
         env: String,
         needs: AccessLevel,
@@ -99,9 +102,9 @@ pub enum PolicyRefusal {
     /// It needs a reason, or the one given cannot be recorded.
     #[error("{problem}")]
     NeedsReason { problem: ReasonError },
-    #[error("{deed} in {env} needs the approval of {} ({above}, by {rule}); {have} given", others(*needed))]
+    #[error("{action} in {env} requires the approval of {} ({above}, see {rule}); it has {have}", count_others(*needed))]
     NeedsApproval {
-        deed: Action,
+        action: Action,
         env: String,
         needed: u32,
         have: u32,
@@ -117,7 +120,7 @@ fn by_rule(rule: Option<&str>) -> String {
     )
 }
 
-fn others(count: u32) -> String {
+fn count_others(count: u32) -> String {
     if count == 1 {
         "1 other person".to_owned()
     } else {
@@ -128,37 +131,36 @@ fn others(count: u32) -> String {
 impl PolicyRefusal {
     /// What to do next, in one sentence without a full stop.
     #[must_use]
-    pub fn instead(&self) -> String {
+    pub fn hint(&self) -> String {
         match self {
-            Self::NeverHere { .. } => {
-                "discard or replay the messages that are meant, by a plan that names them"
-                    .to_owned()
-            }
+            Self::NeverHere { .. } => "replay or discard selected messages instead".to_owned(),
             Self::NotAllowed { rule: Some(_), .. } => {
-                "ask somebody whom the rule does not name".to_owned()
+                "ask someone whom the rule does not exclude".to_owned()
             }
             Self::NotAllowed { rule: None, .. } => {
-                "ask somebody whom an [[allow]] names, or for a rule in the policy file".to_owned()
+                "ask someone whom an [[allow]] rule covers, or add a rule to the policy file"
+                    .to_owned()
             }
             Self::Frozen {
                 by, until: None, ..
-            } => format!("wait until {by} lifts the freeze, or break the glass"),
+            } => format!("wait until {by} lifts the freeze, or elevate to break-glass"),
             Self::Frozen {
                 until: Some(until), ..
-            } => format!("wait until {until:.0} or until the freeze is lifted, or break the glass"),
+            } => format!(
+                "wait until {until:.0} or until the freeze is lifted, or elevate to break-glass"
+            ),
             Self::NotElevated { env, needs, .. } => {
-                format!("elevate to {needs} in {env}, with a reason")
+                format!("elevate to {needs} in {env} with a reason")
             }
             Self::ElevationEnded { env, needs, .. } => {
-                format!("elevate to {needs} in {env} again, with a reason")
+                format!("elevate to {needs} in {env} again")
             }
             Self::NeedsReason {
                 problem: ReasonError::Blank,
-            } => "say why".to_owned(),
-            Self::NeedsReason { .. } => "say why in other words".to_owned(),
+            } => "add a reason".to_owned(),
+            Self::NeedsReason { .. } => "reword the reason".to_owned(),
             Self::NeedsApproval { .. } => {
-                "let somebody else look at the plan and approve it; an approval counts for 24 hours"
-                    .to_owned()
+                "have someone else approve the plan; an approval is valid for 24 hours".to_owned()
             }
         }
     }

@@ -12,7 +12,8 @@ pub const ELEVATION_MAX: SignedDuration = SignedDuration::from_hours(1);
 pub struct Elevation {
     pub env: String,
     pub who: String,
-    pub duty: AccessLevel,
+    #[serde(rename = "duty")]
+    pub level: AccessLevel,
     pub reason: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
@@ -26,11 +27,11 @@ pub enum ElevationError {
     /// The reason, or what was given as the ticket, cannot be recorded.
     #[error(transparent)]
     Reason(#[from] ReasonError),
-    #[error("looking needs no elevation: elevate to operate or break-glass")]
+    #[error("view needs no elevation; elevate to operate or break-glass")]
     View,
-    #[error("an elevation lasts longer than no time")]
+    #[error("elevation duration must be greater than zero")]
     NoTime,
-    #[error("an elevation lasts at most 1 hour")]
+    #[error("elevation duration must be at most 1 hour")]
     TooLong,
 }
 
@@ -39,13 +40,13 @@ impl Elevation {
     pub fn begin(
         who: &str,
         env: &str,
-        duty: AccessLevel,
+        level: AccessLevel,
         reason: &str,
         ticket: Option<&str>,
         now: Timestamp,
         ttl: SignedDuration,
     ) -> Result<Self, ElevationError> {
-        if duty == AccessLevel::View {
+        if level == AccessLevel::View {
             return Err(ElevationError::View);
         }
         if ttl <= SignedDuration::ZERO {
@@ -61,24 +62,24 @@ impl Elevation {
         Ok(Self {
             env: env.to_owned(),
             who: who.to_owned(),
-            duty,
+            level,
             reason: parse_reason(reason)?,
             ticket,
             begun_at: now,
-            expires_at: later(now, ttl),
+            expires_at: add_time(now, ttl),
         })
     }
 
     /// When it ends: at most [`ELEVATION_MAX`] after it began, whatever its record says.
     #[must_use]
     pub fn ends_at(&self) -> Timestamp {
-        self.expires_at.min(later(self.begun_at, ELEVATION_MAX))
+        self.expires_at.min(add_time(self.begun_at, ELEVATION_MAX))
     }
 
     /// How much time is left; zero when it has ended, or begins later by more than clocks are
     /// apart.
     #[must_use]
-    pub fn left(&self, now: Timestamp) -> SignedDuration {
+    pub fn time_left(&self, now: Timestamp) -> SignedDuration {
         if self.begun_at.duration_since(now) > CLOCKS_APART {
             return SignedDuration::ZERO;
         }
@@ -86,7 +87,7 @@ impl Elevation {
     }
 }
 
-fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+fn add_time(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
@@ -98,11 +99,11 @@ mod tests {
         Timestamp::from_second(second).expect("a time")
     }
 
-    fn begin(duty: AccessLevel, reason: &str, ttl_s: i64) -> Result<Elevation, ElevationError> {
+    fn begin(level: AccessLevel, reason: &str, ttl_s: i64) -> Result<Elevation, ElevationError> {
         Elevation::begin(
             "anna",
             "prod",
-            duty,
+            level,
             reason,
             Some("OPS-1"),
             at(1000),
@@ -111,8 +112,8 @@ mod tests {
     }
 
     #[track_caller]
-    fn refused(duty: AccessLevel, reason: &str, ttl_s: i64, expected: ElevationError) {
-        assert_eq!(begin(duty, reason, ttl_s), Err(expected));
+    fn refused(level: AccessLevel, reason: &str, ttl_s: i64, expected: ElevationError) {
+        assert_eq!(begin(level, reason, ttl_s), Err(expected));
     }
 
     #[test]
@@ -167,15 +168,18 @@ mod tests {
     #[test]
     fn time_runs_out() {
         let elevation = begin(AccessLevel::Operate, "replay", 600).expect("begun");
-        assert_eq!(elevation.left(at(1000)), SignedDuration::from_secs(600));
-        assert_eq!(elevation.left(at(1599)), SignedDuration::from_secs(1));
-        assert_eq!(elevation.left(at(1600)), SignedDuration::ZERO);
         assert_eq!(
-            elevation.left(at(i64::from(u32::MAX))),
+            elevation.time_left(at(1000)),
+            SignedDuration::from_secs(600)
+        );
+        assert_eq!(elevation.time_left(at(1599)), SignedDuration::from_secs(1));
+        assert_eq!(elevation.time_left(at(1600)), SignedDuration::ZERO);
+        assert_eq!(
+            elevation.time_left(at(i64::from(u32::MAX))),
             SignedDuration::ZERO
         );
-        assert!(elevation.left(at(999)) > SignedDuration::ZERO);
-        assert_eq!(elevation.left(at(0)), SignedDuration::ZERO);
+        assert!(elevation.time_left(at(999)) > SignedDuration::ZERO);
+        assert_eq!(elevation.time_left(at(0)), SignedDuration::ZERO);
     }
 
     #[test]
@@ -185,7 +189,7 @@ mod tests {
             ..begin(AccessLevel::Operate, "replay", 600).expect("begun")
         };
         assert_eq!(stretched.ends_at(), at(4600));
-        assert_eq!(stretched.left(at(5000)), SignedDuration::ZERO);
+        assert_eq!(stretched.time_left(at(5000)), SignedDuration::ZERO);
     }
 
     #[test]

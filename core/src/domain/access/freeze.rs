@@ -20,7 +20,7 @@ pub struct Freeze {
 pub enum FreezeError {
     #[error(transparent)]
     Reason(#[from] ReasonError),
-    #[error("the freeze would end before it begins")]
+    #[error("the end of the freeze must be after its start")]
     Over,
 }
 
@@ -48,7 +48,7 @@ impl Freeze {
     /// Whether it holds. One that is dated later than now holds too: the clocks are apart, and
     /// stopping is the safe side.
     #[must_use]
-    pub fn active(&self, now: Timestamp) -> bool {
+    pub fn is_active(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| now < until)
     }
 }
@@ -65,7 +65,7 @@ mod tests {
     fn check(until: Option<i64>, now: i64, expected: bool) {
         let freeze =
             Freeze::begin("prod", "anna", "incident 7", at(100), until.map(at)).expect("a freeze");
-        assert_eq!(freeze.active(at(now)), expected);
+        assert_eq!(freeze.is_active(at(now)), expected);
         let text = serde_json::to_string(&freeze).expect("JSON");
         assert_eq!(
             serde_json::from_str::<Freeze>(&text).expect("a freeze"),

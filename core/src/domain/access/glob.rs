@@ -17,7 +17,7 @@ pub(super) fn glob(pattern: &str, text: &str) -> bool {
     text.ends_with(pattern)
 }
 
-pub(super) fn any(patterns: &[String], text: &str) -> bool {
+pub(super) fn matches_any(patterns: &[String], text: &str) -> bool {
     patterns.iter().any(|pattern| glob(pattern, text))
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::pan::contains_card_number;
-use crate::domain::text::{TextError, printable};
+use crate::domain::text::{TextError, check_printable};
 
 pub const REASON_BYTES_MAX: usize = 500;
 
@@ -11,20 +11,20 @@ pub const REASON_BYTES_MAX: usize = 500;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasonError {
-    #[error("a reason is needed")]
+    #[error("a reason is required")]
     Blank,
     #[error("the reason is longer than {REASON_BYTES_MAX} characters")]
     TooLong,
-    #[error("the reason holds control characters")]
+    #[error("the reason contains control characters")]
     Control,
-    #[error("the reason holds what looks like a card number")]
+    #[error("the reason contains what looks like a card number")]
     CardNumber,
 }
 
 /// A reason without the spaces around it.
 pub fn parse_reason(text: &str) -> Result<String, ReasonError> {
     let text = text.trim();
-    printable(text, REASON_BYTES_MAX).map_err(|error| match error {
+    check_printable(text, REASON_BYTES_MAX).map_err(|error| match error {
         TextError::Empty => ReasonError::Blank,
         TextError::TooLong { .. } => ReasonError::TooLong,
         TextError::Control | TextError::Form { .. } => ReasonError::Control,

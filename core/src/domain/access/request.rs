@@ -9,16 +9,16 @@ use crate::domain::money::Money;
 pub struct AccessRequest<'a> {
     /// Who wants it: a name that was proven, not typed.
     pub who: &'a str,
-    pub deed: Action,
+    pub action: Action,
     pub env: &'a str,
     pub protected: bool,
     /// How many things at once, such as messages. `None` when nobody knows: more than any limit.
     pub count: Option<u64>,
     /// How much money. `None` for a refund: nobody knows, more than any limit.
     pub amount: Option<Money>,
-    /// The duty that is theirs without elevation. Break-glass is never standing: it counts as
+    /// The level that is theirs without elevation. Break-glass is never standing: it counts as
     /// operate.
-    pub duty: AccessLevel,
+    pub level: AccessLevel,
     pub elevation: Option<&'a Elevation>,
     /// The freeze of this environment, ended or not.
     pub freeze: Option<&'a Freeze>,
@@ -33,15 +33,15 @@ impl<'a> AccessRequest<'a> {
     /// A question about one thing in a protected environment by somebody who may only look; the
     /// rest is set by name.
     #[must_use]
-    pub fn new(who: &'a str, deed: Action, env: &'a str, now: Timestamp) -> Self {
+    pub fn new(who: &'a str, action: Action, env: &'a str, now: Timestamp) -> Self {
         Self {
             who,
-            deed,
+            action,
             env,
             protected: true,
             count: Some(1),
             amount: None,
-            duty: AccessLevel::View,
+            level: AccessLevel::View,
             elevation: None,
             freeze: None,
             reason: None,
@@ -58,14 +58,14 @@ impl<'a> AccessRequest<'a> {
     }
 
     /// The same, if it has not ended.
-    pub(super) fn elevated(&self) -> Option<&'a Elevation> {
+    pub(super) fn active_elevation(&self) -> Option<&'a Elevation> {
         self.own_elevation()
-            .filter(|elevation| elevation.left(self.now).is_positive())
+            .filter(|elevation| elevation.time_left(self.now).is_positive())
     }
 
-    pub(super) fn acts_with(&self) -> AccessLevel {
-        let standing = self.duty.min(AccessLevel::Operate);
-        self.elevated()
-            .map_or(standing, |elevation| elevation.duty.max(standing))
+    pub(super) fn current_level(&self) -> AccessLevel {
+        let standing = self.level.min(AccessLevel::Operate);
+        self.active_elevation()
+            .map_or(standing, |elevation| elevation.level.max(standing))
     }
 }

@@ -8,7 +8,7 @@
 //! who = ["group:sre", "*@support.example.com"]
 //! what = ["dlq.*"]
 //! where = ["prod"]
-//! duty = "break-glass"   # only to those who act with at least this duty
+//! access = "break-glass" # only to those who act with at least this access level
 //!
 //! [[deny]]
 //! who = ["ben"]
@@ -23,14 +23,14 @@
 //! approvals = 2          # 1 if not given
 //! ```
 //!
-//! Without any `[[allow]]`, everybody may do what their duty allows. With one, only what an
+//! Without any `[[allow]]`, everybody may do what their level allows. With one, only what an
 //! `[[allow]]` covers is allowed, in every environment.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::glob::{any, glob};
+use super::glob::{glob, matches_any};
 use super::{AccessLevel, Action};
 use crate::domain::money::Currency;
 
@@ -62,9 +62,14 @@ pub struct Allow {
     /// Environments, or patterns with `*`.
     #[serde(rename = "where")]
     pub places: Vec<String>,
-    /// Only with this duty or more. It never lowers what the deed needs by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub duty: Option<AccessLevel>,
+    /// Only with this access level or more. It never lowers what the action needs by itself.
+    #[serde(
+        rename = "access",
+        alias = "duty",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub level: Option<AccessLevel>,
 }
 
 /// One `[[deny]]`.
@@ -110,20 +115,20 @@ fn one() -> u32 {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RulesError {
     /// A list that is empty, or has an empty text in it.
-    #[error("{rule}: `{member}` names nothing; `*` stands for all")]
+    #[error("{rule}: `{member}` is empty; use `*` for all")]
     Empty { rule: String, member: &'static str },
-    #[error("{rule}: no deed is called `{what}`; deeds are such as dlq.replay or dlq.*")]
-    NoSuchDeed { rule: String, what: String },
-    #[error("{rule}: there is no group `{group}` under [groups]")]
+    #[error("{rule}: unknown action `{what}`; expected a name such as dlq.replay or dlq.*")]
+    NoSuchAction { rule: String, what: String },
+    #[error("{rule}: group `{group}` is not defined in [groups]")]
     NoSuchGroup { rule: String, group: String },
-    #[error("[groups] {group}: a group cannot hold a group")]
+    #[error("[groups] {group}: a group cannot contain a group")]
     Nested { group: String },
     /// An amount without a currency, or a currency without an amount.
-    #[error("{rule}: `above_minor` and `currency` belong together")]
+    #[error("{rule}: `above_minor` and `currency` must be set together")]
     HalfAmount { rule: String },
     #[error("{rule}: `approvals` must be at least 1")]
     NoApprovals { rule: String },
-    #[error("{rule}: no environment is called `{place}`")]
+    #[error("{rule}: unknown environment `{place}`")]
     NoSuchEnv { rule: String, place: String },
 }
 
@@ -178,15 +183,20 @@ impl PolicyRules {
                     .0
                     .groups
                     .get(group)
-                    .is_some_and(|people| any(people, who)),
+                    .is_some_and(|people| matches_any(people, who)),
                 None => glob(pattern, who),
             })
     }
 }
 
-/// Whether a rule is about a deed in an environment.
-pub(super) fn covers(what: &[String], places: &[String], deed: Action, env: &str) -> bool {
-    any(what, deed.as_str()) && any(places, env)
+/// Whether a rule is about a action in an environment.
+pub(super) fn covers(what: &[String], places: &[String], action: Action, env: &str) -> bool {
+    let is_named = matches_any(what, action.as_str())
+        || action
+            .old_names()
+            .iter()
+            .any(|name| matches_any(what, name));
+    is_named && matches_any(places, env)
 }
 
 /// The name of a rule: its table, and its place among those of the same name.
@@ -228,13 +238,15 @@ fn check(file: &RulesFile) -> Result<(), RulesError> {
         }
     }
     for (rule, what, places) in scopes(file) {
-        filled(&rule, "what", what)?;
-        filled(&rule, "where", places)?;
-        if let Some(what) = what
-            .iter()
-            .find(|what| !Action::ALL.iter().any(|deed| glob(what, deed.as_str())))
-        {
-            return Err(RulesError::NoSuchDeed {
+        check_filled(&rule, "what", what)?;
+        check_filled(&rule, "where", places)?;
+        if let Some(what) = what.iter().find(|what| {
+            !Action::ALL.iter().any(|action| {
+                glob(what, action.as_str())
+                    || action.old_names().iter().any(|name| glob(what, name))
+            })
+        }) {
+            return Err(RulesError::NoSuchAction {
                 rule,
                 what: what.clone(),
             });
@@ -252,7 +264,7 @@ fn check(file: &RulesFile) -> Result<(), RulesError> {
         .try_for_each(|(place, rule)| check_limits(rule, name("four_eyes", place)))
 }
 
-fn filled(rule: &str, member: &'static str, list: &[String]) -> Result<(), RulesError> {
+fn check_filled(rule: &str, member: &'static str, list: &[String]) -> Result<(), RulesError> {
     if list.is_empty() || list.iter().any(String::is_empty) {
         return Err(RulesError::Empty {
             rule: rule.to_owned(),
@@ -263,7 +275,7 @@ fn filled(rule: &str, member: &'static str, list: &[String]) -> Result<(), Rules
 }
 
 fn check_people(file: &RulesFile, rule: &str, who: &[String]) -> Result<(), RulesError> {
-    filled(rule, "who", who)?;
+    check_filled(rule, "who", who)?;
     let mut groups = who.iter().filter_map(|who| who.strip_prefix(GROUP));
     match groups.find(|group| !file.groups.contains_key(*group)) {
         Some(group) => Err(RulesError::NoSuchGroup {

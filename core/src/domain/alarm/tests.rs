@@ -180,10 +180,7 @@ fn a_part_that_does_not_answer_is_one() {
         faults: vec![("environment", "the session has expired")],
         ..EnvSeen::default()
     };
-    check(
-        &seen,
-        &[(Severity::Critical, "environment cannot be reached")],
-    );
+    check(&seen, &[(Severity::Critical, "cannot reach environment")]);
     assert_eq!(alarms(&seen, now())[0].why, "the session has expired");
 }
 
@@ -205,7 +202,7 @@ fn rollouts_alarm_when_they_failed_or_are_forgotten() {
     check_rollout(
         &paused(11),
         &[],
-        &[(Severity::Warning, "payments/api: waits for promotion")],
+        &[(Severity::Warning, "payments/api: waiting for promotion")],
     );
     let degraded = Rollout {
         told_phase: Phase::Degraded,

@@ -14,4 +14,4 @@ pub use chain::{ChainError, ChainedEntry, GENESIS, Head, chain};
 pub use entry::{AuditEntry, AuditOutcome};
 pub use query::AuditQuery;
 pub use ship::{SHIP_DETAIL_TYPE, SHIP_SOURCE, ShippedLine};
-pub use verify::{ChainBreak, ChainBreakKind, Verified, Verifier, numbered, verify};
+pub use verify::{ChainBreak, ChainBreakKind, Verified, Verifier, number_lines, verify};

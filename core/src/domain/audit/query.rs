@@ -2,12 +2,14 @@
 
 use super::AuditEntry;
 use crate::Timestamp;
+use crate::domain::access::Action;
 
 /// What an entry must be like; what is `None` does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditQuery {
     pub who: Option<String>,
-    /// An action that begins so: `rollout` finds `rollout promote`.
+    /// An action by its name, or the beginning of one: `rollout` finds `rollout.promote`. Entries
+    /// that were written under an older name are found by the new one.
     pub action: Option<String>,
     pub subject: Option<String>,
     pub env: Option<String>,
@@ -25,7 +27,7 @@ impl AuditQuery {
         };
         fits(&self.who, &|who| entry.who == who)
             && fits(&self.env, &|env| entry.env == env)
-            && fits(&self.action, &|start| entry.action.starts_with(start))
+            && fits(&self.action, &|start| is_action(entry, start))
             && fits(&self.subject, &|part| {
                 entry
                     .subject
@@ -36,6 +38,14 @@ impl AuditQuery {
             && self.until.is_none_or(|until| entry.at < until)
             && fits(&self.text, &|part| holds(entry, &part.to_lowercase()))
     }
+}
+
+fn is_action(entry: &AuditEntry, start: &str) -> bool {
+    entry.action.starts_with(start)
+        || Action::ALL
+            .iter()
+            .filter(|action| action.as_str().starts_with(start))
+            .any(|action| action.is_recorded_as(&entry.action))
 }
 
 /// Whether any text of the entry has `part`, in small letters, in it.
@@ -130,6 +140,24 @@ mod tests {
             },
             false,
         );
+    }
+
+    #[test]
+    fn entries_under_an_older_name_are_found_by_the_new_one() {
+        for (action, expected) in [
+            ("rollout.promote", true),
+            ("rollout.", true),
+            ("rollout.abort", false),
+            ("dlq", false),
+        ] {
+            check(
+                &AuditQuery {
+                    action: Some(action.into()),
+                    ..AuditQuery::default()
+                },
+                expected,
+            );
+        }
     }
 
     #[test]

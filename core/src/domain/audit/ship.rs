@@ -17,7 +17,7 @@
 //! - `after` is the line that was shipped to this place before, `null` for the first. A record may
 //!   hold lines of
 //!   other environments, which go elsewhere: numbers have gaps then, and `after` says that nothing
-//! is missing.
+//!   is missing.
 //! - The same line may come twice. Its hash tells.
 
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ impl ShippedLine {
         let detail = if whole.to_string().len() <= bytes_max {
             whole
         } else {
-            self.detail(&self.abridged(), None)
+            self.detail(&self.abridge(), None)
         };
         BusEvent {
             source: SHIP_SOURCE.to_owned(),
@@ -65,10 +65,13 @@ impl ShippedLine {
     }
 
     fn detail(&self, entry: &Value, line: Option<&str>) -> Value {
-        json!({"schema": SCHEMA, "chain": self.chain, "after": self.after, "entry": entry, "line": line})
+        json!({
+            "schema": SCHEMA, "chain": self.chain, "after": self.after, "entry": entry,
+            "line": line,
+        })
     }
 
-    fn abridged(&self) -> Value {
+    fn abridge(&self) -> Value {
         let AuditEntry {
             at,
             who,
@@ -78,7 +81,8 @@ impl ShippedLine {
             ..
         } = &self.entry;
         json!({
-            "seq": self.head.seq, "at": at, "who": who, "env": env, "action": action, "outcome": outcome,
+            "seq": self.head.seq, "at": at, "who": who, "env": env,
+            "action": action, "outcome": outcome,
             "abridged_bytes": self.line.len(), "hash": self.head.hash,
         })
     }

@@ -25,42 +25,40 @@ pub struct ChainBreak {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainBreakKind {
     /// The line's hash is not that of its content.
-    #[error("was changed after it was written: its hash is not that of its content")]
+    #[error("was changed after it was written: its hash does not match its content")]
     Changed,
     /// Numbers are missing before the line, and stand nowhere after it.
-    #[error("{missing} before it were taken out")]
+    #[error("{missing} before it were removed")]
     Removed { missing: u64 },
-    #[error("the line that belongs here stands further down: the order was changed")]
+    #[error("is out of order: the line that belongs here is further down")]
     Reordered,
     /// A number that was there already: one of the two was copied or put in.
-    #[error("its number {seq} was there already: a line was copied or put in")]
+    #[error("repeats the number {seq}: a line was copied or inserted")]
     Repeated { seq: u64 },
     /// The line does not name the hash of the line before: one of the two was written anew.
-    #[error("does not follow the line before it: one of the two was written anew")]
+    #[error("does not follow the line before it: one of them was rewritten")]
     Unlinked,
     /// A line without a chain after the chain began.
-    #[error("has no number and no hash: written by an older payops, or by hand")]
+    #[error("has no number and no hash: written by an older payops or manually")]
     Unchained,
     /// The lines that are older than the chain are not those that it began after.
     #[error(
-        "begins the chain, but not after the {legacy} lines that stand before it: one of those was \
-            changed, taken out or put in"
+        "starts the chain, but does not match the {legacy} lines before it: one of them was \
+            changed, removed or inserted"
     )]
     LegacyChanged { legacy: u64 },
     #[error("is damaged: not a JSON object")]
     NotJson,
     /// The last line, and not a JSON object: its end is missing.
-    #[error("is the last and is cut short")]
+    #[error("is the last line and is truncated")]
     CutShort,
-    #[error("is the last, and {missing} after it are gone: the anchor knows of them")]
+    #[error("is the last line, but the anchor shows that {missing} after it are missing")]
     Truncated {
         /// How many lines are missing at least.
         missing: u64,
     },
     /// Everything fits together, but the line is not the one that the anchor knows.
-    #[error(
-        "is not the line that the anchor knows: the record was written anew, up to here at least"
-    )]
+    #[error("does not match the anchor: the record was rewritten at least up to here")]
     Rewritten,
 }
 
@@ -117,7 +115,7 @@ impl Verifier {
         self.line = number;
         match &mut self.broken {
             Some(broken) => explain(broken, text),
-            None => self.broken = self.fault(number, text),
+            None => self.broken = self.find_fault(number, text),
         }
     }
 
@@ -134,7 +132,7 @@ impl Verifier {
             return Err(ChainBreak { line, seq: 1, kind });
         }
         let rewritten = if self.head.is_none() {
-            self.against_anchor(self.line, &self.legacy.head())
+            self.check_anchor(self.line, &self.legacy.head())
         } else {
             None
         };
@@ -160,20 +158,20 @@ impl Verifier {
     }
 
     /// Takes a line into the chain, or says what is wrong with it.
-    fn fault(&mut self, line: u64, text: &[u8]) -> Option<ChainBreak> {
+    fn find_fault(&mut self, line: u64, text: &[u8]) -> Option<ChainBreak> {
         let seq = self
             .head
             .as_ref()
             .map_or(1, |head| head.seq.saturating_add(1));
-        let fault = |kind| Some(ChainBreak { line, seq, kind });
+        let report = |kind| Some(ChainBreak { line, seq, kind });
         match (Line::read(text), &self.head) {
-            (Line::Changed, _) => fault(ChainBreakKind::Changed),
+            (Line::Changed, _) => report(ChainBreakKind::Changed),
             (Line::Chained { head, prev }, last) => {
-                if let Some(broken) = self.misplaced(line, seq, &head, &prev, last.as_ref()) {
+                if let Some(broken) = self.find_misplaced(line, seq, &head, &prev, last.as_ref()) {
                     return Some(broken);
                 }
                 let start = if self.head.is_none() {
-                    self.against_anchor(line, &self.legacy.head())
+                    self.check_anchor(line, &self.legacy.head())
                 } else {
                     None
                 };
@@ -181,13 +179,13 @@ impl Verifier {
                     .rewritten
                     .take()
                     .or(start)
-                    .or_else(|| self.against_anchor(line, &head));
+                    .or_else(|| self.check_anchor(line, &head));
                 self.head = Some(head);
                 None
             }
-            (Line::Unchained, Some(_)) => fault(ChainBreakKind::Unchained),
+            (Line::Unchained, Some(_)) => report(ChainBreakKind::Unchained),
             // Whether more lines follow is not known yet.
-            (Line::NotJson, Some(_)) => fault(ChainBreakKind::CutShort),
+            (Line::NotJson, Some(_)) => report(ChainBreakKind::CutShort),
             (Line::Unchained, None) => {
                 self.legacy.add(text);
                 None
@@ -201,7 +199,7 @@ impl Verifier {
     }
 
     /// What is wrong with the place of a line whose hash is right.
-    fn misplaced(
+    fn find_misplaced(
         &self,
         line: u64,
         seq: u64,
@@ -209,7 +207,7 @@ impl Verifier {
         prev: &str,
         last: Option<&Head>,
     ) -> Option<ChainBreak> {
-        let fault = |kind| Some(ChainBreak { line, seq, kind });
+        let report = |kind| Some(ChainBreak { line, seq, kind });
         match (found.seq.checked_sub(seq), last) {
             // The first lines of the chain may be the ones that are no JSON.
             (Some(missing), None) if missing > 0 => {
@@ -224,17 +222,17 @@ impl Verifier {
                     kind: ChainBreakKind::NotJson,
                 }))
             }
-            (Some(missing), Some(_)) if missing > 0 => fault(ChainBreakKind::Removed { missing }),
-            (None, _) => fault(ChainBreakKind::Repeated { seq: found.seq }),
-            (_, Some(last)) if last.hash != prev => fault(ChainBreakKind::Unlinked),
-            (_, None) if self.legacy.head().hash != prev => fault(ChainBreakKind::LegacyChanged {
+            (Some(missing), Some(_)) if missing > 0 => report(ChainBreakKind::Removed { missing }),
+            (None, _) => report(ChainBreakKind::Repeated { seq: found.seq }),
+            (_, Some(last)) if last.hash != prev => report(ChainBreakKind::Unlinked),
+            (_, None) if self.legacy.head().hash != prev => report(ChainBreakKind::LegacyChanged {
                 legacy: self.legacy.lines,
             }),
             _ => None,
         }
     }
 
-    fn against_anchor(&self, line: u64, head: &Head) -> Option<ChainBreak> {
+    fn check_anchor(&self, line: u64, head: &Head) -> Option<ChainBreak> {
         let anchor = self.anchor.as_ref()?;
         (anchor.seq == head.seq && anchor.hash != head.hash).then_some(ChainBreak {
             line,
@@ -251,7 +249,7 @@ fn explain(broken: &mut ChainBreak, text: &[u8]) {
         ChainBreakKind::Removed { .. }
             if Head::of_line(text).is_some_and(|head| head.seq == broken.seq) =>
         {
-            broken.kind = ChainBreakKind::Reordered
+            broken.kind = ChainBreakKind::Reordered;
         }
         _ => {}
     }
@@ -274,6 +272,6 @@ pub fn verify<L: AsRef<[u8]>>(
 }
 
 /// The lines of a file, with their numbers from 1. A line feed at the end begins no other line.
-pub fn numbered(text: &str) -> impl Iterator<Item = (u64, &str)> {
+pub fn number_lines(text: &str) -> impl Iterator<Item = (u64, &str)> {
     (1_u64..).zip(text.split_terminator('\n'))
 }

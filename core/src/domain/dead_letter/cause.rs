@@ -1,4 +1,4 @@
-//! Causes: letters that died of the same thing, under a name that stays.
+//! Causes: dead letters that died of the same thing, under a name that stays.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,8 @@ pub struct Cause {
     pub id: String,
     /// Class of the reason, a stable word; [`UNKNOWN`] when none is recorded.
     pub class: String,
-    /// The reason, without what differs from letter to letter; [`NO_REASON`] when none is recorded.
+    /// The reason, without what differs from dead letter to dead letter; [`NO_REASON`] when none
+    /// is recorded.
     pub fingerprint: String,
     pub exception: Option<String>,
     pub consumer: Option<String>,
@@ -54,7 +55,7 @@ impl<'a> From<(&'a str, &'a str, Timestamp)> for Sighting<'a> {
 }
 
 impl Sighting<'_> {
-    /// The id of the cause that the letter died of.
+    /// The id of the cause that the dead letter died of.
     #[must_use]
     pub fn cause_id(&self) -> String {
         let (class, print, exception) = facts(self.class, self.reason);
@@ -62,7 +63,7 @@ impl Sighting<'_> {
     }
 }
 
-/// Class, fingerprint and exception; the same for all letters without a reason, but for their
+/// Class, fingerprint and exception; the same for all dead letters without a reason, but for their
 /// class.
 fn facts<'a>(class: &'a str, reason: &str) -> (&'a str, String, Option<String>) {
     let class = if class.is_empty() { UNKNOWN } else { class };
@@ -74,7 +75,8 @@ fn facts<'a>(class: &'a str, reason: &str) -> (&'a str, String, Option<String>) 
 
 /// The name of a cause: the first 8 hexadecimal digits of the SHA-256 of the JSON array
 /// `[class, fingerprint, exception or null, consumer or null]`, written without spaces. It does not
-/// depend on the queue, nor on which letters there are: the same cause has the same name tomorrow.
+/// depend on the queue, nor on which dead letters there are: the same cause has the same name
+/// tomorrow.
 #[must_use]
 pub fn cause_id(
     class: &str,
@@ -94,7 +96,7 @@ struct Group<'a> {
     last: (Timestamp, &'a str),
 }
 
-/// Groups letters by their cause; most first, like counts by class and fingerprint.
+/// Groups dead letters by their cause; most first, like counts by class and fingerprint.
 #[must_use]
 pub fn causes<'a, S: Into<Sighting<'a>>>(letters: impl Iterator<Item = S>) -> Vec<Cause> {
     let mut groups: BTreeMap<Key<'a>, Group<'a>> = BTreeMap::new();

@@ -1,5 +1,5 @@
 //! What a body is: step by step from the outside in, with a bound on every step. Nothing here is
-//! masked; [`super::layers`] shows it.
+//! masked: that is for whoever shows it.
 
 use std::borrow::Cow;
 use std::io::Read as _;
@@ -36,9 +36,9 @@ pub(super) enum Decoded {
 }
 
 /// Says what `bytes` are.
-pub(super) fn look(bytes: &[u8]) -> Decoded {
+pub(super) fn decode(bytes: &[u8]) -> Decoded {
     if bytes.starts_with(&[0x1f, 0x8b]) {
-        return Decoded::Gzip(unpacked(bytes));
+        return Decoded::Gzip(unpack(bytes));
     }
     if depth(bytes) > DEPTH_MAX && starts_like_json(bytes) {
         return Decoded::Text("JSON deeper than 64 levels");
@@ -145,7 +145,7 @@ fn from_base64(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// What gzip holds, as long as it is no more than [`UNPACKED_MAX`].
-fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
+fn unpack(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
     let limit = u64::try_from(UNPACKED_MAX)
         .unwrap_or(u64::MAX)
         .saturating_add(1);
@@ -154,10 +154,10 @@ fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
         .take(limit)
         .read_to_end(&mut out);
     if out.len() > UNPACKED_MAX {
-        return Err("more than 4 MiB when unpacked");
+        return Err("more than 4 MiB when decompressed");
     }
     read.map(|_| out)
-        .map_err(|_| "gzip that is damaged or cut off")
+        .map_err(|_| "damaged or truncated gzip data")
 }
 
 /// The JSON that a body carries, with base64, gzip and SNS taken off. An event's envelope stays
@@ -169,7 +169,7 @@ pub fn payload(body: &str) -> Option<Value> {
         if !bytes.starts_with(&[0x1f, 0x8b]) && depth(&bytes) > DEPTH_MAX {
             return None;
         }
-        bytes = match look(&bytes) {
+        bytes = match decode(&bytes) {
             Decoded::Event(_) => return serde_json::from_slice(&bytes).ok(),
             Decoded::S3(value) | Decoded::Json(value) => return Some(value),
             Decoded::Sns(_, message) => message.into_bytes(),
@@ -216,7 +216,7 @@ pub(super) mod tests {
             .map(|line| String::from_utf8_lossy(line).into_owned())
             .collect();
         check(&lines.join("\r\n"), Some(&inner));
-        check("no JSON", None);
+        check("not JSON", None);
     }
 
     #[test]
@@ -230,7 +230,7 @@ pub(super) mod tests {
             "YWJjZA==",
         ] {
             assert!(
-                matches!(look(word.as_bytes()), Decoded::Text(_) | Decoded::Json(_)),
+                matches!(decode(word.as_bytes()), Decoded::Text(_) | Decoded::Json(_)),
                 "{word}"
             );
         }
@@ -240,37 +240,37 @@ pub(super) mod tests {
     fn a_bomb_costs_the_limit_and_no_more() {
         let bomb = gzip(&vec![0_u8; UNPACKED_MAX + 1]);
         assert_eq!(
-            look(&bomb),
-            Decoded::Gzip(Err("more than 4 MiB when unpacked"))
+            decode(&bomb),
+            Decoded::Gzip(Err("more than 4 MiB when decompressed"))
         );
         assert!(matches!(
-            look(&gzip(&vec![b' '; UNPACKED_MAX])),
+            decode(&gzip(&vec![b' '; UNPACKED_MAX])),
             Decoded::Gzip(Ok(_))
         ));
         assert_eq!(
-            look(&gzip(b"cut off")[..15]),
-            Decoded::Gzip(Err("gzip that is damaged or cut off"))
+            decode(&gzip(b"truncated")[..15]),
+            Decoded::Gzip(Err("damaged or truncated gzip data"))
         );
         assert_eq!(
-            look(&[0x1f, 0x8b]),
-            Decoded::Gzip(Err("gzip that is damaged or cut off"))
+            decode(&[0x1f, 0x8b]),
+            Decoded::Gzip(Err("damaged or truncated gzip data"))
         );
     }
 
     #[test]
     fn depth_is_bounded() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-        assert!(matches!(look(nested(64).as_bytes()), Decoded::Json(_)));
+        assert!(matches!(decode(nested(64).as_bytes()), Decoded::Json(_)));
         assert_eq!(
-            look(nested(65).as_bytes()),
+            decode(nested(65).as_bytes()),
             Decoded::Text("JSON deeper than 64 levels")
         );
         assert_eq!(
-            look(nested(100_000).as_bytes()),
+            decode(nested(100_000).as_bytes()),
             Decoded::Text("JSON deeper than 64 levels")
         );
         let brackets = json!({"text": "[".repeat(100) + "\\\""}).to_string();
-        assert!(matches!(look(brackets.as_bytes()), Decoded::Json(_)));
+        assert!(matches!(decode(brackets.as_bytes()), Decoded::Json(_)));
     }
 
     #[test]
@@ -285,10 +285,10 @@ pub(super) mod tests {
     proptest::proptest! {
         #[test]
         fn any_bytes_are_something(bytes: Vec<u8>) {
-            let _ = look(&bytes);
+            let _ = decode(&bytes);
             let mut packed = vec![0x1f, 0x8b, 8, 0];
             packed.extend(&bytes);
-            let _ = look(&packed);
+            let _ = decode(&packed);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The fingerprint of a reason: what is left when everything that differs from letter to letter
-//! is taken out. Dead letters with one fingerprint died of the same thing.
+//! The fingerprint of a reason: what is left when everything that differs from dead letter to dead
+//! letter is taken out. Dead letters with one fingerprint died of the same thing.
 
 use super::headline::headline;
 use super::words::{is_code, is_value, piece};
@@ -17,7 +17,7 @@ const FINGERPRINT_MAX: usize = 160;
 pub fn fingerprint(reason: &str) -> String {
     let line = headline(reason);
     let mut out = String::with_capacity(line.len());
-    let unquoted = without_quoted(&line);
+    let unquoted = remove_quoted(&line);
     let mut before = String::new();
     let mut words = unquoted.split_whitespace().peekable();
     while let Some(word) = words.next() {
@@ -31,7 +31,7 @@ pub fn fingerprint(reason: &str) -> String {
             push_word(&mut out, word, next, &mut before);
         }
     }
-    collapsed(&out).chars().take(FINGERPRINT_MAX).collect()
+    collapse(&out).chars().take(FINGERPRINT_MAX).collect()
 }
 
 /// Words in front of a quoted name; behind others, quotation marks hold a value.
@@ -68,12 +68,12 @@ const NAMING: [&str; 28] = [
 
 /// Puts `#` in the place of quoted values. Quoted names stay: behind a naming word, or as the
 /// name of a JSON member.
-fn without_quoted(line: &str) -> String {
+fn remove_quoted(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
     while let Some(c) = rest.chars().next() {
         let after = rest.get(c.len_utf8()..).unwrap_or_default();
-        let Some((held, behind)) = quoted(c, after, out.chars().next_back()) else {
+        let Some((held, behind)) = split_quoted(c, after, out.chars().next_back()) else {
             out.push(c);
             rest = after;
             continue;
@@ -91,7 +91,7 @@ fn without_quoted(line: &str) -> String {
 }
 
 /// What the quotation mark `mark` holds, and what comes behind its partner.
-fn quoted(mark: char, after: &str, before: Option<char>) -> Option<(&str, &str)> {
+fn split_quoted(mark: char, after: &str, before: Option<char>) -> Option<(&str, &str)> {
     let partner = match mark {
         '"' | '\'' | '`' => mark,
         '“' => '”',
@@ -212,7 +212,7 @@ fn push_pieces(out: &mut String, text: &str, following: &str, before: &mut Strin
 
 /// Makes several values in a row one, and drops signs: a list of ids is as good as one id. A colon
 /// with a space behind it parts what is told from whom it is told of, and stays.
-fn collapsed(text: &str) -> String {
+fn collapse(text: &str) -> String {
     let between = |c: char| {
         c == ' '
             || matches!(

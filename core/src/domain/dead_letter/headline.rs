@@ -11,11 +11,11 @@ pub(super) fn headline(reason: &str) -> String {
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
-        .map(clipped);
+        .map(clip_line);
     let first = lines.next().unwrap_or_default();
     if first.starts_with("Traceback (most recent call last)") {
         let last = lines.next_back().unwrap_or(first);
-        return without_prefix(last).to_owned();
+        return strip_level_prefix(last).to_owned();
     }
     if let Some(said) = panic_message(first) {
         let said = if said.is_empty() {
@@ -23,12 +23,12 @@ pub(super) fn headline(reason: &str) -> String {
         } else {
             said
         };
-        return format!("panic: {}", without_frames(said));
+        return format!("panic: {}", strip_frames(said));
     }
-    without_frames(without_prefix(first)).to_owned()
+    strip_frames(strip_level_prefix(first)).to_owned()
 }
 
-fn clipped(line: &str) -> &str {
+fn clip_line(line: &str) -> &str {
     line.get(..line.floor_char_boundary(LINE_MAX))
         .unwrap_or(line)
 }
@@ -56,7 +56,7 @@ fn panic_message(line: &str) -> Option<&str> {
     )
 }
 
-fn without_prefix(line: &str) -> &str {
+fn strip_level_prefix(line: &str) -> &str {
     let mut rest = line;
     for prefix in [
         "Uncaught (in promise) ",
@@ -79,7 +79,7 @@ fn without_prefix(line: &str) -> &str {
 /// Cuts a line where a stack frame begins: `at com.acme.Pay.run(Pay.java:10)`,
 /// `at charge (/app/charge.js:1:2)`, `at /app/charge.js:1:2`. When line breaks were lost on the
 /// way, the first frame may stand right behind the last word.
-fn without_frames(line: &str) -> &str {
+fn strip_frames(line: &str) -> &str {
     let frame = line.match_indices("at ").find(|(at, found)| {
         let rest = line
             .get(at.saturating_add(found.len())..)

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::decode::{Decoded, LAYERS_MAX, look};
+use super::decode::{Decoded, LAYERS_MAX, decode};
 use crate::domain::bus::{ARCHIVE_SOURCE, Envelope};
 use crate::domain::privacy::Privacy;
 
@@ -23,7 +23,7 @@ pub struct Layer {
 }
 
 impl Layer {
-    fn of(name: &'static str, content: Value) -> Self {
+    fn new(name: &'static str, content: Value) -> Self {
         Self {
             name,
             content,
@@ -31,7 +31,7 @@ impl Layer {
         }
     }
 
-    fn with(name: &'static str, content: Value, problem: &str) -> Self {
+    fn with_problem(name: &'static str, content: Value, problem: &str) -> Self {
         Self {
             name,
             content,
@@ -49,24 +49,28 @@ pub fn body_layers(body: &str, privacy: Privacy) -> Vec<Layer> {
     loop {
         let bytes = inner.as_deref().unwrap_or(body.as_bytes());
         if out.len() >= LAYERS_MAX {
-            out.push(Layer::with("text", Value::Null, "more than 8 layers"));
+            out.push(Layer::with_problem(
+                "text",
+                Value::Null,
+                "more than 8 layers",
+            ));
             return out;
         }
-        inner = match look(bytes) {
+        inner = match decode(bytes) {
             Decoded::Sns(head, message) => {
-                out.push(Layer::of("sns", privacy.json(&head)));
+                out.push(Layer::new("sns", privacy.json(&head)));
                 Some(message.into_bytes())
             }
             Decoded::Base64(held) => {
-                out.push(Layer::of("base64", sizes(bytes.len(), Some(held.len()))));
+                out.push(Layer::new("base64", sizes(bytes.len(), Some(held.len()))));
                 Some(held)
             }
             Decoded::Gzip(Ok(held)) => {
-                out.push(Layer::of("gzip", sizes(bytes.len(), Some(held.len()))));
+                out.push(Layer::new("gzip", sizes(bytes.len(), Some(held.len()))));
                 Some(held)
             }
             last => {
-                out.extend(innermost(last, bytes, privacy));
+                out.extend(read_innermost(last, bytes, privacy));
                 return out;
             }
         };
@@ -74,7 +78,7 @@ pub fn body_layers(body: &str, privacy: Privacy) -> Vec<Layer> {
 }
 
 /// The last layers: what holds nothing else.
-fn innermost(found: Decoded, bytes: &[u8], privacy: Privacy) -> Vec<Layer> {
+fn read_innermost(found: Decoded, bytes: &[u8], privacy: Privacy) -> Vec<Layer> {
     match found {
         Decoded::Event(envelope) => event_layers(&envelope, privacy),
         Decoded::S3(value) => vec![s3_layer(&value, privacy)],
@@ -86,12 +90,16 @@ fn innermost(found: Decoded, bytes: &[u8], privacy: Privacy) -> Vec<Layer> {
                 privacy,
             )]
         }
-        Decoded::Json(value) => vec![Layer::with(
+        Decoded::Json(value) => vec![Layer::with_problem(
             "json",
             privacy.json(&value),
             "not an event envelope",
         )],
-        Decoded::Gzip(Err(problem)) => vec![Layer::with("gzip", sizes(bytes.len(), None), problem)],
+        Decoded::Gzip(Err(problem)) => vec![Layer::with_problem(
+            "gzip",
+            sizes(bytes.len(), None),
+            problem,
+        )],
         Decoded::Text(problem) => vec![text_layer(
             "text",
             &String::from_utf8_lossy(bytes),
@@ -111,17 +119,17 @@ fn sizes(packed: usize, unpacked: Option<usize>) -> Value {
 fn text_layer(name: &'static str, text: &str, problem: &str, privacy: Privacy) -> Layer {
     let masked = privacy.text(text);
     if masked.len() <= SHOWN_MAX {
-        return Layer::with(name, Value::String(masked), problem);
+        return Layer::with_problem(name, Value::String(masked), problem);
     }
     let cut = masked
         .get(..masked.floor_char_boundary(SHOWN_MAX))
         .unwrap_or_default()
         .to_owned();
-    Layer::with(
+    Layer::with_problem(
         name,
         Value::String(cut),
         &format!(
-            "{problem}; cut: shown are the first 256 KiB of {} bytes",
+            "{problem}; truncated: showing the first 256 KiB of {} bytes",
             text.len()
         ),
     )
@@ -137,8 +145,8 @@ fn event_layers(envelope: &Envelope, privacy: Privacy) -> Vec<Layer> {
         show_bucket(&envelope.detail, &mut detail, "/bucket/name", privacy);
     }
     vec![
-        Layer::of("envelope", head),
-        long_or(Layer::of("detail", detail), privacy),
+        Layer::new("envelope", head),
+        clip_layer(Layer::new("detail", detail), privacy),
     ]
 }
 
@@ -156,7 +164,7 @@ fn s3_layer(value: &Value, privacy: Privacy) -> Layer {
             privacy,
         );
     }
-    long_or(Layer::of("s3 event", shown), privacy)
+    clip_layer(Layer::new("s3 event", shown), privacy)
 }
 
 fn show_bucket(value: &Value, shown: &mut Value, pointer: &str, privacy: Privacy) {
@@ -170,7 +178,7 @@ fn show_bucket(value: &Value, shown: &mut Value, pointer: &str, privacy: Privacy
 }
 
 /// The layer, or its text cut when that is longer than can be shown.
-fn long_or(layer: Layer, privacy: Privacy) -> Layer {
+fn clip_layer(layer: Layer, privacy: Privacy) -> Layer {
     let text = layer.content.to_string();
     if text.len() <= SHOWN_MAX {
         return layer;
@@ -187,12 +195,12 @@ fn long_or(layer: Layer, privacy: Privacy) -> Layer {
 pub fn archived_layer(key: &str, bytes: Option<&[u8]>, privacy: Privacy) -> Layer {
     const NAME: &str = "archived request";
     let Some(bytes) = bytes else {
-        return Layer::with(NAME, Value::Null, &format!("there is no object {key}"));
+        return Layer::with_problem(NAME, Value::Null, &format!("object {key} not found"));
     };
     if let Ok(value) = serde_json::from_slice::<Value>(bytes) {
-        return Layer::of(NAME, privacy.json(&value));
+        return Layer::new(NAME, privacy.json(&value));
     }
-    Layer::with(
+    Layer::with_problem(
         NAME,
         Value::String(privacy.text(&String::from_utf8_lossy(bytes))),
         "not JSON",
@@ -305,7 +313,7 @@ mod tests {
             &bomb,
             &[
                 ("base64", None),
-                ("gzip", Some("more than 4 MiB when unpacked")),
+                ("gzip", Some("more than 4 MiB when decompressed")),
             ],
         );
     }
@@ -315,7 +323,7 @@ mod tests {
         let layers = body_layers(&"ä ".repeat(SHOWN_MAX), MASKED);
         assert_eq!(
             layers[0].problem.as_deref(),
-            Some("not JSON; cut: shown are the first 256 KiB of 786432 bytes")
+            Some("not JSON; truncated: showing the first 256 KiB of 786432 bytes")
         );
         assert!(
             layers[0]
@@ -329,7 +337,7 @@ mod tests {
             layers[0]
                 .problem
                 .as_deref()
-                .is_some_and(|problem| problem.contains("not an event envelope; cut")),
+                .is_some_and(|problem| problem.contains("not an event envelope; truncated")),
             "{layers:?}"
         );
     }

@@ -24,7 +24,7 @@ pub use layers::{Layer, SHOWN_MAX, archived_layer, body_layers};
 
 /// What is said when nobody wrote down why a message died.
 pub const NO_REASON: &str = "no reason recorded";
-/// The class of a letter about which nothing is known.
+/// The class of a dead letter about which nothing is known.
 pub const UNKNOWN: &str = "unknown";
 
 /// The revision of the consumer that gave up on a message, if it wrote it down.
@@ -39,8 +39,8 @@ pub fn consumer_of(attributes: &BTreeMap<String, String>) -> Option<&str> {
 /// The payment that a message is about: what it says, or else an id that stands in it somewhere.
 #[must_use]
 pub fn payment_of(body: &str) -> Option<PaymentId> {
-    if let Ok(job) = parse(body) {
-        return Some(job.payment().clone());
+    if let Ok(item) = parse(body) {
+        return Some(item.payment().clone());
     }
     body.match_indices(PaymentId::PREFIX)
         .find_map(|(start, _)| body.get(start..start.saturating_add(30))?.parse().ok())
@@ -65,7 +65,7 @@ pub fn last_failure(events: &[Event]) -> Option<(Option<String>, String)> {
     Some((class, reason))
 }
 
-/// How many letters died of each class, most first: `schema_error(58) provider_timeout(3)`.
+/// How many dead letters died of each class, most first: `schema_error(58) provider_timeout(3)`.
 #[must_use]
 pub fn classes<'a>(classes: impl Iterator<Item = &'a str>) -> String {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
@@ -158,7 +158,7 @@ mod tests {
         let layer = archived_layer("payments/pay_1.json", None, Privacy::default());
         assert_eq!(
             layer.problem.as_deref(),
-            Some("there is no object payments/pay_1.json")
+            Some("object payments/pay_1.json not found")
         );
     }
 }

@@ -1,4 +1,5 @@
-//! Which words of a reason are its own, and which are values that differ from letter to letter.
+//! Which words of a reason are its own, and which are values that differ from dead letter to dead
+//! letter.
 
 /// Words in front of a number that is a code and no count: the number tells causes apart.
 const BEFORE_CODES: [&str; 10] = [
@@ -99,7 +100,7 @@ fn is_prefixed_id(word: &str) -> bool {
         && tail
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let mixed = !tail.contains('_') && (tail.len() >= 10 || runs(tail).len() > 2);
+    let mixed = !tail.contains('_') && (tail.len() >= 10 || split_runs(tail).len() > 2);
     own && id && (ID_PREFIXES.contains(&prefix) || (tail.len() >= 6 && mixed))
 }
 
@@ -109,7 +110,7 @@ fn is_run(word: &str) -> bool {
         .strip_prefix("0x")
         .map_or(word.len() >= 8 && is_hex(word), is_hex);
     let alphanumeric = word.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    hex || (alphanumeric && word.len() >= 16 && runs(word).len() > 3)
+    hex || (alphanumeric && word.len() >= 16 && split_runs(word).len() > 3)
 }
 
 /// One piece of letters and digits as it stands in a fingerprint; `before` is the piece in front
@@ -122,7 +123,7 @@ pub(super) fn piece(piece: &str, before: &str, hyphen: bool, next: &str) -> Stri
         return "#".to_owned();
     }
     let lower = piece.to_lowercase();
-    let runs = runs(piece);
+    let runs = split_runs(piece);
     match runs.as_slice() {
         [_] => "#".to_owned(),
         _ if DIGIT_FIRST.contains(&lower.as_str()) => piece.to_owned(),
@@ -182,7 +183,7 @@ fn is_camel(first: &str, digits: &str, last: &str) -> bool {
 }
 
 /// The runs of digits and of others that a word is made of.
-fn runs(word: &str) -> Vec<&str> {
+fn split_runs(word: &str) -> Vec<&str> {
     let mut out = Vec::new();
     let mut rest = word;
     while let Some(first) = rest.chars().next() {

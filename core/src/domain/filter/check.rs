@@ -15,7 +15,7 @@ pub(super) fn truth(node: &Node, by: &str) -> Result<(), FilterError> {
     }
     Err(wrong(
         node.at,
-        format!("{by} takes true or false, and this is {}", node.kind.told()),
+        format!("{by} expects true or false, got {}", node.kind.describe()),
     ))
 }
 
@@ -27,26 +27,23 @@ pub(super) fn compare(op: Op, left: &Node, right: &Node) -> Result<(), FilterErr
     {
         return Err(wrong(
             node.at,
-            format!(
-                "{} cannot be less or greater than something",
-                node.kind.told()
-            ),
+            format!("{} cannot be compared with < or >", node.kind.describe()),
         ));
     }
     if left.kind == right.kind || left.kind == Kind::Any || right.kind == Kind::Any {
         return Ok(());
     }
     let hint = match (left.kind, right.kind) {
-        (Kind::Null, _) | (_, Kind::Null) => "; has(…) asks whether something is there",
-        (Kind::Duration, _) | (_, Kind::Duration) => "; a duration is written duration(\"1h\")",
+        (Kind::Null, _) | (_, Kind::Null) => "; use has(…) to test whether something exists",
+        (Kind::Duration, _) | (_, Kind::Duration) => "; write a duration as duration(\"1h\")",
         _ => "",
     };
     Err(wrong(
         right.at,
         format!(
             "{} cannot be compared with {}{hint}",
-            left.kind.told(),
-            right.kind.told()
+            left.kind.describe(),
+            right.kind.describe()
         ),
     ))
 }
@@ -57,8 +54,8 @@ pub(super) fn within(left: &Node, right: &Node) -> Result<(), FilterError> {
         return Err(wrong(
             right.at,
             format!(
-                "`in` takes a list or a map, and this is {}",
-                right.kind.told()
+                "`in` expects a list or a map, got {}",
+                right.kind.describe()
             ),
         ));
     }
@@ -66,8 +63,8 @@ pub(super) fn within(left: &Node, right: &Node) -> Result<(), FilterError> {
         return Err(wrong(
             left.at,
             format!(
-                "names of attributes are text, and this is {}",
-                left.kind.told()
+                "attribute names must be strings, got {}",
+                left.kind.describe()
             ),
         ));
     }
@@ -80,7 +77,7 @@ pub(super) fn text(at: usize, kind: Kind, function: &str) -> Result<(), FilterEr
     }
     Err(wrong(
         at,
-        format!("{function}() takes text, and this is {}", kind.told()),
+        format!("{function}() expects a string, got {}", kind.describe()),
     ))
 }
 
@@ -96,8 +93,8 @@ pub(super) fn size(node: Node) -> Result<Node, FilterError> {
     Err(wrong(
         node.at,
         format!(
-            "size() takes a text, a list or a map, and this is {}",
-            node.kind.told()
+            "size() expects a string, a list or a map, got {}",
+            node.kind.describe()
         ),
     ))
 }

@@ -1,4 +1,4 @@
-//! What an expression is of one letter. Nothing is copied.
+//! What an expression is of one dead letter. Nothing is copied.
 
 use std::cmp::Ordering;
 
@@ -39,8 +39,8 @@ pub(super) fn truth<'a>(expr: &'a Expr, scope: &'a Scope<'a>) -> Result<bool, Fi
             Val::Bool(held) => Ok(held),
             Val::Missing => Ok(false),
             found => Err(FilterError::NotBoolean {
-                what: told(other),
-                found: found.told(),
+                what: describe(other),
+                found: found.describe(),
             }),
         },
     }
@@ -160,7 +160,7 @@ fn of_payment<'a>(member: Member, scope: &'a Scope<'a>) -> Val<'a> {
 }
 
 /// How a part is called that is not true or false: only of the payload is that not known before.
-fn told(expr: &Expr) -> String {
+fn describe(expr: &Expr) -> String {
     let Expr::Path(Name::Payload, steps) = expr else {
         return "a part of the filter".to_owned();
     };

@@ -14,9 +14,9 @@ pub(super) enum Token {
 
 impl Token {
     /// How it is called in an error.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         match self {
-            Self::Name(name) => format!("`{}`", short(name)),
+            Self::Name(name) => format!("`{}`", shorten(name)),
             Self::Text(_) => "a text".to_owned(),
             Self::Number(_) => "a number".to_owned(),
             Self::Sign(sign) => format!("`{sign}`"),
@@ -64,21 +64,21 @@ pub(super) fn lex(text: &str) -> Result<Vec<Placed>, FilterError> {
             c => match SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
                 Some(sign) => (Token::Sign(sign), sign.len()),
                 None if c == '=' => {
-                    return Err(unexpected(
+                    return Err(unexpected_token(
                         at,
                         "an operator",
                         "`=`; equality is ==".to_owned(),
                     ));
                 }
                 None if c == '&' || c == '|' => {
-                    return Err(unexpected(
+                    return Err(unexpected_token(
                         at,
                         "an operator",
                         format!("`{c}`; write {c}{c}"),
                     ));
                 }
                 None => {
-                    return Err(unexpected(
+                    return Err(unexpected_token(
                         at,
                         "a name, a value or an operator",
                         format!("`{}`", c.escape_debug()),
@@ -95,7 +95,7 @@ pub(super) fn lex(text: &str) -> Result<Vec<Placed>, FilterError> {
     Ok(out)
 }
 
-pub(super) fn unexpected(at: usize, expected: &'static str, found: String) -> FilterError {
+pub(super) fn unexpected_token(at: usize, expected: &'static str, found: String) -> FilterError {
     FilterError::Unexpected {
         at,
         expected,
@@ -103,7 +103,7 @@ pub(super) fn unexpected(at: usize, expected: &'static str, found: String) -> Fi
     }
 }
 
-fn short(text: &str) -> String {
+fn shorten(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
@@ -120,7 +120,7 @@ fn text_token(
         match c {
             c if c == quote => return Ok((Token::Text(out), place.saturating_add(c.len_utf8()))),
             '\\' if !raw => {
-                let (_, escaped) = chars.next().ok_or_else(|| unclosed(at))?;
+                let (_, escaped) = chars.next().ok_or_else(|| unclosed_text(at))?;
                 out.push(match escaped {
                     'n' => '\n',
                     'r' => '\r',
@@ -132,7 +132,7 @@ fn text_token(
                             .ok()
                             .filter(|_| digits.len() == 4);
                         code.and_then(char::from_u32).ok_or_else(|| {
-                            unexpected(
+                            unexpected_token(
                                 at,
                                 "\\u and four hexadecimal digits",
                                 "something else".to_owned(),
@@ -141,7 +141,7 @@ fn text_token(
                     }
                     other => {
                         let found = format!("`\\{}`", other.escape_debug());
-                        return Err(unexpected(
+                        return Err(unexpected_token(
                             at,
                             "one of \\n \\r \\t \\\\ \\\" \\' \\uXXXX in a text (or r\"…\")",
                             found,
@@ -152,11 +152,11 @@ fn text_token(
             c => out.push(c),
         }
     }
-    Err(unclosed(at))
+    Err(unclosed_text(at))
 }
 
-fn unclosed(at: usize) -> FilterError {
-    unexpected(
+fn unclosed_text(at: usize) -> FilterError {
+    unexpected_token(
         at,
         "a text with a quotation mark at its end",
         "the end".to_owned(),
@@ -183,10 +183,10 @@ fn number_token(rest: &str, at: usize) -> Result<(Token, usize), FilterError> {
         .is_some_and(|tail| tail.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
     match Number::parse(word).filter(|_| !joined) {
         Some(number) => Ok((Token::Number(number), end)),
-        None => Err(unexpected(
+        None => Err(unexpected_token(
             at,
             "a number such as 1250 or 12.5",
-            short(&format!(
+            shorten(&format!(
                 "`{}`",
                 rest.split_whitespace().next().unwrap_or(word)
             )),

@@ -3,7 +3,7 @@
 use regex::{Regex, RegexBuilder};
 
 use super::error::FilterError;
-use super::names::{MEMBERS, NAMES, Name, joined, nearest};
+use super::names::{MEMBERS, NAMES, Name, find_nearest, join_names};
 use super::tree::{Expr, Member, Node, PathStep};
 use super::value::Kind;
 
@@ -26,12 +26,12 @@ pub(super) fn unknown_name(at: usize, text: &str) -> FilterError {
             .find(|(member, _)| *member == text)
             .map(|(_, name)| name)
     };
-    let suggestion = nearest(text, NAMES.iter().map(|(name, _)| *name)).or_else(of_payment);
+    let suggestion = find_nearest(text, NAMES.iter().map(|(name, _)| *name)).or_else(of_payment);
     FilterError::UnknownName {
         at,
-        name: clipped(text),
+        name: clip(text),
         suggestion,
-        known: joined(NAMES.iter().map(|(name, _)| *name)),
+        known: join_names(NAMES.iter().map(|(name, _)| *name)),
     }
 }
 
@@ -45,12 +45,12 @@ pub(super) fn step(node: Node, at: usize, key: PathStep) -> Result<Node, FilterE
                 "amount" => (Kind::Number, Member::Amount),
                 "currency" => (Kind::Text, Member::Currency),
                 _ => {
-                    let suggestion = nearest(&name, MEMBERS.into_iter());
+                    let suggestion = find_nearest(&name, MEMBERS.into_iter());
                     return Err(FilterError::UnknownMember {
                         at,
-                        name: clipped(&name),
+                        name: clip(&name),
                         suggestion,
-                        known: joined(MEMBERS.into_iter()),
+                        known: join_names(MEMBERS.into_iter()),
                     });
                 }
             };
@@ -75,10 +75,7 @@ pub(super) fn step(node: Node, at: usize, key: PathStep) -> Result<Node, FilterE
         }
         _ => Err(FilterError::Types {
             at,
-            what: format!(
-                "{} has no members that could be asked for",
-                node.kind.told()
-            ),
+            what: format!("{} has no fields", node.kind.describe()),
         }),
     }
 }
@@ -88,16 +85,16 @@ pub(super) fn unknown_function(
     name: &str,
     known: &'static [&'static str],
 ) -> FilterError {
-    let suggestion = nearest(name, known.iter().copied());
+    let suggestion = find_nearest(name, known.iter().copied());
     FilterError::UnknownFunction {
         at,
-        name: clipped(name),
+        name: clip(name),
         suggestion,
-        known: joined(known.iter().copied()),
+        known: join_names(known.iter().copied()),
     }
 }
 
-pub(super) fn clipped(text: &str) -> String {
+pub(super) fn clip(text: &str) -> String {
     text.chars().take(40).collect()
 }
 

@@ -9,15 +9,15 @@
 //!
 //! The language is a part of CEL's (Common Expression Language): what is an expression here is one
 //! there. It has no loops and no arithmetic, so that the time an expression takes is bounded by its
-//! length and the letter's. The names are in [`NAMES`].
+//! length and the dead letter's. The names are in [`NAMES`].
 //!
 //! Dead letters are of many shapes, so a filter must not fail on one of them:
 //! - A comparison with something that is missing is false, `!=` included: `payload.x != 1` is false
-//!   of a letter without `x`. Of strings, `contains` and the like are false too. `has(…)` asks
+//!   of a dead letter without `x`. Of strings, `contains` and the like are false too. `has(…)` asks
 //!   whether something is there, and `!` turns round what it stands before, as always.
 //! - Within `payload`, whose types nobody knows, values of two types are not equal (`1 == "1"` is
 //!   false, `!=` true), and no value is less or greater than one of another type. Of any other name
-//!   the type is known, and such a comparison is refused before a letter is looked at.
+//!   the type is known, and such a comparison is refused before a dead letter is looked at.
 //! - What must be true or false and is a value of another type is an error, and names the type. If
 //!   it is missing, it is false.
 
@@ -51,7 +51,7 @@ use tree::Expr;
 pub const LENGTH_MAX: usize = 4 * 1024;
 pub const DEPTH_MAX: usize = 32;
 
-/// What is known of the payment that a letter is about.
+/// What is known of the payment that a dead letter is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PaymentFacts<'a> {
     pub id: &'a str,
@@ -62,7 +62,7 @@ pub struct PaymentFacts<'a> {
     pub currency: Option<&'a str>,
 }
 
-/// A letter as a filter sees it. Everything is borrowed: making one costs nothing.
+/// A dead letter as a filter sees it. Everything is borrowed: making one costs nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     pub body: &'a str,
@@ -70,7 +70,7 @@ pub struct Subject<'a> {
     /// The JSON that the body carries, if somebody has decoded it already. `None`: it is decoded by
     /// [`crate::domain::dead_letter::payload`], and only when the expression mentions it.
     pub payload: Option<&'a Value>,
-    /// The payment, if the letter names one. See [`Filter::needs_payment`].
+    /// The payment, if the dead letter names one. See [`Filter::needs_payment`].
     pub payment: Option<PaymentFacts<'a>>,
     /// How long ago it was first sent.
     pub age: SignedDuration,
@@ -84,7 +84,7 @@ pub struct Subject<'a> {
     pub group: Option<&'a str>,
 }
 
-/// An expression that was read once and can be asked of many letters.
+/// An expression that was read once and can be asked of many dead letters.
 #[derive(Clone)]
 pub struct Filter {
     text: String,

@@ -7,7 +7,7 @@ pub const NAMES: [(&str, &str); 13] = [
     ("attr", "attributes by name, text: attr[\"trace-id\"]"),
     (
         "payload",
-        "the JSON in the body, base64, gzip and SNS taken off: payload.detail.amount",
+        "the JSON in the body after decoding base64, gzip and SNS: payload.detail.amount",
     ),
     (
         "payment",
@@ -15,16 +15,16 @@ pub const NAMES: [(&str, &str); 13] = [
     ),
     (
         "age",
-        "how long ago it was first sent: age > duration(\"1h\")",
+        "time since it was first sent: age > duration(\"1h\")",
     ),
     ("receives", "how often its consumer received it, a number"),
     ("cause", "the id of its cause"),
     ("class", "the class of the reason"),
     ("reason", "the reason"),
     ("consumer", "the revision of the consumer that gave up"),
-    ("queue", "the queue that it lies in"),
-    ("message_id", "its name there"),
-    ("group", "its group, on a FIFO queue"),
+    ("queue", "the dead-letter queue"),
+    ("message_id", "its message ID"),
+    ("group", "its message group, on a FIFO queue"),
 ];
 
 /// The members of `payment`.
@@ -51,7 +51,7 @@ pub(super) enum Name {
 }
 
 impl Name {
-    pub(super) fn of(text: &str) -> Option<Self> {
+    pub(super) fn from_text(text: &str) -> Option<Self> {
         Some(match text {
             "body" => Self::Body,
             "attr" => Self::Attr,
@@ -82,13 +82,13 @@ impl Name {
     }
 }
 
-pub(super) fn joined(names: impl Iterator<Item = &'static str>) -> String {
+pub(super) fn join_names(names: impl Iterator<Item = &'static str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
 /// The one of `names` that is nearest to `text`, if it is near: at most two changes, and fewer than
 /// half of its letters.
-pub(super) fn nearest(
+pub(super) fn find_nearest(
     text: &str,
     names: impl Iterator<Item = &'static str>,
 ) -> Option<&'static str> {
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn misspelt_names_are_recognised() {
-        let nearest = |text| nearest(text, NAMES.iter().map(|(name, _)| *name));
+        let closest = |text| find_nearest(text, NAMES.iter().map(|(name, _)| *name));
         for (text, meant) in [
             ("clas", "class"),
             ("recieves", "receives"),
@@ -144,10 +144,10 @@ mod tests {
             ("quue", "queue"),
             ("messageid", "message_id"),
         ] {
-            assert_eq!(nearest(text), Some(meant), "{text}");
+            assert_eq!(closest(text), Some(meant), "{text}");
         }
         for text in ["x", "amount", "zzzzzz"] {
-            assert_eq!(nearest(text), None, "{text}");
+            assert_eq!(closest(text), None, "{text}");
         }
         assert_eq!(distance("abc", "acb"), 1);
         assert_eq!(distance("", "abc"), 3);
@@ -155,6 +155,10 @@ mod tests {
 
     #[test]
     fn every_name_is_known() {
-        assert!(NAMES.iter().all(|(name, _)| Name::of(name).is_some()));
+        assert!(
+            NAMES
+                .iter()
+                .all(|(name, _)| Name::from_text(name).is_some())
+        );
     }
 }

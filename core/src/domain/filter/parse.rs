@@ -1,10 +1,10 @@
 //! From words to a tree, by recursive descent; and which types go together, as far as that is
-//! known before a letter is seen.
+//! known before a dead letter is seen.
 
 use super::error::FilterError;
-use super::lex::{Token, lex, unexpected};
-use super::members::{clipped, regex, step, unknown_function, unknown_name};
-use super::names::{FUNCTIONS, MEMBERS, METHODS, Name, joined};
+use super::lex::{Token, lex, unexpected_token};
+use super::members::{clip, regex, step, unknown_function, unknown_name};
+use super::names::{FUNCTIONS, MEMBERS, METHODS, Name, join_names};
 use super::tree::{Expr, Member, Node, Op, PathStep, TextMatch};
 use super::value::{Kind, Number, duration};
 use super::{DEPTH_MAX, check};
@@ -20,9 +20,9 @@ pub(super) fn parse(text: &str) -> Result<(Expr, Vec<Name>), FilterError> {
     if parser.token() == Token::End {
         return Err(FilterError::Empty);
     }
-    let node = parser.either()?;
+    let node = parser.parse_or()?;
     if parser.token() != Token::End {
-        return Err(parser.unexpected("an operator such as && or ==, or the end"));
+        return Err(parser.reject("an operator such as && or ==, or the end"));
     }
     check::truth(&node, "a filter")?;
     Ok((node.expr, parser.mentioned))
@@ -35,7 +35,7 @@ struct Parser {
 }
 
 impl Parser {
-    fn at(&mut self) -> usize {
+    fn position(&mut self) -> usize {
         self.tokens.peek().map_or(1, |(at, _)| *at)
     }
 
@@ -45,54 +45,56 @@ impl Parser {
             .map_or(Token::End, |(_, token)| token.clone())
     }
 
-    fn is(&mut self, sign: &str) -> bool {
+    fn next_is(&mut self, sign: &str) -> bool {
         matches!(self.tokens.peek(), Some((_, Token::Sign(found))) if *found == sign)
     }
 
     fn take(&mut self, sign: &str) -> bool {
-        let is = self.is(sign);
+        let is = self.next_is(sign);
         if is {
             self.tokens.next();
         }
         is
     }
 
-    fn must(&mut self, sign: &'static str) -> Result<(), FilterError> {
+    fn expect_sign(&mut self, sign: &'static str) -> Result<(), FilterError> {
         if self.take(sign) {
             Ok(())
         } else {
-            Err(self.unexpected(sign))
+            Err(self.reject(sign))
         }
     }
 
-    fn unexpected(&mut self, expected: &'static str) -> FilterError {
-        let found = self.token().told();
-        unexpected(self.at(), expected, found)
+    fn reject(&mut self, expected: &'static str) -> FilterError {
+        let found = self.token().describe();
+        unexpected_token(self.position(), expected, found)
     }
 
     /// `a || b`; the one place where an expression may be nested in another.
-    fn either(&mut self) -> Result<Node, FilterError> {
+    fn parse_or(&mut self) -> Result<Node, FilterError> {
         if self.depth >= DEPTH_MAX {
-            return Err(FilterError::TooDeep { at: self.at() });
+            return Err(FilterError::TooDeep {
+                at: self.position(),
+            });
         }
         self.depth = self.depth.saturating_add(1);
-        let node = self.joined("||", Self::both, Expr::Or);
+        let node = self.parse_chain("||", Self::parse_and, Expr::Or);
         self.depth = self.depth.saturating_sub(1);
         node
     }
 
-    fn both(&mut self) -> Result<Node, FilterError> {
-        self.joined("&&", Self::relation, Expr::And)
+    fn parse_and(&mut self) -> Result<Node, FilterError> {
+        self.parse_chain("&&", Self::parse_relation, Expr::And)
     }
 
-    fn joined(
+    fn parse_chain(
         &mut self,
         sign: &'static str,
         part: fn(&mut Self) -> Result<Node, FilterError>,
         make: fn(Vec<Expr>) -> Expr,
     ) -> Result<Node, FilterError> {
         let first = part(self)?;
-        if !self.is(sign) {
+        if !self.next_is(sign) {
             return Ok(first);
         }
         check::truth(&first, sign)?;
@@ -111,22 +113,22 @@ impl Parser {
     }
 
     /// `a == b`, `a in b`, or a value alone.
-    fn relation(&mut self) -> Result<Node, FilterError> {
-        let left = self.unary()?;
+    fn parse_relation(&mut self) -> Result<Node, FilterError> {
+        let left = self.parse_unary()?;
         let at = left.at;
         let expr = match self.token() {
             Token::Sign(sign) => {
-                let Some(op) = Op::of(sign) else {
+                let Some(op) = Op::from_sign(sign) else {
                     return Ok(left);
                 };
                 self.tokens.next();
-                let right = self.unary()?;
+                let right = self.parse_unary()?;
                 check::compare(op, &left, &right)?;
                 Expr::Compare(op, Box::new(left.expr), Box::new(right.expr))
             }
             Token::Name(name) if name == "in" => {
                 self.tokens.next();
-                self.within(left)?
+                self.parse_in(left)?
             }
             _ => return Ok(left),
         };
@@ -138,21 +140,21 @@ impl Parser {
     }
 
     /// What stands behind `in`: a list that is written out, `attr`, or something of the payload.
-    fn within(&mut self, left: Node) -> Result<Expr, FilterError> {
+    fn parse_in(&mut self, left: Node) -> Result<Expr, FilterError> {
         if !self.take("[") {
-            let right = self.unary()?;
+            let right = self.parse_unary()?;
             check::within(&left, &right)?;
             return Ok(Expr::Within(Box::new(left.expr), Box::new(right.expr)));
         }
         let mut items = Vec::new();
         while !self.take("]") {
             if !items.is_empty() {
-                self.must(",")?;
+                self.expect_sign(",")?;
                 if self.take("]") {
                     break;
                 }
             }
-            let item = self.unary()?;
+            let item = self.parse_unary()?;
             check::compare(Op::Equal, &left, &item)?;
             items.push(item.expr);
         }
@@ -160,8 +162,8 @@ impl Parser {
     }
 
     /// `!a`, `-1`.
-    fn unary(&mut self) -> Result<Node, FilterError> {
-        let at = self.at();
+    fn parse_unary(&mut self) -> Result<Node, FilterError> {
+        let at = self.position();
         let mut nots = 0_usize;
         while self.take("!") {
             nots = nots.saturating_add(1);
@@ -171,12 +173,12 @@ impl Parser {
                 Some((_, Token::Number(number))) => Ok(Node {
                     at,
                     kind: Kind::Number,
-                    expr: Expr::Number(number.negated()),
+                    expr: Expr::Number(number.negate()),
                 }),
-                other => Err(unexpected(
+                other => Err(unexpected_token(
                     at,
-                    "a number behind `-`",
-                    other.map_or(Token::End, |(_, token)| token).told(),
+                    "a number after `-`",
+                    other.map_or(Token::End, |(_, token)| token).describe(),
                 )),
             };
         }
@@ -196,14 +198,14 @@ impl Parser {
     }
 
     fn postfix(&mut self) -> Result<Node, FilterError> {
-        let mut node = self.primary()?;
+        let mut node = self.parse_primary()?;
         loop {
-            let at = self.at();
+            let at = self.position();
             if self.take(".") {
                 let Some((name_at, Token::Name(name))) = self.tokens.next() else {
-                    return Err(unexpected(
+                    return Err(unexpected_token(
                         at,
-                        "a name behind `.`",
+                        "a name after `.`",
                         "something else".to_owned(),
                     ));
                 };
@@ -221,8 +223,8 @@ impl Parser {
         }
         if let Expr::Path(Name::Payment, _) = node.expr {
             let what = format!(
-                "payment has members: ask for one of {}",
-                joined(MEMBERS.into_iter())
+                "payment is an object; use one of its fields: {}",
+                join_names(MEMBERS.into_iter())
             );
             return Err(FilterError::Types { at: node.at, what });
         }
@@ -232,8 +234,8 @@ impl Parser {
     fn step(&mut self, node: Node, at: usize, key: PathStep) -> Result<Node, FilterError> {
         let node = step(node, at, key)?;
         if let Expr::Member(member) = node.expr {
-            // The id stands in the letter; for the others the payment must be looked up.
-            self.mention(if member == Member::Id {
+            // The id stands in the dead letter; for the others the payment must be looked up.
+            self.note_name(if member == Member::Id {
                 Name::PaymentId
             } else {
                 Name::Payment
@@ -244,7 +246,7 @@ impl Parser {
 
     /// What stands between `[` and `]`.
     fn key(&mut self) -> Result<PathStep, FilterError> {
-        let at = self.at();
+        let at = self.position();
         let key = match self.tokens.next() {
             Some((_, Token::Text(text))) => Some(PathStep::Name(text)),
             Some((_, Token::Number(Number::Whole(place)))) => {
@@ -253,9 +255,13 @@ impl Parser {
             _ => None,
         };
         let key = key.ok_or_else(|| {
-            unexpected(at, "a text or a place in [ ]", "something else".to_owned())
+            unexpected_token(
+                at,
+                "a string or an index in [ ]",
+                "something else".to_owned(),
+            )
         })?;
-        self.must("]")?;
+        self.expect_sign("]")?;
         Ok(key)
     }
 
@@ -266,22 +272,22 @@ impl Parser {
             "endsWith" => Some(TextMatch::Ends),
             "matches" => None,
             "size" => {
-                self.must(")")?;
+                self.expect_sign(")")?;
                 return check::size(on);
             }
             _ => return Err(unknown_function(at, name, &METHODS)),
         };
         check::text(on.at, on.kind, name)?;
-        let argument_at = self.at();
-        let argument = self.either()?;
-        self.must(")")?;
+        let argument_at = self.position();
+        let argument = self.parse_or()?;
+        self.expect_sign(")")?;
         let on_at = on.at;
         let expr = match (search, argument.expr) {
             (None, Expr::Text(pattern)) => {
                 Expr::Matches(Box::new(on.expr), regex(&pattern, argument_at)?)
             }
             (None, _) => {
-                let what = "matches() takes a regular expression in quotation marks".to_owned();
+                let what = "matches() expects a quoted regular expression".to_owned();
                 return Err(FilterError::Types {
                     at: argument_at,
                     what,
@@ -299,19 +305,19 @@ impl Parser {
         })
     }
 
-    fn primary(&mut self) -> Result<Node, FilterError> {
-        let at = self.at();
+    fn parse_primary(&mut self) -> Result<Node, FilterError> {
+        let at = self.position();
         let node = |kind, expr| Ok(Node { at, kind, expr });
         match self.token() {
             Token::Sign("(") => {
                 self.tokens.next();
-                let held = self.either()?;
-                self.must(")")?;
+                let held = self.parse_or()?;
+                self.expect_sign(")")?;
                 Ok(Node { at, ..held })
             }
             Token::Sign("[") => Err(FilterError::Types {
                 at,
-                what: "a list may stand behind `in` only".to_owned(),
+                what: "a list may only follow `in`".to_owned(),
             }),
             Token::Number(number) => {
                 self.tokens.next();
@@ -330,14 +336,14 @@ impl Parser {
                     _ => self.name(at, &name),
                 }
             }
-            _ => Err(self.unexpected("a name or a value")),
+            _ => Err(self.reject("a name or a value")),
         }
     }
 
     fn name(&mut self, at: usize, text: &str) -> Result<Node, FilterError> {
-        let name = Name::of(text).ok_or_else(|| unknown_name(at, text))?;
+        let name = Name::from_text(text).ok_or_else(|| unknown_name(at, text))?;
         if name != Name::Payment {
-            self.mention(name);
+            self.note_name(name);
         }
         Ok(Node {
             at,
@@ -346,7 +352,7 @@ impl Parser {
         })
     }
 
-    fn mention(&mut self, name: Name) {
+    fn note_name(&mut self, name: Name) {
         if !self.mentioned.contains(&name) {
             self.mentioned.push(name);
         }
@@ -356,8 +362,8 @@ impl Parser {
         if !FUNCTIONS.contains(&name) {
             return Err(unknown_function(at, name, &FUNCTIONS));
         }
-        let argument = self.either()?;
-        self.must(")")?;
+        let argument = self.parse_or()?;
+        self.expect_sign(")")?;
         match (name, argument.expr) {
             ("size", expr) => check::size(Node { expr, ..argument }),
             ("has", expr @ (Expr::Path(..) | Expr::Member(_))) => Ok(Node {
@@ -373,16 +379,16 @@ impl Parser {
                 }),
                 None => Err(FilterError::Duration {
                     at: argument.at,
-                    text: clipped(&text),
+                    text: clip(&text),
                 }),
             },
             ("has", _) => Err(FilterError::Types {
                 at: argument.at,
-                what: "has() takes a name or a member, such as payload.detail".to_owned(),
+                what: "has() expects a name or a field, such as payload.detail".to_owned(),
             }),
             _ => Err(FilterError::Types {
                 at: argument.at,
-                what: "duration() takes a text such as \"1h30m\"".to_owned(),
+                what: "duration() expects a string such as \"1h30m\"".to_owned(),
             }),
         }
     }

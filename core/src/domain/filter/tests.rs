@@ -1,10 +1,10 @@
-//! Expressions, and of which letters they are true.
+//! Expressions, and of which dead letters they are true.
 
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;
 
-/// Asks `text` of one letter about a payment of 12.50 €.
+/// Asks `text` of one dead letter about a payment of 12.50 €.
 fn ask(text: &str) -> Result<bool, FilterError> {
     let attributes = BTreeMap::from([
         ("trace-id".to_owned(), "1-65a".to_owned()),
@@ -90,10 +90,7 @@ fn operators_bind_as_in_cel() {
     check("!false && !!true && !!!false", true);
     check("false || false || true", true);
     check("1 in [3, 2, 1,] && !(1 in [])", true);
-    refused(
-        "!receives == 5",
-        "! takes true or false, and this is a number",
-    );
+    refused("!receives == 5", "! expects true or false, got a number");
 }
 
 #[test]
@@ -153,11 +150,11 @@ fn of_unknown_types_nothing_is_asked_too_much() {
     check("payload.detail.count.contains('3')", false);
     refused(
         "payload.detail.amount",
-        "payload.detail.amount must be true or false; of this letter it is text",
+        "payload.detail.amount must be true or false; for this dead letter it is text",
     );
     refused(
         "payload.detail.tags[1] && true",
-        "payload.detail.tags[1] must be true or false; of this letter it is a number",
+        "payload.detail.tags[1] must be true or false; for this dead letter it is a number",
     );
     refused(
         "!payload['detail-type']",
@@ -170,24 +167,24 @@ fn mistakes_are_told_with_their_place() {
     refused("", "empty filter");
     refused(
         "clas == 'x'",
-        "at character 1: no name `clas`, did you mean `class`?; names are body, attr, payload",
+        "at character 1: unknown name `clas`, did you mean `class`?; names are body, attr, payload",
     );
     refused(
         "true && recieves > 1",
-        "at character 9: no name `recieves`, did you mean `receives`?",
+        "at character 9: unknown name `recieves`, did you mean `receives`?",
     );
     refused("status == 'x'", "did you mean `payment.status`?");
-    refused("payment.state == 'x'", "payment has no `state`");
+    refused("payment.state == 'x'", "payment has no field `state`");
     refused("payment.statsu == 'x'", "did you mean `status`?");
     refused(
         "payment == 'x'",
-        "ask for one of id, status, amount, currency",
+        "use one of its fields: id, status, amount, currency",
     );
     refused(
         "body.contain('x')",
-        "no function `contain`, did you mean `contains`?",
+        "unknown function `contain`, did you mean `contains`?",
     );
-    refused("hass(body)", "no function `hass`, did you mean `has`?");
+    refused("hass(body)", "unknown function `hass`, did you mean `has`?");
     refused("class = 'x'", "equality is ==");
     refused(
         "class == 'x' and true",
@@ -197,22 +194,19 @@ fn mistakes_are_told_with_their_place() {
     refused("class == ", "expected a name or a value, found the end");
     refused("(true", "expected ), found the end");
     refused("class == 5", "text cannot be compared with a number");
-    refused("age > 5", "a duration is written duration(\"1h\")");
-    refused("age > duration('5 minutes')", "is no duration");
-    refused("group == null", "has(…) asks whether something is there");
-    refused("class", "a filter takes true or false, and this is text");
+    refused("age > 5", "write a duration as duration(\"1h\")");
+    refused("age > duration('5 minutes')", "is not a duration");
     refused(
-        "receives && true",
-        "&& takes true or false, and this is a number",
+        "group == null",
+        "use has(…) to test whether something exists",
     );
+    refused("class", "a filter expects true or false, got text");
+    refused("receives && true", "&& expects true or false, got a number");
     refused(
         "receives.contains('x')",
-        "contains() takes text, and this is a number",
+        "contains() expects a string, got a number",
     );
-    refused(
-        "body.matches(class)",
-        "a regular expression in quotation marks",
-    );
+    refused("body.matches(class)", "expects a quoted regular expression");
     refused(
         "body.matches('(')",
         "not a regular expression: unclosed group",
@@ -221,9 +215,9 @@ fn mistakes_are_told_with_their_place() {
         "class == 'ü' && ö",
         "at character 17: expected a name, a value or an operator, found `ö`",
     );
-    refused("class in 'x'", "`in` takes a list or a map");
+    refused("class in 'x'", "`in` expects a list or a map");
     refused("12x == 1", "a number such as");
-    refused("class.x == 1", "has no members");
+    refused("class.x == 1", "has no fields");
 }
 
 #[test]
@@ -238,7 +232,7 @@ fn texts_have_escapes_and_raw_forms() {
 
 #[test]
 fn hostile_expressions_cost_little() {
-    refused(&"(".repeat(100_000), "a filter of 100000 bytes");
+    refused(&"(".repeat(100_000), "the filter has 100000 bytes");
     refused(&"(".repeat(4_000), "nested deeper than 32 levels");
     refused(
         &format!("{}true", "!(".repeat(2_000)),

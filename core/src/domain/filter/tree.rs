@@ -51,7 +51,7 @@ pub(super) enum Op {
 }
 
 impl Op {
-    pub(super) fn of(sign: &str) -> Option<Self> {
+    pub(super) fn from_sign(sign: &str) -> Option<Self> {
         Some(match sign {
             "==" => Self::Equal,
             "!=" => Self::Unequal,

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use serde_json::Value;
 
-/// What kind of value a part of an expression is, as far as it is known before a letter is seen.
+/// What kind of value a part of an expression is, as far as it is known before a dead letter is
+/// seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
@@ -20,7 +21,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn told(self) -> &'static str {
+    pub(super) fn describe(self) -> &'static str {
         match self {
             Self::Text => "text",
             Self::Number => "a number",
@@ -66,14 +67,14 @@ impl Number {
     }
 
     /// With a minus before it; of numbers as they are written, which are never negative.
-    pub(super) fn negated(self) -> Self {
+    pub(super) fn negate(self) -> Self {
         match self {
             Self::Whole(number) => Self::Whole(number.saturating_neg()),
             Self::Float(number) => Self::Float(number.copysign(-1.0)),
         }
     }
 
-    fn float(self) -> f64 {
+    fn to_float(self) -> f64 {
         match self {
             // By way of its digits: rounded rightly, and this is rare.
             Self::Whole(number) => number.to_string().parse().unwrap_or(f64::NAN),
@@ -84,7 +85,7 @@ impl Number {
     fn compare(self, other: Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Whole(one), Self::Whole(two)) => Some(one.cmp(&two)),
-            (one, two) => one.float().partial_cmp(&two.float()),
+            (one, two) => one.to_float().partial_cmp(&two.to_float()),
         }
     }
 }
@@ -112,7 +113,7 @@ impl<'a> Val<'a> {
         }
     }
 
-    pub(super) fn told(self) -> &'static str {
+    pub(super) fn describe(self) -> &'static str {
         match self {
             Self::Missing => "missing",
             Self::Null => "null",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Draft, TransitionRefusal, after};
+use super::{Draft, TransitionRefusal, add_delay};
 use crate::domain::event::EventKind;
 use crate::domain::outbox::OutboxKind;
 use crate::domain::payment::{Attempt, AttemptState, Charge, Failure, Lease, Payment, Status};
@@ -29,12 +29,12 @@ pub(super) fn claim(
     }
     if payment.status == Status::Processing {
         // Its message is alive: the sweeper need not send another for now.
-        payment.due_at = Some(after(now, policy.sweep_delay(payment.redrives)));
+        payment.due_at = Some(add_delay(now, policy.sweep_delay(payment.redrives)));
     }
     payment.fence = payment.fence.saturating_add(1);
     payment.lease = Some(Lease {
         owner: owner.to_owned(),
-        until: after(now, policy.lease),
+        until: add_delay(now, policy.lease),
     });
     // A payment in review is claimed to ask the provider about it: no new attempt is made of that.
     let attempt = match payment.attempt.take() {
@@ -62,7 +62,10 @@ pub(super) fn claim(
             }
         }
     };
-    let detail = json!({"number": attempt.number, "key": attempt.provider_key, "call": attempt.calls, "fence": payment.fence, "worker": owner.split('/').next()});
+    let detail = json!({
+        "number": attempt.number, "key": attempt.provider_key, "call": attempt.calls,
+        "fence": payment.fence, "worker": owner.split('/').next(),
+    });
     payment.attempt = Some(attempt);
     if first {
         next.event(EventKind::Queued, hop);
@@ -77,9 +80,12 @@ fn settle_attempt(payment: &mut Payment, state: AttemptState) {
     }
 }
 
-pub(super) fn approved(next: &mut Draft, charge: Charge) -> Result<(), TransitionRefusal> {
+pub(super) fn approve(next: &mut Draft, charge: Charge) -> Result<(), TransitionRefusal> {
     next.end(Status::Completed)?;
-    let detail = json!({"charge_id": charge.id, "card": charge.card, "amount": next.payment().money.minor(), "currency": next.payment().money.currency()});
+    let detail = json!({
+        "charge_id": charge.id, "card": charge.card, "amount": next.payment().money.minor(),
+        "currency": next.payment().money.currency(),
+    });
     let payment = next.payment();
     settle_attempt(payment, AttemptState::Settled);
     payment.refundable_minor = payment.money.minor();
@@ -90,7 +96,7 @@ pub(super) fn approved(next: &mut Draft, charge: Charge) -> Result<(), Transitio
     Ok(())
 }
 
-pub(super) fn declined(
+pub(super) fn decline(
     next: &mut Draft,
     failure: Failure,
     soft: bool,
@@ -103,17 +109,17 @@ pub(super) fn declined(
             .as_ref()
             .is_some_and(|attempt| attempt.number < policy.attempts_max);
     if again {
-        return attempt_ended(
+        return end_attempt(
             next,
             &failure,
             AttemptState::SoftDeclined,
             EventKind::AttemptFailed,
         );
     }
-    failed(next, failure)
+    fail(next, failure)
 }
 
-fn failed(next: &mut Draft, failure: Failure) -> Result<(), TransitionRefusal> {
+fn fail(next: &mut Draft, failure: Failure) -> Result<(), TransitionRefusal> {
     next.end(Status::Failed)?;
     let detail = json!({"code": failure.code, "message": failure.message});
     let payment = next.payment();
@@ -124,7 +130,7 @@ fn failed(next: &mut Draft, failure: Failure) -> Result<(), TransitionRefusal> {
     Ok(())
 }
 
-pub(super) fn attempt_ended(
+pub(super) fn end_attempt(
     next: &mut Draft,
     failure: &Failure,
     state: AttemptState,
@@ -176,14 +182,14 @@ pub(super) fn resolve(
         json!({"as": outcome.as_str(), "by": by, "reason": reason, "basis": basis.as_str()}),
     );
     match outcome {
-        ResolveOutcome::Charged(charge) => approved(next, charge),
+        ResolveOutcome::Charged(charge) => approve(next, charge),
         ResolveOutcome::NotCharged => {
             // The operator's words stay on our side: this is what customer and merchant read.
             let failure = Failure {
                 code: "not_charged".to_owned(),
                 message: "it could not be completed".to_owned(),
             };
-            failed(next, failure)
+            fail(next, failure)
         }
     }
 }

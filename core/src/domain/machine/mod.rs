@@ -100,9 +100,9 @@ pub enum TransitionRefusal {
     /// A charge has been started, so it cannot be canceled any more.
     #[error("a charge has been started")]
     ChargeStarted,
-    #[error("another worker holds it until {until}")]
+    #[error("another worker has claimed it until {until}")]
     Leased { until: Timestamp },
-    #[error("only {left_minor} minor units are left to refund")]
+    #[error("only {left_minor} minor units can still be refunded")]
     RefundTooLarge { left_minor: i64 },
     #[error("a refund must be at least 1 minor unit")]
     RefundNotPositive,
@@ -112,7 +112,7 @@ pub enum TransitionRefusal {
     #[error("a payment has at most {REFUNDS_MAX} refunds")]
     TooManyRefunds,
     /// Nothing is to be done: it already is as asked.
-    #[error("nothing is to be done")]
+    #[error("nothing to do")]
     Nothing,
 }
 
@@ -126,15 +126,15 @@ pub fn decide(
     let mut next = Draft::new(payment, now);
     match command {
         Command::Claim { owner, hop } => charge::claim(&mut next, &owner, hop, policy)?,
-        Command::Approved(charge) => charge::approved(&mut next, charge)?,
-        Command::Declined { failure, soft } => charge::declined(&mut next, failure, soft, policy)?,
-        Command::NotApplied(failure) => charge::attempt_ended(
+        Command::Approved(charge) => charge::approve(&mut next, charge)?,
+        Command::Declined { failure, soft } => charge::decline(&mut next, failure, soft, policy)?,
+        Command::NotApplied(failure) => charge::end_attempt(
             &mut next,
             &failure,
             AttemptState::NotApplied,
             EventKind::AttemptFailed,
         )?,
-        Command::Unknown(failure) => charge::attempt_ended(
+        Command::Unknown(failure) => charge::end_attempt(
             &mut next,
             &failure,
             AttemptState::Sent,
@@ -176,12 +176,12 @@ pub fn decide(
             reason,
         } => refund::request(&mut next, id, minor, by, reason, policy)?,
         Command::StartRefund(id) => refund::start(&mut next, &id)?,
-        Command::RefundNotSent(id) => refund::not_sent(&mut next, &id)?,
+        Command::RefundNotSent(id) => refund::mark_not_sent(&mut next, &id)?,
         Command::RefundUnderWay { id, provider_id } => {
-            refund::under_way(&mut next, &id, &provider_id, policy)?
+            refund::mark_under_way(&mut next, &id, &provider_id, policy)?;
         }
-        Command::RefundPaid { id, provider_id } => refund::paid(&mut next, &id, &provider_id)?,
-        Command::RefundRefused { id, failure } => refund::refused(&mut next, &id, &failure)?,
+        Command::RefundPaid { id, provider_id } => refund::mark_paid(&mut next, &id, &provider_id)?,
+        Command::RefundRefused { id, failure } => refund::mark_refused(&mut next, &id, &failure)?,
     }
     Ok(next.decision)
 }
@@ -282,7 +282,7 @@ impl Draft {
     }
 }
 
-fn after(now: Timestamp, delay: SignedDuration) -> Timestamp {
+fn add_delay(now: Timestamp, delay: SignedDuration) -> Timestamp {
     now.saturating_add(delay).unwrap_or(Timestamp::MAX)
 }
 
@@ -301,7 +301,10 @@ fn mark_dead(
     if !waits || (payment.dead.is_some() && payment.due_at.is_none()) {
         return Err(TransitionRefusal::Nothing);
     }
-    let detail = json!({"queue": letter.queue, "message_id": letter.message_id, "class": letter.class, "reason": letter.reason});
+    let detail = json!({
+        "queue": letter.queue, "message_id": letter.message_id, "class": letter.class,
+        "reason": letter.reason,
+    });
     payment.lease = None;
     // A refund that the provider has taken on has no message to be replayed: it is still asked
     // about.
@@ -327,7 +330,7 @@ fn clear_dead(
     if next.payment().dead.take().is_none() {
         return Err(TransitionRefusal::Nothing);
     }
-    let due = after(next.now, policy.sweep_delay(0));
+    let due = add_delay(next.now, policy.sweep_delay(0));
     let payment = next.payment();
     if payment.status == Status::Processing || payment.has_pending_refund() {
         payment.due_at = Some(due);
@@ -367,7 +370,7 @@ fn redrive(next: &mut Draft, policy: &Policy) -> Result<(), TransitionRefusal> {
     }
     payment.redrives = payment.redrives.saturating_add(1);
     let redrives = payment.redrives;
-    payment.due_at = Some(after(now, policy.sweep_delay(redrives)));
+    payment.due_at = Some(add_delay(now, policy.sweep_delay(redrives)));
     next.event(EventKind::Redriven, json!({"times": redrives}));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Draft, TransitionRefusal, after};
+use super::{Draft, TransitionRefusal, add_delay};
 use crate::domain::event::EventKind;
 use crate::domain::id::RefundId;
 use crate::domain::outbox::OutboxKind;
@@ -39,9 +39,12 @@ pub(super) fn request(
         return Err(TransitionRefusal::RefundNotPositive);
     }
     payment.refundable_minor = left_minor.saturating_sub(minor);
-    payment.due_at = Some(after(at, policy.sweep_delay(0)));
+    payment.due_at = Some(add_delay(at, policy.sweep_delay(0)));
     payment.redrives = 0;
-    let detail = json!({"refund_id": id, "amount": minor, "currency": payment.money.currency(), "by": by, "reason": reason});
+    let detail = json!({
+        "refund_id": id, "amount": minor, "currency": payment.money.currency(), "by": by,
+        "reason": reason,
+    });
     payment.refunds.push(Refund {
         id: id.clone(),
         minor,
@@ -78,7 +81,7 @@ pub(super) fn start(next: &mut Draft, id: &RefundId) -> Result<(), TransitionRef
     Ok(())
 }
 
-pub(super) fn not_sent(next: &mut Draft, id: &RefundId) -> Result<(), TransitionRefusal> {
+pub(super) fn mark_not_sent(next: &mut Draft, id: &RefundId) -> Result<(), TransitionRefusal> {
     pending(next.payment(), id)?.first_sent_at = None;
     next.event(EventKind::AttemptFailed, json!({"refund_id": id}));
     Ok(())
@@ -98,7 +101,7 @@ fn close(next: &mut Draft, kind: OutboxKind, id: &RefundId) {
 
 /// It stays pending, and the sweeper has it asked about again until it comes to its end: that may
 /// take days, so no message waits for it.
-pub(super) fn under_way(
+pub(super) fn mark_under_way(
     next: &mut Draft,
     id: &RefundId,
     provider_id: &str,
@@ -110,7 +113,7 @@ pub(super) fn under_way(
     }
     refund.provider_id = Some(provider_id.to_owned());
     let minor = refund.minor;
-    let later = after(next.now, policy.sweep_delay(0));
+    let later = add_delay(next.now, policy.sweep_delay(0));
     // Nothing is due while another refund's message is dead.
     next.payment().due_at.get_or_insert(later);
     next.event(
@@ -120,7 +123,7 @@ pub(super) fn under_way(
     Ok(())
 }
 
-pub(super) fn paid(
+pub(super) fn mark_paid(
     next: &mut Draft,
     id: &RefundId,
     provider_id: &str,
@@ -146,7 +149,7 @@ pub(super) fn paid(
     Ok(())
 }
 
-pub(super) fn refused(
+pub(super) fn mark_refused(
     next: &mut Draft,
     id: &RefundId,
     failure: &Failure,

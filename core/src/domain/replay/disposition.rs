@@ -4,7 +4,21 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Preflight, REPLAYS_MAX};
+/// How often a message may be replayed, unless the plan says otherwise.
+pub const REPLAYS_MAX: u32 = 3;
+
+/// What is known of a payment before its message is sent again.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Preflight {
+    Safe,
+    /// It came to its end already: the consumer will acknowledge the message and do nothing.
+    AlreadyFinal,
+    #[default]
+    Unknown,
+}
 
 /// What becomes of a message: `{"do":"send"}`, `{"do":"park","why":"…"}`,
 /// `{"do":"skip","why":"…"}`.
@@ -47,27 +61,31 @@ impl Default for ReplayLimits<'_> {
 /// payment. In this order: a payment at its end needs nothing; a message that comes back again and
 /// again is taken out of the way; of an unknown payment nothing is done unless it is asked for.
 #[must_use]
-pub fn verdict(preflight: Preflight, replays: u32, rules: ReplayLimits<'_>) -> Disposition {
+pub fn decide_disposition(
+    preflight: Preflight,
+    replays: u32,
+    rules: ReplayLimits<'_>,
+) -> Disposition {
     if preflight == Preflight::AlreadyFinal && !rules.include_final {
         return Disposition::Skip {
-            why: "its payment came to its end already".to_owned(),
+            why: "its payment is already final".to_owned(),
         };
     }
     if replays >= rules.replays_max {
         let why = format!(
-            "replayed {replays} times already; the limit is {}",
+            "already replayed {replays} times; the limit is {}",
             rules.replays_max
         );
         return match rules.parking {
             Some(_) => Disposition::Park { why },
             None => Disposition::Skip {
-                why: format!("{why}, and no parking queue is named"),
+                why: format!("{why}, and there is no parking queue"),
             },
         };
     }
     if preflight == Preflight::Unknown && !rules.include_unknown {
         return Disposition::Skip {
-            why: "it names no payment that is known here".to_owned(),
+            why: "it names no known payment".to_owned(),
         };
     }
     Disposition::Send
@@ -101,7 +119,7 @@ mod tests {
 
     #[track_caller]
     fn check(preflight: Preflight, replays: u32, rules: ReplayLimits<'_>, expected: &str) {
-        let told = match verdict(preflight, replays, rules) {
+        let told = match decide_disposition(preflight, replays, rules) {
             Disposition::Send => "send".to_owned(),
             Disposition::Park { why } => format!("park: {why}"),
             Disposition::Skip { why } => format!("skip: {why}"),
@@ -121,13 +139,13 @@ mod tests {
             Preflight::AlreadyFinal,
             0,
             PARKING,
-            "skip: its payment came to its end already",
+            "skip: its payment is already final",
         );
         check(
             Preflight::AlreadyFinal,
             9,
             PARKING,
-            "skip: its payment came to its end already",
+            "skip: its payment is already final",
         );
         check(
             Preflight::AlreadyFinal,
@@ -146,7 +164,7 @@ mod tests {
             Preflight::Unknown,
             0,
             PARKING,
-            "skip: it names no payment that is known here",
+            "skip: it names no known payment",
         );
         check(
             Preflight::Unknown,
@@ -165,31 +183,31 @@ mod tests {
             Preflight::Safe,
             3,
             PARKING,
-            "park: replayed 3 times already; the limit is 3",
+            "park: already replayed 3 times; the limit is 3",
         );
         check(
             Preflight::Unknown,
             4,
             PARKING,
-            "park: replayed 4 times already; the limit is 3",
+            "park: already replayed 4 times; the limit is 3",
         );
         check(
             Preflight::Safe,
             3,
             ReplayLimits::default(),
-            "skip: replayed 3 times already; the limit is 3, and no parking queue is named",
+            "skip: already replayed 3 times; the limit is 3, and there is no parking queue",
         );
     }
 
     #[test]
-    fn verdicts_have_a_form() {
+    fn dispositions_have_a_form() {
         let text = serde_json::to_string(&Disposition::Park {
             why: "often".to_owned(),
         })
         .expect("JSON");
         assert_eq!(text, r#"{"do":"park","why":"often"}"#);
         assert_eq!(
-            serde_json::from_str::<Disposition>(r#"{"do":"send"}"#).expect("a verdict"),
+            serde_json::from_str::<Disposition>(r#"{"do":"send"}"#).expect("a disposition"),
             Disposition::Send
         );
     }

@@ -30,7 +30,7 @@ pub enum Edit {
 impl Edit {
     /// What it does, in a line; it may hold personal data.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             Self::Set(sets) => sets
                 .iter()
@@ -45,7 +45,7 @@ impl Edit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edited {
     pub body: String,
-    /// What was changed, line by line. Safe to show: see [`DiffLine::shown`].
+    /// What was changed, line by line. Safe to show: see [`DiffLine::text`].
     pub diff: Vec<DiffLine>,
 }
 
@@ -53,16 +53,16 @@ pub struct Edited {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
     /// Not `/pointer=value`.
-    #[error("an edit is written /detail/amount=1250")]
+    #[error("expected an edit such as /detail/amount=1250")]
     Form,
     /// The body is packed or is no JSON: nothing can be put into it.
-    #[error("the body is not JSON, so nothing can be put into it; give a whole new body")]
+    #[error("the body is not JSON, so no value can be set in it; provide a complete new body")]
     NotJson,
-    #[error("there is no place {pointer} in the body: {why}")]
+    #[error("cannot set {pointer} in the body: {why}")]
     Place { pointer: String, why: &'static str },
     #[error("the edit changes nothing")]
     Unchanged,
-    #[error("no consumer would take the edited body")]
+    #[error("no consumer would accept the edited body")]
     Schema(#[from] WorkItemError),
 }
 
@@ -94,7 +94,7 @@ pub fn apply_edit(body: &str, edit: &Edit) -> Result<Edited, EditError> {
             value.to_string()
         }
     };
-    let diff = diff::between(body, &edited);
+    let diff = diff::diff_bodies(body, &edited);
     if edited == body
         || (matches!(edit, Edit::Set(_)) && diff.iter().all(|line| line.change == LineChange::Same))
     {
@@ -112,13 +112,13 @@ fn put(body: &mut Value, set: &Set) -> Result<(), EditError> {
     let (parent, name) = set
         .pointer
         .rsplit_once('/')
-        .ok_or_else(|| place("a pointer begins with /"))?;
+        .ok_or_else(|| place("a JSON pointer starts with /"))?;
     if set.pointer.split('/').count() > DEPTH_MAX {
         return Err(place("it is deeper than 64 levels"));
     }
     let name = name.replace("~1", "/").replace("~0", "~");
     match body.pointer_mut(parent) {
-        None => Err(place("what it would be in is not there")),
+        None => Err(place("its parent does not exist")),
         Some(Value::Object(members)) => {
             members.insert(name, set.value.clone());
             Ok(())
@@ -132,11 +132,11 @@ fn put(body: &mut Value, set: &Set) -> Result<(), EditError> {
                 .parse::<usize>()
                 .ok()
                 .and_then(|at| items.get_mut(at))
-                .ok_or_else(|| place("the list has no such item"))?;
+                .ok_or_else(|| place("the list has no such index"))?;
             *item = set.value.clone();
             Ok(())
         }
-        Some(_) => Err(place("what it would be in is neither an object nor a list")),
+        Some(_) => Err(place("its parent is neither an object nor a list")),
     }
 }
 

@@ -50,13 +50,13 @@ mod tests {
     fn a_plan_is_good_for_a_day() {
         check(|_| {}, 2, None);
         check(|_| {}, 24, None);
-        check(|_| {}, 25, Some("older than 24 hours; plan again"));
-        check(|_| {}, 0, Some("the approval of bob is of"));
-        check(|_| {}, -1, Some("the plan is of"));
+        check(|_| {}, 25, Some("expired after 24 hours; plan again"));
+        check(|_| {}, 0, Some("the approval by bob has the time"));
+        check(|_| {}, -1, Some("the plan has the time"));
         check(
             |file| file.approvals[0].at = at(-30),
             2,
-            Some("approval of bob is older"),
+            Some("approval by bob expired"),
         );
     }
 
@@ -66,18 +66,18 @@ mod tests {
         check(
             |file| file.plan.target = "elsewhere".to_owned(),
             2,
-            Some("not the one that was written"),
+            Some("the plan was changed"),
         );
         check(
             |file| file.sha256 = "00".to_owned(),
             2,
-            Some("not the one that was written"),
+            Some("the plan was changed"),
         );
         let other = |file: &mut ReplayPlanFile| {
             file.plan.target = "elsewhere".to_owned();
             file.sha256 = plan_sha256(&file.plan);
         };
-        check(other, 2, Some("bob approved another plan"));
+        check(other, 2, Some("bob approved a different plan"));
     }
 
     #[test]

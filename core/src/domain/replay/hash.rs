@@ -23,7 +23,7 @@ pub(super) mod tests {
             group: Some("g".to_owned()),
             replays: 1,
             cause: Some("603a99b8".to_owned()),
-            verdict: Disposition::Park {
+            disposition: Disposition::Park {
                 why: "often".to_owned(),
             },
         };

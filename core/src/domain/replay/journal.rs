@@ -178,7 +178,7 @@ impl Progress {
                 self.edited.insert(message_id.clone(), new_sha256.clone());
             }
             JournalEntry::CanaryPassed { sent } => {
-                self.canary = Some(Canary::Passed { sent: *sent })
+                self.canary = Some(Canary::Passed { sent: *sent });
             }
             JournalEntry::CanaryStopped {
                 sent,

@@ -9,10 +9,12 @@ mod hash;
 mod journal;
 mod plan;
 
-pub use disposition::{Disposition, ReplayLimits, estimate, verdict};
+pub use disposition::{
+    Disposition, Preflight, REPLAYS_MAX, ReplayLimits, decide_disposition, estimate,
+};
 pub use edit::{DiffLine, Edit, EditError, Edited, LineChange, Set, apply_edit};
 pub use file::ReplayPlanFile;
 pub use journal::{Canary, JournalEntry, Progress};
-pub use plan::{CauseSummary, PlannedEdit, PlannedMessage, Preflight, REPLAYS_MAX, ReplayPlan};
+pub use plan::{CauseSummary, PlannedEdit, PlannedMessage, ReplayPlan};
 
 pub use super::planned::{APPROVAL_MAX, PlanApproval, PlanFileError, SCHEMA, plan_sha256};

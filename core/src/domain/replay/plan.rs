@@ -2,26 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::disposition::Disposition;
+use super::disposition::{Disposition, Preflight, REPLAYS_MAX};
 use super::edit::Edit;
 use crate::Timestamp;
 use crate::domain::id::PaymentId;
-
-/// How often a message may be replayed, unless the plan says otherwise.
-pub const REPLAYS_MAX: u32 = 3;
-
-/// What is known of a payment before its message is sent again.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Preflight {
-    Safe,
-    /// It came to its end already: the consumer will acknowledge the message and do nothing.
-    AlreadyFinal,
-    #[default]
-    Unknown,
-}
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedMessage {
@@ -37,16 +21,16 @@ pub struct PlannedMessage {
     pub replays: u32,
     #[serde(default)]
     pub cause: Option<String>,
-    /// What becomes of it. Plans of before there were verdicts sent every message.
-    #[serde(default)]
-    pub verdict: Disposition,
+    /// What becomes of it. Plans written before there were dispositions sent every message.
+    #[serde(default, rename = "verdict")]
+    pub disposition: Disposition,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CauseSummary {
     pub id: String,
     pub class: String,
-    /// Its reason, without what differs from letter to letter.
+    /// Its reason, without what differs from dead letter to dead letter.
     pub fingerprint: String,
     pub count: u64,
 }
@@ -130,7 +114,7 @@ impl ReplayPlan {
     pub fn to_send(&self) -> usize {
         self.messages
             .iter()
-            .filter(|message| message.verdict == Disposition::Send)
+            .filter(|message| message.disposition == Disposition::Send)
             .count()
     }
 

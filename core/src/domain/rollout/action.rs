@@ -1,6 +1,5 @@
 //! What somebody can do to a rollout, and when that is refused.
 
-use super::RolloutKey;
 use crate::Timestamp;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,63 +54,6 @@ impl RolloutAction {
             Self::TerminateAnalysis { .. } => "terminate analysis",
             Self::TerminateExperiment { .. } => "terminate experiment",
         }
-    }
-
-    /// The same with kubectl; the plug-in `argo rollouts` where it knows the action.
-    #[must_use]
-    pub fn kubectl(&self, key: &RolloutKey) -> String {
-        let RolloutKey { namespace, name } = key;
-        let plugin = |verb: &str| format!("kubectl argo rollouts {verb} {name} -n {namespace}");
-        let patch = |kind: &str, name: &str| {
-            format!(
-                "kubectl patch {kind} {name} -n {namespace} --type merge -p \
-                    '{{\"spec\":{{\"terminate\":true}}}}'"
-            )
-        };
-        match self {
-            Self::Promote => plugin("promote"),
-            Self::PromoteFull => format!("{} --full", plugin("promote")),
-            Self::Skip => format!("{} --skip-current-step", plugin("promote")),
-            Self::Abort => plugin("abort"),
-            Self::Retry => plugin("retry rollout"),
-            Self::Pause => plugin("pause"),
-            Self::Resume => {
-                format!(
-                    "kubectl patch rollout {name} -n {namespace} --type merge -p \
-                        '{{\"spec\":{{\"paused\":false}}}}'"
-                )
-            }
-            Self::Restart { .. } => plugin("restart"),
-            Self::Undo { revision } => {
-                let to = revision
-                    .map(|revision| format!(" --to-revision={revision}"))
-                    .unwrap_or_default();
-                format!("{}{to}", plugin("undo"))
-            }
-            Self::SetImage(images) => {
-                let images: Vec<String> = images
-                    .iter()
-                    .map(|change| quoted(&format!("{}={}", change.container, change.image)))
-                    .collect();
-                format!(
-                    "kubectl argo rollouts set image {name} {} -n {namespace}",
-                    images.join(" ")
-                )
-            }
-            Self::TerminateAnalysis { name } => patch("analysisrun", name),
-            Self::TerminateExperiment { name } => patch("experiment", name),
-        }
-    }
-}
-
-fn quoted(word: &str) -> String {
-    let plain = |c: char| {
-        c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@' | '+' | '=')
-    };
-    if word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

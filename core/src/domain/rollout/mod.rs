@@ -10,7 +10,7 @@ mod related;
 mod steps;
 
 pub use action::{ImageChange, RolloutAction, RolloutRefusal};
-pub use plan::{Call, Part, RolloutPlan, plan};
+pub use plan::{RolloutChange, RolloutPlan, plan};
 pub use related::{
     AnalysisKind, AnalysisRun, Experiment, Measurement, Metric, Pod, Related, ReplicaSet, Role,
     RunPhase, Threshold,
@@ -310,7 +310,7 @@ impl Rollout {
     }
 
     #[must_use]
-    pub fn waiting(&self) -> Waiting {
+    pub fn wait_state(&self) -> Waiting {
         let human = |why, since| Waiting::Human { why, since };
         if self.aborted {
             return human("aborted", self.aborted_at);
@@ -319,7 +319,7 @@ impl Rollout {
             return human("degraded", None);
         }
         if self.spec_paused {
-            return human("paused by hand", None);
+            return human("paused manually", None);
         }
         let Some(pause) = self.pauses.first() else {
             return Waiting::No;
@@ -337,14 +337,14 @@ impl Rollout {
             }
             _ => match self.resumes_at() {
                 Some(until) => Waiting::Time { until },
-                None => human("waits for promotion", pause.since),
+                None => human("waiting for promotion", pause.since),
             },
         }
     }
 
     #[must_use]
     pub fn waits_for_human(&self) -> bool {
-        matches!(self.waiting(), Waiting::Human { .. })
+        matches!(self.wait_state(), Waiting::Human { .. })
     }
 
     #[must_use]
@@ -442,7 +442,7 @@ impl Rollout {
             later.promoting_full.to_string(),
         );
         changed(
-            "paused by hand",
+            "paused manually",
             self.spec_paused.to_string(),
             later.spec_paused.to_string(),
         );

@@ -1,35 +1,35 @@
-//! Planning an action: what it will do, what it costs, and the exact calls that do it.
+//! Planning an action: what it will do, what it costs, and the changes that do it.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     ImageChange, PauseLength, Phase, Related, ReplicaSet, Rollout, RolloutAction, RolloutKey,
     RolloutRefusal, RunPhase, Step,
 };
+use crate::Timestamp;
+use crate::domain::display::percent;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The status subresource; where the cluster has none (404), the object itself.
-    Status,
-    Main,
-}
-
+/// One change of a rollout, in the rollout's own terms. Whoever reaches the cluster turns it into
+/// calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Call {
-    /// A JSON merge patch (RFC 7386) of the rollout. The resource version that the plan is bound
-    /// to, or that the call before answered, is added by who makes the call.
-    Merge {
-        part: Part,
-        body: Value,
+pub enum RolloutChange {
+    /// Ends the pauses of steps and of analyses.
+    ClearPauseConditions,
+    /// Goes to the step of that index, and ends pauses as
+    /// [`RolloutChange::ClearPauseConditions`] does.
+    SetCurrentStep {
+        index: usize,
+        /// Whether the controller's own pause ends too, as after an inconclusive analysis.
+        end_controller_pause: bool,
     },
-    /// A JSON patch (RFC 6902) of the rollout, with a test of the resource version put in front.
-    Json {
-        body: Value,
-    },
-    /// Reads the rollout, changes images in `containers`, `initContainers` and
-    /// `ephemeralContainers`, and puts it back; again from the start on a conflict.
+    PromoteFull,
+    SetAbort(bool),
+    /// Sets or ends the pause by hand.
+    SetPaused(bool),
+    RestartAt(Timestamp),
+    /// Puts a pod template, as an older replica set holds it, in the place of the current one.
+    ReplaceTemplate(Value),
     SetImages(Vec<ImageChange>),
-    /// Merge patch `{"spec":{"terminate":true}}` of an analysis run.
     TerminateAnalysis {
         name: String,
     },
@@ -47,14 +47,14 @@ pub struct RolloutPlan {
     pub uid: String,
     /// The state that was looked at: if anything has moved since, nothing is done.
     pub resource_version: String,
-    /// The spec that was looked at ([`Rollout::generation`]): a call that replaces the pod
-    /// template, and calls after the first, go on when only the status has moved.
+    /// The spec that was looked at ([`Rollout::generation`]): a change that replaces the pod
+    /// template, and changes after the first, go on when only the status has moved.
     pub generation: u64,
     pub now: String,
     pub after: String,
     pub warnings: Vec<String>,
-    pub same_as: String,
-    pub calls: Vec<Call>,
+    /// In the order in which they are made; never empty.
+    pub changes: Vec<RolloutChange>,
 }
 
 /// Plans `action` on `rollout`, or refuses it. `related` makes warnings exact: without it nothing
@@ -64,71 +64,56 @@ pub fn plan(
     rollout: &Rollout,
     related: Option<&Related>,
 ) -> Result<RolloutPlan, RolloutRefusal> {
-    let (calls, after) = calls(&action, rollout, related)?;
+    let (changes, after) = changes(&action, rollout, related)?;
     Ok(RolloutPlan {
         now: describe(rollout),
         after,
         warnings: warnings(&action, rollout, related),
-        same_as: action.kubectl(&rollout.key),
         key: rollout.key.clone(),
         uid: rollout.uid.clone(),
         resource_version: rollout.resource_version.clone(),
         generation: rollout.generation,
-        calls,
+        changes,
         action,
     })
 }
 
-fn status(body: &Value) -> Call {
-    Call::Merge {
-        part: Part::Status,
-        body: json!({ "status": body }),
-    }
-}
+type Planned = Result<(Vec<RolloutChange>, String), RolloutRefusal>;
 
-fn spec(body: &Value) -> Call {
-    Call::Merge {
-        part: Part::Main,
-        body: json!({ "spec": body }),
-    }
-}
-
-type Planned = Result<(Vec<Call>, String), RolloutRefusal>;
-
-fn calls(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>) -> Planned {
+fn changes(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>) -> Planned {
     match action {
         RolloutAction::Promote => promote(rollout),
         RolloutAction::Skip => skip(rollout),
         RolloutAction::PromoteFull => promote_full(rollout),
         RolloutAction::Abort => abort(rollout),
         RolloutAction::Retry if !rollout.aborted => Err(RolloutRefusal::new(
-            "it is not aborted: there is nothing to retry",
-            "look at it again",
+            "the rollout is not aborted, so there is nothing to retry",
+            "check the rollout again",
         )),
         RolloutAction::Retry => Ok((
-            vec![status(&json!({"abort": false}))],
-            "starts again at step 1 with the newest version".to_owned(),
+            vec![RolloutChange::SetAbort(false)],
+            "restarts at step 1 with the newest version".to_owned(),
         )),
         RolloutAction::Pause if rollout.spec_paused => Err(RolloutRefusal::new(
-            "it is paused by hand already",
-            "resume ends that pause",
+            "the rollout is already paused manually",
+            "use resume to end the pause",
         )),
         RolloutAction::Pause => Ok((
-            vec![spec(&json!({"paused": true}))],
-            "stays where it is until it is resumed".to_owned(),
+            vec![RolloutChange::SetPaused(true)],
+            "stays at the current step until resumed".to_owned(),
         )),
         RolloutAction::Resume => resume(rollout),
         RolloutAction::Restart { at } => Ok((
-            vec![spec(&json!({"restartAt": at.to_string()}))],
+            vec![RolloutChange::RestartAt(*at)],
             format!(
-                "all {} pods are replaced, a few at a time",
+                "all {} pods are replaced gradually",
                 rollout.replicas.desired
             ),
         )),
         RolloutAction::Undo { revision } => undo(rollout, related, *revision),
         RolloutAction::SetImage(images) => set_image(rollout, images),
         RolloutAction::TerminateAnalysis { name } => {
-            known(
+            check_runs(
                 related,
                 related.is_some_and(|related| {
                     related
@@ -140,12 +125,12 @@ fn calls(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>) -
                 name,
             )?;
             Ok((
-                vec![Call::TerminateAnalysis { name: name.clone() }],
-                format!("analysis {name} ends with what it has measured"),
+                vec![RolloutChange::TerminateAnalysis { name: name.clone() }],
+                format!("analysis {name} ends with the measurements so far"),
             ))
         }
         RolloutAction::TerminateExperiment { name } => {
-            known(
+            check_runs(
                 related,
                 related.is_some_and(|related| {
                     related
@@ -157,14 +142,14 @@ fn calls(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>) -
                 name,
             )?;
             Ok((
-                vec![Call::TerminateExperiment { name: name.clone() }],
+                vec![RolloutChange::TerminateExperiment { name: name.clone() }],
                 format!("experiment {name} ends"),
             ))
         }
     }
 }
 
-fn known(
+fn check_runs(
     related: Option<&Related>,
     runs: bool,
     what: &str,
@@ -174,33 +159,42 @@ fn known(
         return Ok(());
     }
     Err(RolloutRefusal::new(
-        format!("{what} {name} does not run"),
-        "look at the rollout again",
+        format!("{what} {name} is not running"),
+        "check the rollout again",
     ))
 }
 
-fn forward(rollout: &Rollout) -> Result<(), RolloutRefusal> {
+fn check_can_advance(rollout: &Rollout) -> Result<(), RolloutRefusal> {
     if !rollout.observed {
         return Err(RolloutRefusal::new(
-            "the controller has not seen the newest spec yet: its steps are not those shown",
-            "wait a moment, and look again",
+            "the controller has not processed the newest spec yet, so its steps may differ from \
+                those shown",
+            "wait a moment, then check the rollout again",
         ));
     }
     if rollout.aborted {
         return Err(RolloutRefusal::new(
-            "it is aborted: a promotion would do nothing now and lie in wait for the next try",
+            "the rollout is aborted; a promotion would have no effect now, but would apply to \
+                the next retry",
             "retry first, then promote",
         ));
     }
     Ok(())
 }
 
+fn set_step(index: usize, end_controller_pause: bool) -> RolloutChange {
+    RolloutChange::SetCurrentStep {
+        index,
+        end_controller_pause,
+    }
+}
+
 fn promote(rollout: &Rollout) -> Planned {
-    forward(rollout)?;
+    check_can_advance(rollout)?;
     if rollout.is_fully_promoted() && !rollout.spec_paused && rollout.pauses.is_empty() {
         return Err(RolloutRefusal::new(
-            "it is fully promoted: there is nothing to go on to",
-            "a new image begins a new rollout",
+            "the rollout is fully promoted; there is nothing to promote",
+            "set a new image to start a new rollout",
         ));
     }
     let inconclusive = rollout
@@ -208,47 +202,41 @@ fn promote(rollout: &Rollout) -> Planned {
         .as_ref()
         .is_some_and(|run| run.phase == RunPhase::Inconclusive);
     let paused = !rollout.pauses.is_empty() || rollout.spec_paused;
-    let mut calls = Vec::new();
+    let mut changes = Vec::new();
     let after;
     if inconclusive && !rollout.pauses.is_empty() && rollout.controller_pause {
         let next = next_index(rollout)?;
-        calls.push(status(
-            &json!({"pauseConditions": null, "controllerPause": false, "currentStepIndex": next}),
-        ));
-        after = reached(rollout, next);
+        changes.push(set_step(next, true));
+        after = describe_step(rollout, next);
     } else if paused {
         if !rollout.pauses.is_empty() {
-            calls.push(status(&json!({"pauseConditions": null})));
+            changes.push(RolloutChange::ClearPauseConditions);
         }
         let at_pause =
             matches!(rollout.current_step(), Some(Step::Pause(_))) && !rollout.pauses.is_empty();
         after = match rollout.step_index {
-            Some(index) if at_pause => reached(rollout, index.saturating_add(1)),
-            _ => "goes on from where it is".to_owned(),
+            Some(index) if at_pause => describe_step(rollout, index.saturating_add(1)),
+            _ => "continues from the current step".to_owned(),
         };
     } else {
         let next = next_index(rollout)?;
-        calls.push(status(
-            &json!({"pauseConditions": null, "currentStepIndex": next}),
-        ));
-        after = reached(rollout, next);
+        changes.push(set_step(next, false));
+        after = describe_step(rollout, next);
     }
     if rollout.spec_paused {
-        calls.push(spec(&json!({"paused": false})));
+        changes.push(RolloutChange::SetPaused(false));
     }
-    Ok((calls, after))
+    Ok((changes, after))
 }
 
 fn skip(rollout: &Rollout) -> Planned {
-    forward(rollout)?;
+    check_can_advance(rollout)?;
     let next = next_index(rollout)?;
-    let mut calls = vec![status(
-        &json!({"pauseConditions": null, "currentStepIndex": next}),
-    )];
+    let mut changes = vec![set_step(next, false)];
     if rollout.spec_paused {
-        calls.push(spec(&json!({"paused": false})));
+        changes.push(RolloutChange::SetPaused(false));
     }
-    Ok((calls, reached(rollout, next)))
+    Ok((changes, describe_step(rollout, next)))
 }
 
 fn next_index(rollout: &Rollout) -> Result<usize, RolloutRefusal> {
@@ -256,45 +244,46 @@ fn next_index(rollout: &Rollout) -> Result<usize, RolloutRefusal> {
     match rollout.step_index {
         Some(index) if index < count => Ok(index.saturating_add(1).min(count)),
         _ => Err(RolloutRefusal::new(
-            "no step is left to pass over",
-            "wait until it is healthy, or promote it in full",
+            "there is no step left to skip",
+            "wait until it is healthy, or use promote --full",
         )),
     }
 }
 
 fn promote_full(rollout: &Rollout) -> Planned {
-    forward(rollout)?;
+    check_can_advance(rollout)?;
     if rollout.is_fully_promoted() {
         return Err(RolloutRefusal::new(
-            "the newest version is the stable one: a full promotion would do nothing",
-            "a new image begins a new rollout",
+            "the newest version is already stable; a full promotion would have no effect",
+            "set a new image to start a new rollout",
         ));
     }
-    let mut calls = vec![status(&json!({"promoteFull": true}))];
+    let mut changes = vec![RolloutChange::PromoteFull];
     if rollout.spec_paused {
-        calls.push(spec(&json!({"paused": false})));
+        changes.push(RolloutChange::SetPaused(false));
     }
     Ok((
-        calls,
-        "100 % on the newest version, as fast as its pods come up".to_owned(),
+        changes,
+        "100 % on the newest version, as soon as its pods are ready".to_owned(),
     ))
 }
 
 fn abort(rollout: &Rollout) -> Planned {
     if rollout.aborted {
         return Err(RolloutRefusal::new(
-            "it is aborted already",
-            "retry tries again, undo goes back to an older template",
+            "the rollout is already aborted",
+            "use retry to try again, or undo to go back to an older revision",
         ));
     }
     if rollout.is_fully_promoted() && rollout.observed {
         return Err(RolloutRefusal::new(
-            "nothing is being rolled out: an abort would lie in wait for the next version",
-            "undo goes back to an older revision",
+            "nothing is being rolled out; an abort would have no effect now, but would apply to \
+                the next version",
+            "use undo to go back to an older revision",
         ));
     }
     Ok((
-        vec![status(&json!({"abort": true}))],
+        vec![RolloutChange::SetAbort(true)],
         "0 % on the newest version, 100 % on the stable one".to_owned(),
     ))
 }
@@ -302,48 +291,35 @@ fn abort(rollout: &Rollout) -> Planned {
 fn resume(rollout: &Rollout) -> Planned {
     if rollout.spec_paused {
         return Ok((
-            vec![spec(&json!({"paused": false}))],
-            "goes on from where it is".to_owned(),
+            vec![RolloutChange::SetPaused(false)],
+            "continues from the current step".to_owned(),
         ));
     }
     let instead = if rollout.pauses.is_empty() {
-        "look at it again"
+        "check the rollout again"
     } else {
-        "promote ends the pause of a step"
+        "use promote to end the pause of a step"
     };
-    Err(RolloutRefusal::new("it is not paused by hand", instead))
+    Err(RolloutRefusal::new(
+        "the rollout is not paused manually",
+        instead,
+    ))
 }
 
 fn undo(rollout: &Rollout, related: Option<&Related>, revision: Option<u64>) -> Planned {
     if rollout.workload_ref {
         return Err(RolloutRefusal::new(
-            "its pod template is another workload's",
+            "its pod template belongs to another workload",
             "undo that workload",
         ));
     }
     let Some(related) = related else {
         return Err(RolloutRefusal::new(
             "its older revisions are not loaded",
-            "look at it again",
+            "check the rollout again",
         ));
     };
     let target = target(rollout, related, revision)?;
-    let mut template = target.template.clone();
-    let mut unlabelled = false;
-    if let Some(labels) = template
-        .pointer_mut("/metadata/labels")
-        .and_then(Value::as_object_mut)
-    {
-        labels.shift_remove("rollouts-pod-template-hash");
-        unlabelled = true;
-    }
-    if !unlabelled && !template.is_object() {
-        return Err(RolloutRefusal::new(
-            format!("the pod template of {} is not known", target.name),
-            "look at it again",
-        ));
-    }
-    let body = json!([{"op": "replace", "path": "/spec/template", "value": template}]);
     let number = target
         .revision
         .map(|revision| format!(" {revision}"))
@@ -354,7 +330,7 @@ fn undo(rollout: &Rollout, related: Option<&Related>, revision: Option<u64>) -> 
         .map(|image| image.image.as_str())
         .collect();
     Ok((
-        vec![Call::Json { body }],
+        vec![RolloutChange::ReplaceTemplate(target.template.clone())],
         format!("a new rollout of revision{number}: {}", images.join(", ")),
     ))
 }
@@ -376,9 +352,9 @@ fn target<'a>(
             .filter_map(|set| Some(set.revision?.to_string()))
             .collect();
         if numbers.is_empty() {
-            "no older revision is kept".to_owned()
+            "there are no older revisions".to_owned()
         } else {
-            format!("revisions kept are {}", numbers.join(", "))
+            format!("revisions are {}", numbers.join(", "))
         }
     };
     let found = match revision {
@@ -388,9 +364,7 @@ fn target<'a>(
             .max_by_key(|set| set.revision),
     };
     let found = found.ok_or_else(|| match revision {
-        Some(revision) => {
-            RolloutRefusal::new(format!("there is no revision {revision}"), numbers())
-        }
+        Some(revision) => RolloutRefusal::new(format!("revision {revision} not found"), numbers()),
         None => RolloutRefusal::new("there is no older revision to go back to", numbers()),
     })?;
     if found.hash == rollout.current_hash {
@@ -405,7 +379,7 @@ fn target<'a>(
 fn set_image(rollout: &Rollout, images: &[ImageChange]) -> Planned {
     if rollout.workload_ref {
         return Err(RolloutRefusal::new(
-            "its pod template is another workload's",
+            "its pod template belongs to another workload",
             "set the image of that workload",
         ));
     }
@@ -423,7 +397,7 @@ fn set_image(rollout: &Rollout, images: &[ImageChange]) -> Planned {
             .map(|image| image.container.as_str())
             .collect();
         return Err(RolloutRefusal::new(
-            format!("there is no container {}", unknown.container),
+            format!("container {} not found", unknown.container),
             format!("containers are {}", names.join(", ")),
         ));
     }
@@ -436,8 +410,8 @@ fn set_image(rollout: &Rollout, images: &[ImageChange]) -> Planned {
     };
     if images.is_empty() || images.iter().all(same) {
         return Err(RolloutRefusal::new(
-            "its images are those already: nothing would change",
-            "restart replaces the pods",
+            "the rollout already has these images",
+            "use restart to replace the pods",
         ));
     }
     let told: Vec<String> = images
@@ -445,7 +419,7 @@ fn set_image(rollout: &Rollout, images: &[ImageChange]) -> Planned {
         .map(|change| format!("{}={}", change.container, change.image))
         .collect();
     Ok((
-        vec![Call::SetImages(images.to_vec())],
+        vec![RolloutChange::SetImages(images.to_vec())],
         format!("a new rollout of {}, from step 1", told.join(", ")),
     ))
 }
@@ -478,21 +452,8 @@ fn describe(rollout: &Rollout) -> String {
     )
 }
 
-/// Thousandths as `23.8 %`, whole ones as `25 %`.
-fn percent(thousandths: u32) -> String {
-    let (whole, tenth) = (
-        thousandths.checked_div(10).unwrap_or_default(),
-        thousandths.checked_rem(10).unwrap_or_default(),
-    );
-    if tenth == 0 {
-        format!("{whole} %")
-    } else {
-        format!("{whole}.{tenth} %")
-    }
-}
-
 /// Where it comes to when step `index` is next.
-fn reached(rollout: &Rollout, index: usize) -> String {
+fn describe_step(rollout: &Rollout, index: usize) -> String {
     let Some(step) = rollout.steps().get(index) else {
         return "all steps done: 100 % on the newest version".to_owned();
     };
@@ -522,7 +483,7 @@ fn warnings(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>
         RolloutAction::Promote | RolloutAction::Skip | RolloutAction::PromoteFull
     );
     if passes_over {
-        out.extend(running(action, rollout, related));
+        out.extend(list_skipped_analyses(action, rollout, related));
     }
     match action {
         RolloutAction::PromoteFull => {
@@ -534,37 +495,33 @@ fn warnings(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>
                     _ => (pauses, analyses),
                 });
             out.push(format!(
-                "a full promotion passes over {pauses} pauses and {analyses} analyses \
-                that are left"
+                "a full promotion skips {pauses} remaining pauses and {analyses} remaining \
+                    analyses"
             ));
         }
         RolloutAction::Abort => {
             out.push(
-                "the new version stays in the spec: Git and Argo CD still hold it, and a \
-                retry or a sync brings it back"
+                "the new version stays in the spec and in Git, so a retry or an Argo CD sync \
+                    brings it back"
                     .to_owned(),
             );
             out.push(
-                "the stable pods get all traffic at once, cold or scaled down as they may \
-                be"
-                .to_owned(),
+                "the stable pods get all traffic at once, even if they are cold or scaled down"
+                    .to_owned(),
             );
         }
         RolloutAction::Retry => out.push(
-            "the version that was aborted gets traffic again, from step 1; \
-            its analysis is measured anew"
+            "the aborted version gets traffic again from step 1, and its analysis starts again"
                 .to_owned(),
         ),
         RolloutAction::Undo { .. } | RolloutAction::SetImage(_) => {
             out.push(
-                "Git does not know of this: under Argo CD with self-heal it is undone at the \
-                next sync"
-                    .to_owned(),
+                "this is not in Git: Argo CD with self-heal reverts it at the next sync".to_owned(),
             );
         }
         RolloutAction::Pause if rollout.phase().0 == Phase::Healthy => {
             out.push(
-                "nothing is being rolled out: the pause holds back the next version".to_owned(),
+                "nothing is being rolled out; the pause will hold back the next version".to_owned(),
             );
         }
         RolloutAction::Promote
@@ -573,7 +530,7 @@ fn warnings(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>
                 Some(Step::Pause(PauseLength::For(_)))
             ) && !rollout.pauses.is_empty() =>
         {
-            out.push("the pause would have ended by itself".to_owned());
+            out.push("the pause would end by itself".to_owned());
         }
         _ => {}
     }
@@ -592,7 +549,11 @@ fn warnings(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>
 
 /// What an action passes over that is being measured: `SKIPS running analysis latency, 3 of 5
 /// measured`.
-fn running(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>) -> Vec<String> {
+fn list_skipped_analyses(
+    action: &RolloutAction,
+    rollout: &Rollout,
+    related: Option<&Related>,
+) -> Vec<String> {
     let cut_off = |kind: &super::AnalysisKind| match action {
         // A pause in a step does not end the analysis beside it.
         RolloutAction::Promote if !rollout.pauses.is_empty() => {

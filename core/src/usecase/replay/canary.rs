@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::job::ReplayRun;
+use super::state::ReplayRun;
 use super::{ReplayError, Replayer};
 use crate::domain::bus::WORK;
 use crate::domain::id::PaymentId;
@@ -16,7 +16,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const LOOKS_MIN: u32 = 5;
 
 #[derive(Default)]
-struct Standing {
+struct CanaryState {
     dead: Vec<PaymentId>,
     /// Those that have not come to an end.
     under_way: usize,
@@ -26,46 +26,46 @@ impl Replayer {
     /// Watches the messages that were sent; why the rest must not follow, if so.
     pub(super) async fn watch(
         &self,
-        job: &ReplayRun<'_>,
+        replay: &ReplayRun<'_>,
         before: &QueueStats,
     ) -> Result<Option<String>, ReplayError> {
-        let payments = job.sent_payments();
+        let payments = replay.sent_payments();
         let looks = u32::try_from(WATCH.as_secs().checked_div(EVERY.as_secs()).unwrap_or(1))
             .unwrap_or(u32::MAX);
         // Payments tell of their own work only.
-        let telling = !payments.is_empty() && job.plan.target == WORK;
+        let telling = !payments.is_empty() && replay.plan.target == WORK;
         let mut why = None;
         let mut re_arrived = Vec::new();
         for look in 1..=looks {
-            if job.control.is_stopped() {
+            if replay.control.is_stopped() {
                 return Ok(None);
             }
             let standing = if telling {
-                self.standing(&payments).await?
+                self.read_state(&payments).await?
             } else {
-                Standing::default()
+                CanaryState::default()
             };
-            let alarms = job.control.alarms().await;
+            let alarms = replay.control.alarms().await;
             if let Some(first) = standing.dead.first() {
                 why = Some(format!(
-                    "{} of {} died again, the first is {first}",
+                    "{} of {} failed again, the first is {first}",
                     standing.dead.len(),
                     payments.len()
                 ));
                 re_arrived = standing.dead.iter().map(ToString::to_string).collect();
             } else if let Some(alarm) = alarms.first() {
-                why = Some(format!("an alarm: {alarm}"));
+                why = Some(format!("alarm: {alarm}"));
             } else if look >= LOOKS_MIN
                 && if telling {
                     standing.under_way == 0
                 } else {
-                    self.is_worked_off(job).await?
+                    self.is_worked_off(replay).await?
                 }
             {
                 break;
             } else if look == looks && standing.under_way > 0 {
                 why = Some(format!(
-                    "{} of {} have not come to an end in {} s",
+                    "{} of {} are not final after {} s",
                     standing.under_way,
                     payments.len(),
                     WATCH.as_secs()
@@ -74,11 +74,11 @@ impl Replayer {
             if why.is_some() {
                 break;
             }
-            job.control.pause(EVERY).await;
+            replay.control.pause(EVERY).await;
         }
-        let sent = u64::try_from(job.sent()).unwrap_or(u64::MAX);
+        let sent = u64::try_from(replay.sent_count()).unwrap_or(u64::MAX);
         if why.is_none() && !telling {
-            why = self.grown(job, before).await?;
+            why = self.find_growth(replay, before).await?;
         }
         let entry = match &why {
             Some(why) => JournalEntry::CanaryStopped {
@@ -88,11 +88,11 @@ impl Replayer {
             },
             None => JournalEntry::CanaryPassed { sent },
         };
-        job.note(vec![entry]).await?;
+        replay.note(vec![entry]).await?;
         Ok(why)
     }
 
-    async fn standing(&self, payments: &[PaymentId]) -> Result<Standing, ReplayError> {
+    async fn read_state(&self, payments: &[PaymentId]) -> Result<CanaryState, ReplayError> {
         let found = self.store.get_many(payments).await?;
         let dead = found
             .iter()
@@ -103,31 +103,32 @@ impl Replayer {
             .iter()
             .filter(|payment| payment.status.is_final() && !payment.has_pending_refund())
             .count();
-        Ok(Standing {
+        Ok(CanaryState {
             dead,
             under_way: found.len().saturating_sub(ended),
         })
     }
 
     /// Whether all that was sent has been worked on: nothing is left in the target.
-    async fn is_worked_off(&self, job: &ReplayRun<'_>) -> Result<bool, ReplayError> {
-        Ok(count(&self.queues.stats(&job.plan.target).await?) == 0)
+    async fn is_worked_off(&self, replay: &ReplayRun<'_>) -> Result<bool, ReplayError> {
+        Ok(count(&self.queue_admin.stats(&replay.plan.target).await?) == 0)
     }
 
     /// Of messages that name no payment only the queue tells: more in it than is left means that
     /// some came back.
-    async fn grown(
+    async fn find_growth(
         &self,
-        job: &ReplayRun<'_>,
+        replay: &ReplayRun<'_>,
         before: &QueueStats,
     ) -> Result<Option<String>, ReplayError> {
-        let now = self.queues.stats(&job.plan.queue).await?;
-        let left = count(before).saturating_sub(u64::try_from(job.left()).unwrap_or(u64::MAX));
+        let now = self.queue_admin.stats(&replay.plan.queue).await?;
+        let left =
+            count(before).saturating_sub(u64::try_from(replay.left_count()).unwrap_or(u64::MAX));
         let more = count(&now).saturating_sub(left);
         Ok((more > 0).then(|| {
             format!(
-                "{more} more in {} than were left: they came back, or others died",
-                job.plan.queue
+                "{more} more messages in {} than expected: some failed again, or others arrived",
+                replay.plan.queue
             )
         }))
     }

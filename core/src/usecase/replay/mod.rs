@@ -3,9 +3,9 @@
 
 mod canary;
 mod discard;
-mod job;
 mod plan;
 mod run;
+mod state;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,9 +20,10 @@ use crate::domain::policy::Policy;
 use crate::domain::replay::{Disposition, JournalEntry, Progress, ReplayPlan};
 use crate::domain::work_item::attribute;
 use crate::port::{
-    Clock, Journal, Outgoing, PaymentStore, PortError, PortResult, Queues, Random, Received,
+    Clock, Journal, Outgoing, PaymentStore, PortError, PortResult, QueueAdmin, Queues, Random,
+    Received,
 };
-use job::ReplayRun;
+use state::ReplayRun;
 
 pub use plan::PlanRequest;
 
@@ -30,7 +31,7 @@ pub use plan::PlanRequest;
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// Not a dead-letter queue, nor a queue that has one.
-    #[error("{queue} is no queue with dead letters")]
+    #[error("{queue} has no dead-letter queue")]
     NotADeadLetterQueue { queue: String },
     /// A port failed. What was done stands in the journal; the same command goes on from there.
     #[error("the replay stopped")]
@@ -59,7 +60,7 @@ pub trait Control: Send + Sync {
 
     async fn pause(&self, time: Duration);
 
-    fn told(&self, summary: &ReplaySummary);
+    fn on_progress(&self, summary: &ReplaySummary);
 
     async fn alarms(&self) -> Vec<String>;
 }
@@ -68,6 +69,7 @@ pub trait Control: Send + Sync {
 pub struct Replayer {
     pub store: Arc<dyn PaymentStore>,
     pub queues: Arc<dyn Queues>,
+    pub queue_admin: Arc<dyn QueueAdmin>,
     /// What tells the rest of the system that a payment is no longer dead.
     pub dispatcher: Dispatcher,
     pub clock: Arc<dyn Clock>,
@@ -87,69 +89,70 @@ impl Replayer {
         journal: &dyn Journal,
         control: &dyn Control,
     ) -> Result<ReplaySummary, ReplayError> {
-        let job = ReplayRun::new(
+        let replay = ReplayRun::new(
             plan,
             done,
             self.queues.transfer_is_atomic(),
             journal,
             control,
         );
-        self.skip(&job, done).await?;
-        let ended = self.run(&job, done).await;
+        self.skip(&replay, done).await?;
+        let ended = self.run(&replay, done).await;
         // Whatever happened, what is not ours is shown again.
-        let released = self.release(&job).await;
+        let released = self.release(&replay).await;
         let stopped = ended?;
         released?;
         if stopped.is_some() {
-            job.note(vec![JournalEntry::Finished {
-                at: self.clock.now(),
-            }])
-            .await?;
+            replay
+                .note(vec![JournalEntry::Finished {
+                    at: self.clock.now(),
+                }])
+                .await?;
         } else if !control.is_stopped() {
-            self.finish(&job).await?;
+            self.finish(&replay).await?;
         }
         Ok(ReplaySummary {
             stopped,
-            ..job.summary()
+            ..replay.summary()
         })
     }
 
     /// The canary, if there is one, then the rest; why it stopped itself, if it did.
     async fn run(
         &self,
-        job: &ReplayRun<'_>,
+        replay: &ReplayRun<'_>,
         done: &Progress,
     ) -> Result<Option<String>, ReplayError> {
-        let canary = job.plan.canary.filter(|_| done.canary.is_none());
+        let canary = replay.plan.canary.filter(|_| done.canary.is_none());
         if let Some(count) = canary.and_then(|count| usize::try_from(count).ok()) {
             // One lane: exactly so many go.
-            let before = self.queues.stats(&job.plan.queue).await?;
-            self.lanes(job, 1, count).await?;
-            if job.control.is_stopped() {
+            let before = self.queue_admin.stats(&replay.plan.queue).await?;
+            self.lanes(replay, 1, count).await?;
+            if replay.control.is_stopped() {
                 return Ok(None);
             }
-            if let Some(why) = self.watch(job, &before).await? {
+            if let Some(why) = self.watch(replay, &before).await? {
                 return Ok(Some(why));
             }
         }
-        self.lanes(job, self.lanes, usize::MAX).await?;
+        self.lanes(replay, self.lanes, usize::MAX).await?;
         Ok(None)
     }
 
-    async fn skip(&self, job: &ReplayRun<'_>, done: &Progress) -> PortResult<()> {
-        let skipped = job
+    async fn skip(&self, replay: &ReplayRun<'_>, done: &Progress) -> PortResult<()> {
+        let skipped = replay
             .plan
             .messages
             .iter()
             .filter(|message| !done.is_settled(&message.message_id));
-        let entries = skipped.filter_map(|message| match &message.verdict {
+        let entries = skipped.filter_map(|message| match &message.disposition {
             Disposition::Skip { why } => Some(JournalEntry::Skipped {
                 message_id: message.message_id.clone(),
                 reason: why.clone(),
             }),
             Disposition::Send | Disposition::Park { .. } => None,
         });
-        job.note(entries.collect()).await
+        replay.note(entries.collect()).await
     }
 
     /// Marks the payment as no longer dead before its message goes: cut off between the two, the
@@ -170,7 +173,7 @@ impl Replayer {
 }
 
 /// The message to park: as it is, with the reasons of its death, for whoever looks at it.
-fn parked(message: &Received) -> Outgoing {
+fn to_parked(message: &Received) -> Outgoing {
     let Received {
         body,
         attributes,
@@ -191,7 +194,7 @@ fn parked(message: &Received) -> Outgoing {
 
 /// The message to send: the same body and attributes, without the reasons of its death, and one
 /// replay more.
-fn replayed(message: &Received) -> Outgoing {
+fn to_replayed(message: &Received) -> Outgoing {
     let mut attributes = message.attributes.clone();
     let replays = attributes
         .get(attribute::REPLAYS)

@@ -10,7 +10,7 @@ use crate::domain::mask::terminal;
 use crate::domain::privacy::Privacy;
 use crate::domain::replay::{
     CauseSummary, Disposition, PlannedEdit, PlannedMessage, Preflight, REPLAYS_MAX, ReplayLimits,
-    ReplayPlan, verdict,
+    ReplayPlan, decide_disposition,
 };
 use crate::domain::sha256_hex;
 use crate::domain::work_item::attribute;
@@ -46,7 +46,7 @@ impl Replayer {
         request: PlanRequest,
         letters: &[DeadLetter],
     ) -> Result<ReplayPlan, ReplayError> {
-        let names = self.queues.names().await?;
+        let names = self.queue_admin.names().await?;
         let target = source_of(&request.queue).unwrap_or_else(|| request.queue.clone());
         let dlq = dead_letter_queue(&target);
         if !names.contains(&dlq) || !names.contains(&target) {
@@ -59,7 +59,7 @@ impl Replayer {
             .iter()
             .filter(|letter| letter.queue == dlq)
             .collect();
-        let states = self.states(&target, &letters).await?;
+        let states = self.read_states(&target, &letters).await?;
         let replays_max = request.replays_max.unwrap_or(REPLAYS_MAX);
         let rules = ReplayLimits {
             include_final: !request.only_safe,
@@ -84,12 +84,12 @@ impl Replayer {
                 body_sha256: sha256_hex(letter.message.body.as_bytes()),
                 preflight,
                 payment_id: letter.payment.clone(),
-                class: told(&letter.class),
+                class: shorten(&letter.class),
                 group: letter.message.group.clone(),
                 replays,
                 cause: Some(letter.sighting().cause_id()),
-                verdict: elsewhere(letter, &target)
-                    .unwrap_or_else(|| verdict(preflight, replays, rules)),
+                disposition: refuse_other_source(letter, &target)
+                    .unwrap_or_else(|| decide_disposition(preflight, replays, rules)),
             }
         };
         let at = self.clock.now();
@@ -112,7 +112,7 @@ impl Replayer {
             canary: request.canary,
             causes: causes(letters.iter().map(|letter| letter.sighting()))
                 .iter()
-                .map(cause)
+                .map(summarize_cause)
                 .collect(),
             parking,
             replays_max,
@@ -121,8 +121,8 @@ impl Replayer {
         })
     }
 
-    /// What is known of the payments that letters are about.
-    async fn states(
+    /// What is known of the payments that dead letters are about.
+    async fn read_states(
         &self,
         target: &str,
         letters: &[&DeadLetter],
@@ -153,31 +153,31 @@ impl Replayer {
 
 /// A dead-letter queue may be that of several queues. One that names another source than ours is
 /// not sent to ours: its consumer would not know it.
-fn elsewhere(letter: &DeadLetter, target: &str) -> Option<Disposition> {
+fn refuse_other_source(letter: &DeadLetter, target: &str) -> Option<Disposition> {
     let source = letter
         .message
         .attributes
         .get(attribute::QUEUE)
         .filter(|source| *source != target)?;
     Some(Disposition::Skip {
-        why: format!("it died in another queue, {}", told(source)),
+        why: format!("it comes from another queue, {}", shorten(source)),
     })
 }
 
 /// What a message says of itself, made fit for a file that people look at: short, masked, and
 /// harmless to a terminal.
-fn told(text: &str) -> String {
+fn shorten(text: &str) -> String {
     terminal(&Privacy::default().text(text))
         .chars()
         .take(WORDS_MAX)
         .collect()
 }
 
-fn cause(cause: &Cause) -> CauseSummary {
+fn summarize_cause(cause: &Cause) -> CauseSummary {
     CauseSummary {
         id: cause.id.clone(),
-        class: told(&cause.class),
-        fingerprint: told(&cause.fingerprint),
+        class: shorten(&cause.class),
+        fingerprint: shorten(&cause.fingerprint),
         count: cause.count,
     }
 }

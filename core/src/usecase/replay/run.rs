@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 
-use super::job::{Claim, Open, ReplayRun};
-use super::{ReplayError, Replayer, parked, replayed};
+use super::state::{Claim, Open, ReplayRun};
+use super::{ReplayError, Replayer, to_parked, to_replayed};
 use crate::Timestamp;
 use crate::domain::bus::WORK;
 use crate::domain::replay::{Disposition, JournalEntry, apply_edit};
@@ -56,16 +56,16 @@ impl Replayer {
     /// Runs `lanes` lanes until nothing is open; with `limit`, until so many have been sent in all.
     pub(super) async fn lanes(
         &self,
-        job: &ReplayRun<'_>,
+        replay: &ReplayRun<'_>,
         lanes: usize,
         limit: usize,
     ) -> Result<(), ReplayError> {
-        let (lanes, batch) = in_hand(job.plan.rate_per_second, lanes);
+        let (lanes, batch) = split_rate(replay.plan.rate_per_second, lanes);
         let lane = async |_| {
-            let ended = self.lane(job, limit, batch).await;
+            let ended = self.lane(replay, limit, batch).await;
             // The others end what they have in hand: a lane dropped in between would leave it
             // unclear.
-            job.run().is_broken |= ended.is_err();
+            replay.run().is_broken |= ended.is_err();
             ended
         };
         join_all((0..lanes).map(lane)).await.into_iter().collect()
@@ -73,22 +73,22 @@ impl Replayer {
 
     async fn lane(
         &self,
-        job: &ReplayRun<'_>,
+        replay: &ReplayRun<'_>,
         limit: usize,
         batch: usize,
     ) -> Result<(), ReplayError> {
         let mut drought = Drought::begin(self.clock.now());
         loop {
-            let room = limit.saturating_sub(job.sent()).min(batch);
-            if room == 0 || job.is_over() {
+            let room = limit.saturating_sub(replay.sent_count()).min(batch);
+            if room == 0 || replay.is_over() {
                 return Ok(());
             }
-            if self.has_run_dry(job, &drought).await? {
+            if self.has_run_dry(replay, &drought).await? {
                 return Ok(());
             }
-            let ours = self.claim_some(job, room, &mut drought).await?;
+            let ours = self.claim_some(replay, room, &mut drought).await?;
             if !ours.is_empty() {
-                self.replay_some(job, ours).await?;
+                self.replay_some(replay, ours).await?;
             }
         }
     }
@@ -96,7 +96,7 @@ impl Replayer {
     /// Receives up to `most` messages: those of the plan. Others are hidden meanwhile.
     pub(super) async fn claim_some<'a>(
         &self,
-        job: &ReplayRun<'a>,
+        replay: &ReplayRun<'a>,
         most: usize,
         drought: &mut Drought,
     ) -> PortResult<Vec<Claim<'a>>> {
@@ -107,10 +107,10 @@ impl Replayer {
         };
         let messages = self
             .queues
-            .receive(&job.plan.queue, most, VISIBILITY, wait)
+            .receive(&replay.plan.queue, most, VISIBILITY, wait)
             .await?;
-        let (ours, others) = job.claim(messages);
-        let are_new = self.hold_others(job, &others).await?;
+        let (ours, others) = replay.claim(messages);
+        let are_new = self.hold_others(replay, &others).await?;
         if !ours.is_empty() {
             *drought = Drought::begin(self.clock.now());
         } else if are_new {
@@ -122,7 +122,7 @@ impl Replayer {
     }
 
     /// Hides messages that are not of the plan for longer; whether any of them is new.
-    async fn hold_others(&self, job: &ReplayRun<'_>, others: &[Received]) -> PortResult<bool> {
+    async fn hold_others(&self, replay: &ReplayRun<'_>, others: &[Received]) -> PortResult<bool> {
         if others.is_empty() {
             return Ok(false);
         }
@@ -131,15 +131,15 @@ impl Replayer {
             .map(|message| message.receipt.clone())
             .collect();
         self.queues
-            .change_visibilities(&job.plan.queue, &receipts, HOLD)
+            .change_visibilities(&replay.plan.queue, &receipts, HOLD)
             .await?;
-        Ok(job.hold(others))
+        Ok(replay.hold(others))
     }
 
     /// Whether to stop receiving: nothing new comes, or for long only what is not of the plan.
     pub(super) async fn has_run_dry(
         &self,
-        job: &ReplayRun<'_>,
+        replay: &ReplayRun<'_>,
         drought: &Drought,
     ) -> PortResult<bool> {
         if self
@@ -150,28 +150,31 @@ impl Replayer {
             > WITHOUT_OURS_MAX
         {
             // With others coming all the time nobody can tell that ours are gone.
-            job.run().is_held = true;
+            replay.run().is_held = true;
             return Ok(true);
         }
         let fruitless = drought.fruitless;
         Ok(fruitless >= FRUITLESS_MAX
-            && (self.is_drained(job).await? || fruitless >= FRUITLESS_IN_FLIGHT_MAX))
+            && (self.is_drained(replay).await? || fruitless >= FRUITLESS_IN_FLIGHT_MAX))
     }
 
     /// Whether nobody but us holds messages of the queue that may come back.
-    async fn is_drained(&self, job: &ReplayRun<'_>) -> PortResult<bool> {
+    async fn is_drained(&self, replay: &ReplayRun<'_>) -> PortResult<bool> {
         let (ours, unclear, locked) = {
-            let run = job.run();
-            let unclear = job.unclear.iter().any(|id| run.open.contains(id.as_str()));
+            let run = replay.run();
+            let unclear = replay
+                .unclear
+                .iter()
+                .any(|id| run.open.contains(id.as_str()));
             (
                 run.foreign.len().saturating_add(run.claimed.len()),
                 unclear,
                 !run.locked.is_empty(),
             )
         };
-        let stats = self.queues.stats(&job.plan.queue).await?;
+        let stats = self.queue_admin.stats(&replay.plan.queue).await?;
         let is_held = stats.in_flight > u64::try_from(ours).unwrap_or(u64::MAX);
-        job.run().is_held = is_held;
+        replay.run().is_held = is_held;
         // Receives may find nothing though there is something; of a locked group they never do.
         let is_missed = stats.visible > 0 && !locked;
         // A count that lags must not make a message that is only hidden look as if it were sent.
@@ -181,42 +184,42 @@ impl Replayer {
     /// Moves claimed messages: to their queue, or to where those go that were replayed too often.
     async fn replay_some(
         &self,
-        job: &ReplayRun<'_>,
+        replay: &ReplayRun<'_>,
         ours: Vec<Claim<'_>>,
     ) -> Result<(), ReplayError> {
-        job.control.pace(ours.len()).await;
-        if job.control.is_stopped() {
+        replay.control.pace(ours.len()).await;
+        if replay.control.is_stopped() {
             // Stopped while they waited for their turn: the next run takes them.
-            return self.give_back(job, ours).await;
+            return self.give_back(replay, ours).await;
         }
         if ours.iter().all(|claim| claim.message.group.is_none()) {
-            return self.replay_batch(job, ours).await;
+            return self.replay_batch(replay, ours).await;
         }
         let groups = ours
             .iter()
             .filter_map(|claim| claim.planned.group.as_deref())
             .collect();
-        let ended = self.replay_in_order(job, ours).await;
-        job.free(&groups);
+        let ended = self.replay_in_order(replay, ours).await;
+        replay.release_groups(&groups);
         ended
     }
 
     /// Messages of one group go one after the other: when one fails, those behind it must wait.
     async fn replay_in_order(
         &self,
-        job: &ReplayRun<'_>,
+        replay: &ReplayRun<'_>,
         ours: Vec<Claim<'_>>,
     ) -> Result<(), ReplayError> {
         for claim in ours {
-            if job.is_blocked(claim.planned) {
+            if replay.is_blocked(claim.planned) {
                 self.leave(
-                    job,
+                    replay,
                     vec![claim],
                     "a message before it in its group was not sent",
                 )
                 .await?;
             } else {
-                self.replay_batch(job, vec![claim]).await?;
+                self.replay_batch(replay, vec![claim]).await?;
             }
         }
         Ok(())
@@ -224,42 +227,45 @@ impl Replayer {
 
     async fn replay_batch(
         &self,
-        job: &ReplayRun<'_>,
+        replay: &ReplayRun<'_>,
         ours: Vec<Claim<'_>>,
     ) -> Result<(), ReplayError> {
         let (good, changed): (Vec<_>, Vec<_>) = ours.into_iter().partition(|claim| {
             sha256_hex(claim.message.body.as_bytes()) == claim.planned.body_sha256
         });
         let words = "its body is not the one that was planned";
-        self.leave(job, changed, words).await?;
+        self.leave(replay, changed, words).await?;
         let (parked, sent): (Vec<_>, Vec<_>) = good
             .into_iter()
-            .partition(|claim| matches!(claim.planned.verdict, Disposition::Park { .. }));
-        match (&job.plan.parking, parked.is_empty()) {
+            .partition(|claim| matches!(claim.planned.disposition, Disposition::Park { .. }));
+        match (&replay.plan.parking, parked.is_empty()) {
             (_, true) => {}
-            (Some(parking), false) => self.move_some(job, parked, parking).await?,
+            (Some(parking), false) => self.move_some(replay, parked, parking).await?,
             (None, false) => {
                 self.leave(
-                    job,
+                    replay,
                     parked,
-                    "it was replayed too often, and there is no queue to park it in",
+                    "it was replayed too often, and there is no parking queue",
                 )
-                .await?
+                .await?;
             }
         }
-        self.move_some(job, sent, &job.plan.target).await
+        self.move_some(replay, sent, &replay.plan.target).await
     }
 
     /// Shows messages again that were claimed and not touched.
     pub(super) async fn give_back(
         &self,
-        job: &ReplayRun<'_>,
+        replay: &ReplayRun<'_>,
         claims: Vec<Claim<'_>>,
     ) -> Result<(), ReplayError> {
         for claim in &claims {
-            job.run().claimed.remove(claim.planned.message_id.as_str());
+            replay
+                .run()
+                .claimed
+                .remove(claim.planned.message_id.as_str());
         }
-        job.free(
+        replay.release_groups(
             &claims
                 .iter()
                 .filter_map(|claim| claim.planned.group.as_deref())
@@ -270,50 +276,51 @@ impl Replayer {
             .map(|claim| claim.message.receipt)
             .collect();
         self.queues
-            .change_visibilities(&job.plan.queue, &receipts, Duration::ZERO)
+            .change_visibilities(&replay.plan.queue, &receipts, Duration::ZERO)
             .await?;
         Ok(())
     }
 
     pub(super) async fn leave(
         &self,
-        job: &ReplayRun<'_>,
+        replay: &ReplayRun<'_>,
         claims: Vec<Claim<'_>>,
         why: &str,
     ) -> Result<(), ReplayError> {
         if claims.is_empty() {
             return Ok(());
         }
-        job.note(
-            claims
-                .iter()
-                .map(|claim| job.failed(claim.message.message_id.clone(), why))
-                .collect(),
-        )
-        .await?;
+        replay
+            .note(
+                claims
+                    .iter()
+                    .map(|claim| replay.failed_entry(claim.message.message_id.clone(), why))
+                    .collect(),
+            )
+            .await?;
         let receipts: Vec<String> = claims
             .into_iter()
             .map(|claim| claim.message.receipt)
             .collect();
         self.queues
-            .change_visibilities(&job.plan.queue, &receipts, Duration::ZERO)
+            .change_visibilities(&replay.plan.queue, &receipts, Duration::ZERO)
             .await?;
         Ok(())
     }
 
     async fn move_some(
         &self,
-        job: &ReplayRun<'_>,
+        replay: &ReplayRun<'_>,
         claims: Vec<Claim<'_>>,
         to: &str,
     ) -> Result<(), ReplayError> {
         let mut claims = claims;
-        let (entries, bodies) = self.sending(job, &mut claims).await?;
-        job.note(entries).await?;
+        let (entries, bodies) = self.prepare_sending(replay, &mut claims).await?;
+        replay.note(entries).await?;
         if claims.is_empty() {
             return Ok(());
         }
-        if to == job.plan.target && to == WORK {
+        if to == replay.plan.target && to == WORK {
             let payments: BTreeSet<_> = claims
                 .iter()
                 .filter_map(|claim| claim.planned.payment_id.as_ref())
@@ -321,15 +328,15 @@ impl Replayer {
             try_join_all(
                 payments
                     .into_iter()
-                    .map(|payment| self.clear_dead(payment, job.plan)),
+                    .map(|payment| self.clear_dead(payment, replay.plan)),
             )
             .await?;
         }
         let going = |(claim, body): (&Claim<'_>, Option<String>)| {
-            let message = if to == job.plan.target {
-                replayed(&claim.message)
+            let message = if to == replay.plan.target {
+                to_replayed(&claim.message)
             } else {
-                parked(&claim.message)
+                to_parked(&claim.message)
             };
             let message = Outgoing {
                 body: body.unwrap_or_else(|| claim.message.body.clone()),
@@ -341,27 +348,31 @@ impl Replayer {
             }
         };
         let moves: Vec<Move> = claims.iter().zip(bodies).map(going).collect();
-        let results = match self.queues.transfer_batch(&job.plan.queue, to, moves).await {
+        let results = match self
+            .queues
+            .transfer_batch(&replay.plan.queue, to, moves)
+            .await
+        {
             Ok(results) => results,
             Err(error) => claims
                 .iter()
                 .map(|_| Err(PortError::new(error.kind, error.chain())))
                 .collect(),
         };
-        self.settle_some(job, claims, results, to).await
+        self.settle_some(replay, claims, results, to).await
     }
 
     /// The lines to write before messages go, and the bodies of those that were edited. A message
     /// whose edit no longer fits stays.
-    async fn sending(
+    async fn prepare_sending(
         &self,
-        job: &ReplayRun<'_>,
+        replay: &ReplayRun<'_>,
         claims: &mut Vec<Claim<'_>>,
     ) -> Result<(Vec<JournalEntry>, Vec<Option<String>>), ReplayError> {
         let (mut entries, mut bodies, mut good) = (Vec::new(), Vec::new(), Vec::new());
         for claim in std::mem::take(claims) {
             let message_id = claim.message.message_id.clone();
-            let body = match job.edits.get(message_id.as_str()) {
+            let body = match replay.edits.get(message_id.as_str()) {
                 None => None,
                 Some(planned) => match apply_edit(&claim.message.body, &planned.edit) {
                     Ok(edited) if sha256_hex(edited.body.as_bytes()) == planned.new_sha256 => {
@@ -376,15 +387,15 @@ impl Replayer {
                     }
                     Ok(_) => {
                         self.leave(
-                            job,
+                            replay,
                             vec![claim],
-                            "the edit does not give the body that was planned",
+                            "the edit does not produce the planned body",
                         )
                         .await?;
                         continue;
                     }
                     Err(error) => {
-                        self.leave(job, vec![claim], &error.to_string()).await?;
+                        self.leave(replay, vec![claim], &error.to_string()).await?;
                         continue;
                     }
                 },
@@ -401,7 +412,7 @@ impl Replayer {
     /// replay.
     async fn settle_some(
         &self,
-        job: &ReplayRun<'_>,
+        replay: &ReplayRun<'_>,
         claims: Vec<Claim<'_>>,
         results: Vec<MoveResult>,
         to: &str,
@@ -425,7 +436,7 @@ impl Replayer {
                 // Surely not sent. If the target will never take it, its neighbours must not wait
                 // for it.
                 Err(error) => {
-                    entries.push(job.failed(message_id, &error.chain()));
+                    entries.push(replay.failed_entry(message_id, &error.chain()));
                     back.push(receipt);
                     stop = if error.kind == ErrorKind::Permanent {
                         stop
@@ -434,17 +445,25 @@ impl Replayer {
                     };
                 }
                 // Hidden for too short a time, or somebody else has it: it may come once more.
-                Ok(TransferOutcome::Lost) if job.try_again(planned) => {
-                    lost.push(job.failed(message_id, "the right to it ended before it was sent"));
+                Ok(TransferOutcome::Lost) if replay.try_again(planned) => {
+                    lost.push(replay.failed_entry(
+                        message_id,
+                        "its visibility timeout ended before it was sent",
+                    ));
                 }
-                Ok(outcome) => entries.push(told(job, message_id, outcome, to != job.plan.target)),
+                Ok(outcome) => entries.push(settle_entry(
+                    replay,
+                    message_id,
+                    outcome,
+                    to != replay.plan.target,
+                )),
             }
         }
-        job.write(&lost).await?;
-        job.note(entries).await?;
+        replay.write(&lost).await?;
+        replay.note(entries).await?;
         if !back.is_empty() {
             self.queues
-                .change_visibilities(&job.plan.queue, &back, Duration::ZERO)
+                .change_visibilities(&replay.plan.queue, &back, Duration::ZERO)
                 .await?;
         }
         match stop {
@@ -454,20 +473,20 @@ impl Replayer {
     }
 
     /// Shows messages again that are not of the plan: they stay for whoever comes next.
-    pub(super) async fn release(&self, job: &ReplayRun<'_>) -> PortResult<()> {
-        let held = std::mem::take(&mut job.run().held);
+    pub(super) async fn release(&self, replay: &ReplayRun<'_>) -> PortResult<()> {
+        let held = std::mem::take(&mut replay.run().held);
         if !held.is_empty() {
             self.queues
-                .change_visibilities(&job.plan.queue, &held, Duration::ZERO)
+                .change_visibilities(&replay.plan.queue, &held, Duration::ZERO)
                 .await?;
         }
         Ok(())
     }
 
     /// Says of what is still open that it is gone, and ends the journal.
-    pub(super) async fn finish(&self, job: &ReplayRun<'_>) -> PortResult<()> {
+    pub(super) async fn finish(&self, replay: &ReplayRun<'_>) -> PortResult<()> {
         let mut entries: Vec<JournalEntry> = {
-            let run = job.run();
+            let run = replay.run();
             let entry = |Open(planned): &Open<'_>| {
                 let (id, message_id) = (planned.message_id.as_str(), planned.message_id.clone());
                 if planned
@@ -475,20 +494,20 @@ impl Replayer {
                     .as_ref()
                     .is_some_and(|group| run.locked.contains(group))
                 {
-                    return job.failed(
+                    return replay.failed_entry(
                         message_id,
-                        "a message before it in its group stays, and a \
-                        FIFO queue gives it only after that one",
+                        "an earlier message of its group stays, and a FIFO queue returns this \
+                            one only after it",
                     );
                 }
                 // One that was received in this run was not sent by an earlier one, as far as is
                 // known.
                 match (
-                    job.unclear.contains(id) && !run.lost.contains(id),
+                    replay.unclear.contains(id) && !run.lost.contains(id),
                     run.is_held,
                 ) {
                     // One of the two sendings may have been without its deletion.
-                    (true, false) if !job.is_atomic && job.again.contains(id) => {
+                    (true, false) if !replay.is_atomic && replay.again.contains(id) => {
                         JournalEntry::SentTwice { message_id }
                     }
                     // It was about to be sent when an earlier run was cut off, and only a message
@@ -497,17 +516,19 @@ impl Replayer {
                         message_id,
                         new_message_id: None,
                     },
-                    (true, true) => job.failed(
+                    (true, true) => replay.failed_entry(
                         message_id,
-                        "held by somebody else, if it is still \
-                        in the dead-letter queue",
+                        "in flight with another consumer, if it is still in the dead-letter \
+                            queue",
                     ),
-                    (false, true) => job.failed(
+                    (false, true) => replay.failed_entry(
                         message_id,
-                        "hidden: somebody else holds it, or a replay that \
-                            was cut off did, for up to 5 minutes",
+                        "hidden: in flight with another consumer, or hidden by an interrupted \
+                            replay for up to 5 minutes",
                     ),
-                    (false, false) => job.failed(message_id, "no longer in the dead-letter queue"),
+                    (false, false) => {
+                        replay.failed_entry(message_id, "no longer in the dead-letter queue")
+                    }
                 }
             };
             run.open.iter().map(entry).collect()
@@ -515,13 +536,13 @@ impl Replayer {
         entries.push(JournalEntry::Finished {
             at: self.clock.now(),
         });
-        job.note(entries).await
+        replay.note(entries).await
     }
 }
 
 /// Lanes, and messages that each takes in hand at once: at a low rate so few that those in hand do
 /// not wait longer for their turn than they are hidden.
-fn in_hand(rate_per_second: Option<u32>, lanes: usize) -> (usize, usize) {
+fn split_rate(rate_per_second: Option<u32>, lanes: usize) -> (usize, usize) {
     let Some(rate) = rate_per_second.and_then(|rate| usize::try_from(rate).ok()) else {
         return (lanes.max(1), BATCH);
     };
@@ -530,8 +551,8 @@ fn in_hand(rate_per_second: Option<u32>, lanes: usize) -> (usize, usize) {
     (lanes, all.checked_div(lanes).unwrap_or(1).clamp(1, BATCH))
 }
 
-fn told(
-    job: &ReplayRun<'_>,
+fn settle_entry(
+    replay: &ReplayRun<'_>,
     message_id: String,
     outcome: TransferOutcome,
     is_parked: bool,
@@ -541,7 +562,7 @@ fn told(
             message_id,
             new_message_id: Some(new),
         },
-        TransferOutcome::Moved { .. } if job.may_be_sent(&message_id) => {
+        TransferOutcome::Moved { .. } if replay.may_be_sent(&message_id) => {
             JournalEntry::SentTwice { message_id }
         }
         TransferOutcome::Moved { message_id: new } => JournalEntry::Sent {
@@ -551,7 +572,9 @@ fn told(
         TransferOutcome::SentNotDeleted { reason, .. } => {
             JournalEntry::SentNotDeleted { message_id, reason }
         }
-        TransferOutcome::Lost => job.failed(message_id, "somebody else took it at the same time"),
+        TransferOutcome::Lost => {
+            replay.failed_entry(message_id, "somebody else took it at the same time")
+        }
     }
 }
 
@@ -561,7 +584,7 @@ mod tests {
 
     #[test]
     fn at_a_low_rate_little_is_in_hand() {
-        let of = |rate| in_hand(rate, 8);
+        let of = |rate| split_rate(rate, 8);
         assert_eq!(
             [
                 of(None),

@@ -98,7 +98,7 @@ async fn a_canary_that_dies_again_stops_the_replay() {
         &rig,
         &notes,
         &summary,
-        "3 of 3 died again, the first is pay_",
+        "3 of 3 failed again, the first is pay_",
     )
     .await;
     let Some(Canary::Stopped { re_arrived, .. }) = notes.progress().canary else {
@@ -120,7 +120,7 @@ async fn an_alarm_stops_the_replay() {
         .on_pause(|_| Box::pin(work_off(&rig)))
         .alarm_at(2, "payments-5xx is in alarm");
     let summary = rig.run(&plan, 4, &notes, &control).await;
-    check_stopped(&rig, &notes, &summary, "an alarm: payments-5xx is in alarm").await;
+    check_stopped(&rig, &notes, &summary, "alarm: payments-5xx is in alarm").await;
 }
 
 #[tokio::test]
@@ -129,13 +129,7 @@ async fn payments_that_do_not_come_to_an_end_stop_the_replay() {
     let notes = Notes::new();
     let control = Steer::new();
     let summary = rig.run(&plan, 4, &notes, &control).await;
-    check_stopped(
-        &rig,
-        &notes,
-        &summary,
-        "3 of 3 have not come to an end in 120 s",
-    )
-    .await;
+    check_stopped(&rig, &notes, &summary, "3 of 3 are not final after 120 s").await;
     assert_eq!(control.looks(), 119);
 }
 
@@ -182,7 +176,7 @@ async fn a_watch_that_was_cut_off_goes_on() {
             .go_on(&plan, &notes.progress(), 4, &notes, &second)
             .await;
         if dies {
-            check_stopped(&rig, &notes, &summary, "3 of 3 died again").await;
+            check_stopped(&rig, &notes, &summary, "3 of 3 failed again").await;
             continue;
         }
         assert_eq!(
@@ -230,7 +224,7 @@ async fn queues_tell_where_payments_do_not() {
                 summary
                     .stopped
                     .as_deref()
-                    .is_some_and(|why| why.starts_with("1 more in projections-dlq")),
+                    .is_some_and(|why| why.starts_with("1 more messages in projections-dlq")),
                 "{summary:?}"
             );
             assert_eq!((summary.sent, summary.remaining), (4, 16));

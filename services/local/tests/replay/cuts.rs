@@ -75,7 +75,7 @@ async fn dropped_at_every_await_and_gone_on_with_at_once() {
         let plan = rig.plan(PROJECTIONS, "mended").await;
         let (before, notes) = (Before::of(&rig, &plan).await, Notes::new());
         let (none, control) = (notes.progress(), Steer::new());
-        let replayer = rig.replayer(rig.plain.clone(), 3);
+        let replayer = rig.plain_replayer(3);
         let done = cut(polls, replayer.execute(&plan, &none, &notes, &control)).await;
         if done.is_none() {
             rig.go_on(&plan, &notes.progress(), 3, &notes, &control)

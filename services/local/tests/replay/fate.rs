@@ -72,7 +72,7 @@ impl Before {
         let planned: BTreeSet<&str> = plan
             .messages
             .iter()
-            .filter(|one| one.verdict == Disposition::Send)
+            .filter(|one| one.disposition == Disposition::Send)
             .map(|one| one.message_id.as_str())
             .collect();
         for letter in &self.letters {

@@ -120,7 +120,7 @@ async fn one_that_fails_blocks_those_behind_it() {
             (summary.sent, summary.failed.len(), summary.remaining),
             (27, 33, 0)
         );
-        let behind = |reason: &&String| reason.contains("a message before it in its group");
+        let behind = |reason: &&String| reason.contains(" its group");
         assert_eq!(
             summary.failed.values().filter(behind).count(),
             32,
@@ -179,7 +179,7 @@ async fn what_cannot_be_reached_behind_one_that_stays_is_told() {
     assert!(
         plan.messages
             .iter()
-            .all(|message| message.verdict == Disposition::Send)
+            .all(|message| message.disposition == Disposition::Send)
             && plan.messages.len() == 39
     );
     let (before, notes) = (Before::of(&rig, &plan).await, Notes::new());
@@ -188,7 +188,7 @@ async fn what_cannot_be_reached_behind_one_that_stays_is_told() {
         summary
             .failed
             .values()
-            .all(|reason| reason.contains("a message before it in its group stays")),
+            .all(|reason| reason.contains("an earlier message of its group stays")),
         "{summary:?}"
     );
     assert_eq!(summary.sent + summary.failed.len(), 39);
@@ -257,7 +257,7 @@ async fn a_group_is_discarded_whole_and_the_others_stay() {
     plan.messages
         .retain(|message| message.group.as_deref() == Some("a"));
     assert_eq!(plan.messages.len(), 36, "more than a receive brings");
-    let replayer = rig.replayer(rig.plain.clone(), 1);
+    let replayer = rig.plain_replayer(1);
     let summary = replayer
         .discard(&plan, "on purpose", &Notes::new(), &Steer::new())
         .await

@@ -151,7 +151,7 @@ async fn two_hundred_kills_gone_on_with_at_once() {
             ..rig.plan(PROJECTIONS, "mended").await
         };
         let before = Before::of(&rig, &plan).await;
-        let replayer = rig.replayer(rig.plain.clone(), 4);
+        let replayer = rig.plain_replayer(4);
         let notes = Notes::new();
         let dice = SeededRandom::new(seed);
         for kill in 0.. {

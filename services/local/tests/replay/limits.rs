@@ -45,7 +45,7 @@ async fn what_comes_back_again_and_again_is_parked() {
         (plan.parking.as_deref(), plan.to_send()),
         (Some(parking.as_str()), 0)
     );
-    assert!(plan.messages.iter().all(|message| matches!(&message.verdict, Disposition::Park { why } if why.contains("3 times already"))));
+    assert!(plan.messages.iter().all(|message| matches!(&message.disposition, Disposition::Park { why } if why.contains("already replayed 3 times"))));
     let notes = Notes::new();
     let summary = rig.run(&plan, 2, &notes, &Steer::new()).await;
     assert_eq!((summary.parked, summary.sent, summary.remaining), (2, 0, 0));
@@ -108,7 +108,7 @@ impl Control for Paced {
 
     async fn pause(&self, _: Duration) {}
 
-    fn told(&self, _: &ReplaySummary) {}
+    fn on_progress(&self, _: &ReplaySummary) {}
 
     async fn alarms(&self) -> Vec<String> {
         Vec::new()

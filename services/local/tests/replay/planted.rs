@@ -8,8 +8,7 @@ use async_trait::async_trait;
 use payops_core::domain::bus::{WORK, dead_letter_queue};
 use payops_core::domain::replay::JournalEntry;
 use payops_core::port::{
-    Browsed, Journal, Move, MoveResult, Outgoing, PortResult, QueueStats, Queues, Received,
-    SendResult, TransferOutcome,
+    Journal, Move, MoveResult, Outgoing, PortResult, Queues, Received, SendResult, TransferOutcome,
 };
 use payops_testkit::fault::faulty;
 use payops_testkit::queues::{Order, Steps};
@@ -136,18 +135,6 @@ impl Queues for Planted {
 
     fn transfer_is_atomic(&self) -> bool {
         self.inner.transfer_is_atomic()
-    }
-
-    async fn browse(&self, queue: &str, limit: usize) -> PortResult<Browsed> {
-        self.inner.browse(queue, limit).await
-    }
-
-    async fn stats(&self, queue: &str) -> PortResult<QueueStats> {
-        self.inner.stats(queue).await
-    }
-
-    async fn names(&self) -> PortResult<Vec<String>> {
-        self.inner.names().await
     }
 }
 

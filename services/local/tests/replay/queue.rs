@@ -134,7 +134,7 @@ async fn a_throttled_entry_stops_the_replay_and_is_sent_later() {
         let plan = rig.plan(PROJECTIONS, "mended").await;
         queues.refuse(refuses("\"mended\": 7}", kind));
         let (before, notes) = (Before::of(&rig, &plan).await, Notes::new());
-        let replayer = rig.replayer(rig.plain.clone(), 1);
+        let replayer = rig.plain_replayer(1);
         let stopped = replayer
             .execute(&plan, &Progress::default(), &notes, &Steer::new())
             .await
@@ -268,10 +268,10 @@ async fn what_died_in_another_queue_stays() {
     let verdicts: Vec<Disposition> = plan
         .messages
         .iter()
-        .map(|message| message.verdict.clone())
+        .map(|message| message.disposition.clone())
         .collect();
     let skip = Disposition::Skip {
-        why: "it died in another queue, billing".to_owned(),
+        why: "it comes from another queue, billing".to_owned(),
     };
     assert_eq!(
         verdicts,
@@ -309,7 +309,7 @@ async fn a_discard_waits_for_what_is_hidden_and_never_calls_it_gone() {
                 .len(),
             5
         );
-        let replayer = rig.replayer(rig.plain.clone(), 1);
+        let replayer = rig.plain_replayer(1);
         let summary = replayer
             .discard(&plan, "on purpose", &Notes::new(), &Steer::new())
             .await
@@ -337,7 +337,7 @@ async fn a_discard_waits_for_what_is_hidden_and_never_calls_it_gone() {
     let plan = rig.plan(WORK, "mended").await;
     rig.clear(&dlq).await;
     let summary = rig
-        .replayer(rig.plain.clone(), 1)
+        .plain_replayer(1)
         .discard(&plan, "on purpose", &Notes::new(), &Steer::new())
         .await
         .expect("it runs");
@@ -374,7 +374,7 @@ async fn a_discard_and_a_replay_end_though_new_letters_keep_coming() {
             }
         };
         let (replayer, notes, control, done) = (
-            rig.replayer(rig.plain.clone(), 1),
+            rig.plain_replayer(1),
             Notes::new(),
             Steer::new(),
             Progress::default(),

@@ -8,7 +8,7 @@ use payops_core::domain::bus::{PROJECTIONS, WORK, dead_letter_queue, parking_que
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::replay::{Progress, ReplayPlan};
 use payops_core::domain::work_item::attribute;
-use payops_core::port::{Attributes, Journal, Outgoing, Queues, Received};
+use payops_core::port::{Attributes, Journal, Outgoing, QueueAdmin, Queues, Received};
 use payops_core::usecase::{
     Control, DeadLetter, DeadLetters, PlanRequest, ReplaySummary, Replayer,
 };
@@ -34,6 +34,7 @@ pub(crate) struct Rig {
     _folder: tempfile::TempDir,
     pub(crate) world: World,
     pub(crate) plain: Arc<dyn Queues>,
+    pub(crate) admin: Arc<dyn QueueAdmin>,
     /// Accepted payments so far; each has a key of its own.
     keys: AtomicU64,
 }
@@ -46,10 +47,12 @@ impl Rig {
             Arc::clone(&world.stores.ports.queues),
             world.clock.clone(),
         ));
+        let admin = Arc::clone(&world.stores.ports.queue_admin);
         Self {
             _folder: folder,
             world,
             plain,
+            admin,
             keys: 0.into(),
         }
     }
@@ -80,6 +83,7 @@ impl Rig {
                 _folder: folder,
                 world,
                 plain,
+                admin: Arc::clone(&queues) as Arc<dyn QueueAdmin>,
                 keys: 0.into(),
             },
             queues,
@@ -102,8 +106,17 @@ impl Rig {
     pub(crate) fn replayer(&self, queues: Arc<dyn Queues>, lanes: usize) -> Replayer {
         Replayer {
             queues,
+            queue_admin: faulty(Arc::clone(&self.admin), &self.world.chaos),
             lanes,
             ..self.world.replayer()
+        }
+    }
+
+    /// A replayer that meets no faults.
+    pub(crate) fn plain_replayer(&self, lanes: usize) -> Replayer {
+        Replayer {
+            queue_admin: Arc::clone(&self.admin),
+            ..self.replayer(Arc::clone(&self.plain), lanes)
         }
     }
 
@@ -111,7 +124,7 @@ impl Rig {
     pub(crate) async fn letters(&self, queue: &str) -> Vec<DeadLetter> {
         let ports = &self.world.stores.ports;
         let letters = DeadLetters {
-            queues: Arc::clone(&self.plain),
+            queue_admin: Arc::clone(&self.admin),
             store: Arc::clone(&ports.store),
             archive: Arc::clone(&ports.archive),
         };
@@ -135,7 +148,7 @@ impl Rig {
     }
 
     pub(crate) async fn plan_of(&self, request: PlanRequest, letters: &[DeadLetter]) -> ReplayPlan {
-        self.replayer(Arc::clone(&self.plain), 1)
+        self.plain_replayer(1)
             .plan(request, letters)
             .await
             .expect("a plan")
@@ -161,7 +174,7 @@ impl Rig {
         journal: &dyn Journal,
         control: &dyn Control,
     ) -> ReplaySummary {
-        let replayer = self.replayer(Arc::clone(&self.plain), lanes);
+        let replayer = self.plain_replayer(lanes);
         replayer
             .execute(plan, done, journal, control)
             .await
@@ -237,7 +250,7 @@ impl Rig {
 
     /// Everything in a queue, looked at only.
     pub(crate) async fn browse(&self, queue: &str) -> Vec<Received> {
-        self.plain
+        self.admin
             .browse(queue, 100_000)
             .await
             .expect("looked")

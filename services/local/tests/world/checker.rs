@@ -79,7 +79,7 @@ async fn dead_letters(world: &World) -> BTreeSet<String> {
         let browsed = world
             .stores
             .ports
-            .queues
+            .queue_admin
             .browse(&dead_letter_queue(queue), 100_000)
             .await
             .expect("dead letters");

@@ -79,6 +79,7 @@ impl World {
             store: faulty(Arc::clone(&plain.store), &chaos),
             keys: Arc::clone(&plain.keys),
             queues: faulty(Arc::clone(&plain.queues), &chaos),
+            queue_admin: faulty(Arc::clone(&plain.queue_admin), &chaos),
             archive: faulty(Arc::clone(&plain.archive), &chaos),
             bus: faulty(Arc::clone(&plain.bus), &chaos),
             ledger: faulty(Arc::clone(&plain.ledger), &chaos),
@@ -191,6 +192,7 @@ impl World {
         Replayer {
             store: Arc::clone(&self.ports.store),
             queues: Arc::clone(&self.ports.queues),
+            queue_admin: Arc::clone(&self.ports.queue_admin),
             dispatcher: self.dispatcher(),
             clock: Arc::clone(&self.ports.clock),
             random: Arc::clone(&self.ports.random),
@@ -262,7 +264,13 @@ impl World {
     /// Whether nothing lies in the queues (asked past the faults).
     pub(crate) async fn is_quiet(&self) -> bool {
         for queue in [WORK, PROJECTIONS, NOTIFICATIONS] {
-            let stats = self.stores.ports.queues.stats(queue).await.expect("stats");
+            let stats = self
+                .stores
+                .ports
+                .queue_admin
+                .stats(queue)
+                .await
+                .expect("stats");
             if stats.visible + stats.in_flight + stats.delayed > 0 {
                 return false;
             }
@@ -277,7 +285,13 @@ impl World {
     async fn pending(&self) -> Vec<String> {
         let mut pending = Vec::new();
         for queue in [WORK, PROJECTIONS, NOTIFICATIONS] {
-            let stats = self.stores.ports.queues.stats(queue).await.expect("stats");
+            let stats = self
+                .stores
+                .ports
+                .queue_admin
+                .stats(queue)
+                .await
+                .expect("stats");
             if stats.visible + stats.in_flight + stats.delayed > 0 {
                 pending.push(format!("{queue}: {stats:?}"));
             }

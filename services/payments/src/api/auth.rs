@@ -1,4 +1,4 @@
-//! Who calls, which payment is meant, and the idempotency key: read from a request's head.
+//! Reads the caller, the payment id and the idempotency key from a request's head.
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::header::AUTHORIZATION;
@@ -11,7 +11,7 @@ use payops_core::domain::payment::Payment;
 use payops_core::domain::text::IdempotencyKey;
 use secrecy::SecretString;
 
-use super::problem::{Code, Refused};
+use super::problem::{ApiError, Code};
 use super::state::ApiState;
 
 /// The longest API key that is looked up.
@@ -22,9 +22,9 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(super) struct Authenticated(pub(super) Caller);
 
 impl FromRequestParts<ApiState> for Authenticated {
-    type Rejection = Refused;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
         let key = bearer(&parts.headers)?;
         let row = state
             .0
@@ -32,12 +32,12 @@ impl FromRequestParts<ApiState> for Authenticated {
             .keys
             .key(&hash(&key, &state.0.secrets.pepper))
             .await
-            .map_err(|error| Refused::reading(&error))?;
+            .map_err(|error| ApiError::from_read(&error))?;
         let now = state.0.ports.clock.now();
-        let good = row.filter(|row| row.revoked_at.is_none_or(|at| at > now));
+        let valid = row.filter(|row| row.revoked_at.is_none_or(|at| at > now));
         // Unknown and revoked are the same to the caller: nothing is learned by guessing.
-        let row = good.ok_or_else(|| {
-            Refused::new(Code::ApiKeyInvalid, "the API key is unknown or was revoked")
+        let row = valid.ok_or_else(|| {
+            ApiError::new(Code::ApiKeyInvalid, "the API key is unknown or revoked")
         })?;
         Ok(Self(Caller {
             merchant: row.merchant,
@@ -46,12 +46,12 @@ impl FromRequestParts<ApiState> for Authenticated {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Result<SecretString, Refused> {
+fn bearer(headers: &HeaderMap) -> Result<SecretString, ApiError> {
     let missing = || {
-        Refused::of(
+        ApiError::with_param(
             Code::ApiKeyMissing,
             "Authorization",
-            "send the API key as `Authorization: Bearer sk_…`",
+            "send the API key in the header `Authorization: Bearer sk_...`",
         )
     };
     let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -67,43 +67,42 @@ fn bearer(headers: &HeaderMap) -> Result<SecretString, Refused> {
         return Err(missing());
     }
     let key = key.trim();
-    let ours = ["sk_live_", "sk_test_"]
+    let has_our_prefix = ["sk_live_", "sk_test_"]
         .iter()
         .any(|prefix| key.starts_with(prefix));
-    if !ours || key.len() > KEY_BYTES_MAX {
-        return Err(Refused::new(
+    if !has_our_prefix || key.len() > KEY_BYTES_MAX {
+        return Err(ApiError::new(
             Code::ApiKeyInvalid,
-            "the API key is unknown or was revoked",
+            "the API key is unknown or revoked",
         ));
     }
     Ok(SecretString::from(key))
 }
 
-/// The client's name for its request.
-pub(super) struct KeyHeader(pub(super) IdempotencyKey);
+pub(super) struct IdempotencyKeyHeader(pub(super) IdempotencyKey);
 
-impl FromRequestParts<ApiState> for KeyHeader {
-    type Rejection = Refused;
+impl FromRequestParts<ApiState> for IdempotencyKeyHeader {
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, Refused> {
-        let bad = |code, detail: String| Refused::of(code, "Idempotency-Key", detail);
+    async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, ApiError> {
+        let bad = |code, detail: String| ApiError::with_param(code, "Idempotency-Key", detail);
         let mut values = parts.headers.get_all(IDEMPOTENCY_KEY).iter();
         let Some(value) = values.next() else {
             return Err(bad(
                 Code::IdempotencyKeyMissing,
-                "send a new Idempotency-Key with every new request".to_owned(),
+                "set the Idempotency-Key header, with a new key for each new request".to_owned(),
             ));
         };
         if values.next().is_some() {
             return Err(bad(
                 Code::IdempotencyKeyInvalid,
-                "the header stands twice".to_owned(),
+                "send one Idempotency-Key header, not several".to_owned(),
             ));
         }
         let text = value.to_str().map_err(|_| {
             bad(
                 Code::IdempotencyKeyInvalid,
-                "the key is not printable ASCII".to_owned(),
+                "the Idempotency-Key must be printable ASCII".to_owned(),
             )
         })?;
         if text.trim().is_empty() {
@@ -115,43 +114,48 @@ impl FromRequestParts<ApiState> for KeyHeader {
         if contains_card_number(text) {
             return Err(bad(
                 Code::CardNumberNotAllowed,
-                "the key holds what looks like a card number".to_owned(),
+                "the Idempotency-Key contains what looks like a card number".to_owned(),
             ));
         }
-        text.parse()
-            .map(Self)
-            .map_err(|error| bad(Code::IdempotencyKeyInvalid, format!("the key {error}")))
+        text.parse().map(Self).map_err(|error| {
+            bad(
+                Code::IdempotencyKeyInvalid,
+                format!("the Idempotency-Key {error}"),
+            )
+        })
     }
 }
 
-/// The payment id of the path. One that is malformed is simply of no payment.
+/// The payment id of the path. A malformed one is answered like an unknown one.
 pub(super) struct PaymentPath(pub(super) PaymentId);
 
 impl FromRequestParts<ApiState> for PaymentPath {
-    type Rejection = Refused;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
         let Path(text) = Path::<String>::from_request_parts(parts, state)
             .await
-            .map_err(|_| Refused::no_payment())?;
-        text.parse().map(Self).map_err(|_| Refused::no_payment())
+            .map_err(|_| ApiError::payment_not_found())?;
+        text.parse()
+            .map(Self)
+            .map_err(|_| ApiError::payment_not_found())
     }
 }
 
-/// The payment as it is now, if it is the caller's, in the caller's mode.
-pub(super) async fn own_payment(
+/// Reads a payment of the caller's merchant and mode.
+pub(super) async fn find_payment(
     state: &ApiState,
     caller: &Caller,
     id: &PaymentId,
-) -> Result<Payment, Refused> {
+) -> Result<Payment, ApiError> {
     let payment = state
         .0
         .ports
         .store
         .get(id)
         .await
-        .map_err(|error| Refused::reading(&error))?;
+        .map_err(|error| ApiError::from_read(&error))?;
     payment
         .filter(|payment| payment.merchant == caller.merchant && payment.live == caller.live)
-        .ok_or_else(Refused::no_payment)
+        .ok_or_else(ApiError::payment_not_found)
 }

@@ -1,4 +1,4 @@
-//! Reading a body: so large, so long, JSON.
+//! Reads a JSON body, with limits on its size and time.
 
 use axum::extract::Request;
 use axum::http::HeaderMap;
@@ -9,34 +9,38 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use payops_core::domain::request::BODY_BYTES_MAX;
 use tokio::time::timeout;
 
-use super::problem::{Code, Refused};
+use super::problem::{ApiError, Code};
 use super::state::ApiState;
 
-/// Whether a request may come without a body, and then without `Content-Type`.
+/// Whether a request needs a body. Without one it needs no `Content-Type` either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Need {
-    Json,
-    JsonOrNothing,
+pub(super) enum BodyRule {
+    Required,
+    Optional,
 }
 
-/// The body's bytes. One that says that it is too large is refused before any of it is read;
-/// one that turns out to be, as soon as it does.
-pub(super) async fn read(state: &ApiState, request: Request, need: Need) -> Result<Bytes, Refused> {
+/// Refuses a body whose `Content-Length` is too large before reading any of it, and any other as
+/// soon as it exceeds the limit.
+pub(super) async fn read(
+    state: &ApiState,
+    request: Request,
+    rule: BodyRule,
+) -> Result<Bytes, ApiError> {
     let too_large = || {
-        Refused::new(
+        ApiError::new(
             Code::BodyTooLarge,
-            format!("the body is over {BODY_BYTES_MAX} bytes"),
+            format!("the body must be at most {BODY_BYTES_MAX} bytes"),
         )
     };
-    if said_length(request.headers()).is_some_and(|bytes| bytes > BODY_BYTES_MAX) {
+    if declared_length(request.headers()).is_some_and(|bytes| bytes > BODY_BYTES_MAX) {
         return Err(too_large());
     }
-    let nothing = request.body().is_end_stream() && need == Need::JsonOrNothing;
-    if nothing {
+    let is_absent = request.body().is_end_stream() && rule == BodyRule::Optional;
+    if is_absent {
         return Ok(Bytes::new());
     }
     if !is_json(request.headers()) {
-        return Err(Refused::of(
+        return Err(ApiError::with_param(
             Code::UnsupportedMediaType,
             "Content-Type",
             "send the body as `Content-Type: application/json`",
@@ -50,17 +54,17 @@ pub(super) async fn read(state: &ApiState, request: Request, need: Need) -> Resu
     {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Refused::new(Code::InvalidRequest, "the body broke off")),
-        Err(_) => Err(Refused::new(
+        Ok(Err(_)) => Err(ApiError::new(Code::InvalidRequest, "the body ended early")),
+        Err(_) => Err(ApiError::new(
             Code::RequestTimeout,
             "the body took too long to arrive",
         )),
     }
 }
 
-fn said_length(headers: &HeaderMap) -> Option<usize> {
+fn declared_length(headers: &HeaderMap) -> Option<usize> {
     let text = headers.get(CONTENT_LENGTH)?.to_str().ok()?;
-    // More digits than fit are surely too many bytes.
+    // A number that does not fit is too many bytes.
     Some(text.parse().unwrap_or(usize::MAX))
 }
 

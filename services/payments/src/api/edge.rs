@@ -16,17 +16,15 @@ use payops_core::domain::request::request_id;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
-use super::problem::{Code, Problem, Refused};
+use super::problem::{ApiError, Code, Problem};
 use super::state::ApiState;
 
-/// Names the request in responses and logs.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// After how many seconds a client should come back.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
-/// The same when somebody has to free space first.
+/// Longer when somebody has to free space first.
 const RETRY_AFTER_SPACE_S: HeaderValue = HeaderValue::from_static("10");
-/// Requests between two foldings of latencies.
-const TIDY_MASK: u64 = 0xff;
+/// One request in 256 folds the recorded latencies into their buckets.
+const UPKEEP_MASK: u64 = 0xff;
 
 pub(super) async fn edge(
     State(state): State<ApiState>,
@@ -36,8 +34,8 @@ pub(super) async fn edge(
 ) -> Response {
     let started = Instant::now();
     // Always our own: a client's could be anything, and would be logged.
-    let chance = state.0.ports.random.next_u64();
-    let id = request_id(chance);
+    let random = state.0.ports.random.next_u64();
+    let id = request_id(random);
     let method = request.method().clone();
     let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
     let span = tracing::info_span!("request", request_id = id, route);
@@ -46,41 +44,40 @@ pub(super) async fn edge(
         .instrument(span.clone());
     let response = match timeout(state.0.limits.request, inner).await {
         Ok(Ok(response)) => response,
-        Ok(Err(_)) => {
-            Refused::new(Code::Internal, "the request could not be served").into_response()
-        }
-        Err(_) if method == Method::POST => Refused::unknown_outcome().into_response(),
-        Err(_) => Refused::new(
-            Code::StoreUnavailable,
-            "the answer took too long; repeat the request",
-        )
-        .into_response(),
+        Ok(Err(_)) => ApiError::new(Code::Internal, "the service failed to handle the request")
+            .into_response(),
+        Err(_) if method == Method::POST => ApiError::unknown_outcome().into_response(),
+        Err(_) => ApiError::new(Code::StoreUnavailable, "the request timed out; repeat it")
+            .into_response(),
     };
-    let (mut response, code) = finished(response, &id);
-    seal(&mut response, &id, state.0.draining.is_cancelled());
+    let (mut response, code) = write_problem(response, &id);
+    set_common_headers(&mut response, &id, state.0.draining.is_cancelled());
     let (took, status) = (started.elapsed(), response.status().as_u16());
-    state.0.measure.answered(route, &method, status, took, code);
-    if chance & TIDY_MASK == 0 {
-        state.0.measure.tidy();
+    state
+        .0
+        .metrics
+        .record_response(route, &method, status, took, code);
+    if random & UPKEEP_MASK == 0 {
+        state.0.metrics.run_upkeep();
     }
     let _in_span = span.enter();
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     if status >= 500 {
-        tracing::warn!(%method, status, code, took_ms, "answered");
+        tracing::warn!(%method, status, code, took_ms, "request completed");
     } else {
-        tracing::info!(%method, status, code, took_ms, "answered");
+        tracing::info!(%method, status, code, took_ms, "request completed");
     }
     response
 }
 
-/// Writes the problem of a refused request; its code, if there is one.
-fn finished(mut response: Response, id: &str) -> (Response, Option<&'static str>) {
-    let Some(refused) = response.extensions_mut().remove::<Refused>() else {
+/// Writes the problem that a handler left in the extensions. Returns its code.
+fn write_problem(mut response: Response, id: &str) -> (Response, Option<&'static str>) {
+    let Some(error) = response.extensions_mut().remove::<ApiError>() else {
         return (response, None);
     };
-    let code = refused.code;
+    let code = error.code;
     // Anything of the problem serializes; an empty body is still the right status.
-    let body = serde_json::to_vec(&Problem::new(&refused, id)).unwrap_or_default();
+    let body = serde_json::to_vec(&Problem::new(&error, id)).unwrap_or_default();
     let allow = response.headers_mut().remove(ALLOW);
     let mut response = (code.status(), Body::from(body)).into_response();
     let headers = response.headers_mut();
@@ -108,7 +105,7 @@ fn finished(mut response: Response, id: &str) -> (Response, Option<&'static str>
     (response, Some(code.as_str()))
 }
 
-fn seal(response: &mut Response, id: &str, draining: bool) {
+fn set_common_headers(response: &mut Response, id: &str, draining: bool) {
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);

@@ -1,13 +1,13 @@
 //! The HTTP API: routes, and what they share.
 //!
-//! A request passes the edge (id, time limit, panics, headers, counters, log), then its caller and
+//! A request passes the edge (id, time-out, panics, headers, metrics, log), then its caller and
 //! key are read, then its body, then a use case decides. Nothing that a client sent is logged.
 
 mod auth;
 mod body;
 mod changes;
 mod edge;
-mod measure;
+mod metrics;
 mod ops;
 mod payments;
 mod problem;
@@ -22,7 +22,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use problem::{Code, Problem, Refused};
+pub use problem::{ApiError, Code, Problem};
 pub use state::{ApiLimits, ApiPorts, ApiSecrets, ApiState};
 
 #[derive(OpenApi)]
@@ -30,11 +30,18 @@ pub use state::{ApiLimits, ApiPorts, ApiSecrets, ApiState};
     info(
         title = "payops payments",
         version = "1",
-        description = "Accepts payments, cancels and refunds them. Every POST needs an `Idempotency-Key`: the same key with the same body \
-                       gives the same answer again (`Idempotent-Replayed: true`), with another body 422. Amounts are integers in minor units."
+        description = "Create, read, cancel and refund payments. Every POST needs an \
+            `Idempotency-Key` header: a request repeated with the same key and body gets the same \
+            response again (`Idempotent-Replayed: true`); the same key with a different body gets \
+            422. Amounts are integers in minor units."
     ),
     modifiers(&BearerKey),
-    components(schemas(wire::CreatePaymentRequest, wire::CreateRefundRequest, wire::CancelRequest, Problem)),
+    components(schemas(
+        wire::CreatePaymentRequest,
+        wire::CreateRefundRequest,
+        wire::CancelRequest,
+        Problem
+    )),
     tags((name = "payments", description = "Payments, their refunds and their timelines"))
 )]
 struct Document;
@@ -44,7 +51,8 @@ struct BearerKey;
 impl Modify for BearerKey {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let mut scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-        scheme.description = Some("A merchant's API key: `sk_live_…` or `sk_test_…`".to_owned());
+        scheme.description =
+            Some("A merchant's API key: `sk_live_...` or `sk_test_...`".to_owned());
         document
             .components
             .get_or_insert_default()
@@ -67,7 +75,6 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     routes().split_for_parts().1
 }
 
-/// Every route of the service.
 pub fn router(state: ApiState) -> Router {
     let (router, document) = routes().split_for_parts();
     let document: bytes::Bytes = document.to_json().unwrap_or_default().into();
@@ -79,11 +86,11 @@ pub fn router(state: ApiState) -> Router {
         .route("/livez", get(ops::livez))
         .route("/readyz", get(ops::readyz))
         .route("/metrics", get(ops::metrics))
-        .fallback(async || Refused::new(Code::RouteNotFound, "there is no such route"))
+        .fallback(async || ApiError::new(Code::RouteNotFound, "no route has this path"))
         .method_not_allowed_fallback(async || {
-            Refused::new(
+            ApiError::new(
                 Code::MethodNotAllowed,
-                "the route does not have this method; see `Allow`",
+                "the route does not support this method; see the `Allow` header",
             )
         })
         .layer(from_fn_with_state(state.clone(), edge::edge))

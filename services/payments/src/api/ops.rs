@@ -11,54 +11,54 @@ use bytes::Bytes;
 use payops_core::domain::id::PaymentId;
 use tokio::time::timeout;
 
-use super::problem::{Code, Refused};
+use super::problem::{ApiError, Code};
 use super::state::ApiState;
 
 /// How long the store may take before this instance counts as not ready.
-const READY_MAX: Duration = Duration::from_secs(2);
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) fn openapi(document: Bytes) -> Response {
     ([(CONTENT_TYPE, "application/json")], document).into_response()
 }
 
-/// The process turns; nothing outside is asked, since restarting would mend nothing there.
+/// Asks nothing outside the process: a restart would not help there.
 pub(super) async fn livez() -> StatusCode {
     StatusCode::OK
 }
 
 /// Requests can be served: the store answers, and no shutdown is under way.
-pub(super) async fn readyz(State(state): State<ApiState>) -> Result<StatusCode, Refused> {
+pub(super) async fn readyz(State(state): State<ApiState>) -> Result<StatusCode, ApiError> {
     if state.0.draining.is_cancelled() {
-        return Err(Refused::new(
+        return Err(ApiError::new(
             Code::ShuttingDown,
-            "send requests to another instance",
+            "the instance is shutting down; send requests to another one",
         ));
     }
     if state.0.not_writable.load(Ordering::Relaxed) {
-        return Err(Refused::new(
+        return Err(ApiError::new(
             Code::StorageFull,
-            "payment store: its disk is full or read-only; free some space",
+            "the disk of the payment store is full or read-only; free some space",
         ));
     }
-    // A read of a payment that cannot be: the cheapest question that needs the whole way.
+    // The cheapest request that goes all the way: a read of a payment that cannot exist.
     match timeout(
-        READY_MAX,
+        READY_TIMEOUT,
         state.0.ports.store.get(&PaymentId::from_parts(0, 0)),
     )
     .await
     {
         Ok(Ok(_)) => Ok(StatusCode::OK),
         Ok(Err(error)) => {
-            // Whatever is wrong with the store, this instance is not ready.
-            drop(Refused::reading(&error));
-            Err(Refused::new(
+            // Logged there; whatever is wrong, this instance is not ready.
+            drop(ApiError::from_read(&error));
+            Err(ApiError::new(
                 Code::StoreUnavailable,
                 "the payment store does not answer",
             ))
         }
-        Err(_) => Err(Refused::new(
+        Err(_) => Err(ApiError::new(
             Code::StoreUnavailable,
-            "the payment store takes too long to answer",
+            "the payment store did not answer in time",
         )),
     }
 }
@@ -66,7 +66,7 @@ pub(super) async fn readyz(State(state): State<ApiState>) -> Result<StatusCode, 
 pub(super) async fn metrics(State(state): State<ApiState>) -> Response {
     (
         [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        state.0.measure.render(),
+        state.0.metrics.render(),
     )
         .into_response()
 }

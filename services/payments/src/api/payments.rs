@@ -1,4 +1,4 @@
-//! Making, reading and listing payments.
+//! Creating, reading and listing payments.
 
 use axum::Json;
 use axum::extract::{Query, Request, State};
@@ -15,9 +15,9 @@ use payops_core::port::IdempotencyScope;
 use payops_core::usecase::Answer;
 use tokio::time::timeout;
 
-use super::auth::{Authenticated, KeyHeader, PaymentPath, own_payment};
-use super::body::{self, Need};
-use super::problem::{Code, Problem, Refused};
+use super::auth::{Authenticated, IdempotencyKeyHeader, PaymentPath, find_payment};
+use super::body::{self, BodyRule};
+use super::problem::{ApiError, Code, Problem};
 use super::state::ApiState;
 use super::wire::{EventBody, EventsBody, ListBody, PaymentBody};
 
@@ -25,14 +25,14 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const LIMIT_DEFAULT: usize = 20;
 const LIMIT_MAX: usize = 100;
 
-/// The text of a payment, as it is answered and stored for repeated requests.
+/// Renders a payment as JSON, for the response and for the store of idempotent responses.
 pub(super) fn render(payment: &Payment) -> String {
-    // Texts and numbers always serialize.
+    // Strings and numbers always serialize.
     serde_json::to_string(&PaymentBody::from(payment)).unwrap_or_default()
 }
 
-/// The response of a use case's answer, byte for byte the one given before if it is a replay.
-pub(super) fn answered(state: &ApiState, answer: Answer) -> Response {
+/// A replayed answer is byte for byte the one given before.
+pub(super) fn to_response(state: &ApiState, answer: Answer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let mut response = (status, answer.body).into_response();
     let headers = response.headers_mut();
@@ -41,53 +41,64 @@ pub(super) fn answered(state: &ApiState, answer: Answer) -> Response {
         headers.insert(LOCATION, location);
     }
     if answer.replayed {
-        state.0.measure.replayed();
+        state.0.metrics.record_replay();
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
     response
 }
 
-/// Make a payment. It is accepted for good when this answers; the charge follows.
+/// Create a payment. The response means that the payment is stored; the charge follows.
 #[utoipa::path(
-    post, path = "/v1/payments", tag = "payments", operation_id = "createPayment", security(("api_key" = [])),
-    params(("Idempotency-Key" = String, Header, description = "A new one for every new payment; 1 \
-        to 255 printable ASCII characters")),
+    post, path = "/v1/payments", tag = "payments", operation_id = "createPayment",
+    security(("api_key" = [])),
+    params(("Idempotency-Key" = String, Header, description = "A new key for each new payment: 1 to 255 \
+        printable ASCII characters")),
     request_body = super::wire::CreatePaymentRequest,
     responses(
-        (status = 202, description = "Accepted", body = PaymentBody,
-            headers(("Location" = String, description = "The payment"), ("Idempotent-Replayed" = bool, description = "Answered before"))),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not served", body = Problem, content_type = "application/problem+json"),
+        (status = 202, description = "The payment is accepted", body = PaymentBody,
+            headers(
+                ("Location" = String, description = "Path of the payment"),
+                ("Idempotent-Replayed" = bool, description = "`true` if this is the stored response \
+                    of an earlier request"),
+            )),
+        (
+            status = "4XX", description = "The request was refused; nothing was changed",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = "5XX", description = "The service failed; see `code` and `retryable`",
+            body = Problem, content_type = "application/problem+json"
+        ),
     )
 )]
 pub(super) async fn create(
     State(state): State<ApiState>,
     Authenticated(caller): Authenticated,
-    KeyHeader(key): KeyHeader,
+    IdempotencyKeyHeader(key): IdempotencyKeyHeader,
     request: Request,
-) -> Result<Response, Refused> {
-    let body = body::read(&state, request, Need::Json).await?;
+) -> Result<Response, ApiError> {
+    let body = body::read(&state, request, BodyRule::Required).await?;
     let create = CreatePayment::parse(&body)?;
-    known_source(&state, &caller, &key, &create).await?;
+    check_source(&state, &caller, &key, &create).await?;
     let (answer, payment) = state
         .0
         .accept
         .accept(&caller, &key, &create, &render)
         .await?;
     if let Some(payment) = payment {
-        state.0.measure.accepted(payment.live);
+        state.0.metrics.record_accepted(payment.live);
         tracing::info!(
             payment = payment.id.as_str(),
             merchant = payment.merchant.as_str(),
             "payment accepted"
         );
-        state.dispatch(vec![accepted_row(&payment, &create, &caller)]);
+        state.dispatch(vec![accepted_event(&payment, &create, &caller)]);
     }
-    Ok(answered(&state, answer))
+    Ok(to_response(&state, answer))
 }
 
-/// The outbox row that accepting wrote; the same payment gives the same archived document.
-fn accepted_row(payment: &Payment, create: &CreatePayment, caller: &Caller) -> OutboxEvent {
+/// Rebuilds the outbox row that `accept` wrote.
+fn accepted_event(payment: &Payment, create: &CreatePayment, caller: &Caller) -> OutboxEvent {
     let mut row = OutboxEvent::new(
         &payment.id,
         payment.version,
@@ -98,14 +109,14 @@ fn accepted_row(payment: &Payment, create: &CreatePayment, caller: &Caller) -> O
     row
 }
 
-/// Refuses a source that the provider surely does not know. When nobody can say, the payment is
-/// accepted and the worker finds out; so is a repeated request, whose token may be used up by now.
-async fn known_source(
+/// Refuses a source that the provider does not know. If the provider cannot tell, the payment is
+/// accepted and the worker finds out. So is a repeated request: its token may be used up by now.
+async fn check_source(
     state: &ApiState,
     caller: &Caller,
     key: &IdempotencyKey,
     create: &CreatePayment,
-) -> Result<(), Refused> {
+) -> Result<(), ApiError> {
     match timeout(
         state.0.limits.source,
         state.0.ports.provider.knows_source(&create.source),
@@ -117,14 +128,14 @@ async fn known_source(
         Ok(Err(error)) => {
             tracing::info!(
                 class = error.class(),
-                "the provider cannot say whether it knows the source"
+                "could not ask the provider about the source; accepting it"
             );
             return Ok(());
         }
         Err(_) => {
             tracing::info!(
                 class = "timeout",
-                "the provider cannot say whether it knows the source"
+                "could not ask the provider about the source; accepting it"
             );
             return Ok(());
         }
@@ -142,63 +153,79 @@ async fn known_source(
         .store
         .idempotency(&scope, now)
         .await
-        .map_err(|error| Refused::reading(&error))?
+        .map_err(|error| ApiError::from_read(&error))?
     {
         Some(_) => Ok(()),
-        None => Err(Refused::of(
+        None => Err(ApiError::with_param(
             Code::UnknownSource,
             "source",
-            "the payment provider does not know `source`",
+            "the payment provider does not know this `source`",
         )),
     }
 }
 
-/// Read a payment, as it is now.
+/// Get a payment as it is now.
 #[utoipa::path(
-    get, path = "/v1/payments/{id}", tag = "payments", operation_id = "getPayment", security(("api_key" = [])),
-    params(("id" = String, Path, description = "The payment's id")),
+    get, path = "/v1/payments/{id}", tag = "payments", operation_id = "getPayment",
+    security(("api_key" = [])),
+    params(("id" = String, Path, description = "Id of the payment")),
     responses(
         (status = 200, description = "The payment", body = PaymentBody),
-        (status = "4XX", description = "Refused; an id of another merchant or mode is unknown", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not served", body = Problem, content_type = "application/problem+json"),
+        (
+            status = "4XX", description = "The request was refused; payments of other merchants \
+                or of the other mode do not exist",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = "5XX", description = "The service failed; see `code` and `retryable`",
+            body = Problem, content_type = "application/problem+json"
+        ),
     )
 )]
 pub(super) async fn read(
     State(state): State<ApiState>,
     Authenticated(caller): Authenticated,
     PaymentPath(id): PaymentPath,
-) -> Result<Json<PaymentBody>, Refused> {
-    let payment = own_payment(&state, &caller, &id).await?;
+) -> Result<Json<PaymentBody>, ApiError> {
+    let payment = find_payment(&state, &caller, &id).await?;
     Ok(Json(PaymentBody::from(&payment)))
 }
 
-/// List your payments, newest first. The list may be a little behind.
+/// List your payments, newest first. The list may lag behind the newest changes.
 #[utoipa::path(
-    get, path = "/v1/payments", tag = "payments", operation_id = "listPayments", security(("api_key" = [])),
+    get, path = "/v1/payments", tag = "payments", operation_id = "listPayments",
+    security(("api_key" = [])),
     params(
-        ("limit" = Option<u32>, Query, description = "1 to 100; 20 if left out", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+        ("limit" = Option<u32>, Query, description = "Payments per page; default 20",
+            minimum = 1, maximum = 100),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the previous page"),
     ),
     responses(
-        (status = 200, description = "A page", body = ListBody),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not served", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "A page of payments", body = ListBody),
+        (
+            status = "4XX", description = "The request was refused; nothing was changed",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = "5XX", description = "The service failed; see `code` and `retryable`",
+            body = Problem, content_type = "application/problem+json"
+        ),
     )
 )]
 pub(super) async fn list(
     State(state): State<ApiState>,
     Authenticated(caller): Authenticated,
     query: Result<Query<Vec<(String, String)>>, axum::extract::rejection::QueryRejection>,
-) -> Result<Json<ListBody>, Refused> {
-    let Query(query) =
-        query.map_err(|_| Refused::new(Code::InvalidParameter, "the query cannot be read"))?;
-    let (limit, after) = page(&state, &caller, query)?;
+) -> Result<Json<ListBody>, ApiError> {
+    let Query(query) = query
+        .map_err(|_| ApiError::new(Code::InvalidParameter, "the query string is malformed"))?;
+    let (limit, after) = parse_page(&state, &caller, query)?;
     let store = &state.0.ports.store;
-    // One more than asked for says whether there is more.
+    // One more than requested says whether there are more.
     let mut payments = store
         .list(&caller, after.as_ref(), limit.saturating_add(1))
         .await
-        .map_err(|error| Refused::reading(&error))?;
+        .map_err(|error| ApiError::from_read(&error))?;
     let has_more = payments.len() > limit;
     payments.truncate(limit);
     let last = payments.last().filter(|_| has_more);
@@ -213,7 +240,11 @@ pub(super) async fn list(
 
 type Page = (usize, Option<payops_core::domain::id::PaymentId>);
 
-fn page(state: &ApiState, caller: &Caller, query: Vec<(String, String)>) -> Result<Page, Refused> {
+fn parse_page(
+    state: &ApiState,
+    caller: &Caller,
+    query: Vec<(String, String)>,
+) -> Result<Page, ApiError> {
     let (mut limit, mut after) = (None, None);
     for (name, value) in query {
         match name.as_str() {
@@ -223,35 +254,35 @@ fn page(state: &ApiState, caller: &Caller, query: Vec<(String, String)>) -> Resu
                     .ok()
                     .filter(|number| (1..=LIMIT_MAX).contains(number));
                 let bad = || {
-                    Refused::of(
+                    ApiError::with_param(
                         Code::InvalidParameter,
                         "limit",
-                        format!("`limit` must be 1 to {LIMIT_MAX}"),
+                        format!("`limit` must be between 1 and {LIMIT_MAX}"),
                     )
                 };
                 limit = Some(number.ok_or_else(bad)?);
             }
             "cursor" if after.is_none() => {
                 let bad = |_| {
-                    Refused::of(
+                    ApiError::with_param(
                         Code::InvalidCursor,
                         "cursor",
-                        "`cursor` must be the `next_cursor` of a page of this list",
+                        "`cursor` must be a `next_cursor` that this list returned",
                     )
                 };
                 after = Some(cursor::open(caller, &value, &state.0.secrets.cursor).map_err(bad)?);
             }
             "limit" | "cursor" => {
-                return Err(Refused::of(
+                return Err(ApiError::with_param(
                     Code::InvalidParameter,
                     &name,
-                    format!("`{name}` stands twice"),
+                    format!("`{name}` is set more than once"),
                 ));
             }
             _ => {
-                return Err(Refused::new(
+                return Err(ApiError::new(
                     Code::InvalidParameter,
-                    "known parameters are `limit` and `cursor`",
+                    "unknown query parameter; use `limit` and `cursor`",
                 ));
             }
         }
@@ -259,29 +290,36 @@ fn page(state: &ApiState, caller: &Caller, query: Vec<(String, String)>) -> Resu
     Ok((limit.unwrap_or(LIMIT_DEFAULT), after))
 }
 
-/// Read a payment's timeline.
+/// List the events of a payment, oldest first.
 #[utoipa::path(
-    get, path = "/v1/payments/{id}/events", tag = "payments", operation_id = "listPaymentEvents", security(("api_key" = [])),
-    params(("id" = String, Path, description = "The payment's id")),
+    get, path = "/v1/payments/{id}/events", tag = "payments", operation_id = "listPaymentEvents",
+    security(("api_key" = [])),
+    params(("id" = String, Path, description = "Id of the payment")),
     responses(
-        (status = 200, description = "Everything that happened", body = EventsBody),
-        (status = "4XX", description = "Refused", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", description = "Not served", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The events of the payment", body = EventsBody),
+        (
+            status = "4XX", description = "The request was refused; nothing was changed",
+            body = Problem, content_type = "application/problem+json"
+        ),
+        (
+            status = "5XX", description = "The service failed; see `code` and `retryable`",
+            body = Problem, content_type = "application/problem+json"
+        ),
     )
 )]
 pub(super) async fn events(
     State(state): State<ApiState>,
     Authenticated(caller): Authenticated,
     PaymentPath(id): PaymentPath,
-) -> Result<Json<EventsBody>, Refused> {
-    own_payment(&state, &caller, &id).await?;
+) -> Result<Json<EventsBody>, ApiError> {
+    find_payment(&state, &caller, &id).await?;
     let events = state
         .0
         .ports
         .store
         .events(&id)
         .await
-        .map_err(|error| Refused::reading(&error))?;
+        .map_err(|error| ApiError::from_read(&error))?;
     Ok(Json(EventsBody {
         data: events.iter().map(EventBody::from).collect(),
     }))

@@ -13,29 +13,23 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::measure::Measure;
+use super::metrics::ApiMetrics;
 
 /// Dispatches under way at once; past it, rows are left to the relay.
 const DISPATCHES_MAX: usize = 256;
 /// How long one dispatch may take before its rows are left to the relay.
 const DISPATCH_MAX: Duration = Duration::from_secs(30);
 
-/// The ports that the API calls.
 #[derive(Clone)]
 pub struct ApiPorts {
-    /// Payments.
     pub store: Arc<dyn PaymentStore>,
-    /// API keys.
     pub keys: Arc<dyn KeyStore>,
     /// Asked whether it knows a source before a payment is accepted; nothing else.
     pub provider: Arc<dyn Provider>,
-    /// What tells the rest of the system, after the answer.
+    /// Notifies the rest of the system, after the response.
     pub dispatcher: Dispatcher,
-    /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// For identifiers.
     pub random: Arc<dyn Random>,
-    /// Times and limits of payments.
     pub policy: Policy,
 }
 
@@ -45,16 +39,14 @@ pub struct ApiPorts {
 pub struct ApiSecrets {
     /// Keys the hash that API keys are stored under.
     pub pepper: SecretString,
-    /// Seals list cursors.
     pub cursor: SecretString,
 }
 
-/// Time limits of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ApiLimits {
-    /// How long a body may take to arrive; then 408.
+    /// How long a body may take to arrive before the answer is 408.
     pub body: Duration,
-    /// How long a request may take in all; then 503, outcome unknown.
+    /// How long a request may take in all before the answer is 503, outcome unknown.
     pub request: Duration,
     /// How long the provider may take to say whether it knows a source; then the payment is
     /// accepted, and the worker finds out.
@@ -71,26 +63,25 @@ impl Default for ApiLimits {
     }
 }
 
-pub(super) struct Inner {
+pub(super) struct SharedState {
     pub(super) ports: ApiPorts,
     pub(super) secrets: ApiSecrets,
     pub(super) limits: ApiLimits,
     pub(super) accept: Accept,
     pub(super) changes: Changes,
-    pub(super) measure: Measure,
+    pub(super) metrics: ApiMetrics,
     pub(super) draining: CancellationToken,
     pub(super) not_writable: AtomicBool,
     dispatches: TaskTracker,
     dispatch_permits: Arc<Semaphore>,
 }
 
-/// The state of the API; cheap to clone.
 #[derive(Clone)]
-pub struct ApiState(pub(super) Arc<Inner>);
+pub struct ApiState(pub(super) Arc<SharedState>);
 
 impl ApiState {
-    /// The state of an API on these ports. When `draining` is canceled, `/readyz` answers 503 and
-    /// connections are closed after their next answer; requests are served all the same.
+    /// When `draining` is canceled, `/readyz` answers 503 and each connection is closed after its
+    /// next response; requests are still served.
     #[must_use]
     pub fn new(
         ports: ApiPorts,
@@ -114,38 +105,38 @@ impl ApiState {
         };
         let dispatch_permits = Arc::new(Semaphore::new(DISPATCHES_MAX));
         let dispatches = TaskTracker::new();
-        let (measure, not_writable) = (Measure::new(), AtomicBool::new(false));
-        let inner = Inner {
+        let (metrics, not_writable) = (ApiMetrics::new(), AtomicBool::new(false));
+        let shared = SharedState {
             ports,
             secrets,
             limits,
             accept,
             changes,
-            measure,
+            metrics,
             draining,
             not_writable,
             dispatches,
             dispatch_permits,
         };
-        Self(Arc::new(inner))
+        Self(Arc::new(shared))
     }
 
-    /// Whether the payment store takes writes, as whoever watches its disk finds. While it does
-    /// not, `/readyz` says so. Requests are served all the same: reads work, and a write that
-    /// fails is answered with why.
+    /// Says whether the payment store takes writes; whoever watches its disk calls this. While it
+    /// does not, `/readyz` answers 503. Requests are still served: reads work, and a write that
+    /// fails is answered with the reason.
     pub fn set_writable(&self, writable: bool) {
         self.0.not_writable.store(!writable, Ordering::Relaxed);
     }
 
-    /// Dispatches committed rows in the background; the answer does not wait. What fails, takes
-    /// too long or is too much stands in the outbox for the relay.
+    /// Dispatches committed rows in the background; the response does not wait. The relay finds
+    /// in the outbox what fails, takes too long or exceeds the limit.
     pub(super) fn dispatch(&self, rows: Vec<OutboxEvent>) {
         if rows.is_empty() {
             return;
         }
         let state = self.clone();
         let Ok(permit) = Arc::clone(&self.0.dispatch_permits).try_acquire_owned() else {
-            self.0.measure.dispatched("left");
+            self.0.metrics.record_dispatch("left");
             return;
         };
         self.0.dispatches.spawn(async move {
@@ -159,18 +150,18 @@ impl ApiState {
                         tracing::warn!(
                             class = error.class(),
                             error = payops_core::domain::mask::text(&error.chain()),
-                            "dispatch failed; left to the relay"
+                            "dispatch failed; the relay will retry it"
                         );
                         "failed"
                     }
                     Err(_) => "slow",
                 };
-            state.0.measure.dispatched(outcome);
+            state.0.metrics.record_dispatch(outcome);
         });
     }
 
-    /// Waits up to `limit` for the dispatches under way, after the server has stopped; how many
-    /// are left. Their rows stand in the outbox.
+    /// Waits up to `limit` for the dispatches under way, after the server has stopped. Returns how
+    /// many did not finish; their rows are in the outbox.
     pub async fn drain(&self, limit: Duration) -> usize {
         self.0.dispatches.close();
         if tokio::time::timeout(limit, self.0.dispatches.wait())

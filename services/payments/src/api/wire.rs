@@ -1,5 +1,6 @@
 //! The JSON that goes over the wire. Separate from domain types: a field added inside does not
-//! appear outside, and one renamed inside keeps its name here.
+//! appear outside, and one renamed inside keeps its name here. `payops-core` parses requests; the
+//! request types here only describe them.
 
 use std::collections::BTreeMap;
 
@@ -10,99 +11,99 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-/// A request to make a payment. Requests are read by `payops-core`; this is their description.
+/// A payment to create.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreatePaymentRequest {
-    /// Minor units: 1250 is 12.50 EUR, 1250 JPY or 1.250 KWD.
+    /// Amount in minor units: 1250 is 12.50 EUR, 1250 JPY or 1.250 KWD.
     #[schema(minimum = 1, maximum = 999_999_999_999_i64, example = 1250)]
     pub amount: i64,
-    /// An ISO 4217 code in upper case.
+    /// Three-letter ISO 4217 code in upper case.
     #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
     pub currency: String,
-    /// A token of the payment provider, never a card number.
+    /// Token or payment method of the payment provider; never a card number.
     #[schema(
         pattern = "^(tok|pm)_[A-Za-z0-9_]+$",
         max_length = 128,
         example = "tok_visa"
     )]
     pub source: String,
-    /// Your own name for the payment.
+    /// Your own reference for the payment.
     #[schema(max_length = 128, example = "INV-1")]
     pub reference: Option<String>,
-    /// Who pays.
+    /// The customer who pays.
     pub customer: CustomerRequest,
-    /// At most 50 texts of your own; names up to 40 bytes, values up to 500.
+    /// Up to 50 key-value pairs of your own: keys of up to 40 bytes, values of up to 500.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Who pays.
+/// The customer who pays.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CustomerRequest {
-    /// Where the receipt goes.
+    /// E-mail address that receives the receipt.
     #[schema(max_length = 254, example = "a@example.com")]
     pub email: String,
 }
 
-/// A request to give money back.
+/// A refund to create.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateRefundRequest {
-    /// Minor units of the payment's currency; without it, all that is left.
+    /// Amount in minor units of the payment's currency; if omitted, all that can still be refunded.
     #[schema(minimum = 1, example = 250)]
     pub amount: Option<i64>,
-    /// Why.
+    /// Why the payment is refunded.
     #[schema(max_length = 500)]
     pub reason: Option<String>,
 }
 
-/// A request to cancel.
+/// A cancellation of a payment.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelRequest {
-    /// Why.
+    /// Why the payment is canceled.
     #[schema(max_length = 500)]
     pub reason: Option<String>,
 }
 
-/// A payment.
+/// A payment as it is now.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Payment)]
 pub struct PaymentBody {
     #[schema(example = "pay_01KAN4S0G0000000000000000A")]
     id: String,
-    /// Always `payment`.
+    /// The object type, always `payment`.
     #[schema(example = "payment")]
     object: &'static str,
-    /// `processing`, `completed`, `failed`, `canceled`, `review`, `partially_refunded` or
+    /// One of `processing`, `completed`, `failed`, `canceled`, `review`, `partially_refunded` and
     /// `refunded`.
     #[schema(example = "processing")]
     status: &'static str,
-    /// Minor units.
+    /// Amount in minor units.
     #[schema(example = 1250)]
     amount: i64,
-    /// Minor units given back.
+    /// Amount refunded so far, in minor units.
     amount_refunded: i64,
-    /// Minor units that may still be refunded.
+    /// Amount that can still be refunded, in minor units.
     amount_refundable: i64,
     #[schema(example = "EUR")]
     currency: &'static str,
-    /// Whether real money moves.
+    /// `true` in live mode, `false` in test mode.
     live: bool,
-    /// Counts changes, from 1.
+    /// Starts at 1 and rises with every change.
     #[schema(example = 1)]
     version: u64,
-    /// `token` or `payment_method`.
+    /// The kind of source: `token` or `payment_method`.
     #[schema(example = "token")]
     source_type: &'static str,
     reference: Option<String>,
     customer: CustomerBody,
     metadata: BTreeMap<String, String>,
-    /// The charge, once there is one.
+    /// The charge; null until the payment is charged.
     charge: Option<ChargeBody>,
-    /// Why it failed or needs a human.
+    /// Why the payment failed or is in review; otherwise null.
     failure: Option<FailureBody>,
     refunds: Vec<RefundBody>,
     #[schema(value_type = String, format = DateTime)]
@@ -111,20 +112,20 @@ pub struct PaymentBody {
     updated_at: Timestamp,
 }
 
-/// Who pays.
+/// The customer who pays.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Customer)]
 pub struct CustomerBody {
     email: String,
 }
 
-/// Money taken.
+/// The charge of a payment.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Charge)]
 pub struct ChargeBody {
-    /// Such as `visa`.
+    /// Card brand, such as `visa`.
     card_brand: Option<String>,
-    /// The last four digits.
+    /// Last four digits of the card.
     card_last4: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     charged_at: Timestamp,
@@ -134,26 +135,26 @@ pub struct ChargeBody {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Failure)]
 pub struct FailureBody {
-    /// A stable word, such as `card_declined`.
+    /// A stable error code, such as `card_declined`.
     code: String,
     message: String,
 }
 
-/// Money given back, or to be given back.
+/// A refund of a payment.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Refund)]
 pub struct RefundBody {
     #[schema(example = "re_01KAN4S0G0000000000000000B")]
     id: String,
-    /// Always `refund`.
+    /// The object type, always `refund`.
     #[schema(example = "refund")]
     object: &'static str,
-    /// The payment's id.
+    /// Id of the refunded payment.
     payment: String,
-    /// `pending`, `succeeded` or `failed`.
+    /// One of `pending`, `succeeded` and `failed`.
     #[schema(example = "pending")]
     status: &'static str,
-    /// Minor units.
+    /// Amount in minor units.
     amount: i64,
     #[schema(example = "EUR")]
     currency: &'static str,
@@ -162,34 +163,34 @@ pub struct RefundBody {
     created_at: Timestamp,
 }
 
-/// A page of payments, newest first. May be a little behind.
+/// A page of payments, newest first. It may lag behind the newest changes.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = PaymentList)]
 pub struct ListBody {
     pub(super) data: Vec<PaymentBody>,
     pub(super) has_more: bool,
-    /// For `cursor`; null at the end.
+    /// The `cursor` of the next page; null on the last page.
     pub(super) next_cursor: Option<String>,
 }
 
-/// A payment's timeline, oldest first.
+/// The events of a payment, oldest first.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = EventList)]
 pub struct EventsBody {
     pub(super) data: Vec<EventBody>,
 }
 
-/// Something that happened to a payment.
+/// An event in the timeline of a payment.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Event)]
 pub struct EventBody {
-    /// 1, 2, 3 … without gaps.
+    /// Counts the payment's events: 1, 2, 3 and so on, without gaps.
     seq: u64,
-    /// Such as `accepted` or `completed`.
+    /// The event type, such as `accepted` or `completed`.
     #[serde(rename = "type")]
     #[schema(example = "accepted")]
     kind: &'static str,
-    /// The payment's version after it.
+    /// The payment's version after this event.
     version: u64,
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
@@ -240,7 +241,7 @@ impl From<&Payment> for PaymentBody {
     }
 }
 
-/// The refunds of a payment, in the order they were asked for.
+/// Lists a payment's refunds in the order they were requested.
 #[must_use]
 pub fn refunds(payment: &Payment) -> Vec<RefundBody> {
     let body = |refund: &payops_core::domain::payment::Refund| RefundBody {
@@ -258,7 +259,7 @@ pub fn refunds(payment: &Payment) -> Vec<RefundBody> {
 
 impl From<&Event> for EventBody {
     fn from(event: &Event) -> Self {
-        let shown = shown(event.kind)
+        let detail = public_details(event.kind)
             .iter()
             .filter_map(|name| Some(((*name).to_owned(), event.detail.get(*name)?.clone())));
         Self {
@@ -266,14 +267,14 @@ impl From<&Event> for EventBody {
             kind: event.kind.as_str(),
             version: event.version,
             at: event.at,
-            detail: shown.collect(),
+            detail: detail.collect(),
         }
     }
 }
 
-/// Which details of an event its merchant sees. The others are our own: names of operators,
-/// queues and workers, keys at the provider, the words of errors inside.
-fn shown(kind: EventKind) -> &'static [&'static str] {
+/// Which details of an event the merchant sees. The others are internal: names of operators,
+/// queues and workers, keys at the provider, messages of internal errors.
+fn public_details(kind: EventKind) -> &'static [&'static str] {
     match kind {
         EventKind::Accepted => &["amount", "currency", "reference"],
         EventKind::Attempt => &["number", "refund_id"],

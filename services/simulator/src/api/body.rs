@@ -1,4 +1,4 @@
-//! The body of an answer: whole, or streamed.
+//! The body of a response: complete or streamed.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

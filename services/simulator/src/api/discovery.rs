@@ -1,16 +1,16 @@
-//! Discovery: which groups, versions and resources there are, and everything else that is fixed.
+//! Discovery of groups, versions and resources, and everything else that does not change.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Call, Reply};
+use super::{ApiReply, ApiRequest};
 use crate::kinds::Kind;
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 const VERBS: [&str; 7] = [
     "create", "delete", "get", "list", "patch", "update", "watch",
 ];
-/// Groups and their versions. The last holds nothing but the question `kubectl auth can-i` asks.
+/// Groups and their versions. The last one serves only `kubectl auth can-i`.
 const GROUPS: [(&str, &str); 3] = [
     ("apps", "v1"),
     ("argoproj.io", "v1alpha1"),
@@ -18,17 +18,18 @@ const GROUPS: [(&str, &str); 3] = [
 ];
 const REVIEW: &str = "authorization.k8s.io";
 
-pub(crate) fn handle(call: &Call, path: &str) -> Option<Reply> {
-    let ok = |value: Value| Some(Reply::Json(StatusCode::OK, value));
-    let aggregated =
-        call.accepts("g=apidiscovery.k8s.io;v=v2;") || call.accepts("v=v2;g=apidiscovery.k8s.io");
+pub(crate) fn handle(request: &ApiRequest, path: &str) -> Option<ApiReply> {
+    let ok = |value: Value| Some(ApiReply::Json(StatusCode::OK, value));
+    let aggregated = request.accepts("g=apidiscovery.k8s.io;v=v2;")
+        || request.accepts("v=v2;g=apidiscovery.k8s.io");
     match path {
-        "/healthz" | "/livez" | "/readyz" => Some(Reply::Text("ok")),
+        "/healthz" | "/livez" | "/readyz" => Some(ApiReply::Text("ok")),
         "/version" => ok(version()),
-        "/api" if aggregated => Some(Reply::Typed(
+        "/api" if aggregated => Some(ApiReply::Typed(
             AGGREGATED,
             json!({
-                "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": [group_discovery("", "v1")],
+                "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2",
+                "metadata": {}, "items": [group_discovery("", "v1")],
             }),
         )),
         "/apis" if aggregated => {
@@ -36,8 +37,11 @@ pub(crate) fn handle(call: &Call, path: &str) -> Option<Reply> {
                 .into_iter()
                 .map(|(group, version)| group_discovery(group, version))
                 .collect();
-            let list = json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items});
-            Some(Reply::Typed(AGGREGATED, list))
+            let list = json!({
+                "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2",
+                "metadata": {}, "items": items,
+            });
+            Some(ApiReply::Typed(AGGREGATED, list))
         }
         "/api" => {
             ok(json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}))
@@ -49,7 +53,7 @@ pub(crate) fn handle(call: &Call, path: &str) -> Option<Reply> {
                 .collect();
             ok(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
         }
-        "/api/v1" => ok(resources("", "v1")),
+        "/api/v1" => ok(resource_list("", "v1")),
         "/openapi/v3" => ok(openapi_index()),
         _ => {
             if let Some(rest) = path.strip_prefix("/openapi/v3/") {
@@ -69,7 +73,7 @@ pub(crate) fn handle(call: &Call, path: &str) -> Option<Reply> {
                 }
                 Some((group, version)) => known(group)
                     .filter(|(_, has)| *has == version)
-                    .and_then(|_| ok(resources(group, version))),
+                    .and_then(|_| ok(resource_list(group, version))),
             }
         }
     }
@@ -77,9 +81,13 @@ pub(crate) fn handle(call: &Call, path: &str) -> Option<Reply> {
 
 fn version() -> Value {
     json!({
-        "major": "1", "minor": "37", "emulationMajor": "1", "emulationMinor": "37", "minCompatibilityMajor": "1",
-        "minCompatibilityMinor": "36", "gitVersion": concat!("v1.37.0+payops.", env!("CARGO_PKG_VERSION")), "gitCommit": "", "gitTreeState": "clean",
-        "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "rustc", "platform": "linux/amd64",
+        "major": "1", "minor": "37", "emulationMajor": "1", "emulationMinor": "37",
+        "minCompatibilityMajor": "1",
+        "minCompatibilityMinor": "36",
+        "gitVersion": concat!("v1.37.0+payops.", env!("CARGO_PKG_VERSION")), "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "rustc",
+        "platform": "linux/amd64",
     })
 }
 
@@ -108,31 +116,35 @@ fn api_group(group: &str, version: &str, alone: bool) -> Value {
     value
 }
 
-/// The `APIResourceList` of a group and version.
-fn resources(group: &str, version: &str) -> Value {
+fn resource_list(group: &str, version: &str) -> Value {
     let mut list = Vec::new();
     if group == REVIEW {
         list.push(json!({
-            "name": "selfsubjectaccessreviews", "singularName": "selfsubjectaccessreview", "namespaced": false,
+            "name": "selfsubjectaccessreviews", "singularName": "selfsubjectaccessreview",
+            "namespaced": false,
             "kind": "SelfSubjectAccessReview", "verbs": ["create"],
         }));
     }
     for kind in kinds_of(group) {
         let info = kind.info();
         list.push(json!({
-            "name": info.plural, "singularName": info.singular, "namespaced": info.namespaced, "kind": info.name, "verbs": VERBS,
+            "name": info.plural, "singularName": info.singular, "namespaced": info.namespaced,
+            "kind": info.name, "verbs": VERBS,
             "shortNames": info.short, "categories": categories(kind),
         }));
         if info.status {
             list.push(json!({
-                "name": format!("{}/status", info.plural), "singularName": "", "namespaced": info.namespaced, "kind": info.name,
+                "name": format!("{}/status", info.plural), "singularName": "",
+                "namespaced": info.namespaced, "kind": info.name,
                 "verbs": ["get", "patch", "update"],
             }));
         }
         if info.scale {
             list.push(json!({
-                "name": format!("{}/scale", info.plural), "singularName": "", "namespaced": info.namespaced,
-                "group": "autoscaling", "version": "v1", "kind": "Scale", "verbs": ["get", "patch", "update"],
+                "name": format!("{}/scale", info.plural), "singularName": "",
+                "namespaced": info.namespaced,
+                "group": "autoscaling", "version": "v1", "kind": "Scale",
+                "verbs": ["get", "patch", "update"],
             }));
         }
     }
@@ -141,7 +153,10 @@ fn resources(group: &str, version: &str) -> Value {
     } else {
         format!("{group}/{version}")
     };
-    json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list})
+    json!({
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version,
+        "resources": list,
+    })
 }
 
 fn group_discovery(group: &str, version: &str) -> Value {
@@ -149,7 +164,8 @@ fn group_discovery(group: &str, version: &str) -> Value {
     let mut list = Vec::new();
     if group == REVIEW {
         list.push(json!({
-            "resource": "selfsubjectaccessreviews", "singularResource": "selfsubjectaccessreview", "scope": "Cluster", "verbs": ["create"],
+            "resource": "selfsubjectaccessreviews", "singularResource": "selfsubjectaccessreview",
+            "scope": "Cluster", "verbs": ["create"],
             "responseKind": {"group": group, "version": version, "kind": "SelfSubjectAccessReview"},
         }));
     }
@@ -158,18 +174,26 @@ fn group_discovery(group: &str, version: &str) -> Value {
         let own = json!({"group": group, "version": version, "kind": info.name});
         let mut subresources = Vec::new();
         if info.status {
-            subresources.push(json!({"subresource": "status", "responseKind": own, "verbs": ["get", "patch", "update"]}));
+            subresources.push(json!({
+                "subresource": "status", "responseKind": own, "verbs": ["get", "patch", "update"],
+            }));
         }
         if info.scale {
             let scale = json!({"group": "autoscaling", "version": "v1", "kind": "Scale"});
-            subresources.push(json!({"subresource": "scale", "responseKind": scale, "verbs": ["get", "patch", "update"]}));
+            subresources.push(json!({
+                "subresource": "scale", "responseKind": scale, "verbs": ["get", "patch", "update"],
+            }));
         }
         list.push(json!({
-            "resource": info.plural, "responseKind": own, "scope": scope(info.namespaced), "singularResource": info.singular, "verbs": VERBS,
+            "resource": info.plural, "responseKind": own, "scope": scope(info.namespaced),
+            "singularResource": info.singular, "verbs": VERBS,
             "shortNames": info.short, "categories": categories(kind), "subresources": subresources,
         }));
     }
-    json!({"metadata": {"name": group}, "versions": [{"version": version, "resources": list, "freshness": "Current"}]})
+    json!({
+        "metadata": {"name": group},
+        "versions": [{"version": version, "resources": list, "freshness": "Current"}],
+    })
 }
 
 fn openapi_index() -> Value {
@@ -181,8 +205,8 @@ fn openapi_index() -> Value {
     json!({"paths": paths})
 }
 
-/// A document that names each kind and says no more of it than that it is an object: enough for
-/// kubectl, which looks up here whether it may ask for field validation.
+/// Describes each kind only as an object. That is enough for kubectl, which looks up here whether
+/// it may ask for field validation.
 fn openapi(group: &str, version: &str) -> Value {
     let (mut paths, mut schemas) = (json!({}), json!({}));
     let root = if group.is_empty() {
@@ -202,7 +226,8 @@ fn openapi(group: &str, version: &str) -> Value {
             json!([{"name": "fieldValidation", "in": "query", "schema": {"type": "string"}}]);
         let operation = |action: &str| {
             json!({
-                "x-kubernetes-action": action, "x-kubernetes-group-version-kind": gvk, "parameters": parameters,
+                "x-kubernetes-action": action, "x-kubernetes-group-version-kind": gvk,
+                "parameters": parameters,
                 "responses": {"200": {"description": "OK"}},
             })
         };
@@ -214,10 +239,12 @@ fn openapi(group: &str, version: &str) -> Value {
             if group.is_empty() { "core" } else { group },
             info.name
         )] = json!({
-            "type": "object", "x-kubernetes-preserve-unknown-fields": true, "x-kubernetes-group-version-kind": [gvk],
+            "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+            "x-kubernetes-group-version-kind": [gvk],
         });
     }
     json!({
-        "openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "v1.37.0"}, "paths": paths, "components": {"schemas": schemas},
+        "openapi": "3.0.0", "info": {"title": "Kubernetes", "version": "v1.37.0"}, "paths": paths,
+        "components": {"schemas": schemas},
     })
 }

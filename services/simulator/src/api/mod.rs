@@ -1,7 +1,8 @@
-//! The API: requests in, answers out.
+//! The API server: requests to responses.
 
 mod body;
 mod discovery;
+mod list_options;
 mod objects;
 mod path;
 mod watch;
@@ -14,18 +15,18 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::{Value, json};
 
-use crate::table::Include;
+use crate::table::IncludeObject;
 use crate::{ApiError, Cluster};
 
 pub use body::ApiBody;
-use path::{Query, Target};
+use path::{PathTarget, QueryParams};
 
-/// Largest request body, in bytes: that of a real API server.
+/// The largest request body in bytes, as in a real API server.
 const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The API as a service: behind `kube::Client::new(service, "default")`, or behind a socket.
+/// The API as a service, for `kube::Client::new(service, "default")` or a socket.
 #[derive(Clone, Debug)]
 pub struct ApiService {
     cluster: Cluster,
@@ -40,7 +41,7 @@ impl Cluster {
     }
 }
 
-type Answering = Pin<Box<dyn Future<Output = Result<Response<ApiBody>, Infallible>> + Send>>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<ApiBody>, Infallible>> + Send>>;
 
 impl<B> tower::Service<Request<B>> for ApiService
 where
@@ -50,27 +51,27 @@ where
 {
     type Response = Response<ApiBody>;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Answering {
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
         let cluster = self.cluster.clone();
         Box::pin(async move { Ok(answer(&cluster, request).await) })
     }
 }
 
-pub(crate) struct Call {
+pub(crate) struct ApiRequest {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
-    pub(crate) target: Target,
-    pub(crate) query: Query,
+    pub(crate) target: PathTarget,
+    pub(crate) query: QueryParams,
     pub(crate) body: Vec<u8>,
 }
 
-impl Call {
+impl ApiRequest {
     fn header(&self, name: header::HeaderName) -> &str {
         self.headers
             .get(name)
@@ -78,7 +79,7 @@ impl Call {
             .unwrap_or_default()
     }
 
-    /// The body as JSON; kubectl sends YAML to nobody, so that other types are refused.
+    /// Parses the body. Clients send JSON, so other types are refused.
     pub(crate) fn json(&self) -> Result<Value, ApiError> {
         let content_type = self.header(header::CONTENT_TYPE);
         if !content_type.is_empty() && !content_type.starts_with("application/json") {
@@ -88,33 +89,35 @@ impl Call {
             .map_err(|error| ApiError::bad_request(format!("the body is not JSON: {error}")))
     }
 
-    /// In which form objects are wanted: the first of the `Accept` header that is served.
-    pub(crate) fn view(&self) -> View {
+    /// The first representation of the `Accept` header that is supported.
+    pub(crate) fn representation(&self) -> Representation {
         let include = match self.query.get("includeObject") {
-            Some("None") => Include::Nothing,
-            Some("Object") => Include::Object,
-            _ => Include::Metadata,
+            Some("None") => IncludeObject::None,
+            Some("Object") => IncludeObject::Object,
+            _ => IncludeObject::Metadata,
         };
-        for wanted in self.header(header::ACCEPT).split(',') {
+        for media_type in self.header(header::ACCEPT).split(',') {
             let parameter = |name: &str| {
-                wanted.split(';').find_map(|part| {
+                media_type.split(';').find_map(|part| {
                     part.trim()
                         .strip_prefix(name)
                         .and_then(|rest| rest.strip_prefix('='))
                 })
             };
             match (parameter("as"), parameter("v"), parameter("g")) {
-                (Some("Table"), Some("v1"), Some("meta.k8s.io")) => return View::Table(include),
+                (Some("Table"), Some("v1"), Some("meta.k8s.io")) => {
+                    return Representation::Table(include);
+                }
                 (
                     Some("PartialObjectMetadata" | "PartialObjectMetadataList"),
                     Some("v1"),
                     Some("meta.k8s.io"),
-                ) => return View::Metadata,
-                (None, ..) => return View::Object,
+                ) => return Representation::Metadata,
+                (None, ..) => return Representation::Object,
                 _ => {}
             }
         }
-        View::Object
+        Representation::Object
     }
 
     pub(crate) fn accepts(&self, what: &str) -> bool {
@@ -123,15 +126,15 @@ impl Call {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum View {
+pub(crate) enum Representation {
     Object,
-    Table(Include),
+    Table(IncludeObject),
     Metadata,
 }
 
-pub(crate) enum Reply {
+pub(crate) enum ApiReply {
     Json(StatusCode, Value),
-    /// JSON that is written already; 200.
+    /// Serialized JSON, with status 200.
     Bytes(Vec<u8>),
     Typed(&'static str, Value),
     Text(&'static str),
@@ -152,17 +155,17 @@ where
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
     let mut token = bearer.map(ToOwned::to_owned);
-    if let Some((in_path, rest)) = path::token_prefix(&raw_path) {
+    if let Some((in_path, rest)) = path::split_token(&raw_path) {
         token = token.or(Some(in_path));
         raw_path = rest;
     }
-    let query = Query::parse(parts.uri.query().unwrap_or_default());
-    let target = path::parse(&raw_path);
-    if let Some(Target::Objects(at)) = &target {
+    let query = QueryParams::parse(parts.uri.query().unwrap_or_default());
+    let target = path::parse_path(&raw_path);
+    if let Some(PathTarget::Objects(at)) = &target {
         let verb = at.verb(&parts.method, query.flag("watch"));
-        cluster.faults().note(verb, &at.resource());
+        cluster.faults().count_request(verb, &at.resource());
     }
-    if let Some(wait) = cluster.faults().stalled() {
+    if let Some(wait) = cluster.faults().stall_duration() {
         tokio::time::sleep(wait).await;
     }
     let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
@@ -171,78 +174,88 @@ where
             return refuse(&ApiError::new(
                 413,
                 "RequestEntityTooLarge",
-                format!("the body could not be read: {error}"),
+                format!("could not read the body: {error}"),
             ));
         }
     };
-    if let Some(refusal) = cluster.faults().refusal(token.as_deref()) {
-        return refuse(&refusal);
+    if let Err(error) = cluster.faults().check_request(token.as_deref()) {
+        return refuse(&error);
     }
     let Some(target) = target else {
-        return refuse(&ApiError::no_such_path());
+        return refuse(&ApiError::path_not_found());
     };
-    let call = Call {
+    let request = ApiRequest {
         method: parts.method,
         headers: parts.headers,
         target,
         query,
         body,
     };
-    match handle(cluster, &call) {
+    match handle(cluster, &request) {
         Ok(reply) => respond(reply),
         Err(error) => refuse(&error),
     }
 }
 
-fn handle(cluster: &Cluster, call: &Call) -> Result<Reply, ApiError> {
-    match &call.target {
-        Target::Objects(at) => objects::handle(cluster, call, at),
-        Target::Review => {
-            if call.method != Method::POST {
+fn handle(cluster: &Cluster, request: &ApiRequest) -> Result<ApiReply, ApiError> {
+    match &request.target {
+        PathTarget::Objects(at) => objects::handle(cluster, request, at),
+        PathTarget::AccessReview => {
+            if request.method != Method::POST {
                 return Err(ApiError::method_not_allowed());
             }
-            // kubectl asks this in protobuf, and takes JSON for an answer, which is the same for
-            // all.
-            let in_protobuf = call
+            // kubectl sends this in protobuf and accepts JSON in return. The answer is always yes.
+            let in_protobuf = request
                 .header(header::CONTENT_TYPE)
                 .starts_with("application/vnd.kubernetes.protobuf");
-            let kind = || json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "metadata": {}, "spec": {}});
-            let mut review = if in_protobuf { kind() } else { call.json()? };
+            let empty_review = || {
+                json!({
+                    "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+                    "metadata": {}, "spec": {},
+                })
+            };
+            let mut review = if in_protobuf {
+                empty_review()
+            } else {
+                request.json()?
+            };
             if !review.is_object() {
                 return Err(ApiError::bad_request(
-                    "the body is no SelfSubjectAccessReview",
+                    "the body is not a SelfSubjectAccessReview",
                 ));
             }
-            review["status"] = json!({"allowed": true, "reason": "everybody who has the token may \
-                do everything here"});
-            Ok(Reply::Json(StatusCode::CREATED, review))
+            review["status"] = json!({"allowed": true, "reason": "a token of the simulator allows \
+                everything"});
+            Ok(ApiReply::Json(StatusCode::CREATED, review))
         }
-        Target::Fixed(path) if call.method == Method::GET => {
-            discovery::handle(call, path).ok_or_else(ApiError::no_such_path)
+        PathTarget::Static(path) if request.method == Method::GET => {
+            discovery::handle(request, path).ok_or_else(ApiError::path_not_found)
         }
-        Target::Fixed(_) => Err(ApiError::method_not_allowed()),
+        PathTarget::Static(_) => Err(ApiError::method_not_allowed()),
     }
 }
 
-fn respond(reply: Reply) -> Response<ApiBody> {
+fn respond(reply: ApiReply) -> Response<ApiBody> {
     match reply {
-        Reply::Json(code, value) => response(code, "application/json", ApiBody::json(&value)),
-        Reply::Bytes(bytes) => response(StatusCode::OK, "application/json", ApiBody::full(bytes)),
-        Reply::Typed(content_type, value) => {
+        ApiReply::Json(code, value) => response(code, "application/json", ApiBody::json(&value)),
+        ApiReply::Bytes(bytes) => {
+            response(StatusCode::OK, "application/json", ApiBody::full(bytes))
+        }
+        ApiReply::Typed(content_type, value) => {
             response(StatusCode::OK, content_type, ApiBody::json(&value))
         }
-        Reply::Text(text) => response(
+        ApiReply::Text(text) => response(
             StatusCode::OK,
             "text/plain; charset=utf-8",
             ApiBody::full(text.as_bytes().to_vec()),
         ),
-        Reply::Stream(body) => response(StatusCode::OK, "application/json", body),
+        ApiReply::Stream(body) => response(StatusCode::OK, "application/json", body),
     }
 }
 
 fn refuse(error: &ApiError) -> Response<ApiBody> {
     let code = StatusCode::from_u16(error.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = response(code, "application/json", ApiBody::json(&error.status()));
+    let mut response = response(code, "application/json", ApiBody::json(&error.to_status()));
     if let Some(seconds) = error.retry_after_s {
         response
             .headers_mut()

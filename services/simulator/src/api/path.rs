@@ -1,26 +1,26 @@
-//! What a request's path and query mean.
+//! Parses paths and queries of requests.
 
 use http::Method;
 
 use crate::kinds::Kind;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    Objects(At),
-    Review,
-    /// Discovery, health, version: everything that does not change.
-    Fixed(String),
+pub(crate) enum PathTarget {
+    Objects(ResourcePath),
+    AccessReview,
+    /// Discovery, health and version.
+    Static(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct At {
+pub(crate) struct ResourcePath {
     pub(crate) kind: Kind,
     pub(crate) namespace: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) subresource: Option<String>,
 }
 
-impl At {
+impl ResourcePath {
     pub(crate) fn verb(&self, method: &Method, watch: bool) -> &'static str {
         match (method.as_str(), &self.name) {
             ("GET", _) if watch => "watch",
@@ -44,15 +44,15 @@ impl At {
     }
 }
 
-/// Takes `/token/TOKEN` from the front of a path.
-pub(crate) fn token_prefix(path: &str) -> Option<(String, String)> {
+/// Splits a path into the token of its prefix `/token/TOKEN` and the rest.
+pub(crate) fn split_token(path: &str) -> Option<(String, String)> {
     let rest = path.strip_prefix("/token/")?;
     let (token, rest) = rest.split_once('/').unwrap_or((rest, ""));
     Some((percent_decode(token), format!("/{rest}")))
 }
 
-/// What a path leads to; `None` when nowhere.
-pub(crate) fn parse(path: &str) -> Option<Target> {
+/// Returns `None` for a path that does not exist.
+pub(crate) fn parse_path(path: &str) -> Option<PathTarget> {
     let parts: Vec<String> = path
         .split('/')
         .filter(|part| !part.is_empty())
@@ -60,30 +60,32 @@ pub(crate) fn parse(path: &str) -> Option<Target> {
         .collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match parts.as_slice() {
-        ["api", "v1", rest @ ..] if !rest.is_empty() => objects("", "v1", rest),
+        ["api", "v1", rest @ ..] if !rest.is_empty() => parse_objects("", "v1", rest),
         [
             "apis",
             "authorization.k8s.io",
             "v1",
             "selfsubjectaccessreviews",
-        ] => Some(Target::Review),
-        ["apis", group, version, rest @ ..] if !rest.is_empty() => objects(group, version, rest),
-        _ => Some(Target::Fixed(path.trim_end_matches('/').to_owned())),
+        ] => Some(PathTarget::AccessReview),
+        ["apis", group, version, rest @ ..] if !rest.is_empty() => {
+            parse_objects(group, version, rest)
+        }
+        _ => Some(PathTarget::Static(path.trim_end_matches('/').to_owned())),
     }
 }
 
-fn objects(group: &str, version: &str, rest: &[&str]) -> Option<Target> {
+fn parse_objects(group: &str, version: &str, rest: &[&str]) -> Option<PathTarget> {
     let at = |namespace: Option<&str>, plural: &str, name: Option<&str>, sub: Option<&str>| {
         let kind = Kind::find(group, version, plural)?;
         if namespace.is_some() && !kind.info().namespaced {
             return None;
         }
-        // One object of a namespaced kind is always named with its namespace.
+        // A path to an object of a namespaced kind has its namespace.
         if name.is_some() && kind.info().namespaced && namespace.is_none() {
             return None;
         }
         let own = |text: Option<&str>| text.map(ToOwned::to_owned);
-        Some(Target::Objects(At {
+        Some(PathTarget::Objects(ResourcePath {
             kind,
             namespace: own(namespace),
             name: own(name),
@@ -110,9 +112,9 @@ fn objects(group: &str, version: &str, rest: &[&str]) -> Option<Target> {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Query(Vec<(String, String)>);
+pub(crate) struct QueryParams(Vec<(String, String)>);
 
-impl Query {
+impl QueryParams {
     pub(crate) fn parse(text: &str) -> Self {
         let pair = |pair: &str| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -127,7 +129,7 @@ impl Query {
         )
     }
 
-    /// A parameter that is there and not empty.
+    /// Returns a parameter that is set and not empty.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.0
             .iter()
@@ -166,8 +168,8 @@ mod tests {
 
     #[track_caller]
     fn check(path: &str, expected: Option<Parts<'_>>) {
-        let found = match parse(path) {
-            Some(Target::Objects(at)) => {
+        let found = match parse_path(path) {
+            Some(PathTarget::Objects(at)) => {
                 Some((at.kind.plural(), at.namespace, at.name, at.subresource))
             }
             _ => None,
@@ -211,12 +213,12 @@ mod tests {
 
     #[test]
     fn queries() {
-        let query = Query::parse("labelSelector=a+in+%28b%2Cc%29&watch=1&limit=");
+        let query = QueryParams::parse("labelSelector=a+in+%28b%2Cc%29&watch=1&limit=");
         assert_eq!(query.get("labelSelector"), Some("a in (b,c)"));
         assert!(query.flag("watch"));
         assert_eq!(query.get("limit"), None);
         assert_eq!(
-            token_prefix("/token/a%2Fb/api/v1"),
+            split_token("/token/a%2Fb/api/v1"),
             Some(("a/b".to_owned(), "/api/v1".to_owned()))
         );
     }

@@ -1,4 +1,4 @@
-//! Watches: what has happened since a version, then what happens.
+//! Watches: changes since a version, then changes as they happen.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,31 +9,31 @@ use serde_json::{Value, json};
 use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, sleep_until};
 
-use super::objects::{selectors, wanted_version};
-use super::path::At;
-use super::{ApiBody, BoxError, Call, Reply, View};
+use super::list_options::{parse_selectors, requested_version};
+use super::path::ResourcePath;
+use super::{ApiBody, ApiReply, ApiRequest, BoxError, Representation};
 use crate::faults::WatchFault;
 use crate::kinds::Kind;
-use crate::select::{Fields, Labels};
+use crate::selectors::{FieldSelector, LabelSelector};
 use crate::store::{Change, ChangeKind};
 use crate::{ApiError, Cluster, table};
 
-/// How long a watch lasts that says nothing of it: half an hour, the least of a real server.
+/// How long a watch without `timeoutSeconds` lasts: the minimum of a real server.
 const TIMEOUT: Duration = Duration::from_mins(30);
 
-/// Which objects a watch is about, and how it shows them.
-struct Wanted {
+/// Which objects a watch reports, and how.
+struct WatchFilter {
     kind: Kind,
     namespace: Option<String>,
-    labels: Labels,
-    fields: Fields,
-    view: View,
+    labels: LabelSelector,
+    fields: FieldSelector,
+    representation: Representation,
 }
 
 struct Watch {
     cluster: Cluster,
-    wanted: Wanted,
-    seen: u64,
+    filter: WatchFilter,
+    last_version: u64,
     columns_sent: bool,
     pending: VecDeque<Value>,
     bookmarks: bool,
@@ -41,16 +41,20 @@ struct Watch {
     ends_at: Instant,
     changed: Receiver<u64>,
     cuts: Receiver<u64>,
-    over: bool,
+    ended: bool,
 }
 
-pub(crate) fn start(cluster: &Cluster, call: &Call, at: &At) -> Result<Reply, ApiError> {
-    // Before the list is read, so that no change falls in between.
-    let (changed, mut cuts) = (cluster.watch_version(), cluster.faults().cuts());
+pub(crate) fn start(
+    cluster: &Cluster,
+    request: &ApiRequest,
+    at: &ResourcePath,
+) -> Result<ApiReply, ApiError> {
+    // Before the list is read, so that no change is missed in between.
+    let (changed, mut cuts) = (cluster.watch_version(), cluster.faults().subscribe_cuts());
     cuts.mark_unchanged();
-    let (labels, fields) = selectors(call, at)?;
-    let initial = call.query.get("sendInitialEvents");
-    let at_least = call.query.get("resourceVersionMatch") == Some("NotOlderThan");
+    let (labels, fields) = parse_selectors(request, at)?;
+    let initial = request.query.get("sendInitialEvents");
+    let at_least = request.query.get("resourceVersionMatch") == Some("NotOlderThan");
     if initial.is_some() != at_least {
         let why = "sendInitialEvents and resourceVersionMatch=NotOlderThan go together in a watch";
         return Err(ApiError::new(
@@ -60,28 +64,28 @@ pub(crate) fn start(cluster: &Cluster, call: &Call, at: &At) -> Result<Reply, Ap
         ));
     }
     let too_old = || ApiError::expired("The resourceVersion for the provided watch is too old.");
-    let fault = cluster.faults().watch_fault();
+    let fault = cluster.faults().take_watch_fault();
     if fault == Some(WatchFault::Gone) {
         return Err(too_old());
     }
-    let bookmarks = call.query.flag("allowWatchBookmarks");
-    let timeout = call
+    let bookmarks = request.query.flag("allowWatchBookmarks");
+    let timeout = request
         .query
         .get("timeoutSeconds")
         .and_then(|text| text.parse().ok())
         .filter(|seconds| *seconds > 0);
     let now = Instant::now();
-    let wanted = Wanted {
+    let filter = WatchFilter {
         kind: at.kind,
         namespace: at.namespace.clone(),
         labels,
         fields,
-        view: call.view(),
+        representation: request.representation(),
     };
     let mut watch = Watch {
         cluster: cluster.clone(),
-        wanted,
-        seen: 0,
+        filter,
+        last_version: 0,
         columns_sent: false,
         pending: VecDeque::new(),
         bookmarks,
@@ -89,14 +93,14 @@ pub(crate) fn start(cluster: &Cluster, call: &Call, at: &At) -> Result<Reply, Ap
         ends_at: now + timeout.map_or(TIMEOUT, Duration::from_secs),
         changed,
         cuts,
-        over: false,
+        ended: false,
     };
     if fault == Some(WatchFault::ErrorEvent) {
         watch.fail(&too_old());
     } else {
-        watch.begin(call, initial)?;
+        watch.load_initial(request, initial)?;
     }
-    Ok(Reply::Stream(ApiBody::stream(stream::unfold(
+    Ok(ApiReply::Stream(ApiBody::stream(stream::unfold(
         watch,
         |mut watch| async move {
             let chunk = watch.next().await?;
@@ -106,33 +110,37 @@ pub(crate) fn start(cluster: &Cluster, call: &Call, at: &At) -> Result<Reply, Ap
 }
 
 impl Watch {
-    fn begin(&mut self, call: &Call, initial: Option<&str>) -> Result<(), ApiError> {
-        // A version that is still to come is waited for, as a real server does for a moment.
-        let given = call
+    fn load_initial(
+        &mut self,
+        request: &ApiRequest,
+        initial: Option<&str>,
+    ) -> Result<(), ApiError> {
+        // Waits for a version that does not exist yet, as a real server does for a moment.
+        let given = request
             .query
             .get("resourceVersion")
             .and_then(|text| text.parse::<u64>().ok());
         let version = match given {
             Some(version) if version > self.cluster.version() => Some(version),
-            _ => wanted_version(&self.cluster, call)?,
+            _ => requested_version(&self.cluster, request)?,
         };
         let streaming = initial == Some("true");
         match version {
-            Some(version) if version > 0 && !streaming => self.seen = version,
+            Some(version) if version > 0 && !streaming => self.last_version = version,
             _ => {
                 let (version, objects) = self
                     .cluster
-                    .list(self.wanted.kind, self.wanted.namespace.as_deref());
-                self.seen = version;
+                    .list(self.filter.kind, self.filter.namespace.as_deref());
+                self.last_version = version;
                 if initial != Some("false") {
                     for object in objects {
-                        if self.wanted.selects(&object) {
-                            self.tell("ADDED", &object);
+                        if self.filter.matches(&object) {
+                            self.push_event("ADDED", &object);
                         }
                     }
                 }
                 if streaming && self.bookmarks {
-                    self.bookmark(true);
+                    self.push_bookmark(true);
                 }
             }
         }
@@ -149,40 +157,40 @@ impl Watch {
                 }
                 return Some(Ok(Bytes::from(chunk)));
             }
-            if self.over {
+            if self.ended {
                 return None;
             }
             self.changed.mark_unchanged();
-            self.read();
-            if !self.pending.is_empty() || self.over {
+            self.read_changes();
+            if !self.pending.is_empty() || self.ended {
                 continue;
             }
             tokio::select! {
                 biased;
                 cut = self.cuts.changed() => {
-                    // Without a proper end: the connection breaks, as it does when a server dies.
-                    self.over = true;
+                    // The connection breaks, as it does when a server dies.
+                    self.ended = true;
                     return cut.is_ok().then(|| Err("the watch was cut".into()));
                 }
-                changed = self.changed.changed() => self.over = changed.is_err(),
+                changed = self.changed.changed() => self.ended = changed.is_err(),
                 () = sleep_until(self.ends_at) => {
-                    self.over = true;
+                    self.ended = true;
                     if self.bookmarks {
-                        self.bookmark(false);
+                        self.push_bookmark(false);
                     }
                 }
-                () = sleep_until(self.bookmark_at), if self.bookmarks => self.bookmark(false),
+                () = sleep_until(self.bookmark_at), if self.bookmarks => self.push_bookmark(false),
             }
         }
     }
 
-    fn read(&mut self) {
-        match self.cluster.changes_since(self.seen) {
+    fn read_changes(&mut self) {
+        match self.cluster.changes_since(self.last_version) {
             Ok(changes) => {
                 for change in changes {
-                    self.seen = change.version;
-                    if let Some((what, object)) = self.wanted.event(&change) {
-                        self.tell(what, object);
+                    self.last_version = change.version;
+                    if let Some((what, object)) = self.filter.to_event(&change) {
+                        self.push_event(what, object);
                     }
                 }
             }
@@ -190,15 +198,15 @@ impl Watch {
         }
     }
 
-    fn tell(&mut self, what: &str, object: &Value) {
-        let object = match self.wanted.view {
-            View::Object => object.clone(),
-            View::Metadata => table::partial(object),
-            View::Table(include) => {
+    fn push_event(&mut self, what: &str, object: &Value) {
+        let object = match self.filter.representation {
+            Representation::Object => object.clone(),
+            Representation::Metadata => table::partial_metadata(object),
+            Representation::Table(include) => {
                 let meta = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
                 let columns = !std::mem::replace(&mut self.columns_sent, true);
-                table::table(
-                    self.wanted.kind,
+                table::render_table(
+                    self.filter.kind,
                     &[object],
                     &meta,
                     include,
@@ -211,22 +219,29 @@ impl Watch {
             .push_back(json!({"type": what, "object": object}));
     }
 
-    fn bookmark(&mut self, initial_end: bool) {
+    fn push_bookmark(&mut self, initial_end: bool) {
         self.bookmark_at = Instant::now() + self.cluster.inner.options.bookmark_every;
-        let info = self.wanted.kind.info();
-        let mut meta = json!({"resourceVersion": self.seen.to_string(), "creationTimestamp": null});
+        let info = self.filter.kind.info();
+        let mut meta =
+            json!({"resourceVersion": self.last_version.to_string(), "creationTimestamp": null});
         if initial_end {
             meta["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
-        let object = match self.wanted.view {
-            View::Object => {
+        let object = match self.filter.representation {
+            Representation::Object => {
                 json!({"kind": info.name, "apiVersion": info.api_version(), "metadata": meta})
             }
-            View::Metadata => {
-                json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta})
+            Representation::Metadata => {
+                json!({
+                    "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+                    "metadata": meta,
+                })
             }
-            View::Table(_) => {
-                json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "columnDefinitions": [], "rows": []})
+            Representation::Table(_) => {
+                json!({
+                    "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta,
+                    "columnDefinitions": [], "rows": [],
+                })
             }
         };
         self.pending
@@ -235,18 +250,18 @@ impl Watch {
 
     fn fail(&mut self, error: &ApiError) {
         self.pending
-            .push_back(json!({"type": "ERROR", "object": error.status()}));
-        self.over = true;
+            .push_back(json!({"type": "ERROR", "object": error.to_status()}));
+        self.ended = true;
     }
 }
 
-impl Wanted {
-    fn selects(&self, object: &Value) -> bool {
+impl WatchFilter {
+    fn matches(&self, object: &Value) -> bool {
         self.labels.matches(object) && self.fields.matches(object)
     }
 
-    /// What a change is to this watch: an object that no longer matches is gone, to it.
-    fn event<'a>(&self, change: &'a Change) -> Option<(&'static str, &'a Value)> {
+    /// The event of a change in this watch. An object that no longer matches is `DELETED`.
+    fn to_event<'a>(&self, change: &'a Change) -> Option<(&'static str, &'a Value)> {
         if change.key.kind != self.kind
             || self
                 .namespace
@@ -258,8 +273,8 @@ impl Wanted {
         let selected_before = change
             .before
             .as_ref()
-            .is_some_and(|before| self.selects(before));
-        let selected_now = change.kind != ChangeKind::Deleted && self.selects(&change.object);
+            .is_some_and(|before| self.matches(before));
+        let selected_now = change.kind != ChangeKind::Deleted && self.matches(&change.object);
         match (selected_before, selected_now) {
             (true, true) => Some(("MODIFIED", &change.object)),
             (false, true) => Some(("ADDED", &change.object)),

@@ -1,26 +1,26 @@
-//! Which analysis runs a rollout has: made when a step or the background wants one, named in the
-//! status, ended when passed over.
+//! Which analysis runs a rollout has: created when a step, the background or a promotion needs one,
+//! named in the status, terminated when no longer needed.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::json::{list, map, number, part, text};
-use super::measure::{self, MetricSource, Query, is_done};
-use super::scene::{Held, Scene};
-use super::{pods, sets};
+use super::analysis_run::{self, MetricQuery, MetricSource, is_completed};
+use super::context::{RolloutContext, WorkingCopy};
+use super::json::{into_object, list, number, object_mut, text};
+use super::{pods, revision, sets};
 use crate::kinds::Kind;
 use crate::store::Key;
 
-/// Why a run is started, and where the status tells of it.
+/// What a run is for; the label `rollout-type` says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
+pub(super) enum AnalysisKind {
     Step(usize),
     Background,
     PrePromotion,
     PostPromotion,
 }
 
-impl Cause {
+impl AnalysisKind {
     fn label(self) -> &'static str {
         match self {
             Self::Step(_) => "Step",
@@ -30,7 +30,15 @@ impl Cause {
         }
     }
 
-    pub(super) fn place(self) -> (&'static str, &'static str) {
+    pub(super) const NAMED_IN_STATUS: [Self; 4] = [
+        Self::Step(0),
+        Self::Background,
+        Self::PrePromotion,
+        Self::PostPromotion,
+    ];
+
+    /// The strategy and the field of its status that name the current run.
+    pub(super) fn status_field(self) -> (&'static str, &'static str) {
         match self {
             Self::Step(_) => ("canary", "currentStepAnalysisRunStatus"),
             Self::Background => ("canary", "currentBackgroundAnalysisRunStatus"),
@@ -39,7 +47,7 @@ impl Cause {
         }
     }
 
-    fn in_words(self) -> &'static str {
+    fn description(self) -> &'static str {
         match self {
             Self::Step(_) => "Step-based analysis",
             Self::Background => "Background analysis",
@@ -49,22 +57,22 @@ impl Cause {
     }
 }
 
-pub(super) fn advance(scene: &mut Scene, source: &MetricSource, cluster: &str) {
-    let rollout = scene.name().to_owned();
-    let image = sets::images(&scene.spec()["template"])
+pub(super) fn advance(ctx: &mut RolloutContext, source: &MetricSource, cluster: &str) {
+    let rollout = ctx.name().to_owned();
+    let image = sets::images(&ctx.spec()["template"])
         .first()
         .copied()
         .unwrap_or_default()
         .to_owned();
-    let now = scene.now;
+    let now = ctx.now;
     let mut wakes: Vec<Timestamp> = Vec::new();
     let mut ended = Vec::new();
-    for run in scene
+    for run in ctx
         .runs
         .iter_mut()
-        .filter(|run| !is_done(text(run.get(), "/status/phase")))
+        .filter(|run| !is_completed(text(run.get(), "/status/phase")))
     {
-        let query = Query {
+        let query = MetricQuery {
             cluster,
             rollout: &rollout,
             metric: "",
@@ -73,7 +81,7 @@ pub(super) fn advance(scene: &mut Scene, source: &MetricSource, cluster: &str) {
             now,
         };
         let mut moved = run.get().clone();
-        wakes.extend(measure::advance(&mut moved, source, query));
+        wakes.extend(analysis_run::advance(&mut moved, source, query));
         if moved != *run.get() {
             let (before, after) = (
                 text(run.get(), "/status/phase").to_owned(),
@@ -91,30 +99,31 @@ pub(super) fn advance(scene: &mut Scene, source: &MetricSource, cluster: &str) {
         }
     }
     for wake in wakes {
-        scene.wake_at(wake);
+        ctx.wake_at(wake);
     }
     for (class, name, after, before) in ended {
         let message =
             format!("{class} Analysis Run '{name}' Status New: '{after}' Previous: '{before}'");
         match after.as_str() {
-            "Failed" => scene.warn("AnalysisRunFailed", message),
-            "Error" => scene.warn("AnalysisRunError", message),
-            "Inconclusive" => scene.note("AnalysisRunInconclusive", message),
-            "Successful" => scene.note("AnalysisRunSuccessful", message),
-            _ => scene.note("AnalysisRunRunning", message),
+            "Failed" => ctx.record_warning("AnalysisRunFailed", message),
+            "Error" => ctx.record_warning("AnalysisRunError", message),
+            "Inconclusive" => ctx.record_event("AnalysisRunInconclusive", message),
+            "Successful" => ctx.record_event("AnalysisRunSuccessful", message),
+            _ => ctx.record_event("AnalysisRunRunning", message),
         }
     }
 }
 
-/// How the run of `cause` stands, once there is one; makes it when there is none.
-pub(super) fn follow(scene: &mut Scene, cause: Cause, analysis: &Value) -> String {
-    let (strategy, field) = cause.place();
-    let entry = scene.status()[strategy][field].clone();
-    let known = scene
+/// Copies the phase of the current run into the status, and creates the run if there is none.
+/// Returns the phase.
+pub(super) fn sync_run(ctx: &mut RolloutContext, kind: AnalysisKind, analysis: &Value) -> String {
+    let (strategy, field) = kind.status_field();
+    let entry = ctx.status()[strategy][field].clone();
+    let current = ctx
         .runs
         .iter()
-        .find(|run| run.name() == text(&entry, "/name") && serves(run.get(), cause));
-    if let Some(run) = known {
+        .find(|run| run.name() == text(&entry, "/name") && is_for(run.get(), kind));
+    if let Some(run) = current {
         let (phase, message) = (
             text(run.get(), "/status/phase").to_owned(),
             text(run.get(), "/status/message").to_owned(),
@@ -123,113 +132,106 @@ pub(super) fn follow(scene: &mut Scene, cause: Cause, analysis: &Value) -> Strin
         if !message.is_empty() {
             entry["message"] = message.into();
         }
-        scene.set_strategy_status(strategy, field, entry);
+        ctx.set_strategy_status(strategy, field, entry);
         return phase;
     }
-    match make(scene, cause, analysis) {
+    match build_run(ctx, kind, analysis) {
         Ok(run) => {
             let entry = json!({"name": run["metadata"]["name"], "status": "Pending"});
-            scene.created.push(run);
-            scene.set_strategy_status(strategy, field, entry);
+            ctx.created.push(run);
+            ctx.set_strategy_status(strategy, field, entry);
         }
-        Err(why) => scene.invalid = Some(why),
+        Err(why) => ctx.invalid = Some(why),
     }
     "Pending".to_owned()
 }
 
-fn serves(run: &Value, cause: Cause) -> bool {
+fn is_for(run: &Value, kind: AnalysisKind) -> bool {
     let labels = &run["metadata"]["labels"];
     let step = labels["step-index"]
         .as_str()
         .and_then(|index| index.parse().ok());
-    match cause {
-        Cause::Step(index) => step == Some(index),
-        _ => labels["rollout-type"] == cause.label(),
+    match kind {
+        AnalysisKind::Step(index) => step == Some(index),
+        _ => labels["rollout-type"] == kind.label(),
     }
 }
 
-/// Why the verdict of a run ends the roll-out.
-pub(super) fn failure(scene: &Scene, cause: Cause) -> String {
-    let (strategy, field) = cause.place();
-    let message = text(&scene.status()[strategy][field], "/message");
-    format!("{} phase error/failed: {message}", cause.in_words())
+/// Says why a failed run aborts the rollout.
+pub(super) fn failure_message(ctx: &RolloutContext, kind: AnalysisKind) -> String {
+    let (strategy, field) = kind.status_field();
+    let message = text(&ctx.status()[strategy][field], "/message");
+    format!("{} phase error/failed: {message}", kind.description())
 }
 
-/// Forgets the run of `cause`: it is not the current one any more.
-pub(super) fn leave(scene: &mut Scene, cause: Cause) {
-    let (strategy, field) = cause.place();
-    scene.set_strategy_status(strategy, field, Value::Null);
+/// Removes the run of `kind` from the status: it is no longer the current one.
+pub(super) fn clear_status(ctx: &mut RolloutContext, kind: AnalysisKind) {
+    let (strategy, field) = kind.status_field();
+    ctx.set_strategy_status(strategy, field, Value::Null);
 }
 
-/// Ends all runs under way that the status does not name.
-pub(super) fn end_others(scene: &mut Scene) {
-    let status = scene.status();
-    let causes = [
-        Cause::Step(0),
-        Cause::Background,
-        Cause::PrePromotion,
-        Cause::PostPromotion,
-    ]
-    .map(Cause::place);
-    let named: Vec<String> = causes
-        .iter()
-        .map(|(strategy, field)| text(&status[*strategy][*field], "/name").to_owned())
-        .collect();
-    let idle = |run: &&mut Held| {
-        !is_done(text(run.get(), "/status/phase"))
+/// Terminates all running runs that the status does not name.
+pub(super) fn terminate_others(ctx: &mut RolloutContext) {
+    let status = ctx.status();
+    let named = AnalysisKind::NAMED_IN_STATUS.map(|kind| {
+        let (strategy, field) = kind.status_field();
+        text(&status[strategy][field], "/name").to_owned()
+    });
+    let is_running = |run: &&mut WorkingCopy| {
+        !is_completed(text(run.get(), "/status/phase"))
             && !super::json::flag(run.get(), "/spec/terminate")
     };
-    for run in scene.runs.iter_mut().filter(idle) {
+    for run in ctx.runs.iter_mut().filter(is_running) {
         if !named.iter().any(|name| name == run.name()) {
-            part(run.edit(), "spec").insert("terminate".to_owned(), true.into());
+            object_mut(run.edit(), "spec").insert("terminate".to_owned(), true.into());
         }
     }
 }
 
-fn make(scene: &Scene, cause: Cause, analysis: &Value) -> Result<Value, String> {
+fn build_run(ctx: &RolloutContext, kind: AnalysisKind, analysis: &Value) -> Result<Value, String> {
     let (mut metrics, mut args) = (Vec::new(), Vec::new());
     for wanted in list(analysis, "/templates") {
         let name = text(wanted, "/templateName");
-        let kind = if super::json::flag(wanted, "/clusterScope") {
+        let template_kind = if super::json::flag(wanted, "/clusterScope") {
             "ClusterAnalysisTemplate"
         } else {
             "AnalysisTemplate"
         };
-        let template = scene.templates.iter().find(|template| {
-            text(template, "/kind") == kind && text(template, "/metadata/name") == name
+        let template = ctx.templates.iter().find(|template| {
+            text(template, "/kind") == template_kind && text(template, "/metadata/name") == name
         });
         let template = template.ok_or_else(|| {
             format!(
-                "The Rollout {:?} is invalid: spec.strategy: Invalid value: {name:?}: {kind} \
+                "The Rollout {:?} is invalid: spec.strategy: Invalid value: {name:?}: {template_kind} \
                 '{name}' not found",
-                scene.name()
+                ctx.name()
             )
         })?;
         metrics.extend(list(template, "/spec/metrics").iter().cloned());
         args.extend(list(template, "/spec/args").iter().cloned());
     }
     for arg in list(analysis, "/args") {
-        args.retain(|known| known["name"] != arg["name"]);
-        args.push(argument(scene, arg));
+        args.retain(|other| other["name"] != arg["name"]);
+        args.push(resolve_argument(ctx, arg));
     }
-    let (hash, revision) = (scene.current_hash(), scene.revision());
-    let mut labels = pods::label(hash);
-    map(&mut labels).insert("rollout-type".to_owned(), cause.label().into());
-    let mut base = format!("{}-{hash}-{revision}", scene.name());
-    match cause {
-        Cause::Step(index) => {
-            map(&mut labels).insert("step-index".to_owned(), index.to_string().into());
+    let (hash, number) = (ctx.current_hash(), ctx.revision());
+    let mut labels = pods::hash_label(hash);
+    into_object(&mut labels).insert("rollout-type".to_owned(), kind.label().into());
+    let mut base = format!("{}-{hash}-{number}", ctx.name());
+    match kind {
+        AnalysisKind::Step(index) => {
+            into_object(&mut labels).insert("step-index".to_owned(), index.to_string().into());
             base = format!("{base}-{index}");
         }
-        Cause::Background => {}
-        Cause::PrePromotion => base.push_str("-pre"),
-        Cause::PostPromotion => base.push_str("-post"),
+        AnalysisKind::Background => {}
+        AnalysisKind::PrePromotion => base.push_str("-pre"),
+        AnalysisKind::PostPromotion => base.push_str("-post"),
     }
-    let taken = |name: &str| scene.runs.iter().any(|run| run.name() == name);
-    let again = (1..).map(|number| format!("{base}.{number}"));
+    let is_taken = |name: &str| ctx.runs.iter().any(|run| run.name() == name);
+    let numbered = (1..).map(|number| format!("{base}.{number}"));
     let name = std::iter::once(base.clone())
-        .chain(again)
-        .find(|name| !taken(name))
+        .chain(numbered)
+        .find(|name| !is_taken(name))
         .unwrap_or(base);
     let mut spec = json!({"metrics": metrics, "args": args});
     if analysis["dryRun"].is_array() {
@@ -238,18 +240,19 @@ fn make(scene: &Scene, cause: Cause, analysis: &Value) -> Result<Value, String> 
     Ok(json!({
         "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun",
         "metadata": {
-            "name": name, "namespace": scene.namespace(), "labels": labels, "annotations": {(sets::REVISION): revision.to_string()},
-            "ownerReferences": scene.owner(),
+            "name": name, "namespace": ctx.namespace(), "labels": labels,
+            "annotations": {(revision::ANNOTATION): number.to_string()},
+            "ownerReferences": ctx.owner_references(),
         },
         "spec": spec,
     }))
 }
 
-/// An argument with its value looked up, where it names a version or a field.
-fn argument(scene: &Scene, arg: &Value) -> Value {
+/// Looks up the value of an argument that names a version or a field.
+fn resolve_argument(ctx: &RolloutContext, arg: &Value) -> Value {
     let hash = match text(arg, "/valueFrom/podTemplateHashValue") {
-        "Stable" => scene.stable_hash(),
-        "Latest" => scene.current_hash(),
+        "Stable" => ctx.stable_hash(),
+        "Latest" => ctx.current_hash(),
         _ => {
             let path = text(arg, "/valueFrom/fieldRef/fieldPath");
             let pointer = format!(
@@ -259,44 +262,38 @@ fn argument(scene: &Scene, arg: &Value) -> Value {
             return if path.is_empty() {
                 arg.clone()
             } else {
-                json!({"name": arg["name"], "value": text(scene.rollout.get(), &pointer)})
+                json!({"name": arg["name"], "value": text(ctx.rollout.get(), &pointer)})
             };
         }
     };
     json!({"name": arg["name"], "value": hash})
 }
 
-/// Removes the oldest finished runs, beyond what the history is to keep.
-pub(super) fn forget_old(scene: &mut Scene) {
-    let kept = |field: &str| {
-        number(scene.spec(), &format!("/analysis/{field}"))
-            .and_then(|kept| usize::try_from(kept).ok())
+/// Deletes the oldest completed runs beyond the history limits.
+pub(super) fn delete_old(ctx: &mut RolloutContext) {
+    let limit = |field: &str| {
+        number(ctx.spec(), &format!("/analysis/{field}"))
+            .and_then(|limit| usize::try_from(limit).ok())
             .unwrap_or(5)
     };
     let (good_max, bad_max) = (
-        kept("successfulRunHistoryLimit"),
-        kept("unsuccessfulRunHistoryLimit"),
+        limit("successfulRunHistoryLimit"),
+        limit("unsuccessfulRunHistoryLimit"),
     );
-    let status = scene.status();
-    let named = [
-        Cause::Step(0),
-        Cause::Background,
-        Cause::PrePromotion,
-        Cause::PostPromotion,
-    ]
-    .map(Cause::place);
-    let is_named = |run: &Held| {
-        named
-            .iter()
-            .any(|(strategy, field)| text(&status[*strategy][*field], "/name") == run.name())
+    let status = ctx.status();
+    let is_named = |run: &WorkingCopy| {
+        AnalysisKind::NAMED_IN_STATUS.iter().any(|kind| {
+            let (strategy, field) = kind.status_field();
+            text(&status[strategy][field], "/name") == run.name()
+        })
     };
-    let mut done: Vec<&Held> = scene
+    let mut completed: Vec<&WorkingCopy> = ctx
         .runs
         .iter()
-        .filter(|run| is_done(text(run.get(), "/status/phase")) && !is_named(run))
+        .filter(|run| is_completed(text(run.get(), "/status/phase")) && !is_named(run))
         .collect();
-    done.sort_by_key(|run| std::cmp::Reverse(text(run.get(), "/metadata/creationTimestamp")));
-    let (good, bad): (Vec<&Held>, Vec<&Held>) = done
+    completed.sort_by_key(|run| std::cmp::Reverse(text(run.get(), "/metadata/creationTimestamp")));
+    let (good, bad): (Vec<&WorkingCopy>, Vec<&WorkingCopy>) = completed
         .into_iter()
         .partition(|run| text(run.get(), "/status/phase") == "Successful");
     let old = good
@@ -304,7 +301,7 @@ pub(super) fn forget_old(scene: &mut Scene) {
         .skip(good_max)
         .chain(bad.into_iter().skip(bad_max));
     let keys: Vec<Key> = old
-        .map(|run| Key::new(Kind::AnalysisRun, scene.namespace(), run.name()))
+        .map(|run| Key::new(Kind::AnalysisRun, ctx.namespace(), run.name()))
         .collect();
-    scene.removed.extend(keys);
+    ctx.removed.extend(keys);
 }

@@ -1,138 +1,139 @@
-//! Blue-green: the new version stands behind a preview until the service is cut over to it.
+//! The blue-green strategy: the new version serves a preview until the active service switches to
+//! it.
 
 use serde_json::{Value, json};
 
-use super::analysis::{self, Cause};
-use super::json::{flag, later, list, number, text, time};
-use super::scene::Scene;
-use super::{canary, pause, sets, steps};
+use super::analysis::{self, AnalysisKind};
+use super::context::RolloutContext;
+use super::json::{add_seconds, flag, list, number, text, time};
+use super::{pause, sets, steps, update};
 
 const PAUSE: &str = "BlueGreenPause";
-/// Seconds that the pods of an aborted preview stay when the spec does not say.
+/// Seconds that the pods of an aborted preview stay if the spec does not say.
 const ABORT_DELAY_SECONDS: i64 = 30;
 
-pub(super) fn reconcile(scene: &mut Scene) {
-    canary::notice_retry(scene);
-    let hash = scene.current_hash().to_owned();
-    let Some(new) = scene.set_of(&hash) else {
+pub(super) fn reconcile(ctx: &mut RolloutContext) {
+    update::restart_if_retried(ctx);
+    let hash = ctx.current_hash().to_owned();
+    let Some(new) = ctx.find_set(&hash) else {
         return;
     };
-    let replicas = scene.replicas();
-    let Some(stable) = scene.set_of(scene.stable_hash()) else {
-        sets::scale(scene, new, replicas);
-        if sets::available(scene, Some(new)) >= replicas {
-            select(scene, "activeSelector", &hash);
-            select(scene, "previewSelector", &hash);
-            canary::promote(scene, "Initial deploy");
+    let replicas = ctx.replicas();
+    let Some(stable) = ctx.find_set(ctx.stable_hash()) else {
+        sets::scale(ctx, new, replicas);
+        if sets::available_pods(ctx, Some(new)) >= replicas {
+            set_selector(ctx, "activeSelector", &hash);
+            set_selector(ctx, "previewSelector", &hash);
+            update::promote(ctx, "Initial deploy");
         }
         return;
     };
-    sets::scale(scene, stable, replicas);
-    if scene.is_fully_promoted() {
-        settled(scene, &hash);
-    } else if scene.is_aborted() {
-        aborted(scene, new);
-    } else if !flag(scene.spec(), "/paused") {
-        under_way(scene, new, &hash);
-        if scene.is_aborted() {
-            aborted(scene, new);
+    sets::scale(ctx, stable, replicas);
+    if ctx.is_fully_promoted() {
+        reconcile_promoted(ctx, &hash);
+    } else if ctx.is_aborted() {
+        reconcile_aborted(ctx, new);
+    } else if !flag(ctx.spec(), "/paused") {
+        reconcile_update(ctx, new, &hash);
+        if ctx.is_aborted() {
+            reconcile_aborted(ctx, new);
         }
     }
-    analysis::end_others(scene);
+    analysis::terminate_others(ctx);
 }
 
-fn spec(scene: &Scene) -> &Value {
-    &scene.spec()["strategy"]["blueGreen"]
+fn strategy(ctx: &RolloutContext) -> &Value {
+    &ctx.spec()["strategy"]["blueGreen"]
 }
 
-fn select(scene: &mut Scene, which: &str, hash: &str) {
-    scene.set_strategy_status("blueGreen", which, hash.into());
+fn set_selector(ctx: &mut RolloutContext, which: &str, hash: &str) {
+    ctx.set_strategy_status("blueGreen", which, hash.into());
 }
 
-fn settled(scene: &mut Scene, hash: &str) {
-    select(scene, "activeSelector", hash);
-    select(scene, "previewSelector", hash);
-    scene.set_strategy_status("blueGreen", "scaleUpPreviewCheckPoint", Value::Null);
+fn reconcile_promoted(ctx: &mut RolloutContext, hash: &str) {
+    set_selector(ctx, "activeSelector", hash);
+    set_selector(ctx, "previewSelector", hash);
+    ctx.set_strategy_status("blueGreen", "scaleUpPreviewCheckPoint", Value::Null);
     for field in ["promoteFull", "pauseConditions", "controllerPause", "abort"] {
-        scene.set_status(field, Value::Null);
+        ctx.set_status(field, Value::Null);
     }
-    sets::scale_down_old(scene, &[hash]);
+    sets::scale_down_old(ctx, &[hash]);
 }
 
-fn aborted(scene: &mut Scene, new: usize) {
-    if scene.status()["abortedAt"].is_null() {
-        canary::abort(scene, "");
+fn reconcile_aborted(ctx: &mut RolloutContext, new: usize) {
+    if ctx.status()["abortedAt"].is_null() {
+        update::abort(ctx, "");
     }
-    let stable = scene.stable_hash().to_owned();
-    select(scene, "activeSelector", &stable);
-    let delay = number(spec(scene), "/abortScaleDownDelaySeconds").unwrap_or(ABORT_DELAY_SECONDS);
-    let over = time(scene.status(), "/abortedAt").map_or(scene.now, |at| later(at, delay));
-    if over > scene.now {
-        scene.wake_at(over);
+    let stable = ctx.stable_hash().to_owned();
+    set_selector(ctx, "activeSelector", &stable);
+    let delay = number(strategy(ctx), "/abortScaleDownDelaySeconds").unwrap_or(ABORT_DELAY_SECONDS);
+    let over = time(ctx.status(), "/abortedAt").map_or(ctx.now, |at| add_seconds(at, delay));
+    if over > ctx.now {
+        ctx.wake_at(over);
     } else if delay > 0 {
-        sets::scale(scene, new, 0);
+        sets::scale(ctx, new, 0);
     }
 }
 
-fn under_way(scene: &mut Scene, new: usize, hash: &str) {
-    select(scene, "previewSelector", hash);
-    let kept = [hash.to_owned(), scene.stable_hash().to_owned()];
-    sets::scale_down_old(scene, &[&kept[0], &kept[1]]);
-    let promoting = flag(scene.status(), "/promoteFull")
-        || flag(scene.status(), "/blueGreen/scaleUpPreviewCheckPoint");
-    let preview = number(spec(scene), "/previewReplicaCount").filter(|_| !promoting);
-    let wanted = preview.unwrap_or_else(|| scene.replicas());
-    sets::scale(scene, new, wanted);
-    if sets::available(scene, Some(new)) < wanted {
+fn reconcile_update(ctx: &mut RolloutContext, new: usize, hash: &str) {
+    set_selector(ctx, "previewSelector", hash);
+    let kept = [hash.to_owned(), ctx.stable_hash().to_owned()];
+    sets::scale_down_old(ctx, &[&kept[0], &kept[1]]);
+    let promoting = flag(ctx.status(), "/promoteFull")
+        || flag(ctx.status(), "/blueGreen/scaleUpPreviewCheckPoint");
+    let preview = number(strategy(ctx), "/previewReplicaCount").filter(|_| !promoting);
+    let wanted = preview.unwrap_or_else(|| ctx.replicas());
+    sets::scale(ctx, new, wanted);
+    if sets::available_pods(ctx, Some(new)) < wanted {
         return;
     }
-    if text(scene.status(), "/blueGreen/activeSelector") != hash {
-        if !promoting && !may_cut_over(scene) {
+    if text(ctx.status(), "/blueGreen/activeSelector") != hash {
+        if !promoting && !may_switch(ctx) {
             return;
         }
-        pause::end(scene);
-        if sets::available(scene, Some(new)) < scene.replicas() {
+        pause::end(ctx);
+        if sets::available_pods(ctx, Some(new)) < ctx.replicas() {
             // The preview was smaller; it grows before it serves.
-            scene.set_strategy_status("blueGreen", "scaleUpPreviewCheckPoint", json!(true));
-            let replicas = scene.replicas();
-            return sets::scale(scene, new, replicas);
+            ctx.set_strategy_status("blueGreen", "scaleUpPreviewCheckPoint", json!(true));
+            let replicas = ctx.replicas();
+            return sets::scale(ctx, new, replicas);
         }
-        select(scene, "activeSelector", hash);
-        scene.note(
+        set_selector(ctx, "activeSelector", hash);
+        ctx.record_event(
             "SwitchService",
             format!("Switched selector for the active service to '{hash}'"),
         );
     }
-    let after = spec(scene)["postPromotionAnalysis"].clone();
-    let verdict = list(&after, "/templates").is_empty() || flag(scene.status(), "/promoteFull");
-    if verdict || steps::follow(scene, Cause::PostPromotion, &after).is_some() {
-        canary::promote(scene, "Completed blue-green update");
+    let after = strategy(ctx)["postPromotionAnalysis"].clone();
+    let is_skipped = list(&after, "/templates").is_empty() || flag(ctx.status(), "/promoteFull");
+    if is_skipped || steps::has_analysis_passed(ctx, AnalysisKind::PostPromotion, &after) {
+        update::promote(ctx, "Completed blue-green update");
     }
 }
 
-/// Whether analysis and pause before the cut-over are behind it.
-fn may_cut_over(scene: &mut Scene) -> bool {
-    let before = spec(scene)["prePromotionAnalysis"].clone();
+/// Whether the analysis and the pause before the switch are over.
+fn may_switch(ctx: &mut RolloutContext) -> bool {
+    let before = strategy(ctx)["prePromotionAnalysis"].clone();
     if !list(&before, "/templates").is_empty()
-        && steps::follow(scene, Cause::PrePromotion, &before).is_none()
+        && !steps::has_analysis_passed(ctx, AnalysisKind::PrePromotion, &before)
     {
         return false;
     }
-    let automatic = spec(scene)["autoPromotionEnabled"].as_bool() != Some(false);
-    let after = number(spec(scene), "/autoPromotionSeconds");
-    if (automatic && after.is_none()) || pause::was_ended(scene) {
+    let automatic = strategy(ctx)["autoPromotionEnabled"].as_bool() != Some(false);
+    let after = number(strategy(ctx), "/autoPromotionSeconds");
+    if (automatic && after.is_none()) || pause::is_resumed_by_user(ctx) {
         return true;
     }
-    let Some(since) = pause::since(scene, PAUSE) else {
-        pause::begin(scene, PAUSE);
+    let Some(since) = pause::started_at(ctx, PAUSE) else {
+        pause::begin(ctx, PAUSE);
         if let Some(after) = after {
-            scene.wake_at(later(scene.now, after));
+            ctx.wake_at(add_seconds(ctx.now, after));
         }
         return false;
     };
-    let Some(end) = after.map(|after| later(since, after)) else {
+    let Some(end) = after.map(|after| add_seconds(since, after)) else {
         return false;
     };
-    scene.wake_at(end);
-    end <= scene.now
+    ctx.wake_at(end);
+    end <= ctx.now
 }

@@ -1,24 +1,24 @@
-//! Events: what `kubectl describe` shows of a rollout's past.
+//! Events of rollouts, which `kubectl describe` shows.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::json::{stamp, text, time};
+use super::json::{text, time, to_rfc3339};
 use crate::kinds::Kind;
-use crate::store::{Cluster, Key, suffix};
+use crate::store::{Cluster, Key, name_suffix};
 
-const KEPT_SECONDS: i64 = 3600;
+const EVENT_TTL_SECONDS: i64 = 3600;
 
-pub(super) struct Note {
+pub(super) struct PendingEvent {
     pub(super) warning: bool,
     pub(super) reason: &'static str,
     pub(super) message: String,
 }
 
-/// The event that tells it. `version` and `index` make its name one of a kind.
-pub(super) fn event(
+/// Builds the event object. `version` and `index` make its name unique.
+pub(super) fn to_object(
     rollout: &Value,
-    note: &Note,
+    event: &PendingEvent,
     now: Timestamp,
     version: u64,
     index: usize,
@@ -27,22 +27,28 @@ pub(super) fn event(
     let name = text(rollout, "/metadata/name");
     json!({
         "apiVersion": "v1", "kind": "Event",
-        "metadata": {"name": format!("{name}.{version:x}{}", suffix(name, index as u64)), "namespace": meta["namespace"]},
+        "metadata": {
+            "name": format!("{name}.{version:x}{}", name_suffix(name, index as u64)),
+            "namespace": meta["namespace"],
+        },
         "involvedObject": {
-            "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": name, "namespace": meta["namespace"], "uid": meta["uid"],
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": name,
+            "namespace": meta["namespace"], "uid": meta["uid"],
             "resourceVersion": meta["resourceVersion"],
         },
-        "type": if note.warning { "Warning" } else { "Normal" }, "reason": note.reason, "message": note.message, "count": 1,
-        "source": {"component": "rollouts-controller"}, "reportingComponent": "rollouts-controller", "reportingInstance": "",
-        "firstTimestamp": stamp(now), "lastTimestamp": stamp(now),
+        "type": if event.warning { "Warning" } else { "Normal" }, "reason": event.reason,
+        "message": event.message, "count": 1,
+        "source": {"component": "rollouts-controller"}, "reportingComponent": "rollouts-controller",
+        "reportingInstance": "",
+        "firstTimestamp": to_rfc3339(now), "lastTimestamp": to_rfc3339(now),
     })
 }
 
-pub(super) fn expire(cluster: &Cluster, now: Timestamp) {
+pub(super) fn delete_expired(cluster: &Cluster, now: Timestamp) {
     for event in cluster.list(Kind::Event, None).1 {
-        let old = time(&event, "/lastTimestamp")
-            .is_some_and(|at| now.duration_since(at).as_secs() > KEPT_SECONDS);
-        if old {
+        let is_expired = time(&event, "/lastTimestamp")
+            .is_some_and(|at| now.duration_since(at).as_secs() > EVENT_TTL_SECONDS);
+        if is_expired {
             cluster.remove_object(&Key::new(
                 Kind::Event,
                 text(&event, "/metadata/namespace"),

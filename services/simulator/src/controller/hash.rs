@@ -78,9 +78,18 @@ mod tests {
 
     #[test]
     fn order_and_the_label_do_not_matter_and_the_image_does() {
-        let one = json!({"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "a", "image": "a:1"}]}});
-        let same = json!({"spec": {"containers": [{"image": "a:1", "name": "a"}]}, "metadata": {"creationTimestamp": null, "labels": {(LABEL): "abc", "app": "x"}}});
-        let other = json!({"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "a", "image": "a:2"}]}});
+        let one = json!({
+            "metadata": {"labels": {"app": "x"}},
+            "spec": {"containers": [{"name": "a", "image": "a:1"}]},
+        });
+        let same = json!({
+            "spec": {"containers": [{"image": "a:1", "name": "a"}]},
+            "metadata": {"creationTimestamp": null, "labels": {(LABEL): "abc", "app": "x"}},
+        });
+        let other = json!({
+            "metadata": {"labels": {"app": "x"}},
+            "spec": {"containers": [{"name": "a", "image": "a:2"}]},
+        });
         assert_eq!(of_template(&one), of_template(&same));
         assert_ne!(of_template(&one), of_template(&other));
         assert_eq!(of_template(&one).len(), 10);

@@ -1,5 +1,5 @@
-//! Reading and writing fields of JSON objects. What is missing or of another type reads as empty:
-//! the API enforces no schema.
+//! Reads and writes fields of JSON objects. A field that is missing or of another type reads as
+//! empty: the API enforces no schema.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
@@ -33,26 +33,25 @@ pub(crate) fn time(object: &Value, pointer: &str) -> Option<Timestamp> {
     text(object, pointer).parse().ok()
 }
 
-/// A time as the API writes it: in whole seconds.
-pub(crate) fn stamp(at: Timestamp) -> Value {
+/// Formats a time as the API writes it: in whole seconds.
+pub(crate) fn to_rfc3339(at: Timestamp) -> Value {
     let second = Timestamp::from_second(at.as_second()).unwrap_or(at);
     second.to_string().into()
 }
 
-/// `at` and so many seconds more; the end of time when that is past it.
-pub(crate) fn later(at: Timestamp, seconds: i64) -> Timestamp {
+pub(crate) fn add_seconds(at: Timestamp, seconds: i64) -> Timestamp {
     at.checked_add(SignedDuration::from_secs(seconds))
         .unwrap_or(Timestamp::MAX)
 }
 
-/// The object inside an object, made if there is none.
-pub(crate) fn part<'a>(object: &'a mut Value, name: &str) -> &'a mut Map<String, Value> {
-    let inner = map(object).entry(name).or_insert(Value::Null);
-    map(inner)
+/// Returns the object in a field, and creates it if there is none.
+pub(crate) fn object_mut<'a>(object: &'a mut Value, name: &str) -> &'a mut Map<String, Value> {
+    let inner = into_object(object).entry(name).or_insert(Value::Null);
+    into_object(inner)
 }
 
-/// The value as a map; anything else is replaced by an empty one.
-pub(crate) fn map(value: &mut Value) -> &mut Map<String, Value> {
+/// Returns the value as an object, and replaces any other value by an empty one.
+pub(crate) fn into_object(value: &mut Value) -> &mut Map<String, Value> {
     if !value.is_object() {
         *value = Value::Object(Map::new());
     }
@@ -62,8 +61,8 @@ pub(crate) fn map(value: &mut Value) -> &mut Map<String, Value> {
     }
 }
 
-/// Seconds of a duration: a number, or text such as `20`, `10s`, `5m`, `1h30m`, `500ms`. A part of
-/// a second counts as a whole one. `None` when it is no duration.
+/// Parses a duration into seconds: a number, or text such as `20`, `10s`, `5m`, `1h30m`, `500ms`.
+/// Rounds up to whole seconds.
 pub(crate) fn seconds(value: &Value) -> Option<i64> {
     if let Some(number) = value.as_i64() {
         return Some(number);
@@ -96,7 +95,7 @@ pub(crate) fn seconds(value: &Value) -> Option<i64> {
     Some(millis.saturating_add(999) / 1000)
 }
 
-/// A count or a percentage (`3`, `"25%"`) of `total`; `None` when it is neither.
+/// Parses a count, or a percentage of `total`: `3`, `"25%"`.
 pub(crate) fn count_or_percent(value: &Value, total: i64, round_up: bool) -> Option<i64> {
     if let Some(count) = value.as_i64() {
         return Some(count);

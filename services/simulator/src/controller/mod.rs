@@ -1,30 +1,34 @@
 //! The controller: moves Argo Rollouts through their steps, with the field semantics of Argo
-//! Rollouts 1.9, and plays kubelet and scheduler for their pods.
+//! Rollouts 1.9, and stands in for the kubelet and the scheduler of their pods.
 //!
-//! One pass over a rollout reads it with all it owns into a scene, decides on these copies, and
-//! writes what has changed, bound to the versions that were read. A pass goes one step; what it
-//! wrote makes the rollout due for the next pass, until nothing changes any more. Rollouts in which
-//! nothing changed and for which no time is up cost nothing.
+//! A pass reads a rollout with all that it owns into a [`RolloutContext`], decides on these copies,
+//! and writes what has changed, on the condition that the versions are still those it read. It
+//! completes at most one step; its writes make the rollout due for the next pass, until nothing
+//! changes any more. A rollout that did not change and is not due costs nothing.
 //!
-//! Not played: `workloadRef`, step plug-ins (they pass at once), pods and analyses of experiments,
-//! the selectors of services, and traffic routers, which follow at once.
+//! Not simulated: `workloadRef`, step plug-ins (they complete at once), pods and analyses of
+//! experiments, the selectors of services, and traffic routers, which follow at once.
 
 mod analysis;
+mod analysis_run;
 mod bluegreen;
 mod canary;
-mod condition;
+mod conditions;
+mod context;
 mod events;
 mod experiment;
+mod expression;
 pub(crate) mod hash;
 pub(crate) mod json;
-mod measure;
 mod pause;
 mod pods;
 mod replicas;
-mod scene;
+mod revision;
 mod sets;
 mod status;
 mod steps;
+mod update;
+mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -36,26 +40,26 @@ use tokio_util::sync::CancellationToken;
 use crate::kinds::Kind;
 use crate::store::{Cluster, Key};
 
-pub use measure::{MetricSource, Query};
-use scene::Scene;
+pub use analysis_run::{MetricQuery, MetricSource};
+use context::RolloutContext;
 
-/// How often a controller that runs by itself looks whether time is up for anything.
+/// How often a running controller checks which rollouts are due.
 const TICK: Duration = Duration::from_millis(400);
-/// How long it lets changes gather before it looks at them.
-const GATHER: Duration = Duration::from_millis(50);
-/// Rollouts looked at before others on the same thread get a turn.
-const SLICE: usize = 50;
+/// How long it collects changes before a pass.
+const DEBOUNCE: Duration = Duration::from_millis(50);
+/// Passes before other tasks on the thread get a turn.
+const BATCH: usize = 50;
 const SWEEP_SECONDS: i64 = 60;
 
 pub struct Controller {
     cluster: Cluster,
     metrics: MetricSource,
-    /// The resource version up to which changes were looked at; `None` before the first look.
+    /// The resource version up to which changes were collected; `None` before the first time.
     seen: Option<u64>,
     dirty: BTreeSet<Key>,
-    /// Rollouts to look at later, though nothing changes.
+    /// When each rollout is due for a pass, if nothing changes.
     due: BTreeMap<Key, Timestamp>,
-    swept: Option<Timestamp>,
+    last_sweep: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Controller {
@@ -76,20 +80,20 @@ impl Controller {
             seen: None,
             dirty: BTreeSet::new(),
             due: BTreeMap::new(),
-            swept: None,
+            last_sweep: None,
         }
     }
 
-    /// One pass over all rollouts that changed or whose time is up, by the cluster's clock. Gives
-    /// whether anything was written, which the next pass will want to look at.
+    /// Makes one pass over each rollout that changed or is due by the cluster's clock. Returns
+    /// whether anything was written.
     pub fn tick(&mut self) -> bool {
-        self.gather();
-        self.look(usize::MAX)
+        self.collect_changes();
+        self.reconcile_dirty(usize::MAX)
     }
 
-    /// Passes until nothing changes at this moment.
+    /// Makes passes until nothing changes at this moment.
     pub fn settle(&mut self) {
-        // A rollout takes far fewer passes; the bound keeps a mistake from going on for ever.
+        // Far more passes than a rollout takes; a bug must not loop for ever.
         for _ in 0..1000 {
             if !self.tick() {
                 return;
@@ -97,35 +101,35 @@ impl Controller {
         }
         tracing::warn!(
             cluster = self.cluster.name(),
-            "the controller finds no rest"
+            "the controller does not settle: the last of 1,000 passes still wrote something"
         );
     }
 
-    /// When time will be up for some rollout, the earliest.
+    /// When the next rollout is due.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.due.values().min().copied()
     }
 
-    /// Runs by itself until `shutdown`.
+    /// Reconciles until `shutdown` is canceled.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut changed = self.cluster.watch_version();
         while !shutdown.is_cancelled() {
             changed.mark_unchanged();
-            self.gather();
+            self.collect_changes();
             while !self.dirty.is_empty() {
-                self.look(SLICE);
+                self.reconcile_dirty(BATCH);
                 tokio::task::yield_now().await;
             }
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(TICK) => {}
-                // The cluster is held here, so that its sender lives as long.
-                _ = changed.changed() => tokio::time::sleep(GATHER).await,
+                // `self` holds the cluster, so the sender outlives this loop.
+                _ = changed.changed() => tokio::time::sleep(DEBOUNCE).await,
             }
         }
     }
 
-    fn gather(&mut self) {
+    fn collect_changes(&mut self) {
         let now = self.cluster.now();
         let changes = self
             .seen
@@ -134,32 +138,32 @@ impl Controller {
             for change in changes {
                 self.seen = Some(change.version);
                 self.dirty
-                    .extend(self.rollout_of(&change.key, &change.object));
+                    .extend(self.owning_rollout(&change.key, &change.object));
             }
         } else {
             let (version, rollouts) = self.cluster.list(Kind::Rollout, None);
             self.seen = Some(version);
             self.due.clear();
             self.dirty
-                .extend(rollouts.iter().map(|rollout| key(rollout)));
+                .extend(rollouts.iter().map(|rollout| key_of(rollout)));
         }
-        let up: Vec<Key> = self
+        let due: Vec<Key> = self
             .due
             .iter()
             .filter(|(_, at)| **at <= now)
             .map(|(key, _)| key.clone())
             .collect();
-        self.dirty.extend(up);
+        self.dirty.extend(due);
         if self
-            .swept
-            .is_none_or(|swept| now.duration_since(swept).as_secs() >= SWEEP_SECONDS)
+            .last_sweep
+            .is_none_or(|last_sweep| now.duration_since(last_sweep).as_secs() >= SWEEP_SECONDS)
         {
-            self.swept = Some(now);
-            events::expire(&self.cluster, now);
+            self.last_sweep = Some(now);
+            events::delete_expired(&self.cluster, now);
         }
     }
 
-    fn rollout_of(&self, of: &Key, object: &Value) -> Option<Key> {
+    fn owning_rollout(&self, of: &Key, object: &Value) -> Option<Key> {
         if of.kind == Kind::Rollout {
             return Some(of.clone());
         }
@@ -174,33 +178,33 @@ impl Controller {
                     .cluster
                     .get(Kind::ReplicaSet, &of.namespace, name)
                     .ok()?;
-                self.rollout_of(&key(&set), &set)
+                self.owning_rollout(&key_of(&set), &set)
             }
             _ => None,
         }
     }
 
-    fn look(&mut self, count_max: usize) -> bool {
+    fn reconcile_dirty(&mut self, count_max: usize) -> bool {
         let mut wrote = false;
         for _ in 0..count_max {
             let Some(key) = self.dirty.pop_first() else {
                 break;
             };
             self.due.remove(&key);
-            let Some(mut scene) = Scene::load(&self.cluster, &key) else {
+            let Some(mut ctx) = RolloutContext::load(&self.cluster, &key) else {
                 continue;
             };
-            reconcile(&mut scene, &self.metrics, self.cluster.name());
-            if let Some(wake) = scene.wake {
+            reconcile(&mut ctx, &self.metrics, self.cluster.name());
+            if let Some(wake) = ctx.wake {
                 self.due.insert(key, wake);
             }
-            wrote |= scene.commit(&self.cluster);
+            wrote |= ctx.commit(&self.cluster);
         }
         wrote
     }
 }
 
-fn key(object: &Value) -> Key {
+fn key_of(object: &Value) -> Key {
     let kind = Kind::of(object).unwrap_or(Kind::Rollout);
     Key::new(
         kind,
@@ -209,23 +213,23 @@ fn key(object: &Value) -> Key {
     )
 }
 
-fn reconcile(scene: &mut Scene, metrics: &MetricSource, cluster: &str) {
-    let before = scene.status().clone();
-    sets::follow_template(scene);
-    analysis::advance(scene, metrics, cluster);
-    experiment::advance(scene);
-    pods::live(scene);
-    if scene.invalid.is_none() {
-        if scene.is_blue_green() {
-            bluegreen::reconcile(scene);
+fn reconcile(ctx: &mut RolloutContext, metrics: &MetricSource, cluster: &str) {
+    let before = ctx.status().clone();
+    sets::follow_template(ctx);
+    analysis::advance(ctx, metrics, cluster);
+    experiment::advance(ctx);
+    pods::advance(ctx);
+    if ctx.invalid.is_none() {
+        if ctx.is_blue_green() {
+            bluegreen::reconcile(ctx);
         } else {
-            canary::reconcile(scene);
+            canary::reconcile(ctx);
         }
-        pods::restart(scene);
+        pods::restart(ctx);
     }
-    pods::scale(scene);
-    sets::forget_old(scene);
-    analysis::forget_old(scene);
-    status::count(scene);
-    status::finish(scene, &before);
+    pods::scale(ctx);
+    sets::delete_old(ctx);
+    analysis::delete_old(ctx);
+    status::update_counts(ctx);
+    status::update_conditions(ctx, &before);
 }

@@ -1,42 +1,42 @@
-//! Pauses that the controller makes: `status.pauseConditions`, and `status.controllerPause`, which
-//! stays behind when somebody takes the conditions away. That is how a promotion is noticed.
+//! Pauses by the controller: `status.pauseConditions`, and `status.controllerPause`, which remains
+//! when somebody removes the conditions. That is how the controller notices a promotion.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::json::{flag, list, stamp, text, time};
-use super::scene::Scene;
+use super::context::RolloutContext;
+use super::json::{flag, list, text, time, to_rfc3339};
 
-pub(super) fn since(scene: &Scene, reason: &str) -> Option<Timestamp> {
-    let found = list(scene.status(), "/pauseConditions")
+pub(super) fn started_at(ctx: &RolloutContext, reason: &str) -> Option<Timestamp> {
+    let condition = list(ctx.status(), "/pauseConditions")
         .iter()
         .find(|pause| text(pause, "/reason") == reason)?;
-    Some(time(found, "/startTime").unwrap_or(scene.now))
+    Some(time(condition, "/startTime").unwrap_or(ctx.now))
 }
 
-pub(super) fn is_on(scene: &Scene) -> bool {
-    !list(scene.status(), "/pauseConditions").is_empty()
+pub(super) fn is_paused(ctx: &RolloutContext) -> bool {
+    !list(ctx.status(), "/pauseConditions").is_empty()
 }
 
-pub(super) fn was_ended(scene: &Scene) -> bool {
-    flag(scene.status(), "/controllerPause") && !is_on(scene)
+pub(super) fn is_resumed_by_user(ctx: &RolloutContext) -> bool {
+    flag(ctx.status(), "/controllerPause") && !is_paused(ctx)
 }
 
-pub(super) fn begin(scene: &mut Scene, reason: &str) {
-    if since(scene, reason).is_some() {
+pub(super) fn begin(ctx: &mut RolloutContext, reason: &str) {
+    if started_at(ctx, reason).is_some() {
         return;
     }
-    let mut pauses = list(scene.status(), "/pauseConditions").to_vec();
-    pauses.push(json!({"reason": reason, "startTime": stamp(scene.now)}));
-    scene.set_status("pauseConditions", pauses);
-    scene.set_status("controllerPause", true);
-    scene.note("RolloutPaused", format!("Rollout is paused ({reason})"));
+    let mut pauses = list(ctx.status(), "/pauseConditions").to_vec();
+    pauses.push(json!({"reason": reason, "startTime": to_rfc3339(ctx.now)}));
+    ctx.set_status("pauseConditions", pauses);
+    ctx.set_status("controllerPause", true);
+    ctx.record_event("RolloutPaused", format!("Rollout is paused ({reason})"));
 }
 
-pub(super) fn end(scene: &mut Scene) {
-    if flag(scene.status(), "/controllerPause") {
-        scene.note("RolloutResumed", "Rollout is resumed".to_owned());
+pub(super) fn end(ctx: &mut RolloutContext) {
+    if flag(ctx.status(), "/controllerPause") {
+        ctx.record_event("RolloutResumed", "Rollout is resumed".to_owned());
     }
-    scene.set_status("pauseConditions", Value::Null);
-    scene.set_status("controllerPause", Value::Null);
+    ctx.set_status("pauseConditions", Value::Null);
+    ctx.set_status("controllerPause", Value::Null);
 }

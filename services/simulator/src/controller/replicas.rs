@@ -1,24 +1,24 @@
 //! How many pods each version of a canary runs.
 
+use super::context::RolloutContext;
 use super::json::{count_or_percent, number};
-use super::scene::Scene;
 use super::sets;
 
 /// Pods of the new version and of the stable one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Split {
+pub(super) struct ReplicaSplit {
     pub(super) canary: i64,
     pub(super) stable: i64,
 }
 
-/// Pods above and below the wanted number that are allowed: `maxSurge` and `maxUnavailable`, each
-/// a quarter when the spec does not say, and never both nothing.
-pub(super) fn limits(scene: &Scene) -> (i64, i64) {
-    let canary = &scene.spec()["strategy"]["canary"];
+/// Returns `maxSurge` and `maxUnavailable` in pods. Each is a quarter if the spec does not say, and
+/// they are never both zero.
+pub(super) fn surge_and_unavailable(ctx: &RolloutContext) -> (i64, i64) {
+    let canary = &ctx.spec()["strategy"]["canary"];
     let quarter = serde_json::Value::from("25%");
     let of = |name: &str, up: bool| {
-        count_or_percent(&canary[name], scene.replicas(), up)
-            .or_else(|| count_or_percent(&quarter, scene.replicas(), up))
+        count_or_percent(&canary[name], ctx.replicas(), up)
+            .or_else(|| count_or_percent(&quarter, ctx.replicas(), up))
             .unwrap_or(0)
     };
     let most = i64::from(i32::MAX);
@@ -33,16 +33,16 @@ pub(super) fn limits(scene: &Scene) -> (i64, i64) {
     }
 }
 
-pub(super) fn minimum(scene: &Scene) -> i64 {
-    scene.replicas() - limits(scene).1
+pub(super) fn minimum_available(ctx: &RolloutContext) -> i64 {
+    ctx.replicas() - surge_and_unavailable(ctx).1
 }
 
-/// The split of `replicas` pods that comes closest to `weight` percent, where pods alone carry the
-/// weight. With a surge one pod more is allowed if that comes closer. Unless the weight is 0, there
-/// is at least one canary.
-pub(super) fn by_pods(replicas: i64, weight: i64, surge: i64) -> Split {
+/// Splits `replicas` pods as close to `weight` percent as possible, without a traffic router. With
+/// a surge it may use one pod more if that is closer. Unless the weight is 0, there is at least one
+/// canary.
+pub(super) fn split_by_weight(replicas: i64, weight: i64, surge: i64) -> ReplicaSplit {
     if replicas == 0 {
-        return Split {
+        return ReplicaSplit {
             canary: 0,
             stable: 0,
         };
@@ -63,44 +63,44 @@ pub(super) fn by_pods(replicas: i64, weight: i64, surge: i64) -> Split {
             options.push((floor, replicas + 1));
         }
     }
-    // How far canary/total is from the weight, times the total; compared crosswise to stay whole.
-    let off = |(canary, total): (i64, i64)| (canary * 100 - weight * total).abs();
+    // The distance of canary/total from the weight, times the total: integers, compared crosswise.
+    let distance = |(canary, total): (i64, i64)| (canary * 100 - weight * total).abs();
     let mut best = options.first().copied().unwrap_or((0, replicas));
     for option in options {
-        if off(option) * best.1 < off(best) * option.1 {
+        if distance(option) * best.1 < distance(best) * option.1 {
             best = option;
         }
     }
-    Split {
+    ReplicaSplit {
         canary: best.0,
         stable: best.1 - best.0,
     }
 }
 
-/// Where the numbers of pods are to come to at `weight` percent.
-pub(super) fn target(scene: &Scene, weight: i64) -> Split {
-    let replicas = scene.replicas();
-    if !scene.has_router() {
-        return by_pods(replicas, weight, limits(scene).0);
+/// How many pods each version should have at `weight` percent.
+pub(super) fn target_split(ctx: &RolloutContext, weight: i64) -> ReplicaSplit {
+    let replicas = ctx.replicas();
+    if !ctx.has_router() {
+        return split_by_weight(replicas, weight, surge_and_unavailable(ctx).0);
     }
     let share = |weight: i64| (replicas * weight + 99) / 100;
-    let canary = canary_scale(scene).unwrap_or_else(|| share(weight));
-    let dynamic = super::json::flag(scene.spec(), "/strategy/canary/dynamicStableScale");
+    let canary = canary_scale(ctx).unwrap_or_else(|| share(weight));
+    let dynamic = super::json::flag(ctx.spec(), "/strategy/canary/dynamicStableScale");
     let stable = if dynamic {
         share(100 - weight)
     } else {
         replicas
     };
-    Split {
+    ReplicaSplit {
         canary: canary.clamp(0, replicas),
         stable,
     }
 }
 
-/// What the last `setCanaryScale` at or before the current step asks for; `None` when the scale
+/// Pods that the last `setCanaryScale` at or before the current step asks for; `None` if the scale
 /// follows the weight.
-fn canary_scale(scene: &Scene) -> Option<i64> {
-    let (index, steps) = (scene.step_index(), scene.steps());
+fn canary_scale(ctx: &RolloutContext) -> Option<i64> {
+    let (index, steps) = (ctx.step_index(), ctx.steps());
     if index >= steps.len() {
         return None;
     }
@@ -116,42 +116,42 @@ fn canary_scale(scene: &Scene) -> Option<i64> {
     number(scale, "/replicas").or_else(|| {
         number(scale, "/weight")
             .map(|weight| weight.clamp(0, 100))
-            .map(|weight| (scene.replicas() * weight + 99) / 100)
+            .map(|weight| (ctx.replicas() * weight + 99) / 100)
     })
 }
 
-/// Moves `ReplicaSets`, each given by its place, toward their numbers of pods: what grows stays
-/// inside the surge, what shrinks leaves enough available.
-pub(super) fn toward(scene: &mut Scene, targets: &[(usize, i64)]) {
-    let (surge, unavailable) = limits(scene);
-    let replicas = scene.replicas();
-    let all = 0..scene.sets.len();
-    let there: i64 = all
+/// Scales `ReplicaSets`, given by index, toward their targets: growth stays within the surge, and
+/// enough pods stay available.
+pub(super) fn scale_toward(ctx: &mut RolloutContext, targets: &[(usize, i64)]) {
+    let (surge, unavailable) = surge_and_unavailable(ctx);
+    let replicas = ctx.replicas();
+    let all = 0..ctx.sets.len();
+    let existing: i64 = all
         .clone()
-        .map(|at| sets::wanted(scene, Some(at)).max(sets::present(scene, Some(at))))
+        .map(|at| sets::desired_pods(ctx, Some(at)).max(sets::current_pods(ctx, Some(at))))
         .sum();
-    let available: i64 = all.map(|at| sets::available(scene, Some(at))).sum();
+    let available: i64 = all.map(|at| sets::available_pods(ctx, Some(at))).sum();
     // With a router the canary comes on top of the stable pods, which all stay.
-    let mut room = if scene.has_router() {
+    let mut room = if ctx.has_router() {
         i64::MAX
     } else {
-        (replicas + surge - there).max(0)
+        (replicas + surge - existing).max(0)
     };
     let mut spare = (available - (replicas - unavailable)).max(0);
     for (at, target) in targets.iter().copied() {
-        let now = sets::wanted(scene, Some(at));
+        let now = sets::desired_pods(ctx, Some(at));
         let next = if target > now {
             let more = (target - now).min(room);
             room -= more;
             now + more
         } else {
-            // Pods that are not available are missed by nobody.
-            let idle = (now - sets::available(scene, Some(at))).max(0);
+            // Pods that are not available can always go.
+            let idle = (now - sets::available_pods(ctx, Some(at))).max(0);
             let less = (now - target).min(spare + idle);
             spare -= (less - idle).max(0);
             now - less
         };
-        sets::scale(scene, at, next);
+        sets::scale(ctx, at, next);
     }
 }
 
@@ -162,8 +162,8 @@ mod tests {
     #[track_caller]
     fn check(replicas: i64, weight: i64, surge: i64, canary: i64, stable: i64) {
         assert_eq!(
-            by_pods(replicas, weight, surge),
-            Split { canary, stable },
+            split_by_weight(replicas, weight, surge),
+            ReplicaSplit { canary, stable },
             "{replicas} pods at {weight} %, surge {surge}"
         );
     }

@@ -2,72 +2,72 @@
 
 use serde_json::Value;
 
-use super::analysis::{self, Cause};
-use super::json::{flag, list, number, text};
-use super::measure::is_done;
-use super::scene::Scene;
-use super::{canary, experiment, pause, replicas, sets};
+use super::analysis::{self, AnalysisKind};
+use super::analysis_run::is_completed;
+use super::context::RolloutContext;
+use super::json::{add_seconds, flag, list, number, seconds, text};
+use super::{experiment, pause, replicas, sets, update, weights};
 
 const INCONCLUSIVE: &str = "InconclusiveAnalysisRun";
 const INCONCLUSIVE_EXPERIMENT: &str = "InconclusiveExperiment";
 
-/// Does what the current step asks for, and goes on to the next when it is done. One step at a
-/// time, so that whoever watches sees each.
-pub(super) fn advance(scene: &mut Scene) {
-    let (index, count) = (scene.step_index(), scene.steps().len());
-    if flag(scene.status(), "/promoteFull") && index < count {
-        pause::end(scene);
-        leave(scene);
-        analysis::leave(scene, Cause::Background);
-        scene.set_status("currentStepIndex", count);
-        scene.note(
+/// Runs the current step, and moves on when it is complete. It completes one step at a time, so
+/// that watches see each.
+pub(super) fn advance(ctx: &mut RolloutContext) {
+    let (index, count) = (ctx.step_index(), ctx.steps().len());
+    if flag(ctx.status(), "/promoteFull") && index < count {
+        pause::end(ctx);
+        clear_step_status(ctx);
+        analysis::clear_status(ctx, AnalysisKind::Background);
+        ctx.set_status("currentStepIndex", count);
+        ctx.record_event(
             "RolloutStepCompleted",
             "Rollout fully promoted: all steps are passed over".to_owned(),
         );
         return;
     }
-    // Somebody may have passed over the step that a run belongs to.
+    // A user may have skipped the step that the run belongs to.
     let entry = text(
-        &scene.status()["canary"]["currentStepAnalysisRunStatus"],
+        &ctx.status()["canary"]["currentStepAnalysisRunStatus"],
         "/name",
     )
     .to_owned();
-    let of_step = scene
+    let of_step = ctx
         .runs
         .iter()
         .find(|run| run.name() == entry)
         .map(|run| &run.get()["metadata"]["labels"]["step-index"]);
     if of_step.is_some_and(|step| step.as_str() != Some(&index.to_string())) {
-        analysis::leave(scene, Cause::Step(index));
+        analysis::clear_status(ctx, AnalysisKind::Step(index));
     }
-    if !background(scene, index, count) {
+    if !may_proceed_by_background_analysis(ctx, index, count) {
         return;
     }
-    let Some(step) = scene.steps().get(index).cloned() else {
-        return pause::end(scene);
+    let Some(step) = ctx.steps().get(index).cloned() else {
+        return pause::end(ctx);
     };
-    if is_done_with(scene, index, &step) {
-        pause::end(scene);
-        leave(scene);
-        scene.set_status("currentStepIndex", index + 1);
-        scene.note(
+    if is_step_complete(ctx, index, &step) {
+        pause::end(ctx);
+        clear_step_status(ctx);
+        ctx.set_status("currentStepIndex", index + 1);
+        ctx.record_event(
             "RolloutStepCompleted",
             format!(
                 "Rollout step {}/{count} completed ({})",
                 index + 1,
-                in_words(&step)
+                describe(&step)
             ),
         );
-        // Whatever the next step needs is begun at the next look, which is at once.
+        // The next pass, which is due at once, starts the next step.
     }
 }
 
-fn leave(scene: &mut Scene) {
-    analysis::leave(scene, Cause::Step(0));
-    scene.set_strategy_status("canary", "currentExperiment", Value::Null);
+fn clear_step_status(ctx: &mut RolloutContext) {
+    analysis::clear_status(ctx, AnalysisKind::Step(0));
+    ctx.set_strategy_status("canary", "currentExperiment", Value::Null);
 }
 
-fn in_words(step: &Value) -> String {
+fn describe(step: &Value) -> String {
     let Some((name, value)) = step.as_object().and_then(|fields| fields.iter().next()) else {
         return "nothing".to_owned();
     };
@@ -80,103 +80,116 @@ fn in_words(step: &Value) -> String {
     }
 }
 
-/// The analysis beside the steps. `false` when the steps have to wait, or it failed.
-fn background(scene: &mut Scene, index: usize, count: usize) -> bool {
-    let wanted = scene.spec()["strategy"]["canary"]["analysis"].clone();
+/// Syncs the background analysis. Returns `false` if it failed or the steps have to wait for it.
+fn may_proceed_by_background_analysis(
+    ctx: &mut RolloutContext,
+    index: usize,
+    count: usize,
+) -> bool {
+    let wanted = ctx.spec()["strategy"]["canary"]["analysis"].clone();
     let starting = number(&wanted, "/startingStep")
         .and_then(|step| usize::try_from(step).ok())
         .unwrap_or(0);
     if list(&wanted, "/templates").is_empty()
         || index < starting
-        || flag(scene.status(), "/promoteFull")
+        || flag(ctx.status(), "/promoteFull")
         || (index >= count && count > 0)
     {
         return true;
     }
-    follow(scene, Cause::Background, &wanted).is_some() || !is_waiting(scene)
+    has_analysis_passed(ctx, AnalysisKind::Background, &wanted) || !is_blocked(ctx)
 }
 
-/// Whether the roll-out was given up, or waits for somebody's verdict.
-fn is_waiting(scene: &Scene) -> bool {
-    scene.is_aborted() || pause::since(scene, INCONCLUSIVE).is_some()
+/// Whether the update is aborted, or waits for a user after an inconclusive analysis.
+fn is_blocked(ctx: &RolloutContext) -> bool {
+    ctx.is_aborted() || pause::started_at(ctx, INCONCLUSIVE).is_some()
 }
 
-/// Follows a run; `Some` once it has passed. A failure aborts, and without a verdict it pauses.
-pub(super) fn follow(scene: &mut Scene, cause: Cause, wanted: &Value) -> Option<()> {
-    match analysis::follow(scene, cause, wanted).as_str() {
-        "Successful" => Some(()),
-        "Failed" | "Error" => {
-            let why = analysis::failure(scene, cause);
-            canary::abort(scene, &why);
-            None
-        }
-        "Inconclusive" if pause::was_ended(scene) => {
-            // Somebody wants to go on, which takes another run.
-            pause::end(scene);
-            analysis::leave(scene, cause);
-            analysis::follow(scene, cause, wanted);
-            None
-        }
-        "Inconclusive" => {
-            pause::begin(scene, INCONCLUSIVE);
-            None
-        }
-        _ => None,
-    }
-}
-
-fn is_done_with(scene: &mut Scene, index: usize, step: &Value) -> bool {
-    if let Some(weight) = number(step, "/setWeight") {
-        return canary::is_at(scene, weight.clamp(0, 100));
-    }
-    if step.get("pause").is_some() {
-        return is_pause_over(scene, step);
-    }
-    if step["analysis"].is_object() {
-        let wanted = step["analysis"].clone();
-        return follow(scene, Cause::Step(index), &wanted).is_some();
-    }
-    if step["experiment"].is_object() {
-        return is_experiment_over(scene, index, step);
-    }
-    if step["setCanaryScale"].is_object() {
-        let target = replicas::target(scene, canary::desired_weight(scene));
-        return sets::available(scene, scene.set_of(scene.current_hash())) >= target.canary;
-    }
-    // Header and mirror routes take effect at once here, and there are no plug-ins to wait for.
-    true
-}
-
-fn is_pause_over(scene: &mut Scene, step: &Value) -> bool {
-    if pause::was_ended(scene) {
-        return true;
-    }
-    let Some(since) = pause::since(scene, "CanaryPauseStep") else {
-        pause::begin(scene, "CanaryPauseStep");
-        if let Some(end) = canary::pause_end(step, scene.now) {
-            scene.wake_at(end);
-        }
-        return false;
-    };
-    let Some(end) = canary::pause_end(step, since) else {
-        return false;
-    };
-    scene.wake_at(end);
-    end <= scene.now
-}
-
-fn is_experiment_over(scene: &mut Scene, index: usize, step: &Value) -> bool {
-    let phase = experiment::follow(scene, index, &step["experiment"]);
-    match phase.as_str() {
+/// Syncs an analysis run. A failed run aborts the update; an inconclusive one pauses it.
+pub(super) fn has_analysis_passed(
+    ctx: &mut RolloutContext,
+    kind: AnalysisKind,
+    wanted: &Value,
+) -> bool {
+    match analysis::sync_run(ctx, kind, wanted).as_str() {
         "Successful" => true,
         "Failed" | "Error" => {
-            canary::abort(scene, "Experiment phase error/failed");
+            let why = analysis::failure_message(ctx, kind);
+            update::abort(ctx, &why);
+            false
+        }
+        "Inconclusive" if pause::is_resumed_by_user(ctx) => {
+            // A user resumed the rollout: another run decides.
+            pause::end(ctx);
+            analysis::clear_status(ctx, kind);
+            analysis::sync_run(ctx, kind, wanted);
             false
         }
         "Inconclusive" => {
-            pause::begin(scene, INCONCLUSIVE_EXPERIMENT);
-            pause::was_ended(scene)
+            pause::begin(ctx, INCONCLUSIVE);
+            false
         }
-        phase => is_done(phase),
+        _ => false,
     }
+}
+
+fn is_step_complete(ctx: &mut RolloutContext, index: usize, step: &Value) -> bool {
+    if let Some(weight) = number(step, "/setWeight") {
+        return weights::is_reached(ctx, weight.clamp(0, 100));
+    }
+    if step.get("pause").is_some() {
+        return is_pause_over(ctx, step);
+    }
+    if step["analysis"].is_object() {
+        let wanted = step["analysis"].clone();
+        return has_analysis_passed(ctx, AnalysisKind::Step(index), &wanted);
+    }
+    if step["experiment"].is_object() {
+        return is_experiment_over(ctx, index, step);
+    }
+    if step["setCanaryScale"].is_object() {
+        let target = replicas::target_split(ctx, weights::desired(ctx));
+        return sets::available_pods(ctx, ctx.find_set(ctx.current_hash())) >= target.canary;
+    }
+    // Header and mirror routes take effect at once; there are no plug-ins to wait for.
+    true
+}
+
+fn is_pause_over(ctx: &mut RolloutContext, step: &Value) -> bool {
+    if pause::is_resumed_by_user(ctx) {
+        return true;
+    }
+    let Some(since) = pause::started_at(ctx, "CanaryPauseStep") else {
+        pause::begin(ctx, "CanaryPauseStep");
+        if let Some(end) = pause_end(step, ctx.now) {
+            ctx.wake_at(end);
+        }
+        return false;
+    };
+    let Some(end) = pause_end(step, since) else {
+        return false;
+    };
+    ctx.wake_at(end);
+    end <= ctx.now
+}
+
+fn is_experiment_over(ctx: &mut RolloutContext, index: usize, step: &Value) -> bool {
+    let phase = experiment::sync_step(ctx, index, &step["experiment"]);
+    match phase.as_str() {
+        "Successful" => true,
+        "Failed" | "Error" => {
+            update::abort(ctx, "Experiment phase error/failed");
+            false
+        }
+        "Inconclusive" => {
+            pause::begin(ctx, INCONCLUSIVE_EXPERIMENT);
+            pause::is_resumed_by_user(ctx)
+        }
+        phase => is_completed(phase),
+    }
+}
+
+/// When a pause that began at `since` ends; `None` if it has no duration.
+fn pause_end(step: &Value, since: jiff::Timestamp) -> Option<jiff::Timestamp> {
+    seconds(&step["pause"]["duration"]).map(|length| add_seconds(since, length))
 }

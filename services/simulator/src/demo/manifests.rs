@@ -1,65 +1,83 @@
-//! The objects that the demo begins with.
+//! The objects of the demo.
 
 use serde_json::{Value, json};
 
-/// A rollout of the demo, and the versions it has had.
-pub(super) struct App {
+/// A rollout of the demo, with its versions from old to new.
+pub(super) struct DemoApp {
     pub(super) namespace: &'static str,
     pub(super) name: &'static str,
     pub(super) replicas: u32,
     pub(super) strategy: Value,
     pub(super) tags: &'static [&'static str],
-    /// How many seconds ago the newest version was set; `None` when that was long ago.
-    pub(super) newest_ago: Option<i64>,
+    /// Seconds since the newest version was released; `None` if that was long ago.
+    pub(super) newest_ago_s: Option<i64>,
 }
 
-/// Steps behind the load balancer, with services `NAME-stable` and `NAME-canary`.
-fn routed(name: &str, steps: &Value) -> Value {
+/// Steps behind a load balancer, with services `NAME-stable` and `NAME-canary`.
+fn canary_with_router(name: &str, steps: &Value) -> Value {
     json!({"canary": {
-        "canaryService": format!("{name}-canary"), "stableService": format!("{name}-stable"), "steps": steps,
+        "canaryService": format!("{name}-canary"), "stableService": format!("{name}-stable"),
+        "steps": steps,
         "trafficRouting": {"alb": {"ingress": name, "servicePort": 443}},
     }})
 }
 
-fn by_pods(steps: &Value) -> Value {
+fn canary_without_router(steps: &Value) -> Value {
     json!({"canary": {"maxSurge": "25%", "maxUnavailable": 0, "steps": steps}})
 }
 
 fn analysis(template: &str) -> Value {
-    json!({"analysis": {"templates": [{"templateName": template}], "args": [{"name": "revision", "valueFrom": {"podTemplateHashValue": "Latest"}}]}})
+    json!({
+        "analysis": {
+            "templates": [{"templateName": template}],
+            "args": [{"name": "revision", "valueFrom": {"podTemplateHashValue": "Latest"}}],
+        },
+    })
 }
 
 fn api_strategy() -> Value {
     let steps = json!([
-        {"setWeight": 10}, {"pause": {"duration": "20s"}}, {"setWeight": 25}, {"pause": {"duration": "20s"}},
+        {"setWeight": 10}, {"pause": {"duration": "20s"}}, {"setWeight": 25},
+        {"pause": {"duration": "20s"}},
         analysis("latency"), {"setWeight": 50}, {"pause": {"duration": "30s"}},
     ]);
-    let mut strategy = routed("payments-api", &steps);
+    let mut strategy = canary_with_router("payments-api", &steps);
     strategy["canary"]["analysis"] =
         json!({"templates": [{"templateName": "errors"}], "startingStep": 1});
     strategy
 }
 
-pub(super) fn apps(env: &str) -> Vec<App> {
-    let worker = by_pods(
-        &json!([{"setWeight": 20}, {"pause": {"duration": "1m"}}, analysis("queue"), {"pause": {}}, {"setWeight": 50}]),
-    );
-    let web = routed(
+pub(super) fn apps(env: &str) -> Vec<DemoApp> {
+    let worker = canary_without_router(&json!([
+        {"setWeight": 20}, {"pause": {"duration": "1m"}}, analysis("queue"), {"pause": {}},
+        {"setWeight": 50},
+    ]));
+    let web = canary_with_router(
         "payments-web",
-        &json!([{"setWeight": 10}, {"pause": {"duration": "1m"}}, analysis("latency"), {"setWeight": 50}]),
+        &json!([
+            {"setWeight": 10}, {"pause": {"duration": "1m"}}, analysis("latency"),
+            {"setWeight": 50},
+        ]),
     );
-    let indexer = by_pods(
-        &json!([{"setWeight": 25}, analysis("indexing"), {"setWeight": 50}, {"pause": {"duration": "2m"}}]),
-    );
-    let simple = || by_pods(&json!([{"setWeight": 50}, {"pause": {"duration": "30s"}}]));
-    let admin = json!({"blueGreen": {"activeService": "admin-web", "previewService": "admin-web-preview", "autoPromotionEnabled": false}});
-    let app = |namespace, name, replicas, strategy, tags, newest_ago| App {
+    let indexer = canary_without_router(&json!([
+        {"setWeight": 25}, analysis("indexing"), {"setWeight": 50},
+        {"pause": {"duration": "2m"}},
+    ]));
+    let simple =
+        || canary_without_router(&json!([{"setWeight": 50}, {"pause": {"duration": "30s"}}]));
+    let admin = json!({
+        "blueGreen": {
+            "activeService": "admin-web", "previewService": "admin-web-preview",
+            "autoPromotionEnabled": false,
+        },
+    });
+    let app = |namespace, name, replicas, strategy, tags, newest_ago_s| DemoApp {
         namespace,
         name,
         replicas,
         strategy,
         tags,
-        newest_ago,
+        newest_ago_s,
     };
     if env == "prod" {
         return vec![
@@ -143,7 +161,7 @@ pub(super) fn apps(env: &str) -> Vec<App> {
     ]
 }
 
-pub(super) fn rollout(app: &App, tag: &str) -> Value {
+pub(super) fn rollout(app: &DemoApp, tag: &str) -> Value {
     let labels = json!({"app": app.name, "app.kubernetes.io/part-of": "payops"});
     json!({
         "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
@@ -156,8 +174,12 @@ pub(super) fn rollout(app: &App, tag: &str) -> Value {
                 "spec": {
                     "serviceAccountName": app.name,
                     "containers": [{
-                        "name": app.name, "image": image(app.name, tag), "ports": [{"name": "http", "containerPort": 8080}],
-                        "resources": {"requests": {"cpu": "250m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
+                        "name": app.name, "image": image(app.name, tag),
+                        "ports": [{"name": "http", "containerPort": 8080}],
+                        "resources": {
+                            "requests": {"cpu": "250m", "memory": "128Mi"},
+                            "limits": {"memory": "256Mi"},
+                        },
                     }],
                 },
             },
@@ -169,7 +191,7 @@ pub(super) fn image(name: &str, tag: &str) -> String {
     format!("registry.example.com/payops/{name}:{tag}")
 }
 
-pub(super) fn services(app: &App) -> Vec<Value> {
+pub(super) fn services(app: &DemoApp) -> Vec<Value> {
     let (canary, blue_green) = (&app.strategy["canary"], &app.strategy["blueGreen"]);
     let named = [
         &canary["stableService"],
@@ -179,8 +201,12 @@ pub(super) fn services(app: &App) -> Vec<Value> {
     ];
     let service = |name: &str| {
         json!({
-            "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": app.namespace},
-            "spec": {"type": "ClusterIP", "selector": {"app": app.name}, "ports": [{"name": "http", "port": 443, "targetPort": "http"}]},
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": name, "namespace": app.namespace},
+            "spec": {
+                "type": "ClusterIP", "selector": {"app": app.name},
+                "ports": [{"name": "http", "port": 443, "targetPort": "http"}],
+            },
         })
     };
     named
@@ -199,15 +225,21 @@ pub(super) fn nodes(env: &str) -> Vec<Value> {
             "apiVersion": "v1", "kind": "Node",
             "metadata": {
                 "name": format!("ip-10-0-{}-{}.eu-west-1.compute.internal", 16 + number % 3 * 16, 20 + number * 7),
-                "labels": {"topology.kubernetes.io/region": "eu-west-1", "topology.kubernetes.io/zone": zone, "kubernetes.io/arch": "arm64"},
+                "labels": {
+                    "topology.kubernetes.io/region": "eu-west-1",
+                    "topology.kubernetes.io/zone": zone, "kubernetes.io/arch": "arm64",
+                },
             },
-            "status": {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"kubeletVersion": "v1.37.0"}},
+            "status": {
+                "conditions": [{"type": "Ready", "status": "True"}],
+                "nodeInfo": {"kubeletVersion": "v1.37.0"},
+            },
         })
     };
     (0..count).map(node).collect()
 }
 
-/// The templates that the steps name, in each namespace that has rollouts.
+/// The analysis templates that the steps name; each namespace with rollouts has them.
 pub(super) fn templates(namespace: &str) -> Vec<Value> {
     let metric = |name: &str,
                   interval: &str,
@@ -217,7 +249,8 @@ pub(super) fn templates(namespace: &str) -> Vec<Value> {
                   failure: Option<&str>,
                   query: &str| {
         let mut metric = json!({
-            "name": name, "interval": interval, "failureLimit": failures, "successCondition": success,
+            "name": name, "interval": interval, "failureLimit": failures,
+            "successCondition": success,
             "provider": {"datadog": {"apiVersion": "v2", "interval": "5m", "query": query}},
         });
         if let Some(count) = count {
@@ -276,7 +309,8 @@ pub(super) fn templates(namespace: &str) -> Vec<Value> {
     );
     let template = |name: &str, metrics: Vec<Value>| {
         json!({
-            "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate", "metadata": {"name": name, "namespace": namespace},
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate",
+            "metadata": {"name": name, "namespace": namespace},
             "spec": {"args": [{"name": "revision", "value": ""}], "metrics": metrics},
         })
     };

@@ -1,4 +1,4 @@
-//! Very many rollouts at once, to see how a tool bears that.
+//! Thousands of rollouts, to measure how a tool copes.
 
 use sha2::{Digest as _, Sha256};
 
@@ -12,9 +12,9 @@ const NAMESPACES: usize = 20;
 const NAMESPACE: &str = "model-namespace";
 const NAME: &str = "model-rollout";
 
-/// A piece of the model's text: as it is, or one that each copy has its own of.
-enum Piece {
-    Text(String),
+/// A piece of the template's text: literal, or different in each copy.
+enum TemplatePiece {
+    Literal(String),
     Name,
     Namespace,
     Hash(usize),
@@ -23,10 +23,10 @@ enum Piece {
 
 /// Adds `count` healthy rollouts, each with two `ReplicaSets` and three pods, in twenty namespaces.
 ///
-/// One is played through by the controller, the others are copies of it with their own names,
-/// uids and hashes: the controller finds nothing to do on them.
+/// The controller brings one of them there; the others are copies with their own names, uids and
+/// hashes, on which the controller has nothing to do.
 pub fn seed_many(cluster: &Cluster, count: usize) -> Result<(), ApiError> {
-    let objects = seed::plain(cluster, NAMESPACE, NAME, cluster.now())?;
+    let objects = seed::build_plain_rollout(cluster, NAMESPACE, NAME, cluster.now())?;
     let uids: Vec<&str> = objects
         .iter()
         .map(|object| text(object, "/metadata/uid"))
@@ -39,77 +39,80 @@ pub fn seed_many(cluster: &Cluster, count: usize) -> Result<(), ApiError> {
         .iter()
         .filter_map(|set| set["metadata"]["labels"][hash::LABEL].as_str())
         .collect();
-    let models: Vec<Vec<Piece>> = objects
+    let models: Vec<Vec<TemplatePiece>> = objects
         .iter()
-        .map(|object| pieces(&object.to_string(), &uids, &hashes))
+        .map(|object| split_template(&object.to_string(), &uids, &hashes))
         .collect();
     let templates: Vec<String> = sets
         .iter()
         .map(|set| set["spec"]["template"].to_string())
         .collect();
-    let templates: Vec<Vec<Piece>> = templates
+    let templates: Vec<Vec<TemplatePiece>> = templates
         .iter()
-        .map(|template| pieces(template, &[], &[]))
+        .map(|template| split_template(template, &[], &[]))
         .collect();
     for number in 0..count {
         let (name, namespace) = (
             format!("service-{number:05}"),
             format!("team-{:02}", number % NAMESPACES),
         );
-        let own = |pieces: &[Piece], hashes: &[String]| {
+        let render = |pieces: &[TemplatePiece], hashes: &[String]| {
             let mut text = String::new();
             for piece in pieces {
                 match piece {
-                    Piece::Text(piece) => text.push_str(piece),
-                    Piece::Name => text.push_str(&name),
-                    Piece::Namespace => text.push_str(&namespace),
-                    Piece::Hash(at) => text.push_str(hashes.get(*at).map_or("", String::as_str)),
-                    Piece::Uid(at) => text.push_str(&uid(cluster.name(), number, *at)),
+                    TemplatePiece::Literal(piece) => text.push_str(piece),
+                    TemplatePiece::Name => text.push_str(&name),
+                    TemplatePiece::Namespace => text.push_str(&namespace),
+                    TemplatePiece::Hash(at) => {
+                        text.push_str(hashes.get(*at).map_or("", String::as_str));
+                    }
+                    TemplatePiece::Uid(at) => text.push_str(&new_uid(cluster.name(), number, *at)),
                 }
             }
-            serde_json::from_str::<serde_json::Value>(&text)
-                .map_err(|error| ApiError::bad_request(format!("a copy is no object: {error}")))
+            serde_json::from_str::<serde_json::Value>(&text).map_err(|error| {
+                ApiError::bad_request(format!("a copy is not valid JSON: {error}"))
+            })
         };
-        let own_templates = templates.iter().map(|template| own(template, &[]));
+        let own_templates = templates.iter().map(|template| render(template, &[]));
         let own_hashes =
             own_templates.map(|template| template.map(|template| hash::of_template(&template)));
         let own_hashes: Vec<String> = own_hashes.collect::<Result<_, _>>()?;
         for model in &models {
-            cluster.adopt(own(model, &own_hashes)?);
+            cluster.import(render(model, &own_hashes)?);
         }
     }
     Ok(())
 }
 
-/// Cuts a text at everything that copies have their own of.
-fn pieces(text: &str, uids: &[&str], hashes: &[&str]) -> Vec<Piece> {
+/// Splits a text at everything that differs between copies.
+fn split_template(text: &str, uids: &[&str], hashes: &[&str]) -> Vec<TemplatePiece> {
     let (mut out, mut rest) = (Vec::new(), text);
     loop {
         let words = [NAME, NAMESPACE]
             .into_iter()
             .chain(uids.iter().copied())
             .chain(hashes.iter().copied());
-        let found = words
+        let next = words
             .enumerate()
             .filter_map(|(which, word)| Some((rest.find(word)?, which, word.len())))
             .min();
-        let Some((at, which, length)) = found else {
-            out.push(Piece::Text(rest.to_owned()));
+        let Some((at, which, length)) = next else {
+            out.push(TemplatePiece::Literal(rest.to_owned()));
             return out;
         };
         let (before, after) = rest.split_at(at);
-        out.push(Piece::Text(before.to_owned()));
+        out.push(TemplatePiece::Literal(before.to_owned()));
         out.push(match which {
-            0 => Piece::Name,
-            1 => Piece::Namespace,
-            which if which - 2 < uids.len() => Piece::Uid(which - 2),
-            which => Piece::Hash(which - 2 - uids.len()),
+            0 => TemplatePiece::Name,
+            1 => TemplatePiece::Namespace,
+            which if which - 2 < uids.len() => TemplatePiece::Uid(which - 2),
+            which => TemplatePiece::Hash(which - 2 - uids.len()),
         });
         rest = after.get(length..).unwrap_or_default();
     }
 }
 
-fn uid(cluster: &str, number: usize, at: usize) -> String {
+fn new_uid(cluster: &str, number: usize, at: usize) -> String {
     let digest = hex::encode(Sha256::digest(format!("{cluster}/many/{number}/{at}")));
     format!(
         "{}-{}-4{}-8{}-{}",

@@ -1,33 +1,33 @@
-//! Measurements for the demo's analyses: plausible, and the same for the same question.
+//! Measurements for the demo's analyses: plausible and deterministic.
 
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::controller::{MetricSource, Query};
+use crate::controller::{MetricQuery, MetricSource};
 
-/// Measurements for the demo. A version is bad when the seeds say so, by its tag: `2.9.0` of
-/// payments-web is slow, and `0.14.0` of search-indexer can be judged neither way.
+/// Measures by version: `2.9.0` of payments-web is slow, `0.14.0` of search-indexer is
+/// inconclusive, all others are good.
 #[must_use]
 pub fn metrics() -> MetricSource {
     Arc::new(|query| {
         let tag = query.image.rsplit_once(':').map_or("", |(_, tag)| tag);
         let value = match (query.rollout, tag, query.metric) {
-            ("payments-web", "2.9.0", "latency-p95") => between(query, 0.38, 0.57),
-            ("search-indexer", "0.14.0", "indexed-ratio") => between(query, 0.955, 0.985),
-            (_, _, "latency-p95") => between(query, 0.17, 0.28),
-            (_, _, "error-rate") => between(query, 0.0005, 0.004),
-            (_, _, "queue-age-seconds") => between(query, 2.0, 11.0),
-            (_, _, "success-rate") => between(query, 0.9962, 0.9999),
-            (_, _, "indexed-ratio") => between(query, 0.995, 1.0),
-            (_, _, other) => return format!("no series is called {other}"),
+            ("payments-web", "2.9.0", "latency-p95") => value_between(query, 0.38, 0.57),
+            ("search-indexer", "0.14.0", "indexed-ratio") => value_between(query, 0.955, 0.985),
+            (_, _, "latency-p95") => value_between(query, 0.17, 0.28),
+            (_, _, "error-rate") => value_between(query, 0.0005, 0.004),
+            (_, _, "queue-age-seconds") => value_between(query, 2.0, 11.0),
+            (_, _, "success-rate") => value_between(query, 0.9962, 0.9999),
+            (_, _, "indexed-ratio") => value_between(query, 0.995, 1.0),
+            (_, _, other) => return format!("there is no series {other}"),
         };
         format!("[{value:.4}]")
     })
 }
 
-/// A number between the two that only the question decides.
-fn between(query: &Query<'_>, low: f64, high: f64) -> f64 {
+/// Derives a value between `low` and `high` from the query.
+fn value_between(query: &MetricQuery<'_>, low: f64, high: f64) -> f64 {
     let digest = Sha256::digest(format!(
         "{}/{}/{}/{}/{}",
         query.cluster, query.rollout, query.metric, query.image, query.number

@@ -1,13 +1,13 @@
-//! The demo: clusters with rollouts in all the states that one wants to see, reached by the
-//! controller itself, and a life that goes on.
+//! Demo data: rollouts in all interesting states, brought there by the controller itself, and new
+//! releases from time to time.
 
-mod life;
 mod manifests;
 mod many;
 mod metrics;
+mod releases;
 mod seed;
 
-pub use life::{life, run};
 pub use many::seed_many;
 pub use metrics::metrics;
+pub use releases::{release_next_version, run};
 pub use seed::seed;

@@ -1,44 +1,48 @@
-//! `payops-worker`: serves the work queue by long polling until SIGTERM.
+//! `payops-worker`: polls the work queue until SIGTERM.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use payops_runtime::settings::{
-    CONSUME, Common, Consume, DISPATCH, Dispatch, PROVIDER, ProviderSettings,
+    CONSUME, CommonSettings, ConsumerConfig, DISPATCH, DispatchSettings, PROVIDER, ProviderSettings,
 };
-use payops_runtime::{Failed, Pulse, run_process, serve_health, shutdown_signal};
+use payops_runtime::{BoxError, Heartbeat, run_process, serve_health, shutdown_signal};
 use payops_worker::aws;
 use tokio::net::TcpListener;
 
 struct Settings {
-    dispatch: Dispatch,
+    dispatch: DispatchSettings,
     provider: ProviderSettings,
-    consume: Consume,
+    consume: ConsumerConfig,
 }
 
 fn main() -> ExitCode {
-    let read = |reader: &mut payops_runtime::env::Reader<'_>| Settings {
-        dispatch: Dispatch::read(reader),
+    let read = |reader: &mut payops_runtime::env::SettingsReader<'_>| Settings {
+        dispatch: DispatchSettings::read(reader),
         provider: ProviderSettings::read(reader),
-        consume: Consume::read(reader),
+        consume: ConsumerConfig::read(reader),
     };
     run_process(
         "payops-worker",
-        "processes accepted payments from the queue",
+        "processes accepted payments from an SQS queue",
         &[DISPATCH, PROVIDER, CONSUME],
         read,
         serve,
     )
 }
 
-async fn serve(common: Common, settings: Settings) -> Result<(), Failed> {
+async fn serve(common: CommonSettings, settings: Settings) -> Result<(), BoxError> {
     let stop = shutdown_signal()?;
     let listener = TcpListener::bind(&common.health_listen).await?;
-    let pulse = Pulse::new(Duration::from_mins(3));
-    tokio::spawn(serve_health(listener, vec![pulse.clone()], stop.clone()));
-    let wired = aws::wire(&common, &settings.dispatch, &settings.provider).await?;
-    let consumer = wired.consumer(settings.consume.visibility);
-    tracing::info!(queue = consumer.queue, "payops-worker serves");
-    payops_worker::run(consumer, settings.consume.settings, &stop, &pulse).await;
+    let heartbeat = Heartbeat::new(Duration::from_mins(3));
+    tokio::spawn(serve_health(
+        listener,
+        vec![heartbeat.clone()],
+        stop.clone(),
+    ));
+    let adapters = aws::build_adapters(&common, &settings.dispatch, &settings.provider).await?;
+    let consumer = adapters.consumer(settings.consume.visibility);
+    tracing::info!(queue = consumer.queue, "payops-worker is ready");
+    payops_worker::run(consumer, settings.consume.settings, &stop, &heartbeat).await;
     Ok(())
 }

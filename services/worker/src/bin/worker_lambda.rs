@@ -4,37 +4,39 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use payops_runtime::env::{Reader, Variable};
-use payops_runtime::settings::{Common, DISPATCH, Dispatch, PROVIDER, ProviderSettings, positive};
-use payops_runtime::{Failed, SystemClock, run_process};
+use payops_runtime::env::{SettingsReader, Variable};
+use payops_runtime::settings::{
+    CommonSettings, DISPATCH, DispatchSettings, PROVIDER, ProviderSettings, positive_duration,
+};
+use payops_runtime::{BoxError, SystemClock, run_process};
 use payops_worker::{BatchSettings, aws, run_lambda};
 
 const LAMBDA: &[Variable] = &[
     Variable::default(
         "PAYOPS_CONCURRENCY",
         "10",
-        "records of a batch handled side by side; not less than the batch size",
+        "records of a batch handled at the same time; at least the batch size",
     ),
     Variable::default(
         "PAYOPS_VISIBILITY",
         "3m",
-        "the queue's visibility time-out, at least six times the function's time-out",
+        "visibility time-out of the queue; at least six times the function's time-out",
     ),
 ];
 
 struct Settings {
-    dispatch: Dispatch,
+    dispatch: DispatchSettings,
     provider: ProviderSettings,
     concurrency: usize,
     visibility: Duration,
 }
 
 fn main() -> ExitCode {
-    let read = |reader: &mut Reader<'_>| Settings {
-        dispatch: Dispatch::read(reader),
+    let read = |reader: &mut SettingsReader<'_>| Settings {
+        dispatch: DispatchSettings::read(reader),
         provider: ProviderSettings::read(reader),
         concurrency: reader.count("PAYOPS_CONCURRENCY"),
-        visibility: positive(reader, "PAYOPS_VISIBILITY"),
+        visibility: positive_duration(reader, "PAYOPS_VISIBILITY"),
     };
     run_process(
         "payops-worker-lambda",
@@ -45,11 +47,11 @@ fn main() -> ExitCode {
     )
 }
 
-async fn serve(common: Common, settings: Settings) -> Result<(), Failed> {
-    let wired = aws::wire(&common, &settings.dispatch, &settings.provider).await?;
-    // Connections and credentials are made while Lambda gives the most processor time: in init.
-    wired.warm().await;
-    let consumer = wired.consumer(settings.visibility);
+async fn serve(common: CommonSettings, settings: Settings) -> Result<(), BoxError> {
+    let adapters = aws::build_adapters(&common, &settings.dispatch, &settings.provider).await?;
+    // Lambda gives the most processor time during init.
+    adapters.warm_up().await;
+    let consumer = adapters.consumer(settings.visibility);
     let batch = BatchSettings {
         concurrency: settings.concurrency,
         ..BatchSettings::default()

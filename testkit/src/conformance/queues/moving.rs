@@ -201,7 +201,7 @@ async fn change_visibilities(kit: &Kit<'_>) {
 async fn browse(kit: &Kit<'_>) {
     let dlq = kit.fixture.dlq;
     assert!(
-        kit.queues
+        kit.admin
             .browse(dlq, 5)
             .await
             .expect("browse")
@@ -213,7 +213,7 @@ async fn browse(kit: &Kit<'_>) {
     for i in 0..6 {
         sent.insert(kit.send(dlq, &format!("browse-{i}")).await);
     }
-    let seen = kit.queues.browse(dlq, 100).await.expect("browse");
+    let seen = kit.admin.browse(dlq, 100).await.expect("browse");
     let ids: BTreeSet<String> = seen
         .messages
         .iter()
@@ -235,7 +235,7 @@ async fn browse(kit: &Kit<'_>) {
         "looking gives no right to delete"
     );
     assert_eq!(seen.messages[0].attributes.len(), 2, "attributes are shown");
-    let limited = kit.queues.browse(dlq, 2).await.expect("browse");
+    let limited = kit.admin.browse(dlq, 2).await.expect("browse");
     assert!(
         limited.messages.len() <= 2 && !limited.complete,
         "two of six are not all: {limited:?}"

@@ -18,7 +18,7 @@ pub(super) async fn suite(kit: &Kit<'_>) {
 }
 
 async fn names(kit: &Kit<'_>) {
-    let names = kit.queues.names().await.expect("names");
+    let names = kit.admin.names().await.expect("names");
     assert!(names.is_sorted(), "names come in order: {names:?}");
     for name in [
         Some(kit.fixture.queue),
@@ -184,7 +184,7 @@ async fn stats(kit: &Kit<'_>) {
         (stats.dlq.as_deref(), stats.max_receives),
         (Some(kit.fixture.dlq), Some(kit.fixture.max_receives))
     );
-    let dlq = kit.queues.stats(kit.fixture.dlq).await.expect("stats");
+    let dlq = kit.admin.stats(kit.fixture.dlq).await.expect("stats");
     assert_eq!(
         (dlq.dlq, dlq.max_receives),
         (None, None),
@@ -239,7 +239,7 @@ async fn unknown(kit: &Kit<'_>) {
         .receive(absent, 1, Duration::from_secs(1), Duration::ZERO)
         .await
         .expect_err("no such queue");
-    let stats = kit.queues.stats(absent).await.expect_err("no such queue");
+    let stats = kit.admin.stats(absent).await.expect_err("no such queue");
     for error in [send, receive, stats] {
         assert_eq!(error.kind, ErrorKind::NotFound, "{}", error.chain());
     }

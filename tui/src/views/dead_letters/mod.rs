@@ -1,569 +1,363 @@
-//! Dead letters of one environment: by cause, or one by one.
-//!
-//! A look may cost receives, so it is made when the view is opened and when somebody asks for
-//! it, never by the clock, and not again by itself after it failed. What it cost is shown.
+//! Dead letters: the cost of browsing them, causes, the list, and what is in the selected one.
 
-mod draw;
+mod details;
 
-use std::collections::{BTreeSet, HashSet};
-use std::time::Duration;
-
-use payops_core::Timestamp;
-use payops_core::domain::bus::{dead_letter_queue, source_queue};
-use payops_core::domain::dead_letter::{Cause, causes, fingerprint};
-use payops_core::domain::id::PaymentId;
-use payops_core::domain::privacy::Privacy;
+use payops_core::domain::dead_letter::Cause;
 use payops_core::usecase::{DeadLetter, DeadLetterList};
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
 
-use super::{Freshness, View, opened, rollouts};
-use crate::effect::{Ask, Effect};
+use super::environment::ready_env;
+use super::view::{Freshness, View};
 use crate::fault::Fault;
-use crate::keymap::{Binding, Command, Key};
-use crate::model::{Cursor, Filter, ItemKey, Look, Model, Notice, Pane, Route, after, matching};
+use crate::model::{Cursor, Model, PaneState};
+use crate::redact::redact;
+use crate::text::{age, count, short_id, thousands};
 use crate::theme::Tone;
-use crate::update::global;
-use crate::widgets::table;
+use crate::widgets::pane;
+use crate::widgets::table::{self, Column};
 
-/// For how long a letter is selected before it is opened: who scrolls past asks nothing.
-const RESTS: Duration = Duration::from_millis(150);
+/// Screens of so many columns have room for whole payment ids.
+const WIDE: u16 = 100;
 
-#[derive(Debug, Default)]
-pub(crate) struct State {
-    pub(crate) seen: Pane<DeadLetterList>,
-    /// Environment and queue that the last look was into; all queues when `None`.
-    looked: Option<(String, Option<String>)>,
-    wanted: bool,
-    /// The dead-letter queue whose letters are shown; all when `None`.
-    queue: Option<String>,
-    cause: Option<(String, String)>,
-    /// Whether causes are listed, and not letters.
-    grouped: bool,
-    cursor: Cursor,
-    pub(crate) filter: Filter,
-    causes: Vec<Cause>,
-    /// What each letter of the last look is found by: made once for a look, not for each key.
-    words: Vec<String>,
-    shown: Vec<usize>,
-    /// What `causes` and `shown` were made from.
-    made: Option<Made>,
-    /// The letter that is selected, and since when.
-    rests: Option<(String, Timestamp)>,
-    picked: BTreeSet<String>,
-    /// How often letters were taken off the list since.
-    removals: u64,
-}
+/// Causes above the list of dead letters, at most.
+const CAUSES_MAX: usize = 3;
 
-impl State {
-    pub(crate) fn unpick(&mut self) {
-        self.picked.clear();
-    }
-}
+/// Bodies of so many rows have room for causes, and for details of the selection.
+const ROOM_CAUSES: u16 = 18;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Made {
-    at: (Option<Timestamp>, u64),
-    text: String,
-    queue: Option<String>,
-    cause: Option<(String, String)>,
-    grouped: bool,
-}
+const ROOM_DETAIL: u16 = 12;
 
-pub(crate) struct DeadLetters;
-
-const KEYS: &[Binding] = &[
-    Binding::shown(
-        &[Key::code(crossterm::event::KeyCode::Enter)],
-        Command::Enter,
-        "in",
-    ),
-    Binding::shown(&[Key::ch(' ')], Command::Pick, "select"),
-    Binding::new(&[Key::ch('A')], Command::PickAll, "all of the cause"),
-    Binding::shown(&[Key::ch('R')], Command::Replay, "replay"),
-    Binding::shown(&[Key::ch('x')], Command::Discard, "discard"),
-    Binding::new(&[Key::ch('X')], Command::Export, "export"),
-    Binding::new(&[Key::ch('i')], Command::Edit, "edit and replay"),
-    Binding::new(
-        &[Key::ch('M')],
-        Command::Redrive,
-        "move the whole queue back, unread",
-    ),
-    Binding::shown(&[Key::ch('g')], Command::Group, "group by cause"),
-    Binding::shown(&[Key::ch('p')], Command::ToPayment, "payment"),
-    Binding::shown(&[Key::ctrl('r')], Command::Refresh, "look again"),
-    Binding::shown(&[Key::ch('y')], Command::Copy, "copy"),
+const CAUSES: &[Column] = &[
+    Column::text("CLASS", 18),
+    Column::text("CAUSE", 14).flex(1),
+    Column::number("COUNT", 6),
+    Column::number("FIRST", 5).rank(2),
+    Column::number("LAST", 5).rank(1),
 ];
 
-/// Shows the letters of one queue only, or of all.
-pub(crate) fn only(model: &mut Model, queue: Option<String>) {
-    let state = &mut model.dead_letters;
-    state.unpick();
-    (state.queue, state.cause, state.grouped) = (queue, None, false);
-    state.filter = Filter::default();
-    // Who comes from a number wants what is behind it now; where that costs, they ask for it.
-    state.wanted |= state
-        .seen
-        .value()
-        .is_some_and(|seen| seen.receives_spent == 0);
+const LETTERS: &[Column] = &[
+    Column::text("PAYMENT", 32),
+    Column::number("AGE", 4),
+    Column::number("RECV", 4),
+    Column::text("CLASS", 18).rank(2),
+    Column::text("WHY", 20).flex(1),
+    Column::text("QUEUE", 18).rank(4),
+];
+
+const LETTERS_NARROW: &[Column] = &[
+    Column::text("PAYMENT", 15),
+    Column::number("AGE", 4),
+    Column::number("RECV", 4),
+    Column::text("CLASS", 18).rank(2),
+    Column::text("WHY", 18).flex(1),
+];
+
+struct DeadLettersLayout {
+    cost: Rect,
+    outdated: Rect,
+    causes: Rect,
+    list: Rect,
+    detail: Rect,
 }
 
-/// Goes to the dead letters of one payment, in `queue` or its dead-letter queue.
-pub(super) fn only_of(model: &mut Model, payment: &PaymentId, queue: &str) {
-    only(
-        model,
-        Some(dead_letter_queue(source_queue(queue).unwrap_or(queue))),
-    );
-    // A quotation mark asks for the whole id and not for its letters somewhere.
-    model.dead_letters.filter.input = format!("'{payment}").into();
-    global::push(model, Route::DeadLetters);
-}
-
-pub(crate) fn letter<'a>(model: &'a Model, id: &str) -> Option<&'a DeadLetter> {
-    letters(model)
-        .iter()
-        .find(|letter| letter.message.message_id == id)
-}
-
-fn letters(model: &Model) -> &[DeadLetter] {
-    model
-        .dead_letters
-        .seen
-        .value()
-        .map_or(&[], |seen| seen.letters.as_slice())
-}
-
-/// The letters that an action is meant of: those that were picked, else the one that is selected or
-/// on screen, else those of the cause that is selected.
-pub(crate) fn meant(model: &Model) -> Vec<&DeadLetter> {
-    if let Route::Letter(id) = model.route() {
-        return letter(model, id).into_iter().collect();
-    }
+fn layout(model: &Model, body: Rect) -> DeadLettersLayout {
     let state = &model.dead_letters;
-    if !matches!(model.route(), Route::DeadLetters) {
-        return Vec::new();
-    }
-    if !state.picked.is_empty() {
-        return letters(model)
-            .iter()
-            .filter(|letter| state.picked.contains(&letter.message.message_id))
-            .collect();
-    }
-    match (selected(model), selected_cause(model)) {
-        (Some(letter), _) => vec![letter],
-        (None, Some(cause)) => of_cause(model, &cause.class, &cause.fingerprint),
-        (None, None) => Vec::new(),
-    }
-}
-
-/// The dead-letter queue that is shown, or that the selected letter is of.
-pub(crate) fn queue(model: &Model) -> Option<String> {
-    model
-        .dead_letters
-        .queue
-        .clone()
-        .or_else(|| meant(model).first().map(|letter| letter.queue.clone()))
-}
-
-/// The letters of a cause, of the queue that is shown.
-fn of_cause<'a>(model: &'a Model, class: &str, print: &str) -> Vec<&'a DeadLetter> {
-    let queue = model.dead_letters.queue.as_ref();
-    let fits = |letter: &&DeadLetter| {
-        queue.is_none_or(|queue| letter.queue == *queue)
-            && letter.class == class
-            && fingerprint(&letter.reason) == print
-    };
-    letters(model).iter().filter(fits).collect()
-}
-
-/// Picks, or takes out: the one that is selected, or all of its cause.
-fn pick(model: &mut Model, all: bool) {
-    let ids: Vec<String> = match (selected(model), selected_cause(model)) {
-        (Some(letter), _) if !all => vec![letter.message.message_id.clone()],
-        (Some(letter), _) => {
-            // What a filter hides is not picked.
-            let of = ids(of_cause(model, &letter.class, &fingerprint(&letter.reason)));
-            let shown = model
-                .dead_letters
-                .shown
-                .iter()
-                .filter_map(|place| letters(model).get(*place));
-            let shown: HashSet<&str> = shown
-                .map(|letter| letter.message.message_id.as_str())
-                .collect();
-            of.into_iter()
-                .filter(|id| shown.contains(id.as_str()))
-                .collect()
-        }
-        (None, Some(cause)) => ids(of_cause(model, &cause.class, &cause.fingerprint)),
-        (None, None) => return,
-    };
-    let state = &mut model.dead_letters;
-    if ids.iter().all(|id| state.picked.contains(id)) {
-        for id in &ids {
-            state.picked.remove(id);
-        }
-    } else {
-        state.picked.extend(ids);
-    }
-    if !all {
-        state.cursor.move_by(1);
-    }
-}
-
-fn ids(letters: Vec<&DeadLetter>) -> Vec<String> {
-    letters
-        .into_iter()
-        .map(|letter| letter.message.message_id.clone())
-        .collect()
-}
-
-/// Takes letters off the list: they are not in their queue any more.
-pub(crate) fn gone(model: &mut Model, env: &str, ids: &[String]) {
-    let state = &mut model.dead_letters;
-    if state
-        .looked
-        .as_ref()
-        .is_none_or(|(looked, _)| looked != env)
-    {
-        return;
-    }
-    let ids: HashSet<&str> = ids.iter().map(String::as_str).collect();
-    state.seen.alter(|seen| {
-        seen.letters
-            .retain(|letter| !ids.contains(letter.message.message_id.as_str()))
-    });
-    state.removals = state.removals.saturating_add(1);
-    state.picked.retain(|id| !ids.contains(id.as_str()));
-}
-
-/// The letter that is selected; `None` while causes are listed.
-fn selected(model: &Model) -> Option<&DeadLetter> {
-    let state = &model.dead_letters;
-    let place = state
-        .shown
-        .get(state.cursor.row)
-        .filter(|_| !state.grouped)?;
-    letters(model).get(*place)
-}
-
-fn selected_cause(model: &Model) -> Option<&Cause> {
-    let state = &model.dead_letters;
-    let place = state
-        .shown
-        .get(state.cursor.row)
-        .filter(|_| state.grouped)?;
-    state.causes.get(*place)
-}
-
-pub(crate) fn shown(text: &str) -> String {
-    payops_core::domain::mask::terminal(&Privacy::default().text(text))
-}
-
-pub(crate) fn answered(model: &mut Model, request: u64, result: Result<DeadLetterList, Fault>) {
-    if model.dead_letters.seen.answer(request, result, model.now) {
-        let there: HashSet<&str> = model
-            .dead_letters
-            .seen
-            .value()
-            .map(|seen| {
-                seen.letters
-                    .iter()
-                    .map(|letter| letter.message.message_id.as_str())
-                    .collect()
-            })
-            .unwrap_or_default();
-        model
-            .dead_letters
-            .picked
-            .retain(|id| there.contains(id.as_str()));
-    }
-}
-
-pub(super) fn copied(letter: &DeadLetter) -> String {
-    let payment = letter
-        .payment
-        .as_ref()
-        .map_or_else(|| "no payment".to_owned(), ToString::to_string);
-    format!(
-        "{} {payment} {}: {}",
-        letter.message.message_id,
-        shown(&letter.class),
-        shown(&letter.reason)
-    )
-}
-
-impl View for DeadLetters {
-    fn bindings(&self) -> &'static [Binding] {
-        KEYS
-    }
-
-    fn act(&self, model: &mut Model, command: Command) -> Vec<Effect> {
-        let id = selected(model).map(|letter| letter.message.message_id.clone());
-        let cause =
-            selected_cause(model).map(|cause| (cause.class.clone(), cause.fingerprint.clone()));
-        match (command, id, cause) {
-            (Command::Pick, ..) => pick(model, false),
-            (Command::PickAll, ..) => pick(model, true),
-            (Command::Group, ..) => {
-                model.dead_letters.grouped = !model.dead_letters.grouped;
-                model.dead_letters.cause = None;
-            }
-            (Command::Enter, _, Some(cause)) => {
-                model.dead_letters.cause = Some(cause);
-                model.dead_letters.grouped = false;
-            }
-            (Command::Copy, _, Some((class, cause))) => {
-                return vec![Effect::Copy(format!(
-                    "{}: {}",
-                    shown(&class),
-                    shown(&cause)
-                ))];
-            }
-            (Command::Enter, Some(id), _) => global::push(model, Route::Letter(id)),
-            (Command::Copy, Some(_), _) => {
-                return selected(model)
-                    .map(copied)
-                    .into_iter()
-                    .map(Effect::Copy)
-                    .collect();
-            }
-            (Command::ToPayment, Some(_), _) => {
-                match selected(model).and_then(|letter| letter.payment.clone()) {
-                    Some(payment) => global::push(model, Route::Payment(payment)),
-                    None => model.say(Notice::new(
-                        Tone::Warn,
-                        "this message names no payment",
-                        model.now,
-                    )),
-                }
-            }
-            _ => {}
-        }
-        Vec::new()
-    }
-
-    fn widen(&self, model: &mut Model) -> bool {
-        let state = &mut model.dead_letters;
-        if !state.picked.is_empty() {
-            state.unpick();
-            return true;
-        }
-        if state.cause.take().is_some() {
-            state.grouped = true;
-            return true;
-        }
-        // Reached from elsewhere, Esc leads back there; else to the letters of all queues.
-        model.trail.len() == 1 && model.dead_letters.queue.take().is_some()
-    }
-
-    fn poll(&self, model: &mut Model) -> Vec<Effect> {
-        let Some(env) = model.open_env() else {
-            return Vec::new();
+    let mut y = body.y;
+    let mut take = |height: u16| {
+        let place = Rect {
+            y,
+            height: height.min(body.bottom().saturating_sub(y)),
+            ..body
         };
-        let state = &mut model.dead_letters;
-        if state
-            .looked
-            .as_ref()
-            .is_some_and(|(looked, _)| *looked != env)
-        {
-            state.seen.clear();
-            state.unpick();
-            (state.looked, state.queue, state.cause) = (None, None, None);
-        }
-        // A look into one queue says nothing of the others.
-        let covered = state
-            .looked
-            .as_ref()
-            .is_some_and(|(_, queue)| queue.is_none() || *queue == state.queue);
-        if covered && (!state.wanted || state.seen.is_asked()) {
-            return rest(model);
-        }
-        (state.wanted, state.looked) = (false, Some((env.clone(), state.queue.clone())));
-        if !covered {
-            state.seen.clear();
-        }
-        let queue = state.queue.clone();
-        let request = model.next_request();
-        model.dead_letters.seen.ask(request);
-        vec![Effect::Ask {
-            request,
-            env,
-            ask: Box::new(Ask::DeadLetters { queue }),
-        }]
+        y = place.bottom();
+        place
+    };
+    let cost = take(1);
+    let outdated = take(u16::from(matches!(
+        state.list.state(),
+        PaneState::Ready { fault: Some(_), .. }
+    )));
+    let several = !state.grouped && state.causes.len() > 1;
+    let causes = if several && body.height >= ROOM_CAUSES {
+        state.causes.len().min(CAUSES_MAX) + 2
+    } else {
+        0
+    };
+    let causes = take(u16::try_from(causes).unwrap_or(0));
+    let detail = if body.height >= ROOM_DETAIL && !state.matching.is_empty() {
+        (body.height / 3).clamp(5, 12)
+    } else {
+        0
+    };
+    let list = take(
+        body.bottom()
+            .saturating_sub(causes.bottom())
+            .saturating_sub(detail),
+    );
+    DeadLettersLayout {
+        cost,
+        outdated,
+        causes,
+        list,
+        detail: take(detail),
     }
+}
 
-    fn wake(&self, model: &Model) -> Option<Timestamp> {
-        model.open_env()?;
-        let rests = selected(model)
-            .filter(|letter| !super::letter::is_open(model, &letter.message.message_id));
-        let since = model
-            .dead_letters
-            .rests
-            .as_ref()
-            .map_or(model.now, |(_, since)| *since);
-        [
-            rests.map(|_| after(since, RESTS)),
-            Some(rollouts::next_second(model)),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
+pub(super) struct DeadLettersView;
 
-    fn refresh(&self, model: &mut Model) {
-        model.dead_letters.wanted = true;
-    }
-
+impl View for DeadLettersView {
     fn freshness(&self, model: &Model) -> Vec<(&'static str, Freshness)> {
-        vec![("looked", opened::freshness(model.dead_letters.seen.look()))]
-    }
-
-    fn filter<'a>(&self, model: &'a Model) -> Option<&'a Filter> {
-        Some(&model.dead_letters.filter)
-    }
-
-    fn filter_mut<'a>(&self, model: &'a mut Model) -> Option<&'a mut Filter> {
-        Some(&mut model.dead_letters.filter)
-    }
-
-    fn prepare(&self, model: &mut Model) {
-        prepare(&mut model.dead_letters);
+        vec![("browsed", Freshness::from(model.dead_letters.list.state()))]
     }
 
     fn list(&self, model: &Model, body: Rect) -> Option<(Rect, usize)> {
         Some((
-            table::rows_area(draw::places(model, body).list),
-            model.dead_letters.shown.len(),
+            table::rows_area(layout(model, body).list),
+            model.dead_letters.matching.len(),
         ))
     }
 
-    fn item(&self, model: &Model, row: usize) -> Option<ItemKey> {
-        let place = *model.dead_letters.shown.get(row)?;
-        if model.dead_letters.grouped {
-            let cause = model.dead_letters.causes.get(place)?;
-            return Some(ItemKey::from(format!(
-                "cause:{} {}",
-                cause.class, cause.fingerprint
-            )));
-        }
-        Some(ItemKey::from(format!(
-            "letter:{}",
-            letters(model).get(place)?.message.message_id
-        )))
-    }
-
-    fn cursor_mut<'a>(&self, model: &'a mut Model) -> Option<&'a mut Cursor> {
-        Some(&mut model.dead_letters.cursor)
-    }
-
     fn draw(&self, model: &Model, frame: &mut Frame<'_>, body: Rect) {
-        if opened::env(model, frame, body).is_some() {
-            draw::draw(model, frame, body);
+        if ready_env(model, frame, body).is_some() {
+            draw_list(model, frame, body);
         }
     }
 }
 
-/// Opens the letter that has been selected for a moment.
-fn rest(model: &mut Model) -> Vec<Effect> {
-    let Some(id) = selected(model).map(|letter| letter.message.message_id.clone()) else {
-        return Vec::new();
+fn draw_list(model: &Model, frame: &mut Frame<'_>, body: Rect) {
+    let state = &model.dead_letters;
+    let (list, at, fault) = match state.list.state() {
+        PaneState::Failed { fault, .. } => return draw_failure(model, frame, body, fault),
+        PaneState::Loading => return pane::draw_loading(model, frame, body, "dead letters"),
+        PaneState::Ready { value, at, fault } => (value, at, fault),
     };
-    let now = model.now;
-    match &model.dead_letters.rests {
-        Some((held, since)) if *held == id => {
-            if after(*since, RESTS) <= now {
-                return super::letter::open(model, &id);
-            }
-        }
-        _ => model.dead_letters.rests = Some((id, now)),
+    let layout = layout(model, body);
+    if let Some((fault, _)) = fault {
+        let text = format!(
+            " ⚠ as of {} ago; the refresh failed: {}; Ctrl-R retries",
+            age(at, model.now),
+            fault.text
+        );
+        let line = Line::styled(text, model.theme.style(Tone::Warn));
+        let width = usize::from(layout.outdated.width);
+        frame.render_widget(table::clip_line(&line, width), layout.outdated);
     }
-    Vec::new()
-}
-
-/// Makes causes and rows anew when what they are made from has changed.
-fn prepare(state: &mut State) {
-    let made = Made {
-        at: (state.seen.at(), state.removals),
-        text: state.filter.text().to_owned(),
-        queue: state.queue.clone(),
-        cause: state.cause.clone(),
-        grouped: state.grouped,
-    };
-    if state.made.as_ref() == Some(&made) {
+    if list.letters.is_empty() && list.complete && fault.is_none() {
+        let why = "no dead letters: all messages were processed";
+        pane::draw_empty(model, frame, body, true, why);
         return;
     }
-    let all = state
-        .seen
-        .value()
-        .map_or(&[][..], |seen| seen.letters.as_slice());
-    let before = state.made.as_ref();
-    let other_look = before.is_none_or(|before| before.at != made.at);
-    if other_look {
-        state.words = all.iter().map(words).collect();
+    frame.render_widget(
+        table::clip_line(&cost_line(model, list), usize::from(layout.cost.width)),
+        layout.cost,
+    );
+    if state.matching.is_empty() {
+        draw_empty(model, frame, layout.list);
+        return;
     }
-    let of_queue = |letter: &&DeadLetter| {
-        made.queue
-            .as_ref()
-            .is_none_or(|queue| letter.queue == *queue)
-    };
-    if other_look || before.is_none_or(|before| before.queue != made.queue) {
-        let told = all.iter().filter(of_queue).map(|letter| {
-            (
-                letter.class.as_str(),
-                letter.reason.as_str(),
-                letter.first_seen,
-            )
-        });
-        state.causes = causes(told);
-    }
-    state.shown = if state.grouped {
-        let texts: Vec<String> = state
-            .causes
-            .iter()
-            .map(|cause| format!("{} {}", cause.class, shown(&cause.fingerprint)))
-            .collect();
-        matching(&made.text, texts.iter().map(String::as_str).enumerate())
-    } else {
-        let of_cause = |letter: &DeadLetter| {
-            made.cause.as_ref().is_none_or(|(class, cause)| {
-                letter.class == *class && fingerprint(&letter.reason) == *cause
-            })
+    if layout.causes.height > 0 {
+        // Nothing is selected here: the list below has the keys.
+        let cursor = Cursor {
+            row: usize::MAX,
+            ..Cursor::default()
         };
-        let within = all
-            .iter()
-            .zip(&state.words)
-            .enumerate()
-            .filter(|(_, (letter, _))| of_queue(letter) && of_cause(letter));
-        matching(
-            &made.text,
-            within.map(|(place, (_, words))| (place, words.as_str())),
-        )
-    };
-    state.made = Some(made);
+        let area = Rect {
+            height: layout.causes.height - 1,
+            ..layout.causes
+        };
+        let rows = (&cursor, state.causes.len().min(CAUSES_MAX));
+        draw_causes(model, frame, area, rows, Some);
+    }
+    if state.grouped {
+        let rows = (&state.cursor, state.matching.len());
+        draw_causes(model, frame, layout.list, rows, |row| {
+            state.matching.get(row).copied()
+        });
+    } else {
+        draw_letters(model, frame, layout.list, list);
+    }
+    details::draw(model, frame, layout.detail);
 }
 
-/// What a letter is found by: what is on screen of it, and no more.
-fn words(letter: &DeadLetter) -> String {
-    let payment = letter
+fn draw_failure(model: &Model, frame: &mut Frame<'_>, area: Rect, fault: &Fault) {
+    let dim = model.theme.style(Tone::Dim);
+    let lines = vec![
+        Line::styled(
+            format!(" ✖ dead letters: {}", fault.text),
+            model.theme.style(Tone::Bad),
+        ),
+        Line::styled(
+            "   browsing can cost receives, so only Ctrl-R retries it",
+            dim,
+        ),
+        Line::styled(format!("   {}", fault.hint()), dim),
+    ];
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), area);
+}
+
+fn draw_letters(model: &Model, frame: &mut Frame<'_>, area: Rect, list: &DeadLetterList) {
+    let state = &model.dead_letters;
+    let wide = area.width >= WIDE;
+    let columns = if wide { LETTERS } else { LETTERS_NARROW };
+    let rows = (&state.cursor, state.matching.len());
+    table::draw(model, frame, area, columns, rows, |row| {
+        state
+            .matching
+            .get(row)
+            .and_then(|place| list.letters.get(*place))
+            .map(|letter| letter_cells(model, letter, wide))
+            .unwrap_or_default()
+    });
+}
+
+fn draw_empty(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+    let state = &model.dead_letters;
+    match &state.queue {
+        Some(queue) if !state.filter.is_on() && state.cause.is_none() => {
+            pane::draw_empty(
+                model,
+                frame,
+                area,
+                true,
+                &format!("no dead letters in {queue}; Esc goes back"),
+            );
+        }
+        _ => {
+            let all = model.dead_letters.letters().len();
+            pane::draw_empty(
+                model,
+                frame,
+                area,
+                false,
+                &format!(
+                    "no match among {}; Esc clears the filter",
+                    count(all, "dead letter")
+                ),
+            );
+        }
+    }
+}
+
+/// What is listed and what that cost: `61 dead letters of 2 causes · browsing cost nothing`.
+fn cost_line(model: &Model, list: &DeadLetterList) -> Line<'static> {
+    let (theme, state) = (model.theme, &model.dead_letters);
+    let of_queue = list
+        .letters
+        .iter()
+        .filter(|letter| {
+            state
+                .queue
+                .as_ref()
+                .is_none_or(|queue| letter.queue == *queue)
+        })
+        .count();
+    let mut text = format!(
+        " {} of {}",
+        count(of_queue, "dead letter"),
+        count(state.causes.len(), "cause")
+    );
+    if let Some(queue) = &state.queue {
+        text.push_str(" in ");
+        text.push_str(queue);
+    }
+    if !list.complete {
+        text.push_str(" (maybe more)");
+    }
+    let (cost, tone) = match list.receives_spent {
+        0 => (" · browsing cost nothing".to_owned(), Tone::Dim),
+        spent => (
+            format!(" · ⚠ browsing cost {} receives", thousands(spent)),
+            Tone::Warn,
+        ),
+    };
+    let mut spans = vec![
+        Span::styled(text, theme.style(Tone::Strong)),
+        Span::styled(cost, theme.style(tone)),
+    ];
+    if !state.picked.is_empty() {
+        let words = format!(" · ● {} selected, Esc clears", state.picked.len());
+        spans.push(Span::styled(words, theme.style(Tone::Accent)));
+    }
+    if let Some((class, _)) = &state.cause {
+        spans.push(Span::styled(
+            format!(" · {} only, Esc shows all", redact(class)),
+            theme.style(Tone::Accent),
+        ));
+    }
+    Line::from(spans)
+}
+
+fn draw_causes(
+    model: &Model,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    list: (&Cursor, usize),
+    place: impl Fn(usize) -> Option<usize>,
+) {
+    let state = &model.dead_letters;
+    table::draw(model, frame, area, CAUSES, list, |row| {
+        let cause = place(row).and_then(|place| state.causes.get(place));
+        cause
+            .map(|cause| cause_cells(model, cause))
+            .unwrap_or_default()
+    });
+}
+
+fn cause_cells(model: &Model, cause: &Cause) -> Vec<Line<'static>> {
+    let theme = model.theme;
+    let chosen = model
+        .dead_letters
+        .cause
+        .as_ref()
+        .is_some_and(|(class, print)| *class == cause.class && *print == cause.fingerprint);
+    let mark = if chosen { "▸ " } else { "" };
+    vec![
+        Line::styled(
+            format!("{mark}{}", redact(&cause.class)),
+            theme.style(if chosen { Tone::Accent } else { Tone::Bad }),
+        ),
+        Line::raw(redact(&cause.fingerprint)),
+        Line::raw(thousands(cause.count)),
+        Line::raw(age(cause.first_seen, model.now)),
+        Line::raw(age(cause.last_seen, model.now)),
+    ]
+}
+
+fn letter_cells(model: &Model, letter: &DeadLetter, wide: bool) -> Vec<Line<'static>> {
+    let id = letter
         .payment
         .as_ref()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    format!(
-        "{payment} {} {} {} {}",
-        letter.message.message_id,
-        letter.queue,
-        shown(&letter.class),
-        shown(&letter.reason)
-    )
+        .map_or("unknown", |payment| payment.as_str());
+    vec![
+        with_pick_mark(
+            model,
+            letter,
+            if wide { id.to_owned() } else { short_id(id) },
+        ),
+        Line::raw(age(letter.first_seen, model.now)),
+        Line::raw(letter.receive_count.to_string()),
+        Line::styled(redact(&letter.class), model.theme.style(Tone::Bad)),
+        Line::raw(redact(&letter.reason)),
+        Line::styled(letter.queue.clone(), model.theme.style(Tone::Dim)),
+    ]
 }
 
-/// Why nothing is known: the look failed, or is under way.
-fn unknown(state: &State) -> Option<&Fault> {
-    if let Look::Failed { fault, .. } = state.seen.look() {
-        Some(fault)
-    } else {
-        None
+/// A first cell, marked when the dead letter was picked.
+fn with_pick_mark(model: &Model, letter: &DeadLetter, text: String) -> Line<'static> {
+    let state = &model.dead_letters;
+    if state.picked.is_empty() {
+        return Line::raw(text);
     }
+    let mark = if state.picked.contains(&letter.message.message_id) {
+        "● "
+    } else {
+        "  "
+    };
+    Line::from(vec![
+        Span::styled(mark, model.theme.style(Tone::Accent)),
+        Span::raw(text),
+    ])
 }

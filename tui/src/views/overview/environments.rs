@@ -1,4 +1,4 @@
-//! How each environment stands, a line each: what rolls out, what is queued, what is dead.
+//! Each environment in a line: what rolls out, what is queued, what is dead.
 
 use payops_core::domain::rollout::{Phase, Waiting};
 use payops_core::port::QueueStats;
@@ -6,11 +6,10 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::is_dead;
-use crate::model::{Cursor, EnvState, Feed, Look, Model};
+use crate::model::{Cursor, EnvState, Model, PaneState, WatchStatus, is_dead_letter_queue};
+use crate::text::{age, short_duration, thousands};
 use crate::theme::Tone;
 use crate::widgets::table::{self, Column};
-use crate::widgets::words::{age, short, thousands};
 
 const COLUMNS: &[Column] = &[
     Column::text("ENVIRONMENT", 13).flex(1),
@@ -50,8 +49,8 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     );
 }
 
-/// Rollouts by how they stand: all, moving, waiting for a human, degraded.
-fn rollouts(env: &EnvState) -> [u64; 4] {
+/// Counts of rollouts: all, moving, waiting for a human, degraded.
+fn count_rollouts(env: &EnvState) -> [u64; 4] {
     let mut out = [0_u64; 4];
     for rollout in env
         .clusters
@@ -59,7 +58,7 @@ fn rollouts(env: &EnvState) -> [u64; 4] {
         .flat_map(|cluster| cluster.rollouts.values())
     {
         let bad = rollout.aborted || rollout.phase().0 == Phase::Degraded;
-        let waits = !bad && matches!(rollout.waiting(), Waiting::Human { .. });
+        let waits = !bad && matches!(rollout.wait_state(), Waiting::Human { .. });
         let moves = !bad && !waits && !rollout.is_fully_promoted();
         for (count, counts) in out.iter_mut().zip([true, moves, waits, bad]) {
             *count += u64::from(counts);
@@ -70,13 +69,13 @@ fn rollouts(env: &EnvState) -> [u64; 4] {
 
 fn cells(model: &Model, env: &EnvState) -> Vec<Line<'static>> {
     let theme = model.theme;
-    let told = env.is_open()
+    let answered = env.is_open()
         && !env.clusters.is_empty()
         && env
             .clusters
             .iter()
-            .all(|cluster| cluster.feed != Feed::Waiting);
-    let [all, moving, waiting, bad] = rollouts(env);
+            .all(|cluster| cluster.watch != WatchStatus::Waiting);
+    let [all, moving, waiting, bad] = count_rollouts(env);
     let number = |known: bool, number: u64, tone: Tone| {
         let tone = if number > 0 { tone } else { Tone::Dim };
         Line::styled(
@@ -93,7 +92,7 @@ fn cells(model: &Model, env: &EnvState) -> Vec<Line<'static>> {
         queues
             .into_iter()
             .flatten()
-            .filter(move |queue| is_dead(queue) == dead)
+            .filter(move |queue| is_dead_letter_queue(queue) == dead)
     };
     let sum = |dead: bool| {
         of(dead)
@@ -105,43 +104,43 @@ fn cells(model: &Model, env: &EnvState) -> Vec<Line<'static>> {
         .max();
     let oldest = oldest
         .and_then(|oldest| jiff::SignedDuration::try_from(oldest).ok())
-        .map(short)
+        .map(short_duration)
         .unwrap_or_default();
     vec![
         Line::from(Span::styled(
             format!("▌{}▐", env.info.name.to_uppercase()),
             theme.environment(&env.info.name, env.info.protected),
         )),
-        number(told, all, Tone::Plain),
-        number(told, moving, Tone::Accent),
-        number(told, waiting, Tone::Warn),
-        number(told, bad, Tone::Bad),
+        number(answered, all, Tone::Plain),
+        number(answered, moving, Tone::Accent),
+        number(answered, waiting, Tone::Warn),
+        number(answered, bad, Tone::Bad),
         number(queues.is_some(), sum(false), Tone::Plain),
         Line::raw(oldest),
         number(queues.is_some(), sum(true), Tone::Bad),
-        state(model, env),
+        status(model, env),
     ]
 }
 
-fn state(model: &Model, env: &EnvState) -> Line<'static> {
+fn status(model: &Model, env: &EnvState) -> Line<'static> {
     let theme = model.theme;
     let cut = env.clusters.iter().find_map(|cluster| {
-        if let Feed::Cut { since, .. } = cluster.feed {
+        if let WatchStatus::Cut { since, .. } = cluster.watch {
             Some(since)
         } else {
             None
         }
     });
-    match (env.opened.look(), env.queues.look(), cut) {
-        (Look::Failed { .. }, ..) => Line::styled("✖ not open", theme.style(Tone::Bad)),
-        (Look::Loading, ..) => Line::styled("◌ opening", theme.style(Tone::Dim)),
+    match (env.details.state(), env.queues.state(), cut) {
+        (PaneState::Failed { .. }, ..) => Line::styled("✖ not open", theme.style(Tone::Bad)),
+        (PaneState::Loading, ..) => Line::styled("◌ opening", theme.style(Tone::Dim)),
         (_, _, Some(since)) => Line::styled(
             format!("⚠ cut {}", age(since, model.now)),
             theme.style(Tone::Warn),
         ),
         (
             _,
-            Look::Ready {
+            PaneState::Ready {
                 at, fault: Some(_), ..
             },
             _,

@@ -1,49 +1,22 @@
-//! The overview: what needs a human in any environment, how each environment stands, and the queues
-//! of this one.
+//! The overview: what needs somebody in any environment, a line for each environment, and the
+//! queues of the active one.
 
 mod environments;
+mod needs;
 
-use payops_core::Timestamp;
-use payops_core::domain::alarm::{Alarm, Severity, Subject};
-use payops_core::domain::mask;
-use payops_core::domain::rollout::Waiting;
 use payops_core::port::QueueStats;
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
-use super::{Freshness, View, alarms, rollouts};
-use crate::effect::{Ask, Effect};
-use crate::keymap::{Binding, Command};
-use crate::model::{Cursor, EnvState, Feed, ItemKey, Look, Model, RolloutId, Route, Tab};
+use super::rollouts;
+use super::troubles::{draw_troubles, troubles};
+use super::view::{Freshness, View};
+use crate::model::{Cursor, Model, PaneState, WatchStatus, is_dead_letter_queue};
+use crate::text::{age, short_duration};
 use crate::theme::Tone;
-use crate::update::global;
-use crate::widgets::state;
+use crate::widgets::pane;
 use crate::widgets::table::{self, Column};
-use crate::widgets::words::{age, percent, short};
-
-#[derive(Debug, Default)]
-pub(crate) struct State {
-    cursor: Cursor,
-    needs: Vec<(ItemKey, Need)>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Need {
-    Rollout(usize),
-    Dead {
-        env: String,
-        queue: String,
-        visible: u64,
-        approximate: bool,
-        oldest: Option<std::time::Duration>,
-    },
-    /// Anything else that an alarm tells of: a queue that is not worked off, an index that is
-    /// behind.
-    Alarm(Box<Alarm>),
-}
-
-pub(crate) struct Overview;
 
 const COLUMNS: &[Column] = &[
     Column::text("QUEUE", 22).flex(1),
@@ -54,64 +27,16 @@ const COLUMNS: &[Column] = &[
     Column::number("DEAD", 6),
 ];
 
-pub(crate) fn selected_rollout(model: &Model) -> Option<RolloutId> {
-    match model.overview.needs.get(model.overview.cursor.row)?.1 {
-        Need::Rollout(place) => rollouts::rows(model).get(place).map(|row| row.id.clone()),
-        Need::Dead { .. } | Need::Alarm(_) => None,
-    }
-}
-
-fn needs(model: &Model) -> Vec<(ItemKey, Need)> {
-    let human = rollouts::rows(model)
-        .iter()
-        .enumerate()
-        .take_while(|(_, row)| row.human());
-    let mut out: Vec<(ItemKey, Need)> = human
-        .map(|(place, row)| (ItemKey::clone(&row.item), Need::Rollout(place)))
-        .collect();
-    for env in &model.envs {
-        for queue in env
-            .queues
-            .value()
-            .into_iter()
-            .flatten()
-            .filter(|queue| is_dead(queue) && queue.visible > 0)
-        {
-            let need = Need::Dead {
-                env: env.info.name.clone(),
-                queue: queue.name.clone(),
-                visible: queue.visible,
-                approximate: queue.approximate,
-                oldest: queue.oldest_age,
-            };
-            out.push((
-                ItemKey::from(format!("dlq:{}/{}", env.info.name, queue.name)),
-                need,
-            ));
-        }
-    }
-    out.extend(
-        alarms::not_worked_off(model)
-            .into_iter()
-            .map(|(item, alarm)| (item, Need::Alarm(Box::new(alarm)))),
-    );
-    out
-}
-
-fn is_dead(queue: &QueueStats) -> bool {
-    payops_core::domain::bus::source_queue(&queue.name).is_some()
-}
-
 /// Where things are: troubles, the title of the list, the list, the environments, the queues.
-struct Places {
+struct OverviewLayout {
     title: Rect,
     list: Rect,
     environments: Rect,
     queues: Rect,
 }
 
-fn places(model: &Model, body: Rect) -> Places {
-    let troubles = u16::try_from(rollouts::troubles(model).len())
+fn layout(model: &Model, body: Rect) -> OverviewLayout {
+    let troubles = u16::try_from(troubles(model).len())
         .unwrap_or(u16::MAX)
         .min(body.height / 2);
     let body = Rect {
@@ -124,10 +49,10 @@ fn places(model: &Model, body: Rect) -> Places {
         height: height.min(body.height.saturating_sub(y)),
         ..body
     };
-    let wanted = u16::try_from(model.overview.needs.len())
+    let needed = u16::try_from(model.overview.needs.len())
         .unwrap_or(u16::MAX)
         .max(1);
-    let rows = wanted.min((body.height / 2).max(1));
+    let rows = needed.min((body.height / 2).max(1));
     // One environment needs no table of environments; on a small screen the queues come first.
     let count = u16::try_from(model.envs.len()).unwrap_or(u16::MAX);
     let spare = body.height.saturating_sub(rows + 2);
@@ -136,7 +61,7 @@ fn places(model: &Model, body: Rect) -> Places {
     } else {
         0
     };
-    Places {
+    OverviewLayout {
         title: line(0, 1),
         list: line(1, rows),
         environments: line(rows + 2, taken.saturating_sub(1)),
@@ -144,109 +69,28 @@ fn places(model: &Model, body: Rect) -> Places {
     }
 }
 
-/// Whether everything that could need a human has been looked at.
-fn complete(model: &Model) -> bool {
+/// Whether everything that could need a human has answered.
+fn everything_answered(model: &Model) -> bool {
     let fed = model
         .envs
         .iter()
         .flat_map(|env| &env.clusters)
-        .all(|cluster| cluster.feed == Feed::Live);
+        .all(|cluster| cluster.watch == WatchStatus::Live);
     fed && model
         .envs
         .iter()
         .all(|env| env.is_open() && env.queues.value().is_some())
 }
 
-impl View for Overview {
-    fn bindings(&self) -> &'static [Binding] {
-        const KEYS: &[Binding] = rollouts::ACTIONS;
-        KEYS
-    }
+pub(super) struct OverviewView;
 
-    fn act(&self, model: &mut Model, command: Command) -> Vec<Effect> {
-        let Some((_, need)) = model.overview.needs.get(model.overview.cursor.row).cloned() else {
-            return Vec::new();
-        };
-        match (command, need, selected_rollout(model)) {
-            (Command::Enter, Need::Rollout(_), Some(id)) => global::push(model, Route::Rollout(id)),
-            (Command::Enter, Need::Dead { env, queue, .. }, _) => {
-                global::switch(model, &env);
-                super::dead_letters::only(model, Some(queue));
-                global::go(model, vec![Tab::DeadLetters.route()]);
-            }
-            (Command::Why, Need::Rollout(_), Some(id)) => super::rollout::why(model, &id),
-            (Command::Enter, Need::Alarm(alarm), _) => {
-                global::switch(model, &alarm.env);
-                let tab = if alarm.subject == Subject::Index {
-                    Tab::Payments
-                } else {
-                    Tab::Queues
-                };
-                global::go(model, vec![tab.route()]);
-            }
-            (Command::Copy, Need::Alarm(alarm), _) => {
-                return vec![Effect::Copy(format!("{}: {}", alarm.env, alarm.what))];
-            }
-            (Command::Copy, Need::Rollout(_), Some(id)) => {
-                return vec![Effect::Copy(id.key.to_string())];
-            }
-            (Command::Copy, Need::Dead { queue, .. }, _) => return vec![Effect::Copy(queue)],
-            _ => {}
-        }
-        Vec::new()
-    }
-
-    fn poll(&self, model: &mut Model) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        for place in 0..model.envs.len() {
-            let now = model.now;
-            let due = model.envs.get(place).is_some_and(|env| {
-                env.is_open() && env.queues.is_due(now, Some(EnvState::QUEUES_EVERY))
-            });
-            if !due {
-                continue;
-            }
-            let request = model.next_request();
-            if let Some(env) = model.envs.get_mut(place) {
-                env.queues.ask(request);
-                effects.push(Effect::Ask {
-                    request,
-                    env: env.info.name.clone(),
-                    ask: Box::new(Ask::Queues),
-                });
-            }
-        }
-        effects
-    }
-
-    fn wake(&self, model: &Model) -> Option<Timestamp> {
-        let due = model
-            .envs
-            .iter()
-            .filter(|env| env.is_open())
-            .filter_map(|env| env.queues.due_at(Some(EnvState::QUEUES_EVERY)))
-            .min();
-        // Ages are on screen as soon as anything is known.
-        let known =
-            model.envs.iter().any(EnvState::is_open) || !rollouts::troubles(model).is_empty();
-        [due, known.then(|| rollouts::next_second(model))]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    fn refresh(&self, model: &mut Model) {
-        for env in &mut model.envs {
-            env.queues.refresh();
-        }
-    }
-
+impl View for OverviewView {
     fn freshness(&self, model: &Model) -> Vec<(&'static str, Freshness)> {
-        let queues = match model.env().map(|env| env.queues.look()) {
-            Some(Look::Ready {
+        let queues = match model.env().map(|env| env.queues.state()) {
+            Some(PaneState::Ready {
                 at, fault: None, ..
             }) => Freshness::At(at),
-            Some(Look::Ready { at, .. }) => Freshness::Cut(at),
+            Some(PaneState::Ready { at, .. }) => Freshness::Cut(at),
             _ => Freshness::Loading,
         };
         let mut out = vec![("queues", queues)];
@@ -254,30 +98,13 @@ impl View for Overview {
         out
     }
 
-    fn prepare(&self, model: &mut Model) {
-        rollouts::prepare(model);
-        model.overview.needs = needs(model);
-    }
-
     fn list(&self, model: &Model, body: Rect) -> Option<(Rect, usize)> {
-        Some((places(model, body).list, model.overview.needs.len()))
-    }
-
-    fn item(&self, model: &Model, row: usize) -> Option<ItemKey> {
-        model
-            .overview
-            .needs
-            .get(row)
-            .map(|(item, _)| ItemKey::clone(item))
-    }
-
-    fn cursor_mut<'a>(&self, model: &'a mut Model) -> Option<&'a mut Cursor> {
-        Some(&mut model.overview.cursor)
+        Some((layout(model, body).list, model.overview.needs.len()))
     }
 
     fn draw(&self, model: &Model, frame: &mut Frame<'_>, body: Rect) {
-        rollouts::draw_troubles(model, frame, body);
-        let places = places(model, body);
+        draw_troubles(model, frame, body);
+        let layout = layout(model, body);
         let needs = &model.overview.needs;
         let count = if needs.is_empty() {
             String::new()
@@ -289,171 +116,68 @@ impl View for Overview {
                 format!(" NEEDS A HUMAN{count}"),
                 model.theme.style(Tone::Strong),
             ),
-            places.title,
+            layout.title,
         );
         if needs.is_empty() {
-            if complete(model) {
-                let why = "nothing: no rollout waits for anybody, and there are no dead letters";
-                state::empty(model, frame, places.list, true, why);
+            if everything_answered(model) {
+                let why = "nothing: no rollout is waiting and there are no dead letters";
+                pane::draw_empty(model, frame, layout.list, true, why);
             } else {
-                state::loading(
+                pane::draw_loading(
                     model,
                     frame,
-                    places.list,
-                    "nothing so far; not everything has answered",
+                    layout.list,
+                    "nothing yet; some sources have not answered",
                 );
             }
         }
         let cursor = &model.overview.cursor;
-        let shown = needs
+        let visible = needs
             .iter()
             .enumerate()
             .skip(cursor.top)
-            .take(usize::from(places.list.height));
-        for (y, (row, (_, need))) in (places.list.y..).zip(shown) {
+            .take(usize::from(layout.list.height));
+        for (y, (row, (_, need))) in (layout.list.y..).zip(visible) {
             let place = Rect {
                 y,
                 height: 1,
-                ..places.list
+                ..layout.list
             };
             let width = usize::from(place.width);
-            frame.render_widget(table::clipped(&line(model, need, width), width), place);
+            frame.render_widget(
+                table::clip_line(&needs::line(model, need, width), width),
+                place,
+            );
             if row == cursor.row {
-                table::select(frame.buffer_mut(), place, model.theme.style(Tone::Selected));
+                table::mark_selected(frame.buffer_mut(), place, model.theme.style(Tone::Selected));
             }
         }
-        environments::draw(model, frame, places.environments);
-        queues(model, frame, places.queues);
-    }
-}
-
-/// Columns below which a line says less, so that its reason is still on screen.
-const WIDE: usize = 100;
-const NARROW: usize = 70;
-
-fn line(model: &Model, need: &Need, width: usize) -> Line<'static> {
-    let theme = model.theme;
-    let narrow = width < NARROW;
-    let kind = |glyph: &str, kind: &str| {
-        if narrow {
-            format!(" {glyph} ")
-        } else {
-            format!(" {glyph} {kind:<9}")
-        }
-    };
-    let named = |name: &str| {
-        if narrow {
-            format!("{name}  ")
-        } else {
-            format!("{name:<24}  ")
-        }
-    };
-    let badge = |name: &str| {
-        let protected = model.env_named(name).is_some_and(|env| env.info.protected);
-        let pad = " ".repeat(8_usize.saturating_sub(name.chars().count()));
-        [
-            Span::styled(
-                format!("▌{}▐", name.to_uppercase()),
-                theme.environment(name, protected),
-            ),
-            Span::raw(pad),
-        ]
-    };
-    match need {
-        Need::Rollout(place) => {
-            let Some(row) = rollouts::rows(model).get(*place) else {
-                return Line::default();
-            };
-            let rollout = &row.rollout;
-            let (glyph, tone) = rollouts::sign(rollout.phase().0);
-            let (waits, _) = rollouts::waits(rollout, model.now);
-            let mut spans = vec![Span::styled(kind(glyph, "rollout"), theme.style(tone))];
-            spans.extend(badge(&row.id.env));
-            spans.push(Span::styled(
-                named(&row.id.key.to_string()),
-                theme.style(Tone::Strong),
-            ));
-            let step = rollouts::step(rollout);
-            let set = if width >= WIDE {
-                format!("  {:>6} set", percent(rollout.weights().set))
-            } else {
-                String::new()
-            };
-            if !narrow {
-                spans.push(Span::raw(format!("step {step:<5}{set}  ")));
-            }
-            let tone = if matches!(rollout.waiting(), Waiting::Human { .. }) {
-                Tone::Warn
-            } else {
-                Tone::Plain
-            };
-            // The title says already that it waits for it.
-            let waits = if width < WIDE {
-                waits
-                    .strip_prefix("waits for ")
-                    .unwrap_or(&waits)
-                    .to_owned()
-            } else {
-                waits
-            };
-            spans.push(Span::styled(waits, theme.style(tone)));
-            Line::from(spans)
-        }
-        Need::Dead {
-            env,
-            queue,
-            visible,
-            approximate,
-            oldest,
-        } => {
-            let about = if *approximate { "~" } else { "" };
-            let oldest = oldest.and_then(|oldest| jiff::SignedDuration::try_from(oldest).ok());
-            let oldest = oldest
-                .map(|oldest| format!("   oldest {}", short(oldest)))
-                .unwrap_or_default();
-            let mut spans = vec![Span::styled(kind("✖", "dlq"), theme.style(Tone::Bad))];
-            spans.extend(badge(env));
-            spans.push(Span::styled(named(queue), theme.style(Tone::Strong)));
-            spans.push(Span::styled(
-                format!("{about}{visible} dead{oldest}"),
-                theme.style(Tone::Bad),
-            ));
-            Line::from(spans)
-        }
-        Need::Alarm(alarm) => {
-            let tone = if alarm.severity == Severity::Critical {
-                Tone::Bad
-            } else {
-                Tone::Warn
-            };
-            let mut spans = vec![Span::styled(kind("⚠", "alarm"), theme.style(tone))];
-            spans.extend(badge(&alarm.env));
-            spans.push(Span::styled(
-                mask::terminal(&alarm.what),
-                theme.style(Tone::Strong),
-            ));
-            spans.push(Span::raw(format!("   {}", mask::terminal(&alarm.why))));
-            Line::from(spans)
-        }
+        environments::draw(model, frame, layout.environments);
+        draw_queues(model, frame, layout.queues);
     }
 }
 
 /// The queues of the active environment; a dead-letter queue is a column of its source.
-fn queues(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+fn draw_queues(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let Some(env) = model.env() else { return };
     if area.height == 0 {
         return;
     }
-    if let Look::Failed { .. } | Look::Loading = env.opened.look() {
+    if let PaneState::Failed { .. } | PaneState::Loading = env.details.state() {
         // Its own line at the top says why.
         return;
     }
-    let Some((all, area)) = state::ready(model, frame, area, "queues", env.queues.look()) else {
+    let Some((all, area)) =
+        pane::draw_unless_ready(model, frame, area, "queues", env.queues.state())
+    else {
         return;
     };
-    let rows: Vec<&QueueStats> = all.iter().filter(|queue| !is_dead(queue)).collect();
+    let rows: Vec<&QueueStats> = all
+        .iter()
+        .filter(|queue| !is_dead_letter_queue(queue))
+        .collect();
     if rows.is_empty() {
-        state::empty(
+        pane::draw_empty(
             model,
             frame,
             area,
@@ -462,8 +186,8 @@ fn queues(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         );
         return;
     }
-    let stale = match env.queues.look() {
-        Look::Ready {
+    let stale = match env.queues.state() {
+        PaneState::Ready {
             at, fault: Some(_), ..
         } => format!(" ◷{}", age(at, model.now)),
         _ => String::new(),
@@ -494,7 +218,7 @@ fn cells(model: &Model, queue: &QueueStats, all: &[QueueStats], stale: &str) -> 
     let oldest = queue
         .oldest_age
         .and_then(|oldest| jiff::SignedDuration::try_from(oldest).ok())
-        .map(short);
+        .map(short_duration);
     vec![
         Line::raw(format!("{}{stale}", queue.name)),
         Line::raw(about(queue.visible)),

@@ -1,4 +1,4 @@
-//! Above the list of payments: the box, what helps or is wrong, and which store answered.
+//! Above the list of payments: the box, a hint or a problem, and which store answered.
 
 use payops_core::domain::mask;
 use payops_core::domain::pan::contains_card_number;
@@ -7,16 +7,16 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::super::dead_letters::shown;
-use super::super::letter::draw_lines;
-use super::{hint, is_current};
 use crate::model::Model;
+use crate::redact::redact;
+use crate::search_hint::hint;
+use crate::text::{age, thousands};
 use crate::theme::Tone;
-use crate::widgets::state;
-use crate::widgets::table;
-use crate::widgets::words::{age, thousands};
+use crate::widgets::pane;
+use crate::widgets::table::{self, draw_lines};
 
 const HEAD: u16 = 4;
+
 const PROMPT: &str = " search › ";
 
 pub(super) fn below(area: Rect) -> Rect {
@@ -28,20 +28,20 @@ pub(super) fn below(area: Rect) -> Rect {
     }
 }
 
-/// Draws the box, what helps or is wrong, and who answered. The lines are always there, so that
-/// nothing below jumps.
+/// Draws the box, a hint or a problem, and which store answered. The lines are always there, so
+/// that nothing below moves.
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let (theme, state) = (model.theme, &model.payments);
     let width = usize::from(area.width);
     let text = state.filter.text();
-    // A card number that was typed or pasted is on nobody's screen.
+    // A card number that was typed or pasted is never drawn.
     let card = contains_card_number(text).then(|| mask::tail(text, 4));
     let drawn = card.as_deref().unwrap_or(text);
     let room = width.saturating_sub(PROMPT.chars().count() + 1);
     let scroll = state.filter.input.visual_scroll(room);
     let typed = if text.is_empty() && !state.filter.open {
         Span::styled(
-            "press / and type: id, e-mail, last4, amount, reference, field:value",
+            "press / to search: id, e-mail, last4, amount, reference, field:value",
             theme.style(Tone::Dim),
         )
     } else {
@@ -58,13 +58,13 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let second = match &state.problem {
         Some(problem) => Line::styled(format!(" ✖ {problem}"), theme.style(Tone::Bad)),
         None if state.filter.open => {
-            Line::styled(format!(" {}", hint::hint(text)), theme.style(Tone::Dim))
+            Line::styled(format!(" {}", hint(text)), theme.style(Tone::Dim))
         }
         None => Line::default(),
     };
-    for (y, line) in (area.y..area.bottom()).zip([first, second, answer(model)]) {
+    for (y, line) in (area.y..area.bottom()).zip([first, second, answer_line(model)]) {
         frame.render_widget(
-            table::clipped(&line, width),
+            table::clip_line(&line, width),
             Rect {
                 y,
                 height: 1,
@@ -84,26 +84,26 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 }
 
 /// How many were found, which store answered and how fresh that is.
-fn answer(model: &Model) -> Line<'static> {
+fn answer_line(model: &Model) -> Line<'static> {
     let theme = model.theme;
-    let Some(found) = model.payments.found.value() else {
+    let Some(found) = model.payments.results.value() else {
         return Line::default();
     };
-    let shown = u64::try_from(found.docs.len()).unwrap_or(u64::MAX);
+    let listed = u64::try_from(found.docs.len()).unwrap_or(u64::MAX);
     let total = if found.total == 1 {
         "1 payment".to_owned()
     } else {
         format!("{} payments", thousands(found.total))
     };
-    let more = if found.total > shown {
-        format!(", the newest {} shown", thousands(shown))
+    let more = if found.total > listed {
+        format!(", newest {} shown", thousands(listed))
     } else {
         String::new()
     };
     let mut spans = vec![Span::raw(" ")];
-    if !is_current(model) {
+    if !model.search_is_current() {
         let waiting = if model.payments.problem.is_some() {
-            "of the text before: "
+            "for the previous text: "
         } else {
             "◌ "
         };
@@ -124,7 +124,7 @@ fn answer(model: &Model) -> Line<'static> {
     );
     if found.from_store {
         spans.push(Span::styled(
-            " · the index has not heard of it yet; the primary store answered",
+            " · not indexed yet; from the primary store",
             theme.style(Tone::Warn),
         ));
     } else {
@@ -133,38 +133,43 @@ fn answer(model: &Model) -> Line<'static> {
     Line::from(spans)
 }
 
-pub(super) fn nothing(model: &Model, frame: &mut Frame<'_>, area: Rect, found: &SearchResult) {
+pub(super) fn draw_no_match(
+    model: &Model,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    found: &SearchResult,
+) {
     if found.freshness.documents == 0 {
-        state::empty(
+        pane::draw_empty(
             model,
             frame,
             area,
             false,
-            "the index is empty: no payment has been written to it yet",
+            "the index is empty: no payments have been indexed yet",
         );
         return;
     }
     if found.parts.is_empty() {
-        state::empty(
+        pane::draw_empty(
             model,
             frame,
             area,
             false,
-            "no payment is so; a field takes the start of a value, such as reference:INV-",
+            "no payments match; fields match by prefix, for example reference:INV-",
         );
         return;
     }
-    state::empty(
+    pane::draw_empty(
         model,
         frame,
         area,
         false,
-        "no payment has all of it; each part alone has:",
+        "no payment matches all terms; each term alone matches:",
     );
     let parts = found.parts.iter().map(|(part, total)| {
-        // A part that nothing has is the one to blame.
+        // A term without matches is why there is no result.
         let tone = if *total == 0 { Tone::Bad } else { Tone::Plain };
-        (tone, format!("{:>9}  {}", thousands(*total), shown(part)))
+        (tone, format!("{:>9}  {}", thousands(*total), redact(part)))
     });
     let area = Rect {
         y: area.y.saturating_add(1),

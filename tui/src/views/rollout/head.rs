@@ -1,37 +1,37 @@
-//! Where a rollout stands: phase, weights, versions, steps.
+//! The state of a rollout: phase, weights, versions, steps.
 
 use payops_core::domain::mask;
-use payops_core::domain::rollout::{Rollout, Step, StepState, Waiting};
+use payops_core::domain::rollout::{Rollout, Step, StepState, Strategy, Waiting};
 use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::model::{Model, RolloutId};
+use crate::signs::phase_sign;
+use crate::text::{age, countdown, percent, short_images};
 use crate::theme::Tone;
-use crate::update::fleet;
-use crate::views::rollouts::sign;
-use crate::widgets::table::clipped;
-use crate::widgets::words::{age, countdown, image, percent};
+use crate::widgets::table::clip_line;
 
 /// The lines, none wider than `width`.
 pub(super) fn lines(model: &Model, width: usize) -> Vec<Line<'static>> {
-    let Some(id) = super::id(model) else {
+    let Some(id) = model.rollout_route() else {
         return Vec::new();
     };
-    let Some(rollout) = fleet::rollout(model, id) else {
+    let Some(rollout) = model.find_rollout(id) else {
         return Vec::new();
     };
-    let mut out = vec![clipped(&phase(model, id, &rollout), width)];
+    let mut out = vec![clip_line(&phase(model, id, &rollout), width)];
     out.extend(
         weights(model, &rollout)
             .iter()
-            .map(|line| clipped(line, width)),
+            .map(|line| clip_line(line, width)),
     );
-    if let Some((fault, since)) = &model.rollout.cut {
+    if let Some((fault, since)) = &model.rollout.watch_fault {
         let text = format!(
-            " ⚠ what follows is as of {} ago: {}",
+            " ⚠ tree as of {} ago: {}",
             age(*since, model.now),
             fault.text
         );
-        out.push(clipped(
+        out.push(clip_line(
             &Line::styled(text, model.theme.style(Tone::Warn)),
             width,
         ));
@@ -45,16 +45,13 @@ pub(super) fn lines(model: &Model, width: usize) -> Vec<Line<'static>> {
 fn phase(model: &Model, id: &RolloutId, rollout: &Rollout) -> Line<'static> {
     let theme = model.theme;
     let (phase, message) = rollout.phase();
-    let (glyph, tone) = sign(phase);
+    let (glyph, tone) = phase_sign(phase);
     let mut parts = Vec::new();
-    match rollout.waiting() {
+    match rollout.wait_state() {
         Waiting::Time { until } => {
             parts.push((
                 Tone::Strong,
-                format!(
-                    "resumes by itself in {}",
-                    countdown(until.duration_since(model.now))
-                ),
+                format!("resumes in {}", countdown(until.duration_since(model.now))),
             ));
         }
         Waiting::Human { why, since } => {
@@ -66,7 +63,7 @@ fn phase(model: &Model, id: &RolloutId, rollout: &Rollout) -> Line<'static> {
         Waiting::No => {}
     }
     if rollout.promoting_full {
-        parts.push((Tone::Warn, "promoting in full".to_owned()));
+        parts.push((Tone::Warn, "full promotion".to_owned()));
     }
     parts.push((
         Tone::Plain,
@@ -97,12 +94,7 @@ fn phase(model: &Model, id: &RolloutId, rollout: &Rollout) -> Line<'static> {
 fn weights(model: &Model, rollout: &Rollout) -> Vec<Line<'static>> {
     let theme = model.theme;
     let dim = |text: &str| Span::styled(text.to_owned(), theme.style(Tone::Dim));
-    let images = rollout
-        .images
-        .iter()
-        .map(|held| image(&held.image))
-        .collect::<Vec<_>>()
-        .join(" ");
+    let images = short_images(&rollout.images);
     let mut versions = vec![dim(" versions ")];
     let stable = stable_images(model, rollout);
     if let Some(stable) = stable {
@@ -119,8 +111,10 @@ fn weights(model: &Model, rollout: &Rollout) -> Vec<Line<'static>> {
     let weights = rollout.weights();
     let observed = weights
         .observed
-        .map_or_else(|| "not known".to_owned(), percent);
-    let marked = super::id(model).is_some_and(|id| model.marks.is_marked(&id.item(), "weight"));
+        .map_or_else(|| "unknown".to_owned(), percent);
+    let marked = model
+        .rollout_route()
+        .is_some_and(|id| model.marks.is_marked(&id.item(), "weight"));
     let set = Span::styled(
         percent(weights.set),
         theme.style(if marked { Tone::Mark } else { Tone::Strong }),
@@ -154,25 +148,15 @@ fn stable_images(model: &Model, rollout: &Rollout) -> Option<String> {
         .replica_sets
         .iter()
         .find(|set| set.hash == rollout.stable_hash)?;
-    Some(
-        set.images
-            .iter()
-            .map(|held| image(&held.image))
-            .collect::<Vec<_>>()
-            .join(" "),
-    )
+    Some(short_images(&set.images))
 }
 
 fn steps(model: &Model, rollout: &Rollout, width: usize) -> Vec<Line<'static>> {
     const LABEL: &str = " steps    ";
     let theme = model.theme;
     if rollout.steps().is_empty() {
-        let text = if rollout.has_router()
-            || matches!(
-                rollout.strategy,
-                payops_core::domain::rollout::Strategy::Canary { .. }
-            ) {
-            "none: all in one go"
+        let text = if rollout.has_router() || matches!(rollout.strategy, Strategy::Canary { .. }) {
+            "none: updates all pods at once"
         } else {
             "none: blue-green"
         };
@@ -185,21 +169,21 @@ fn steps(model: &Model, rollout: &Rollout, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let mut spans = vec![Span::styled(LABEL, theme.style(Tone::Dim))];
     let mut used = LABEL.len();
-    for (place, (held, state)) in rollout.steps().iter().zip(states).enumerate() {
+    for (place, (step, state)) in rollout.steps().iter().zip(states).enumerate() {
         let (glyph, tone) = match state {
             StepState::Done => ("✔", Tone::Good),
             StepState::Current => ("◐", Tone::Accent),
             StepState::Failed => ("✖", Tone::Bad),
             StepState::Ahead => ("○", Tone::Dim),
         };
-        let left = match (state, held) {
+        let left = match (state, step) {
             (StepState::Current, Step::Pause(_)) => rollout
                 .pause_left(model.now)
                 .map(|left| format!(" ({} left)", countdown(left))),
             _ => None,
         };
-        let text = format!("{glyph} {held}{}", left.unwrap_or_default());
-        let wide = unicode_width::UnicodeWidthStr::width(text.as_str());
+        let text = format!("{glyph} {step}{}", left.unwrap_or_default());
+        let wide = text.width();
         let joint = if place == 0 { "" } else { " ─ " };
         if used + wide + joint.len() > width && used > LABEL.len() {
             lines.push(Line::from(std::mem::replace(

@@ -6,7 +6,7 @@ use payops_core::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
-use super::hash;
+use crate::identity::hash::hash;
 use crate::identity::session::{Keys, Session};
 use crate::identity::spec::{Person, RoleSpec};
 
@@ -36,14 +36,14 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn of(spec: &RoleSpec, person: &Person, session: &Session) -> Self {
+    pub(super) fn new(spec: &RoleSpec, person: &Person, session: &Session) -> Self {
         Self {
             version: VERSION,
             env: session.env.clone(),
             duty: session.duty.clone(),
             role_arn: session.role.clone(),
             source_identity: session.source_identity.clone(),
-            given_for: given_for(spec, person),
+            given_for: purpose_hash(spec, person),
             account_id: session.account_id.clone(),
             arn: session.arn.clone(),
             issued_at: session.issued_at,
@@ -61,7 +61,7 @@ impl Record {
             && self.role_arn == spec.role_arn
             && self.env == spec.env
             && self.duty == spec.duty
-            && self.given_for == given_for(spec, person)
+            && self.given_for == purpose_hash(spec, person)
     }
 
     /// The session; `None` when a part of it is empty.
@@ -93,7 +93,7 @@ impl Record {
 }
 
 /// What makes one session another: whoever gives a new reason gets a session that carries it.
-fn given_for(spec: &RoleSpec, person: &Person) -> String {
+fn purpose_hash(spec: &RoleSpec, person: &Person) -> String {
     let optional = |held: &Option<String>| {
         held.as_ref()
             .map_or(String::from("-"), |held| format!("+{held}"))

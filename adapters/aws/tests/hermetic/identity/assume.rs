@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
-use payops_aws::identity::{Code, IdentityError, Person, RoleSpec, Session};
+use payops_aws::identity::{IdentityError, MfaCode, Person, RoleSpec, Session};
 use payops_core::port::Clock;
 use payops_testkit::ManualClock;
 
@@ -49,7 +49,7 @@ async fn the_request_says_who_and_why() {
         session_policy: Some(policy.to_owned()),
         ..spec()
     };
-    let code = Code::parse("123 456").expect("a code");
+    let code = MfaCode::parse("123 456").expect("a code");
     let given = identity(&service, &clock())
         .await
         .assume(&spec, &anna(), Some(code))

@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::time::Duration;
 
-use payops_aws::identity::{Forget, Miss, Person, RoleSpec, Session, SessionCache};
+use payops_aws::identity::{CacheMiss, ForgetScope, Person, RoleSpec, Session, SessionCache};
 use payops_core::Timestamp;
 
 use super::{USER, anna, clock, generous, identity, spec, start};
@@ -72,7 +72,7 @@ async fn one_that_ends_within_a_minute_is_refused() {
     for late in [3540, 3600, 9999] {
         assert_eq!(
             cache.load(&spec(), &anna(), at(late)).err(),
-            Some(Miss::Ended),
+            Some(CacheMiss::Ended),
             "{late}"
         );
     }
@@ -86,7 +86,7 @@ async fn what_others_can_read_is_refused() {
     for loose in [0o640, 0o604, 0o620] {
         std::fs::set_permissions(&file, Permissions::from_mode(loose)).expect("changed");
         assert!(
-            matches!(load(), Some(Miss::Unsafe { path, .. }) if path == file),
+            matches!(load(), Some(CacheMiss::Unsafe { path, .. }) if path == file),
             "{loose:o}"
         );
     }
@@ -96,19 +96,22 @@ async fn what_others_can_read_is_refused() {
     symlink(&elsewhere, &file).expect("linked");
     assert!(matches!(
         load(),
-        Some(Miss::Unsafe {
-            why: "it is a link",
+        Some(CacheMiss::Unsafe {
+            why: "it is a symbolic link",
             ..
         })
     ));
     std::fs::remove_file(&file).expect("removed");
-    assert_eq!(load(), Some(Miss::Absent));
+    assert_eq!(load(), Some(CacheMiss::Absent));
     std::fs::set_permissions(
         temp.path().join("payops/sessions"),
         Permissions::from_mode(0o755),
     )
     .expect("changed");
-    assert!(matches!(load(), Some(Miss::Unsafe { .. })), "the folder");
+    assert!(
+        matches!(load(), Some(CacheMiss::Unsafe { .. })),
+        "the folder"
+    );
     assert!(
         cache.store(&spec(), &anna(), &given().await).is_err(),
         "nothing is put where others can look"
@@ -122,7 +125,7 @@ async fn a_file_of_another_user_is_refused() {
     if std::os::unix::fs::chown(cache.path(&spec(), &anna()), Some(65_534), None).is_ok() {
         let miss = cache.load(&spec(), &anna(), minute(1)).err();
         assert!(
-            matches!(miss, Some(Miss::Unsafe { .. } | Miss::Damaged)),
+            matches!(miss, Some(CacheMiss::Unsafe { .. } | CacheMiss::Damaged)),
             "{miss:?}"
         );
     }
@@ -140,7 +143,7 @@ async fn one_for_something_else_is_refused() {
             },
             &anna()
         ),
-        Some(Miss::Different)
+        Some(CacheMiss::Different)
     );
     assert_eq!(
         load(
@@ -150,7 +153,7 @@ async fn one_for_something_else_is_refused() {
             },
             &anna()
         ),
-        Some(Miss::Different)
+        Some(CacheMiss::Different)
     );
     assert_eq!(
         load(
@@ -160,7 +163,7 @@ async fn one_for_something_else_is_refused() {
                 ..anna()
             }
         ),
-        Some(Miss::Different)
+        Some(CacheMiss::Different)
     );
     assert_eq!(
         load(
@@ -170,11 +173,11 @@ async fn one_for_something_else_is_refused() {
             },
             &anna()
         ),
-        Some(Miss::Absent)
+        Some(CacheMiss::Absent)
     );
-    assert_eq!(load(&spec(), &Person::new("bo")), Some(Miss::Absent));
+    assert_eq!(load(&spec(), &Person::new("bo")), Some(CacheMiss::Absent));
     std::fs::write(cache.path(&spec(), &anna()), "{").expect("written");
-    assert_eq!(load(&spec(), &anna()), Some(Miss::Damaged));
+    assert_eq!(load(&spec(), &anna()), Some(CacheMiss::Damaged));
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,15 +188,15 @@ async fn sessions_are_forgotten_by_environment_or_all() {
         ..spec()
     };
     cache.store(&test, &anna(), &given().await).expect("kept");
-    assert_eq!(cache.forget(Forget::Env("prod")).expect("removed"), 1);
+    assert_eq!(cache.forget(ForgetScope::Env("prod")).expect("removed"), 1);
     assert_eq!(
         cache.load(&spec(), &anna(), minute(1)).err(),
-        Some(Miss::Absent)
+        Some(CacheMiss::Absent)
     );
     let folder = temp.path().join("payops/sessions");
     std::fs::write(folder.join(".1-1.tmp"), "left by a crash").expect("written");
     std::fs::write(folder.join("notes.txt"), "somebody's").expect("written");
-    assert_eq!(cache.forget(Forget::All).expect("removed"), 1);
+    assert_eq!(cache.forget(ForgetScope::All).expect("removed"), 1);
     assert_eq!(
         std::fs::read_dir(&folder).expect("a folder").count(),
         1,
@@ -201,7 +204,7 @@ async fn sessions_are_forgotten_by_environment_or_all() {
     );
     assert_eq!(
         SessionCache::new(temp.path().join("none"))
-            .forget(Forget::All)
+            .forget(ForgetScope::All)
             .expect("nothing there"),
         0
     );

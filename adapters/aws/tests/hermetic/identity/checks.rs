@@ -1,13 +1,13 @@
 //! What `payops doctor` finds out about a set of credentials.
 
-use payops_aws::identity::checks::{self, Check, Wanted};
+use payops_aws::identity::checks::{self, Check, CheckTargets};
 use serde_json::json;
 
 use super::{ACCOUNT, USER, caller};
 use crate::support::{Asked, Reply, Service};
 
-fn wanted() -> Wanted {
-    Wanted {
+fn wanted() -> CheckTargets {
+    CheckTargets {
         account_id: Some(ACCOUNT.to_owned()),
         table: Some("payments".to_owned()),
         queues: vec!["prod-work".to_owned(), "prod-mail".to_owned()],

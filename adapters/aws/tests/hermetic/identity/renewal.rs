@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::provider::ProvideCredentials as _;
-use payops_aws::identity::{Code, IdentityError, RoleCredentials, RoleSpec, SessionCache};
+use payops_aws::identity::{IdentityError, MfaCode, RoleCredentials, RoleSpec, SessionCache};
 use payops_core::port::Clock;
 
 use super::{
@@ -172,7 +172,7 @@ async fn a_cache_that_cannot_be_used_is_told_and_stops_nobody() {
     );
     assert_eq!(key(&credentials).await, "ASIA1");
     let trouble = credentials.status().cache_trouble.expect("told");
-    assert!(trouble.contains("could not be kept"), "{trouble}");
+    assert!(trouble.contains("cannot cache the session"), "{trouble}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -322,7 +322,7 @@ async fn a_role_with_a_device_goes_on_with_what_is_kept_and_needs_a_code_to_rene
         Err(IdentityError::MfaNeeded { .. })
     ));
     first
-        .renew_with(Code::parse("123456").expect("a code"))
+        .renew_with(MfaCode::parse("123456").expect("a code"))
         .await
         .expect("assumed");
     assert_eq!(key(&first).await, "ASIA1");
@@ -334,7 +334,7 @@ async fn a_role_with_a_device_goes_on_with_what_is_kept_and_needs_a_code_to_rene
         Err(IdentityError::MfaNeeded { .. })
     ));
     second
-        .renew_with(Code::parse("654321").expect("a code"))
+        .renew_with(MfaCode::parse("654321").expect("a code"))
         .await
         .expect("assumed");
     assert_eq!(

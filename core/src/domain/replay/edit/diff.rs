@@ -1,11 +1,12 @@
 //! What differs between two bodies, line by line, without what must not be shown.
 
 use serde_json::Value;
+use similar::{Algorithm, DiffTag, capture_diff_slices};
 
 use crate::domain::privacy::Privacy;
 
-/// How many pairs of lines are compared; two bodies that differ in more are shown one after the
-/// other.
+/// How many pairs of lines are compared at most, so that two large bodies without anything in
+/// common cost no minutes: they are shown one after the other.
 const PAIRS_MAX: usize = 1_000_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,7 +30,7 @@ impl DiffLine {
     /// The line as it may be shown: personal data only when it is revealed, card numbers never. Two
     /// lines that differ in what is masked look alike, and yet one is removed and the other added.
     #[must_use]
-    pub fn shown(&self, privacy: Privacy) -> &str {
+    pub fn text(&self, privacy: Privacy) -> &str {
         if privacy.reveal {
             &self.revealed
         } else {
@@ -46,7 +47,7 @@ struct Line {
 }
 
 impl Line {
-    fn told(&self, change: LineChange) -> DiffLine {
+    fn with(&self, change: LineChange) -> DiffLine {
         DiffLine {
             change,
             masked: self.masked.clone(),
@@ -56,8 +57,8 @@ impl Line {
 }
 
 /// The lines of both bodies, each JSON that is written out or a text as it is.
-pub(super) fn between(old: &str, new: &str) -> Vec<DiffLine> {
-    let (old, new) = (lines(old), lines(new));
+pub(super) fn diff_bodies(old: &str, new: &str) -> Vec<DiffLine> {
+    let (old, new) = (split_lines(old), split_lines(new));
     let same = |(one, two): &(&Line, &Line)| one.raw == two.raw;
     let start = old.iter().zip(&new).take_while(same).count();
     let rest = old.len().min(new.len()).saturating_sub(start);
@@ -73,23 +74,19 @@ pub(super) fn between(old: &str, new: &str) -> Vec<DiffLine> {
         old.get(middle(&old)).unwrap_or_default(),
         new.get(middle(&new)).unwrap_or_default(),
     );
-    let mut out: Vec<DiffLine> = old
-        .iter()
-        .take(start)
-        .map(|line| line.told(LineChange::Same))
-        .collect();
-    out.extend(changed(left, right));
-    out.extend(
-        old.iter()
-            .skip(old.len().saturating_sub(end))
-            .map(|line| line.told(LineChange::Same)),
+    let (head, tail) = (
+        old.get(..start).unwrap_or_default(),
+        old.get(middle(&old).end..).unwrap_or_default(),
     );
-    out
+    mark_lines(head, LineChange::Same)
+        .chain(diff_lines(left, right))
+        .chain(mark_lines(tail, LineChange::Same))
+        .collect()
 }
 
 /// The lines of a body. Masking keeps the shape of JSON, so the lines of the masked document stand
 /// beside those of the raw one; should they not, each line is masked by itself.
-fn lines(body: &str) -> Vec<Line> {
+fn split_lines(body: &str) -> Vec<Line> {
     const MASKED: Privacy = Privacy { reveal: false };
     const REVEALED: Privacy = Privacy { reveal: true };
     let pretty = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
@@ -129,68 +126,38 @@ fn lines(body: &str) -> Vec<Line> {
         .collect()
 }
 
-/// Removed, added and common lines, by the longest common subsequence.
-fn changed(old: &[Line], new: &[Line]) -> Vec<DiffLine> {
-    let removed = || old.iter().map(|line| line.told(LineChange::Removed));
-    let added = || new.iter().map(|line| line.told(LineChange::Added));
-    if old.is_empty() || new.is_empty() || old.len().saturating_mul(new.len()) > PAIRS_MAX {
-        return removed().chain(added()).collect();
+/// Removed, added and common lines.
+fn diff_lines(old: &[Line], new: &[Line]) -> Vec<DiffLine> {
+    if old.len().saturating_mul(new.len()) > PAIRS_MAX {
+        return mark_lines(old, LineChange::Removed)
+            .chain(mark_lines(new, LineChange::Added))
+            .collect();
     }
-    let lengths = lengths(old, new);
-    let length = |row: usize, column: usize| {
-        lengths
-            .get(row)
-            .and_then(|row| row.get(column))
-            .copied()
-            .unwrap_or(0)
+    let raw = |lines: &[Line]| {
+        lines
+            .iter()
+            .map(|line| line.raw.clone())
+            .collect::<Vec<_>>()
     };
-    let (mut row, mut column) = (0_usize, 0_usize);
+    let ops = capture_diff_slices(Algorithm::Myers, &raw(old), &raw(new));
     let mut out = Vec::new();
-    loop {
-        match (old.get(row), new.get(column)) {
-            (Some(one), Some(two)) if one.raw == two.raw => {
-                out.push(one.told(LineChange::Same));
-                (row, column) = (row.saturating_add(1), column.saturating_add(1));
-            }
-            (Some(one), two)
-                if two.is_none()
-                    || length(row.saturating_add(1), column)
-                        >= length(row, column.saturating_add(1)) =>
-            {
-                out.push(one.told(LineChange::Removed));
-                row = row.saturating_add(1);
-            }
-            (_, Some(two)) => {
-                out.push(two.told(LineChange::Added));
-                column = column.saturating_add(1);
-            }
-            _ => return out,
+    for op in ops {
+        let (tag, from, to) = op.as_tag_tuple();
+        let (from, to) = (
+            old.get(from).unwrap_or_default(),
+            new.get(to).unwrap_or_default(),
+        );
+        if tag == DiffTag::Equal {
+            out.extend(mark_lines(from, LineChange::Same));
+        } else {
+            out.extend(
+                mark_lines(from, LineChange::Removed).chain(mark_lines(to, LineChange::Added)),
+            );
         }
     }
+    out
 }
 
-/// For each pair of places, how many lines what follows has in common.
-fn lengths(old: &[Line], new: &[Line]) -> Vec<Vec<u32>> {
-    let mut below = vec![0_u32; new.len().saturating_add(1)];
-    let mut out = vec![below.clone()];
-    for one in old.iter().rev() {
-        let mut row = vec![0_u32; new.len().saturating_add(1)];
-        let mut right = 0_u32;
-        for (column, two) in new.iter().enumerate().rev() {
-            let at = |place: usize| below.get(place).copied().unwrap_or(0);
-            let length = if one.raw == two.raw {
-                at(column.saturating_add(1)).saturating_add(1)
-            } else {
-                at(column).max(right)
-            };
-            if let Some(place) = row.get_mut(column) {
-                *place = length;
-            }
-            right = length;
-        }
-        below.clone_from(&row);
-        out.push(row);
-    }
-    out.reverse();
-    out
+fn mark_lines(lines: &[Line], change: LineChange) -> impl Iterator<Item = DiffLine> {
+    lines.iter().map(move |line| line.with(change))
 }

@@ -36,8 +36,8 @@ fn sets(texts: &[&str]) -> Edit {
 fn changes(edited: &Edited, privacy: Privacy) -> Vec<String> {
     let sign = |line: &DiffLine| match line.change {
         LineChange::Same => None,
-        LineChange::Removed => Some(format!("-{}", line.shown(privacy).trim())),
-        LineChange::Added => Some(format!("+{}", line.shown(privacy).trim())),
+        LineChange::Removed => Some(format!("-{}", line.text(privacy).trim())),
+        LineChange::Added => Some(format!("+{}", line.text(privacy).trim())),
     };
     edited.diff.iter().filter_map(sign).collect()
 }
@@ -107,17 +107,17 @@ fn places_that_are_not_there_are_named() {
     };
     refused(
         &sets(&["/details/amount=1"]),
-        &place("/details/amount", "what it would be in is not there"),
+        &place("/details/amount", "its parent does not exist"),
     );
     refused(
         &sets(&["/detail/tags/7=1"]),
-        &place("/detail/tags/7", "the list has no such item"),
+        &place("/detail/tags/7", "the list has no such index"),
     );
     refused(
         &sets(&["/detail/amount/x=1"]),
         &place(
             "/detail/amount/x",
-            "what it would be in is neither an object nor a list",
+            "its parent is neither an object nor a list",
         ),
     );
     assert_eq!(Set::parse("detail/amount=1"), Err(EditError::Form));
@@ -135,7 +135,7 @@ fn what_no_consumer_would_take_is_refused() {
     refused(
         &Edit::Body("[]".to_owned()),
         &EditError::Schema(WorkItemError::Envelope(
-            "wrong members at line 1 column 2".to_owned(),
+            "wrong fields at line 1 column 2".to_owned(),
         )),
     );
     refused(&sets(&["/detail/amount=\"12.50\""]), &EditError::Unchanged);
@@ -168,7 +168,7 @@ fn edits_have_a_form() {
 #[test]
 fn bodies_that_differ_in_everything_cost_little() {
     let list = |from: usize| json!((from..from + 20_000).collect::<Vec<_>>()).to_string();
-    let diff = super::diff::between(&list(0), &list(30_000));
+    let diff = super::diff::diff_bodies(&list(0), &list(30_000));
     assert_eq!(
         diff.iter()
             .filter(|line| line.change == LineChange::Same)
@@ -181,8 +181,8 @@ fn bodies_that_differ_in_everything_cost_little() {
 proptest::proptest! {
     #[test]
     fn a_diff_tells_both_bodies(old in "[ab\n]{0,20}", new in "[ab\n]{0,20}") {
-        let diff = super::diff::between(&old, &new);
-        let side = |not: LineChange| diff.iter().filter(|line| line.change != not).map(|line| line.shown(OPEN).to_owned()).collect::<Vec<_>>().join("\n");
+        let diff = super::diff::diff_bodies(&old, &new);
+        let side = |not: LineChange| diff.iter().filter(|line| line.change != not).map(|line| line.text(OPEN).to_owned()).collect::<Vec<_>>().join("\n");
         proptest::prop_assert_eq!((side(LineChange::Added), side(LineChange::Removed)), (old, new));
     }
 }

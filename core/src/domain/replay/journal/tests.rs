@@ -170,7 +170,10 @@ fn old_journals_are_read() {
         (3, None, 0)
     );
     assert_eq!(
-        (plan.messages[0].replays, plan.messages[0].verdict.clone()),
+        (
+            plan.messages[0].replays,
+            plan.messages[0].disposition.clone()
+        ),
         (0, crate::domain::replay::Disposition::Send)
     );
     let progress = Progress::read(&entries);

@@ -14,23 +14,26 @@ use payops_ledger::PostgresLedger;
 use payops_payments::api::{ApiPorts, ApiSecrets};
 use payops_payments::projector;
 use payops_provider::HttpProvider;
-use payops_runtime::settings::Common;
-use payops_runtime::{Backoff, Failed, OsRandom, Pulse, SystemClock, pause};
+use payops_runtime::settings::CommonSettings;
+use payops_runtime::{Backoff, BoxError, Heartbeat, OsRandom, SystemClock, pause};
 use payops_search::{Credentials, OpenSearchIndex};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Settings, fit};
+use crate::config::{Settings, require_length};
 
-pub(crate) struct Wired {
+pub(crate) struct Adapters {
     pub(crate) ports: ApiPorts,
     pub(crate) secrets: ApiSecrets,
     queues: Arc<dyn Queues>,
     vault: Arc<dyn Secrets>,
 }
 
-/// Makes the adapters and fetches the secrets without which nothing can be served. The ledger and
-/// the index are not needed to accept payments: see [`Wired::projector`].
-pub(crate) async fn wire(common: &Common, settings: &Settings) -> Result<Wired, Failed> {
+/// Builds the adapters and fetches the secrets that accepting payments needs. It does not need the
+/// ledger and the index: see [`Adapters::connect_projector`].
+pub(crate) async fn build_adapters(
+    common: &CommonSettings,
+    settings: &Settings,
+) -> Result<Adapters, BoxError> {
     let config = AwsConfig {
         region: common.region.clone(),
         endpoint_url: common.endpoint.clone(),
@@ -55,11 +58,11 @@ pub(crate) async fn wire(common: &Common, settings: &Settings) -> Result<Wired, 
         Arc::new(SecretsManager::new(clients.secrets, &common.secret_prefix));
     let key = vault.get(&settings.provider.key_secret).await?;
     let secrets = ApiSecrets {
-        pepper: fit(
+        pepper: require_length(
             &settings.pepper_secret,
             vault.get(&settings.pepper_secret).await?,
         )?,
-        cursor: fit(
+        cursor: require_length(
             &settings.cursor_secret,
             vault.get(&settings.cursor_secret).await?,
         )?,
@@ -89,7 +92,7 @@ pub(crate) async fn wire(common: &Common, settings: &Settings) -> Result<Wired, 
         random,
         policy: Policy::default(),
     };
-    Ok(Wired {
+    Ok(Adapters {
         ports,
         secrets,
         queues,
@@ -97,18 +100,18 @@ pub(crate) async fn wire(common: &Common, settings: &Settings) -> Result<Wired, 
     })
 }
 
-impl Wired {
-    /// The projector's consumer, once ledger and index can be reached. The API is served meanwhile;
-    /// `None` when `stop` comes first.
-    pub(crate) async fn projector(
+impl Adapters {
+    /// Waits until the ledger and the index can be reached; the API is served meanwhile. Returns
+    /// `None` if `stop` is canceled first.
+    pub(crate) async fn connect_projector(
         &self,
         settings: &Settings,
         stop: &CancellationToken,
-        pulse: &Pulse,
+        heartbeat: &Heartbeat,
     ) -> Option<Consumer> {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
         loop {
-            pulse.beat();
+            heartbeat.beat();
             let connected = tokio::select! {
                 biased;
                 () = stop.cancelled() => return None,
@@ -120,9 +123,9 @@ impl Wired {
                     tracing::warn!(
                         class = error.class(),
                         error = mask::text(&error.chain()),
-                        "the projector waits for ledger and index"
+                        "the projector cannot reach the ledger or the index; retrying"
                     );
-                    pause(backoff.failed(), stop).await;
+                    pause(backoff.next_delay(), stop).await;
                 }
             }
         }

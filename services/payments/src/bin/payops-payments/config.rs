@@ -5,26 +5,36 @@ use std::time::Duration;
 use payops_core::port::PortResult;
 use payops_payments::ServeLimits;
 use payops_payments::api::ApiLimits;
-use payops_runtime::env::{Reader, Variable};
-use payops_runtime::settings::{Consume, Dispatch, ProviderSettings, address, positive, url};
+use payops_runtime::env::{SettingsReader, Variable};
+use payops_runtime::settings::{
+    ConsumerConfig, DispatchSettings, ProviderSettings, address, positive_duration, url,
+};
 
 pub(crate) const PAYMENTS: &[Variable] = &[
-    Variable::default("PAYOPS_LISTEN", "0.0.0.0:8080", "where the API is served"),
-    Variable::default("PAYOPS_CONNECTIONS_MAX", "1024", "connections open at once"),
+    Variable::default(
+        "PAYOPS_LISTEN",
+        "0.0.0.0:8080",
+        "address and port that serve the API",
+    ),
+    Variable::default(
+        "PAYOPS_CONNECTIONS_MAX",
+        "1024",
+        "most connections open at the same time",
+    ),
     Variable::default(
         "PAYOPS_HEAD_TIMEOUT",
         "10s",
-        "how long a request's head may take, and how long an idle connection is kept",
+        "how long a request's headers may take, and how long an idle connection is kept",
     ),
     Variable::default(
         "PAYOPS_UNREAD_TIMEOUT",
         "20s",
-        "how long a client may read nothing of its answer",
+        "how long a client may go without reading its response",
     ),
     Variable::default(
         "PAYOPS_BODY_TIMEOUT",
         "10s",
-        "how long a body may take to arrive",
+        "how long a request's body may take to arrive",
     ),
     Variable::default(
         "PAYOPS_REQUEST_TIMEOUT",
@@ -34,22 +44,22 @@ pub(crate) const PAYMENTS: &[Variable] = &[
     Variable::default(
         "PAYOPS_SOURCE_TIMEOUT",
         "2s",
-        "how long the provider may take to say whether it knows a source",
+        "how long to wait for the provider to check a payment source",
     ),
     Variable::default(
         "PAYOPS_SHUTDOWN_DELAY",
         "5s",
-        "how long requests are still taken after SIGTERM, while /readyz says no",
+        "how long to accept requests after SIGTERM, while /readyz answers 503",
     ),
     Variable::default(
         "PAYOPS_PEPPER_SECRET",
         "api-key-pepper",
-        "name of the secret that keys the hash of API keys",
+        "name of the secret that API keys are hashed with",
     ),
     Variable::default(
         "PAYOPS_CURSOR_SECRET",
         "cursor-key",
-        "name of the secret that seals list cursors",
+        "name of the secret that list cursors are sealed with",
     ),
     Variable::default(
         "PAYOPS_LEDGER_URL_SECRET",
@@ -59,38 +69,42 @@ pub(crate) const PAYMENTS: &[Variable] = &[
     Variable::default(
         "PAYOPS_LEDGER_CONNECTIONS",
         "10",
-        "connections to the ledger",
+        "most connections to the ledger",
     ),
     Variable::default(
         "PAYOPS_MIGRATE",
         "true",
-        "whether missing ledger tables and a missing index are made",
+        "whether to create missing ledger tables and a missing index",
     ),
-    Variable::required("PAYOPS_SEARCH_URL", "URL of OpenSearch"),
-    Variable::default("PAYOPS_SEARCH_ALIAS", "payments", "alias of the index"),
+    Variable::required("PAYOPS_SEARCH_URL", "OpenSearch URL"),
+    Variable::default(
+        "PAYOPS_SEARCH_ALIAS",
+        "payments",
+        "alias of the search index",
+    ),
     Variable::optional(
         "PAYOPS_SEARCH_USER",
-        "user of OpenSearch; without it, no credentials are sent",
+        "OpenSearch user; if unset, no credentials are sent",
     ),
     Variable::default(
         "PAYOPS_SEARCH_PASSWORD_SECRET",
         "search-password",
-        "name of the secret that holds that user's password",
+        "name of the secret that holds the OpenSearch password",
     ),
     Variable::default(
         "PAYOPS_RELAY_EVERY",
         "2s",
-        "how often the outbox is looked through",
+        "how often the relay checks the outbox",
     ),
     Variable::default(
         "PAYOPS_RELAY_GRACE",
         "10s",
-        "how old an outbox row must be for the relay to take it",
+        "how old an outbox row must be before the relay sends it",
     ),
     Variable::default(
         "PAYOPS_SWEEP_EVERY",
         "60s",
-        "how often payments that are due are looked for",
+        "how often the sweeper looks for overdue payments",
     ),
 ];
 
@@ -107,9 +121,9 @@ pub(crate) struct Settings {
     pub(crate) relay_every: Duration,
     pub(crate) relay_grace: jiff::SignedDuration,
     pub(crate) sweep_every: Duration,
-    pub(crate) dispatch: Dispatch,
+    pub(crate) dispatch: DispatchSettings,
     pub(crate) provider: ProviderSettings,
-    pub(crate) consume: Consume,
+    pub(crate) consume: ConsumerConfig,
 }
 
 #[derive(Clone, Debug)]
@@ -128,21 +142,21 @@ pub(crate) struct SearchSettings {
 }
 
 impl Settings {
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
-        let dispatch = Dispatch::read(reader);
+    pub(crate) fn read(reader: &mut SettingsReader<'_>) -> Self {
+        let dispatch = DispatchSettings::read(reader);
         let provider = ProviderSettings::read(reader);
-        let consume = Consume::read(reader);
+        let consume = ConsumerConfig::read(reader);
         let serve = ServeLimits {
             connections: reader.count("PAYOPS_CONNECTIONS_MAX"),
-            head: positive(reader, "PAYOPS_HEAD_TIMEOUT"),
-            unread: positive(reader, "PAYOPS_UNREAD_TIMEOUT"),
+            head: positive_duration(reader, "PAYOPS_HEAD_TIMEOUT"),
+            unread: positive_duration(reader, "PAYOPS_UNREAD_TIMEOUT"),
             drain: consume.settings.drain,
             ..ServeLimits::default()
         };
         let api = ApiLimits {
-            body: positive(reader, "PAYOPS_BODY_TIMEOUT"),
-            request: positive(reader, "PAYOPS_REQUEST_TIMEOUT"),
-            source: positive(reader, "PAYOPS_SOURCE_TIMEOUT"),
+            body: positive_duration(reader, "PAYOPS_BODY_TIMEOUT"),
+            request: positive_duration(reader, "PAYOPS_REQUEST_TIMEOUT"),
+            source: positive_duration(reader, "PAYOPS_SOURCE_TIMEOUT"),
         };
         Self {
             listen: address(reader, "PAYOPS_LISTEN"),
@@ -155,7 +169,7 @@ impl Settings {
                 url_secret: reader.text("PAYOPS_LEDGER_URL_SECRET"),
                 connections: u32::try_from(reader.count("PAYOPS_LEDGER_CONNECTIONS"))
                     .unwrap_or(u32::MAX),
-                migrate: reader.parsed("PAYOPS_MIGRATE", "true or false"),
+                migrate: reader.parse("PAYOPS_MIGRATE", "true or false"),
             },
             search: SearchSettings {
                 url: url(reader, "PAYOPS_SEARCH_URL").unwrap_or_default(),
@@ -163,9 +177,9 @@ impl Settings {
                 user: reader.optional("PAYOPS_SEARCH_USER"),
                 password_secret: reader.text("PAYOPS_SEARCH_PASSWORD_SECRET"),
             },
-            relay_every: positive(reader, "PAYOPS_RELAY_EVERY"),
-            relay_grace: signed(reader.duration("PAYOPS_RELAY_GRACE")),
-            sweep_every: positive(reader, "PAYOPS_SWEEP_EVERY"),
+            relay_every: positive_duration(reader, "PAYOPS_RELAY_EVERY"),
+            relay_grace: to_signed(reader.duration("PAYOPS_RELAY_GRACE")),
+            sweep_every: positive_duration(reader, "PAYOPS_SWEEP_EVERY"),
             dispatch,
             provider,
             consume,
@@ -173,18 +187,21 @@ impl Settings {
     }
 }
 
-fn signed(duration: Duration) -> jiff::SignedDuration {
+fn to_signed(duration: Duration) -> jiff::SignedDuration {
     jiff::SignedDuration::try_from(duration).unwrap_or(jiff::SignedDuration::MAX)
 }
 
-/// Whether a secret is fit for what it is used for: an empty one would make every seal forgeable.
-pub(crate) fn fit(name: &str, secret: secrecy::SecretString) -> PortResult<secrecy::SecretString> {
+/// Refuses a short secret: with an empty one anybody could forge keys and cursors.
+pub(crate) fn require_length(
+    name: &str,
+    secret: secrecy::SecretString,
+) -> PortResult<secrecy::SecretString> {
     use payops_core::port::{ErrorKind, PortError};
     use secrecy::ExposeSecret as _;
     if secret.expose_secret().len() < 16 {
         return Err(PortError::new(
             ErrorKind::Permanent,
-            format!("the secret {name} is shorter than 16 characters"),
+            format!("the secret {name} must have at least 16 characters"),
         ));
     }
     Ok(secret)
@@ -192,19 +209,19 @@ pub(crate) fn fit(name: &str, secret: secrecy::SecretString) -> PortResult<secre
 
 #[cfg(test)]
 mod tests {
-    use payops_runtime::env::Problems;
+    use payops_runtime::env::SettingsError;
     use payops_runtime::settings::{COMMON, CONSUME, DISPATCH, PROVIDER};
 
     use super::*;
 
-    fn read(set: &[(&str, &str)]) -> Result<Settings, Problems> {
+    fn read(set: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         let lookup = |name: &str| {
             set.iter()
                 .find(|(key, _)| *key == name)
                 .map(|(_, value)| (*value).to_owned())
         };
         let tables: [&[Variable]; 5] = [COMMON, DISPATCH, PROVIDER, CONSUME, PAYMENTS];
-        let mut reader = Reader::new(&tables, &lookup);
+        let mut reader = SettingsReader::new(&tables, &lookup);
         let settings = Settings::read(&mut reader);
         reader.finish(settings)
     }
@@ -234,7 +251,7 @@ mod tests {
 
     #[test]
     fn all_problems_are_reported_together() {
-        let Problems(problems) = read(&[
+        let SettingsError(problems) = read(&[
             ("PAYOPS_LISTEN", "everywhere"),
             ("PAYOPS_BODY_TIMEOUT", "0s"),
             ("PAYOPS_MIGRATE", "perhaps"),
@@ -265,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_secret_must_be_one() {
-        assert!(fit("x", secrecy::SecretString::from("short")).is_err());
-        assert!(fit("x", secrecy::SecretString::from("long enough to be one")).is_ok());
+        assert!(require_length("x", secrecy::SecretString::from("short")).is_err());
+        assert!(require_length("x", secrecy::SecretString::from("long enough to be one")).is_ok());
     }
 }

@@ -1,0 +1,172 @@
+//! The changes of a plan as calls of the Kubernetes API, with the fields of Argo Rollouts 1.9.
+
+use payops_core::domain::rollout::{ImageChange, RolloutChange};
+use serde_json::{Value, json};
+
+/// The label that the controller puts on the pod template of a replica set; a template that has it
+/// would not be the one that was rolled out.
+const HASH_LABEL: &str = "rollouts-pod-template-hash";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The status subresource; where the cluster has none (404), the object itself.
+    Status,
+    Main,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// A JSON merge patch (RFC 7386) of the rollout. The resource version that the plan is bound
+    /// to, or that the call before answered, is added by who makes the call.
+    Merge {
+        part: Part,
+        body: Value,
+    },
+    /// A JSON patch (RFC 6902) of the rollout, with a test of the resource version put in front.
+    Json {
+        body: Value,
+    },
+    /// Reads the rollout, changes images in `containers`, `initContainers` and
+    /// `ephemeralContainers`, and puts it back; again from the start on a conflict.
+    SetImages(Vec<ImageChange>),
+    /// Merge patch `{"spec":{"terminate":true}}` of an analysis run.
+    TerminateAnalysis {
+        name: String,
+    },
+    TerminateExperiment {
+        name: String,
+    },
+}
+
+impl Call {
+    /// Whether it is a decision about the spec, which may be made again when the status moved.
+    pub(crate) fn replaces_template(&self) -> bool {
+        matches!(self, Self::Json { .. } | Self::SetImages(_))
+    }
+}
+
+impl From<&RolloutChange> for Call {
+    fn from(change: &RolloutChange) -> Self {
+        match change {
+            RolloutChange::ClearPauseConditions => status(&json!({"pauseConditions": null})),
+            RolloutChange::SetCurrentStep {
+                index,
+                end_controller_pause: false,
+            } => status(&json!({"pauseConditions": null, "currentStepIndex": index})),
+            RolloutChange::SetCurrentStep {
+                index,
+                end_controller_pause: true,
+            } => status(
+                &json!({"pauseConditions": null, "controllerPause": false, "currentStepIndex": index}),
+            ),
+            RolloutChange::PromoteFull => status(&json!({"promoteFull": true})),
+            RolloutChange::SetAbort(abort) => status(&json!({"abort": abort})),
+            RolloutChange::SetPaused(paused) => spec(&json!({"paused": paused})),
+            RolloutChange::RestartAt(at) => spec(&json!({"restartAt": at.to_string()})),
+            RolloutChange::ReplaceTemplate(template) => Self::Json {
+                body: json!([
+                    {"op": "replace", "path": "/spec/template", "value": without_hash(template)},
+                ]),
+            },
+            RolloutChange::SetImages(images) => Self::SetImages(images.clone()),
+            RolloutChange::TerminateAnalysis { name } => {
+                Self::TerminateAnalysis { name: name.clone() }
+            }
+            RolloutChange::TerminateExperiment { name } => {
+                Self::TerminateExperiment { name: name.clone() }
+            }
+        }
+    }
+}
+
+fn status(body: &Value) -> Call {
+    Call::Merge {
+        part: Part::Status,
+        body: json!({ "status": body }),
+    }
+}
+
+fn spec(body: &Value) -> Call {
+    Call::Merge {
+        part: Part::Main,
+        body: json!({ "spec": body }),
+    }
+}
+
+fn without_hash(template: &Value) -> Value {
+    let mut template = template.clone();
+    if let Some(labels) = template
+        .pointer_mut("/metadata/labels")
+        .and_then(Value::as_object_mut)
+    {
+        labels.shift_remove(HASH_LABEL);
+    }
+    template
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(change: &RolloutChange, part: Part, body: Value) {
+        assert_eq!(Call::from(change), Call::Merge { part, body });
+    }
+
+    #[test]
+    fn changes_are_patches_of_status_or_spec() {
+        check(
+            &RolloutChange::ClearPauseConditions,
+            Part::Status,
+            json!({"status": {"pauseConditions": null}}),
+        );
+        for end_controller_pause in [false, true] {
+            let mut status = json!({"pauseConditions": null, "currentStepIndex": 3});
+            if end_controller_pause {
+                status["controllerPause"] = json!(false);
+            }
+            check(
+                &RolloutChange::SetCurrentStep {
+                    index: 3,
+                    end_controller_pause,
+                },
+                Part::Status,
+                json!({ "status": status }),
+            );
+        }
+        check(
+            &RolloutChange::SetAbort(true),
+            Part::Status,
+            json!({"status": {"abort": true}}),
+        );
+        check(
+            &RolloutChange::PromoteFull,
+            Part::Status,
+            json!({"status": {"promoteFull": true}}),
+        );
+        check(
+            &RolloutChange::SetPaused(false),
+            Part::Main,
+            json!({"spec": {"paused": false}}),
+        );
+        check(
+            &RolloutChange::RestartAt(payops_core::Timestamp::UNIX_EPOCH),
+            Part::Main,
+            json!({"spec": {"restartAt": "1970-01-01T00:00:00Z"}}),
+        );
+    }
+
+    #[test]
+    fn an_older_template_is_put_back_without_the_label_of_the_controller() {
+        let template = json!({
+            "metadata": {"labels": {"app": "api", HASH_LABEL: "abc"}}, "spec": {"containers": []},
+        });
+        let call = Call::from(&RolloutChange::ReplaceTemplate(template));
+        assert!(call.replaces_template());
+        let expected = json!([{
+            "op": "replace", "path": "/spec/template",
+            "value": {"metadata": {"labels": {"app": "api"}}, "spec": {"containers": []}},
+        }]);
+        assert_eq!(call, Call::Json { body: expected });
+    }
+}

@@ -1,0 +1,5 @@
+//! The ledger on files and on a PostgreSQL server that the tests start themselves.
+
+mod postgres;
+mod sqlite;
+mod support;

@@ -1,0 +1,3 @@
+//! The ledger against the PostgreSQL server that `live/run` starts.
+
+mod postgres;

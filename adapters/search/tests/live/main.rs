@@ -1,0 +1,3 @@
+//! The adapter against the OpenSearch server that `live/run` starts.
+
+mod opensearch;

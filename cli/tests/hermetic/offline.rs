@@ -1,0 +1,224 @@
+//! What the binary does without any platform: help, mistakes, exit codes, completions.
+
+use std::process::Stdio;
+
+use crate::common::Place;
+
+#[test]
+fn alone_it_says_what_to_do_next() {
+    let done = Place::new().run(&[]).exits(2);
+    assert_eq!(done.out, "");
+    assert!(
+        done.err.contains("payops demo --headless") && done.err.contains("payops dlq list"),
+        "{}",
+        done.err
+    );
+}
+
+#[test]
+fn help_goes_to_stdout_and_mistakes_to_stderr() {
+    let place = Place::new();
+    for args in [
+        &["--help"][..],
+        &["payment", "create", "--help"],
+        &["--version"],
+    ] {
+        let done = place.run(args).exits(0);
+        assert!(!done.out.is_empty() && done.err.is_empty(), "{args:?}");
+    }
+    for args in [
+        &["nonsense"][..],
+        &["payment"],
+        &["payment", "get"],
+        &["queue", "list", "-o", "xml"],
+        &["payment", "create", "--amount", "1"],
+    ] {
+        let done = place.run(args).exits(2);
+        assert!(done.out.is_empty() && !done.err.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_are_made_from_the_command_line() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let done = place.run(&["completions", shell]).exits(0);
+        assert!(
+            done.out.contains("payops") && done.out.contains("reconcile"),
+            "{shell}"
+        );
+    }
+    assert!(place.run(&["man"]).exits(0).out.contains(".TH payops 1"));
+    let dir = place.work().join("man");
+    place.run(&["man", "--dir", dir.to_str().unwrap()]).exits(0);
+    assert!(dir.join("payops-dlq-replay.1").exists() && dir.join("payops.1").exists());
+}
+
+#[test]
+fn without_a_platform_each_command_says_what_to_do() {
+    let place = Place::new();
+    for args in [
+        &["queue", "list"][..],
+        &["local", "status"],
+        &["payment", "search", "x"],
+        &["dlq", "list", "-o", "json"],
+    ] {
+        let done = place.run(args).exits(5);
+        assert!(done.out.is_empty(), "{args:?}: {}", done.out);
+        assert!(
+            done.err.contains("hint: ") && done.err.contains("payops local up"),
+            "{args:?}: {}",
+            done.err
+        );
+    }
+    let json = place.run(&["queue", "list", "-o", "json"]).exits(5);
+    let last: serde_json::Value = serde_json::from_str(json.err.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (
+            last["error"]["kind"].as_str(),
+            last["error"]["exit"].as_u64()
+        ),
+        (Some("not_found"), Some(5))
+    );
+    assert!(!place.data_dir().exists(), "looking makes nothing");
+}
+
+#[test]
+fn mistakes_of_single_values_are_named() {
+    let place = Place::new();
+    let create = |currency: &str, amount: &str| {
+        place
+            .run(&[
+                "payment",
+                "create",
+                "--amount",
+                amount,
+                "--currency",
+                currency,
+                "--source",
+                "tok_visa",
+                "--email",
+                "a@example.com",
+            ])
+            .exits(2)
+            .err
+    };
+    assert!(create("EUR", "12.5").contains("EUR has 2 decimals"));
+    assert!(create("JPY", "12.00").contains("JPY has 0 decimals"));
+    assert!(create("eur", "12").contains("three upper-case letters"));
+    assert!(
+        place
+            .run(&["payment", "get", "pay_1"])
+            .exits(2)
+            .err
+            .contains("not a payment ID")
+    );
+    assert!(
+        place
+            .run(&["queue", "list", "--env", "prd"])
+            .exits(2)
+            .err
+            .contains("environments are prod, preprod, test")
+    );
+    assert!(
+        place
+            .run(&["queue", "list", "--reveal"])
+            .exits(3)
+            .err
+            .contains("--reason")
+    );
+    assert!(
+        place
+            .run(&[
+                "payment",
+                "cancel",
+                "pay_01ARZ3NDEKTSV4RRFFQ69G5FAV",
+                "--env",
+                "prod,test"
+            ])
+            .exits(2)
+            .err
+            .contains("one environment")
+    );
+    assert!(
+        place
+            .run(&["payment", "search", "colour:red"])
+            .exits(2)
+            .err
+            .contains("fields are id, email")
+    );
+}
+
+#[test]
+fn the_file_says_which_environments_there_are() {
+    let place = Place::new();
+    place.file(
+        "payops.toml",
+        "[environments.prod]\nkind = \"aws\"\naccount_id = \
+        \"471122334455\"\napi_key_env = \"X_KEY\"\n[environments.lab]\nkind = \"embedded\"\n",
+    );
+    let done = place.run(&["queue", "list"]).exits(2);
+    assert!(done.err.contains("declares lab, prod"), "{}", done.err);
+    let explained = place
+        .command(&["config", "explain", "-o", "json"])
+        .env("X_KEY", "sk_live_secret")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(explained.stdout).unwrap();
+    assert!(!text.contains("sk_live_secret"), "{text}");
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let row = |name: &str| {
+        rows.iter()
+            .find(|row| row["name"] == name)
+            .unwrap_or_else(|| panic!("{name} in {text}"))
+    };
+    assert_eq!(row("environments.prod.account_id")["value"], "471122334455");
+    assert_eq!(row("environments.prod.api_key")["value"], "•••");
+    assert!(
+        row("data_dir")["source"]
+            .as_str()
+            .unwrap()
+            .contains("PAYOPS_DATA_DIR")
+    );
+    place.file(
+        "payops.toml",
+        "[environments.prod]\nkind = \"aws\"\ntabel = \"x\"\n",
+    );
+    assert!(place.run(&["queue", "list"]).exits(2).err.contains("tabel"));
+}
+
+#[test]
+fn fields_of_the_search_are_listed() {
+    let done = Place::new()
+        .run(&["payment", "search", "--fields", "-o", "json"])
+        .exits(0);
+    assert_eq!(done.json()[0]["field"], "id");
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let place = Place::new();
+    let mut child = place
+        .command(&["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = place
+        .command(&["completions", "bash"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write the output"));
+}

@@ -1,0 +1,542 @@
+//! Settings: what the command line, the environment and `payops.toml` say together, in that
+//! order of precedence, each value with its origin.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::config::{self, AwsConfig, Config, ConfigFile, EnvConfig};
+use crate::error::{OpsError, OpsResult};
+
+const WHO_MAX: usize = 128;
+
+/// Environments of the embedded platform, the most important first.
+pub const EMBEDDED: [&str; 3] = ["prod", "preprod", "test"];
+
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Flag(&'static str),
+    Variable(&'static str),
+    File(PathBuf),
+    Default,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Flag(name) => f.write_str(name),
+            Self::Variable(name) => write!(f, "{name} (environment variable)"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sourced<T> {
+    pub value: T,
+    pub origin: Origin,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Embedded { data_dir: PathBuf, name: String },
+    Aws(Box<AwsConfig>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    pub name: String,
+    pub target: Backend,
+    pub protected: bool,
+}
+
+impl Environment {
+    /// The account that its queues and stores are of, if it has one.
+    #[must_use]
+    pub fn account(&self) -> Option<&String> {
+        if let Backend::Aws(aws) = &self.target {
+            aws.account_id.as_ref()
+        } else {
+            None
+        }
+    }
+}
+
+/// What was said for this one run, before variables and files.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    pub data_dir: Option<PathBuf>,
+    pub config: Option<PathBuf>,
+    pub env: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub data_dir: Sourced<PathBuf>,
+    /// The environments asked for; an error that is told when a command needs one.
+    pub envs: Result<Sourced<Vec<String>>, (String, String)>,
+    pub found: Option<ConfigFile>,
+    pub found_by: Origin,
+    pub who: Sourced<String>,
+    /// Where the payments API is, when said apart from the environment.
+    pub api_url: Option<Sourced<String>>,
+    pub state_dir: PathBuf,
+}
+
+impl Settings {
+    /// Puts the settings together; `default_data_dir` is where data is when nobody says.
+    pub fn read(
+        overrides: &Overrides,
+        lookup: Lookup<'_>,
+        cwd: Option<&Path>,
+        default_data_dir: PathBuf,
+    ) -> OpsResult<Self> {
+        let (named, found_by) = match (&overrides.config, path(lookup, "PAYOPS_CONFIG")) {
+            (Some(path), _) => (Some(path.clone()), Origin::Flag("--config")),
+            (None, Some(path)) => (Some(path), Origin::Variable("PAYOPS_CONFIG")),
+            (None, None) => (None, Origin::Default),
+        };
+        let found = config::find(
+            named.as_deref(),
+            cwd,
+            xdg(lookup, "XDG_CONFIG_HOME", ".config").as_deref(),
+        )?;
+        let data_dir = data_dir(overrides, lookup, found.as_ref(), default_data_dir);
+        let envs = environments(overrides, lookup, found.as_ref());
+        let who = ["PAYOPS_USER", "USER", "LOGNAME"]
+            .into_iter()
+            .find_map(|name| {
+                Some((text(lookup, name)?.trim().to_owned(), name))
+                    .filter(|(name, _)| !name.is_empty())
+            });
+        let who = who.map_or(
+            Sourced {
+                value: format!("uid-{}", rustix::process::getuid().as_raw()),
+                origin: Origin::Default,
+            },
+            |(value, name)| Sourced {
+                value,
+                origin: Origin::Variable(name),
+            },
+        );
+        if who.value.chars().count() > WHO_MAX || who.value.chars().any(char::is_control) {
+            return Err(OpsError::usage(format!(
+                "your user name has control characters or more than {WHO_MAX} characters"
+            ))
+            .hint("set PAYOPS_USER to your name"));
+        }
+        let api_url = text(lookup, "PAYOPS_API_URL").map(|value| Sourced {
+            value,
+            origin: Origin::Variable("PAYOPS_API_URL"),
+        });
+        let state_dir = xdg(lookup, "XDG_STATE_HOME", ".local/state")
+            .unwrap_or_else(std::env::temp_dir)
+            .join("payops");
+        Ok(Self {
+            data_dir,
+            envs,
+            found,
+            found_by,
+            who,
+            api_url,
+            state_dir,
+        })
+    }
+
+    #[must_use]
+    pub fn config(&self) -> Option<&Config> {
+        self.found.as_ref().map(|found| &found.config)
+    }
+
+    pub fn targets(&self) -> OpsResult<Vec<Environment>> {
+        let names = match &self.envs {
+            Ok(names) => &names.value,
+            Err((message, hint)) => return Err(OpsError::usage(message.clone()).hint(hint.clone())),
+        };
+        if names.is_empty() {
+            return Err(OpsError::usage("--env is empty")
+                .hint("is a shell variable empty? omit --env or give a name"));
+        }
+        let mut out: Vec<Environment> = Vec::new();
+        for name in names {
+            if !out.iter().any(|target| target.name == *name) {
+                out.push(self.target(name)?);
+            }
+        }
+        Ok(out)
+    }
+
+    /// The environments that were named; when nobody named any, all that there are.
+    pub fn all_targets(&self) -> OpsResult<Vec<Environment>> {
+        let chosen = matches!(
+            &self.envs,
+            Ok(Sourced {
+                origin: Origin::Flag(_) | Origin::Variable(_),
+                ..
+            })
+        );
+        if chosen {
+            return self.targets();
+        }
+        let declared = self.declared();
+        let names = if declared.is_empty() {
+            EMBEDDED.map(str::to_owned).to_vec()
+        } else {
+            declared
+        };
+        names.iter().map(|name| self.target(name)).collect()
+    }
+
+    /// The one environment asked for; a write goes to one only.
+    pub fn one_target(&self) -> OpsResult<Environment> {
+        let mut targets = self.targets()?;
+        match (targets.pop(), targets.is_empty()) {
+            (Some(target), true) => Ok(target),
+            _ => Err(OpsError::usage("this command works on one environment")
+                .hint("name one environment with --env")),
+        }
+    }
+
+    pub fn target(&self, name: &str) -> OpsResult<Environment> {
+        let declared = self
+            .config()
+            .and_then(|config| config.environments.get(name));
+        let prod = matches!(name, "prod" | "production" | "live");
+        let embedded = |data_dir: PathBuf, inner: &str, protected| Environment {
+            name: name.to_owned(),
+            target: Backend::Embedded {
+                data_dir,
+                name: inner.to_owned(),
+            },
+            protected,
+        };
+        match declared {
+            Some(EnvConfig::Aws(aws)) => {
+                if self.data_dir.origin == Origin::Flag("--data-dir") {
+                    let message = format!(
+                        "--data-dir is only for embedded environments, and {name} is on AWS"
+                    );
+                    return Err(OpsError::usage(message)
+                        .hint("omit --data-dir, or name another environment"));
+                }
+                let protected = aws.protected.unwrap_or(prod);
+                Ok(Environment {
+                    name: name.to_owned(),
+                    target: Backend::Aws(aws.clone()),
+                    protected,
+                })
+            }
+            Some(EnvConfig::Embedded(own)) => {
+                let file_says = own.data_dir.clone().filter(|_| {
+                    !matches!(self.data_dir.origin, Origin::Flag(_) | Origin::Variable(_))
+                });
+                let data_dir = file_says.unwrap_or_else(|| self.data_dir.value.clone());
+                Ok(embedded(
+                    data_dir,
+                    own.env.as_deref().unwrap_or(name),
+                    own.protected.unwrap_or(prod),
+                ))
+            }
+            None if self.declared().is_empty() && EMBEDDED.contains(&name) => {
+                Ok(embedded(self.data_dir.value.clone(), name, prod))
+            }
+            None => {
+                let known = self.declared();
+                let known = if known.is_empty() {
+                    EMBEDDED.map(str::to_owned).to_vec()
+                } else {
+                    known
+                };
+                let hint = format!("environments are {}", known.join(", "));
+                Err(OpsError::usage(format!("environment {name} not found")).hint(hint))
+            }
+        }
+    }
+
+    pub fn all_names(&self) -> Vec<String> {
+        let declared = self.declared();
+        if declared.is_empty() {
+            EMBEDDED.map(str::to_owned).to_vec()
+        } else {
+            declared
+        }
+    }
+
+    #[must_use]
+    pub fn declared(&self) -> Vec<String> {
+        self.config()
+            .map(|config| config.environments.keys().cloned().collect())
+            .unwrap_or_default()
+    }
+}
+
+fn data_dir(
+    overrides: &Overrides,
+    lookup: Lookup<'_>,
+    found: Option<&ConfigFile>,
+    default: PathBuf,
+) -> Sourced<PathBuf> {
+    let file = found.and_then(|found| Some((found.config.data_dir.clone()?, found.path.clone())));
+    let (value, origin) = match (&overrides.data_dir, path(lookup, "PAYOPS_DATA_DIR"), file) {
+        (Some(value), _, _) => (value.clone(), Origin::Flag("--data-dir")),
+        (None, Some(value), _) => (value, Origin::Variable("PAYOPS_DATA_DIR")),
+        (None, None, Some((value, path))) => (value, Origin::File(path)),
+        (None, None, None) => (default, Origin::Default),
+    };
+    Sourced { value, origin }
+}
+
+fn environments(
+    overrides: &Overrides,
+    lookup: Lookup<'_>,
+    found: Option<&ConfigFile>,
+) -> Result<Sourced<Vec<String>>, (String, String)> {
+    let split = |text: &str| {
+        text.split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect::<Vec<String>>()
+    };
+    if !overrides.env.is_empty() {
+        return Ok(Sourced {
+            value: overrides.env.iter().flat_map(|name| split(name)).collect(),
+            origin: Origin::Flag("--env"),
+        });
+    }
+    if let Some(value) = text(lookup, "PAYOPS_ENV") {
+        return Ok(Sourced {
+            value: split(&value),
+            origin: Origin::Variable("PAYOPS_ENV"),
+        });
+    }
+    let Some(found) = found.filter(|found| {
+        !found.config.environments.is_empty() || found.config.default_env.is_some()
+    }) else {
+        return Ok(Sourced {
+            value: vec!["prod".to_owned()],
+            origin: Origin::Default,
+        });
+    };
+    let origin = Origin::File(found.path.clone());
+    let declared: Vec<String> = found.config.environments.keys().cloned().collect();
+    match (&found.config.default_env, declared.as_slice()) {
+        (Some(name), _) => Ok(Sourced {
+            value: vec![name.clone()],
+            origin,
+        }),
+        (None, [one]) => Ok(Sourced {
+            value: vec![one.clone()],
+            origin,
+        }),
+        (None, many) => {
+            let message = format!(
+                "no environment given; {} declares {}",
+                found.path.display(),
+                many.join(", ")
+            );
+            Err((
+                message,
+                "name one with --env, or set default_env in the file".to_owned(),
+            ))
+        }
+    }
+}
+
+fn text(lookup: Lookup<'_>, name: &str) -> Option<String> {
+    lookup(name)
+        .and_then(|value| value.into_string().ok())
+        .filter(|value| !value.is_empty())
+}
+
+fn path(lookup: Lookup<'_>, name: &str) -> Option<PathBuf> {
+    lookup(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
+/// A folder of the XDG base directory specification: the variable if absolute, else under HOME.
+fn xdg(lookup: Lookup<'_>, name: &str, under_home: &str) -> Option<PathBuf> {
+    path(lookup, name)
+        .filter(|path| path.is_absolute())
+        .or_else(|| path(lookup, "HOME").map(|home| home.join(under_home)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    fn settings(
+        overrides: &Overrides,
+        variables: &[(&str, &str)],
+        file: Option<&str>,
+    ) -> OpsResult<Settings> {
+        let temp = tempfile::tempdir().expect("a folder");
+        if let Some(file) = file {
+            std::fs::write(temp.path().join("payops.toml"), file).expect("written");
+        }
+        let variables: Vec<(String, OsString)> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), OsString::from(value)))
+            .collect();
+        let lookup = move |name: &str| {
+            variables
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.clone())
+        };
+        Settings::read(
+            overrides,
+            &lookup,
+            Some(temp.path()),
+            PathBuf::from("/default"),
+        )
+    }
+
+    fn with_env(names: &[&str]) -> Overrides {
+        Overrides {
+            env: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..Overrides::default()
+        }
+    }
+
+    const TWO: &str = "[environments.prod]\nkind = \"aws\"\n[environments.lab]\nkind = \
+        \"embedded\"\ndata_dir = \"/lab\"\nenv = \"test\"\n";
+
+    #[test]
+    fn flags_come_before_variables_before_the_file() {
+        let file = "data_dir = \"/file\"\n";
+        let read = |overrides: &Overrides, variables| {
+            settings(overrides, variables, Some(file))
+                .expect("settings")
+                .data_dir
+        };
+        let flag = Overrides {
+            data_dir: Some("/flag".into()),
+            ..Overrides::default()
+        };
+        assert_eq!(
+            read(&flag, &[("PAYOPS_DATA_DIR", "/var")]),
+            Sourced {
+                value: "/flag".into(),
+                origin: Origin::Flag("--data-dir")
+            }
+        );
+        assert_eq!(
+            read(&Overrides::default(), &[("PAYOPS_DATA_DIR", "/var")]).value,
+            PathBuf::from("/var")
+        );
+        assert_eq!(
+            read(&Overrides::default(), &[]).value,
+            PathBuf::from("/file")
+        );
+        assert_eq!(
+            settings(&Overrides::default(), &[], None)
+                .expect("settings")
+                .data_dir
+                .value,
+            PathBuf::from("/default")
+        );
+    }
+
+    #[test]
+    fn prod_is_the_default_on_the_embedded_platform() {
+        let target = settings(&Overrides::default(), &[], None)
+            .expect("settings")
+            .one_target()
+            .expect("one");
+        assert_eq!(
+            target.target,
+            Backend::Embedded {
+                data_dir: "/default".into(),
+                name: "prod".into()
+            }
+        );
+        assert!(target.protected);
+        let several = settings(&with_env(&["test,preprod"]), &[], None).expect("settings");
+        assert_eq!(several.targets().expect("two").len(), 2);
+        assert_eq!(several.one_target().expect_err("refused").kind, Kind::Usage);
+        let none = settings(&with_env(&[""]), &[], None)
+            .expect("settings")
+            .all_targets()
+            .expect_err("refused");
+        assert_eq!(none.kind, Kind::Usage);
+        let wrong = settings(&with_env(&["prd"]), &[], None)
+            .expect("settings")
+            .targets()
+            .expect_err("refused");
+        assert_eq!(
+            wrong.hint.as_deref(),
+            Some("environments are prod, preprod, test")
+        );
+    }
+
+    #[test]
+    fn several_environments_without_a_default_are_listed() {
+        let error = settings(&Overrides::default(), &[], Some(TWO))
+            .expect("settings")
+            .targets()
+            .expect_err("refused");
+        assert!(
+            error.kind == Kind::Usage && error.message.contains("lab, prod"),
+            "{}",
+            error.message
+        );
+        let named = settings(&Overrides::default(), &[("PAYOPS_ENV", "lab")], Some(TWO))
+            .expect("settings")
+            .one_target()
+            .expect("one");
+        assert_eq!(
+            named.target,
+            Backend::Embedded {
+                data_dir: "/lab".into(),
+                name: "test".into()
+            }
+        );
+        assert!(!named.protected);
+        let undeclared = settings(&with_env(&["test"]), &[], Some(TWO))
+            .expect("settings")
+            .targets();
+        assert_eq!(undeclared.expect_err("refused").kind, Kind::Usage);
+    }
+
+    #[test]
+    fn all_environments_are_meant_when_nobody_names_one() {
+        let names = |settings: Settings| {
+            settings
+                .all_targets()
+                .expect("targets")
+                .into_iter()
+                .map(|target| target.name)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names(settings(&Overrides::default(), &[], None).expect("settings")),
+            EMBEDDED
+        );
+        assert_eq!(
+            names(settings(&Overrides::default(), &[], Some(TWO)).expect("settings")),
+            ["lab", "prod"]
+        );
+        assert_eq!(
+            names(settings(&with_env(&["test"]), &[], None).expect("settings")),
+            ["test"]
+        );
+    }
+
+    #[test]
+    fn a_data_directory_does_not_turn_aws_into_a_demo() {
+        let overrides = Overrides {
+            data_dir: Some("/x".into()),
+            ..with_env(&["prod"])
+        };
+        let error = settings(&overrides, &[], Some(TWO))
+            .expect("settings")
+            .targets()
+            .expect_err("refused");
+        assert!(error.message.contains("--data-dir"), "{}", error.message);
+    }
+}

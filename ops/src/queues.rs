@@ -1,0 +1,109 @@
+//! Queues as a whole: how deep they are, and emptying one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use payops_core::domain::access::Action;
+use payops_core::port::{Ports, QueueStats};
+
+use crate::act::{Act, Done};
+use crate::equivalent;
+use crate::error::{OpsError, OpsResult};
+use crate::session::Session;
+
+/// All queues of an environment, by name.
+pub async fn list(ports: &Ports) -> OpsResult<Vec<QueueStats>> {
+    let to_error = |error| OpsError::port("cannot read the queues", error);
+    let names = ports.queue_admin.names().await.map_err(to_error)?;
+    try_join_all(names.iter().map(|name| ports.queue_admin.stats(name)))
+        .await
+        .map_err(to_error)
+}
+
+/// How many messages each queue holds, waiting and in flight.
+#[must_use]
+pub fn depths(stats: &[QueueStats]) -> BTreeMap<&str, u64> {
+    let depth = |stats: &QueueStats| stats.visible.saturating_add(stats.in_flight);
+    stats
+        .iter()
+        .map(|stats| (stats.name.as_str(), depth(stats)))
+        .collect()
+}
+
+/// Refuses a queue that does not exist.
+pub async fn check_exists(ports: &Ports, queue: &str) -> OpsResult<()> {
+    let names = ports
+        .queue_admin
+        .names()
+        .await
+        .map_err(|error| OpsError::port("cannot read the queues", error))?;
+    if names.iter().any(|name| name == queue) {
+        return Ok(());
+    }
+    Err(OpsError::not_found(format!("queue {queue} not found"))
+        .hint(format!("queues are {}", names.join(", "))))
+}
+
+/// A queue that is about to be emptied.
+#[derive(Clone, Debug)]
+pub struct PurgePlan {
+    pub queue: String,
+    /// Messages in it, those in flight and delayed included.
+    pub messages: u64,
+    pub equivalent: String,
+}
+
+fn purge_act(queue: &str, reason: Option<&str>) -> Act {
+    Act {
+        count: None,
+        ..Act::new(Action::QueuePurge)
+            .subject(queue)
+            .reason(reason)
+            .equivalent(equivalent::purge(queue))
+    }
+}
+
+/// Looks at what a purge would delete. Where the policy refuses purges whatever is said, it
+/// refuses before anything is asked, and that is recorded.
+pub async fn plan_purge(
+    session: &Arc<Session>,
+    queue: &str,
+    reason: Option<&str>,
+) -> OpsResult<PurgePlan> {
+    if session.env.protected {
+        let act = purge_act(queue, Some(reason.unwrap_or("none given")));
+        session.act(act, async |_| Ok(Done::new(()))).await?;
+    }
+    let ports = session.ports().await?;
+    let stats = ports
+        .queue_admin
+        .stats(queue)
+        .await
+        .map_err(|error| OpsError::port(format!("{queue} did not answer"), error))?;
+    Ok(PurgePlan {
+        queue: queue.to_owned(),
+        messages: stats
+            .visible
+            .saturating_add(stats.in_flight)
+            .saturating_add(stats.delayed),
+        equivalent: equivalent::purge(queue),
+    })
+}
+
+/// Deletes every message of a queue, unread.
+pub async fn purge(session: &Arc<Session>, plan: &PurgePlan, reason: &str) -> OpsResult<()> {
+    let queue = plan.queue.as_str();
+    let act = purge_act(queue, Some(reason)).detail("messages", plan.messages.to_string());
+    session
+        .act(act, async |permit| {
+            let ports = permit.ports().await?;
+            ports
+                .queue_admin
+                .purge(queue)
+                .await
+                .map_err(|error| OpsError::port(format!("{queue} was not emptied"), error))?;
+            Ok(Done::new(()))
+        })
+        .await
+}

@@ -1,0 +1,92 @@
+//! Lines above the views of rollouts: environments and clusters that do not answer.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use crate::model::{Model, PaneState, WatchStatus};
+use crate::text::{age, short_duration};
+use crate::theme::Tone;
+use crate::widgets::{pane, table};
+
+/// One line for each environment and cluster that does not answer, so that none hides another.
+pub(crate) fn troubles(model: &Model) -> Vec<Line<'static>> {
+    let theme = model.theme;
+    let mut lines = Vec::new();
+    for env in &model.envs {
+        let name = env.info.name.to_uppercase();
+        match env.details.state() {
+            PaneState::Failed { fault, retry_at } => {
+                let text = format!(
+                    " ✖ {name} ({}): {}",
+                    pane::retry_words(retry_at, model.now),
+                    fault.text
+                );
+                lines.push(Line::styled(text, theme.style(Tone::Bad)));
+            }
+            PaneState::Loading => lines.push(Line::styled(
+                format!(" ◌ {name}: opening…"),
+                theme.style(Tone::Dim),
+            )),
+            PaneState::Ready { .. } => {}
+        }
+        for cluster in &env.clusters {
+            match &cluster.watch {
+                WatchStatus::Waiting => lines.push(Line::styled(
+                    format!(" ◌ {name} {}: loading…", cluster.name),
+                    theme.style(Tone::Dim),
+                )),
+                WatchStatus::Cut {
+                    why,
+                    since,
+                    retry_at,
+                } => {
+                    let again = short_duration(retry_at.duration_since(model.now));
+                    let since = age(*since, model.now);
+                    let stands = if cluster.rollouts.is_empty() {
+                        format!("no answer for {since}")
+                    } else {
+                        format!("as of {since} ago")
+                    };
+                    let text = format!(
+                        " ⚠ {name} {}: {stands}, retry in {again} (Ctrl-R now): {why}",
+                        cluster.name
+                    );
+                    lines.push(Line::styled(text, theme.style(Tone::Warn)));
+                }
+                WatchStatus::Live => {}
+            }
+        }
+    }
+    lines
+}
+
+/// Draws the lines at the top of `area`; returns the rest of it.
+pub(super) fn draw_troubles(model: &Model, frame: &mut Frame<'_>, area: Rect) -> Rect {
+    let lines = troubles(model);
+    let rest = below_troubles(area, lines.len());
+    let visible = usize::from(area.height - rest.height);
+    for (y, line) in (area.y..).zip(lines.iter().take(visible)) {
+        frame.render_widget(
+            table::clip_line(line, usize::from(area.width)),
+            Rect {
+                y,
+                height: 1,
+                ..area
+            },
+        );
+    }
+    rest
+}
+
+/// The area below so many lines; at least half of it.
+pub(super) fn below_troubles(area: Rect, lines: usize) -> Rect {
+    let taken = u16::try_from(lines)
+        .unwrap_or(u16::MAX)
+        .min(area.height / 2);
+    Rect {
+        y: area.y + taken,
+        height: area.height - taken,
+        ..area
+    }
+}
