@@ -1,0 +1,87 @@
+{{/*
+Makes what is missing in ledger and index before a new version starts. It runs before the sync, when neither
+the release's ConfigMap nor its service account is there yet: it brings its own. Migrations expand only, so
+the version that runs meanwhile goes on.
+*/}}
+{{- define "payops.migration" -}}
+{{- if .Values.migration.enabled }}
+{{- $name := printf "%s-migrate" .Values.service }}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ $name }}
+  namespace: {{ .Release.Namespace }}
+  labels: {{- include "payops.labels" . | nindent 4 }}
+  annotations:
+    argocd.argoproj.io/hook: PreSync
+    argocd.argoproj.io/hook-delete-policy: BeforeHookCreation
+    argocd.argoproj.io/sync-wave: "-2"
+automountServiceAccountToken: false
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ $name }}
+  namespace: {{ .Release.Namespace }}
+  labels: {{- include "payops.labels" . | nindent 4 }}
+  annotations:
+    argocd.argoproj.io/hook: PreSync
+    argocd.argoproj.io/hook-delete-policy: BeforeHookCreation
+    argocd.argoproj.io/sync-wave: "-2"
+spec:
+  podSelector:
+    matchLabels: {app.kubernetes.io/name: {{ $name }}}
+  policyTypes: [Ingress, Egress]
+  egress:
+    {{- range .Values.migration.flows }}
+    {{- include "payops.egress" (dict "root" $ "flow" (get $.Values.network.egress .)) | nindent 4 }}
+    {{- end }}
+    {{- include "payops.dns" . | nindent 4 }}
+---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ $name }}
+  namespace: {{ .Release.Namespace }}
+  labels: {{- include "payops.labels" . | nindent 4 }}
+  annotations:
+    argocd.argoproj.io/hook: PreSync
+    argocd.argoproj.io/hook-delete-policy: BeforeHookCreation
+    argocd.argoproj.io/sync-wave: "-1"
+spec:
+  backoffLimit: 2
+  activeDeadlineSeconds: {{ .Values.migration.deadlineSeconds }}
+  template:
+    metadata:
+      labels:
+        app.kubernetes.io/name: {{ $name }}
+        app.kubernetes.io/part-of: payops
+    spec:
+      restartPolicy: Never
+      serviceAccountName: {{ $name }}
+      automountServiceAccountToken: false
+      enableServiceLinks: false
+      securityContext: {{- include "payops.podSecurity" . | nindent 8 }}
+      {{- with .Values.nodeSelector }}
+      nodeSelector: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with .Values.tolerations }}
+      tolerations: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      containers:
+        - name: migrate
+          image: {{ include "payops.image" (dict "image" .Values.image "root" .) }}
+          command: {{- toYaml .Values.migration.command | nindent 12 }}
+          env:
+            {{- range $key, $value := include "payops.environment" . | fromYaml }}
+            {{- if not (has $key (list "PAYOPS_LISTEN" "PAYOPS_HEALTH_LISTEN" "PAYOPS_MIGRATE")) }}
+            - {name: {{ $key }}, value: {{ $value | quote }}}
+            {{- end }}
+            {{- end }}
+          resources:
+            requests: {cpu: 100m, memory: 64Mi}
+            limits: {memory: 256Mi}
+          securityContext: {{- include "payops.containerSecurity" . | nindent 12 }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,1 @@
+"""Suites that the delivery pipeline runs against a payments API, by HTTP alone."""

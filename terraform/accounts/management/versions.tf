@@ -1,0 +1,29 @@
+terraform {
+  required_version = "= 1.11.4"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "= 6.69.1"
+    }
+  }
+
+  # The bucket is in this account, made by bootstrap. A backend takes no variables.
+  backend "s3" {
+    bucket       = "payops-state-management"
+    key          = "account.tfstate"
+    region       = "eu-west-1"
+    encrypt      = true
+    kms_key_id   = "alias/payops-state"
+    use_lockfile = true
+  }
+}
+
+provider "aws" {
+  region              = module.names.regions.home
+  allowed_account_ids = ["471122334411"]
+
+  default_tags {
+    tags = { project = "payops", environment = "management", managed-by = "terraform" }
+  }
+}

@@ -1,0 +1,62 @@
+output "distribution_id" {
+  description = "Id of the distribution."
+  value       = aws_cloudfront_distribution.this.id
+}
+
+output "distribution_arn" {
+  description = "ARN of the distribution."
+  value       = aws_cloudfront_distribution.this.arn
+}
+
+output "public_load_balancer" {
+  description = "Public load balancer and target group, as CloudWatch's dimensions and for bindings."
+  value = {
+    dimension              = join("/", slice(split("/", aws_lb.public.arn), 1, 4))
+    target_group_dimension = split(":", aws_lb_target_group.gateway["public"].arn)[5]
+    target_group_arn       = aws_lb_target_group.gateway["public"].arn
+  }
+}
+
+output "internal_load_balancer" {
+  description = "Internal load balancer and target group, likewise."
+  value = {
+    dimension              = join("/", slice(split("/", aws_lb.internal.arn), 1, 4))
+    target_group_dimension = split(":", aws_lb_target_group.gateway["internal"].arn)[5]
+    target_group_arn       = aws_lb_target_group.gateway["internal"].arn
+  }
+}
+
+output "web_acls" {
+  description = "Names of the web ACLs: edge and regional."
+  value       = { for key, acl in aws_wafv2_web_acl.this : key => acl.name }
+}
+
+output "internal_urls" {
+  description = "Addresses behind the VPN."
+  value       = { for name in ["admin", "api"] : name => "https://${name}.${local.internal_domain}" }
+}
+
+output "cdn_log_group" {
+  description = "Log group of CloudFront, in the edge region."
+  value       = aws_cloudwatch_log_group.cdn.name
+}
+
+output "waf_log_groups" {
+  description = "Log groups of the web ACLs."
+  value       = { for key, group in aws_cloudwatch_log_group.waf : key => group.name }
+}
+
+output "name_servers" {
+  description = "Name servers that the parent zone delegates to."
+  value       = aws_route53_zone.this.name_servers
+}
+
+output "zone_id" {
+  description = "The zone."
+  value       = aws_route53_zone.this.zone_id
+}
+
+output "certificate_arn" {
+  description = "Certificate of the names behind the VPN."
+  value       = aws_acm_certificate_validation.regional.certificate_arn
+}

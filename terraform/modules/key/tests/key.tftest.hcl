@@ -1,0 +1,36 @@
+provider "aws" {
+  region              = "eu-west-1"
+  allowed_account_ids = ["471122334433"]
+}
+
+variables {
+  name        = "payops-test-data"
+  description = "Data of the environment"
+  services    = ["events.amazonaws.com"]
+  logs        = true
+}
+
+run "key" {
+  command = apply
+
+  assert {
+    condition     = aws_kms_key.this.enable_key_rotation
+    error_message = "The key rotates."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_kms_key.this.policy).Statement :
+      can(statement.Principal.AWS) || can(statement.Condition)
+    ])
+    error_message = "A service may use the key for this account's resources alone."
+  }
+}
+
+run "an_alias_with_its_prefix_is_refused" {
+  command = plan
+  variables {
+    name = "alias/x"
+  }
+  expect_failures = [var.name]
+}

@@ -1,0 +1,77 @@
+variables {
+  env = "prod"
+}
+
+run "prod" {
+  command = plan
+
+  assert {
+    condition     = output.names.table == "payops-prod" && output.names.queue_prefix == "prod-" && output.account.name == "prod"
+    error_message = "Names of prod come from the templates."
+  }
+
+  assert {
+    condition     = length(output.queue_names) == 9 && output.queue_names["payments-work-dlq"] == "prod-payments-work-dlq"
+    error_message = "Each of the three queues has a dead-letter and a parking queue: ${jsonencode(output.queue_names)}"
+  }
+
+  assert {
+    condition     = alltrue([for name in values(output.names) : !strcontains(name, "{")])
+    error_message = "A template has a place that is not filled."
+  }
+
+  assert {
+    condition     = alltrue([for queue, types in output.events : contains(keys(output.queues), queue) && length(types) > 0])
+    error_message = "An event leads to a queue that there is not."
+  }
+
+  assert {
+    condition     = alltrue(flatten([for secret in output.secrets : [for reader in secret.readers : contains(keys(output.services), reader)]]))
+    error_message = "A secret has a reader that is no service."
+  }
+
+  assert {
+    condition     = alltrue([for queue in output.queues : contains(keys(output.services), queue.consumer)])
+    error_message = "A queue has a consumer that is no service."
+  }
+
+  assert {
+    condition     = length(distinct([for account in output.accounts : account.id])) == 4 && length(distinct([for account in output.accounts : account.cidr])) == 4
+    error_message = "Two accounts share an id or a network."
+  }
+
+  # 10.X.0.0/16 each: two networks overlap exactly if the second octet is the same.
+  assert {
+    condition     = alltrue([for account in output.accounts : can(regex("^10\\.[0-9]+\\.0\\.0/16$", account.cidr))])
+    error_message = "Networks are of the form 10.X.0.0/16."
+  }
+  assert {
+    condition     = alltrue([for signal in output.signals : contains(keys(output.teams), signal.owner) && contains(["page", "ticket"], signal.severity)])
+    error_message = "A signal has an owner that is no team, or a severity that is none."
+  }
+
+  assert {
+    condition     = alltrue([for key in keys(output.signals) : fileexists("../../../docs/runbooks/${key}.md")])
+    error_message = "A signal without a runbook: ${join(", ", [for key in keys(output.signals) : key if !fileexists("../../../docs/runbooks/${key}.md")])}"
+  }
+}
+
+run "a_pull_request_is_in_test" {
+  command = plan
+  variables {
+    env = "pr-17"
+  }
+
+  assert {
+    condition     = output.account.name == "test" && output.names.table == "payops-pr-17" && output.queue_names["projections"] == "pr-17-projections"
+    error_message = "A pull request's environment is named after it, in the test account."
+  }
+}
+
+run "another_environment_is_refused" {
+  command = plan
+  variables {
+    env = "production"
+  }
+  expect_failures = [var.env]
+}
