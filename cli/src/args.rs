@@ -1,6 +1,6 @@
 //! The command line: the options that every command knows, and the nouns.
 //!
-//! Environment variables are read by [`crate::settings`], not here, so that `config explain`
+//! Environment variables are read by the settings of `payops_ops`, not here, so that `config explain`
 //! can say where each value came from.
 #![expect(
     clippy::doc_markdown,

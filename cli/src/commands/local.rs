@@ -43,7 +43,6 @@ pub(crate) enum LocalCommand {
     Fix(FixArgs),
 }
 
-/// `payops local up`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct UpArgs {
     /// Payments per second to generate
@@ -51,7 +50,6 @@ pub(crate) struct UpArgs {
     traffic: f64,
 }
 
-/// `payops local down`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DownArgs {
     /// Seconds to wait for it to stop
@@ -59,7 +57,6 @@ pub(crate) struct DownArgs {
     timeout: u64,
 }
 
-/// `payops local fix`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FixArgs {
     /// What to fix: `poison` makes the acquirer accept the token tok_poison
@@ -68,7 +65,6 @@ pub(crate) struct FixArgs {
     consent: ConsentArgs,
 }
 
-/// `payops demo`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Print one line per second instead of opening the screen

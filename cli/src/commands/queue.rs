@@ -32,7 +32,6 @@ pub(crate) enum QueueCommand {
     Purge(PurgeArgs),
 }
 
-/// `payops queue purge`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PurgeArgs {
     /// Queue name
