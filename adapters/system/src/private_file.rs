@@ -1,6 +1,6 @@
 //! Files that only their owner can read or write (mode 0600).
 //!
-//! [`write`] is for state that a crash must not tear: a reader finds the old bytes or the new ones,
+//! `write` is for state that a crash must not tear: a reader finds the old bytes or the new ones,
 //! and after a power cut too.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};

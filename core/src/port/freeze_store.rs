@@ -9,7 +9,7 @@ use crate::domain::access::Freeze;
 #[async_trait]
 pub trait FreezeStore: Send + Sync {
     /// The freeze that was set last and not lifted; one whose time is over may still be answered
-    /// (see [`Freeze::active`]). What cannot be read must be taken for a freeze: an error stops
+    /// (see [`Freeze`]). What cannot be read must be taken for a freeze: an error stops
     /// writes.
     async fn current(&self) -> PortResult<Option<Freeze>>;
 

@@ -4,7 +4,7 @@ use super::{AccessLevel, Action, Approval, Elevation, Freeze};
 use crate::Timestamp;
 use crate::domain::money::Money;
 
-/// One question to [`super::Rules::decide`].
+/// One question to `Rules::decide`.
 #[derive(Clone, Debug)]
 pub struct AccessRequest<'a> {
     /// Who wants it: a name that was proven, not typed.

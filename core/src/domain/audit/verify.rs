@@ -258,7 +258,7 @@ fn explain(broken: &mut ChainBreak, text: &[u8]) {
 /// Checks all lines, each with its number in the file from 1 and without its line feed; the first
 /// break is told.
 ///
-/// Lines are split at line feeds alone: see [`numbered`]. `str::lines` drops a carriage return,
+/// Lines are split at line feeds alone: see `numbered`. `str::lines` drops a carriage return,
 /// which is a change.
 pub fn verify<L: AsRef<[u8]>>(
     lines: impl IntoIterator<Item = (u64, L)>,

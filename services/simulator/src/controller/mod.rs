@@ -1,7 +1,7 @@
 //! The controller: moves Argo Rollouts through their steps, with the field semantics of Argo
 //! Rollouts 1.9, and stands in for the kubelet and the scheduler of their pods.
 //!
-//! A pass reads a rollout with all that it owns into a [`RolloutContext`], decides on these copies,
+//! A pass reads a rollout with all that it owns into a `RolloutContext`, decides on these copies,
 //! and writes what has changed, on the condition that the versions are still those it read. It
 //! completes at most one step; its writes make the rollout due for the next pass, until nothing
 //! changes any more. A rollout that did not change and is not due costs nothing.
