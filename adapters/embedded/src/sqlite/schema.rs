@@ -95,14 +95,16 @@ impl Schema {
     async fn version(&self, connection: &mut SqliteConnection, path: &Path) -> PortResult<i64> {
         let fail =
             |error| query_error(&format!("reading the version of {}", path.display()), error);
-        let version: i64 = sqlx::query_scalar("PRAGMA user_version")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(fail)?;
-        let application: i64 = sqlx::query_scalar("PRAGMA application_id")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(fail)?;
+        // One statement reads one state of the file: another process may be making it meanwhile.
+        // The count of tables makes SQLite hold that state from the statement's start.
+        let (version, application, _tables): (i64, i64, i64) = sqlx::query_as(
+            "SELECT (SELECT user_version FROM pragma_user_version), \
+                 (SELECT application_id FROM pragma_application_id), \
+                 (SELECT count(*) FROM sqlite_schema)",
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(fail)?;
         if application != self.application && (application, version) != (0, 0) {
             return Err(PortError::new(
                 ErrorKind::Corrupt,

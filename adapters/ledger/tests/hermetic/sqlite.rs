@@ -214,6 +214,21 @@ async fn two_openers_of_one_file_agree() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_new_file_is_either_empty_or_a_ledger_to_whoever_opens_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for round in 0..40 {
+        let path = dir.path().join(format!("{round}.db"));
+        let openers = (0..4).map(|_| {
+            let path = path.clone();
+            tokio::spawn(async move { SqliteLedger::open(&path).await.map(drop) })
+        });
+        for opened in futures::future::join_all(openers).await {
+            opened.expect("no panic").expect("opens");
+        }
+    }
+}
+
 /// Run by [`processes_share_a_file`] in processes of their own; does nothing by itself.
 #[tokio::test]
 async fn child_posts() {

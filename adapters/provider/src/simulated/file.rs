@@ -84,18 +84,15 @@ async fn make(options: &SqliteConnectOptions) -> PortResult<SqliteConnection> {
 }
 
 async fn is_made(db: &mut SqliteConnection) -> PortResult<bool> {
-    let version: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(&mut *db)
-        .await
-        .map_err(query_error)?;
-    let application: i64 = sqlx::query_scalar("PRAGMA application_id")
-        .fetch_one(&mut *db)
-        .await
-        .map_err(query_error)?;
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-        .fetch_one(&mut *db)
-        .await
-        .map_err(query_error)?;
+    // One statement reads one state of the file: another process may be making it meanwhile.
+    let (version, application, tables): (i64, i64, i64) = sqlx::query_as(
+        "SELECT (SELECT user_version FROM pragma_user_version), \
+             (SELECT application_id FROM pragma_application_id), \
+             (SELECT count(*) FROM sqlite_schema)",
+    )
+    .fetch_one(db)
+    .await
+    .map_err(query_error)?;
     if tables == 0 && version == 0 {
         return Ok(false);
     }
