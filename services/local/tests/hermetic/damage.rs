@@ -1,16 +1,9 @@
 //! Damage on purpose, of each kind in each store: reconciliation must find every piece of it,
 //! name the payment and the store, and find nothing else.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it finds by panicking"
-)]
-
-mod world;
-
 use std::path::{Path, PathBuf};
 
+use crate::world::{World, caller, key, request};
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::reconcile::{Break, BreakKind, Store};
@@ -19,7 +12,6 @@ use payops_core::usecase::Requester;
 use payops_search::TantivyIndex;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
-use world::{World, caller, key, request};
 
 /// A world with six payments that have come to their end, all well.
 async fn whole() -> (tempfile::TempDir, World, Vec<PaymentId>) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::fate::Before;
 use super::support::{Moves, Rig, cut};
-use super::world::checker::{Answers, violations};
+use crate::world::checker::{Answers, violations};
 
 async fn every_await(moves: Moves) {
     let rig = Rig::sqlite().await;

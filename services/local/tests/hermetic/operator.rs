@@ -1,15 +1,8 @@
 //! What only an operator can end: payments in review; and refunds that the provider takes days for.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it finds by panicking"
-)]
-
-mod world;
-
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::world::{World, caller, key, request};
 use async_trait::async_trait;
 use payops_core::domain::event::EventKind;
 use payops_core::domain::id::PaymentId;
@@ -24,7 +17,6 @@ use payops_core::port::{
     ProviderPage, RefundOutcome, RefundRequest,
 };
 use payops_core::usecase::{ChangeError, Requester, ResolveError, Resolver, Sweeper};
-use world::{World, caller, key, request};
 
 fn failure() -> Failure {
     Failure {

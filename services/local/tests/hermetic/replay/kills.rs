@@ -16,7 +16,7 @@ use payops_testkit::replay::{Notes, Steer};
 
 use super::fate::{Before, named};
 use super::support::{Moves, Rig, cut};
-use super::world::checker::{Answers, violations};
+use crate::world::checker::{Answers, violations};
 
 const ALL_SHOWN: Duration = Duration::from_secs(301);
 /// Calls and awaits of a whole replay of this size, roughly.

@@ -16,8 +16,8 @@ use payops_testkit::ManualClock;
 use payops_testkit::fault::faulty;
 use payops_testkit::queues::{MemoryQueue, MemoryQueues, Order, Skipping, Steps};
 
-use super::world::checker::Answers;
-use super::world::{World, request};
+use crate::world::checker::Answers;
+use crate::world::{World, request};
 
 const LONG: Duration = Duration::from_hours(1);
 /// The FIFO queue of [`Rig::memory`].

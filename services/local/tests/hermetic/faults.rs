@@ -1,19 +1,13 @@
 //! Seeded runs with faults of every kind, and planted bugs that the checker must find: a checker
 //! that cannot fail proves nothing.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it finds by panicking"
-)]
-
-mod world;
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::world::checker::{Answers, violations};
+use crate::world::{World, caller, key, request};
 use async_trait::async_trait;
 use payops_core::Timestamp;
 use payops_core::domain::apikey::Caller;
@@ -32,8 +26,6 @@ use payops_core::usecase::{Accept, DeadLetters, Handler as _, PlanRequest, Reque
 use payops_testkit::SeededRandom;
 use payops_testkit::fault::{Chances, Plan};
 use payops_testkit::replay::{Notes, Steer};
-use world::checker::{Answers, violations};
-use world::{World, caller, key, request};
 
 const SOURCES: [&str; 6] = [
     "tok_visa",

@@ -1,22 +1,14 @@
 //! Every crash point: the process "dies" before and after every call that it makes to the
 //! outside, starts again, works everything off, and all invariants hold.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test says what it finds by panicking"
-)]
-
-mod world;
-
 use std::time::Duration;
 
+use crate::world::checker::{Answers, violations};
+use crate::world::{World, caller, key, request};
 use futures::future::BoxFuture;
 use payops_core::domain::request::{CancelPayment, CreateRefund};
 use payops_core::usecase::Requester;
 use payops_testkit::fault::Plan;
-use world::checker::{Answers, violations};
-use world::{World, caller, key, request};
 
 /// What a client does, and the platform with it. Each step may be done again.
 type Scenario = for<'a> fn(&'a World, &'a mut Answers, u64) -> BoxFuture<'a, ()>;

@@ -1,8 +1,6 @@
 //! One environment of the embedded platform, driven step by step: no background tasks, time
 //! turned by hand, every port behind a proxy that can fail or "kill the process".
 
-#![allow(dead_code, reason = "each test binary uses its part")]
-
 pub(crate) mod checker;
 
 use std::path::Path;
@@ -17,8 +15,8 @@ use payops_core::domain::request::CreatePayment;
 use payops_core::domain::text::IdempotencyKey;
 use payops_core::port::{Clock as _, Mailer, PortResult, Ports};
 use payops_core::usecase::{
-    Accept, AcceptError, Answer, Changes, Consumed, Consumer, DeadLetter, DeadLetters, Dispatcher,
-    Handler, Notifier, Projector, Reconciler, Relay, Replayer, Sweeper, Worker,
+    Accept, AcceptError, Answer, Changes, Consumed, Consumer, Dispatcher, Handler, Notifier,
+    Projector, Reconciler, Relay, Replayer, Sweeper, Worker,
 };
 use payops_local::{DataDir, Stores, Surroundings};
 use payops_provider::AcquirerOptions;
@@ -199,20 +197,6 @@ impl World {
             policy: self.policy.clone(),
             lanes: 2,
         }
-    }
-
-    /// The dead letters of a queue, as somebody sees them who plans a replay.
-    pub(crate) async fn letters(&self, queue: &str) -> Vec<DeadLetter> {
-        let letters = DeadLetters::from(&self.stores.ports);
-        let queues = letters
-            .queues(Some(queue))
-            .await
-            .expect("a dead-letter queue");
-        letters
-            .look(&queues, usize::MAX >> 1)
-            .await
-            .expect("looked")
-            .letters
     }
 
     /// One message of each queue, one after the other, so that a run with a seed repeats itself.

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::fate::Before;
 use super::support::Rig;
-use super::world::checker::{Answers, violations};
+use crate::world::checker::{Answers, violations};
 
 /// Ten dead payments and a plan that sends three first.
 async fn ten(answers: &mut Answers) -> (Rig, ReplayPlan) {
