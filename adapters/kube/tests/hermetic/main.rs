@@ -3,3 +3,4 @@
 mod argocd;
 mod cluster;
 mod kube;
+mod told;

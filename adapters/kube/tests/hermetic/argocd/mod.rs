@@ -12,13 +12,14 @@ use std::time::Duration;
 use futures::StreamExt;
 use payops_core::domain::rollout::{ImageChange, RolloutAction, RolloutKey, RolloutPlan, plan};
 use payops_core::port::{
-    Depth, ErrorKind, Executed, PortResult, RolloutActions, RolloutWatch, Rollouts, Watched,
+    Depth, ErrorKind, Executed, PortResult, RolloutActions, RolloutWatch, Rollouts,
 };
 use payops_kube::{ArgoCdRollouts, Timing};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use crate::told::line;
 use server::{ArgoCd, TOKEN};
 
 async fn connect(url: &str) -> PortResult<ArgoCdRollouts> {
@@ -307,23 +308,15 @@ async fn its_token_goes_over_tls_or_nowhere() {
 }
 
 async fn told(watch: &mut RolloutWatch) -> String {
-    match timeout(Duration::from_secs(30), watch.next())
-        .await
-        .expect("told in time")
-        .expect("no end")
-    {
-        Watched::All(all) => format!("all {}", all.len()),
-        Watched::Changed(rollout) => format!("changed {}", rollout.key.name),
-        Watched::Gone(key) => format!("gone {}", key.name),
-        Watched::Cut { why, .. } => format!("cut {why}"),
-    }
+    let told = timeout(Duration::from_secs(30), watch.next()).await;
+    line(&told.expect("told in time").expect("no end"))
 }
 
 #[tokio::test]
 async fn a_watch_looks_again_and_tells_what_is_different() {
     let argo = ArgoCd::start("v3.1.2").await;
     let mut watch = reached(&argo).await.watch();
-    assert_eq!(told(&mut watch).await, "all 2");
+    assert_eq!(told(&mut watch).await, "all api,web");
     argo.change("web", |object| {
         object["status"]["phase"] = json!("Degraded");
     });
@@ -342,5 +335,5 @@ async fn a_watch_looks_again_and_tells_what_is_different() {
     while next.starts_with("cut ") {
         next = told(&mut watch).await;
     }
-    assert_eq!(next, "all 1", "after a failure everything is told anew");
+    assert_eq!(next, "all web", "after a failure everything is told anew");
 }

@@ -10,12 +10,14 @@ use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use payops_core::domain::rollout::{Rollout, RolloutAction, RolloutKey, RolloutPlan, plan};
-use payops_core::port::{Executed, RolloutActions, RolloutWatch, Rollouts, Watched};
+use payops_core::port::{Executed, RolloutActions, RolloutWatch, Rollouts};
 use payops_kube::{KubeRollouts, Timing};
 use payops_simulator::api::{ApiBody, ApiService};
 use payops_simulator::{Cluster, ClusterOptions, Kind};
 use serde_json::{Value, json};
 use tower::Service;
+
+use crate::told::line;
 
 /// Limits that make a paused clock go fast and leave the order of things as it is.
 pub(crate) const TIMING: Timing = Timing {
@@ -212,22 +214,8 @@ pub(crate) fn rollouts(cluster: &Cluster) -> KubeRollouts {
     KubeRollouts::from_service(cluster.service(), "prod").with_timing(TIMING)
 }
 
-pub(crate) fn line(told: &Watched<Rollout, RolloutKey>) -> String {
-    match told {
-        Watched::All(all) => format!(
-            "all {}",
-            all.iter()
-                .map(|rollout| rollout.key.name.as_str())
-                .collect::<Vec<_>>()
-                .join(",")
-        ),
-        Watched::Changed(rollout) => format!("changed {}", rollout.key.name),
-        Watched::Gone(key) => format!("gone {}", key.name),
-        Watched::Cut { why, .. } => format!("cut {}", why.trim_start_matches("cluster prod: ")),
-    }
-}
-
 pub(crate) async fn told(watch: &mut RolloutWatch) -> String {
     let told = tokio::time::timeout(Duration::from_hours(1), watch.next()).await;
-    line(&told.expect("told within an hour").expect("no end"))
+    let line = line(&told.expect("told within an hour").expect("no end"));
+    line.replacen("cut cluster prod: ", "cut ", 1)
 }

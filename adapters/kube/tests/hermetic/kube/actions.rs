@@ -3,12 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use http::Method;
-use payops_core::domain::rollout::{ImageChange, Rollout, RolloutAction, RolloutKey, plan};
-use payops_core::port::{ErrorKind, Executed, RolloutActions, Rollouts};
-use payops_kube::KubeRollouts;
+use payops_core::domain::rollout::{ImageChange, RolloutAction, plan};
+use payops_core::port::{ErrorKind, Executed, RolloutActions};
 use serde_json::{Value, json};
 
-use super::server::{Answer, Asked, Server};
+use super::server::{Answer, Asked, Server, read_rollout};
 
 fn stored() -> Value {
     json!({
@@ -103,18 +102,6 @@ fn touch_status(held: &mut Value) {
     bump(held, &before);
 }
 
-async fn seen(rollouts: &KubeRollouts) -> Rollout {
-    let key = RolloutKey {
-        namespace: "pay".to_owned(),
-        name: "api".to_owned(),
-    };
-    rollouts
-        .get(&key)
-        .await
-        .expect("an answer")
-        .expect("a rollout")
-}
-
 fn image(image: &str) -> RolloutAction {
     RolloutAction::SetImage(vec![ImageChange {
         container: "api".to_owned(),
@@ -126,7 +113,7 @@ fn image(image: &str) -> RolloutAction {
 async fn two_people_promote_at_the_same_moment() {
     let (server, held) = store(stored(), |_, _| ());
     let (one, two) = (server.rollouts(), server.rollouts());
-    let rollout = seen(&one).await;
+    let rollout = read_rollout(&one).await;
     let promotion = plan(RolloutAction::Promote, &rollout, None).expect("a plan");
     let (first, second) = tokio::join!(one.execute(&promotion), two.execute(&promotion));
     let outcomes = [first.expect("an answer"), second.expect("an answer")];
@@ -157,7 +144,8 @@ async fn two_people_promote_at_the_same_moment() {
 async fn a_patch_is_exact_and_bound() {
     let (server, _) = store(stored(), |_, _| ());
     let rollouts = server.rollouts();
-    let promotion = plan(RolloutAction::Promote, &seen(&rollouts).await, None).expect("a plan");
+    let promotion =
+        plan(RolloutAction::Promote, &read_rollout(&rollouts).await, None).expect("a plan");
     let Executed::Done(now) = rollouts.execute(&promotion).await.expect("an answer") else {
         panic!("not done")
     };
@@ -184,7 +172,7 @@ async fn without_a_status_apart_the_object_itself_is_patched() {
         }
     });
     let rollouts = server.rollouts();
-    let abort = plan(RolloutAction::Abort, &seen(&rollouts).await, None).expect("a plan");
+    let abort = plan(RolloutAction::Abort, &read_rollout(&rollouts).await, None).expect("a plan");
     let Executed::Done(now) = rollouts.execute(&abort).await.expect("an answer") else {
         panic!("not done")
     };
@@ -202,7 +190,7 @@ async fn a_status_that_moves_does_not_keep_an_image_from_being_set() {
         }
     });
     let rollouts = server.rollouts();
-    let set = plan(image("a:2"), &seen(&rollouts).await, None).expect("a plan");
+    let set = plan(image("a:2"), &read_rollout(&rollouts).await, None).expect("a plan");
     touch_status(&mut held.lock().expect("a lock"));
     let Executed::Done(now) = rollouts.execute(&set).await.expect("an answer") else {
         panic!("not done")
@@ -219,7 +207,7 @@ async fn a_status_that_moves_does_not_keep_an_image_from_being_set() {
 async fn a_spec_that_moved_does() {
     let (server, held) = store(stored(), |_, _| ());
     let rollouts = server.rollouts();
-    let set = plan(image("a:2"), &seen(&rollouts).await, None).expect("a plan");
+    let set = plan(image("a:2"), &read_rollout(&rollouts).await, None).expect("a plan");
     {
         let mut held = held.lock().expect("a lock");
         let before = held.clone();
@@ -258,7 +246,8 @@ async fn the_second_call_goes_on_over_the_controllers_own_writes() {
         }
     });
     let rollouts = server.rollouts();
-    let promotion = plan(RolloutAction::Promote, &seen(&rollouts).await, None).expect("a plan");
+    let promotion =
+        plan(RolloutAction::Promote, &read_rollout(&rollouts).await, None).expect("a plan");
     assert_eq!(promotion.changes.len(), 2);
     let Executed::Done(now) = rollouts.execute(&promotion).await.expect("an answer") else {
         panic!("not done")
@@ -281,7 +270,8 @@ async fn but_not_over_another_spec() {
         }
     });
     let rollouts = server.rollouts();
-    let promotion = plan(RolloutAction::Promote, &seen(&rollouts).await, None).expect("a plan");
+    let promotion =
+        plan(RolloutAction::Promote, &read_rollout(&rollouts).await, None).expect("a plan");
     let Executed::Partly { done: 1, now } = rollouts.execute(&promotion).await.expect("an answer")
     else {
         panic!("not partly")
@@ -297,7 +287,7 @@ fn check_error(error: payops_core::port::PortResult<Executed>, kind: ErrorKind, 
 
 #[tokio::test(start_paused = true)]
 async fn failures_name_cluster_and_verb() {
-    let rollout = seen(&store(stored(), |_, _| ()).0.rollouts()).await;
+    let rollout = read_rollout(&store(stored(), |_, _| ()).0.rollouts()).await;
     let abort = plan(RolloutAction::Abort, &rollout, None).expect("a plan");
     let refused = Server::new(|_| Answer::status(403)).rollouts();
     check_error(

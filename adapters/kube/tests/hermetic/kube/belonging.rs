@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use payops_core::domain::rollout::RolloutKey;
 use payops_core::port::{Depth, ErrorKind, Rollouts};
 use payops_kube::KubeRollouts;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-use super::server::{Answer, Asked, Server};
+use super::server::{Answer, Asked, Server, read_rollout};
 
 fn owned(name: &str, owner: &str) -> Value {
     json!({"metadata": {"name": name, "uid": format!("{name}-uid"), "labels": {"rollouts-pod-template-hash": "6c5f"},
@@ -51,23 +50,11 @@ fn namespace(events: Vec<Value>) -> impl FnMut(&Asked) -> Answer {
     }
 }
 
-async fn rollout(rollouts: &KubeRollouts) -> payops_core::domain::rollout::Rollout {
-    let key = RolloutKey {
-        namespace: "pay".to_owned(),
-        name: "api".to_owned(),
-    };
-    rollouts
-        .get(&key)
-        .await
-        .expect("an answer")
-        .expect("a rollout")
-}
-
 #[tokio::test(start_paused = true)]
 async fn only_what_it_owns() {
     let server = Server::new(namespace(Vec::new()));
     let rollouts = server.rollouts();
-    let rollout = rollout(&rollouts).await;
+    let rollout = read_rollout(&rollouts).await;
     let related = rollouts
         .related(&rollout, Depth::Runs)
         .await
@@ -117,7 +104,7 @@ async fn a_burst_of_changes_is_told_once_and_those_of_others_never() {
         event("other", "u2"),
     ]));
     let rollouts = server.rollouts();
-    let rollout = rollout(&rollouts).await;
+    let rollout = read_rollout(&rollouts).await;
     let begun = Instant::now();
     let mut watch = rollouts.watch_related(&rollout, Depth::Pods);
     watch.next().await.expect("told").expect("no failure");

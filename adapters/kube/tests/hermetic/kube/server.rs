@@ -10,6 +10,8 @@ use http::{Method, Request, Response};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use kube::client::Body;
+use payops_core::domain::rollout::{Rollout, RolloutKey};
+use payops_core::port::Rollouts as _;
 use payops_kube::KubeRollouts;
 use serde_json::{Value, json};
 
@@ -112,4 +114,14 @@ impl Server {
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().expect("a lock").clone()
     }
+}
+
+/// The rollout that every test here is about.
+pub(crate) async fn read_rollout(rollouts: &KubeRollouts) -> Rollout {
+    let key = RolloutKey {
+        namespace: "pay".to_owned(),
+        name: "api".to_owned(),
+    };
+    let read = rollouts.get(&key).await;
+    read.expect("an answer").expect("a rollout")
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use payops_core::domain::rollout::RolloutKey;
 use payops_core::port::{Rollouts, Watched};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 use super::server::{Answer, Server};
+use crate::told::line;
 
 fn item(name: &str, version: &str) -> Value {
     json!({"metadata": {"name": name, "namespace": "pay", "resourceVersion": version}})
@@ -24,21 +24,6 @@ fn list(version: &str, names: &[&str]) -> Answer {
 
 fn event(kind: &str, object: &Value) -> Value {
     json!({"type": kind, "object": object})
-}
-
-fn line(told: &Watched<payops_core::domain::rollout::Rollout, RolloutKey>) -> String {
-    match told {
-        Watched::All(all) => format!(
-            "all {}",
-            all.iter()
-                .map(|rollout| rollout.key.name.as_str())
-                .collect::<Vec<_>>()
-                .join(",")
-        ),
-        Watched::Changed(rollout) => format!("changed {}", rollout.key.name),
-        Watched::Gone(key) => format!("gone {}", key.name),
-        Watched::Cut { why, .. } => format!("cut {why}"),
-    }
 }
 
 async fn told(server: &Server, count: usize) -> Vec<String> {
