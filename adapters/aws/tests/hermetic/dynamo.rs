@@ -272,7 +272,44 @@ async fn notes_and_changes_at_once_number_their_events_without_gaps() {
 
 #[tokio::test]
 async fn what_a_failure_means_depends_on_what_was_sent() {
-    let check = async |reply: fn() -> Reply, write: ErrorKind, read: ErrorKind| {
+    use ErrorKind::{Ambiguous, Denied, NotFound, Permanent, Throttled, Unavailable};
+    let failures: [(fn() -> Reply, ErrorKind, ErrorKind); 9] = [
+        (|| Reply::Timeout, Ambiguous, Unavailable),
+        (|| Reply::Reset, Ambiguous, Unavailable),
+        (|| Reply::Refused, Unavailable, Unavailable),
+        (
+            || Reply::error(500, "InternalServerError"),
+            Ambiguous,
+            Unavailable,
+        ),
+        (
+            || Reply::error(400, "ProvisionedThroughputExceededException"),
+            Throttled,
+            Throttled,
+        ),
+        (
+            || Reply::error(400, "ResourceNotFoundException"),
+            NotFound,
+            NotFound,
+        ),
+        (
+            || Reply::error(400, "ValidationException"),
+            Permanent,
+            Permanent,
+        ),
+        (
+            || Reply::error(400, "ExpiredTokenException"),
+            Denied,
+            Denied,
+        ),
+        (
+            || Reply::error(400, "AccessDeniedException"),
+            Denied,
+            Denied,
+        ),
+    ];
+    let mut text = String::new();
+    for (reply, write, read) in failures {
         let store = deaf(reply).await;
         let acceptance = sample::acceptance(1, now());
         let error = store.accept(&acceptance).await.expect_err("a failed write");
@@ -282,62 +319,8 @@ async fn what_a_failure_means_depends_on_what_was_sent() {
             .await
             .expect_err("a failed read");
         assert_eq!(error.kind, read, "{}", error.chain());
-        error.chain()
-    };
-    check(
-        || Reply::Timeout,
-        ErrorKind::Ambiguous,
-        ErrorKind::Unavailable,
-    )
-    .await;
-    check(
-        || Reply::Reset,
-        ErrorKind::Ambiguous,
-        ErrorKind::Unavailable,
-    )
-    .await;
-    check(
-        || Reply::Refused,
-        ErrorKind::Unavailable,
-        ErrorKind::Unavailable,
-    )
-    .await;
-    check(
-        || Reply::error(500, "InternalServerError"),
-        ErrorKind::Ambiguous,
-        ErrorKind::Unavailable,
-    )
-    .await;
-    check(
-        || Reply::error(400, "ProvisionedThroughputExceededException"),
-        ErrorKind::Throttled,
-        ErrorKind::Throttled,
-    )
-    .await;
-    check(
-        || Reply::error(400, "ResourceNotFoundException"),
-        ErrorKind::NotFound,
-        ErrorKind::NotFound,
-    )
-    .await;
-    check(
-        || Reply::error(400, "ValidationException"),
-        ErrorKind::Permanent,
-        ErrorKind::Permanent,
-    )
-    .await;
-    check(
-        || Reply::error(400, "ExpiredTokenException"),
-        ErrorKind::Denied,
-        ErrorKind::Denied,
-    )
-    .await;
-    let text = check(
-        || Reply::error(400, "AccessDeniedException"),
-        ErrorKind::Denied,
-        ErrorKind::Denied,
-    )
-    .await;
+        text = error.chain();
+    }
     assert!(
         text.contains("not allowed: dynamodb:GetItem on table payments"),
         "{text}"

@@ -32,6 +32,15 @@ fn stale() -> Reply {
     Reply::With(400, header, json!({"__type": "com.amazonaws.sqs#ReceiptHandleIsInvalid", "message": "told by the test"}).to_string())
 }
 
+/// What the service was asked for, in order.
+fn operations(service: &Service) -> Vec<String> {
+    let asked = service.asked();
+    asked
+        .iter()
+        .map(|asked| asked.operation().to_owned())
+        .collect()
+}
+
 fn message(body: &str) -> Outgoing {
     Outgoing {
         body: body.to_owned(),
@@ -226,13 +235,8 @@ async fn a_transfer_whose_answer_was_lost_is_not_sent_a_second_time() {
         .await
         .expect_err("no answer");
     assert_eq!(error.kind, ErrorKind::Ambiguous, "{}", error.chain());
-    let operations: Vec<String> = service
-        .asked()
-        .iter()
-        .map(|asked| asked.operation().to_owned())
-        .collect();
     assert_eq!(
-        operations,
+        operations(&service),
         ["ChangeMessageVisibility", "SendMessage"],
         "and nothing is deleted"
     );
@@ -278,9 +282,8 @@ async fn each_entry_of_a_batch_of_moves_has_its_own_fate() {
         .collect();
     assert_eq!(told, ["moved new-a", "lost", "Throttled", "both new-d"]);
     let asked = service.asked();
-    let operations: Vec<&str> = asked.iter().map(Asked::operation).collect();
     assert_eq!(
-        operations,
+        operations(&service),
         [
             "ChangeMessageVisibilityBatch",
             "SendMessageBatch",
@@ -317,13 +320,8 @@ async fn a_batch_of_moves_whose_answer_was_lost_is_not_sent_again_and_nothing_is
         .await
         .expect_err("no answer");
     assert_eq!(error.kind, ErrorKind::Ambiguous, "{}", error.chain());
-    let operations: Vec<String> = service
-        .asked()
-        .iter()
-        .map(|asked| asked.operation().to_owned())
-        .collect();
     assert_eq!(
-        operations,
+        operations(&service),
         ["ChangeMessageVisibilityBatch", "SendMessageBatch"]
     );
 }
@@ -391,13 +389,8 @@ async fn looking_stops_before_it_would_bury_a_message() {
         .expect_err("one more receive would move it");
     assert_eq!(error.kind, ErrorKind::Permanent);
     assert!(error.message.contains("dead-letter queue"), "{error}");
-    let operations: Vec<String> = service
-        .asked()
-        .iter()
-        .map(|asked| asked.operation().to_owned())
-        .collect();
     assert_eq!(
-        operations,
+        operations(&service),
         [
             "GetQueueAttributes",
             "ReceiveMessage",
