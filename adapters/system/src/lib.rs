@@ -1,13 +1,16 @@
-//! This machine: its clock, its randomness, its private files and what its file systems allow.
+//! This machine: its clock, its randomness, its private files, what its file systems allow, and
+//! how SQLite files are told from each other.
 //! It uses core alone, and is the one adapter that other adapters may use.
 
 pub mod private_file;
 mod read_only;
+mod sqlite_mark;
 
 use payops_core::Timestamp;
 use payops_core::port::{Clock, Random};
 
 pub use read_only::{sqlite_is_immutable, takes_files};
+pub use sqlite_mark::SqliteMark;
 
 /// The machine's clock, cut off to milliseconds: every store keeps just those.
 #[derive(Clone, Copy, Debug, Default)]

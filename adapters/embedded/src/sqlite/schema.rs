@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use payops_core::port::{ErrorKind, PortError, PortResult};
+use payops_system::SqliteMark;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::query_error;
@@ -95,16 +96,10 @@ impl Schema {
     async fn version(&self, connection: &mut SqliteConnection, path: &Path) -> PortResult<i64> {
         let fail =
             |error| query_error(&format!("reading the version of {}", path.display()), error);
-        // One statement reads one state of the file: another process may be making it meanwhile.
-        // The count of tables makes SQLite hold that state from the statement's start.
-        let (version, application, _tables): (i64, i64, i64) = sqlx::query_as(
-            "SELECT (SELECT user_version FROM pragma_user_version), \
-                 (SELECT application_id FROM pragma_application_id), \
-                 (SELECT count(*) FROM sqlite_schema)",
-        )
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(fail)?;
+        let (version, application, _): (i64, i64, i64) = sqlx::query_as(SqliteMark::READ)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(fail)?;
         if application != self.application && (application, version) != (0, 0) {
             return Err(PortError::new(
                 ErrorKind::Corrupt,

@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use payops_core::port::{ErrorKind, PortError, PortResult};
+use payops_system::SqliteMark;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::error::port_error;
 use crate::phase::Phase;
 
-/// The version that `schema.sql` makes.
-const VERSION: i64 = 1;
-/// Marks the file as a ledger of ours (`PRAGMA application_id`): "pled" in ASCII.
-const APPLICATION: i64 = 0x706c_6564;
+const MARK: SqliteMark = SqliteMark {
+    kind: "a ledger file",
+    // "pled" in ASCII.
+    application: 0x706c_6564,
+    // What `schema.sql` makes.
+    version: 1,
+};
 /// Two processes that make the same file at once can find it locked in a way that SQLite does not
 /// wait for.
 const TRIES: u32 = 100;
@@ -66,8 +70,7 @@ async fn make(db: &mut SqliteConnection) -> PortResult<()> {
         .execute(&mut *tx)
         .await
         .map_err(fail)?;
-    let stamp = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(stamp))
+    sqlx::raw_sql(sqlx::AssertSqlSafe(MARK.write()))
         .execute(&mut *tx)
         .await
         .map_err(fail)?;
@@ -77,32 +80,11 @@ async fn make(db: &mut SqliteConnection) -> PortResult<()> {
 }
 
 async fn is_made(db: &mut SqliteConnection) -> PortResult<bool> {
-    // One statement reads one state of the file: another process may be making it meanwhile.
-    let (version, application, tables): (i64, i64, i64) = sqlx::query_as(
-        "SELECT (SELECT user_version FROM pragma_user_version), \
-             (SELECT application_id FROM pragma_application_id), \
-             (SELECT count(*) FROM sqlite_schema)",
-    )
-    .fetch_one(db)
-    .await
-    .map_err(fail)?;
-    if tables == 0 && version == 0 {
-        return Ok(false);
-    }
-    if application != APPLICATION {
-        return Err(PortError::new(
-            ErrorKind::Corrupt,
-            "the file is a database but not a ledger",
-        ));
-    }
-    if version > VERSION {
-        let message = format!(
-            "the ledger file has schema version {version}; this payops supports versions up \
-                to {VERSION}"
-        );
-        return Err(PortError::new(ErrorKind::Corrupt, message));
-    }
-    Ok(true)
+    let read = sqlx::query_as(SqliteMark::READ)
+        .fetch_one(db)
+        .await
+        .map_err(fail)?;
+    MARK.is_made(read)
 }
 
 fn fail(error: sqlx::Error) -> PortError {

@@ -4,13 +4,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use payops_core::port::{ErrorKind, PortError, PortResult};
+use payops_system::SqliteMark;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-/// The version that `schema.sql` makes.
-const VERSION: i64 = 1;
-/// Marks the file as an acquirer's (`PRAGMA application_id`): "pacq" in ASCII.
-const APPLICATION: i64 = 0x7061_6371;
+const MARK: SqliteMark = SqliteMark {
+    kind: "an acquirer file",
+    // "pacq" in ASCII.
+    application: 0x7061_6371,
+    // What `schema.sql` makes.
+    version: 1,
+};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Two processes that make the same file at once can find it locked in a way that SQLite does not
 /// wait for.
@@ -72,9 +76,7 @@ async fn make(options: &SqliteConnectOptions) -> PortResult<SqliteConnection> {
             .execute(&mut *tx)
             .await
             .map_err(query_error)?;
-        let stamp =
-            format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(stamp))
+        sqlx::raw_sql(sqlx::AssertSqlSafe(MARK.write()))
             .execute(&mut *tx)
             .await
             .map_err(query_error)?;
@@ -84,32 +86,11 @@ async fn make(options: &SqliteConnectOptions) -> PortResult<SqliteConnection> {
 }
 
 async fn is_made(db: &mut SqliteConnection) -> PortResult<bool> {
-    // One statement reads one state of the file: another process may be making it meanwhile.
-    let (version, application, tables): (i64, i64, i64) = sqlx::query_as(
-        "SELECT (SELECT user_version FROM pragma_user_version), \
-             (SELECT application_id FROM pragma_application_id), \
-             (SELECT count(*) FROM sqlite_schema)",
-    )
-    .fetch_one(db)
-    .await
-    .map_err(query_error)?;
-    if tables == 0 && version == 0 {
-        return Ok(false);
-    }
-    if application != APPLICATION {
-        return Err(PortError::new(
-            ErrorKind::Corrupt,
-            "the file is a database but not an acquirer file",
-        ));
-    }
-    if version > VERSION {
-        let message = format!(
-            "the acquirer file has schema version {version}; this payops supports versions up \
-                to {VERSION}"
-        );
-        return Err(PortError::new(ErrorKind::Corrupt, message));
-    }
-    Ok(true)
+    let read = sqlx::query_as(SqliteMark::READ)
+        .fetch_one(db)
+        .await
+        .map_err(query_error)?;
+    MARK.is_made(read)
 }
 
 /// A failure before COMMIT was asked for: nothing was written.
