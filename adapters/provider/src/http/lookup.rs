@@ -49,22 +49,12 @@ impl HttpProvider {
             let mut parameters = vec![("query", query.as_str()), ("limit", PAGE)];
             parameters.extend(EXPAND_EACH);
             parameters.extend(next.as_deref().map(|page| ("page", page)));
-            let page = match self
-                .api
-                .get::<Page<Intent>>("/v1/payment_intents/search", &parameters)
+            // Accounts of some countries have no search, nor have older servers of this shape.
+            let Some(page) = self
+                .get_page::<Intent>("/v1/payment_intents/search", &parameters)
                 .await?
-            {
-                Answer::Done(page) => page,
-                // Accounts of some countries have no search, nor have older servers of this shape.
-                Answer::Refused(refused)
-                    if matches!(
-                        refused.status,
-                        StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST
-                    ) =>
-                {
-                    return Ok(None);
-                }
-                Answer::Refused(refused) => return Err(refused.into_port()),
+            else {
+                return Ok(None);
             };
             found.extend(
                 page.data
@@ -138,14 +128,14 @@ impl HttpProvider {
         id: impl Fn(&T) -> &String,
     ) -> PortResult<Option<Vec<T>>> {
         let mut all: Vec<T> = Vec::new();
+        let mut after = None;
         for _ in 0..PAGES_MAX {
-            let after = all.last().map(|entry| id(entry).clone());
             let Some(page) = self.page(path, filter, after.as_deref(), PAGE).await? else {
                 return Ok(None);
             };
-            let more = page.has_more && !page.data.is_empty();
+            after = page.find_next_start(&id);
             all.extend(page.data);
-            if !more {
+            if after.is_none() {
                 return Ok(Some(all));
             }
         }
@@ -163,7 +153,15 @@ impl HttpProvider {
         let mut parameters = vec![("limit", limit)];
         parameters.extend(filter);
         parameters.extend(after.map(|after| ("starting_after", after)));
-        match self.api.get::<Page<T>>(path, &parameters).await? {
+        self.get_page(path, &parameters).await
+    }
+
+    async fn get_page<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+    ) -> PortResult<Option<Page<T>>> {
+        match self.api.get::<Page<T>>(path, parameters).await? {
             Answer::Done(page) => Ok(Some(page)),
             Answer::Refused(refused)
                 if matches!(
@@ -187,11 +185,7 @@ impl HttpProvider {
             .page::<Intent>("/v1/payment_intents", &[], from, &page_size(limit))
             .await?
             .ok_or_else(no_list_error)?;
-        let next = page
-            .data
-            .last()
-            .filter(|_| page.has_more)
-            .map(|intent| intent.id.clone());
+        let next = page.find_next_start(|intent| &intent.id);
         let taken = page
             .data
             .into_iter()
@@ -217,11 +211,7 @@ impl HttpProvider {
             .page::<RefundObject>("/v1/refunds", &expand, from, &page_size(limit))
             .await?
             .ok_or_else(no_list_error)?;
-        let next = page
-            .data
-            .last()
-            .filter(|_| page.has_more)
-            .map(|refund| refund.id.clone());
+        let next = page.find_next_start(|refund| &refund.id);
         let entries = page
             .data
             .into_iter()

@@ -15,6 +15,14 @@ pub(super) struct Page<T> {
     pub(super) next: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// The id to start the next page of a list after; `None` at the list's end.
+    pub(super) fn find_next_start(&self, id: impl Fn(&T) -> &String) -> Option<String> {
+        let last = self.data.last().filter(|_| self.has_more)?;
+        Some(id(last).clone())
+    }
+}
+
 /// A payment intent: at most one successful charge.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Intent {
