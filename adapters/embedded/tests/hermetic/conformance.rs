@@ -23,6 +23,12 @@ fn random() -> Arc<SeededRandom> {
     Arc::new(SeededRandom::new(7))
 }
 
+async fn open_store(folder: &Path) -> SqliteStore {
+    SqliteStore::open(&folder.join("store.db"), Arc::new(ManualClock::new()))
+        .await
+        .expect("open")
+}
+
 async fn queues(folder: &Path, clock: &ManualClock) -> SqliteQueues {
     let queues = SqliteQueues::open(&folder.join("queues.db"), Arc::new(clock.clone()), random())
         .await
@@ -34,12 +40,7 @@ async fn queues(folder: &Path, clock: &ManualClock) -> SqliteQueues {
 #[tokio::test(flavor = "multi_thread")]
 async fn store() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = SqliteStore::open(
-        &folder.path().join("store.db"),
-        Arc::new(ManualClock::new()),
-    )
-    .await
-    .expect("open");
+    let store = open_store(folder.path()).await;
     conformance::store::suite(&store, 1).await;
     // On a store that holds another run's rows too.
     conformance::store::suite(&store, payops_testkit::fresh_salt()).await;
@@ -48,12 +49,7 @@ async fn store() {
 #[tokio::test(flavor = "multi_thread")]
 async fn keys() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = SqliteStore::open(
-        &folder.path().join("store.db"),
-        Arc::new(ManualClock::new()),
-    )
-    .await
-    .expect("open");
+    let store = open_store(folder.path()).await;
     conformance::keys::suite(&store, 1).await;
 }
 

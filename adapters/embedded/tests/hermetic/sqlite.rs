@@ -178,8 +178,9 @@ async fn many_writers_in_two_processes_lose_nothing() {
     let path = folder.store();
     let (one, two) = tokio::join!(store(&path), store(&path));
     let (one, two) = (one.expect("open"), two.expect("open"));
-    let outcomes =
-        join_all((0..400).map(|n| accept(if n % 2 == 0 { &one } else { &two }, n))).await;
+    let through = |i: usize| [&one, &two][i % 2];
+    let accepted = (0..400).enumerate();
+    let outcomes = join_all(accepted.map(|(i, n)| accept(through(i), n))).await;
     assert!(
         outcomes
             .iter()
@@ -197,28 +198,12 @@ async fn many_writers_in_two_processes_lose_nothing() {
     let same: Vec<_> = (1000..1032)
         .map(|n| sample::accept_payment(&sample::payment(n), key, now))
         .collect();
-    let outcomes = join_all((0..).zip(&same).map(|(i, acceptance)| {
-        if i % 2 == 0 {
-            one.accept(acceptance)
-        } else {
-            two.accept(acceptance)
-        }
-    }))
-    .await;
-    assert_eq!(
-        outcomes
-            .iter()
-            .filter(|outcome| matches!(outcome, Ok(Accepted::New)))
-            .count(),
-        1
-    );
-    assert_eq!(
-        outcomes
-            .iter()
-            .filter(|outcome| matches!(outcome, Ok(Accepted::KeyTaken(_))))
-            .count(),
-        31
-    );
+    let accepted = same.iter().enumerate();
+    let outcomes = join_all(accepted.map(|(i, acceptance)| through(i).accept(acceptance))).await;
+    let new = |outcome: &&_| matches!(outcome, Ok(Accepted::New));
+    let taken = |outcome: &&_| matches!(outcome, Ok(Accepted::KeyTaken(_)));
+    assert_eq!(outcomes.iter().filter(new).count(), 1);
+    assert_eq!(outcomes.iter().filter(taken).count(), 31);
 
     // One version through both: one change.
     let payment = two
@@ -229,21 +214,10 @@ async fn many_writers_in_two_processes_lose_nothing() {
     let changes: Vec<_> = (0..16)
         .map(|i| sample::change(&payment, sample::claim(&format!("w{i}")), now))
         .collect();
-    let outcomes = join_all((0..).zip(&changes).map(|(i, change)| {
-        if i % 2 == 0 {
-            one.commit(change)
-        } else {
-            two.commit(change)
-        }
-    }))
-    .await;
-    assert_eq!(
-        outcomes
-            .iter()
-            .filter(|outcome| matches!(outcome, Ok(Committed::Done)))
-            .count(),
-        1
-    );
+    let committed = changes.iter().enumerate();
+    let outcomes = join_all(committed.map(|(i, change)| through(i).commit(change))).await;
+    let done = |outcome: &&_| matches!(outcome, Ok(Committed::Done));
+    assert_eq!(outcomes.iter().filter(done).count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use crate::support::{NOT_RUN, cluster};
+use crate::posts::posts_at_once_are_each_written_once;
+use crate::support::database;
 use payops_core::port::{ErrorKind, Ledger as _, PostOutcome};
 use payops_ledger::PostgresLedger;
 use payops_testkit::{conformance, sample};
@@ -45,10 +46,9 @@ async fn sql(url: &SecretString, statements: &'static str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keeps_the_contract() {
-    let Some(cluster) = cluster().await else {
-        return println!("{NOT_RUN}");
+    let Some((_server, url)) = database().await else {
+        return;
     };
-    let url = cluster.database().await;
     let ledger = PostgresLedger::connect(&url, Some(&url), 8)
         .await
         .expect("connects");
@@ -58,10 +58,9 @@ async fn keeps_the_contract() {
 
 #[tokio::test]
 async fn the_database_itself_refuses_what_is_not_double_entry() {
-    let Some(cluster) = cluster().await else {
-        return println!("{NOT_RUN}");
+    let Some((_server, url)) = database().await else {
+        return;
     };
-    let url = cluster.database().await;
     let ledger = open(&url).await;
     assert_eq!(
         ledger.post(&sample::transaction(1)).await.expect("posts"),
@@ -70,52 +69,45 @@ async fn the_database_itself_refuses_what_is_not_double_entry() {
     let off = "INSERT INTO ledger_transactions (payment, kind, reference, merchant, live, currency, at_ms, posting_count) VALUES ('p', 'charge', 'r', 'm', false, 'EUR', 0, 2);
         INSERT INTO ledger_postings SELECT max(id), 1, 'EUR', 'a', 5 FROM ledger_transactions;
         INSERT INTO ledger_postings SELECT max(id), 2, 'EUR', 'b', -6 FROM ledger_transactions;";
-    assert!(sql(&url, off).await.contains("sum to zero"));
     let empty = "INSERT INTO ledger_transactions (payment, kind, reference, merchant, live, \
         currency, at_ms, posting_count) VALUES ('p', 'charge', 'r', 'm', false, 'EUR', 0, 2)";
-    assert!(
-        sql(&url, empty)
-            .await
-            .contains("made with 2 postings and has 0")
-    );
     let lone = "INSERT INTO ledger_transactions (payment, kind, reference, merchant, live, \
         currency, at_ms, posting_count) VALUES ('p', 'charge', 'r', 'm', false, 'EUR', 0, 1)";
-    assert!(sql(&url, lone).await.contains("ledger_two_postings"));
     let foreign = "INSERT INTO ledger_transactions (payment, kind, reference, merchant, live, currency, at_ms, posting_count) VALUES ('p', 'charge', 'r', 'm', false, 'EUR', 0, 2);
         INSERT INTO ledger_postings SELECT max(id), 1, 'EUR', 'a', 5 FROM ledger_transactions;
         INSERT INTO ledger_postings SELECT max(id), 2, 'USD', 'b', -5 FROM ledger_transactions;";
-    assert!(sql(&url, foreign).await.contains("foreign key"));
     let late = "INSERT INTO ledger_postings VALUES (1, 7, 'EUR', 'c', 5), (1, 8, 'EUR', 'd', -5)";
-    assert!(
-        sql(&url, late)
-            .await
-            .contains("made with 2 postings and has 4")
-    );
-    assert!(
-        sql(&url, "UPDATE ledger_postings SET minor = minor * 2")
-            .await
-            .contains("UPDATE on ledger_postings refused")
-    );
-    assert!(
-        sql(&url, "UPDATE ledger_transactions SET posting_count = 4")
-            .await
-            .contains("UPDATE on ledger_transactions refused")
-    );
-    assert!(
-        sql(&url, "DELETE FROM ledger_postings")
-            .await
-            .contains("DELETE on ledger_postings refused")
-    );
-    assert!(
-        sql(&url, "DELETE FROM ledger_transactions")
-            .await
-            .contains("DELETE on ledger_transactions refused")
-    );
-    assert!(
-        sql(&url, "TRUNCATE ledger_transactions, ledger_postings")
-            .await
-            .contains("TRUNCATE on ledger_transactions refused")
-    );
+    let refusals = [
+        (off, "sum to zero"),
+        (empty, "made with 2 postings and has 0"),
+        (lone, "ledger_two_postings"),
+        (foreign, "foreign key"),
+        (late, "made with 2 postings and has 4"),
+        (
+            "UPDATE ledger_postings SET minor = minor * 2",
+            "UPDATE on ledger_postings refused",
+        ),
+        (
+            "UPDATE ledger_transactions SET posting_count = 4",
+            "UPDATE on ledger_transactions refused",
+        ),
+        (
+            "DELETE FROM ledger_postings",
+            "DELETE on ledger_postings refused",
+        ),
+        (
+            "DELETE FROM ledger_transactions",
+            "DELETE on ledger_transactions refused",
+        ),
+        (
+            "TRUNCATE ledger_transactions, ledger_postings",
+            "TRUNCATE on ledger_transactions refused",
+        ),
+    ];
+    for (statements, refusal) in refusals {
+        let said = sql(&url, statements).await;
+        assert!(said.contains(refusal), "{statements}: {said}");
+    }
     assert_eq!(
         ledger.scan(None, 10).await.expect("reads").transactions,
         [sample::transaction(1)]
@@ -124,10 +116,9 @@ async fn the_database_itself_refuses_what_is_not_double_entry() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_posts_at_once_are_each_written_once() {
-    let Some(cluster) = cluster().await else {
-        return println!("{NOT_RUN}");
+    let Some((_server, url)) = database().await else {
+        return;
     };
-    let url = cluster.database().await;
     let (one, two) = (
         PostgresLedger::connect(&url, None, 8)
             .await
@@ -140,59 +131,20 @@ async fn many_posts_at_once_are_each_written_once() {
     first
         .and(second)
         .expect("of two at once, one makes the tables");
-    let ledgers = [one, two];
-    let posts = (0..200_u64).map(|n| {
-        let ledger = &ledgers[usize::from(n % 2 == 0)];
-        async move {
-            ledger
-                .post(&sample::transaction(n / 4))
-                .await
-                .expect("posts")
-        }
-    });
-    let outcomes = futures::future::join_all(posts).await;
-    assert_eq!(
-        outcomes
-            .iter()
-            .filter(|outcome| **outcome == PostOutcome::Posted)
-            .count(),
-        50
-    );
-    assert!(
-        outcomes
-            .iter()
-            .all(|outcome| !matches!(outcome, PostOutcome::Mismatch(_)))
-    );
+    posts_at_once_are_each_written_once([&one, &two], 50).await;
 }
 
 #[tokio::test]
 async fn a_serializable_default_changes_nothing() {
-    let Some(cluster) = cluster().await else {
-        return println!("{NOT_RUN}");
+    let Some((_server, url)) = database().await else {
+        return;
     };
-    let url = cluster.database().await;
     let ledger = open(&url).await;
     let strict = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation \
         = serializable', current_database()); END $$";
     assert_eq!(sql(&url, strict).await, "");
     let strict = open(&url).await;
-    let posts = (0..40_u64).map(|n| {
-        let ledger = if n % 2 == 0 { &ledger } else { &strict };
-        async move {
-            ledger
-                .post(&sample::transaction(n / 4))
-                .await
-                .expect("posts")
-        }
-    });
-    let outcomes = futures::future::join_all(posts).await;
-    assert_eq!(
-        outcomes
-            .iter()
-            .filter(|outcome| **outcome == PostOutcome::Posted)
-            .count(),
-        10
-    );
+    posts_at_once_are_each_written_once([&ledger, &strict], 10).await;
 }
 
 /// Makes the next COMMIT of a posting cut its own connection: a trigger that runs at commit ends
@@ -204,10 +156,9 @@ const CUT_AT_COMMIT: &str = "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpg
 
 #[tokio::test]
 async fn a_connection_lost_at_commit_is_ambiguous_and_posting_again_settles_it() {
-    let Some(cluster) = cluster().await else {
-        return println!("{NOT_RUN}");
+    let Some((_server, url)) = database().await else {
+        return;
     };
-    let url = cluster.database().await;
     let ledger = open(&url).await;
     assert_eq!(sql(&url, CUT_AT_COMMIT).await, "");
     let error = ledger
@@ -231,10 +182,9 @@ async fn a_connection_lost_at_commit_is_ambiguous_and_posting_again_settles_it()
 
 #[tokio::test]
 async fn a_connection_lost_before_commit_is_unavailable() {
-    let Some(cluster) = cluster().await else {
-        return println!("{NOT_RUN}");
+    let Some((_server, url)) = database().await else {
+        return;
     };
-    let url = cluster.database().await;
     let ledger = open(&url).await;
     let cut = "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(5); RETURN NEW; END $$;
@@ -257,10 +207,9 @@ async fn a_connection_lost_before_commit_is_unavailable() {
 
 #[tokio::test]
 async fn serialization_failures_are_tried_again() {
-    let Some(cluster) = cluster().await else {
-        return println!("{NOT_RUN}");
+    let Some((_server, url)) = database().await else {
+        return;
     };
-    let url = cluster.database().await;
     let ledger = open(&url).await;
     // Fails the first two tries: a sequence is not rolled back with its transaction.
     let twice = "CREATE SEQUENCE tries; CREATE FUNCTION give_way() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -282,10 +231,9 @@ async fn serialization_failures_are_tried_again() {
 
 #[tokio::test]
 async fn a_read_only_database_takes_nothing_and_a_missing_table_is_named() {
-    let Some(cluster) = cluster().await else {
-        return println!("{NOT_RUN}");
+    let Some((_server, url)) = database().await else {
+        return;
     };
-    let url = cluster.database().await;
     let ledger = PostgresLedger::connect(&url, None, 2)
         .await
         .expect("connects");
@@ -317,10 +265,9 @@ async fn a_read_only_database_takes_nothing_and_a_missing_table_is_named() {
 
 #[tokio::test]
 async fn newer_tables_are_refused() {
-    let Some(cluster) = cluster().await else {
-        return println!("{NOT_RUN}");
+    let Some((_server, url)) = database().await else {
+        return;
     };
-    let url = cluster.database().await;
     let ledger = open(&url).await;
     assert_eq!(sql(&url, "INSERT INTO ledger_schema VALUES (7)").await, "");
     let connected = PostgresLedger::connect(&url, None, 2)
@@ -338,10 +285,9 @@ async fn newer_tables_are_refused() {
 
 #[tokio::test]
 async fn a_dead_replica_is_stood_in_for_by_the_primary() {
-    let Some(cluster) = cluster().await else {
-        return println!("{NOT_RUN}");
+    let Some((_server, url)) = database().await else {
+        return;
     };
-    let url = cluster.database().await;
     open(&url)
         .await
         .post(&sample::transaction(1))

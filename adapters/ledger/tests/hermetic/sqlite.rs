@@ -5,8 +5,9 @@
     reason = "tests say what they expect by panicking"
 )]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::posts::posts_at_once_are_each_written_once;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::ledger::Posting;
 use payops_core::port::{ErrorKind, Ledger as _, PostOutcome};
@@ -14,6 +15,14 @@ use payops_ledger::SqliteLedger;
 use payops_testkit::{conformance, sample};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
+use tempfile::TempDir;
+
+async fn new_ledger() -> (TempDir, PathBuf, SqliteLedger) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("ledger.db");
+    let ledger = SqliteLedger::open(&path).await.expect("opens");
+    (dir, path, ledger)
+}
 
 async fn raw(path: &Path) -> SqliteConnection {
     SqliteConnectOptions::new()
@@ -42,67 +51,50 @@ async fn sql(path: &Path, statements: &'static str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keeps_the_contract() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let ledger = SqliteLedger::open(&dir.path().join("ledger.db"))
-        .await
-        .expect("opens");
+    let (_dir, _, ledger) = new_ledger().await;
     conformance::ledger::suite(&ledger, 1).await;
 }
 
 #[tokio::test]
 async fn the_file_itself_refuses_what_is_not_double_entry() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let path = dir.path().join("ledger.db");
-    let ledger = SqliteLedger::open(&path).await.expect("opens");
+    let (_dir, path, ledger) = new_ledger().await;
     assert_eq!(
         ledger.post(&sample::transaction(1)).await.expect("posts"),
         PostOutcome::Posted
     );
     let unsealed = "INSERT INTO transactions (id, payment, kind, reference, merchant, live, currency, at_ms) VALUES (9, 'p', 'charge', 'r', 'm', 0, 'EUR', 0);
         INSERT INTO postings VALUES (9, 0, 'a', 5), (9, 1, 'b', -5);";
-    assert!(
-        sql(&path, unsealed).await.contains("FOREIGN KEY"),
-        "committed without a seal"
-    );
     let lone = "INSERT INTO transactions (id, payment, kind, reference, merchant, live, currency, at_ms) VALUES (9, 'p', 'charge', 'r', 'm', 0, 'EUR', 0);
         INSERT INTO postings VALUES (9, 0, 'a', 5); INSERT INTO seals VALUES (9);";
-    assert!(sql(&path, lone).await.contains("fewer than two"));
     // 2^33 and -(2^33 - 2^32): the low halves alone would agree.
     let off = "INSERT INTO transactions (id, payment, kind, reference, merchant, live, currency, at_ms) VALUES (9, 'p', 'charge', 'r', 'm', 0, 'EUR', 0);
         INSERT INTO postings VALUES (9, 0, 'a', 8589934592), (9, 1, 'b', -4294967296); INSERT INTO seals VALUES (9);";
-    assert!(sql(&path, off).await.contains("sum to zero"));
-    assert!(
-        sql(
-            &path,
-            "INSERT INTO postings VALUES (1, 7, 'c', 5), (1, 8, 'd', -5)"
-        )
-        .await
-        .contains("sealed")
-    );
-    assert!(
-        sql(&path, "UPDATE postings SET minor = minor * 2")
-            .await
-            .contains("UPDATE refused")
-    );
-    assert!(
-        sql(&path, "UPDATE transactions SET merchant = 'm'")
-            .await
-            .contains("UPDATE refused")
-    );
-    assert!(
-        sql(
-            &path,
-            "DELETE FROM seals; DELETE FROM postings; DELETE FROM transactions"
-        )
-        .await
-        .contains("DELETE refused")
-    );
     let replace = "INSERT OR REPLACE INTO transactions SELECT id, payment, kind, reference, 'm', \
         live, currency, at_ms FROM transactions";
-    assert!(sql(&path, replace).await.contains("REPLACE refused"));
     let rename = "INSERT OR REPLACE INTO transactions SELECT 9, payment, kind, reference, 'm', \
         live, currency, at_ms FROM transactions";
-    assert!(sql(&path, rename).await.contains("FOREIGN KEY"));
+    let refusals = [
+        // Committed without a seal.
+        (unsealed, "FOREIGN KEY"),
+        (lone, "fewer than two"),
+        (off, "sum to zero"),
+        (
+            "INSERT INTO postings VALUES (1, 7, 'c', 5), (1, 8, 'd', -5)",
+            "sealed",
+        ),
+        ("UPDATE postings SET minor = minor * 2", "UPDATE refused"),
+        ("UPDATE transactions SET merchant = 'm'", "UPDATE refused"),
+        (
+            "DELETE FROM seals; DELETE FROM postings; DELETE FROM transactions",
+            "DELETE refused",
+        ),
+        (replace, "REPLACE refused"),
+        (rename, "FOREIGN KEY"),
+    ];
+    for (statements, refusal) in refusals {
+        let said = sql(&path, statements).await;
+        assert!(said.contains(refusal), "{statements}: {said}");
+    }
     assert_eq!(
         ledger.scan(None, 10).await.expect("reads").transactions,
         [sample::transaction(1)]
@@ -111,10 +103,7 @@ async fn the_file_itself_refuses_what_is_not_double_entry() {
 
 #[tokio::test]
 async fn sums_beyond_64_bits_are_exact() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let ledger = SqliteLedger::open(&dir.path().join("ledger.db"))
-        .await
-        .expect("opens");
+    let (_dir, _, ledger) = new_ledger().await;
     let mut huge = sample::transaction(1);
     let minors = [
         i64::MAX,
@@ -151,10 +140,7 @@ async fn sums_beyond_64_bits_are_exact() {
 
 #[tokio::test]
 async fn one_bad_post_does_not_hurt_its_neighbours() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let ledger = SqliteLedger::open(&dir.path().join("ledger.db"))
-        .await
-        .expect("opens");
+    let (_dir, _, ledger) = new_ledger().await;
     let posts = (0..60_u64).map(|n| {
         let mut transaction = sample::transaction(n);
         if n % 7 == 3 {
@@ -189,29 +175,8 @@ async fn two_openers_of_one_file_agree() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("ledger.db");
     let (one, two) = tokio::join!(SqliteLedger::open(&path), SqliteLedger::open(&path));
-    let ledgers = [one.expect("opens"), two.expect("opens")];
-    let posts = (0..200_u64).map(|n| {
-        let ledger = &ledgers[usize::from(n % 2 == 0)];
-        async move {
-            ledger
-                .post(&sample::transaction(n / 4))
-                .await
-                .expect("posts")
-        }
-    });
-    let outcomes = futures::future::join_all(posts).await;
-    assert_eq!(
-        outcomes
-            .iter()
-            .filter(|outcome| **outcome == PostOutcome::Posted)
-            .count(),
-        50
-    );
-    assert!(
-        outcomes
-            .iter()
-            .all(|outcome| !matches!(outcome, PostOutcome::Mismatch(_)))
-    );
+    let (one, two) = (one.expect("opens"), two.expect("opens"));
+    posts_at_once_are_each_written_once([&one, &two], 50).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -379,9 +344,7 @@ async fn foreign_and_newer_files_are_refused() {
 
 #[tokio::test]
 async fn posts_outlive_who_asked_and_reads_use_indexes() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let path = dir.path().join("ledger.db");
-    let ledger = SqliteLedger::open(&path).await.expect("opens");
+    let (_dir, path, ledger) = new_ledger().await;
     // Dropped after its first poll, when the writer has it: it is written whole or not at all.
     let transaction = sample::transaction(1);
     let mut asked = Box::pin(ledger.post(&transaction));
@@ -414,10 +377,7 @@ async fn posts_outlive_who_asked_and_reads_use_indexes() {
 
 #[tokio::test]
 async fn a_foreign_cursor_is_refused() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let ledger = SqliteLedger::open(&dir.path().join("ledger.db"))
-        .await
-        .expect("opens");
+    let (_dir, _, ledger) = new_ledger().await;
     assert_eq!(
         ledger
             .scan(Some("pay_1"), 10)

@@ -3,7 +3,8 @@
 
 #![expect(
     clippy::expect_used,
-    reason = "a test that cannot have its server says so by panicking"
+    clippy::print_stdout,
+    reason = "a test that cannot have its server says so: by panicking, or where it was not run"
 )]
 
 use std::net::TcpListener;
@@ -22,8 +23,7 @@ use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use tempfile::TempDir;
 
-/// What a test prints when the machine has no PostgreSQL.
-pub(crate) const NOT_RUN: &str = "postgres: not run, binaries missing (apt-get install postgresql)";
+const NOT_RUN: &str = "postgres: not run, binaries missing (apt-get install postgresql)";
 const UID_WHEN_ROOT: u32 = 65_534;
 const START_MAX: Duration = Duration::from_mins(1);
 
@@ -34,8 +34,18 @@ pub(crate) struct Cluster {
     keeper: Option<JoinHandle<()>>,
 }
 
-/// The server that the tests of this process share, or `None` when the binaries are missing.
-pub(crate) async fn cluster() -> Option<Arc<Cluster>> {
+/// The server that the tests of this process share, and an empty database of it; `None`, said
+/// aloud, when the machine has no PostgreSQL.
+pub(crate) async fn database() -> Option<(Arc<Cluster>, SecretString)> {
+    let Some(cluster) = cluster().await else {
+        println!("{NOT_RUN}");
+        return None;
+    };
+    let url = cluster.database().await;
+    Some((cluster, url))
+}
+
+async fn cluster() -> Option<Arc<Cluster>> {
     static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
     let bin = binaries()?;
     let started = tokio::task::spawn_blocking(move || {
@@ -122,7 +132,7 @@ impl Cluster {
         )
     }
 
-    pub(crate) async fn database(&self) -> SecretString {
+    async fn database(&self) -> SecretString {
         let name = format!("t{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let mut admin = PgConnection::connect(&self.address("postgres"))
             .await

@@ -7,6 +7,7 @@
 )]
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use payops_core::domain::doc::PaymentDoc;
@@ -23,6 +24,25 @@ async fn open(dir: &Path) -> TantivyIndex {
     TantivyIndex::open(dir, AT_ONCE).await.expect("opens")
 }
 
+async fn open_collecting(dir: &Path, commit_every: Duration) -> TantivyIndex {
+    TantivyIndex::open(dir, IndexOptions { commit_every })
+        .await
+        .expect("opens")
+}
+
+/// This test program again, to run one test in a process of its own.
+fn build_child(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this test"));
+    command.args(["--exact", test, "--nocapture"]);
+    command.stdout(Stdio::piped());
+    command
+}
+
+async fn open_fails(dir: &Path) -> ErrorKind {
+    let opened = TantivyIndex::open(dir, AT_ONCE).await;
+    opened.expect_err("refused").kind
+}
+
 fn all() -> SearchQuery {
     SearchQuery::default()
 }
@@ -36,14 +56,7 @@ async fn keeps_the_contract() {
 #[tokio::test(flavor = "multi_thread")]
 async fn keeps_the_contract_with_collected_commits() {
     let dir = tempfile::tempdir().expect("a folder");
-    let index = TantivyIndex::open(
-        dir.path(),
-        IndexOptions {
-            commit_every: Duration::from_millis(20),
-        },
-    )
-    .await
-    .expect("opens");
+    let index = open_collecting(dir.path(), Duration::from_millis(20)).await;
     conformance::index::suite(&index, 1).await;
 }
 
@@ -115,13 +128,8 @@ async fn child_reads() {
         return;
     };
     let dir = Path::new(&dir);
-    assert_eq!(
-        TantivyIndex::open(dir, AT_ONCE)
-            .await
-            .expect_err("the parent writes")
-            .kind,
-        ErrorKind::Unavailable
-    );
+    // The parent writes.
+    assert_eq!(open_fails(dir).await, ErrorKind::Unavailable);
     let reader = TantivyIndex::open_reader(dir).await.expect("opens");
     let since = Instant::now();
     while reader.search(&all(), 0, 1).await.expect("finds").total < 60 {
@@ -137,12 +145,8 @@ async fn child_reads() {
 async fn another_process_reads_while_this_one_writes() {
     let dir = tempfile::tempdir().expect("a folder");
     let index = open(dir.path()).await;
-    let mut command = std::process::Command::new(std::env::current_exe().expect("this test"));
-    command
-        .args(["--exact", "tantivy::child_reads", "--nocapture"])
-        .env("PAYOPS_TEST_SEARCH_CHILD", dir.path());
-    let child = command
-        .stdout(std::process::Stdio::piped())
+    let child = build_child("tantivy::child_reads")
+        .env("PAYOPS_TEST_SEARCH_CHILD", dir.path())
         .spawn()
         .expect("starts");
     for n in 0..60 {
@@ -161,14 +165,7 @@ async fn another_process_reads_while_this_one_writes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_calls_share_commits_and_each_version_wins_once() {
     let dir = tempfile::tempdir().expect("a folder");
-    let index = TantivyIndex::open(
-        dir.path(),
-        IndexOptions {
-            commit_every: Duration::from_millis(50),
-        },
-    )
-    .await
-    .expect("opens");
+    let index = open_collecting(dir.path(), Duration::from_millis(50)).await;
     let calls = (0..300_u64).map(|n| {
         let index = &index;
         async move {
@@ -239,13 +236,8 @@ async fn other_schemas_and_folders_are_refused() {
         );
     }
     std::fs::remove_file(&version).expect("removes");
-    assert_eq!(
-        TantivyIndex::open(dir.path(), AT_ONCE)
-            .await
-            .expect_err("not ours")
-            .kind,
-        ErrorKind::Corrupt
-    );
+    // No longer one of ours.
+    assert_eq!(open_fails(dir.path()).await, ErrorKind::Corrupt);
 }
 
 #[tokio::test]
@@ -301,14 +293,11 @@ async fn damage_is_reported_as_it_is() {
         })
         .await
         .expect("trebles");
-    assert_eq!(
-        index
-            .of_payments(std::slice::from_ref(&docs[1].id))
-            .await
-            .expect("finds")
-            .len(),
-        3
-    );
+    let of_payment = async || {
+        let ids = [docs[1].id.clone()];
+        index.of_payments(&ids).await.expect("finds").len()
+    };
+    assert_eq!(of_payment().await, 3);
     assert_eq!(index.search(&all(), 0, 10).await.expect("finds").total, 5);
     let mut lengths = Vec::new();
     let mut from: Option<String> = None;
@@ -342,23 +331,9 @@ async fn damage_is_reported_as_it_is() {
         [UpsertOutcome::Stale, UpsertOutcome::Applied],
         "the newest of them counts"
     );
-    assert_eq!(
-        index
-            .of_payments(std::slice::from_ref(&docs[1].id))
-            .await
-            .expect("finds")
-            .len(),
-        1,
-        "a newer version mends it"
-    );
+    assert_eq!(of_payment().await, 1, "a newer version mends it");
     index.delete(&docs[1].id).await.expect("deletes");
-    assert_eq!(
-        index
-            .of_payments(std::slice::from_ref(&docs[1].id))
-            .await
-            .expect("finds"),
-        []
-    );
+    assert_eq!(of_payment().await, 0);
     assert_eq!(
         index.upsert(&docs[1..2]).await.expect("writes"),
         [UpsertOutcome::Applied],
@@ -417,12 +392,8 @@ async fn child_writes() {
 async fn a_killed_writer_leaves_what_it_answered_and_no_lock() {
     use std::io::BufRead as _;
     let dir = tempfile::tempdir().expect("a folder");
-    let mut command = std::process::Command::new(std::env::current_exe().expect("this test"));
-    command
-        .args(["--exact", "tantivy::child_writes", "--nocapture"])
-        .env("PAYOPS_TEST_SEARCH_WRITER", dir.path());
-    let mut child = command
-        .stdout(std::process::Stdio::piped())
+    let mut child = build_child("tantivy::child_writes")
+        .env("PAYOPS_TEST_SEARCH_WRITER", dir.path())
         .spawn()
         .expect("starts");
     let output = std::io::BufReader::new(child.stdout.take().expect("piped"));
@@ -431,13 +402,8 @@ async fn a_killed_writer_leaves_what_it_answered_and_no_lock() {
         .map_while(Result::ok)
         .filter_map(|line| line.strip_prefix("WROTE ")?.parse::<u64>().ok());
     assert!(wrote.by_ref().any(|n| n >= 12), "the child ended by itself");
-    assert_eq!(
-        TantivyIndex::open(dir.path(), AT_ONCE)
-            .await
-            .expect_err("the child writes")
-            .kind,
-        ErrorKind::Unavailable
-    );
+    // The child writes.
+    assert_eq!(open_fails(dir.path()).await, ErrorKind::Unavailable);
     child.kill().expect("killed");
     let last = wrote.last().unwrap_or(12);
     child.wait().expect("ended");
@@ -459,14 +425,7 @@ async fn a_killed_writer_leaves_what_it_answered_and_no_lock() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tick_is_not_waited_for_by_the_first_after_a_pause() {
     let dir = tempfile::tempdir().expect("a folder");
-    let index = TantivyIndex::open(
-        dir.path(),
-        IndexOptions {
-            commit_every: Duration::from_mins(10),
-        },
-    )
-    .await
-    .expect("opens");
+    let index = open_collecting(dir.path(), Duration::from_mins(10)).await;
     index.upsert(&[sample::doc(1)]).await.expect("writes");
     let docs = [sample::doc(2)];
     let second = tokio::time::timeout(Duration::from_millis(300), index.upsert(&docs)).await;
@@ -523,7 +482,7 @@ async fn a_full_disk_is_named() {
     let dir = tempfile::tempdir().expect("a folder");
     // No file may grow beyond four kilobytes: the list of segments does so first.
     let script = "trap '' XFSZ; ulimit -f 8; exec \"$0\" --exact tantivy::child_writes --nocapture";
-    let mut command = std::process::Command::new("sh");
+    let mut command = Command::new("sh");
     command
         .arg("-c")
         .arg(script)
