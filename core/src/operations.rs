@@ -3,7 +3,7 @@
 //!
 //! Every write of it is checked against the rules, recorded when it begins and when it ends, and
 //! stopped by a freeze. Who calls it shows plans and asks for a yes; it decides nothing. A refusal
-//! by the rules has the kind [`ErrorKind::Denied`](crate::port::ErrorKind::Denied), and its message
+//! by the rules has the kind [`ErrorKind::Refused`](crate::port::ErrorKind::Refused), and its message
 //! says what to do.
 
 #![warn(missing_docs)]
@@ -30,7 +30,7 @@ pub struct EnvInfo {
     pub protected: bool,
     /// The AWS account id.
     pub account: Option<String>,
-    /// The AWS region.
+    /// The AWS region, such as `eu-west-1`; `None` where there is none.
     pub region: Option<String>,
 }
 
@@ -39,9 +39,9 @@ pub struct EnvInfo {
 pub struct OpenEnvironment {
     /// Its stores and queues, opened with the access level `view`.
     pub ports: Ports,
-    /// Its clusters.
+    /// The clusters of its rollouts; may be empty.
     pub clusters: Vec<Arc<dyn Rollouts>>,
-    /// The audit record.
+    /// The audit record, to read; writes go through [`Operations`].
     pub audit: Arc<dyn AuditLog>,
     /// Who the operator is there.
     pub who: String,
@@ -50,7 +50,7 @@ pub struct OpenEnvironment {
 /// With which access level the operator acts in an environment now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessStatus {
-    /// The access level.
+    /// The access level that is held now.
     pub level: AccessLevel,
     /// When an elevation ends; `None` when the level is theirs without one.
     pub until: Option<Timestamp>,
@@ -63,7 +63,7 @@ pub struct AccessStatus {
 /// An elevation that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ElevationRequest {
-    /// Which access level.
+    /// The access level to get.
     pub level: AccessLevel,
     /// Why; kept in the audit record.
     pub reason: String,
@@ -76,7 +76,7 @@ pub struct ElevationRequest {
 /// How dead letters are to be replayed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplayRequest {
-    /// The dead-letter queue.
+    /// The dead-letter queue, not its source.
     pub queue: String,
     /// How many are sent in a second at most.
     pub rate_per_second: Option<u32>,
@@ -172,7 +172,7 @@ pub trait Operations: Send + Sync {
     /// With which access level the operator acts now.
     async fn access(&self, env: &str) -> PortResult<AccessStatus>;
 
-    /// Begins an elevation.
+    /// Begins an elevation, which is recorded with its reason.
     async fn elevate(&self, env: &str, request: ElevationRequest) -> PortResult<AccessStatus>;
 
     /// Ends an elevation before its time.

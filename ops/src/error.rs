@@ -130,6 +130,7 @@ impl OpsError {
         }
         let kind = match error.kind {
             ErrorKind::Denied => Kind::NotAuthenticated,
+            ErrorKind::Refused => Kind::Refused,
             ErrorKind::Throttled => Kind::RateLimited,
             ErrorKind::NotFound => Kind::NotFound,
             _ => Kind::Failed,
@@ -153,9 +154,8 @@ impl OpsError {
     #[must_use]
     pub fn into_port(self) -> PortError {
         let kind = match self.kind {
-            Kind::NotAuthenticated | Kind::Refused | Kind::WrongAccount | Kind::MfaNeeded => {
-                ErrorKind::Denied
-            }
+            Kind::NotAuthenticated | Kind::WrongAccount | Kind::MfaNeeded => ErrorKind::Denied,
+            Kind::Refused => ErrorKind::Refused,
             Kind::RateLimited => ErrorKind::Throttled,
             Kind::NotFound => ErrorKind::NotFound,
             Kind::Usage => ErrorKind::Permanent,
@@ -220,8 +220,9 @@ mod tests {
 
     #[test]
     fn an_error_keeps_its_kind_and_hint_through_a_port() {
-        let refused = OpsError::refused("prod is frozen").hint("wait");
-        let back = OpsError::port("the promotion failed", refused.into_port());
+        let refused = OpsError::refused("prod is frozen").hint("wait").into_port();
+        assert_eq!(refused.kind, ErrorKind::Refused);
+        let back = OpsError::port("the promotion failed", refused);
         assert_eq!(back.kind, Kind::Refused);
         assert_eq!(back.hint.as_deref(), Some("wait"));
         assert_eq!(back.chain(), "the promotion failed: prod is frozen");

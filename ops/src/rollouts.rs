@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use payops_core::domain::access::Action;
+use payops_core::domain::audit::AuditOutcome;
 use payops_core::domain::rollout::{
     Rollout, RolloutAction, RolloutKey, RolloutPlan, plan as plan_action,
 };
-use payops_core::port::{Depth, Executed, Rollouts};
-use payops_core::usecase::describe_execution;
+use payops_core::port::{Depth, ErrorKind, Executed, PortResult, Rollouts};
 use tokio_util::sync::CancellationToken;
 
 use crate::act::{Act, Done, Permit};
@@ -201,6 +201,33 @@ pub async fn execute(
         Ok(Done::new(executed).outcome(outcome).summary(summary))
     };
     session.act_until(act, CancellationToken::new(), work).await
+}
+
+/// What the record says of an action on a rollout.
+fn describe_execution(executed: &PortResult<Executed>) -> (AuditOutcome, String) {
+    match executed {
+        Ok(Executed::Done(rollout)) => (
+            AuditOutcome::Done,
+            format!("resourceVersion {}", rollout.resource_version),
+        ),
+        Ok(Executed::Moved(_)) => (
+            AuditOutcome::Refused,
+            "the rollout had changed; nothing was done".to_owned(),
+        ),
+        Ok(Executed::Partly { done, .. }) => (
+            AuditOutcome::Failed,
+            format!("{done} calls were made, then the rollout changed"),
+        ),
+        Ok(Executed::Gone) => (
+            AuditOutcome::Refused,
+            "the rollout no longer exists; nothing was done".to_owned(),
+        ),
+        Err(error) if error.kind == ErrorKind::Ambiguous => (
+            AuditOutcome::Failed,
+            format!("the action may or may not have been done: {error}"),
+        ),
+        Err(error) => (AuditOutcome::Failed, format!("nothing was done: {error}")),
+    }
 }
 
 #[cfg(test)]

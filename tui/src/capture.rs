@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn scripts_are_parsed_line_by_line() {
-        let script = "# a comment\nwait NEEDS A HUMAN\n\nkey ctrl-r\ntype ab\n";
+        let script = "# a comment\nwait NEEDS A PERSON\n\nkey ctrl-r\ntype ab\n";
         let lines = parse(script).unwrap_or_default();
         assert_eq!(
             lines.iter().map(|(number, ..)| *number).collect::<Vec<_>>(),

@@ -121,6 +121,8 @@ pub enum TaskKind {
         reason: String,
     },
     Export {
+        /// How many dead letters are listed: more than these, unless all were selected.
+        listed: usize,
         letters: Arc<[DeadLetter]>,
     },
 }

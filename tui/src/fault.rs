@@ -28,7 +28,11 @@ impl Fault {
             ErrorKind::NotFound => "check the names in payops.toml: payops config explain",
             ErrorKind::Corrupt | ErrorKind::Permanent => "retrying will not help: payops doctor",
             ErrorKind::NotWritable => "free disk space, or make it writable",
-            ErrorKind::Unavailable | ErrorKind::Throttled | ErrorKind::Ambiguous => "",
+            // What was refused says itself what to do.
+            ErrorKind::Refused
+            | ErrorKind::Unavailable
+            | ErrorKind::Throttled
+            | ErrorKind::Ambiguous => "",
         }
     }
 }

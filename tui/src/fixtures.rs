@@ -13,7 +13,7 @@ use crate::capture;
 use crate::effect::{Effect, Request};
 use crate::fault::Fault;
 pub(crate) use crate::fixtures_rollouts::*;
-use crate::model::{ClusterInfo, EnvDetails, Model, Options, Tab};
+use crate::model::{ClusterInfo, EnvDetails, Model, Options, Overlay, Tab};
 use crate::msg::{Answer, Msg};
 use crate::theme::ThemeName;
 use crate::update::update;
@@ -184,9 +184,19 @@ pub(crate) fn report(model: &mut Model, env: &str, rollout: Rollout) -> Vec<Effe
     )
 }
 
-/// Presses keys by their names, separated by spaces; returns all effects but the question which
-/// command does the same as an action: the cluster answers that at once.
+/// Presses keys by their names, separated by spaces, after what is on screen was read; returns all
+/// effects but the question which command does the same as an action: the cluster answers that at
+/// once.
 pub(crate) fn press(model: &mut Model, keys: &str) -> Vec<Effect> {
+    let confirmation = match &mut model.overlay {
+        Some(Overlay::Rollout(dialog)) => Some(&mut dialog.confirmation),
+        Some(Overlay::Confirm(dialog)) => Some(&mut dialog.confirmation),
+        Some(Overlay::Replay(dialog)) => dialog.confirmation.as_mut(),
+        _ => None,
+    };
+    if let Some(confirmation) = confirmation {
+        confirmation.accepts_from = model.now;
+    }
     let key =
         |name: &str| -> KeyEvent { capture::key(name).unwrap_or_else(|| panic!("no key {name}")) };
     let effects: Vec<Effect> = keys

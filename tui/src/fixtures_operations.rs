@@ -149,7 +149,7 @@ impl Operations for FakeOperations {
         let call = Call::PlanReplay(env.to_owned(), request, letters.len());
         self.note(call).await?;
         let words = "another replay is running";
-        Err(PortError::new(ErrorKind::Denied, words))
+        Err(PortError::new(ErrorKind::Refused, words))
     }
 
     async fn save_replay_plan(&self, env: &str, plan: ReplayPlan) -> PortResult<String> {

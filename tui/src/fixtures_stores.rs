@@ -16,7 +16,7 @@ use payops_core::domain::payment::{
 use payops_core::domain::privacy::Privacy;
 use payops_core::domain::work_item::archive_key;
 use payops_core::port::{Freshness, Received};
-use payops_core::usecase::{DeadLetter, DeadLetterList, Opened, SearchResult};
+use payops_core::usecase::{DeadLetter, DeadLetterContents, DeadLetterList, SearchResult};
 use serde_json::json;
 
 use crate::fixtures::ago;
@@ -317,7 +317,7 @@ pub(crate) fn letters(receives_spent: u64) -> DeadLetterList {
     }
 }
 
-pub(crate) fn contents(letter: &DeadLetter) -> Opened {
+pub(crate) fn contents(letter: &DeadLetter) -> DeadLetterContents {
     let request = json!({
         "amount": "12.50", "currency": "EUR", "customer": {"email": EMAIL, "name": "Anna Berg"},
         "card": "4242424242424242", "source": "tok_visa",
@@ -328,7 +328,7 @@ pub(crate) fn contents(letter: &DeadLetter) -> Opened {
         Some(request.to_string().as_bytes()),
         Privacy::default(),
     ));
-    Opened {
+    DeadLetterContents {
         layers,
         payment: Some(dead_payment()),
         events: events(),

@@ -6,7 +6,7 @@ use payops_core::domain::audit::AuditEntry;
 use payops_core::domain::rollout::{Related, Rollout, RolloutKey};
 use payops_core::operations::{AccessStatus, ReplayReview};
 use payops_core::port::{Executed, QueueStats, Watched};
-use payops_core::usecase::{DeadLetterList, Opened, SearchResult};
+use payops_core::usecase::{DeadLetterContents, DeadLetterList, SearchResult};
 
 use crate::fault::Fault;
 use crate::model::{EnvDetails, PaymentDetails, RolloutId, TaskUpdate};
@@ -61,7 +61,7 @@ pub enum Answer {
     Equivalent(Result<String, Fault>),
     Queues(Result<Vec<QueueStats>, Fault>),
     DeadLetters(Result<DeadLetterList, Fault>),
-    DeadLetter(Result<Box<Opened>, Fault>),
+    DeadLetter(Result<Box<DeadLetterContents>, Fault>),
     Search(Result<Box<SearchResult>, Fault>),
     /// `None` when there is no such payment.
     Payment(Result<Option<Box<PaymentDetails>>, Fault>),

@@ -51,16 +51,13 @@ fn all_entries(model: &Model) -> Vec<PaletteEntry> {
         name: (*name).to_owned(),
         aliases,
         words: match command {
-            Command::Reconcile => "compare all stores, as a background task",
-            Command::EndElevation => "end the elevation before its time",
-            Command::Await => "wait until the selected rollout is healthy, as a background task",
-            _ => GLOBAL
-                .iter()
-                .find(|binding| binding.command == *command)
-                .map(|b| b.words)
-                .unwrap_or_default(),
-        }
-        .to_owned(),
+            Command::Reconcile => "compare all stores, as a background task".to_owned(),
+            Command::EndElevation => "end the elevation before its time".to_owned(),
+            Command::Await => {
+                "wait until the selected rollout is healthy, as a background task".to_owned()
+            }
+            _ => describe_binding(name, *command),
+        },
         action: PaletteAction::Command(*command),
     });
     let own = view_bindings(model.route())
@@ -91,6 +88,51 @@ fn all_entries(model: &Model) -> Vec<PaletteEntry> {
     all
 }
 
+/// What a command does, or its key where the name says that already.
+fn describe_binding(name: &str, command: Command) -> String {
+    let Some(binding) = GLOBAL.iter().find(|binding| binding.command == command) else {
+        return String::new();
+    };
+    if binding.words.replace(' ', "-") != name {
+        return binding.words.to_owned();
+    }
+    let key = binding.keys.first();
+    key.map(|key| format!("key {key}")).unwrap_or_default()
+}
+
+/// Commands of the command line alone, by the words that somebody may look for them with.
+const AT_A_SHELL: &[(&str, &str)] = &[
+    ("freeze", "payops freeze"),
+    ("unfreeze", "payops freeze lift"),
+    ("lift", "payops freeze lift"),
+    ("refund", "payops payment refund"),
+    ("cancel", "payops payment cancel"),
+    ("resolve", "payops payment resolve"),
+    ("create", "payops payment create"),
+    ("timeline", "payops payment timeline"),
+    ("approve", "payops dlq approve"),
+    ("redrives", "payops dlq redrives"),
+    ("purge", "payops queue purge"),
+    ("history", "payops rollout history"),
+    ("verify", "payops audit verify"),
+    ("ship", "payops audit ship"),
+    ("account", "payops account"),
+    ("whoami", "payops account whoami"),
+    ("doctor", "payops doctor"),
+    ("config", "payops config"),
+];
+
+/// Why nothing matches what was typed, and where there is such a command.
+pub(crate) fn explain_no_match(typed: &str) -> String {
+    let first = typed.split_whitespace().next().unwrap_or_default();
+    match AT_A_SHELL.iter().find(|(name, _)| *name == first) {
+        Some((_, command)) => {
+            format!("no such command on the screen; at a shell: {command} --help")
+        }
+        None => "no such command on the screen; at a shell: payops --help".to_owned(),
+    }
+}
+
 /// The entries that match what was typed, best first: a short name, then a beginning, then fuzzily.
 pub(crate) fn find_entries(model: &Model, typed: &str) -> Vec<PaletteEntry> {
     let all = all_entries(model);
@@ -116,4 +158,30 @@ pub(crate) fn find_entries(model: &Model, typed: &str) -> Vec<PaletteEntry> {
         .collect();
     out.extend(rest);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_of_the_command_line_alone_are_named() {
+        assert_eq!(
+            explain_no_match("freeze set "),
+            "no such command on the screen; at a shell: payops freeze --help"
+        );
+        assert!(explain_no_match("refund").ends_with("payops payment refund --help"));
+        assert!(explain_no_match("zzz").ends_with("shell: payops --help"));
+        // Each is in the reference of the command line.
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let reference = root.join("../cli/src/snapshots/payops__help__tests__reference.snap");
+        let reference = std::fs::read_to_string(reference).expect("the reference");
+        for (name, command) in AT_A_SHELL {
+            let title = format!("## {command}");
+            assert!(
+                reference.lines().any(|line| line == title),
+                "{name}: {title}"
+            );
+        }
+    }
 }

@@ -1,12 +1,11 @@
 //! Text from outside, made fit for the screen: personal data masked, control characters escaped.
 
 use payops_core::Timestamp;
+use payops_core::domain::display::age_since;
 use payops_core::domain::event::Event;
 use payops_core::domain::mask::terminal;
 use payops_core::domain::privacy::Privacy;
 use serde_json::Value;
-
-use crate::text::age;
 
 const PRETTY_LINES_MAX: usize = 200;
 /// More than any screen shows in one line.
@@ -38,14 +37,14 @@ pub(crate) fn compact_json(value: &Value) -> String {
 
 /// An event in two words: `dead_lettered 2m`.
 pub(crate) fn event_summary(event: &Event, now: Timestamp) -> String {
-    format!("{} {}", event.kind.as_str(), age(event.at, now))
+    format!("{} {}", event.kind.as_str(), age_since(event.at, now))
 }
 
 /// An event in one line: ` 12s  completed      charge_id=…`.
 pub(crate) fn event_line(event: &Event, now: Timestamp) -> String {
     format!(
         "{:>4}  {:<14} {}",
-        age(event.at, now),
+        age_since(event.at, now),
         event.kind.as_str(),
         event_detail(event)
     )

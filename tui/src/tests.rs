@@ -276,7 +276,99 @@ async fn a_script_that_times_out_shows_the_screen() {
     else {
         panic!("waits in vain")
     };
-    assert!(screen.contains("NEEDS A HUMAN"), "{screen}");
+    assert!(screen.contains("NEEDS A PERSON"), "{screen}");
+}
+
+#[test]
+fn what_is_typed_after_a_slash_never_acts() {
+    for keys in ["1", "2 enter", "8"] {
+        let mut model = full(Tab::Overview);
+        press(&mut model, keys);
+        let before = model.trail.clone();
+        // All in one burst, as a paste or a slow connection delivers it.
+        let effects = press(&mut model, "/ a b enter");
+        assert_eq!(sent_action(&effects), None, "{keys}");
+        assert!(model.overlay.is_none(), "{keys}");
+        assert_eq!(model.route(), &Route::Payments, "{keys}");
+        assert_eq!(model.payments.filter.text(), "ab", "{keys}");
+        // Esc clears the search, then goes back.
+        press(&mut model, "esc esc");
+        assert_eq!(model.trail, before, "{keys}");
+        // So it does while nothing is typed yet.
+        press(&mut model, "/ esc");
+        assert_eq!(model.trail, before, "{keys}");
+    }
+    let mut model = full(Tab::Overview);
+    press(&mut model, "?");
+    assert!(snap(&mut model, 120, 60).contains("search payments"));
+}
+
+#[test]
+fn a_question_ignores_keys_until_it_can_be_read() {
+    let mut model = full(Tab::Rollouts);
+    press(&mut model, "/");
+    type_text(&mut model, "counting");
+    press(&mut model, "enter");
+    assert_eq!(sent_action(&press(&mut model, "a enter y")), None);
+    let key = |model: &mut Model| {
+        let enter = crate::capture::key("enter").expect("a key");
+        update(model, Msg::Key(enter))
+    };
+    let millis = jiff::SignedDuration::from_millis;
+    update(&mut model, Msg::Tick(t0() + millis(299)));
+    assert_eq!(sent_action(&key(&mut model)), None);
+    assert!(matches!(&model.overlay, Some(Overlay::Rollout(_))));
+    update(&mut model, Msg::Tick(t0() + millis(300)));
+    let sent = sent_action(&key(&mut model)).expect("sent");
+    assert_eq!(sent.1, RolloutAction::Abort);
+    // Leaving is never too early.
+    press(&mut model, "esc down a esc");
+    assert!(model.overlay.is_none());
+}
+
+#[test]
+fn a_command_that_the_screen_lacks_is_named_for_a_shell() {
+    let mut model = full(Tab::Overview);
+    press(&mut model, ":");
+    type_text(&mut model, "freeze");
+    press(&mut model, "enter");
+    let screen = snap(&mut model, 80, 24);
+    let words = "no such command on the screen; at a shell: payops freeze --help";
+    assert!(screen.contains(words), "{screen}");
+    press(&mut model, "ctrl-u");
+    let screen = snap(&mut model, 80, 24);
+    assert!(screen.contains("overview  (o, home)  key 1"), "{screen}");
+}
+
+#[test]
+fn a_refusal_does_not_ask_to_sign_in() {
+    let words = "prod is frozen (payops freeze status)";
+    let mut model = promote(Err(Fault::new(ErrorKind::Refused, words)));
+    let screen = snap(&mut model, 120, 40);
+    assert!(
+        screen.contains(words) && screen.contains("Nothing was done."),
+        "{screen}"
+    );
+    assert!(!screen.contains("sign in again"), "{screen}");
+}
+
+#[test]
+fn a_cluster_that_is_named_as_its_environment_is_named_once() {
+    let mut model = full(Tab::Rollouts);
+    model.envs[0].clusters[0].name = "prod".to_owned();
+    update(
+        &mut model,
+        Msg::Watch {
+            env: "prod".to_owned(),
+            cluster: "prod".to_owned(),
+            event: Watched::Cut {
+                why: "no connection".to_owned(),
+                retry_in: Duration::from_secs(8),
+            },
+        },
+    );
+    let screen = snap(&mut model, 120, 40);
+    assert!(screen.contains("⚠ PROD: "), "{screen}");
 }
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (50, 20)];

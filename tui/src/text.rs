@@ -1,68 +1,11 @@
-//! Numbers, times and names in few characters.
+//! Names, lines and bars cut to the columns there are.
 
-use jiff::SignedDuration;
 use payops_core::Timestamp;
+use payops_core::domain::display::{age_since, countdown};
 use payops_core::domain::rollout::{ContainerImage, Rollout, Waiting};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::theme::Tone;
-
-/// An age in two or three characters: `12s`, `4m`, `2h`, `3d`.
-pub(crate) fn short_duration(duration: SignedDuration) -> String {
-    let seconds = duration.as_secs().max(0);
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m", seconds / 60),
-        3600..86_400 => format!("{}h", seconds / 3600),
-        _ => format!("{}d", seconds / 86_400),
-    }
-}
-
-/// How long ago `at` was.
-pub(crate) fn age(at: Timestamp, now: Timestamp) -> String {
-    short_duration(now.duration_since(at))
-}
-
-/// A countdown: `12:41`, `1:02:03`.
-pub(crate) fn countdown(left: SignedDuration) -> String {
-    let seconds = left.as_secs().max(0);
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 {
-        format!("{hours}:{minutes:02}:{seconds:02}")
-    } else {
-        format!("{minutes}:{seconds:02}")
-    }
-}
-
-/// Thousandths as percent: `25 %`, `23.8 %`.
-pub(crate) fn percent(thousandths: u32) -> String {
-    match (thousandths / 10, thousandths % 10) {
-        (whole, 0) => format!("{whole} %"),
-        (whole, tenth) => format!("{whole}.{tenth} %"),
-    }
-}
-
-/// A number and its thing, such as `1 rollout` or `2 rollouts`.
-pub(crate) fn count(number: usize, thing: &str) -> String {
-    if number == 1 {
-        format!("1 {thing}")
-    } else {
-        format!("{number} {thing}s")
-    }
-}
-
-/// A number with its thousands apart: `4,512`.
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
 
 /// `text` in at most `width` columns, with `…` where it is cut.
 pub(crate) fn clip(text: &str, width: usize) -> String {
@@ -83,6 +26,21 @@ pub(crate) fn clip(text: &str, width: usize) -> String {
         out.push('…');
     }
     out
+}
+
+/// `text` in at most `width` columns. A path at its end is cut at its beginning, so that the name
+/// of the file stays.
+pub(crate) fn clip_before_name(text: &str, width: usize) -> String {
+    let Some(place) = text.find(" /").filter(|_| text.width() > width) else {
+        return clip(text, width);
+    };
+    let (head, path) = text.split_at(place.saturating_add(1));
+    let room = width.saturating_sub(head.width() + 1);
+    let tails = path.match_indices('/').map(|(from, _)| &path[from..]);
+    match tails.into_iter().find(|tail| tail.width() <= room) {
+        Some(tail) => format!("{head}…{tail}"),
+        None => clip(text, width),
+    }
 }
 
 /// `text` in at most `lines` lines of `width` columns, cut at spaces where there are any near the
@@ -155,7 +113,7 @@ pub(crate) fn waits_for(rollout: &Rollout, now: Timestamp) -> (String, Tone) {
         ),
         Waiting::Human { why, since } => {
             let since = since
-                .map(|since| format!(" {}", age(since, now)))
+                .map(|since| format!(" {}", age_since(since, now)))
                 .unwrap_or_default();
             (format!("{why}{since}"), Tone::Warn)
         }
@@ -205,20 +163,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_short() {
-        let seconds = SignedDuration::from_secs;
-        assert_eq!(
-            [0, 59, 60, 7200, 200_000].map(|s| short_duration(seconds(s))),
-            ["0s", "59s", "1m", "2h", "2d"]
-        );
-        assert_eq!(
-            [-1, 61, 761, 3723].map(|s| countdown(seconds(s))),
-            ["0:00", "1:01", "12:41", "1:02:03"]
-        );
-        assert_eq!([0, 250, 238].map(percent), ["0 %", "25 %", "23.8 %"]);
-    }
-
-    #[test]
     fn text_is_clipped_by_width() {
         assert_eq!(clip("payments", 20), "payments");
         assert_eq!(clip("payments", 5), "paym…");
@@ -227,11 +171,16 @@ mod tests {
     }
 
     #[test]
-    fn thousands_are_apart() {
+    fn a_path_keeps_its_end() {
+        let text = "exported 1 of 5 to /var/lib/payops/a.jsonl";
+        assert_eq!(clip_before_name(text, 60), text);
         assert_eq!(
-            [0, 999, 4512, 1_234_567].map(thousands),
-            ["0", "999", "4,512", "1,234,567"]
+            clip_before_name(text, 35),
+            "exported 1 of 5 to …/payops/a.jsonl"
         );
+        assert_eq!(clip_before_name(text, 30), "exported 1 of 5 to …/a.jsonl");
+        assert_eq!(clip_before_name(text, 10), "exported …");
+        assert_eq!(clip_before_name("no path", 4), "no …");
     }
 
     #[test]

@@ -191,7 +191,7 @@ fn an_operator_looks_around_promotes_and_leaves() {
         ])
         .exits(0);
     let mut terminal = Terminal::open(&place, &[], (30, 110));
-    terminal.wait("NEEDS A HUMAN");
+    terminal.wait("NEEDS A PERSON");
     terminal.wait("payments/payments-worker");
 
     // The palette leads to rollouts, the filter to one; it is promoted after its name was typed.
@@ -307,7 +307,7 @@ fn hostile_letters_leave_the_terminal_alone() {
     let number = hostile.len();
     add_dead_letters_in(&place, "prod", hostile);
     let mut terminal = Terminal::open(&place, &[], (30, 110));
-    terminal.wait("NEEDS A HUMAN");
+    terminal.wait("NEEDS A PERSON");
     terminal.press("4");
     terminal.wait(&format!("{number} dead letters"));
     // Each is opened once, from the first to the last.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::bus::{PROJECTIONS, source_queue};
+use super::display;
 use super::rollout::{AnalysisRun, Phase, Rollout, RolloutKey, Waiting};
 use crate::Timestamp;
 
@@ -13,7 +14,7 @@ use crate::Timestamp;
 pub const OLDEST_MAX: Duration = Duration::from_mins(5);
 /// An index that misses a change for longer than this is behind.
 pub const INDEX_BEHIND_MAX: Duration = Duration::from_mins(1);
-/// A canary that waits for a human for longer than this is forgotten, or nobody dares.
+/// A canary that waits for a person for longer than this is forgotten, or nobody dares.
 pub const WAITING_MAX: SignedDuration = SignedDuration::from_mins(10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,7 +24,7 @@ pub enum Severity {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Subject {
+pub enum AlarmSubject {
     Environment,
     Queue(String),
     Index,
@@ -34,7 +35,7 @@ pub enum Subject {
 pub struct Alarm {
     pub env: String,
     pub severity: Severity,
-    pub subject: Subject,
+    pub subject: AlarmSubject,
     pub what: String,
     /// Why that is an alarm: the limit, or what was told.
     pub why: String,
@@ -69,7 +70,7 @@ pub struct EnvSeen<'a> {
 /// Alarms of one environment at `now`, the worst first.
 #[must_use]
 pub fn alarms(seen: &EnvSeen<'_>, now: Timestamp) -> Vec<Alarm> {
-    let made = |severity, subject, what: String, why: String, since| Alarm {
+    let alarm = |severity, subject, what: String, why: String, since| Alarm {
         env: seen.env.to_owned(),
         severity,
         subject,
@@ -79,28 +80,22 @@ pub fn alarms(seen: &EnvSeen<'_>, now: Timestamp) -> Vec<Alarm> {
     };
     let mut out: Vec<Alarm> = Vec::new();
     for (part, why) in &seen.faults {
-        out.push(made(
+        out.push(alarm(
             Severity::Critical,
-            Subject::Environment,
+            AlarmSubject::Environment,
             format!("cannot reach {part}"),
             (*why).to_owned(),
             None,
         ));
     }
     for queue in &seen.queues {
-        let told = queue_alarms(queue, now);
-        out.extend(
-            told.into_iter()
-                .map(|(severity, subject, what, why, since)| {
-                    made(severity, subject, what, why, since)
-                }),
-        );
+        out.extend(queue_alarms(seen.env, queue, now));
     }
     for rollout in &seen.rollouts {
-        let subject = || Subject::Rollout(rollout.rollout.key.clone());
+        let subject = || AlarmSubject::Rollout(rollout.rollout.key.clone());
         out.extend(
             rollout_alarm(rollout.rollout, now)
-                .map(|(severity, what, why, since)| made(severity, subject(), what, why, since)),
+                .map(|(severity, what, why, since)| alarm(severity, subject(), what, why, since)),
         );
         out.extend(
             rollout
@@ -110,7 +105,7 @@ pub fn alarms(seen: &EnvSeen<'_>, now: Timestamp) -> Vec<Alarm> {
                 .filter_map(|run| {
                     let why = format!("{}: {}", run.name, run.suspicion()?);
                     let what = format!("{}: suspicious analysis", rollout.rollout.key);
-                    Some(made(
+                    Some(alarm(
                         Severity::Warning,
                         subject(),
                         what,
@@ -124,50 +119,54 @@ pub fn alarms(seen: &EnvSeen<'_>, now: Timestamp) -> Vec<Alarm> {
     out
 }
 
-type Told = (Severity, Subject, String, String, Option<Timestamp>);
-
-fn queue_alarms(queue: &QueueDepth<'_>, now: Timestamp) -> Vec<Told> {
-    let since = queue.oldest.and_then(|oldest| now.checked_sub(oldest).ok());
-    let subject = Subject::Queue(queue.name.to_owned());
+fn queue_alarms(env: &str, queue: &QueueDepth<'_>, now: Timestamp) -> Vec<Alarm> {
+    let alarm = |severity, subject, what: String, why: String| Alarm {
+        env: env.to_owned(),
+        severity,
+        subject,
+        what,
+        why,
+        since: queue.oldest.and_then(|oldest| now.checked_sub(oldest).ok()),
+    };
+    let subject = AlarmSubject::Queue(queue.name.to_owned());
     if source_queue(queue.name).is_some() {
         if queue.depth == 0 {
             return Vec::new();
         }
-        let letters = if queue.depth == 1 {
-            "letter"
-        } else {
-            "letters"
-        };
         let about = if queue.approximate { "~" } else { "" };
-        let what = format!("{}: {about}{} dead {letters}", queue.name, queue.depth);
-        return vec![(
+        let letters = display::count(queue.depth, "dead letter");
+        let what = format!("{}: {about}{letters}", queue.name);
+        return vec![alarm(
             Severity::Critical,
             subject,
             what,
             "consumers gave up on these messages".to_owned(),
-            since,
         )];
     }
     let older = |limit: Duration| queue.oldest.filter(|oldest| *oldest > limit);
     let mut out = Vec::new();
     if let Some(oldest) = older(OLDEST_MAX) {
-        let what = format!("{}: oldest message {} s", queue.name, oldest.as_secs());
+        let what = format!("{}: oldest message {}", queue.name, age(oldest));
         let why = format!(
-            "more than {} s: consumers are not keeping up",
-            OLDEST_MAX.as_secs()
+            "more than {}: consumers are not keeping up",
+            age(OLDEST_MAX)
         );
-        out.push((Severity::Warning, subject, what, why, since));
+        out.push(alarm(Severity::Warning, subject, what, why));
     }
     // The index is written from this queue: what waits in it cannot be found yet.
     if let Some(behind) = older(INDEX_BEHIND_MAX).filter(|_| queue.name == PROJECTIONS) {
-        let what = format!("search index: {} s behind", behind.as_secs());
+        let what = format!("search index: {} behind", age(behind));
         let why = format!(
-            "more than {} s: searches may miss recent changes",
-            INDEX_BEHIND_MAX.as_secs()
+            "more than {}: searches may miss recent changes",
+            age(INDEX_BEHIND_MAX)
         );
-        out.push((Severity::Warning, Subject::Index, what, why, since));
+        out.push(alarm(Severity::Warning, AlarmSubject::Index, what, why));
     }
     out
+}
+
+fn age(length: Duration) -> String {
+    display::age(SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX))
 }
 
 fn rollout_alarm(

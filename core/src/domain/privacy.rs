@@ -107,14 +107,14 @@ fn remove_addresses(text: &str) -> String {
             word.push(c);
             continue;
         }
-        out.push_str(&masked_word(&word));
+        out.push_str(&mask_word(&word));
         word.clear();
         out.extend(c);
     }
     out
 }
 
-fn masked_word(word: &str) -> String {
+fn mask_word(word: &str) -> String {
     if !word.contains('@') {
         return word.to_owned();
     }

@@ -278,7 +278,7 @@ fn accepted_event(evidence: &Evidence<'_>, out: &mut Out) {
     else {
         return;
     };
-    let told = accepted
+    let amount = accepted
         .detail
         .get("amount")
         .and_then(serde_json::Value::as_i64);
@@ -287,15 +287,15 @@ fn accepted_event(evidence: &Evidence<'_>, out: &mut Out) {
         .get("currency")
         .and_then(serde_json::Value::as_str);
     let money = evidence.payment.money;
-    if told.is_some_and(|told| told != money.minor())
-        || currency.is_some_and(|told| told != money.currency().code())
+    if amount.is_some_and(|amount| amount != money.minor())
+        || currency.is_some_and(|code| code != money.currency().code())
     {
-        let told = told.unwrap_or_default();
+        let amount = amount.unwrap_or_default();
         out.add(
             Store::Payments,
             BreakKind::Mismatch,
             format!(
-                "amount is {} {}, but {told} {} was accepted",
+                "amount is {} {}, but {amount} {} was accepted",
                 money.minor(),
                 money.currency(),
                 currency.unwrap_or("?")

@@ -80,10 +80,10 @@ impl CreatePayment {
         })?;
         let minor = amount(&members.required("amount")?, "amount", Some(currency))?;
         let money = Money::new(minor, currency).map_err(|error| money_error(error, "amount"))?;
-        let source = members.parsed::<Source>("source", "invalid_source")?;
+        let source = members.parse_member::<Source>("source", "invalid_source")?;
         let reference = members.optional_parsed::<Reference>("reference", "invalid_reference")?;
         let mut customer = Members::of(members.required("customer")?, "customer", &["email"])?;
-        let email = customer.parsed::<Email>("email", "invalid_email")?;
+        let email = customer.parse_member::<Email>("email", "invalid_email")?;
         let metadata = metadata(members.take("metadata"))?;
         Ok(Self {
             money,
@@ -382,7 +382,7 @@ impl Members {
         }
     }
 
-    fn parsed<T: std::str::FromStr<Err = TextError>>(
+    fn parse_member<T: std::str::FromStr<Err = TextError>>(
         &mut self,
         name: &str,
         code: &'static str,
@@ -401,7 +401,7 @@ impl Members {
         if self.members.get(name).is_none_or(Value::is_null) {
             Ok(None)
         } else {
-            self.parsed(name, code).map(Some)
+            self.parse_member(name, code).map(Some)
         }
     }
 

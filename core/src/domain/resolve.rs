@@ -19,7 +19,7 @@ const REASON_BYTES_MAX: usize = 500;
 const CHARGE_ID_BYTES_MAX: usize = 255;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum Settlement {
     Charged {
         /// The provider's name for the charge; needed where the provider does not tell it.
         charge_id: Option<String>,
@@ -31,7 +31,7 @@ pub enum Word {
 /// A request to bring a payment in review to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolvePayment {
-    pub word: Word,
+    pub settlement: Settlement,
     pub reason: String,
     /// Whether the operator's word stands for a charge that the provider does not list, or
     /// cannot be asked about.
@@ -39,7 +39,7 @@ pub struct ResolvePayment {
 }
 
 impl ResolvePayment {
-    pub fn new(word: Word, reason: &str, force: bool) -> Result<Self, BadRequest> {
+    pub fn new(settlement: Settlement, reason: &str, force: bool) -> Result<Self, BadRequest> {
         let bad = |param: &str, why: String| BadRequest {
             code: if param == "reason" {
                 "invalid_reason"
@@ -61,9 +61,9 @@ impl ResolvePayment {
             }
         };
         check("reason", reason.trim(), REASON_BYTES_MAX)?;
-        if let Word::Charged {
+        if let Settlement::Charged {
             charge_id: Some(id),
-        } = &word
+        } = &settlement
         {
             check("charge_id", id, CHARGE_ID_BYTES_MAX)?;
             if id.contains(char::is_whitespace) {
@@ -71,7 +71,7 @@ impl ResolvePayment {
             }
         }
         Ok(Self {
-            word,
+            settlement,
             reason: reason.trim().to_owned(),
             force,
         })
@@ -80,9 +80,9 @@ impl ResolvePayment {
     /// Names what was asked for: the same request under the same key has the same fingerprint.
     #[must_use]
     pub fn fingerprint(&self, payment: &PaymentId) -> String {
-        let (word, charge) = match &self.word {
-            Word::Charged { charge_id } => ("charged", charge_id.as_deref()),
-            Word::NotCharged => ("not_charged", None),
+        let (word, charge) = match &self.settlement {
+            Settlement::Charged { charge_id } => ("charged", charge_id.as_deref()),
+            Settlement::NotCharged => ("not_charged", None),
         };
         sha256_hex(
             json!({"payment": payment, "as": word, "charge": charge, "reason": self.reason})
@@ -93,7 +93,7 @@ impl ResolvePayment {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum ProviderAnswer {
     /// It is not asked from here.
     NotAsked,
     /// It does not answer, or has not settled a charge.
@@ -168,7 +168,7 @@ pub enum Contradiction {
 pub fn weigh(
     payment: &Payment,
     request: &ResolvePayment,
-    said: Said,
+    said: ProviderAnswer,
     now: Timestamp,
 ) -> Result<Resolution, Contradiction> {
     let sure = |outcome| {
@@ -188,36 +188,42 @@ pub fn weigh(
             basis: Basis::Operator,
         })
     };
-    match (&request.word, said) {
-        (Word::NotCharged, Said::NotAsked) => Ok(Resolution {
+    match (&request.settlement, said) {
+        (Settlement::NotCharged, ProviderAnswer::NotAsked) => Ok(Resolution {
             outcome: ResolveOutcome::NotCharged,
             basis: Basis::Operator,
         }),
         // What is not known is never a failure, whoever says so: it is asked again later.
-        (Word::NotCharged, Said::NoAnswer(why)) => Err(Contradiction::NoAnswer { why }),
-        (Word::NotCharged, Said::Charges { all, .. }) if all.is_empty() => {
+        (Settlement::NotCharged, ProviderAnswer::NoAnswer(why)) => {
+            Err(Contradiction::NoAnswer { why })
+        }
+        (Settlement::NotCharged, ProviderAnswer::Charges { all, .. }) if all.is_empty() => {
             sure(ResolveOutcome::NotCharged)
         }
-        (Word::NotCharged, Said::Charges { all, .. }) => Err(Contradiction::Charged {
-            charges: describe_charges(&all),
-        }),
-        (Word::Charged { charge_id }, Said::NotAsked) => on_word(charge_id),
-        (Word::Charged { charge_id }, Said::NoAnswer(why)) => {
+        (Settlement::NotCharged, ProviderAnswer::Charges { all, .. }) => {
+            Err(Contradiction::Charged {
+                charges: describe_charges(&all),
+            })
+        }
+        (Settlement::Charged { charge_id }, ProviderAnswer::NotAsked) => on_word(charge_id),
+        (Settlement::Charged { charge_id }, ProviderAnswer::NoAnswer(why)) => {
             if request.force {
                 on_word(charge_id)
             } else {
                 Err(Contradiction::NoAnswer { why })
             }
         }
-        (Word::Charged { charge_id }, Said::Charges { all, .. }) if all.is_empty() => {
+        (Settlement::Charged { charge_id }, ProviderAnswer::Charges { all, .. })
+            if all.is_empty() =>
+        {
             if request.force {
                 on_word(charge_id)
             } else {
                 Err(Contradiction::NoCharge)
             }
         }
-        (Word::Charged { charge_id }, Said::Charges { first, all }) => {
-            let entry = named(charge_id.as_deref(), &all)?;
+        (Settlement::Charged { charge_id }, ProviderAnswer::Charges { first, all }) => {
+            let entry = find_named(charge_id.as_deref(), &all)?;
             if entry.minor != payment.money.minor()
                 || entry.currency != payment.money.currency().code()
             {
@@ -240,7 +246,7 @@ pub fn weigh(
 }
 
 /// The charge that is meant, of those that the provider lists.
-fn named<'a>(
+fn find_named<'a>(
     charge_id: Option<&str>,
     all: &'a [ProviderEntry],
 ) -> Result<&'a ProviderEntry, Contradiction> {
@@ -298,30 +304,30 @@ mod tests {
         }
     }
 
-    fn listed(all: &[ProviderEntry]) -> Said {
+    fn listed(all: &[ProviderEntry]) -> ProviderAnswer {
         let first = all.first().map(|entry| Charge {
             id: entry.id.clone(),
             card: None,
             at: NOW,
         });
-        Said::Charges {
+        ProviderAnswer::Charges {
             first,
             all: all.to_vec(),
         }
     }
 
     fn judged(
-        word: Word,
+        word: Settlement,
         force: bool,
-        said: Said,
+        said: ProviderAnswer,
     ) -> Result<(&'static str, &'static str), Contradiction> {
         let request = ResolvePayment::new(word, "ticket 7", force).expect("a good request");
         weigh(&payment(), &request, said, NOW)
             .map(|found| (found.outcome.as_str(), found.basis.as_str()))
     }
 
-    fn charged(id: Option<&str>) -> Word {
-        Word::Charged {
+    fn charged(id: Option<&str>) -> Settlement {
+        Settlement::Charged {
             charge_id: id.map(str::to_owned),
         }
     }
@@ -330,14 +336,18 @@ mod tests {
     fn not_charged_never_stands_against_a_charge_or_a_doubt() {
         let one = [entry("ch_1", 1250, "EUR")];
         for force in [false, true] {
-            let contradicted = judged(Word::NotCharged, force, listed(&one));
+            let contradicted = judged(Settlement::NotCharged, force, listed(&one));
             assert_eq!(
                 contradicted,
                 Err(Contradiction::Charged {
                     charges: "charge ch_1 of 12.50 EUR".to_owned()
                 })
             );
-            let unclear = judged(Word::NotCharged, force, Said::NoAnswer("down".to_owned()));
+            let unclear = judged(
+                Settlement::NotCharged,
+                force,
+                ProviderAnswer::NoAnswer("down".to_owned()),
+            );
             assert_eq!(
                 unclear,
                 Err(Contradiction::NoAnswer {
@@ -346,11 +356,11 @@ mod tests {
             );
         }
         assert_eq!(
-            judged(Word::NotCharged, false, listed(&[])),
+            judged(Settlement::NotCharged, false, listed(&[])),
             Ok(("not_charged", "provider"))
         );
         assert_eq!(
-            judged(Word::NotCharged, false, Said::NotAsked),
+            judged(Settlement::NotCharged, false, ProviderAnswer::NotAsked),
             Ok(("not_charged", "operator"))
         );
     }
@@ -391,7 +401,7 @@ mod tests {
 
     #[test]
     fn a_charge_that_the_provider_does_not_tell_of_needs_its_name_and_force() {
-        let down = || Said::NoAnswer("down".to_owned());
+        let down = || ProviderAnswer::NoAnswer("down".to_owned());
         assert_eq!(
             judged(charged(Some("ch_1")), false, listed(&[])),
             Err(Contradiction::NoCharge)
@@ -411,18 +421,18 @@ mod tests {
             );
         }
         assert_eq!(
-            judged(charged(None), false, Said::NotAsked),
+            judged(charged(None), false, ProviderAnswer::NotAsked),
             Err(Contradiction::NoChargeId)
         );
         assert_eq!(
-            judged(charged(Some("ch_1")), false, Said::NotAsked),
+            judged(charged(Some("ch_1")), false, ProviderAnswer::NotAsked),
             Ok(("charged", "operator"))
         );
     }
 
     #[test]
     fn no_card_number_gets_in() {
-        let reason = ResolvePayment::new(Word::NotCharged, "card 4242424242424242", false)
+        let reason = ResolvePayment::new(Settlement::NotCharged, "card 4242424242424242", false)
             .expect_err("refused");
         assert_eq!(reason.param.as_deref(), Some("reason"));
         assert!(!reason.to_string().contains("4242"));
@@ -433,7 +443,7 @@ mod tests {
             );
         }
         assert!(
-            ResolvePayment::new(Word::NotCharged, " ", false).is_err(),
+            ResolvePayment::new(Settlement::NotCharged, " ", false).is_err(),
             "a decision needs a reason"
         );
     }

@@ -19,7 +19,7 @@ pub enum PutOutcome {
 /// What is known of an object without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArchiveHead {
-    /// Its key.
+    /// The whole key, as [`Archive::get`] takes it.
     pub key: String,
     /// Its size in bytes.
     pub bytes: u64,

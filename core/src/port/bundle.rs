@@ -13,29 +13,29 @@ use crate::domain::policy::Policy;
 /// The ports of one environment.
 #[derive(Clone)]
 pub struct Ports {
-    /// Payments.
+    /// Payments, their timelines and their outbox: the source of truth.
     pub store: Arc<dyn PaymentStore>,
-    /// API keys.
+    /// API keys of merchants, by their hash.
     pub keys: Arc<dyn KeyStore>,
     /// The messages in the queues.
     pub queues: Arc<dyn Queues>,
     /// Counts, names, redrives and purges of the same queues.
     pub queue_admin: Arc<dyn QueueAdmin>,
-    /// Archived requests.
+    /// The requests as they were accepted, byte for byte.
     pub archive: Arc<dyn Archive>,
-    /// The event bus.
+    /// The bus that tells other consumers of events.
     pub bus: Arc<dyn Bus>,
-    /// The ledger.
+    /// The double-entry record of money that moved.
     pub ledger: Arc<dyn Ledger>,
-    /// The search index.
+    /// The search index, which lags behind the store.
     pub index: Arc<dyn Index>,
     /// The payment provider; `None` where the tool has no access to it.
     pub provider: Option<Arc<dyn Provider>>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
+    /// Randomness for ids and for jitter.
     pub random: Arc<dyn Random>,
-    /// Times and limits.
+    /// Retry times, lease times and other limits.
     pub policy: Policy,
 }
 

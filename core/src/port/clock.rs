@@ -4,7 +4,7 @@ use crate::Timestamp;
 
 /// What time it is. Milliseconds are enough; adapters cut off the rest.
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// The time in UTC; it may jump when the system clock is set.
     fn now(&self) -> Timestamp;
 }
 

@@ -13,6 +13,9 @@ pub enum ErrorKind {
     Ambiguous,
     /// Not allowed: credentials or permissions.
     Denied,
+    /// Certainly no effect: our own policy forbids it, such as a rule or a freeze. The message says
+    /// what to do.
+    Refused,
     /// The queue, table, bucket or file that is needed is not there.
     NotFound,
     /// What is stored there cannot be read, or is of a newer version.
@@ -31,7 +34,7 @@ pub struct PortError {
     pub kind: ErrorKind,
     /// What was tried, and how it went wrong, in this layer's words.
     pub message: String,
-    /// The cause.
+    /// The cause, from the layer below.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -87,6 +90,7 @@ impl PortError {
             ErrorKind::Throttled => "throttled",
             ErrorKind::Ambiguous => "timeout",
             ErrorKind::Denied => "denied",
+            ErrorKind::Refused => "refused",
             ErrorKind::NotFound => "not_found",
             ErrorKind::Corrupt => "corrupt",
             ErrorKind::NotWritable => "not_writable",

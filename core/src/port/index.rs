@@ -11,7 +11,7 @@ use crate::domain::search::SearchQuery;
 /// What came of one document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpsertOutcome {
-    /// Written.
+    /// The document was written.
     Applied,
     /// The index has the same or a newer version: nothing to do.
     Stale,

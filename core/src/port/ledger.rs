@@ -9,7 +9,7 @@ use crate::domain::ledger::Transaction;
 /// What came of posting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PostOutcome {
-    /// Written.
+    /// The transaction was written.
     Posted,
     /// The same transaction stands there already.
     Already,

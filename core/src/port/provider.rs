@@ -16,20 +16,20 @@ pub struct ChargeRequest {
     pub payment: PaymentId,
     /// The idempotency key, `payment:attempt`.
     pub key: String,
-    /// How much.
+    /// The amount to charge, with its currency.
     pub money: Money,
-    /// What is charged.
+    /// The token that is charged; never a card number.
     pub source: Source,
 }
 
 /// A definite answer to a charge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChargeOutcome {
-    /// Charged.
+    /// The provider took the money.
     Approved(Charge),
-    /// Not charged.
+    /// The provider took nothing.
     Declined {
-        /// Why.
+        /// The decline code, and words for it.
         failure: Failure,
         /// Whether another attempt may do better.
         soft: bool,
@@ -41,11 +41,11 @@ pub enum ChargeOutcome {
 pub struct RefundRequest {
     /// Its name; also the idempotency key.
     pub refund: RefundId,
-    /// Of which payment.
+    /// The payment that the charge belongs to.
     pub payment: PaymentId,
-    /// Of which charge.
+    /// The provider's id of the charge.
     pub charge_id: String,
-    /// How much.
+    /// The amount to pay out, with its currency.
     pub money: Money,
 }
 
@@ -58,12 +58,12 @@ pub enum RefundOutcome {
         /// The provider's name for it.
         provider_id: String,
     },
-    /// Paid out.
+    /// The money was paid out.
     Paid {
         /// The provider's name for it.
         provider_id: String,
     },
-    /// Not paid out.
+    /// The refund was refused; no money was paid out.
     Refused(Failure),
 }
 

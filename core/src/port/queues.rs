@@ -15,7 +15,7 @@ pub type Attributes = BTreeMap<String, String>;
 /// A message to send.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outgoing {
-    /// The body.
+    /// The body as text, sent unchanged.
     pub body: String,
     /// Attributes; at most ten on SQS.
     pub attributes: Attributes,
@@ -33,13 +33,13 @@ pub type SendResult = PortResult<String>;
 /// A message that was received: ours until its visibility ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
-    /// Its name.
+    /// The queue service's id of the message; the same at each receive.
     pub message_id: String,
     /// The right to delete it or change its visibility; of this receive alone.
     pub receipt: String,
-    /// The body.
+    /// The body as text, as it was sent.
     pub body: String,
-    /// Its attributes.
+    /// The text attributes that it was sent with.
     pub attributes: Attributes,
     /// How often it has been received, this time included.
     pub receive_count: u32,
@@ -56,7 +56,7 @@ pub struct Received {
 /// How a queue stands. Counts of SQS are approximate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueStats {
-    /// Its name.
+    /// The name of the queue, without account and region.
     pub name: String,
     /// Messages that can be received now.
     pub visible: u64,
@@ -66,7 +66,7 @@ pub struct QueueStats {
     pub delayed: u64,
     /// Age of the oldest message; `None` when it is empty or the queue service does not say.
     pub oldest_age: Option<Duration>,
-    /// Its dead-letter queue.
+    /// The name of its dead-letter queue; `None` if it has none.
     pub dlq: Option<String>,
     /// After how many receives a message goes there.
     pub max_receives: Option<u32>,
@@ -99,7 +99,7 @@ pub struct Browsed {
 pub enum TransferOutcome {
     /// It is in the target and no longer in the source.
     Moved {
-        /// Its name there.
+        /// The message id that the queue service gave it.
         message_id: String,
     },
     /// It is in the target, and still in the source too.

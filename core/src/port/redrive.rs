@@ -9,7 +9,7 @@ pub const REDRIVE_RATE_MAX: u32 = 500;
 /// How a redrive stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedriveStatus {
-    /// It moves messages.
+    /// It is moving messages.
     Running,
     /// All that was there is moved.
     Completed,
@@ -17,12 +17,12 @@ pub enum RedriveStatus {
     Canceling,
     /// It stopped; what is moved stays moved.
     Canceled,
-    /// It failed.
+    /// It stopped with an error; see [`Redrive::reason`].
     Failed,
 }
 
 impl RedriveStatus {
-    /// A stable word.
+    /// The word for it in output and JSON; it must not change.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -46,9 +46,9 @@ impl RedriveStatus {
 pub struct Redrive {
     /// What it is canceled by; told only while it runs.
     pub handle: Option<String>,
-    /// How it stands.
+    /// Whether it runs, and how it ended.
     pub status: RedriveStatus,
-    /// Messages moved, approximately.
+    /// Messages moved so far; the queue service counts approximately.
     pub moved: u64,
     /// Messages there were when it began, approximately; `None` when nobody says.
     pub planned: Option<u64>,
@@ -56,8 +56,8 @@ pub struct Redrive {
     pub target: Option<String>,
     /// Messages a second at most; `None` when the service chooses.
     pub rate_per_second: Option<u32>,
-    /// When it began.
+    /// When it began, by the clock of the queue service.
     pub started_at: Timestamp,
-    /// Why it failed.
+    /// Why it failed, in the words of the queue service.
     pub reason: Option<String>,
 }

@@ -11,9 +11,9 @@ use crate::domain::rollout::{Related, Rollout, RolloutAction, RolloutKey, Rollou
 /// How much of what belongs to a rollout is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Everything but pods.
+    /// Replica sets, analysis runs and experiments; no pods.
     Runs,
-    /// Pods too.
+    /// All of [`Depth::Runs`], and pods.
     Pods,
 }
 
@@ -40,9 +40,9 @@ pub enum Executed {
 pub enum Watched<T, G> {
     /// Everything there is: at the beginning, and again after a gap that could not be closed.
     All(Vec<T>),
-    /// New or changed.
+    /// An object is new, or has changed.
     Changed(Box<T>),
-    /// Gone.
+    /// An object was deleted.
     Gone(G),
     /// The watch is cut; it is begun again by itself. What was told may be out of date.
     Cut {
@@ -59,7 +59,7 @@ pub type RolloutWatch = BoxStream<'static, Watched<Rollout, RolloutKey>>;
 /// The rollouts of one cluster, read and watched through one way of reaching it.
 #[async_trait]
 pub trait Rollouts: Send + Sync {
-    /// The cluster's name.
+    /// The name of the cluster in `payops.toml`.
     fn cluster(&self) -> &str;
 
     /// How it is reached, in a few words: `kubeconfig context prod`, `Argo CD argocd.example.com`.

@@ -14,13 +14,13 @@ use crate::domain::text::IdempotencyKey;
 /// Whose key it is, and on which route: the same key elsewhere is another key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyScope {
-    /// Whose.
+    /// The merchant that the key belongs to.
     pub merchant: MerchantId,
     /// Test and live keys apart.
     pub live: bool,
     /// Such as `POST /v1/payments`.
     pub route: String,
-    /// The client's key.
+    /// The key as the client sent it.
     pub key: IdempotencyKey,
 }
 
@@ -46,7 +46,7 @@ pub struct IdempotencyRow {
 pub struct Acceptance {
     /// The payment, version 1. Its `event_seq` is ignored.
     pub payment: Payment,
-    /// Its first events.
+    /// The first events of its timeline.
     pub events: Vec<NewEvent>,
     /// Its first outbox rows.
     pub outbox: Vec<OutboxEvent>,
@@ -59,7 +59,7 @@ pub struct Acceptance {
 /// What came of an acceptance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// Written.
+    /// Nothing had the key: the payment was written.
     New,
     /// The key is taken, nothing was written. The row may be of another request: compare
     /// fingerprints.
@@ -97,7 +97,7 @@ pub struct Change {
 /// What came of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Committed {
-    /// Written.
+    /// The whole change was written.
     Done,
     /// The payment is at another version or fence, or gone; nothing was written.
     Stale,
@@ -108,7 +108,7 @@ pub enum Committed {
 /// What came of a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noted {
-    /// Written.
+    /// The note was written; it was not there before.
     Written,
     /// A note of that name stands there already.
     Already,
@@ -119,7 +119,7 @@ pub enum Noted {
 /// A page of payments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PaymentPage {
-    /// The payments.
+    /// The payments of this page; fewer than were asked for on the last.
     pub payments: Vec<Payment>,
     /// Where to go on; `None` at the end.
     pub next: Option<String>,
@@ -177,7 +177,7 @@ pub trait PaymentStore: Send + Sync {
     async fn outbox_done(&self, rows: &[OutboxEvent]) -> PortResult<()>;
 }
 
-/// API keys.
+/// API keys of merchants, by the hash of the key.
 #[async_trait]
 pub trait KeyStore: Send + Sync {
     /// The key with that hash, revoked or not (consistent).

@@ -85,7 +85,7 @@ impl From<&Ports> for Changes {
     }
 }
 
-pub(super) struct Asked<'a> {
+pub(super) struct PaymentChange<'a> {
     pub(super) by: &'a Requester,
     pub(super) id: &'a PaymentId,
     pub(super) key: &'a IdempotencyKey,
@@ -107,7 +107,7 @@ impl Changes {
         request: &CancelPayment,
         render: Render<'_>,
     ) -> Result<(Answer, Vec<OutboxEvent>), ChangeError> {
-        let asked = Asked {
+        let asked = PaymentChange {
             by,
             id,
             key,
@@ -179,7 +179,7 @@ impl Changes {
     /// request.
     pub(super) async fn look(
         &self,
-        asked: &Asked<'_>,
+        asked: &PaymentChange<'_>,
     ) -> Result<(Payment, IdempotencyScope, Option<Answer>), ChangeError> {
         let now = self.clock.now();
         let payment = self
@@ -205,7 +205,7 @@ impl Changes {
 
     pub(super) async fn change(
         &self,
-        asked: &Asked<'_>,
+        asked: &PaymentChange<'_>,
         command: Command,
         render: Render<'_>,
     ) -> Result<(Answer, Vec<OutboxEvent>), ChangeError> {
@@ -255,12 +255,12 @@ fn ask_refund<'a>(
     (id, version): (&'a PaymentId, Option<u64>),
     key: &'a IdempotencyKey,
     request: &CreateRefund,
-) -> Asked<'a> {
+) -> PaymentChange<'a> {
     let (route, fingerprint) = (
         "POST /v1/payments/refunds".to_owned(),
         request.fingerprint(id),
     );
-    Asked {
+    PaymentChange {
         by,
         id,
         key,
@@ -274,7 +274,7 @@ fn ask_refund<'a>(
 fn change(
     before: &Payment,
     decision: Transition,
-    asked: &Asked<'_>,
+    asked: &PaymentChange<'_>,
     scope: IdempotencyScope,
     render: Render<'_>,
     now: Timestamp,

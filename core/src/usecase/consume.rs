@@ -1,4 +1,4 @@
-//! Taking messages from a queue: each record by itself, a outcome for each, and what the
+//! Taking messages from a queue: each record by itself, an outcome for each, and what the
 //! outcome does to the message.
 
 use std::panic::AssertUnwindSafe;
@@ -126,7 +126,7 @@ impl Consumer {
         )
     }
 
-    /// What a outcome comes to at this receive: the last one that the policy allows makes a
+    /// What an outcome comes to at this receive: the last one that the policy allows makes a
     /// retry a dead letter, with the reason of the last failure.
     #[must_use]
     pub fn final_outcome(&self, message: &Received, outcome: HandlerOutcome) -> HandlerOutcome {

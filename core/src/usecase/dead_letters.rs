@@ -69,7 +69,7 @@ pub struct DeadLetterList {
 
 /// One dead letter with everything that is known of it, masked.
 #[derive(Clone, Debug)]
-pub struct Opened {
+pub struct DeadLetterContents {
     /// Its body from the outside in, and the archived request.
     pub layers: Vec<Layer>,
     pub payment: Option<Payment>,
@@ -178,8 +178,12 @@ impl DeadLetters {
     }
 
     /// Decodes a dead letter down to the archived request, and reads its payment.
-    pub async fn open(&self, letter: &DeadLetter, privacy: Privacy) -> PortResult<Opened> {
-        let mut out = Opened {
+    pub async fn open(
+        &self,
+        letter: &DeadLetter,
+        privacy: Privacy,
+    ) -> PortResult<DeadLetterContents> {
+        let mut out = DeadLetterContents {
             layers: body_layers(&letter.message.body, privacy),
             payment: None,
             events: Vec::new(),
@@ -215,9 +219,9 @@ impl DeadLetters {
         let mut reason = attribute(attribute::REASON);
         if let (None, Some(id)) = (&reason, &payment) {
             // The queue service gave up on it and not our consumer: the timeline may know why.
-            if let Some((told_class, told)) = last_failure(&self.store.events(id).await?) {
-                reason = Some(told);
-                class = class.or(told_class);
+            if let Some((last_class, last_reason)) = last_failure(&self.store.events(id).await?) {
+                reason = Some(last_reason);
+                class = class.or(last_class);
             }
         }
         let first_seen = attribute(attribute::FIRST_SEEN).and_then(|at| at.parse().ok());

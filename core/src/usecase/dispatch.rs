@@ -157,7 +157,7 @@ pub struct Sweeper {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
+pub struct SweepCounts {
     pub redriven: usize,
     /// Payments that were given up on: a human must look.
     pub reviewed: usize,
@@ -165,8 +165,8 @@ pub struct Swept {
 
 impl Sweeper {
     /// One pass over all shards, and the last failure, if any.
-    pub async fn run_once(&self) -> (Swept, Option<PortError>) {
-        let mut swept = Swept::default();
+    pub async fn run_once(&self) -> (SweepCounts, Option<PortError>) {
+        let mut counts = SweepCounts::default();
         let mut failure = None;
         for shard in 0..SHARDS {
             let due = self
@@ -180,14 +180,14 @@ impl Sweeper {
             });
             for id in ids {
                 match self.sweep(&id).await {
-                    Ok(Some(Status::Review)) => swept.reviewed = swept.reviewed.saturating_add(1),
-                    Ok(Some(_)) => swept.redriven = swept.redriven.saturating_add(1),
+                    Ok(Some(Status::Review)) => counts.reviewed = counts.reviewed.saturating_add(1),
+                    Ok(Some(_)) => counts.redriven = counts.redriven.saturating_add(1),
                     Ok(None) => {}
                     Err(error) => failure = Some(error),
                 }
             }
         }
-        (swept, failure)
+        (counts, failure)
     }
 
     async fn sweep(&self, id: &PaymentId) -> PortResult<Option<Status>> {

@@ -11,7 +11,6 @@ mod project;
 mod reconcile;
 mod replay;
 mod resolve;
-mod rollout;
 mod search;
 mod ship;
 mod work;
@@ -19,14 +18,15 @@ mod work;
 pub use accept::{Accept, AcceptError, Answer, Render};
 pub use change::{ChangeError, Changes, Requester};
 pub use consume::{Consumed, Consumer, Handler};
-pub use dead_letters::{DeadLetter, DeadLetterList, DeadLetters, DeadLettersError, Opened};
-pub use dispatch::{Dispatcher, Relay, Sweeper, Swept};
+pub use dead_letters::{
+    DeadLetter, DeadLetterContents, DeadLetterList, DeadLetters, DeadLettersError,
+};
+pub use dispatch::{Dispatcher, Relay, SweepCounts, Sweeper};
 pub use notify::Notifier;
 pub use project::Projector;
 pub use reconcile::{ReconcileProgress, Reconciler, Report};
 pub use replay::{Control, PlanRequest, ReplayError, ReplaySummary, Replayer};
 pub use resolve::{ResolveError, Resolver};
-pub use rollout::describe_execution;
 pub use search::{PaymentSearch, SearchError, SearchResult};
 pub use ship::OverBus;
 pub use work::Worker;

@@ -227,7 +227,7 @@ impl Reconciler {
                     transaction.currency,
                 );
                 let detail = format!(
-                    "{kind} {} of {minor} {currency}, and no such payment",
+                    "{kind} {} of {minor} {currency}, but the payment does not exist",
                     transaction.reference
                 );
                 report.breaks.push(Break::new(
@@ -270,7 +270,7 @@ impl Reconciler {
                     id.as_str(),
                     Store::Archive,
                     BreakKind::Orphan,
-                    "an archived request, and no such payment",
+                    "an archived request, but the payment does not exist",
                 ));
             }
             from = page.next;
@@ -290,7 +290,7 @@ impl Reconciler {
                     id.as_str(),
                     Store::Index,
                     BreakKind::Orphan,
-                    "a document, and no such payment",
+                    "a document, but the payment does not exist",
                 ));
             }
             from = page.next;
@@ -374,8 +374,8 @@ impl Reconciler {
 fn report_unowned(what: &str, listed: &ProviderListed) -> Break {
     let (id, amount) = (&listed.entry.id, listed.entry.amount());
     let (payment, why) = match &listed.payment {
-        Some(payment) => (payment, ", and no such payment"),
-        None => (id, " that names no payment"),
+        Some(payment) => (payment, ", but the payment does not exist"),
+        None => (id, ", which names no payment"),
     };
     Break::new(
         payment.as_str(),
@@ -404,7 +404,7 @@ fn foreign_object(key: &str, id: Option<PaymentId>) -> Break {
             payment_in(key).map_or_else(|| key.to_owned(), |id| id.to_string()),
             Store::Archive,
             BreakKind::Orphan,
-            format!("an object that is no payment's, {key}"),
+            format!("object {key} belongs to no payment"),
         ),
     }
 }

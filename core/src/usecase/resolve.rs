@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::accept::{Answer, Render};
-use super::change::{Asked, ChangeError, Changes, Requester};
+use super::change::{ChangeError, Changes, PaymentChange, Requester};
 use crate::domain::id::PaymentId;
 use crate::domain::machine::{Command, TransitionRefusal};
 use crate::domain::outbox::OutboxEvent;
 use crate::domain::payment::{Payment, Status};
-use crate::domain::resolve::{Contradiction, Resolution, ResolvePayment, Said, weigh};
+use crate::domain::resolve::{Contradiction, ProviderAnswer, Resolution, ResolvePayment, weigh};
 use crate::domain::text::IdempotencyKey;
 use crate::port::{PortResult, Ports, Provider};
 
@@ -52,10 +52,10 @@ impl Resolver {
             .into());
         }
         let said = match &self.provider {
-            None => Said::NotAsked,
+            None => ProviderAnswer::NotAsked,
             Some(provider) => ask(&**provider, &payment.id)
                 .await
-                .unwrap_or_else(|error| Said::NoAnswer(error.chain())),
+                .unwrap_or_else(|error| ProviderAnswer::NoAnswer(error.chain())),
         };
         Ok(weigh(payment, request, said, self.changes.clock.now())?)
     }
@@ -72,7 +72,7 @@ impl Resolver {
     ) -> Result<(Answer, Vec<OutboxEvent>), ResolveError> {
         let route = "POST /v1/payments/resolve".to_owned();
         let by = &Requester::Operator(operator.to_owned());
-        let asked = Asked {
+        let asked = PaymentChange {
             by,
             id,
             key,
@@ -98,14 +98,14 @@ impl Resolver {
 
 /// The full charge is asked for first: it is what a provider refuses to tell while a charge is
 /// under way, so that an empty list is never taken for "not charged" then.
-async fn ask(provider: &dyn Provider, id: &PaymentId) -> PortResult<Said> {
+async fn ask(provider: &dyn Provider, id: &PaymentId) -> PortResult<ProviderAnswer> {
     let first = provider.find_charge(id).await?;
     let all = provider.charges(id).await?;
     if let (Some(first), true) = (&first, all.is_empty()) {
-        return Ok(Said::NoAnswer(format!(
+        return Ok(ProviderAnswer::NoAnswer(format!(
             "it mentions charge {} but lists none",
             first.id
         )));
     }
-    Ok(Said::Charges { first, all })
+    Ok(ProviderAnswer::Charges { first, all })
 }

@@ -210,7 +210,7 @@ impl Worker {
         }
     }
 
-    /// Checks the archived request against the payment; a outcome when it cannot be worked on.
+    /// Checks the archived request against the payment; an outcome when it cannot be worked on.
     async fn verify(&self, payment: &Payment) -> Option<HandlerOutcome> {
         let bytes = match self.archive.get(&payment.archive.key).await {
             Ok(Some(bytes)) => bytes,
@@ -315,6 +315,7 @@ impl Worker {
                 ErrorKind::Unavailable
                     | ErrorKind::Throttled
                     | ErrorKind::Denied
+                    | ErrorKind::Refused
                     | ErrorKind::Permanent
             );
         let command = if harmless {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use payops_core::domain::dead_letter::{classes, consumer_of};
-use payops_core::domain::filter::{Filter, PaymentFacts, Subject};
+use payops_core::domain::filter::{Filter, FilterSubject, PaymentFacts};
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::payment::Payment;
 use payops_core::port::Ports;
@@ -250,7 +250,7 @@ fn matches_all(
             currency: known.map(|payment| payment.money.currency().code()),
         }
     });
-    let subject = Subject {
+    let subject = FilterSubject {
         body: &letter.message.body,
         attributes: &letter.message.attributes,
         payload: None,

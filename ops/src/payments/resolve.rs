@@ -6,7 +6,7 @@ use std::sync::Arc;
 use payops_core::domain::access::Action;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::payment::Payment;
-use payops_core::domain::resolve::{Basis, Contradiction, ResolvePayment, Word};
+use payops_core::domain::resolve::{Basis, Contradiction, ResolvePayment, Settlement};
 use payops_core::domain::text::IdempotencyKey;
 use payops_core::usecase::{ResolveError, Resolver};
 
@@ -28,7 +28,7 @@ impl Resolve {
     /// be asked about.
     pub fn new(
         payment: Payment,
-        word: Word,
+        word: Settlement,
         reason: &str,
         force: bool,
         key: IdempotencyKey,
@@ -41,9 +41,9 @@ impl Resolve {
     }
 
     fn outcome(&self) -> &'static str {
-        match self.request.word {
-            Word::Charged { .. } => "charged",
-            Word::NotCharged => "not charged",
+        match self.request.settlement {
+            Settlement::Charged { .. } => "charged",
+            Settlement::NotCharged => "not charged",
         }
     }
 

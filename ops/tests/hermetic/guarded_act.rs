@@ -335,7 +335,7 @@ async fn the_screen_records_what_it_does_with_the_typed_reason() {
         .execute_rollout("prod", "prod", plan, "the canary is fine".to_owned())
         .await
         .expect_err("denied");
-    assert_eq!(refused.kind, ErrorKind::Denied);
+    assert_eq!(refused.kind, ErrorKind::Refused);
     let status = operations.end_elevation("prod").await.expect("ended");
     assert_eq!(status.level, AccessLevel::View);
     let lines: Vec<RecordLine> = place

@@ -172,6 +172,9 @@ impl Binding {
     }
 }
 
+/// What [`Command::Filter`] does in views without a filter.
+pub(crate) const SEARCH_PAYMENTS: &str = "search payments";
+
 /// Keys that work in every view. A view's own keys come first.
 pub(crate) const GLOBAL: &[Binding] = &[
     Binding::new(&[Key::code(KeyCode::Enter)], Command::Enter, "open"),

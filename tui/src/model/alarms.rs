@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use payops_core::Timestamp;
-use payops_core::domain::alarm::{Alarm, EnvSeen, QueueDepth, Subject, alarms};
+use payops_core::domain::alarm::{Alarm, AlarmSubject, EnvSeen, QueueDepth, alarms};
 use payops_core::domain::rollout::AnalysisRun;
 
 use super::{
@@ -38,9 +38,9 @@ impl AlarmsState {
 /// A key for an alarm that stays the same while it lasts.
 pub(crate) fn alarm_item(alarm: &Alarm) -> ItemKey {
     let subject = match &alarm.subject {
-        Subject::Queue(name) => name.clone(),
-        Subject::Index => "index".to_owned(),
-        Subject::Environment | Subject::Rollout(_) => alarm.what.clone(),
+        AlarmSubject::Queue(name) => name.clone(),
+        AlarmSubject::Index => "index".to_owned(),
+        AlarmSubject::Environment | AlarmSubject::Rollout(_) => alarm.what.clone(),
     };
     ItemKey::from(format!("alarm:{}/{subject}", alarm.env))
 }

@@ -1,13 +1,13 @@
 //! One dead letter, opened down to the archived request.
 
-use payops_core::usecase::Opened;
+use payops_core::usecase::DeadLetterContents;
 
 use super::{Cursor, Model, Pane, PaneState, Route};
 use crate::theme::Tone;
 
 #[derive(Debug, Default)]
 pub(crate) struct DeadLetterState {
-    pub(crate) contents: Pane<Opened>,
+    pub(crate) contents: Pane<DeadLetterContents>,
     /// The message id that `contents` belong to.
     pub(crate) message_id: Option<String>,
     pub(crate) cursor: Cursor,
@@ -21,7 +21,10 @@ impl DeadLetterState {
     }
 
     /// The contents of the dead letter of that id; `None` when nobody asked for them.
-    pub(crate) fn contents_of(&self, message_id: &str) -> Option<PaneState<'_, Opened>> {
+    pub(crate) fn contents_of(
+        &self,
+        message_id: &str,
+    ) -> Option<PaneState<'_, DeadLetterContents>> {
         self.is_of(message_id).then(|| self.contents.state())
     }
 }

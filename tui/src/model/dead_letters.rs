@@ -54,6 +54,15 @@ impl DeadLettersState {
             .map_or(&[], |list| list.letters.as_slice())
     }
 
+    /// How many dead letters the list holds; those of all causes while it is grouped.
+    pub(crate) fn listed(&self) -> usize {
+        if self.grouped {
+            self.letters().len()
+        } else {
+            self.matching.len()
+        }
+    }
+
     pub(crate) fn find(&self, message_id: &str) -> Option<&DeadLetter> {
         self.letters()
             .iter()

@@ -1,6 +1,7 @@
 //! Dialogs that ask before something is done.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use payops_core::Timestamp;
 use payops_core::domain::access::AccessLevel;
@@ -10,6 +11,7 @@ use payops_core::usecase::DeadLetter;
 use tui_input::Input;
 
 use super::RolloutId;
+use super::pane::after;
 use crate::effect::TaskKind;
 use crate::fault::Fault;
 use crate::theme::Tone;
@@ -156,14 +158,27 @@ pub(crate) struct Confirmation {
     pub(crate) typed: Input,
     pub(crate) field: ConfirmationField,
     pub(crate) problem: Option<String>,
+    /// Keys before this were pressed before the question could be read.
+    pub(crate) accepts_from: Timestamp,
 }
 
+/// How long a question that no phrase protects ignores keys after it was opened.
+const UNREAD: Duration = Duration::from_millis(300);
+
 impl Confirmation {
-    pub(crate) fn new(phrase: &str, protected: bool, needs_reason: bool) -> Self {
+    /// A question that is opened `now`.
+    pub(crate) fn new(phrase: &str, protected: bool, needs_reason: bool, now: Timestamp) -> Self {
         Self {
             phrase: protected.then(|| phrase.to_owned()),
             needs_reason: needs_reason || protected,
+            accepts_from: after(now, UNREAD),
             ..Self::default()
         }
+    }
+
+    /// Whether a key could not have been meant for this question. Where a phrase must be typed,
+    /// no key by itself does anything.
+    pub(crate) fn ignores_keys(&self, now: Timestamp) -> bool {
+        self.phrase.is_none() && now < self.accepts_from
     }
 }

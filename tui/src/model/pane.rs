@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use payops_core::Timestamp;
+use payops_core::domain::backoff::exponential;
 use payops_core::port::ErrorKind;
 
 use crate::fault::Fault;
 
+const BACKOFF_FIRST: Duration = Duration::from_secs(2);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// A value that is requested, and requested again when it is old.
@@ -173,12 +175,9 @@ pub(crate) fn after(at: Timestamp, wait: Duration) -> Timestamp {
 
 fn backoff(fault: &Fault, tries: u32) -> Duration {
     match fault.kind {
-        ErrorKind::Unavailable | ErrorKind::Ambiguous => Duration::from_secs(
-            1_u64
-                .checked_shl(tries.saturating_add(1))
-                .unwrap_or(u64::MAX),
-        )
-        .min(BACKOFF_MAX),
+        ErrorKind::Unavailable | ErrorKind::Ambiguous => {
+            exponential(BACKOFF_FIRST, BACKOFF_MAX, tries)
+        }
         _ => BACKOFF_MAX,
     }
 }

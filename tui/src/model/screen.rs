@@ -1,7 +1,7 @@
 //! The parts of the model that belong to the view on screen.
+use std::sync::Arc;
 
 use payops_core::domain::rollout::Rollout;
-use std::sync::Arc;
 
 use super::{
     ClusterState, Cursor, Filter, ItemKey, Model, Need, RolloutId, Route, alarm_item, audit_text,

@@ -1,12 +1,12 @@
 //! How tasks report their progress and their ends.
 
+use payops_core::domain::display::thousands;
 use payops_core::operations::{DiscardEnd, RedriveEnd, ReplayEnd};
 use payops_core::port::{ErrorKind, PortError};
 use payops_core::usecase::ReplaySummary;
 
 use crate::fault::Fault;
 use crate::model::TaskUpdate;
-use crate::text::thousands;
 
 const FAILURES_LISTED: usize = 200;
 

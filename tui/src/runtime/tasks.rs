@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use jiff::SignedDuration;
+use payops_core::domain::display::{count, thousands};
 use payops_core::domain::privacy::Privacy;
 use payops_core::domain::rollout::{Phase, Rollout, RolloutKey};
 use payops_core::operations::{OpenEnvironment, Operations, TaskControl};
@@ -17,7 +18,6 @@ use super::task_results::{self, TaskEnd};
 use crate::effect::TaskKind;
 use crate::fault::Fault;
 use crate::model::TaskUpdate;
-use crate::text::{count, thousands};
 
 /// A payment that changed less than this ago may still be on its way to the other stores.
 const SETTLE: SignedDuration = SignedDuration::from_secs(10);
@@ -76,8 +76,12 @@ pub(super) async fn run(
             .redrive(env, queue, reason, control)
             .await
             .map(|end| task_results::end_redrive(&end)),
-        TaskKind::Export { letters } => {
-            let words = count(letters.len(), "dead letter");
+        TaskKind::Export { letters, listed } => {
+            let words = if letters.len() < listed {
+                format!("exported {} of {listed}", letters.len())
+            } else {
+                format!("exported {}", count(letters.len(), "dead letter"))
+            };
             operations
                 .export_dead_letters(env, letters.to_vec())
                 .await

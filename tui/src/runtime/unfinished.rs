@@ -86,6 +86,7 @@ mod tests {
             TaskKind::Reconcile,
             TaskKind::Export {
                 letters: Arc::new([]),
+                listed: 0,
             },
             TaskKind::AwaitRollout {
                 cluster: "eks-prod".to_owned(),

@@ -60,7 +60,7 @@ fn a_refusal_says_what_to_do_instead() {
     // The aborted one is the second row.
     press(&mut model, "down p");
     let screen = snap(&mut model, 100, 30);
-    assert!(screen.contains("retry first, then promote"), "{screen}");
+    assert!(screen.contains("rollout retry"), "{screen}");
     press(&mut model, "esc r");
     assert!(
         matches!(&model.overlay, Some(Overlay::Rollout(dialog)) if dialog.plan.action == RolloutAction::Retry)

@@ -133,7 +133,25 @@ fn on_the_smallest_screen_all_of_a_long_name_that_must_be_typed_is_there() {
 fn an_export_needs_no_plan() {
     let (mut model, _) = open_dead_letters();
     let (_, kind) = started_task(&press(&mut model, "A X")).expect("started");
-    assert!(matches!(kind, TaskKind::Export { letters } if letters.len() == 14));
+    assert!(matches!(kind, TaskKind::Export { letters, .. } if letters.len() == 14));
+    // Without a selection it is the one under the cursor, of all that are listed.
+    let (mut model, _) = open_dead_letters();
+    let (id, kind) = started_task(&press(&mut model, "X")).expect("started");
+    let TaskKind::Export { letters, listed } = kind else {
+        panic!("{kind:?}")
+    };
+    assert_eq!((letters.len(), listed), (1, model.dead_letters.listed()));
+    assert!(listed > 1, "{listed}");
+    // The name of the file is never cut.
+    let file = "prod-20261122T061218.123.jsonl";
+    let words =
+        format!("exported 1 of {listed} to /home/anna/.local/share/payops/prod/exports/{file}");
+    let done = TaskUpdate::Done(words.clone());
+    update(&mut model, Msg::Task { id, update: done });
+    let screen = snap(&mut model, 80, 24);
+    let short = format!("exported 1 of {listed} to …");
+    assert!(screen.contains(&short) && screen.contains(file), "{screen}");
+    assert!(snap(&mut model, 160, 24).contains(&words));
 }
 
 #[test]
@@ -169,8 +187,8 @@ fn a_whole_queue_is_redriven_from_the_queues() {
     for words in [
         "move       all messages",
         "messages move unread",
-        "R in dead letters",
-        "same as",
+        "press R in dead",
+        "equivalent",
         "start-message-move-ta",
         "…:payments-work",
     ] {

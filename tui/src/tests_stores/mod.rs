@@ -148,13 +148,13 @@ fn alarms_ask_what_analysis_says_and_lead_to_what_they_are_about() {
         matches!(request, Request::Related { .. })
     })
     .expect("asked");
-    let mut told = related(false);
-    told.analysis_runs[0].phase = payops_core::domain::rollout::RunPhase::Successful;
-    told.analysis_runs[0]
+    let mut seen = related(false);
+    seen.analysis_runs[0].phase = payops_core::domain::rollout::RunPhase::Successful;
+    seen.analysis_runs[0]
         .metrics
         .iter_mut()
         .for_each(|metric| metric.successful = 0);
-    answer(&mut model, request, &env, Answer::Related(Ok(told)));
+    answer(&mut model, request, &env, Answer::Related(Ok(seen)));
     let screen = snap(&mut model, 120, 40);
     assert!(screen.contains("suspicious analys"), "{screen}");
     press(&mut model, "enter");

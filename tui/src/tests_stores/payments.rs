@@ -58,6 +58,24 @@ fn answers_to_earlier_queries_are_dropped() {
 }
 
 #[test]
+fn a_new_search_begins_at_its_first_row() {
+    let mut model = search();
+    press(&mut model, "down down");
+    assert_eq!(model.payments.cursor.row, 2);
+    press(&mut model, "/");
+    type_text(&mut model, "a");
+    let (request, _) = find_search(&tick(&mut model, 200)).expect("asked");
+    let found = || Answer::Search(Ok(Box::new(search_result())));
+    answer(&mut model, request, "prod", found());
+    assert_eq!(model.payments.cursor.row, 0);
+    // A refresh of the same search moves nothing.
+    press(&mut model, "enter down");
+    let (request, _) = find_search(&tick(&mut model, 9_000)).expect("asked again");
+    answer(&mut model, request, "prod", found());
+    assert_eq!(model.payments.cursor.row, 1);
+}
+
+#[test]
 fn old_results_stay_dimmed_until_new_ones_come() {
     let mut model = search();
     let colour = |model: &mut Model| style_of(model, "✔ completed", (120, 40)).fg;

@@ -64,7 +64,7 @@ fn review(messages: usize) -> ReplayReview {
     };
     let warning = "payments/worker is in the middle of a canary, and its weight does not govern \
         who takes a message";
-    let same_as = "aws sqs receive-message --queue-url …/payments-work-dlq; aws sqs send-message \
+    let equivalent = "aws sqs receive-message --queue-url …/payments-work-dlq; aws sqs send-message \
         --queue-url …/payments-work";
     ReplayReview {
         plan,
@@ -72,7 +72,7 @@ fn review(messages: usize) -> ReplayReview {
         warnings: vec![warning.to_owned()],
         diff: Vec::new(),
         refusal: None,
-        equivalent: same_as.to_owned(),
+        equivalent: equivalent.to_owned(),
     }
 }
 
@@ -311,7 +311,7 @@ fn a_plan_that_fails_says_why_and_can_be_requested_again() {
     let (request, ..) = plan_request(&press(&mut model, "R")).expect("asked");
     snapshots("replay_planning", &mut model);
     let fault = Fault::new(
-        ErrorKind::Denied,
+        ErrorKind::Refused,
         "another replay of payments-work-dlq is running\u{1b}[31m",
     );
     answer(&mut model, request, "prod", Answer::PlanReplay(Err(fault)));

@@ -257,10 +257,10 @@ fn tasks_screens() {
     let (mut model, _) = open(Tab::Tasks);
     check_masked("tasks_empty", &mut model);
     press(&mut model, "n e down enter n e down enter n");
-    let told = |id, update| Msg::Task { id, update };
+    let ended = |id, update| Msg::Task { id, update };
     update(
         &mut model,
-        told(
+        ended(
             1,
             TaskUpdate::Progress {
                 done: 2_777,
@@ -271,11 +271,11 @@ fn tasks_screens() {
     );
     update(
         &mut model,
-        told(2, TaskUpdate::Done("checked 112, 0 breaks".to_owned())),
+        ended(2, TaskUpdate::Done("checked 112, 0 breaks".to_owned())),
     );
     update(
         &mut model,
-        told(
+        ended(
             3,
             TaskUpdate::Done(
                 "checked 9, 1 break\npay_1 missing in ledger: for anna.berg@example.com".to_owned(),

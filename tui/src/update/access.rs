@@ -5,6 +5,7 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use payops_core::Timestamp;
 use payops_core::domain::access::AccessLevel;
+use payops_core::domain::display::age;
 use payops_core::operations::{AccessStatus, ElevationRequest};
 use tui_input::Input;
 
@@ -13,7 +14,6 @@ use super::edit;
 use crate::effect::{Effect, Request};
 use crate::fault::Fault;
 use crate::model::{ElevateDialog, ElevateField, EnvState, Model, Overlay, Pane};
-use crate::text::short_duration;
 use crate::theme::Tone;
 
 /// How often the access level is read.
@@ -216,7 +216,7 @@ fn set_access(model: &mut Model, env: &str, status: AccessStatus) {
     let now = model.now;
     let remaining = status
         .until
-        .map(|until| format!(" for {}", short_duration(until.duration_since(now))))
+        .map(|until| format!(" for {}", age(until.duration_since(now))))
         .unwrap_or_default();
     let words = format!("{} in {}{remaining}", status.level, env.to_uppercase());
     if let Some(state) = model.env_named_mut(env) {

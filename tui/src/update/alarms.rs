@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use payops_core::Timestamp;
-use payops_core::domain::alarm::{EnvSeen, RolloutSeen, Subject, alarms};
+use payops_core::domain::alarm::{AlarmSubject, EnvSeen, RolloutSeen, alarms};
 use payops_core::domain::bus::source_queue;
 use payops_core::domain::rollout::{Related, Rollout};
 use payops_core::port::Depth;
@@ -171,10 +171,10 @@ impl Controller for AlarmsController {
                     redact(&alarm.why)
                 ))];
             }
-            (Command::Enter, Subject::Rollout(key), Some(cluster)) => {
+            (Command::Enter, AlarmSubject::Rollout(key), Some(cluster)) => {
                 navigate::push(model, Route::Rollout(RolloutId { env, cluster, key }));
             }
-            (Command::Enter, Subject::Queue(queue), _) => {
+            (Command::Enter, AlarmSubject::Queue(queue), _) => {
                 navigate::switch_env(model, &env);
                 if source_queue(&queue).is_some() {
                     dead_letters::show_only(model, Some(queue));
@@ -183,11 +183,11 @@ impl Controller for AlarmsController {
                     navigate::go(model, vec![Tab::Alarms.route(), Tab::Queues.route()]);
                 }
             }
-            (Command::Enter, Subject::Index, _) => {
+            (Command::Enter, AlarmSubject::Index, _) => {
                 navigate::switch_env(model, &env);
                 navigate::go(model, vec![Tab::Alarms.route(), Tab::Payments.route()]);
             }
-            (Command::Enter, Subject::Environment, _) => {
+            (Command::Enter, AlarmSubject::Environment, _) => {
                 let why = vec![
                     (Tone::Bad, redact(&alarm.why)),
                     (Tone::Dim, "Ctrl-R retries now".to_owned()),

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use payops_core::Timestamp;
 use payops_core::domain::audit::AuditOutcome;
+use payops_core::domain::display::age_since;
 
 use super::controller::{Controller, next_second};
 use crate::effect::{Effect, Request};
 use crate::keymap::Command;
 use crate::model::{Model, Overlay, audit_text, match_places};
 use crate::redact::redact;
-use crate::text::age;
 use crate::theme::Tone;
 
 /// How often the record is read while it is on screen.
@@ -35,16 +35,17 @@ impl Controller for AuditController {
                 return vec![Effect::Copy(format!("{} {}", entry.at, audit_text(entry)))];
             }
             (Command::Enter, Some(entry)) => {
-                let part =
-                    |label: &str, text: &str| (Tone::Plain, format!("{label:<8} {}", redact(text)));
+                let part = |label: &str, text: &str| {
+                    (Tone::Plain, format!("{label:<10} {}", redact(text)))
+                };
                 let lines = vec![
                     (
                         Tone::Plain,
                         format!(
-                            "{:<8} {} ({} ago)",
+                            "{:<10} {} ({} ago)",
                             "when",
                             entry.at,
-                            age(entry.at, model.now)
+                            age_since(entry.at, model.now)
                         ),
                     ),
                     part("who", &entry.who),
@@ -59,7 +60,7 @@ impl Controller for AuditController {
                     ("account", entry.account.as_deref()),
                     ("session", entry.session.as_deref()),
                     ("ticket", entry.ticket.as_deref()),
-                    ("same as", entry.same_as.as_deref()),
+                    ("equivalent", entry.same_as.as_deref()),
                 ];
                 let more = more
                     .into_iter()

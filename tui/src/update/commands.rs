@@ -22,11 +22,7 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         Command::PageDown => move_by(model, page_rows(model)),
         Command::First => move_by(model, isize::MIN),
         Command::Last => move_by(model, isize::MAX),
-        Command::Filter => {
-            if let Some(filter) = model.filter_mut() {
-                filter.open = true;
-            }
-        }
+        Command::Filter => open_filter(model),
         Command::Palette => {
             model.overlay = Some(Overlay::Palette {
                 input: Input::default(),
@@ -76,6 +72,18 @@ pub(super) fn run(model: &mut Model, command: Command) -> Vec<Effect> {
         | Command::Why => return controller_of(model.route()).run(model, command),
     }
     Vec::new()
+}
+
+/// Opens the filter of the view, or else the payment search: what is typed next must never act as
+/// keys.
+fn open_filter(model: &mut Model) {
+    if model.filter().is_none() {
+        navigate::push(model, Route::Payments);
+        model.payments.filter.input.reset();
+    }
+    if let Some(filter) = model.filter_mut() {
+        filter.open = true;
+    }
 }
 
 /// Restarts watches that are cut, without waiting for the retry.
@@ -160,8 +168,13 @@ pub(super) fn handle_filter_key(model: &mut Model, event: &KeyEvent) -> bool {
     match event.code {
         KeyCode::Enter => filter.open = false,
         KeyCode::Esc => {
+            let was_empty = !filter.is_on();
             filter.open = false;
             filter.input.reset();
+            // Back to the view that the search was opened from.
+            if was_empty && model.route() == &Route::Payments && model.trail.len() > 1 {
+                go_back(model);
+            }
         }
         KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown => return false,
         _ => return edit::handle_key(&mut filter.input, event),

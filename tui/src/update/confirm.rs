@@ -3,12 +3,12 @@
 use crossterm::event::KeyEvent;
 use payops_core::domain::bus::source_of;
 use payops_core::domain::dead_letter::classes;
+use payops_core::domain::display::count;
 
 use super::replay::{Targets, find_targets};
 use super::{access, confirmation, tasks};
 use crate::effect::{Effect, TaskKind};
 use crate::model::{ConfirmDialog, Confirmation, Fact, Model, Overlay, Route};
-use crate::text::count;
 use crate::theme::Tone;
 
 pub(super) fn open_discard(model: &mut Model) {
@@ -49,7 +49,7 @@ pub(super) fn open_discard(model: &mut Model) {
         env,
         title: "Discard",
         facts,
-        confirmation: Confirmation::new(&phrase, protected, true),
+        confirmation: Confirmation::new(&phrase, protected, true, model.now),
         task_name: format!("discard {queue}"),
         task: TaskKind::Discard {
             queue,
@@ -77,7 +77,7 @@ pub(super) fn open_redrive(model: &mut Model) {
                 env: env.info.name.clone(),
                 title: "Redrive",
                 facts: describe_redrive(&queue),
-                confirmation: Confirmation::new(&queue, env.info.protected, false),
+                confirmation: Confirmation::new(&queue, env.info.protected, false, model.now),
                 task_name: format!("redrive {queue}"),
                 task: TaskKind::Redrive {
                     queue,
@@ -108,11 +108,11 @@ fn describe_redrive(queue: &str) -> Vec<Fact> {
         ),
         Fact::new(
             "instead",
-            "R in dead letters (4) replays with all of these",
+            "press R in dead letters (4); it checks payments and keeps a journal",
             Tone::Plain,
         ),
         Fact::new(
-            "same as",
+            "equivalent",
             format!(
                 "aws sqs start-message-move-task \
                     --source-arn …:{queue} --destination-arn …:{target}"
@@ -155,5 +155,6 @@ pub(super) fn export(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     };
     let name = format!("export {}", count(letters.len(), "dead letter"));
-    tasks::start(model, env, name, TaskKind::Export { letters })
+    let listed = model.dead_letters.listed();
+    tasks::start(model, env, name, TaskKind::Export { letters, listed })
 }

@@ -25,7 +25,7 @@ pub(super) fn handle_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     if event.code == KeyCode::Char('z') && event.modifiers.contains(KeyModifiers::CONTROL) {
         return vec![Effect::Suspend];
     }
-    if scroll_above(model, event) {
+    if ignores_keys(model) || scroll_above(model, event) {
         return Vec::new();
     }
     match &model.overlay {
@@ -52,8 +52,22 @@ pub(super) fn handle_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     }
 }
 
+/// Whether a question on screen is too new to have been read: the key was meant for the view below.
+fn ignores_keys(model: &Model) -> bool {
+    let confirmation = match &model.overlay {
+        Some(Overlay::Rollout(dialog)) => Some(&dialog.confirmation),
+        Some(Overlay::Confirm(dialog)) => Some(&dialog.confirmation),
+        Some(Overlay::Replay(dialog)) => dialog.confirmation.as_ref(),
+        _ => None,
+    };
+    confirmation.is_some_and(|confirmation| confirmation.ignores_keys(model.now))
+}
+
 /// Pastes into the line that is typed in; `false` when there is no overlay.
 pub(super) fn handle_paste(model: &mut Model, text: &str) -> bool {
+    if ignores_keys(model) {
+        return true;
+    }
     match &mut model.overlay {
         None => return false,
         Some(Overlay::Palette { input, .. }) => edit::paste(input, text),
@@ -122,16 +136,17 @@ fn handle_palette_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     let matches = palette::find_entries(model, input.value());
     match event.code {
         KeyCode::Enter => {
-            let action = matches.get(chosen).map(|entry| entry.action.clone());
-            model.overlay = None;
-            return match action {
-                Some(PaletteAction::Command(command)) => commands::run(model, command),
-                Some(PaletteAction::Environment(name)) => {
-                    navigate::switch_env(model, &name);
-                    Vec::new()
-                }
-                None => Vec::new(),
-            };
+            // Without a match the palette stays open: it says why.
+            if let Some(entry) = matches.get(chosen) {
+                model.overlay = None;
+                return match &entry.action {
+                    PaletteAction::Command(command) => commands::run(model, *command),
+                    PaletteAction::Environment(name) => {
+                        navigate::switch_env(model, name);
+                        Vec::new()
+                    }
+                };
+            }
         }
         KeyCode::Tab => {
             if let Some(entry) = matches.get(chosen) {

@@ -1,7 +1,7 @@
 //! The overview: what needs somebody, in any environment.
 
 use payops_core::Timestamp;
-use payops_core::domain::alarm::Subject;
+use payops_core::domain::alarm::AlarmSubject;
 use payops_core::domain::bus::source_queue;
 
 use super::controller::Controller;
@@ -47,9 +47,9 @@ fn find_needs(model: &Model) -> Vec<(ItemKey, Need)> {
         .iter()
         .flat_map(|env| queue_alarms(env, model.now))
         .filter(|alarm| match &alarm.subject {
-            Subject::Queue(name) => source_queue(name).is_none(),
-            Subject::Index => true,
-            Subject::Environment | Subject::Rollout(_) => false,
+            AlarmSubject::Queue(name) => source_queue(name).is_none(),
+            AlarmSubject::Index => true,
+            AlarmSubject::Environment | AlarmSubject::Rollout(_) => false,
         });
     out.extend(alarms.map(|alarm| (alarm_item(&alarm), Need::Alarm(Box::new(alarm)))));
     out
@@ -74,7 +74,7 @@ impl Controller for OverviewController {
             (Command::Why, Need::Rollout(_), Some(id)) => rollout_explanation::explain(model, &id),
             (Command::Enter, Need::Alarm(alarm), _) => {
                 navigate::switch_env(model, &alarm.env);
-                let tab = if alarm.subject == Subject::Index {
+                let tab = if alarm.subject == AlarmSubject::Index {
                     Tab::Payments
                 } else {
                     Tab::Queues

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use payops_core::Timestamp;
+use payops_core::domain::display::age_since;
 use payops_core::domain::payment::{RefundState, Status};
 use payops_core::domain::privacy::Privacy;
 
@@ -13,7 +14,6 @@ use crate::effect::{Effect, Request};
 use crate::keymap::Command;
 use crate::model::{Model, Overlay, PaymentState};
 use crate::redact::pretty_json;
-use crate::text::age;
 use crate::theme::Tone;
 
 /// How often a payment is read while it can still change.
@@ -69,7 +69,7 @@ impl Controller for PaymentController {
                         format!(
                             "{} · {} ago · version {}",
                             event.at,
-                            age(event.at, model.now),
+                            age_since(event.at, model.now),
                             event.version
                         ),
                     )];

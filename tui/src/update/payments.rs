@@ -38,6 +38,10 @@ pub(super) fn handle_answer(
     if !model.payments.results.answer(request_id, result, model.now) || !fine {
         return;
     }
+    if model.payments.answered_query != model.payments.sent_query {
+        // The best match of a new search comes first.
+        model.payments.cursor = Cursor::default();
+    }
     model
         .payments
         .answered_query

@@ -120,7 +120,7 @@ pub(super) fn handle_plan(model: &mut Model, id: u64, result: Result<Box<ReplayR
 pub(super) fn handle_saved_plan(model: &mut Model, result: Result<String, Fault>) {
     let note = match result {
         Ok(path) => Ok(format!(
-            "saved to {path}; to approve, somebody else runs: payops dlq approve {path}; then run: \
+            "saved to {path}; to approve, someone else runs: payops dlq approve {path}; then run: \
                 payops dlq replay --plan {path}"
         )),
         Err(fault) => Err(fault.text),
@@ -162,7 +162,7 @@ fn handle_review_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
     if event.code == KeyCode::Char('r') {
         return request_plan(model);
     }
-    let id = model.next_request();
+    let (id, now) = (model.next_request(), model.now);
     let Some(Overlay::Replay(dialog)) = &mut model.overlay else {
         return Vec::new();
     };
@@ -194,13 +194,13 @@ fn handle_review_key(model: &mut Model, event: &KeyEvent) -> Vec<Effect> {
             )];
         }
         KeyCode::Enter if review.refusal.is_some() => {
-            let words = "the rules do not allow this; w saves the plan for somebody else";
+            let words = "the rules do not allow this; w saves the plan for someone else";
             dialog.note = Some(Err(words.to_owned()));
         }
         KeyCode::Enter if review.plan.messages.is_empty() => model.overlay = None,
         KeyCode::Enter => {
             let phrase = format!("{} {}", review.plan.queue, remaining_messages(review));
-            dialog.confirmation = Some(Confirmation::new(&phrase, dialog.protected, false));
+            dialog.confirmation = Some(Confirmation::new(&phrase, dialog.protected, false, now));
         }
         KeyCode::Up | KeyCode::Char('k') => dialog.top = dialog.top.saturating_sub(1),
         KeyCode::Down | KeyCode::Char('j') => dialog.top = dialog.top.saturating_add(1),

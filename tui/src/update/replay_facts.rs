@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use payops_core::domain::display::{count, thousands};
 use payops_core::domain::replay::{Disposition, Preflight, ReplayPlan, estimate};
 use payops_core::operations::ReplayReview;
 
 use crate::model::Fact;
-use crate::text::{count, thousands};
 use crate::theme::Tone;
 
 const CAUSES_NAMED: usize = 5;
@@ -71,7 +71,11 @@ pub(super) fn describe_review(review: &ReplayReview) -> Vec<Fact> {
         "message id and body hash: messages that changed are not sent",
         Tone::Plain,
     ));
-    out.push(Fact::new("same as", review.equivalent.clone(), Tone::Dim));
+    out.push(Fact::new(
+        "equivalent",
+        review.equivalent.clone(),
+        Tone::Dim,
+    ));
     out
 }
 

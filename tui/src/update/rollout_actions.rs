@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use payops_core::Timestamp;
+use payops_core::domain::display::age_since;
 use payops_core::domain::rollout::{ImageChange, Rollout, RolloutAction, RolloutRefusal, plan};
 use tui_input::Input;
 
@@ -15,7 +16,6 @@ use crate::model::{
     Confirmation, Model, Overlay, PendingAction, Prompt, PromptPurpose, RolloutDialog, RolloutId,
     Route, WatchStatus,
 };
-use crate::text::age;
 use crate::theme::Tone;
 
 /// Shows the plan of an action; nothing is done yet.
@@ -98,7 +98,7 @@ fn show_plan(
         }),
     };
     model.overlay = Some(Overlay::Rollout(Box::new(RolloutDialog {
-        confirmation: Confirmation::new(&id.key.name, protected, false),
+        confirmation: Confirmation::new(&id.key.name, protected, false, model.now),
         id,
         plan,
         seen: Arc::clone(rollout),
@@ -124,7 +124,7 @@ fn last_seen(model: &Model, id: &RolloutId) -> (Timestamp, Option<String>) {
         Some(WatchStatus::Cut { since, why, .. }) => {
             let words = format!(
                 "the cluster has not answered for {}; the rollout may have changed since ({why})",
-                age(*since, model.now)
+                age_since(*since, model.now)
             );
             (*since, Some(words))
         }

@@ -1,12 +1,12 @@
 //! Why a rollout is in its state, in words.
 
 use payops_core::Timestamp;
+use payops_core::domain::display::age_since;
 use payops_core::domain::mask;
 use payops_core::domain::rollout::{AnalysisRun, Related, Rollout, Waiting};
 
 use crate::model::{Model, Overlay, RolloutId};
 use crate::signs::{phase_sign, run_sign};
-use crate::text::age;
 use crate::theme::Tone;
 use crate::views::metric_threshold;
 
@@ -47,9 +47,9 @@ fn describe_state(rollout: &Rollout, now: Timestamp) -> Lines {
         Waiting::Time { until } => (Tone::Plain, format!("It resumes at {until}.")),
         Waiting::Human { why, since } => {
             let since = since
-                .map(|since| format!(", for {}", age(since, now)))
+                .map(|since| format!(", for {}", age_since(since, now)))
                 .unwrap_or_default();
-            let words = format!("It is waiting for a human: {why}{since}.");
+            let words = format!("It is waiting for a person: {why}{since}.");
             (Tone::Warn, words)
         }
     });

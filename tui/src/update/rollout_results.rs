@@ -70,7 +70,7 @@ fn show_changes(
     )];
     let changes = seen.changes(now);
     if changes.is_empty() {
-        let words = "  nothing that is shown here, but its resourceVersion is another one";
+        let words = "  only its resourceVersion changed";
         lines.push((Tone::Plain, words.to_owned()));
     }
     lines.extend(

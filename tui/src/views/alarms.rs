@@ -1,6 +1,7 @@
 //! Alarms of all environments.
 
 use payops_core::domain::alarm::Severity;
+use payops_core::domain::display::{age_since, count};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -9,7 +10,6 @@ use super::rollouts;
 use super::view::{Freshness, View};
 use crate::model::{AlarmRow, Model};
 use crate::redact::redact;
-use crate::text::{age, count};
 use crate::theme::Tone;
 use crate::widgets::pane;
 use crate::widgets::table::{self, Column};
@@ -109,7 +109,7 @@ fn cells(model: &Model, row: &AlarmRow) -> Vec<Line<'static>> {
         Line::raw(
             alarm
                 .since
-                .map(|since| age(since, model.now))
+                .map(|since| age_since(since, model.now))
                 .unwrap_or_default(),
         ),
     ]

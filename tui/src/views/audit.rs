@@ -1,6 +1,7 @@
 //! Who did what, when and why.
 
 use payops_core::domain::audit::AuditEntry;
+use payops_core::domain::display::{age_since, count};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -10,7 +11,6 @@ use super::view::{Freshness, View};
 use crate::model::Model;
 use crate::redact::redact;
 use crate::signs::outcome_sign;
-use crate::text::{age, count};
 use crate::theme::Tone;
 use crate::widgets::pane;
 use crate::widgets::table::{self, Column};
@@ -92,7 +92,7 @@ fn cells(model: &Model, entry: &AuditEntry) -> Vec<Line<'static>> {
     let outcome = entry.outcome.map(outcome_sign);
     let at = entry.at.strftime("%Y-%m-%d %H:%M:%S").to_string();
     vec![
-        Line::raw(age(entry.at, model.now)),
+        Line::raw(age_since(entry.at, model.now)),
         Line::styled(at, model.theme.style(Tone::Dim)),
         Line::raw(redact(&entry.who)),
         Line::raw(redact(&entry.env).to_uppercase()),

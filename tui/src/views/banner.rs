@@ -1,11 +1,12 @@
 //! The banner of an environment that is frozen, or in which break-glass access is used.
 
 use payops_core::domain::access::AccessLevel;
+use payops_core::domain::display::{age, age_since};
 use ratatui::text::Line;
 
 use crate::model::Model;
 use crate::redact::redact;
-use crate::text::{age, clip, short_duration};
+use crate::text::clip;
 use crate::theme::Tone;
 
 pub(super) fn banner(model: &Model) -> Option<Line<'static>> {
@@ -19,17 +20,14 @@ pub(super) fn banner(model: &Model) -> Option<Line<'static>> {
         .as_ref()
         .filter(|freeze| freeze.is_active(model.now))
     {
-        let until = freeze.until.map(|until| {
-            format!(
-                ", for {} more",
-                short_duration(until.duration_since(model.now))
-            )
-        });
+        let until = freeze
+            .until
+            .map(|until| format!(", for {} more", age(until.duration_since(model.now))));
         let until = until.unwrap_or_default();
         words.push(format!(
             "■ FROZEN by {} {} ago{until}: {}",
             redact(&freeze.by),
-            age(freeze.since, model.now),
+            age_since(freeze.since, model.now),
             redact(&freeze.reason)
         ));
     }
@@ -40,7 +38,7 @@ pub(super) fn banner(model: &Model) -> Option<Line<'static>> {
         words.push(format!(
             "▲ BREAK-GLASS in {}: {} left, all actions are recorded",
             env.info.name.to_uppercase(),
-            short_duration(left)
+            age(left)
         ));
     }
     let text = clip(

@@ -1,6 +1,7 @@
 //! The lines around a view: header, crumbs and tabs, banner, footer.
 
 use payops_core::domain::access::AccessLevel;
+use payops_core::domain::display::{age, age_since};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
@@ -14,7 +15,7 @@ use super::view::Freshness;
 use crate::keymap::{Binding, Command, GLOBAL, view_bindings};
 use crate::model::{EnvState, Model, Tab, TaskStatus};
 use crate::redact::redact;
-use crate::text::{age, clip, short_duration};
+use crate::text::{clip, clip_before_name};
 use crate::theme::Tone;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +133,7 @@ fn access_words(model: &Model, env: &EnvState, width: u16) -> Option<(String, To
         Some(_) => access.level,
     };
     let left = left
-        .map(|left| format!(" {} left", short_duration(left)))
+        .map(|left| format!(" {} left", age(left)))
         .unwrap_or_default();
     Some(match level {
         AccessLevel::View if width >= WIDE => ("view (operate: press E)".to_owned(), Tone::Plain),
@@ -164,10 +165,10 @@ fn freshness_line(model: &Model) -> Line<'static> {
             spans.push(Span::styled(" · ", model.theme.style(Tone::Dim)));
         }
         let (text, tone) = match fresh {
-            Freshness::At(at) => (format!("{name} {}", age(at, model.now)), Tone::Dim),
+            Freshness::At(at) => (format!("{name} {}", age_since(at, model.now)), Tone::Dim),
             Freshness::Live => (format!("{name} live"), Tone::Dim),
             Freshness::Cut(since) => (
-                format!("⚠ {name} cut {}", age(since, model.now)),
+                format!("⚠ {name} cut {}", age_since(since, model.now)),
                 Tone::Warn,
             ),
             Freshness::Loading => (format!("{name} ◌"), Tone::Dim),
@@ -316,7 +317,7 @@ pub(crate) fn draw_footer(model: &Model, frame: &mut Frame<'_>, layout: &ScreenL
     let room = usize::from(area.width).saturating_sub(tasks_width);
     let left = match &model.notice {
         Some(notice) => {
-            let text = clip(&notice.text, room.saturating_sub(1));
+            let text = clip_before_name(&notice.text, room.saturating_sub(1));
             Line::styled(format!(" {text}"), model.theme.style(notice.tone))
         }
         None => key_hints(model, room),

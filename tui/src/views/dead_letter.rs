@@ -1,7 +1,8 @@
 //! One dead letter, decoded layer by layer down to the archived request, with its payment.
 
 use payops_core::Timestamp;
-use payops_core::usecase::{DeadLetter, Opened};
+use payops_core::domain::display::age_since;
+use payops_core::usecase::{DeadLetter, DeadLetterContents};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -9,7 +10,6 @@ use super::environment::ready_env;
 use super::view::{Freshness, View};
 use crate::model::Model;
 use crate::redact::{event_line, pretty_json, redact};
-use crate::text::age;
 use crate::theme::Tone;
 use crate::widgets::pane;
 use crate::widgets::table::{self, draw_lines};
@@ -89,7 +89,7 @@ impl View for DeadLetterView {
 /// What the view shows, in lines: made once for an answer, not for each frame.
 pub(crate) fn dead_letter_lines(
     letter: &DeadLetter,
-    opened: &Opened,
+    opened: &DeadLetterContents,
     now: Timestamp,
 ) -> Vec<(Tone, String)> {
     let mut out = vec![
@@ -112,7 +112,7 @@ pub(crate) fn dead_letter_lines(
             Tone::Plain,
             format!(
                 "age       first sent {} ago, {} receives",
-                age(letter.first_seen, now),
+                age_since(letter.first_seen, now),
                 letter.receive_count
             ),
         ),

@@ -8,10 +8,10 @@ use tui_input::Input;
 
 use super::dialogs;
 use super::popup::{
-    draw_input, draw_popup, draw_scroll_hint, line_at, lines_height, popup_width, split_bottom,
-    wrap_words,
+    draw_input, draw_popup, draw_scroll_hint, fact_lines, facts_room, line_at, lines_height,
+    popup_width, split_bottom, wrap_words,
 };
-use crate::keymap::{Binding, GLOBAL, view_bindings};
+use crate::keymap::{Binding, Command, GLOBAL, SEARCH_PAYMENTS, view_bindings};
 use crate::model::{Model, Overlay, Prompt};
 use crate::palette;
 use crate::theme::Tone;
@@ -40,18 +40,14 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         Some(Overlay::Replay(dialog)) => dialogs::draw_replay(model, frame, area, dialog),
         Some(Overlay::Confirm(dialog)) => dialogs::draw_confirm(model, frame, area, dialog),
         Some(Overlay::Refused { title, refusal }) => {
-            let lines = vec![
-                Line::styled(format!("✖ {}", refusal.why), model.theme.style(Tone::Bad)),
-                Line::from(vec![
-                    Span::styled("  instead   ", model.theme.style(Tone::Dim)),
-                    Span::raw(refusal.instead.clone()),
-                ]),
+            let (theme, room) = (model.theme, facts_room(area));
+            let mut lines = fact_lines(theme, room, "✖ refused", &refusal.why, Tone::Bad);
+            let instead = fact_lines(theme, room, "instead", &refusal.instead, Tone::Plain);
+            lines.extend(instead);
+            lines.extend([
                 Line::default(),
-                Line::styled(
-                    "Nothing was done. Esc goes back.",
-                    model.theme.style(Tone::Dim),
-                ),
-            ];
+                Line::styled("Nothing was done. Esc goes back.", theme.style(Tone::Dim)),
+            ]);
             let inner = draw_popup(model, frame, area, title, lines_height(&lines, area));
             frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
         }
@@ -70,8 +66,9 @@ fn draw_palette(model: &Model, frame: &mut Frame<'_>, area: Rect, input: &Input,
     );
     draw_input(model, frame, line_at(inner, 0), ": ", input, true);
     if matches.is_empty() {
+        let words = palette::explain_no_match(input.value());
         frame.render_widget(
-            Line::styled("no matching command", model.theme.style(Tone::Warn)),
+            Line::styled(words, model.theme.style(Tone::Warn)),
             line_at(inner, 1),
         );
     }
@@ -109,9 +106,14 @@ fn help_lines(model: &Model) -> Vec<Line<'static>> {
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join(" ");
+        let words = if binding.command == Command::Filter && model.filter().is_none() {
+            SEARCH_PAYMENTS
+        } else {
+            binding.words
+        };
         Line::from(vec![
             Span::styled(format!("{keys:<14}"), theme.style(Tone::Accent)),
-            Span::raw(binding.words),
+            Span::raw(words),
         ])
     };
     let mut lines = Vec::new();

@@ -1,5 +1,6 @@
 //! Queues of one environment: depth, age, trend, and their dead letters.
 
+use payops_core::domain::display::{age, age_since};
 use payops_core::port::QueueStats;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -11,7 +12,7 @@ use crate::model::{
     DepthSamples, Model, PaneState, dead_letter_queue_of, is_dead_letter_queue, queue_depth,
     queue_item,
 };
-use crate::text::{age, short_duration, sparkline};
+use crate::text::sparkline;
 use crate::theme::Tone;
 use crate::widgets::pane;
 use crate::widgets::table::{self, Column};
@@ -106,7 +107,7 @@ fn cells(model: &Model, env: &str, queue: &QueueStats, all: &[QueueStats]) -> Ve
     let oldest = queue
         .oldest_age
         .and_then(|age| jiff::SignedDuration::try_from(age).ok())
-        .map(short_duration)
+        .map(age)
         .unwrap_or_default();
     let samples = model
         .queues
@@ -139,7 +140,7 @@ fn cells(model: &Model, env: &str, queue: &QueueStats, all: &[QueueStats]) -> Ve
     let stale = match model.env().map(|env| env.queues.state()) {
         Some(PaneState::Ready {
             at, fault: Some(_), ..
-        }) => format!(" ◷{}", age(at, model.now)),
+        }) => format!(" ◷{}", age_since(at, model.now)),
         _ => String::new(),
     };
     let (net, net_tone) = net_rate(samples);

@@ -4,11 +4,13 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use payops_core::domain::display::percent;
+
 use super::troubles::{below_troubles, draw_troubles, troubles};
 use super::view::{Freshness, View};
 use crate::model::{Model, RolloutRow, WatchStatus};
 use crate::signs::{phase_sign, run_sign};
-use crate::text::{percent, short_images, step, waits_for};
+use crate::text::{short_images, step, waits_for};
 use crate::theme::Tone;
 use crate::widgets::pane;
 use crate::widgets::table::{self, Column};

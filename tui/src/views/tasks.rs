@@ -4,10 +4,11 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use payops_core::domain::display::{age, age_since, thousands};
+
 use super::view::View;
 use crate::model::{Model, Task, TaskStatus, TaskUpdate};
 use crate::redact::redact;
-use crate::text::{age, short_duration, thousands};
 use crate::theme::Tone;
 use crate::widgets::pane;
 use crate::widgets::table::{self, Column};
@@ -131,7 +132,7 @@ fn cells(model: &Model, task: &Task) -> Vec<Line<'static>> {
                 word,
                 Tone::Accent,
                 format!("{}{rate}{note}", progress_bar(*done, *total)),
-                age(task.started_at, model.now),
+                age_since(task.started_at, model.now),
             )
         }
         TaskStatus::Ended { end, at } => {
@@ -145,7 +146,7 @@ fn cells(model: &Model, task: &Task) -> Vec<Line<'static>> {
                 word,
                 tone,
                 String::new(),
-                short_duration(at.duration_since(task.started_at)),
+                age(at.duration_since(task.started_at)),
             )
         }
     };

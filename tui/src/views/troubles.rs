@@ -4,8 +4,9 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use payops_core::domain::display::{age, age_since};
+
 use crate::model::{Model, PaneState, WatchStatus};
-use crate::text::{age, short_duration};
 use crate::theme::Tone;
 use crate::widgets::{pane, table};
 
@@ -31,9 +32,15 @@ pub(crate) fn troubles(model: &Model) -> Vec<Line<'static>> {
             PaneState::Ready { .. } => {}
         }
         for cluster in &env.clusters {
+            // A cluster is often named as its environment is.
+            let place = if cluster.name.eq_ignore_ascii_case(&name) {
+                name.clone()
+            } else {
+                format!("{name} {}", cluster.name)
+            };
             match &cluster.watch {
                 WatchStatus::Waiting => lines.push(Line::styled(
-                    format!(" ◌ {name} {}: loading…", cluster.name),
+                    format!(" ◌ {place}: loading…"),
                     theme.style(Tone::Dim),
                 )),
                 WatchStatus::Cut {
@@ -41,17 +48,15 @@ pub(crate) fn troubles(model: &Model) -> Vec<Line<'static>> {
                     since,
                     retry_at,
                 } => {
-                    let again = short_duration(retry_at.duration_since(model.now));
-                    let since = age(*since, model.now);
+                    let again = age(retry_at.duration_since(model.now));
+                    let since = age_since(*since, model.now);
                     let stands = if cluster.rollouts.is_empty() {
                         format!("no answer for {since}")
                     } else {
                         format!("as of {since} ago")
                     };
-                    let text = format!(
-                        " ⚠ {name} {}: {stands}, retry in {again} (Ctrl-R now): {why}",
-                        cluster.name
-                    );
+                    let text =
+                        format!(" ⚠ {place}: {stands}, retry in {again} (Ctrl-R now): {why}");
                     lines.push(Line::styled(text, theme.style(Tone::Warn)));
                 }
                 WatchStatus::Live => {}

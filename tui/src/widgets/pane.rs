@@ -1,6 +1,7 @@
 //! What a pane draws when its value is missing or out of date.
 
 use payops_core::Timestamp;
+use payops_core::domain::display::{age, age_since};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -8,7 +9,6 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::fault::Fault;
 use crate::model::{Model, PaneState};
-use crate::text::{age, short_duration};
 use crate::theme::Tone;
 
 pub(crate) fn draw_loading(model: &Model, frame: &mut Frame<'_>, area: Rect, what: &str) {
@@ -66,7 +66,7 @@ pub(crate) fn draw_failure(
 pub(crate) fn retry_words(retry_at: Timestamp, now: Timestamp) -> String {
     format!(
         "retrying in {}; Ctrl-R retries now",
-        short_duration(retry_at.duration_since(now))
+        age(retry_at.duration_since(now))
     )
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn stale_line(
 ) -> Line<'static> {
     let text = format!(
         "⚠ as of {} ago: {}; {}",
-        age(at, model.now),
+        age_since(at, model.now),
         fault.text,
         retry_words(retry_at, model.now)
     );

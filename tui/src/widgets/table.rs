@@ -155,13 +155,7 @@ pub(crate) fn draw<'a>(
             mark_selected(buffer, line, model.theme.style(Tone::Selected));
         }
     }
-    draw_range(
-        model,
-        buffer,
-        area,
-        (columns, &places),
-        (cursor.top, end, rows),
-    );
+    draw_range(model, buffer, area, (cursor.top, end, rows));
 }
 
 /// Marks the selected row: by a sign at its beginning too, not by its colour alone.
@@ -170,12 +164,12 @@ pub(crate) fn mark_selected(buffer: &mut Buffer, line: Rect, style: Style) {
     buffer.set_string(line.x, line.y, "▸", style);
 }
 
-/// Draws at the end of the title row which rows are on screen, when not all are.
+/// Draws which rows are on screen, when not all are: at the end of the title row, or else of
+/// another line above the rows, wherever that hides nothing.
 fn draw_range(
     model: &Model,
     buffer: &mut Buffer,
     area: Rect,
-    (columns, places): (&[Column], &[(usize, u16, u16)]),
     (top, end, rows): (usize, usize, usize),
 ) {
     if area.height == 0 || end <= top || (top == 0 && end >= rows) {
@@ -187,23 +181,18 @@ fn draw_range(
         return;
     }
     let x = area.right().saturating_sub(width);
-    // A title that it would cut is left out.
-    let end_of = |(place, from, wide): &(usize, u16, u16)| {
-        let column = columns.get(*place);
-        let title = column
-            .filter(|column| !column.right)
-            .map_or(*wide, |column| {
-                u16::try_from(column.title.width()).unwrap_or(*wide)
-            });
-        area.x + from + title.min(*wide)
+    let is_blank = |y: &u16| {
+        (x..area.right()).all(|x| {
+            buffer
+                .cell((x, *y))
+                .is_some_and(|cell| cell.symbol().trim().is_empty())
+        })
     };
-    let cut = places
-        .iter()
-        .find(|place| end_of(place) > x)
-        .map_or(x, |(_, from, _)| (area.x + from).min(x));
-    let blank = " ".repeat(usize::from(x - cut));
-    buffer.set_string(cut, area.y, blank, Style::default());
-    buffer.set_string(x, area.y, text, model.theme.style(Tone::Dim));
+    let above = (buffer.area.top()..area.y).rev();
+    let line = std::iter::once(area.y).chain(above).find(is_blank);
+    // Rows out of sight must be known of, even where that hides a title.
+    let y = line.unwrap_or(area.y);
+    buffer.set_string(x, y, text, model.theme.style(Tone::Dim));
 }
 
 /// Puts a line in its place, clipped with `…`.

@@ -207,7 +207,7 @@ mod tests {
                 rate.failed,
                 rate.inconclusive,
                 rate.errors,
-                rate.measured()
+                rate.count_measurements()
             ),
             (2, 1, 0, 1, 3)
         );
@@ -222,7 +222,10 @@ mod tests {
         );
         assert_eq!(rate.measurements[1].at, "2026-11-22T06:12:00Z".parse().ok());
         assert!(!rate.threshold.dry_run);
-        assert_eq!((latency.phase, latency.measured()), (RunPhase::Pending, 0));
+        assert_eq!(
+            (latency.phase, latency.count_measurements()),
+            (RunPhase::Pending, 0)
+        );
         assert_eq!(latency.threshold.failure.as_deref(), Some("result > 400"));
         assert_eq!(latency.threshold.count, Some(1));
         assert!(latency.threshold.dry_run);

@@ -8,7 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 use payops_core::domain::dead_letter::Layer;
 use payops_core::domain::privacy::Privacy;
-use payops_core::usecase::{DeadLetter, DeadLetters, Opened};
+use payops_core::usecase::{DeadLetter, DeadLetterContents, DeadLetters};
 use payops_ops::dead_letters::find_dead_letter;
 use payops_ops::error::{Kind, OpsError, OpsResult};
 use serde::Serialize;
@@ -142,7 +142,7 @@ async fn open(
     letter: &DeadLetter,
     privacy: Privacy,
 ) -> OpsResult<DeadLetterView> {
-    let Opened {
+    let DeadLetterContents {
         layers,
         payment,
         events,

@@ -3,7 +3,7 @@
 
 use clap::{Args, ValueEnum};
 use payops_core::domain::access::Action;
-use payops_core::domain::resolve::{Basis, Word};
+use payops_core::domain::resolve::{Basis, Settlement};
 use payops_ops::error::{OpsError, OpsResult};
 use payops_ops::payments::{self, Resolve};
 
@@ -85,12 +85,12 @@ pub(crate) async fn run(context: &Context, args: ResolveArgs) -> OpsResult<Exit>
     show_changed(context, resolve.run(&session).await?)
 }
 
-fn word(args: &ResolveArgs) -> OpsResult<Word> {
+fn word(args: &ResolveArgs) -> OpsResult<Settlement> {
     match (args.outcome, &args.charge_id) {
-        (Outcome::Charged, charge_id) => Ok(Word::Charged {
+        (Outcome::Charged, charge_id) => Ok(Settlement::Charged {
             charge_id: charge_id.clone(),
         }),
-        (Outcome::NotCharged, None) => Ok(Word::NotCharged),
+        (Outcome::NotCharged, None) => Ok(Settlement::NotCharged),
         (Outcome::NotCharged, Some(_)) => {
             Err(OpsError::usage("--charge-id contradicts --as not-charged"))
         }

@@ -372,7 +372,7 @@ impl MetricView {
             failure_condition: metric.threshold.failure.clone(),
             failures: metric.failed,
             failures_max: metric.threshold.failures_max,
-            measured: metric.measured(),
+            measured: metric.count_measurements(),
             count: metric.threshold.count,
             dry_run: metric.threshold.dry_run,
             measurements: metric.measurements.iter().map(measurement).collect(),

@@ -64,7 +64,7 @@ actions! {
     PaymentCancel = "payment.cancel",
     /// Deciding how a payment in review ended.
     PaymentResolve = "payment.resolve",
-    /// Showing personal data.
+    /// Show personal data that is masked otherwise.
     PaymentReveal = "payment.reveal",
     /// Approving a refund that somebody else planned.
     PaymentApprove = "payment.approve",
@@ -74,7 +74,7 @@ actions! {
     LocalFix = "local.fix",
     FreezeSet = "freeze.set",
     FreezeLift = "freeze.lift",
-    /// Beginning an elevation.
+    /// Begin an elevation, with a reason.
     AccountLogin = "account.login",
     /// Ending an elevation before its time.
     AccountLogout = "account.logout",

@@ -51,7 +51,7 @@ pub struct RulesFile {
     pub four_eyes: Vec<FourEyes>,
 }
 
-/// One `[[allow]]`.
+/// One `[[allow]]` table of `policy.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Allow {
@@ -72,7 +72,7 @@ pub struct Allow {
     pub level: Option<AccessLevel>,
 }
 
-/// One `[[deny]]`.
+/// One `[[deny]]` table of `policy.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deny {
@@ -189,7 +189,7 @@ impl PolicyRules {
     }
 }
 
-/// Whether a rule is about a action in an environment.
+/// Whether a rule is about an action in an environment.
 pub(super) fn covers(what: &[String], places: &[String], action: Action, env: &str) -> bool {
     let is_named = matches_any(what, action.as_str())
         || action

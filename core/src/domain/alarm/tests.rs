@@ -146,7 +146,7 @@ fn a_dead_letter_is_an_alarm_and_a_long_queue_is_none() {
         },
         &[
             (Severity::Critical, "payments-work-dlq: ~1 dead letter"),
-            (Severity::Warning, "payments-work: oldest message 301 s"),
+            (Severity::Warning, "payments-work: oldest message 5m"),
         ],
     );
 }
@@ -165,11 +165,11 @@ fn the_index_is_behind_when_changes_wait_for_it() {
         queues: vec![queue("projections", 1, 94)],
         ..EnvSeen::default()
     };
-    check(&seen, &[(Severity::Warning, "search index: 94 s behind")]);
+    check(&seen, &[(Severity::Warning, "search index: 1m behind")]);
     let alarm = alarms(&seen, now()).remove(0);
     assert_eq!(
         (alarm.env.as_str(), alarm.subject),
-        ("prod", Subject::Index)
+        ("prod", AlarmSubject::Index)
     );
     assert_eq!(alarm.since, Some(now() - SignedDuration::from_secs(94)));
 }

@@ -169,7 +169,7 @@ mod tests {
             ("schema_error", "amount: expected integer", at(9)),
         ];
         let causes = causes(letters.into_iter());
-        let told: Vec<_> = causes
+        let listed: Vec<_> = causes
             .iter()
             .map(|cause| {
                 (
@@ -180,7 +180,7 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            told,
+            listed,
             [
                 ("timeout", "no answer to # after # s", 2),
                 ("schema_error", "amount: expected integer", 1)
@@ -215,7 +215,7 @@ mod tests {
             ),
         ];
         let causes = causes(letters.into_iter());
-        let told: Vec<_> = causes
+        let listed: Vec<_> = causes
             .iter()
             .map(|cause| {
                 (
@@ -226,7 +226,7 @@ mod tests {
             })
             .collect();
         assert_eq!(
-            told,
+            listed,
             [
                 (Some("worker 1.9.0"), 2, "b"),
                 (Some("worker 1.8.2"), 1, "c")

@@ -221,11 +221,11 @@ mod tests {
     #[track_caller]
     fn check(body: &str, expected: &[(&str, Option<&str>)]) -> Vec<Layer> {
         let layers = body_layers(body, MASKED);
-        let told: Vec<_> = layers
+        let found: Vec<_> = layers
             .iter()
             .map(|layer| (layer.name, layer.problem.as_deref()))
             .collect();
-        assert_eq!(told, expected);
+        assert_eq!(found, expected);
         layers
     }
 

@@ -167,13 +167,13 @@ pub(super) fn is_code(piece: &str, before: &str, hyphen: bool, next: &str) -> bo
     if !digits || piece.len() > 5 {
         return false;
     }
-    let told = BEFORE_CODES.contains(&before_lower.as_str())
+    let labelled = BEFORE_CODES.contains(&before_lower.as_str())
         || before == "ERROR"
         || (hyphen && HYPHENED.contains(&before_lower.as_str()));
     let status = piece.len() == 3
         && piece.starts_with(['4', '5'])
         && PHRASES.contains(&next.to_lowercase().as_str());
-    told || status
+    labelled || status
 }
 
 /// `Http2Client`, `X509Certificate`, `Log4jLogger`: a name of a type with one number in it.

@@ -6,10 +6,8 @@
 pub enum FilterError {
     #[error("empty filter; write for example class == \"schema_error\"")]
     Empty,
-    /// More than [`super::LENGTH_MAX`].
     #[error("the filter has {bytes} bytes; the maximum is 4096")]
     TooLong { bytes: usize },
-    /// More than [`super::DEPTH_MAX`].
     #[error("at character {at}: nested deeper than 32 levels")]
     TooDeep { at: usize },
     #[error("at character {at}: expected {expected}, found {found}")]

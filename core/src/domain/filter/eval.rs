@@ -4,14 +4,14 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::Subject;
+use super::FilterSubject;
 use super::error::FilterError;
 use super::names::Name;
 use super::tree::{Expr, Member, Op, PathStep, TextMatch};
 use super::value::{Number, Val};
 
 pub(super) struct Scope<'a> {
-    pub(super) subject: &'a Subject<'a>,
+    pub(super) subject: &'a FilterSubject<'a>,
     pub(super) payload: Option<&'a Value>,
 }
 

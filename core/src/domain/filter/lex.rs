@@ -1,7 +1,7 @@
 //! From an expression's characters to its words.
 
 use super::error::FilterError;
-use super::value::Number;
+use super::value::{Number, duration};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
@@ -181,15 +181,14 @@ fn number_token(rest: &str, at: usize) -> Result<(Token, usize), FilterError> {
     let joined = rest
         .get(end..)
         .is_some_and(|tail| tail.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
-    match Number::parse(word).filter(|_| !joined) {
-        Some(number) => Ok((Token::Number(number), end)),
-        None => Err(unexpected_token(
-            at,
-            "a number such as 1250 or 12.5",
-            shorten(&format!(
-                "`{}`",
-                rest.split_whitespace().next().unwrap_or(word)
-            )),
-        )),
+    if let Some(number) = Number::parse(word).filter(|_| !joined) {
+        return Ok((Token::Number(number), end));
     }
+    let found = rest.split_whitespace().next().unwrap_or(word);
+    let words = if duration(found).is_some() {
+        format!("`{found}`; write durations as duration(\"{found}\")")
+    } else {
+        shorten(&format!("`{found}`"))
+    };
+    Err(unexpected_token(at, "a number such as 1250 or 12.5", words))
 }

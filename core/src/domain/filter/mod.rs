@@ -64,7 +64,7 @@ pub struct PaymentFacts<'a> {
 
 /// A dead letter as a filter sees it. Everything is borrowed: making one costs nothing.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
+pub struct FilterSubject<'a> {
     pub body: &'a str,
     pub attributes: &'a BTreeMap<String, String>,
     /// The JSON that the body carries, if somebody has decoded it already. `None`: it is decoded by
@@ -106,7 +106,7 @@ impl Filter {
     }
 
     /// Whether the expression is true of `subject`.
-    pub fn matches(&self, subject: &Subject<'_>) -> Result<bool, FilterError> {
+    pub fn matches(&self, subject: &FilterSubject<'_>) -> Result<bool, FilterError> {
         let decoded = match subject.payload {
             None if self.mentioned.contains(&Name::Payload) => {
                 crate::domain::dead_letter::payload(subject.body)

@@ -19,7 +19,7 @@ pub const NAMES: [(&str, &str); 13] = [
     ),
     ("receives", "how often its consumer received it, a number"),
     ("cause", "the id of its cause"),
-    ("class", "the class of the reason"),
+    ("class", "the kind of failure, such as provider_timeout"),
     ("reason", "the reason"),
     ("consumer", "the revision of the consumer that gave up"),
     ("queue", "the dead-letter queue"),

@@ -161,7 +161,7 @@ impl Parser {
         Ok(Expr::OneOf(Box::new(left.expr), items))
     }
 
-    /// `!a`, `-1`.
+    /// Parses what may stand after a sign: `!a`, `-1`.
     fn parse_unary(&mut self) -> Result<Node, FilterError> {
         let at = self.position();
         let mut nots = 0_usize;

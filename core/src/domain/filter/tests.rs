@@ -1,8 +1,8 @@
 //! Expressions, and of which dead letters they are true.
-
-use super::*;
 use proptest::prelude::*;
 use serde_json::json;
+
+use super::*;
 
 /// Asks `text` of one dead letter about a payment of 12.50 €.
 fn ask(text: &str) -> Result<bool, FilterError> {
@@ -15,7 +15,7 @@ fn ask(text: &str) -> Result<bool, FilterError> {
         "detail": {"amount": "12.50", "count": 3, "big": u64::MAX, "ratio": 0.5, "ok": true, "none": null, "tags": ["a", 1], "name": "björn"},
     })
     .to_string();
-    Filter::parse(text)?.matches(&Subject {
+    Filter::parse(text)?.matches(&FilterSubject {
         body: &body,
         attributes: &attributes,
         payload: None,
@@ -43,9 +43,9 @@ fn check(text: &str, expected: bool) {
 }
 
 #[track_caller]
-fn refused(text: &str, told: &str) {
+fn refused(text: &str, words: &str) {
     let error = ask(text).expect_err(text).to_string();
-    assert!(error.contains(told), "{text}: {error}");
+    assert!(error.contains(words), "{text}: {error}");
 }
 
 #[test]
@@ -195,6 +195,11 @@ fn mistakes_are_told_with_their_place() {
     refused("(true", "expected ), found the end");
     refused("class == 5", "text cannot be compared with a number");
     refused("age > 5", "write a duration as duration(\"1h\")");
+    refused("age > 1h", "`1h`; write durations as duration(\"1h\")");
+    refused(
+        "age > 1h30m && true",
+        "write durations as duration(\"1h30m\")",
+    );
     refused("age > duration('5 minutes')", "is not a duration");
     refused(
         "group == null",
@@ -251,7 +256,7 @@ fn hostile_expressions_cost_little() {
     let filter = Filter::parse("body.matches('(a|a)*(a|aa)*b$')").expect("a filter");
     assert!(
         !filter
-            .matches(&Subject {
+            .matches(&FilterSubject {
                 body: &"a".repeat(100_000),
                 ..plain(&BTreeMap::new())
             })
@@ -259,8 +264,8 @@ fn hostile_expressions_cost_little() {
     );
 }
 
-fn plain(attributes: &BTreeMap<String, String>) -> Subject<'_> {
-    Subject {
+fn plain(attributes: &BTreeMap<String, String>) -> FilterSubject<'_> {
+    FilterSubject {
         body: "{}",
         attributes,
         payload: None,
@@ -301,7 +306,7 @@ fn many_letters_are_asked_in_a_moment() {
             .expect("a filter");
     let count = (0..100_000)
         .filter(|_| {
-            filter.matches(&Subject {
+            filter.matches(&FilterSubject {
                 payload: Some(&payload),
                 ..plain(&attributes)
             }) == Ok(true)

@@ -119,12 +119,12 @@ mod tests {
 
     #[track_caller]
     fn check(preflight: Preflight, replays: u32, rules: ReplayLimits<'_>, expected: &str) {
-        let told = match decide_disposition(preflight, replays, rules) {
+        let found = match decide_disposition(preflight, replays, rules) {
             Disposition::Send => "send".to_owned(),
             Disposition::Park { why } => format!("park: {why}"),
             Disposition::Skip { why } => format!("skip: {why}"),
         };
-        assert_eq!(told, expected);
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -52,7 +52,6 @@ pub struct Edited {
 /// Why a body cannot be edited so. Quotes pointers, never a body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
-    /// Not `/pointer=value`.
     #[error("expected an edit such as /detail/amount=1250")]
     Form,
     /// The body is packed or is no JSON: nothing can be put into it.

@@ -35,14 +35,14 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(change: impl FnOnce(&mut ReplayPlanFile), hour: i64, told: Option<&str>) {
+    fn check(change: impl FnOnce(&mut ReplayPlanFile), hour: i64, words: Option<&str>) {
         let mut file = approved();
         change(&mut file);
         let error = file.check(at(hour)).err().map(|error| error.to_string());
-        match (error, told) {
+        match (error, words) {
             (None, None) => {}
-            (Some(error), Some(told)) => assert!(error.contains(told), "{error}"),
-            (error, told) => panic!("{error:?} instead of {told:?}"),
+            (Some(error), Some(words)) => assert!(error.contains(words), "{error}"),
+            (error, words) => panic!("{error:?} instead of {words:?}"),
         }
     }
 

@@ -88,7 +88,7 @@ fn changes(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>)
         RolloutAction::Abort => abort(rollout),
         RolloutAction::Retry if !rollout.aborted => Err(RolloutRefusal::new(
             "the rollout is not aborted, so there is nothing to retry",
-            "check the rollout again",
+            suggest_get(&rollout.key),
         )),
         RolloutAction::Retry => Ok((
             vec![RolloutChange::SetAbort(false)],
@@ -96,7 +96,7 @@ fn changes(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>)
         )),
         RolloutAction::Pause if rollout.spec_paused => Err(RolloutRefusal::new(
             "the rollout is already paused manually",
-            "use resume to end the pause",
+            format!("run payops rollout resume {} to end the pause", rollout.key),
         )),
         RolloutAction::Pause => Ok((
             vec![RolloutChange::SetPaused(true)],
@@ -114,6 +114,7 @@ fn changes(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>)
         RolloutAction::SetImage(images) => set_image(rollout, images),
         RolloutAction::TerminateAnalysis { name } => {
             check_runs(
+                &rollout.key,
                 related,
                 related.is_some_and(|related| {
                     related
@@ -131,6 +132,7 @@ fn changes(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>)
         }
         RolloutAction::TerminateExperiment { name } => {
             check_runs(
+                &rollout.key,
                 related,
                 related.is_some_and(|related| {
                     related
@@ -149,7 +151,13 @@ fn changes(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>)
     }
 }
 
+/// How to see the rollout as it is now.
+fn suggest_get(key: &RolloutKey) -> String {
+    format!("run payops rollout get {key} to see its current state")
+}
+
 fn check_runs(
+    key: &RolloutKey,
     related: Option<&Related>,
     runs: bool,
     what: &str,
@@ -160,7 +168,7 @@ fn check_runs(
     }
     Err(RolloutRefusal::new(
         format!("{what} {name} is not running"),
-        "check the rollout again",
+        suggest_get(key),
     ))
 }
 
@@ -169,14 +177,17 @@ fn check_can_advance(rollout: &Rollout) -> Result<(), RolloutRefusal> {
         return Err(RolloutRefusal::new(
             "the controller has not processed the newest spec yet, so its steps may differ from \
                 those shown",
-            "wait a moment, then check the rollout again",
+            format!("wait a few seconds, then {}", suggest_get(&rollout.key)),
         ));
     }
     if rollout.aborted {
         return Err(RolloutRefusal::new(
             "the rollout is aborted; a promotion would have no effect now, but would apply to \
                 the next retry",
-            "retry first, then promote",
+            format!(
+                "run payops rollout retry {} first, then promote it",
+                rollout.key
+            ),
         ));
     }
     Ok(())
@@ -194,7 +205,10 @@ fn promote(rollout: &Rollout) -> Planned {
     if rollout.is_fully_promoted() && !rollout.spec_paused && rollout.pauses.is_empty() {
         return Err(RolloutRefusal::new(
             "the rollout is fully promoted; there is nothing to promote",
-            "set a new image to start a new rollout",
+            format!(
+                "run payops rollout set-image {} CONTAINER=IMAGE to start a new rollout",
+                rollout.key
+            ),
         ));
     }
     let inconclusive = rollout
@@ -216,7 +230,7 @@ fn promote(rollout: &Rollout) -> Planned {
             matches!(rollout.current_step(), Some(Step::Pause(_))) && !rollout.pauses.is_empty();
         after = match rollout.step_index {
             Some(index) if at_pause => describe_step(rollout, index.saturating_add(1)),
-            _ => "continues from the current step".to_owned(),
+            _ => describe_resume(rollout),
         };
     } else {
         let next = next_index(rollout)?;
@@ -245,7 +259,10 @@ fn next_index(rollout: &Rollout) -> Result<usize, RolloutRefusal> {
         Some(index) if index < count => Ok(index.saturating_add(1).min(count)),
         _ => Err(RolloutRefusal::new(
             "there is no step left to skip",
-            "wait until it is healthy, or use promote --full",
+            format!(
+                "run payops rollout wait {} to wait until it is healthy",
+                rollout.key
+            ),
         )),
     }
 }
@@ -255,7 +272,10 @@ fn promote_full(rollout: &Rollout) -> Planned {
     if rollout.is_fully_promoted() {
         return Err(RolloutRefusal::new(
             "the newest version is already stable; a full promotion would have no effect",
-            "set a new image to start a new rollout",
+            format!(
+                "run payops rollout set-image {} CONTAINER=IMAGE to start a new rollout",
+                rollout.key
+            ),
         ));
     }
     let mut changes = vec![RolloutChange::PromoteFull];
@@ -272,14 +292,21 @@ fn abort(rollout: &Rollout) -> Planned {
     if rollout.aborted {
         return Err(RolloutRefusal::new(
             "the rollout is already aborted",
-            "use retry to try again, or undo to go back to an older revision",
+            format!(
+                "run payops rollout retry {0} to try again, or payops rollout undo {0} to go back \
+                    to an older revision",
+                rollout.key
+            ),
         ));
     }
     if rollout.is_fully_promoted() && rollout.observed {
         return Err(RolloutRefusal::new(
             "nothing is being rolled out; an abort would have no effect now, but would apply to \
                 the next version",
-            "use undo to go back to an older revision",
+            format!(
+                "run payops rollout undo {} to go back to an older revision",
+                rollout.key
+            ),
         ));
     }
     Ok((
@@ -292,13 +319,16 @@ fn resume(rollout: &Rollout) -> Planned {
     if rollout.spec_paused {
         return Ok((
             vec![RolloutChange::SetPaused(false)],
-            "continues from the current step".to_owned(),
+            describe_resume(rollout),
         ));
     }
     let instead = if rollout.pauses.is_empty() {
-        "check the rollout again"
+        suggest_get(&rollout.key)
     } else {
-        "use promote to end the pause of a step"
+        format!(
+            "run payops rollout promote {} to end the pause of a step",
+            rollout.key
+        )
     };
     Err(RolloutRefusal::new(
         "the rollout is not paused manually",
@@ -316,7 +346,10 @@ fn undo(rollout: &Rollout, related: Option<&Related>, revision: Option<u64>) -> 
     let Some(related) = related else {
         return Err(RolloutRefusal::new(
             "its older revisions are not loaded",
-            "check the rollout again",
+            format!(
+                "run payops rollout history {} to see them, then undo again",
+                rollout.key
+            ),
         ));
     };
     let target = target(rollout, related, revision)?;
@@ -411,16 +444,19 @@ fn set_image(rollout: &Rollout, images: &[ImageChange]) -> Planned {
     if images.is_empty() || images.iter().all(same) {
         return Err(RolloutRefusal::new(
             "the rollout already has these images",
-            "use restart to replace the pods",
+            format!(
+                "run payops rollout restart {} to replace the pods",
+                rollout.key
+            ),
         ));
     }
-    let told: Vec<String> = images
+    let pairs: Vec<String> = images
         .iter()
         .map(|change| format!("{}={}", change.container, change.image))
         .collect();
     Ok((
         vec![RolloutChange::SetImages(images.to_vec())],
-        format!("a new rollout of {}, from step 1", told.join(", ")),
+        format!("a new rollout of {}, from step 1", pairs.join(", ")),
     ))
 }
 
@@ -452,28 +488,59 @@ fn describe(rollout: &Rollout) -> String {
     )
 }
 
-/// Where it comes to when step `index` is next.
+/// Where the rollout goes when step `index` is next, and where it comes to rest after that.
 fn describe_step(rollout: &Rollout, index: usize) -> String {
     let Some(step) = rollout.steps().get(index) else {
         return "all steps done: 100 % on the newest version".to_owned();
     };
-    let weight = rollout.steps().iter().skip(index).find_map(|step| {
-        if let Step::SetWeight(weight) = step {
-            Some(*weight)
-        } else {
-            None
+    let mut weight = None;
+    let mut rest = None;
+    for ahead in rollout.steps().iter().skip(index.saturating_add(1)) {
+        if waits(ahead) {
+            rest = Some(ahead);
+            break;
         }
-    });
-    let to = match (step, weight) {
-        (Step::SetWeight(_), _) => String::new(),
-        (_, Some(weight)) => format!("; then {weight} %"),
-        (_, None) => "; then 100 %".to_owned(),
+        if let Step::SetWeight(next) = ahead {
+            weight = Some(*next);
+        }
+    }
+    let then = match (weight, rest) {
+        (_, None) if waits(step) => "; then 100 %".to_owned(),
+        (None, None) if *step == Step::SetWeight(100) => String::new(),
+        (_, None) => "; no pause follows, then 100 %".to_owned(),
+        (Some(weight), Some(_)) if waits(step) => format!("; then {weight} %"),
+        (Some(weight), Some(rest)) => format!("; then {weight} % and {rest}"),
+        (None, Some(rest)) => format!("; then {rest}"),
     };
     format!(
-        "step {} of {} ({step}){to}",
+        "step {} of {} ({step}){then}",
         index.saturating_add(1),
         rollout.steps().len()
     )
+}
+
+/// Whether a rollout may stay at a step. One that this version does not know may hold it too.
+fn waits(step: &Step) -> bool {
+    match step {
+        Step::Pause(_)
+        | Step::Analysis(_)
+        | Step::Experiment
+        | Step::Plugin(_)
+        | Step::Other(_) => true,
+        Step::SetWeight(_) | Step::SetCanaryScale | Step::SetHeaderRoute | Step::SetMirrorRoute => {
+            false
+        }
+    }
+}
+
+/// Where the rollout goes on when a pause of the whole rollout ends.
+fn describe_resume(rollout: &Rollout) -> String {
+    match rollout.step_index {
+        Some(index) if index < rollout.steps().len() => {
+            format!("continues at {}", describe_step(rollout, index))
+        }
+        _ => "continues from the current step".to_owned(),
+    }
 }
 
 fn warnings(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>) -> Vec<String> {
@@ -563,11 +630,11 @@ fn list_skipped_analyses(
         _ => matches!(kind, super::AnalysisKind::Step(_)),
     };
     let Some(related) = related else {
-        let told = rollout
+        let running = rollout
             .step_analysis
             .iter()
             .filter(|run| !run.phase.is_done());
-        return told
+        return running
             .map(|run| format!("SKIPS running analysis {}", run.name))
             .collect();
     };
@@ -591,8 +658,11 @@ fn list_skipped_analyses(
                 "SKIPS running analysis {} ({}), {}{of} measured{failed}",
                 metric.name,
                 run.name,
-                metric.measured()
+                metric.count_measurements()
             )
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -152,7 +152,7 @@ pub struct Metric {
 
 impl Metric {
     #[must_use]
-    pub fn measured(&self) -> u32 {
+    pub fn count_measurements(&self) -> u32 {
         self.successful
             .saturating_add(self.failed)
             .saturating_add(self.inconclusive)
@@ -182,7 +182,7 @@ impl AnalysisRun {
                 .iter()
                 .filter(|metric| !metric.threshold.dry_run)
         };
-        let judged = metrics().any(|metric| metric.measured() > 0);
+        let judged = metrics().any(|metric| metric.count_measurements() > 0);
         let none_passed = metrics().all(|metric| metric.successful == 0);
         (self.phase == RunPhase::Successful && judged && none_passed)
             .then_some("Successful, yet no measurement passed")

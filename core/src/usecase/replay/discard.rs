@@ -1,6 +1,6 @@
 //! Deleting dead letters on purpose: each only if it is still as it was seen.
 
-use super::run::{BATCH, Drought};
+use super::run::{BATCH, EmptyReceives};
 use super::state::ReplayRun;
 use super::{Control, ReplayError, ReplaySummary, Replayer};
 use crate::domain::replay::{JournalEntry, Progress, ReplayPlan};
@@ -37,9 +37,9 @@ impl Replayer {
     }
 
     async fn discard_all(&self, replay: &ReplayRun<'_>, reason: &str) -> Result<(), ReplayError> {
-        let mut drought = Drought::begin(self.clock.now());
-        while !replay.is_over() && !self.has_run_dry(replay, &drought).await? {
-            let ours = self.claim_some(replay, BATCH, &mut drought).await?;
+        let mut empty_receives = EmptyReceives::begin(self.clock.now());
+        while !replay.is_over() && !self.has_run_dry(replay, &empty_receives).await? {
+            let ours = self.claim_some(replay, BATCH, &mut empty_receives).await?;
             let groups = ours
                 .iter()
                 .filter_map(|claim| claim.planned.group.as_deref())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 
-use super::state::{Claim, Open, ReplayRun};
+use super::state::{Claim, OpenMessage, ReplayRun};
 use super::{ReplayError, Replayer, to_parked, to_replayed};
 use crate::Timestamp;
 use crate::domain::bus::WORK;
@@ -36,14 +36,14 @@ const FRUITLESS_MAX: u32 = 3;
 /// SQS a message is hidden for a minute while it is moved.
 const FRUITLESS_IN_FLIGHT_MAX: u32 = 75;
 
-pub(super) struct Drought {
+pub(super) struct EmptyReceives {
     /// When the last one came that brought something, or it began.
     since: Timestamp,
     /// How many in a row brought nothing new at all.
     fruitless: u32,
 }
 
-impl Drought {
+impl EmptyReceives {
     pub(super) fn begin(now: Timestamp) -> Self {
         Self {
             since: now,
@@ -77,16 +77,16 @@ impl Replayer {
         limit: usize,
         batch: usize,
     ) -> Result<(), ReplayError> {
-        let mut drought = Drought::begin(self.clock.now());
+        let mut empty_receives = EmptyReceives::begin(self.clock.now());
         loop {
             let room = limit.saturating_sub(replay.sent_count()).min(batch);
             if room == 0 || replay.is_over() {
                 return Ok(());
             }
-            if self.has_run_dry(replay, &drought).await? {
+            if self.has_run_dry(replay, &empty_receives).await? {
                 return Ok(());
             }
-            let ours = self.claim_some(replay, room, &mut drought).await?;
+            let ours = self.claim_some(replay, room, &mut empty_receives).await?;
             if !ours.is_empty() {
                 self.replay_some(replay, ours).await?;
             }
@@ -98,9 +98,9 @@ impl Replayer {
         &self,
         replay: &ReplayRun<'a>,
         most: usize,
-        drought: &mut Drought,
+        empty_receives: &mut EmptyReceives,
     ) -> PortResult<Vec<Claim<'a>>> {
-        let wait = if drought.fruitless == 0 {
+        let wait = if empty_receives.fruitless == 0 {
             Duration::ZERO
         } else {
             WAIT
@@ -112,11 +112,11 @@ impl Replayer {
         let (ours, others) = replay.claim(messages);
         let are_new = self.hold_others(replay, &others).await?;
         if !ours.is_empty() {
-            *drought = Drought::begin(self.clock.now());
+            *empty_receives = EmptyReceives::begin(self.clock.now());
         } else if are_new {
-            drought.fruitless = 0;
+            empty_receives.fruitless = 0;
         } else {
-            drought.fruitless = drought.fruitless.saturating_add(1);
+            empty_receives.fruitless = empty_receives.fruitless.saturating_add(1);
         }
         Ok(ours)
     }
@@ -140,12 +140,12 @@ impl Replayer {
     pub(super) async fn has_run_dry(
         &self,
         replay: &ReplayRun<'_>,
-        drought: &Drought,
+        empty_receives: &EmptyReceives,
     ) -> PortResult<bool> {
         if self
             .clock
             .now()
-            .duration_since(drought.since)
+            .duration_since(empty_receives.since)
             .unsigned_abs()
             > WITHOUT_OURS_MAX
         {
@@ -153,7 +153,7 @@ impl Replayer {
             replay.run().is_held = true;
             return Ok(true);
         }
-        let fruitless = drought.fruitless;
+        let fruitless = empty_receives.fruitless;
         Ok(fruitless >= FRUITLESS_MAX
             && (self.is_drained(replay).await? || fruitless >= FRUITLESS_IN_FLIGHT_MAX))
     }
@@ -487,7 +487,7 @@ impl Replayer {
     pub(super) async fn finish(&self, replay: &ReplayRun<'_>) -> PortResult<()> {
         let mut entries: Vec<JournalEntry> = {
             let run = replay.run();
-            let entry = |Open(planned): &Open<'_>| {
+            let entry = |OpenMessage(planned): &OpenMessage<'_>| {
                 let (id, message_id) = (planned.message_id.as_str(), planned.message_id.clone());
                 if planned
                     .group
@@ -526,9 +526,10 @@ impl Replayer {
                         "hidden: in flight with another consumer, or hidden by an interrupted \
                             replay for up to 5 minutes",
                     ),
-                    (false, false) => {
-                        replay.failed_entry(message_id, "no longer in the dead-letter queue")
-                    }
+                    (false, false) => replay.failed_entry(
+                        message_id,
+                        "not found: already moved, or held by another consumer",
+                    ),
                 }
             };
             run.open.iter().map(entry).collect()

@@ -32,7 +32,7 @@ pub(super) struct ReplayRun<'a> {
 
 pub(super) struct RunState<'a> {
     /// Messages of the plan that are not settled.
-    pub(super) open: HashSet<Open<'a>>,
+    pub(super) open: HashSet<OpenMessage<'a>>,
     pub(super) claimed: HashSet<&'a str>,
     groups: HashSet<&'a str>,
     /// Messages that are not of the plan, hidden meanwhile.
@@ -58,23 +58,23 @@ pub(super) struct RunState<'a> {
 
 /// A message that is not settled, found by its name. There may be a million: each takes one
 /// pointer.
-pub(super) struct Open<'a>(pub(super) &'a PlannedMessage);
+pub(super) struct OpenMessage<'a>(pub(super) &'a PlannedMessage);
 
-impl Hash for Open<'_> {
+impl Hash for OpenMessage<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.message_id.as_str().hash(state);
     }
 }
 
-impl PartialEq for Open<'_> {
+impl PartialEq for OpenMessage<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.0.message_id == other.0.message_id
     }
 }
 
-impl Eq for Open<'_> {}
+impl Eq for OpenMessage<'_> {}
 
-impl Borrow<str> for Open<'_> {
+impl Borrow<str> for OpenMessage<'_> {
     fn borrow(&self) -> &str {
         &self.0.message_id
     }
@@ -119,7 +119,7 @@ impl<'a> ReplayRun<'a> {
             .iter()
             .filter(|message| watched && done.sent.contains(&message.message_id));
         let run = RunState {
-            open: open.map(Open).collect(),
+            open: open.map(OpenMessage).collect(),
             claimed: HashSet::new(),
             groups: HashSet::new(),
             held: Vec::new(),
@@ -272,7 +272,7 @@ impl<'a> ReplayRun<'a> {
     fn settle(&self, id: &str, count: impl FnOnce(&mut ReplaySummary)) {
         let mut run = self.run();
         run.claimed.remove(id);
-        let Some(Open(planned)) = run.open.take(id) else {
+        let Some(OpenMessage(planned)) = run.open.take(id) else {
             return;
         };
         let sent = run.counts.sent;

@@ -471,7 +471,9 @@ async fn sending_before_the_commit_is_found() {
     let (_folder, bad) = planted(None).await;
     let found = send_then_commit(&bad, true).await;
     assert!(
-        found.iter().any(|found| found.contains("no such payment")),
+        found
+            .iter()
+            .any(|found| found.contains("the payment does not exist")),
         "{found:#?}"
     );
 }

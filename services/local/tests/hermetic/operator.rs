@@ -10,7 +10,7 @@ use payops_core::domain::machine::{Command, TransitionRefusal, decide};
 use payops_core::domain::payment::{Charge, Failure, Payment, RefundState, Status};
 use payops_core::domain::reconcile::{ProviderEntry, ProviderRefund};
 use payops_core::domain::request::CreateRefund;
-use payops_core::domain::resolve::{Contradiction, ResolvePayment, Word};
+use payops_core::domain::resolve::{Contradiction, ResolvePayment, Settlement};
 use payops_core::domain::text::Source;
 use payops_core::port::{
     Change, ChargeOutcome, ChargeRequest, Committed, PortResult, Precondition, Provider,
@@ -103,7 +103,7 @@ fn resolver(world: &World, is_asked: bool) -> Resolver {
 
 fn charged(id: Option<&str>, force: bool) -> ResolvePayment {
     ResolvePayment::new(
-        Word::Charged {
+        Settlement::Charged {
             charge_id: id.map(str::to_owned),
         },
         "the bank says so",
@@ -113,7 +113,7 @@ fn charged(id: Option<&str>, force: bool) -> ResolvePayment {
 }
 
 fn not_charged(force: bool) -> ResolvePayment {
-    ResolvePayment::new(Word::NotCharged, "the bank says so", force).expect("a good request")
+    ResolvePayment::new(Settlement::NotCharged, "the bank says so", force).expect("a good request")
 }
 
 async fn resolve(

@@ -97,7 +97,7 @@ async fn of_two_who_promote_at_once_one_does() {
 async fn a_refusal_keeps_its_kind_and_its_words() {
     for (kind, words) in [
         (ErrorKind::NotWritable, "the audit record is not writable"),
-        (ErrorKind::Denied, "prod is frozen: payops freeze status"),
+        (ErrorKind::Refused, "prod is frozen: payops freeze status"),
     ] {
         let operations = FakeOperations::new(Behaviour::Fails(kind, words));
         let fault = execute(&operations, promote(&operations))
@@ -198,7 +198,7 @@ async fn each_task_reaches_its_operation_with_its_reason() {
             queue: queue(),
             reason: "the provider is up".to_owned(),
         },
-        TaskKind::Export { letters },
+        TaskKind::Export { letters, listed: 2 },
     ];
     let mut ends = Vec::new();
     for (id, kind) in (1..).zip(kinds) {
@@ -220,7 +220,7 @@ async fn each_task_reaches_its_operation_with_its_reason() {
     assert_eq!(operations.calls(), expected);
     assert!(ends[0].starts_with("discarded 0 of 0"), "{ends:?}");
     assert!(ends[1].starts_with("moved 61 of about 61"), "{ends:?}");
-    assert_eq!(ends[2], "1 dead letter to letters.jsonl");
+    assert_eq!(ends[2], "exported 1 of 2 to letters.jsonl");
 }
 
 fn replay_plan() -> ReplayPlan {

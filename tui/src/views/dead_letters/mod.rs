@@ -3,6 +3,7 @@
 mod details;
 
 use payops_core::domain::dead_letter::Cause;
+use payops_core::domain::display::{age_since, count, thousands};
 use payops_core::usecase::{DeadLetter, DeadLetterList};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -14,7 +15,7 @@ use super::view::{Freshness, View};
 use crate::fault::Fault;
 use crate::model::{Cursor, Model, PaneState};
 use crate::redact::redact;
-use crate::text::{age, count, short_id, thousands};
+use crate::text::short_id;
 use crate::theme::Tone;
 use crate::widgets::pane;
 use crate::widgets::table::{self, Column};
@@ -138,7 +139,7 @@ fn draw_list(model: &Model, frame: &mut Frame<'_>, body: Rect) {
     if let Some((fault, _)) = fault {
         let text = format!(
             " ⚠ as of {} ago; the refresh failed: {}; Ctrl-R retries",
-            age(at, model.now),
+            age_since(at, model.now),
             fault.text
         );
         let line = Line::styled(text, model.theme.style(Tone::Warn));
@@ -321,8 +322,8 @@ fn cause_cells(model: &Model, cause: &Cause) -> Vec<Line<'static>> {
         ),
         Line::raw(redact(&cause.fingerprint)),
         Line::raw(thousands(cause.count)),
-        Line::raw(age(cause.first_seen, model.now)),
-        Line::raw(age(cause.last_seen, model.now)),
+        Line::raw(age_since(cause.first_seen, model.now)),
+        Line::raw(age_since(cause.last_seen, model.now)),
     ]
 }
 
@@ -337,7 +338,7 @@ fn letter_cells(model: &Model, letter: &DeadLetter, wide: bool) -> Vec<Line<'sta
             letter,
             if wide { id.to_owned() } else { short_id(id) },
         ),
-        Line::raw(age(letter.first_seen, model.now)),
+        Line::raw(age_since(letter.first_seen, model.now)),
         Line::raw(letter.receive_count.to_string()),
         Line::styled(redact(&letter.class), model.theme.style(Tone::Bad)),
         Line::raw(redact(&letter.reason)),

@@ -1,6 +1,7 @@
 //! How an elevation is asked for.
 
 use payops_core::domain::access::AccessLevel;
+use payops_core::domain::display::age;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -8,7 +9,7 @@ use ratatui::text::Line;
 use super::reading::draw_above;
 use crate::model::{ElevateDialog, ElevateField, Model};
 use crate::redact::redact;
-use crate::text::{clip, short_duration};
+use crate::text::clip;
 use crate::theme::Tone;
 use crate::views::popup::{draw_input, fact_lines, facts_room, line_at};
 
@@ -109,7 +110,7 @@ pub(super) fn elevate_lines(
             .as_deref()
             .map(|reason| format!(": {}", redact(reason)))
             .unwrap_or_default();
-        let words = format!("{}, {} left{why}", access.level, short_duration(left));
+        let words = format!("{}, {} left{why}", access.level, age(left));
         lines.extend(fact_lines(theme, room, "you have", &words, Tone::Plain));
     }
     lines

@@ -1,5 +1,6 @@
 //! How a replay is reviewed before anything is sent.
 
+use payops_core::domain::display::{age_since, count};
 use payops_core::operations::ReplayReview;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -9,7 +10,7 @@ use super::confirmation::{self, BOTTOM_ROWS};
 use super::reading::draw_lines;
 use crate::model::{Model, Overlay, PlanState, ReplayDialog, ReplayOption, remaining_messages};
 use crate::redact::redact;
-use crate::text::{age, clip, count, wrap};
+use crate::text::{clip, wrap};
 use crate::theme::Tone;
 use crate::views::popup::{draw_input, draw_popup, fact_lines, facts_room, line_at, split_bottom};
 
@@ -146,7 +147,7 @@ fn replay_lines(model: &Model, dialog: &ReplayDialog, area: Rect) -> Vec<Line<'s
                     "started by {} {} ago and interrupted: {settled} of {} are settled; finish it \
                         before a new replay",
                     plan.by,
-                    age(plan.at, model.now),
+                    age_since(plan.at, model.now),
                     plan.messages.len()
                 );
                 let first = fact_lines(theme, room, "resumes", &redact(&words), Tone::Warn);

@@ -5,9 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
+use payops_core::domain::display::age_since;
+
 use super::confirmation;
 use crate::model::{Model, RolloutDialog};
-use crate::text::age;
 use crate::theme::Tone;
 use crate::views::popup::{
     draw_popup, fact_lines, facts_room, line_at, lines_height, split_bottom,
@@ -33,10 +34,10 @@ pub(crate) fn draw_rollout(
     let bound = format!(
         "resourceVersion {} (seen {} ago): refused if it changed since",
         plan.resource_version,
-        age(dialog.seen_at, model.now)
+        age_since(dialog.seen_at, model.now)
     );
     lines.extend(fact("bound to", &bound, Tone::Plain));
-    lines.extend(fact("same as", &dialog.equivalent, Tone::Dim));
+    lines.extend(fact("equivalent", &dialog.equivalent, Tone::Dim));
     let rows = if protected { 5 } else { 2 };
     let env = dialog.id.env.to_uppercase();
     let title = format!("{} {} in {env}", plan.action.as_str(), plan.key);

@@ -1,5 +1,6 @@
 //! Each environment in a line: what rolls out, what is queued, what is dead.
 
+use payops_core::domain::display::{age, age_since, thousands};
 use payops_core::domain::rollout::{Phase, Waiting};
 use payops_core::port::QueueStats;
 use ratatui::Frame;
@@ -7,7 +8,6 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::model::{Cursor, EnvState, Model, PaneState, WatchStatus, is_dead_letter_queue};
-use crate::text::{age, short_duration, thousands};
 use crate::theme::Tone;
 use crate::widgets::table::{self, Column};
 
@@ -49,7 +49,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     );
 }
 
-/// Counts of rollouts: all, moving, waiting for a human, degraded.
+/// Counts of rollouts: all, moving, waiting for a person, degraded.
 fn count_rollouts(env: &EnvState) -> [u64; 4] {
     let mut out = [0_u64; 4];
     for rollout in env
@@ -104,7 +104,7 @@ fn cells(model: &Model, env: &EnvState) -> Vec<Line<'static>> {
         .max();
     let oldest = oldest
         .and_then(|oldest| jiff::SignedDuration::try_from(oldest).ok())
-        .map(short_duration)
+        .map(age)
         .unwrap_or_default();
     vec![
         Line::from(Span::styled(
@@ -135,7 +135,7 @@ fn status(model: &Model, env: &EnvState) -> Line<'static> {
         (PaneState::Failed { .. }, ..) => Line::styled("✖ not open", theme.style(Tone::Bad)),
         (PaneState::Loading, ..) => Line::styled("◌ opening", theme.style(Tone::Dim)),
         (_, _, Some(since)) => Line::styled(
-            format!("⚠ cut {}", age(since, model.now)),
+            format!("⚠ cut {}", age_since(since, model.now)),
             theme.style(Tone::Warn),
         ),
         (
@@ -145,7 +145,7 @@ fn status(model: &Model, env: &EnvState) -> Line<'static> {
             },
             _,
         ) => Line::styled(
-            format!("⚠ as of {}", age(at, model.now)),
+            format!("⚠ as of {}", age_since(at, model.now)),
             theme.style(Tone::Warn),
         ),
         _ => Line::styled("✔ live", theme.style(Tone::Good)),

@@ -4,6 +4,7 @@
 mod environments;
 mod needs;
 
+use payops_core::domain::display::{age, age_since};
 use payops_core::port::QueueStats;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -13,7 +14,6 @@ use super::rollouts;
 use super::troubles::{draw_troubles, troubles};
 use super::view::{Freshness, View};
 use crate::model::{Cursor, Model, PaneState, WatchStatus, is_dead_letter_queue};
-use crate::text::{age, short_duration};
 use crate::theme::Tone;
 use crate::widgets::pane;
 use crate::widgets::table::{self, Column};
@@ -69,7 +69,7 @@ fn layout(model: &Model, body: Rect) -> OverviewLayout {
     }
 }
 
-/// Whether everything that could need a human has answered.
+/// Whether everything that could need a person has answered.
 fn everything_answered(model: &Model) -> bool {
     let fed = model
         .envs
@@ -113,7 +113,7 @@ impl View for OverviewView {
         };
         frame.render_widget(
             Line::styled(
-                format!(" NEEDS A HUMAN{count}"),
+                format!(" NEEDS A PERSON{count}"),
                 model.theme.style(Tone::Strong),
             ),
             layout.title,
@@ -189,7 +189,7 @@ fn draw_queues(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let stale = match env.queues.state() {
         PaneState::Ready {
             at, fault: Some(_), ..
-        } => format!(" ◷{}", age(at, model.now)),
+        } => format!(" ◷{}", age_since(at, model.now)),
         _ => String::new(),
     };
     // Nothing is selected here: the list above has the keys.
@@ -218,7 +218,7 @@ fn cells(model: &Model, queue: &QueueStats, all: &[QueueStats], stale: &str) -> 
     let oldest = queue
         .oldest_age
         .and_then(|oldest| jiff::SignedDuration::try_from(oldest).ok())
-        .map(short_duration);
+        .map(age);
     vec![
         Line::raw(format!("{}{stale}", queue.name)),
         Line::raw(about(queue.visible)),

@@ -2,13 +2,14 @@
 
 use jiff::SignedDuration;
 use payops_core::domain::alarm::Severity;
+use payops_core::domain::display::{age, percent};
 use payops_core::domain::mask;
 use payops_core::domain::rollout::Waiting;
 use ratatui::text::{Line, Span};
 
 use crate::model::{Model, Need, RolloutRow};
 use crate::signs::phase_sign;
-use crate::text::{percent, short_duration, step, waits_for};
+use crate::text::{step, waits_for};
 use crate::theme::Tone;
 
 /// Screens of so many columns have room for all of a line.
@@ -35,7 +36,7 @@ pub(super) fn line(model: &Model, need: &Need, width: usize) -> Line<'static> {
             let about = if *approximate { "~" } else { "" };
             let oldest = oldest
                 .and_then(|oldest| SignedDuration::try_from(oldest).ok())
-                .map(|oldest| format!("   oldest {}", short_duration(oldest)))
+                .map(|oldest| format!("   oldest {}", age(oldest)))
                 .unwrap_or_default();
             let mut spans = head(model, ("✖", "dlq", Tone::Bad), env, width);
             spans.push(name(model, queue, width));

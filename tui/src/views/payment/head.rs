@@ -1,6 +1,7 @@
 //! What a payment is now, in lines.
 
 use payops_core::Timestamp;
+use payops_core::domain::display::{age_since, count};
 use payops_core::domain::mask;
 use payops_core::domain::money::major;
 use payops_core::domain::payment::{Payment, Refund, RefundState};
@@ -8,7 +9,7 @@ use payops_core::domain::privacy::Privacy;
 
 use crate::redact::redact;
 use crate::signs::payment_sign;
-use crate::text::{age, count, wrap};
+use crate::text::wrap;
 use crate::theme::Tone;
 
 /// Lines that a reason takes at most.
@@ -35,7 +36,7 @@ pub(super) fn lines(payment: &Payment, now: Timestamp, width: u16) -> Vec<(Tone,
         format!(
             "✖ dead-lettered in {} {} ago: {} {}",
             dead.queue,
-            age(dead.at, now),
+            age_since(dead.at, now),
             redact(&dead.class),
             redact(&dead.reason)
         )
@@ -70,8 +71,14 @@ fn parts(payment: &Payment, now: Timestamp) -> impl Iterator<Item = String> {
         Some(format!("customer {}", mask::terminal(&email))),
         card.map(|card| format!("card {} …{}", redact(&card.brand), redact(&card.last4))),
         Some(format!("merchant {} ({live})", payment.merchant)),
-        Some(format!("accepted {} ago", age(payment.created_at, now))),
-        Some(format!("changed {} ago", age(payment.updated_at, now))),
+        Some(format!(
+            "accepted {} ago",
+            age_since(payment.created_at, now)
+        )),
+        Some(format!(
+            "changed {} ago",
+            age_since(payment.updated_at, now)
+        )),
         Some(format!("version {}", payment.version)),
         (redrives > 0).then(|| format!("redriven {}", count(redrives, "time"))),
         (payment.refundable_minor > 0)
@@ -97,7 +104,7 @@ fn refund_line(payment: &Payment, refund: &Refund, now: Timestamp) -> (Tone, Str
         money(payment, refund.minor),
         refund.state.as_str(),
         redact(&refund.by),
-        age(refund.at, now)
+        age_since(refund.at, now)
     );
     (tone, text)
 }

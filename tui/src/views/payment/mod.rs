@@ -2,6 +2,7 @@
 
 mod head;
 
+use payops_core::domain::display::age_since;
 use payops_core::domain::event::{Event, EventKind};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -11,7 +12,6 @@ use super::environment::ready_env;
 use super::view::{Freshness, View};
 use crate::model::{Model, PaymentDetails};
 use crate::redact::event_detail;
-use crate::text::age;
 use crate::theme::Tone;
 use crate::widgets::pane;
 use crate::widgets::table::{self, Column, draw_lines};
@@ -118,7 +118,7 @@ fn cells(model: &Model, event: &Event) -> Vec<Line<'static>> {
     let at = event.at.strftime("%Y-%m-%d %H:%M:%S").to_string();
     vec![
         Line::styled(event.seq.to_string(), model.theme.style(Tone::Dim)),
-        Line::raw(age(event.at, model.now)),
+        Line::raw(age_since(event.at, model.now)),
         Line::styled(at, model.theme.style(Tone::Dim)),
         Line::styled(event.kind.as_str(), model.theme.style(tone)),
         Line::raw(event_detail(event)),

@@ -1,5 +1,6 @@
 //! Above the list of payments: the box, a hint or a problem, and which store answered.
 
+use payops_core::domain::display::{age_since, thousands};
 use payops_core::domain::mask;
 use payops_core::domain::pan::contains_card_number;
 use payops_core::usecase::SearchResult;
@@ -10,7 +11,6 @@ use ratatui::text::{Line, Span};
 use crate::model::Model;
 use crate::redact::redact;
 use crate::search_hint::hint;
-use crate::text::{age, thousands};
 use crate::theme::Tone;
 use crate::widgets::pane;
 use crate::widgets::table::{self, draw_lines};
@@ -115,7 +115,7 @@ fn answer_line(model: &Model) -> Line<'static> {
     ));
     let newest = found.freshness.newest.map_or_else(
         || "empty".to_owned(),
-        |newest| format!("newest {}", age(newest, model.now)),
+        |newest| format!("newest {}", age_since(newest, model.now)),
     );
     let store = format!(
         " · {} · {} documents · {newest}",

@@ -2,6 +2,7 @@
 
 mod head;
 
+use payops_core::domain::display::age_since;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::mask;
 use payops_core::domain::money::major;
@@ -16,7 +17,7 @@ use super::view::{Freshness, View};
 use crate::model::{Model, PaneState, payment_item};
 use crate::redact::redact;
 use crate::signs::payment_sign;
-use crate::text::{age, short_id};
+use crate::text::short_id;
 use crate::theme::Tone;
 use crate::widgets::pane;
 use crate::widgets::table::{self, Column};
@@ -149,7 +150,7 @@ fn cells(model: &Model, doc: &PaymentDoc, wide: bool, dim: bool) -> Vec<Line<'st
             major(doc.amount_minor, doc.currency),
             doc.currency
         )),
-        plain(age(doc.created_at, model.now)),
+        plain(age_since(doc.created_at, model.now)),
         plain(doc.reference.as_deref().map(redact).unwrap_or_default()),
         plain(mask::terminal(&Privacy::default().email(&doc.email))),
         plain(redact(&card)),

@@ -1,5 +1,6 @@
 //! The state of a rollout: phase, weights, versions, steps.
 
+use payops_core::domain::display::{age_since, countdown, percent};
 use payops_core::domain::mask;
 use payops_core::domain::rollout::{Rollout, Step, StepState, Strategy, Waiting};
 use ratatui::text::{Line, Span};
@@ -7,7 +8,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::model::{Model, RolloutId};
 use crate::signs::phase_sign;
-use crate::text::{age, countdown, percent, short_images};
+use crate::text::short_images;
 use crate::theme::Tone;
 use crate::widgets::table::clip_line;
 
@@ -28,7 +29,7 @@ pub(super) fn lines(model: &Model, width: usize) -> Vec<Line<'static>> {
     if let Some((fault, since)) = &model.rollout.watch_fault {
         let text = format!(
             " ⚠ tree as of {} ago: {}",
-            age(*since, model.now),
+            age_since(*since, model.now),
             fault.text
         );
         out.push(clip_line(
@@ -56,7 +57,7 @@ fn phase(model: &Model, id: &RolloutId, rollout: &Rollout) -> Line<'static> {
         }
         Waiting::Human { why, since } => {
             let since = since
-                .map(|since| format!(" for {}", age(since, model.now)))
+                .map(|since| format!(" for {}", age_since(since, model.now)))
                 .unwrap_or_default();
             parts.push((Tone::Warn, format!("{why}{since}")));
         }

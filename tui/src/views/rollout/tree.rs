@@ -1,12 +1,13 @@
 //! The tree: what is measured, then revision by revision its `ReplicaSet` and pods.
 
+use payops_core::domain::display::{age_since, count};
 use payops_core::domain::mask;
 use payops_core::domain::rollout::{AnalysisRun, Metric, Pod, Related, ReplicaSet, Role, Rollout};
 use ratatui::text::{Line, Span};
 
 use crate::model::{Model, TreeNode};
 use crate::signs::run_sign;
-use crate::text::{age, clip, count, short_images, sparkline};
+use crate::text::{clip, short_images, sparkline};
 use crate::theme::Tone;
 
 const MEASUREMENTS_SHOWN: usize = 6;
@@ -147,7 +148,7 @@ fn chart(model: &Model, metric: &Metric) -> Line<'static> {
         .measurements
         .last()
         .and_then(|measurement| measurement.at)
-        .map(|at| format!(", last {} ago", age(at, model.now)))
+        .map(|at| format!(", last {} ago", age_since(at, model.now)))
         .unwrap_or_default();
     Line::from(vec![
         Span::raw("     "),
@@ -158,7 +159,7 @@ fn chart(model: &Model, metric: &Metric) -> Line<'static> {
         Span::styled(
             format!(
                 "  {}{of} measured{last}  {}",
-                metric.measured(),
+                metric.count_measurements(),
                 mask::terminal(&metric.message)
             ),
             model.theme.style(Tone::Dim),
@@ -217,7 +218,7 @@ fn pod(model: &Model, pod: &Pod) -> Line<'static> {
     };
     let since = pod
         .created_at
-        .map(|at| age(at, model.now))
+        .map(|at| age_since(at, model.now))
         .unwrap_or_default();
     Line::from(vec![
         Span::styled(format!("     {glyph} "), model.theme.style(tone)),
