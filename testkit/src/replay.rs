@@ -1,4 +1,5 @@
-//! What a replay needs beside queues: a journal in memory, and something that steers it.
+//! What a replay needs beside queues: a journal in memory, something that steers it, and causes
+//! that letters died of.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -47,6 +48,28 @@ impl Journal for Notes {
             .extend_from_slice(entries);
         Ok(())
     }
+}
+
+/// Causes of dead letters, each as class and reason; what stands for `{n}` differs from letter to letter.
+pub const CAUSES: [(&str, &str); 5] = [
+    (
+        "schema_error",
+        "detail.amount: expected an integer, got \"{n}.50\"",
+    ),
+    ("provider_timeout", "no answer to charge ch_{n} in 30000 ms"),
+    ("provider_error", "the provider answered 503 to request {n}"),
+    ("conflict", "version {n} was expected, another was found"),
+    (
+        "internal",
+        "thread 'worker-{n}' panicked at src/charge.rs:117",
+    ),
+];
+
+/// Class and reason of the `n`th dead letter: one of [`CAUSES`] in turn.
+#[must_use]
+pub fn cause_of(n: usize) -> (&'static str, String) {
+    let (class, reason) = CAUSES[n % CAUSES.len()];
+    (class, reason.replace("{n}", &(1_000 + n * 7).to_string()))
 }
 
 type Hook<'a, T> = Box<dyn Fn(T) -> BoxFuture<'a, ()> + Send + Sync + 'a>;

@@ -13,13 +13,12 @@ use payops_core::port::{
 };
 
 use super::state::State;
+use super::steps::{Order, move_in_steps, move_one};
 use crate::ManualClock;
 
 const BATCH_MAX: usize = 10;
 const ATTRIBUTES_MAX: usize = 10;
 const BYTES_MAX: usize = 1024 * 1024;
-/// For how long a message is held while it is moved, as the adapter of SQS does.
-const HOLD: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug, Default)]
 pub struct MemoryQueue {
@@ -264,16 +263,7 @@ impl Queues for MemoryQueues {
         to: &str,
         message: Outgoing,
     ) -> PortResult<TransferOutcome> {
-        self.transfer_batch(
-            from,
-            to,
-            vec![Move {
-                receipt: receipt.to_owned(),
-                message,
-            }],
-        )
-        .await?
-        .remove(0)
+        move_one(self, from, receipt, to, message).await
     }
 
     async fn transfer_batch(
@@ -282,49 +272,7 @@ impl Queues for MemoryQueues {
         to: &str,
         moves: Vec<Move>,
     ) -> PortResult<Vec<MoveResult>> {
-        let (receipts, messages): (Vec<String>, Vec<Outgoing>) = moves
-            .into_iter()
-            .map(|each| (each.receipt, each.message))
-            .unzip();
-        let held = self.change_visibilities(from, &receipts, HOLD).await?;
-        let going: Vec<Outgoing> = messages
-            .into_iter()
-            .zip(&held)
-            .filter(|(_, held)| **held)
-            .map(|(message, _)| message)
-            .collect();
-        let sent = if going.is_empty() {
-            Vec::new()
-        } else {
-            self.send_batch(to, going).await?
-        };
-        let ours = receipts
-            .into_iter()
-            .zip(&held)
-            .filter(|(_, held)| **held)
-            .map(|(receipt, _)| receipt);
-        let sent: Vec<(String, SendResult)> = ours.zip(sent).collect();
-        let receipts: Vec<String> = sent
-            .iter()
-            .filter(|(_, sent)| sent.is_ok())
-            .map(|(receipt, _)| receipt.clone())
-            .collect();
-        let mut deleted = self.delete(from, &receipts).await?.into_iter();
-        let mut sent = sent.into_iter();
-        let result = |held: bool| -> MoveResult {
-            let Some((_, sent)) = held.then(|| sent.next()).flatten() else {
-                return Ok(TransferOutcome::Lost);
-            };
-            let message_id = sent?;
-            Ok(match deleted.next() {
-                Some(true) => TransferOutcome::Moved { message_id },
-                _ => TransferOutcome::SentNotDeleted {
-                    message_id,
-                    reason: "its receipt handle is no longer valid".to_owned(),
-                },
-            })
-        };
-        Ok(held.into_iter().map(result).collect())
+        move_in_steps(self, Order::SendFirst, from, to, moves).await
     }
 
     fn transfer_is_atomic(&self) -> bool {

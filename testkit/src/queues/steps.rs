@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payops_core::port::{
-    Move, MoveResult, Outgoing, PortError, PortResult, Queues, Received, SendResult,
+    ErrorKind, Move, MoveResult, Outgoing, PortError, PortResult, Queues, Received, SendResult,
     TransferOutcome,
 };
 
@@ -31,21 +31,95 @@ impl Steps {
     pub fn new(inner: Arc<dyn Queues>, order: Order) -> Self {
         Self { inner, order }
     }
+}
 
-    async fn delete(&self, queue: &str, receipts: &[String]) -> Vec<Result<(), String>> {
-        match self.inner.delete(queue, receipts).await {
-            Ok(deleted) => deleted
-                .into_iter()
-                .map(|done| {
-                    done.then_some(())
-                        .ok_or_else(|| "its receipt handle is no longer valid".to_owned())
-                })
-                .collect(),
-            Err(error) => receipts
-                .iter()
-                .map(|_| Err(error.message.clone()))
-                .collect(),
+/// Moves one message as a batch of one.
+pub(super) async fn move_one(
+    queues: &dyn Queues,
+    from: &str,
+    receipt: &str,
+    to: &str,
+    message: Outgoing,
+) -> PortResult<TransferOutcome> {
+    let receipt = receipt.to_owned();
+    let moved = queues
+        .transfer_batch(from, to, vec![Move { receipt, message }])
+        .await?;
+    moved.into_iter().next().expect("one entry, one result")
+}
+
+/// Moves messages with single calls of `queues`.
+pub(super) async fn move_in_steps(
+    queues: &dyn Queues,
+    order: Order,
+    from: &str,
+    to: &str,
+    moves: Vec<Move>,
+) -> PortResult<Vec<MoveResult>> {
+    let (receipts, messages): (Vec<String>, Vec<Outgoing>) = moves
+        .into_iter()
+        .map(|each| (each.receipt, each.message))
+        .unzip();
+    let held = queues.change_visibilities(from, &receipts, HOLD).await?;
+    let ours: Vec<String> = receipts
+        .into_iter()
+        .zip(&held)
+        .filter(|(_, held)| **held)
+        .map(|(receipt, _)| receipt)
+        .collect();
+    let going: Vec<Outgoing> = messages
+        .into_iter()
+        .zip(&held)
+        .filter(|(_, held)| **held)
+        .map(|(message, _)| message)
+        .collect();
+    if order == Order::DeleteFirst {
+        delete(queues, from, &ours).await;
+    }
+    let sent = if going.is_empty() {
+        Vec::new()
+    } else {
+        queues.send_batch(to, going).await?
+    };
+    let acknowledged: Vec<String> = ours
+        .iter()
+        .zip(&sent)
+        .filter(|(_, sent)| sent.is_ok())
+        .map(|(receipt, _)| receipt.clone())
+        .collect();
+    let deleted = match order {
+        Order::SendFirst if !acknowledged.is_empty() => delete(queues, from, &acknowledged).await,
+        _ => vec![Ok(()); acknowledged.len()],
+    };
+    let (mut sent, mut deleted) = (sent.into_iter(), deleted.into_iter());
+    let result = |held: bool| -> MoveResult {
+        if !held {
+            return Ok(TransferOutcome::Lost);
         }
+        let message_id = sent
+            .next()
+            .unwrap_or_else(|| Err(PortError::new(ErrorKind::Ambiguous, "untold")))?;
+        Ok(match deleted.next() {
+            Some(Ok(())) | None => TransferOutcome::Moved { message_id },
+            Some(Err(reason)) => TransferOutcome::SentNotDeleted { message_id, reason },
+        })
+    };
+    Ok(held.into_iter().map(result).collect())
+}
+
+async fn delete(queues: &dyn Queues, queue: &str, receipts: &[String]) -> Vec<Result<(), String>> {
+    match queues.delete(queue, receipts).await {
+        Ok(deleted) => deleted
+            .into_iter()
+            .map(|done| {
+                done.then_some(())
+                    .ok_or_else(|| "its receipt handle is no longer valid".to_owned())
+            })
+            .collect(),
+        Err(error) => receipts
+            .iter()
+            .map(|_| Err(error.message.clone()))
+            .collect(),
     }
 }
 
@@ -58,17 +132,7 @@ impl Queues for Steps {
         to: &str,
         message: Outgoing,
     ) -> PortResult<TransferOutcome> {
-        let moved = self
-            .transfer_batch(
-                from,
-                to,
-                vec![Move {
-                    receipt: receipt.to_owned(),
-                    message,
-                }],
-            )
-            .await?;
-        moved.into_iter().next().expect("one entry, one result")
+        move_one(self, from, receipt, to, message).await
     }
 
     async fn transfer_batch(
@@ -77,61 +141,7 @@ impl Queues for Steps {
         to: &str,
         moves: Vec<Move>,
     ) -> PortResult<Vec<MoveResult>> {
-        let (receipts, messages): (Vec<String>, Vec<Outgoing>) = moves
-            .into_iter()
-            .map(|each| (each.receipt, each.message))
-            .unzip();
-        let held = self
-            .inner
-            .change_visibilities(from, &receipts, HOLD)
-            .await?;
-        let ours: Vec<String> = receipts
-            .into_iter()
-            .zip(&held)
-            .filter(|(_, held)| **held)
-            .map(|(receipt, _)| receipt)
-            .collect();
-        let going: Vec<Outgoing> = messages
-            .into_iter()
-            .zip(&held)
-            .filter(|(_, held)| **held)
-            .map(|(message, _)| message)
-            .collect();
-        if self.order == Order::DeleteFirst {
-            self.delete(from, &ours).await;
-        }
-        let sent = if going.is_empty() {
-            Vec::new()
-        } else {
-            self.inner.send_batch(to, going).await?
-        };
-        let acknowledged: Vec<String> = ours
-            .iter()
-            .zip(&sent)
-            .filter(|(_, sent)| sent.is_ok())
-            .map(|(receipt, _)| receipt.clone())
-            .collect();
-        let deleted = match self.order {
-            Order::SendFirst if !acknowledged.is_empty() => self.delete(from, &acknowledged).await,
-            _ => vec![Ok(()); acknowledged.len()],
-        };
-        let (mut sent, mut deleted) = (sent.into_iter(), deleted.into_iter());
-        let result = |held: bool| -> MoveResult {
-            if !held {
-                return Ok(TransferOutcome::Lost);
-            }
-            let message_id = sent.next().unwrap_or_else(|| {
-                Err(PortError::new(
-                    payops_core::port::ErrorKind::Ambiguous,
-                    "untold",
-                ))
-            })?;
-            Ok(match deleted.next() {
-                Some(Ok(())) | None => TransferOutcome::Moved { message_id },
-                Some(Err(reason)) => TransferOutcome::SentNotDeleted { message_id, reason },
-            })
-        };
-        Ok(held.into_iter().map(result).collect())
+        move_in_steps(&*self.inner, self.order, from, to, moves).await
     }
 
     fn transfer_is_atomic(&self) -> bool {

@@ -20,25 +20,11 @@ use payops_core::domain::work_item::attribute;
 use payops_core::port::{Attributes, Outgoing, Queues, Received};
 use payops_core::usecase::{DeadLetter, DeadLetters, Dispatcher, PlanRequest, Replayer};
 use payops_system::SystemClock;
-use payops_testkit::replay::{Notes, Steer};
+use payops_testkit::replay::{CAUSES, Notes, Steer, cause_of};
 use payops_testkit::{SeededRandom, fresh_salt};
 
 const LETTERS: usize = 10_000;
 const OF_CAUSE: usize = LETTERS / CAUSES.len();
-/// Class and reason; what stands for `{n}` differs from letter to letter.
-const CAUSES: [(&str, &str); 5] = [
-    (
-        "schema_error",
-        "detail.amount: expected an integer, got \"{n}.50\"",
-    ),
-    ("provider_timeout", "no answer to charge ch_{n} in 30000 ms"),
-    ("provider_error", "the provider answered 503 to request {n}"),
-    ("conflict", "version {n} was expected, another was found"),
-    (
-        "internal",
-        "thread 'worker-{n}' panicked at src/charge.rs:117",
-    ),
-];
 
 #[expect(
     clippy::print_stdout,
@@ -111,8 +97,7 @@ async fn rig(endpoint: &str) -> Rig {
 }
 
 fn letter(n: usize) -> Outgoing {
-    let (class, reason) = CAUSES[n % CAUSES.len()];
-    let reason = reason.replace("{n}", &(1_000 + n * 7).to_string());
+    let (class, reason) = cause_of(n);
     let attributes = [
         (attribute::CLASS, class),
         (attribute::REASON, &reason),

@@ -14,8 +14,9 @@ use payops_core::domain::apikey::Caller;
 use payops_core::domain::bus::{QUEUES, dead_letter_queue};
 use payops_core::domain::event::{Event, Note};
 use payops_core::domain::id::PaymentId;
+use payops_core::domain::machine::Command;
 use payops_core::domain::outbox::OutboxEvent;
-use payops_core::domain::payment::Payment;
+use payops_core::domain::payment::{Failure, Payment};
 use payops_core::domain::replay::Progress;
 use payops_core::domain::request::CreateRefund;
 use payops_core::port::{
@@ -356,13 +357,11 @@ async fn freeze_and_thaw(world: &World) -> Vec<String> {
 }
 
 async fn claim(world: &World, before: &Payment, owner: &str) -> Payment {
-    use payops_core::domain::machine::{Command, decide};
     let command = Command::Claim {
         owner: owner.to_owned(),
         hop: serde_json::Value::Null,
     };
-    let decision = decide(before, command, world.now(), &world.policy).expect("free");
-    let change = change(before, decision, world.now());
+    let change = world.change(before, command);
     assert_eq!(
         world.ports.store.commit(&change).await.expect("works"),
         Committed::Done
@@ -371,46 +370,16 @@ async fn claim(world: &World, before: &Payment, owner: &str) -> Payment {
 }
 
 async fn thaw(world: &World, claimed: &Payment) {
-    use payops_core::domain::machine::{Command, decide};
-    let failure = payops_core::domain::payment::Failure {
+    let failure = Failure {
         code: "card_declined".to_owned(),
         message: "late".to_owned(),
     };
-    let decision = decide(
-        claimed,
-        Command::Declined {
-            failure,
-            soft: false,
-        },
-        world.now(),
-        &world.policy,
-    )
-    .expect("allowed");
-    drop(
-        world
-            .ports
-            .store
-            .commit(&change(claimed, decision, world.now()))
-            .await,
-    );
-}
-
-fn change(
-    before: &Payment,
-    decision: payops_core::domain::machine::Transition,
-    now: Timestamp,
-) -> Change {
-    Change {
-        payment: decision.payment,
-        expect: Precondition {
-            version: before.version,
-            fence: before.fence,
-        },
-        events: decision.events,
-        outbox: decision.outbox,
-        idempotency: None,
-        now,
-    }
+    let declined = Command::Declined {
+        failure,
+        soft: false,
+    };
+    let change = world.change(claimed, declined);
+    drop(world.ports.store.commit(&change).await);
 }
 
 #[tokio::test]

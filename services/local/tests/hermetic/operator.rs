@@ -6,15 +6,15 @@ use crate::world::{World, caller, key, request};
 use async_trait::async_trait;
 use payops_core::domain::event::EventKind;
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::machine::{Command, TransitionRefusal, decide};
+use payops_core::domain::machine::{Command, TransitionRefusal};
 use payops_core::domain::payment::{Charge, Failure, Payment, RefundState, Status};
 use payops_core::domain::reconcile::{ProviderEntry, ProviderRefund};
 use payops_core::domain::request::CreateRefund;
 use payops_core::domain::resolve::{Contradiction, ResolvePayment, Settlement};
 use payops_core::domain::text::Source;
 use payops_core::port::{
-    Change, ChargeOutcome, ChargeRequest, Committed, PortResult, Precondition, Provider,
-    ProviderPage, RefundOutcome, RefundRequest,
+    Change, ChargeOutcome, ChargeRequest, Committed, PortResult, Provider, ProviderPage,
+    RefundOutcome, RefundRequest,
 };
 use payops_core::usecase::{ChangeError, Requester, ResolveError, Resolver, Sweeper};
 
@@ -28,7 +28,7 @@ fn failure() -> Failure {
 /// Commits what `command` does to the payment as it stands; the change that was written.
 async fn commit(world: &World, id: &PaymentId, command: Command) -> Change {
     let before = world.payment(id).await;
-    let change = change(world, &before, command);
+    let change = world.change(&before, command);
     assert_eq!(
         world.ports.store.commit(&change).await.expect("works"),
         Committed::Done
@@ -39,21 +39,6 @@ async fn commit(world: &World, id: &PaymentId, command: Command) -> Change {
         .await
         .expect("dispatched");
     change
-}
-
-fn change(world: &World, before: &Payment, command: Command) -> Change {
-    let decision = decide(before, command, world.now(), &world.policy).expect("allowed");
-    Change {
-        payment: decision.payment,
-        expect: Precondition {
-            version: before.version,
-            fence: before.fence,
-        },
-        events: decision.events,
-        outbox: decision.outbox,
-        idempotency: None,
-        now: world.now(),
-    }
 }
 
 fn claim() -> Command {
@@ -364,7 +349,7 @@ async fn a_late_worker_and_an_operator_do_not_write_over_each_other() {
         at: world.now(),
     };
     for late in [lost, asking] {
-        let outdated = change(&world, &late, Command::Approved(charge.clone()));
+        let outdated = world.change(&late, Command::Approved(charge.clone()));
         assert_eq!(
             world.ports.store.commit(&outdated).await.expect("works"),
             Committed::Stale

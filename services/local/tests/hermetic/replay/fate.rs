@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use payops_core::domain::replay::{Disposition, JournalEntry, Progress, ReplayPlan};
 use payops_core::domain::work_item::attribute;
 use payops_core::port::Received;
+use payops_testkit::replay::Notes;
 
 use super::support::Rig;
 
@@ -51,6 +52,12 @@ impl Before {
         Self {
             letters: rig.browse(&plan.queue).await,
         }
+    }
+
+    /// All is well after a replay that came to its end.
+    pub(crate) async fn check(&self, rig: &Rig, plan: &ReplayPlan, notes: &Notes) {
+        let found = self.violations(rig, plan, &notes.entries()).await;
+        assert_eq!(found, Vec::<String>::new());
     }
 
     /// Every violation after a replay that came to its end; none when all is well.

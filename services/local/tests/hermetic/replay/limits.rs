@@ -145,10 +145,7 @@ async fn a_rate_is_kept_and_costs_no_message() {
             .filter(|entry| matches!(entry, JournalEntry::Failed { .. }))
             .count();
         assert_eq!(lost, 0, "{rate} a second: the right to no message ended");
-        assert_eq!(
-            before.violations(&rig, &plan, &notes.entries()).await,
-            Vec::<String>::new()
-        );
+        before.check(&rig, &plan, &notes).await;
         let went = control
             .went
             .into_inner()
@@ -209,10 +206,7 @@ async fn an_interruption_leaves_an_exact_remainder() {
             .await
             .expect("it goes on");
         assert_eq!((summary.sent, summary.remaining), (100, 0), "{summary:?}");
-        assert_eq!(
-            before.violations(&rig, &plan, &notes.entries()).await,
-            Vec::<String>::new()
-        );
+        before.check(&rig, &plan, &notes).await;
         assert_eq!(rig.browse(WORK).await.len(), 100, "each once");
     }
 }

@@ -8,7 +8,7 @@ use payops_core::domain::bus::{WORK, dead_letter_queue};
 use payops_core::domain::replay::{Disposition, JournalEntry, Progress};
 use payops_core::domain::work_item::attribute;
 use payops_core::port::{Attributes, ErrorKind, Outgoing, PortError};
-use payops_core::usecase::ReplayError;
+use payops_core::usecase::{ReplayError, ReplaySummary};
 use payops_testkit::replay::{Notes, Steer};
 
 use super::fate::Before;
@@ -41,10 +41,7 @@ async fn a_right_that_ended_is_taken_again() {
             (25, 0),
             "{moves:?}: {summary:?}"
         );
-        assert_eq!(
-            before.violations(&rig, &plan, &notes.entries()).await,
-            Vec::<String>::new()
-        );
+        before.check(&rig, &plan, &notes).await;
         assert_eq!(rig.browse(WORK).await.len(), 25, "each once");
     }
 }
@@ -72,14 +69,17 @@ async fn what_somebody_else_took_is_not_sent() {
         (0, 3, 0),
         "{summary:?}"
     );
-    assert!(
-        summary
-            .failed
-            .values()
-            .all(|reason| reason.contains("no longer in the dead-letter queue")),
-        "{summary:?}"
-    );
+    check_reasons(&summary, |reason| {
+        reason.contains("no longer in the dead-letter queue")
+    });
     assert_eq!(rig.browse(WORK).await.len(), 0);
+}
+
+/// Every message that failed did so for the right reason.
+#[track_caller]
+fn check_reasons(summary: &ReplaySummary, is_right: impl Fn(&str) -> bool) {
+    let mut reasons = summary.failed.values();
+    assert!(reasons.all(|reason| is_right(reason)), "{summary:?}");
 }
 
 fn refuses(
@@ -105,17 +105,8 @@ async fn a_message_that_the_target_never_takes_stops_no_other() {
         (29, 1, 0),
         "{summary:?}"
     );
-    assert!(
-        summary
-            .failed
-            .values()
-            .all(|reason| reason.contains("refused on purpose")),
-        "{summary:?}"
-    );
-    assert_eq!(
-        before.violations(&rig, &plan, &notes.entries()).await,
-        Vec::<String>::new()
-    );
+    check_reasons(&summary, |reason| reason.contains("refused on purpose"));
+    before.check(&rig, &plan, &notes).await;
     let left = rig.receivable(&plan.queue).await;
     assert_eq!(
         (left.len(), left[0].body.as_str()),
@@ -152,10 +143,7 @@ async fn a_throttled_entry_stops_the_replay_and_is_sent_later() {
             .go_on(&plan, &notes.progress(), 1, &notes, &Steer::new())
             .await;
         assert_eq!((summary.sent, summary.failed.len()), (10, 0), "{summary:?}");
-        assert_eq!(
-            before.violations(&rig, &plan, &notes.entries()).await,
-            Vec::<String>::new()
-        );
+        before.check(&rig, &plan, &notes).await;
         let twice = notes
             .entries()
             .iter()
@@ -223,10 +211,7 @@ async fn attributes_are_kept_and_their_limit_is_said() {
         reason.contains("11 attributes, over the limit of 10"),
         "{reason}"
     );
-    assert_eq!(
-        before.violations(&rig, &plan, &notes.entries()).await,
-        Vec::<String>::new()
-    );
+    before.check(&rig, &plan, &notes).await;
     let sent = rig.browse(PROJECTIONS).await.remove(0).attributes;
     assert_eq!(
         (
@@ -285,10 +270,7 @@ async fn what_died_in_another_queue_stays() {
         (2, 1, 0),
         "{summary:?}"
     );
-    assert_eq!(
-        before.violations(&rig, &plan, &notes.entries()).await,
-        Vec::<String>::new()
-    );
+    before.check(&rig, &plan, &notes).await;
     assert_eq!(rig.receivable(&dlq).await.len(), 1);
 }
 
@@ -319,13 +301,7 @@ async fn a_discard_waits_for_what_is_hidden_and_never_calls_it_gone() {
             (discarded, 5 - discarded),
             "{summary:?}"
         );
-        assert!(
-            summary
-                .failed
-                .values()
-                .all(|reason| reason.starts_with("hidden: ")),
-            "{summary:?}"
-        );
+        check_reasons(&summary, |reason| reason.starts_with("hidden: "));
         assert_eq!(
             rig.browse(&dlq).await.len(),
             5 - discarded,
@@ -397,13 +373,7 @@ async fn a_discard_and_a_replay_end_though_new_letters_keep_coming() {
             (0, 1, 0),
             "{summary:?}"
         );
-        assert!(
-            summary
-                .failed
-                .values()
-                .all(|reason| reason.starts_with("hidden: ")),
-            "{summary:?}"
-        );
+        check_reasons(&summary, |reason| reason.starts_with("hidden: "));
         assert!(
             rig.receivable(&dlq).await.len() > 1,
             "the others are shown again"

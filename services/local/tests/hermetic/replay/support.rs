@@ -229,11 +229,7 @@ impl Rig {
     pub(crate) async fn mark_dead(&self, word: &str) {
         let [worker, ..] = self.world.consumers();
         loop {
-            let messages = self
-                .plain
-                .receive(WORK, 10, LONG, Duration::ZERO)
-                .await
-                .expect("received");
+            let messages = self.take(WORK).await;
             if messages.is_empty() {
                 return;
             }
@@ -246,6 +242,12 @@ impl Rig {
                 );
             }
         }
+    }
+
+    /// Ten messages at most, hidden from others for long.
+    async fn take(&self, queue: &str) -> Vec<Received> {
+        let taken = self.plain.receive(queue, 10, LONG, Duration::ZERO).await;
+        taken.expect("received")
     }
 
     /// Everything in a queue, looked at only.
@@ -261,11 +263,7 @@ impl Rig {
     pub(crate) async fn receivable(&self, queue: &str) -> Vec<Received> {
         let mut all = Vec::new();
         loop {
-            let some = self
-                .plain
-                .receive(queue, 10, LONG, Duration::ZERO)
-                .await
-                .expect("received");
+            let some = self.take(queue).await;
             if some.is_empty() {
                 break;
             }
@@ -281,11 +279,7 @@ impl Rig {
 
     pub(crate) async fn clear(&self, queue: &str) {
         loop {
-            let some = self
-                .plain
-                .receive(queue, 10, LONG, Duration::ZERO)
-                .await
-                .expect("received");
+            let some = self.take(queue).await;
             if some.is_empty() {
                 return;
             }

@@ -10,10 +10,12 @@ use std::time::Duration;
 use payops_core::domain::apikey::Caller;
 use payops_core::domain::bus::{NOTIFICATIONS, PROJECTIONS, WORK};
 use payops_core::domain::id::PaymentId;
+use payops_core::domain::machine::{Command, decide};
+use payops_core::domain::payment::Payment;
 use payops_core::domain::policy::Policy;
 use payops_core::domain::request::CreatePayment;
 use payops_core::domain::text::IdempotencyKey;
-use payops_core::port::{Clock as _, Mailer, PortResult, Ports};
+use payops_core::port::{Change, Clock as _, Mailer, PortResult, Ports, Precondition};
 use payops_core::usecase::{
     Accept, AcceptError, Answer, Changes, Consumed, Consumer, Dispatcher, Handler, Notifier,
     Projector, Reconciler, Relay, Replayer, Sweeper, Worker,
@@ -103,6 +105,22 @@ impl World {
         self.ports.dispatcher()
     }
 
+    /// The change that `command` makes of a payment as it was before.
+    pub(crate) fn change(&self, before: &Payment, command: Command) -> Change {
+        let decision = decide(before, command, self.now(), &self.policy).expect("allowed");
+        Change {
+            payment: decision.payment,
+            expect: Precondition {
+                version: before.version,
+                fence: before.fence,
+            },
+            events: decision.events,
+            outbox: decision.outbox,
+            idempotency: None,
+            now: self.now(),
+        }
+    }
+
     pub(crate) fn changes(&self) -> Changes {
         Changes {
             store: Arc::clone(&self.ports.store),
@@ -124,9 +142,7 @@ impl World {
             random: Arc::clone(&self.ports.random),
             policy: self.policy.clone(),
         };
-        let render = |payment: &payops_core::domain::payment::Payment| {
-            format!("{{\"id\":\"{}\"}}", payment.id)
-        };
+        let render = |payment: &Payment| format!("{{\"id\":\"{}\"}}", payment.id);
         let (answer, _) = accept
             .accept(&caller(), &key(idempotency_key), request, &render)
             .await?;
@@ -247,19 +263,19 @@ impl World {
 
     /// Whether nothing lies in the queues (asked past the faults).
     pub(crate) async fn is_quiet(&self) -> bool {
+        self.queued().await.is_empty()
+    }
+
+    async fn queued(&self) -> Vec<String> {
+        let mut queued = Vec::new();
         for queue in [WORK, PROJECTIONS, NOTIFICATIONS] {
-            let stats = self
-                .stores
-                .ports
-                .queue_admin
-                .stats(queue)
-                .await
-                .expect("stats");
+            let admin = &self.stores.ports.queue_admin;
+            let stats = admin.stats(queue).await.expect("stats");
             if stats.visible + stats.in_flight + stats.delayed > 0 {
-                return false;
+                queued.push(format!("{queue}: {stats:?}"));
             }
         }
-        true
+        queued
     }
 
     async fn at_rest(&self) -> bool {
@@ -267,19 +283,7 @@ impl World {
     }
 
     async fn pending(&self) -> Vec<String> {
-        let mut pending = Vec::new();
-        for queue in [WORK, PROJECTIONS, NOTIFICATIONS] {
-            let stats = self
-                .stores
-                .ports
-                .queue_admin
-                .stats(queue)
-                .await
-                .expect("stats");
-            if stats.visible + stats.in_flight + stats.delayed > 0 {
-                pending.push(format!("{queue}: {stats:?}"));
-            }
-        }
+        let mut pending = self.queued().await;
         for shard in 0..payops_core::domain::id::SHARDS {
             let due = self
                 .stores
@@ -299,7 +303,7 @@ impl World {
         ports.reconciler(jiff::SignedDuration::ZERO)
     }
 
-    pub(crate) async fn payment(&self, id: &PaymentId) -> payops_core::domain::payment::Payment {
+    pub(crate) async fn payment(&self, id: &PaymentId) -> Payment {
         self.stores
             .ports
             .store
