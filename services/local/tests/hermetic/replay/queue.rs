@@ -70,7 +70,7 @@ async fn what_somebody_else_took_is_not_sent() {
         "{summary:?}"
     );
     check_reasons(&summary, |reason| {
-        reason.contains("no longer in the dead-letter queue")
+        reason.contains("not found: already moved")
     });
     assert_eq!(rig.browse(WORK).await.len(), 0);
 }
@@ -321,7 +321,7 @@ async fn a_discard_waits_for_what_is_hidden_and_never_calls_it_gone() {
         summary
             .failed
             .values()
-            .all(|reason| reason == "no longer in the dead-letter queue"),
+            .all(|reason| reason == "not found: already moved, or held by another consumer"),
         "{summary:?}"
     );
     assert_eq!(summary.failed.len(), 5);
