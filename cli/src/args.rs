@@ -20,12 +20,12 @@ pub(crate) const SHORT_HELP: &str = "\
 payops operates a payments platform.
 
   payops                             open the screen, at a terminal
-  payops demo                        run the whole platform here, with traffic, and look at it
+  payops demo                        run the embedded platform with traffic and open the screen
   payops demo --headless             the same without a terminal
   payops payment search QUERY        find payments
-  payops dlq list                    what died, and why
+  payops dlq list                    dead letters and why each one failed
 
-payops --help lists all commands.
+payops --help lists all commands; payops help errors says what to do when one fails.
 ";
 
 fn after_help() -> String {
@@ -34,7 +34,8 @@ fn after_help() -> String {
         .map(|(exit, what)| format!("  {:<4} {what}", exit.code()))
         .collect();
     format!(
-        "Exit codes:\n{}\n\nData goes to stdout, everything else to stderr.",
+        "Exit codes:\n{}\n\nWhat to do about each: payops help errors, and docs/errors.md.\nData goes \
+            to stdout, everything else to stderr.",
         codes.join("\n")
     )
 }
@@ -54,7 +55,8 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Data directory of the embedded platform [env: PAYOPS_DATA_DIR]
+    /// Data directory of the embedded platform [default: ~/.local/share/payops] [env:
+    /// PAYOPS_DATA_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Configuration file [default: payops.toml in the working directory or a parent, then
@@ -139,6 +141,9 @@ pub(crate) enum Command {
     /// Render the screen without a terminal, driven by a script
     #[command(hide = true)]
     Capture(commands::capture::CaptureArgs),
+    /// Show what each exit code means, and what to do
+    #[command(hide = true)]
+    Errors,
     /// Print shell completions
     Completions {
         /// Shell to print completions for

@@ -2,13 +2,18 @@
 
 use clap::Args;
 use payops_core::domain::access::Action;
+use payops_ops::act::Act;
 use payops_ops::environment::Environment;
 use payops_ops::error::{OpsError, OpsResult};
 use payops_ops::session::Session;
 use serde::Serialize;
 
 use crate::context::Context;
+use crate::exit::Exit;
 use crate::output::{Cell, Document, Style, Tone, details};
+
+/// Stands for the reason of a dry run, which needs none.
+const DRY_RUN: &str = "dry run";
 
 /// How a write is agreed to. The reason is `--reason`, which every command knows.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -42,7 +47,8 @@ pub(crate) struct Proposal {
     pub(crate) subject: Option<String>,
     /// What will be done, after "This will": `refund 12.50 EUR of pay_…`.
     pub(crate) what: String,
-    pub(crate) same_as: Option<String>,
+    #[serde(rename = "same_as")]
+    pub(crate) equivalent: Option<String>,
 }
 
 impl Proposal {
@@ -53,8 +59,18 @@ impl Proposal {
             env: session.name().to_owned(),
             subject: None,
             what: what.into(),
-            same_as: None,
+            equivalent: None,
         }
+    }
+
+    /// Prints it, as what a dry run came to.
+    pub(crate) async fn print(self, context: &Context, session: &Session) -> OpsResult<Exit> {
+        let act = Act {
+            subject: self.subject.clone(),
+            ..Act::new(self.action)
+        };
+        print_dry_run(context, session, act, &self).await?;
+        Ok(Exit::Done)
     }
 }
 
@@ -69,8 +85,8 @@ impl Document for Proposal {
                 ("subject", self.subject.as_ref().map(Cell::from)),
                 ("would", Some(Cell::from(&self.what))),
                 (
-                    "same as",
-                    self.same_as
+                    "equivalent",
+                    self.equivalent
                         .as_ref()
                         .map(|line| Cell::toned(line, Tone::Dim)),
                 ),
@@ -79,13 +95,38 @@ impl Document for Proposal {
     }
 }
 
-/// Prints what would be done.
-pub(crate) fn print_dry_run<T: Document>(context: &Context, plan: &T) -> OpsResult<()> {
+/// Prints what would be done, and whether the policy would refuse it: `act` is what it would be
+/// asked.
+pub(crate) async fn print_dry_run<T: Document>(
+    context: &Context,
+    session: &Session,
+    act: Act,
+    plan: &T,
+) -> OpsResult<()> {
     context.printer.document(plan)?;
+    // A dry run needs no reason.
+    let reason = context.operator.reason.as_deref().unwrap_or(DRY_RUN);
+    if let Some(refusal) = session.would_refuse(&act.reason(Some(reason))).await? {
+        let console = &context.console;
+        console.warn(format!("this would be refused: {refusal}"));
+    }
     context
         .console
         .say("dry run: nothing was changed or recorded");
     Ok(())
+}
+
+/// The reason, or a stand-in for a dry run, which needs none.
+pub(crate) fn reason_unless_dry_run(
+    context: &Context,
+    env: &Environment,
+    consent: ConsentArgs,
+) -> OpsResult<Option<String>> {
+    if consent.dry_run {
+        let given = context.operator.reason.clone();
+        return Ok(given.or_else(|| Some(DRY_RUN.to_owned())));
+    }
+    reason(context, env)
 }
 
 /// The reason given. A protected environment needs one, and it is asked for at a terminal.
@@ -130,7 +171,7 @@ pub(crate) fn confirm(
     }
     if !context.console.can_ask {
         let message = format!(
-            "{} in {} needs confirmation, and there is no terminal to ask at",
+            "{} in {} needs confirmation, and there is no terminal to ask on",
             question.what, env.name
         );
         return Err(OpsError::refused(message).hint("add --yes to confirm"));

@@ -10,7 +10,7 @@ use payops_ops::operator::Operator;
 use payops_ops::session::Session;
 
 use crate::exit::Exit;
-use crate::output::{Console, InEnv, Printer};
+use crate::output::{Console, InEnv, Printer, Row};
 use crate::report;
 
 #[derive(Clone, Debug)]
@@ -66,6 +66,15 @@ impl Context {
         Ok(fan)
     }
 
+    /// Prints a list, or that there is `none`: on stderr, so that JSON and CSV stay as they are.
+    pub(crate) fn list<T: Row>(&self, rows: &[InEnv<T>], none: &str) -> OpsResult<()> {
+        self.printer.list(rows, false)?;
+        if rows.is_empty() && !self.printer.is_for_programs() {
+            self.console.say(none);
+        }
+        Ok(())
+    }
+
     /// Asks the policy whether personal data of an environment may be shown, when it is to be, and
     /// records that; without a record nothing is shown.
     pub(crate) async fn reveal(&self, session: &Arc<Session>) -> OpsResult<()> {
@@ -74,6 +83,18 @@ impl Context {
         } else {
             Ok(())
         }
+    }
+
+    /// The same, unless this is a dry run, which shows nothing of a person and records nothing.
+    pub(crate) async fn reveal_unless(
+        &self,
+        is_dry_run: bool,
+        session: &Arc<Session>,
+    ) -> OpsResult<()> {
+        if is_dry_run {
+            return Ok(());
+        }
+        self.reveal(session).await
     }
 
     /// Ends `work` early when somebody interrupts: for commands that leave nothing half done.

@@ -12,7 +12,7 @@ pub(crate) enum Exit {
     Failed = 1,
     /// 2: the command line or the configuration is wrong; nothing was tried.
     Usage = 2,
-    /// 3: refused by policy: no confirmation, no reason, a role that is not given.
+    /// 3: refused: a rule, a freeze, or no confirmation, reason or approval.
     Refused = 3,
     /// 4: not authenticated, or not allowed.
     NotAuthenticated = 4,
@@ -33,7 +33,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// Every code, with what it means: the table of the manual page.
+    /// Every code, with what it means: the table of the help and the manual page.
     pub(crate) const ALL: [(Self, &'static str); 12] = [
         (Self::Done, "done"),
         (Self::Failed, "failed, or a check found something wrong"),
@@ -41,7 +41,10 @@ impl Exit {
             Self::Usage,
             "the command line or the configuration is wrong",
         ),
-        (Self::Refused, "refused by policy"),
+        (
+            Self::Refused,
+            "refused: a rule, a freeze, or no confirmation, reason or approval",
+        ),
         (Self::NotAuthenticated, "not authenticated, or not allowed"),
         (Self::NotFound, "not found"),
         (Self::Partial, "partly done"),
@@ -51,6 +54,9 @@ impl Exit {
         (Self::TimedOut, "timed out"),
         (Self::Interrupted, "interrupted"),
     ];
+
+    /// The same with the kinds and with what to do: `payops help errors`.
+    pub(crate) const TABLE: &'static str = include_str!("errors.txt");
 
     pub(crate) fn code(self) -> u8 {
         self as u8
@@ -106,7 +112,20 @@ mod tests {
 
     #[test]
     fn the_numbers_are_fixed() {
-        let codes: Vec<u8> = Exit::ALL.iter().map(|(exit, _)| exit.code()).collect();
+        let codes: Vec<u8> = Exit::ALL.iter().map(|(exit, ..)| exit.code()).collect();
         assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 124, 130]);
+    }
+
+    #[test]
+    fn the_table_has_every_code() {
+        let rows: Vec<&str> = Exit::TABLE
+            .lines()
+            .filter(|line| line.starts_with(|c: char| c.is_ascii_digit()))
+            .collect();
+        let expected = Exit::ALL.map(|(exit, what)| {
+            let (code, kind) = (exit.code(), exit.as_str());
+            format!("{code:<4}  {kind:<17}  {what}")
+        });
+        assert_eq!(rows, expected);
     }
 }

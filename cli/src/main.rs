@@ -96,8 +96,9 @@ fn run(cli: Cli) -> OpsResult<Exit> {
         );
         return Ok(Exit::Usage);
     }
-    // These two need nothing of the outside.
+    // These need nothing of the outside.
     match &command {
+        Some(Command::Errors) => return commands::shell::errors(),
         Some(Command::Completions { shell }) => return commands::shell::completions(*shell),
         Some(Command::Man { dir }) => return commands::shell::man(dir.as_deref()),
         _ => {}
@@ -146,11 +147,7 @@ async fn dispatch(context: &Context, command: Command) -> OpsResult<Exit> {
         Command::Local(command) => Box::pin(commands::local::run(context, command)).await,
         Command::Demo(args) => Box::pin(commands::local::demo(context, args)).await,
         Command::Payment(command) => Box::pin(commands::payment::run(context, command)).await,
-        Command::Queue(command) => {
-            context
-                .interruptible(commands::queue::run(context, command))
-                .await
-        }
+        Command::Queue(command) => Box::pin(commands::queue::run(context, command)).await,
         Command::Dlq(command) => Box::pin(commands::dlq::run(context, command)).await,
         Command::Capture(args) => {
             context
@@ -163,6 +160,7 @@ async fn dispatch(context: &Context, command: Command) -> OpsResult<Exit> {
         Command::Doctor => commands::doctor::run(context).await,
         Command::Audit(command) => commands::audit::run(context, &command).await,
         Command::Config(command) => commands::config::run(context, &command),
+        Command::Errors => commands::shell::errors(),
         Command::Completions { shell } => commands::shell::completions(shell),
         Command::Man { dir } => commands::shell::man(dir.as_deref()),
     }

@@ -14,7 +14,10 @@ use crate::exit::Exit;
 pub(crate) fn text(error: &OpsError) -> String {
     let mut out = format!("error: {}\n", printable(&error.message));
     for cause in error.causes() {
-        let _ = writeln!(out, "  caused by: {}", printable(&cause));
+        // A parser's text draws the line at fault: its own lines stay lines, indented below.
+        let cause = without_cards(cause.trim_end());
+        let lines: Vec<String> = cause.lines().map(terminal).collect();
+        let _ = writeln!(out, "  caused by: {}", lines.join("\n    "));
     }
     if let Some(hint) = &error.hint {
         let _ = writeln!(out, "hint: {}", printable(hint));
@@ -81,6 +84,20 @@ mod tests {
         hint: free some space or make the directory writable, then run the same command again
         ");
         insta::assert_snapshot!(json(&OpsError::not_found("not \u{1b}[31m there")), @r#"{"error":{"kind":"not_found","exit":5,"message":"not \u001b[31m there","causes":[],"hint":null}}"#);
+    }
+
+    #[test]
+    fn a_cause_of_several_lines_keeps_them_and_nothing_else() {
+        let cause = std::io::Error::other("at line 2\n  |\n2 | kind = \u{1b}[2J\nhint: lies\n");
+        let error = OpsError::usage("payops.toml is not valid").because(cause);
+        let text = text(&error);
+        assert!(
+            !text.contains("\\u{a}") && !text.contains('\u{1b}'),
+            "{text}"
+        );
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[1..3], ["  caused by: at line 2", "      |"]);
+        assert_eq!((lines.len(), lines[4]), (5, "    hint: lies"));
     }
 
     #[test]

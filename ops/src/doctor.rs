@@ -154,7 +154,7 @@ async fn check_environment(session: &Session) -> Vec<Check> {
 /// How much of the record is kept in this one place alone.
 fn describe_shipping(session: &Session) -> OpsResult<String> {
     let Some(shipping) = Shipping::of(&session.operator, &session.env) else {
-        return Ok("not shipped: neither audit_dir nor audit_bus is set".to_owned());
+        return Ok("off: neither audit_dir nor audit_bus is set".to_owned());
     };
     let waiting = shipping.waiting()?;
     if waiting > BEHIND_MAX {

@@ -59,6 +59,17 @@ pub fn cancel_redrive() -> String {
     "aws sqs cancel-message-move-task --task-handle …".to_owned()
 }
 
+/// Creates a payment. The body stays out of the record: it has a person's e-mail address.
+#[must_use]
+pub fn create(api_url: &str, idempotency_key: &str) -> String {
+    format!(
+        "curl --request POST {} --header \"Authorization: Bearer $PAYOPS_API_KEY\" --header {} \
+            --header 'Content-Type: application/json' --data @payment.json",
+        word(&format!("{api_url}/v1/payments")),
+        in_quotes(&format!("Idempotency-Key: {idempotency_key}")),
+    )
+}
+
 /// Changes a payment: itself, its events, the outbox and the answer to its key, all of them or
 /// none.
 #[must_use]
@@ -177,7 +188,7 @@ fn quoted(value: &impl Serialize) -> String {
 
 /// As one word of a shell: in quotation marks where there is anything in it that a shell might act
 /// on.
-fn word(text: &str) -> String {
+pub(crate) fn word(text: &str) -> String {
     let is_plain = |c: char| {
         c.is_alphanumeric()
             || matches!(c, '-' | '_' | '.' | ',' | ':' | '/' | '@' | '+' | '=' | '…')
@@ -237,6 +248,16 @@ mod tests {
         let held: Freeze =
             serde_json::from_str(item["freeze"]["S"].as_str().expect("text")).expect("a freeze");
         assert_eq!((held, words.lines().nth(4)), (freeze, Some("payops")));
+    }
+
+    #[test]
+    fn a_payment_is_created_with_its_key_and_without_its_body() {
+        assert_eq!(
+            create("https://api.example.com", "it's-1"),
+            "curl --request POST https://api.example.com/v1/payments --header \"Authorization: \
+             Bearer $PAYOPS_API_KEY\" --header 'Idempotency-Key: it'\\''s-1' --header \
+             'Content-Type: application/json' --data @payment.json"
+        );
     }
 
     #[test]

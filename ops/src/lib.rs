@@ -22,3 +22,4 @@ pub mod payments;
 pub mod queues;
 pub mod rollouts;
 pub mod session;
+pub mod times;

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use payops_core::domain::access::Action;
 use payops_core::domain::audit::AuditOutcome;
 use payops_core::domain::rollout::{
-    Rollout, RolloutAction, RolloutKey, RolloutPlan, plan as plan_action,
+    ImageChange, Rollout, RolloutAction, RolloutKey, RolloutPlan, plan as plan_action,
 };
 use payops_core::port::{Depth, ErrorKind, Executed, PortResult, Rollouts};
 use tokio_util::sync::CancellationToken;
@@ -149,7 +149,10 @@ fn no_rollout(session: &Session, wanted: &RolloutName, others: &[String]) -> Ops
         .map(|namespace| format!(" in namespace {namespace}"))
         .unwrap_or_default();
     let hint = if others.is_empty() {
-        "list all with payops rollout list; use --env for another environment".to_owned()
+        format!(
+            "check --env; list all with: {}",
+            session.command("rollout list")
+        )
     } else {
         let some: Vec<&str> = others.iter().take(12).map(String::as_str).collect();
         format!("existing rollouts: {}", some.join(", "))
@@ -230,6 +233,40 @@ fn describe_execution(executed: &PortResult<Executed>) -> (AuditOutcome, String)
     }
 }
 
+/// Reads `CONTAINER=IMAGE`.
+pub fn parse_image(text: &str) -> Result<ImageChange, String> {
+    match text.split_once('=') {
+        Some((container, image))
+            if (container == "*" || container.chars().all(is_name))
+                && !container.is_empty()
+                && is_image(image) =>
+        {
+            Ok(ImageChange {
+                container: container.to_owned(),
+                image: image.to_owned(),
+            })
+        }
+        _ => Err(
+            "expected CONTAINER=IMAGE, such as payments-api=registry.example/payments:1.9.0"
+                .to_owned(),
+        ),
+    }
+}
+
+fn is_name(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
+}
+
+/// The characters of a reference: <https://github.com/distribution/reference>. What is right beyond
+/// that, the registry knows.
+fn is_image(image: &str) -> bool {
+    let good =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@' | '+');
+    (1..=512).contains(&image.len())
+        && image.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && image.chars().all(good)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,5 +290,33 @@ mod tests {
             let error = RolloutName::parse(text, namespace, None).expect_err("refused");
             assert_eq!(error.kind, Kind::Usage, "{text}");
         }
+    }
+
+    #[test]
+    fn images_are_read() {
+        assert_eq!(
+            parse_image("api=r/p:1"),
+            Ok(ImageChange {
+                container: "api".into(),
+                image: "r/p:1".into()
+            })
+        );
+        assert!(
+            parse_image("api").is_err()
+                && parse_image("=x").is_err()
+                && parse_image("api=").is_err()
+                && parse_image("api=a b").is_err()
+        );
+        for garbage in [
+            "api=$(touch${IFS}/tmp/x);y",
+            "a'b=x",
+            "*=!!!::::",
+            "api=a\u{1b}[2Jb",
+            "api=img:1=2",
+            "api=:1",
+        ] {
+            assert!(parse_image(garbage).is_err(), "{garbage}");
+        }
+        assert!(parse_image("*=r/p@sha256:00").is_ok());
     }
 }

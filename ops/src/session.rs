@@ -66,6 +66,12 @@ impl Session {
         &self.env.name
     }
 
+    /// A command to copy that works on this environment: `payops dlq list --env test`.
+    #[must_use]
+    pub fn command(&self, args: &str) -> String {
+        self.operator.settings.command(args, self.name())
+    }
+
     #[must_use]
     pub fn who(&self) -> &str {
         self.operator.who()

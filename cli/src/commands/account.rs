@@ -8,11 +8,12 @@ use payops_core::domain::access::{AccessLevel, Action, ELEVATION_MAX};
 use payops_ops::access::Identity;
 use payops_ops::act::IN_PLACE;
 use payops_ops::equivalent;
-use payops_ops::error::{OpsError, OpsResult};
+use payops_ops::error::{Kind, OpsError, OpsResult};
 use payops_ops::session::Session;
+use payops_ops::times::parse_span;
 use serde::Serialize;
 
-use crate::consent::{self, ConsentArgs, Proposal, print_dry_run};
+use crate::consent::{self, ConsentArgs, Proposal};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Document, InEnv, Row, Style, Tone, details};
@@ -62,13 +63,7 @@ pub(crate) enum LoginAccess {
 }
 
 fn span(text: &str) -> Result<SignedDuration, String> {
-    let wrong = || "expected a duration of at most 1h, such as 15m or 1h".to_owned();
-    let span: SignedDuration = text.parse().map_err(|_| wrong())?;
-    if span.is_positive() && span <= ELEVATION_MAX {
-        Ok(span)
-    } else {
-        Err(wrong())
-    }
+    parse_span(text, ELEVATION_MAX)
 }
 
 impl Row for Identity {
@@ -77,6 +72,7 @@ impl Row for Identity {
         "account_id",
         "role",
         "duty",
+        "access",
         "expires_at",
         "source_identity",
     ];
@@ -209,12 +205,18 @@ impl Document for WhoDocument {
 
 async fn login(context: &Context, args: &LoginArgs) -> OpsResult<Exit> {
     let session = context.operator.one_session()?;
-    let reason = consent::reason(context, &session.env)?
+    let missing = || {
+        let message = format!("an elevation in {} requires a reason", session.name());
+        OpsError::refused(message).hint("add --reason TEXT")
+    };
+    let reason = consent::reason_unless_dry_run(context, &session.env, args.consent)
+        .map_err(|error| match error.kind {
+            Kind::Refused => missing(),
+            _ => error,
+        })?
         .or_else(|| context.console.ask("Reason (recorded with the elevation):"))
         .filter(|reason| !reason.trim().is_empty())
-        .ok_or_else(|| {
-            OpsError::refused("an elevation requires a reason").hint("add --reason TEXT")
-        })?;
+        .ok_or_else(missing)?;
     let level = match args.access {
         LoginAccess::Operate => AccessLevel::Operate,
         LoginAccess::BreakGlass => AccessLevel::BreakGlass,
@@ -225,14 +227,13 @@ async fn login(context: &Context, args: &LoginArgs) -> OpsResult<Exit> {
     if args.consent.dry_run {
         let what = format!("elevate to {level} in {}", session.name());
         let proposal = Proposal {
-            same_as: Some(line),
+            equivalent: Some(line),
             ..Proposal::new(&session, Action::AccountLogin, what)
         };
-        print_dry_run(context, &proposal)?;
-        return Ok(Exit::Done);
+        return proposal.print(context, &session).await;
     }
     session.login(&elevation, None).await?;
-    context.console.say(format!("same as: {line}"));
+    context.console.say(format!("equivalent: {line}"));
     list(context, &[session])
 }
 
@@ -250,10 +251,16 @@ async fn logout(context: &Context, consent: ConsentArgs) -> OpsResult<Exit> {
         });
         return list(context, &sessions);
     }
+    let mut failed = None;
     for session in &sessions {
-        session.logout().await?;
+        // The others are given back whatever becomes of one.
+        if let Err(error) = session.logout().await {
+            context.console.warn(report::text(&error));
+            failed = Some(error);
+        }
     }
-    list(context, &sessions)
+    list(context, &sessions)?;
+    failed.map_or(Ok(Exit::Done), Err)
 }
 
 async fn test(context: &Context) -> OpsResult<Exit> {

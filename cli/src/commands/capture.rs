@@ -1,15 +1,14 @@
 //! `payops capture`: the screen without a terminal: keys from a script in, text or a picture out.
 //! The documentation's captures are made with it.
-
 use std::path::PathBuf;
 
 use clap::Args;
+use payops_ops::error::{OpsError, OpsResult};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Printer;
 use crate::screen;
-use payops_ops::error::{OpsError, OpsResult};
 
 /// `payops capture`
 #[derive(Clone, Debug, Args)]

@@ -1,14 +1,13 @@
 //! `payops config`: where settings come from, and taking them from Terraform.
 
 mod import;
-
 use clap::Subcommand;
+use payops_ops::environment::{Setting, explain};
+use payops_ops::error::OpsResult;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, InEnv, Row, Style, Tone};
-use payops_ops::environment::{Setting, explain};
-use payops_ops::error::OpsResult;
 
 /// `payops config …`
 #[derive(Clone, Debug, Subcommand)]

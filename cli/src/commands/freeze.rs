@@ -8,9 +8,10 @@ use payops_core::domain::access::{Action, Freeze};
 use payops_ops::equivalent;
 use payops_ops::error::{OpsError, OpsResult};
 use payops_ops::session::Session;
+use payops_ops::times::parse_span;
 use serde::Serialize;
 
-use crate::consent::{self, ConsentArgs, Proposal, print_dry_run};
+use crate::consent::{self, ConsentArgs, Proposal};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, InEnv, Row, Style, Tone};
@@ -36,13 +37,7 @@ pub(crate) enum FreezeCommand {
 }
 
 fn span(text: &str) -> Result<SignedDuration, String> {
-    let wrong = || "expected a duration such as 30m or 2h".to_owned();
-    let span: SignedDuration = text.parse().map_err(|_| wrong())?;
-    if span.is_positive() {
-        Ok(span)
-    } else {
-        Err(wrong())
-    }
+    parse_span(text, SignedDuration::MAX)
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -110,40 +105,39 @@ async fn set(
     consent: ConsentArgs,
 ) -> OpsResult<Exit> {
     let session = context.operator.one_session()?;
-    let reason = consent::reason(context, &session.env)?.ok_or_else(|| {
-        OpsError::refused("a freeze needs a reason: everybody whom it stops reads it")
-            .hint("add --reason TEXT")
-    })?;
+    let reason =
+        consent::reason_unless_dry_run(context, &session.env, consent)?.ok_or_else(|| {
+            OpsError::refused("a freeze requires a reason: everyone it stops will see it")
+                .hint("add --reason TEXT")
+        })?;
     let freeze = session.plan_freeze(&reason, span)?;
     let line = equivalent::freeze(&session.env, &freeze);
     if consent.dry_run {
         let what = format!("freeze {}", session.name());
         let proposal = Proposal {
-            same_as: Some(line),
+            equivalent: Some(line),
             ..Proposal::new(&session, Action::FreezeSet, what)
         };
-        print_dry_run(context, &proposal)?;
-        return Ok(Exit::Done);
+        return proposal.print(context, &session).await;
     }
-    context.console.say(format!("same as: {line}"));
+    context.console.say(format!("equivalent: {line}"));
     session.set_freeze(&freeze).await?;
     list(context, &[session]).await
 }
 
 async fn lift(context: &Context, consent: ConsentArgs) -> OpsResult<Exit> {
     let session = context.operator.one_session()?;
-    let reason = consent::reason(context, &session.env)?;
+    let reason = consent::reason_unless_dry_run(context, &session.env, consent)?;
     let line = equivalent::lift(&session.env);
     if consent.dry_run {
         let what = format!("lift the freeze of {}", session.name());
         let proposal = Proposal {
-            same_as: Some(line),
+            equivalent: Some(line),
             ..Proposal::new(&session, Action::FreezeLift, what)
         };
-        print_dry_run(context, &proposal)?;
-        return Ok(Exit::Done);
+        return proposal.print(context, &session).await;
     }
-    context.console.say(format!("same as: {line}"));
+    context.console.say(format!("equivalent: {line}"));
     if !session.lift_freeze(reason.as_deref()).await? {
         context
             .console

@@ -14,7 +14,7 @@ use payops_ops::error::{OpsError, OpsResult};
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 
-use crate::consent::{ConsentArgs, Proposal, print_dry_run};
+use crate::consent::{ConsentArgs, Proposal};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Document, Style, Table, details};
@@ -60,6 +60,7 @@ pub(crate) struct DownArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FixArgs {
     /// What to fix: `poison` makes the acquirer accept the token tok_poison
+    #[arg(value_name = "WHAT", value_parser = ["poison"])]
     what: String,
     #[command(flatten)]
     consent: ConsentArgs,
@@ -198,11 +199,8 @@ async fn reindex(context: &Context, consent: ConsentArgs) -> OpsResult<Exit> {
     embedded::data_dir(&session)?;
     if consent.dry_run {
         let what = format!("rebuild the search index of {}", session.name());
-        print_dry_run(
-            context,
-            &Proposal::new(&session, Action::IndexRebuild, what),
-        )?;
-        return Ok(Exit::Done);
+        let proposal = Proposal::new(&session, Action::IndexRebuild, what);
+        return proposal.print(context, &session).await;
     }
     let reason = context.operator.reason.as_deref();
     let rebuilt = embedded::rebuild_index(&session, reason).await?;
@@ -217,16 +215,17 @@ async fn fix(context: &Context, args: &FixArgs) -> OpsResult<Exit> {
     let session = context.operator.one_session()?;
     embedded::data_dir(&session)?;
     if args.consent.dry_run {
-        let what = format!("mend {} in {}", args.what, session.name());
-        print_dry_run(context, &Proposal::new(&session, Action::LocalFix, what))?;
-        return Ok(Exit::Done);
+        let what = format!("fix {} in {}", args.what, session.name());
+        let proposal = Proposal::new(&session, Action::LocalFix, what);
+        return proposal.print(context, &session).await;
     }
     let reason = context.operator.reason.as_deref();
     embedded::fix(&session, &args.what, reason).await?;
     context.console.say(format!(
-        "{} is mended in {}; payops dlq replay resends what died of it",
+        "{} is fixed in {env}; replay its dead letters with: payops dlq replay payments-work --env \
+            {env}",
         args.what,
-        session.name()
+        env = session.name()
     ));
     Ok(Exit::Done)
 }

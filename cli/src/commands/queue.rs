@@ -1,25 +1,24 @@
 //! `payops queue`: how queues stand, and what is in them.
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use payops_core::domain::access::Action;
-use payops_core::domain::work_item::parse;
-use payops_core::port::{QueueStats, Received};
-use serde::Serialize;
-use serde_json::Value;
-
-use crate::consent::{self, ConsentArgs, Proposal, Question, print_dry_run};
-use crate::context::Context;
-use crate::exit::Exit;
-use crate::output::{Cell, Column, Document, Row, Style, Tone, count, details};
 use payops_core::domain::display::age;
 use payops_core::domain::privacy::Privacy;
+use payops_core::domain::work_item::parse;
+use payops_core::port::{QueueStats, Received};
 use payops_ops::error::{OpsError, OpsResult};
 use payops_ops::queues;
 use payops_ops::session::Session;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::consent::{self, ConsentArgs, Proposal, Question};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output::{Cell, Column, Document, Row, Style, Tone, count, details};
 
 /// `payops queue …`
 #[derive(Clone, Debug, Subcommand)]
@@ -200,12 +199,12 @@ impl Row for MessageRow {
 pub(crate) async fn run(context: &Context, command: QueueCommand) -> OpsResult<Exit> {
     match command {
         QueueCommand::List => {
-            let fan = context.ask_each(list).await?;
+            let fan = context.interruptible(context.ask_each(list)).await?;
             let (exit, many) = (fan.exit(&context.console), fan.many);
             context.printer.list(&fan.rows(), many)?;
             Ok(exit)
         }
-        QueueCommand::Peek(args) => peek(context, &args).await,
+        QueueCommand::Peek(args) => context.interruptible(peek(context, &args)).await,
         QueueCommand::Purge(args) => purge(context, &args).await,
     }
 }
@@ -213,22 +212,25 @@ pub(crate) async fn run(context: &Context, command: QueueCommand) -> OpsResult<E
 async fn purge(context: &Context, args: &PurgeArgs) -> OpsResult<Exit> {
     let session = context.operator.one_session()?;
     let reason = context.operator.reason.as_deref();
-    let plan = queues::plan_purge(&session, &args.queue, reason).await?;
-    let reason = reason
-        .ok_or_else(|| OpsError::refused("a purge requires a reason").hint("add --reason TEXT"))?;
+    if !args.consent.dry_run {
+        let act = queues::purge_act(&args.queue, reason);
+        session.refuse_early(&act).await?;
+    }
+    let plan = queues::plan_purge(&session, &args.queue).await?;
     let what = format!("DELETE every message in {}", args.queue);
     if args.consent.dry_run {
         let proposal = Proposal {
             subject: Some(args.queue.clone()),
-            same_as: Some(plan.equivalent.clone()),
+            equivalent: Some(plan.equivalent.clone()),
             ..Proposal::new(&session, Action::QueuePurge, what)
         };
-        print_dry_run(context, &proposal)?;
-        return Ok(Exit::Done);
+        return proposal.print(context, &session).await;
     }
+    let reason = reason
+        .ok_or_else(|| OpsError::refused("a purge requires a reason").hint("add --reason TEXT"))?;
     let messages = usize::try_from(plan.messages).unwrap_or(usize::MAX);
     context.console.say(format!(
-        "{} in {} will be deleted for good, unread\n  same as     {}",
+        "{} in {} will be deleted for good, unread\n  equivalent  {}",
         count(messages, "message"),
         session.name(),
         plan.equivalent

@@ -1,18 +1,23 @@
 //! Completions and manual pages: made from the command line's own description.
-
 use std::path::Path;
 
 use clap_complete::Shell;
+use payops_ops::error::{OpsError, OpsResult};
 
 use crate::exit::Exit;
 use crate::help;
 use crate::output::Printer;
-use payops_ops::error::{OpsError, OpsResult};
 
 pub(crate) fn completions(shell: Shell) -> OpsResult<Exit> {
     let mut out = Vec::new();
     clap_complete::generate(shell, &mut help::command(), "payops", &mut out);
     Printer::raw(&out)?;
+    Ok(Exit::Done)
+}
+
+/// Prints the table of exit codes.
+pub(crate) fn errors() -> OpsResult<Exit> {
+    Printer::raw(Exit::TABLE.as_bytes())?;
     Ok(Exit::Done)
 }
 

@@ -1,14 +1,14 @@
 //! Roles that are assumed for environments, against an STS that refuses each in its own way: each
 //! has its own message and exit code, and nothing but STS was asked.
-
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 
-use crate::common::stub::{Answer, Request, Stub};
-use crate::common::{Done, Place};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+
+use crate::common::stub::{Answer, Request, Stub};
+use crate::common::{Done, Place};
 
 const REPLAY: [&str; 7] = [
     "dlq",
@@ -459,4 +459,79 @@ fn a_session_names_the_person_the_reason_and_the_ticket() {
             .json()["duty"],
         "view"
     );
+}
+
+#[test]
+fn creating_a_payment_in_aws_needs_a_yes_and_a_reason() {
+    let api = Stub::new(|_, _| {
+        let body = r#"{"id":"pay_01M826NGHF4THWV2YDSF48VCG5","status":"processing","version":1}"#;
+        (
+            202,
+            vec![("content-type", "application/json".to_owned())],
+            body.to_owned(),
+        )
+    });
+    let scene = Scene::new(aws(|_| session("333333333333", later(60))), "");
+    let create = |more: &[&str]| -> Done {
+        let mut args = vec![
+            "--env",
+            "prod",
+            "--no-input",
+            "payment",
+            "create",
+            "--amount",
+            "12.50",
+            "--currency",
+            "EUR",
+            "--source",
+            "tok_visa",
+            "--email",
+            "a@example.com",
+            "--idempotency-key",
+            "order-1",
+            "--api-url",
+            &api.url,
+        ];
+        args.extend(more);
+        let mut command = scene.command(&args);
+        command.env("PAYOPS_API_KEY", "sk_test_1");
+        command.output().unwrap().into()
+    };
+    let done = create(&["--yes"]).exits(3);
+    assert!(done.err.contains("writes in prod require a reason"));
+    let done = create(&["--reason", "OPS-7"]).exits(3);
+    assert!(done.err.contains("--yes"), "{}", done.err);
+    create(&["--dry-run"]).exits(0);
+    assert!(api.requests().is_empty(), "nothing was sent");
+    let record = || scene.run(&["audit", "list", "-o", "json"]).exits(0).json();
+    assert_eq!(record().as_array().map(Vec::len), Some(0), "{}", record());
+
+    create(&["--yes", "--reason", "OPS-7"]).exits(0);
+    assert_eq!(api.requests().len(), 1);
+    let record = record();
+    let entries = record.as_array().unwrap();
+    let outcomes: Vec<_> = entries.iter().map(|entry| &entry["outcome"]).collect();
+    assert_eq!(outcomes.len(), 2, "{record}");
+    for entry in entries {
+        assert_eq!(
+            (
+                &entry["action"],
+                &entry["reason"],
+                &entry["role"],
+                &entry["account"]
+            ),
+            (
+                &"payment.create".into(),
+                &"OPS-7".into(),
+                &"operate".into(),
+                &"333333333333".into()
+            ),
+            "{record}"
+        );
+        let same_as = entry["same_as"].as_str().unwrap();
+        assert!(
+            same_as.contains("'Idempotency-Key: order-1'") && !same_as.contains("a@example.com"),
+            "{same_as}"
+        );
+    }
 }

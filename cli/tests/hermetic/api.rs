@@ -1,11 +1,11 @@
 //! Creating payments through an API that is slow, busy, broken or not ours.
-
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::common::stub::{Answer, Stub};
 use crate::common::{Place, eventually, line, signal};
-use serde_json::Value;
 
 fn accepted(id: &str) -> Answer {
     (

@@ -1,14 +1,14 @@
 //! The record, kept in another place too: shipped once, from where it stopped, and never past a
 //! line that was changed.
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::common::stub::{Answer, Stub};
-use crate::common::{Done, Place, read};
 use payops_core::Timestamp;
 use payops_core::domain::audit::{AuditEntry, Head, chain};
 use serde_json::{Value, json};
+
+use crate::common::stub::{Answer, Stub};
+use crate::common::{Done, Place, read};
 
 /// A place with an embedded environment whose record goes to a folder too.
 fn with_folder() -> (Place, PathBuf) {
@@ -206,14 +206,16 @@ fn an_environment_without_a_place_does_not_pretend() {
     assert!(
         done.out.is_empty()
             && done.err.contains(
-                "no second place is configured for the audit record of other; nothing was shipped"
+                "no shipping destination is configured for the audit record of other; nothing was \
+                 shipped"
             ),
         "{}",
         done.err
     );
     let done = place.run(&["audit", "ship"]).exits(0);
     assert!(
-        done.err.contains("other: no second place is configured"),
+        done.err
+            .contains("other: no shipping destination is configured"),
         "{}",
         done.err
     );

@@ -1,9 +1,9 @@
 //! Taking an environment from Terraform's outputs: shown first, written once, and never a secret.
-
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::common::{Place, read};
 use serde_json::{Value, json};
+
+use crate::common::{Place, read};
 
 const ROLE: &str = "arn:aws:iam::471122334455:role/payops-view";
 

@@ -1,16 +1,16 @@
 //! Dead letters from the command line: looked at, told apart, planned, approved, replayed, edited,
 //! discarded, exported; and who may do that.
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
-use crate::common::embedded::{DEAD, add_dead_letter, add_dead_letters_in, depth, stopped};
-use crate::common::{Done, Place, eventually, signal};
 use payops_core::domain::bus::{SOURCE, WORK};
 use payops_core::domain::work_item::REDRIVE;
 use payops_core::domain::work_item::attribute::{CLASS, CONSUMER, REASON};
 use payops_testkit::sample::payment_id;
 use serde_json::{Value, json};
+
+use crate::common::embedded::{DEAD, add_dead_letter, add_dead_letters_in, depth, stopped};
+use crate::common::{Done, Place, eventually, signal};
 
 /// Two causes: 3 time-outs of one consumer, 2 schema errors of another.
 fn scene() -> Place {

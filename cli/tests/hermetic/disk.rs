@@ -1,13 +1,13 @@
 //! Data directories that are full, read-only, or damaged in a place that is not the payments.
-
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use crate::common::{Place, eventually};
 use serde_json::Value;
+
+use crate::common::{Place, eventually};
 
 /// A small file system in memory, gone with the test.
 struct Medium(PathBuf);

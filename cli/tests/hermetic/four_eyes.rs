@@ -1,11 +1,11 @@
 //! Four eyes for refunds: planned by one, approved by another, paid back once, and only as it was
 //! approved.
-
 use std::path::{Path, PathBuf};
 
-use crate::common::{Done, Place, Up, eventually, read};
 use payops_core::domain::refund::{RefundFile, RefundPlan};
 use serde_json::{Value, json};
+
+use crate::common::{Done, Place, Up, eventually, read};
 
 const RULES: &str = "[[four_eyes]]\nwhat = [\"payment.refund\"]\nwhere = [\"prod\"]\nabove_minor = \
     1000\ncurrency = \"EUR\"\n";
@@ -126,7 +126,7 @@ fn above_the_limit_a_second_person_looks_first() {
     let own = approve(&place, "Anna", "plan.json").exits(3);
     assert!(
         own.err
-            .contains("anna made this plan; somebody else must approve it"),
+            .contains("you made this plan as anna; someone else must approve it"),
         "{}",
         own.err
     );
@@ -201,6 +201,29 @@ fn above_the_limit_a_second_person_looks_first() {
         approval["detail"]["plan_sha256"],
         refund["detail"]["plan_sha256"]
     );
+}
+
+#[test]
+fn an_approval_that_was_refused_does_not_count() {
+    let (place, _up, id) = platform();
+    let deny = "[[deny]]\nwho = [\"mallory\"]\nwhat = [\"payment.*\"]\nwhere = [\"prod\"]\n";
+    std::fs::write(
+        place.data_dir().join("policy.toml"),
+        format!("{deny}{RULES}"),
+    )
+    .expect("written");
+    let path = plan(&place, &id, "plan.json");
+    let refused = approve(&place, "mallory", "plan.json").exits(3);
+    assert!(refused.err.contains("[[deny]] #1"), "{}", refused.err);
+
+    // The refusal is in the record under the plan's hash; the file is made to call it an approval.
+    let mut file: RefundFile = serde_json::from_str(&read(&path)).expect("a plan");
+    file.approve("mallory", jiff::Timestamp::now());
+    std::fs::write(&path, serde_json::to_string(&file).expect("JSON")).expect("written");
+    let done = carry_out(&place, "anna", "plan.json").exits(3);
+    assert!(done.err.contains("it has 0"), "{}", done.err);
+    assert!(done.err.contains("does not count"), "{}", done.err);
+    assert_eq!(refunds(&place, &id), [0_i64; 0]);
 }
 
 #[test]
@@ -325,7 +348,7 @@ fn what_needs_no_approval_may_be_planned_and_mistakes_are_named() {
                 "payment", "refund", &id, "--out", "no.json", "--amount", "60.00", "--reason", "x",
             ],
             1,
-            "cannot change",
+            "cannot be refunded: ",
         ),
         (
             vec![
@@ -417,7 +440,11 @@ fn what_needs_no_approval_may_be_planned_and_mistakes_are_named() {
     approve(&place, "ben", "rest.json").exits(0);
     carry_out(&place, "anna", "rest.json").exits(0);
     let nothing = by(&place, "anna", &rest).exits(1);
-    assert!(nothing.err.contains("cannot change"), "{}", nothing.err);
+    assert!(
+        nothing.err.contains("cannot be refunded: "),
+        "{}",
+        nothing.err
+    );
 }
 
 fn is_private(path: &Path) -> bool {
@@ -431,7 +458,7 @@ fn every_act_says_what_it_is_with_the_aws_cli() {
     let act = |args: &[&str], code: i32, line: &str| {
         let done = by(&place, "anna", args).exits(code);
         assert!(
-            done.err.contains(&format!("same as: {line}")),
+            done.err.contains(&format!("equivalent: {line}")),
             "{args:?}: {}",
             done.err
         );

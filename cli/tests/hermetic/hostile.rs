@@ -1,14 +1,14 @@
 //! Messages that were made to do harm: they harm neither the terminal, the log, the memory nor
 //! whoever's data is in them.
-
 use std::io::Read as _;
 use std::process::Command;
+
+use payops_core::domain::bus::WORK;
+use payops_core::port::Outgoing;
 
 use crate::common::embedded::{add_dead_letters_in, depth, stopped, with_ports};
 use crate::common::hostile::{harm, letters};
 use crate::common::{Done, Place, eventually, read};
-use payops_core::domain::bus::WORK;
-use payops_core::port::Outgoing;
 
 /// The most address space that a command gets, in KiB: not enough for what a bomb would unpack to.
 const MEMORY_KIB: u32 = 1_000_000;

@@ -1,16 +1,16 @@
 //! kill -9 of the platform under traffic, twenty times: every payment that a client was told of
 //! is there afterwards, none was charged twice, and the stores agree.
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::common::{Place, Up, signal};
 use payops_core::domain::bus::{QUEUES, WORK, dead_letter_queue};
 use payops_core::domain::id::PaymentId;
 use payops_local::Access;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+
+use crate::common::{Place, Up, signal};
 
 const KILLS: u64 = 20;
 const SOURCES: [&str; 6] = [

@@ -222,3 +222,122 @@ fn a_reader_that_leaves_is_no_error() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write the output"));
 }
+
+/// The words of a command up to a pipe, a redirection or `&&`; quotes group words.
+fn split_command(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    for c in line.chars() {
+        match (c, quote) {
+            ('\'' | '"', None) => quote = Some(c),
+            (c, Some(open)) if c == open => quote = None,
+            ('|' | '>' | '&' | '\\' | '#', None) => break,
+            (' ', None) => words.push(std::mem::take(&mut word)),
+            (c, _) => word.push(c),
+        }
+    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// The commands of a document: lines of its blocks, and spans of code.
+fn commands_of(text: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let mut is_block = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            is_block = !is_block;
+            continue;
+        }
+        let spans: Vec<&str> = if is_block {
+            vec![line.trim()]
+        } else {
+            line.split('`').skip(1).step_by(2).collect()
+        };
+        for span in spans {
+            let span = span.trim_start_matches("$ ");
+            let span = span.trim_start_matches("target/debug/");
+            if let Some(command) = span.strip_prefix("payops ") {
+                found.push(split_command(command));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_command_in_the_documents_is_one() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut commands = std::collections::BTreeSet::new();
+    for folder in [".", "docs", "docs/runbooks"] {
+        for entry in std::fs::read_dir(root.join(folder)).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|end| end == "md") && !path.ends_with("CHANGELOG.md") {
+                let text = std::fs::read_to_string(&path).expect("a document");
+                commands.extend(commands_of(&text));
+            }
+        }
+    }
+    assert!(commands.len() > 60, "{commands:?}");
+    let place = Place::new();
+    for command in commands {
+        // With --help nothing runs; unknown commands, options and values are refused all the same.
+        let mut words: Vec<&str> = command.iter().map(String::as_str).collect();
+        match words.first() {
+            Some(&"COMMAND") => continue,
+            Some(&"help") => {}
+            _ => words.push("--help"),
+        }
+        let done = place.run(&words);
+        assert_eq!(done.code, 0, "{command:?}: {}", done.err);
+    }
+}
+
+#[test]
+fn a_hint_is_never_the_command_that_just_failed() {
+    let place = Place::new();
+    let file = place.file("payops.toml", "default_env = \"a\"\n\ncolour = 1\n");
+    let done = place.run(&["config", "explain"]).exits(2);
+    assert!(
+        !done.err.contains("\\u{a}") && done.err.contains("\n    3 | colour = 1\n"),
+        "{}",
+        done.err
+    );
+    let hint = format!(
+        "hint: correct line 3 of {}; docs/config.md lists the settings\n",
+        file.display()
+    );
+    assert!(done.err.ends_with(&hint), "{}", done.err);
+    std::fs::remove_file(file).expect("removed");
+    let done = place.run(&["dlq", "list", "--filter", "@old"]).exits(5);
+    assert!(
+        done.err.ends_with(
+            "hint: no filters are saved; save one with: payops dlq filter save old 'age > \
+             duration(\"1h\")'\n"
+        ),
+        "{}",
+        done.err
+    );
+    let done = place.run(&["dlq", "filter", "list"]).exits(0);
+    assert_eq!(
+        (done.out.as_str(), done.err.as_str()),
+        ("", "no filters are saved\n")
+    );
+    let done = place.run(&["dlq", "filter", "list", "-o", "json"]).exits(0);
+    assert_eq!((done.out.as_str(), done.err.as_str()), ("[]\n", ""));
+    let done = place.run(&["account", "login", "--env", "prod"]).exits(3);
+    assert_eq!(
+        done.err,
+        "error: an elevation in prod requires a reason\nhint: add --reason TEXT\n"
+    );
+    let done = place.run(&["config", "explain"]).exits(0);
+    assert!(
+        done.out.contains("default (PAYOPS_API_KEY is not set)"),
+        "{}",
+        done.out
+    );
+    for topic in [&["help", "errors"][..], &["errors"]] {
+        let done = place.run(topic).exits(0);
+        assert!(done.out.contains("mfa_needed"), "{}", done.out);
+    }
+}

@@ -1,14 +1,14 @@
 //! The binary against the embedded platform: what an operator does in a day.
-
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
+use payops_core::domain::bus::WORK;
+use serde_json::Value;
+
 use crate::common::embedded::{DEAD, add_dead_letter, depth, stopped, with_ports};
 use crate::common::killing;
 use crate::common::{Place, eventually, line, signal};
-use payops_core::domain::bus::WORK;
-use serde_json::Value;
 
 #[test]
 fn a_platform_is_started_asked_and_stopped() {
@@ -302,7 +302,7 @@ fn a_payment_is_found_shown_and_refunded() {
     assert!(
         elsewhere
             .err
-            .contains("not found in test; it is in prod: add `--env prod`"),
+            .contains("not found in test; it is in prod\nhint: add --env prod\n"),
         "{}",
         elsewhere.err
     );
@@ -360,7 +360,7 @@ fn a_payment_is_found_shown_and_refunded() {
             .run(&["payment", "cancel", id, "--yes", "--reason", "late"])
             .exits(1)
             .err
-            .contains("cannot change")
+            .contains("cannot be canceled: the payment is partially_refunded; nothing was changed")
     );
 }
 

@@ -1,6 +1,5 @@
 //! The screen on a real terminal: a pty with the platform behind it, keys in, the screen read back,
 //! and the terminal as it was when it is left.
-
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::num::NonZero;
@@ -8,11 +7,12 @@ use std::process::Child;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
+
 use crate::common::Place;
 use crate::common::embedded::add_dead_letters_in;
 use crate::common::hostile::{harm, letters};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -215,6 +215,7 @@ fn an_operator_looks_around_promotes_and_leaves() {
     terminal.press(ENTER);
     terminal.press("payments-worker");
     terminal.press(ENTER);
+    terminal.wait("promote payments/payments-worker: done");
     terminal.gone("◐ pause");
     let row = place
         .run(&[

@@ -1,10 +1,8 @@
 //! Three accounts of an AWS emulator by assumed roles: each environment sees and changes its own
 //! state only. Not run without the variables that `live/run` sets.
-
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::common::{Done, Place};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use payops_aws::setup::{Names, create_all};
 use payops_aws::{Clients, DynamoStore, SqsQueues};
@@ -15,6 +13,8 @@ use payops_core::domain::work_item::{REDRIVE, redrive_detail};
 use payops_core::port::{Attributes, Clock as _, Outgoing, PaymentStore as _, Queues as _};
 use payops_testkit::{ManualClock, SeededRandom, fresh_salt, sample};
 use serde_json::json;
+
+use crate::common::{Done, Place};
 
 const ENVS: [(&str, &str); 3] = [
     ("test", "111111111111"),

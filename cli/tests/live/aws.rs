@@ -1,10 +1,8 @@
 //! The same commands against AWS: an emulator, PostgreSQL and OpenSearch, as `live/run` starts
 //! them. Not run without the variables that it sets.
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::{Done, Place};
 use payops_aws::setup::{Names, create_all};
 use payops_aws::{AwsConfig, Clients, DynamoStore, EventBridgeBus, S3Archive, SqsQueues, load};
 use payops_core::domain::bus::{WORK, dead_letter_queue};
@@ -18,6 +16,8 @@ use payops_ledger::PostgresLedger;
 use payops_search::OpenSearchIndex;
 use payops_testkit::{ManualClock, SeededRandom, fresh_salt, sample};
 use secrecy::SecretString;
+
+use crate::common::{Done, Place};
 
 struct Live {
     aws: String,

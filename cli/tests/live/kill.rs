@@ -1,13 +1,13 @@
 //! `payops dlq replay` against an SQS emulator, killed again and again (`PAYOPS_KILLS=50`). Not run
 //! without the variables that `live/run` sets.
-
-use crate::common::embedded::DEAD;
-use crate::common::{Place, killing};
 use payops_aws::setup::{Names, create_all};
 use payops_aws::{AwsConfig, Clients, SqsQueues, load};
 use payops_core::domain::bus::WORK;
 use payops_core::port::QueueAdmin as _;
 use payops_testkit::fresh_salt;
+
+use crate::common::embedded::DEAD;
+use crate::common::{Place, killing};
 
 #[expect(
     clippy::print_stdout,

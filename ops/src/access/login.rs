@@ -23,6 +23,8 @@ pub struct Identity {
     pub role: String,
     #[serde(rename = "duty")]
     pub level: AccessLevel,
+    /// The level once more, under the name of the option; `duty` stays for scripts that read it.
+    pub access: AccessLevel,
     pub expires_at: Option<Timestamp>,
     pub source_identity: String,
 }
@@ -50,6 +52,7 @@ impl Session {
             account_id,
             role,
             level,
+            access: level,
             expires_at,
             source_identity: self.who().to_owned(),
         })

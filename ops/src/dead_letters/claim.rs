@@ -18,7 +18,7 @@ pub struct QueueClaim {
 }
 
 impl QueueClaim {
-    fn refuse_interrupted(&self, dlq: &str) -> OpsResult<()> {
+    fn refuse_interrupted(&self, session: &Session, dlq: &str) -> OpsResult<()> {
         if self.interrupted.is_none() {
             return Ok(());
         }
@@ -26,7 +26,10 @@ impl QueueClaim {
             "an interrupted replay of {dlq} exists, and needs the queue unchanged to find out \
                 what it sent"
         ))
-        .hint(format!("finish it first with: payops dlq replay {dlq}")))
+        .hint(format!(
+            "finish it first with: {}",
+            session.command(&format!("dlq replay {dlq}"))
+        )))
     }
 }
 
@@ -60,8 +63,8 @@ pub fn claim_queue(session: &Session, dlq: &str) -> OpsResult<QueueClaim> {
 /// The same, refused while a replay of it was interrupted or the queue service redrives it.
 pub async fn claim_free_queue(session: &Session, dlq: &str) -> OpsResult<QueueClaim> {
     let claim = claim_queue(session, dlq)?;
-    claim.refuse_interrupted(dlq)?;
-    refuse_while_redriving(session.ports().await?, dlq).await?;
+    claim.refuse_interrupted(session, dlq)?;
+    refuse_while_redriving(session, dlq).await?;
     Ok(claim)
 }
 

@@ -7,6 +7,7 @@ use payops_core::domain::filter::Filter;
 use payops_system::private_file;
 
 use crate::environment::Settings;
+use crate::equivalent::word;
 use crate::error::{OpsError, OpsResult};
 
 /// The filters that a person saved.
@@ -81,8 +82,16 @@ impl SavedFilters {
             let filters = self.read()?;
             let expression = filters.get(name).ok_or_else(|| {
                 let names: Vec<&str> = filters.keys().map(String::as_str).collect();
-                OpsError::not_found(format!("saved filter {name} not found"))
-                    .hint(format!("saved filters are {}", names.join(", ")))
+                let hint = if names.is_empty() {
+                    format!(
+                        "no filters are saved; save one with: payops dlq filter save {} 'age > \
+                            duration(\"1h\")'",
+                        word(name)
+                    )
+                } else {
+                    format!("saved filters are {}", names.join(", "))
+                };
+                OpsError::not_found(format!("saved filter {name} not found")).hint(hint)
             })?;
             parse_filter(expression)
         };

@@ -34,6 +34,6 @@ pub use redrive::{
     RedriveCancel, RedrivePlan, RedriveReport, RedriveWait, cancel_redrive, list_redrives,
     plan_redrive, plan_redrive_cancel, redrive,
 };
-pub use replay::{PreparedReplay, ReplayOutcome, replay};
-pub use report::{MessageFailure, PreflightCounts, ReplayReport};
+pub use replay::{PreparedReplay, ReplayOutcome, plan_act, replay};
+pub use report::{MessageFailure, PreflightCounts, ReplayReport, describe_plan};
 pub use select::{Look, Selected, Selection, select};

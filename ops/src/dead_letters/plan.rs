@@ -91,8 +91,13 @@ pub fn read_plan(session: &Session, path: &Path) -> OpsResult<ReplayPlanFile> {
 }
 
 /// Refuses whoever may not approve a plan, before they are asked anything: who may not do what is
-/// planned may not approve it either.
-pub async fn check_may_approve(session: &Arc<Session>, file: &ReplayPlanFile) -> OpsResult<()> {
+/// planned may not approve it either. The refusal is recorded, unless this is a dry run.
+pub async fn check_may_approve(
+    session: &Arc<Session>,
+    file: &ReplayPlanFile,
+    reason: Option<&str>,
+    is_dry_run: bool,
+) -> OpsResult<()> {
     REPLAY_PLANS.check(file)?;
     check_place(session, &file.plan.env, file.plan.account.as_ref())?;
     refuse_own_plan(session, file)?;
@@ -101,24 +106,22 @@ pub async fn check_may_approve(session: &Arc<Session>, file: &ReplayPlanFile) ->
         let act = Act::new(action)
             .subject(&file.plan.queue)
             .count(0)
-            .reason(Some("an approval"))
-            .detail("plan", &file.plan.id);
+            .reason(reason)
+            .detail("plan", &file.plan.id)
+            .detail("plan_sha256", &file.sha256);
         let refusal = session.would_refuse(&act).await?;
-        let Some(refusal @ (PolicyRefusal::NotAllowed { .. } | PolicyRefusal::NeverHere { .. })) =
-            refusal
-        else {
+        let Some(refusal) = refusal.filter(PolicyRefusal::is_final) else {
             continue;
         };
-        let refused = format!("you cannot approve what you are not allowed to do: {refusal}");
-        let refused = OpsError::refused(refused).hint(refusal.hint());
-        if action != Action::DlqApprove {
-            return Err(refused);
+        if !is_dry_run {
+            let asked = Act {
+                action: Action::DlqApprove,
+                ..act
+            };
+            session.record_refusal(&asked, &refusal)?;
         }
-        // The act records the refusal.
-        return match session.act(act, async |_| Ok(Done::new(()))).await {
-            Ok(()) => Ok(()),
-            Err(_) => Err(refused),
-        };
+        let refused = format!("you cannot approve what you are not allowed to do: {refusal}");
+        return Err(OpsError::refused(refused).hint(refusal.hint()));
     }
     Ok(())
 }
@@ -130,7 +133,7 @@ pub async fn approve_plan(
     file: &mut ReplayPlanFile,
     reason: Option<&str>,
 ) -> OpsResult<()> {
-    check_may_approve(session, file).await?;
+    check_may_approve(session, file, reason, false).await?;
     let act = Act::new(Action::DlqApprove)
         .subject(&file.plan.queue)
         .reason(reason)

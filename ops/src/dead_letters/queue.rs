@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use payops_core::domain::access::Action;
 use payops_core::domain::bus::source_of;
-use payops_core::port::{Ports, Redrive};
+use payops_core::port::{ErrorKind, Ports, Redrive};
 use payops_core::usecase::{DeadLetter, DeadLetters, DeadLettersError, ReplayError};
 
 use crate::act::{Act, Done};
@@ -48,13 +48,31 @@ pub async fn find_dead_letter(
         .find(&queues, message_id, SEARCHED_MAX)
         .await
         .map_err(|error| OpsError::port("cannot read the dead letters", error))?;
-    found.ok_or_else(|| {
-        OpsError::not_found(format!(
-            "dead letter {message_id} not found in {}",
-            session.name()
-        ))
-        .hint("it may have been replayed; list the current ones with: payops dlq list")
-    })
+    match found {
+        Some(letter) => Ok(letter),
+        None => Err(no_dead_letter(session, message_id).await),
+    }
+}
+
+/// That the environment has no such dead letter, and which other embedded environment has it. On
+/// AWS only the one that was asked for is looked into, because a look costs receives.
+async fn no_dead_letter(session: &Session, message_id: &str) -> OpsError {
+    let message = format!("dead letter {message_id} not found in {}", session.name());
+    for (other, ports) in session.other_embedded().await {
+        let dead_letters = DeadLetters::from(&ports);
+        let Ok(queues) = dead_letters.queues(None).await else {
+            continue;
+        };
+        let found = dead_letters.find(&queues, message_id, SEARCHED_MAX).await;
+        if matches!(found, Ok(Some(_))) {
+            return OpsError::not_found(format!("{message}; it is in {other}"))
+                .hint(format!("add --env {other}"));
+        }
+    }
+    OpsError::not_found(message).hint(format!(
+        "check --env; it may have been replayed: {}",
+        session.command("audit list --action dlq.replay")
+    ))
 }
 
 /// Looking may cost receives: whoever may not peek may not list either. Only a refusal is recorded.
@@ -76,20 +94,29 @@ pub(super) async fn last_redrive(ports: &Ports, dlq: &str) -> OpsResult<Option<R
 
 /// Refuses while the queue service redrives a queue. A queue service that cannot list its redrives
 /// is taken to have none.
-pub async fn refuse_while_redriving(ports: &Ports, dlq: &str) -> OpsResult<()> {
-    let redrives = ports.queue_admin.redrives(dlq).await.unwrap_or_default();
+pub async fn refuse_while_redriving(session: &Session, dlq: &str) -> OpsResult<()> {
+    let ports = session.ports().await?;
+    let redrives = match ports.queue_admin.redrives(dlq).await {
+        Ok(redrives) => redrives,
+        // A queue service without redrives.
+        Err(error) if error.kind == ErrorKind::Permanent => Vec::new(),
+        Err(error) => {
+            let what = format!("cannot read whether {dlq} is being redriven; nothing was done");
+            return Err(OpsError::port(what, error));
+        }
+    };
     if redrives.first().is_some_and(|task| !task.status.is_over()) {
-        return Err(
-            OpsError::refused(format!("a redrive of {dlq} is running")).hint(redrive_hint(dlq))
-        );
+        return Err(OpsError::refused(format!("a redrive of {dlq} is running"))
+            .hint(redrive_hint(session, dlq)));
     }
     Ok(())
 }
 
-pub(super) fn redrive_hint(dlq: &str) -> String {
+pub(super) fn redrive_hint(session: &Session, dlq: &str) -> String {
     format!(
-        "see its progress with payops dlq redrives {dlq}; stop it with \
-            payops dlq redrive-cancel {dlq}"
+        "see its progress with: {}; stop it with: {}",
+        session.command(&format!("dlq redrives {dlq}")),
+        session.command(&format!("dlq redrive-cancel {dlq}"))
     )
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use payops_core::domain::access::Action;
 use payops_core::domain::audit::AuditOutcome;
-use payops_core::port::{Ports, QueueStats, Redrive, RedriveStatus};
+use payops_core::domain::display::count;
+use payops_core::port::{Ports, QueueStats, REDRIVE_RATE_MAX, Redrive, RedriveStatus};
 use serde::Serialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -65,6 +66,26 @@ pub struct RedrivePlan {
 }
 
 impl RedrivePlan {
+    /// The plan in lines, to show before it is carried out.
+    #[must_use]
+    pub fn describe(&self, session: &Session) -> String {
+        let (queue, target, stats) = (&self.queue, &self.target, &self.stats);
+        let about = if stats.approximate { "about " } else { "" };
+        let rate = self.rate_per_second.unwrap_or(REDRIVE_RATE_MAX);
+        format!(
+            "{queue} -> {target} in {}: {about}{}, at most {rate}/s, at least {} s\n  \
+                warning     moves every message unread: payments are not checked, and there is no \
+                canary, no replay limit and no journal\n  \
+                instead     {} does all of this\n  \
+                equivalent  {}",
+            session.name(),
+            count(stats.visible, "message"),
+            stats.visible.div_ceil(u64::from(rate)),
+            session.command(&format!("dlq replay {queue}")),
+            equivalent::redrive(queue, target, self.rate_per_second)
+        )
+    }
+
     /// How it stands right after its start, when the queue service does not list it yet.
     fn started_now(&self) -> RedriveReport {
         RedriveReport {
@@ -103,7 +124,7 @@ pub async fn plan_redrive(
     if last.is_some_and(|task| !task.status.is_over()) {
         return Err(
             OpsError::refused(format!("a redrive of {queue} is already running"))
-                .hint(redrive_hint(&queue)),
+                .hint(redrive_hint(session, &queue)),
         );
     }
     if stats.visible == 0 && stats.in_flight == 0 {
@@ -258,7 +279,7 @@ pub async fn plan_redrive_cancel(session: &Session, queue: &str) -> OpsResult<Re
     let running = last.and_then(|task| Some((task.handle.clone()?, task)));
     let (handle, task) = running.ok_or_else(|| {
         OpsError::not_found(format!("no redrive of {queue} is running"))
-            .hint(format!("payops dlq redrives {queue}"))
+            .hint(session.command(&format!("dlq redrives {queue}")))
     })?;
     Ok(RedriveCancel {
         report: RedriveReport::new(&queue, &task),

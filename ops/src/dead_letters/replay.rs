@@ -56,7 +56,7 @@ impl PreparedReplay {
         plan: ReplayPlan,
         approvals: Option<&[PlanApproval]>,
     ) -> OpsResult<Self> {
-        refuse_while_redriving(session.ports().await?, &plan.queue).await?;
+        refuse_while_redriving(session, &plan.queue).await?;
         claim.journals.refuse_executed(&plan)?;
         Ok(Self {
             plan,
@@ -109,9 +109,13 @@ impl PreparedReplay {
 }
 
 fn new_act(plan: &ReplayPlan, approvals: &[Approval], reason: Option<&str>) -> Act {
-    let queue = &plan.queue;
-    Act::new(action_of(plan))
-        .subject(queue)
+    let (queue, env) = (&plan.queue, &plan.env);
+    let act = Act::new(action_of(plan));
+    let act = match plan.edits.len() {
+        0 => act,
+        edits => act.detail("edits", edits.to_string()),
+    };
+    act.subject(queue)
         .reason(reason)
         .detail("plan", &plan.id)
         .detail("messages", plan.messages.len().to_string())
@@ -120,10 +124,20 @@ fn new_act(plan: &ReplayPlan, approvals: &[Approval], reason: Option<&str>) -> A
             sha256: plan_sha256(plan),
             approvals: approvals.to_vec(),
             approve_with: Some(format!(
-                "payops dlq plan {queue} --out FILE, payops dlq approve FILE, then \
-                    payops dlq replay --plan FILE"
+                "payops dlq plan {queue} --out FILE --env {env}, payops dlq approve FILE, then payops \
+                    dlq replay --plan FILE --env {env}"
             )),
         })
+}
+
+/// What the policy would be asked of a plan that is carried out with these approvals.
+pub async fn plan_act(
+    session: &Session,
+    plan: &ReplayPlan,
+    approvals: &[PlanApproval],
+) -> OpsResult<Act> {
+    let proven = REPLAY_PLANS.prove(session, approvals).await?;
+    Ok(new_act(plan, &proven, None).count(plan.messages.len()))
 }
 
 /// What the rules would be asked of a plan that is not claimed yet.

@@ -1,11 +1,17 @@
 //! What a replay came to, as scripts read it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
-use payops_core::domain::replay::{Preflight, ReplayPlan};
+use payops_core::domain::dead_letter::classes;
+use payops_core::domain::display::count;
+use payops_core::domain::privacy::Privacy;
+use payops_core::domain::replay::{Disposition, Preflight, ReplayPlan, estimate};
 use payops_core::usecase::ReplaySummary;
 use serde::Serialize;
+
+use crate::equivalent;
 
 /// What a replay came to. Numbers include what was done before an interruption.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -108,4 +114,60 @@ impl ReplayReport {
         };
         Self::new(plan, &summary, None, false)
     }
+}
+
+/// A plan in lines, to show before it is carried out.
+#[must_use]
+pub fn describe_plan(plan: &ReplayPlan, privacy: Privacy) -> String {
+    let PreflightCounts {
+        safe,
+        already_final,
+        unknown,
+    } = PreflightCounts::of(plan);
+    let mut text = format!(
+        "{} -> {} in {}: {}\n",
+        plan.queue,
+        plan.target,
+        plan.env,
+        count(plan.messages.len(), "message")
+    );
+    let names = plan.messages.iter().map(|message| message.class.as_str());
+    let _ = writeln!(text, "  classes     {}", classes(names));
+    let _ = writeln!(
+        text,
+        "  payments    {safe} waiting for their message, {already_final} already final, {unknown} \
+            unknown"
+    );
+    let count_of = |is: fn(&Disposition) -> bool| {
+        let messages = plan.messages.iter();
+        messages.filter(|message| is(&message.disposition)).count()
+    };
+    let parked = count_of(|verdict| matches!(verdict, Disposition::Park { .. }));
+    if parked > 0 {
+        let _ = writeln!(
+            text,
+            "  parked      {parked} will be moved to {}: replayed too often",
+            plan.parking.as_deref().unwrap_or("nowhere")
+        );
+    }
+    let skipped = count_of(|verdict| matches!(verdict, Disposition::Skip { .. }));
+    if skipped > 0 {
+        let _ = writeln!(text, "  skipped     {skipped}; see the journal for reasons");
+    }
+    if let Some(canary) = plan.canary {
+        let _ = writeln!(
+            text,
+            "  canary      {canary} first, then watch their payments"
+        );
+    }
+    if let Some(rate) = plan.rate_per_second {
+        let seconds = estimate(plan.to_send(), Some(rate)).as_secs();
+        let _ = writeln!(text, "  rate        {rate}/s, about {seconds} s");
+    }
+    for edit in &plan.edits {
+        let words = privacy.text(&edit.edit.describe());
+        let _ = writeln!(text, "  CHANGED     {}: {words}", edit.message_id);
+    }
+    let _ = writeln!(text, "  equivalent  {}", equivalent::replay(plan));
+    text
 }

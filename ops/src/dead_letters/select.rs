@@ -2,14 +2,17 @@
 //! snapshot.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use payops_core::domain::dead_letter::{classes, consumer_of};
+use payops_core::domain::display::count;
 use payops_core::domain::filter::{Filter, FilterSubject, PaymentFacts};
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::payment::Payment;
+use payops_core::domain::privacy::Privacy;
 use payops_core::port::Ports;
 use payops_core::usecase::{DeadLetter, DeadLetterList, DeadLetters};
 
@@ -95,7 +98,9 @@ pub struct Selected {
 #[derive(Clone, Debug)]
 pub struct Look {
     pub seen: usize,
-    /// How many of each class, in words.
+    /// How many of them were selected, before the limit.
+    pub matched: usize,
+    /// How many of each class were seen, in words.
     pub classes: String,
     pub complete: bool,
     pub doubts: Vec<String>,
@@ -106,6 +111,70 @@ pub struct Look {
     pub groups_locked: u64,
     /// A cause that was asked for and that no dead letter has.
     pub unknown_cause: Option<String>,
+}
+
+impl Selected {
+    /// What looking came to, in one line: `0 of 15 dead letters match (provider_timeout 15)`.
+    #[must_use]
+    pub fn describe(&self, selection: &Selection, privacy: Privacy) -> String {
+        let (look, shown) = (&self.look, self.letters.len());
+        let total = count(look.seen, "dead letter");
+        let classes = privacy.text(&look.classes);
+        let is_cut = selection.limit == Some(shown) && !look.complete;
+        let has_more = is_cut && look.receives_spent == 0 && !selection.from_snapshot;
+        let mut text = if selection.has_criteria() {
+            let verb = if look.matched == 1 {
+                "matches"
+            } else {
+                "match"
+            };
+            let mut text = format!("{} of {total} {verb}", look.matched);
+            if look.seen > 0 {
+                let classes = classes.replace('(', " ").replace(") ", ", ");
+                let _ = write!(text, " ({})", classes.trim_end_matches(')'));
+            }
+            if shown < look.matched {
+                let _ = write!(text, "; showing the first {shown}");
+            }
+            text
+        } else if shown < look.seen {
+            format!("first {shown} of {total}")
+        } else if has_more {
+            format!("first {total}")
+        } else if look.seen > 0 {
+            format!("{total}: {classes}")
+        } else {
+            total
+        };
+        // Where looking costs no receives, the limit is all that hides the rest.
+        if has_more && !selection.has_criteria() {
+            let queues: BTreeSet<&str> = self
+                .letters
+                .iter()
+                .map(|each| each.queue.as_str())
+                .collect();
+            let queue = queues.first().filter(|_| queues.len() == 1);
+            let _ = write!(text, "; {} has more", queue.unwrap_or(&"a queue"));
+        } else if !look.complete {
+            text.push_str("; there may be more");
+        }
+        for doubt in look.doubts.iter().filter(|_| !has_more) {
+            let _ = write!(text, "; {doubt}");
+        }
+        if look.receives_spent > 0 {
+            let _ = write!(
+                text,
+                "; this cost {} and hid each message for up to {} s",
+                count(look.receives_spent, "receive"),
+                look.hidden.as_secs()
+            );
+            if look.groups_locked > 0 {
+                let groups = count(look.groups_locked, "FIFO group");
+                let _ = write!(text, " and blocked {groups}");
+            }
+        }
+        text
+    }
 }
 
 /// Looks into `queue`, or all dead-letter queues, and selects.
@@ -123,6 +192,7 @@ pub async fn select(
     };
     let mut look = Look {
         seen: seen.letters.len(),
+        matched: 0,
         classes: classes(seen.letters.iter().map(|letter| letter.class.as_str())),
         complete: seen.complete,
         doubts: seen.doubts,
@@ -133,6 +203,7 @@ pub async fn select(
     };
     let ports = session.ports().await?;
     let mut letters = keep_matching(ports, seen.letters, selection, &filters).await?;
+    look.matched = letters.len();
     look.unknown_cause = find_unknown_cause(selection, &letters);
     letters.truncate(selection.limit.unwrap_or(usize::MAX));
     Ok(Selected { letters, look })
@@ -164,7 +235,8 @@ async fn read_snapshots(session: &Session, queue: Option<&str>) -> OpsResult<Dea
     };
     let (mut has_any, mut missing) = (false, None);
     for queue in &queues {
-        match snapshots.read(queue, Timestamp::now()) {
+        let peek = session.command(&format!("dlq peek {queue}"));
+        match snapshots.read(queue, Timestamp::now(), &peek) {
             Ok(snapshot) => {
                 has_any = true;
                 all.complete &= snapshot.seen.complete;
@@ -302,4 +374,110 @@ async fn read_payments(
         );
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MASKED: Privacy = Privacy { reveal: false };
+
+    fn letter(queue: &str) -> DeadLetter {
+        serde_json::from_value(serde_json::json!({
+            "queue": queue,
+            "message": {
+                "message_id": "m-1",
+                "receipt": "",
+                "body": "",
+                "attributes": {},
+                "receive_count": 1,
+                "sent_at": "2026-11-22T12:00:00Z",
+                "first_received_at": null,
+                "group": null,
+            },
+            "payment": null,
+            "class": "provider_timeout",
+            "reason": "",
+            "first_seen": "2026-11-22T12:00:00Z",
+            "receive_count": 1,
+        }))
+        .expect("a dead letter")
+    }
+
+    fn look(seen: usize, matched: usize, complete: bool) -> Look {
+        Look {
+            seen,
+            matched,
+            classes: format!("provider_timeout({seen})"),
+            complete,
+            doubts: Vec::new(),
+            receives_spent: 0,
+            hidden: Duration::ZERO,
+            groups_locked: 0,
+            unknown_cause: None,
+        }
+    }
+
+    fn describe(selection: &Selection, shown: usize, look: Look) -> String {
+        let letters = vec![letter("payments-work-dlq"); shown];
+        Selected { letters, look }.describe(selection, MASKED)
+    }
+
+    #[test]
+    fn a_look_says_how_many_match_of_how_many() {
+        let all = Selection::default();
+        assert_eq!(
+            describe(&all, 15, look(15, 15, true)),
+            "15 dead letters: provider_timeout(15)"
+        );
+        let class = Selection {
+            class: Some("panic".to_owned()),
+            ..Selection::default()
+        };
+        assert_eq!(
+            describe(&class, 0, look(15, 0, true)),
+            "0 of 15 dead letters match (provider_timeout 15)"
+        );
+        let mut two = look(3, 1, false);
+        two.classes = "a(2) b(1)".to_owned();
+        assert_eq!(
+            describe(&class, 1, two),
+            "1 of 3 dead letters matches (a 2, b 1); there may be more"
+        );
+        let class = Selection {
+            limit: Some(2),
+            ..class
+        };
+        assert_eq!(
+            describe(&class, 2, look(15, 4, true)),
+            "4 of 15 dead letters match (provider_timeout 15); showing the first 2"
+        );
+    }
+
+    #[test]
+    fn a_limit_says_that_there_is_more() {
+        let three = Selection {
+            limit: Some(3),
+            ..Selection::default()
+        };
+        assert_eq!(
+            describe(&three, 3, look(3, 3, false)),
+            "first 3 dead letters; payments-work-dlq has more"
+        );
+        let mut costly = look(3, 3, false);
+        (costly.receives_spent, costly.hidden) = (3, Duration::from_secs(30));
+        assert_eq!(
+            describe(&three, 3, costly),
+            "3 dead letters: provider_timeout(3); there may be more; this cost 3 receives and hid \
+             each message for up to 30 s"
+        );
+        let snapshot = Selection {
+            from_snapshot: true,
+            ..three
+        };
+        assert_eq!(
+            describe(&snapshot, 3, look(9, 9, true)),
+            "first 3 of 9 dead letters"
+        );
+    }
 }

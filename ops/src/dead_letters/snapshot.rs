@@ -86,15 +86,16 @@ impl Snapshots {
         Ok((snapshot, path))
     }
 
-    /// The snapshot of `queue`, if there is one whose time is not over.
-    pub fn read(&self, queue: &str, now: Timestamp) -> OpsResult<Snapshot> {
+    /// The snapshot of `queue`, if there is one whose time is not over. `peek` is the command that
+    /// takes another.
+    pub fn read(&self, queue: &str, now: Timestamp, peek: &str) -> OpsResult<Snapshot> {
         self.sweep(now);
         let path = self.dir.join(format!("{}.json", file_name(queue)));
         let none = || {
             OpsError::not_found(format!(
                 "there is no snapshot of {queue}, or it has expired"
             ))
-            .hint(format!("take one with: payops dlq peek {queue}"))
+            .hint(format!("take one with: {peek}"))
         };
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
@@ -110,7 +111,7 @@ impl Snapshots {
             Ok(_) => Err(none()),
             Err(error) => Err(OpsError::failed(format!("{} is damaged", path.display()))
                 .because(error)
-                .hint(format!("take another with: payops dlq peek {queue}"))),
+                .hint(format!("take another with: {peek}"))),
         }
     }
 
@@ -180,18 +181,24 @@ mod tests {
         );
         assert_eq!(
             snapshots
-                .read("work-dlq", at(59))
+                .read("work-dlq", at(59), "")
                 .expect("read")
                 .seen
                 .receives_spent,
             7
         );
         assert_eq!(
-            snapshots.read("other-dlq", at(0)).expect_err("none").kind,
+            snapshots
+                .read("other-dlq", at(0), "")
+                .expect_err("none")
+                .kind,
             Kind::NotFound
         );
         assert_eq!(
-            snapshots.read("work-dlq", at(60)).expect_err("over").kind,
+            snapshots
+                .read("work-dlq", at(60), "")
+                .expect_err("over")
+                .kind,
             Kind::NotFound
         );
         assert!(!path.exists(), "it is thrown away");

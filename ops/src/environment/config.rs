@@ -219,10 +219,15 @@ pub struct ConfigFile {
 impl Config {
     pub fn parse(text: &str, path: &Path) -> OpsResult<Self> {
         toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map_or(1, |before| before.matches('\n').count().saturating_add(1));
+            let path = path.display();
             // The parser's own text quotes the line at fault; the file holds no secrets.
-            OpsError::usage(format!("{} is not valid", path.display()))
+            OpsError::usage(format!("{path} is not valid"))
                 .because(error)
-                .hint("payops config explain shows which settings are used")
+                .hint(format!(
+                    "correct line {line} of {path}; docs/config.md lists the settings"
+                ))
         })
     }
 }
@@ -325,6 +330,19 @@ payments-work = "pay/worker"
                 error.chain()
             );
         }
+        let text = "default_env = \"a\"\n\n[environments.a]\nkind = \"azure\"\n";
+        let error = Config::parse(text, Path::new("payops.toml")).expect_err("refused");
+        assert_eq!(
+            error.hint.as_deref(),
+            Some("correct line 3 of payops.toml; docs/config.md lists the settings")
+        );
+        let text = "default_env = \"a\"\n\ncolour = 1\n";
+        let error = Config::parse(text, Path::new("payops.toml")).expect_err("refused");
+        assert!(
+            error
+                .hint
+                .is_some_and(|hint| hint.starts_with("correct line 3 of"))
+        );
     }
 
     #[test]

@@ -96,7 +96,11 @@ fn secret(name: &str, variable: &str) -> Setting {
     Setting {
         name: name.to_owned(),
         value: set.then(|| "•••".to_owned()),
-        source: format!("{variable} (environment variable)"),
+        source: if set {
+            format!("{variable} (environment variable)")
+        } else {
+            format!("default ({variable} is not set)")
+        },
     }
 }
 

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::config::{self, AwsConfig, Config, ConfigFile, EnvConfig};
+use crate::equivalent::word;
 use crate::error::{OpsError, OpsResult};
 
 const WHO_MAX: usize = 128;
@@ -250,7 +251,23 @@ impl Settings {
                     known
                 };
                 let hint = format!("environments are {}", known.join(", "));
-                Err(OpsError::usage(format!("environment {name} not found")).hint(hint))
+                let message = match &self.envs {
+                    Ok(Sourced { value, origin }) if value.iter().any(|asked| asked == name) => {
+                        match origin {
+                            Origin::File(path) => format!(
+                                "default_env in {} names {name}, which is not one of its \
+                                    environments",
+                                path.display()
+                            ),
+                            Origin::Variable(variable) => {
+                                format!("environment {name} not found; {variable} names it")
+                            }
+                            _ => format!("environment {name} not found"),
+                        }
+                    }
+                    _ => format!("environment {name} not found"),
+                };
+                Err(OpsError::usage(message).hint(hint))
             }
         }
     }
@@ -261,6 +278,18 @@ impl Settings {
             EMBEDDED.map(str::to_owned).to_vec()
         } else {
             declared
+        }
+    }
+
+    /// A command to copy that works on `env`: `payops dlq list --env test`. Where `--env` may be
+    /// left out, it is.
+    #[must_use]
+    pub fn command(&self, args: &str, env: &str) -> String {
+        let default = environments(&Overrides::default(), &|_| None, self.found.as_ref());
+        if default.is_ok_and(|default| default.value == [env]) {
+            format!("payops {args}")
+        } else {
+            format!("payops {args} --env {}", word(env))
         }
     }
 
@@ -440,6 +469,63 @@ mod tests {
                 .value,
             PathBuf::from("/default")
         );
+    }
+
+    #[test]
+    fn a_command_to_copy_names_every_environment_but_the_default() {
+        let read = |overrides: &Overrides, variables: &[(&str, &str)], file| {
+            settings(overrides, variables, file).expect("settings")
+        };
+        let none = read(&Overrides::default(), &[], None);
+        assert_eq!(none.command("dlq list", "prod"), "payops dlq list");
+        assert_eq!(
+            none.command("dlq list", "test"),
+            "payops dlq list --env test"
+        );
+        // A variable is not there in every shell that a command is pasted into.
+        let test = read(&with_env(&["test"]), &[("PAYOPS_ENV", "test")], None);
+        assert_eq!(
+            test.command("dlq list", "test"),
+            "payops dlq list --env test"
+        );
+        let file = format!("default_env = \"lab\"\n{TWO}");
+        let lab = read(&Overrides::default(), &[], Some(&file));
+        assert_eq!(lab.command("dlq list", "lab"), "payops dlq list");
+        assert_eq!(
+            lab.command("dlq list", "prod"),
+            "payops dlq list --env prod"
+        );
+        let two = read(&with_env(&["a b"]), &[], Some(TWO));
+        assert_eq!(
+            two.command("dlq list", "a b"),
+            "payops dlq list --env 'a b'"
+        );
+    }
+
+    #[test]
+    fn an_environment_that_does_not_exist_is_blamed_on_what_names_it() {
+        let refused = |overrides: &Overrides, variables: &[(&str, &str)], file: &str| {
+            let settings = settings(overrides, variables, Some(file)).expect("settings");
+            settings.one_target().expect_err("refused")
+        };
+        let file = format!("default_env = \"gone\"\n{TWO}");
+        let error = refused(&Overrides::default(), &[], &file);
+        assert!(
+            error.message.starts_with("default_env in ")
+                && error
+                    .message
+                    .ends_with("payops.toml names gone, which is not one of its environments"),
+            "{}",
+            error.message
+        );
+        assert_eq!(error.hint.as_deref(), Some("environments are lab, prod"));
+        let error = refused(&Overrides::default(), &[("PAYOPS_ENV", "gone")], TWO);
+        assert_eq!(
+            error.message,
+            "environment gone not found; PAYOPS_ENV names it"
+        );
+        let error = refused(&with_env(&["gone"]), &[], TWO);
+        assert_eq!(error.message, "environment gone not found");
     }
 
     #[test]

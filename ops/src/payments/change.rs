@@ -11,7 +11,7 @@ use payops_core::domain::outbox::OutboxEvent;
 use payops_core::domain::payment::Payment;
 use payops_core::domain::request::{BadRequest, CancelPayment};
 use payops_core::domain::text::IdempotencyKey;
-use payops_core::port::Ports;
+use payops_core::port::{KeyedRequest, Ports};
 use payops_core::usecase::{Answer, ChangeError, Changes, Requester};
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ impl Cancel {
             by: session.who().to_owned(),
             reason: self.request.reason.clone(),
         };
-        check_transition(session, &self.payment, command, &self.key).await
+        check_transition(session, (&self.payment, "canceled"), command, &self.key).await
     }
 
     pub async fn run(&self, session: &Arc<Session>) -> OpsResult<ChangedPayment> {
@@ -80,7 +80,7 @@ impl Cancel {
                 let answer = Changes::from(&ports)
                     .cancel(&by, id, &self.key, &self.request, &render)
                     .await
-                    .map_err(|error| to_error(error, id, &self.key))?;
+                    .map_err(|error| to_error(session, error, (id, "canceled"), &self.key))?;
                 Ok(Done::new(finish(&ports, &self.payment, answer).await))
             })
             .await
@@ -131,14 +131,17 @@ pub(super) fn render(payment: &Payment) -> String {
 
 pub(super) async fn check_transition(
     session: &Session,
-    payment: &Payment,
+    (payment, participle): (&Payment, &str),
     command: Command,
     key: &IdempotencyKey,
 ) -> OpsResult<()> {
     let policy = &session.ports().await?.policy;
     machine::decide(payment, command, Timestamp::now(), policy)
         .map(drop)
-        .map_err(|refusal| to_error(ChangeError::Refused(refusal), &payment.id, key))
+        .map_err(|refusal| {
+            let error = ChangeError::Refused(refusal);
+            to_error(session, error, (&payment.id, participle), key)
+        })
 }
 
 /// Tells the rest of the system, and reads the payment as it is now.
@@ -171,7 +174,7 @@ pub(super) async fn finish(
     let refund_id = stored
         .get("refund_id")
         .and_then(Value::as_str)
-        .filter(|_| answer.status == 202)
+        .filter(|_| answer.request == KeyedRequest::RefundPayment)
         .map(str::to_owned);
     ChangedPayment {
         payment: now.unwrap_or_else(|| before.clone()),
@@ -181,8 +184,13 @@ pub(super) async fn finish(
     }
 }
 
-/// Why a change was not made.
-pub(super) fn to_error(error: ChangeError, id: &PaymentId, key: &IdempotencyKey) -> OpsError {
+/// Why a payment could not be `canceled`, or whatever the participle is.
+pub(super) fn to_error(
+    session: &Session,
+    error: ChangeError,
+    (id, participle): (&PaymentId, &str),
+    key: &IdempotencyKey,
+) -> OpsError {
     match error {
         ChangeError::NotFound => OpsError::not_found(format!("payment {id} no longer exists")),
         ChangeError::Refused(refusal) => {
@@ -190,15 +198,17 @@ pub(super) fn to_error(error: ChangeError, id: &PaymentId, key: &IdempotencyKey)
                 TransitionRefusal::RefundNotPositive => Kind::Usage,
                 _ => Kind::Failed,
             };
-            OpsError::new(kind, format!("cannot change {id}: {refusal}")).hint(format!(
-                "see what happened with: payops payment timeline {id}"
+            let message = format!("{id} cannot be {participle}: {refusal}; nothing was changed");
+            OpsError::new(kind, message).hint(format!(
+                "see what happened with: {}",
+                session.command(&format!("payment timeline {id}"))
             ))
         }
         ChangeError::KeyReused => {
             OpsError::usage("this idempotency key was used for another request")
                 .hint("use another key, or omit --idempotency-key")
         }
-        ChangeError::Moved { planned, found } => has_changed(id, planned, found),
+        ChangeError::Moved { planned, found } => has_changed(session, id, (planned, found)),
         ChangeError::Busy => OpsError::failed(format!("{id} is being changed by other processes"))
             .hint("run the same command again"),
         ChangeError::Store(error) => {
@@ -212,12 +222,17 @@ pub(super) fn to_error(error: ChangeError, id: &PaymentId, key: &IdempotencyKey)
 }
 
 /// The payment is no longer the one that a change was planned for.
-pub(super) fn has_changed(id: &PaymentId, planned: u64, found: u64) -> OpsError {
+pub(super) fn has_changed(
+    session: &Session,
+    id: &PaymentId,
+    (planned, found): (u64, u64),
+) -> OpsError {
     OpsError::refused(format!(
         "{id} has changed since it was planned: version {planned} is now {found}"
     ))
     .hint(format!(
-        "see the changes with payops payment timeline {id}, then plan again"
+        "see the changes with: {}; then plan again",
+        session.command(&format!("payment timeline {id}"))
     ))
 }
 

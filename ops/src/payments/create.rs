@@ -18,6 +18,7 @@ use super::input::PaymentLine;
 use super::wait::PaymentWatcher;
 use crate::act::{Act, Done};
 use crate::backend::payments_api::{Api, Created};
+use crate::equivalent;
 use crate::error::{Kind, OpsError, OpsResult};
 use crate::session::Session;
 
@@ -144,7 +145,8 @@ impl Creator {
             .amount(Some(payment.money))
             .detail("payments", "1")
             .detail("sums", payment.money.to_string())
-            .detail("idempotency_key", key);
+            .detail("idempotency_key", key)
+            .equivalent(equivalent::create(self.api.url(), key));
         let created = self.session.act(act, async |permit| {
             let created = tokio::select! {
                 biased;

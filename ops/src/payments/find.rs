@@ -7,6 +7,7 @@ use payops_core::domain::event::Event;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::payment::Payment;
 use payops_core::domain::search::{QueryError, SearchQuery};
+use payops_core::port::Ports;
 use payops_core::usecase::{PaymentSearch, SearchError, SearchResult};
 
 use crate::backend::local;
@@ -78,22 +79,34 @@ fn invalid_query(error: QueryError) -> OpsError {
 /// That the environment has no such payment, and which other embedded environment has it.
 pub async fn no_payment(session: &Session, id: &PaymentId) -> OpsError {
     let env = session.name();
-    if let Backend::Embedded { data_dir, name } = &session.env.target {
-        for other in EMBEDDED.into_iter().filter(|other| other != name) {
-            let Ok(ports) = Box::pin(local::open(data_dir, other, Access::Read)).await else {
-                continue;
-            };
-            if matches!(ports.store.get(id).await, Ok(Some(_))) {
-                let other = alias(session, data_dir, other).unwrap_or_else(|| other.to_owned());
-                return OpsError::not_found(format!(
-                    "{id} not found in {env}; it is in {other}: add `--env {other}`"
-                ));
-            }
+    for (other, ports) in session.other_embedded().await {
+        if matches!(ports.store.get(id).await, Ok(Some(_))) {
+            return OpsError::not_found(format!("{id} not found in {env}; it is in {other}"))
+                .hint(format!("add --env {other}"));
         }
     }
     OpsError::not_found(format!("{id} not found in {env}")).hint(format!(
-        "find payments with payops payment search; use --env for an environment other than {env}"
+        "check --env; find payments with: {}",
+        session.command("payment search")
     ))
+}
+
+impl Session {
+    /// The other embedded environments of this one's data directory, each with its ports to read;
+    /// those that cannot be opened are left out.
+    pub(crate) async fn other_embedded(&self) -> Vec<(String, Ports)> {
+        let Backend::Embedded { data_dir, name } = &self.env.target else {
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        for other in EMBEDDED.into_iter().filter(|other| other != name) {
+            if let Ok(ports) = Box::pin(local::open(data_dir, other, Access::Read)).await {
+                let name = alias(self, data_dir, other).unwrap_or_else(|| other.to_owned());
+                out.push((name, ports));
+            }
+        }
+        out
+    }
 }
 
 /// What the configuration calls an environment of a data directory, if it names it.

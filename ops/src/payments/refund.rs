@@ -72,7 +72,11 @@ impl Refund {
         let payment = get(session, &plan.payment).await?;
         let request = request(Some(plan.minor), plan.reason.as_deref())?;
         if payment.version != plan.version && !is_answered(session, plan, &request).await? {
-            return Err(has_changed(&plan.payment, plan.version, payment.version));
+            return Err(has_changed(
+                session,
+                &plan.payment,
+                (plan.version, payment.version),
+            ));
         }
         let approved = ApprovedPlan {
             sha256: file.sha256.clone(),
@@ -94,6 +98,12 @@ impl Refund {
         self.request.minor.unwrap_or(self.payment.refundable_minor)
     }
 
+    /// What is given back; `None` for what no amount can be.
+    #[must_use]
+    pub fn money(&self) -> Option<Money> {
+        Money::new(self.minor(), self.payment.money.currency()).ok()
+    }
+
     fn amount(&self) -> String {
         let currency = self.payment.money.currency();
         format!("{} {currency}", major(self.minor(), currency))
@@ -113,7 +123,7 @@ impl Refund {
             by: session.who().to_owned(),
             reason: self.request.reason.clone(),
         };
-        check_transition(session, &self.payment, command, &self.key).await
+        check_transition(session, (&self.payment, "refunded"), command, &self.key).await
     }
 
     /// Writes it to a plan file, for somebody else to approve.
@@ -143,7 +153,7 @@ impl Refund {
             ..Act::new(Action::PaymentRefund)
                 .subject(id.as_str())
                 .reason(self.reason.as_deref())
-                .amount(Money::new(self.minor(), self.payment.money.currency()).ok())
+                .amount(self.money())
                 .detail("amount", self.amount())
                 .equivalent(equivalent_change(session, &self.payment))
         };
@@ -159,20 +169,22 @@ impl Refund {
                     &render,
                 )
                 .await
-                .map_err(|error| to_error(error, id, &self.key))?;
+                .map_err(|error| to_error(session, error, (id, "refunded"), &self.key))?;
             Ok(Done::new(finish(&ports, &self.payment, answer).await))
         });
         match done.await {
             // A refund that nobody planned yet has no plan to approve: say how it gets one.
-            Err(error) if error.kind == Kind::Refused && self.plan.is_none() => {
-                Err(match session.would_refuse(&act).await? {
-                    Some(refusal @ PolicyRefusal::NeedsApproval { .. }) => error.hint(format!(
-                        "{}: payops payment refund {id} --out FILE, payops payment approve FILE",
-                        refusal.hint()
-                    )),
-                    _ => error,
-                })
-            }
+            Err(error) if self.plan.is_none() => Err(match error.refusal.as_deref() {
+                Some(refusal @ PolicyRefusal::NeedsApproval { .. }) => {
+                    let hint = format!(
+                        "{}: {}, payops payment approve FILE",
+                        refusal.hint(),
+                        session.command(&format!("payment refund {id} --out FILE"))
+                    );
+                    error.hint(hint)
+                }
+                _ => error,
+            }),
             done => done,
         }
     }
@@ -188,7 +200,7 @@ async fn is_answered(
     let answer = Changes::from(session.ports().await?)
         .find_refund(&operator(session), &plan.payment, &plan.key, request)
         .await
-        .map_err(|error| to_error(error, &plan.payment, &plan.key))?;
+        .map_err(|error| to_error(session, error, (&plan.payment, "refunded"), &plan.key))?;
     Ok(answer.is_some())
 }
 
@@ -225,7 +237,11 @@ impl RefundApproval {
         check_place(session, &plan.env, plan.account.as_ref())?;
         let payment = get(session, &plan.payment).await?;
         if payment.version != plan.version {
-            return Err(has_changed(&plan.payment, plan.version, payment.version));
+            return Err(has_changed(
+                session,
+                &plan.payment,
+                (plan.version, payment.version),
+            ));
         }
         Ok(Self { file })
     }
@@ -264,23 +280,18 @@ impl RefundApproval {
             .subject(self.payment().as_str())
             .reason(reason)
             .detail("amount", self.amount());
-        let approved = REFUND_PLANS.approve(session, path, &mut self.file, act.clone());
-        match approved.await {
-            Err(error) if error.kind == Kind::Refused => {
-                Err(match session.would_refuse(&act).await? {
-                    Some(PolicyRefusal::NotAllowed { .. } | PolicyRefusal::NeverHere { .. }) => {
-                        OpsError {
-                            message: format!(
-                                "only someone who may refund can approve a refund: {}",
-                                error.message
-                            ),
-                            ..error
-                        }
-                    }
-                    _ => error,
-                })
-            }
-            approved => approved,
-        }
+        let approved = REFUND_PLANS.approve(session, path, &mut self.file, act);
+        approved
+            .await
+            .map_err(|error| match error.refusal.as_deref() {
+                Some(refusal) if refusal.is_final() => OpsError {
+                    message: format!(
+                        "only someone who may refund can approve a refund: {}",
+                        error.message
+                    ),
+                    ..error
+                },
+                _ => error,
+            })
     }
 }

@@ -60,7 +60,7 @@ impl Resolve {
             .weigh(&self.payment, &self.request)
             .await
             .map(|resolution| resolution.basis)
-            .map_err(|error| resolve_error(error, &self.payment.id, &self.key))
+            .map_err(|error| resolve_error(session, error, &self.payment.id, &self.key))
     }
 
     pub async fn run(&self, session: &Arc<Session>) -> OpsResult<ChangedPayment> {
@@ -76,21 +76,29 @@ impl Resolve {
                 let answer = Resolver::from(&ports)
                     .resolve(session.who(), id, &self.key, &self.request, &render)
                     .await
-                    .map_err(|error| resolve_error(error, id, &self.key))?;
+                    .map_err(|error| resolve_error(session, error, id, &self.key))?;
                 Ok(Done::new(finish(&ports, &self.payment, answer).await))
             })
             .await
     }
 }
 
-fn resolve_error(error: ResolveError, id: &PaymentId, key: &IdempotencyKey) -> OpsError {
+fn resolve_error(
+    session: &Session,
+    error: ResolveError,
+    id: &PaymentId,
+    key: &IdempotencyKey,
+) -> OpsError {
     let contradiction = match error {
-        ResolveError::Change(error) => return to_error(error, id, key),
+        ResolveError::Change(error) => return to_error(session, error, (id, "resolved"), key),
         ResolveError::Contradicted(contradiction) => contradiction,
     };
     let hint = match &contradiction {
         Contradiction::Charged { .. } => {
-            format!("resolve it with --as charged, then refund it with payops payment refund {id}")
+            format!(
+                "resolve it with --as charged, then refund it with: {}",
+                session.command(&format!("payment refund {id}"))
+            )
         }
         Contradiction::NoCharge => {
             "a recent charge may not be listed yet; wait, or use --charge-id and --force".to_owned()

@@ -1,13 +1,12 @@
 //! `payops audit export`: lines as they stand in the record, so that their hashes can be checked
 //! elsewhere.
-
 use clap::Args;
+use payops_ops::error::OpsResult;
 
 use super::{QueryArgs, records, unread};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Printer;
-use payops_ops::error::OpsResult;
 
 /// `payops audit export`
 #[derive(Clone, Debug, Args)]

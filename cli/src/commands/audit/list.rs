@@ -1,17 +1,16 @@
 //! `payops audit list`.
-
 use std::collections::VecDeque;
 
 use clap::Args;
 use payops_core::domain::audit::{AuditEntry, AuditOutcome};
 use payops_core::domain::privacy::Privacy;
+use payops_ops::error::OpsResult;
 use serde::Serialize;
 
 use super::{QueryArgs, records, unread};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, InEnv, Row, Style, Tone, count};
-use payops_ops::error::OpsResult;
 
 /// `payops audit list`
 #[derive(Clone, Debug, Args)]
@@ -49,21 +48,21 @@ impl Row for EntryRow {
     const FIELDS: &'static [&'static str] =
         &["at", "who", "env", "action", "outcome", "subject", "reason"];
     const COLUMNS: &'static [Column] = &[
-        Column::text("TIME (UTC)"),
+        Column::text("WHEN"),
         Column::text("WHO"),
         Column::text("ENV"),
-        Column::text("WHAT"),
-        Column::text("BECAME"),
-        Column::text("TO WHAT"),
-        Column::text("WHY"),
+        Column::text("ACTION"),
+        Column::text("OUTCOME"),
+        Column::text("SUBJECT"),
+        Column::text("REASON"),
         Column::text("TICKET").wide(),
         Column::text("ROLE").wide(),
-        Column::text("SAME AS").wide(),
+        Column::text("EQUIVALENT").wide(),
     ];
 
     fn cells(&self, _: &Style) -> Vec<Cell> {
         let entry = &self.0;
-        let (became, tone) = match entry.outcome {
+        let (outcome, tone) = match entry.outcome {
             None => ("", Tone::Plain),
             Some(AuditOutcome::Begun) => ("begun", Tone::Dim),
             Some(AuditOutcome::Done) => ("done", Tone::Good),
@@ -75,12 +74,12 @@ impl Row for EntryRow {
             Cell::from(&entry.who),
             Cell::from(&entry.env),
             Cell::from(&entry.action),
-            Cell::toned(became, tone),
+            Cell::toned(outcome, tone),
             Cell::maybe(entry.subject.as_ref()),
             Cell::maybe(entry.reason.as_ref()),
             Cell::maybe(entry.ticket.as_ref()),
             Cell::maybe(entry.role.as_ref()),
-            Cell::maybe(entry.same_as.as_ref()),
+            Cell::maybe(entry.equivalent.as_ref()),
         ]
     }
 }
@@ -123,6 +122,6 @@ pub(super) fn run(context: &Context, args: &AuditListArgs) -> OpsResult<Exit> {
         value: EntryRow::new(entry, context.privacy),
     };
     let rows: Vec<InEnv<EntryRow>> = entries.into_iter().map(row).collect();
-    context.printer.list(&rows, false)?;
+    context.list(&rows, "no entries match in the audit record")?;
     Ok(Exit::Done)
 }

@@ -4,20 +4,18 @@ mod export;
 mod list;
 mod ship;
 mod verify;
-
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use payops_core::domain::audit::AuditQuery;
-
-use crate::context::Context;
-use crate::exit::Exit;
 use payops_ops::audit::FileAuditLog;
 use payops_ops::environment::{Origin, Sourced};
 use payops_ops::error::{OpsError, OpsResult};
+use payops_ops::times::parse_moment;
+
+use crate::context::Context;
+use crate::exit::Exit;
 
 /// `payops audit …`
 #[derive(Clone, Debug, Subcommand)]
@@ -28,7 +26,7 @@ pub(crate) enum AuditCommand {
     Verify,
     /// Print the lines with their hashes, oldest first, for an archive or another tool
     Export(export::AuditExportArgs),
-    /// Ship waiting lines to the second place; other commands do this automatically
+    /// Ship waiting lines to the configured destination; other commands do this automatically
     Ship,
 }
 
@@ -45,10 +43,10 @@ pub(crate) struct QueryArgs {
     #[arg(long, value_name = "TEXT")]
     subject: Option<String>,
     /// Only entries since this time: `2h`, `2026-11-25` or `2026-11-25T03:00:00Z`
-    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    #[arg(long, value_name = "WHEN", value_parser = parse_moment)]
     since: Option<Timestamp>,
     /// Only entries before this time
-    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    #[arg(long, value_name = "WHEN", value_parser = parse_moment)]
     until: Option<Timestamp>,
     /// Only entries that contain this text
     #[arg(long, value_name = "TEXT")]
@@ -76,28 +74,6 @@ impl QueryArgs {
             text,
         }
     }
-}
-
-fn moment(text: &str) -> Result<Timestamp, String> {
-    let wrong = || "expected an age such as 2h or 3d, a date, or a time with a zone".to_owned();
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(at);
-    }
-    if let Ok(date) = text.parse::<Date>() {
-        return date
-            .to_zoned(TimeZone::UTC)
-            .map(|at| at.timestamp())
-            .map_err(|_| wrong());
-    }
-    let days = text
-        .strip_suffix('d')
-        .and_then(|days| days.parse::<i64>().ok())
-        .map(|days| SignedDuration::from_hours(days.saturating_mul(24)));
-    let ago = days
-        .or_else(|| text.parse::<SignedDuration>().ok())
-        .filter(SignedDuration::is_positive)
-        .ok_or_else(wrong)?;
-    Timestamp::now().checked_sub(ago).map_err(|_| wrong())
 }
 
 /// Records that are asked: one for each folder, with the environments that were named.
@@ -152,29 +128,5 @@ pub(crate) async fn run(context: &Context, command: &AuditCommand) -> OpsResult<
         AuditCommand::Verify => verify::run(context),
         AuditCommand::Export(args) => export::run(context, args),
         AuditCommand::Ship => context.interruptible(ship::run(context)).await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moments_are_read() {
-        assert_eq!(
-            moment("2026-11-25").map(|at| at.to_string()).as_deref(),
-            Ok("2026-11-25T00:00:00Z")
-        );
-        assert_eq!(
-            moment("2026-11-25T03:00:00+01:00")
-                .map(|at| at.to_string())
-                .as_deref(),
-            Ok("2026-11-25T02:00:00Z")
-        );
-        let ago = Timestamp::now().duration_since(moment("3d").expect("three days"));
-        assert!((71..=73).contains(&ago.as_hours()), "{ago:?}");
-        for wrong in ["", "yesterweek", "-2h", "0s"] {
-            assert!(moment(wrong).is_err(), "{wrong}");
-        }
     }
 }

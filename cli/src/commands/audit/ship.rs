@@ -1,14 +1,13 @@
 //! `payops audit ship`: lines that were not shipped yet, to the place that each environment names.
-
 use jiff::Timestamp;
+use payops_ops::audit::ship::{Report, Shipping};
+use payops_ops::error::{OpsError, OpsResult};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, InEnv, Row, Style, Tone, count};
 use crate::report;
-use payops_ops::audit::ship::{Report, Shipping};
-use payops_ops::error::{OpsError, OpsResult};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the name that scripts read")]
@@ -83,14 +82,15 @@ pub(super) async fn run(context: &Context) -> OpsResult<Exit> {
     let named = nowhere.join(", ");
     if rows.is_empty() && failures.is_empty() {
         return Err(OpsError::usage(format!(
-            "no second place is configured for the audit record of {named}; nothing was shipped"
+            "no shipping destination is configured for the audit record of {named}; nothing was \
+                shipped"
         ))
         .hint("set audit_dir (embedded) or audit_bus (AWS) for the environment in payops.toml"));
     }
     context.printer.list(&rows, false)?;
     if !nowhere.is_empty() {
         context.console.say(format!(
-            "{named}: no second place is configured (audit_dir, audit_bus)"
+            "{named}: no shipping destination is configured (audit_dir, audit_bus)"
         ));
     }
     let done = rows.len().saturating_sub(

@@ -1,13 +1,12 @@
 //! `payops audit verify`.
-
 use payops_core::domain::audit::{ChainBreak, Head, Verified};
+use payops_ops::error::{OpsError, OpsResult};
 use serde::Serialize;
 
 use super::{records, unread};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{Cell, Document, InEnv, Style, Tone, details};
-use payops_ops::error::{OpsError, OpsResult};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Checked {
@@ -72,7 +71,7 @@ impl Document for Checked {
             Some(broken) => Cell::toned(&broken.message, Tone::Bad),
             None => Cell::toned(
                 if self.head.is_some() {
-                    "whole"
+                    "intact"
                 } else {
                     "nothing recorded yet"
                 },

@@ -1,20 +1,19 @@
 //! `payops config import`: what Terraform made, as an environment of `payops.toml`. The difference
 //! is shown first; the file is written whole or not at all.
-
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use payops_ops::environment::{Config, DiffLine, FILE, Fact, Held, Outputs, diff_lines, merged};
+use payops_ops::environment::{Origin, Sourced};
+use payops_ops::error::{OpsError, OpsResult};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{Document, Style, Tone};
-use payops_ops::environment::{Config, DiffLine, FILE, Fact, Held, Outputs, diff_lines, merged};
-use payops_ops::environment::{Origin, Sourced};
-use payops_ops::error::{OpsError, OpsResult};
 
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 

@@ -9,14 +9,14 @@ use payops_core::domain::replay::{ReplayPlanFile, estimate};
 use payops_ops::access::plan_file::{REPLAY_PLANS, write_plan};
 use payops_ops::dead_letters::{approve_plan, check_may_approve, consumer_warnings, find_queue};
 use payops_ops::equivalent;
-use payops_ops::error::OpsResult;
+use payops_ops::error::{OpsError, OpsResult};
 use serde::Serialize;
 
 use super::open_session;
 use super::plan_view::show_plan;
 use super::replay::{OptionArgs, make_plan};
 use super::select::SelectArgs;
-use crate::consent::{self, ConsentArgs, Proposal, Question, print_dry_run};
+use crate::consent::{self, ConsentArgs, Proposal, Question};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{Cell, Document, Style, count, details};
@@ -111,6 +111,13 @@ pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> OpsResult<Exit> 
     let session = open_session(context).await?;
     let dlq = find_queue(&session, &args.queue).await?;
     let plan = make_plan(context, &session, &dlq, &args.select, &args.options).await?;
+    if plan.messages.is_empty() {
+        let message = format!(
+            "nothing to replay in {dlq} of {}; no plan was written",
+            session.name()
+        );
+        return Err(OpsError::not_found(message));
+    }
     let warnings = consumer_warnings(&session, &plan.target).await;
     show_plan(context, &plan, &warnings);
     let file = ReplayPlanFile::new(plan);
@@ -122,8 +129,8 @@ pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> OpsResult<Exit> 
     context.printer.document(&PlanView::new(&file, &path))?;
     let path = path.display();
     context.console.say(format!(
-        "someone else approves it with payops dlq approve {path}; then run payops dlq replay \
-            --plan {path}"
+        "someone else approves it with: payops dlq approve {path}; then run: {}",
+        session.command(&format!("dlq replay --plan {path}"))
     ));
     Ok(Exit::Done)
 }
@@ -133,7 +140,8 @@ pub(crate) async fn approve(context: &Context, args: &DlqApproveArgs) -> OpsResu
     let mut file: ReplayPlanFile = REPLAY_PLANS.read(&args.file)?;
     let env = context.operator.settings.target(&file.plan.env)?;
     let session = context.operator.session(&env);
-    check_may_approve(&session, &file).await?;
+    let reason = context.operator.reason.as_deref();
+    check_may_approve(&session, &file, reason, args.consent.dry_run).await?;
     show_plan(context, &file.plan, &[]);
     let changed = if file.plan.edits.is_empty() {
         String::new()
@@ -149,11 +157,10 @@ pub(crate) async fn approve(context: &Context, args: &DlqApproveArgs) -> OpsResu
         let line = equivalent::approve(&session.env, session.who(), &file.sha256);
         let proposal = Proposal {
             subject: Some(file.plan.queue.clone()),
-            same_as: Some(line),
+            equivalent: Some(line),
             ..Proposal::new(&session, Action::DlqApprove, what)
         };
-        print_dry_run(context, &proposal)?;
-        return Ok(Exit::Done);
+        return proposal.print(context, &session).await;
     }
     let reason = consent::reason(context, &session.env)?;
     let question = Question {

@@ -1,6 +1,8 @@
 //! `payops dlq discard`: deletes dead letters on purpose. Copies are written to a file first.
 
 use clap::Args;
+use payops_core::domain::access::Action;
+use payops_ops::act::Act;
 use payops_ops::dead_letters::{DiscardReport, Selection, find_queue, plan_discard};
 use payops_ops::equivalent;
 use payops_ops::error::{OpsError, OpsResult};
@@ -64,7 +66,9 @@ pub(crate) async fn run(context: &Context, args: &DiscardArgs) -> OpsResult<Exit
         .console
         .say(format!("equivalent: {}", equivalent::discard(&dlq)));
     if args.consent.dry_run {
-        print_dry_run(context, &DiscardReport::of_plan(&plan))?;
+        let act = Act::new(Action::DlqDiscard).subject(&dlq);
+        let act = act.count(letters.len());
+        print_dry_run(context, &session, act, &DiscardReport::of_plan(&plan)).await?;
         return Ok(Exit::Done);
     }
     if letters.is_empty() {

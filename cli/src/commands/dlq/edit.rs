@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use payops_core::domain::access::Action;
 use payops_core::domain::replay::{Edit, Set};
+use payops_ops::act::Act;
 use payops_ops::dead_letters::{
     PreparedReplay, ReplayOptions, ReplayReport, Selection, claim_free_queue, consumer_warnings,
     find_queue, plan_edit, refuse_while_redriving,
@@ -25,8 +27,8 @@ pub(crate) struct EditArgs {
     queue: String,
     /// Message ID
     message: String,
-    /// Set a value in the body: JSON pointer and JSON value, such as `/detail/amount=1250`; may be
-    /// repeated
+    /// Set a value in the body: JSON pointer and JSON value, such as `/detail/object/size=412`; may
+    /// be repeated
     #[arg(
         long,
         value_name = "POINTER=JSON",
@@ -64,11 +66,15 @@ pub(crate) async fn run(context: &Context, args: &EditArgs) -> OpsResult<Exit> {
         .await?;
     let Some(letter) = chosen.letters.first() else {
         return Err(
-            OpsError::not_found(format!("message {} not found in {dlq}", args.message))
-                .hint("payops dlq list"),
+            OpsError::not_found(format!("message {} not found in {dlq}", args.message)).hint(
+                format!(
+                    "list them with: {}",
+                    session.command(&format!("dlq list {dlq}"))
+                ),
+            ),
         );
     };
-    refuse_while_redriving(session.ports().await?, &dlq).await?;
+    refuse_while_redriving(&session, &dlq).await?;
     let (edit, options) = (args.edit()?, ReplayOptions::default());
     let edit = plan_edit(&session, letter, edit, &options, context.privacy).await?;
     for line in &edit.diff {
@@ -77,7 +83,8 @@ pub(crate) async fn run(context: &Context, args: &EditArgs) -> OpsResult<Exit> {
     let warnings = consumer_warnings(&session, &edit.plan.target).await;
     show_plan(context, &edit.plan, &warnings);
     if args.consent.dry_run {
-        print_dry_run(context, &ReplayReport::of_plan(&edit.plan))?;
+        let act = Act::new(Action::DlqEdit).subject(&dlq);
+        print_dry_run(context, &session, act, &ReplayReport::of_plan(&edit.plan)).await?;
         return Ok(Exit::Done);
     }
     let claim = claim_free_queue(&session, &dlq).await?;

@@ -8,7 +8,7 @@ use payops_ops::error::OpsResult;
 
 use super::open_session;
 use super::select::{SelectArgs, select};
-use crate::consent::{ConsentArgs, Proposal, print_dry_run};
+use crate::consent::{ConsentArgs, Proposal};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{Printer, count};
@@ -35,11 +35,10 @@ pub(crate) async fn run(context: &Context, args: &DlqExportArgs) -> OpsResult<Ex
         let what = format!("export {}", count(letters.len(), "dead letter"));
         let proposal = Proposal {
             subject: args.queue.clone(),
-            same_as: Some(equivalent::look(queue)),
+            equivalent: Some(equivalent::look(queue)),
             ..Proposal::new(&session, Action::DlqExport, what)
         };
-        print_dry_run(context, &proposal)?;
-        return Ok(Exit::Done);
+        return proposal.print(context, &session).await;
     }
     export_to(&session, &letters, context.privacy, None, |lines| {
         for line in lines {

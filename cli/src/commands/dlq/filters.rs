@@ -56,7 +56,7 @@ fn print<'a>(context: &Context, pairs: impl Iterator<Item = (&'a str, &'a str)>)
             },
         })
         .collect();
-    context.printer.list(&rows, false)
+    context.list(&rows, "no filters are saved")
 }
 
 pub(super) fn run(context: &Context, command: FilterCommand) -> OpsResult<Exit> {

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use payops_ops::dead_letters::PeekReport;
 use payops_ops::dead_letters::snapshot::KEPT_MAX;
 use payops_ops::error::OpsResult;
+use payops_ops::times::parse_span;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -24,13 +25,7 @@ pub(crate) struct DlqPeekArgs {
 }
 
 fn parse_keep(text: &str) -> Result<SignedDuration, String> {
-    let wrong = || "expected a duration of at most 12h, such as 10m or 2h".to_owned();
-    let keep: SignedDuration = text.parse().map_err(|_| wrong())?;
-    if keep.is_positive() && keep <= KEPT_MAX {
-        Ok(keep)
-    } else {
-        Err(wrong())
-    }
+    parse_span(text, KEPT_MAX)
 }
 
 impl Row for PeekReport {
@@ -49,12 +44,12 @@ impl Row for PeekReport {
     const COLUMNS: &'static [Column] = &[
         Column::text("QUEUE"),
         Column::number("SEEN"),
-        Column::text("ALL"),
-        Column::number("RECEIVES SPENT"),
-        Column::number("HIDDEN S"),
-        Column::number("GROUPS LOCKED"),
-        Column::text("FIRST DROPPED"),
-        Column::text("WHY INCOMPLETE"),
+        Column::text("COMPLETE"),
+        Column::number("RECEIVES COST"),
+        Column::number("HIDDEN (S)"),
+        Column::number("FIFO GROUPS BLOCKED"),
+        Column::text("FIRST EXPIRES"),
+        Column::text("INCOMPLETE BECAUSE"),
         Column::text("SNAPSHOT").wide(),
     ];
 
@@ -93,8 +88,10 @@ pub(crate) async fn run(context: &Context, args: &DlqPeekArgs) -> OpsResult<Exit
         })
         .collect();
     context.printer.list(&rows, false)?;
-    context
-        .console
-        .say("browse it with: payops dlq list --snapshot, payops dlq causes --snapshot");
+    context.console.say(format!(
+        "browse it with: {}, {}",
+        session.command("dlq list --snapshot"),
+        session.command("dlq causes --snapshot")
+    ));
     Ok(Exit::Done)
 }

@@ -1,14 +1,10 @@
 //! A plan of a replay and what came of it, as they are shown.
 
-use std::fmt::Write as _;
-
-use payops_core::domain::dead_letter::classes;
-use payops_core::domain::replay::{Disposition, ReplayPlan, estimate};
-use payops_ops::dead_letters::{PreflightCounts, ReplayReport};
-use payops_ops::equivalent;
+use payops_core::domain::replay::ReplayPlan;
+use payops_ops::dead_letters::{ReplayReport, describe_plan};
 
 use crate::context::Context;
-use crate::output::{Cell, Column, Document, Style, Table, Tone, count, details};
+use crate::output::{Cell, Column, Document, Style, Table, Tone, details};
 
 /// Failures that are shown to people; all are in the JSON and the journal.
 const FAILURES_SHOWN: usize = 50;
@@ -68,64 +64,10 @@ pub(super) fn show_plan(context: &Context, plan: &ReplayPlan, warnings: &[String
             .say(format!("nothing to replay in {queue} of {env}"));
         return;
     }
-    context.console.say(plan_text(context, plan));
+    context.console.say(describe_plan(plan, context.privacy));
     for warning in warnings {
         context.console.warn(format!("warning: {warning}"));
     }
-}
-
-fn plan_text(context: &Context, plan: &ReplayPlan) -> String {
-    let PreflightCounts {
-        safe,
-        already_final,
-        unknown,
-    } = PreflightCounts::of(plan);
-    let mut text = format!(
-        "{} -> {} in {}: {}\n",
-        plan.queue,
-        plan.target,
-        plan.env,
-        count(plan.messages.len(), "message")
-    );
-    let names = plan.messages.iter().map(|message| message.class.as_str());
-    let _ = writeln!(text, "  classes     {}", classes(names));
-    let _ = writeln!(
-        text,
-        "  payments    {safe} waiting for their message, {already_final} already final, {unknown} \
-            unknown"
-    );
-    let count_of = |is: fn(&Disposition) -> bool| {
-        let messages = plan.messages.iter();
-        messages.filter(|message| is(&message.disposition)).count()
-    };
-    let parked = count_of(|verdict| matches!(verdict, Disposition::Park { .. }));
-    if parked > 0 {
-        let _ = writeln!(
-            text,
-            "  parked      {parked} will be moved to {}: replayed too often",
-            plan.parking.as_deref().unwrap_or("nowhere")
-        );
-    }
-    let skipped = count_of(|verdict| matches!(verdict, Disposition::Skip { .. }));
-    if skipped > 0 {
-        let _ = writeln!(text, "  skipped     {skipped}; see the journal for reasons");
-    }
-    if let Some(canary) = plan.canary {
-        let _ = writeln!(
-            text,
-            "  canary      {canary} first, then watch their payments"
-        );
-    }
-    if let Some(rate) = plan.rate_per_second {
-        let seconds = estimate(plan.to_send(), Some(rate)).as_secs();
-        let _ = writeln!(text, "  rate        {rate}/s, about {seconds} s");
-    }
-    for edit in &plan.edits {
-        let words = context.privacy.text(&edit.edit.describe());
-        let _ = writeln!(text, "  CHANGED     {}: {words}", edit.message_id);
-    }
-    let _ = writeln!(text, "  equivalent  {}", equivalent::replay(plan));
-    text
 }
 
 #[cfg(test)]

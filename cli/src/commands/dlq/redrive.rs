@@ -11,7 +11,7 @@ use payops_ops::equivalent;
 use payops_ops::error::{Kind, OpsError, OpsResult};
 
 use super::open_session;
-use crate::consent::{self, ConsentArgs, Proposal, Question, print_dry_run};
+use crate::consent::{self, ConsentArgs, Proposal, Question};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, Document, InEnv, Row, Style, Tone, count, details};
@@ -109,7 +109,7 @@ impl Row for RedriveReport {
         Column::number("MOVED"),
         Column::number("TOTAL (APPROX)"),
         Column::number("BEGAN"),
-        Column::text("WHY"),
+        Column::text("FAILURE"),
     ];
 
     fn cells(&self, style: &Style) -> Vec<Cell> {
@@ -129,43 +129,21 @@ fn equivalent_of(plan: &RedrivePlan) -> String {
     equivalent::redrive(&plan.queue, &plan.target, plan.rate_per_second)
 }
 
-fn plan_text(plan: &RedrivePlan, env: &str) -> String {
-    let RedrivePlan {
-        queue,
-        target,
-        stats,
-        ..
-    } = plan;
-    let about = if stats.approximate { "about " } else { "" };
-    let number = count(stats.visible, "message");
-    let rate = plan.rate_per_second.unwrap_or(REDRIVE_RATE_MAX);
-    let seconds = stats.visible.div_ceil(u64::from(rate));
-    format!(
-        "{queue} -> {target} in {env}: {about}{number}, at most {rate}/s, at least {seconds} s\n  \
-            warning     moves every message unread: payments are not checked, and there is no \
-            canary, no replay limit and no journal\n  \
-            instead     payops dlq replay {queue} does all of this\n  \
-            equivalent  {}",
-        equivalent_of(plan)
-    )
-}
-
 /// Runs `payops dlq redrive`.
 pub(crate) async fn run(context: &Context, args: &RedriveArgs) -> OpsResult<Exit> {
     let session = context.interruptible(open_session(context)).await?;
     let plan = context
         .interruptible(plan_redrive(&session, &args.queue, args.rate))
         .await?;
-    context.console.say(plan_text(&plan, session.name()));
+    context.console.say(plan.describe(&session));
     let what = format!("move all of {} to {}", plan.queue, plan.target);
     if args.consent.dry_run {
         let proposal = Proposal {
             subject: Some(plan.queue.clone()),
-            same_as: Some(equivalent_of(&plan)),
+            equivalent: Some(equivalent_of(&plan)),
             ..Proposal::new(&session, Action::DlqRedrive, what)
         };
-        print_dry_run(context, &proposal)?;
-        return Ok(Exit::Done);
+        return proposal.print(context, &session).await;
     }
     let reason = consent::reason(context, &session.env)?;
     let question = Question {
@@ -195,8 +173,8 @@ pub(crate) async fn run(context: &Context, args: &RedriveArgs) -> OpsResult<Exit
     context.printer.document(&report)?;
     if args.no_wait {
         context.console.say(format!(
-            "see its progress with: payops dlq redrives {}",
-            plan.queue
+            "see its progress with: {}",
+            session.command(&format!("dlq redrives {}", plan.queue))
         ));
         return Ok(Exit::Done);
     }
@@ -219,7 +197,8 @@ pub(crate) async fn list(context: &Context, args: &RedrivesArgs) -> OpsResult<Ex
             value,
         })
         .collect();
-    context.printer.list(&rows, false)?;
+    let none = format!("no redrives of {} in {}", args.queue, session.name());
+    context.list(&rows, &none)?;
     Ok(Exit::Done)
 }
 
@@ -233,11 +212,10 @@ pub(crate) async fn cancel(context: &Context, args: &RedriveCancelArgs) -> OpsRe
         let what = format!("cancel the redrive of {}", plan.queue);
         let proposal = Proposal {
             subject: Some(plan.queue.clone()),
-            same_as: Some(equivalent::cancel_redrive()),
+            equivalent: Some(equivalent::cancel_redrive()),
             ..Proposal::new(&session, Action::DlqRedriveCancel, what)
         };
-        print_dry_run(context, &proposal)?;
-        return Ok(Exit::Done);
+        return proposal.print(context, &session).await;
     }
     let reason = consent::reason(context, &session.env)?;
     let (moved, report) = cancel_redrive(&session, &plan, reason.as_deref()).await?;

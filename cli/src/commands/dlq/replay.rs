@@ -9,7 +9,8 @@ use payops_core::domain::replay::{ReplayPlan, ReplayPlanFile};
 use payops_core::usecase::ReplaySummary;
 use payops_ops::dead_letters::{
     PreparedReplay, QueueClaim, ReplayOptions, ReplayOutcome, ReplayReport, RunOptions, Selection,
-    claim_queue, consumer_warnings, find_queue, is_replay_interrupted, plan_replay, read_plan,
+    claim_queue, consumer_warnings, find_queue, is_replay_interrupted, plan_act, plan_replay,
+    read_plan,
 };
 use payops_ops::error::{Kind, OpsError, OpsResult};
 use payops_ops::session::Session;
@@ -127,13 +128,17 @@ async fn dry_run(
                 ignores this plan"
         ));
     }
+    let approvals = file
+        .as_ref()
+        .map_or_else(Vec::new, |file| file.approvals.clone());
     let plan = match file {
         Some(file) => file.plan,
         None => make_plan(context, session, dlq, &args.select, &args.options).await?,
     };
     let warnings = consumer_warnings(session, &plan.target).await;
     show_plan(context, &plan, &warnings);
-    print_dry_run(context, &ReplayReport::of_plan(&plan))?;
+    let act = plan_act(session, &plan, &approvals).await?;
+    print_dry_run(context, session, act, &ReplayReport::of_plan(&plan)).await?;
     Ok(Exit::Done)
 }
 

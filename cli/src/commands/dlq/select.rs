@@ -1,16 +1,14 @@
 //! Which dead letters a command is about, and what looking at them came to.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use clap::Args;
 use payops_core::usecase::DeadLetter;
-use payops_ops::dead_letters::{Look, Selection};
+use payops_ops::dead_letters::Selection;
 use payops_ops::error::OpsResult;
 use payops_ops::session::Session;
 
 use crate::context::Context;
-use crate::output::count;
 
 /// Which dead letters.
 #[derive(Clone, Debug, Default, Args)]
@@ -19,7 +17,7 @@ pub(super) struct SelectArgs {
     #[arg(long, value_name = "ID")]
     cause: Vec<String>,
     /// Only dead letters that match this filter, such as
-    /// `class == "timeout" && age > duration("1h")`, or @NAME for a saved one
+    /// `class == "provider_timeout" && age > duration("1h")`, or @NAME for a saved one
     #[arg(long, value_name = "EXPR")]
     filter: Vec<String>,
     /// Only dead letters of this class
@@ -64,42 +62,19 @@ pub(super) async fn select(
 ) -> OpsResult<Chosen> {
     let selected = payops_ops::dead_letters::select(session, queue, selection).await?;
     let look = &selected.look;
-    context
-        .console
-        .say(look_text(context, session.name(), look));
+    context.console.say(format!(
+        "{}: {}",
+        session.name(),
+        selected.describe(selection, context.privacy)
+    ));
     if let Some(cause) = &look.unknown_cause {
         context.console.warn(format!(
-            "no dead letter here has the cause {cause}; payops dlq causes lists the causes"
+            "no dead letter here has the cause {cause}; list the causes with: {}",
+            session.command("dlq causes")
         ));
     }
     Ok(Chosen {
         complete: look.complete,
         letters: selected.letters,
     })
-}
-
-fn look_text(context: &Context, env: &str, look: &Look) -> String {
-    let mut text = format!("{env}: {}", count(look.seen, "dead letter"));
-    if look.seen > 0 {
-        let _ = write!(text, ": {}", context.privacy.text(&look.classes));
-    }
-    if !look.complete {
-        text.push_str("; there may be more");
-    }
-    for doubt in &look.doubts {
-        let _ = write!(text, "; {doubt}");
-    }
-    if look.receives_spent > 0 {
-        let _ = write!(
-            text,
-            "; this cost {} and hid each message for up to {} s",
-            count(look.receives_spent, "receive"),
-            look.hidden.as_secs()
-        );
-        if look.groups_locked > 0 {
-            let groups = count(look.groups_locked, "FIFO group");
-            let _ = write!(text, " and locked {groups}");
-        }
-    }
-    text
 }

@@ -2,7 +2,9 @@
 
 use clap::Args;
 use payops_core::domain::access::Action;
+use payops_core::domain::money::Money;
 use payops_core::domain::payment::Payment;
+use payops_ops::act::Act;
 use payops_ops::equivalent;
 use payops_ops::error::OpsResult;
 use payops_ops::payments::{self, Cancel, ChangedPayment, PaymentView};
@@ -48,7 +50,9 @@ pub(crate) async fn cancel(context: &Context, args: CancelArgs) -> OpsResult<Exi
     let key = payments::idempotency_key(args.idempotency_key.as_deref())?;
     let session = context.operator.one_session()?;
     let look = async {
-        context.reveal(&session).await?;
+        context
+            .reveal_unless(args.consent.dry_run, &session)
+            .await?;
         payments::get(&session, &id).await
     };
     let payment = context.interruptible(look).await?;
@@ -59,10 +63,11 @@ pub(crate) async fn cancel(context: &Context, args: CancelArgs) -> OpsResult<Exi
         return print_change(
             context,
             &session,
-            Action::PaymentCancel,
+            (Action::PaymentCancel, None),
             &cancel.payment,
             cancel.what(),
-        );
+        )
+        .await;
     }
     say_equivalent(context, &session, &cancel.payment);
     let question = Question {
@@ -77,24 +82,25 @@ pub(crate) async fn cancel(context: &Context, args: CancelArgs) -> OpsResult<Exi
 
 pub(super) fn say_equivalent(context: &Context, session: &Session, payment: &Payment) {
     let line = equivalent::change(&session.env, &payment.id, payment.version);
-    context.console.say(format!("same as: {line}"));
+    context.console.say(format!("equivalent: {line}"));
 }
 
 /// Prints a change that is not made.
-pub(super) fn print_change(
+pub(super) async fn print_change(
     context: &Context,
     session: &Session,
-    action: Action,
+    (action, amount): (Action, Option<Money>),
     payment: &Payment,
     what: String,
 ) -> OpsResult<Exit> {
     let line = equivalent::change(&session.env, &payment.id, payment.version);
     let proposal = Proposal {
         subject: Some(payment.id.to_string()),
-        same_as: Some(line),
+        equivalent: Some(line),
         ..Proposal::new(session, action, what)
     };
-    print_dry_run(context, &proposal)?;
+    let act = Act::new(action).subject(payment.id.as_str()).amount(amount);
+    print_dry_run(context, session, act, &proposal).await?;
     Ok(Exit::Done)
 }
 

@@ -14,6 +14,7 @@ use clap::{ArgGroup, Args};
 use payops_core::domain::access::Action;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::money::{Currency, Money};
+use payops_ops::act::Act;
 use payops_ops::error::{OpsError, OpsResult};
 use payops_ops::payments::{self, CreatedPayment, Creator, NewPayment, PaymentEnds};
 use payops_ops::session::Session;
@@ -28,7 +29,9 @@ use crate::output::{Cell, Document, Style, Tone, count, details};
 #[derive(Clone, Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["file", "amount", "amount_minor"]))]
 pub(crate) struct CreateArgs {
-    /// File of JSON lines, each an API request body with an `idempotency_key`; - for stdin
+    /// File of JSON lines, each an API request body with an `idempotency_key`; - for stdin. A line:
+    /// {"idempotency_key":"order-7","amount":1250,"currency":"EUR","source":"tok_visa",
+    /// "customer":{"email":"a@example.com"}}
     #[arg(long, value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
     /// Number of requests to send in parallel
@@ -161,10 +164,9 @@ pub(super) async fn create_one(
     let what = format!("create a payment of {}", payment.money);
     if args.consent.dry_run {
         payment.check()?;
-        print_dry_run(
-            context,
-            &Proposal::new(session, Action::PaymentCreate, what),
-        )?;
+        let act = Act::new(Action::PaymentCreate).amount(Some(payment.money));
+        let proposal = Proposal::new(session, Action::PaymentCreate, what);
+        print_dry_run(context, session, act, &proposal).await?;
         return Ok(Exit::Done);
     }
     let creator = args.connect(session)?;
@@ -194,7 +196,7 @@ pub(super) async fn create_one(
         replayed,
     };
     // It is accepted, whatever becomes of the waiting: that is always printed.
-    let waited = wait(context, &creator, args, [result.id.as_str()]).await;
+    let waited = wait(context, session, &creator, args, [result.id.as_str()]).await;
     if let Ok((_, Some(ends))) = &waited {
         end_name(ends).clone_into(&mut result.status);
         // The version of the answer is that of the first moment; the status shown is a later one.
@@ -224,6 +226,7 @@ fn end_name(ends: &PaymentEnds) -> &'static str {
 /// Waits for the payments, if that was asked for.
 pub(super) async fn wait(
     context: &Context,
+    session: &Session,
     creator: &Creator,
     args: &CreateArgs,
     ids: impl IntoIterator<Item = &str>,
@@ -247,10 +250,10 @@ pub(super) async fn wait(
         _ if context.operator.stop.is_cancelled() => Exit::Interrupted,
         left => {
             context.console.warn(format!(
-                "{} still processing after {} s; see them with: payops payment search \
-                 status:processing",
+                "{} still processing after {} s; see them with: {}",
                 count(left, "payment"),
-                args.timeout
+                args.timeout,
+                session.command("payment search status:processing")
             ));
             Exit::TimedOut
         }

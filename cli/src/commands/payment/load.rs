@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use payops_core::domain::access::Action;
+use payops_ops::act::Act;
 use payops_ops::error::OpsResult;
 use payops_ops::payments::{
     AcceptedLine, FileContents, LineError, LoadResult, PaymentEnds, PaymentFile, Sums,
@@ -152,7 +153,7 @@ pub(super) async fn load(
 ) -> OpsResult<Exit> {
     let file = PaymentFile::open(path)?;
     if args.consent.dry_run {
-        return print_plan(context, session, file.inspect()?);
+        return print_plan(context, session, file.inspect()?).await;
     }
     let creator = args.connect(session)?;
     let what = if let Some(contents) = file.contents() {
@@ -186,7 +187,7 @@ pub(super) async fn load(
     let mut ended = None;
     if loaded.failure.is_none() {
         let ids = loaded.tally.accepted.iter().map(|line| line.id.as_str());
-        match wait(context, &creator, args, ids).await {
+        match wait(context, session, &creator, args, ids).await {
             Ok(waited) => (exit, ended) = waited,
             // What was accepted is printed even if the waiting failed.
             Err(error) => loaded.failure = Some(error),
@@ -207,7 +208,16 @@ pub(super) async fn load(
     Ok(exit)
 }
 
-fn print_plan(context: &Context, session: &Session, contents: FileContents) -> OpsResult<Exit> {
+async fn print_plan(
+    context: &Context,
+    session: &Session,
+    contents: FileContents,
+) -> OpsResult<Exit> {
+    let act = Act {
+        count: Some(contents.payments),
+        amount: contents.amount(),
+        ..Act::new(Action::PaymentCreate)
+    };
     let refused = contents.errors.len();
     let plan = FilePlan {
         outcome: "planned",
@@ -219,7 +229,7 @@ fn print_plan(context: &Context, session: &Session, contents: FileContents) -> O
         refused,
         errors: contents.errors,
     };
-    print_dry_run(context, &plan)?;
+    print_dry_run(context, session, act, &plan).await?;
     Ok(if refused > 0 {
         Exit::Partial
     } else {

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::change::{print_change, say_equivalent, show_changed};
 use super::reason_for;
-use crate::consent::{self, ConsentArgs, Proposal, Question, print_dry_run};
+use crate::consent::{self, ConsentArgs, Proposal, Question};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{Cell, Document, Style, details};
@@ -110,7 +110,9 @@ pub(crate) async fn run(context: &Context, args: RefundArgs) -> OpsResult<Exit> 
     let key = payments::idempotency_key(args.idempotency_key.as_deref())?;
     let session = context.operator.one_session()?;
     let look = async {
-        context.reveal(&session).await?;
+        context
+            .reveal_unless(args.consent.dry_run, &session)
+            .await?;
         payments::get(&session, &id).await
     };
     let payment = context.interruptible(look).await?;
@@ -124,8 +126,8 @@ pub(crate) async fn run(context: &Context, args: RefundArgs) -> OpsResult<Exit> 
     context.printer.document(&PlannedRefund::new(&file, path))?;
     let path = path.display();
     context.console.say(format!(
-        "someone else approves it with payops payment approve {path}; then run payops payment \
-         refund --plan {path}"
+        "someone else approves it with: payops payment approve {path}; then run: {}",
+        session.command(&format!("payment refund --plan {path}"))
     ));
     Ok(Exit::Done)
 }
@@ -143,7 +145,7 @@ async fn execute_plan(
         return Err(OpsError::usage(message).hint("omit the payment ID"));
     }
     let look = async {
-        context.reveal(&session).await?;
+        context.reveal_unless(consent.dry_run, &session).await?;
         Refund::from_plan(&session, &file).await
     };
     let refund = context.interruptible(look).await?;
@@ -159,7 +161,8 @@ async fn run_refund(
     let (payment, what) = (&refund.payment, refund.what());
     if consent.dry_run {
         refund.check(session).await?;
-        return print_change(context, session, Action::PaymentRefund, payment, what);
+        let action = (Action::PaymentRefund, refund.money());
+        return print_change(context, session, action, payment, what).await;
     }
     say_equivalent(context, session, payment);
     let question = Question {
@@ -177,7 +180,9 @@ pub(crate) async fn approve(context: &Context, args: &PaymentApproveArgs) -> Ops
     let env = context.operator.settings.target(&file.plan.env)?;
     let session = context.operator.session(&env);
     let look = async {
-        context.reveal(&session).await?;
+        context
+            .reveal_unless(args.consent.dry_run, &session)
+            .await?;
         RefundApproval::new(&session, file).await
     };
     let mut approval = context.interruptible(look).await?;
@@ -195,8 +200,7 @@ pub(crate) async fn approve(context: &Context, args: &PaymentApproveArgs) -> Ops
             subject: Some(approval.payment().to_string()),
             ..Proposal::new(&session, Action::PaymentApprove, approval.what())
         };
-        print_dry_run(context, &proposal)?;
-        return Ok(Exit::Done);
+        return proposal.print(context, &session).await;
     }
     let reason = consent::reason(context, &session.env)?;
     let question = Question {

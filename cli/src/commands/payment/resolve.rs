@@ -48,7 +48,9 @@ pub(crate) async fn run(context: &Context, args: ResolveArgs) -> OpsResult<Exit>
     let word = word(&args)?;
     let session = context.operator.one_session()?;
     let look = async {
-        context.reveal(&session).await?;
+        context
+            .reveal_unless(args.consent.dry_run, &session)
+            .await?;
         payments::get(&session, &id).await
     };
     let payment = context.interruptible(look).await?;
@@ -72,7 +74,8 @@ pub(crate) async fn run(context: &Context, args: ResolveArgs) -> OpsResult<Exit>
     }
     let (payment, what) = (&resolve.payment, resolve.what());
     if dry_run {
-        return print_change(context, &session, Action::PaymentResolve, payment, what);
+        let action = (Action::PaymentResolve, None);
+        return print_change(context, &session, action, payment, what).await;
     }
     say_equivalent(context, &session, payment);
     let question = Question {

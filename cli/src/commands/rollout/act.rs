@@ -4,17 +4,19 @@
 use std::sync::Arc;
 
 use clap::Args;
+use payops_core::domain::access::Action;
 use payops_core::domain::rollout::{ImageChange, Rollout, RolloutAction, RolloutPlan};
 use payops_core::port::Executed;
+use payops_ops::act::Act;
 use payops_ops::error::{Kind, OpsError, OpsResult};
-use payops_ops::rollouts::{self, FoundRollout};
+use payops_ops::rollouts::{self, FoundRollout, parse_image};
 use payops_ops::session::Session;
 use serde::Serialize;
 
 use super::RolloutCommand;
 use super::find::{RolloutNameArgs, find};
 use super::view::RolloutRow;
-use crate::consent::{self, ConsentArgs, Question};
+use crate::consent::{self, ConsentArgs, Question, print_dry_run};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{Cell, Document, Style, Tone, details};
@@ -54,7 +56,7 @@ pub(crate) struct SetImageArgs {
     #[command(flatten)]
     name: ActionArgs,
     /// CONTAINER=IMAGE, or *=IMAGE for all containers
-    #[arg(required = true, value_name = "CONTAINER=IMAGE", value_parser = image)]
+    #[arg(required = true, value_name = "CONTAINER=IMAGE", value_parser = parse_image)]
     images: Vec<ImageChange>,
 }
 
@@ -74,38 +76,6 @@ pub(crate) struct TerminateArgs {
     /// Experiment to terminate
     #[arg(long, value_name = "NAME")]
     experiment: Option<String>,
-}
-
-fn image(text: &str) -> Result<ImageChange, String> {
-    match text.split_once('=') {
-        Some((container, image))
-            if (container == "*" || container.chars().all(is_name))
-                && !container.is_empty()
-                && is_image(image) =>
-        {
-            Ok(ImageChange {
-                container: container.to_owned(),
-                image: image.to_owned(),
-            })
-        }
-        _ => {
-            Err("expected CONTAINER=IMAGE, such as api=registry.example/payments:1.9.0".to_owned())
-        }
-    }
-}
-
-fn is_name(c: char) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
-}
-
-/// The characters of a reference: <https://github.com/distribution/reference>. What is right beyond
-/// that, the registry knows.
-fn is_image(image: &str) -> bool {
-    let good =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@' | '+');
-    (1..=512).contains(&image.len())
-        && image.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && image.chars().all(good)
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -144,7 +114,7 @@ impl Document for ActionReport {
                 .iter()
                 .map(|warning| ("warning", Some(Cell::toned(warning, Tone::Warn)))),
         );
-        pairs.push(("same as", Some(Cell::toned(&self.same_as, Tone::Dim))));
+        pairs.push(("equivalent", Some(Cell::toned(&self.same_as, Tone::Dim))));
         details(style, pairs)
     }
 }
@@ -194,9 +164,9 @@ pub(super) async fn run(context: &Context, command: RolloutCommand) -> OpsResult
         .interruptible(rollouts::plan(&found, action))
         .await?;
     if name.consent.dry_run {
-        context
-            .printer
-            .document(&outcome(&found, &plan, "planned", &found.rollout))?;
+        let act = Act::new(Action::from(&plan.action)).subject(plan.key.to_string());
+        let report = outcome(&found, &plan, "planned", &found.rollout);
+        print_dry_run(context, &session, act, &report).await?;
         return Ok(Exit::Done);
     }
     execute(context, &session, &found, &plan, name.consent.yes).await
@@ -220,11 +190,11 @@ async fn execute(
         session.name().to_uppercase()
     ));
     context.console.say(format!(
-        "  now       {}\n  after     {}",
+        "  now         {}\n  after       {}",
         plan.now, plan.after
     ));
     for warning in &plan.warnings {
-        context.console.warn(format!("  warning   {warning}"));
+        context.console.warn(format!("  warning     {warning}"));
     }
     context.console.say(format!(
         "  bound to    resourceVersion {}\n  equivalent  {}",
@@ -274,8 +244,10 @@ async fn execute(
                 .hint("review the rollout, then run the command again"))
         }
         Executed::Gone => Err(
-            OpsError::not_found(format!("{} no longer exists", plan.key))
-                .hint("list rollouts with: payops rollout list"),
+            OpsError::not_found(format!("{} no longer exists", plan.key)).hint(format!(
+                "list rollouts with: {}",
+                session.command("rollout list")
+            )),
         ),
     }
 }
@@ -304,38 +276,5 @@ fn changes(was: &Rollout, is: &Rollout) -> String {
         "only metadata changed".to_owned()
     } else {
         changes.join(", ")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn images_are_read() {
-        assert_eq!(
-            image("api=r/p:1"),
-            Ok(ImageChange {
-                container: "api".into(),
-                image: "r/p:1".into()
-            })
-        );
-        assert!(
-            image("api").is_err()
-                && image("=x").is_err()
-                && image("api=").is_err()
-                && image("api=a b").is_err()
-        );
-        for garbage in [
-            "api=$(touch${IFS}/tmp/x);y",
-            "a'b=x",
-            "*=!!!::::",
-            "api=a\u{1b}[2Jb",
-            "api=img:1=2",
-            "api=:1",
-        ] {
-            assert!(image(garbage).is_err(), "{garbage}");
-        }
-        assert!(image("*=r/p@sha256:00").is_ok());
     }
 }

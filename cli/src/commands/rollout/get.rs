@@ -1,10 +1,11 @@
 //! `payops rollout get`: one rollout as a tree; `--watch` follows it.
-
 use clap::Args;
 use jiff::Timestamp;
 use payops_core::domain::mask::terminal;
 use payops_core::domain::rollout::Rollout;
 use payops_core::port::{Depth, Rollouts};
+use payops_ops::error::{OpsError, OpsResult};
+use payops_ops::session::Session;
 
 use super::find::{RolloutNameArgs, find};
 use super::view::{
@@ -14,7 +15,6 @@ use super::wait::{self, Until};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{Cell, Document, Style, Tone, details};
-use payops_ops::error::{OpsError, OpsResult};
 
 /// `payops rollout get`
 #[derive(Clone, Debug, Args)]
@@ -39,13 +39,13 @@ pub(crate) async fn run(context: &Context, args: &RolloutGetArgs) -> OpsResult<E
     } else {
         Depth::Pods
     };
-    let (env, cluster) = (session.name(), &*found.cluster);
+    let cluster = &*found.cluster;
     if !args.watch {
-        let view = view(env, cluster, &found.rollout, depth).await?;
+        let view = view(session.name(), cluster, &found.rollout, depth).await?;
         context.printer.document(&view)?;
         return Ok(Exit::Done);
     }
-    follow(context, args, env, cluster, &found.rollout, depth).await
+    follow(context, args, &session, cluster, &found.rollout, depth).await
 }
 
 async fn view(
@@ -71,15 +71,17 @@ async fn view(
 async fn follow(
     context: &Context,
     args: &RolloutGetArgs,
-    env: &str,
+    session: &Session,
     rollouts: &dyn Rollouts,
     rollout: &Rollout,
     depth: Depth,
 ) -> OpsResult<Exit> {
+    let env = session.name();
     let (tell, mut heard) = tokio::sync::watch::channel(rollout.clone());
     let until = args.until;
     let watching = wait::watch(
         context,
+        session,
         rollouts,
         &rollout.key,
         |rollout| drop(tell.send(rollout.clone())),

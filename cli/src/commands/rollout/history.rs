@@ -1,14 +1,13 @@
 //! `payops rollout history`: the revisions that are kept.
-
 use clap::Args;
 use payops_core::port::Depth;
+use payops_ops::error::{OpsError, OpsResult};
 
 use super::find::{RolloutNameArgs, find};
 use super::view::ReplicaSetView;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{Cell, Column, InEnv, Row, Style, Tone};
-use payops_ops::error::{OpsError, OpsResult};
 
 /// `payops rollout history`
 #[derive(Clone, Debug, Args)]

@@ -1,14 +1,13 @@
 //! `payops rollout list`.
-
 use clap::Args;
+use payops_ops::error::OpsResult;
+use payops_ops::rollouts;
 
 use super::view::RolloutRow;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{InEnv, count};
 use crate::report;
-use payops_ops::error::OpsResult;
-use payops_ops::rollouts;
 
 /// `payops rollout list`
 #[derive(Clone, Debug, Args)]

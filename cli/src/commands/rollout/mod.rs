@@ -11,12 +11,11 @@ mod history;
 mod list;
 mod view;
 mod wait;
-
 use clap::Subcommand;
+use payops_ops::error::OpsResult;
 
 use crate::context::Context;
 use crate::exit::Exit;
-use payops_ops::error::OpsResult;
 
 /// `payops rollout …`
 #[derive(Clone, Debug, Subcommand)]

@@ -1,6 +1,6 @@
 //! What programs read of a rollout, and how people see it.
-
 use jiff::Timestamp;
+use payops_core::domain::display::age;
 use payops_core::domain::rollout::{
     AnalysisKind, AnalysisRun, Metric, Phase, Pod, Related, ReplicaSet, Role, Rollout, RunPhase,
     StepState, Waiting,
@@ -8,7 +8,6 @@ use payops_core::domain::rollout::{
 use serde::Serialize;
 
 use crate::output::{Cell, Column, Row, Style, Tone};
-use payops_core::domain::display::age;
 
 /// A rollout in a list. Weights are percent of all traffic; `step` is the controller's
 /// `currentStepIndex`: the number of steps that are done.

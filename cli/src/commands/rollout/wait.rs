@@ -1,11 +1,14 @@
 //! `payops rollout wait`: until it is healthy, paused or degraded.
-
+use std::cell::Cell;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use futures::StreamExt as _;
+use jiff::SignedDuration;
 use payops_core::domain::rollout::{Phase, Rollout, RolloutKey};
 use payops_core::port::{Rollouts, Watched};
+use payops_ops::error::{Kind, OpsError, OpsResult};
+use payops_ops::session::Session;
 use tokio::time::Instant;
 
 use super::find::{RolloutNameArgs, find};
@@ -13,7 +16,6 @@ use super::view::RolloutRow;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{Document, Style, details};
-use payops_ops::error::{Kind, OpsError, OpsResult};
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -48,7 +50,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
     }
-    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    let span: SignedDuration = text.parse().map_err(|_| wrong())?;
     Duration::try_from(span).map_err(|_| wrong())
 }
 
@@ -90,17 +92,26 @@ pub(crate) async fn run(context: &Context, args: &WaitArgs) -> OpsResult<Exit> {
         .timeout
         .and_then(|timeout| Instant::now().checked_add(timeout));
     let until = args.until;
-    let late = |name: &str| {
-        let message = format!("{name} is not {} yet", format!("{until:?}").to_lowercase());
-        OpsError::new(Kind::TimedOut, message)
-            .hint("see what it is waiting for with: payops rollout get")
+    let session = context.operator.one_session()?;
+    let late = |name: &str, state: &str| {
+        let span = args
+            .timeout
+            .and_then(|span| SignedDuration::try_from(span).ok());
+        let message = format!(
+            "timed out after {:#}: {name} {state}",
+            span.unwrap_or_default()
+        );
+        OpsError::new(Kind::TimedOut, message).hint(format!(
+            "see what it is waiting for with: {}",
+            session.command(&format!("rollout get {name}"))
+        ))
     };
     // Even with no time at all it is looked at once.
     let first = deadline.map(|deadline| deadline.max(Instant::now() + LOOK_MIN));
     let (_, found) = match first {
         Some(first) => tokio::time::timeout_at(first, find(context, &args.which))
             .await
-            .map_err(|_| late(&args.which.name))?,
+            .map_err(|_| late(&args.which.name, "was not found in that time"))?,
         None => find(context, &args.which).await,
     }?;
     if let Some(exit) = reached(found.rollout.phase().0, until) {
@@ -109,8 +120,10 @@ pub(crate) async fn run(context: &Context, args: &WaitArgs) -> OpsResult<Exit> {
             .document(&RolloutRow::new(found.cluster.cluster(), &found.rollout))?;
         return Ok(exit);
     }
+    let last = Cell::new(found.rollout.phase().0);
     let print_change = |rollout: &Rollout| {
         let (phase, message) = rollout.phase();
+        last.set(phase);
         let separator = if message.is_empty() { "" } else { ": " };
         context.console.say(format!(
             "{} {}{separator}{message}",
@@ -120,6 +133,7 @@ pub(crate) async fn run(context: &Context, args: &WaitArgs) -> OpsResult<Exit> {
     };
     let waiting = watch(
         context,
+        &session,
         &*found.cluster,
         &found.rollout.key,
         print_change,
@@ -130,7 +144,9 @@ pub(crate) async fn run(context: &Context, args: &WaitArgs) -> OpsResult<Exit> {
         None => Ok(waiting.await),
     };
     let Ok(ended) = ended else {
-        return Err(late(&found.rollout.key.to_string()));
+        let wanted = format!("{until:?}").to_lowercase();
+        let state = format!("is {}, not {wanted}", last.get().as_str());
+        return Err(late(&found.rollout.key.to_string(), &state));
     };
     let (exit, rollout) = ended?;
     context
@@ -142,6 +158,7 @@ pub(crate) async fn run(context: &Context, args: &WaitArgs) -> OpsResult<Exit> {
 /// Follows one rollout until `judge` has an answer; `on_change` hears of each change.
 pub(super) async fn watch(
     context: &Context,
+    session: &Session,
     rollouts: &dyn Rollouts,
     key: &RolloutKey,
     on_change: impl Fn(&Rollout),
@@ -150,8 +167,10 @@ pub(super) async fn watch(
     let mut watch = rollouts.watch();
     let mut last: Option<Rollout> = None;
     let gone = || {
-        OpsError::not_found(format!("{key} no longer exists"))
-            .hint("list rollouts with: payops rollout list")
+        OpsError::not_found(format!("{key} no longer exists")).hint(format!(
+            "list rollouts with: {}",
+            session.command("rollout list")
+        ))
     };
     while let Some(change) = watch.next().await {
         let rollout = match change {

@@ -92,7 +92,7 @@ fn mark(dir: &Path) -> Result<(), LocalError> {
     let made = File::create(dir.join(MARK))
         .and_then(|file| file.sync_all())
         .and_then(|()| File::open(dir)?.sync_all());
-    made.map_err(|error| LocalError::io(dir, "marking the search index as not whole", error))
+    made.map_err(|error| LocalError::io(dir, "marking the search index as incomplete", error))
 }
 
 fn set_aside(dir: &Path, why: &str, now: Timestamp) -> Result<PathBuf, LocalError> {
