@@ -15,13 +15,13 @@ use payops_core::domain::payment::{Card, Charge, Payment};
 use payops_core::domain::policy::Policy;
 use payops_core::domain::request::CreatePayment;
 use payops_core::domain::sha256_hex;
-use payops_core::port::{Acceptance, Change, IdempotencyRow, IdempotencyScope, Precondition};
+use payops_core::port::{
+    Acceptance, Change, IdempotencyRow, IdempotencyScope, KeyedRequest, Precondition,
+};
 use serde_json::json;
 
 use crate::ManualClock;
 use crate::random::mix;
-
-pub const ROUTE: &str = "POST /v1/payments";
 
 /// The payment id of that number. The low 20 bits order ids; the rest only tells them apart.
 #[must_use]
@@ -117,12 +117,11 @@ pub fn idempotency(payment: &Payment, key: &str, now: Timestamp) -> IdempotencyR
         scope: IdempotencyScope {
             merchant: payment.merchant.clone(),
             live: payment.live,
-            route: ROUTE.to_owned(),
+            request: KeyedRequest::CreatePayment,
             key: key.parse().expect("a key"),
         },
         fingerprint: sha256_hex(payment.id.as_str().as_bytes()),
         payment: payment.id.clone(),
-        status: 202,
         response: format!("{{\n  \"id\" : \"{}\", \"s\":\"ünï 🦀\" }}\n", payment.id),
         expires_at: now
             .checked_add(Duration::from_hours(24))

@@ -47,6 +47,6 @@ pub use redrive::{REDRIVE_RATE_MAX, Redrive, RedriveStatus};
 pub use rollouts::{Depth, Executed, RolloutActions, RolloutWatch, Rollouts, Watched};
 pub use secrets::Secrets;
 pub use store::{
-    Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, KeyStore, Noted,
-    PaymentPage, PaymentStore, Precondition,
+    Acceptance, Accepted, Change, Committed, IdempotencyRow, IdempotencyScope, KeyStore,
+    KeyedRequest, Noted, PaymentPage, PaymentStore, Precondition,
 };

@@ -11,15 +11,67 @@ use crate::domain::outbox::OutboxEvent;
 use crate::domain::payment::Payment;
 use crate::domain::text::IdempotencyKey;
 
-/// Whose key it is, and on which route: the same key elsewhere is another key.
+/// The requests that a client may repeat under one idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyedRequest {
+    /// A merchant creates a payment.
+    CreatePayment,
+    /// A merchant or an operator cancels one.
+    CancelPayment,
+    /// A merchant or an operator refunds one, in part or in full.
+    RefundPayment,
+    /// An operator ends the review of one.
+    ResolvePayment,
+}
+
+impl KeyedRequest {
+    /// Every request there is.
+    pub const ALL: [Self; 4] = [
+        Self::CreatePayment,
+        Self::CancelPayment,
+        Self::RefundPayment,
+        Self::ResolvePayment,
+    ];
+
+    /// The name in stored rows. It must not change: a row is found by it.
+    #[must_use]
+    pub const fn stored_name(self) -> &'static str {
+        match self {
+            Self::CreatePayment => "POST /v1/payments",
+            Self::CancelPayment => "POST /v1/payments/cancel",
+            Self::RefundPayment => "POST /v1/payments/refunds",
+            Self::ResolvePayment => "POST /v1/payments/resolve",
+        }
+    }
+
+    /// The request that stored rows name so.
+    #[must_use]
+    pub fn from_stored_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|request| request.stored_name() == name)
+    }
+
+    /// The HTTP status of the answer. Stored rows have it, because the version before this one
+    /// answers a repeated request with what it finds there.
+    #[must_use]
+    pub const fn stored_status(self) -> u16 {
+        match self {
+            Self::CreatePayment | Self::RefundPayment => 202,
+            Self::CancelPayment | Self::ResolvePayment => 200,
+        }
+    }
+}
+
+/// Whose key it is, and for which request: the same key elsewhere is another key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyScope {
     /// The merchant that the key belongs to.
     pub merchant: MerchantId,
     /// Test and live keys apart.
     pub live: bool,
-    /// Such as `POST /v1/payments`.
-    pub route: String,
+    /// The request that was made with the key.
+    pub request: KeyedRequest,
     /// The key as the client sent it.
     pub key: IdempotencyKey,
 }
@@ -27,14 +79,12 @@ pub struct IdempotencyScope {
 /// What was answered to the first request with a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyRow {
-    /// Whose key, on which route.
+    /// Whose key it is, and for which request.
     pub scope: IdempotencyScope,
     /// Names what was asked for.
     pub fingerprint: String,
     /// The payment it made or changed.
     pub payment: PaymentId,
-    /// The HTTP status that was answered.
-    pub status: u16,
     /// The body that was answered, byte for byte.
     pub response: String,
     /// From when on the row counts as gone, whether or not it has been deleted.

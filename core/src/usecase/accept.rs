@@ -15,17 +15,18 @@ use crate::domain::policy::Policy;
 use crate::domain::request::CreatePayment;
 use crate::domain::text::IdempotencyKey;
 use crate::port::{
-    Acceptance, Accepted, Clock, IdempotencyRow, IdempotencyScope, PaymentStore, PortError, Random,
+    Acceptance, Accepted, Clock, IdempotencyRow, IdempotencyScope, KeyedRequest, PaymentStore,
+    PortError, Random,
 };
 
 pub(super) const KEY_KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
 
-/// Writes the HTTP answer for a payment; the text is stored and given again to a repeated request.
+/// Writes the answer for a payment; the text is stored and given again to a repeated request.
 pub type Render<'a> = &'a (dyn Fn(&Payment) -> String + Send + Sync);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    pub status: u16,
+    pub request: KeyedRequest,
     pub body: String,
     pub payment: PaymentId,
     pub replayed: bool,
@@ -49,9 +50,6 @@ pub struct Accept {
     pub policy: Policy,
 }
 
-/// The route of [`Accept::accept`], as idempotency rows know it.
-const ROUTE: &str = "POST /v1/payments";
-
 impl Accept {
     /// Accepts a payment, or gives the answer of the request that did with the same key. When
     /// this returns a payment, it is stored for ever; what is still to be done stands in the
@@ -67,7 +65,7 @@ impl Accept {
         let scope = IdempotencyScope {
             merchant: caller.merchant.clone(),
             live: caller.live,
-            route: ROUTE.to_owned(),
+            request: KeyedRequest::CreatePayment,
             key: key.clone(),
         };
         loop {
@@ -86,7 +84,7 @@ impl Accept {
                 Accepted::New => {
                     let row = acceptance.idempotency;
                     let answer = Answer {
-                        status: row.status,
+                        request: row.scope.request,
                         body: row.response,
                         payment: row.payment,
                         replayed: false,
@@ -140,7 +138,6 @@ fn acceptance(
         scope,
         fingerprint,
         payment: payment.id.clone(),
-        status: 202,
         response,
         expires_at: now.checked_add(KEY_KEPT).unwrap_or(Timestamp::MAX),
     };
@@ -156,7 +153,7 @@ fn acceptance(
 /// The answer that `row` holds, if it was given to the same request.
 pub(super) fn repeat_answer(row: IdempotencyRow, fingerprint: &str) -> Option<Answer> {
     (row.fingerprint == fingerprint).then_some(Answer {
-        status: row.status,
+        request: row.scope.request,
         body: row.response,
         payment: row.payment,
         replayed: true,

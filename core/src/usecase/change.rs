@@ -12,8 +12,8 @@ use crate::domain::policy::Policy;
 use crate::domain::request::{CancelPayment, CreateRefund};
 use crate::domain::text::IdempotencyKey;
 use crate::port::{
-    Change, Clock, Committed, IdempotencyRow, IdempotencyScope, PaymentStore, PortError, Ports,
-    Precondition, Random,
+    Change, Clock, Committed, IdempotencyRow, IdempotencyScope, KeyedRequest, PaymentStore,
+    PortError, Ports, Precondition, Random,
 };
 
 use super::accept::{Answer, KEY_KEPT, Render, repeat_answer};
@@ -89,9 +89,8 @@ pub(super) struct PaymentChange<'a> {
     pub(super) by: &'a Requester,
     pub(super) id: &'a PaymentId,
     pub(super) key: &'a IdempotencyKey,
-    pub(super) route: String,
+    pub(super) request: KeyedRequest,
     pub(super) fingerprint: String,
-    pub(super) status: u16,
     /// Only of this version of the payment, where the change was planned for one.
     pub(super) version: Option<u64>,
 }
@@ -111,9 +110,8 @@ impl Changes {
             by,
             id,
             key,
-            route: "POST /v1/payments/cancel".to_owned(),
+            request: KeyedRequest::CancelPayment,
             fingerprint: request.fingerprint(id),
-            status: 200,
             version: None,
         };
         let command = Command::Cancel {
@@ -191,7 +189,7 @@ impl Changes {
         let scope = IdempotencyScope {
             merchant: payment.merchant.clone(),
             live: payment.live,
-            route: asked.route.clone(),
+            request: asked.request,
             key: asked.key.clone(),
         };
         let answer = match self.store.idempotency(&scope, now).await? {
@@ -230,7 +228,7 @@ impl Changes {
                     };
                     return Ok((
                         Answer {
-                            status: row.status,
+                            request: row.scope.request,
                             body: row.response,
                             payment: row.payment,
                             replayed: false,
@@ -256,17 +254,12 @@ fn ask_refund<'a>(
     key: &'a IdempotencyKey,
     request: &CreateRefund,
 ) -> PaymentChange<'a> {
-    let (route, fingerprint) = (
-        "POST /v1/payments/refunds".to_owned(),
-        request.fingerprint(id),
-    );
     PaymentChange {
         by,
         id,
         key,
-        route,
-        fingerprint,
-        status: 202,
+        request: KeyedRequest::RefundPayment,
+        fingerprint: request.fingerprint(id),
         version,
     }
 }
@@ -283,7 +276,6 @@ fn change(
         scope,
         fingerprint: asked.fingerprint.clone(),
         payment: before.id.clone(),
-        status: asked.status,
         response: render(&decision.payment),
         expires_at: now.checked_add(KEY_KEPT).unwrap_or(Timestamp::MAX),
     };

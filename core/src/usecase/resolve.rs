@@ -10,7 +10,7 @@ use crate::domain::outbox::OutboxEvent;
 use crate::domain::payment::{Payment, Status};
 use crate::domain::resolve::{Contradiction, ProviderAnswer, Resolution, ResolvePayment, weigh};
 use crate::domain::text::IdempotencyKey;
-use crate::port::{PortResult, Ports, Provider};
+use crate::port::{KeyedRequest, PortResult, Ports, Provider};
 
 /// Why a payment was not resolved.
 #[derive(Debug, thiserror::Error)]
@@ -70,15 +70,13 @@ impl Resolver {
         request: &ResolvePayment,
         render: Render<'_>,
     ) -> Result<(Answer, Vec<OutboxEvent>), ResolveError> {
-        let route = "POST /v1/payments/resolve".to_owned();
         let by = &Requester::Operator(operator.to_owned());
         let asked = PaymentChange {
             by,
             id,
             key,
-            route,
+            request: KeyedRequest::ResolvePayment,
             fingerprint: request.fingerprint(id),
-            status: 200,
             version: None,
         };
         // The same request again is answered as before, although the payment is in review no more.

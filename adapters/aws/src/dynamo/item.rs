@@ -12,7 +12,9 @@ use payops_core::domain::id::PaymentId;
 use payops_core::domain::money::Money;
 use payops_core::domain::outbox::{OutboxEvent, OutboxKind};
 use payops_core::domain::payment::{ArchiveRef, Payment, Status};
-use payops_core::port::{ErrorKind, IdempotencyRow, IdempotencyScope, PortError, PortResult};
+use payops_core::port::{
+    ErrorKind, IdempotencyRow, IdempotencyScope, KeyedRequest, PortError, PortResult,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -46,7 +48,12 @@ pub(super) fn merchant_pk(merchant: &str, live: bool) -> String {
 
 /// The partition key of an idempotency row. Hashed: a client's key may be as long as a key may be.
 pub(super) fn idempotency_pk(scope: &IdempotencyScope) -> String {
-    let parts = serde_json::json!([scope.merchant, scope.live, scope.route, scope.key]);
+    let parts = serde_json::json!([
+        scope.merchant,
+        scope.live,
+        scope.request.stored_name(),
+        scope.key
+    ]);
     format!("IDEM#{}", hex::encode(Sha256::digest(parts.to_string())))
 }
 
@@ -283,11 +290,11 @@ pub(super) fn from_idempotency(held: &IdempotencyRow) -> Item {
     Draft::new(&idempotency_pk(&held.scope), "IDEM")
         .text("merchant", held.scope.merchant.as_str())
         .flag("live", held.scope.live)
-        .text("route", held.scope.route.as_str())
+        .text("route", held.scope.request.stored_name())
         .text("idempotency_key", held.scope.key.as_str())
         .text("fingerprint", held.fingerprint.as_str())
         .text("payment", held.payment.as_str())
-        .number("status", held.status)
+        .number("status", held.scope.request.stored_status())
         .text("response", held.response.as_str())
         .at("expires_at_ms", held.expires_at)
         .number("ttl", ttl)
@@ -300,12 +307,12 @@ pub(super) fn to_idempotency(item: &Item) -> PortResult<IdempotencyRow> {
         scope: IdempotencyScope {
             merchant: row.parse("merchant")?,
             live: row.flag("live")?,
-            route: row.text("route")?.to_owned(),
+            request: KeyedRequest::from_stored_name(row.text("route")?)
+                .ok_or_else(|| row.corrupt("route"))?,
             key: row.parse("idempotency_key")?,
         },
         fingerprint: row.text("fingerprint")?.to_owned(),
         payment: row.parse("payment")?,
-        status: row.number("status")?,
         response: row.text("response")?.to_owned(),
         expires_at: row.at("expires_at_ms")?,
     })

@@ -105,7 +105,7 @@ pub(super) async fn idempotency(
     let query = sqlx::query(sql)
         .bind(scope.merchant.as_str())
         .bind(scope.live)
-        .bind(&scope.route)
+        .bind(scope.request.stored_name())
         .bind(scope.key.as_str())
         .bind(ms(now));
     let row = query
@@ -286,11 +286,11 @@ async fn insert_idempotency(
     let query = sqlx::query(sql)
         .bind(row.scope.merchant.as_str())
         .bind(row.scope.live)
-        .bind(&row.scope.route)
+        .bind(row.scope.request.stored_name())
         .bind(row.scope.key.as_str())
         .bind(&row.fingerprint)
         .bind(row.payment.as_str())
-        .bind(row.status)
+        .bind(row.scope.request.stored_status())
         .bind(&row.response)
         .bind(ms(row.expires_at));
     query

@@ -148,7 +148,6 @@ pub(super) fn idempotency(row: &SqliteRow, scope: &IdempotencyScope) -> PortResu
         scope: scope.clone(),
         fingerprint: text(row, "fingerprint")?,
         payment: parsed(row, "payment")?,
-        status: count::<u16>(number(row, "status")?)?,
         response: text(row, "response")?,
         expires_at: time(number(row, "expires_ms")?)?,
     })

@@ -11,7 +11,7 @@ use payops_core::domain::outbox::{OutboxEvent, OutboxKind};
 use payops_core::domain::payment::Payment;
 use payops_core::domain::request::CreatePayment;
 use payops_core::domain::text::IdempotencyKey;
-use payops_core::port::IdempotencyScope;
+use payops_core::port::{IdempotencyScope, KeyedRequest};
 use payops_core::usecase::Answer;
 use tokio::time::timeout;
 
@@ -31,10 +31,16 @@ pub(super) fn render(payment: &Payment) -> String {
     serde_json::to_string(&PaymentBody::from(payment)).unwrap_or_default()
 }
 
+const fn status_of(request: KeyedRequest) -> StatusCode {
+    match request {
+        KeyedRequest::CreatePayment | KeyedRequest::RefundPayment => StatusCode::ACCEPTED,
+        KeyedRequest::CancelPayment | KeyedRequest::ResolvePayment => StatusCode::OK,
+    }
+}
+
 /// A replayed answer is byte for byte the one given before.
 pub(super) fn to_response(state: &ApiState, answer: Answer) -> Response {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    let mut response = (status, answer.body).into_response();
+    let mut response = (status_of(answer.request), answer.body).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/payments/{}", answer.payment)) {
@@ -143,7 +149,7 @@ async fn check_source(
     let scope = IdempotencyScope {
         merchant: caller.merchant.clone(),
         live: caller.live,
-        route: "POST /v1/payments".to_owned(),
+        request: KeyedRequest::CreatePayment,
         key: key.clone(),
     };
     let now = state.0.ports.clock.now();
@@ -323,4 +329,20 @@ pub(super) async fn events(
     Ok(Json(EventsBody {
         data: events.iter().map(EventBody::from).collect(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_request_has_the_status_that_its_row_holds() {
+        for request in KeyedRequest::ALL {
+            assert_eq!(
+                status_of(request).as_u16(),
+                request.stored_status(),
+                "{request:?}"
+            );
+        }
+    }
 }

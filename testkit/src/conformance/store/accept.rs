@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use payops_core::domain::event::{EventKind, NewEvent};
 use payops_core::domain::outbox::{OutboxEvent, OutboxKind};
-use payops_core::port::{Accepted, IdempotencyRow};
+use payops_core::port::{Accepted, IdempotencyRow, KeyedRequest};
 use serde_json::json;
 
 use super::Kit;
@@ -193,11 +193,11 @@ async fn scopes(kit: &Kit<'_>) {
     merchant.merchant = kit.caller("scoped", false).merchant;
     let mut live = base.idempotency.scope.clone();
     live.live = true;
-    let mut route = base.idempotency.scope.clone();
-    route.route = String::from("POST /v1/payments/{id}/refunds");
+    let mut request = base.idempotency.scope.clone();
+    request.request = KeyedRequest::RefundPayment;
     let mut key = base.idempotency.scope.clone();
     key.key = format!("KEY-{} /#|", kit.n(4)).parse().expect("a key");
-    for (i, scope) in (1..).zip([merchant, live, route, key]) {
+    for (i, scope) in (1..).zip([merchant, live, request, key]) {
         assert_eq!(
             kit.store
                 .idempotency(&scope, now)

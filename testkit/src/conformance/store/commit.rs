@@ -252,8 +252,7 @@ async fn with_key(kit: &Kit<'_>) {
     assert_eq!(kit.check_timeline(&payment).await, 1);
 
     let mut fresh = cancel();
-    let mut row = sample::idempotency(&payment, &format!("cancel-{}", kit.n(13)), now);
-    row.status = 200;
+    let row = sample::idempotency(&payment, &format!("cancel-{}", kit.n(13)), now);
     fresh.idempotency = Some(row.clone());
     let mut stale = fresh.clone();
     stale.expect.version = 9;
