@@ -250,6 +250,11 @@ impl Api {
         }
     }
 
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     fn bearer(&self) -> String {
         format!("Bearer {}", self.key.expose_secret())
     }

@@ -82,7 +82,7 @@ impl RoleSessions {
         let [reason, ticket] = tags;
         let key = [
             spec.env.clone(),
-            spec.duty.clone(),
+            spec.access_level.clone(),
             person.name.clone(),
             reason,
             ticket,

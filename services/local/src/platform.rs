@@ -1,5 +1,4 @@
 //! One environment at work: its API, its consumers, its relay and its sweeper.
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +7,9 @@ use jiff::SignedDuration;
 use payops_core::domain::bus::{NOTIFICATIONS, QUEUES, WORK, dead_letter_queue};
 use payops_core::port::Provider;
 use payops_core::usecase::{Consumer, Handler, Notifier, Projector, Relay, Sweeper, Worker};
+use payops_ops::backend::local::LocalError;
+use payops_ops::backend::local::ReadyEnv;
+use payops_ops::backend::local::Stores;
 use payops_payments::api::{ApiLimits, ApiPorts, ApiSecrets, ApiState, router};
 use payops_payments::{ServeLimits, projector, relay, serve, sweeper};
 use payops_runtime::{ConsumeSettings, Heartbeat, consume, pause};
@@ -17,9 +19,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::notice::Notice;
-use payops_ops::backend::local::LocalError;
-use payops_ops::backend::local::ReadyEnv;
-use payops_ops::backend::local::Stores;
 
 /// How long a received message stays hidden: a killed platform's messages come back after it.
 const VISIBILITY: Duration = Duration::from_secs(20);

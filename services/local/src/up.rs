@@ -1,5 +1,4 @@
 //! Bringing the platform up, asking how it is, and taking it down.
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +8,9 @@ use payops_core::domain::bus::{QUEUES, dead_letter_queue};
 use payops_core::domain::payment::Status as PaymentStatus;
 use payops_core::port::QueueAdmin as _;
 use payops_embedded::{SqliteQueues, SqliteStore};
+use payops_ops::backend::local::LocalError;
+use payops_ops::backend::local::{DataDir, ENVIRONMENTS, ReadyEnv, Running};
+use payops_ops::backend::local::{Stores, Surroundings};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,9 +20,6 @@ use crate::disk::Disk;
 use crate::notice::Notice;
 use crate::platform::Platform;
 use crate::traffic;
-use payops_ops::backend::local::LocalError;
-use payops_ops::backend::local::{DataDir, ENVIRONMENTS, ReadyEnv, Running};
-use payops_ops::backend::local::{Stores, Surroundings};
 
 #[derive(Clone, Debug, Default)]
 pub struct UpOptions {

@@ -1,13 +1,13 @@
 //! The frame of a service's `main`: arguments, settings, logs, runtime, exit code.
-
 use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use payops_core::port::error_chain;
+
 use crate::env::{SettingsError, SettingsReader, Variable, render_help};
 use crate::settings::{COMMON, CommonSettings};
 use crate::telemetry;
-use payops_core::port::error_chain;
 
 pub type BoxError = Box<dyn Error + Send + Sync>;
 

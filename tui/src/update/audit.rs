@@ -60,7 +60,7 @@ impl Controller for AuditController {
                     ("account", entry.account.as_deref()),
                     ("session", entry.session.as_deref()),
                     ("ticket", entry.ticket.as_deref()),
-                    ("equivalent", entry.same_as.as_deref()),
+                    ("equivalent", entry.equivalent.as_deref()),
                 ];
                 let more = more
                     .into_iter()

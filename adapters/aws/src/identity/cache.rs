@@ -136,7 +136,7 @@ impl SessionCache {
         let key = hash(
             &[
                 &spec.env,
-                &spec.duty,
+                &spec.access_level,
                 &spec.role_arn,
                 &person.name,
                 &spec.region,

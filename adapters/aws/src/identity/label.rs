@@ -21,16 +21,16 @@ const VALUE_MAX: usize = 256;
 pub const TAG_REASON: &str = "payops:reason";
 pub const TAG_TICKET: &str = "payops:ticket";
 pub const TAG_ENV: &str = "payops:env";
-pub const TAG_DUTY: &str = "payops:duty";
+pub const TAG_ACCESS_LEVEL: &str = "payops:duty";
 
 /// What a tag's value must not hold. Built from a constant that the tests run.
 static NOT_IN_VALUE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"[^\p{L}\p{Z}\p{N}_.:/=+\-@]").ok());
 
-/// `payops-<duty>-<person>`, as STS takes it.
+/// `payops-<access level>-<person>`, as STS takes it.
 #[must_use]
-pub fn session_name(duty: &str, person: &str) -> String {
-    name(&format!("payops-{duty}-{person}"))
+pub fn session_name(access_level: &str, person: &str) -> String {
+    name(&format!("payops-{access_level}-{person}"))
 }
 
 /// The person, as STS takes a source identity; `None` when no letter or digit would be left.
@@ -50,7 +50,7 @@ pub fn tags(spec: &RoleSpec, person: &Person) -> Vec<(&'static str, String)> {
         (TAG_REASON, person.reason.as_deref()),
         (TAG_TICKET, person.ticket.as_deref()),
         (TAG_ENV, Some(spec.env.as_str())),
-        (TAG_DUTY, Some(spec.duty.as_str())),
+        (TAG_ACCESS_LEVEL, Some(spec.access_level.as_str())),
     ];
     let cleaned = all
         .into_iter()
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_named_after_duty_and_person() {
+    fn a_session_is_named_after_access_level_and_person() {
         assert_eq!(
             session_name("view", "anna@example.com"),
             "payops-view-anna@example.com"

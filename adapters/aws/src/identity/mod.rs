@@ -1,4 +1,4 @@
-//! Who payops is in AWS: sessions of roles, assumed by a person for a duty, for the command and
+//! Who payops is in AWS: sessions of roles, assumed by a person at an access level, for the command and
 //! the screen.
 //!
 //! Base credentials are the business of the SDK's own chain (profiles, SSO, environment); this
@@ -112,7 +112,7 @@ impl Identity {
         let asked = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
         Ok(Session {
             env: spec.env.clone(),
-            duty: spec.duty.clone(),
+            access_level: spec.access_level.clone(),
             account_id: caller.account_id,
             arn: caller.arn,
             role: spec.role_arn.clone(),
@@ -173,7 +173,7 @@ async fn request_session(
     let mut request = aws_sdk_sts::Client::new(config)
         .assume_role()
         .role_arn(&spec.role_arn)
-        .role_session_name(label::session_name(&spec.duty, &person.name))
+        .role_session_name(label::session_name(&spec.access_level, &person.name))
         .source_identity(source_identity)
         .duration_seconds(seconds)
         .set_external_id(spec.external_id.clone())

@@ -176,7 +176,7 @@ mod tests {
     fn spec() -> RoleSpec {
         RoleSpec {
             env: "prod".to_owned(),
-            duty: "operate".to_owned(),
+            access_level: "operate".to_owned(),
             account_id: "471122334455".to_owned(),
             role_arn: ROLE.to_owned(),
             external_id: None,

@@ -34,7 +34,7 @@ impl Caller {
 #[derive(Clone)]
 pub struct Session {
     pub env: String,
-    pub duty: String,
+    pub access_level: String,
     pub account_id: String,
     /// The session, such as `arn:aws:sts::471122334455:assumed-role/payops-view/payops-view-anna`.
     pub arn: String,

@@ -22,7 +22,7 @@ pub struct RoleSpec {
     /// The environment, such as `prod`.
     pub env: String,
     /// What the role is for: `view`, `operate`, `break-glass`.
-    pub duty: String,
+    pub access_level: String,
     /// The account that the session must belong to; any other is refused.
     pub account_id: String,
     /// The role, such as `arn:aws:iam::471122334455:role/payops-operate`.
@@ -109,7 +109,7 @@ mod tests {
     fn spec(minutes: u64) -> RoleSpec {
         RoleSpec {
             env: "prod".to_owned(),
-            duty: "view".to_owned(),
+            access_level: "view".to_owned(),
             account_id: "471122334455".to_owned(),
             role_arn: "arn:aws:iam::471122334455:role/ops/payops-view".to_owned(),
             external_id: None,

@@ -138,7 +138,7 @@ mod tests {
     fn session(from: i64, to: i64) -> Arc<Session> {
         Arc::new(Session {
             env: "test".to_owned(),
-            duty: "view".to_owned(),
+            access_level: "view".to_owned(),
             account_id: "1".to_owned(),
             arn: format!("session of minute {from}"),
             role: String::new(),

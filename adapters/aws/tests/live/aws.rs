@@ -330,7 +330,7 @@ async fn what_is_not_there_is_not_found() {
 fn role(account: &str, endpoint: &str) -> RoleSpec {
     RoleSpec {
         env: format!("env-{account}"),
-        duty: "operate".to_owned(),
+        access_level: "operate".to_owned(),
         account_id: account.to_owned(),
         role_arn: format!("arn:aws:iam::{account}:role/payops-operate"),
         external_id: None,

@@ -42,8 +42,8 @@ pub struct AuditEntry {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub detail: BTreeMap<String, String>,
     /// The same with `aws` or `kubectl`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub same_as: Option<String>,
+    #[serde(rename = "same_as", default, skip_serializing_if = "Option::is_none")]
+    pub equivalent: Option<String>,
 }
 
 impl AuditEntry {
@@ -129,9 +129,9 @@ impl AuditEntry {
 
     /// The same with `aws` or `kubectl`.
     #[must_use]
-    pub fn same_as(self, line: impl Into<String>) -> Self {
+    pub fn equivalent(self, line: impl Into<String>) -> Self {
         Self {
-            same_as: Some(line.into()),
+            equivalent: Some(line.into()),
             ..self
         }
     }
@@ -173,7 +173,7 @@ mod tests {
             .ticket("OPS-1")
             .outcome(AuditOutcome::Refused);
         check(
-            &full.detail("plan", "ab").same_as("aws sqs"),
+            &full.detail("plan", "ab").equivalent("aws sqs"),
             r#"{"at":"1970-01-01T00:00:00Z","who":"anna","env":"prod","action":"reveal","subject":"s","reason":null,"role":"operate","account":"1","session":"anna@example.com","ticket":"OPS-1","outcome":"refused","detail":{"plan":"ab"},"same_as":"aws sqs"}"#,
         );
     }

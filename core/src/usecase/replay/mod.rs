@@ -6,12 +6,12 @@ mod discard;
 mod plan;
 mod run;
 mod state;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use state::ReplayRun;
 
 use super::dispatch::{Dispatcher, apply};
 use crate::domain::id::PaymentId;
@@ -23,7 +23,6 @@ use crate::port::{
     Clock, Journal, Outgoing, PaymentStore, PortError, PortResult, QueueAdmin, Queues, Random,
     Received,
 };
-use state::ReplayRun;
 
 pub use plan::PlanRequest;
 

@@ -4,10 +4,11 @@
 mod deferred;
 mod held;
 mod sessions;
-
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
+use deferred::DeferredLedger;
+use held::HeldQueues;
 use jiff::Timestamp;
 use payops_aws::{
     Clients, DynamoApprovalStore, DynamoFreezeStore, DynamoStore, EventBridgeBus, S3Archive,
@@ -27,8 +28,6 @@ use crate::backend::Check;
 use crate::caller::Caller;
 use crate::environment::AwsConfig;
 use crate::error::{OpsError, OpsResult};
-use deferred::DeferredLedger;
-use held::HeldQueues;
 
 /// Whom STS says the operator is.
 #[derive(Clone, Debug)]

@@ -42,17 +42,17 @@ pub(super) async fn role(
         return Ok(None);
     }
     let account = required(name, "account_id", aws.account_id.as_ref())?;
-    let duty = caller.level.as_str();
+    let level = caller.level.as_str();
     let missing = || {
         OpsError::refused(format!(
-            "environments.{name} has no role for the access level {duty}"
+            "environments.{name} has no role for the access level {level}"
         ))
-        .hint(format!("add roles.{duty} to payops.toml"))
+        .hint(format!("add roles.{level} to payops.toml"))
     };
-    let role = aws.roles.get(duty).ok_or_else(missing)?;
+    let role = aws.roles.get(level).ok_or_else(missing)?;
     let spec = RoleSpec {
         env: name.to_owned(),
-        duty: duty.to_owned(),
+        access_level: level.to_owned(),
         account_id: account.clone(),
         role_arn: role.arn.clone(),
         external_id: role.external_id.clone(),

@@ -9,13 +9,14 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt as _};
+use payops_core::domain::backoff::Backoff;
 use payops_core::domain::rollout::{Related, Rollout, RolloutAction, RolloutKey, RolloutPlan};
 use payops_core::port::{
     Depth, ErrorKind, Executed, PortError, PortResult, RolloutActions, RolloutWatch, Rollouts,
     Watched,
 };
 
-/// First wait before a cluster is reached for again, and the longest.
+/// The first wait before payops connects again, and the longest.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 /// How often it is looked at, while a watch is cut, whether the cluster is reached otherwise now.
@@ -54,7 +55,7 @@ struct Watching<T, B> {
     begin: B,
     inner: Option<(BoxStream<'static, T>, Stamp)>,
     pause: Duration,
-    retry_in: Duration,
+    retry: Backoff,
     is_cut: bool,
 }
 
@@ -115,7 +116,7 @@ impl ReconnectingCluster {
             begin,
             inner: None,
             pause: Duration::ZERO,
-            retry_in: RETRY_FIRST,
+            retry: Backoff::new(RETRY_FIRST, RETRY_MAX),
             is_cut: false,
         };
         stream::unfold((watching, cut), |(mut watching, cut)| async move {
@@ -166,15 +167,14 @@ impl<T, B: Fn(&dyn Rollouts) -> BoxStream<'static, T>> Watching<T, B> {
                     *why = error.chain();
                 }
             } else {
-                self.retry_in = RETRY_FIRST;
+                self.retry.reset();
             }
             return told;
         }
     }
 
     fn cut_by(&mut self, cut: &Cut<T>, why: String) -> T {
-        self.pause = self.retry_in;
-        self.retry_in = self.retry_in.saturating_mul(2).min(RETRY_MAX);
+        self.pause = self.retry.next_delay();
         (cut.made)(why, self.pause)
     }
 }

@@ -40,7 +40,7 @@ impl Record {
         Self {
             version: VERSION,
             env: session.env.clone(),
-            duty: session.duty.clone(),
+            duty: session.access_level.clone(),
             role_arn: session.role.clone(),
             source_identity: session.source_identity.clone(),
             given_for: purpose_hash(spec, person),
@@ -60,7 +60,7 @@ impl Record {
             && self.account_id == spec.account_id
             && self.role_arn == spec.role_arn
             && self.env == spec.env
-            && self.duty == spec.duty
+            && self.duty == spec.access_level
             && self.given_for == purpose_hash(spec, person)
     }
 
@@ -75,7 +75,7 @@ impl Record {
         let whole = parts.iter().all(|part| !part.is_empty());
         whole.then(|| Session {
             env: self.env,
-            duty: self.duty,
+            access_level: self.duty,
             account_id: self.account_id,
             arn: self.arn,
             role: self.role_arn,
@@ -100,7 +100,7 @@ fn purpose_hash(spec: &RoleSpec, person: &Person) -> String {
     };
     let parts = [
         spec.env.clone(),
-        spec.duty.clone(),
+        spec.access_level.clone(),
         spec.account_id.clone(),
         spec.role_arn.clone(),
         optional(&spec.external_id),

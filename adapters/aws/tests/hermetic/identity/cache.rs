@@ -168,7 +168,7 @@ async fn one_for_something_else_is_refused() {
     assert_eq!(
         load(
             &RoleSpec {
-                duty: "view".to_owned(),
+                access_level: "view".to_owned(),
                 ..spec()
             },
             &anna()

@@ -24,7 +24,7 @@ const SSO: &str = "arn:aws:sts::913550007193:assumed-role/AWSReservedSSO_ops/ann
 fn spec() -> RoleSpec {
     RoleSpec {
         env: "prod".to_owned(),
-        duty: "operate".to_owned(),
+        access_level: "operate".to_owned(),
         account_id: ACCOUNT.to_owned(),
         role_arn: format!("arn:aws:iam::{ACCOUNT}:role/payops-operate"),
         external_id: None,

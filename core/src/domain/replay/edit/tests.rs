@@ -1,11 +1,11 @@
 //! Edits, and what is shown of them.
+use serde_json::json;
 
 use super::*;
 use crate::Timestamp;
 use crate::domain::bus::{BusEvent, SOURCE, envelope};
 use crate::domain::id::PaymentId;
 use crate::domain::privacy::Privacy;
-use serde_json::json;
 
 const MASKED: Privacy = Privacy { reveal: false };
 const OPEN: Privacy = Privacy { reveal: true };
