@@ -215,6 +215,30 @@ struct Decided {
     elevation: Option<Elevation>,
 }
 
+/// An act that was recorded when it began. It is ended in the record even when whoever waits for
+/// it goes away.
+struct OpenEntry<'a> {
+    session: &'a Session,
+    begun: Option<AuditEntry>,
+}
+
+impl OpenEntry<'_> {
+    fn end(&mut self, outcome: AuditOutcome, summary: Option<&str>) {
+        if let Some(begun) = self.begun.take() {
+            self.session.record_end(&begun, outcome, summary);
+        }
+    }
+}
+
+impl Drop for OpenEntry<'_> {
+    fn drop(&mut self) {
+        self.end(
+            AuditOutcome::Failed,
+            Some("interrupted; some of it may have been done"),
+        );
+    }
+}
+
 impl Session {
     /// Does `work` if the policy allows `act`, with one entry in the audit record when it begins
     /// and one when it ends.
@@ -257,17 +281,21 @@ impl Session {
         }
         if despite_freeze {
             self.operator.notices.warn(&format!(
-                "{} is frozen; going on, under break-glass",
+                "{} is frozen; continuing because you are elevated to break-glass",
                 self.name()
             ));
         }
-        let begun = self.entry(&act, level).outcome(AuditOutcome::Begun);
-        self.record(&begun)?;
         let permit = Permit {
             level,
             stop: stop.clone(),
             session: Arc::clone(self),
             caller: self.writing_caller(act.reason.as_deref())?,
+        };
+        let begun = self.entry(&act, level).outcome(AuditOutcome::Begun);
+        self.record(&begun)?;
+        let mut open = OpenEntry {
+            session: self,
+            begun: Some(begun),
         };
         let mut work = Box::pin(work(permit));
         let (done, frozen) = tokio::select! {
@@ -278,24 +306,42 @@ impl Session {
             }
         };
         match done {
-            Ok(done) => {
-                self.record_end(&begun, done.outcome, done.summary.as_deref());
-                match frozen.filter(|_| done.is_unfinished) {
-                    None => Ok(done.value),
-                    Some(refusal) => Err(OpsError::refused(format!(
-                        "{} stopped: {refusal}{}",
-                        act.action,
-                        done.summary
-                            .map_or_else(String::new, |summary| format!("; {summary}"))
-                    ))
-                    .hint("once the freeze is lifted, run the same command again to go on")),
+            Ok(done) => match frozen.filter(|_| done.is_unfinished) {
+                None => {
+                    open.end(done.outcome, done.summary.as_deref());
+                    Ok(done.value)
                 }
-            }
+                Some(refusal) => {
+                    let stopped = match &done.summary {
+                        Some(summary) => format!("{refusal}; {summary}"),
+                        None => refusal.to_string(),
+                    };
+                    open.end(done.outcome, Some(&stopped));
+                    Err(
+                        OpsError::refused(format!("{} stopped: {stopped}", act.action)).hint(
+                            "once the freeze is lifted, run the same command again to continue",
+                        ),
+                    )
+                }
+            },
             Err(error) => {
-                let outcome = AuditOutcome::Failed;
-                self.record_end(&begun, outcome, Some(&error.message));
+                open.end(AuditOutcome::Failed, Some(&error.message));
                 Err(error)
             }
+        }
+    }
+
+    /// Refuses what no reason, approval or elevation makes possible, before anybody is asked for
+    /// them. The refusal is recorded as that of the act is.
+    pub async fn refuse_early(&self, act: &Act) -> OpsResult<()> {
+        let Decided {
+            decision, level, ..
+        } = self.decide(act).await?;
+        match decision {
+            PolicyDecision::Refused(refusal) if refusal.is_final() => {
+                Err(self.refuse(act, level, &refusal)?)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -316,11 +362,25 @@ impl Session {
     }
 
     async fn decide(&self, act: &Act) -> OpsResult<Decided> {
+        // Access is given back whatever the policy says, and if nothing else can be read.
+        if act.action == Action::AccountLogout {
+            return Ok(Decided {
+                decision: PolicyDecision::Allowed {
+                    despite_freeze: false,
+                },
+                level: standing_level(&self.env),
+                elevation: None,
+            });
+        }
         let policy = self.policy()?;
-        let freeze = self.freeze().await.map_err(|error| OpsError {
-            message: format!("{}, so nothing was done", error.message),
-            ..error
-        })?;
+        let freeze = if act.action.stops_in_a_freeze() {
+            self.freeze().await.map_err(|error| OpsError {
+                message: format!("{}, so nothing was done", error.message),
+                ..error
+            })?
+        } else {
+            None
+        };
         let (who, now) = (self.who(), Timestamp::now());
         let held = self.elevations().read(self.name())?;
         let is_free = self.is_embedded() && act.action.is_free_when_embedded();
@@ -377,13 +437,29 @@ impl Session {
                 .because(error)
                 .hint("add --reason TEXT")
         })?;
-        let decision = decide(Some(&elevation));
+        let login = policy.decide(&AccessRequest {
+            protected: self.env.protected,
+            level: standing,
+            reason: Some(reason),
+            ..AccessRequest::new(who, Action::AccountLogin, self.name(), now)
+        });
+        let decision = match login {
+            PolicyDecision::Allowed { .. } => decide(Some(&elevation)),
+            refused @ PolicyDecision::Refused(_) => refused,
+        };
         let is_allowed = matches!(decision, PolicyDecision::Allowed { .. });
         Ok(Decided {
             decision,
             level: level_with(Some(&elevation)),
             elevation: Some(elevation).filter(|_| is_allowed),
         })
+    }
+
+    /// Records that `act` was refused, for those that the policy refuses for another act's sake.
+    pub(crate) fn record_refusal(&self, act: &Act, refusal: &PolicyRefusal) -> OpsResult<()> {
+        let entry = self.entry(act, self.access_level()?);
+        let entry = entry.outcome(AuditOutcome::Refused);
+        self.record(&entry.detail("outcome", refusal.to_string()))
     }
 
     fn refuse(
@@ -404,7 +480,11 @@ impl Session {
             }
             _ => refusal.hint(),
         };
-        Ok(OpsError::refused(refusal.to_string()).hint(hint))
+        let error = OpsError::refused(refusal.to_string()).hint(hint);
+        Ok(OpsError {
+            refusal: Some(Box::new(refusal.clone())),
+            ..error
+        })
     }
 
     /// Begins an elevation: recorded first, then kept.
@@ -438,18 +518,18 @@ impl Session {
         if !act.action.stops_in_a_freeze() || act.action == Action::FreezeSet {
             return std::future::pending().await;
         }
-        // What was let through when it began is not asked again: only the freeze is.
-        let asked = Act {
-            count: Some(0),
-            ..Act::new(act.action).reason(act.reason.as_deref().or(Some("under way")))
-        };
         loop {
             tokio::time::sleep(FREEZE_POLL).await;
-            // What cannot be read now could be read when it began.
-            if let Ok(Some(refusal @ PolicyRefusal::Frozen { .. })) =
-                self.would_refuse(&asked).await
-            {
-                return refusal;
+            // What was let through when it began is not asked again: only the freeze is. What
+            // cannot be read now could be read then.
+            let Ok(Some(freeze)) = self.freeze().await else {
+                continue;
+            };
+            let is_exempt = self
+                .access_level()
+                .is_ok_and(|level| level == AccessLevel::BreakGlass);
+            if freeze.is_active(Timestamp::now()) && !is_exempt {
+                return PolicyRefusal::frozen(self.name(), &freeze);
             }
         }
     }
@@ -460,7 +540,7 @@ impl Session {
             reason: act.reason.clone(),
             account: self.env.account().cloned(),
             ticket: act.ticket.clone(),
-            same_as: act.equivalent.clone(),
+            equivalent: act.equivalent.clone(),
             session: match &self.env.target {
                 Backend::Aws(_) => aws::source_identity(self.who()),
                 Backend::Embedded { .. } => None,
@@ -507,7 +587,7 @@ impl Session {
         }
         if let Err(error) = self.record(&entry) {
             self.operator.notices.warn(&format!(
-                "how it ended could not be recorded: {}",
+                "the action ended, but its outcome could not be recorded: {}",
                 error.chain()
             ));
         }

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::fmt;
 
+use payops_core::domain::access::PolicyRefusal;
 use payops_core::port::{ErrorKind, PortError};
 
 /// What a caller may conclude from an [`OpsError`]. Each kind has an exit code of its own.
@@ -43,6 +44,8 @@ pub struct OpsError {
     pub hint: Option<String>,
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
+    /// Why the policy refused it, if that is why.
+    pub refusal: Option<Box<PolicyRefusal>>,
 }
 
 pub type OpsResult<T> = Result<T, OpsError>;
@@ -74,6 +77,7 @@ impl OpsError {
             message: message.into(),
             hint: None,
             source: None,
+            refusal: None,
         }
     }
 

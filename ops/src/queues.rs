@@ -54,7 +54,9 @@ pub struct PurgePlan {
     pub equivalent: String,
 }
 
-fn purge_act(queue: &str, reason: Option<&str>) -> Act {
+/// What the policy is asked for a purge.
+#[must_use]
+pub fn purge_act(queue: &str, reason: Option<&str>) -> Act {
     Act {
         count: None,
         ..Act::new(Action::QueuePurge)
@@ -64,17 +66,8 @@ fn purge_act(queue: &str, reason: Option<&str>) -> Act {
     }
 }
 
-/// Looks at what a purge would delete. Where the policy refuses purges whatever is said, it
-/// refuses before anything is asked, and that is recorded.
-pub async fn plan_purge(
-    session: &Arc<Session>,
-    queue: &str,
-    reason: Option<&str>,
-) -> OpsResult<PurgePlan> {
-    if session.env.protected {
-        let act = purge_act(queue, Some(reason.unwrap_or("none given")));
-        session.act(act, async |_| Ok(Done::new(()))).await?;
-    }
+/// Looks at what a purge would delete.
+pub async fn plan_purge(session: &Session, queue: &str) -> OpsResult<PurgePlan> {
     let ports = session.ports().await?;
     let stats = ports
         .queue_admin

@@ -14,7 +14,10 @@ impl Session {
     /// The freeze that would be set now; until it is lifted, when no `span` is given.
     pub fn plan_freeze(&self, reason: &str, span: Option<SignedDuration>) -> OpsResult<Freeze> {
         let now = Timestamp::now();
-        let until = span.and_then(|span| now.checked_add(span).ok());
+        let until = span
+            .map(|span| now.checked_add(span))
+            .transpose()
+            .map_err(|error| OpsError::usage("the freeze would end too late").because(error))?;
         Freeze::begin(self.name(), self.who(), reason, now, until)
             .map_err(|error| OpsError::usage("this freeze cannot be set").because(error))
     }

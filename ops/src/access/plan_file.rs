@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use payops_core::domain::access::{AccessLevel, Action, Approval, ApprovalRow, same_person};
-use payops_core::domain::audit::AuditEntry;
+use payops_core::domain::audit::{AuditEntry, AuditOutcome};
 use payops_core::domain::planned::{PlanApproval, PlanFile, PlanFileError, Planned};
 use payops_core::port::{ApprovalStore, ErrorKind};
 use payops_system::private_file;
@@ -142,25 +142,33 @@ impl PlanKind {
                 OpsError::failed(format!("cannot read {}", log.path().display())).because(error)
             })?
             .filter_map(|line| line.ok()?.1)
-            .filter(|entry| self.approval.is_recorded_as(&entry.action))
-            .collect();
-        let is_recorded = |given: &&PlanApproval| {
-            recorded.iter().any(|entry| {
-                entry.who == given.by && entry.detail.get("plan_sha256") == Some(&given.sha256)
+            // An approval that was refused, or that failed, is recorded too.
+            .filter(|entry| {
+                self.approval.is_recorded_as(&entry.action)
+                    && entry.outcome == Some(AuditOutcome::Done)
+                    && entry.env == session.name()
             })
-        };
-        for forged in approvals.iter().filter(|given| !is_recorded(given)) {
-            session.operator.notices.warn(&format!(
-                "the approval of {} is not in the audit record, so it does not count",
-                forged.by
-            ));
+            .collect();
+        let mut proven = Vec::new();
+        for given in approvals {
+            let found = recorded.iter().rfind(|entry| {
+                entry.who == given.by && entry.detail.get("plan_sha256") == Some(&given.sha256)
+            });
+            match found {
+                // What the record says, and not the file, is when it was given.
+                Some(entry) => proven.push(Approval {
+                    by: given.by.clone(),
+                    at: entry.at,
+                    plan_sha256: given.sha256.clone(),
+                }),
+                None => session.operator.notices.warn(&format!(
+                    "the approval by {} is not in the audit record of {}, so it does not count",
+                    given.by,
+                    session.name()
+                )),
+            }
         }
-        let approval = |given: &PlanApproval| Approval {
-            by: given.by.clone(),
-            at: given.at,
-            plan_sha256: given.sha256.clone(),
-        };
-        Ok(approvals.iter().filter(is_recorded).map(approval).collect())
+        Ok(proven)
     }
 }
 
@@ -219,9 +227,9 @@ pub fn refuse_own_plan<P: Planned>(session: &Session, file: &PlanFile<P>) -> Ops
     let by = file.plan.by();
     if same_person(by, session.who()) {
         return Err(OpsError::refused(format!(
-            "{by} made this plan; somebody else must approve it"
+            "you made this plan as {by}; someone else must approve it"
         ))
-        .hint("ask someone else to run this command"));
+        .hint("ask a colleague to run the same command"));
     }
     Ok(())
 }

@@ -5,14 +5,13 @@ mod cursor;
 mod folder;
 mod segment;
 pub mod ship;
-
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-
+use cursor::FILE as SHIPPED;
 use payops_core::domain::audit::{
     AuditEntry, ChainBreak, ChainError, Head, Verified, Verifier, chain,
 };
@@ -20,7 +19,6 @@ use payops_core::port::{AuditLog, ErrorKind, PortError, PortResult};
 use payops_system::private_file;
 
 use crate::error::{OpsError, OpsResult};
-use cursor::FILE as SHIPPED;
 
 const FILE: &str = "audit.jsonl";
 /// Where its last line's number and hash are kept beside it: lines cut off at its end are then
@@ -38,6 +36,8 @@ enum AppendError {
     /// The line could not be made.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    #[error("it is not a regular file")]
+    NotAFile,
     /// The last line is not one that another can follow.
     #[error("its last line was changed or is damaged; no line can follow it")]
     Damaged,
@@ -73,6 +73,10 @@ fn add(dir: &Path, entry: &AuditEntry) -> Result<(), AppendError> {
         .append(true)
         .mode(0o600)
         .open(dir.join(FILE))?;
+    // A device is written to without an end, and read so.
+    if !file.metadata()?.is_file() {
+        return Err(AppendError::NotAFile);
+    }
     // Who adds a line must know the last one: one at a time, in all processes.
     file.lock()?;
     let head = head(&mut file)?;
@@ -86,12 +90,17 @@ fn add(dir: &Path, entry: &AuditEntry) -> Result<(), AppendError> {
     }
     let (mut line, head) = chain(entry, head.as_ref())?;
     line.push('\n');
-    file.write_all(line.as_bytes())?;
-    file.sync_data()?;
-    // One line behind at most when this fails: it is an anchor still.
-    let anchor = serde_json::to_vec(&head).map_err(std::io::Error::from)?;
-    private_file::write(&dir.join(ANCHOR), &anchor)?;
-    Ok(())
+    let length = file.metadata()?.len();
+    let bytes = serde_json::to_vec(&head).map_err(std::io::Error::from)?;
+    let written = file
+        .write_all(line.as_bytes())
+        .and_then(|()| file.sync_data())
+        .and_then(|()| private_file::write(&dir.join(ANCHOR), &bytes));
+    // What is not done must not be in the record, unless its anchor is on disk already.
+    if written.is_err() && anchor(dir)?.is_none_or(|known| known.seq < head.seq) {
+        file.set_len(length)?;
+    }
+    Ok(written?)
 }
 
 /// Cuts off the end of a line that was being written when its process ended: nobody was told that
@@ -109,7 +118,7 @@ fn mend(file: &mut File) -> std::io::Result<()> {
 fn last_bytes(file: &mut File, length: u64) -> std::io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

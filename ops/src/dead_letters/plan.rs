@@ -9,7 +9,7 @@ use payops_core::port::Ports;
 use payops_core::usecase::{DeadLetter, PlanRequest, Replayer};
 
 use crate::access::plan_file::{REPLAY_PLANS, check_place, refuse_own_plan, warn_of_own_approval};
-use crate::act::{Act, Done};
+use crate::act::Act;
 use crate::error::{OpsError, OpsResult};
 use crate::session::Session;
 

@@ -122,17 +122,15 @@ impl Selected {
         let classes = privacy.text(&look.classes);
         let is_cut = selection.limit == Some(shown) && !look.complete;
         let has_more = is_cut && look.receives_spent == 0 && !selection.from_snapshot;
-        let mut text = if selection.has_criteria() {
-            let verb = if look.matched == 1 {
+        let mut text = if selection.has_criteria() && look.seen > 0 {
+            let verb = if look.matched == 1 || look.seen == 1 {
                 "matches"
             } else {
                 "match"
             };
-            let mut text = format!("{} of {total} {verb}", look.matched);
-            if look.seen > 0 {
-                let classes = classes.replace('(', " ").replace(") ", ", ");
-                let _ = write!(text, " ({})", classes.trim_end_matches(')'));
-            }
+            let classes = classes.replace('(', " ").replace(") ", ", ");
+            let classes = classes.trim_end_matches(')');
+            let mut text = format!("{} of {total} {verb} ({classes})", look.matched);
             if shown < look.matched {
                 let _ = write!(text, "; showing the first {shown}");
             }
@@ -140,7 +138,7 @@ impl Selected {
         } else if shown < look.seen {
             format!("first {shown} of {total}")
         } else if has_more {
-            format!("first {total}")
+            format!("first {}", total.trim_start_matches("1 "))
         } else if look.seen > 0 {
             format!("{total}: {classes}")
         } else {
@@ -438,6 +436,11 @@ mod tests {
             describe(&class, 0, look(15, 0, true)),
             "0 of 15 dead letters match (provider_timeout 15)"
         );
+        assert_eq!(
+            describe(&class, 0, look(1, 0, true)),
+            "0 of 1 dead letter matches (provider_timeout 1)"
+        );
+        assert_eq!(describe(&class, 0, look(0, 0, true)), "0 dead letters");
         let mut two = look(3, 1, false);
         two.classes = "a(2) b(1)".to_owned();
         assert_eq!(
@@ -463,6 +466,14 @@ mod tests {
         assert_eq!(
             describe(&three, 3, look(3, 3, false)),
             "first 3 dead letters; payments-work-dlq has more"
+        );
+        let one = Selection {
+            limit: Some(1),
+            ..three.clone()
+        };
+        assert_eq!(
+            describe(&one, 1, look(1, 1, false)),
+            "first dead letter; payments-work-dlq has more"
         );
         let mut costly = look(3, 3, false);
         (costly.receives_spent, costly.hidden) = (3, Duration::from_secs(30));

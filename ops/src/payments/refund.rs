@@ -25,7 +25,7 @@ use crate::access::plan_file::{
     REFUND_PLANS, check_place, refuse_own_plan, warn_of_own_approval, write_plan,
 };
 use crate::act::{Act, ApprovedPlan, Done};
-use crate::error::{Kind, OpsError, OpsResult};
+use crate::error::{OpsError, OpsResult};
 use crate::session::Session;
 
 /// A refund of a payment, all that is left of it or part.

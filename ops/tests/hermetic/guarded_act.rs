@@ -367,3 +367,155 @@ async fn the_screen_records_what_it_does_with_the_typed_reason() {
         ]
     );
 }
+
+#[tokio::test]
+async fn a_rule_against_elevating_stops_it_in_place_too() {
+    for way in WAYS {
+        let place = Place::new();
+        place
+            .write_policy("[[deny]]\nwho = ['anna']\nwhat = ['account.login']\nwhere = ['prod']\n");
+        let (reached, result) = run(&place, way, act(Action::DlqReplay)).await;
+        let error = refusal(result);
+        assert!(
+            !reached && error.message.contains("account.login"),
+            "{}",
+            error.message
+        );
+        let level = place.session("anna", way).access_level().expect("a level");
+        assert_eq!(level, AccessLevel::View);
+        check_entries(&place, Action::DlqReplay, &[AuditOutcome::Refused]);
+    }
+}
+
+#[tokio::test]
+async fn access_is_given_back_whatever_cannot_be_read() {
+    let place = Place::new();
+    let anna = place.session("anna", Way::Command);
+    let span = jiff::SignedDuration::from_mins(15);
+    let elevation = anna
+        .plan_login(AccessLevel::Operate, REASON, None, span)
+        .expect("planned");
+    anna.login(&elevation, None).await.expect("elevated");
+    place.write_policy("[[deny]\n");
+    std::fs::write(place.data_dir().join("prod.freeze.json"), "garbage").expect("written");
+    assert!(anna.logout().await.expect("given back"));
+    assert_eq!(
+        place.session("anna", Way::Command).access_level().ok(),
+        Some(AccessLevel::View)
+    );
+}
+
+#[tokio::test]
+async fn what_no_freeze_stops_is_done_beside_a_freeze_that_cannot_be_read() {
+    for (way, action) in possible() {
+        let place = Place::new();
+        std::fs::write(place.data_dir().join("prod.freeze.json"), "garbage").expect("written");
+        let (reached, result) = run(&place, way, act(action)).await;
+        assert_eq!(reached, !action.stops_in_a_freeze(), "{action}");
+        assert_eq!(result.is_ok(), !action.stops_in_a_freeze(), "{action}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_freeze_stops_what_is_under_way_whatever_the_rules_say_by_then() {
+    for rules in [
+        "[[deny]]\nwho = ['anna']\nwhat = ['*']\nwhere = ['*']\n",
+        "[[deny]\n",
+    ] {
+        let place = Place::new();
+        let result = place
+            .session("anna", Way::Command)
+            .act(act(Action::DlqReplay), async |permit| {
+                let ben = place.session("ben", Way::Command);
+                let freeze = ben.plan_freeze("incident 13", None).expect("a freeze");
+                ben.set_freeze(&freeze).await.expect("frozen");
+                place.write_policy(rules);
+                permit.stop.cancelled().await;
+                Ok(Done::new(()).summary("3 of 5").unfinished(true))
+            })
+            .await;
+        assert!(refusal(result).message.contains("incident 13"));
+        let record = place.record();
+        let words = record.last().and_then(|entry| entry.detail.get("outcome"));
+        assert!(
+            words.is_some_and(|words| words.contains("frozen by ben") && words.contains("3 of 5")),
+            "{words:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn work_that_fails_and_work_that_is_dropped_end_in_the_record() {
+    for (way, action) in possible() {
+        let place = Place::new();
+        let session = place.session("anna", way);
+        let failed = session
+            .act(act(action), async |_| {
+                Err::<Done<()>, _>(OpsError::failed("the queue is gone"))
+            })
+            .await;
+        assert_eq!(failed.expect_err("failed").message, "the queue is gone");
+        let entries = check_entries(&place, action, &[AuditOutcome::Begun, AuditOutcome::Failed]);
+        let words = entries[1].detail.get("outcome").map(String::as_str);
+        assert_eq!(words, Some("the queue is gone"));
+
+        let place = Place::new();
+        let session = place.session("anna", way);
+        let begun = tokio::sync::Notify::new();
+        let endless = session.act(act(action), async |_| {
+            begun.notify_one();
+            std::future::pending::<OpsResult<Done<()>>>().await
+        });
+        tokio::select! {
+            _ = endless => panic!("endless"),
+            () = begun.notified() => {}
+        }
+        let entries = check_entries(&place, action, &[AuditOutcome::Begun, AuditOutcome::Failed]);
+        let words = entries[1].detail.get("outcome");
+        assert!(
+            words.is_some_and(|words| words.contains("interrupted")),
+            "{words:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_cannot_be_recorded_is_said() {
+    for way in WAYS {
+        let place = Place::new();
+        let record = place.data_dir().join("audit.jsonl");
+        let session = place.operator("anna").session(&place.prod());
+        let result = session
+            .act(act(Action::DlqPeek), async |_| {
+                std::fs::remove_file(&record).expect("there");
+                std::fs::create_dir(&record).expect("in the way");
+                Ok(Done::new(way))
+            })
+            .await;
+        assert_eq!(result.expect("it is done"), way);
+        let notices = place.notices.0.lock().expect("notices");
+        assert!(
+            notices
+                .iter()
+                .any(|text| text.contains("could not be recorded")),
+            "{notices:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_early_refusal_is_recorded_and_only_for_what_nothing_makes_possible() {
+    let place = Place::new();
+    let session = place.session("anna", Way::Command);
+    let purge = Act::new(Action::QueuePurge).subject("the thing");
+    refusal(session.refuse_early(&purge).await);
+    let entries = check_entries(&place, Action::QueuePurge, &[AuditOutcome::Refused]);
+    assert_eq!(entries[0].reason, None, "nobody gave one");
+    // A reason would elevate.
+    let replay = Act::new(Action::DlqReplay).subject("the thing");
+    session
+        .refuse_early(&replay)
+        .await
+        .expect("not yet refused");
+    assert_eq!(place.record().len(), 1);
+}

@@ -21,7 +21,7 @@ fn sources() -> Vec<(PathBuf, String)> {
                 if is_code && !name.starts_with('.') {
                     folders.push(path);
                 }
-            } else if path.extension().is_some_and(|end| end == "rs") && !name.contains("test") {
+            } else if path.extension().is_some_and(|end| end == "rs") && name != "tests.rs" {
                 let text = fs::read_to_string(&path).expect("a source file");
                 let code = text
                     .split("#[cfg(test)]\nmod tests")
@@ -62,11 +62,34 @@ fn only_the_guarded_act_asks_the_policy() {
     };
     assert_eq!(outside("AccessRequest"), ["ops/src/act.rs"]);
     assert_eq!(outside("policy.decide("), ["ops/src/act.rs"]);
+    // Asking what the policy would say, to show it in a plan: no act is decided by the answer.
+    assert_eq!(
+        outside(".would_refuse("),
+        [
+            "cli/src/consent.rs",
+            "ops/src/dead_letters/for_screen.rs",
+            "ops/src/dead_letters/plan.rs",
+            "ops/src/dead_letters/queue.rs",
+        ]
+    );
 }
 
 #[test]
 fn only_the_guarded_act_adds_to_the_record() {
+    for text in [
+        "audit::append",
+        "audit::{append",
+        "append(&self.records_dir()",
+    ] {
+        let files = holders(text);
+        assert!(
+            files.iter().all(|file| file == "ops/src/act.rs"),
+            "{text}: {files:?}"
+        );
+    }
     assert_eq!(holders("audit::append("), ["ops/src/act.rs"]);
+    // The name of the file, by which it could be written without that function.
+    assert_eq!(holders("\"audit.jsonl\""), ["ops/src/audit/mod.rs"]);
     assert_eq!(
         holders("fn append(dir: &Path, entry"),
         ["ops/src/audit/mod.rs"]

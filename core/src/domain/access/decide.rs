@@ -159,12 +159,15 @@ fn check_freeze(ask: &AccessRequest<'_>) -> Result<bool, PolicyRefusal> {
     if ask.current_level() == AccessLevel::BreakGlass {
         return Ok(true);
     }
-    Err(PolicyRefusal::Frozen {
-        env: ask.env.to_owned(),
-        by: freeze.by.clone(),
-        reason: freeze.reason.clone(),
-        since: freeze.since,
-        until: freeze.until,
+    Err(if ask.action == Action::FreezeSet {
+        PolicyRefusal::AlreadyFrozen {
+            env: ask.env.to_owned(),
+            by: freeze.by.clone(),
+            reason: freeze.reason.clone(),
+            since: freeze.since,
+        }
+    } else {
+        PolicyRefusal::frozen(ask.env, freeze)
     })
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{AccessLevel, Action, ReasonError};
+use super::{AccessLevel, Action, Freeze, ReasonError};
 use crate::Timestamp;
 use crate::domain::money::{Currency, major};
 
@@ -69,7 +69,7 @@ impl fmt::Display for Above {
 pub enum PolicyRefusal {
     #[error("{action} is not allowed in a protected environment: {env}")]
     NeverHere { action: Action, env: String },
-    #[error("{who} is not allowed {action} in {env}: {}", by_rule(rule.as_deref()))]
+    #[error("{who} is not allowed to run {action} in {env}: {}", by_rule(rule.as_deref()))]
     NotAllowed {
         who: String,
         action: Action,
@@ -84,6 +84,13 @@ pub enum PolicyRefusal {
         reason: String,
         since: Timestamp,
         until: Option<Timestamp>,
+    },
+    #[error("{env} is already frozen by {by} since {since:.0}: {reason}")]
+    AlreadyFrozen {
+        env: String,
+        by: String,
+        reason: String,
+        since: Timestamp,
     },
     #[error("{action} in {env} requires the access level {needs}; yours is {has}")]
     NotElevated {
@@ -129,6 +136,24 @@ fn count_others(count: u32) -> String {
 }
 
 impl PolicyRefusal {
+    /// What stops an action in an environment that `freeze` has frozen.
+    #[must_use]
+    pub fn frozen(env: &str, freeze: &Freeze) -> Self {
+        Self::Frozen {
+            env: env.to_owned(),
+            by: freeze.by.clone(),
+            reason: freeze.reason.clone(),
+            since: freeze.since,
+            until: freeze.until,
+        }
+    }
+
+    /// Whether it stands whatever reason, approval or elevation is given.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::NeverHere { .. } | Self::NotAllowed { .. })
+    }
+
     /// What to do next, in one sentence without a full stop.
     #[must_use]
     pub fn hint(&self) -> String {
@@ -141,13 +166,18 @@ impl PolicyRefusal {
                 "ask someone whom an [[allow]] rule covers, or add a rule to the policy file"
                     .to_owned()
             }
-            Self::Frozen {
-                by, until: None, ..
-            } => format!("wait until {by} lifts the freeze, or elevate to break-glass"),
-            Self::Frozen {
-                until: Some(until), ..
-            } => format!(
-                "wait until {until:.0} or until the freeze is lifted, or elevate to break-glass"
+            Self::Frozen { env, by, until, .. } => {
+                let end = until.map_or_else(
+                    || format!("{by} lifts the freeze"),
+                    |until| format!("{until:.0}, or until the freeze is lifted"),
+                );
+                format!(
+                    "wait until {end}; in an emergency: payops account login --env {env} \
+                     --access break-glass --reason TEXT"
+                )
+            }
+            Self::AlreadyFrozen { env, .. } => format!(
+                "nothing was changed; lift it with: payops freeze lift --env {env} --reason TEXT"
             ),
             Self::NotElevated { env, needs, .. } => {
                 format!("elevate to {needs} in {env} with a reason")

@@ -8,8 +8,8 @@ use crate::domain::access::Action;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditQuery {
     pub who: Option<String>,
-    /// An action by its name, or the beginning of one: `rollout` finds `rollout.promote`. Entries
-    /// that were written under an older name are found by the new one.
+    /// An action by its name, or the beginning of one: `rollout` finds `rollout.promote`. The
+    /// older names of an action find the same entries as its name today.
     pub action: Option<String>,
     pub subject: Option<String>,
     pub env: Option<String>,
@@ -44,7 +44,7 @@ fn is_action(entry: &AuditEntry, start: &str) -> bool {
     entry.action.starts_with(start)
         || Action::ALL
             .iter()
-            .filter(|action| action.as_str().starts_with(start))
+            .filter(|action| action.as_str().starts_with(start) || action.is_recorded_as(start))
             .any(|action| action.is_recorded_as(&entry.action))
 }
 
@@ -58,7 +58,7 @@ fn holds(entry: &AuditEntry, part: &str) -> bool {
         &entry.account,
         &entry.session,
         &entry.ticket,
-        &entry.same_as,
+        &entry.equivalent,
     ];
     let detail = entry.detail.iter().flat_map(|(name, text)| [name, text]);
     always
