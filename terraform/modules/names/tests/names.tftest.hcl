@@ -26,8 +26,15 @@ run "prod" {
   }
 
   assert {
-    condition     = alltrue(flatten([for secret in output.secrets : [for reader in secret.readers : contains(keys(output.services), reader)]]))
-    error_message = "A secret has a reader that is no service."
+    condition = alltrue(flatten([for secret in output.secrets : [
+      for reader in secret.readers : contains(concat(keys(output.services), keys(output.jobs), keys(output.controllers), ["release"]), reader)
+    ]]))
+    error_message = "A secret has a reader that there is not."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["datadog", "smoke", "slack"] : contains(output.secrets[name].readers, "external-secrets")]) && !contains(keys(output.secrets), "argocd-sso")
+    error_message = "External Secrets brings Datadog's, the smoke test's and Slack's keys into the cluster, and none of the management account's."
   }
 
   assert {
@@ -53,6 +60,20 @@ run "prod" {
   assert {
     condition     = alltrue([for key in keys(output.signals) : fileexists("../../../docs/runbooks/${key}.md")])
     error_message = "A signal without a runbook: ${join(", ", [for key in keys(output.signals) : key if !fileexists("../../../docs/runbooks/${key}.md")])}"
+  }
+}
+
+run "management_has_secrets_of_its_own" {
+  command = plan
+  variables {
+    env = "management"
+  }
+
+  assert {
+    condition = toset(keys(output.secrets)) == toset(concat(
+      ["argocd-sso", "github-app", "slack"], [for account in keys(output.accounts) : "cluster-${account}" if account != "management"]
+    ))
+    error_message = "Argo CD's secrets, and a cluster of each workload account: ${jsonencode(keys(output.secrets))}"
   }
 }
 
