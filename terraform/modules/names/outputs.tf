@@ -167,6 +167,11 @@ output "slack" {
   value       = local.all.slack
 }
 
+output "datadog_site" {
+  description = "Site of Datadog."
+  value       = local.all.datadog_site
+}
+
 output "runbooks" {
   description = "Address of the folder of runbooks."
   value       = local.all.runbooks

@@ -63,6 +63,22 @@ run "prod" {
   }
 }
 
+# Runbooks and what leads to them: an alarm, or a step of delivery.
+run "nobody_looks_for_a_runbook_in_vain" {
+  command = plan
+
+  assert {
+    condition = alltrue([for file in fileset("../../../docs/runbooks", "*.md") :
+    contains(keys(output.signals), trimsuffix(file, ".md")) || strcontains(file("../../../docs/delivery.md"), "runbooks/${file}")])
+    error_message = "A runbook that nothing leads to: ${join(", ", [for file in fileset("../../../docs/runbooks", "*.md") : file if !contains(keys(output.signals), trimsuffix(file, ".md")) && !strcontains(file("../../../docs/delivery.md"), "runbooks/${file}")])}"
+  }
+
+  assert {
+    condition     = alltrue([for name in keys(output.secrets) : strcontains(file("../../../docs/platform/secrets.md"), "| `${name}` |")])
+    error_message = "docs/platform/secrets.md does not say how a secret changes: ${join(", ", [for name in keys(output.secrets) : name if !strcontains(file("../../../docs/platform/secrets.md"), "| `${name}` |")])}"
+  }
+}
+
 run "management_has_secrets_of_its_own" {
   command = plan
   variables {
@@ -74,6 +90,11 @@ run "management_has_secrets_of_its_own" {
       ["argocd-sso", "github-app", "slack"], [for account in keys(output.accounts) : "cluster-${account}" if account != "management"]
     ))
     error_message = "Argo CD's secrets, and a cluster of each workload account: ${jsonencode(keys(output.secrets))}"
+  }
+
+  assert {
+    condition     = alltrue([for name in keys(output.secrets) : strcontains(file("../../../docs/platform/secrets.md"), "| `${name}` |")])
+    error_message = "docs/platform/secrets.md does not say how a secret changes: ${join(", ", [for name in keys(output.secrets) : name if !strcontains(file("../../../docs/platform/secrets.md"), "| `${name}` |")])}"
   }
 }
 
