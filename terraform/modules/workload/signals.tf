@@ -157,6 +157,10 @@ locals {
         source = ["aws.backup", "payops.backup"], detail-type = ["Backup Job State Change", "Copy Job State Change", "Restore Job State Change", "Restore Validation"]
         detail = { "$or" = [{ state = ["FAILED", "EXPIRED", "ABORTED"] }, { status = ["FAILED"] }] }
       }) }
+      rotation-failed = { pattern = jsonencode({
+        source = ["aws.secretsmanager"], detail-type = ["AWS Service Event via CloudTrail"]
+        detail = { eventName = ["RotationFailed"] }
+      }) }
       rollout-failed = { pattern = jsonencode({
         source = ["aws.codedeploy"], detail-type = ["CodeDeploy Deployment State-change Notification"]
         detail = { state = ["FAILURE", "STOP"], application = [module.worker.codedeploy.app] }
