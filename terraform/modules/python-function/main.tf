@@ -31,6 +31,8 @@ data "aws_iam_policy_document" "trust" {
 }
 
 data "aws_iam_policy_document" "base" {
+  # checkov:skip=CKV_AWS_111:Lambda joins the VPC before anything is there to name; the code may not
+  # checkov:skip=CKV_AWS_356:Lambda joins the VPC before anything is there to name; the code may not
   statement {
     sid       = "Log"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -67,8 +69,6 @@ locals {
 }
 
 data "aws_iam_policy_document" "own" {
-  # checkov:skip=CKV_AWS_111:Lambda joins the VPC before anything is there to name; the code may not
-  # checkov:skip=CKV_AWS_356:Lambda joins the VPC before anything is there to name; the code may not
   source_policy_documents = [data.aws_iam_policy_document.base.json, var.policy]
 }
 
