@@ -96,14 +96,14 @@ module "service_policies" {
 
 module "service_role" {
   source   = "../modules/pod-role"
-  for_each = module.names.services
+  for_each = merge({ for name, service in module.names.services : name => service.service_account }, { for job in keys(module.names.jobs) : job => job })
 
   name                 = "payops-pr-${var.number}-${each.key}"
   account_id           = local.account.id
   cluster_name         = local.cluster
   cluster_arn          = "arn:aws:eks:${local.region}:${local.account.id}:cluster/${local.cluster}"
   namespace            = "pr-${var.number}"
-  service_account      = each.value.service_account
+  service_account      = each.value
   policy               = module.service_policies.policies[each.key]
   permissions_boundary = "arn:aws:iam::${local.account.id}:policy/payops-boundary"
 }

@@ -30,27 +30,11 @@ data "aws_iam_policy_document" "argocd" {
   }
 }
 
-# Charts lie in the registry of test; its tokens are handed out on no repository.
-data "aws_iam_policy_document" "repo_server" {
-  statement {
-    sid       = "Token"
-    actions   = ["ecr:GetAuthorizationToken"]
-    resources = ["*"]
-  }
-
-  statement {
-    sid       = "PullCharts"
-    actions   = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:DescribeImages"]
-    resources = ["arn:aws:ecr:${local.regions.home}:${module.names.accounts["test"].id}:repository/charts/*"]
-  }
-}
-
 module "argocd_role" {
   source = "../../modules/pod-role"
   for_each = {
-    controller  = { service_account = "argocd-application-controller", policy = data.aws_iam_policy_document.argocd.json }
-    server      = { service_account = "argocd-server", policy = data.aws_iam_policy_document.argocd.json }
-    repo-server = { service_account = "argocd-repo-server", policy = data.aws_iam_policy_document.repo_server.json }
+    controller = { service_account = "argocd-application-controller", policy = data.aws_iam_policy_document.argocd.json }
+    server     = { service_account = "argocd-server", policy = data.aws_iam_policy_document.argocd.json }
   }
 
   name                 = "${module.names.roles["argocd"]}-${each.key}"
@@ -63,6 +47,70 @@ module "argocd_role" {
   permissions_boundary = module.boundary.arn
   # Session tags would fill what the chained session in the workload account may carry.
   disable_session_tags = true
+}
+
+# What Argo CD must know is brought into its cluster by External Secrets, whose token for the registries pulls charts, too.
+resource "aws_secretsmanager_secret" "this" {
+  # checkov:skip=CKV2_AWS_57:values that only another system can change are put by an admin
+  for_each = module.names.secrets
+
+  name                    = "${local.names.secret_prefix}${each.key}"
+  description             = each.value.what
+  kms_key_id              = module.secrets_key.arn
+  recovery_window_in_days = 30
+}
+
+module "secrets_key" {
+  source = "../../modules/key"
+
+  name        = "payops-management-secrets"
+  description = "Secrets of Argo CD"
+}
+
+data "aws_iam_policy_document" "external_secrets" {
+  statement {
+    sid       = "Read"
+    actions   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+    resources = [for name, secret in module.names.secrets : aws_secretsmanager_secret.this[name].arn if contains(secret.readers, "external-secrets")]
+  }
+
+  statement {
+    sid       = "Decrypt"
+    actions   = ["kms:Decrypt"]
+    resources = [module.secrets_key.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["secretsmanager.${local.regions.home}.amazonaws.com"]
+    }
+  }
+
+  # ECR hands out its token on no repository.
+  statement {
+    sid       = "Token"
+    actions   = ["ecr:GetAuthorizationToken"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "PullCharts"
+    actions   = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:DescribeImages"]
+    resources = [for registry in module.names.registry : registry.chart_arns]
+  }
+}
+
+module "external_secrets_role" {
+  source = "../../modules/pod-role"
+
+  name                 = "payops-management-external-secrets"
+  account_id           = local.account.id
+  cluster_name         = module.cluster.name
+  cluster_arn          = module.cluster.arn
+  namespace            = module.names.controllers["external-secrets"].namespace
+  service_account      = "external-secrets"
+  policy               = data.aws_iam_policy_document.external_secrets.json
+  permissions_boundary = module.boundary.arn
 }
 
 # Break-glass in this account: cluster administration alone, under one's own name.

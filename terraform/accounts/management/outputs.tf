@@ -25,6 +25,8 @@ output "names" {
     argocd_roles    = { for key, role in module.argocd_role : key => role.name }
     runner_label    = module.runners.label
     vpn_secret      = module.vpn.auth_key_secret
+    secrets         = { for name, secret in aws_secretsmanager_secret.this : name => secret.name }
+    repositories    = module.registry.names
     policies        = keys(module.organization.policies)
   }
 }

@@ -2,6 +2,10 @@ terraform {
   required_version = "= 1.11.4"
 
   required_providers {
+    archive = {
+      source  = "hashicorp/archive"
+      version = "= 2.8.1"
+    }
     aws = {
       source  = "hashicorp/aws"
       version = "= 6.69.1"

@@ -120,7 +120,7 @@ resource "aws_backup_restore_testing_selection" "table" {
   restore_testing_plan_name = aws_backup_restore_testing_plan.this.name
   iam_role_arn              = aws_iam_role.this.arn
   protected_resource_type   = "DynamoDB"
-  protected_resource_arns   = [var.table_arn]
+  protected_resource_arns   = [var.table.arn]
   validation_window_hours   = 4
 }
 

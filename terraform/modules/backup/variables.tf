@@ -38,18 +38,44 @@ variable "lock_days" {
   }
 }
 
-variable "table_arn" {
-  description = "Table whose restore is tried every week."
-  type        = string
+variable "table" {
+  description = "Table whose restore is tried every week, and its key."
+  type = object({
+    arn     = string
+    key_arn = string
+  })
 }
 
 variable "ledger" {
-  description = "Ledger whose restore is tried every week: ARN, subnet group, security group."
+  description = "Ledger whose restore is tried every week: ARN, subnet group, security group, secret of the master user and its key."
   type = object({
     arn               = string
     subnet_group      = string
     security_group_id = string
+    master_secret_arn = string
+    secrets_key_arn   = string
   })
+}
+
+variable "region" {
+  description = "Region of both."
+  type        = string
+}
+
+variable "vpc_id" {
+  description = "VPC that the ledger is restored into."
+  type        = string
+}
+
+variable "subnet_ids" {
+  description = "Private subnets of the function that looks at restores."
+  type        = list(string)
+}
+
+variable "log_days" {
+  description = "For how many days its log is kept."
+  type        = number
+  default     = 90
 }
 
 variable "permissions_boundary" {

@@ -8,8 +8,8 @@ resource "aws_cloudfront_origin_access_control" "assets" {
 resource "aws_cloudfront_distribution" "this" {
   # checkov:skip=CKV2_AWS_32:it has one; AWS manages it
   # checkov:skip=CKV2_AWS_47:the managed rules hold it; they are made by a dynamic block
-  # checkov:skip=CKV_AWS_305:the root is the gateway's, and no object
-  # checkov:skip=CKV_AWS_310:there is one gateway; a second origin would take payments elsewhere
+  # checkov:skip=CKV_AWS_305:the root is the services', and no object
+  # checkov:skip=CKV_AWS_310:there is one place that takes payments; a second origin would be another
   # checkov:skip=CKV_AWS_374:merchants sell everywhere
   # checkov:skip=CKV_AWS_86:by the log delivery below, which the argument cannot name
   enabled         = true
@@ -27,12 +27,12 @@ resource "aws_cloudfront_distribution" "this" {
   }
 
   origin {
-    origin_id   = "gateway"
+    origin_id   = "services"
     domain_name = aws_lb.public.dns_name
 
     custom_header {
       name  = "x-origin-verify"
-      value = random_password.origin.result
+      value = random_password.origin[tostring(var.origin_version)].result
     }
 
     # The certificate is checked against the Host header, which is the viewer's.
@@ -46,7 +46,7 @@ resource "aws_cloudfront_distribution" "this" {
   }
 
   default_cache_behavior {
-    target_origin_id           = "gateway"
+    target_origin_id           = "services"
     allowed_methods            = ["GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"]
     cached_methods             = ["GET", "HEAD"]
     viewer_protocol_policy     = "redirect-to-https"

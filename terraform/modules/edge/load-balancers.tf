@@ -1,9 +1,28 @@
-# The public load balancer takes requests from CloudFront alone: by address, and by a header that only this distribution sends.
+# The load balancers are Terraform's, so that CloudFront, the firewall, alarms and names have something that no cluster replaces. What
+# is behind them is the load balancer controller's: it finds them by three tags and makes listeners, rules and target groups from
+# the Ingresses, whose weights the canaries shift. The public one takes requests from CloudFront alone: by address, and by a
+# header that only this distribution sends, which its firewall asks for.
+locals {
+  load_balancers = {
+    public   = { name = var.public_name, security_group_id = aws_security_group.public.id }
+    internal = { name = var.internal_name, security_group_id = aws_security_group.internal.id }
+  }
+  # The controller's marks: the cluster, the group of Ingresses, and what this is to it.
+  adopted = { for key, balancer in local.load_balancers : key => {
+    "elbv2.k8s.aws/cluster"    = var.cluster_name
+    "ingress.k8s.aws/stack"    = balancer.name
+    "ingress.k8s.aws/resource" = "LoadBalancer"
+  } }
+}
+
 data "aws_ec2_managed_prefix_list" "cloudfront" {
   name = "com.amazonaws.global.cloudfront.origin-facing"
 }
 
+# This one and the one before are taken: raising the version changes the header while requests are under way.
 resource "random_password" "origin" {
+  for_each = toset([tostring(var.origin_version), tostring(var.origin_version - 1)])
+
   length  = 40
   special = false
 }
@@ -12,6 +31,9 @@ resource "aws_security_group" "public" {
   name        = "${var.public_name}-alb"
   description = "HTTPS from CloudFront"
   vpc_id      = var.vpc_id
+
+  # By this name the Ingresses ask for it.
+  tags = { Name = "${var.public_name}-alb" }
 }
 
 resource "aws_vpc_security_group_ingress_rule" "public" {
@@ -27,6 +49,8 @@ resource "aws_security_group" "internal" {
   name        = "${var.internal_name}-alb"
   description = "HTTPS from the VPN and the VPC"
   vpc_id      = var.vpc_id
+
+  tags = { Name = "${var.internal_name}-alb" }
 }
 
 resource "aws_vpc_security_group_ingress_rule" "internal" {
@@ -40,36 +64,37 @@ resource "aws_vpc_security_group_ingress_rule" "internal" {
   to_port           = 443
 }
 
-resource "aws_vpc_security_group_egress_rule" "gateway" {
-  for_each = { public = aws_security_group.public.id, internal = aws_security_group.internal.id }
+resource "aws_vpc_security_group_egress_rule" "pods" {
+  for_each = local.load_balancers
 
-  security_group_id            = each.value
-  description                  = "The HTTP gateway in the cluster"
+  security_group_id            = each.value.security_group_id
+  description                  = "Pods behind the Ingresses, by requests and health checks"
   referenced_security_group_id = var.cluster_security_group_id
   ip_protocol                  = "tcp"
-  from_port                    = 443
-  to_port                      = 443
+  from_port                    = var.pod_port
+  to_port                      = var.pod_port
 }
 
-resource "aws_vpc_security_group_ingress_rule" "gateway" {
-  for_each = { public = aws_security_group.public.id, internal = aws_security_group.internal.id }
+resource "aws_vpc_security_group_ingress_rule" "pods" {
+  for_each = local.load_balancers
 
   security_group_id            = var.cluster_security_group_id
-  description                  = "The HTTP gateway, from the ${each.key} load balancer"
-  referenced_security_group_id = each.value
+  description                  = "Pods behind the Ingresses, from the ${each.key} load balancer"
+  referenced_security_group_id = each.value.security_group_id
   ip_protocol                  = "tcp"
-  from_port                    = 443
-  to_port                      = 443
+  from_port                    = var.pod_port
+  to_port                      = var.pod_port
 }
 
 resource "aws_lb" "public" {
   # checkov:skip=CKV2_AWS_76:the managed rules hold it; they are made by a dynamic block
+  # checkov:skip=CKV2_AWS_20:there is no listener of Terraform's; the Ingresses ask for HTTPS alone
   name                       = var.public_name
   load_balancer_type         = "application"
   subnets                    = var.public_subnet_ids
   security_groups            = [aws_security_group.public.id]
   drop_invalid_header_fields = true
-  enable_deletion_protection = var.deletion_protection
+  enable_deletion_protection = true # The controller deletes what carries its tags when the last Ingress goes.
   enable_http2               = true
   idle_timeout               = 35
 
@@ -78,6 +103,8 @@ resource "aws_lb" "public" {
     prefix  = "alb/${var.public_name}"
     enabled = true
   }
+
+  tags = local.adopted["public"]
 }
 
 resource "aws_lb" "internal" {
@@ -87,7 +114,7 @@ resource "aws_lb" "internal" {
   subnets                    = var.private_subnet_ids
   security_groups            = [aws_security_group.internal.id]
   drop_invalid_header_fields = true
-  enable_deletion_protection = var.deletion_protection
+  enable_deletion_protection = true
   idle_timeout               = 35
 
   access_logs {
@@ -95,74 +122,6 @@ resource "aws_lb" "internal" {
     prefix  = "alb/${var.internal_name}"
     enabled = true
   }
-}
 
-# Pods of the ingress controller register by a TargetGroupBinding that names the target group.
-resource "aws_lb_target_group" "gateway" {
-  for_each = { public = var.public_name, internal = var.internal_name }
-
-  name                          = each.value
-  vpc_id                        = var.vpc_id
-  target_type                   = "ip"
-  protocol                      = "HTTPS"
-  port                          = 443
-  deregistration_delay          = 30
-  load_balancing_algorithm_type = "least_outstanding_requests"
-
-  health_check {
-    protocol            = "HTTPS"
-    path                = "/healthz"
-    matcher             = "200"
-    interval            = 10
-    timeout             = 5
-    healthy_threshold   = 2
-    unhealthy_threshold = 2
-  }
-}
-
-resource "aws_lb_listener" "public" {
-  load_balancer_arn = aws_lb.public.arn
-  port              = 443
-  protocol          = "HTTPS"
-  ssl_policy        = "ELBSecurityPolicy-TLS13-1-2-2021-06"
-  certificate_arn   = aws_acm_certificate_validation.regional.certificate_arn
-
-  default_action {
-    type = "fixed-response"
-
-    fixed_response {
-      content_type = "text/plain"
-      status_code  = "403"
-    }
-  }
-}
-
-resource "aws_lb_listener_rule" "from_cloudfront" {
-  listener_arn = aws_lb_listener.public.arn
-  priority     = 1
-
-  action {
-    type             = "forward"
-    target_group_arn = aws_lb_target_group.gateway["public"].arn
-  }
-
-  condition {
-    http_header {
-      http_header_name = "x-origin-verify"
-      values           = [random_password.origin.result]
-    }
-  }
-}
-
-resource "aws_lb_listener" "internal" {
-  load_balancer_arn = aws_lb.internal.arn
-  port              = 443
-  protocol          = "HTTPS"
-  ssl_policy        = "ELBSecurityPolicy-TLS13-1-2-2021-06"
-  certificate_arn   = aws_acm_certificate_validation.regional.certificate_arn
-
-  default_action {
-    type             = "forward"
-    target_group_arn = aws_lb_target_group.gateway["internal"].arn
-  }
+  tags = local.adopted["internal"]
 }

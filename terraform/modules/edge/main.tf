@@ -75,12 +75,10 @@ resource "aws_route53_record" "site" {
   }
 }
 
-# Names resolve for everybody, to addresses that only the VPN reaches.
+# Names resolve for everybody, to addresses that only the VPN reaches. Which host is whose is the Ingresses': api, admin, pr-NUMBER.
 resource "aws_route53_record" "internal" {
-  for_each = toset(["admin", "api", "gateway"])
-
   zone_id = aws_route53_zone.this.zone_id
-  name    = "${each.key}.${local.internal_domain}"
+  name    = "*.${local.internal_domain}"
   type    = "A"
 
   alias {

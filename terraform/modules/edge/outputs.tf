@@ -8,22 +8,13 @@ output "distribution_arn" {
   value       = aws_cloudfront_distribution.this.arn
 }
 
-output "public_load_balancer" {
-  description = "Public load balancer and target group, as CloudWatch's dimensions and for bindings."
-  value = {
-    dimension              = join("/", slice(split("/", aws_lb.public.arn), 1, 4))
-    target_group_dimension = split(":", aws_lb_target_group.gateway["public"].arn)[5]
-    target_group_arn       = aws_lb_target_group.gateway["public"].arn
-  }
-}
-
-output "internal_load_balancer" {
-  description = "Internal load balancer and target group, likewise."
-  value = {
-    dimension              = join("/", slice(split("/", aws_lb.internal.arn), 1, 4))
-    target_group_dimension = split(":", aws_lb_target_group.gateway["internal"].arn)[5]
-    target_group_arn       = aws_lb_target_group.gateway["internal"].arn
-  }
+output "load_balancers" {
+  description = "Public and internal load balancer: name, CloudWatch's dimension, and the security group by the name that Ingresses ask for."
+  value = { for key, balancer in { public = aws_lb.public, internal = aws_lb.internal } : key => {
+    name           = balancer.name
+    dimension      = join("/", slice(split("/", balancer.arn), 1, 4))
+    security_group = "${balancer.name}-alb"
+  } }
 }
 
 output "web_acls" {

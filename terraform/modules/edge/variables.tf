@@ -97,10 +97,26 @@ variable "log_days" {
   default     = 90
 }
 
-variable "deletion_protection" {
-  description = "Whether the load balancers refuse deletion."
-  type        = bool
-  default     = true
+variable "cluster_name" {
+  description = "Cluster whose load balancer controller adopts the load balancers."
+  type        = string
+}
+
+variable "pod_port" {
+  description = "Port of the pods behind the Ingresses."
+  type        = number
+  default     = 8080
+}
+
+variable "origin_version" {
+  description = "Version of the header that CloudFront sends; this and the one before are taken. Raise it by one to change the header."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.origin_version >= 1 && floor(var.origin_version) == var.origin_version
+    error_message = "origin_version is 1, 2, 3 and so on."
+  }
 }
 
 variable "kms_key_arn" {

@@ -14,8 +14,16 @@ resource "aws_wafv2_web_acl" "this" {
   region = each.value.region
   scope  = each.value.scope
 
+  # Who found the address of the public load balancer is still not CloudFront: there only its header is let in, by the last rule.
   default_action {
-    allow {}
+    dynamic "allow" {
+      for_each = each.key == "edge" ? [1] : []
+      content {}
+    }
+    dynamic "block" {
+      for_each = each.key == "edge" ? [] : [1]
+      content {}
+    }
   }
 
   dynamic "rule" {
@@ -76,6 +84,42 @@ resource "aws_wafv2_web_acl" "this" {
     }
   }
 
+  dynamic "rule" {
+    for_each = each.key == "edge" ? [] : [1]
+
+    content {
+      name     = "from-cloudfront"
+      priority = 100
+
+      action {
+        allow {}
+      }
+
+      statement {
+        regex_match_statement {
+          regex_string = "^(${join("|", [for password in random_password.origin : password.result])})$"
+
+          field_to_match {
+            single_header {
+              name = "x-origin-verify"
+            }
+          }
+
+          text_transformation {
+            priority = 0
+            type     = "NONE"
+          }
+        }
+      }
+
+      visibility_config {
+        cloudwatch_metrics_enabled = true
+        metric_name                = "from-cloudfront"
+        sampled_requests_enabled   = false
+      }
+    }
+  }
+
   visibility_config {
     cloudwatch_metrics_enabled = true
     metric_name                = "${var.public_name}-${each.key}"
@@ -113,6 +157,11 @@ resource "aws_wafv2_web_acl_logging_configuration" "this" {
   redacted_fields {
     single_header {
       name = "cookie"
+    }
+  }
+  redacted_fields {
+    single_header {
+      name = "x-origin-verify"
     }
   }
 }

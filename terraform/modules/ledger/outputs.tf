@@ -8,6 +8,11 @@ output "arn" {
   value       = aws_db_instance.this.arn
 }
 
+output "addresses" {
+  description = "Hosts of the instance and of the replica."
+  value       = { main = aws_db_instance.this.address, replica = aws_db_instance.replica.address }
+}
+
 output "replica_identifier" {
   description = "Identifier of the read replica."
   value       = aws_db_instance.replica.identifier

@@ -87,9 +87,24 @@ output "services" {
   value       = local.all.services
 }
 
+output "controllers" {
+  description = "Controllers of a cluster that use AWS, by service account: their namespace."
+  value       = local.all.controllers
+}
+
+output "jobs" {
+  description = "Jobs that run beside a service under a service account of their own: their namespace."
+  value       = local.all.jobs
+}
+
+output "registry" {
+  description = "Registries of releases and of pull requests: account, what names of images and charts begin with, the repositories, and patterns of their ARNs."
+  value       = local.registry
+}
+
 output "secrets" {
-  description = "Secrets by name behind the prefix: which services read them, and what they are."
-  value       = local.all.secrets
+  description = "Secrets of this kind of account by name behind the prefix: who reads them (services, jobs, controllers, or the role release), what they are, and the role of the ledger whose URL they hold."
+  value       = local.secrets
 }
 
 output "roles" {
@@ -132,6 +147,11 @@ output "metric_namespace" {
   value       = local.all.metric_namespace
 }
 
+output "metrics_log_group" {
+  description = "Log group in which those of the cluster arrive as lines."
+  value       = local.all.metrics_log_group
+}
+
 output "metrics" {
   description = "The platform's own metrics: kind, unit, labels, services."
   value       = local.all.metrics
@@ -145,6 +165,11 @@ output "teams" {
 output "slack" {
   description = "Slack workspace of the alarms."
   value       = local.all.slack
+}
+
+output "datadog_site" {
+  description = "Site of Datadog."
+  value       = local.all.datadog_site
 }
 
 output "runbooks" {

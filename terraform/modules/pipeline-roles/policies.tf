@@ -38,11 +38,11 @@ data "aws_iam_policy_document" "plan" {
   # checkov:skip=CKV_AWS_356:configuration of every kind is refreshed; data is denied below
   source_policy_documents = [data.aws_iam_policy_document.state_read.json]
 
-  # Terraform refreshes resources of many kinds by calls that take no resource; what is read is configuration, and the two
-  # statements below take the data out of it.
+  # Terraform refreshes resources of many kinds by calls that take no resource; what is read is configuration, and the
+  # statement below takes the data out of it.
   statement {
     sid = "ReadConfiguration"
-    actions = [
+    actions = concat(var.reads, [
       "access-analyzer:Get*", "access-analyzer:List*", "acm:Describe*", "acm:List*", "backup:Describe*", "backup:Get*", "backup:List*",
       "cloudfront:Get*", "cloudfront:List*", "cloudwatch:Describe*", "cloudwatch:Get*", "cloudwatch:List*", "codedeploy:Get*",
       "codedeploy:List*", "config:Describe*", "config:Get*", "config:List*", "dynamodb:Describe*", "dynamodb:List*", "ec2:Describe*",
@@ -54,7 +54,7 @@ data "aws_iam_policy_document" "plan" {
       "secretsmanager:Describe*", "secretsmanager:GetResourcePolicy", "secretsmanager:List*", "ses:Get*", "ses:List*", "sns:Get*",
       "sns:List*", "sqs:Get*", "sqs:List*", "ssm:Describe*", "wafv2:Get*", "wafv2:List*", "chatbot:Describe*", "serverlessrepo:Get*",
       "cloudformation:Describe*", "cloudformation:Get*", "tag:Get*",
-    ]
+    ])
     resources = ["*"]
   }
 
@@ -145,7 +145,37 @@ data "aws_iam_policy_document" "apply" {
   }
 }
 
-# A build is released: image, chart, function, static files.
+locals {
+  pull_actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability", "ecr:DescribeImages"]
+  push_actions = ["ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage"]
+
+  # What a release does, as far as the account has it: images and charts go to management, the rest to each environment.
+  release = { for sid, statement in {
+    Push           = { actions = concat(local.pull_actions, local.push_actions), resources = var.push_arns, via = [] }
+    Pull           = { actions = local.pull_actions, resources = var.pull_arns, via = [] }
+    Upload         = { actions = ["s3:PutObject", "s3:GetObject"], resources = [for bucket in var.release_buckets : "${bucket}/*"], via = [] }
+    EncryptUploads = { actions = ["kms:GenerateDataKey", "kms:Decrypt"], resources = length(var.release_buckets) == 0 ? [] : [var.data_key_arn], via = ["s3"] }
+    Publish = {
+      actions   = ["lambda:UpdateFunctionCode", "lambda:PublishVersion", "lambda:GetFunction", "lambda:GetAlias"]
+      resources = var.worker == null ? [] : [var.worker.function_arn, "${var.worker.function_arn}:*"]
+      via       = []
+    }
+    Shift = {
+      actions   = ["codedeploy:CreateDeployment", "codedeploy:GetDeployment", "codedeploy:RegisterApplicationRevision", "codedeploy:StopDeployment"]
+      resources = var.worker == null ? [] : [var.worker.application_arn, var.worker.deployment_group_arn]
+      via       = []
+    }
+    ShiftBy = {
+      actions   = ["codedeploy:GetDeploymentConfig"]
+      resources = var.worker == null ? [] : ["arn:aws:codedeploy:${var.region}:${var.account_id}:deploymentconfig:*"]
+      via       = []
+    }
+    Invalidate    = { actions = ["cloudfront:CreateInvalidation"], resources = var.distribution_arn == null ? [] : [var.distribution_arn], via = [] }
+    SuitesSecrets = { actions = ["secretsmanager:GetSecretValue"], resources = var.secrets == null ? [] : var.secrets.arns, via = [] }
+    DecryptThem   = { actions = ["kms:Decrypt"], resources = var.secrets == null ? [] : [var.secrets.key_arn], via = ["secretsmanager"] }
+  } : sid => statement if length(statement.resources) > 0 }
+}
+
 data "aws_iam_policy_document" "release" {
   # ECR hands out its token on no repository.
   statement {
@@ -154,53 +184,24 @@ data "aws_iam_policy_document" "release" {
     resources = ["*"]
   }
 
-  statement {
-    sid = "Push"
-    actions = ["ecr:BatchCheckLayerAvailability", "ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage",
-    "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:DescribeImages"]
-    resources = ["arn:aws:ecr:${var.region}:${var.account_id}:repository/*"]
-  }
+  dynamic "statement" {
+    for_each = local.release
 
-  statement {
-    sid       = "Upload"
-    actions   = ["s3:PutObject", "s3:GetObject"]
-    resources = [for bucket in var.release_buckets : "${bucket}/*"]
-  }
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = statement.value.resources
 
-  statement {
-    sid       = "EncryptUploads"
-    actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
-    resources = [var.data_key_arn]
+      dynamic "condition" {
+        for_each = statement.value.via
 
-    condition {
-      test     = "StringEquals"
-      variable = "kms:ViaService"
-      values   = ["s3.${var.region}.amazonaws.com"]
+        content {
+          test     = "StringEquals"
+          variable = "kms:ViaService"
+          values   = ["${condition.value}.${var.region}.amazonaws.com"]
+        }
+      }
     }
-  }
-
-  statement {
-    sid       = "Publish"
-    actions   = ["lambda:UpdateFunctionCode", "lambda:PublishVersion", "lambda:GetFunction", "lambda:GetAlias"]
-    resources = [var.worker.function_arn, "${var.worker.function_arn}:*"]
-  }
-
-  statement {
-    sid       = "Shift"
-    actions   = ["codedeploy:CreateDeployment", "codedeploy:GetDeployment", "codedeploy:RegisterApplicationRevision", "codedeploy:StopDeployment"]
-    resources = [var.worker.application_arn, var.worker.deployment_group_arn]
-  }
-
-  statement {
-    sid       = "ShiftBy"
-    actions   = ["codedeploy:GetDeploymentConfig"]
-    resources = ["arn:aws:codedeploy:${var.region}:${var.account_id}:deploymentconfig:*"]
-  }
-
-  statement {
-    sid       = "Invalidate"
-    actions   = ["cloudfront:CreateInvalidation"]
-    resources = [var.distribution_arn]
   }
 }
 
@@ -240,6 +241,46 @@ data "aws_iam_policy_document" "pull_request" {
       "arn:aws:s3:::payops-archive-pr-*",
       "arn:aws:logs:${var.region}:${var.account_id}:log-group:payops-audit-pr-*",
     ]
+  }
+
+  # ECR hands out its token on no repository.
+  statement {
+    sid       = "Login"
+    actions   = ["ecr:GetAuthorizationToken"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "Push"
+    actions   = concat(local.pull_actions, local.push_actions)
+    resources = var.pull_requests.push_arns
+  }
+
+  # Environments of pull requests use test's secrets; the suites read the one that is theirs.
+  dynamic "statement" {
+    for_each = var.secrets == null ? [] : [var.secrets]
+
+    content {
+      sid       = "SuitesSecrets"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = statement.value.arns
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.secrets == null ? [] : [var.secrets]
+
+    content {
+      sid       = "DecryptThem"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value.key_arn]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["secretsmanager.${var.region}.amazonaws.com"]
+      }
+    }
   }
 
   statement {

@@ -52,9 +52,33 @@ variable "managed_arns" {
   default     = []
 }
 
+variable "reads" {
+  description = "Further actions that a plan of this account reads configuration by."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for action in var.reads : can(regex(":(Get|List|Describe|BatchGet)", action))])
+    error_message = "A plan reads."
+  }
+}
+
+variable "push_arns" {
+  description = "Repositories that a release pushes to, by pattern."
+  type        = list(string)
+  default     = []
+}
+
+variable "pull_arns" {
+  description = "Repositories that a release pulls from, by pattern."
+  type        = list(string)
+  default     = []
+}
+
 variable "release_buckets" {
   description = "ARNs of the buckets of functions and of static files."
   type        = list(string)
+  default     = []
 }
 
 variable "data_key_arn" {
@@ -62,24 +86,36 @@ variable "data_key_arn" {
   type        = string
 }
 
+variable "secrets" {
+  description = "Secrets that the suites of a release read, and their key; null for none."
+  type = object({
+    arns    = list(string)
+    key_arn = string
+  })
+  default = null
+}
+
 variable "worker" {
-  description = "The worker: function, CodeDeploy's application and deployment group."
+  description = "The worker: function, CodeDeploy's application and deployment group; null where there is none."
   type = object({
     function_arn         = string
     application_arn      = string
     deployment_group_arn = string
   })
+  default = null
 }
 
 variable "distribution_arn" {
-  description = "CloudFront distribution, whose static files are invalidated."
+  description = "CloudFront distribution, whose static files are invalidated; null where there is none."
   type        = string
+  default     = null
 }
 
 variable "pull_requests" {
-  description = "Cluster of pull requests' environments; null where there are none."
+  description = "Cluster of pull requests' environments, and repositories that they push to; null where there are none."
   type = object({
     cluster_arn = string
+    push_arns   = list(string)
   })
   default = null
 }

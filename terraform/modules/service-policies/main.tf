@@ -41,6 +41,8 @@ locals {
       Mail       = { actions = ["ses:SendEmail"], resources = var.mail_arns }
     }
     payments-web = {}
+    # It changes the ledger's schema, and nothing of AWS.
+    payments-api-migrate = {}
     admin = {
       ReadTable   = local.parts.table_read
       CountQueues = { actions = ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"], resources = flatten([for queue in var.queues : [queue.arn, queue.dead_arn, queue.parking_arn]]) }
@@ -52,11 +54,12 @@ locals {
   ] }
   # Services of AWS through which a service uses the data key.
   via = {
-    payments-api    = ["sqs", "s3"]
-    payments-worker = ["sqs", "s3"]
-    notifier        = ["sqs"]
-    payments-web    = []
-    admin           = ["sqs"]
+    payments-api         = ["sqs", "s3"]
+    payments-api-migrate = []
+    payments-worker      = ["sqs", "s3"]
+    notifier             = ["sqs"]
+    payments-web         = []
+    admin                = ["sqs"]
   }
 }
 

@@ -57,7 +57,15 @@ module "pipelines" {
   data_key_arn     = module.key.arn
   worker           = local.worker_arns
   distribution_arn = module.edge.distribution_arn
-  pull_requests    = var.pull_requests ? { cluster_arn = module.cluster.arn } : null
+  pull_arns        = [module.names.registry["release"].image_arns, module.names.registry["release"].chart_arns]
+  secrets = {
+    arns    = [for name, secret in module.names.secrets : module.secrets.arns[name] if contains(secret.readers, "release")]
+    key_arn = module.secrets_key.arn
+  }
+  pull_requests = var.pull_requests ? {
+    cluster_arn = module.cluster.arn
+    push_arns   = [module.names.registry["pull_request"].image_arns, module.names.registry["pull_request"].chart_arns]
+  } : null
 }
 
 # Argo CD runs in the management account and pushes here: its role there, and no other, becomes this one, which the cluster knows.

@@ -49,55 +49,15 @@ module "worker" {
   }
 }
 
-resource "aws_ecr_repository" "this" {
-  for_each = toset(concat(keys(module.names.services), [for service in keys(module.names.services) : "charts/${service}"]))
+# Releases are built once and lie in the management account; here is what pull requests build, where there are any.
+module "pull_request_registry" {
+  source = "../registry"
+  count  = var.pull_requests ? 1 : 0
 
-  name                 = each.key
-  image_tag_mutability = "IMMUTABLE"
-
-  encryption_configuration {
-    encryption_type = "KMS"
-    kms_key         = module.key.arn
-  }
-
-  image_scanning_configuration {
-    scan_on_push = true
-  }
-}
-
-resource "aws_ecr_lifecycle_policy" "this" {
-  for_each = aws_ecr_repository.this
-
-  repository = each.value.name
-  policy = jsonencode({ rules = [{
-    rulePriority = 1
-    description  = "Keep what can still be rolled back to"
-    selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 200 }
-    action       = { type = "expire" }
-  }] })
-}
-
-# Images are built once, in test, and promoted: preprod and prod pull them from there.
-data "aws_iam_policy_document" "ecr" {
-  statement {
-    sid     = "AccountsPull"
-    actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability", "ecr:DescribeImages"]
-
-    principals {
-      type        = "AWS"
-      identifiers = [for account in module.names.accounts : "arn:aws:iam::${account.id}:root"]
-    }
-    condition {
-      test     = "StringEquals"
-      variable = "aws:PrincipalOrgID"
-      values   = [module.names.organization_id]
-    }
-  }
-}
-
-resource "aws_ecr_repository_policy" "this" {
-  for_each = var.env == "test" ? aws_ecr_repository.this : {}
-
-  repository = each.value.name
-  policy     = data.aws_iam_policy_document.ecr.json
+  repositories    = module.names.registry["pull_request"].repositories
+  kms_key_arn     = module.key.arn
+  organization_id = module.names.organization_id
+  # Argo CD, which runs there, reads their charts.
+  reader_account_ids = [local.management.id]
+  keep_days          = 14
 }

@@ -148,28 +148,32 @@ module "bus" {
 module "ledger" {
   source = "../ledger"
 
-  name                   = local.names.ledger
-  replica_name           = local.names.ledger_replica
-  account_id             = local.account.id
-  database               = module.names.ledger_database
-  engine_version         = module.names.versions.postgres
-  instance_class         = var.ledger.instance_class
-  multi_az               = var.ledger.multi_az
-  storage_gb             = var.ledger.storage_gb
-  storage_max_gb         = var.ledger.storage_max_gb
-  vpc_id                 = module.network.vpc_id
-  vpc_cidr               = local.account.cidr
-  subnet_ids             = module.network.data_subnet_ids
-  rotation_subnet_ids    = module.network.private_subnet_ids
-  client_security_groups = { cluster = module.cluster.security_group_id }
-  client_cidrs           = [local.management.cidr]
-  kms_key_arn            = module.key.arn
-  secrets_key_arn        = module.secrets_key.arn
-  master_secret_name     = "${local.names.secret_prefix}ledger-master"
-  copy                   = { region = local.regions.replica, kms_key_arn = module.replica_key.arn }
-  log_days               = var.log_days
-  deletion_protection    = var.deletion_protection
-  permissions_boundary   = module.boundary.arn
+  name                = local.names.ledger
+  replica_name        = local.names.ledger_replica
+  account_id          = local.account.id
+  database            = module.names.ledger_database
+  engine_version      = module.names.versions.postgres
+  instance_class      = var.ledger.instance_class
+  multi_az            = var.ledger.multi_az
+  storage_gb          = var.ledger.storage_gb
+  storage_max_gb      = var.ledger.storage_max_gb
+  vpc_id              = module.network.vpc_id
+  vpc_cidr            = local.account.cidr
+  subnet_ids          = module.network.data_subnet_ids
+  rotation_subnet_ids = module.network.private_subnet_ids
+  client_security_groups = {
+    cluster  = module.cluster.security_group_id
+    logins   = module.ledger_logins.security_group_id
+    restores = module.backup.validation_security_group_id
+  }
+  client_cidrs         = [local.management.cidr]
+  kms_key_arn          = module.key.arn
+  secrets_key_arn      = module.secrets_key.arn
+  master_secret_name   = "${local.names.secret_prefix}ledger-master"
+  copy                 = { region = local.regions.replica, kms_key_arn = module.replica_key.arn }
+  log_days             = var.log_days
+  deletion_protection  = var.deletion_protection
+  permissions_boundary = module.boundary.arn
 }
 
 module "search" {
@@ -216,14 +220,46 @@ module "secrets" {
   audit_role_arns = [local.role_arns["view"], local.role_arns["operate"], local.role_arns["break-glass"]]
 }
 
+module "ledger_logins" {
+  source = "../ledger-logins"
+
+  name       = "${local.name}-ledger-logins"
+  account_id = local.account.id
+  region     = local.regions.home
+  # Who only reads asks the replica.
+  logins = { for name, secret in module.names.secrets : "${local.names.secret_prefix}${name}" => {
+    secret_arn = module.secrets.arns[name]
+    role       = secret.ledger_role
+    host       = module.ledger.addresses[secret.ledger_role == "payops_reader" ? "replica" : "main"]
+  } if secret.ledger_role != null }
+  master_secret_arn          = module.ledger.master_secret_arn
+  secrets_key_arn            = module.secrets_key.arn
+  vpc_id                     = module.network.vpc_id
+  subnet_ids                 = module.network.private_subnet_ids
+  database_security_group_id = module.ledger.security_group_id
+  kms_key_arn                = module.key.arn
+  log_days                   = var.log_days
+  permissions_boundary       = module.boundary.arn
+}
+
 module "backup" {
   source = "../backup"
 
-  name                 = local.names.backup_vault
-  account_id           = local.account.id
-  kms_key_arn          = module.key.arn
-  copy                 = { region = local.regions.replica, kms_key_arn = module.replica_key.arn }
-  table_arn            = module.table.arn
-  ledger               = { arn = module.ledger.arn, subnet_group = module.ledger.subnet_group, security_group_id = module.ledger.security_group_id }
+  name        = local.names.backup_vault
+  account_id  = local.account.id
+  kms_key_arn = module.key.arn
+  copy        = { region = local.regions.replica, kms_key_arn = module.replica_key.arn }
+  region      = local.regions.home
+  table       = { arn = module.table.arn, key_arn = module.key.arn }
+  ledger = {
+    arn               = module.ledger.arn
+    subnet_group      = module.ledger.subnet_group
+    security_group_id = module.ledger.security_group_id
+    master_secret_arn = module.ledger.master_secret_arn
+    secrets_key_arn   = module.secrets_key.arn
+  }
+  vpc_id               = module.network.vpc_id
+  subnet_ids           = module.network.private_subnet_ids
+  log_days             = var.log_days
   permissions_boundary = module.boundary.arn
 }

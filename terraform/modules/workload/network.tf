@@ -42,12 +42,12 @@ module "edge" {
   private_subnet_ids        = module.network.private_subnet_ids
   internal_cidrs            = [local.management.cidr, local.account.cidr]
   cluster_security_group_id = module.cluster.security_group_id
+  cluster_name              = module.cluster.name
   assets_domain_name        = module.assets.domain_name
   log_bucket                = module.logs.id
   kms_key_arn               = module.key.arn
   edge_kms_key_arn          = module.edge_key.arn
   log_days                  = var.log_days
   requests_per_5_minutes    = var.requests_per_5_minutes
-  deletion_protection       = var.deletion_protection
 }
 

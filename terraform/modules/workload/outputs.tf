@@ -41,22 +41,22 @@ output "names" {
     secrets        = module.secrets.names
     roles          = module.names.roles
     service_roles  = { for key, role in module.service_role : key => role.name }
+    controllers    = { for key, role in module.controller_role : key => role.name }
     cluster        = module.cluster.name
     function       = module.worker.function_name
     codedeploy     = module.worker.codedeploy
     ledger         = { main = module.ledger.identifier, replica = module.ledger.replica_identifier }
     search_domain  = module.search.name
-    repositories   = sort([for repository in aws_ecr_repository.this : repository.name])
+    repositories   = flatten(module.pull_request_registry[*].names)
     load_balancers = { public = local.names.public_load_balancer, internal = local.names.internal_load_balancer }
   }
 }
 
 output "bindings" {
-  description = "What charts name: target groups of the HTTP gateway, and the addresses behind the VPN."
+  description = "What charts name: load balancers with their security groups, and the addresses behind the VPN."
   value = {
-    public_target_group   = module.edge.public_load_balancer.target_group_arn
-    internal_target_group = module.edge.internal_load_balancer.target_group_arn
-    internal_urls         = module.edge.internal_urls
+    load_balancers = module.edge.load_balancers
+    internal_urls  = module.edge.internal_urls
   }
 }
 

@@ -5,8 +5,8 @@ locals {
   # CodeDeploy takes a new version of the worker back on these.
   rollback_alarms = ["lambda-errors", "records-failed", "lambda-duration"]
 
-  alb    = { LoadBalancer = module.edge.public_load_balancer.dimension }
-  target = merge(local.alb, { TargetGroup = module.edge.public_load_balancer.target_group_dimension })
+  # Target groups are the controller's, and ping and pong change places with each canary: the load balancer has them all.
+  alb = { LoadBalancer = module.edge.load_balancers["public"].dimension }
 
   queue_names   = { for key, queue in module.queues : key => queue.name }
   dead_names    = { for key, queue in module.queues : key => queue.dead_name }
@@ -25,20 +25,20 @@ locals {
 
   metric_alarms = {
     api-latency = { suppressed_by = "api-errors", members = {
-      p95 = { namespace = "AWS/ApplicationELB", metric = "TargetResponseTime", dimensions = local.target, stat = "p95", threshold = var.thresholds.latency_seconds }
+      p95 = { namespace = "AWS/ApplicationELB", metric = "TargetResponseTime", dimensions = local.alb, stat = "p95", threshold = var.thresholds.latency_seconds }
     } }
     api-errors = { members = {
       # At least 20 requests a minute: of three requests one is no rate.
       target = {
-        namespace  = "AWS/ApplicationELB", metric = "HTTPCode_Target_5XX_Count", dimensions = local.target, stat = "Sum", band = 3
+        namespace  = "AWS/ApplicationELB", metric = "HTTPCode_Target_5XX_Count", dimensions = local.alb, stat = "Sum", band = 3
         comparison = "GreaterThanUpperThreshold"
-        per        = { namespace = "AWS/ApplicationELB", metric = "RequestCount", dimensions = local.target, stat = "Sum", at_least = 20 }
+        per        = { namespace = "AWS/ApplicationELB", metric = "RequestCount", dimensions = local.alb, stat = "Sum", at_least = 20 }
       }
       balancer = { namespace = "AWS/ApplicationELB", metric = "HTTPCode_ELB_5XX_Count", dimensions = local.alb, stat = "Sum", threshold = 10, periods = 2 }
     } }
     api-traffic = { members = {
       requests = {
-        namespace  = "AWS/ApplicationELB", metric = "RequestCount", dimensions = local.target, stat = "Sum", band = 4
+        namespace  = "AWS/ApplicationELB", metric = "RequestCount", dimensions = local.alb, stat = "Sum", band = 4
         comparison = "LessThanLowerThreshold", period = 300, periods = 3, missing = "breaching"
       }
     } }
@@ -153,8 +153,13 @@ locals {
         detail = { isPublic = [true], status = ["ACTIVE"] }
       }) }
       backup-failed = { pattern = jsonencode({
-        source = ["aws.backup"], detail-type = ["Backup Job State Change", "Copy Job State Change", "Restore Job State Change"]
+        # The second is what the function that looks at restores says.
+        source = ["aws.backup", "payops.backup"], detail-type = ["Backup Job State Change", "Copy Job State Change", "Restore Job State Change", "Restore Validation"]
         detail = { "$or" = [{ state = ["FAILED", "EXPIRED", "ABORTED"] }, { status = ["FAILED"] }] }
+      }) }
+      rotation-failed = { pattern = jsonencode({
+        source = ["aws.secretsmanager"], detail-type = ["AWS Service Event via CloudTrail"]
+        detail = { eventName = ["RotationFailed"] }
       }) }
       rollout-failed = { pattern = jsonencode({
         source = ["aws.codedeploy"], detail-type = ["CodeDeploy Deployment State-change Notification"]

@@ -62,7 +62,11 @@ run "roles" {
         ]
       ]
     ]))
-    error_message = "A duty has a wildcard for an action."
+    error_message = "A duty has a wildcard for an action: ${join(", ", flatten([
+      for key, policy in aws_iam_role_policy.this : [
+        for statement in jsondecode(policy.policy).Statement : [for action in flatten([statement.Action]) : "${key}: ${action}" if endswith(action, ":*")]
+      ]
+    ]))}"
   }
 
   assert {

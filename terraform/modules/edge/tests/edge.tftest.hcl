@@ -12,6 +12,7 @@ variables {
   private_subnet_ids        = ["subnet-4", "subnet-5", "subnet-6"]
   internal_cidrs            = ["10.0.0.0/16", "10.16.0.0/16"]
   cluster_security_group_id = "sg-1"
+  cluster_name              = "payops-test"
   assets_domain_name        = "payops-assets-test.s3.eu-west-1.amazonaws.com"
   log_bucket                = "payops-logs-test"
   kms_key_arn               = "arn:aws:kms:eu-west-1:471122334433:key/11111111-1111-1111-1111-111111111111"
@@ -32,8 +33,25 @@ run "edge" {
   }
 
   assert {
-    condition     = aws_lb_listener.public.default_action[0].fixed_response[0].status_code == "403"
+    condition = length(aws_wafv2_web_acl.this["regional"].default_action[0].block) == 1 && alltrue([
+      for rule in aws_wafv2_web_acl.this["regional"].rule : alltrue([
+        for password in random_password.origin : strcontains(rule.statement[0].regex_match_statement[0].regex_string, password.result)
+      ]) if rule.name == "from-cloudfront"
+    ])
     error_message = "A request without the distribution's header is answered."
+  }
+
+  assert {
+    condition = alltrue([
+      for balancer in [aws_lb.public, aws_lb.internal] :
+      balancer.tags["elbv2.k8s.aws/cluster"] == "payops-test" && balancer.tags["ingress.k8s.aws/stack"] == balancer.name && balancer.enable_deletion_protection
+    ])
+    error_message = "The controller finds a load balancer by its group's name, and cannot delete it."
+  }
+
+  assert {
+    condition     = alltrue([for rule in aws_vpc_security_group_ingress_rule.pods : rule.from_port == 8080 && rule.to_port == 8080])
+    error_message = "Load balancers reach pods on their port for requests, and on no other."
   }
 
   assert {

@@ -26,8 +26,15 @@ run "prod" {
   }
 
   assert {
-    condition     = alltrue(flatten([for secret in output.secrets : [for reader in secret.readers : contains(keys(output.services), reader)]]))
-    error_message = "A secret has a reader that is no service."
+    condition = alltrue(flatten([for secret in output.secrets : [
+      for reader in secret.readers : contains(concat(keys(output.services), keys(output.jobs), keys(output.controllers), ["release"]), reader)
+    ]]))
+    error_message = "A secret has a reader that there is not."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["datadog", "smoke", "slack"] : contains(output.secrets[name].readers, "external-secrets")]) && !contains(keys(output.secrets), "argocd-sso")
+    error_message = "External Secrets brings Datadog's, the smoke test's and Slack's keys into the cluster, and none of the management account's."
   }
 
   assert {
@@ -53,6 +60,41 @@ run "prod" {
   assert {
     condition     = alltrue([for key in keys(output.signals) : fileexists("../../../docs/runbooks/${key}.md")])
     error_message = "A signal without a runbook: ${join(", ", [for key in keys(output.signals) : key if !fileexists("../../../docs/runbooks/${key}.md")])}"
+  }
+}
+
+# Runbooks and what leads to them: an alarm, or a step of delivery.
+run "nobody_looks_for_a_runbook_in_vain" {
+  command = plan
+
+  assert {
+    condition = alltrue([for file in fileset("../../../docs/runbooks", "*.md") :
+    contains(keys(output.signals), trimsuffix(file, ".md")) || strcontains(file("../../../docs/delivery.md"), "runbooks/${file}")])
+    error_message = "A runbook that nothing leads to: ${join(", ", [for file in fileset("../../../docs/runbooks", "*.md") : file if !contains(keys(output.signals), trimsuffix(file, ".md")) && !strcontains(file("../../../docs/delivery.md"), "runbooks/${file}")])}"
+  }
+
+  assert {
+    condition     = alltrue([for name in keys(output.secrets) : strcontains(file("../../../docs/platform/secrets.md"), "| `${name}` |")])
+    error_message = "docs/platform/secrets.md does not say how a secret changes: ${join(", ", [for name in keys(output.secrets) : name if !strcontains(file("../../../docs/platform/secrets.md"), "| `${name}` |")])}"
+  }
+}
+
+run "management_has_secrets_of_its_own" {
+  command = plan
+  variables {
+    env = "management"
+  }
+
+  assert {
+    condition = toset(keys(output.secrets)) == toset(concat(
+      ["argocd-sso", "github-app", "slack"], [for account in keys(output.accounts) : "cluster-${account}" if account != "management"]
+    ))
+    error_message = "Argo CD's secrets, and a cluster of each workload account: ${jsonencode(keys(output.secrets))}"
+  }
+
+  assert {
+    condition     = alltrue([for name in keys(output.secrets) : strcontains(file("../../../docs/platform/secrets.md"), "| `${name}` |")])
+    error_message = "docs/platform/secrets.md does not say how a secret changes: ${join(", ", [for name in keys(output.secrets) : name if !strcontains(file("../../../docs/platform/secrets.md"), "| `${name}` |")])}"
   }
 }
 

@@ -19,7 +19,15 @@ variables {
     application_arn      = "arn:aws:codedeploy:eu-west-1:471122334433:application:payments-worker"
     deployment_group_arn = "arn:aws:codedeploy:eu-west-1:471122334433:deploymentgroup:payments-worker/live"
   }
-  pull_requests = { cluster_arn = "arn:aws:eks:eu-west-1:471122334433:cluster/payops-test" }
+  pull_arns = ["arn:aws:ecr:eu-west-1:471122334411:repository/payops/*"]
+  secrets = {
+    arns    = ["arn:aws:secretsmanager:eu-west-1:471122334433:secret:test/payops/smoke-AbCdEf"]
+    key_arn = "arn:aws:kms:eu-west-1:471122334433:key/22222222-2222-2222-2222-222222222222"
+  }
+  pull_requests = {
+    cluster_arn = "arn:aws:eks:eu-west-1:471122334433:cluster/payops-test"
+    push_arns   = ["arn:aws:ecr:eu-west-1:471122334433:repository/pr/*"]
+  }
 }
 
 run "roles" {
@@ -46,6 +54,24 @@ run "roles" {
   assert {
     condition     = alltrue([for policy in aws_iam_role_policy.this : length(policy.policy) <= 10240])
     error_message = "A role's inline policies have 10,240 characters at most."
+  }
+}
+
+run "where_releases_are_kept" {
+  command = apply
+  variables {
+    push_arns        = ["arn:aws:ecr:eu-west-1:471122334411:repository/payops/*"]
+    pull_arns        = []
+    secrets          = null
+    worker           = null
+    distribution_arn = null
+    release_buckets  = []
+    pull_requests    = null
+  }
+
+  assert {
+    condition     = toset([for statement in jsondecode(aws_iam_role_policy.this["release"].policy).Statement : statement.Sid]) == toset(["Login", "Push"])
+    error_message = "A release to the registry pushes, and does nothing else."
   }
 }
 
