@@ -49,7 +49,7 @@ spec:
             {{- end }}
             {{- end }}
           rootService: {{ .Values.service }}-root
-          servicePort: 80
+          servicePort: {{ .Values.ports.http }}
       {{- end }}
       {{- with .Values.canary.steps }}
       steps:
