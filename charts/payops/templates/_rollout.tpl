@@ -17,6 +17,8 @@ spec:
   replicas: {{ .Values.replicas }}
   {{- end }}
   revisionHistoryLimit: 5
+  # Going back to a version that held is no canary: it is served at once.
+  rollbackWindow: {revisions: 3}
   minReadySeconds: {{ .Values.canary.minReadySeconds }}
   progressDeadlineSeconds: 600
   # A canary that does not become ready goes back by itself.

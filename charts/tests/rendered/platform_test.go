@@ -602,7 +602,7 @@ func TestArgosSettingsAreTerraforms(t *testing.T) {
 			}
 			environment := fields[1][strings.LastIndex(fields[1], ":")+1:]
 			own := "payops-" + environment
-			if environment == "pull_request" {
+			if environment == "pull-request" {
 				own = "pull-requests"
 			}
 			if object := fields[4]; object != own && object != own+"/*" {
