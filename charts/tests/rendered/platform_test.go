@@ -29,6 +29,10 @@ type platformNames struct {
 	Roles map[string]string
 	Secrets     map[string]struct{ Readers, Accounts []string }
 	Controllers map[string]struct{ Namespace string }
+	Registry    struct {
+		Account, Images, Charts string
+		PullRequest             struct{ Account, Images, Charts string } `json:"pull_request"`
+	}
 	Jobs        map[string]struct{ Namespace string }
 	SearchAlias string `json:"search_alias"`
 }
@@ -612,6 +616,50 @@ func TestArgosSettingsAreTerraforms(t *testing.T) {
 	}
 }
 
+// What the root Application brings to management, its project takes, and each secret has a store there.
+func TestManagementHasWhatItsSettingsNeed(t *testing.T) {
+	platform := projectsOf(t)["platform"]
+	made := map[string]bool{}
+	for _, objects := range argo(t) {
+		for _, object := range objects {
+			made[object.GetKind()+"/"+object.GetName()] = true
+			if !platform.takes(object) {
+				t.Errorf("platform does not take %s/%s", object.GetKind(), object.GetName())
+			}
+			project, _, _ := unstructured.NestedString(object.Object, "spec", "project")
+			if object.GetKind() != "Application" || project != "platform" {
+				continue
+			}
+			sources, _, _ := unstructured.NestedSlice(object.Object, "spec", "sources")
+			if source, found, _ := unstructured.NestedMap(object.Object, "spec", "source"); found {
+				sources = append(sources, source)
+			}
+			for _, source := range sources {
+				if repository := source.(map[string]any)["repoURL"].(string); !slices.Contains(platform.Spec.SourceRepos, repository) {
+					t.Errorf("%s comes from %s", object.GetName(), repository)
+				}
+			}
+			namespace, _, _ := unstructured.NestedString(object.Object, "spec", "destination", "namespace")
+			if !slices.ContainsFunc(platform.Spec.Destinations, func(place struct{ Name, Namespace, Server string }) bool {
+				return place.Namespace == namespace
+			}) {
+				t.Errorf("%s goes to %s", object.GetName(), namespace)
+			}
+		}
+	}
+	for file, objects := range argo(t) {
+		for _, object := range ofKind(objects, "ExternalSecret") {
+			store, found, _ := unstructured.NestedString(object.Object, "spec", "secretStoreRef", "name")
+			if found && !made["ClusterSecretStore/"+store] {
+				t.Errorf("%s: %s asks %s, which is not there", file, object.GetName(), store)
+			}
+			if object.GetAnnotations()["argocd.argoproj.io/sync-options"] != "SkipDryRunOnMissingResource=true" {
+				t.Errorf("%s: the first sync stops at %s, whose kind is not there yet", file, object.GetName())
+			}
+		}
+	}
+}
+
 // The environment of a pull request: one namespace, Terraform's names, and test's secrets.
 func TestPullRequestsAreWhereTerraformMakesTheirRoles(t *testing.T) {
 	names := namesOf(t)
@@ -730,6 +778,48 @@ func TestMetricsAreWhatTheServicesCount(t *testing.T) {
 	for _, match := range regexp.MustCompile(`include: (payops_[a-z_]+)`).FindAllStringSubmatch(string(collector), -1) {
 		if !counted[strings.TrimSuffix(match[1], "_total")] {
 			t.Errorf("the collector waits for %s, which no service counts", match[1])
+		}
+	}
+}
+
+// Images and charts come from the registries that Terraform makes.
+func TestRegistriesAreTerraforms(t *testing.T) {
+	names := namesOf(t)
+	if names.Registry.Account == "" {
+		t.Skip("names.json of this checkout names no registry")
+	}
+	host := func(account string) string {
+		return names.Accounts[account].ID + ".dkr.ecr." + names.Regions["home"] + ".amazonaws.com/"
+	}
+	images := host(names.Registry.Account) + names.Registry.Images + "/"
+	each(t, func(t *testing.T, _, _ string, objects []unstructured.Unstructured) {
+		for name, pod := range podsOf(t, objects) {
+			if image := pod.Spec.Containers[0].Image; !strings.HasPrefix(image, images) {
+				t.Errorf("%s runs %s, not one of %s", name, image, images)
+			}
+		}
+	})
+	for file, want := range map[string]string{
+		"applicationsets/environments.yaml":  host(names.Registry.Account) + names.Registry.Charts + "/",
+		"applicationsets/pull-requests.yaml": host(names.Registry.PullRequest.Account) + names.Registry.PullRequest.Charts + "/",
+	} {
+		text, err := os.ReadFile(filepath.Join(root, "charts/argocd", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), `"oci://`+want+`{{ .service }}"`) {
+			t.Errorf("%s takes no charts from %s", file, want)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(root, ".github/workflows/pull-request.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		"account: " + names.Registry.PullRequest.Account, "images: " + names.Registry.PullRequest.Images, "charts: " + names.Registry.PullRequest.Charts,
+	} {
+		if !strings.Contains(string(text), "      "+line+"\n") {
+			t.Errorf("the workflow of pull requests lacks %s", line)
 		}
 	}
 }
