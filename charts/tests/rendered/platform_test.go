@@ -324,6 +324,38 @@ func TestIngressesFillTheLoadBalancersThatTerraformMakes(t *testing.T) {
 	}
 }
 
+// A connection that the service closes while the load balancer still means to use it is a 502, and a request that
+// lasts longer than either waits is cut off.
+func TestIdleConnectionsAreClosedByTheLoadBalancer(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "terraform/modules/edge/load-balancers.tf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, err := os.ReadFile(filepath.Join(root, "services/payments/src/bin/payops-payments/config.rs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := regexp.MustCompile(`"PAYOPS_REQUEST_TIMEOUT",\s*"(\d+s)"`).FindStringSubmatch(string(settings))
+	idle := regexp.MustCompile(`idle_timeout\s+= (\d+)`).FindAllStringSubmatch(string(text), -1)
+	if len(idle) != 2 || request == nil {
+		t.Fatal(idle, request)
+	}
+	for _, environment := range environments {
+		config := configOf(t, rendered["payments-api"][environment])
+		for _, match := range idle {
+			balancer := seconds(t, match[1]+"s")
+			longest := request[1]
+			if set, exists := config["PAYOPS_REQUEST_TIMEOUT"]; exists {
+				longest = set
+			}
+			if seconds(t, config["PAYOPS_HEAD_TIMEOUT"]) <= balancer || seconds(t, longest) >= balancer {
+				t.Errorf("%s: requests last %s, the load balancer waits %d s, the service keeps connections for %s",
+					environment, longest, balancer, config["PAYOPS_HEAD_TIMEOUT"])
+			}
+		}
+	}
+}
+
 func TestNetworksAreTerraforms(t *testing.T) {
 	names := namesOf(t)
 	// As the module network divides a /16.
@@ -389,6 +421,7 @@ func TestRolesAreForAccountsThatExist(t *testing.T) {
 			}
 		}
 	}
+	deployed := map[string]bool{}
 	for _, addon := range addonsOf(t) {
 		role, exists := names.Controllers[addon.Addon]
 		if !exists {
@@ -400,12 +433,23 @@ func TestRolesAreForAccountsThatExist(t *testing.T) {
 		}
 		var values struct {
 			ServiceAccount struct{ Name string } `json:"serviceAccount"`
+			RBAC           struct {
+				ServiceAccount struct{ Name string } `json:"serviceAccount"`
+			}
 		}
 		if err := yaml.Unmarshal(text, &values); err != nil {
 			t.Fatal(err)
 		}
-		if role.Namespace != addon.Namespace || values.ServiceAccount.Name != addon.Addon {
-			t.Errorf("%s runs as %s/%s, the role is for %s/%s", addon.Addon, addon.Namespace, values.ServiceAccount.Name, role.Namespace, addon.Addon)
+		// The chart of the autoscaler has it beside its roles.
+		account := values.ServiceAccount.Name + values.RBAC.ServiceAccount.Name
+		if role.Namespace != addon.Namespace || account != addon.Addon {
+			t.Errorf("%s runs as %s/%s, the role is for %s/%s", addon.Addon, addon.Namespace, account, role.Namespace, addon.Addon)
+		}
+		deployed[addon.Addon] = true
+	}
+	for name := range names.Controllers {
+		if !deployed[name] {
+			t.Errorf("%s has a role, and nothing deploys it", name)
 		}
 	}
 }
@@ -469,7 +513,8 @@ func TestAddOnsArePinnedAndAllowed(t *testing.T) {
 		}
 	}
 	for _, needed := range []string{
-		"aws-load-balancer-controller", "external-secrets", "argo-rollouts", "metrics-server", "opentelemetry-collector", "datadog",
+		"aws-load-balancer-controller", "external-secrets", "argo-rollouts", "cluster-autoscaler", "metrics-server",
+		"opentelemetry-collector", "datadog",
 	} {
 		if !seen[needed] {
 			t.Errorf("%s is missing", needed)
