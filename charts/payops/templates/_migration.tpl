@@ -84,7 +84,7 @@ spec:
           command: {{- toYaml .Values.migration.command | nindent 12 }}
           env:
             {{- range $key, $value := include "payops.environment" . | fromYaml }}
-            {{- if not (has $key (list "PAYOPS_LISTEN" "PAYOPS_HEALTH_LISTEN" "PAYOPS_MIGRATE")) }}
+            {{- if has $key (list "PAYOPS_LOG" "PAYOPS_AWS_REGION" "PAYOPS_AWS_ENDPOINT" "PAYOPS_AWS_ACCOUNT" "PAYOPS_TABLE" "PAYOPS_SECRET_PREFIX" "PAYOPS_LEDGER_URL_SECRET") }}
             - {name: {{ $key }}, value: {{ $value | quote }}}
             {{- end }}
             {{- end }}
