@@ -208,9 +208,9 @@ spec:
                     env:
                       - name: PAYOPS_BASE_URL
                         {{- if include "payops.routed" .root }}
-                        value: "http://{{ .root.Values.service }}-beside-{{ printf "{{args.stable-service}}" }}.{{ .root.Release.Namespace }}.svc.cluster.local"
+                        value: "http://{{ .root.Values.service }}-beside-{{ printf "{{args.stable-service}}" }}.{{ .root.Release.Namespace }}.svc.cluster.local:{{ .root.Values.ports.http }}"
                         {{- else }}
-                        value: "http://{{ .root.Values.service }}-root.{{ .root.Release.Namespace }}.svc.cluster.local"
+                        value: "http://{{ .root.Values.service }}-root.{{ .root.Release.Namespace }}.svc.cluster.local:{{ .root.Values.ports.http }}"
                         {{- end }}
                       - name: PAYOPS_API_KEY
                         valueFrom:

@@ -1,7 +1,8 @@
 {{/*
-Makes what is missing in ledger and index before a new version starts. It runs before the sync, when neither
+Brings the ledger's schema to what a new version needs, before that starts. It runs before the sync, when neither
 the release's ConfigMap nor its service account is there yet: it brings its own. Migrations expand only, so
-the version that runs meanwhile goes on.
+the version that runs meanwhile goes on. Exit code 0 is done, or nothing to do; 2, settings that cannot be used, is
+final; anything else is tried again.
 */}}
 {{- define "payops.migration" -}}
 {{- if .Values.migration.enabled }}
@@ -52,6 +53,14 @@ metadata:
 spec:
   backoffLimit: 2
   activeDeadlineSeconds: {{ .Values.migration.deadlineSeconds }}
+  podFailurePolicy:
+    rules:
+      - action: FailJob
+        onExitCodes: {containerName: migrate, operator: In, values: [2]}
+      # A node that goes away is no attempt.
+      - action: Ignore
+        onPodConditions:
+          - type: DisruptionTarget
   template:
     metadata:
       labels:
@@ -75,7 +84,7 @@ spec:
           command: {{- toYaml .Values.migration.command | nindent 12 }}
           env:
             {{- range $key, $value := include "payops.environment" . | fromYaml }}
-            {{- if not (has $key (list "PAYOPS_LISTEN" "PAYOPS_HEALTH_LISTEN" "PAYOPS_MIGRATE")) }}
+            {{- if has $key (list "PAYOPS_LOG" "PAYOPS_AWS_REGION" "PAYOPS_AWS_ENDPOINT" "PAYOPS_AWS_ACCOUNT" "PAYOPS_TABLE" "PAYOPS_SECRET_PREFIX" "PAYOPS_LEDGER_URL_SECRET") }}
             - {name: {{ $key }}, value: {{ $value | quote }}}
             {{- end }}
             {{- end }}

@@ -17,6 +17,8 @@ spec:
   replicas: {{ .Values.replicas }}
   {{- end }}
   revisionHistoryLimit: 5
+  # Going back to a version that held is no canary: it is served at once.
+  rollbackWindow: {revisions: 3}
   minReadySeconds: {{ .Values.canary.minReadySeconds }}
   progressDeadlineSeconds: 600
   # A canary that does not become ready goes back by itself.
@@ -49,7 +51,7 @@ spec:
             {{- end }}
             {{- end }}
           rootService: {{ .Values.service }}-root
-          servicePort: 80
+          servicePort: {{ .Values.ports.http }}
       {{- end }}
       {{- with .Values.canary.steps }}
       steps:

@@ -17,8 +17,9 @@ spec:
   type: ClusterIP
   selector: {{- include "payops.selector" $root | nindent 4 }}
   ports:
+    # The port of the pods: policies of the VPC CNI hold for a service only where its port is theirs.
     - name: http
-      port: 80
+      port: {{ $root.Values.ports.http }}
       targetPort: http
 {{- end }}
 {{- if include "payops.routed" . }}
@@ -74,6 +75,7 @@ metadata:
     argocd.argoproj.io/sync-wave: "1"
     alb.ingress.kubernetes.io/scheme: {{ $ingress.scheme }}
     alb.ingress.kubernetes.io/group.name: {{ $ingress.group }}
+    # Terraform made the load balancer: the controller finds it by the tag of the group, and fills it.
     alb.ingress.kubernetes.io/load-balancer-name: {{ $ingress.group }}
     alb.ingress.kubernetes.io/target-type: ip
     alb.ingress.kubernetes.io/listen-ports: '[{"HTTPS":443}]'
@@ -87,16 +89,8 @@ metadata:
     alb.ingress.kubernetes.io/unhealthy-threshold-count: "2"
     alb.ingress.kubernetes.io/success-codes: "200"
     alb.ingress.kubernetes.io/target-group-attributes: deregistration_delay.timeout_seconds=15
-    {{- with $ingress.loadBalancerAttributes }}
-    alb.ingress.kubernetes.io/load-balancer-attributes: {{ . }}
-    {{- end }}
-    {{- with $ingress.securityGroups }}
-    alb.ingress.kubernetes.io/security-groups: {{ join "," . }}
-    alb.ingress.kubernetes.io/manage-backend-security-group-rules: "true"
-    {{- end }}
-    {{- with $ingress.inboundCidrs }}
-    alb.ingress.kubernetes.io/inbound-cidrs: {{ join "," . }}
-    {{- end }}
+    # Terraform's, for the whole group: the controller may neither make nor change one.
+    alb.ingress.kubernetes.io/security-groups: {{ $ingress.securityGroup }}
 spec:
   ingressClassName: alb
   tls:

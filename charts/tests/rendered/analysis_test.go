@@ -2,6 +2,7 @@ package rendered
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -101,7 +102,8 @@ func text(value float64) string { return strconv.FormatFloat(value, 'f', -1, 64)
 type answer struct {
 	status int
 	body   string
-	delay  time.Duration
+	// silent is a server that does not answer before the provider gives up.
+	silent bool
 }
 
 func column(value string) answer {
@@ -138,7 +140,12 @@ func ask(t *testing.T, namespace string, metric v1alpha1.Metric, reply answer) v
 				t.Errorf("%s is of no version: %s", query.Name, query.Query)
 			}
 		}
-		time.Sleep(reply.delay)
+		if reply.silent {
+			// The server sees that the client went away only once it has read all of the body.
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+			return
+		}
 		w.WriteHeader(reply.status)
 		_, _ = w.Write([]byte(reply.body))
 	}))
@@ -146,6 +153,10 @@ func ask(t *testing.T, namespace string, metric v1alpha1.Metric, reply answer) v
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: namespace + "-datadog"},
 		Data:       map[string][]byte{"address": []byte(server.URL), "api-key": []byte("api"), "app-key": []byte("app")},
+	}
+	if reply.silent {
+		metric = *metric.DeepCopy()
+		metric.Provider.Datadog.RequestTimeout = "50ms"
 	}
 	provider, err := datadog.NewDatadogProvider(quiet, fake.NewClientset(secret), namespace, metric)
 	if err != nil {
@@ -179,6 +190,7 @@ func TestDatadogsAnswers(t *testing.T) {
 			"403":        {answer{status: 403, body: `{"errors":["Forbidden"]}`}, measureError},
 			"429":        {answer{status: 429, body: `{"errors":["Rate limit"]}`}, measureError},
 			"500":        {answer{status: 500}, measureError},
+			"time-out":   {answer{silent: true}, measureError},
 		} {
 			if phase := ask(t, namespace, metric, row.reply); phase != row.want {
 				t.Errorf("%s ends %s, not %s", name, phase, row.want)
