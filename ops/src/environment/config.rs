@@ -334,7 +334,7 @@ payments-work = "pay/worker"
         let error = Config::parse(text, Path::new("payops.toml")).expect_err("refused");
         assert_eq!(
             error.hint.as_deref(),
-            Some("correct line 3 of payops.toml; docs/config.md lists the settings")
+            Some("correct line 4 of payops.toml; docs/config.md lists the settings")
         );
         let text = "default_env = \"a\"\n\ncolour = 1\n";
         let error = Config::parse(text, Path::new("payops.toml")).expect_err("refused");

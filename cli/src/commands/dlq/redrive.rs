@@ -4,8 +4,8 @@ use clap::Args;
 use payops_core::domain::access::Action;
 use payops_core::port::REDRIVE_RATE_MAX;
 use payops_ops::dead_letters::{
-    RedrivePlan, RedriveReport, RedriveWait, cancel_redrive, list_redrives, plan_redrive,
-    plan_redrive_cancel,
+    RedrivePlan, RedriveReport, RedriveWait, cancel_redrive, find_queue, list_redrives,
+    plan_redrive, plan_redrive_cancel,
 };
 use payops_ops::equivalent;
 use payops_ops::error::{Kind, OpsError, OpsResult};
@@ -189,7 +189,8 @@ pub(crate) async fn run(context: &Context, args: &RedriveArgs) -> OpsResult<Exit
 /// Runs `payops dlq redrives`.
 pub(crate) async fn list(context: &Context, args: &RedrivesArgs) -> OpsResult<Exit> {
     let session = open_session(context).await?;
-    let reports = list_redrives(&session, &args.queue).await?;
+    let queue = find_queue(&session, &args.queue).await?;
+    let reports = list_redrives(&session, &queue).await?;
     let rows: Vec<InEnv<RedriveReport>> = reports
         .into_iter()
         .map(|value| InEnv {
@@ -197,7 +198,7 @@ pub(crate) async fn list(context: &Context, args: &RedrivesArgs) -> OpsResult<Ex
             value,
         })
         .collect();
-    let none = format!("no redrives of {} in {}", args.queue, session.name());
+    let none = format!("no redrives of {queue} in {}", session.name());
     context.list(&rows, &none)?;
     Ok(Exit::Done)
 }
