@@ -282,7 +282,7 @@ fn a_plan_is_approved_by_somebody_else() {
     )
     .exits(3);
     assert!(
-        own.err.contains("somebody else must approve it"),
+        own.err.contains("someone else must approve it"),
         "{}",
         own.err
     );
@@ -342,7 +342,7 @@ fn an_approval_that_is_not_in_the_record_does_not_count() {
     .exits(3);
     assert!(
         done.err
-            .contains("the approval of ben is not in the audit record"),
+            .contains("the approval by ben is not in the audit record of prod"),
         "{}",
         done.err
     );
@@ -388,7 +388,7 @@ fn rules_that_cannot_be_read_stop_every_write() {
     assert!(
         denied
             .err
-            .contains("anna is not allowed dlq.replay in prod"),
+            .contains("anna is not allowed to run dlq.replay in prod"),
         "{}",
         denied.err
     );
@@ -455,7 +455,7 @@ fn a_freeze_stops_others_until_it_is_lifted_or_the_glass_is_broken() {
     let done = as_user(&place, "ben", &replay).exits(0);
     assert!(
         done.err
-            .contains("prod is frozen; going on, under break-glass"),
+            .contains("prod is frozen; continuing because you are elevated to break-glass"),
         "{}",
         done.err
     );

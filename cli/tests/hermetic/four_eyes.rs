@@ -261,7 +261,7 @@ fn a_plan_is_carried_out_as_it_was_approved_or_not_at_all() {
     };
     let forged = rewritten(&|plan| plan.minor = 4000, true);
     assert!(
-        forged.contains("the approval of ben is not in the audit record")
+        forged.contains("the approval by ben is not in the audit record of prod")
             && forged.contains("it has 0"),
         "{forged}"
     );

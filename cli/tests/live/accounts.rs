@@ -336,7 +336,7 @@ fn an_approval_counts_once_the_environment_has_it_from_somebody_else() {
     forged["approvals"] =
         json!([{ "by": "ben", "at": forged["plan"]["at"], "sha256": forged["sha256"] }]);
     std::fs::write(&path, forged.to_string()).unwrap();
-    refused("the approval of ben is not in the table of prod, so it does not count");
+    refused("the approval by ben is not in the table of prod, so it does not count");
 
     // The same person under another name.
     std::fs::write(&path, &planned).unwrap();

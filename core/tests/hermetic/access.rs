@@ -233,17 +233,17 @@ fn with_an_allow_only_what_is_allowed() {
     check(
         FILE,
         &ask("anna", Action::RolloutAbort, "prod"),
-        "anna is not allowed rollout.abort in prod: no [[allow]] covers it",
+        "anna is not allowed to run rollout.abort in prod: no [[allow]] covers it",
     );
     check(
         FILE,
         &ask("anna", Action::DlqDiscard, "test"),
-        "anna is not allowed dlq.discard in test: no [[allow]] covers it",
+        "anna is not allowed to run dlq.discard in test: no [[allow]] covers it",
     );
     check(
         FILE,
         &ask("dora", Action::DlqPeek, "prod"),
-        "dora is not allowed dlq.peek in prod: no [[allow]] covers it",
+        "dora is not allowed to run dlq.peek in prod: no [[allow]] covers it",
     );
 }
 
@@ -252,7 +252,7 @@ fn a_deny_beats_an_allow() {
     check(
         FILE,
         &ask("ben", Action::PaymentCancel, "prod"),
-        "ben is not allowed payment.cancel in prod: [[deny]] #1 denies it",
+        "ben is not allowed to run payment.cancel in prod: [[deny]] #1 denies it",
     );
     check(FILE, &ask("ben", Action::DlqDiscard, "prod"), "allowed");
 }
@@ -305,7 +305,11 @@ fn a_freeze_stops_writes_and_nothing_else() {
     };
     let stopped = "prod is frozen by dora since 1970-01-11T10:00:00Z: incident 7";
     check("", &frozen(Action::RolloutPromote), stopped);
-    check("", &frozen(Action::FreezeSet), stopped);
+    check(
+        "",
+        &frozen(Action::FreezeSet),
+        "prod is already frozen by dora since 1970-01-11T10:00:00Z: incident 7",
+    );
     for action in [
         Action::FreezeLift,
         Action::PaymentReveal,
@@ -326,7 +330,7 @@ fn a_freeze_stops_writes_and_nothing_else() {
     check(
         FILE,
         &frozen(Action::RolloutPromote),
-        "anna is not allowed rollout.promote in prod: no [[allow]] covers it",
+        "anna is not allowed to run rollout.promote in prod: no [[allow]] covers it",
     );
 }
 

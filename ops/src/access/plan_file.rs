@@ -199,7 +199,7 @@ async fn find_in_table(
                     error,
                 ));
             }
-            Ok(None) => format!("is not in the table {}", session.name()),
+            Ok(None) => format!("is not in the table of {}", session.name()),
             Ok(Some(row)) if row.principal == own => {
                 format!("was given with your own credentials, {own}")
             }

@@ -273,7 +273,8 @@ async fn notes_and_changes_at_once_number_their_events_without_gaps() {
 #[tokio::test]
 async fn what_a_failure_means_depends_on_what_was_sent() {
     use ErrorKind::{Ambiguous, Denied, NotFound, Permanent, Throttled, Unavailable};
-    let failures: [(fn() -> Reply, ErrorKind, ErrorKind); 9] = [
+    type Failure = (fn() -> Reply, ErrorKind, ErrorKind);
+    let failures: [Failure; 9] = [
         (|| Reply::Timeout, Ambiguous, Unavailable),
         (|| Reply::Reset, Ambiguous, Unavailable),
         (|| Reply::Refused, Unavailable, Unavailable),
