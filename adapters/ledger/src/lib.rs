@@ -9,5 +9,5 @@ mod postgres;
 mod rows;
 mod sqlite;
 
-pub use postgres::PostgresLedger;
+pub use postgres::{Migration, PostgresLedger};
 pub use sqlite::SqliteLedger;

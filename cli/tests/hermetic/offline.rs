@@ -293,6 +293,64 @@ fn every_command_in_the_documents_is_one() {
     }
 }
 
+/// The texts between backticks.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn architecture_names_files_and_functions_that_exist() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).expect("a document");
+    let folders = [
+        "core/",
+        "ops/",
+        "cli/",
+        "tui/",
+        "adapters/",
+        "services/",
+        "testkit/",
+    ];
+    let mut paths = 0;
+    for path in quoted(&text) {
+        if folders.iter().any(|folder| path.starts_with(folder)) && !path.contains([' ', '{', '*'])
+        {
+            assert!(root.join(path).exists(), "{path}");
+            paths += 1;
+        }
+    }
+    assert!(paths > 60, "only {paths} paths");
+    // A step of a walk: `1. `file`, `function` and `function`: what happens there`.
+    let mut steps = 0;
+    for line in text.lines() {
+        let Some((number, step)) = line.split_once(". `") else {
+            continue;
+        };
+        let Some((step, _)) = step.split_once(": ").or_else(|| step.split_once(':')) else {
+            continue;
+        };
+        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        let step = format!("`{step}");
+        let names = quoted(&step);
+        let code = std::fs::read_to_string(root.join(names[0])).expect("a source file");
+        for name in &names[1..] {
+            let name = name.rsplit("::").next().expect("a name");
+            let is_there = ["fn ", "struct ", "impl ", " for "].iter().any(|word| {
+                code.match_indices(&format!("{word}{name}"))
+                    .any(|(at, found)| {
+                        !code[at + found.len()..]
+                            .starts_with(|c: char| c.is_alphanumeric() || c == '_')
+                    })
+            });
+            assert!(is_there, "{} in {}", name, names[0]);
+        }
+        steps += 1;
+    }
+    assert!(steps > 30, "only {steps} steps");
+}
+
 #[test]
 fn a_hint_is_never_the_command_that_just_failed() {
     let place = Place::new();

@@ -54,6 +54,17 @@ const SELECT_PAGE: &str = "SELECT t.payment, t.kind, t.reference, t.merchant, t.
      FROM ledger_transactions t WHERE (t.payment, t.kind, t.reference) > ($1, $2, $3) \
      ORDER BY t.payment, t.kind, t.reference LIMIT $4";
 
+/// What [`PostgresLedger::migrate_database`] found or made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migration {
+    /// There were no tables.
+    Created,
+    /// The tables were there, of the version that this program makes or an older one that it reads.
+    Unneeded,
+    /// The tables are of this newer version, and were left as they are.
+    Newer(i32),
+}
+
 #[derive(Debug)]
 pub struct PostgresLedger {
     primary: PgPool,
@@ -84,6 +95,33 @@ impl PostgresLedger {
         let ledger = Self { primary, replica };
         ledger.version().await?;
         Ok(ledger)
+    }
+
+    /// Makes the tables of the database at `url` unless they are there. Newer tables are no error
+    /// here: a rollback deploys an older program onto them.
+    pub async fn migrate_database(url: &SecretString) -> PortResult<Migration> {
+        let primary = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(WAIT)
+            .connect_with(options(url)?)
+            .await
+            .map_err(|error| port_error("be reached", error, Phase::Before))?;
+        let ledger = Self {
+            primary,
+            replica: None,
+        };
+        let mut tx = ledger
+            .primary
+            .begin()
+            .await
+            .map_err(|error| port_error("be reached", error, Phase::Before))?;
+        let version = read_version(&mut tx).await?;
+        drop(tx);
+        match version {
+            Some(version) if version > VERSION => Ok(Migration::Newer(version)),
+            Some(_) => Ok(Migration::Unneeded),
+            None => ledger.migrate().await.map(|()| Migration::Created),
+        }
     }
 
     /// Makes the tables unless they are there. Several processes may do so at once; needs the right
@@ -225,7 +263,20 @@ const MADE: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c
      WHERE c.relname = 'ledger_schema' AND c.relkind IN ('r', 'p')
          AND n.nspname = ANY (current_schemas(false)))";
 
+/// The version of the tables, refused when it is newer than this program.
 async fn stored_version(tx: &mut PgTransaction<'_>) -> PortResult<Option<i32>> {
+    let version = read_version(tx).await?;
+    if let Some(version) = version.filter(|version| *version > VERSION) {
+        let message = format!(
+            "the ledger database has schema version {version}; this payops supports versions up \
+                to {VERSION}"
+        );
+        return Err(PortError::new(ErrorKind::Corrupt, message));
+    }
+    Ok(version)
+}
+
+async fn read_version(tx: &mut PgTransaction<'_>) -> PortResult<Option<i32>> {
     let fail = |error| port_error("report its schema version", error, Phase::Before);
     // Looked up in the catalog's rows: `to_regclass` takes no lock, and may answer from a cache
     // that has not heard yet of the tables that another migration made a moment ago.
@@ -240,13 +291,6 @@ async fn stored_version(tx: &mut PgTransaction<'_>) -> PortResult<Option<i32>> {
         .fetch_one(&mut **tx)
         .await
         .map_err(fail)?;
-    if version > VERSION {
-        let message = format!(
-            "the ledger database has schema version {version}; this payops supports versions up \
-                to {VERSION}"
-        );
-        return Err(PortError::new(ErrorKind::Corrupt, message));
-    }
     Ok(Some(version))
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::posts::posts_at_once_are_each_written_once;
 use crate::support::database;
 use payops_core::port::{ErrorKind, Ledger as _, PostOutcome};
-use payops_ledger::PostgresLedger;
+use payops_ledger::{Migration, PostgresLedger};
 use payops_testkit::{conformance, sample};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::Connection as _;
@@ -260,6 +260,33 @@ async fn a_read_only_database_takes_nothing_and_a_missing_table_is_named() {
             .expect_err("may not")
             .kind,
         ErrorKind::Denied
+    );
+}
+
+#[tokio::test]
+async fn a_database_is_migrated_once_and_newer_tables_are_left_alone() {
+    let Some((_server, url)) = database().await else {
+        return;
+    };
+    let migrate = || PostgresLedger::migrate_database(&url);
+    assert_eq!(migrate().await.expect("made"), Migration::Created);
+    assert_eq!(migrate().await.expect("there"), Migration::Unneeded);
+    let ledger = open(&url).await;
+    ledger.post(&sample::transaction(1)).await.expect("posts");
+    assert_eq!(sql(&url, "INSERT INTO ledger_schema VALUES (7)").await, "");
+    assert_eq!(migrate().await.expect("left alone"), Migration::Newer(7));
+    assert_eq!(
+        sql(&url, "DELETE FROM ledger_schema WHERE version = 7").await,
+        ""
+    );
+    assert_eq!(
+        ledger
+            .scan(None, 10)
+            .await
+            .expect("reads")
+            .transactions
+            .len(),
+        1
     );
 }
 

@@ -46,3 +46,33 @@ fn every_problem_is_said_at_once_and_nothing_starts() {
     }
     assert!(output.stdout.is_empty());
 }
+
+fn migrate(variables: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_payops-migrate"))
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .expect("started")
+}
+
+#[test]
+fn a_migration_tells_settings_that_are_wrong_from_a_database_that_is_away() {
+    let output = migrate(&[]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("PAYOPS_TABLE is not set"), "{text}");
+
+    // A port that nobody listens on: it is free again when the listener is dropped.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    let url = format!("postgres://payops:secret@127.0.0.1:{port}/ledger");
+    let output = migrate(&[("PAYOPS_TABLE", "payops"), ("PAYOPS_LEDGER_URL", &url)]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("payops-migrate: "), "{text}");
+    assert!(
+        !text.contains("secret"),
+        "the password is not printed: {text}"
+    );
+}

@@ -105,6 +105,20 @@ fn start(live: &Live, names: &Names, own: &str, api: SocketAddr, health: SocketA
     Process(command.envs(variables).spawn().expect("started"))
 }
 
+/// As the charts' migration job runs it: with the URL from Secrets Manager, and more than once.
+fn migrate(live: &Live, names: &Names, own: &str) {
+    for _ in 0..2 {
+        let status = Command::new(env!("CARGO_BIN_EXE_payops-migrate"))
+            .env("PAYOPS_AWS_REGION", "eu-west-1")
+            .env("PAYOPS_AWS_ENDPOINT", &live.aws)
+            .env("PAYOPS_TABLE", &names.table)
+            .env("PAYOPS_SECRET_PREFIX", format!("{own}/"))
+            .status()
+            .expect("started");
+        assert!(status.success(), "{status}");
+    }
+}
+
 async fn get(at: SocketAddr, path: &str) -> u16 {
     client::exchange(at, &client::request("GET", path, &[], None))
         .await
@@ -145,6 +159,7 @@ async fn a_payment_goes_in_and_comes_out_in_ledger_and_index() {
         live.postgres.expose_secret(),
     )
     .await;
+    migrate(&live, &names, own);
     let store = Arc::new(DynamoStore::new(
         clients.dynamo.clone(),
         &names.table,
