@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -306,6 +307,47 @@ func TestIngressesFillTheLoadBalancersThatTerraformMakes(t *testing.T) {
 	if len(shared) != 6 {
 		t.Errorf("%d load balancers are filled", len(shared))
 	}
+	text, err := os.ReadFile(filepath.Join(root, "charts/argocd/addons/aws-load-balancer-controller.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	controller := struct {
+		EnableShield               *bool
+		EnableWaf                  *bool
+		EnableWafv2                *bool
+		EnableBackendSecurityGroup *bool
+		ExternalManagedTags        []string
+	}{}
+	if err := yaml.Unmarshal(text, &controller); err != nil {
+		t.Fatal(err)
+	}
+	for name, enabled := range map[string]*bool{
+		"enableShield": controller.EnableShield, "enableWaf": controller.EnableWaf, "enableWafv2": controller.EnableWafv2,
+		"enableBackendSecurityGroup": controller.EnableBackendSecurityGroup,
+	} {
+		if enabled == nil || *enabled {
+			t.Errorf("the controller has %s, which is Terraform's", name)
+		}
+	}
+	for _, environment := range []string{"test", "preprod", "prod"} {
+		text, err := os.ReadFile(filepath.Join(root, "terraform/accounts", environment, "versions.tf"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A tag that the controller does not know of it takes off.
+		for _, block := range regexp.MustCompile(`default_tags \{\s*tags = \{([^}]*)\}`).FindAllStringSubmatch(string(text), -1) {
+			var tags []string
+			for _, tag := range regexp.MustCompile(`([\w-]+)\s*=`).FindAllStringSubmatch(block[1], -1) {
+				tags = append(tags, tag[1])
+			}
+			if !slices.Equal(tags, controller.ExternalManagedTags) {
+				t.Errorf("Terraform tags what it makes in %s with %v, the controller leaves %v alone", environment, tags, controller.ExternalManagedTags)
+			}
+		}
+		if !strings.Contains(string(text), "default_tags") {
+			t.Errorf("terraform/accounts/%s has no default tags", environment)
+		}
+	}
 	for _, environment := range []string{"test", "preprod", "prod"} {
 		text, err := os.ReadFile(filepath.Join(root, "charts/argocd/addons", environment, "aws-load-balancer-controller.yaml"))
 		if err != nil {
@@ -320,6 +362,98 @@ func TestIngressesFillTheLoadBalancersThatTerraformMakes(t *testing.T) {
 		}
 		if values.ClusterName != names.named("cluster", environment) || values.VPCTags["Name"] != "payops-"+environment {
 			t.Errorf("the controller of %s has %+v", environment, values)
+		}
+	}
+}
+
+// Jobs inside the network run in CodeBuild, whose own limits end them whatever their workflow says.
+func TestRunnersAreWhatTheirJobsNeed(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "terraform/modules/runners/main.tf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	match := regexp.MustCompile(`build_timeout\s*=\s*(\d+)`).FindStringSubmatch(string(text))
+	if match == nil {
+		t.Fatal("the runners have no build_timeout")
+	}
+	limit, _ := strconv.Atoi(match[1])
+	privileged := regexp.MustCompile(`privileged_mode\s*=\s*true`).Match(text)
+	files, err := filepath.Glob(filepath.Join(root, ".github/workflows/*.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var workflow struct {
+			Jobs map[string]struct {
+				RunsOn         any `json:"runs-on"`
+				TimeoutMinutes int `json:"timeout-minutes"`
+				Steps          []struct{ Run string }
+			}
+		}
+		if err := yaml.Unmarshal(text, &workflow); err != nil {
+			t.Fatal(err)
+		}
+		for name, job := range workflow.Jobs {
+			if runner, _ := job.RunsOn.(string); !strings.HasPrefix(runner, "codebuild-payops-runners-") {
+				continue
+			}
+			found++
+			if job.TimeoutMinutes == 0 || job.TimeoutMinutes >= limit {
+				t.Errorf("%s of %s may take %d minutes, its runner %d", name, filepath.Base(file), job.TimeoutMinutes, limit)
+			}
+			for _, step := range job.Steps {
+				if strings.Contains(step.Run, "docker ") && !privileged {
+					t.Errorf("%s of %s needs Docker, which only a privileged runner has", name, filepath.Base(file))
+				}
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no job runs inside the network")
+	}
+}
+
+// Roles in management: what builds pushes without reviewers, what has reviewers applies.
+func TestBuildsHaveAnEnvironmentOfTheirOwn(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "terraform/accounts/management/delivery.tf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	match := regexp.MustCompile(`release_environment\s*=\s*"([a-z-]+)"`).FindStringSubmatch(string(text))
+	if match == nil {
+		t.Fatal("management's pipeline roles name no release_environment")
+	}
+	for _, name := range []string{"deploy", "release"} {
+		text, err := os.ReadFile(filepath.Join(root, ".github/workflows", name+".yml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var workflow struct {
+			Jobs map[string]struct {
+				Uses string
+				With map[string]any
+			}
+		}
+		if err := yaml.Unmarshal(text, &workflow); err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for job, is := range workflow.Jobs {
+			if is.Uses != "./.github/workflows/build.yml" {
+				continue
+			}
+			found = true
+			if is.With["account"] != "management" || is.With["environment"] != match[1] {
+				t.Errorf("%s of %s builds in %v, management trusts %s", job, name, is.With, match[1])
+			}
+		}
+		if !found {
+			t.Errorf("%s builds nothing", name)
 		}
 	}
 }

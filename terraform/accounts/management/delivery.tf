@@ -17,15 +17,16 @@ data "aws_kms_alias" "state" {
 module "pipelines" {
   source = "../../modules/pipeline-roles"
 
-  env           = "management"
-  account_id    = local.account.id
-  region        = local.regions.home
-  role_names    = module.names.roles
-  sub_prefix    = module.names.github.sub_prefix
-  boundary_name = "payops-boundary"
-  state         = { bucket = local.names.state_bucket, key_arn = data.aws_kms_alias.state.target_key_arn }
-  push_arns     = [module.names.registry["release"].image_arns, module.names.registry["release"].chart_arns]
-  data_key_arn  = module.key.arn
+  env                 = "management"
+  release_environment = "build" # What is applied here waits for reviewers; what is built waits for nobody.
+  account_id          = local.account.id
+  region              = local.regions.home
+  role_names          = module.names.roles
+  sub_prefix          = module.names.github.sub_prefix
+  boundary_name       = "payops-boundary"
+  state               = { bucket = local.names.state_bucket, key_arn = data.aws_kms_alias.state.target_key_arn }
+  push_arns           = [module.names.registry["release"].image_arns, module.names.registry["release"].chart_arns]
+  data_key_arn        = module.key.arn
   reads = [
     "cloudtrail:Describe*", "cloudtrail:Get*", "cloudtrail:List*", "codebuild:BatchGet*", "codebuild:List*", "codeconnections:Get*",
     "codeconnections:List*", "identitystore:Describe*", "identitystore:List*", "organizations:Describe*", "organizations:List*", "ram:Get*",

@@ -12,7 +12,7 @@ locals {
     {
       deploy-plan  = { name = var.role_names["deploy-plan"], subjects = ["${var.sub_prefix}:pull_request", "${var.sub_prefix}:environment:${var.env}-plan"] }
       deploy-apply = { name = var.role_names["deploy-apply"], subjects = ["${var.sub_prefix}:environment:${var.env}"] }
-      release      = { name = var.role_names["release"], subjects = ["${var.sub_prefix}:environment:${var.env}"] }
+      release      = { name = var.role_names["release"], subjects = ["${var.sub_prefix}:environment:${coalesce(var.release_environment, var.env)}"] }
     },
     var.pull_requests == null ? {} : {
       pull-request = { name = "${var.role_names["deploy-apply"]}-pr", subjects = ["${var.sub_prefix}:environment:pull-request"] }

@@ -3,6 +3,17 @@ variable "env" {
   type        = string
 }
 
+variable "release_environment" {
+  description = "GitHub environment whose jobs release, where it is another than env; null for env."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.release_environment == null || can(regex("^[a-z][a-z-]*$", var.release_environment))
+    error_message = "release_environment is the name of one GitHub environment."
+  }
+}
+
 variable "account_id" {
   description = "The account."
   type        = string

@@ -50,6 +50,11 @@ run "edge" {
   }
 
   assert {
+    condition     = [aws_security_group.public.tags["Name"], aws_security_group.internal.tags["Name"]] == ["payops-test-public-alb", "payops-test-internal-alb"]
+    error_message = "Ingresses ask for a security group by its load balancer's name and -alb."
+  }
+
+  assert {
     condition     = alltrue([for rule in aws_vpc_security_group_ingress_rule.pods : rule.from_port == 8080 && rule.to_port == 8080])
     error_message = "Load balancers reach pods on their port for requests, and on no other."
   }

@@ -47,6 +47,11 @@ run "roles" {
   }
 
   assert {
+    condition     = jsondecode(aws_iam_role.this["release"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == "repo:example@1001/payops@2002:environment:test"
+    error_message = "Only the environment releases to itself."
+  }
+
+  assert {
     condition     = contains(jsondecode(aws_iam_role.this["deploy-plan"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"], "repo:example@1001/payops@2002:pull_request")
     error_message = "A pull request plans."
   }
@@ -60,19 +65,35 @@ run "roles" {
 run "where_releases_are_kept" {
   command = apply
   variables {
-    push_arns        = ["arn:aws:ecr:eu-west-1:471122334411:repository/payops/*"]
-    pull_arns        = []
-    secrets          = null
-    worker           = null
-    distribution_arn = null
-    release_buckets  = []
-    pull_requests    = null
+    release_environment = "build"
+    push_arns           = ["arn:aws:ecr:eu-west-1:471122334411:repository/payops/*"]
+    pull_arns           = []
+    secrets             = null
+    worker              = null
+    distribution_arn    = null
+    release_buckets     = []
+    pull_requests       = null
+  }
+
+  assert {
+    condition = [for key in ["release", "deploy-apply"] :
+      jsondecode(aws_iam_role.this[key].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"]
+    ] == ["repo:example@1001/payops@2002:environment:build", "repo:example@1001/payops@2002:environment:test"]
+    error_message = "Builds release without the reviewers of what is applied, and apply nothing."
   }
 
   assert {
     condition     = toset([for statement in jsondecode(aws_iam_role_policy.this["release"].policy).Statement : statement.Sid]) == toset(["Login", "Push"])
     error_message = "A release to the registry pushes, and does nothing else."
   }
+}
+
+run "every_environment_is_refused" {
+  command = plan
+  variables {
+    release_environment = "*"
+  }
+  expect_failures = [var.release_environment]
 }
 
 run "every_repository_is_refused" {

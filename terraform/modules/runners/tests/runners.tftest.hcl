@@ -26,4 +26,9 @@ run "runners" {
     condition     = !strcontains(aws_iam_role_policy.this.policy, "sts:AssumeRole") && length(aws_codebuild_project.this.vpc_config) == 1
     error_message = "A runner has rights of its own, or stands outside the network."
   }
+
+  assert {
+    condition     = aws_codebuild_project.this.environment[0].privileged_mode && aws_codebuild_project.this.build_timeout > 240
+    error_message = "A stage has no Docker, or is ended before its own time is over."
+  }
 }
