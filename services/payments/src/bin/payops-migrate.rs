@@ -50,19 +50,18 @@ fn main() -> ExitCode {
 }
 
 async fn migrate(common: CommonSettings, settings: Settings) -> Result<(), BoxError> {
-    let url = match settings.url {
-        Some(url) => url,
-        None => {
-            let config = AwsConfig {
-                region: common.region.clone(),
-                endpoint_url: common.endpoint.clone(),
-                account_id: common.account.clone(),
-                profile: None,
-            };
-            SecretsManager::new(load(&config).await.secrets, &common.secret_prefix)
-                .get(&settings.url_secret)
-                .await?
-        }
+    let url = if let Some(url) = settings.url {
+        url
+    } else {
+        let config = AwsConfig {
+            region: common.region.clone(),
+            endpoint_url: common.endpoint.clone(),
+            account_id: common.account.clone(),
+            profile: None,
+        };
+        SecretsManager::new(load(&config).await.secrets, &common.secret_prefix)
+            .get(&settings.url_secret)
+            .await?
     };
     match PostgresLedger::migrate_database(&url).await? {
         Migration::Created => tracing::info!("the ledger's tables are created"),

@@ -159,7 +159,7 @@ async fn a_payment_goes_in_and_comes_out_in_ledger_and_index() {
         live.postgres.expose_secret(),
     )
     .await;
-    migrate(&live, &names, own);
+    migrate(&live, &names, &own);
     let store = Arc::new(DynamoStore::new(
         clients.dynamo.clone(),
         &names.table,
