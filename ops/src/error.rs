@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 
 use payops_core::domain::access::PolicyRefusal;
-use payops_core::port::{ErrorKind, PortError};
+use payops_core::port::{ErrorKind, PortError, error_causes};
 
 /// What a caller may conclude from an [`OpsError`]. Each kind has an exit code of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -183,16 +183,13 @@ impl OpsError {
     /// The messages of its causes, outermost first, each once.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {
-        let mut out: Vec<String> = Vec::new();
-        let mut cause = self.source.as_deref().map(|source| source as &dyn Error);
-        while let Some(error) = cause {
-            let text = error.to_string();
-            // Some libraries repeat their cause's words in their own.
-            if out.last() != Some(&text) {
-                out.push(text);
-            }
-            cause = error.source();
-        }
+        let source = self.source.as_deref();
+        let mut out: Vec<String> = source
+            .into_iter()
+            .flat_map(|source| error_causes(source).map(ToString::to_string))
+            .collect();
+        // Some libraries repeat their cause's words in their own.
+        out.dedup();
         out
     }
 

@@ -102,19 +102,26 @@ impl PortError {
 /// The messages of an error and of its causes in one line, outermost first: `the queue cannot be
 /// read: no answer in time`.
 #[must_use]
-pub fn error_chain(error: &dyn Error) -> String {
+pub fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
+    for cause in error_causes(error).skip(1) {
+        let words = cause.to_string();
         // Some libraries say their cause's words in their own.
         if !text.ends_with(&words) {
             text.push_str(": ");
             text.push_str(&words);
         }
-        cause = error.source();
     }
     text
+}
+
+/// An error and its causes, outermost first.
+pub fn error_causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
+        Error::source(*error)
+    })
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub use audit::{AuditLog, AuditPlace, Taken};
 pub use bundle::Ports;
 pub use bus::Bus;
 pub use clock::{Clock, Random};
-pub use error::{ErrorKind, PortError, PortResult, error_chain};
+pub use error::{ErrorKind, PortError, PortResult, error_causes, error_chain};
 pub use freeze_store::FreezeStore;
 pub use index::{Freshness, Hits, Index, IndexPage, UpsertOutcome};
 pub use journal::Journal;

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use payops_core::domain::backoff::{Backoff, jitter};
 use payops_core::domain::id::PaymentId;
+use payops_core::port::error_chain;
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -164,7 +166,7 @@ impl Api {
         stop: &CancellationToken,
     ) -> Created {
         let deadline = Instant::now() + patience;
-        let mut pause = PAUSE_FIRST;
+        let mut backoff = Backoff::new(PAUSE_FIRST, PAUSE_MAX);
         loop {
             let (after, rate_limited, why) = match self.create_once(key, body).await {
                 Once::Definite(created) => return created,
@@ -175,7 +177,8 @@ impl Api {
                 } => (after, rate_limited, why),
             };
             // Some of the pause is chance, so that many waiting clients do not come back as one.
-            let own = pause.mul_f64(rand::random_range(0.5..1.0));
+            let half = backoff.next_delay() / 2;
+            let own = half + jitter(half, rand::random());
             let wait = after.map_or(own, |after| after.max(own));
             if Instant::now() + wait > deadline {
                 return Created::NoAnswer {
@@ -187,7 +190,6 @@ impl Api {
                 () = tokio::time::sleep(wait) => {}
                 () = stop.cancelled() => return Created::Stopped,
             }
-            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
@@ -205,7 +207,7 @@ impl Api {
                 return Once::Again {
                     after: None,
                     rate_limited: false,
-                    why: chain(&error),
+                    why: error_chain(&error),
                 };
             }
         };
@@ -217,7 +219,7 @@ impl Api {
                 return Once::Again {
                     after: None,
                     rate_limited: false,
-                    why: chain(&error),
+                    why: error_chain(&error),
                 };
             }
         };
@@ -310,18 +312,6 @@ fn judge(status: StatusCode, headers: &HeaderMap, text: &str) -> Once {
         }
         _ => Once::Definite(Created::Refused(problem)),
     }
-}
-
-/// An error with its causes in one line: reqwest's own words alone do not say what happened.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut out = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        out.push_str(": ");
-        out.push_str(&error.to_string());
-        cause = error.source();
-    }
-    out
 }
 
 #[cfg(test)]

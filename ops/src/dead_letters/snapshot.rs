@@ -1,13 +1,12 @@
 //! What a look into dead-letter queues showed, kept for a while: a look may cost receives, and
 //! browsing must not. Files are readable by their owner alone, and gone after their time.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use payops_core::usecase::DeadLetterList;
+use payops_system::private_file;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{OpsError, OpsResult};
@@ -62,21 +61,8 @@ impl Snapshots {
         };
         let path = self.dir.join(format!("{}.json", file_name(queue)));
         let write = || {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&self.dir)?;
-            let beside = path.with_extension("new");
-            // A left-over of a process that died is not ours to add to.
-            drop(fs::remove_file(&beside));
-            let mut file = OpenOptions::new()
-                .create_new(true)
-                .write(true)
-                .mode(0o600)
-                .open(&beside)?;
-            file.write_all(&serde_json::to_vec(&snapshot)?)?;
-            file.sync_data()?;
-            fs::rename(&beside, &path)
+            private_file::create_dir(&self.dir)?;
+            private_file::write(&path, &serde_json::to_vec(&snapshot)?)
         };
         write().map_err(|error: std::io::Error| {
             OpsError::failed(format!("cannot write the snapshot {}", path.display()))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use payops_core::Timestamp;
+use payops_core::port::error_causes;
 
 /// The failure beneath, kept whole. Shared: one failed renewal is told to all who waited for it.
 pub type Cause = Arc<dyn Error + Send + Sync>;
@@ -143,14 +144,7 @@ impl IdentityError {
     /// `RoleCredentials`.
     #[must_use]
     pub fn within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(found) = error.downcast_ref::<Self>() {
-                return Some(found);
-            }
-            next = error.source();
-        }
-        None
+        error_causes(error).find_map(|cause| cause.downcast_ref::<Self>())
     }
 }
 

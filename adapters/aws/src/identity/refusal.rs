@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use payops_core::domain::mask;
-use payops_core::port::error_chain;
+use payops_core::port::{error_causes, error_chain};
 
 use super::error::{Cause, IdentityError};
 use super::spec::RoleSpec;
@@ -126,12 +126,9 @@ fn signing_error(cause: &Cause) -> Option<IdentityError> {
         return Some(own.clone());
     }
     let text = error_chain(&**cause).to_lowercase();
-    let mut next: Option<&(dyn Error + 'static)> = Some(&**cause);
-    while let Some(error) = next {
-        if let Some(failure) = error.downcast_ref::<CredentialsError>() {
-            return Some(base_credentials_error(failure, &text, cause));
-        }
-        next = error.source();
+    let failure = error_causes(&**cause).find_map(|error| error.downcast_ref::<CredentialsError>());
+    if let Some(failure) = failure {
+        return Some(base_credentials_error(failure, &text, cause));
     }
     // Without any provider the SDK finds no way to sign, and says so in words only.
     text.contains("auth scheme")

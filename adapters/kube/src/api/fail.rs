@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use payops_core::port::{ErrorKind, PortError};
+use payops_core::port::{ErrorKind, PortError, error_causes};
 use tower::BoxError;
 
 const MESSAGE_MAX: usize = 300;
@@ -128,7 +128,7 @@ impl From<Failure> for PortError {
 /// The cause behind an error of kube's client.
 pub(crate) fn cause_of(error: kube::Error) -> Cause {
     let error: BoxError = error.into();
-    if chain(&*error).any(|cause| cause.is::<NoIdentity>() || is_auth(cause)) {
+    if error_causes(&*error).any(|cause| cause.is::<NoIdentity>() || is_auth(cause)) {
         return Cause::Identity(error);
     }
     let connect = |cause: &(dyn Error + 'static)| {
@@ -136,7 +136,7 @@ pub(crate) fn cause_of(error: kube::Error) -> Cause {
             .downcast_ref::<hyper_util::client::legacy::Error>()
             .is_some_and(hyper_util::client::legacy::Error::is_connect)
     };
-    if chain(&*error).any(connect) {
+    if error_causes(&*error).any(connect) {
         Cause::Connect(error)
     } else {
         Cause::Lost(error)
@@ -149,12 +149,6 @@ fn is_auth(error: &(dyn Error + 'static)) -> bool {
             error.downcast_ref::<kube::Error>(),
             Some(kube::Error::Auth(_))
         )
-}
-
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
-        Error::source(*error)
-    })
 }
 
 pub(crate) fn one_line(message: &str) -> String {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payops_core::Timestamp;
+use payops_core::domain::backoff::Backoff;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::search::SearchQuery;
@@ -120,7 +121,7 @@ impl Rebuild {
         index: &dyn Index,
         stop: &CancellationToken,
     ) -> Option<u64> {
-        let mut wait = RETRY_FIRST;
+        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
         loop {
             let filled = tokio::select! {
                 biased;
@@ -146,9 +147,8 @@ impl Rebuild {
                     );
                     tokio::select! {
                         () = stop.cancelled() => return None,
-                        () = tokio::time::sleep(wait) => {}
+                        () = tokio::time::sleep(backoff.next_delay()) => {}
                     }
-                    wait = wait.saturating_mul(2).min(RETRY_MAX);
                 }
             }
         }
