@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use payops_core::domain::bus::{PROJECTIONS, dead_letter_queue};
-use payops_core::domain::policy::Policy;
+use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::replay::{JournalEntry, Progress};
 use payops_core::domain::work_item::attribute;
 use payops_core::port::{Attributes, Journal, Outgoing, QueueAdmin, Queues};
@@ -116,7 +116,7 @@ fn replayer<Q: Queues + QueueAdmin + 'static>(queues: Arc<Q>, lanes: usize) -> R
         dispatcher,
         clock,
         random: Arc::new(SeededRandom::new(1)),
-        policy: Policy::default(),
+        limits: PaymentLimits::default(),
         lanes,
     }
 }

@@ -8,11 +8,11 @@ use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::event::{EventKind, NewEvent};
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::ledger::{Transaction, expected_transactions};
+use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::machine::{Command, decide};
 use payops_core::domain::mail::{Mail, MailKind};
 use payops_core::domain::outbox::{OutboxEvent, OutboxKind};
 use payops_core::domain::payment::{Card, Charge, Payment};
-use payops_core::domain::policy::Policy;
 use payops_core::domain::request::CreatePayment;
 use payops_core::domain::sha256_hex;
 use payops_core::port::{
@@ -75,7 +75,14 @@ pub fn payment(n: u64) -> Payment {
 /// A payment of `caller` as it stands when it was just accepted at `now`.
 #[must_use]
 pub fn payment_of(caller: &Caller, n: u64, now: Timestamp) -> Payment {
-    Payment::new_accepted(payment_id(n), caller, &create(n), now, &Policy::default()).0
+    Payment::new_accepted(
+        payment_id(n),
+        caller,
+        &create(n),
+        now,
+        &PaymentLimits::default(),
+    )
+    .0
 }
 
 /// Everything that accepting `payment(n)` at `now` writes; the idempotency key is `key-n`.
@@ -136,7 +143,7 @@ pub fn idempotency(payment: &Payment, key: &str, now: Timestamp) -> IdempotencyR
 #[must_use]
 pub fn change(payment: &Payment, command: Command, now: Timestamp) -> Change {
     let decision =
-        decide(payment, command, now, &Policy::default()).expect("the machine allows it");
+        decide(payment, command, now, &PaymentLimits::default()).expect("the machine allows it");
     Change {
         payment: decision.payment,
         expect: Precondition {

@@ -469,7 +469,7 @@ fn in_review(place: &Place, charged: bool) -> String {
                 &before,
                 Command::SendToReview(failure),
                 ports.clock.now(),
-                &ports.policy,
+                &ports.limits,
             )
             .unwrap();
             let expect = payops_core::port::Precondition {

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::apikey::Caller;
 use super::id::{MerchantId, PaymentId, RefundId};
+use super::limits::PaymentLimits;
 use super::money::Money;
-use super::policy::Policy;
 use super::request::CreatePayment;
 use super::sha256_hex;
 use super::text::{Email, Reference, Source};
@@ -139,7 +139,7 @@ impl Payment {
         caller: &Caller,
         request: &CreatePayment,
         now: Timestamp,
-        policy: &Policy,
+        limits: &PaymentLimits,
     ) -> (Self, String) {
         let document = request.archive_document(&id, caller, now);
         let archive = ArchiveRef {
@@ -162,7 +162,7 @@ impl Payment {
             metadata: request.metadata.clone(),
             created_at: now,
             updated_at: now,
-            due_at: now.checked_add(policy.sweep_delay(0)).ok(),
+            due_at: now.checked_add(limits.sweep_delay(0)).ok(),
             redrives: 0,
             archive,
             lease: None,

@@ -274,7 +274,7 @@ fn describe_charges(charges: &[ProviderEntry]) -> String {
 mod tests {
     use super::*;
     use crate::domain::apikey::Caller;
-    use crate::domain::policy::Policy;
+    use crate::domain::limits::PaymentLimits;
     use crate::domain::request::CreatePayment;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -291,7 +291,7 @@ mod tests {
             &caller,
             &request,
             NOW,
-            &Policy::default(),
+            &PaymentLimits::default(),
         )
         .0
     }

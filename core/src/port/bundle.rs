@@ -8,7 +8,7 @@ use super::{
     Archive, Bus, Clock, Index, KeyStore, Ledger, PaymentStore, Provider, QueueAdmin, Queues,
     Random,
 };
-use crate::domain::policy::Policy;
+use crate::domain::limits::PaymentLimits;
 
 /// The ports of one environment.
 #[derive(Clone)]
@@ -36,7 +36,7 @@ pub struct Ports {
     /// Randomness for ids and for jitter.
     pub random: Arc<dyn Random>,
     /// Retry times, lease times and other limits.
-    pub policy: Policy,
+    pub limits: PaymentLimits,
 }
 
 impl Ports {

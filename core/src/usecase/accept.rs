@@ -9,9 +9,9 @@ use crate::Timestamp;
 use crate::domain::apikey::Caller;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::id::PaymentId;
+use crate::domain::limits::PaymentLimits;
 use crate::domain::outbox::{OutboxEvent, OutboxKind};
 use crate::domain::payment::Payment;
-use crate::domain::policy::Policy;
 use crate::domain::request::CreatePayment;
 use crate::domain::text::IdempotencyKey;
 use crate::port::{
@@ -47,7 +47,7 @@ pub struct Accept {
     pub store: Arc<dyn PaymentStore>,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
-    pub policy: Policy,
+    pub limits: PaymentLimits,
 }
 
 impl Accept {
@@ -111,7 +111,7 @@ impl Accept {
         let random =
             (u128::from(self.random.next_u64()) << 64) | u128::from(self.random.next_u64());
         let id = PaymentId::from_parts(u64::try_from(now.as_millisecond()).unwrap_or(0), random);
-        Payment::new_accepted(id, caller, request, now, &self.policy)
+        Payment::new_accepted(id, caller, request, now, &self.limits)
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::Timestamp;
 use crate::domain::apikey::Caller;
 use crate::domain::id::{PaymentId, RefundId};
+use crate::domain::limits::PaymentLimits;
 use crate::domain::machine::{Command, Transition, TransitionRefusal, decide};
 use crate::domain::outbox::OutboxEvent;
 use crate::domain::payment::Payment;
-use crate::domain::policy::Policy;
 use crate::domain::request::{CancelPayment, CreateRefund};
 use crate::domain::text::IdempotencyKey;
 use crate::port::{
@@ -71,7 +71,7 @@ pub struct Changes {
     pub store: Arc<dyn PaymentStore>,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
-    pub policy: Policy,
+    pub limits: PaymentLimits,
 }
 
 impl From<&Ports> for Changes {
@@ -80,7 +80,7 @@ impl From<&Ports> for Changes {
             store: Arc::clone(&ports.store),
             clock: Arc::clone(&ports.clock),
             random: Arc::clone(&ports.random),
-            policy: ports.policy.clone(),
+            limits: ports.limits.clone(),
         }
     }
 }
@@ -219,7 +219,7 @@ impl Changes {
                 });
             }
             let now = self.clock.now();
-            let decision = decide(&payment, command.clone(), now, &self.policy)?;
+            let decision = decide(&payment, command.clone(), now, &self.limits)?;
             let change = change(&payment, decision, asked, scope, render, now);
             match self.store.commit(&change).await? {
                 Committed::Done => {

@@ -11,7 +11,7 @@ use futures::future::try_join_all;
 use jiff::SignedDuration;
 
 use crate::domain::bus::dead_letter_queue;
-use crate::domain::policy::Policy;
+use crate::domain::limits::PaymentLimits;
 use crate::domain::work_item::{HandlerOutcome, attribute};
 use crate::port::{
     Attributes, ErrorKind, Outgoing, PortResult, Queues, Random, Received, TransferOutcome,
@@ -52,7 +52,7 @@ pub struct Consumer {
     pub queue: String,
     pub handler: Arc<dyn Handler>,
     pub random: Arc<dyn Random>,
-    pub policy: Policy,
+    pub limits: PaymentLimits,
     pub visibility: Duration,
     /// Which revision of the consumer this is, such as `worker 1.9.0`: written on its dead letters.
     pub revision: String,
@@ -133,7 +133,7 @@ impl Consumer {
         match outcome {
             // That another worker has it or was faster is no failure of the message.
             HandlerOutcome::Retry { class, reason, .. }
-                if count_receives_begun(message) >= self.policy.receives_max
+                if count_receives_begun(message) >= self.limits.receives_max
                     && !matches!(class.as_str(), "leased" | "contended" | "fenced") =>
             {
                 HandlerOutcome::Dead {
@@ -160,7 +160,7 @@ impl Consumer {
     #[must_use]
     pub fn delay(&self, message: &Received, after: Option<SignedDuration>) -> Duration {
         let backoff = self
-            .policy
+            .limits
             .retry_delay(count_receives_begun(message), self.random.next_u64());
         Duration::try_from(after.unwrap_or(backoff)).unwrap_or_default()
     }

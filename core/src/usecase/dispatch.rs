@@ -11,10 +11,10 @@ use super::change::build_change;
 use crate::domain::bus::{BusEvent, SOURCE, WORK, envelope};
 use crate::domain::event::{EventKind, NewEvent, Note};
 use crate::domain::id::{PaymentId, SHARDS};
+use crate::domain::limits::PaymentLimits;
 use crate::domain::machine::{Command, TransitionRefusal, decide};
 use crate::domain::outbox::{OutboxEvent, OutboxKind};
 use crate::domain::payment::{Payment, Refund, RefundState, Status};
-use crate::domain::policy::Policy;
 use crate::domain::sha256_hex;
 use crate::domain::work_item::{REDRIVE, archive_key, redrive_detail};
 use crate::port::{
@@ -153,7 +153,7 @@ impl Relay {
 #[derive(Clone)]
 pub struct Sweeper {
     pub dispatcher: Dispatcher,
-    pub policy: Policy,
+    pub limits: PaymentLimits,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -197,7 +197,7 @@ impl Sweeper {
         };
         let now = dispatcher.clock.now();
         // Somebody was faster, or nothing is pending any more.
-        let Ok(decision) = decide(&payment, Command::Redrive, now, &self.policy) else {
+        let Ok(decision) = decide(&payment, Command::Redrive, now, &self.limits) else {
             return Ok(None);
         };
         let next = decision.payment.clone();
@@ -256,7 +256,7 @@ impl Sweeper {
 pub(super) async fn apply(
     store: &dyn PaymentStore,
     clock: &dyn Clock,
-    policy: &Policy,
+    limits: &PaymentLimits,
     id: &PaymentId,
     command: &Command,
 ) -> PortResult<Result<(Payment, Vec<OutboxEvent>), Option<TransitionRefusal>>> {
@@ -265,7 +265,7 @@ pub(super) async fn apply(
             return Ok(Err(None));
         };
         let now = clock.now();
-        let decision = match decide(&payment, command.clone(), now, policy) {
+        let decision = match decide(&payment, command.clone(), now, limits) {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(Some(refusal))),
         };

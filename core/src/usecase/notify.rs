@@ -11,8 +11,8 @@ use super::project::note_dead;
 use crate::domain::bus::NOTIFICATIONS;
 use crate::domain::event::{Event, EventKind, NewEvent, Note};
 use crate::domain::id::PaymentId;
+use crate::domain::limits::PaymentLimits;
 use crate::domain::mail::{Mail, owed_mails};
-use crate::domain::policy::Policy;
 use crate::domain::work_item::{HandlerOutcome, parse};
 use crate::port::{Clock, ErrorKind, Mailer, Noted, PaymentStore, PortError, PortResult, Received};
 
@@ -21,7 +21,7 @@ pub struct Notifier {
     pub store: Arc<dyn PaymentStore>,
     pub mailer: Arc<dyn Mailer>,
     pub clock: Arc<dyn Clock>,
-    pub policy: Policy,
+    pub limits: PaymentLimits,
 }
 
 #[async_trait]
@@ -102,7 +102,7 @@ impl Notifier {
         let now = self.clock.now();
         if tries
             .open_since
-            .is_some_and(|since| now.duration_since(since) < self.policy.lease)
+            .is_some_and(|since| now.duration_since(since) < self.limits.lease)
         {
             let reason = "it is being sent, or its outcome is not known yet".to_owned();
             return HandlerOutcome::Retry {
@@ -112,7 +112,7 @@ impl Notifier {
             };
         }
         let next = tries.tried.saturating_add(1);
-        if tries.tried.saturating_sub(tries.refused) >= u64::from(self.policy.mail_tries_max) {
+        if tries.tried.saturating_sub(tries.refused) >= u64::from(self.limits.mail_tries_max) {
             let note = self.note(
                 mail,
                 EventKind::MailUnconfirmed,

@@ -9,10 +9,10 @@ use super::change::build_change;
 use super::consume::Handler;
 use super::dispatch::{Dispatcher, apply};
 use crate::domain::id::{PaymentId, RefundId};
+use crate::domain::limits::PaymentLimits;
 use crate::domain::machine::{Command, ProviderStep, TransitionRefusal, decide, provider_step};
 use crate::domain::money::Money;
 use crate::domain::payment::{Failure, Payment, Status};
-use crate::domain::policy::Policy;
 use crate::domain::sha256_hex;
 use crate::domain::work_item::{HandlerOutcome, WorkItem, attribute, parse};
 use crate::port::{
@@ -27,7 +27,7 @@ pub struct Worker {
     pub provider: Arc<dyn Provider>,
     pub dispatcher: Dispatcher,
     pub clock: Arc<dyn Clock>,
-    pub policy: Policy,
+    pub limits: PaymentLimits,
     pub name: String,
     pub queue: String,
 }
@@ -92,7 +92,7 @@ impl Handler for Worker {
         let applied = apply(
             &*self.store,
             &*self.clock,
-            &self.policy,
+            &self.limits,
             item.payment(),
             &command,
         )
@@ -137,7 +137,7 @@ impl Worker {
         match apply(
             &*self.store,
             &*self.clock,
-            &self.policy,
+            &self.limits,
             &payment.id,
             &command,
         )
@@ -242,7 +242,7 @@ impl Worker {
             owner: format!("{}/{}", self.name, message.receipt),
             hop,
         };
-        let decision = match decide(&payment, command, now, &self.policy) {
+        let decision = match decide(&payment, command, now, &self.limits) {
             Ok(decision) => decision,
             Err(TransitionRefusal::Leased { until }) => {
                 let after = Some(until.duration_since(now));
@@ -254,7 +254,7 @@ impl Worker {
             }
             Err(_) => return Err(HandlerOutcome::Done),
         };
-        let step = provider_step(payment.attempt.as_ref(), now, &self.policy);
+        let step = provider_step(payment.attempt.as_ref(), now, &self.limits);
         let reviewing = payment.status == Status::Review;
         let change = build_change(&payment, decision, now);
         match self.store.commit(&change).await {
@@ -333,7 +333,7 @@ impl Worker {
     /// final.
     async fn settle(&self, claimed: &Claimed, command: Command) -> HandlerOutcome {
         let now = self.clock.now();
-        let decision = match decide(&claimed.payment, command, now, &self.policy) {
+        let decision = match decide(&claimed.payment, command, now, &self.limits) {
             Ok(decision) => decision,
             Err(refusal) => return retry("contended", refusal.to_string()),
         };
@@ -383,7 +383,7 @@ impl Worker {
                 &before,
                 Command::StartRefund(refund_id.clone()),
                 now,
-                &self.policy,
+                &self.limits,
             ) else {
                 return Err(HandlerOutcome::Done);
             };
@@ -425,7 +425,7 @@ impl Worker {
             Ok(command) => command,
             Err(outcome) => return outcome,
         };
-        match apply(&*self.store, &*self.clock, &self.policy, id, &command).await {
+        match apply(&*self.store, &*self.clock, &self.limits, id, &command).await {
             Ok(Ok((_, outbox))) => {
                 self.tell(&outbox).await;
                 HandlerOutcome::Done
@@ -444,7 +444,7 @@ impl Worker {
     ) -> Result<Command, HandlerOutcome> {
         if let Some(sent_at) = first_sent_at {
             let key_may_be_gone =
-                self.clock.now().duration_since(sent_at) >= self.policy.provider_window;
+                self.clock.now().duration_since(sent_at) >= self.limits.provider_window;
             match self.provider.find_refund(request).await {
                 Ok(Some(outcome)) => return Ok(after_refund(request, outcome)),
                 Ok(None) if taken_on || key_may_be_gone => {
@@ -468,7 +468,7 @@ impl Worker {
                         apply(
                             &*self.store,
                             &*self.clock,
-                            &self.policy,
+                            &self.limits,
                             &request.payment,
                             &command,
                         )

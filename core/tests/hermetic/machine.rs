@@ -8,12 +8,12 @@
 use jiff::{SignedDuration, Timestamp};
 use payops_core::domain::apikey::Caller;
 use payops_core::domain::id::{PaymentId, RefundId};
+use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::machine::{
     Command, ProviderStep, TransitionRefusal, decide, provider_step,
 };
 use payops_core::domain::outbox::OutboxKind;
 use payops_core::domain::payment::{AttemptState, Charge, Failure, Payment, RefundState, Status};
-use payops_core::domain::policy::Policy;
 use payops_core::domain::request::CreatePayment;
 use payops_core::domain::resolve::{Basis, Resolution, ResolveOutcome};
 use proptest::prelude::*;
@@ -42,7 +42,7 @@ fn payment() -> Payment {
         &caller,
         &request,
         start(),
-        &Policy::default(),
+        &PaymentLimits::default(),
     )
     .0
 }
@@ -75,9 +75,9 @@ fn refund_id(n: u128) -> RefundId {
 
 #[track_caller]
 fn after(payment: &Payment, commands: &[Command]) -> Payment {
-    let policy = Policy::default();
+    let limits = PaymentLimits::default();
     commands.iter().fold(payment.clone(), |payment, command| {
-        decide(&payment, command.clone(), start(), &policy)
+        decide(&payment, command.clone(), start(), &limits)
             .expect("allowed")
             .payment
     })
@@ -86,7 +86,7 @@ fn after(payment: &Payment, commands: &[Command]) -> Payment {
 #[track_caller]
 fn refused(payment: &Payment, command: Command, expected: &TransitionRefusal) {
     assert_eq!(
-        decide(payment, command, start(), &Policy::default()).as_ref(),
+        decide(payment, command, start(), &PaymentLimits::default()).as_ref(),
         Err(expected)
     );
 }
@@ -102,7 +102,7 @@ fn a_charge_completes_and_is_told() {
         &claimed,
         Command::Approved(charge()),
         start(),
-        &Policy::default(),
+        &PaymentLimits::default(),
     )
     .expect("allowed");
     assert_eq!(
@@ -135,7 +135,7 @@ fn a_lease_keeps_others_out_until_it_ends_and_the_fence_rises() {
         claim("b"),
         &TransitionRefusal::Leased { until: later(60) },
     );
-    let again = decide(&claimed, claim("b"), later(60), &Policy::default())
+    let again = decide(&claimed, claim("b"), later(60), &PaymentLimits::default())
         .expect("the lease has ended")
         .payment;
     assert_eq!((claimed.fence, again.fence), (1, 2));
@@ -179,9 +179,9 @@ fn a_new_attempt_number_comes_only_after_a_decline() {
 
 #[test]
 fn what_may_have_charged_is_asked_about_and_past_the_window_only_asked_about() {
-    let policy = Policy::default();
+    let limits = PaymentLimits::default();
     let step = |payment: &Payment, hours: i64| {
-        provider_step(payment.attempt.as_ref(), later(hours * 3600), &policy)
+        provider_step(payment.attempt.as_ref(), later(hours * 3600), &limits)
     };
     assert_eq!(step(&payment(), 0), ProviderStep::Charge);
     let crashed = after(&payment(), &[claim("a")]);
@@ -312,9 +312,9 @@ fn a_refused_refund_may_be_asked_for_again() {
 
 #[test]
 fn the_sweeper_gives_up_into_review() {
-    let policy = Policy {
+    let limits = PaymentLimits {
         redrives_max: 2,
-        ..Policy::default()
+        ..PaymentLimits::default()
     };
     let mut waiting = payment();
     for _ in 0..5 {
@@ -322,7 +322,7 @@ fn the_sweeper_gives_up_into_review() {
             &waiting,
             Command::Redrive,
             waiting.due_at.expect("due"),
-            &policy,
+            &limits,
         )
         .expect("allowed")
         .payment;
@@ -338,7 +338,7 @@ fn the_sweeper_gives_up_into_review() {
             &payment,
             Command::Redrive,
             payment.due_at.expect("due"),
-            &policy,
+            &limits,
         )
         .expect("allowed")
         .payment;
@@ -347,13 +347,13 @@ fn the_sweeper_gives_up_into_review() {
         &payment,
         Command::Redrive,
         payment.due_at.expect("due"),
-        &policy,
+        &limits,
     )
     .expect("allowed")
     .payment;
     assert_eq!((last.status, last.due_at), (Status::Review, None));
     assert_eq!(
-        decide(&payment, Command::Redrive, start(), &policy),
+        decide(&payment, Command::Redrive, start(), &limits),
         Err(TransitionRefusal::Nothing),
         "not due yet"
     );
@@ -361,9 +361,14 @@ fn the_sweeper_gives_up_into_review() {
 
 #[test]
 fn a_claim_keeps_the_sweeper_away() {
-    let claimed = decide(&payment(), claim("a"), later(170), &Policy::default())
-        .expect("allowed")
-        .payment;
+    let claimed = decide(
+        &payment(),
+        claim("a"),
+        later(170),
+        &PaymentLimits::default(),
+    )
+    .expect("allowed")
+    .payment;
     assert_eq!(
         claimed.due_at,
         Some(later(350)),
@@ -373,14 +378,14 @@ fn a_claim_keeps_the_sweeper_away() {
 
 #[test]
 fn time_never_runs_backwards_in_a_payment() {
-    let claimed = decide(&payment(), claim("a"), later(10), &Policy::default())
+    let claimed = decide(&payment(), claim("a"), later(10), &PaymentLimits::default())
         .expect("allowed")
         .payment;
     let next = decide(
         &claimed,
         Command::Approved(charge()),
         start(),
-        &Policy::default(),
+        &PaymentLimits::default(),
     )
     .expect("allowed")
     .payment;
@@ -416,8 +421,13 @@ fn in_review() -> Payment {
 
 #[test]
 fn an_operator_brings_a_payment_in_review_to_either_end() {
-    let decision =
-        decide(&in_review(), resolve(true), later(9), &Policy::default()).expect("allowed");
+    let decision = decide(
+        &in_review(),
+        resolve(true),
+        later(9),
+        &PaymentLimits::default(),
+    )
+    .expect("allowed");
     assert_eq!(
         (
             decision.payment.status,
@@ -446,8 +456,13 @@ fn an_operator_brings_a_payment_in_review_to_either_end() {
         .collect();
     assert_eq!(told, [("resolved", Some("otto")), ("completed", None)]);
 
-    let decision =
-        decide(&in_review(), resolve(false), later(9), &Policy::default()).expect("allowed");
+    let decision = decide(
+        &in_review(),
+        resolve(false),
+        later(9),
+        &PaymentLimits::default(),
+    )
+    .expect("allowed");
     assert_eq!(
         (decision.payment.status, decision.payment.refundable_minor),
         (Status::Failed, 0)
@@ -507,7 +522,13 @@ fn only_a_payment_in_review_that_nobody_works_on_is_resolved() {
         &TransitionRefusal::Leased { until: later(60) },
     );
     assert!(
-        decide(&asked_about, resolve(false), later(60), &Policy::default()).is_ok(),
+        decide(
+            &asked_about,
+            resolve(false),
+            later(60),
+            &PaymentLimits::default()
+        )
+        .is_ok(),
         "its lease has ended"
     );
 }
@@ -521,7 +542,7 @@ fn under_way(n: u128) -> Command {
 
 #[test]
 fn a_refund_under_way_is_asked_about_until_it_ends() {
-    let policy = Policy::default();
+    let limits = PaymentLimits::default();
     let sent = after(
         &completed(),
         &[refund(1, Some(400)), Command::StartRefund(refund_id(1))],
@@ -541,7 +562,7 @@ fn a_refund_under_way_is_asked_about_until_it_ends() {
         &waiting,
         Command::Redrive,
         waiting.due_at.expect("due"),
-        &policy,
+        &limits,
     )
     .expect("the sweeper has it asked about")
     .payment;
@@ -647,12 +668,12 @@ fn any_command() -> impl Strategy<Value = Command> {
 proptest! {
     #[test]
     fn whatever_is_asked_the_rules_hold(commands in proptest::collection::vec((any_command(), 0_i64..200), 1..60)) {
-        let policy = Policy::default();
+        let limits = PaymentLimits::default();
         let mut payment = payment();
         let mut seconds = 0;
         for (command, pause) in commands {
             seconds += pause;
-            let Ok(decision) = decide(&payment, command, later(seconds), &policy) else { continue };
+            let Ok(decision) = decide(&payment, command, later(seconds), &limits) else { continue };
             let next = decision.payment;
             prop_assert_eq!(next.version, payment.version + 1);
             prop_assert!(next.fence >= payment.fence && next.updated_at >= payment.updated_at);

@@ -36,7 +36,7 @@ pub(super) fn replayer(ports: &Ports, lanes: usize) -> Replayer {
         dispatcher: ports.dispatcher(),
         clock: Arc::clone(&ports.clock),
         random: Arc::clone(&ports.random),
-        policy: ports.policy.clone(),
+        limits: ports.limits.clone(),
         lanes,
     }
 }

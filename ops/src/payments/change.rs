@@ -135,8 +135,8 @@ pub(super) async fn check_transition(
     command: Command,
     key: &IdempotencyKey,
 ) -> OpsResult<()> {
-    let policy = &session.ports().await?.policy;
-    machine::decide(payment, command, Timestamp::now(), policy)
+    let limits = &session.ports().await?.limits;
+    machine::decide(payment, command, Timestamp::now(), limits)
         .map(drop)
         .map_err(|refusal| {
             let error = ChangeError::Refused(refusal);

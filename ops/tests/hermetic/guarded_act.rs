@@ -143,6 +143,50 @@ async fn a_purge_is_refused_in_a_protected_environment() {
 }
 
 #[tokio::test]
+async fn where_nothing_is_protected_a_purge_is_done_recorded_denied_and_frozen() {
+    let deny = "[[deny]]\nwho = ['anna']\nwhat = ['queue.purge']\nwhere = ['test']\n";
+    for (rules, is_frozen, expected) in [
+        (
+            "",
+            false,
+            [AuditOutcome::Begun, AuditOutcome::Done].as_slice(),
+        ),
+        (deny, false, &[AuditOutcome::Refused]),
+        ("", true, &[AuditOutcome::Refused]),
+    ] {
+        let place = Place::new();
+        place.write_policy(rules);
+        let session = |who| place.operator(who).session(&place.environment("test"));
+        if is_frozen {
+            let ben = session("ben");
+            let freeze = ben.plan_freeze("incident 13", None).expect("a freeze");
+            ben.set_freeze(&freeze).await.expect("frozen");
+        }
+        let result = session("anna")
+            .act(act(Action::QueuePurge), async |_| Ok(Done::new(())))
+            .await;
+        assert_eq!(result.is_ok(), expected.len() == 2);
+        let entries: Vec<AuditEntry> = place
+            .record()
+            .into_iter()
+            .filter(|entry| entry.action == "queue.purge")
+            .collect();
+        let outcomes: Vec<_> = entries.iter().filter_map(|entry| entry.outcome).collect();
+        assert_eq!(outcomes, expected);
+        for entry in entries {
+            assert_eq!(
+                (
+                    entry.env.as_str(),
+                    entry.reason.as_deref(),
+                    entry.role.as_deref()
+                ),
+                ("test", Some(REASON), Some("operate"))
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_a_reason_nobody_is_elevated() {
     for (way, action) in possible() {
         let place = Place::new();

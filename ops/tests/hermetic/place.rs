@@ -77,9 +77,13 @@ impl Place {
         )
     }
 
+    pub(crate) fn environment(&self, name: &str) -> Environment {
+        self.operator("anna").settings.target(name).unwrap()
+    }
+
     /// The environment `prod`, which is protected.
     pub(crate) fn prod(&self) -> Environment {
-        self.operator("anna").settings.target("prod").unwrap()
+        self.environment("prod")
     }
 
     pub(crate) fn session(&self, who: &str, way: Way) -> Arc<Session> {

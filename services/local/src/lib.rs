@@ -18,6 +18,6 @@ pub use up::{EnvSummary, Status, Summary, UpOptions, down, status, up};
 // the platform; here they are handed on for what runs or tests it.
 pub use payops_ops::backend::local::{
     DataDir, DirLock, ENVIRONMENTS, LocalError, ReadyEnv, Reindexed, Running, Stores, Surroundings,
-    default_data_dir, fix, open, policy, reindex,
+    default_data_dir, fix, limits, open, reindex,
 };
 pub use payops_ops::caller::Access;

@@ -74,7 +74,7 @@ impl Platform {
                 dispatcher: stores.ports.dispatcher(),
                 clock: stores.ports.clock.clone(),
                 random: stores.ports.random.clone(),
-                policy: stores.ports.policy.clone(),
+                limits: stores.ports.limits.clone(),
             },
             ApiSecrets {
                 pepper: stores.pepper.clone(),
@@ -149,7 +149,7 @@ impl Platform {
             provider,
             dispatcher: ports.dispatcher(),
             clock: ports.clock.clone(),
-            policy: ports.policy.clone(),
+            limits: ports.limits.clone(),
             name: format!("{}-{}", self.stores.env, std::process::id()),
             queue: WORK.to_owned(),
         };
@@ -157,7 +157,7 @@ impl Platform {
             store: ports.store.clone(),
             mailer: self.stores.mailer.clone(),
             clock: ports.clock.clone(),
-            policy: ports.policy.clone(),
+            limits: ports.limits.clone(),
         };
         self.consume(self.consumer(WORK, Arc::new(worker)), WORKERS);
         self.consume(self.consumer(NOTIFICATIONS, Arc::new(notifier)), NOTIFIERS);
@@ -171,7 +171,7 @@ impl Platform {
             projecting,
             ports.queues.clone(),
             ports.random.clone(),
-            ports.policy.clone(),
+            ports.limits.clone(),
             VISIBILITY,
         );
         self.consume(consumer, PROJECTORS);
@@ -192,7 +192,7 @@ impl Platform {
         );
         let sweeping = Sweeper {
             dispatcher: ports.dispatcher(),
-            policy: ports.policy.clone(),
+            limits: ports.limits.clone(),
         };
         // After a restart the messages of the last life come back first; only what has none is
         // swept.
@@ -227,7 +227,7 @@ impl Platform {
             queue: queue.to_owned(),
             handler,
             random: ports.random.clone(),
-            policy: ports.policy.clone(),
+            limits: ports.limits.clone(),
             visibility: VISIBILITY,
             revision: format!(
                 "{} {}",

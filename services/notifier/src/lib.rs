@@ -19,14 +19,14 @@ pub fn consumer(
     random: Arc<dyn Random>,
     visibility: Duration,
 ) -> Consumer {
-    let policy = notifier.policy.clone();
+    let limits = notifier.limits.clone();
     let revision = concat!("notifier ", env!("CARGO_PKG_VERSION")).to_owned();
     Consumer {
         queues,
         queue: NOTIFICATIONS.to_owned(),
         handler: Arc::new(notifier),
         random,
-        policy,
+        limits,
         visibility,
         revision,
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use payops_aws::{AwsConfig, DynamoStore, SesMailer, SqsQueues, load};
-use payops_core::domain::policy::Policy;
+use payops_core::domain::limits::PaymentLimits;
 use payops_core::port::Random;
 use payops_core::usecase::Notifier;
 use payops_runtime::env::{SettingsReader, Variable};
@@ -70,7 +70,7 @@ async fn serve(common: CommonSettings, settings: Settings) -> Result<(), BoxErro
         )),
         mailer: Arc::new(SesMailer::new(clients.ses, settings.from)),
         clock: Arc::new(SystemClock),
-        policy: Policy::default(),
+        limits: PaymentLimits::default(),
     };
     let queues = Arc::new(SqsQueues::with_prefix(
         clients.sqs,

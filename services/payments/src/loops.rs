@@ -7,7 +7,7 @@ pub mod projector {
     use std::time::Duration;
 
     use payops_core::domain::bus::PROJECTIONS;
-    use payops_core::domain::policy::Policy;
+    use payops_core::domain::limits::PaymentLimits;
     use payops_core::port::{Queues, Random};
     use payops_core::usecase::{Consumed, Consumer, Projector};
     use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ pub mod projector {
         projector: Projector,
         queues: Arc<dyn Queues>,
         random: Arc<dyn Random>,
-        policy: Policy,
+        limits: PaymentLimits,
         visibility: Duration,
     ) -> Consumer {
         let revision = concat!("projector ", env!("CARGO_PKG_VERSION")).to_owned();
@@ -28,7 +28,7 @@ pub mod projector {
             queue: PROJECTIONS.to_owned(),
             handler: Arc::new(projector),
             random,
-            policy,
+            limits,
             visibility,
             revision,
         }

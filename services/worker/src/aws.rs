@@ -8,7 +8,7 @@ use payops_aws::{
 };
 use payops_core::domain::bus::WORK;
 use payops_core::domain::id::PaymentId;
-use payops_core::domain::policy::Policy;
+use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::text::Source;
 use payops_core::port::{Archive, PaymentStore, QueueAdmin as _, Random, Secrets as _};
 use payops_core::usecase::{Consumer, Dispatcher, Worker};
@@ -69,7 +69,7 @@ pub async fn build_adapters(
         provider: Arc::new(HttpProvider::new(&provider.url, &key, provider.timeout)?),
         dispatcher,
         clock: Arc::new(SystemClock),
-        policy: Policy::default(),
+        limits: PaymentLimits::default(),
         // Random, not a host name: no two workers may take each other's lease for their own.
         name: format!("worker-{:016x}", random.next_u64()),
         queue: WORK.to_owned(),

@@ -26,14 +26,14 @@ pub fn consumer(
     random: Arc<dyn Random>,
     visibility: Duration,
 ) -> Consumer {
-    let (queue, policy) = (worker.queue.clone(), worker.policy.clone());
+    let (queue, limits) = (worker.queue.clone(), worker.limits.clone());
     let revision = concat!("worker ", env!("CARGO_PKG_VERSION")).to_owned();
     Consumer {
         queues,
         queue,
         handler: Arc::new(worker),
         random,
-        policy,
+        limits,
         visibility,
         revision,
     }

@@ -14,7 +14,7 @@ use payops_aws::setup::{self, Names};
 use payops_aws::{AwsConfig, Clients, DynamoStore, EventBridgeBus, S3Archive, SqsQueues, load};
 use payops_core::domain::bus::{PROJECTIONS, dead_letter_queue};
 use payops_core::domain::dead_letter::causes;
-use payops_core::domain::policy::Policy;
+use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::replay::{JournalEntry, ReplayPlan};
 use payops_core::domain::work_item::attribute;
 use payops_core::port::{Attributes, Outgoing, Queues, Received};
@@ -89,7 +89,7 @@ async fn rig(endpoint: &str) -> Rig {
             dispatcher,
             clock,
             random,
-            policy: Policy::default(),
+            limits: PaymentLimits::default(),
             lanes: 8,
         },
         queues,

@@ -4,16 +4,16 @@ use serde_json::{Value, json};
 
 use super::{Draft, TransitionRefusal, add_delay};
 use crate::domain::event::EventKind;
+use crate::domain::limits::PaymentLimits;
 use crate::domain::outbox::OutboxKind;
 use crate::domain::payment::{Attempt, AttemptState, Charge, Failure, Lease, Payment, Status};
-use crate::domain::policy::Policy;
 use crate::domain::resolve::{Resolution, ResolveOutcome};
 
 pub(super) fn claim(
     next: &mut Draft,
     owner: &str,
     hop: Value,
-    policy: &Policy,
+    limits: &PaymentLimits,
 ) -> Result<(), TransitionRefusal> {
     let now = next.now;
     let open = !next.payment().status.is_final();
@@ -29,12 +29,12 @@ pub(super) fn claim(
     }
     if payment.status == Status::Processing {
         // Its message is alive: the sweeper need not send another for now.
-        payment.due_at = Some(add_delay(now, policy.sweep_delay(payment.redrives)));
+        payment.due_at = Some(add_delay(now, limits.sweep_delay(payment.redrives)));
     }
     payment.fence = payment.fence.saturating_add(1);
     payment.lease = Some(Lease {
         owner: owner.to_owned(),
-        until: add_delay(now, policy.lease),
+        until: add_delay(now, limits.lease),
     });
     // A payment in review is claimed to ask the provider about it: no new attempt is made of that.
     let attempt = match payment.attempt.take() {
@@ -100,14 +100,14 @@ pub(super) fn decline(
     next: &mut Draft,
     failure: Failure,
     soft: bool,
-    policy: &Policy,
+    limits: &PaymentLimits,
 ) -> Result<(), TransitionRefusal> {
     let again = soft
         && next
             .payment()
             .attempt
             .as_ref()
-            .is_some_and(|attempt| attempt.number < policy.attempts_max);
+            .is_some_and(|attempt| attempt.number < limits.attempts_max);
     if again {
         return end_attempt(
             next,

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::event::{EventKind, NewEvent};
 use super::id::RefundId;
+use super::limits::PaymentLimits;
 use super::outbox::{OutboxEvent, OutboxKind};
 use super::payment::{Attempt, AttemptState, Charge, DeadMark, Failure, Payment, Status};
-use super::policy::Policy;
 use super::resolve::Resolution;
 use crate::Timestamp;
 
@@ -121,13 +121,13 @@ pub fn decide(
     payment: &Payment,
     command: Command,
     now: Timestamp,
-    policy: &Policy,
+    limits: &PaymentLimits,
 ) -> Result<Transition, TransitionRefusal> {
     let mut next = Draft::new(payment, now);
     match command {
-        Command::Claim { owner, hop } => charge::claim(&mut next, &owner, hop, policy)?,
+        Command::Claim { owner, hop } => charge::claim(&mut next, &owner, hop, limits)?,
         Command::Approved(charge) => charge::approve(&mut next, charge)?,
-        Command::Declined { failure, soft } => charge::decline(&mut next, failure, soft, policy)?,
+        Command::Declined { failure, soft } => charge::decline(&mut next, failure, soft, limits)?,
         Command::NotApplied(failure) => charge::end_attempt(
             &mut next,
             &failure,
@@ -161,8 +161,8 @@ pub fn decide(
                 refund.as_ref(),
             )?;
         }
-        Command::ClearDead { by, reason } => clear_dead(&mut next, &by, &reason, policy)?,
-        Command::Redrive => redrive(&mut next, policy)?,
+        Command::ClearDead { by, reason } => clear_dead(&mut next, &by, &reason, limits)?,
+        Command::Redrive => redrive(&mut next, limits)?,
         Command::Cancel { by, reason } => cancel(&mut next, &by, reason.as_deref())?,
         Command::Resolve {
             by,
@@ -174,11 +174,11 @@ pub fn decide(
             minor,
             by,
             reason,
-        } => refund::request(&mut next, id, minor, by, reason, policy)?,
+        } => refund::request(&mut next, id, minor, by, reason, limits)?,
         Command::StartRefund(id) => refund::start(&mut next, &id)?,
         Command::RefundNotSent(id) => refund::mark_not_sent(&mut next, &id)?,
         Command::RefundUnderWay { id, provider_id } => {
-            refund::mark_under_way(&mut next, &id, &provider_id, policy)?;
+            refund::mark_under_way(&mut next, &id, &provider_id, limits)?;
         }
         Command::RefundPaid { id, provider_id } => refund::mark_paid(&mut next, &id, &provider_id)?,
         Command::RefundRefused { id, failure } => refund::mark_refused(&mut next, &id, &failure)?,
@@ -199,11 +199,15 @@ pub enum ProviderStep {
 
 /// Which step is safe for `attempt` as it stood *before* the claim (`None`: there was none).
 #[must_use]
-pub fn provider_step(before: Option<&Attempt>, now: Timestamp, policy: &Policy) -> ProviderStep {
+pub fn provider_step(
+    before: Option<&Attempt>,
+    now: Timestamp,
+    limits: &PaymentLimits,
+) -> ProviderStep {
     let Some(attempt) = before else {
         return ProviderStep::Charge;
     };
-    let within = now.duration_since(attempt.first_sent_at) < policy.provider_window;
+    let within = now.duration_since(attempt.first_sent_at) < limits.provider_window;
     match (&attempt.state, within) {
         (AttemptState::SoftDeclined, _) | (AttemptState::NotApplied, true) => ProviderStep::Charge,
         (AttemptState::NotApplied, false) if !attempt.ambiguous => ProviderStep::AskThenCharge,
@@ -325,12 +329,12 @@ fn clear_dead(
     next: &mut Draft,
     by: &str,
     reason: &str,
-    policy: &Policy,
+    limits: &PaymentLimits,
 ) -> Result<(), TransitionRefusal> {
     if next.payment().dead.take().is_none() {
         return Err(TransitionRefusal::Nothing);
     }
-    let due = add_delay(next.now, policy.sweep_delay(0));
+    let due = add_delay(next.now, limits.sweep_delay(0));
     let payment = next.payment();
     if payment.status == Status::Processing || payment.has_pending_refund() {
         payment.due_at = Some(due);
@@ -340,7 +344,7 @@ fn clear_dead(
     Ok(())
 }
 
-fn redrive(next: &mut Draft, policy: &Policy) -> Result<(), TransitionRefusal> {
+fn redrive(next: &mut Draft, limits: &PaymentLimits) -> Result<(), TransitionRefusal> {
     let now = next.now;
     let payment = next.payment();
     let worked_on = payment
@@ -351,7 +355,7 @@ fn redrive(next: &mut Draft, policy: &Policy) -> Result<(), TransitionRefusal> {
         return Err(TransitionRefusal::Nothing);
     }
     // One that no worker ever took is not in doubt: it waits for workers, however long.
-    if payment.redrives >= policy.redrives_max
+    if payment.redrives >= limits.redrives_max
         && payment.status == Status::Processing
         && payment.attempt.is_some()
     {
@@ -370,7 +374,7 @@ fn redrive(next: &mut Draft, policy: &Policy) -> Result<(), TransitionRefusal> {
     }
     payment.redrives = payment.redrives.saturating_add(1);
     let redrives = payment.redrives;
-    payment.due_at = Some(add_delay(now, policy.sweep_delay(redrives)));
+    payment.due_at = Some(add_delay(now, limits.sweep_delay(redrives)));
     next.event(EventKind::Redriven, json!({"times": redrives}));
     Ok(())
 }

@@ -5,9 +5,9 @@ use serde_json::json;
 use super::{Draft, TransitionRefusal, add_delay};
 use crate::domain::event::EventKind;
 use crate::domain::id::RefundId;
+use crate::domain::limits::PaymentLimits;
 use crate::domain::outbox::OutboxKind;
 use crate::domain::payment::{Failure, Payment, Refund, RefundState, Status};
-use crate::domain::policy::Policy;
 
 /// Most refunds of one payment: they live in its row, which stores limit in size.
 pub const REFUNDS_MAX: usize = 100;
@@ -18,7 +18,7 @@ pub(super) fn request(
     minor: Option<i64>,
     by: String,
     reason: Option<String>,
-    policy: &Policy,
+    limits: &PaymentLimits,
 ) -> Result<(), TransitionRefusal> {
     let at = next.now;
     let fine = matches!(
@@ -39,7 +39,7 @@ pub(super) fn request(
         return Err(TransitionRefusal::RefundNotPositive);
     }
     payment.refundable_minor = left_minor.saturating_sub(minor);
-    payment.due_at = Some(add_delay(at, policy.sweep_delay(0)));
+    payment.due_at = Some(add_delay(at, limits.sweep_delay(0)));
     payment.redrives = 0;
     let detail = json!({
         "refund_id": id, "amount": minor, "currency": payment.money.currency(), "by": by,
@@ -105,7 +105,7 @@ pub(super) fn mark_under_way(
     next: &mut Draft,
     id: &RefundId,
     provider_id: &str,
-    policy: &Policy,
+    limits: &PaymentLimits,
 ) -> Result<(), TransitionRefusal> {
     let refund = pending(next.payment(), id)?;
     if refund.provider_id.as_deref() == Some(provider_id) {
@@ -113,7 +113,7 @@ pub(super) fn mark_under_way(
     }
     refund.provider_id = Some(provider_id.to_owned());
     let minor = refund.minor;
-    let later = add_delay(next.now, policy.sweep_delay(0));
+    let later = add_delay(next.now, limits.sweep_delay(0));
     // Nothing is due while another refund's message is dead.
     next.payment().due_at.get_or_insert(later);
     next.event(

@@ -15,8 +15,8 @@ use state::ReplayRun;
 
 use super::dispatch::{Dispatcher, apply};
 use crate::domain::id::PaymentId;
+use crate::domain::limits::PaymentLimits;
 use crate::domain::machine::Command;
-use crate::domain::policy::Policy;
 use crate::domain::replay::{Disposition, JournalEntry, Progress, ReplayPlan};
 use crate::domain::work_item::attribute;
 use crate::port::{
@@ -73,7 +73,7 @@ pub struct Replayer {
     pub dispatcher: Dispatcher,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
-    pub policy: Policy,
+    pub limits: PaymentLimits,
     pub lanes: usize,
 }
 
@@ -162,7 +162,7 @@ impl Replayer {
             reason: plan.reason.clone(),
         };
         if let Ok((_, outbox)) =
-            apply(&*self.store, &*self.clock, &self.policy, id, &command).await?
+            apply(&*self.store, &*self.clock, &self.limits, id, &command).await?
         {
             // Best effort: the relay does what fails here.
             drop(self.dispatcher.dispatch(&outbox).await);

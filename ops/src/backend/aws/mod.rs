@@ -14,7 +14,7 @@ use payops_aws::{
     Clients, DynamoApprovalStore, DynamoFreezeStore, DynamoStore, EventBridgeBus, S3Archive,
     SqsQueues,
 };
-use payops_core::domain::policy::Policy;
+use payops_core::domain::limits::PaymentLimits;
 use payops_core::port::{
     ApprovalStore, AuditPlace, ErrorKind, FreezeStore, Index, Ports, QueueAdmin, Queues, Random,
 };
@@ -80,7 +80,7 @@ pub async fn open(name: &str, aws: &AwsConfig, caller: &Caller) -> OpsResult<Por
         provider: None,
         clock: Arc::new(SystemClock),
         random,
-        policy: Policy::default(),
+        limits: PaymentLimits::default(),
     })
 }
 

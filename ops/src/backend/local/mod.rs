@@ -12,4 +12,4 @@ pub use data_dir::{
 pub use error::LocalError;
 pub use index::{Rebuild, Reindexed, reindex};
 pub use stores::{Stores, fix, open};
-pub use surroundings::{Surroundings, policy};
+pub use surroundings::{Surroundings, limits};

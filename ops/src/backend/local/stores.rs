@@ -64,7 +64,7 @@ impl Stores {
         .map_err(LocalError::store("queues", env))?;
         // The consumer gives up by itself, with a reason. The queue's own limit is there for
         // messages that no consumer lives to judge.
-        let backstop = around.policy.receives_max.saturating_mul(2);
+        let backstop = around.limits.receives_max.saturating_mul(2);
         queues
             .create_platform_queues(backstop)
             .await
@@ -148,7 +148,7 @@ impl Stores {
             provider: Some(acquirer.clone()),
             clock: around.clock.clone(),
             random: around.random.clone(),
-            policy: around.policy.clone(),
+            limits: around.limits.clone(),
         };
         let (env, mailer) = (env.to_owned(), Arc::new(mailer));
         let stores = Self {
@@ -276,7 +276,7 @@ pub async fn open(data_dir: &Path, env: &str, access: Access) -> Result<Ports, L
         provider,
         clock: around.clock.clone(),
         random: around.random.clone(),
-        policy: around.policy,
+        limits: around.limits,
     })
 }
 

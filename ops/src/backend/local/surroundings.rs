@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use payops_core::domain::policy::Policy;
+use payops_core::domain::limits::PaymentLimits;
 use payops_core::port::{Clock, Random};
 use payops_provider::AcquirerOptions;
 use payops_system::{OsRandom, SystemClock};
@@ -14,7 +14,7 @@ use payops_system::{OsRandom, SystemClock};
 pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
-    pub policy: Policy,
+    pub limits: PaymentLimits,
     pub acquirer: AcquirerOptions,
     pub index_commit: Duration,
 }
@@ -24,7 +24,7 @@ impl Default for Surroundings {
         Self {
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
-            policy: policy(),
+            limits: limits(),
             acquirer: AcquirerOptions {
                 slow: Duration::from_millis(1200),
                 timeout: Duration::from_secs(2),
@@ -37,12 +37,12 @@ impl Default for Surroundings {
 /// The platform's times on one machine: shorter than in production, so that a demo shows in
 /// seconds what would take minutes.
 #[must_use]
-pub fn policy() -> Policy {
-    Policy {
+pub fn limits() -> PaymentLimits {
+    PaymentLimits {
         lease: SignedDuration::from_secs(15),
         sweep_after: SignedDuration::from_secs(20),
         retry_first: SignedDuration::from_millis(500),
         retry_max: SignedDuration::from_secs(30),
-        ..Policy::default()
+        ..PaymentLimits::default()
     }
 }

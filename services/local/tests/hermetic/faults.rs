@@ -400,7 +400,7 @@ async fn send_then_commit(world: &World, wrong: bool) -> Vec<String> {
         store: Arc::clone(&world.ports.store),
         clock: Arc::clone(&world.ports.clock),
         random: Arc::new(SeededRandom::new(77)),
-        policy: world.policy.clone(),
+        limits: world.limits.clone(),
     };
     if wrong {
         // The id is known before the commit, since it comes from clock and dice; the process dies

@@ -485,7 +485,7 @@ async fn slow_refund(bank: Bank) -> (Payment, Vec<EventKind>) {
         world.clock.advance(std::time::Duration::from_hours(24));
         let (swept, failure) = Sweeper {
             dispatcher: world.dispatcher(),
-            policy: world.policy.clone(),
+            limits: world.limits.clone(),
         }
         .run_once()
         .await;

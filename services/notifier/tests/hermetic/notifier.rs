@@ -7,9 +7,9 @@ use payops_core::domain::bus::NOTIFICATIONS;
 use payops_core::domain::bus::{BusEvent, SOURCE};
 use payops_core::domain::event::EventKind;
 use payops_core::domain::id::PaymentId;
+use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::machine::Command;
 use payops_core::domain::payment::Failure;
-use payops_core::domain::policy::Policy;
 use payops_core::port::{Bus as _, Clock, Mailer, PaymentStore, QueueAdmin as _, Random};
 use payops_core::usecase::{Consumed, Consumer, Notifier};
 use payops_embedded::{EmbeddedBus, EmlMailer, SqliteQueues, SqliteStore};
@@ -73,7 +73,7 @@ impl Scene {
             store: Arc::clone(&store),
             mailer: faulty(mailer, &chaos),
             clock: shared,
-            policy: Policy::default(),
+            limits: PaymentLimits::default(),
         };
         let consumer =
             payops_notifier::consumer(notifier, queues.clone(), random, Duration::from_mins(3));

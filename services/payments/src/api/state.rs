@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::outbox::OutboxEvent;
-use payops_core::domain::policy::Policy;
 use payops_core::port::{Clock, KeyStore, PaymentStore, Provider, Random};
 use payops_core::usecase::{Accept, Changes, Dispatcher};
 use secrecy::SecretString;
@@ -30,7 +30,7 @@ pub struct ApiPorts {
     pub dispatcher: Dispatcher,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
-    pub policy: Policy,
+    pub limits: PaymentLimits,
 }
 
 /// The secrets that the API needs. They must be the same in every instance and stay the same:
@@ -89,19 +89,18 @@ impl ApiState {
         limits: ApiLimits,
         draining: CancellationToken,
     ) -> Self {
-        let (store, clock, random, policy) =
-            (&ports.store, &ports.clock, &ports.random, &ports.policy);
+        let (store, clock, random) = (&ports.store, &ports.clock, &ports.random);
         let accept = Accept {
             store: Arc::clone(store),
             clock: Arc::clone(clock),
             random: Arc::clone(random),
-            policy: policy.clone(),
+            limits: ports.limits.clone(),
         };
         let changes = Changes {
             store: Arc::clone(store),
             clock: Arc::clone(clock),
             random: Arc::clone(random),
-            policy: policy.clone(),
+            limits: ports.limits.clone(),
         };
         let dispatch_permits = Arc::new(Semaphore::new(DISPATCHES_MAX));
         let dispatches = TaskTracker::new();

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payops_core::domain::apikey;
 use payops_core::domain::id::PaymentId;
+use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::payment::{Charge, Payment};
-use payops_core::domain::policy::Policy;
 use payops_core::domain::reconcile::{ProviderEntry, ProviderRefund};
 use payops_core::domain::text::Source;
 use payops_core::port::{
@@ -160,7 +160,7 @@ impl Api {
             dispatcher,
             clock: shared,
             random: Arc::clone(&random),
-            policy: Policy::default(),
+            limits: PaymentLimits::default(),
         };
         let pepper = SecretString::from("pepper");
         let secrets = ApiSecrets {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use payops_core::domain::apikey::Caller;
 use payops_core::domain::bus::{PROJECTIONS, WORK};
+use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::machine::Command;
 use payops_core::domain::payment::{Payment, Status};
-use payops_core::domain::policy::Policy;
 use payops_core::port::{Clock, Committed, Index, Ledger, PaymentStore, QueueAdmin as _, Random};
 use payops_core::usecase::{Accept, Dispatcher, Projector, Relay, Sweeper};
 use payops_embedded::{EmbeddedBus, FileArchive, SqliteQueues, SqliteStore};
@@ -109,7 +109,7 @@ impl Scene {
             store: Arc::clone(&self.store),
             clock: Arc::new(self.clock.clone()),
             random: Arc::clone(&self.random),
-            policy: Policy::default(),
+            limits: PaymentLimits::default(),
         };
         let caller = Caller {
             merchant: "acme".parse().expect("a merchant"),
@@ -190,9 +190,9 @@ async fn the_sweeper_sends_what_came_to_no_end_again_and_gives_up_in_the_end() {
     );
     let sweeping = Sweeper {
         dispatcher: scene.dispatcher.clone(),
-        policy: Policy {
+        limits: PaymentLimits {
             redrives_max: 2,
-            ..Policy::default()
+            ..PaymentLimits::default()
         },
     };
     let (stop, heartbeat) = (scene.stop.clone(), scene.heartbeat.clone());
@@ -269,7 +269,7 @@ async fn the_projector_brings_ledger_and_index_up_to_the_store() {
         projecting,
         queues,
         Arc::clone(&scene.random),
-        Policy::default(),
+        PaymentLimits::default(),
         Duration::from_mins(3),
     );
     let settings = ConsumeSettings {

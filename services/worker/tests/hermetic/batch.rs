@@ -303,7 +303,7 @@ async fn a_record_that_is_not_begun_comes_back_at_once_and_has_lost_no_receive()
         .await
         .expect("deleted");
     let sent_at = behind.sent_at;
-    let limit = usual.policy.receives_max;
+    let limit = usual.limits.receives_max;
     // Far more often than the limit allows it is received and not begun, and each time it is there
     // again.
     for _ in 0..limit * 3 {
@@ -362,7 +362,7 @@ async fn receives_in_which_work_was_begun_still_count_after_one_in_which_it_was_
     let platform = &scene.platform;
     platform.accept("poison", "tok_poison").await;
     let usual = platform.consumer();
-    let limit = usual.policy.receives_max;
+    let limit = usual.limits.receives_max;
     for _ in 0..limit - 1 {
         let messages = scene.receive().await;
         assert_eq!(

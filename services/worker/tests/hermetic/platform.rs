@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use payops_core::domain::apikey::Caller;
 use payops_core::domain::bus::WORK;
 use payops_core::domain::id::{PaymentId, SHARDS};
+use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::payment::Payment;
-use payops_core::domain::policy::Policy;
 use payops_core::domain::request::CreatePayment;
 use payops_core::domain::work_item::HandlerOutcome;
 use payops_core::port::{Clock, PaymentStore, PortResult, QueueAdmin as _, Random, Received};
@@ -80,7 +80,7 @@ impl Platform {
             provider: acquirer.clone(),
             dispatcher,
             clock: Arc::clone(&clock),
-            policy: Policy::default(),
+            limits: PaymentLimits::default(),
             name: "test-worker".to_owned(),
             queue: WORK.to_owned(),
         };
@@ -116,7 +116,7 @@ impl Platform {
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),
             random: Arc::new(OsRandom),
-            policy: Policy::default(),
+            limits: PaymentLimits::default(),
         };
         let body = json!({"amount": 1250, "currency": "EUR", "source": source, "customer": {"email": "a@example.com"}});
         let request = CreatePayment::parse(body.to_string().as_bytes()).expect("good");

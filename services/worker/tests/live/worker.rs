@@ -9,8 +9,8 @@ use payops_aws::setup::{Names, create_all};
 use payops_aws::{AwsConfig, DynamoStore, EventBridgeBus, S3Archive, SqsQueues, load};
 use payops_core::domain::apikey::Caller;
 use payops_core::domain::id::SHARDS;
+use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::payment::Status;
-use payops_core::domain::policy::Policy;
 use payops_core::domain::request::CreatePayment;
 use payops_core::port::{Outgoing, PaymentStore, QueueAdmin as _, Queues as _};
 use payops_core::usecase::{Accept, Dispatcher};
@@ -92,7 +92,7 @@ async fn the_binary_charges_what_was_accepted_and_ends_in_order() {
         store: Arc::clone(&store),
         clock: Arc::new(SystemClock),
         random: Arc::new(OsRandom),
-        policy: Policy::default(),
+        limits: PaymentLimits::default(),
     };
     let caller = Caller {
         merchant: "acme".parse().expect("a merchant"),

@@ -10,9 +10,9 @@ use std::time::Duration;
 use payops_core::domain::apikey::Caller;
 use payops_core::domain::bus::{NOTIFICATIONS, PROJECTIONS, WORK};
 use payops_core::domain::id::PaymentId;
+use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::machine::{Command, decide};
 use payops_core::domain::payment::Payment;
-use payops_core::domain::policy::Policy;
 use payops_core::domain::request::CreatePayment;
 use payops_core::domain::text::IdempotencyKey;
 use payops_core::port::{Change, Clock as _, Mailer, PortResult, Ports, Precondition};
@@ -34,7 +34,7 @@ pub(crate) struct World {
     pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) clock: ManualClock,
     pub(crate) chaos: Arc<Chaos>,
-    pub(crate) policy: Policy,
+    pub(crate) limits: PaymentLimits,
 }
 
 pub(crate) fn caller() -> Caller {
@@ -62,7 +62,7 @@ impl World {
         let around = Surroundings {
             clock: Arc::new(clock.clone()),
             random: Arc::new(SeededRandom::new(seed)),
-            policy: payops_local::policy(),
+            limits: payops_local::limits(),
             acquirer: AcquirerOptions {
                 slow: Duration::ZERO,
                 timeout: Duration::ZERO,
@@ -96,7 +96,7 @@ impl World {
             mailer,
             clock,
             chaos,
-            policy: around.policy,
+            limits: around.limits,
             stores,
         }
     }
@@ -107,7 +107,7 @@ impl World {
 
     /// The change that `command` makes of a payment as it was before.
     pub(crate) fn change(&self, before: &Payment, command: Command) -> Change {
-        let decision = decide(before, command, self.now(), &self.policy).expect("allowed");
+        let decision = decide(before, command, self.now(), &self.limits).expect("allowed");
         Change {
             payment: decision.payment,
             expect: Precondition {
@@ -126,7 +126,7 @@ impl World {
             store: Arc::clone(&self.ports.store),
             clock: Arc::clone(&self.ports.clock),
             random: Arc::clone(&self.ports.random),
-            policy: self.policy.clone(),
+            limits: self.limits.clone(),
         }
     }
 
@@ -140,7 +140,7 @@ impl World {
             store: Arc::clone(&self.ports.store),
             clock: Arc::clone(&self.ports.clock),
             random: Arc::clone(&self.ports.random),
-            policy: self.policy.clone(),
+            limits: self.limits.clone(),
         };
         let render = |payment: &Payment| format!("{{\"id\":\"{}\"}}", payment.id);
         let (answer, _) = accept
@@ -164,7 +164,7 @@ impl World {
             provider: self.ports.provider.clone().expect("a provider"),
             dispatcher: self.dispatcher(),
             clock: Arc::clone(&self.ports.clock),
-            policy: self.policy.clone(),
+            limits: self.limits.clone(),
             name: name.to_owned(),
             queue: WORK.to_owned(),
         }
@@ -176,7 +176,7 @@ impl World {
             queue: queue.to_owned(),
             handler,
             random: Arc::clone(&self.ports.random),
-            policy: self.policy.clone(),
+            limits: self.limits.clone(),
             visibility: VISIBILITY,
             revision: "test".to_owned(),
         }
@@ -193,7 +193,7 @@ impl World {
             store: Arc::clone(&self.ports.store),
             mailer: Arc::clone(&self.mailer),
             clock: Arc::clone(&self.ports.clock),
-            policy: self.policy.clone(),
+            limits: self.limits.clone(),
         };
         [
             self.consumer(WORK, Arc::new(self.worker("w1"))),
@@ -210,7 +210,7 @@ impl World {
             dispatcher: self.dispatcher(),
             clock: Arc::clone(&self.ports.clock),
             random: Arc::clone(&self.ports.random),
-            policy: self.policy.clone(),
+            limits: self.limits.clone(),
             lanes: 2,
         }
     }
@@ -253,7 +253,7 @@ impl World {
             self.clock.advance(Duration::from_secs(10));
             let sweeper = Sweeper {
                 dispatcher: self.dispatcher(),
-                policy: self.policy.clone(),
+                limits: self.limits.clone(),
             };
             let (_, failure) = sweeper.run_once().await;
             assert!(failure.is_none(), "the sweeper works: {failure:?}");

@@ -6,8 +6,8 @@ use std::time::Duration;
 use payops_aws::{
     AwsConfig, DynamoStore, EventBridgeBus, S3Archive, SecretsManager, SqsQueues, load,
 };
+use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::mask;
-use payops_core::domain::policy::Policy;
 use payops_core::port::{Clock, PaymentStore, PortResult, Queues, Random, Secrets};
 use payops_core::usecase::{Consumer, Dispatcher, Projector};
 use payops_ledger::PostgresLedger;
@@ -90,7 +90,7 @@ pub(crate) async fn build_adapters(
         dispatcher,
         clock,
         random,
-        policy: Policy::default(),
+        limits: PaymentLimits::default(),
     };
     Ok(Adapters {
         ports,
@@ -162,7 +162,7 @@ impl Adapters {
             projector,
             queues,
             random,
-            ports.policy.clone(),
+            ports.limits.clone(),
             settings.consume.visibility,
         ))
     }

@@ -93,7 +93,7 @@ fn start_loops(
     };
     let sweeping = Sweeper {
         dispatcher,
-        policy: adapters.ports.policy.clone(),
+        limits: adapters.ports.limits.clone(),
     };
     let token = stop.clone();
     loops.spawn(async move {

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use super::backoff::{exponential, jitter};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
+pub struct PaymentLimits {
     /// How long a worker may hold a payment before another may claim it.
     pub lease: SignedDuration,
     /// After how long without an end the sweeper sends a payment's message again;
@@ -30,7 +30,7 @@ pub struct Policy {
     pub mail_tries_max: u32,
 }
 
-impl Default for Policy {
+impl Default for PaymentLimits {
     fn default() -> Self {
         Self {
             lease: SignedDuration::from_secs(60),
@@ -46,7 +46,7 @@ impl Default for Policy {
     }
 }
 
-impl Policy {
+impl PaymentLimits {
     /// How long to wait before a message that was received `receives` times is tried again:
     /// exponential, with up to a quarter of jitter taken from `random`.
     #[must_use]
@@ -83,11 +83,11 @@ mod tests {
 
     #[test]
     fn delays_double_and_stop_growing() {
-        let policy = Policy::default();
-        assert_eq!(policy.retry_delay(1, 0), SignedDuration::from_secs(2));
-        assert_eq!(policy.retry_delay(3, 0), SignedDuration::from_secs(8));
-        assert_eq!(policy.retry_delay(60, 0), policy.retry_max);
-        assert!(policy.retry_delay(1, u64::MAX) < SignedDuration::from_millis(2500));
-        assert!(policy.retry_delay(1, u64::MAX) > SignedDuration::from_millis(2400));
+        let limits = PaymentLimits::default();
+        assert_eq!(limits.retry_delay(1, 0), SignedDuration::from_secs(2));
+        assert_eq!(limits.retry_delay(3, 0), SignedDuration::from_secs(8));
+        assert_eq!(limits.retry_delay(60, 0), limits.retry_max);
+        assert!(limits.retry_delay(1, u64::MAX) < SignedDuration::from_millis(2500));
+        assert!(limits.retry_delay(1, u64::MAX) > SignedDuration::from_millis(2400));
     }
 }
