@@ -323,12 +323,13 @@ fn an_approval_counts_once_the_environment_has_it_from_somebody_else() {
     let refused = |words: &str| {
         let done = as_person(annas, anna, &replay).exits(3);
         assert!(
-            done.err.contains("needs the approval of 1 other person") && done.err.contains(words),
+            done.err.contains("requires the approval of 1 other person")
+                && done.err.contains(words),
             "{}",
             done.err
         );
     };
-    refused("0 given");
+    refused("it has 0");
 
     // Written into the file by hand.
     let planned = std::fs::read_to_string(&path).unwrap();
@@ -342,7 +343,7 @@ fn an_approval_counts_once_the_environment_has_it_from_somebody_else() {
     std::fs::write(&path, &planned).unwrap();
     let approve = ["dlq", "approve", file, "--yes", "--reason", "looked at it"];
     as_person(annas, ("ben", anna.1), &approve).exits(0);
-    refused("was given with the credentials that you have, arn:aws:");
+    refused("was given with your own credentials, arn:aws:");
 
     // Somebody else, on another machine.
     std::fs::write(&path, &planned).unwrap();
