@@ -11,7 +11,6 @@ use payops_ops::payments::{self, Cancel, ChangedPayment, PaymentView};
 use payops_ops::session::Session;
 use serde::Serialize;
 
-use super::reason_for;
 use crate::consent::{self, ConsentArgs, Proposal, Question, print_dry_run};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -56,7 +55,7 @@ pub(crate) async fn cancel(context: &Context, args: CancelArgs) -> OpsResult<Exi
         payments::get(&session, &id).await
     };
     let payment = context.interruptible(look).await?;
-    let reason = reason_for(context, &session, args.consent)?;
+    let reason = consent::reason_unless_dry_run(context, &session.env, args.consent)?;
     let cancel = Cancel::new(payment, reason.as_deref(), key)?;
     if args.consent.dry_run {
         cancel.check(&session).await?;

@@ -13,9 +13,7 @@ pub(crate) mod view;
 
 use clap::Subcommand;
 use payops_ops::error::OpsResult;
-use payops_ops::session::Session;
 
-use crate::consent::{self, ConsentArgs};
 use crate::context::Context;
 use crate::exit::Exit;
 
@@ -64,18 +62,6 @@ pub(crate) async fn run(context: &Context, command: PaymentCommand) -> OpsResult
             context.interruptible(reconcile::run(context, &args)).await
         }
     }
-}
-
-/// The reason of a write; a dry run needs none.
-fn reason_for(
-    context: &Context,
-    session: &Session,
-    consent: ConsentArgs,
-) -> OpsResult<Option<String>> {
-    if consent.dry_run {
-        return Ok(context.operator.reason.clone());
-    }
-    consent::reason(context, &session.env)
 }
 
 async fn create(context: &Context, args: create::CreateArgs) -> OpsResult<Exit> {

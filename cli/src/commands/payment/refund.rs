@@ -14,7 +14,6 @@ use payops_ops::session::Session;
 use serde::Serialize;
 
 use super::change::{print_change, say_equivalent, show_changed};
-use super::reason_for;
 use crate::consent::{self, ConsentArgs, Proposal, Question};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -117,7 +116,7 @@ pub(crate) async fn run(context: &Context, args: RefundArgs) -> OpsResult<Exit> 
     };
     let payment = context.interruptible(look).await?;
     let minor = minor(&args, payment.money.currency())?;
-    let reason = reason_for(context, &session, args.consent)?;
+    let reason = consent::reason_unless_dry_run(context, &session.env, args.consent)?;
     let refund = Refund::new(payment, minor, reason.as_deref(), key)?;
     let Some(path) = &args.out else {
         return run_refund(context, &session, &refund, args.consent).await;

@@ -8,7 +8,6 @@ use payops_ops::error::{OpsError, OpsResult};
 use payops_ops::payments::{self, Resolve};
 
 use super::change::{print_change, say_equivalent, show_changed};
-use super::reason_for;
 use crate::consent::{self, ConsentArgs, Question};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -55,8 +54,7 @@ pub(crate) async fn run(context: &Context, args: ResolveArgs) -> OpsResult<Exit>
     };
     let payment = context.interruptible(look).await?;
     let dry_run = args.consent.dry_run;
-    let reason = reason_for(context, &session, args.consent)?
-        .or_else(|| dry_run.then(|| "dry run".to_owned()));
+    let reason = consent::reason_unless_dry_run(context, &session.env, args.consent)?;
     let reason = reason.ok_or_else(|| {
         OpsError::refused("resolving a payment requires a reason, which is shown on its timeline")
             .hint("add --reason TEXT")
