@@ -1,6 +1,10 @@
 provider "aws" {
   region              = "eu-west-1"
   allowed_account_ids = ["471122334433"]
+
+  default_tags {
+    tags = { project = "payops", environment = "test", managed-by = "terraform" }
+  }
 }
 
 variables {
