@@ -9,6 +9,7 @@ use aws_sdk_s3::types::{
 };
 use aws_sdk_sqs::types::QueueAttributeName;
 use payops_core::domain::bus::{self, ARCHIVE_SOURCE, OBJECT_CREATED, QUEUES, SOURCE};
+use payops_core::domain::outbox::OutboxKind;
 use payops_core::port::{ErrorKind, PortResult};
 use serde_json::json;
 
@@ -16,17 +17,6 @@ use crate::config::Clients;
 use crate::dynamo::create_table;
 use crate::fail::{Call, code};
 
-const EVENTS: [&str; 9] = [
-    "PaymentAccepted",
-    "PaymentCompleted",
-    "PaymentFailed",
-    "PaymentCanceled",
-    "PaymentReview",
-    "PaymentDead",
-    "RefundRequested",
-    "RefundSucceeded",
-    "RefundFailed",
-];
 /// Four days, in seconds: how long a source queue keeps messages.
 const KEEP_SOURCE: &str = "345600";
 /// Fourteen days, in seconds: how long a dead-letter queue does.
@@ -192,8 +182,12 @@ async fn create_bus(clients: &Clients, names: &Names) -> PortResult<()> {
         _ => {}
     }
     for queue in QUEUES {
-        let leads = |name: &&&str| bus::targets(SOURCE, name).contains(&queue);
-        let of_ours: Vec<&str> = EVENTS.iter().filter(leads).copied().collect();
+        let leads = |name: &&str| bus::targets(SOURCE, name).contains(&queue);
+        let of_ours: Vec<&str> = OutboxKind::ALL
+            .into_iter()
+            .map(OutboxKind::as_str)
+            .filter(leads)
+            .collect();
         if !of_ours.is_empty() {
             let pattern = json!({"source": [SOURCE], "detail-type": of_ours}).to_string();
             create_rule(clients, &names.bus, names, queue, pattern).await?;

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod machine;
 pub mod mail;
 pub mod mask;
+pub mod metric;
 pub mod money;
 pub mod outbox;
 pub mod pan;

@@ -23,6 +23,18 @@ pub enum OutboxKind {
 }
 
 impl OutboxKind {
+    pub const ALL: [Self; 9] = [
+        Self::PaymentAccepted,
+        Self::PaymentCompleted,
+        Self::PaymentFailed,
+        Self::PaymentCanceled,
+        Self::PaymentReview,
+        Self::PaymentDead,
+        Self::RefundRequested,
+        Self::RefundSucceeded,
+        Self::RefundFailed,
+    ];
+
     /// The name; also the bus event's `detail-type`.
     #[must_use]
     pub fn as_str(self) -> &'static str {

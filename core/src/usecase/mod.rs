@@ -6,6 +6,7 @@ mod change;
 mod consume;
 mod dead_letters;
 mod dispatch;
+mod gauge;
 mod notify;
 mod project;
 mod reconcile;
@@ -22,6 +23,7 @@ pub use dead_letters::{
     DeadLetter, DeadLetterContents, DeadLetterList, DeadLetters, DeadLettersError,
 };
 pub use dispatch::{Dispatcher, Relay, SweepCounts, Sweeper};
+pub use gauge::{OldestProcessing, RollingReconciler};
 pub use notify::Notifier;
 pub use project::Projector;
 pub use reconcile::{ReconcileProgress, Reconciler, Report};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use payops_core::domain::bus::{NOTIFICATIONS, QUEUES, WORK, dead_letter_queue};
+use payops_core::domain::metric::{NOTIFIER, PAYMENTS_API, PAYMENTS_WORKER};
 use payops_core::port::Provider;
 use payops_core::usecase::{Consumer, Handler, Notifier, Projector, Relay, Sweeper, Worker};
 use payops_ops::backend::local::LocalError;
@@ -12,7 +13,7 @@ use payops_ops::backend::local::ReadyEnv;
 use payops_ops::backend::local::Stores;
 use payops_payments::api::{ApiLimits, ApiPorts, ApiSecrets, ApiState, router};
 use payops_payments::{ServeLimits, projector, relay, serve, sweeper};
-use payops_runtime::{ConsumeSettings, Heartbeat, consume, pause};
+use payops_runtime::{ConsumeSettings, Heartbeat, Metrics, consume, pause};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +43,7 @@ pub(crate) struct Platform {
     working: TaskTracker,
     stop_api: CancellationToken,
     stop_work: CancellationToken,
+    metrics: Metrics,
 }
 
 impl Platform {
@@ -66,6 +68,7 @@ impl Platform {
             api_key: stores.api_key.clone(),
         };
         let (stop_api, stop_work) = (CancellationToken::new(), CancellationToken::new());
+        let metrics = Metrics::new(&[PAYMENTS_API, PAYMENTS_WORKER, NOTIFIER]);
         let api = ApiState::new(
             ApiPorts {
                 store: stores.ports.store.clone(),
@@ -82,6 +85,7 @@ impl Platform {
             },
             ApiLimits::default(),
             stop_api.clone(),
+            metrics.clone(),
         );
         let platform = Self {
             stores,
@@ -91,6 +95,7 @@ impl Platform {
             working: TaskTracker::new(),
             stop_api,
             stop_work,
+            metrics,
         };
         platform.spawn(listener);
         platform.rebuild_index(notices);
@@ -247,8 +252,9 @@ impl Platform {
             self.stop_work.clone(),
             Heartbeat::new(Duration::from_mins(1)),
         );
+        let metrics = self.metrics.clone();
         self.working
-            .spawn(async move { consume(consumer, settings, &stop, &pulse).await });
+            .spawn(async move { consume(consumer, settings, &stop, &pulse, &metrics).await });
     }
 
     /// Ends in order: no new requests, open ones answered and dispatched, then what lies in the

@@ -7,7 +7,7 @@ use std::time::Duration;
 use payops_core::domain::bus::NOTIFICATIONS;
 use payops_core::port::{Queues, Random};
 use payops_core::usecase::{Consumed, Consumer, Notifier};
-use payops_runtime::{ConsumeSettings, Heartbeat, consume};
+use payops_runtime::{ConsumeSettings, Heartbeat, Metrics, consume};
 use tokio_util::sync::CancellationToken;
 
 /// `visibility` is how long a received message stays hidden: longer than sending a payment's mails
@@ -39,6 +39,7 @@ pub async fn run(
     settings: ConsumeSettings,
     stop: &CancellationToken,
     heartbeat: &Heartbeat,
+    metrics: &Metrics,
 ) -> Consumed {
-    consume(consumer, settings, stop, heartbeat).await
+    consume(consumer, settings, stop, heartbeat, metrics).await
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use payops_aws::{AwsConfig, DynamoStore, SesMailer, SqsQueues, load};
 use payops_core::domain::limits::PaymentLimits;
+use payops_core::domain::metric::NOTIFIER;
 use payops_core::port::Random;
 use payops_core::usecase::Notifier;
 use payops_runtime::env::{SettingsReader, Variable};
 use payops_runtime::settings::{CONSUME, CommonSettings, ConsumerConfig};
 use payops_runtime::{
-    BoxError, Heartbeat, OsRandom, SystemClock, run_process, serve_health, shutdown_signal,
+    BoxError, Heartbeat, Metrics, OsRandom, SystemClock, run_process, serve_health, shutdown_signal,
 };
 use tokio::net::TcpListener;
 
@@ -49,10 +50,12 @@ async fn serve(common: CommonSettings, settings: Settings) -> Result<(), BoxErro
     let stop = shutdown_signal()?;
     let listener = TcpListener::bind(&common.health_listen).await?;
     let heartbeat = Heartbeat::new(Duration::from_mins(3));
+    let metrics = Metrics::new(&[NOTIFIER]);
     tokio::spawn(serve_health(
         listener,
         vec![heartbeat.clone()],
         stop.clone(),
+        metrics.clone(),
     ));
     let config = AwsConfig {
         region: common.region,
@@ -79,6 +82,13 @@ async fn serve(common: CommonSettings, settings: Settings) -> Result<(), BoxErro
     ));
     let consumer = payops_notifier::consumer(notifier, queues, random, settings.consume.visibility);
     tracing::info!(queue = consumer.queue, "payops-notifier serves");
-    payops_notifier::run(consumer, settings.consume.settings, &stop, &heartbeat).await;
+    payops_notifier::run(
+        consumer,
+        settings.consume.settings,
+        &stop,
+        &heartbeat,
+        &metrics,
+    )
+    .await;
     Ok(())
 }

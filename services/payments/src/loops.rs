@@ -1,6 +1,6 @@
 //! The loops behind the API. Each runs until its token is canceled and backs off on failures.
 
-use payops_runtime::{ConsumeSettings, Heartbeat, consume, repeat};
+use payops_runtime::{ConsumeSettings, Heartbeat, Metrics, consume, repeat};
 
 pub mod projector {
     use std::sync::Arc;
@@ -12,7 +12,7 @@ pub mod projector {
     use payops_core::usecase::{Consumed, Consumer, Projector};
     use tokio_util::sync::CancellationToken;
 
-    use super::{ConsumeSettings, Heartbeat, consume};
+    use super::{ConsumeSettings, Heartbeat, Metrics, consume};
 
     #[must_use]
     pub fn consumer(
@@ -40,8 +40,62 @@ pub mod projector {
         settings: ConsumeSettings,
         stop: &CancellationToken,
         heartbeat: &Heartbeat,
+        metrics: &Metrics,
     ) -> Consumed {
-        consume(consumer, settings, stop, heartbeat).await
+        consume(consumer, settings, stop, heartbeat, metrics).await
+    }
+}
+
+/// Measures what no event counts, for the signals of the platform.
+pub mod gauges {
+    use std::time::Duration;
+
+    use payops_core::domain::metric::{OLDEST_PROCESSING_AGE, RECONCILE_BREAKS};
+    use payops_core::usecase::{OldestProcessing, RollingReconciler};
+    use payops_runtime::PassOutcome;
+    use tokio::sync::Mutex;
+    use tokio_util::sync::CancellationToken;
+
+    use super::{Heartbeat, Metrics, repeat};
+
+    /// Looks for the oldest payment under way. A look that fails leaves the last age.
+    pub async fn watch_oldest(
+        oldest: OldestProcessing,
+        period: Duration,
+        stop: &CancellationToken,
+        heartbeat: &Heartbeat,
+        metrics: &Metrics,
+    ) {
+        repeat("oldest payment", period, stop, heartbeat, || async {
+            let age = oldest.age().await;
+            let failure = age
+                .map(|age| metrics.set(&OLDEST_PROCESSING_AGE, age.as_secs_f64()))
+                .err();
+            PassOutcome { done: 0, failure }
+        })
+        .await;
+    }
+
+    /// Compares the stores, a part at a time.
+    pub async fn reconcile(
+        reconciler: RollingReconciler,
+        period: Duration,
+        stop: &CancellationToken,
+        heartbeat: &Heartbeat,
+        metrics: &Metrics,
+    ) {
+        let reconciler = Mutex::new(reconciler);
+        repeat("reconciler", period, stop, heartbeat, || async {
+            let breaks = reconciler.lock().await.advance().await;
+            let failure = breaks
+                .map(|breaks| {
+                    let count = u32::try_from(breaks).unwrap_or(u32::MAX);
+                    metrics.set(&RECONCILE_BREAKS, f64::from(count));
+                })
+                .err();
+            PassOutcome { done: 0, failure }
+        })
+        .await;
     }
 }
 

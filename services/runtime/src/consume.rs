@@ -12,7 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Backoff, Heartbeat, pause};
+use crate::{Backoff, Heartbeat, Metrics, pause};
 
 /// A receive that finds nothing sooner than this is followed by a pause: an adapter that does
 /// not wait must not make the loop spin.
@@ -43,16 +43,19 @@ pub async fn consume(
     settings: ConsumeSettings,
     stop: &CancellationToken,
     heartbeat: &Heartbeat,
+    metrics: &Metrics,
 ) -> Consumed {
     let queue = consumer.queue.clone();
     let consumer = with_logging(consumer);
+    metrics.expect_messages(&queue);
+    let count = |ended| count_outcome(&queue, ended, metrics);
     let mut running: JoinSet<PortResult<Consumed>> = JoinSet::new();
     let mut total = Consumed::default();
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
     while !stop.is_cancelled() {
         heartbeat.beat();
         while let Some(ended) = running.try_join_next() {
-            total.add(count_outcome(&queue, ended));
+            total.add(count(ended));
         }
         let free = settings.concurrency.max(1).saturating_sub(running.len());
         if free == 0 {
@@ -60,7 +63,7 @@ pub async fn consume(
                 biased;
                 () = stop.cancelled() => {}
                 ended = running.join_next() => {
-                    total.add(ended.map(|ended| count_outcome(&queue, ended)).unwrap_or_default());
+                    total.add(ended.map(count).unwrap_or_default());
                 }
             }
             continue;
@@ -93,7 +96,7 @@ pub async fn consume(
             }
         }
     }
-    total.add(drain(&queue, running, settings.drain).await);
+    total.add(drain(&queue, running, settings.drain, metrics).await);
     tracing::info!(
         queue,
         done = total.done,
@@ -109,12 +112,13 @@ async fn drain(
     queue: &str,
     mut running: JoinSet<PortResult<Consumed>>,
     limit: Duration,
+    metrics: &Metrics,
 ) -> Consumed {
     let mut total = Consumed::default();
     let end = Instant::now() + limit;
     loop {
         match tokio::time::timeout_at(end, running.join_next()).await {
-            Ok(Some(ended)) => total.add(count_outcome(queue, ended)),
+            Ok(Some(ended)) => total.add(count_outcome(queue, ended, metrics)),
             Ok(None) => return total,
             Err(_) => {
                 tracing::warn!(
@@ -129,8 +133,19 @@ async fn drain(
     }
 }
 
-/// A message that could not be settled is redelivered when its visibility ends.
-fn count_outcome(queue: &str, ended: Result<PortResult<Consumed>, JoinError>) -> Consumed {
+/// Counts what became of a message. One that could not be settled is redelivered when its
+/// visibility ends.
+fn count_outcome(
+    queue: &str,
+    ended: Result<PortResult<Consumed>, JoinError>,
+    metrics: &Metrics,
+) -> Consumed {
+    let consumed = to_consumed(queue, ended);
+    metrics.count_messages(queue, consumed);
+    consumed
+}
+
+fn to_consumed(queue: &str, ended: Result<PortResult<Consumed>, JoinError>) -> Consumed {
     match ended {
         Ok(Ok(consumed)) => consumed,
         Ok(Err(error)) => {

@@ -1,4 +1,4 @@
-//! `/livez` and `/readyz`, for processes that serve no other HTTP.
+//! The operations listener: `/livez`, `/readyz` and `/metrics`, apart from what customers reach.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,6 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use crate::Metrics;
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -47,12 +49,13 @@ impl Heartbeat {
     }
 }
 
-/// Answers probes on `listener` for as long as it is polled: `/livez` with 200 while all
-/// `heartbeats` are alive, `/readyz` also only until `stop`; both with 503 otherwise.
+/// Answers on `listener` for as long as it is polled: `/livez` with 200 while all `heartbeats` are
+/// alive, `/readyz` also only until `stop`, both with 503 otherwise; `/metrics` with `metrics`.
 pub async fn serve_health(
     listener: TcpListener,
     heartbeats: Vec<Heartbeat>,
     stop: CancellationToken,
+    metrics: Metrics,
 ) {
     loop {
         match listener.accept().await {
@@ -61,10 +64,15 @@ pub async fn serve_health(
                     heartbeats.iter().all(Heartbeat::is_alive),
                     stop.is_cancelled(),
                 );
+                let metrics = metrics.clone();
                 tokio::spawn(async move {
                     // A probe that goes away is not news.
                     drop(
-                        tokio::time::timeout(PROBE_TIMEOUT, answer(stream, alive, stopping)).await,
+                        tokio::time::timeout(
+                            PROBE_TIMEOUT,
+                            answer(stream, alive, stopping, &metrics),
+                        )
+                        .await,
                     );
                 });
             }
@@ -79,7 +87,12 @@ pub async fn serve_health(
     }
 }
 
-async fn answer(mut stream: TcpStream, alive: bool, stopping: bool) -> std::io::Result<()> {
+async fn answer(
+    mut stream: TcpStream,
+    alive: bool,
+    stopping: bool,
+    metrics: &Metrics,
+) -> std::io::Result<()> {
     let mut head = Vec::with_capacity(512);
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         let mut part = [0_u8; 512];
@@ -90,15 +103,17 @@ async fn answer(mut stream: TcpStream, alive: bool, stopping: bool) -> std::io::
         head.extend(part.iter().take(count));
     }
     let head = String::from_utf8_lossy(&head);
-    let status = match head.split(' ').nth(1) {
-        Some("/livez") if alive => "200 OK",
-        Some("/readyz") if alive && !stopping => "200 OK",
-        Some("/livez" | "/readyz") => "503 Service Unavailable",
-        _ => "404 Not Found",
+    let (status, body) = match head.split(' ').nth(1) {
+        Some("/livez") if alive => ("200 OK", String::new()),
+        Some("/readyz") if alive && !stopping => ("200 OK", String::new()),
+        Some("/livez" | "/readyz") => ("503 Service Unavailable", String::new()),
+        Some("/metrics") => ("200 OK", metrics.render()),
+        _ => ("404 Not Found", String::new()),
     };
     let text = format!(
-        "HTTP/1.1 {status}\r\ncontent-length: 0\r\ncache-control: no-store\r\nconnection: \
-            close\r\n\r\n"
+        "HTTP/1.1 {status}\r\ncontent-type: text/plain; version=0.0.4; charset=utf-8\r\n\
+         content-length: {}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n{body}",
+        body.len()
     );
     stream.write_all(text.as_bytes()).await?;
     stream.shutdown().await
@@ -116,7 +131,11 @@ mod tests {
             .expect("asked");
         let mut text = String::new();
         stream.read_to_string(&mut text).await.expect("an answer");
-        text.lines().next().unwrap_or_default().to_owned()
+        text
+    }
+
+    fn first_line(text: &str) -> &str {
+        text.lines().next().unwrap_or_default()
     }
 
     #[tokio::test]
@@ -127,13 +146,37 @@ mod tests {
             Heartbeat::new(Duration::from_mins(1)),
             CancellationToken::new(),
         );
-        let server = tokio::spawn(serve_health(listener, vec![heartbeat], stop.clone()));
-        assert_eq!(ask(at, "/livez").await, "HTTP/1.1 200 OK");
-        assert_eq!(ask(at, "/readyz").await, "HTTP/1.1 200 OK");
-        assert_eq!(ask(at, "/other").await, "HTTP/1.1 404 Not Found");
+        let metrics = Metrics::new(&[payops_core::domain::metric::NOTIFIER]);
+        metrics.expect_messages("notifications");
+        let server = tokio::spawn(serve_health(
+            listener,
+            vec![heartbeat],
+            stop.clone(),
+            metrics,
+        ));
+        assert_eq!(first_line(&ask(at, "/livez").await), "HTTP/1.1 200 OK");
+        assert_eq!(first_line(&ask(at, "/readyz").await), "HTTP/1.1 200 OK");
+        assert_eq!(
+            first_line(&ask(at, "/other").await),
+            "HTTP/1.1 404 Not Found"
+        );
         stop.cancel();
-        assert_eq!(ask(at, "/livez").await, "HTTP/1.1 200 OK");
-        assert_eq!(ask(at, "/readyz").await, "HTTP/1.1 503 Service Unavailable");
+        assert_eq!(first_line(&ask(at, "/livez").await), "HTTP/1.1 200 OK");
+        assert_eq!(
+            first_line(&ask(at, "/readyz").await),
+            "HTTP/1.1 503 Service Unavailable"
+        );
+        let text = ask(at, "/metrics").await;
+        assert_eq!(first_line(&text), "HTTP/1.1 200 OK");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a body");
+        assert!(
+            head.contains(&format!("content-length: {}", body.len())),
+            "{head}"
+        );
+        assert!(
+            body.contains("payops_dead_letters_total{queue=\"notifications\"} 0\n"),
+            "{body}"
+        );
         server.abort();
     }
 

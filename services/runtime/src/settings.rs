@@ -13,7 +13,7 @@ pub const COMMON: &[Variable] = &[
     Variable::default(
         "PAYOPS_HEALTH_LISTEN",
         "0.0.0.0:8081",
-        "address and port that serve /livez and /readyz",
+        "address and port that serve /livez, /readyz and /metrics",
     ),
     Variable::optional(
         "PAYOPS_AWS_REGION",

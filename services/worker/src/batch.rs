@@ -1,7 +1,8 @@
 //! A Lambda batch: handles each record by itself, and reports exactly those that failed.
 
+use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -15,6 +16,7 @@ use payops_core::port::{Clock, PortResult, Received};
 use payops_core::usecase::Consumer;
 use serde_json::Value;
 
+use crate::emf::{self, Dimensions};
 use crate::record::{ParsedRecord, parse_record};
 use crate::sqs_event::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 
@@ -67,19 +69,21 @@ pub async fn handle_batch(
         deadline,
         settings,
         started: AtomicBool::new(false),
+        dead: AtomicUsize::new(0),
     };
     let failures: Vec<Option<String>> = stream::iter(records)
         .map(|raw| batch.handle_record(raw))
         .buffer_unordered(settings.concurrency.max(1))
         .collect()
         .await;
-    let batch_item_failures = failures
+    let batch_item_failures: Vec<BatchItemFailure> = failures
         .into_iter()
         .flatten()
         .map(|item_identifier| BatchItemFailure { item_identifier })
         .collect();
     Ok(SqsBatchResponse {
         batch_item_failures,
+        dead: batch.dead.into_inner(),
     })
 }
 
@@ -95,7 +99,17 @@ pub async fn run_lambda(
             .and_then(|ms| Timestamp::from_millisecond(ms).ok());
         // Without a deadline, start nothing rather than risk everything.
         let deadline = deadline.unwrap_or_else(|| clock.now());
-        handle_batch(consumer, clock, event.payload, deadline, settings).await
+        let dimensions = Dimensions {
+            function: event.context.env_config.function_name.clone(),
+            version: event.context.env_config.version.clone(),
+            queue: consumer.queue.clone(),
+        };
+        let response = handle_batch(consumer, clock, event.payload, deadline, settings).await?;
+        let failed = response.batch_item_failures.len();
+        let line = emf::line(&dimensions, failed, response.dead, clock.now());
+        // The log is Lambda's; without it there is nobody to tell.
+        drop(writeln!(std::io::stdout(), "{line}"));
+        Ok::<_, lambda_runtime::Error>(response)
     }))
     .await
 }
@@ -106,6 +120,8 @@ struct Batch<'a> {
     deadline: Timestamp,
     settings: BatchSettings,
     started: AtomicBool,
+    /// How many messages went to the dead-letter queue.
+    dead: AtomicUsize,
 }
 
 impl Batch<'_> {
@@ -240,7 +256,9 @@ impl Batch<'_> {
                     "moving the message to the dead-letter queue"
                 );
                 // Moved with its reason before Lambda deletes it here.
-                self.consumer.dead_letter(message, &class, &reason).await
+                let moved = self.consumer.dead_letter(message, &class, &reason).await?;
+                self.dead.fetch_add(usize::from(moved), Ordering::Relaxed);
+                Ok(moved)
             }
         }
     }

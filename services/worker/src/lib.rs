@@ -3,6 +3,7 @@
 
 pub mod aws;
 mod batch;
+mod emf;
 mod record;
 mod sqs_event;
 
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use payops_core::port::{Queues, Random};
 use payops_core::usecase::{Consumed, Consumer, Worker};
-use payops_runtime::{ConsumeSettings, Heartbeat, consume};
+use payops_runtime::{ConsumeSettings, Heartbeat, Metrics, consume};
 use tokio_util::sync::CancellationToken;
 
 pub use batch::{BatchSettings, handle_batch, run_lambda};
@@ -46,6 +47,7 @@ pub async fn run(
     settings: ConsumeSettings,
     stop: &CancellationToken,
     heartbeat: &Heartbeat,
+    metrics: &Metrics,
 ) -> Consumed {
-    consume(consumer, settings, stop, heartbeat).await
+    consume(consumer, settings, stop, heartbeat, metrics).await
 }

@@ -41,6 +41,9 @@ pub(crate) struct SqsMessageAttribute {
 #[serde(rename_all = "camelCase")]
 pub struct SqsBatchResponse {
     pub batch_item_failures: Vec<BatchItemFailure>,
+    /// How many messages went to the dead-letter queue; not part of the answer.
+    #[serde(skip)]
+    pub dead: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -63,6 +66,7 @@ mod tests {
         };
         let response = SqsBatchResponse {
             batch_item_failures: vec![failure],
+            dead: 3,
         };
         assert_eq!(
             serde_json::to_value(response).expect("serializes"),

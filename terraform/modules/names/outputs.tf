@@ -153,7 +153,7 @@ output "metrics_log_group" {
 }
 
 output "metrics" {
-  description = "The platform's own metrics: kind, unit, labels, services."
+  description = "The platform's own metrics by name in CloudWatch: name in Prometheus, kind, unit, sets of dimensions, services."
   value       = local.all.metrics
 }
 

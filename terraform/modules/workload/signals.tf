@@ -2,6 +2,9 @@
 locals {
   signals = { for key, signal in module.names.signals : key => signal if contains(signal.accounts, "workload") }
 
+  # The platform's own metrics: one that the services do not have is no key here.
+  own = { for name, metric in module.names.metrics : name => { name = name, dimension_sets = metric.dimension_sets } }
+
   # CodeDeploy takes a new version of the worker back on these.
   rollback_alarms = ["lambda-errors", "records-failed", "lambda-duration"]
 
@@ -119,16 +122,16 @@ locals {
     lambda-errors = { members = { live = { namespace = "AWS/Lambda", metric = "Errors", dimensions = local.worker, stat = "Sum", threshold = 0, periods = 3, datapoints = 2 } } }
     # With partial batch responses Errors stays 0 though every record fails: the worker counts them itself.
     records-failed = { members = { worker = {
-      namespace = module.names.metric_namespace, metric = "RecordsFailed", dimensions = { FunctionName = module.worker.function_name }, stat = "Sum", threshold = var.thresholds.records_failed, periods = 5, datapoints = 3
+      namespace = module.names.metric_namespace, metric = local.own["RecordsFailed"].name, dimensions = zipmap(local.own["RecordsFailed"].dimension_sets[0], [module.worker.function_name]), stat = "Sum", threshold = var.thresholds.records_failed, periods = 5, datapoints = 3
     } } }
     lambda-throttle = { members = { live = { namespace = "AWS/Lambda", metric = "Throttles", dimensions = local.worker, stat = "Sum", threshold = 0, periods = 5, datapoints = 3 } } }
     # 80 % of the time that an invocation has.
     lambda-duration = { members = { live = { namespace = "AWS/Lambda", metric = "Duration", dimensions = local.worker, stat = "p99", threshold = 24000 } } }
     oldest-processing = { members = { age = {
-      namespace = module.names.metric_namespace, metric = "OldestProcessingAge", dimensions = { Service = "payments-api" }, stat = "Maximum", threshold = var.thresholds.processing_seconds, missing = "breaching"
+      namespace = module.names.metric_namespace, metric = local.own["OldestProcessingAge"].name, dimensions = zipmap(local.own["OldestProcessingAge"].dimension_sets[0], ["payments-api"]), stat = "Maximum", threshold = var.thresholds.processing_seconds, missing = "breaching"
     } } }
     reconcile-breaks = { members = { breaks = {
-      namespace = module.names.metric_namespace, metric = "ReconcileBreaks", dimensions = { Service = "payments-api" }, stat = "Maximum", threshold = 0, period = 300, periods = 1
+      namespace = module.names.metric_namespace, metric = local.own["ReconcileBreaks"].name, dimensions = zipmap(local.own["ReconcileBreaks"].dimension_sets[0], ["payments-api"]), stat = "Maximum", threshold = 0, period = 300, periods = 1
     } } }
     # SES reviews an account at 5 % bounces and 0.1 % complaints: well below.
     mail-reputation = { members = {

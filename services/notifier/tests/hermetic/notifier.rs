@@ -344,10 +344,12 @@ async fn the_loop_serves_until_it_is_stopped() {
         wait: Duration::from_millis(200),
         drain: Duration::from_secs(10),
     };
-    let notifier =
-        tokio::spawn(
-            async move { payops_notifier::run(queue, settings, &token, &heartbeat).await },
-        );
+    let notifier = tokio::spawn(async move {
+        {
+            let metrics = payops_runtime::Metrics::new(&[payops_core::domain::metric::NOTIFIER]);
+            payops_notifier::run(queue, settings, &token, &heartbeat, &metrics).await
+        }
+    });
     eventually(Duration::from_secs(30), "all mails", || async {
         (scene.mails("receipt") + scene.mails("failure_notice") == 8).then_some(())
     })

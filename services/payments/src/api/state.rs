@@ -8,6 +8,7 @@ use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::outbox::OutboxEvent;
 use payops_core::port::{Clock, KeyStore, PaymentStore, Provider, Random};
 use payops_core::usecase::{Accept, Changes, Dispatcher};
+use payops_runtime::Metrics;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -88,6 +89,7 @@ impl ApiState {
         secrets: ApiSecrets,
         limits: ApiLimits,
         draining: CancellationToken,
+        metrics: Metrics,
     ) -> Self {
         let (store, clock, random) = (&ports.store, &ports.clock, &ports.random);
         let accept = Accept {
@@ -104,7 +106,7 @@ impl ApiState {
         };
         let dispatch_permits = Arc::new(Semaphore::new(DISPATCHES_MAX));
         let dispatches = TaskTracker::new();
-        let (metrics, not_writable) = (ApiMetrics::new(), AtomicBool::new(false));
+        let (metrics, not_writable) = (ApiMetrics(metrics), AtomicBool::new(false));
         let shared = SharedState {
             ports,
             secrets,

@@ -168,7 +168,13 @@ impl Api {
             cursor: SecretString::from("cursor"),
         };
         let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
-        let state = ApiState::new(ports, secrets, options.api, draining.clone());
+        let state = ApiState::new(
+            ports,
+            secrets,
+            options.api,
+            draining.clone(),
+            payops_runtime::Metrics::new(&[payops_core::domain::metric::PAYMENTS_API]),
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let at = listener.local_addr().expect("an address");
         let server = tokio::spawn(serve(

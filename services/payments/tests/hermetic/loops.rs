@@ -9,13 +9,16 @@ use payops_core::domain::apikey::Caller;
 use payops_core::domain::bus::{PROJECTIONS, WORK};
 use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::machine::Command;
+use payops_core::domain::metric::PAYMENTS_API;
 use payops_core::domain::payment::{Payment, Status};
 use payops_core::port::{Clock, Committed, Index, Ledger, PaymentStore, QueueAdmin as _, Random};
-use payops_core::usecase::{Accept, Dispatcher, Projector, Relay, Sweeper};
+use payops_core::usecase::{
+    Accept, Dispatcher, OldestProcessing, Projector, Reconciler, Relay, RollingReconciler, Sweeper,
+};
 use payops_embedded::{EmbeddedBus, FileArchive, SqliteQueues, SqliteStore};
 use payops_ledger::SqliteLedger;
-use payops_payments::{projector, relay, sweeper};
-use payops_runtime::{ConsumeSettings, Heartbeat};
+use payops_payments::{gauges, projector, relay, sweeper};
+use payops_runtime::{ConsumeSettings, Heartbeat, Metrics};
 use payops_search::{IndexOptions, TantivyIndex};
 use payops_testkit::fault::{Chances, Chaos, Plan, faulty};
 use payops_testkit::{ManualClock, SeededRandom, eventually, sample};
@@ -278,8 +281,11 @@ async fn the_projector_brings_ledger_and_index_up_to_the_store() {
         drain: LONG,
     };
     let (stop, heartbeat) = (scene.stop.clone(), scene.heartbeat.clone());
-    let running =
-        tokio::spawn(async move { projector::run(consumer, settings, &stop, &heartbeat).await });
+    let metrics = Metrics::new(&[PAYMENTS_API]);
+    let counted = metrics.clone();
+    let running = tokio::spawn(async move {
+        projector::run(consumer, settings, &stop, &heartbeat, &counted).await
+    });
     eventually(LONG, "the queue to empty", || async {
         let stats = scene.queues.stats(PROJECTIONS).await.expect("read");
         (stats.visible + stats.in_flight + stats.delayed == 0).then_some(())
@@ -291,6 +297,11 @@ async fn the_projector_brings_ledger_and_index_up_to_the_store() {
         (total.done, total.dead, total.panics),
         (3, 0, 0),
         "{total:?}"
+    );
+    let text = metrics.render();
+    assert!(
+        text.contains("payops_messages_total{queue=\"projections\",outcome=\"done\"} 3\n"),
+        "{text}"
     );
     let posted = ledger
         .of_payments(std::slice::from_ref(&payment.id), true)
@@ -310,5 +321,99 @@ async fn the_projector_brings_ledger_and_index_up_to_the_store() {
     assert_eq!(
         docs.iter().map(|doc| doc.status).collect::<Vec<_>>(),
         [Status::Completed]
+    );
+}
+
+/// Brings a payment to its end in the store, without telling anybody.
+async fn complete(scene: &Scene, payment: &Payment) {
+    for command in [
+        sample::claim("worker"),
+        Command::Approved(sample::charge(1, scene.clock.now())),
+    ] {
+        let stored = scene.store.get(&payment.id).await.expect("read");
+        let stored = stored.expect("stored");
+        let change = sample::change(&stored, command, scene.clock.now());
+        let committed = scene.store.commit(&change).await.expect("written");
+        assert_eq!(committed, Committed::Done);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_oldest_payment_under_way_is_measured() {
+    let scene = Scene::new().await;
+    let oldest = OldestProcessing {
+        store: Arc::clone(&scene.store),
+        clock: Arc::new(scene.clock.clone()),
+    };
+    let age = async || oldest.age().await.expect("measured").as_secs();
+    assert_eq!(age().await, 0, "nothing is under way");
+    let first = scene.accept().await;
+    scene.clock.advance(Duration::from_secs(200));
+    let second = scene.accept().await;
+    scene.clock.advance(Duration::from_secs(100));
+    assert_eq!(age().await, 300);
+    complete(&scene, &first).await;
+    assert_eq!(age().await, 100, "the first has ended");
+    let metrics = Metrics::new(&[PAYMENTS_API]);
+    let (stop, heartbeat, gauges_of) =
+        (scene.stop.clone(), scene.heartbeat.clone(), metrics.clone());
+    let watching = oldest.clone();
+    let running = tokio::spawn(async move {
+        gauges::watch_oldest(watching, EVERY, &stop, &heartbeat, &gauges_of).await;
+    });
+    let shows = async |line: &str| {
+        eventually(LONG, line, || async {
+            metrics.render().contains(line).then_some(())
+        })
+        .await;
+    };
+    shows("payops_oldest_processing_age_seconds 100\n").await;
+    complete(&scene, &second).await;
+    shows("payops_oldest_processing_age_seconds 0\n").await;
+    scene.stop.cancel();
+    running.await.expect("ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stores_are_compared_part_by_part() {
+    let scene = Scene::new().await;
+    for _ in 0..5 {
+        let payment = scene.accept().await;
+        complete(&scene, &payment).await;
+    }
+    let ledger = SqliteLedger::open(&scene.folder.path().join("ledger.db"))
+        .await
+        .expect("a ledger");
+    let index = TantivyIndex::open(&scene.folder.path().join("index"), IndexOptions::default())
+        .await
+        .expect("an index");
+    let reconciler = Reconciler {
+        store: Arc::clone(&scene.store),
+        ledger: Arc::new(ledger),
+        index: Arc::new(index),
+        archive: Arc::clone(&scene.dispatcher.archive),
+        provider: None,
+        clock: Arc::new(scene.clock.clone()),
+        settle: SignedDuration::from_mins(10),
+    };
+    let mut rolling = RollingReconciler::new(reconciler.clone(), 2);
+    assert_eq!(
+        rolling.advance().await.expect("compared"),
+        0,
+        "what changed just now may be on its way"
+    );
+    scene.clock.advance(Duration::from_mins(11));
+    // Each payment lacks its posting, its document and its archived request.
+    let mut rolling = RollingReconciler::new(reconciler, 2);
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        seen.push(rolling.advance().await.expect("compared"));
+    }
+    let each = seen[0] / 2;
+    assert!(each >= 3, "{seen:?}");
+    assert_eq!(
+        seen,
+        [2 * each, 4 * each, 5 * each, 5 * each],
+        "a round ends with all, and the next begins with what the last has found"
     );
 }

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use payops_core::domain::metric::PAYMENTS_WORKER;
 use payops_runtime::settings::{
     CONSUME, CommonSettings, ConsumerConfig, DISPATCH, DispatchSettings, PROVIDER, ProviderSettings,
 };
-use payops_runtime::{BoxError, Heartbeat, run_process, serve_health, shutdown_signal};
+use payops_runtime::{BoxError, Heartbeat, Metrics, run_process, serve_health, shutdown_signal};
 use payops_worker::aws;
 use tokio::net::TcpListener;
 
@@ -35,14 +36,23 @@ async fn serve(common: CommonSettings, settings: Settings) -> Result<(), BoxErro
     let stop = shutdown_signal()?;
     let listener = TcpListener::bind(&common.health_listen).await?;
     let heartbeat = Heartbeat::new(Duration::from_mins(3));
+    let metrics = Metrics::new(&[PAYMENTS_WORKER]);
     tokio::spawn(serve_health(
         listener,
         vec![heartbeat.clone()],
         stop.clone(),
+        metrics.clone(),
     ));
     let adapters = aws::build_adapters(&common, &settings.dispatch, &settings.provider).await?;
     let consumer = adapters.consumer(settings.consume.visibility);
     tracing::info!(queue = consumer.queue, "payops-worker is ready");
-    payops_worker::run(consumer, settings.consume.settings, &stop, &heartbeat).await;
+    payops_worker::run(
+        consumer,
+        settings.consume.settings,
+        &stop,
+        &heartbeat,
+        &metrics,
+    )
+    .await;
     Ok(())
 }

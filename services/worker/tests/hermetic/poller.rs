@@ -20,6 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::platform::Platform;
 
+fn metrics() -> payops_runtime::Metrics {
+    payops_runtime::Metrics::new(&[payops_core::domain::metric::PAYMENTS_WORKER])
+}
+
 fn settings(concurrency: usize) -> ConsumeSettings {
     ConsumeSettings {
         concurrency,
@@ -46,10 +50,9 @@ async fn payments_come_to_their_end_and_the_loop_to_its() {
         Heartbeat::new(Duration::from_mins(1)),
     );
     let (consumer, token) = (platform.consumer(), stop.clone());
-    let worker =
-        tokio::spawn(
-            async move { payops_worker::run(consumer, settings(4), &token, &heartbeat).await },
-        );
+    let worker = tokio::spawn(async move {
+        payops_worker::run(consumer, settings(4), &token, &heartbeat, &metrics()).await
+    });
     eventually(Duration::from_mins(1), "the queue to empty", || async {
         (platform.depths().await.0 == 0).then_some(())
     })
@@ -115,10 +118,9 @@ async fn a_stop_waits_for_what_is_under_way_and_starts_nothing_more() {
         Heartbeat::new(Duration::from_mins(1)),
     );
     let token = stop.clone();
-    let worker =
-        tokio::spawn(
-            async move { payops_worker::run(consumer, settings(2), &token, &heartbeat).await },
-        );
+    let worker = tokio::spawn(async move {
+        payops_worker::run(consumer, settings(2), &token, &heartbeat, &metrics()).await
+    });
     let started = || async { (held.started.load(Ordering::SeqCst) == 2).then_some(()) };
     eventually(Duration::from_secs(20), "two messages to start", started).await;
     stop.cancel();
@@ -158,10 +160,9 @@ async fn a_queue_service_that_fails_is_asked_again_but_not_at_once() {
         Heartbeat::new(Duration::from_mins(1)),
     );
     let token = stop.clone();
-    let worker =
-        tokio::spawn(
-            async move { payops_worker::run(consumer, settings(2), &token, &heartbeat).await },
-        );
+    let worker = tokio::spawn(async move {
+        payops_worker::run(consumer, settings(2), &token, &heartbeat, &metrics()).await
+    });
     eventually(Duration::from_secs(20), "three tries", || async {
         (chaos.calls().len() >= 3).then_some(())
     })

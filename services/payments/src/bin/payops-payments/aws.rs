@@ -9,7 +9,7 @@ use payops_aws::{
 use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::mask;
 use payops_core::port::{Clock, PaymentStore, PortResult, Queues, Random, Secrets};
-use payops_core::usecase::{Consumer, Dispatcher, Projector};
+use payops_core::usecase::{Consumer, Dispatcher, Projector, Reconciler};
 use payops_ledger::PostgresLedger;
 use payops_payments::api::{ApiPorts, ApiSecrets};
 use payops_payments::projector;
@@ -20,6 +20,15 @@ use payops_search::{Credentials, OpenSearchIndex};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Settings, require_length};
+
+/// A payment that changed less than this ago may still be on its way to ledger and index.
+const SETTLE: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+
+/// What needs the ledger and the index.
+pub(crate) struct Connected {
+    pub(crate) projector: Consumer,
+    pub(crate) reconciler: Reconciler,
+}
 
 pub(crate) struct Adapters {
     pub(crate) ports: ApiPorts,
@@ -108,7 +117,7 @@ impl Adapters {
         settings: &Settings,
         stop: &CancellationToken,
         heartbeat: &Heartbeat,
-    ) -> Option<Consumer> {
+    ) -> Option<Connected> {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
         loop {
             heartbeat.beat();
@@ -118,7 +127,7 @@ impl Adapters {
                 connected = self.connect(settings) => connected,
             };
             match connected {
-                Ok(consumer) => return Some(consumer),
+                Ok(connected) => return Some(connected),
                 Err(error) => {
                     tracing::warn!(
                         class = error.class(),
@@ -131,7 +140,7 @@ impl Adapters {
         }
     }
 
-    async fn connect(&self, settings: &Settings) -> PortResult<Consumer> {
+    async fn connect(&self, settings: &Settings) -> PortResult<Connected> {
         let url = self.vault.get(&settings.ledger.url_secret).await?;
         let ledger = PostgresLedger::connect(&url, None, settings.ledger.connections).await?;
         let credentials = match &settings.search.user {
@@ -157,13 +166,26 @@ impl Adapters {
             index: Arc::new(index),
             clock: Arc::clone(&ports.clock),
         };
+        let reconciler = Reconciler {
+            store: Arc::clone(&ports.store),
+            ledger: Arc::clone(&projector.ledger),
+            index: Arc::clone(&projector.index),
+            archive: Arc::clone(&ports.dispatcher.archive),
+            provider: None,
+            clock: Arc::clone(&ports.clock),
+            settle: SETTLE,
+        };
         let (queues, random) = (Arc::clone(&self.queues), Arc::clone(&ports.random));
-        Ok(projector::consumer(
+        let projector = projector::consumer(
             projector,
             queues,
             random,
             ports.limits.clone(),
             settings.consume.visibility,
-        ))
+        );
+        Ok(Connected {
+            projector,
+            reconciler,
+        })
     }
 }

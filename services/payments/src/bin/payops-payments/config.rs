@@ -106,6 +106,21 @@ pub(crate) const PAYMENTS: &[Variable] = &[
         "60s",
         "how often the sweeper looks for overdue payments",
     ),
+    Variable::default(
+        "PAYOPS_OLDEST_EVERY",
+        "60s",
+        "how often the age of the oldest payment in processing is measured",
+    ),
+    Variable::default(
+        "PAYOPS_RECONCILE_EVERY",
+        "5m",
+        "how often a part of the payments is compared with ledger, index and archive",
+    ),
+    Variable::default(
+        "PAYOPS_RECONCILE_PAYMENTS",
+        "1000",
+        "payments in such a part",
+    ),
 ];
 
 #[derive(Clone, Debug)]
@@ -121,6 +136,9 @@ pub(crate) struct Settings {
     pub(crate) relay_every: Duration,
     pub(crate) relay_grace: jiff::SignedDuration,
     pub(crate) sweep_every: Duration,
+    pub(crate) oldest_every: Duration,
+    pub(crate) reconcile_every: Duration,
+    pub(crate) reconcile_payments: usize,
     pub(crate) dispatch: DispatchSettings,
     pub(crate) provider: ProviderSettings,
     pub(crate) consume: ConsumerConfig,
@@ -180,6 +198,9 @@ impl Settings {
             relay_every: positive_duration(reader, "PAYOPS_RELAY_EVERY"),
             relay_grace: to_signed(reader.duration("PAYOPS_RELAY_GRACE")),
             sweep_every: positive_duration(reader, "PAYOPS_SWEEP_EVERY"),
+            oldest_every: positive_duration(reader, "PAYOPS_OLDEST_EVERY"),
+            reconcile_every: positive_duration(reader, "PAYOPS_RECONCILE_EVERY"),
+            reconcile_payments: reader.count("PAYOPS_RECONCILE_PAYMENTS"),
             dispatch,
             provider,
             consume,
@@ -209,7 +230,7 @@ pub(crate) fn require_length(
 
 #[cfg(test)]
 mod tests {
-    use payops_runtime::env::SettingsError;
+    use payops_runtime::env::{SettingsError, WhenUnset};
     use payops_runtime::settings::{COMMON, CONSUME, DISPATCH, PROVIDER};
 
     use super::*;
@@ -284,5 +305,35 @@ mod tests {
     fn a_secret_must_be_one() {
         assert!(require_length("x", secrecy::SecretString::from("short")).is_err());
         assert!(require_length("x", secrecy::SecretString::from("long enough to be one")).is_ok());
+    }
+
+    /// Terraform makes a secret for each name that is asked for, and lets its readers read it.
+    #[test]
+    fn secrets_are_those_of_names_json() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../terraform/modules/names/names.json"
+        );
+        let text = std::fs::read_to_string(path).expect("names.json");
+        let names: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let mut asked = 0;
+        for (table, service) in [
+            (PAYMENTS, "payments-api"),
+            (PROVIDER, "payments-api"),
+            (PROVIDER, "payments-worker"),
+        ] {
+            for variable in table.iter().filter(|one| one.name.ends_with("_SECRET")) {
+                let WhenUnset::Default(secret) = variable.when_unset else {
+                    panic!("{} has no default", variable.name);
+                };
+                let readers = names["secrets"][secret]["readers"].as_array();
+                assert!(
+                    readers.is_some_and(|readers| readers.iter().any(|one| one == service)),
+                    "{secret} of {service}"
+                );
+                asked += 1;
+            }
+        }
+        assert_eq!(asked, 6);
     }
 }

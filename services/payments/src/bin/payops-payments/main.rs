@@ -10,11 +10,12 @@ mod config;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use payops_core::usecase::{Relay, Sweeper};
+use payops_core::domain::metric::PAYMENTS_API;
+use payops_core::usecase::{OldestProcessing, Relay, RollingReconciler, Sweeper};
 use payops_payments::api::{ApiState, router};
-use payops_payments::{projector, relay, serve, sweeper};
+use payops_payments::{gauges, projector, relay, serve, sweeper};
 use payops_runtime::settings::{CONSUME, CommonSettings, DISPATCH, PROVIDER};
-use payops_runtime::{BoxError, Heartbeat, run_process, serve_health, shutdown_signal};
+use payops_runtime::{BoxError, Heartbeat, Metrics, run_process, serve_health, shutdown_signal};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -40,20 +41,29 @@ async fn run(common: CommonSettings, settings: Settings) -> Result<(), BoxError>
     let listener = TcpListener::bind(&settings.listen).await?;
     let health = TcpListener::bind(&common.health_listen).await?;
     let adapters = aws::build_adapters(&common, &settings).await?;
+    let metrics = Metrics::new(&[PAYMENTS_API]);
     let state = ApiState::new(
         adapters.ports.clone(),
         adapters.secrets.clone(),
         settings.api,
         shutdown.clone(),
+        metrics.clone(),
     );
-    let heartbeats = [
-        Heartbeat::new(SILENCE_MAX),
-        Heartbeat::new(SILENCE_MAX),
-        Heartbeat::new(SILENCE_MAX),
-    ];
-    tokio::spawn(serve_health(health, heartbeats.to_vec(), shutdown.clone()));
+    let heartbeats = [(); 3].map(|()| Heartbeat::new(SILENCE_MAX));
+    tokio::spawn(serve_health(
+        health,
+        heartbeats.to_vec(),
+        shutdown.clone(),
+        metrics.clone(),
+    ));
     let stop_loops = CancellationToken::new();
-    let loops = start_loops(adapters, settings.clone(), stop_loops.clone(), heartbeats);
+    let loops = start_loops(
+        adapters,
+        settings.clone(),
+        stop_loops.clone(),
+        heartbeats,
+        metrics,
+    );
 
     let stop_serving = CancellationToken::new();
     let serving = tokio::spawn(serve(
@@ -83,6 +93,7 @@ fn start_loops(
     settings: Settings,
     stop: CancellationToken,
     heartbeats: [Heartbeat; 3],
+    metrics: Metrics,
 ) -> TaskTracker {
     let loops = TaskTracker::new();
     let [relay_heartbeat, sweeper_heartbeat, projector_heartbeat] = heartbeats;
@@ -103,19 +114,36 @@ fn start_loops(
     loops.spawn(async move {
         sweeper::run(sweeping, settings.sweep_every, &token, &sweeper_heartbeat).await;
     });
+    let oldest = OldestProcessing {
+        store: adapters.ports.store.clone(),
+        clock: adapters.ports.clock.clone(),
+    };
+    let (token, gauges_of, every) = (stop.clone(), metrics.clone(), settings.oldest_every);
     loops.spawn(async move {
-        if let Some(consumer) = adapters
+        // A gauge that stands still is seen by its alarm; it is no reason to restart the API.
+        let heartbeat = Heartbeat::new(SILENCE_MAX);
+        gauges::watch_oldest(oldest, every, &token, &heartbeat, &gauges_of).await;
+    });
+    loops.spawn(async move {
+        let Some(connected) = adapters
             .connect_projector(&settings, &stop, &projector_heartbeat)
             .await
-        {
+        else {
+            return;
+        };
+        let reconciler = RollingReconciler::new(connected.reconciler, settings.reconcile_payments);
+        let heartbeat = Heartbeat::new(SILENCE_MAX);
+        let every = settings.reconcile_every;
+        tokio::join!(
             projector::run(
-                consumer,
+                connected.projector,
                 settings.consume.settings,
                 &stop,
                 &projector_heartbeat,
-            )
-            .await;
-        }
+                &metrics,
+            ),
+            gauges::reconcile(reconciler, every, &stop, &heartbeat, &metrics),
+        );
     });
     loops.close();
     loops
