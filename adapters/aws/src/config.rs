@@ -27,6 +27,17 @@ pub struct AwsConfig {
     pub profile: Option<String>,
 }
 
+/// A client that makes listed calls alone. The interceptor stands in each client's own settings:
+/// `SdkConfig` carries none.
+macro_rules! client {
+    ($sdk:ident, $builder:expr) => {{
+        let builder = $builder;
+        #[cfg(debug_assertions)]
+        let builder = builder.interceptor(crate::permissions::ListedCalls);
+        $sdk::Client::from_conf(builder.build())
+    }};
+}
+
 /// One client of each service, all with the same credentials, time-outs and retries.
 #[derive(Clone, Debug)]
 pub struct Clients {
@@ -44,18 +55,29 @@ impl Clients {
     pub fn new(config: &SdkConfig) -> Self {
         // An emulator has no host name of its own for each bucket.
         let path_style = config.endpoint_url().is_some();
-        let s3 = aws_sdk_s3::config::Builder::from(config)
-            .force_path_style(path_style)
-            .build();
+        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style);
         Self {
-            dynamo: aws_sdk_dynamodb::Client::new(config),
-            sqs: aws_sdk_sqs::Client::new(config),
-            s3: aws_sdk_s3::Client::from_conf(s3),
-            events: aws_sdk_eventbridge::Client::new(config),
-            ses: aws_sdk_sesv2::Client::new(config),
-            secrets: aws_sdk_secretsmanager::Client::new(config),
+            dynamo: client!(
+                aws_sdk_dynamodb,
+                aws_sdk_dynamodb::config::Builder::from(config)
+            ),
+            sqs: client!(aws_sdk_sqs, aws_sdk_sqs::config::Builder::from(config)),
+            s3: client!(aws_sdk_s3, s3),
+            events: client!(
+                aws_sdk_eventbridge,
+                aws_sdk_eventbridge::config::Builder::from(config)
+            ),
+            ses: client!(aws_sdk_sesv2, aws_sdk_sesv2::config::Builder::from(config)),
+            secrets: client!(
+                aws_sdk_secretsmanager,
+                aws_sdk_secretsmanager::config::Builder::from(config)
+            ),
         }
     }
+}
+
+pub(crate) fn sts_client(config: &SdkConfig) -> aws_sdk_sts::Client {
+    client!(aws_sdk_sts, aws_sdk_sts::config::Builder::from(config))
 }
 
 /// Clients for `config`. Nothing is called yet; missing credentials show with the first call.

@@ -9,6 +9,7 @@ pub mod dynamo;
 mod eventbridge;
 mod fail;
 pub mod identity;
+pub mod permissions;
 mod s3;
 mod secrets;
 mod ses;

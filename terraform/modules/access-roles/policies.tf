@@ -71,7 +71,7 @@ data "aws_iam_policy_document" "view" {
 
   statement {
     sid       = "ReadAudit"
-    actions   = ["logs:FilterLogEvents", "logs:GetLogEvents", "logs:StartQuery", "logs:DescribeLogStreams"]
+    actions   = ["logs:FilterLogEvents", "logs:StartQuery"]
     resources = ["${var.audit.log_group_arn}:*"]
   }
 
@@ -143,7 +143,7 @@ data "aws_iam_policy_document" "operate" {
   # A transaction needs the actions of its items; conditions on items that it changes need no more.
   statement {
     sid       = "WriteTable"
-    actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"]
+    actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
     resources = [var.table_arn]
   }
 
@@ -200,8 +200,8 @@ data "aws_iam_policy_document" "operate" {
   }
 
   statement {
-    sid       = "MoveParked"
-    actions   = ["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage"]
+    sid       = "LookAtParked"
+    actions   = ["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"]
     resources = var.queue_arns.parking
   }
 
@@ -233,8 +233,8 @@ data "aws_iam_policy_document" "operate" {
 
 data "aws_iam_policy_document" "break_glass" {
   statement {
-    sid       = "TakeFromSources"
-    actions   = ["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage"]
+    sid       = "LookAtSources"
+    actions   = ["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"]
     resources = var.queue_arns.source
   }
 

@@ -2,12 +2,14 @@
 locals {
   # Statements that several services have.
   parts = {
-    table_read  = { actions = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"], resources = [var.table_arn, "${var.table_arn}/index/*"] }
-    table_write = { actions = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"], resources = [var.table_arn] }
+    get_item    = { actions = ["dynamodb:GetItem"], resources = [var.table_arn] }
+    query       = { actions = ["dynamodb:Query"], resources = [var.table_arn, "${var.table_arn}/index/*"] }
+    transaction = { actions = ["dynamodb:PutItem", "dynamodb:UpdateItem"], resources = [var.table_arn] }
+    outbox      = { actions = ["dynamodb:BatchWriteItem"], resources = [var.table_arn] }
     put_events  = { actions = ["events:PutEvents"], resources = [var.bus_arn] }
   }
   consume = { for key, queue in var.queues : key => {
-    actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl", "sqs:GetQueueAttributes"]
+    actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl"]
     resources = [queue.arn]
   } }
   # A consumer sends dead letters itself, with the reason.
@@ -15,8 +17,11 @@ locals {
 
   statements = {
     payments-api = {
-      ReadTable   = local.parts.table_read
-      WriteTable  = local.parts.table_write
+      GetItem     = local.parts.get_item
+      Query       = local.parts.query
+      Compare     = { actions = ["dynamodb:BatchGetItem", "dynamodb:Scan"], resources = [var.table_arn] }
+      WriteTable  = local.parts.transaction
+      Outbox      = local.parts.outbox
       Archive     = { actions = ["s3:PutObject", "s3:GetObject"], resources = ["${var.archive_arn}/*"] }
       ListArchive = { actions = ["s3:ListBucket"], resources = [var.archive_arn] }
       PutEvents   = local.parts.put_events
@@ -25,17 +30,23 @@ locals {
       GiveUp      = local.give_up["projections"]
     }
     payments-worker = {
-      ReadTable   = local.parts.table_read
-      WriteTable  = local.parts.table_write
+      GetItem     = local.parts.get_item
+      WriteTable  = local.parts.transaction
+      Outbox      = local.parts.outbox
       ReadArchive = { actions = ["s3:GetObject"], resources = ["${var.archive_arn}/*"] }
       ListArchive = { actions = ["s3:ListBucket"], resources = [var.archive_arn] }
       PutEvents   = local.parts.put_events
       Consume     = local.consume["payments-work"]
-      GiveUp      = local.give_up["payments-work"]
+      # Lambda polls the queue as the function.
+      Poll   = { actions = ["sqs:GetQueueAttributes"], resources = [var.queues["payments-work"].arn] }
+      GiveUp = local.give_up["payments-work"]
+      # A record that there was no time to begin is sent anew, so that the receive does not count.
+      GiveBack = { actions = ["sqs:SendMessage"], resources = [var.queues["payments-work"].arn] }
     }
     notifier = {
-      ReadTable  = local.parts.table_read
-      WriteTable = local.parts.table_write
+      GetItem    = local.parts.get_item
+      Query      = { actions = ["dynamodb:Query"], resources = [var.table_arn] }
+      WriteTable = local.parts.transaction
       Consume    = local.consume["notifications"]
       GiveUp     = local.give_up["notifications"]
       Mail       = { actions = ["ses:SendEmail"], resources = var.mail_arns }
@@ -44,7 +55,8 @@ locals {
     # It changes the ledger's schema, and nothing of AWS.
     payments-api-migrate = {}
     admin = {
-      ReadTable   = local.parts.table_read
+      GetItem     = { actions = ["dynamodb:GetItem", "dynamodb:BatchGetItem"], resources = [var.table_arn] }
+      Query       = local.parts.query
       CountQueues = { actions = ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"], resources = flatten([for queue in var.queues : [queue.arn, queue.dead_arn, queue.parking_arn]]) }
       LookAtDead  = { actions = ["sqs:ReceiveMessage", "sqs:ChangeMessageVisibility"], resources = [for queue in var.queues : queue.dead_arn] }
     }
@@ -52,7 +64,7 @@ locals {
   service_secrets = { for service in keys(local.statements) : service => [
     for name, secret in var.secrets : secret.arn if contains(secret.readers, service)
   ] }
-  # Services of AWS through which a service uses the data key.
+  # Services of AWS through which a service uses the data key; one that writes there makes data keys.
   via = {
     payments-api         = ["sqs", "s3"]
     payments-api-migrate = []
@@ -107,7 +119,7 @@ data "aws_iam_policy_document" "service" {
 
     content {
       sid       = "DataKey"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      actions   = each.key == "admin" ? ["kms:Decrypt"] : ["kms:Decrypt", "kms:GenerateDataKey"]
       resources = [var.data_key_arn]
 
       condition {

@@ -49,7 +49,7 @@ pub async fn run(config: &SdkConfig, targets: &CheckTargets) -> Vec<Check> {
     let mut all = Checks::default();
     all.add(
         "caller".to_owned(),
-        caller(aws_sdk_sts::Client::new(config), account.clone()),
+        caller(crate::config::sts_client(config), account.clone()),
     );
     if let Some(name) = targets.table.clone() {
         all.add(format!("table {name}"), table(clients.dynamo.clone(), name));

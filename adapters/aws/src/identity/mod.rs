@@ -150,7 +150,7 @@ fn wrong_account(spec: &RoleSpec, found: &str) -> IdentityError {
 }
 
 async fn whoami(config: &SdkConfig, spec: &RoleSpec) -> Result<Caller, IdentityError> {
-    let answer = aws_sdk_sts::Client::new(config)
+    let answer = crate::config::sts_client(config)
         .get_caller_identity()
         .send()
         .await;
@@ -170,7 +170,7 @@ async fn request_session(
     mfa: Option<&MfaCode>,
     seconds: i32,
 ) -> Result<AssumeRoleOutput, IdentityError> {
-    let mut request = aws_sdk_sts::Client::new(config)
+    let mut request = crate::config::sts_client(config)
         .assume_role()
         .role_arn(&spec.role_arn)
         .role_session_name(label::session_name(&spec.access_level, &person.name))

@@ -13,6 +13,8 @@ mod config;
 mod dynamo;
 mod identity;
 mod mail;
+mod names;
+mod permissions;
 mod queues;
 mod redrive;
 mod secrets;

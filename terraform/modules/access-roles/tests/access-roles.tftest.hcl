@@ -73,6 +73,22 @@ run "roles" {
     ]))}"
   }
 
+  # calls.json is made from the table of calls in adapters/aws: a call without a permission fails, and a permission without a call.
+  # Purging is the environment's to allow: see the next run.
+  assert {
+    condition = alltrue([
+      for role in ["view", "operate", "break-glass"] : setsubtract(jsondecode(file("../names/calls.json"))[role], ["sqs:PurgeQueue"]) == toset(flatten([
+        for statement in jsondecode(aws_iam_role_policy.this[role].policy).Statement : statement.Action if statement.Effect == "Allow"
+      ]))
+    ])
+    error_message = "A role may do other things than payops does: ${jsonencode({
+      for role in ["view", "operate", "break-glass"] : role => {
+        lacks    = setsubtract(jsondecode(file("../names/calls.json"))[role], flatten([for statement in jsondecode(aws_iam_role_policy.this[role].policy).Statement : statement.Action if statement.Effect == "Allow"]))
+        too_much = setsubtract(flatten([for statement in jsondecode(aws_iam_role_policy.this[role].policy).Statement : statement.Action if statement.Effect == "Allow"]), jsondecode(file("../names/calls.json"))[role])
+      }
+    })}"
+  }
+
   assert {
     condition     = !strcontains(aws_iam_role_policy.this["break-glass"].policy, "sqs:PurgeQueue")
     error_message = "Nobody purges unless the environment says so."

@@ -1,0 +1,395 @@
+//! Which calls are made, and what they take: the table of `payops_aws::permissions`, and the files
+//! that Terraform and the truth tables have from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use payops_aws::permissions::{AccessLevel, AwsCall, AwsResource, CALLS, CallUse, Principal, USES};
+use payops_core::domain::bus::{QUEUES, dead_letter_queue, parking_queue};
+use serde_json::{Map, Value, json};
+
+use crate::support::{Reply, Service};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read_json(path: &str) -> Value {
+    let text = std::fs::read_to_string(root().join(path)).expect(path);
+    serde_json::from_str(&text).expect(path)
+}
+
+fn find_call(operation: &str) -> &'static AwsCall {
+    let mut found = CALLS.iter().filter(|call| call.operation == operation);
+    let call = found.next().expect(operation);
+    assert!(found.next().is_none(), "{operation} is listed twice");
+    call
+}
+
+/// The roles whose policy has what `by` needs.
+fn holders(by: Principal) -> Vec<Principal> {
+    match by {
+        Principal::View => vec![Principal::View, Principal::Operate, Principal::BreakGlass],
+        Principal::Operate => vec![Principal::Operate, Principal::BreakGlass],
+        other => vec![other],
+    }
+}
+
+/// All IAM actions of each role.
+fn actions() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    let mut all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for each in USES {
+        for operation in each.operations {
+            for holder in holders(each.by) {
+                all.entry(holder.as_str())
+                    .or_default()
+                    .extend(find_call(operation).actions);
+            }
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_call_that_is_not_listed_fails() {
+    let service = Service::new(|_, _| Reply::Answer(200, "{}".to_owned()));
+    let clients = service.clients().await;
+    let error = clients
+        .sqs
+        .list_queue_tags()
+        .queue_url("http://service.test/q")
+        .send()
+        .await
+        .expect_err("not listed");
+    let words = format!("{error:?}");
+    assert!(
+        words.contains("SQS.ListQueueTags is not in payops_aws::permissions::CALLS"),
+        "{words}"
+    );
+    assert!(service.asked().is_empty(), "nothing was sent");
+    clients
+        .sqs
+        .list_queues()
+        .send()
+        .await
+        .expect("a listed call is made");
+}
+
+#[test]
+fn every_listed_call_is_made_by_somebody() {
+    let used: BTreeSet<&str> = USES
+        .iter()
+        .flat_map(|each| each.operations)
+        .copied()
+        .collect();
+    for call in CALLS {
+        find_call(call.operation);
+        let needs_nobody = call.access == AccessLevel::Setup || call.service == "STS";
+        assert_ne!(
+            used.contains(call.operation),
+            needs_nobody,
+            "{}",
+            call.operation
+        );
+    }
+    for operation in used {
+        find_call(operation);
+    }
+}
+
+/// What is allowed before the code makes the call, by the subject that will.
+#[test]
+fn what_no_call_needs_yet_is_named() {
+    let mut waiting: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for each in USES {
+        if let Some(subject) = each.needed_by {
+            waiting.entry(subject).or_default().extend(each.operations);
+        }
+    }
+    insta::assert_json_snapshot!(waiting);
+}
+
+/// Clients are made in this crate and in the two places named here; each of those makes one call.
+#[test]
+fn no_other_crate_calls_aws() {
+    let mut found = BTreeSet::new();
+    for folder in [
+        "adapters", "ops/src", "services", "cli/src", "tui/src", "core/src",
+    ] {
+        walk(&root().join(folder), &mut |path, text| {
+            let name = path
+                .strip_prefix(root())
+                .expect("within")
+                .display()
+                .to_string();
+            if !name.starts_with("adapters/aws/") && text.contains("aws_sdk_") {
+                let clients = text.matches("::Client::").count();
+                if clients > 0 {
+                    found.insert((name, clients));
+                }
+            }
+        });
+    }
+    let known = [
+        ("adapters/kube/src/eks/mod.rs".to_owned(), 1),
+        ("ops/src/backend/sdk.rs".to_owned(), 1),
+    ];
+    assert_eq!(found, BTreeSet::from(known));
+    let text = std::fs::read_to_string(root().join("adapters/kube/src/eks/mod.rs")).expect("eks");
+    assert!(text.contains(".describe_cluster()"));
+    let text = std::fs::read_to_string(root().join("ops/src/backend/sdk.rs")).expect("sdk");
+    assert!(text.contains(".get_caller_identity()"));
+}
+
+fn walk(folder: &Path, look: &mut impl FnMut(&Path, &str)) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            if !path.ends_with("target") {
+                walk(&path, look);
+            }
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            look(
+                &path,
+                &std::fs::read_to_string(&path).expect("a source file"),
+            );
+        }
+    }
+}
+
+/// The modules' tests hold the policies against this file: what is allowed, and nothing else.
+#[test]
+fn terraform_has_the_actions_of_the_table() {
+    let text = serde_json::to_string_pretty(&actions()).expect("json");
+    held("terraform/modules/names/calls.json", &format!("{text}\n"));
+}
+
+#[test]
+fn truth_tables_have_the_rows_of_the_table() {
+    let names = read_json("terraform/modules/names/names.json");
+    for env in ["test", "preprod", "prod"] {
+        let rows: Vec<String> = USES
+            .iter()
+            .flat_map(|each| Environment::new(&names, env).rows(each))
+            .map(|row| format!("    {row}"))
+            .collect();
+        let header = read_json(&format!("terraform/truth/{env}.json"));
+        let mut text = String::from("{\n");
+        for member in ["roots", "management", "accounts"] {
+            writeln!(text, "  \"{member}\": {},", header[member]).expect("written");
+        }
+        writeln!(text, "  \"rows\": [\n{}\n  ]\n}}", rows.join(",\n")).expect("written");
+        held(&format!("terraform/truth/calls-{env}.json"), &text);
+    }
+}
+
+/// The file must say `text`; with `UPDATE_PERMISSIONS=1` it is written.
+fn held(path: &str, text: &str) {
+    let file = root().join(path);
+    if std::env::var_os("UPDATE_PERMISSIONS").is_some() {
+        std::fs::write(&file, text).expect("written");
+    }
+    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        found == text,
+        "{path} is not what payops_aws::permissions says; write it with: UPDATE_PERMISSIONS=1 \
+         cargo test -p payops-aws permissions, and allow what is new in Terraform"
+    );
+}
+
+/// Names and ARNs of one environment.
+struct Environment<'a> {
+    names: &'a Value,
+    env: &'a str,
+    account: &'a str,
+}
+
+impl<'a> Environment<'a> {
+    fn new(names: &'a Value, env: &'a str) -> Self {
+        let account = names["accounts"][env]["id"].as_str().expect("an account");
+        Self {
+            names,
+            env,
+            account,
+        }
+    }
+
+    fn named(&self, template: &str) -> String {
+        self.names["templates"][template]
+            .as_str()
+            .expect(template)
+            .replace("{env}", self.env)
+    }
+
+    fn region(&self) -> &str {
+        self.names["regions"]["home"].as_str().expect("a region")
+    }
+
+    fn arn(&self, service: &str, rest: &str) -> String {
+        format!(
+            "arn:aws:{service}:{}:{}:{rest}",
+            self.region(),
+            self.account
+        )
+    }
+
+    fn queue(&self, queue: &str) -> String {
+        self.arn("sqs", &format!("{}{queue}", self.named("queue_prefix")))
+    }
+
+    /// The ARNs that `action` is allowed on, and whether a root makes them.
+    fn place(&self, action: &str, on: AwsResource) -> (Vec<String>, bool) {
+        let table = || self.arn("dynamodb", &format!("table/{}", self.named("table")));
+        let one = |arn: String| (vec![arn], false);
+        let bucket = format!("arn:aws:s3:::{}", self.named("archive_bucket"));
+        if action.starts_with("kms:") && on != AwsResource::AuditKey {
+            let key = match on {
+                AwsResource::Secret(_) => "module.workload.module.secrets_key.aws_kms_key.this",
+                _ => "module.workload.module.key.aws_kms_key.this",
+            };
+            return one(key.to_owned());
+        }
+        match on {
+            AwsResource::Any => one("*".to_owned()),
+            AwsResource::Table => one(table()),
+            AwsResource::Index(index) => one(format!("{}/index/{index}", table())),
+            AwsResource::Sources => (QUEUES.map(|queue| self.queue(queue)).to_vec(), false),
+            AwsResource::DeadLetters => (
+                QUEUES
+                    .map(|queue| self.queue(&dead_letter_queue(queue)))
+                    .to_vec(),
+                false,
+            ),
+            AwsResource::Parking => (
+                QUEUES
+                    .map(|queue| self.queue(&parking_queue(queue)))
+                    .to_vec(),
+                false,
+            ),
+            AwsResource::Queue(queue) => one(self.queue(queue)),
+            AwsResource::DeadLettersOf(queue) => one(self.queue(&dead_letter_queue(queue))),
+            AwsResource::Archive if action == "s3:ListBucket" => one(bucket),
+            AwsResource::Archive => one(format!("{bucket}/payments/x.json")),
+            AwsResource::Bus => {
+                one(self.arn("events", &format!("event-bus/{}", self.named("bus"))))
+            }
+            AwsResource::AuditBus => {
+                one(self.arn("events", &format!("event-bus/{}", self.named("audit_bus"))))
+            }
+            AwsResource::Mail => {
+                one(self.arn("ses", &format!("identity/{}", self.named("domain"))))
+            }
+            AwsResource::Secret(secret) => {
+                let name = format!("{}{secret}", self.named("secret_prefix"));
+                one(self.arn("secretsmanager", &format!("secret:{name}-AbCdEf")))
+            }
+            AwsResource::Cluster => {
+                one(self.arn("eks", &format!("cluster/{}", self.named("cluster"))))
+            }
+            AwsResource::AuditKey => {
+                one("module.workload.module.secrets.aws_kms_key.audit".to_owned())
+            }
+            AwsResource::AuditLog => (
+                vec![self.arn(
+                    "logs",
+                    &format!("log-group:{}:*", self.named("audit_log_group")),
+                )],
+                true,
+            ),
+            AwsResource::Worker => one(self.arn("lambda", "function:payments-worker")),
+            AwsResource::Deployments => {
+                one(self.arn("codedeploy", "deploymentgroup:payments-worker/live"))
+            }
+        }
+    }
+
+    /// The context keys that a real call of `action` carries.
+    fn context(&self, call: &AwsCall, action: &str, on: AwsResource) -> Map<String, Value> {
+        let mut with = Map::new();
+        if action.starts_with("kms:") && call.service != "KMS" {
+            let service = match call.service {
+                "SQS" => "sqs",
+                "S3" => "s3",
+                "Secrets Manager" => "secretsmanager",
+                other => panic!("{other} does not use keys"),
+            };
+            let via = format!("{service}.{}.amazonaws.com", self.region());
+            with.insert("kms:ViaService".to_owned(), json!(via));
+        }
+        if call.service == "DynamoDB" && call.access == AccessLevel::Write {
+            with.insert("dynamodb:LeadingKeys".to_owned(), json!(["PAY#pay_1"]));
+            with.insert("aws:SourceIdentity".to_owned(), json!("anna"));
+        }
+        if on == AwsResource::AuditBus && action == "events:PutEvents" {
+            let audit = &self.names["audit"];
+            with.insert("events:source".to_owned(), json!([audit["source"]]));
+            with.insert(
+                "events:detail-type".to_owned(),
+                json!([audit["detail_type"]]),
+            );
+        }
+        with.insert("aws:RequestedRegion".to_owned(), json!(self.region()));
+        with
+    }
+
+    fn who(&self, by: Principal) -> Value {
+        let env = self.env;
+        match by {
+            Principal::View | Principal::Operate | Principal::BreakGlass => {
+                let role = self.names["roles"][by.as_str()].as_str().expect("a role");
+                json!(format!("role/{role}@{env}"))
+            }
+            // The function, and the poller of clusters without Lambda.
+            Principal::PaymentsWorker => json!([
+                format!("role/payments-worker@{env}"),
+                format!("role/payops-{env}-payments-worker@{env}")
+            ]),
+            service => json!(format!("role/payops-{env}-{}@{env}", service.as_str())),
+        }
+    }
+
+    /// A row for each set of actions that share a place and a context.
+    fn rows(&self, each: &CallUse) -> Vec<String> {
+        // Nobody purges a queue of production: its own table says so.
+        if each.operations.contains(&"PurgeQueue") && self.env == "prod" {
+            return Vec::new();
+        }
+        let mut rows: Vec<(Value, Value, bool, BTreeSet<&str>)> = Vec::new();
+        for on in each.on {
+            for operation in each.operations {
+                let call = find_call(operation);
+                for action in call.actions {
+                    let (arns, elsewhere) = self.place(action, *on);
+                    let place = if arns.len() == 1 {
+                        json!(arns[0])
+                    } else {
+                        json!(arns)
+                    };
+                    let with = Value::Object(self.context(call, action, *on));
+                    let same = rows
+                        .iter_mut()
+                        .find(|(other, context, _, _)| *other == place && *context == with);
+                    match same {
+                        Some((_, _, _, actions)) => drop(actions.insert(action)),
+                        None => rows.push((place, with, elsewhere, BTreeSet::from([*action]))),
+                    }
+                }
+            }
+        }
+        let row = |(place, with, elsewhere, actions): (Value, Value, bool, BTreeSet<&str>)| {
+            let mut row = Map::new();
+            row.insert("may".to_owned(), json!(true));
+            row.insert("who".to_owned(), self.who(each.by));
+            row.insert("do".to_owned(), json!(actions));
+            row.insert("on".to_owned(), place);
+            if elsewhere {
+                row.insert("elsewhere".to_owned(), json!(true));
+            }
+            row.insert("with".to_owned(), with);
+            row.insert("why".to_owned(), json!(each.why));
+            Value::Object(row).to_string()
+        };
+        rows.into_iter().map(row).collect()
+    }
+}
