@@ -56,7 +56,7 @@ fn identity(account: &str, arn: &str) -> Answer {
 }
 
 /// A session whose keys belong to `account`; they end at `until`.
-fn session(account: &str, until: Timestamp) -> Answer {
+pub(crate) fn session(account: &str, until: Timestamp) -> Answer {
     let until = until.strftime("%Y-%m-%dT%H:%M:%SZ");
     let keys = format!(
         "<Credentials><AccessKeyId>ROLE{account}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>{until}</Expiration></Credentials>"
@@ -67,14 +67,14 @@ fn session(account: &str, until: Timestamp) -> Answer {
     xml("AssumeRole", &format!("{keys}{user}"))
 }
 
-fn later(minutes: i64) -> Timestamp {
+pub(crate) fn later(minutes: i64) -> Timestamp {
     Timestamp::now()
         .checked_add(SignedDuration::from_mins(minutes))
         .unwrap()
 }
 
 /// AWS, of which STS answers as `assume` says when a role is asked for, and every table is empty.
-fn aws(assume: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Stub {
+pub(crate) fn aws(assume: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Stub {
     Stub::new(move |_, request| match key(request) {
         _ if request.body.contains("Action=AssumeRole") => assume(request),
         key if request.body.contains("Action=GetCallerIdentity") => {

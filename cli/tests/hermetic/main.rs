@@ -24,3 +24,4 @@ mod kill;
 mod offline;
 mod platform;
 mod terminal;
+mod terraform;

@@ -241,7 +241,7 @@ fn split_command(line: &str) -> Vec<String> {
 }
 
 /// The commands of a document: lines of its blocks, and spans of code.
-fn commands_of(text: &str) -> Vec<Vec<String>> {
+pub(crate) fn commands_of(text: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let mut is_block = false;
     for line in text.lines() {

@@ -417,7 +417,7 @@ fn a_csv_without_rows_has_the_header_of_one_with_rows() {
 }
 
 /// Payments of whose charge nobody knows anything, as a lost worker leaves them.
-fn in_review(place: &Place, charged: bool) -> String {
+pub(crate) fn in_review(place: &Place, charged: bool) -> String {
     use payops_core::domain::machine::{Command, decide};
     use payops_core::domain::payment::Failure;
     let mut args = vec![
