@@ -4,7 +4,7 @@
 prepare_kube() {
   local files=()
   mapfile -t files < <(cd "$here/kube" && printf '%s\n' go.mod go.sum ./*/*.go)
-  keep kube need_go kube '6 minutes' "${files[@]}" || return 1
+  keep kube need_go kube '10 minutes on two cores' "${files[@]}" || return 1
   version[kube]="$(go_version kube k8s.io/kubernetes), Argo Rollouts $(go_version kube github.com/argoproj/argo-rollouts)"
   wrapper "$state/kube-control" "$here/kube/control" "${kept[kube]}" "$state/kube"
 }
