@@ -18,7 +18,7 @@ pub enum AccessLevel {
     List,
     Read,
     Write,
-    /// Makes what Terraform makes in production: [`crate::setup`] alone.
+    /// Makes what Terraform makes in production; tests and the emulator alone need it.
     Setup,
 }
 
@@ -184,6 +184,12 @@ pub const CALLS: &[AwsCall] = &[
     call(EVENTS, "PutTargets", &["events:PutTargets"], Setup),
     call(SES, "SendEmail", &["ses:SendEmail"], Write),
     call(
+        SES,
+        "CreateEmailIdentity",
+        &["ses:CreateEmailIdentity"],
+        Setup,
+    ),
+    call(
         SECRETS,
         "GetSecretValue",
         &["secretsmanager:GetSecretValue", "kms:Decrypt"],
@@ -194,6 +200,12 @@ pub const CALLS: &[AwsCall] = &[
         "DescribeSecret",
         &["secretsmanager:DescribeSecret"],
         Read,
+    ),
+    call(
+        SECRETS,
+        "CreateSecret",
+        &["secretsmanager:CreateSecret"],
+        Setup,
     ),
     call(STS, "GetCallerIdentity", &[], Read),
     call(

@@ -43,7 +43,7 @@ pub struct CloudWatchMetric {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Metric {
+pub struct ServiceMetric {
     pub name: &'static str,
     pub kind: MetricKind,
     pub unit: MetricUnit,
@@ -65,7 +65,7 @@ const LATENCY_S: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
-pub const HTTP_REQUESTS: Metric = Metric {
+pub const HTTP_REQUESTS: ServiceMetric = ServiceMetric {
     labels: &["route", "method", "status"],
     ..counter(
         "payops_http_requests_total",
@@ -73,7 +73,7 @@ pub const HTTP_REQUESTS: Metric = Metric {
         API,
     )
 };
-pub const HTTP_REQUEST_SECONDS: Metric = Metric {
+pub const HTTP_REQUEST_SECONDS: ServiceMetric = ServiceMetric {
     kind: MetricKind::Histogram(LATENCY_S),
     unit: MetricUnit::Seconds,
     labels: &["route", "method"],
@@ -83,7 +83,7 @@ pub const HTTP_REQUEST_SECONDS: Metric = Metric {
         API,
     )
 };
-pub const PAYMENTS_ACCEPTED: Metric = Metric {
+pub const PAYMENTS_ACCEPTED: ServiceMetric = ServiceMetric {
     labels: &["mode"],
     ..counter(
         "payops_payments_accepted_total",
@@ -91,12 +91,12 @@ pub const PAYMENTS_ACCEPTED: Metric = Metric {
         API,
     )
 };
-pub const REQUESTS_REPLAYED: Metric = counter(
+pub const REQUESTS_REPLAYED: ServiceMetric = counter(
     "payops_requests_replayed_total",
     "Repeated requests answered with the stored response of their idempotency key",
     API,
 );
-pub const REQUESTS_REFUSED: Metric = Metric {
+pub const REQUESTS_REFUSED: ServiceMetric = ServiceMetric {
     labels: &["code"],
     ..counter(
         "payops_requests_refused_total",
@@ -104,7 +104,7 @@ pub const REQUESTS_REFUSED: Metric = Metric {
         API,
     )
 };
-pub const DISPATCHES: Metric = Metric {
+pub const DISPATCHES: ServiceMetric = ServiceMetric {
     labels: &["outcome"],
     ..counter(
         "payops_dispatches_total",
@@ -112,7 +112,7 @@ pub const DISPATCHES: Metric = Metric {
         API,
     )
 };
-pub const MESSAGES: Metric = Metric {
+pub const MESSAGES: ServiceMetric = ServiceMetric {
     labels: &["queue", "outcome"],
     ..counter(
         "payops_messages_total",
@@ -120,7 +120,7 @@ pub const MESSAGES: Metric = Metric {
         CONSUMERS,
     )
 };
-pub const DEAD_LETTERS: Metric = Metric {
+pub const DEAD_LETTERS: ServiceMetric = ServiceMetric {
     labels: &["queue"],
     cloudwatch: Some(CloudWatchMetric {
         name: "DeadLetters",
@@ -132,7 +132,7 @@ pub const DEAD_LETTERS: Metric = Metric {
         CONSUMERS,
     )
 };
-pub const OLDEST_PROCESSING_AGE: Metric = Metric {
+pub const OLDEST_PROCESSING_AGE: ServiceMetric = ServiceMetric {
     kind: MetricKind::Gauge,
     unit: MetricUnit::Seconds,
     cloudwatch: Some(CloudWatchMetric {
@@ -145,7 +145,7 @@ pub const OLDEST_PROCESSING_AGE: Metric = Metric {
         API,
     )
 };
-pub const RECONCILE_BREAKS: Metric = Metric {
+pub const RECONCILE_BREAKS: ServiceMetric = ServiceMetric {
     kind: MetricKind::Gauge,
     cloudwatch: Some(CloudWatchMetric {
         name: "ReconcileBreaks",
@@ -157,7 +157,7 @@ pub const RECONCILE_BREAKS: Metric = Metric {
         API,
     )
 };
-pub const RECORDS_FAILED: Metric = Metric {
+pub const RECORDS_FAILED: ServiceMetric = ServiceMetric {
     cloudwatch: Some(CloudWatchMetric {
         name: "RecordsFailed",
         dimension_sets: &[&["FunctionName"], &["FunctionName", "Version"]],
@@ -170,7 +170,7 @@ pub const RECORDS_FAILED: Metric = Metric {
 };
 
 /// All of them.
-pub const METRICS: &[&Metric] = &[
+pub const METRICS: &[&ServiceMetric] = &[
     &HTTP_REQUESTS,
     &HTTP_REQUEST_SECONDS,
     &PAYMENTS_ACCEPTED,
@@ -188,8 +188,8 @@ const fn counter(
     name: &'static str,
     help: &'static str,
     services: &'static [&'static str],
-) -> Metric {
-    Metric {
+) -> ServiceMetric {
+    ServiceMetric {
         name,
         kind: MetricKind::Counter,
         unit: MetricUnit::Count,

@@ -8,7 +8,7 @@ use metrics_exporter_prometheus::{
     Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
 use payops_core::domain::metric::{
-    DEAD_LETTERS, MESSAGES, METRICS, Metric, MetricKind, MetricUnit,
+    DEAD_LETTERS, MESSAGES, METRICS, MetricKind, MetricUnit, ServiceMetric,
 };
 use payops_core::usecase::Consumed;
 
@@ -51,7 +51,7 @@ impl Metrics {
         this
     }
 
-    fn describe(&self, metric: &'static Metric) {
+    fn describe(&self, metric: &'static ServiceMetric) {
         let unit = match metric.unit {
             MetricUnit::Count => metrics::Unit::Count,
             MetricUnit::Seconds => metrics::Unit::Seconds,
@@ -69,21 +69,21 @@ impl Metrics {
     }
 
     /// Counts `by` more. `values` are those of the metric's labels, in their order.
-    pub fn add(&self, metric: &'static Metric, values: &[&str], by: u64) {
+    pub fn add(&self, metric: &'static ServiceMetric, values: &[&str], by: u64) {
         with_local_recorder(&self.0.recorder, || {
             metrics::counter!(metric.name, labels(metric, values)).increment(by);
         });
     }
 
     /// Sets a gauge without labels.
-    pub fn set(&self, metric: &'static Metric, value: f64) {
+    pub fn set(&self, metric: &'static ServiceMetric, value: f64) {
         with_local_recorder(&self.0.recorder, || {
             metrics::gauge!(metric.name).set(value);
         });
     }
 
     /// Adds a value to a histogram.
-    pub fn record(&self, metric: &'static Metric, values: &[&str], value: f64) {
+    pub fn record(&self, metric: &'static ServiceMetric, values: &[&str], value: f64) {
         with_local_recorder(&self.0.recorder, || {
             metrics::histogram!(metric.name, labels(metric, values)).record(value);
         });
@@ -128,7 +128,7 @@ fn to_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-fn labels(metric: &'static Metric, values: &[&str]) -> Vec<Label> {
+fn labels(metric: &'static ServiceMetric, values: &[&str]) -> Vec<Label> {
     debug_assert_eq!(metric.labels.len(), values.len(), "{}", metric.name);
     metric
         .labels

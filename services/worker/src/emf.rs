@@ -3,7 +3,7 @@
 
 use payops_core::Timestamp;
 use payops_core::domain::metric::{
-    CLOUDWATCH_NAMESPACE, CloudWatchMetric, DEAD_LETTERS, Metric, RECORDS_FAILED,
+    CLOUDWATCH_NAMESPACE, CloudWatchMetric, DEAD_LETTERS, RECORDS_FAILED, ServiceMetric,
 };
 use serde_json::{Map, Value, json};
 
@@ -50,7 +50,7 @@ pub(crate) fn line(dimensions: &Dimensions, failed: usize, dead: usize, at: Time
     Value::Object(all).to_string()
 }
 
-fn directive(metric: &Metric, found: CloudWatchMetric) -> Value {
+fn directive(metric: &ServiceMetric, found: CloudWatchMetric) -> Value {
     json!({
         "Namespace": CLOUDWATCH_NAMESPACE,
         "Dimensions": found.dimension_sets,

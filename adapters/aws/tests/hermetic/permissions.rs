@@ -298,9 +298,10 @@ impl<'a> Environment<'a> {
                 true,
             ),
             AwsResource::Worker => one(self.arn("lambda", "function:payments-worker")),
-            AwsResource::Deployments => {
-                one(self.arn("codedeploy", "deploymentgroup:payments-worker/live"))
-            }
+            AwsResource::Deployments => (
+                vec![self.arn("codedeploy", "deploymentgroup:payments-worker/live")],
+                true,
+            ),
         }
     }
 
