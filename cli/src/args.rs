@@ -118,6 +118,9 @@ pub(crate) enum Command {
     /// Show queues and the messages in them
     #[command(subcommand)]
     Queue(commands::queue::QueueCommand),
+    /// Rebuild the search index
+    #[command(subcommand)]
+    Index(commands::index::IndexCommand),
     /// Show, replay, edit and discard dead letters
     #[command(subcommand)]
     Dlq(commands::dlq::DlqCommand),

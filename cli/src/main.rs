@@ -148,6 +148,7 @@ async fn dispatch(context: &Context, command: Command) -> OpsResult<Exit> {
         Command::Demo(args) => Box::pin(commands::local::demo(context, args)).await,
         Command::Payment(command) => Box::pin(commands::payment::run(context, command)).await,
         Command::Queue(command) => Box::pin(commands::queue::run(context, command)).await,
+        Command::Index(command) => Box::pin(commands::index::run(context, command)).await,
         Command::Dlq(command) => Box::pin(commands::dlq::run(context, command)).await,
         Command::Capture(args) => {
             context

@@ -15,6 +15,7 @@ pub mod embedded;
 pub mod environment;
 pub mod equivalent;
 pub mod error;
+pub mod index;
 pub mod json;
 pub mod operations;
 pub mod operator;

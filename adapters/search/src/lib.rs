@@ -9,4 +9,4 @@ mod remote;
 mod text;
 
 pub use local::{IndexOptions, TantivyIndex};
-pub use remote::{Credentials, OpenSearchIndex, Visibility};
+pub use remote::{Credentials, OpenSearchIndex, RebuildProgress, UnfinishedIndex, Visibility};

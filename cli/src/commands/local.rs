@@ -9,11 +9,12 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use payops_core::domain::access::Action;
 use payops_local::{Notice, ReadyEnv, Status, Summary, UpOptions};
-use payops_ops::embedded::{self, RebuiltIndex};
+use payops_ops::embedded;
 use payops_ops::error::{OpsError, OpsResult};
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 
+use crate::commands::index;
 use crate::consent::{ConsentArgs, Proposal};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -117,22 +118,6 @@ impl serde::Serialize for StatusView {
 }
 
 /// An index that was built anew: `{"payments":…,"set_aside":…}`.
-impl Document for RebuiltIndex {
-    fn human(&self, style: &Style) -> String {
-        let aside = self
-            .set_aside
-            .as_ref()
-            .map(|path| Cell::from(path.display().to_string()));
-        details(
-            style,
-            [
-                ("payments", Some(self.payments.to_string().into())),
-                ("set aside", aside),
-            ],
-        )
-    }
-}
-
 impl Document for StatusView {
     const ROWS: Option<&'static str> = Some("environments");
 
@@ -195,20 +180,9 @@ pub(crate) async fn run(context: &Context, command: LocalCommand) -> OpsResult<E
 }
 
 async fn reindex(context: &Context, consent: ConsentArgs) -> OpsResult<Exit> {
-    let session = context.operator.one_session()?;
-    embedded::data_dir(&session)?;
-    if consent.dry_run {
-        let what = format!("rebuild the search index of {}", session.name());
-        let proposal = Proposal::new(&session, Action::IndexRebuild, what);
-        return proposal.print(context, &session).await;
-    }
-    let reason = context.operator.reason.as_deref();
-    let rebuilt = embedded::rebuild_index(&session, reason).await?;
-    context
-        .console
-        .say(format!("the search index of {} is rebuilt", session.name()));
-    context.printer.document(&rebuilt)?;
-    Ok(Exit::Done)
+    embedded::data_dir(&*context.operator.one_session()?)
+        .map_err(|error| error.hint("use: payops index rebuild"))?;
+    index::rebuild(context, consent).await
 }
 
 async fn fix(context: &Context, args: &FixArgs) -> OpsResult<Exit> {

@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod dlq;
 pub(crate) mod doctor;
 pub(crate) mod freeze;
+pub(crate) mod index;
 pub(crate) mod local;
 pub(crate) mod payment;
 pub(crate) mod queue;

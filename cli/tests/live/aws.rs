@@ -46,6 +46,8 @@ struct Scene {
     live: Live,
     completed: Payment,
     dead: Payment,
+    store: Arc<DynamoStore>,
+    alias: String,
 }
 
 impl Scene {
@@ -190,18 +192,81 @@ async fn scene(live: Live) -> Scene {
         live,
         completed,
         dead,
+        store,
+        alias: format!("payments-{own}"),
     }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// Payments that never reached the index are found after a rebuild, and the index before is kept.
+#[test]
+fn the_index_is_rebuilt_from_the_table() {
+    let Some(live) = live() else { return };
+    let runtime = runtime();
+    let scene = runtime.block_on(scene(live));
+    runtime.block_on(async {
+        let clock = ManualClock::new();
+        for _ in 0..3 {
+            let acceptance = sample::acceptance(fresh_salt(), clock.now());
+            scene.store.accept(&acceptance).await.unwrap();
+        }
+    });
+    // By an id the table itself would be asked.
+    let count_processing = || {
+        let found = scene.run(&["payment", "search", "status:processing", "-o", "json"]);
+        found.exits(0).json().as_array().unwrap().len()
+    };
+    assert_eq!(count_processing(), 1, "the projector never saw the others");
+    let planned = scene
+        .run(&["index", "rebuild", "--dry-run", "-o", "json"])
+        .exits(0)
+        .json();
+    assert_eq!(planned["action"], "index.rebuild");
+    let args = [
+        "index",
+        "rebuild",
+        "--yes",
+        "--reason",
+        "documents are missing",
+        "-o",
+        "json",
+    ];
+    let rebuilt = scene.run(&args).exits(0).json();
+    assert_eq!(rebuilt["payments"], 5);
+    assert_eq!(rebuilt["set_aside"], format!("{}-v1", scene.alias));
+    assert_eq!(count_processing(), 4);
+    let record = scene.run(&["audit", "list", "-o", "json"]).exits(0).json();
+    let entries: Vec<(&str, &str)> = record
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["action"] == "index.rebuild")
+        .map(|entry| {
+            let text = |name: &str| entry[name].as_str().unwrap_or_default();
+            (text("outcome"), text("subject"))
+        })
+        .collect();
+    assert!(
+        entries.contains(&("begun", scene.alias.as_str())),
+        "{entries:?}"
+    );
+    assert!(
+        entries.contains(&("done", scene.alias.as_str())),
+        "{entries:?}"
+    );
 }
 
 #[test]
 fn the_same_commands_work_against_aws() {
     let Some(live) = live() else { return };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    let scene = runtime.block_on(scene(live));
+    let scene = runtime().block_on(scene(live));
     let id = scene.completed.id.as_str();
     let payment = scene
         .run(&["payment", "get", id, "-o", "json"])

@@ -35,13 +35,16 @@ use tokio::net::TcpStream;
 
 /// The emulator's address; `None`, said aloud, when there is none.
 fn endpoint() -> Option<String> {
-    let endpoint = std::env::var("PAYOPS_LIVE_AWS_ENDPOINT")
-        .ok()
-        .filter(|endpoint| !endpoint.is_empty());
-    if endpoint.is_none() {
-        say("not run: PAYOPS_LIVE_AWS_ENDPOINT is unset (start with live/run)");
+    variable("PAYOPS_LIVE_AWS_ENDPOINT")
+}
+
+/// What `live/run` says of a server; `None`, said aloud, when it does not run.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    let value = std::env::var(name).ok().filter(|value| !value.is_empty());
+    if value.is_none() {
+        say(&format!("not run: {name} is unset (start with live/run)"));
     }
-    endpoint
+    value
 }
 
 #[expect(clippy::print_stdout, reason = "a suite that was not run must say so")]

@@ -1,4 +1,6 @@
-//! The adapters against an AWS emulator, which `live/run` starts.
+//! The adapters against an AWS emulator, a second SQS and a second S3, which `live/run` starts.
 
 mod aws;
 mod replay;
+mod s3;
+mod sqs;

@@ -5,6 +5,7 @@ mod admin;
 mod api;
 mod mapping;
 mod query;
+mod rebuild;
 
 use async_trait::async_trait;
 use payops_core::domain::doc::PaymentDoc;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 
 pub use api::Credentials;
 use api::{Api, Effect, failure};
+pub use rebuild::{RebuildProgress, UnfinishedIndex};
 
 /// Hits that OpenSearch gives by offset at most (`index.max_result_window`); beyond, pages are
 /// walked.
@@ -74,6 +76,12 @@ impl OpenSearchIndex {
             is_alias: true,
             visibility: Visibility::default(),
         })
+    }
+
+    /// The alias, or the index that stands for it.
+    #[must_use]
+    pub fn alias(&self) -> &str {
+        &self.target
     }
 
     /// The same; written documents can be found when a call returns if `refresh`, else soon after.

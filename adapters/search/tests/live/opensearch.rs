@@ -7,11 +7,15 @@
 )]
 #![expect(clippy::print_stdout, reason = "says which tests did not run")]
 
+use futures::future::join_all;
+use payops_core::Timestamp;
 use payops_core::domain::doc::PaymentDoc;
 use payops_core::domain::search::SearchQuery;
 use payops_core::port::{ErrorKind, Index as _, UpsertOutcome};
 use payops_search::{OpenSearchIndex, Visibility};
 use payops_testkit::{conformance, fresh_salt, sample};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 /// An index of this test's own, or `None` where the server is not running.
 async fn index(name: &str) -> Option<OpenSearchIndex> {
@@ -37,8 +41,8 @@ async fn keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn a_reindex_moves_the_alias_and_loses_nothing() {
-    let Some(index) = index("reindex").await else {
+async fn a_new_index_is_filled_under_the_alias_and_nothing_is_lost() {
+    let Some(index) = index("rebuild").await else {
         return;
     };
     let docs: Vec<_> = (0..25)
@@ -48,13 +52,41 @@ async fn a_reindex_moves_the_alias_and_loses_nothing() {
         })
         .collect();
     index.upsert(&docs).await.expect("writes");
-    let name = format!("moved-{:x}", fresh_salt());
-    assert_eq!(index.reindex_into(&name).await.expect("moves"), 25);
+    let now = Timestamp::now();
+    let mut begun = index.begin_rebuild(now).await.expect("begins");
+    assert!(!begun.is_resumed);
+    let into = index.at(&begun.name);
+    into.upsert(&docs[..10]).await.expect("writes");
+    begun.progress.from = Some("page 2".to_owned());
+    begun.progress.payments = 10;
+    index.note_progress(&begun).await.expect("noted");
+    // Whoever goes on finds the same index, and where it stopped.
+    let again = index
+        .begin_rebuild(Timestamp::now())
+        .await
+        .expect("goes on");
+    assert!(again.is_resumed);
+    assert_eq!(
+        (&again.name, &again.progress),
+        (&begun.name, &begun.progress)
+    );
+    into.upsert(&docs[10..]).await.expect("writes");
+    // Meanwhile payments change, behind the alias: in the old index.
     let newer = PaymentDoc {
         version: 4,
         dead: !docs[0].dead,
+        updated_at: now,
         ..docs[0].clone()
     };
+    let applied = index
+        .upsert(std::slice::from_ref(&newer))
+        .await
+        .expect("writes");
+    assert_eq!(applied, [UpsertOutcome::Applied]);
+    let old = index.finish_rebuild(&again).await.expect("finishes");
+    assert_eq!(old.len(), 1, "{old:?}");
+    let changed = index.updated_since(&old[0], now).await.expect("finds");
+    assert_eq!(changed, std::slice::from_ref(&newer.id));
     assert_eq!(
         index
             .upsert(&[newer.clone(), docs[1].clone()])
@@ -62,20 +94,117 @@ async fn a_reindex_moves_the_alias_and_loses_nothing() {
             .expect("writes"),
         [UpsertOutcome::Applied, UpsertOutcome::Stale]
     );
-    let moved = index
-        .at(&name)
+    let moved = into
         .of_payments(std::slice::from_ref(&newer.id))
         .await
         .expect("finds");
     assert_eq!(moved, [newer], "writes go to the new index");
-    assert_eq!(
-        index
-            .search(&SearchQuery::default(), 0, 100)
-            .await
-            .expect("finds")
-            .total,
-        25
-    );
+    let all = index.search(&SearchQuery::default(), 0, 100).await;
+    assert_eq!(all.expect("finds").total, 25);
+    let third = index.begin_rebuild(Timestamp::now()).await.expect("begins");
+    assert!(!third.is_resumed, "the last one is finished");
+}
+
+#[tokio::test]
+async fn a_document_is_found_after_a_refresh_only() {
+    let Some(index) = index("refresh").await else {
+        return;
+    };
+    let later = index.clone().with_visibility(Visibility::Eventually);
+    let doc = sample::doc(fresh_salt());
+    // A refresh a second would hide that nobody asked for one.
+    put(&index_setting(
+        &later,
+        json!({"index": {"refresh_interval": "-1"}}),
+    ))
+    .await;
+    later
+        .upsert(std::slice::from_ref(&doc))
+        .await
+        .expect("writes");
+    let ids = std::slice::from_ref(&doc.id);
+    assert!(later.of_payments(ids).await.expect("asks").is_empty());
+    index
+        .upsert(&[sample::doc(fresh_salt())])
+        .await
+        .expect("writes, and refreshes");
+    assert_eq!(later.of_payments(ids).await.expect("finds"), [doc]);
+}
+
+/// Where and what to put, to change a setting of the index behind the alias.
+fn index_setting(index: &OpenSearchIndex, setting: Value) -> (String, Value) {
+    let url = std::env::var("PAYOPS_LIVE_OPENSEARCH_URL").expect("set");
+    (format!("{url}/{}/_settings", index.alias()), setting)
+}
+
+async fn put((url, body): &(String, Value)) {
+    let answer = reqwest::Client::new().put(url).json(body).send().await;
+    let status = answer.expect("an answer").status();
+    assert!(status.is_success(), "{status}");
+}
+
+#[tokio::test]
+async fn a_field_that_nobody_declared_is_refused() {
+    let Some(index) = index("strict").await else {
+        return;
+    };
+    let url = std::env::var("PAYOPS_LIVE_OPENSEARCH_URL").expect("set");
+    let answer = reqwest::Client::new()
+        .post(format!("{url}/{}/_doc", index.alias()))
+        .json(&json!({"id": "pay_1", "card": "x"}))
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(answer.status(), 400);
+    let told: Value = answer.json().await.expect("JSON");
+    assert_eq!(told["error"]["type"], "strict_dynamic_mapping_exception");
+}
+
+/// A node of this test's own with little room, which refuses writes that come at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_room_is_throttled_and_loses_nothing() {
+    let Ok(program) = std::env::var("PAYOPS_LIVE_OPENSEARCH_NODE") else {
+        println!("not run: PAYOPS_LIVE_OPENSEARCH_NODE is not set");
+        return;
+    };
+    let mut node = tokio::process::Command::new(program)
+        .args(["thread_pool.write.size=1", "thread_pool.write.queue_size=1"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("a node");
+    let stdout = node.stdout.take().expect("its words");
+    let url = BufReader::new(stdout).lines().next_line().await;
+    let url = url.expect("read").expect("its address");
+    let index = OpenSearchIndex::connect(&url, "payments", None)
+        .expect("an address")
+        .with_visibility(Visibility::Eventually);
+    index.ensure_index().await.expect("made");
+    let docs: Vec<_> = (0..4000).map(sample::doc).collect();
+    let mut tries = 0;
+    let mut refusals = 0;
+    // Forty writers at once; each repeats what was refused, as the projector does.
+    let mut left: Vec<&[PaymentDoc]> = docs.chunks(100).collect();
+    while !left.is_empty() {
+        tries += 1;
+        assert!(tries < 100, "{} parts were never taken", left.len());
+        let results = join_all(left.iter().map(|part| index.upsert(part))).await;
+        let mut again = Vec::new();
+        for (part, result) in left.iter().zip(results) {
+            if let Err(error) = result {
+                assert_eq!(error.kind, ErrorKind::Throttled, "{error:?}");
+                refusals += 1;
+                again.push(*part);
+            }
+        }
+        left = again;
+    }
+    assert!(refusals > 0, "the node took everything");
+    let all = index
+        .updated_since(index.alias(), Timestamp::UNIX_EPOCH)
+        .await;
+    assert_eq!(all.expect("finds").len(), 4000);
 }
 
 #[tokio::test]

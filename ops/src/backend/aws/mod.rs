@@ -215,13 +215,25 @@ pub fn source_identity(who: &str) -> Option<String> {
 }
 
 fn index(name: &str, aws: &AwsConfig) -> OpsResult<Arc<dyn Index>> {
-    let (Some(url), Some(alias)) = (&aws.opensearch_url, &aws.index) else {
-        return Ok(Arc::new(UnavailableIndex {
+    match search_index(name, aws)? {
+        Some(index) => Ok(Arc::new(index)),
+        None => Ok(Arc::new(UnavailableIndex {
             kind: ErrorKind::Permanent,
-            message: format!(
-                "environments.{name} names no search index: set opensearch_url and index"
-            ),
-        }));
+            message: no_index(name),
+        })),
+    }
+}
+
+/// That the environment `name` has no search index.
+#[must_use]
+pub fn no_index(name: &str) -> String {
+    format!("environments.{name} names no search index: set opensearch_url and index")
+}
+
+/// The search index of the environment, if it names one.
+pub fn search_index(name: &str, aws: &AwsConfig) -> OpsResult<Option<OpenSearchIndex>> {
+    let (Some(url), Some(alias)) = (&aws.opensearch_url, &aws.index) else {
+        return Ok(None);
     };
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let credentials =
@@ -230,8 +242,7 @@ fn index(name: &str, aws: &AwsConfig) -> OpsResult<Arc<dyn Index>> {
         user,
         password: password.into(),
     });
-    let index = OpenSearchIndex::connect(url, alias, credentials.as_ref());
-    Ok(Arc::new(index.map_err(|error| {
-        OpsError::port(format!("environments.{name}: the search index"), error)
-    })?))
+    OpenSearchIndex::connect(url, alias, credentials.as_ref())
+        .map(Some)
+        .map_err(|error| OpsError::port(format!("environments.{name}: the search index"), error))
 }
