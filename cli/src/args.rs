@@ -43,7 +43,7 @@ fn after_help() -> String {
 /// Operate a payments platform: payments, queues, dead letters, rollouts. Without a command, open
 /// the screen.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "payops", version, about, after_help = after_help(), max_term_width = 100)]
+#[command(name = "payops", version = payops_ops::version::version(), about, after_help = after_help(), max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,

@@ -24,3 +24,4 @@ pub mod queues;
 pub mod rollouts;
 pub mod session;
 pub mod times;
+pub mod version;

@@ -1,6 +1,9 @@
 //! Settings written into the text of a `payops.toml`: what else stands in it stays as it is,
 //! comments too.
 
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
@@ -144,6 +147,41 @@ fn cluster(table: &mut dyn TableLike, name: &str, eks: &str) -> Option<()> {
         _ => return None,
     }
     Some(())
+}
+
+/// What the file says now; nothing when it is not there.
+pub fn read_or_empty(path: &Path) -> OpsResult<String> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        text => text.map_err(|error| {
+            OpsError::usage(format!("cannot read {}", path.display())).because(error)
+        }),
+    }
+}
+
+/// Writes the file whole or not at all, with the mode that it has. A link stays one.
+pub fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let (path, permissions) = match fs::metadata(path) {
+        Ok(metadata) => (fs::canonicalize(path)?, Some(metadata.permissions())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => (path.to_owned(), None),
+        Err(error) => return Err(error),
+    };
+    let beside = path.with_extension(format!("toml.{}.new", std::process::id()));
+    let written = || {
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o644)
+            .open(&beside)?;
+        if let Some(permissions) = permissions {
+            file.set_permissions(permissions)?;
+        }
+        file.write_all(text.as_bytes())?;
+        file.sync_data()?;
+        fs::rename(&beside, &path)
+    };
+    written().inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
 #[cfg(test)]

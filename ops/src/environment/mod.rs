@@ -12,7 +12,7 @@ pub use config::{
     QueueNames, RoleConfig, find,
 };
 pub use diff::{DiffLine, diff_lines};
-pub use edit::merged;
+pub use edit::{merged, read_or_empty, write_whole};
 pub use explain::{Setting, explain};
 pub use outputs::{Fact, Held, Outputs};
 pub use settings::{Backend, EMBEDDED, Environment, Lookup, Origin, Overrides, Settings, Sourced};

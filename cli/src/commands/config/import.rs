@@ -1,13 +1,14 @@
 //! `payops config import`: what Terraform made, as an environment of `payops.toml`. The difference
 //! is shown first; the file is written whole or not at all.
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use payops_ops::environment::{Config, DiffLine, FILE, Fact, Held, Outputs, diff_lines, merged};
-use payops_ops::environment::{Origin, Sourced};
+use payops_ops::environment::{
+    Config, DiffLine, FILE, Fact, Held, Origin, Outputs, Sourced, diff_lines, merged,
+    read_or_empty, write_whole,
+};
 use payops_ops::error::{OpsError, OpsResult};
 use serde::Serialize;
 
@@ -109,23 +110,13 @@ pub(super) fn run(context: &Context, args: &ImportArgs) -> OpsResult<Exit> {
         ))
         .hint("run the same command again"));
     }
-    write(&path, &new).map_err(|error| {
+    write_whole(&path, &new).map_err(|error| {
         OpsError::failed(format!("{} could not be written", path.display())).because(error)
     })?;
     context.console.say(format!(
         "written; see it with payops config explain --env {env}, test it with payops doctor --env {env}"
     ));
     Ok(Exit::Done)
-}
-
-/// What the file says now; nothing when it is not there.
-fn read_or_empty(path: &Path) -> OpsResult<String> {
-    match fs::read_to_string(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        text => text.map_err(|error| {
-            OpsError::usage(format!("cannot read {}", path.display())).because(error)
-        }),
-    }
 }
 
 fn import(path: &Path, env: &str, outputs: &Outputs, lines: Vec<DiffLine>) -> Import {
@@ -232,29 +223,4 @@ fn confirm(context: &Context, args: &ImportArgs, path: &Path) -> OpsResult<()> {
         Some(typed) if typed.trim() == "yes" => Ok(()),
         _ => Err(OpsError::refused("not confirmed; nothing was written")),
     }
-}
-
-/// Writes the file whole or not at all, with the mode that it has. A link stays one.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let (path, permissions) = match fs::metadata(path) {
-        Ok(metadata) => (fs::canonicalize(path)?, Some(metadata.permissions())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => (path.to_owned(), None),
-        Err(error) => return Err(error),
-    };
-    let beside = path.with_extension(format!("toml.{}.new", std::process::id()));
-    let written = || {
-        let mut file = fs::OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(0o644)
-            .open(&beside)?;
-        if let Some(permissions) = permissions {
-            file.set_permissions(permissions)?;
-        }
-        file.write_all(text.as_bytes())?;
-        file.sync_data()?;
-        fs::rename(&beside, &path)
-    };
-    written().inspect_err(|_| drop(fs::remove_file(&beside)))
 }
