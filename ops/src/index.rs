@@ -1,6 +1,5 @@
 //! Building the search index of an environment anew from its payments.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +8,7 @@ use jiff::SignedDuration;
 use payops_core::domain::access::Action;
 use payops_core::domain::backoff::Backoff;
 use payops_core::domain::doc::PaymentDoc;
-use payops_core::domain::id::PaymentId;
-use payops_core::port::{ErrorKind, Index, PaymentStore, PortError, PortResult, Ports};
+use payops_core::port::{ErrorKind, Index as _, PortError, PortResult, Ports};
 use payops_search::{OpenSearchIndex, UnfinishedIndex};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -26,9 +24,6 @@ const PAGE: usize = 500;
 const PAGES_NOTED: u32 = 10;
 /// How often a write is tried that the service has no room for.
 const TRIES_MAX: u32 = 8;
-/// Writes to the old index that were under way when the alias changed.
-const CATCH_UP_PAUSE: Duration = Duration::from_secs(1);
-const CATCH_UPS_MAX: u32 = 60;
 /// Clocks of the services and of this machine may differ by so much.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(15);
 
@@ -41,7 +36,7 @@ pub enum RebuildStep {
         payments: u64,
     },
     Written(u64),
-    /// The alias means the new index; so many payments changed meanwhile.
+    /// So many payments changed meanwhile, and were written again.
     CaughtUp(usize),
 }
 
@@ -130,104 +125,116 @@ async fn rebuild_remote(
             payments: unfinished.progress.payments,
         });
     }
-    let is_whole = fill(&ports, index, &mut unfinished, &permit.stop, on_step)
-        .await
-        .map_err(failed)?;
-    if !is_whole {
+    let run = Run {
+        ports: &ports,
+        index,
+        stop: &permit.stop,
+        on_step,
+    };
+    if !run.finish(&mut unfinished).await.map_err(failed)? {
         return Err(OpsError::interrupted().hint("run the same command again to go on"));
     }
-    let old = index.finish_rebuild(&unfinished).await.map_err(failed)?;
-    catch_up(&ports, index, &unfinished, &old, on_step)
-        .await
-        .map_err(failed)?;
-    let payments = unfinished.progress.payments;
-    let summary = format!("{payments} payments in {}", unfinished.name);
+    let progress = unfinished.progress;
+    let summary = format!("{} payments in {}", progress.payments, unfinished.name);
     let rebuilt = RebuiltIndex {
-        payments,
-        set_aside: Some(old.join(", ")).filter(|names| !names.is_empty()),
+        payments: progress.payments,
+        set_aside: Some(progress.replaced.join(", ")).filter(|names| !names.is_empty()),
     };
     Ok(Done::new(rebuilt).summary(summary))
 }
 
-/// Writes every payment into the new index; whether all of them were written.
-async fn fill(
-    ports: &Ports,
-    index: &OpenSearchIndex,
-    unfinished: &mut UnfinishedIndex,
-    stop: &CancellationToken,
-    on_step: &(dyn Fn(RebuildStep) + Send + Sync),
-) -> PortResult<bool> {
-    let into = index.at(&unfinished.name);
-    let mut pages = 0_u32;
-    loop {
-        let from = unfinished.progress.from.as_deref();
-        let page = ports.store.scan(from, PAGE).await?;
-        let docs: Vec<PaymentDoc> = page.payments.iter().map(PaymentDoc::from).collect();
-        write(&into, &docs).await?;
-        let count = u64::try_from(docs.len()).unwrap_or(u64::MAX);
-        let progress = &mut unfinished.progress;
-        progress.payments = progress.payments.saturating_add(count);
-        on_step(RebuildStep::Written(progress.payments));
-        let Some(next) = page.next else {
-            return Ok(true);
-        };
-        progress.from = Some(next);
-        pages = pages.saturating_add(1);
-        let stops = stop.is_cancelled();
-        if stops || pages.is_multiple_of(PAGES_NOTED) {
-            index.note_progress(unfinished).await?;
+/// A rebuild under way. Each step may be cut off, and is done again by the next run.
+struct Run<'a> {
+    ports: &'a Ports,
+    index: &'a OpenSearchIndex,
+    stop: &'a CancellationToken,
+    on_step: &'a (dyn Fn(RebuildStep) + Send + Sync),
+}
+
+impl Run<'_> {
+    /// Whether it came to its end, and not to a stop.
+    async fn finish(&self, unfinished: &mut UnfinishedIndex) -> PortResult<bool> {
+        if !self.index.is_swapped(unfinished).await? {
+            // What changed meanwhile comes before anybody reads the new index.
+            if !self.fill(unfinished).await? || !self.catch_up(unfinished).await? {
+                return Ok(false);
+            }
+            self.index.swap_index(unfinished).await?;
         }
-        if stops {
+        // Writes that were under way when the alias changed.
+        self.index.close_replaced(unfinished).await?;
+        if !self.catch_up(unfinished).await? {
             return Ok(false);
         }
+        self.index.end_rebuild(unfinished).await?;
+        Ok(true)
     }
-}
 
-/// Writes what changed in the old indexes since the rebuild began, until nothing more comes.
-/// Versions decide, so that no write undoes another.
-async fn catch_up(
-    ports: &Ports,
-    index: &OpenSearchIndex,
-    unfinished: &UnfinishedIndex,
-    old: &[String],
-    on_step: &(dyn Fn(RebuildStep) + Send + Sync),
-) -> PortResult<()> {
-    let began = unfinished.progress.started_at;
-    let since = began.checked_sub(CLOCKS_APART).unwrap_or(began);
-    let mut written: BTreeMap<PaymentId, u64> = BTreeMap::new();
-    for pass in 0..CATCH_UPS_MAX {
-        let mut changed = Vec::new();
-        for name in old {
-            changed.extend(index.updated_since(name, since).await?);
+    /// Writes every payment into the new index; whether all of them were written.
+    async fn fill(&self, unfinished: &mut UnfinishedIndex) -> PortResult<bool> {
+        let into = self.index.at(&unfinished.name);
+        let mut pages = 0_u32;
+        loop {
+            let from = unfinished.progress.from.as_deref();
+            let page = self.ports.store.scan(from, PAGE).await?;
+            let docs: Vec<PaymentDoc> = page.payments.iter().map(PaymentDoc::from).collect();
+            write(&into, &docs).await?;
+            let count = u64::try_from(docs.len()).unwrap_or(u64::MAX);
+            let progress = &mut unfinished.progress;
+            progress.payments = progress.payments.saturating_add(count);
+            (self.on_step)(RebuildStep::Written(progress.payments));
+            let Some(next) = page.next else {
+                return Ok(true);
+            };
+            progress.from = Some(next);
+            pages = pages.saturating_add(1);
+            let stops = self.stop.is_cancelled();
+            if stops || pages.is_multiple_of(PAGES_NOTED) {
+                self.index.note_progress(unfinished).await?;
+            }
+            if stops {
+                return Ok(false);
+            }
         }
-        let docs = read_changed(&*ports.store, &changed, &written).await?;
-        write(index, &docs).await?;
-        written.extend(docs.iter().map(|doc| (doc.id.clone(), doc.version)));
-        on_step(RebuildStep::CaughtUp(written.len()));
-        if docs.is_empty() && pass > 0 {
-            break;
-        }
-        tokio::time::sleep(CATCH_UP_PAUSE).await;
     }
-    Ok(())
-}
 
-async fn read_changed(
-    store: &dyn PaymentStore,
-    changed: &[PaymentId],
-    written: &BTreeMap<PaymentId, u64>,
-) -> PortResult<Vec<PaymentDoc>> {
-    let mut docs = Vec::new();
-    for ids in changed.chunks(PAGE) {
-        let payments = store.get_many(ids).await?;
-        docs.extend(payments.iter().map(PaymentDoc::from));
+    /// Writes what changed in the old indexes since the last time, as the payments are now; whether
+    /// all of it was written. Versions decide, so that no write undoes another.
+    async fn catch_up(&self, unfinished: &mut UnfinishedIndex) -> PortResult<bool> {
+        let began_at = self.ports.clock.now();
+        let progress = &unfinished.progress;
+        let last = progress.caught_up_at.unwrap_or(progress.started_at);
+        let since = last.checked_sub(CLOCKS_APART).unwrap_or(last);
+        let old = if progress.replaced.is_empty() {
+            self.index.others(unfinished).await?
+        } else {
+            progress.replaced.clone()
+        };
+        let into = self.index.at(&unfinished.name);
+        let mut written = 0_usize;
+        for name in &old {
+            let mut after: Option<String> = None;
+            loop {
+                if self.stop.is_cancelled() {
+                    return Ok(false);
+                }
+                let page = self.index.changed_since(name, since, after.as_deref());
+                let (ids, next) = page.await?;
+                let payments = self.ports.store.get_many(&ids).await?;
+                let docs: Vec<PaymentDoc> = payments.iter().map(PaymentDoc::from).collect();
+                write(&into, &docs).await?;
+                written = written.saturating_add(docs.len());
+                (self.on_step)(RebuildStep::CaughtUp(written));
+                after = next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        unfinished.progress.caught_up_at = Some(began_at);
+        self.index.note_progress(unfinished).await?;
+        Ok(true)
     }
-    docs.retain(|doc| {
-        written
-            .get(&doc.id)
-            .is_none_or(|version| *version < doc.version)
-    });
-    Ok(docs)
 }
 
 /// Writes documents; a service that has no room for them is waited for.

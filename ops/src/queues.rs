@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 use payops_core::domain::access::Action;
-use payops_core::port::{Ports, QueueStats};
+use payops_core::domain::bus::source_of;
+use payops_core::port::{Browsed, Ports, QueueStats};
 
 use crate::act::{Act, Done};
 use crate::equivalent;
@@ -43,6 +44,31 @@ pub async fn check_exists(ports: &Ports, queue: &str) -> OpsResult<()> {
     }
     Err(OpsError::not_found(format!("queue {queue} not found"))
         .hint(format!("queues are {}", names.join(", "))))
+}
+
+/// Looks at messages of a queue. In AWS the role that looks may receive from dead-letter queues
+/// alone; other queues are looked at with the access level that the operator has now.
+pub async fn peek(session: &Arc<Session>, queue: &str, limit: usize) -> OpsResult<Browsed> {
+    let to_error = |error| OpsError::port(format!("cannot peek at {queue}"), error);
+    let ports = session.ports().await?;
+    check_exists(ports, queue).await?;
+    if session.is_embedded() || source_of(queue).is_some() {
+        return ports
+            .queue_admin
+            .browse(queue, limit)
+            .await
+            .map_err(to_error);
+    }
+    let act = Act::new(Action::DlqPeek)
+        .subject(queue)
+        .reason(session.operator.reason.as_deref());
+    session
+        .act(act, async |permit| {
+            let ports = permit.ports().await?;
+            let browsed = ports.queue_admin.browse(queue, limit).await;
+            Ok(Done::new(browsed.map_err(to_error)?))
+        })
+        .await
 }
 
 /// A queue that is about to be emptied.

@@ -113,7 +113,7 @@ fn replayer<Q: Queues + QueueAdmin + 'static>(queues: Arc<Q>, lanes: usize) -> R
         store: nothing,
         queues: queues.clone(),
         queue_admin: queues,
-        dispatcher,
+        dispatcher: Some(dispatcher),
         clock,
         random: Arc::new(SeededRandom::new(1)),
         limits: PaymentLimits::default(),

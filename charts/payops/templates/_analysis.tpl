@@ -139,7 +139,7 @@ spec:
       {{- include "payops.pace" $analysis.pace | nindent 6 }}
       {{- include "payops.seriesConditions" (dict "limit" $analysis.deadLettersMax) | nindent 6 }}
       # The consumers' own count, which says zero: SQS is silent about a queue that nobody touched for six hours.
-      {{- include "payops.cloudWatchProvider" (dict "window" $analysis.pace.window "namespace" "payops" "metric" "DeadLetters" "stat" "Sum"
+      {{- include "payops.cloudWatchProvider" (dict "window" $analysis.pace.window "namespace" "Payops" "metric" "DeadLetters" "stat" "Sum"
             "dimension" "Queue" "value" $queue) | nindent 6 }}
     - name: oldest-message-{{ $queue }}
       {{- include "payops.pace" $analysis.pace | nindent 6 }}

@@ -954,6 +954,33 @@ func TestMetricsAreWhatTheServicesCount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// CloudWatch tells namespaces that differ in a capital apart.
+	file, err := os.ReadFile(filepath.Join(root, "terraform/modules/names/names.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names struct {
+		MetricNamespace string `json:"metric_namespace"`
+	}
+	if err := json.Unmarshal(file, &names); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(collector), "      namespace: "+names.MetricNamespace+"\n") {
+		t.Errorf("the collector does not write to the namespace %s", names.MetricNamespace)
+	}
+	template, err := os.ReadFile(filepath.Join(charts, "payops/templates/_analysis.tpl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := regexp.MustCompile(`"namespace" "([A-Za-z/]+)"`).FindAllStringSubmatch(string(template), -1)
+	for _, match := range asked {
+		if match[1] != names.MetricNamespace && !strings.HasPrefix(match[1], "AWS/") {
+			t.Errorf("an analysis asks the namespace %s, and metrics are in %s", match[1], names.MetricNamespace)
+		}
+	}
+	if len(asked) == 0 {
+		t.Error("no analysis asks CloudWatch")
+	}
 	for _, match := range regexp.MustCompile(`include: (payops_[a-z_]+)`).FindAllStringSubmatch(string(collector), -1) {
 		if !counted[strings.TrimSuffix(match[1], "_total")] {
 			t.Errorf("the collector waits for %s, which no service counts", match[1])

@@ -272,11 +272,7 @@ fn row(stats: &QueueStats, depth: &BTreeMap<&str, u64>) -> QueueRow {
 
 async fn peek(context: &Context, args: &QueuePeekArgs) -> OpsResult<Exit> {
     let fan = context.ask_each(|session| async move {
-        let ports = session.ports().await?;
-        queues::check_exists(ports, &args.queue).await?;
-        let browsed = ports.queue_admin.browse(&args.queue, args.limit).await;
-        let browsed = browsed
-            .map_err(|error| OpsError::port(format!("cannot peek at {}", args.queue), error))?;
+        let browsed = queues::peek(&session, &args.queue, args.limit).await?;
         let cost = match browsed.receives_spent {
             0 => "peeking cost no receives".to_owned(),
             spent => format!(

@@ -762,11 +762,19 @@ fn a_whole_queue_is_moved_by_the_queue_service() {
         ),
         (Some("running"), Some(50))
     );
+    let asked = place.run(&["dlq", "redrive-cancel", WORK, "--reason", "enough"]);
+    let asked = asked.exits(3);
+    assert!(
+        asked.err.contains("which has moved") && asked.err.contains("--yes"),
+        "{}",
+        asked.err
+    );
     let canceled = place
         .run(&[
             "dlq",
             "redrive-cancel",
             WORK,
+            "--yes",
             "--reason",
             "enough",
             "-o",
@@ -1007,7 +1015,7 @@ fn a_freeze_does_not_hold_up_the_stopping_of_a_redrive() {
     );
     as_user(&place, "carl", &["freeze", "set", "--reason", "stop"]).exits(0);
     place
-        .run(&["dlq", "cancel-redrive", WORK, "--reason", "stop"])
+        .run(&["dlq", "cancel-redrive", WORK, "--yes", "--reason", "stop"])
         .exits(0);
     place
         .run(&["dlq", "redrive", WORK, "--yes", "--reason", "again"])

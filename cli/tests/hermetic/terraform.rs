@@ -73,11 +73,18 @@ fn each_workload_account_is_imported_and_opened() {
             ("api_url", "api_url"),
             ("from_address", "from_address"),
         ] {
-            assert_eq!(
-                payops[member].as_str(),
-                settings.get(setting).copied(),
-                "{member}"
-            );
+            let told = payops[member]
+                .as_str()
+                .unwrap_or_else(|| panic!("no {member}"));
+            assert_eq!(Some(told), settings.get(setting).copied(), "{member}");
+        }
+        for (role, setting) in [
+            ("view", "roles.view.arn"),
+            ("operate", "roles.operate.arn"),
+            ("break_glass", "roles.break-glass.arn"),
+        ] {
+            let told = payops["roles"][role].as_str().unwrap();
+            assert_eq!(Some(told), settings.get(setting).copied(), "{role}");
         }
         let file = place.work().join("payops.toml");
         let text = std::fs::read_to_string(&file).unwrap();
@@ -85,15 +92,18 @@ fn each_workload_account_is_imported_and_opened() {
         assert_eq!(text.matches(kind).count(), 1, "{text}");
         let at_stub = format!("{kind}endpoint_url = \"{}\"\n", stub.url);
         std::fs::write(&file, text.replace(kind, &at_stub)).unwrap();
-        let done: crate::common::Done = place
-            .command(&["freeze", "status", "--env", account])
-            .env_remove("PAYOPS_DATA_DIR")
-            .env("AWS_ACCESS_KEY_ID", "BASE")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .output()
-            .unwrap()
-            .into();
-        done.exits(0);
+        // The second opens all ports.
+        for command in [["freeze", "status"], ["queue", "list"]] {
+            let done: crate::common::Done = place
+                .command(&[command[0], command[1], "--env", account])
+                .env_remove("PAYOPS_DATA_DIR")
+                .env("AWS_ACCESS_KEY_ID", "BASE")
+                .env("AWS_SECRET_ACCESS_KEY", "test")
+                .output()
+                .unwrap()
+                .into();
+            done.exits(0);
+        }
         let assumed = stub.requests().into_iter().find_map(|request| {
             let form = request
                 .body

@@ -153,7 +153,7 @@ pub const RECONCILE_BREAKS: ServiceMetric = ServiceMetric {
     }),
     ..counter(
         "payops_reconcile_breaks",
-        "Breaks between payments, ledger, index and archive in the last comparison",
+        "Payments known to differ between the stores: payments, timeline, ledger, index, archive",
         API,
     )
 };

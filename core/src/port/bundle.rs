@@ -37,6 +37,9 @@ pub struct Ports {
     pub random: Arc<dyn Random>,
     /// Retry times, lease times and other limits.
     pub limits: PaymentLimits,
+    /// Whether whoever changes a payment here also tells the rest of the system; else the services'
+    /// relay does, and no right to the bus is needed.
+    pub tells: bool,
 }
 
 impl Ports {
@@ -50,6 +53,12 @@ impl Ports {
             queues: Arc::clone(&self.queues),
             clock: Arc::clone(&self.clock),
         }
+    }
+
+    /// What tells the rest of the system of a change made here; `None` where the relay does.
+    #[must_use]
+    pub fn own_dispatcher(&self) -> Option<crate::usecase::Dispatcher> {
+        self.tells.then(|| self.dispatcher())
     }
 
     /// What compares the stores here; a payment that changed less than `settle` ago is in motion.

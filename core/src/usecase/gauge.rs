@@ -1,6 +1,7 @@
 //! What is measured by looking rather than by counting: how long the oldest payment waits, and how
 //! many payments the stores disagree about.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -12,7 +13,7 @@ use crate::domain::payment::Status;
 use crate::port::{Clock, PaymentStore, PortResult};
 
 /// How many pending payments of each shard are looked at, those due first.
-const PENDING_MAX: usize = 1000;
+const PENDING_MAX: usize = 10_000;
 const CHUNK: usize = 100;
 
 /// The age of the oldest payment that is neither completed nor failed. Payments in a dead-letter
@@ -51,13 +52,13 @@ impl OldestProcessing {
 }
 
 /// Compares the stores a part at a time, round after round, so that the cost of a pass does not
-/// grow with the table.
+/// grow with the table. Payments with a break are compared again in every pass, until they have
+/// none. What belongs to no payment, and the provider, are left to `payops payment reconcile`.
 pub struct RollingReconciler {
     reconciler: Reconciler,
     payments_max: usize,
     from: Option<String>,
-    this_round: usize,
-    last_round: usize,
+    broken: BTreeSet<PaymentId>,
 }
 
 impl RollingReconciler {
@@ -67,21 +68,25 @@ impl RollingReconciler {
             reconciler,
             payments_max,
             from: None,
-            this_round: 0,
-            last_round: 0,
+            broken: BTreeSet::new(),
         }
     }
 
-    /// Compares the next payments. Returns how many breaks the last whole round found, or this one
-    /// if that is more.
+    /// Compares the next payments, and again those with a break. Returns how many have one.
     pub async fn advance(&mut self) -> PortResult<usize> {
-        let from = self.from.as_deref();
-        let (report, next) = self.reconciler.run_part(from, self.payments_max).await?;
-        self.this_round = self.this_round.saturating_add(report.breaks.len());
+        let known: Vec<PaymentId> = self.broken.iter().cloned().collect();
+        let again = self.reconciler.recheck(&known).await?;
+        let (report, next) = self
+            .reconciler
+            .run_part(self.from.as_deref(), self.payments_max)
+            .await?;
+        self.broken = again
+            .breaks
+            .iter()
+            .chain(&report.breaks)
+            .filter_map(|found| found.payment_id.parse().ok())
+            .collect();
         self.from = next;
-        if self.from.is_none() {
-            self.last_round = std::mem::take(&mut self.this_round);
-        }
-        Ok(self.last_round.max(self.this_round))
+        Ok(self.broken.len())
     }
 }

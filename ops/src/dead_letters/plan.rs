@@ -33,7 +33,7 @@ pub(super) fn replayer(ports: &Ports, lanes: usize) -> Replayer {
         store: Arc::clone(&ports.store),
         queues: Arc::clone(&ports.queues),
         queue_admin: Arc::clone(&ports.queue_admin),
-        dispatcher: ports.dispatcher(),
+        dispatcher: ports.own_dispatcher(),
         clock: Arc::clone(&ports.clock),
         random: Arc::clone(&ports.random),
         limits: ports.limits.clone(),

@@ -270,6 +270,22 @@ pub struct RedriveCancel {
     /// How far it is.
     pub report: RedriveReport,
     handle: String,
+    task: Redrive,
+}
+
+impl RedriveCancel {
+    /// What will be done, after "This will".
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let of = self.report.planned.map_or_else(
+            || "an unknown number of".to_owned(),
+            |planned| format!("about {planned}"),
+        );
+        format!(
+            "cancel the redrive of {}, which has moved {} of {of} messages; they stay moved",
+            self.queue, self.report.moved
+        )
+    }
 }
 
 /// Finds the redrive that is running.
@@ -285,16 +301,17 @@ pub async fn plan_redrive_cancel(session: &Session, queue: &str) -> OpsResult<Re
         report: RedriveReport::new(&queue, &task),
         queue,
         handle,
+        task,
     })
 }
 
-/// Cancels a redrive: how many messages it had moved, and how it stands now. A freeze does not stop
-/// this.
+/// Cancels a redrive: how many messages it had moved, and how it stands now, also where the service
+/// forgets canceled redrives. A freeze does not stop this.
 pub async fn cancel_redrive(
     session: &Arc<Session>,
     plan: &RedriveCancel,
     reason: Option<&str>,
-) -> OpsResult<(u64, Option<RedriveReport>)> {
+) -> OpsResult<(u64, RedriveReport)> {
     let queue = plan.queue.as_str();
     let act = Act::new(Action::DlqRedriveCancel)
         .subject(queue)
@@ -307,6 +324,14 @@ pub async fn cancel_redrive(
         Ok(Done::new((moved, ports)).summary(format!("canceled: {moved} moved")))
     };
     let (moved, ports) = session.act(act, work).await?;
+    // A handle is told only of a redrive that runs: it is known by its beginning.
     let last = last_redrive(&ports, queue).await?;
-    Ok((moved, last.map(|task| RedriveReport::new(queue, &task))))
+    let task = last
+        .filter(|task| task.started_at == plan.task.started_at)
+        .unwrap_or_else(|| Redrive {
+            status: RedriveStatus::Canceled,
+            moved,
+            ..plan.task.clone()
+        });
+    Ok((moved, RedriveReport::new(queue, &task)))
 }

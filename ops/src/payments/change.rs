@@ -151,8 +151,10 @@ pub(super) async fn finish(
     (answer, outbox): (Answer, Vec<OutboxEvent>),
 ) -> ChangedPayment {
     let mut notes = Vec::new();
-    if let Err(error) = ports.dispatcher().dispatch(&outbox).await {
-        // The change is written; the relay tells the rest of the system.
+    // The change is written; the relay tells the rest of the system.
+    if let Some(dispatcher) = ports.own_dispatcher()
+        && let Err(error) = dispatcher.dispatch(&outbox).await
+    {
         notes.push(format!(
             "done; other services will be notified later ({})",
             error.chain()

@@ -54,11 +54,13 @@ pub mod gauges {
     use payops_core::usecase::{OldestProcessing, RollingReconciler};
     use payops_runtime::PassOutcome;
     use tokio::sync::Mutex;
+    use tokio::time::Instant;
     use tokio_util::sync::CancellationToken;
 
     use super::{Heartbeat, Metrics, repeat};
 
-    /// Looks for the oldest payment under way. A look that fails leaves the last age.
+    /// Looks for the oldest payment under way. When looking fails, the last age goes on growing:
+    /// whatever was seen last may still be there, and an alarm that waits for it must come.
     pub async fn watch_oldest(
         oldest: OldestProcessing,
         period: Duration,
@@ -66,15 +68,29 @@ pub mod gauges {
         heartbeat: &Heartbeat,
         metrics: &Metrics,
     ) {
+        let last = Mutex::new((0.0, Instant::now()));
         repeat("oldest payment", period, stop, heartbeat, || async {
-            let age = oldest.age().await;
-            let failure = age
-                .map(|age| metrics.set(&OLDEST_PROCESSING_AGE, age.as_secs_f64()))
-                .err();
+            let found = oldest.age().await;
+            let mut last = last.lock().await;
+            let failure = match found {
+                Ok(age) => {
+                    *last = (age.as_secs_f64(), Instant::now());
+                    None
+                }
+                Err(error) => Some(error),
+            };
+            let (seconds, seen_at) = *last;
+            metrics.set(
+                &OLDEST_PROCESSING_AGE,
+                seconds + seen_at.elapsed().as_secs_f64(),
+            );
             PassOutcome { done: 0, failure }
         })
         .await;
     }
+
+    /// Failed comparisons in a row that count as a break: nobody knows whether there is one.
+    const FAILURES_MAX: u32 = 3;
 
     /// Compares the stores, a part at a time.
     pub async fn reconcile(
@@ -84,15 +100,25 @@ pub mod gauges {
         heartbeat: &Heartbeat,
         metrics: &Metrics,
     ) {
-        let reconciler = Mutex::new(reconciler);
+        let state = Mutex::new((reconciler, 0_u32));
         repeat("reconciler", period, stop, heartbeat, || async {
-            let breaks = reconciler.lock().await.advance().await;
-            let failure = breaks
-                .map(|breaks| {
+            let mut state = state.lock().await;
+            let (reconciler, failures) = &mut *state;
+            let failure = match reconciler.advance().await {
+                Ok(breaks) => {
+                    *failures = 0;
                     let count = u32::try_from(breaks).unwrap_or(u32::MAX);
                     metrics.set(&RECONCILE_BREAKS, f64::from(count));
-                })
-                .err();
+                    None
+                }
+                Err(error) => {
+                    *failures = failures.saturating_add(1);
+                    if *failures >= FAILURES_MAX {
+                        metrics.set(&RECONCILE_BREAKS, 1.0);
+                    }
+                    Some(error)
+                }
+            };
             PassOutcome { done: 0, failure }
         })
         .await;

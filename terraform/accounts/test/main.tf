@@ -1,5 +1,6 @@
 # The test account: everything is in modules/workload, here are its sizes.
 # platform-check: metric Payops {FunctionName} RecordsFailed
+# platform-check: metric Payops {Queue} DeadLetters
 # platform-check: metric Payops {Service} OldestProcessingAge ReconcileBreaks
 # platform-check: known module.workload.module.alarms.aws_cloudwatch_event_target.this["backup-failed"] a target's ARN is where it leads; several lead to one
 # platform-check: known module.workload.module.bus.aws_cloudwatch_event_target.this["archive-payments-work"] two rules lead to this queue

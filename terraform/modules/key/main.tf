@@ -36,6 +36,32 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
+  # DynamoDB uses the key as whoever calls it; the table's own permissions decide who may. So AWS's own keys are made, too.
+  dynamic "statement" {
+    for_each = var.tables ? [1] : []
+
+    content {
+      sid       = "CallersOfTables"
+      actions   = ["kms:Decrypt", "kms:Encrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
+      resources = ["*"]
+
+      principals {
+        type        = "AWS"
+        identifiers = ["*"]
+      }
+      condition {
+        test     = "StringEquals"
+        variable = "kms:CallerAccount"
+        values   = [data.aws_caller_identity.current.account_id]
+      }
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["dynamodb.*.amazonaws.com"]
+      }
+    }
+  }
+
   # CloudWatch Logs sends no source account but the log group as encryption context.
   dynamic "statement" {
     for_each = var.logs ? [1] : []

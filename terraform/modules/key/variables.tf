@@ -24,6 +24,12 @@ variable "services" {
   }
 }
 
+variable "tables" {
+  description = "Whether tables of this account are encrypted with the key."
+  type        = bool
+  default     = false
+}
+
 variable "logs" {
   description = "Whether CloudWatch Logs encrypts log groups of this account with the key."
   type        = bool

@@ -37,6 +37,13 @@ data "aws_iam_policy_document" "own" {
     resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
   }
 
+  # X-Ray takes segments on no resource.
+  statement {
+    sid       = "Trace"
+    actions   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+    resources = ["*"]
+  }
+
   # Lambda makes and removes its network interfaces with this role; EC2 names no resource for these calls.
   statement {
     sid = "NetworkInterfaces"

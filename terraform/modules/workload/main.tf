@@ -28,6 +28,7 @@ module "key" {
 
   name        = "${local.name}-data"
   description = "Data of ${var.env}: table, queues, archive, ledger, index, logs"
+  tables      = true
   logs        = true
   services    = ["events.amazonaws.com", "cloudwatch.amazonaws.com", "cloudfront.amazonaws.com", "delivery.logs.amazonaws.com"]
 }

@@ -6,7 +6,7 @@ locals {
   own = { for name, metric in module.names.metrics : name => { name = name, dimension_sets = metric.dimension_sets } }
 
   # CodeDeploy takes a new version of the worker back on these.
-  rollback_alarms = ["lambda-errors", "records-failed", "lambda-duration"]
+  rollback_alarms = ["lambda-errors", "records-failed-worker", "records-failed-dead", "lambda-duration"]
 
   # Target groups are the controller's, and ping and pong change places with each canary: the load balancer has them all.
   alb = { LoadBalancer = module.edge.load_balancers["public"].dimension }
@@ -121,9 +121,15 @@ locals {
     ) }
     lambda-errors = { members = { live = { namespace = "AWS/Lambda", metric = "Errors", dimensions = local.worker, stat = "Sum", threshold = 0, periods = 3, datapoints = 2 } } }
     # With partial batch responses Errors stays 0 though every record fails: the worker counts them itself.
-    records-failed = { members = { worker = {
-      namespace = module.names.metric_namespace, metric = local.own["RecordsFailed"].name, dimensions = zipmap(local.own["RecordsFailed"].dimension_sets[0], [module.worker.function_name]), stat = "Sum", threshold = var.thresholds.records_failed, periods = 5, datapoints = 3
-    } } }
+    records-failed = { members = {
+      worker = {
+        namespace = module.names.metric_namespace, metric = local.own["RecordsFailed"].name, dimensions = zipmap(local.own["RecordsFailed"].dimension_sets[0], [module.worker.function_name]), stat = "Sum", threshold = var.thresholds.records_failed, periods = 5, datapoints = 3
+      }
+      # A record that went to the dead-letter queue has not failed for Lambda.
+      dead = {
+        namespace = module.names.metric_namespace, metric = local.own["DeadLetters"].name, dimensions = zipmap(local.own["DeadLetters"].dimension_sets[0], ["payments-work"]), stat = "Sum", threshold = 0, periods = 1
+      }
+    } }
     lambda-throttle = { members = { live = { namespace = "AWS/Lambda", metric = "Throttles", dimensions = local.worker, stat = "Sum", threshold = 0, periods = 5, datapoints = 3 } } }
     # 80 % of the time that an invocation has.
     lambda-duration = { members = { live = { namespace = "AWS/Lambda", metric = "Duration", dimensions = local.worker, stat = "p99", threshold = 24000 } } }

@@ -26,7 +26,7 @@ pub struct CheckTargets {
     pub table: Option<String>,
     pub queues: Vec<String>,
     pub bucket: Option<String>,
-    pub bus: Option<String>,
+    pub buses: Vec<String>,
     /// A secret; its value is not read.
     pub secret: Option<String>,
 }
@@ -66,7 +66,7 @@ pub async fn run(config: &SdkConfig, targets: &CheckTargets) -> Vec<Check> {
             bucket(clients.s3.clone(), name, account),
         );
     }
-    if let Some(name) = targets.bus.clone() {
+    for name in targets.buses.clone() {
         all.add(format!("bus {name}"), bus(clients.events.clone(), name));
     }
     if let Some(name) = targets.secret.clone() {

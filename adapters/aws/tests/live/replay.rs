@@ -86,7 +86,7 @@ async fn rig(endpoint: &str) -> Rig {
             store,
             queues: Arc::clone(&queues),
             queue_admin,
-            dispatcher,
+            dispatcher: Some(dispatcher),
             clock,
             random,
             limits: PaymentLimits::default(),

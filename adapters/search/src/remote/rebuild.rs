@@ -23,9 +23,15 @@ pub struct RebuildProgress {
     /// Where the scan of the payments goes on; `None` at its beginning.
     pub from: Option<String>,
     pub payments: u64,
+    /// What changed in the old indexes before this moment is in the new one too.
+    #[serde(default)]
+    pub caught_up_at: Option<Timestamp>,
+    /// The indexes that the alias meant before the new one; none before it means that.
+    #[serde(default)]
+    pub replaced: Vec<String>,
 }
 
-/// An index that is being filled.
+/// An index that is being filled, or whose last changes are still to be written.
 #[derive(Clone, Debug)]
 pub struct UnfinishedIndex {
     pub name: String,
@@ -35,10 +41,13 @@ pub struct UnfinishedIndex {
 }
 
 impl OpenSearchIndex {
+    fn unfinished_alias(&self) -> String {
+        format!("{}{UNFINISHED}", self.target)
+    }
+
     /// The index that an interrupted rebuild left, or a new one, empty and behind no alias.
     pub async fn begin_rebuild(&self, now: Timestamp) -> PortResult<UnfinishedIndex> {
-        let unfinished = format!("{}{UNFINISHED}", self.target);
-        if let Some(found) = self.find_unfinished(&unfinished).await? {
+        if let Some(found) = self.find_unfinished().await? {
             return Ok(found);
         }
         let millis = now.as_millisecond().rem_euclid(1000);
@@ -48,43 +57,54 @@ impl OpenSearchIndex {
             started_at: now,
             from: None,
             payments: 0,
+            caught_up_at: None,
+            replaced: Vec::new(),
         };
-        let mut body = index_body(Some(&unfinished));
+        let mut body = index_body(Some(&self.unfinished_alias()));
         body["mappings"]["_meta"] = meta(Some(&progress))?;
-        self.call(
-            Method::PUT,
-            &format!("/{name}"),
-            Some(&body),
-            Effect::Writes,
-        )
-        .await?;
-        Ok(UnfinishedIndex {
-            name,
-            progress,
-            is_resumed: false,
-        })
+        let path = format!("/{name}");
+        self.call(Method::PUT, &path, Some(&body), Effect::Writes)
+            .await?;
+        // Another process may have begun one at the same moment: both go on with the same.
+        match self.find_unfinished().await? {
+            Some(found) if found.name != name => {
+                self.call(Method::DELETE, &path, None, Effect::Writes)
+                    .await?;
+                Ok(found)
+            }
+            _ => Ok(UnfinishedIndex {
+                name,
+                progress,
+                is_resumed: false,
+            }),
+        }
     }
 
-    async fn find_unfinished(&self, alias: &str) -> PortResult<Option<UnfinishedIndex>> {
+    async fn find_unfinished(&self) -> PortResult<Option<UnfinishedIndex>> {
+        let path = format!("/{}/_mapping", self.unfinished_alias());
         let answer = self
             .api
-            .call(
-                Method::GET,
-                &format!("/{alias}/_mapping"),
-                &[],
-                None,
-                Effect::Reads,
-            )
+            .call(Method::GET, &path, &[], None, Effect::Reads)
             .await?;
         if answer.status == 404 {
             return Ok(None);
         }
         let body = answer.into_body()?;
-        let Some((name, index)) = body.as_object().and_then(|all| all.iter().next()) else {
+        let Some((name, index)) = body
+            .as_object()
+            .and_then(|all| all.iter().min_by_key(|(name, _)| name.as_str()))
+        else {
             return Ok(None);
         };
-        let told = index["mappings"]["_meta"]["rebuild"].clone();
-        let progress = serde_json::from_value(told).map_err(|error| {
+        let meta = &index["mappings"]["_meta"];
+        if meta["schema_version"].as_u64() != Some(SCHEMA_VERSION) {
+            let words = format!(
+                "the unfinished index {name} has another mapping than this version makes; delete \
+                 it to begin anew"
+            );
+            return Err(PortError::new(ErrorKind::Corrupt, words));
+        }
+        let progress = serde_json::from_value(meta["rebuild"].clone()).map_err(|error| {
             let words = format!("how far the index {name} is filled cannot be read");
             PortError::because(ErrorKind::Corrupt, words, error)
         })?;
@@ -108,47 +128,84 @@ impl OpenSearchIndex {
             .map(drop)
     }
 
-    /// Lets the alias mean the filled index, in one step, and returns those that it meant before.
-    /// They are kept: somebody may want to go back.
-    pub async fn finish_rebuild(&self, index: &UnfinishedIndex) -> PortResult<Vec<String>> {
-        let name = &index.name;
-        self.refresh(name).await?;
-        let old: Vec<String> = self.indexes().await?;
-        let old: Vec<String> = old.into_iter().filter(|old| old != name).collect();
-        let unfinished = format!("{}{UNFINISHED}", self.target);
-        let mut actions: Vec<Value> = old
-            .iter()
-            .map(|old| json!({"remove": {"index": old, "alias": self.target}}))
-            .collect();
-        actions.push(json!({"add": {"index": name, "alias": self.target}}));
-        actions.push(json!({"remove": {"index": name, "alias": unfinished}}));
-        self.change_aliases(&actions).await?;
-        self.put_meta(name, None).await?;
-        Ok(old)
+    /// The indexes that the alias means beside the new one.
+    pub async fn others(&self, index: &UnfinishedIndex) -> PortResult<Vec<String>> {
+        let mut names = self.indexes().await?;
+        names.retain(|name| *name != index.name);
+        Ok(names)
     }
 
-    /// Payments whose document in the index `name` is of `since` or later.
-    pub async fn updated_since(&self, name: &str, since: Timestamp) -> PortResult<Vec<PaymentId>> {
-        self.refresh(name).await?;
-        let at = self.at(name);
-        let mut ids = Vec::new();
-        let mut after: Option<Value> = None;
-        loop {
-            let mut body = json!({
-                "query": {"range": {"updated_ms": {"gte": since.as_millisecond()}}},
-                "sort": [{"id": "asc"}], "size": PAGE,
-            });
-            if let Some(after) = &after {
-                body["search_after"] = after.clone();
-            }
-            let found = at.run_search(&body).await?;
-            let is_last = found.hits.len() < PAGE;
-            after = found.hits.last().and_then(|hit| hit.get("sort").cloned());
-            ids.extend(found.docs()?.into_iter().map(|doc| doc.id));
-            if is_last {
-                return Ok(ids);
-            }
+    /// Whether the alias means the new index already.
+    pub async fn is_swapped(&self, index: &UnfinishedIndex) -> PortResult<bool> {
+        Ok(self.indexes().await?.contains(&index.name))
+    }
+
+    /// Lets the alias mean the filled index instead of the others, in one step, and closes those to
+    /// writes: what they hold then is all that they will. They are kept: somebody may want to go
+    /// back.
+    pub async fn swap_index(&self, index: &mut UnfinishedIndex) -> PortResult<()> {
+        self.refresh(&index.name).await?;
+        index.progress.replaced = self.others(index).await?;
+        self.note_progress(index).await?;
+        // Whoever swaps at the same moment fails: the alias then means another index.
+        let remove = |old: &String| json!({"remove": {"index": old, "alias": self.target, "must_exist": true}});
+        let add = json!({"add": {"index": index.name, "alias": self.target}});
+        let actions: Vec<Value> = index
+            .progress
+            .replaced
+            .iter()
+            .map(remove)
+            .chain([add])
+            .collect();
+        self.change_aliases(&actions).await
+    }
+
+    /// Closes the replaced indexes to writes. Returns when no write is under way any more.
+    pub async fn close_replaced(&self, index: &UnfinishedIndex) -> PortResult<()> {
+        for old in &index.progress.replaced {
+            let path = format!("/{old}/_block/write");
+            self.call(Method::PUT, &path, None, Effect::Writes).await?;
+            self.refresh(old).await?;
         }
+        Ok(())
+    }
+
+    /// The rebuild is over: the next one begins anew.
+    pub async fn end_rebuild(&self, index: &UnfinishedIndex) -> PortResult<()> {
+        self.put_meta(&index.name, None).await?;
+        let alias = self.unfinished_alias();
+        let remove = json!({"remove": {"index": index.name, "alias": alias}});
+        self.change_aliases(&[remove]).await
+    }
+
+    /// Payments whose document in the index `name` is of `since` or later, in order of id, after
+    /// the id `after`; and where to go on.
+    pub async fn changed_since(
+        &self,
+        name: &str,
+        since: Timestamp,
+        after: Option<&str>,
+    ) -> PortResult<(Vec<PaymentId>, Option<String>)> {
+        if after.is_none() {
+            self.refresh(name).await?;
+        }
+        let mut body = json!({
+            "query": {"range": {"updated_ms": {"gte": since.as_millisecond()}}},
+            "sort": [{"id": "asc"}], "size": PAGE, "_source": false,
+        });
+        if let Some(after) = after {
+            body["search_after"] = json!([after]);
+        }
+        let found = self.at(name).run_search(&body).await?;
+        // An id that is none belongs to no payment: there is nothing to write anew.
+        let id = |hit: &Value| hit["_id"].as_str().map(str::to_owned);
+        let next = found
+            .hits
+            .last()
+            .filter(|_| found.hits.len() == PAGE)
+            .and_then(id);
+        let ids = found.hits.iter().filter_map(id);
+        Ok((ids.filter_map(|id| id.parse().ok()).collect(), next))
     }
 
     async fn call(

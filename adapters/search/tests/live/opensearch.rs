@@ -61,7 +61,7 @@ async fn a_new_index_is_filled_under_the_alias_and_nothing_is_lost() {
     begun.progress.payments = 10;
     index.note_progress(&begun).await.expect("noted");
     // Whoever goes on finds the same index, and where it stopped.
-    let again = index
+    let mut again = index
         .begin_rebuild(Timestamp::now())
         .await
         .expect("goes on");
@@ -83,10 +83,28 @@ async fn a_new_index_is_filled_under_the_alias_and_nothing_is_lost() {
         .await
         .expect("writes");
     assert_eq!(applied, [UpsertOutcome::Applied]);
-    let old = index.finish_rebuild(&again).await.expect("finishes");
+    assert!(!index.is_swapped(&again).await.expect("asks"));
+    index.swap_index(&mut again).await.expect("swaps");
+    assert!(index.is_swapped(&again).await.expect("asks"));
+    let old = again.progress.replaced.clone();
     assert_eq!(old.len(), 1, "{old:?}");
-    let changed = index.updated_since(&old[0], now).await.expect("finds");
-    assert_eq!(changed, std::slice::from_ref(&newer.id));
+    // Cut off here, another run knows what is left to do.
+    let resumed = index
+        .begin_rebuild(Timestamp::now())
+        .await
+        .expect("goes on");
+    assert_eq!(
+        (&resumed.name, &resumed.progress),
+        (&again.name, &again.progress)
+    );
+    index.close_replaced(&again).await.expect("closes");
+    let late = index
+        .at(&old[0])
+        .upsert(std::slice::from_ref(&docs[2]))
+        .await;
+    assert!(late.is_err(), "the old index takes no writes any more");
+    let changed = index.changed_since(&old[0], now, None).await;
+    assert_eq!(changed.expect("finds"), (vec![newer.id.clone()], None));
     assert_eq!(
         index
             .upsert(&[newer.clone(), docs[1].clone()])
@@ -101,6 +119,7 @@ async fn a_new_index_is_filled_under_the_alias_and_nothing_is_lost() {
     assert_eq!(moved, [newer], "writes go to the new index");
     let all = index.search(&SearchQuery::default(), 0, 100).await;
     assert_eq!(all.expect("finds").total, 25);
+    index.end_rebuild(&again).await.expect("ends");
     let third = index.begin_rebuild(Timestamp::now()).await.expect("begins");
     assert!(!third.is_resumed, "the last one is finished");
 }
@@ -201,10 +220,17 @@ async fn a_node_without_room_is_throttled_and_loses_nothing() {
         left = again;
     }
     assert!(refusals > 0, "the node took everything");
-    let all = index
-        .updated_since(index.alias(), Timestamp::UNIX_EPOCH)
-        .await;
-    assert_eq!(all.expect("finds").len(), 4000);
+    let (mut count, mut after) = (0, None);
+    loop {
+        let page = index.changed_since(index.alias(), Timestamp::UNIX_EPOCH, after.as_deref());
+        let (ids, next) = page.await.expect("finds");
+        count += ids.len();
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(count, 4000);
 }
 
 #[tokio::test]

@@ -209,8 +209,8 @@ pub(crate) async fn cancel(context: &Context, args: &RedriveCancelArgs) -> OpsRe
     let plan = context
         .interruptible(plan_redrive_cancel(&session, &args.queue))
         .await?;
+    let what = plan.describe();
     if args.consent.dry_run {
-        let what = format!("cancel the redrive of {}", plan.queue);
         let proposal = Proposal {
             subject: Some(plan.queue.clone()),
             equivalent: Some(equivalent::cancel_redrive()),
@@ -219,13 +219,18 @@ pub(crate) async fn cancel(context: &Context, args: &RedriveCancelArgs) -> OpsRe
         return proposal.print(context, &session).await;
     }
     let reason = consent::reason(context, &session.env)?;
+    let question = Question {
+        what: &what,
+        typed: &plan.queue,
+        yes: args.consent.yes,
+        always: false,
+    };
+    consent::confirm(context, &session.env, &question)?;
     let (moved, report) = cancel_redrive(&session, &plan, reason.as_deref()).await?;
     let moved = count(moved, "message");
     context
         .console
         .say(format!("canceled; {moved} already moved"));
-    if let Some(report) = report {
-        context.printer.document(&report)?;
-    }
+    context.printer.document(&report)?;
     Ok(Exit::Done)
 }

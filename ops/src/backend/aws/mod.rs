@@ -81,6 +81,7 @@ pub async fn open(name: &str, aws: &AwsConfig, caller: &Caller) -> OpsResult<Por
         clock: Arc::new(SystemClock),
         random,
         limits: PaymentLimits::default(),
+        tells: false,
     })
 }
 
@@ -142,6 +143,7 @@ pub async fn checks(name: &str, aws: &AwsConfig, caller: &Caller) -> Vec<Check> 
         [
             (*queue).to_owned(),
             payops_core::domain::bus::dead_letter_queue(queue),
+            payops_core::domain::bus::parking_queue(queue),
         ]
     });
     let wanted = payops_aws::identity::checks::CheckTargets {
@@ -149,7 +151,11 @@ pub async fn checks(name: &str, aws: &AwsConfig, caller: &Caller) -> Vec<Check> 
         table: aws.table.clone(),
         queues: queues.map(|queue| format!("{prefix}{queue}")).collect(),
         bucket: aws.bucket.clone(),
-        bus: aws.bus.clone(),
+        buses: [&aws.bus, &aws.audit_bus]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect(),
         secret: aws.ledger_url_secret.clone(),
     };
     let done = payops_aws::identity::checks::run(&config, &wanted).await;

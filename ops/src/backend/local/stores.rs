@@ -149,6 +149,7 @@ impl Stores {
             clock: around.clock.clone(),
             random: around.random.clone(),
             limits: around.limits.clone(),
+            tells: true,
         };
         let (env, mailer) = (env.to_owned(), Arc::new(mailer));
         let stores = Self {
@@ -277,6 +278,7 @@ pub async fn open(data_dir: &Path, env: &str, access: Access) -> Result<Ports, L
         clock: around.clock.clone(),
         random: around.random.clone(),
         limits: around.limits,
+        tells: true,
     })
 }
 

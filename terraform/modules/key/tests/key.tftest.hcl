@@ -12,6 +12,7 @@ variables {
   description = "Data of the environment"
   services    = ["events.amazonaws.com"]
   logs        = true
+  tables      = true
 }
 
 run "key" {
@@ -20,6 +21,15 @@ run "key" {
   assert {
     condition     = aws_kms_key.this.enable_key_rotation
     error_message = "The key rotates."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_kms_key.this.policy).Statement :
+      statement.Condition.StringEquals["kms:CallerAccount"] == "471122334433" && statement.Condition.StringLike["kms:ViaService"] == "dynamodb.*.amazonaws.com"
+      if try(statement.Principal, "") == "*" || try(statement.Principal.AWS, "") == "*"
+    ]) && strcontains(aws_kms_key.this.policy, "CallersOfTables")
+    error_message = "Somebody uses the key who does not call a table of this account."
   }
 
   assert {

@@ -12,7 +12,7 @@ fn wanted() -> CheckTargets {
         table: Some("payments".to_owned()),
         queues: vec!["prod-work".to_owned(), "prod-mail".to_owned()],
         bucket: Some("archive".to_owned()),
-        bus: Some("payops".to_owned()),
+        buses: vec!["payops".to_owned()],
         secret: Some("prod/pepper".to_owned()),
     }
 }

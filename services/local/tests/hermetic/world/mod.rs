@@ -207,7 +207,7 @@ impl World {
             store: Arc::clone(&self.ports.store),
             queues: Arc::clone(&self.ports.queues),
             queue_admin: Arc::clone(&self.ports.queue_admin),
-            dispatcher: self.dispatcher(),
+            dispatcher: Some(self.dispatcher()),
             clock: Arc::clone(&self.ports.clock),
             random: Arc::clone(&self.ports.random),
             limits: self.limits.clone(),

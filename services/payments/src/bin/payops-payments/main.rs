@@ -120,7 +120,7 @@ fn start_loops(
     };
     let (token, gauges_of, every) = (stop.clone(), metrics.clone(), settings.oldest_every);
     loops.spawn(async move {
-        // A gauge that stands still is seen by its alarm; it is no reason to restart the API.
+        // A look that hangs is no reason to restart the API.
         let heartbeat = Heartbeat::new(SILENCE_MAX);
         gauges::watch_oldest(oldest, every, &token, &heartbeat, &gauges_of).await;
     });
