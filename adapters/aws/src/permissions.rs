@@ -751,7 +751,7 @@ pub const USES: &[CallUse] = &[
         used(
             Operate,
             &["StopDeployment"],
-            &[Deployments],
+            &[Any],
             "the worker's canary is stopped",
         ),
     ),

