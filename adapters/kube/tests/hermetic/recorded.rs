@@ -2,6 +2,12 @@
 //! plugin said of the very same objects. `recorded/SCENARIO.json.gz` has `states` (`objects`, and
 //! `plugin` by rollout) and `watch`, each change of a rollout in order.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests say what they expect by panicking"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 

@@ -32,6 +32,9 @@ pub(crate) struct RolloutGetArgs {
     until: Option<Until>,
 }
 
+/// How soon what could not be read is read again.
+const AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
+
 pub(crate) async fn run(context: &Context, args: &RolloutGetArgs) -> OpsResult<Exit> {
     let (session, found) = find(context, &args.which).await?;
     let depth = if args.no_pods {
@@ -92,15 +95,19 @@ async fn follow(
             let rollout = heard.borrow_and_update().clone();
             let view = match view(env, rollouts, &rollout, depth).await {
                 Ok(view) => view,
-                // The watch is cut too, says so, and mends itself; then all is shown again.
+                // The watch is cut too, and says so; what belongs to the rollout may be back later
+                // than the watch.
                 Err(error)
                     if matches!(
                         error.kind,
                         Kind::Failed | Kind::RateLimited | Kind::TimedOut
                     ) =>
                 {
-                    if heard.changed().await.is_err() {
-                        return Ok(());
+                    tokio::select! {
+                        changed = heard.changed() => if changed.is_err() {
+                            return Ok(());
+                        },
+                        () = tokio::time::sleep(AGAIN) => {}
                     }
                     continue;
                 }

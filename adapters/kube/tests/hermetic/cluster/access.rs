@@ -193,7 +193,7 @@ async fn a_served_cluster_is_reached_with_its_token() {
         .serve(([127, 0, 0, 1], 0).into(), "s3cret")
         .await
         .expect("served");
-    let server_url = server.url().to_string();
+    let server_url = server.url().clone();
     let (_folder, path) = written(&[
         ("prod", server.url(), "s3cret"),
         ("wrong", server.url(), "guessed"),
