@@ -52,11 +52,15 @@ impl KubeRollouts {
         Self::from_client(Client::new(service, "default"), cluster_name, "in process")
     }
 
-    /// With the address of the server, which a failed connection names.
+    /// With the address of the server, which a failed connection names. Of its URL only scheme, host
+    /// and port are told: the rest may hold a secret.
     #[must_use]
     pub(crate) fn at(mut self, address: &http::Uri) -> Self {
-        let text = address.to_string();
-        self.api.address = Some(text.trim_end_matches('/').into());
+        let port = address.port_u16().map(|port| format!(":{port}"));
+        self.api.address = address.host().map(|host| {
+            let scheme = address.scheme_str().unwrap_or("https");
+            format!("{scheme}://{host}{}", port.unwrap_or_default()).into()
+        });
         self
     }
 

@@ -365,7 +365,8 @@ impl ArgoCdApi {
         let error = error.without_url();
         if error.is_connect() {
             Cause::Connect {
-                to: Some(self.base.as_str().trim_end_matches('/').into()),
+                // No path and no user name: they may hold a secret.
+                to: Some(self.base.origin().ascii_serialization().into()),
                 why: innermost(&error),
             }
         } else if error.is_timeout() {
