@@ -14,8 +14,13 @@ use crate::api::fail::{Cause, Failure};
 /// The longest wait that a server may ask for: what asks for more is broken, or means harm.
 const ASKED_MAX: Duration = Duration::from_mins(5);
 
-/// The longest wait for a connection.
-const CONNECT_MAX: Duration = Duration::from_secs(2);
+/// The longest wait for a connection: with what a server asks for while it starts, and with a list,
+/// the first row is there 3 s after it answers.
+const CONNECT_MAX: Duration = Duration::from_secs(1);
+
+/// How often a server that could not be reached may say that it is not ready before it counts as
+/// one that is busy.
+const STARTING_MAX: u32 = 10;
 
 #[derive(Debug)]
 pub(crate) struct Backoff {
@@ -23,6 +28,8 @@ pub(crate) struct Backoff {
     connecting: backoff::Backoff,
     last: Duration,
     min: Duration,
+    /// How many refusals more are those of a server that has just come back.
+    starting: u32,
 }
 
 impl Backoff {
@@ -32,6 +39,7 @@ impl Backoff {
             connecting: backoff::Backoff::new(timing.backoff_min, CONNECT_MAX),
             last: Duration::ZERO,
             min: timing.backoff_min,
+            starting: 0,
         }
     }
 
@@ -50,6 +58,13 @@ impl Backoff {
     /// The wait after `failure`.
     pub(crate) fn wait_after(&mut self, failure: &Failure) -> Duration {
         match (&failure.cause, failure.retry_after()) {
+            // It asks for more than it needs while it installs its paths.
+            (Cause::Answer { code: 503, .. }, _) if self.starting > 0 => {
+                let left = self.starting.saturating_sub(1);
+                let wait = self.wait_to_connect();
+                self.starting = left;
+                wait
+            }
             // Who says "at once" again and again says nothing.
             (_, Some(asked)) if !asked.is_zero() => self.wait_as_asked(asked),
             (Cause::Connect { .. }, _) => self.wait_to_connect(),
@@ -75,6 +90,7 @@ impl Backoff {
 
     /// The wait before the next try to connect.
     fn wait_to_connect(&mut self) -> Duration {
+        self.starting = STARTING_MAX;
         let turn = self.connecting.next_delay();
         turn.saturating_add(jitter(turn / 2, rand::random()))
             .min(CONNECT_MAX)
@@ -114,7 +130,7 @@ mod tests {
     fn what_cannot_be_reached_is_tried_again_soon() {
         let mut backoff = Backoff::new(&Timing::default());
         for _ in 0..100 {
-            assert!(backoff.wait_to_connect() <= Duration::from_secs(2));
+            assert!(backoff.wait_to_connect() <= Duration::from_secs(1));
         }
         let asked = backoff.wait_as_asked(Duration::from_secs(1));
         assert!(

@@ -134,21 +134,25 @@ async fn a_server_that_is_back_is_read_at_once() {
         match asked_before {
             1 => list("5", &["a"]),
             2 => Answer::lines(&[], true),
-            3..=12 => Answer::refused(),
-            13 => {
+            3..=11 => Answer::refused(),
+            12 => {
                 back_at = Some(Instant::now());
                 Answer {
-                    retry_after: Some(1),
-                    ..Answer::status(429)
+                    retry_after: Some(5),
+                    ..Answer::status(503)
                 }
             }
+            13 => Answer {
+                retry_after: Some(1),
+                ..Answer::status(429)
+            },
             _ if is_watch(&asked.path) && asked.path.contains("resourceVersion=5") => {
                 Answer::status(410)
             }
             _ if is_watch(&asked.path) => Answer::lines(&[], false),
             _ => {
                 let waited = back_at.expect("it was away").elapsed();
-                assert!(waited <= Duration::from_secs(2), "{waited:?}");
+                assert!(waited <= Duration::from_secs(3), "{waited:?}");
                 list("900", &["a", "b"])
             }
         }
