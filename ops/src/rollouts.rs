@@ -2,14 +2,16 @@
 //! carrying the plan out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use payops_core::domain::access::Action;
 use payops_core::domain::audit::AuditOutcome;
 use payops_core::domain::rollout::{
-    ImageChange, Rollout, RolloutAction, RolloutKey, RolloutPlan, plan as plan_action,
+    ImageChange, Insist, Rollout, RolloutAction, RolloutKey, RolloutPlan, plan_insisting,
 };
 use payops_core::port::{Depth, ErrorKind, Executed, PortResult, Rollouts};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::act::{Act, Done, Permit};
@@ -63,16 +65,11 @@ impl RolloutName {
     }
 }
 
-fn no_answer(cluster: &dyn Rollouts) -> impl Fn(payops_core::port::PortError) -> OpsError {
-    let message = format!("cannot reach cluster {}", cluster.cluster());
-    move |error| OpsError::port(message.clone(), error)
-}
-
 /// The rollouts of each cluster of an environment, and the failures of those that did not answer.
 pub async fn list(session: &Session) -> OpsResult<(Vec<ClusterRollouts>, Vec<OpsError>)> {
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     let asked = session.clusters().await?.iter().map(|cluster| async move {
-        let answer = cluster.list().await.map_err(no_answer(&**cluster));
+        let answer = cluster.list().await.map_err(OpsError::from);
         (Arc::clone(cluster), answer)
     });
     for (cluster, answer) in join_all(asked).await {
@@ -105,17 +102,16 @@ pub async fn find(session: &Session, wanted: &RolloutName) -> OpsResult<FoundRol
     }
     let (mut hits, mut others) = (Vec::new(), Vec::new());
     for cluster in clusters {
-        let to_error = no_answer(&**cluster);
         if let Some(namespace) = &wanted.namespace {
             let key = RolloutKey {
                 namespace: namespace.clone(),
                 name: wanted.name.clone(),
             };
-            let found = cluster.get(&key).await.map_err(to_error)?;
+            let found = cluster.get(&key).await?;
             hits.extend(found.map(|rollout| (cluster, rollout)));
             continue;
         }
-        for rollout in cluster.list().await.map_err(to_error)? {
+        for rollout in cluster.list().await? {
             if rollout.key.name == wanted.name {
                 hits.push((cluster, rollout));
             } else {
@@ -162,7 +158,11 @@ fn no_rollout(session: &Session, wanted: &RolloutName, others: &[String]) -> Ops
 }
 
 /// Plans an action on what was found, bound to the state that was seen.
-pub async fn plan(found: &FoundRollout, action: RolloutAction) -> OpsResult<RolloutPlan> {
+pub async fn plan(
+    found: &FoundRollout,
+    action: RolloutAction,
+    insist: Insist,
+) -> OpsResult<RolloutPlan> {
     if !found.cluster.can(&action) {
         return Err(OpsError::refused(format!(
             "{} does not support the action {}",
@@ -176,8 +176,28 @@ pub async fn plan(found: &FoundRollout, action: RolloutAction) -> OpsResult<Roll
         let key = &found.rollout.key;
         OpsError::port(format!("cannot read what belongs to {key}"), error)
     })?;
-    plan_action(action, &found.rollout, Some(&related))
+    let rollout = found.rollout.clone().count_canary(&related);
+    plan_insisting(action, &rollout, Some(&related), insist)
         .map_err(|refusal| OpsError::refused(refusal.why).hint(refusal.instead))
+}
+
+/// How long a controller may take until it has taken what was written.
+const TAKING: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(250);
+
+/// What the controller has not taken of what was just written, and for how long that was waited
+/// for; `None` once it has, or when nobody can say.
+pub async fn await_taken(found: &FoundRollout) -> Option<(String, Duration)> {
+    let begun = Instant::now();
+    loop {
+        let rollout = found.cluster.get(&found.rollout.key).await.ok()??;
+        let field = rollout.untaken()?;
+        let waited = begun.elapsed();
+        if waited >= TAKING {
+            return Some((field, waited));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Carries a plan out. What was sent is waited for, whoever interrupts.

@@ -14,7 +14,7 @@ use crate::access::{self, Elevations, FileFreezeStore};
 use crate::audit::FileAuditLog;
 use crate::backend::{aws, clusters, local};
 use crate::caller::{Access, Caller};
-use crate::environment::{Backend, Environment};
+use crate::environment::{AwsConfig, Backend, Environment};
 use crate::error::{OpsError, OpsResult};
 use crate::operator::{Operator, records_dir};
 
@@ -181,6 +181,11 @@ impl Session {
             Backend::Embedded { data_dir, name } => Ok(Box::new(FileFreezeStore {
                 path: data_dir.join(format!("{name}.freeze.json")),
             })),
+            Backend::Aws(aws) if is_kept_here(aws) => Ok(Box::new(FileFreezeStore {
+                path: self
+                    .records_dir()
+                    .join(format!("{}.freeze.json", self.name())),
+            })),
             Backend::Aws(aws) => Box::pin(aws::freeze_store(self.name(), aws, caller)).await,
         }
     }
@@ -192,6 +197,7 @@ impl Session {
     ) -> OpsResult<Option<Box<dyn ApprovalStore>>> {
         match &self.env.target {
             Backend::Embedded { .. } => Ok(None),
+            Backend::Aws(aws) if is_kept_here(aws) => Ok(None),
             Backend::Aws(aws) => Box::pin(aws::approval_store(self.name(), aws, caller))
                 .await
                 .map(Some),
@@ -218,6 +224,12 @@ impl Session {
     pub fn audit_port(&self) -> Arc<dyn AuditLog> {
         Arc::new(self.audit_log())
     }
+}
+
+/// Whether what an environment's table would hold is kept on this machine: it has clusters and no
+/// table.
+fn is_kept_here(aws: &AwsConfig) -> bool {
+    aws.table.is_none() && !aws.clusters.is_empty()
 }
 
 /// The ports of an environment, for `caller`.

@@ -51,13 +51,13 @@ fn image(container: &str, image: &str) -> ContainerImage {
 pub(crate) fn steps() -> Vec<Step> {
     let pause = |minutes| Step::Pause(PauseLength::For(SignedDuration::from_mins(minutes)));
     vec![
-        Step::SetWeight(25),
+        Step::SetWeight(250),
         pause(30),
-        Step::SetWeight(50),
+        Step::SetWeight(500),
         pause(15),
-        Step::SetWeight(75),
+        Step::SetWeight(750),
         pause(5),
-        Step::SetWeight(100),
+        Step::SetWeight(1000),
     ]
 }
 
@@ -78,7 +78,13 @@ pub(crate) fn healthy(namespace: &str, name: &str) -> Rollout {
         },
         images: vec![image("api", &format!("registry.example.com/{name}:1.8.2"))],
         spec_paused: false,
-        workload_ref: false,
+        workload_ref: None,
+        taken_up: true,
+        observed_generation: None,
+        workload_generation: None,
+        written_at: None,
+        invalid: None,
+        canary_available: None,
         observed: true,
         workload_observed: true,
         told_phase: Phase::Healthy,
@@ -99,7 +105,7 @@ pub(crate) fn healthy(namespace: &str, name: &str) -> Rollout {
             available: 10,
         },
         router: Some(RouterWeights {
-            canary: 100,
+            canary: 1000,
             verified: Some(true),
         }),
         step_analysis: None,
@@ -130,7 +136,7 @@ pub(crate) fn paused(namespace: &str, name: &str) -> Rollout {
             available: 10,
         },
         router: Some(RouterWeights {
-            canary: 25,
+            canary: 250,
             verified: Some(true),
         }),
         background_analysis: Some(CurrentRun {
@@ -189,7 +195,7 @@ pub(crate) fn progressing() -> Rollout {
         pauses: Vec::new(),
         step_index: Some(2),
         router: Some(RouterWeights {
-            canary: 50,
+            canary: 500,
             verified: Some(false),
         }),
         ..paused("payments", "payments-api")
@@ -207,6 +213,7 @@ pub(crate) fn waiting_id() -> RolloutId {
 
 fn replica_set(hash: &str, revision: u64, desired: u32, tag: &str) -> ReplicaSet {
     ReplicaSet {
+        scale_down_at: None,
         name: format!("payments-api-{hash}"),
         uid: format!("uid-{hash}"),
         hash: hash.to_owned(),
@@ -280,6 +287,8 @@ pub(crate) fn related(pods: bool) -> Related {
         pod("9zz4f", "c-zone", "CrashLoopBackOff"),
     ];
     Related {
+        workload: None,
+        unreadable: Vec::new(),
         replica_sets: vec![
             replica_set("7d9f", 43, 3, "1.9.0"),
             replica_set("5c4b", 42, 7, "1.8.2"),

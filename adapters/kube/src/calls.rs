@@ -1,7 +1,9 @@
-//! The changes of a plan as calls of the Kubernetes API, with the fields of Argo Rollouts 1.9.
+//! The changes of a plan as calls of the Kubernetes API, with the fields of Argo Rollouts 1.10.
 
-use payops_core::domain::rollout::{ImageChange, RolloutChange};
+use payops_core::domain::rollout::{ImageChange, RolloutChange, Workload};
 use serde_json::{Value, json};
+
+use crate::wire::template_at;
 
 /// The label that the controller puts on the pod template of a replica set; a template that has it
 /// would not be the one that was rolled out.
@@ -22,11 +24,12 @@ pub(crate) enum Call {
         part: Part,
         body: Value,
     },
-    /// A JSON patch (RFC 6902) of the rollout, with a test of the resource version put in front.
+    /// A JSON patch (RFC 6902) of the object that holds the pod template, with a test of its
+    /// resource version put in front.
     Json {
         body: Value,
     },
-    /// Reads the rollout, changes images in `containers`, `initContainers` and
+    /// Reads that object, changes images in `containers`, `initContainers` and
     /// `ephemeralContainers`, and puts it back; again from the start on a conflict.
     SetImages(Vec<ImageChange>),
     /// Merge patch `{"spec":{"terminate":true}}` of an analysis run.
@@ -43,10 +46,9 @@ impl Call {
     pub(crate) fn replaces_template(&self) -> bool {
         matches!(self, Self::Json { .. } | Self::SetImages(_))
     }
-}
 
-impl From<&RolloutChange> for Call {
-    fn from(change: &RolloutChange) -> Self {
+    /// The call that makes `change`; `workload` holds the pod template where the rollout does not.
+    pub(crate) fn new(change: &RolloutChange, workload: Option<&Workload>) -> Self {
         match change {
             RolloutChange::ClearPauseConditions => status(&json!({"pauseConditions": null})),
             RolloutChange::SetCurrentStep {
@@ -63,11 +65,15 @@ impl From<&RolloutChange> for Call {
             RolloutChange::SetAbort(abort) => status(&json!({"abort": abort})),
             RolloutChange::SetPaused(paused) => spec(&json!({"paused": paused})),
             RolloutChange::RestartAt(at) => spec(&json!({"restartAt": at.to_string()})),
-            RolloutChange::ReplaceTemplate(template) => Self::Json {
-                body: json!([
-                    {"op": "replace", "path": "/spec/template", "value": without_hash(template)},
-                ]),
-            },
+            RolloutChange::ReplaceTemplate(template) => {
+                let kind = workload.map_or("Rollout", |workload| &workload.reference.kind);
+                let at = template_at(kind);
+                Self::Json {
+                    body: json!([
+                        {"op": "replace", "path": at, "value": without_hash(template)},
+                    ]),
+                }
+            }
             RolloutChange::SetImages(images) => Self::SetImages(images.clone()),
             RolloutChange::TerminateAnalysis { name } => {
                 Self::TerminateAnalysis { name: name.clone() }
@@ -110,7 +116,7 @@ mod tests {
 
     #[track_caller]
     fn check(change: &RolloutChange, part: Part, body: Value) {
-        assert_eq!(Call::from(change), Call::Merge { part, body });
+        assert_eq!(Call::new(change, None), Call::Merge { part, body });
     }
 
     #[test]
@@ -161,7 +167,7 @@ mod tests {
         let template = json!({
             "metadata": {"labels": {"app": "api", HASH_LABEL: "abc"}}, "spec": {"containers": []},
         });
-        let call = Call::from(&RolloutChange::ReplaceTemplate(template));
+        let call = Call::new(&RolloutChange::ReplaceTemplate(template), None);
         assert!(call.replaces_template());
         let expected = json!([{
             "op": "replace", "path": "/spec/template",

@@ -51,6 +51,7 @@ impl KubeRollouts {
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
         let config =
             set_timeouts(config.map_err(|error| kubeconfig_error(cluster_name, &place, error))?);
+        let address = config.cluster_url.clone();
         // Credentials may come from a command that has to be run: not on a thread that others wait
         // for.
         let client = tokio::task::spawn_blocking(move || Client::try_from(config)).await;
@@ -72,7 +73,8 @@ impl KubeRollouts {
             client.map_err(denied)?,
             cluster_name,
             format!("kubeconfig context {context}"),
-        ))
+        )
+        .at(&address))
     }
 }
 

@@ -9,9 +9,11 @@
 //!   with a resource version, and looks again when that has moved.
 //! * The second call of a plan follows a first one that was made, and that woke the controller up.
 //!   It is bound to the spec that the first call answered in the same way.
+//! * Where the pod template is another object's (`spec.workloadRef`), that object is changed, and
+//!   the call is bound to its resource version.
 //! * Ending an analysis run or an experiment is bound to that very run, by its uid.
 
-use payops_core::domain::rollout::{ImageChange, RolloutPlan};
+use payops_core::domain::rollout::{ImageChange, RolloutPlan, Workload};
 use payops_core::port::Executed;
 use payops_core::port::{ErrorKind, PortError, PortResult};
 use serde_json::{Value, json};
@@ -67,7 +69,8 @@ pub(crate) async fn execute(api: &Api, plan: &RolloutPlan) -> PortResult<Execute
         uid: plan.uid.clone(),
     };
     let mut last = None;
-    for (done, call) in plan.changes.iter().map(Call::from).enumerate() {
+    for (done, change) in plan.changes.iter().enumerate() {
+        let call = Call::new(change, plan.workload.as_ref());
         let execution = Execution {
             api,
             plan,
@@ -148,6 +151,12 @@ impl Execution<'_> {
             Call::SetImages(changes) => return self.set_images(changes, at).await,
             Call::Merge { .. } | Call::Json { .. } => {}
         }
+        if let (Call::Json { body }, Some(workload)) = (call, &self.plan.workload) {
+            let bound = bind_patch(body, &workload.resource_version);
+            return self
+                .change_workload(workload, ApiRequest::Json(bound))
+                .await;
+        }
         let mut at = at.clone();
         for _ in 0..TRIES {
             let failure = match self.patch(call, &at).await {
@@ -194,10 +203,7 @@ impl Execution<'_> {
                 self.api.call(&self.verb(), send, &main).await
             }
             Call::Json { body } => {
-                let test = json!({"op": "test", "path": "/metadata/resourceVersion",
-                    "value": at.resource_version});
-                let operations = body.as_array().into_iter().flatten().cloned();
-                let body = Value::Array(std::iter::once(test).chain(operations).collect());
+                let body = bind_patch(body, &at.resource_version);
                 self.api
                     .call(&self.verb(), ApiRequest::Json(body), &main)
                     .await
@@ -210,11 +216,94 @@ impl Execution<'_> {
         }
     }
 
+    /// Changes the object whose pod template the rollout uses, if it is the one that was seen.
+    async fn change_workload(
+        &self,
+        workload: &Workload,
+        send: ApiRequest,
+    ) -> Result<Outcome, Failure> {
+        let verb = format!("{} ({})", self.verb(), workload.reference);
+        let path = self.workload_path(workload)?;
+        match self.api.call(&verb, send, &path).await {
+            Ok(_) => self.read_after(&verb).await,
+            Err(failure) if matches!(failure.code(), Some(404 | 409 | 422)) => {
+                let now = match self.api.call(&verb, ApiRequest::Get, &path).await {
+                    Ok(now) => now,
+                    // Without it there is nothing to change: the rollout says so itself.
+                    Err(gone) if gone.code() == Some(404) => return self.read_moved().await,
+                    Err(other) => return Err(other),
+                };
+                if text(&now, "/metadata/resourceVersion") == workload.resource_version {
+                    // It has not moved: the refusal is about something else.
+                    return Err(failure);
+                }
+                self.read_moved().await
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn workload_path(&self, workload: &Workload) -> Result<String, Failure> {
+        path::workload(&self.plan.key.namespace, &workload.reference).ok_or_else(|| {
+            let message = format!("{} cannot hold a pod template", workload.reference);
+            self.refuse(&self.verb(), message)
+        })
+    }
+
+    fn refuse(&self, verb: &str, message: String) -> Failure {
+        self.api.to_failure(
+            verb,
+            true,
+            Cause::Answer {
+                code: 422,
+                message,
+                retry_after: None,
+            },
+        )
+    }
+
+    async fn set_workload_images(
+        &self,
+        workload: &Workload,
+        changes: &[ImageChange],
+    ) -> Result<Outcome, Failure> {
+        let path = self.workload_path(workload)?;
+        let verb = format!("{} ({})", self.verb(), workload.reference);
+        let mut now = match self.api.call(&verb, ApiRequest::Get, &path).await {
+            Ok(now) => now,
+            Err(failure) if failure.code() == Some(404) => return self.read_moved().await,
+            Err(failure) => return Err(failure),
+        };
+        let is_seen = ObjectVersion::of(&now);
+        let planned = ObjectVersion {
+            resource_version: workload.resource_version.clone(),
+            generation: workload.generation,
+            uid: workload.uid.clone(),
+        };
+        // A status that moves, as that of a Deployment does, is no other decision.
+        if is_seen.resource_version != planned.resource_version && !planned.is_same_spec(&is_seen) {
+            return self.read_moved().await;
+        }
+        let template = wire::template_at(&workload.reference.kind);
+        if let Err(container) = images::set(&mut now, template, changes) {
+            let message = format!("container {container} does not exist");
+            return Err(self.refuse(&verb, message));
+        }
+        match self.api.call(&verb, ApiRequest::Put(now), &path).await {
+            Ok(_) => self.read_after(&verb).await,
+            Err(failure) if matches!(failure.code(), Some(404 | 409)) => self.read_moved().await,
+            Err(failure) => Err(failure),
+        }
+    }
+
     async fn set_images(
         &self,
         changes: &[ImageChange],
         at: &ObjectVersion,
     ) -> Result<Outcome, Failure> {
+        if let Some(workload) = &self.plan.workload {
+            return self.set_workload_images(workload, changes).await;
+        }
         for _ in 0..TRIES {
             let Some(mut now) = self.read_rollout().await? else {
                 return Ok(Outcome::Gone);
@@ -223,17 +312,9 @@ impl Execution<'_> {
             if seen.resource_version != at.resource_version && !at.is_same_spec(&seen) {
                 return Ok(Outcome::Moved(now));
             }
-            if let Err(container) = images::set(&mut now, changes) {
+            if let Err(container) = images::set(&mut now, wire::template_at("Rollout"), changes) {
                 let message = format!("container {container} does not exist");
-                return Err(self.api.to_failure(
-                    &self.verb(),
-                    true,
-                    Cause::Answer {
-                        code: 422,
-                        message,
-                        retry_after: None,
-                    },
-                ));
+                return Err(self.refuse(&self.verb(), message));
             }
             match self
                 .api
@@ -267,15 +348,7 @@ impl Execution<'_> {
         });
         if !ours {
             let message = format!("it does not belong to rollout {}", self.plan.key);
-            return Err(self.api.to_failure(
-                &verb,
-                true,
-                Cause::Answer {
-                    code: 422,
-                    message,
-                    retry_after: None,
-                },
-            ));
+            return Err(self.refuse(&verb, message));
         }
         if wire::analysis_run(&run).phase.is_done() {
             return self.read_moved().await;
@@ -283,24 +356,7 @@ impl Execution<'_> {
         let body =
             json!({"metadata": {"uid": text(&run, "/metadata/uid")}, "spec": {"terminate": true}});
         match self.api.call(&verb, ApiRequest::Merge(body), &path).await {
-            Ok(_) => self
-                .read_rollout()
-                .await
-                .map(|now| now.map_or(Outcome::Gone, Outcome::Answer))
-                .map_err(|failure| {
-                    // It was done: that the rollout cannot be read now must not pass for "nothing
-                    // happened".
-                    let what = format!(
-                        "cluster {}: {verb}: the action was applied, but the rollout's \
-                            state cannot be read",
-                        self.api.cluster
-                    );
-                    Failure {
-                        what,
-                        writes: true,
-                        cause: Cause::Unreadable(PortError::from(failure).into()),
-                    }
-                }),
+            Ok(_) => self.read_after(&verb).await,
             // Gone, or another one of the same name.
             Err(failure) if matches!(failure.code(), Some(404 | 409)) => self.read_moved().await,
             Err(failure) => Err(failure),
@@ -309,6 +365,27 @@ impl Execution<'_> {
 
     async fn read_rollout(&self) -> Result<Option<Value>, Failure> {
         get(self.api, &self.plan.key).await
+    }
+
+    /// The rollout after something beside it was changed.
+    async fn read_after(&self, verb: &str) -> Result<Outcome, Failure> {
+        self.read_rollout()
+            .await
+            .map(|now| now.map_or(Outcome::Gone, Outcome::Answer))
+            .map_err(|failure| {
+                // It was done: that the rollout cannot be read now must not pass for "nothing
+                // happened".
+                let what = format!(
+                    "cluster {}: {verb}: the action was applied, but the rollout's state cannot be \
+                        read",
+                    self.api.cluster
+                );
+                Failure {
+                    what,
+                    writes: true,
+                    cause: Cause::Unreadable(PortError::from(failure).into()),
+                }
+            })
     }
 
     async fn read_moved(&self) -> Result<Outcome, Failure> {
@@ -329,6 +406,14 @@ fn bind_version(body: &Value, resource_version: &str) -> Value {
         }
     }
     body
+}
+
+/// A JSON patch bound to a version: the API answers 422 to any other.
+fn bind_patch(operations: &Value, resource_version: &str) -> Value {
+    let test =
+        json!({"op": "test", "path": "/metadata/resourceVersion", "value": resource_version});
+    let operations = operations.as_array().into_iter().flatten().cloned();
+    Value::Array(std::iter::once(test).chain(operations).collect())
 }
 
 pub(crate) async fn get(

@@ -6,13 +6,17 @@ use serde_json::Value;
 /// The lists of containers in a pod template, as `kubectl set image` knows them.
 const LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
-/// Changes images in the rollout's template, and says of which change no container was found.
-pub(crate) fn set(rollout: &mut Value, changes: &[ImageChange]) -> Result<(), String> {
+/// Changes images in the template at `template`, and says of which change no container was found.
+pub(crate) fn set(
+    object: &mut Value,
+    template: &str,
+    changes: &[ImageChange],
+) -> Result<(), String> {
     for change in changes {
         let mut found = false;
         for list in LISTS {
-            let containers = rollout
-                .pointer_mut(&format!("/spec/template/spec/{list}"))
+            let containers = object
+                .pointer_mut(&format!("{template}/spec/{list}"))
                 .and_then(Value::as_array_mut);
             for container in containers.into_iter().flatten() {
                 let named = change.container == "*"
@@ -37,6 +41,8 @@ mod tests {
     use super::*;
     use crate::wire::fixture;
 
+    const AT: &str = "/spec/template";
+
     fn change(container: &str, image: &str) -> ImageChange {
         ImageChange {
             container: container.to_owned(),
@@ -50,6 +56,7 @@ mod tests {
         assert_eq!(
             set(
                 &mut rollout,
+                AT,
                 &[change("api", "a:2"), change("migrate", "m:2")]
             ),
             Ok(())
@@ -58,18 +65,18 @@ mod tests {
         expected["spec"]["template"]["spec"]["containers"][0]["image"] = json!("a:2");
         expected["spec"]["template"]["spec"]["initContainers"][0]["image"] = json!("m:2");
         assert_eq!(rollout, expected);
-        assert_eq!(set(&mut rollout, &[change("*", "x:1")]), Ok(()));
+        assert_eq!(set(&mut rollout, AT, &[change("*", "x:1")]), Ok(()));
         assert!(!rollout.to_string().contains("registry/"));
     }
 
     #[test]
     fn an_unknown_container_is_named() {
         assert_eq!(
-            set(&mut fixture::rollout(), &[change("apu", "a:2")]),
+            set(&mut fixture::rollout(), AT, &[change("apu", "a:2")]),
             Err("apu".to_owned())
         );
         assert_eq!(
-            set(&mut json!({}), &[change("*", "a:2")]),
+            set(&mut json!({}), AT, &[change("*", "a:2")]),
             Err("*".to_owned())
         );
     }

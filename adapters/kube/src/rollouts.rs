@@ -52,6 +52,18 @@ impl KubeRollouts {
         Self::from_client(Client::new(service, "default"), cluster_name, "in process")
     }
 
+    /// With the address of the server, which a failed connection names. Of its URL only scheme, host
+    /// and port are told: the rest may hold a secret.
+    #[must_use]
+    pub(crate) fn at(mut self, address: &http::Uri) -> Self {
+        let port = address.port_u16().map(|port| format!(":{port}"));
+        self.api.address = address.host().map(|host| {
+            let scheme = address.scheme_str().unwrap_or("https");
+            format!("{scheme}://{host}{}", port.unwrap_or_default()).into()
+        });
+        self
+    }
+
     /// Looks at these namespaces one by one where the whole cluster may not be looked at.
     #[must_use]
     pub fn with_namespaces(mut self, namespaces: impl IntoIterator<Item = String>) -> Self {
@@ -83,7 +95,9 @@ impl KubeRollouts {
                 None,
             )
             .await?;
-        Ok(listed.items.iter().map(wire::rollout).collect())
+        let mut rollouts: Vec<Rollout> = listed.items.iter().map(wire::rollout).collect();
+        related::count_canaries(&self.api, &mut rollouts).await?;
+        Ok(rollouts)
     }
 
     fn to_list_error(&self, failure: Failure) -> PortError {
@@ -153,10 +167,12 @@ impl Rollouts for KubeRollouts {
     }
 
     async fn get(&self, key: &RolloutKey) -> PortResult<Option<Rollout>> {
-        Ok(execute::get(&self.api, key)
-            .await?
-            .as_ref()
-            .map(wire::rollout))
+        let Some(found) = execute::get(&self.api, key).await? else {
+            return Ok(None);
+        };
+        let mut rollout = wire::rollout(&found);
+        related::count_canaries(&self.api, std::slice::from_mut(&mut rollout)).await?;
+        Ok(Some(rollout))
     }
 
     async fn related(&self, rollout: &Rollout, depth: Depth) -> PortResult<Related> {

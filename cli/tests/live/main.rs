@@ -15,3 +15,4 @@ mod common;
 mod accounts;
 mod aws;
 mod kill;
+mod kube;

@@ -367,6 +367,8 @@ async fn the_screen_records_what_it_does_with_the_typed_reason() {
     let status = operations.elevate("prod", request).await.expect("elevated");
     assert_eq!(status.level, AccessLevel::Operate);
     let plan = RolloutPlan {
+        workload: None,
+        dangerous: false,
         action: RolloutAction::Promote,
         key: RolloutKey {
             namespace: "payments".to_owned(),

@@ -38,6 +38,8 @@ pub(crate) enum TreeNode {
     Revision(usize),
     Pod(usize),
     /// In the place of pods that are not loaded yet, or of which there are none.
+    /// What may not be read, by its place.
+    Unreadable(usize),
     NoPods {
         loading: bool,
     },

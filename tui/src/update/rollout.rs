@@ -74,7 +74,10 @@ pub(crate) fn selected_run(model: &Model) -> Option<RolloutAction> {
                 name: run.name.clone(),
             })
         }
-        TreeNode::Revision(_) | TreeNode::Pod(_) | TreeNode::NoPods { .. } => None,
+        TreeNode::Revision(_)
+        | TreeNode::Pod(_)
+        | TreeNode::Unreadable(_)
+        | TreeNode::NoPods { .. } => None,
     }
 }
 

@@ -73,7 +73,14 @@ fn show_plan(
         .flatten();
     let planned = match find_refusal(model, &id, &action) {
         Some(refusal) => Err(refusal),
-        None => plan(action, rollout, related),
+        None => match related {
+            Some(related) => plan(
+                action,
+                &rollout.as_ref().clone().count_canary(related),
+                Some(related),
+            ),
+            None => plan(action, rollout, None),
+        },
     };
     let (seen_at, warning) = last_seen(model, &id);
     let protected = model
@@ -97,8 +104,12 @@ fn show_plan(
             key: plan.key.clone(),
         }),
     };
+    let mut confirmation = Confirmation::new(&id.key.name, protected, false, model.now);
+    if plan.dangerous {
+        confirmation.phrase = Some(id.key.name.clone());
+    }
     model.overlay = Some(Overlay::Rollout(Box::new(RolloutDialog {
-        confirmation: Confirmation::new(&id.key.name, protected, false, model.now),
+        confirmation,
         id,
         plan,
         seen: Arc::clone(rollout),

@@ -27,6 +27,10 @@ pub(super) fn tree_nodes(
             TreeNode::Experiment(place),
         ));
     }
+    for (place, what) in related.unreadable.iter().enumerate() {
+        let item = ItemKey::from(format!("unreadable:{what}"));
+        out.push((item, TreeNode::Unreadable(place)));
+    }
     for (place, set) in related.replica_sets.iter().enumerate() {
         let item = ItemKey::from(format!("rs:{}", set.name));
         let open = unfolded.contains(&item);

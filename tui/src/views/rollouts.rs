@@ -137,12 +137,10 @@ fn cells(model: &Model, row: &RolloutRow) -> Vec<Line<'static>> {
     });
     let images = short_images(&rollout.images);
     let moving = !rollout.is_fully_promoted();
-    let weight = |value: Option<u32>| {
-        if moving {
-            value.map_or_else(|| "?".to_owned(), percent)
-        } else {
-            String::new()
-        }
+    let weight = |value: Option<u32>| match weights {
+        None => "–".to_owned(),
+        Some(_) if moving => value.map_or_else(|| "?".to_owned(), percent),
+        Some(_) => String::new(),
     };
     vec![
         Line::raw(row.id.env.to_uppercase()),
@@ -154,9 +152,13 @@ fn cells(model: &Model, row: &RolloutRow) -> Vec<Line<'static>> {
             if moving { step(rollout) } else { String::new() },
             Tone::Plain,
         ),
-        Line::raw(weight(Some(weights.desired))),
-        marked("weight", weight(Some(weights.set)), Tone::Plain),
-        Line::raw(weight(weights.observed)),
+        Line::raw(weight(weights.map(|weights| weights.desired))),
+        marked(
+            "weight",
+            weight(weights.map(|weights| weights.set)),
+            Tone::Plain,
+        ),
+        Line::raw(weight(weights.and_then(|weights| weights.observed))),
         // The title of the column says already that it waits.
         Line::styled(
             waits

@@ -1,6 +1,7 @@
 //! How a failed call is told: cluster and verb, the cause, and what the caller may conclude.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use payops_core::port::{ErrorKind, PortError, error_causes};
@@ -16,7 +17,11 @@ pub(crate) enum Cause {
         /// When it may be tried again, if the server says.
         retry_after: Option<Duration>,
     },
-    Connect(BoxError),
+    /// No connection: to where, if that is known, and why in a few words.
+    Connect {
+        to: Option<Arc<str>>,
+        why: String,
+    },
     TimedOut(Duration),
     Lost(BoxError),
     Identity(BoxError),
@@ -77,7 +82,7 @@ impl Failure {
             (Cause::Answer { code: 429, .. }, _) => ErrorKind::Throttled,
             // A gateway's 502 and 504, and a 500 of a store that did not answer in time, leave open
             // whether the write reached the store; 503 is said before it is tried.
-            (Cause::Answer { code: 503, .. } | Cause::Connect(_), _)
+            (Cause::Answer { code: 503, .. } | Cause::Connect { .. }, _)
             | (Cause::Answer { code: 500.., .. } | Cause::TimedOut(_) | Cause::Lost(_), false) => {
                 ErrorKind::Unavailable
             }
@@ -100,7 +105,13 @@ impl Failure {
             }
             Cause::Answer { code, message, .. } if message.is_empty() => format!("answered {code}"),
             Cause::Answer { code, message, .. } => format!("answered {code}: {message}"),
-            Cause::Connect(_) => "cannot connect".to_owned(),
+            Cause::Connect { to, why } => {
+                let to = to
+                    .as_deref()
+                    .map(|to| format!(" to {to}"))
+                    .unwrap_or_default();
+                format!("cannot connect{to}: {why}")
+            }
             Cause::TimedOut(limit) => format!("no response within {} s", limit.as_secs()),
             Cause::Lost(_) => "the connection was lost".to_owned(),
             Cause::Identity(_) => "no credentials; sign in again".to_owned(),
@@ -116,11 +127,12 @@ impl From<Failure> for PortError {
             format!("{}: {}", failure.what, failure.describe()),
         );
         match failure.cause {
-            Cause::Connect(source)
-            | Cause::Lost(source)
-            | Cause::Identity(source)
-            | Cause::Unreadable(source) => Self::because(kind, message, source),
-            Cause::Answer { .. } | Cause::TimedOut(_) => Self::new(kind, message),
+            Cause::Lost(source) | Cause::Identity(source) | Cause::Unreadable(source) => {
+                Self::because(kind, message, source)
+            }
+            Cause::Answer { .. } | Cause::Connect { .. } | Cause::TimedOut(_) => {
+                Self::new(kind, message)
+            }
         }
     }
 }
@@ -135,12 +147,31 @@ pub(crate) fn cause_of(error: kube::Error) -> Cause {
         cause
             .downcast_ref::<hyper_util::client::legacy::Error>()
             .is_some_and(hyper_util::client::legacy::Error::is_connect)
+            || cause
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
     };
     if error_causes(&*error).any(connect) {
-        Cause::Connect(error)
+        Cause::Connect {
+            to: None,
+            why: innermost(&*error),
+        }
     } else {
         Cause::Lost(error)
     }
+}
+
+/// The words of the innermost cause: those around it only say that it has one.
+pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
+    let text = error_causes(error)
+        .last()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        one_line(&format!("{}{}", first.to_lowercase(), letters.as_str()))
+    })
 }
 
 fn is_auth(error: &(dyn Error + 'static)) -> bool {
@@ -216,6 +247,27 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "cluster prod: list rollouts: no response within 10 s"
+        );
+    }
+
+    #[test]
+    fn a_failed_connection_is_one_sentence_with_the_address() {
+        let refused = std::io::Error::from_raw_os_error(111);
+        let Cause::Connect { why, .. } = cause_of(kube::Error::Service(refused.into())) else {
+            panic!("no failed connection");
+        };
+        let error = PortError::from(Failure {
+            what: "cluster prod: list rollouts".to_owned(),
+            writes: false,
+            cause: Cause::Connect {
+                to: Some("https://127.0.0.1:6443".into()),
+                why,
+            },
+        });
+        assert_eq!(
+            error.chain(),
+            "cluster prod: list rollouts: cannot connect to https://127.0.0.1:6443: connection \
+                refused"
         );
     }
 

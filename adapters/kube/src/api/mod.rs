@@ -74,6 +74,8 @@ impl ApiRequest {
 #[derive(Clone)]
 pub(crate) struct Api {
     client: Client,
+    /// Where the server is, if that is known.
+    pub(crate) address: Option<Arc<str>>,
     pub(crate) cluster: Arc<str>,
     pub(crate) timing: Timing,
 }
@@ -82,6 +84,7 @@ impl Api {
     pub(crate) fn new(client: Client, cluster: &str, timing: Timing) -> Self {
         Self {
             client,
+            address: None,
             cluster: cluster.into(),
             timing,
         }
@@ -152,7 +155,17 @@ impl Api {
         let request = request
             .body(Body::from(bytes))
             .map_err(|error| Cause::Unreadable(error.into()))?;
-        let response = self.client.send(request).await.map_err(cause_of)?;
+        let response = self
+            .client
+            .send(request)
+            .await
+            .map_err(|error| match cause_of(error) {
+                Cause::Connect { why, .. } => Cause::Connect {
+                    to: self.address.clone(),
+                    why,
+                },
+                cause => cause,
+            })?;
         if response.status().is_success() {
             Ok(response)
         } else {

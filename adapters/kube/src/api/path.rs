@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use payops_core::domain::rollout::RolloutKey;
+use payops_core::domain::rollout::{RolloutKey, WorkloadRef};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -22,6 +22,16 @@ impl Kind {
             Self::ReplicaSets => "replicasets",
             Self::Pods => "pods",
         }
+    }
+
+    /// As the API names it when it may not be read: `replicasets.apps in team-a`.
+    pub(crate) fn describe_in(self, namespace: &str) -> String {
+        let group = match self {
+            Self::Rollouts | Self::AnalysisRuns | Self::Experiments => ".argoproj.io",
+            Self::ReplicaSets => ".apps",
+            Self::Pods => "",
+        };
+        format!("{}{group} in {namespace}", self.plural())
     }
 
     const fn root(self) -> &'static str {
@@ -52,6 +62,19 @@ impl Kind {
 
 pub(crate) fn rollout(key: &RolloutKey) -> String {
     Kind::Rollouts.object(&key.namespace, &key.name)
+}
+
+/// The object whose pod template a rollout in `namespace` uses; `None` for a kind that no
+/// controller takes.
+pub(crate) fn workload(namespace: &str, reference: &WorkloadRef) -> Option<String> {
+    let (root, plural) = match reference.kind.as_str() {
+        "Deployment" => ("/apis/apps/v1", "deployments"),
+        "ReplicaSet" => ("/apis/apps/v1", "replicasets"),
+        "PodTemplate" => ("/api/v1", "podtemplates"),
+        _ => return None,
+    };
+    let (namespace, name) = (escape(namespace), escape(&reference.name));
+    Some(format!("{root}/namespaces/{namespace}/{plural}/{name}"))
 }
 
 /// `path` with a query.

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::optional_text;
-use crate::api::fail::{Cause, Failure, one_line};
+use crate::api::fail::{Cause, Failure, innermost, one_line};
 use crate::api::{Timing, retry_after};
 use crate::connect::CONNECT_LIMIT;
 use crate::wire::text;
@@ -364,7 +364,11 @@ impl ArgoCdApi {
     fn to_cause(&self, error: reqwest::Error) -> Cause {
         let error = error.without_url();
         if error.is_connect() {
-            Cause::Connect(error.into())
+            Cause::Connect {
+                // No path and no user name: they may hold a secret.
+                to: Some(self.base.origin().ascii_serialization().into()),
+                why: innermost(&error),
+            }
         } else if error.is_timeout() {
             Cause::TimedOut(self.timing.call)
         } else {

@@ -223,7 +223,7 @@ impl Rollouts for ArgoCdRollouts {
                     told
                 }
                 Err(failure) => {
-                    poll.wait = poll.backoff.wait(failure.retry_after());
+                    poll.wait = poll.backoff.wait_after(&failure);
                     // After a failure everything is told anew: nobody knows what was missed.
                     poll.known = None;
                     vec![Watched::Cut {
@@ -259,7 +259,7 @@ impl Rollouts for ArgoCdRollouts {
                             Some((Ok(()), (backoff, timing.poll)))
                         }
                         Err(failure) => {
-                            let wait = backoff.wait(failure.retry_after());
+                            let wait = backoff.wait_after(&failure);
                             Some((Err(failure.into()), (backoff, wait)))
                         }
                     }

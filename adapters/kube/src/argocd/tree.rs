@@ -60,6 +60,9 @@ pub(super) async fn related(
         pods,
         analysis_runs: runs.iter().map(wire::analysis_run).collect(),
         experiments: experiments.iter().map(wire::experiment).collect(),
+        // Argo CD can neither undo nor set an image, which are what it is read for.
+        workload: None,
+        unreadable: Vec::new(),
     }))
 }
 

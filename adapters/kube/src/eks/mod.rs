@@ -50,6 +50,7 @@ pub async fn connect(
         eks_name,
         Arc::new(jiff::Timestamp::now),
     );
+    let address = place.endpoint.parse().unwrap_or_default();
     let client = client(place, Arc::new(tokens)).await.map_err(|error| {
         PortError::because(
             ErrorKind::Permanent,
@@ -60,11 +61,10 @@ pub async fn connect(
             error,
         )
     })?;
-    Ok(KubeRollouts::from_client(
-        client,
-        cluster_name,
-        format!("EKS {eks_name} in {region}"),
-    ))
+    Ok(
+        KubeRollouts::from_client(client, cluster_name, format!("EKS {eks_name} in {region}"))
+            .at(&address),
+    )
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -81,8 +81,9 @@ impl RelatedWatch {
                 told = next_pod_event(&mut self.pods) => told,
             };
             match event {
-                // A kind that the cluster does not have is no reason to speak of.
-                Event::Cut { failure, .. } if failure.code() == Some(404) => {}
+                // A kind that the cluster does not have, or that may not be read, is no reason to
+                // speak of.
+                Event::Cut { failure, .. } if matches!(failure.code(), Some(403 | 404)) => {}
                 Event::Cut { failure, .. } => return Err(failure.into()),
                 Event::Back => self.touch(),
                 Event::Listed(items) => {

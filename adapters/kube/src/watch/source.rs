@@ -3,7 +3,8 @@
 //! A watch ends for many reasons: its time is up (no reason to speak of), the stream is reset, the
 //! server is busy or gone, its history is too short (410), or nothing comes any more although the
 //! connection stands. Each but the first is told, waited out and mended; and when it is mended,
-//! that is told too.
+//! that is told too. A history that is too short is mended at once by a list, and is told only when
+//! that does not help.
 
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ pub(crate) struct Source {
     fruitless: u32,
     /// Whether a cut was told, and not yet that it is mended.
     is_cut: bool,
+    /// Whether its history was too short since it last told anything.
+    is_expired: bool,
 }
 
 enum Line {
@@ -82,6 +85,7 @@ impl Source {
             opened: Instant::now(),
             fruitless: 0,
             is_cut: false,
+            is_expired: false,
             api: api.clone(),
         }
     }
@@ -109,6 +113,9 @@ impl Source {
                 State::Watch { at } => {
                     let at = at.clone();
                     if let Some(failure) = self.open(at).await {
+                        if self.lists_at_once(&failure) {
+                            continue;
+                        }
                         return self.cut(failure);
                     }
                     if std::mem::take(&mut self.is_cut) {
@@ -177,11 +184,11 @@ impl Source {
     fn apply(&mut self, line: Line) -> Option<Event> {
         let cause = match line {
             Line::Event(event) => {
-                self.fruitless = 0;
+                (self.fruitless, self.is_expired) = (0, false);
                 return Some(event);
             }
             Line::Nothing => {
-                self.fruitless = 0;
+                (self.fruitless, self.is_expired) = (0, false);
                 return None;
             }
             Line::Lost(cause) => {
@@ -212,7 +219,16 @@ impl Source {
             return None;
         }
         let failure = self.api.to_failure(&self.verb, false, cause);
+        if self.lists_at_once(&failure) {
+            return None;
+        }
         Some(self.cut(failure))
+    }
+
+    /// Whether `failure` says that the history is too short, for the first time in a row: a list
+    /// follows at once.
+    fn lists_at_once(&mut self, failure: &Failure) -> bool {
+        failure.code() == Some(410) && !std::mem::replace(&mut self.is_expired, true)
     }
 
     fn cut(&mut self, failure: Failure) -> Event {
@@ -224,7 +240,7 @@ impl Source {
                 self.state = State::List;
             }
         }
-        let retry_in = self.backoff.wait(failure.retry_after());
+        let retry_in = self.backoff.wait_after(&failure);
         self.wait = Some(retry_in);
         Event::Cut { failure, retry_in }
     }

@@ -11,11 +11,13 @@ pub(crate) mod fixture;
 mod pod;
 mod rollout;
 mod set;
+mod workload;
 
 pub(crate) use analysis::{analysis_run, experiment};
 pub(crate) use pod::pod;
 pub(crate) use rollout::rollout;
 pub(crate) use set::replica_set;
+pub(crate) use workload::{template_at, workload};
 
 use serde_json::Value;
 

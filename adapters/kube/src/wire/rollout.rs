@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 
+use jiff::SignedDuration;
+use payops_core::Timestamp;
 use payops_core::domain::rollout::{
-    ContainerImage, CurrentRun, PauseCondition, PauseLength, Phase, Replicas, Rollout, RolloutKey,
-    RouterWeights, RunPhase, Step, Strategy,
+    BlueGreen, ContainerImage, CurrentRun, PauseCondition, PauseLength, Phase, Replicas, Rollout,
+    RolloutKey, RouterWeights, RunPhase, Step, Strategy, WorkloadRef,
 };
 use serde_json::Value;
 
@@ -33,7 +35,10 @@ fn read(value: &Value, damage: &Damage) -> Rollout {
     let (spec, status) = (object.child("spec"), object.child("status"));
     let canary = status.child("canary");
     let generation = meta.fields.number("generation").unwrap_or_default();
-    let workload_ref = spec.has("workloadRef");
+    let workload_ref = workload_ref(spec.child("workloadRef"));
+    let observed = status.text("observedGeneration");
+    let workload_seen = status.text("workloadObservedGeneration");
+    let scale = max_weight(spec);
     Rollout {
         key: RolloutKey {
             namespace: meta.fields.string("namespace"),
@@ -44,19 +49,24 @@ fn read(value: &Value, damage: &Damage) -> Rollout {
         generation: u64::try_from(generation).unwrap_or_default(),
         created_at: meta.fields.time("creationTimestamp"),
         revision: meta.revision(),
-        strategy: strategy(spec.child("strategy")),
+        strategy: strategy(spec.child("strategy"), status.child("blueGreen"), scale),
         images: images(spec.child("template")),
         spec_paused: spec.is_set("paused"),
-        workload_ref,
-        observed: is_observed(status.text("observedGeneration"), Some(generation)),
-        workload_observed: !workload_ref
+        taken_up: status.first_key().is_some(),
+        observed: is_observed(observed, Some(generation)),
+        observed_generation: observed.parse().ok(),
+        workload_observed: workload_ref.is_none()
             || is_observed(
-                status.text("workloadObservedGeneration"),
+                workload_seen,
                 meta.annotations
                     .text("rollout.argoproj.io/workload-generation")
                     .parse()
                     .ok(),
             ),
+        workload_generation: workload_seen.parse().ok(),
+        workload_ref,
+        written_at: written_at(meta.fields),
+        invalid: invalid(status, meta.fields.text("name")),
         told_phase: Phase::from_name(status.text("phase")),
         told_message: status.string("message"),
         aborted: status.is_set("abort"),
@@ -76,7 +86,8 @@ fn read(value: &Value, damage: &Damage) -> Rollout {
         current_hash: status.string("currentPodHash"),
         stable_hash: status.string("stableRS"),
         replicas: replicas(spec, status),
-        router: router(canary.child("weights")),
+        canary_available: None,
+        router: router(canary.child("weights"), scale),
         step_analysis: current_run(canary.child("currentStepAnalysisRunStatus")),
         background_analysis: current_run(canary.child("currentBackgroundAnalysisRunStatus")),
         restarted_at: status.time("restartedAt"),
@@ -104,25 +115,96 @@ fn replicas(spec: Fields<'_>, status: Fields<'_>) -> Replicas {
     }
 }
 
-fn strategy(strategy: Fields<'_>) -> Strategy {
+/// What a router's weights are out of: `maxTrafficWeight`, or else 100.
+fn max_weight(spec: Fields<'_>) -> u32 {
+    let canary = spec.child("strategy").child("canary");
+    let max = canary.child("trafficRouting").count("maxTrafficWeight");
+    max.filter(|max| *max > 0).unwrap_or(100)
+}
+
+/// A weight out of `scale`, in thousandths of all traffic; what is more than nothing stays so.
+fn thousandths(weight: u32, scale: u32) -> u32 {
+    let exact = u64::from(weight).saturating_mul(1000);
+    let rounded = exact
+        .saturating_add(u64::from(scale) / 2)
+        .checked_div(u64::from(scale))
+        .unwrap_or_default();
+    u32::try_from(rounded)
+        .unwrap_or(u32::MAX)
+        .max(u32::from(weight > 0))
+}
+
+fn workload_ref(reference: Fields<'_>) -> Option<WorkloadRef> {
+    reference.is_present().then(|| WorkloadRef {
+        api_version: reference.string("apiVersion"),
+        kind: reference.string("kind"),
+        name: reference.string("name"),
+    })
+}
+
+/// Why the spec cannot be rolled out. The controller's sentence begins with the rollout's name,
+/// which everybody who reads it knows.
+fn invalid(status: Fields<'_>, name: &str) -> Option<String> {
+    let condition = status.objects("conditions").find(|condition| {
+        condition.text("type") == "InvalidSpec" && condition.text("status") == "True"
+    })?;
+    let message = condition.text("message");
+    let head = format!("The Rollout \"{name}\" is invalid: ");
+    Some(message.strip_prefix(&head).unwrap_or(message).to_owned())
+}
+
+/// The latest write by anybody but the controller. A write that only takes fields away leaves no
+/// trace.
+fn written_at(meta: Fields<'_>) -> Option<Timestamp> {
+    meta.objects("managedFields")
+        .filter(|entry| entry.text("manager") != "rollouts-controller")
+        .filter_map(|entry| entry.time("time"))
+        .max()
+}
+
+fn blue_green(spec: Fields<'_>, status: Fields<'_>) -> BlueGreen {
+    let seconds = |key| {
+        spec.count(key)
+            .map(|seconds| SignedDuration::from_secs(seconds.into()))
+    };
+    let delay = SignedDuration::from_secs(30);
+    let preview = spec.string("previewService");
+    BlueGreen {
+        auto_promotion: spec.flag("autoPromotionEnabled").unwrap_or(true),
+        auto_promotion_after: seconds("autoPromotionSeconds").filter(|after| !after.is_zero()),
+        active_service: spec.string("activeService"),
+        preview_service: Some(preview).filter(|name| !name.is_empty()),
+        active_hash: status.string("activeSelector"),
+        preview_hash: status.string("previewSelector"),
+        preview_replicas: spec.count("previewReplicaCount"),
+        scale_down_delay: seconds("scaleDownDelaySeconds").unwrap_or(delay),
+        abort_scale_down_delay: match seconds("abortScaleDownDelaySeconds") {
+            Some(never) if never.is_zero() => None,
+            some => Some(some.unwrap_or(delay)),
+        },
+        pre_promotion_analysis: spec.has("prePromotionAnalysis"),
+        post_promotion_analysis: spec.has("postPromotionAnalysis"),
+    }
+}
+
+fn strategy(strategy: Fields<'_>, status: Fields<'_>, scale: u32) -> Strategy {
     if strategy.has("blueGreen") {
-        let auto_promotion = strategy
-            .child("blueGreen")
-            .flag("autoPromotionEnabled")
-            .unwrap_or(true);
-        return Strategy::BlueGreen { auto_promotion };
+        return Strategy::BlueGreen(blue_green(strategy.child("blueGreen"), status));
     }
     let canary = strategy.child("canary");
-    let steps = canary.objects("steps").map(step).collect();
+    let steps = canary
+        .objects("steps")
+        .map(|fields| step(fields, scale))
+        .collect();
     Strategy::Canary {
         steps,
         traffic_routing: canary.has("trafficRouting"),
     }
 }
 
-fn step(step: Fields<'_>) -> Step {
+fn step(step: Fields<'_>, scale: u32) -> Step {
     if let Some(weight) = step.count("setWeight") {
-        return Step::SetWeight(weight);
+        return Step::SetWeight(thousandths(weight, scale));
     }
     match step.first_key() {
         Some("pause") => pause(step.child("pause")),
@@ -170,10 +252,10 @@ fn image(container: Fields<'_>) -> ContainerImage {
     }
 }
 
-fn router(weights: Fields<'_>) -> Option<RouterWeights> {
+fn router(weights: Fields<'_>, scale: u32) -> Option<RouterWeights> {
     let canary = weights.child("canary").count("weight").unwrap_or_default();
     weights.is_present().then(|| RouterWeights {
-        canary,
+        canary: thousandths(canary, scale),
         verified: weights.flag("verified"),
     })
 }
@@ -230,13 +312,15 @@ mod tests {
         assert_eq!(
             rollout.router,
             Some(RouterWeights {
-                canary: 25,
+                canary: 250,
                 verified: Some(true)
             })
         );
         assert_eq!(
-            (rollout.weights().set, rollout.weights().observed),
-            (250, Some(250))
+            rollout
+                .weights()
+                .map(|weights| (weights.set, weights.observed)),
+            Some((250, Some(250)))
         );
         assert_eq!(
             rollout.replicas,
@@ -298,11 +382,15 @@ mod tests {
     fn check_workload(annotation: &Value, seen: &Value, expected: bool) {
         let read = rollout(&json!({
             "metadata": {"annotations": {"rollout.argoproj.io/workload-generation": annotation}},
-            "spec": {"workloadRef": {"kind": "Deployment", "name": "api"}},
+            "spec": {"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "api"}},
             "status": {"workloadObservedGeneration": seen, "phase": "Healthy"}
         }));
         assert_eq!(read.workload_observed, expected, "{seen} of {annotation}");
-        assert!(read.workload_ref && read.images.is_empty());
+        assert_eq!(
+            read.workload_ref.map(|of| of.resource()),
+            Some("deployments.apps".to_owned())
+        );
+        assert!(read.images.is_empty());
     }
 
     #[test]
@@ -315,20 +403,96 @@ mod tests {
 
     #[test]
     fn a_blue_green() {
-        let read =
-            |spec: Value| rollout(&json!({"spec": {"strategy": {"blueGreen": spec}}})).strategy;
+        let read = |spec: Value| {
+            let object = json!({
+                "spec": {"strategy": {"blueGreen": spec}},
+                "status": {"blueGreen": {"activeSelector": "a", "previewSelector": "b"}},
+            });
+            rollout(&object)
+                .blue_green()
+                .cloned()
+                .expect("a blue-green")
+        };
+        let seconds = SignedDuration::from_secs;
+        let plain = read(json!({"activeService": "api"}));
+        assert!(plain.auto_promotion && plain.preview_service.is_none());
         assert_eq!(
-            read(json!({"activeService": "a"})),
-            Strategy::BlueGreen {
-                auto_promotion: true
-            }
+            (plain.active_hash.as_str(), plain.preview_hash.as_str()),
+            ("a", "b")
         );
+        assert_eq!(plain.scale_down_delay, seconds(30));
+        assert_eq!(plain.abort_scale_down_delay, Some(seconds(30)));
+        let full = read(json!({
+            "activeService": "api", "previewService": "api-preview",
+            "autoPromotionEnabled": false, "autoPromotionSeconds": 90, "previewReplicaCount": 1,
+            "scaleDownDelaySeconds": 600, "abortScaleDownDelaySeconds": 0,
+            "prePromotionAnalysis": {"templates": []}, "postPromotionAnalysis": {"templates": []},
+        }));
+        assert!(
+            !full.auto_promotion && full.pre_promotion_analysis && full.post_promotion_analysis
+        );
+        assert_eq!(full.auto_promotion_after, Some(seconds(90)));
+        assert_eq!(full.preview_service.as_deref(), Some("api-preview"));
         assert_eq!(
-            read(json!({"autoPromotionEnabled": false})),
-            Strategy::BlueGreen {
-                auto_promotion: false
-            }
+            (full.scale_down_delay, full.abort_scale_down_delay),
+            (seconds(600), None)
         );
+    }
+
+    #[track_caller]
+    fn check_weight(weight: u32, max: Option<u32>, expected: &str) {
+        let mut routing = json!({"nginx": {}});
+        if let Some(max) = max {
+            routing["maxTrafficWeight"] = json!(max);
+        }
+        let read = rollout(&json!({
+            "spec": {"strategy": {"canary": {
+                "trafficRouting": routing, "steps": [{"setWeight": weight}, {"pause": {}}],
+            }}},
+            "status": {
+                "currentStepIndex": 1, "currentPodHash": "b", "stableRS": "a",
+                "canary": {"weights": {"canary": {"weight": weight}}},
+            },
+        }));
+        let weights = read.weights().expect("weights");
+        let show = payops_core::domain::display::percent;
+        let told = [
+            weights.desired,
+            weights.set,
+            weights.observed.expect("known"),
+        ]
+        .map(show);
+        assert_eq!(told, [expected, expected, expected], "{weight} of {max:?}");
+        assert_eq!(read.steps()[0].to_string(), expected);
+    }
+
+    #[test]
+    fn weights_are_shares_of_the_largest_weight() {
+        check_weight(5, Some(1000), "0.5 %");
+        check_weight(500, Some(1000), "50 %");
+        check_weight(25, None, "25 %");
+        check_weight(25, Some(0), "25 %");
+        check_weight(1, Some(3), "33.3 %");
+        check_weight(1, Some(100_000), "0.1 %");
+    }
+
+    #[test]
+    fn a_spec_that_cannot_be_rolled_out_has_no_weights_and_a_reason() {
+        let message = "The Rollout \"api\" is invalid: deployments.apps \"n/api\" not found";
+        let read = rollout(&json!({
+            "metadata": {"name": "api", "generation": 1},
+            "spec": {"strategy": {"canary": {"steps": [{"setWeight": 50}]}}},
+            "status": {
+                "phase": "Degraded", "message": format!("InvalidSpec: {message}"),
+                "observedGeneration": "1",
+                "conditions": [{"type": "InvalidSpec", "status": "True", "message": message}],
+            },
+        }));
+        assert_eq!(read.weights(), None);
+        let Waiting::Human { why, .. } = read.wait_state() else {
+            panic!("it waits for a person");
+        };
+        assert_eq!(why, "invalid spec: deployments.apps \"n/api\" not found");
     }
 
     #[test]
@@ -338,8 +502,9 @@ mod tests {
         );
         assert_eq!(
             (read.phase(), read.replicas.desired, read.step_index),
-            ((Phase::Unknown, ""), 2, None)
+            ((Phase::Unknown, "no controller has taken it up"), 2, None)
         );
+        assert_eq!((read.weights(), read.untaken()), (None, None));
         assert_eq!((read.router, read.step_analysis), (None, None));
     }
 

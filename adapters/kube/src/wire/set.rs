@@ -26,6 +26,7 @@ pub(crate) fn replica_set(value: &Value) -> ReplicaSet {
         available: count("availableReplicas"),
         created_at: meta.fields.time("creationTimestamp"),
         images: images(spec.child("template")),
+        scale_down_at: meta.annotations.time("scale-down-deadline"),
         template: spec.value("template").cloned().unwrap_or_default(),
     }
 }

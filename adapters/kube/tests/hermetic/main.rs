@@ -3,4 +3,5 @@
 mod argocd;
 mod cluster;
 mod kube;
+mod recorded;
 mod told;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use payops_core::domain::access::Action;
-use payops_core::domain::rollout::{ImageChange, Rollout, RolloutAction, RolloutPlan};
+use payops_core::domain::rollout::{ImageChange, Insist, Rollout, RolloutAction, RolloutPlan};
 use payops_core::port::Executed;
 use payops_ops::act::Act;
 use payops_ops::error::{Kind, OpsError, OpsResult};
@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::RolloutCommand;
 use super::find::{RolloutNameArgs, find};
-use super::view::RolloutRow;
+use super::view::{RolloutRow, phase_cell};
 use crate::consent::{self, ConsentArgs, Question, print_dry_run};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -28,6 +28,9 @@ pub(crate) struct ActionArgs {
     which: RolloutNameArgs,
     #[command(flatten)]
     consent: ConsentArgs,
+    /// Act although the controller has not taken the last change
+    #[arg(long)]
+    force: bool,
 }
 
 /// `payops rollout promote`
@@ -81,8 +84,11 @@ pub(crate) struct TerminateArgs {
 #[derive(Clone, Debug, Serialize)]
 struct ActionReport {
     action: &'static str,
-    /// `done`, `planned` (with `--dry-run`), or `moved`: somebody was faster and nothing was done.
+    /// `done`; `written` when the controller has not taken it; `planned` with `--dry-run`; `moved`
+    /// when somebody was faster and nothing was done; `partly`.
     outcome: &'static str,
+    /// What the controller has not taken, by the fields that say so.
+    untaken: Option<String>,
     now: String,
     after: String,
     warnings: Vec<String>,
@@ -99,16 +105,23 @@ impl Document for ActionReport {
                 "outcome",
                 Some(Cell::toned(
                     self.outcome,
-                    if self.outcome == "moved" {
-                        Tone::Bad
-                    } else {
-                        Tone::Good
+                    match self.outcome {
+                        "moved" | "partly" => Tone::Bad,
+                        "written" => Tone::Warn,
+                        _ => Tone::Good,
                     },
                 )),
             ),
-            ("now", Some(Cell::from(&self.now))),
-            ("after", Some(Cell::from(&self.after))),
         ];
+        // What was done was shown before it was confirmed.
+        if self.outcome != "planned" {
+            pairs.push(("phase", Some(phase_cell(self.rollout.phase))));
+            let message = Some(&self.rollout.message).filter(|message| !message.is_empty());
+            pairs.push(("message", message.map(Cell::from)));
+            return details(style, pairs);
+        }
+        pairs.push(("now", Some(Cell::from(&self.now))));
+        pairs.push(("after", Some(Cell::from(&self.after))));
         pairs.extend(
             self.warnings
                 .iter()
@@ -159,9 +172,10 @@ pub(super) async fn run(context: &Context, command: RolloutCommand) -> OpsResult
         }) => (name, RolloutAction::TerminateExperiment { name: run }),
         _ => return Err(OpsError::usage("this command does not change a rollout")),
     };
+    let insist = if name.force { Insist::Yes } else { Insist::No };
     let (session, found) = context.interruptible(find(context, &name.which)).await?;
     let plan = context
-        .interruptible(rollouts::plan(&found, action))
+        .interruptible(rollouts::plan(&found, action, insist))
         .await?;
     if name.consent.dry_run {
         let act = Act::new(Action::from(&plan.action)).subject(plan.key.to_string());
@@ -197,8 +211,8 @@ async fn execute(
         context.console.warn(format!("  warning     {warning}"));
     }
     context.console.say(format!(
-        "  bound to    resourceVersion {}\n  equivalent  {}",
-        plan.resource_version,
+        "  bound to    {}\n  equivalent  {}",
+        bound_to(plan),
         found.cluster.equivalent(&plan.action, &plan.key)
     ));
     let reason = consent::reason(context, &session.env)?;
@@ -207,16 +221,27 @@ async fn execute(
         what: &what,
         typed: &plan.key.name,
         yes,
-        always: false,
+        always: plan.dangerous,
     };
     consent::confirm(context, &session.env, &question)?;
     let executed =
         rollouts::execute(session, found.cluster.cluster(), plan, reason.as_deref()).await?;
     match executed {
         Executed::Done(rollout) => {
-            context
-                .printer
-                .document(&outcome(found, plan, "done", &rollout))?;
+            // It is done, whoever interrupts the look at what the controller makes of it.
+            let untaken = context
+                .interruptible(async { Ok(rollouts::await_taken(found).await) })
+                .await
+                .unwrap_or_default();
+            let mut report = outcome(found, plan, "done", &rollout);
+            if let Some((field, waited)) = untaken {
+                context.console.warn(format!(
+                    "written; the controller has not taken it for {} s ({field})",
+                    waited.as_secs()
+                ));
+                (report.outcome, report.untaken) = ("written", Some(field));
+            }
+            context.printer.document(&report)?;
             Ok(Exit::Done)
         }
         Executed::Moved(rollout) => {
@@ -261,12 +286,24 @@ fn outcome(
     ActionReport {
         action: plan.action.as_str(),
         outcome,
+        untaken: None,
         now: plan.now.clone(),
         after: plan.after.clone(),
         warnings: plan.warnings.clone(),
         same_as: found.cluster.equivalent(&plan.action, &plan.key),
         resource_version: rollout.resource_version.clone(),
         rollout: RolloutRow::new(found.cluster.cluster(), rollout),
+    }
+}
+
+/// What a plan is bound to: the version of each object that it was made on.
+fn bound_to(plan: &RolloutPlan) -> String {
+    match &plan.workload {
+        Some(workload) => format!(
+            "{}, resourceVersion {}",
+            workload.reference, workload.resource_version
+        ),
+        None => format!("resourceVersion {}", plan.resource_version),
     }
 }
 

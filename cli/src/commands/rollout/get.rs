@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use payops_core::domain::mask::terminal;
 use payops_core::domain::rollout::Rollout;
 use payops_core::port::{Depth, Rollouts};
-use payops_ops::error::{OpsError, OpsResult};
+use payops_ops::error::{Kind, OpsError, OpsResult};
 use payops_ops::session::Session;
 
 use super::find::{RolloutNameArgs, find};
 use super::view::{
-    AnalysisView, PodView, ReplicaSetView, RolloutView, phase_cell, run_glyph, step_text,
+    AnalysisView, PodView, ReplicaSetView, RolloutView, number, phase_cell, run_glyph, step_text,
 };
 use super::wait::{self, Until};
 use crate::context::Context;
@@ -31,6 +31,9 @@ pub(crate) struct RolloutGetArgs {
     #[arg(long, value_enum, requires = "watch")]
     until: Option<Until>,
 }
+
+/// How soon what could not be read is read again.
+const AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
 
 pub(crate) async fn run(context: &Context, args: &RolloutGetArgs) -> OpsResult<Exit> {
     let (session, found) = find(context, &args.which).await?;
@@ -90,7 +93,26 @@ async fn follow(
     let printing = async {
         loop {
             let rollout = heard.borrow_and_update().clone();
-            let view = view(env, rollouts, &rollout, depth).await?;
+            let view = match view(env, rollouts, &rollout, depth).await {
+                Ok(view) => view,
+                // The watch is cut too, and says so; what belongs to the rollout may be back later
+                // than the watch.
+                Err(error)
+                    if matches!(
+                        error.kind,
+                        Kind::Failed | Kind::RateLimited | Kind::TimedOut
+                    ) =>
+                {
+                    tokio::select! {
+                        changed = heard.changed() => if changed.is_err() {
+                            return Ok(());
+                        },
+                        () = tokio::time::sleep(AGAIN) => {}
+                    }
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let value = serde_json::to_value(&view).unwrap_or_default();
             let rule = "─".repeat(40);
             let style = Style {
@@ -119,11 +141,21 @@ async fn follow(
 impl Document for RolloutView {
     fn human(&self, style: &Style) -> String {
         let row = &self.row;
+        let percent = |share: f64| format!("{} %", number(share));
         let observed = row
             .weight_observed
-            .map_or_else(|| "unknown".to_owned(), |observed| format!("{observed} %"));
+            .map_or_else(|| "unknown".to_owned(), percent);
+        let weight = match (row.weight_desired, row.weight_set) {
+            (Some(desired), Some(set)) => format!(
+                "desired {}, set {}, observed {observed}",
+                percent(desired),
+                percent(set)
+            ),
+            _ => format!("– ({})", row.message),
+        };
         let waits = row
             .waiting_why
+            .as_ref()
             .map(|why| Cell::toned(format!("a person: {why}"), Tone::Bad));
         let resumes = row
             .resumes_at
@@ -148,13 +180,10 @@ impl Document for RolloutView {
                 ),
                 ("waits for", waits.or(resumes)),
                 ("step", step_text(row.step, row.steps).map(Cell::from)),
-                (
-                    "weight",
-                    Some(Cell::from(format!(
-                        "desired {} %, set {} %, observed {observed}",
-                        row.weight_desired, row.weight_set
-                    ))),
-                ),
+                match &self.services {
+                    Some(services) => ("services", Some(Cell::from(services))),
+                    None => ("weight", Some(Cell::from(weight))),
+                },
                 (
                     "pods",
                     Some(Cell::from(format!(
@@ -162,12 +191,19 @@ impl Document for RolloutView {
                         row.replicas, row.updated, row.ready, row.available
                     ))),
                 ),
+                ("template", self.workload.as_ref().map(Cell::from)),
                 ("images", Some(Cell::from(row.images.join(" ")))),
             ],
         );
         self.steps_text(&mut out);
         for set in &self.replica_sets {
             set_text(set, style, &mut out);
+        }
+        if !self.unreadable.is_empty() {
+            out.push('\n');
+        }
+        for what in &self.unreadable {
+            put(&mut out, &format!("not readable: {what}"));
         }
         for run in &self.analysis_runs {
             run_text(run, style, &mut out);
@@ -221,10 +257,15 @@ fn set_text(set: &ReplicaSetView, style: &Style, out: &mut String) {
         .unwrap_or_default();
     out.push('\n');
     let images = set.images.join(" ");
+    let stands = set
+        .scale_down_at
+        .filter(|_| set.desired > 0)
+        .map(|at| format!("  pods stand until {at}"))
+        .unwrap_or_default();
     put(
         out,
         &format!(
-            "revision {revision} {}  {}/{} ready  {}  {images}",
+            "revision {revision} {}  {}/{} ready  {}  {images}{stands}",
             set.role, set.ready, set.desired, set.name
         ),
     );

@@ -1,7 +1,7 @@
 //! `payops rollout history`: the revisions that are kept.
 use clap::Args;
 use payops_core::port::Depth;
-use payops_ops::error::{OpsError, OpsResult};
+use payops_ops::error::{Kind, OpsError, OpsResult};
 
 use super::find::{RolloutNameArgs, find};
 use super::view::ReplicaSetView;
@@ -21,6 +21,7 @@ impl Row for ReplicaSetView {
         "name",
         "revision",
         "role",
+        "scale_down_at",
         "hash",
         "desired",
         "ready",
@@ -39,14 +40,14 @@ impl Row for ReplicaSetView {
     ];
 
     fn cells(&self, style: &Style) -> Vec<Cell> {
-        let tone = match self.role {
+        let tone = match self.role.split(',').next().unwrap_or_default() {
             "stable" => Tone::Good,
-            "canary" => Tone::Warn,
-            _ => Tone::Dim,
+            "old" => Tone::Dim,
+            _ => Tone::Warn,
         };
         vec![
             Cell::maybe(self.revision.map(|revision| revision.to_string())),
-            Cell::toned(self.role, tone),
+            Cell::toned(&self.role, tone),
             Cell::from(format!("{}/{}", self.ready, self.desired)),
             Cell::maybe(self.created_at.map(|at| style.ago(at))),
             Cell::from(self.images.join(" ")),
@@ -59,6 +60,11 @@ pub(crate) async fn run(context: &Context, args: &HistoryArgs) -> OpsResult<Exit
     let (session, found) = find(context, &args.which).await?;
     let related = found.cluster.related(&found.rollout, Depth::Runs).await;
     let related = related.map_err(|error| OpsError::port("cannot read the revisions", error))?;
+    if let Some(denied) = related.is_unreadable("replicasets") {
+        let message = format!("the revisions are not readable: {denied}");
+        return Err(OpsError::new(Kind::NotAuthenticated, message)
+            .hint("ask for the right to list ReplicaSets"));
+    }
     let row = |set| InEnv {
         env: session.name().to_owned(),
         value: ReplicaSetView::new(set, &found.rollout, None),

@@ -23,7 +23,7 @@ pub(crate) struct RolloutListArgs {
 /// Runs the command: all environments, unless some are named.
 pub(crate) async fn run(context: &Context, args: &RolloutListArgs) -> OpsResult<Exit> {
     let sessions = context.operator.all_sessions()?;
-    let (mut rows, mut first) = (Vec::new(), None);
+    let (mut rows, mut failed) = (Vec::new(), Vec::new());
     let asked = sessions.iter().map(|session| rollouts::list(session));
     for (session, answer) in sessions.iter().zip(futures::future::join_all(asked).await) {
         let (found, failures) = answer.unwrap_or_else(|error| (Vec::new(), vec![error]));
@@ -34,13 +34,18 @@ pub(crate) async fn run(context: &Context, args: &RolloutListArgs) -> OpsResult<
             };
             rows.extend(listed.iter().map(of));
         }
-        for error in failures {
-            context
-                .console
-                .warn(format!("{}: {}", session.name(), report::text(&error)));
-            first = first.or(Some(error));
-        }
+        failed.extend(failures.into_iter().map(|error| (session.name(), error)));
     }
+    // The one failure of a list that has nothing else to tell is told as the command's own.
+    if rows.is_empty() && failed.len() == 1 {
+        return failed.pop().map_or(Ok(Exit::Done), |(_, error)| Err(error));
+    }
+    for (env, error) in &failed {
+        context
+            .console
+            .warn(format!("{env}: {}", report::text(error)));
+    }
+    let told = !rows.is_empty();
     rows.retain(|row| {
         (!args.waiting || row.value.waiting_for_human)
             && args
@@ -59,10 +64,10 @@ pub(crate) async fn run(context: &Context, args: &RolloutListArgs) -> OpsResult<
         count(rows.len(), "rollout")
     ));
     context.printer.list(&rows, true)?;
-    match first {
+    match failed.pop() {
         None => Ok(Exit::Done),
-        Some(_) if !rows.is_empty() => Ok(Exit::Partial),
+        Some(_) if told => Ok(Exit::Partial),
         // Nothing at all was told: that is a failure, for programs too.
-        Some(error) => Err(error),
+        Some((_, error)) => Err(error),
     }
 }

@@ -21,13 +21,14 @@ pub(super) struct RolloutRow {
     pub(super) message: String,
     pub(super) step: Option<usize>,
     pub(super) steps: usize,
-    pub(super) weight_desired: f64,
+    /// `null` where no weight is a fact; `message` says why.
+    pub(super) weight_desired: Option<f64>,
     /// What the traffic router was told; without one, what the steps ask for.
-    pub(super) weight_set: f64,
+    pub(super) weight_set: Option<f64>,
     /// What there is; `null` while nobody can say.
     pub(super) weight_observed: Option<f64>,
     pub(super) waiting_for_human: bool,
-    pub(super) waiting_why: Option<&'static str>,
+    pub(super) waiting_why: Option<String>,
     pub(super) waiting_since: Option<Timestamp>,
     pub(super) resumes_at: Option<Timestamp>,
     pub(super) revision: Option<u64>,
@@ -50,7 +51,7 @@ impl RolloutRow {
         let (phase, message) = rollout.phase();
         let weights = rollout.weights();
         let (why, since) = match rollout.wait_state() {
-            Waiting::Human { why, since } => (Some(why), since),
+            Waiting::Human { why, since } => (Some(why.into_owned()), since),
             _ => (None, None),
         };
         let run = rollout
@@ -65,9 +66,9 @@ impl RolloutRow {
             message: message.to_owned(),
             step: rollout.step_index,
             steps: rollout.steps().len(),
-            weight_desired: percent(weights.desired),
-            weight_set: percent(weights.set),
-            weight_observed: weights.observed.map(percent),
+            weight_desired: weights.map(|weights| percent(weights.desired)),
+            weight_set: weights.map(|weights| percent(weights.set)),
+            weight_observed: weights.and_then(|weights| weights.observed).map(percent),
             waiting_for_human: why.is_some(),
             waiting_why: why,
             waiting_since: since,
@@ -89,7 +90,7 @@ impl RolloutRow {
 
     /// `paused by hand 4m`, `12m left`, or nothing.
     fn waits(&self, style: &Style) -> Option<String> {
-        if let Some(why) = self.waiting_why {
+        if let Some(why) = &self.waiting_why {
             let since = self
                 .waiting_since
                 .map(|since| format!(" {}", style.ago(since)))
@@ -119,7 +120,7 @@ pub(super) fn step_text(step: Option<usize>, steps: usize) -> Option<String> {
     Some(format!("{}/{steps}", step.saturating_add(1).min(steps)))
 }
 
-fn number(percent: f64) -> String {
+pub(super) fn number(percent: f64) -> String {
     if percent.fract() == 0.0 {
         format!("{percent:.0}")
     } else {
@@ -184,7 +185,7 @@ impl Row for RolloutRow {
             Cell::from(&self.name),
             phase_cell(self.phase),
             Cell::maybe(step_text(self.step, self.steps)),
-            Cell::from(number(self.weight_set)),
+            Cell::maybe(self.weight_set.map(number)),
             Cell::maybe(self.weight_observed.map(number)),
             Cell::from(format!("{}/{}", self.ready, self.replicas)),
             waits.unwrap_or_else(|| Cell::maybe(None::<&str>)),
@@ -233,8 +234,11 @@ pub(super) fn steps(rollout: &Rollout) -> Vec<StepView> {
 pub(super) struct ReplicaSetView {
     pub(super) name: String,
     pub(super) revision: Option<u64>,
-    /// `canary`, `stable` or `old`.
-    pub(super) role: &'static str,
+    /// `canary`, `stable` or `old`; of a blue-green rollout `stable`, `active`, `preview`, `new` or
+    /// `old`, and several with a comma between.
+    pub(super) role: String,
+    /// Until when its pods stand although it serves nobody any more.
+    pub(super) scale_down_at: Option<Timestamp>,
     pub(super) hash: String,
     pub(super) desired: u32,
     pub(super) ready: u32,
@@ -257,11 +261,6 @@ pub(super) struct PodView {
 
 impl ReplicaSetView {
     pub(super) fn new(set: &ReplicaSet, rollout: &Rollout, pods: Option<&Vec<Pod>>) -> Self {
-        let role = match set.role(rollout) {
-            Role::Canary => "canary",
-            Role::Stable => "stable",
-            Role::Old => "old",
-        };
         let pods = pods
             .into_iter()
             .flatten()
@@ -271,7 +270,8 @@ impl ReplicaSetView {
         Self {
             name: set.name.clone(),
             revision: set.revision,
-            role,
+            role: Role::list(&set.roles(rollout)),
+            scale_down_at: set.scale_down_at,
             hash: set.hash.clone(),
             desired: set.desired,
             ready: set.ready,
@@ -397,6 +397,12 @@ pub(super) struct RolloutView {
     pub(super) env: String,
     #[serde(flatten)]
     pub(super) row: RolloutRow,
+    /// Which service of a blue-green rollout serves which revision, in words.
+    pub(super) services: Option<String>,
+    /// The object whose pod template it uses: `Deployment web`.
+    pub(super) workload: Option<String>,
+    /// What may not be read, and is missing here: `replicasets.apps in team-a`.
+    pub(super) unreadable: Vec<String>,
     pub(super) stable_hash: String,
     pub(super) current_hash: String,
     pub(super) resource_version: String,
@@ -416,7 +422,16 @@ pub(super) struct ExperimentView {
 
 impl RolloutView {
     pub(super) fn new(env: &str, cluster: &str, rollout: &Rollout, related: &Related) -> Self {
+        let rollout = &rollout.clone().count_canary(related);
         let pods = related.pods.as_ref();
+        let mut row = RolloutRow::new(cluster, rollout);
+        if let Some(workload) = &related.workload {
+            row.images = workload
+                .images
+                .iter()
+                .map(|image| image.image.clone())
+                .collect();
+        }
         let experiment = |run: &payops_core::domain::rollout::Experiment| ExperimentView {
             name: run.name.clone(),
             phase: run.phase.as_str(),
@@ -425,7 +440,13 @@ impl RolloutView {
         };
         Self {
             env: env.to_owned(),
-            row: RolloutRow::new(cluster, rollout),
+            row,
+            services: rollout
+                .blue_green()
+                .filter(|_| rollout.taken_up && rollout.invalid.is_none())
+                .map(|blue_green| blue_green.describe(rollout, Some(related))),
+            workload: rollout.workload_ref.as_ref().map(ToString::to_string),
+            unreadable: related.unreadable.clone(),
             stable_hash: rollout.stable_hash.clone(),
             current_hash: rollout.current_hash.clone(),
             resource_version: rollout.resource_version.clone(),

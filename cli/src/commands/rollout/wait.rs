@@ -1,5 +1,5 @@
 //! `payops rollout wait`: until it is healthy, paused or degraded.
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -121,15 +121,15 @@ pub(crate) async fn run(context: &Context, args: &WaitArgs) -> OpsResult<Exit> {
         return Ok(exit);
     }
     let last = Cell::new(found.rollout.phase().0);
+    let said = RefCell::new(String::new());
     let print_change = |rollout: &Rollout| {
         let (phase, message) = rollout.phase();
         last.set(phase);
         let separator = if message.is_empty() { "" } else { ": " };
-        context.console.say(format!(
-            "{} {}{separator}{message}",
-            rollout.key,
-            phase.as_str()
-        ));
+        let words = format!("{} {}{separator}{message}", rollout.key, phase.as_str());
+        if said.replace(words.clone()) != words {
+            context.console.say(words);
+        }
     };
     let waiting = watch(
         context,
@@ -181,6 +181,7 @@ pub(super) async fn watch(
             Watched::Changed(rollout) if rollout.key == *key => *rollout,
             Watched::Gone(other) if other == *key => return Err(gone()),
             Watched::Cut { why, retry_in } => {
+                last = None;
                 context.console.warn(format!(
                     "the watch was interrupted ({why}); retrying in {} s",
                     retry_in.as_secs().max(1)
@@ -190,7 +191,7 @@ pub(super) async fn watch(
             Watched::Changed(_) | Watched::Gone(_) => continue,
         };
         if last.as_ref().is_none_or(|last| {
-            last.phase() != rollout.phase() || last.step_index != rollout.step_index
+            last.phase() != rollout.phase() || !last.changes(&rollout).is_empty()
         }) {
             on_change(&rollout);
         }

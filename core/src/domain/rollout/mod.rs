@@ -5,21 +5,26 @@
 //! action will do. Facts about the controller are those of Argo Rollouts 1.9.
 
 mod action;
+mod blue_green;
 mod plan;
 mod related;
 mod steps;
 
 pub use action::{ImageChange, RolloutAction, RolloutRefusal};
-pub use plan::{RolloutChange, RolloutPlan, plan};
+pub use blue_green::BlueGreen;
+pub use plan::{Insist, RolloutChange, RolloutPlan, plan, plan_insisting};
 pub use related::{
     AnalysisKind, AnalysisRun, Experiment, Measurement, Metric, Pod, Related, ReplicaSet, Role,
-    RunPhase, Threshold,
+    RunPhase, Threshold, Workload,
 };
 pub use steps::{PauseLength, Step, StepState};
+
+use std::borrow::Cow;
 
 use jiff::SignedDuration;
 
 use crate::Timestamp;
+use crate::domain::display::percent;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RolloutKey {
@@ -32,6 +37,9 @@ impl std::fmt::Display for RolloutKey {
         write!(f, "{}/{}", self.namespace, self.name)
     }
 }
+
+/// What stands where the controller's word would, while there is none.
+const NOT_TAKEN_UP: &str = "no controller has taken it up";
 
 /// How a rollout stands, in the controller's own four words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,7 +95,7 @@ pub enum Strategy {
         traffic_routing: bool,
     },
     /// All at once, behind a preview.
-    BlueGreen { auto_promotion: bool },
+    BlueGreen(BlueGreen),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,7 +112,7 @@ pub struct CurrentRun {
     pub message: String,
 }
 
-/// Weights that the controller has told the traffic router, in percent.
+/// Weights that the controller has told the traffic router, in thousandths of all traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouterWeights {
     pub canary: u32,
@@ -119,6 +127,32 @@ pub struct Replicas {
     pub updated: u32,
     pub ready: u32,
     pub available: u32,
+}
+
+/// The object whose pod template a rollout uses in place of one of its own (`spec.workloadRef`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkloadRef {
+    pub api_version: String,
+    pub kind: String,
+    pub name: String,
+}
+
+impl WorkloadRef {
+    /// The resource that it is of, as refusals of the API name it: `deployments.apps`.
+    #[must_use]
+    pub fn resource(&self) -> String {
+        let plural = format!("{}s", self.kind.to_lowercase());
+        match self.api_version.split_once('/') {
+            Some((group, _)) => format!("{plural}.{group}"),
+            None => plural,
+        }
+    }
+}
+
+impl std::fmt::Display for WorkloadRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,11 +174,21 @@ pub struct Rollout {
     pub images: Vec<ContainerImage>,
     /// Paused by hand (`spec.paused`).
     pub spec_paused: bool,
-    /// Whether the pod template is that of another workload (`spec.workloadRef`).
-    pub workload_ref: bool,
+    /// Whose pod template it uses, if not its own.
+    pub workload_ref: Option<WorkloadRef>,
+    /// Whether a controller has ever looked at it.
+    pub taken_up: bool,
     pub observed: bool,
+    /// Generation of its spec that the controller has seen, as it says itself.
+    pub observed_generation: Option<u64>,
     /// Whether it has seen the newest spec of the other workload.
     pub workload_observed: bool,
+    /// Generation of the other workload that the controller has seen.
+    pub workload_generation: Option<u64>,
+    /// When somebody other than the controller last wrote it, as far as the object says.
+    pub written_at: Option<Timestamp>,
+    /// Why its spec cannot be rolled out (condition `InvalidSpec`).
+    pub invalid: Option<String>,
     pub told_phase: Phase,
     pub told_message: String,
     /// Aborted: the stable version gets everything, and the new one waits for a retry.
@@ -159,6 +203,9 @@ pub struct Rollout {
     pub current_hash: String,
     pub stable_hash: String,
     pub replicas: Replicas,
+    /// Available pods of the newest version. The status does not count them apart: `None` until its
+    /// `ReplicaSet` was looked at.
+    pub canary_available: Option<u32>,
     pub router: Option<RouterWeights>,
     pub step_analysis: Option<CurrentRun>,
     pub background_analysis: Option<CurrentRun>,
@@ -184,7 +231,7 @@ pub enum Waiting {
         until: Timestamp,
     },
     Human {
-        why: &'static str,
+        why: Cow<'static, str>,
         since: Option<Timestamp>,
     },
 }
@@ -194,7 +241,15 @@ impl Rollout {
     pub fn steps(&self) -> &[Step] {
         match &self.strategy {
             Strategy::Canary { steps, .. } => steps,
-            Strategy::BlueGreen { .. } => &[],
+            Strategy::BlueGreen(_) => &[],
+        }
+    }
+
+    #[must_use]
+    pub fn blue_green(&self) -> Option<&BlueGreen> {
+        match &self.strategy {
+            Strategy::BlueGreen(blue_green) => Some(blue_green),
+            Strategy::Canary { .. } => None,
         }
     }
 
@@ -224,6 +279,9 @@ impl Rollout {
     /// the newest spec.
     #[must_use]
     pub fn phase(&self) -> (Phase, &str) {
+        if !self.taken_up && self.told_phase == Phase::Unknown && self.told_message.is_empty() {
+            return (Phase::Unknown, NOT_TAKEN_UP);
+        }
         if !self.observed {
             return (
                 Phase::Progressing,
@@ -233,7 +291,7 @@ impl Rollout {
         if self.controller_pause && self.pauses.is_empty() {
             return (Phase::Progressing, "waiting for rollout to unpause");
         }
-        if self.workload_ref && !self.workload_observed {
+        if self.workload_ref.is_some() && !self.workload_observed {
             return (
                 Phase::Progressing,
                 "waiting for rollout spec update to be observed for the reference workload",
@@ -242,29 +300,37 @@ impl Rollout {
         (self.told_phase, &self.told_message)
     }
 
+    /// `None` where no weight is a fact: no controller has taken it up, or its spec cannot be
+    /// rolled out. [`Rollout::phase`] says why.
     #[must_use]
-    pub fn weights(&self) -> Weights {
-        let desired = self.desired_weight().saturating_mul(10);
+    pub fn weights(&self) -> Option<Weights> {
+        if !self.taken_up || self.invalid.is_some() {
+            return None;
+        }
+        if let Strategy::BlueGreen(blue_green) = &self.strategy {
+            return blue_green.weights(self);
+        }
+        let desired = self.desired_weight();
         let set = match (&self.router, self.has_router()) {
             // Once the newest version is the stable one, the router's canary weight is back at
             // nothing.
-            (Some(router), true) if !self.is_fully_promoted() => router.canary.saturating_mul(10),
+            (Some(router), true) if !self.is_fully_promoted() => router.canary,
             _ => desired,
         };
-        Weights {
+        Some(Weights {
             desired,
             set,
-            observed: self.observed_weight(),
-        }
+            observed: self.observed_weight(set),
+        })
     }
 
-    /// Percent that the steps ask for: the last `setWeight` at or before the current step.
+    /// What the steps ask for: the last `setWeight` at or before the current step.
     fn desired_weight(&self) -> u32 {
         if self.aborted {
             return 0;
         }
         let (Some(index), Some(_)) = (self.step_index, self.current_step()) else {
-            return 100;
+            return 1000;
         };
         let weight = |step: &Step| {
             if let Step::SetWeight(weight) = step {
@@ -281,28 +347,121 @@ impl Rollout {
             .unwrap_or(0)
     }
 
-    fn observed_weight(&self) -> Option<u32> {
+    fn observed_weight(&self, set: u32) -> Option<u32> {
         if self.is_fully_promoted() {
             return Some(1000);
         }
         if self.has_router() {
-            let router = self.router?;
-            return (router.verified != Some(false)).then(|| router.canary.saturating_mul(10));
+            return match self.router {
+                Some(router) => (router.verified != Some(false)).then_some(router.canary),
+                // A router that answers nothing is taken at its word, as the plugin does.
+                None if self.replicas.available > 0 => Some(set),
+                None => None,
+            };
         }
-        // The status counts updated pods, ready or not; more than are available cannot be.
-        let updated = self.replicas.updated.min(self.replicas.available);
-        updated
+        self.count_canary_available()?
             .saturating_mul(1000)
             .checked_div(self.replicas.available)
     }
 
+    /// Available pods of the newest version: counted, or else what the counts of the status leave
+    /// no doubt about. The status counts updated pods whether they are available or not.
+    fn count_canary_available(&self) -> Option<u32> {
+        if self.canary_available.is_some() {
+            return self.canary_available;
+        }
+        let Replicas {
+            current,
+            updated,
+            available,
+            ..
+        } = self.replicas;
+        let most = updated.min(available);
+        let least = available.saturating_sub(current.saturating_sub(updated));
+        (least == most).then_some(most)
+    }
+
+    /// Whether the observed weight needs a look at the `ReplicaSet` of the newest version.
+    #[must_use]
+    pub fn needs_canary_count(&self) -> bool {
+        matches!(
+            self.strategy,
+            Strategy::Canary {
+                traffic_routing: false,
+                ..
+            }
+        ) && self.weights().is_some()
+            && !self.is_fully_promoted()
+            && self.replicas.available > 0
+            && self.count_canary_available().is_none()
+    }
+
+    /// With the pods of the newest version counted, where `related` has its `ReplicaSet`.
+    #[must_use]
+    pub fn count_canary(mut self, related: &Related) -> Self {
+        let newest = related
+            .replica_sets
+            .iter()
+            .find(|set| set.hash == self.current_hash);
+        if let Some(newest) = newest {
+            self.canary_available = Some(newest.available);
+        }
+        self
+    }
+
+    /// What was written and the controller has not taken yet, by the fields that say so. `None`
+    /// when it has taken everything, and when there is no controller at all.
+    #[must_use]
+    pub fn untaken(&self) -> Option<String> {
+        if !self.taken_up {
+            return None;
+        }
+        if !self.observed {
+            let seen = self
+                .observed_generation
+                .map_or_else(|| "none".to_owned(), |seen| seen.to_string());
+            return Some(format!("observedGeneration {seen} of {}", self.generation));
+        }
+        let skipped = self
+            .step_analysis
+            .as_ref()
+            .is_some_and(|run| !run.phase.is_done())
+            && self
+                .current_step()
+                .is_some_and(|step| !matches!(step, Step::Analysis(_)));
+        let field = if self.controller_pause && self.pauses.is_empty() {
+            "pause conditions"
+        } else if self.workload_ref.is_some() && !self.workload_observed {
+            "workloadObservedGeneration"
+        } else if self.aborted && self.aborted_at.is_none() {
+            "abort"
+        } else if !self.aborted
+            && self.aborted_at.is_some()
+            && self.told_phase == Phase::Degraded
+            && self.told_message.starts_with("RolloutAborted")
+        {
+            "retry"
+        } else if self.promoting_full && (self.aborted || !self.pauses.is_empty()) {
+            "promoteFull"
+        } else if skipped {
+            "currentStepIndex"
+        } else {
+            return None;
+        };
+        Some(field.to_owned())
+    }
+
     #[must_use]
     pub fn resumes_at(&self) -> Option<Timestamp> {
-        let since = self
-            .pauses
-            .iter()
-            .find(|pause| pause.reason == "CanaryPauseStep")?
-            .since?;
+        let began = |reason| {
+            let mut pauses = self.pauses.iter();
+            pauses.find(|pause| pause.reason == reason)?.since
+        };
+        if let Strategy::BlueGreen(blue_green) = &self.strategy {
+            let length = blue_green.auto_promotion_after?;
+            return began("BlueGreenPause")?.checked_add(length).ok();
+        }
+        let since = began("CanaryPauseStep")?;
         match self.current_step()? {
             Step::Pause(PauseLength::For(length)) => since.checked_add(*length).ok(),
             _ => None,
@@ -311,7 +470,16 @@ impl Rollout {
 
     #[must_use]
     pub fn wait_state(&self) -> Waiting {
-        let human = |why, since| Waiting::Human { why, since };
+        let human = |why: &'static str, since| Waiting::Human {
+            why: Cow::Borrowed(why),
+            since,
+        };
+        if let Some(why) = &self.invalid {
+            return Waiting::Human {
+                why: Cow::Owned(format!("invalid spec: {why}")),
+                since: None,
+            };
+        }
         if self.aborted {
             return human("aborted", self.aborted_at);
         }
@@ -328,10 +496,10 @@ impl Rollout {
             "InconclusiveAnalysisRun" => human("inconclusive analysis", pause.since),
             "InconclusiveExperiment" => human("inconclusive experiment", pause.since),
             "BlueGreenPause"
-                if self.strategy
-                    == (Strategy::BlueGreen {
-                        auto_promotion: true,
-                    }) =>
+                if self.resumes_at().is_none()
+                    && self
+                        .blue_green()
+                        .is_some_and(|blue_green| blue_green.auto_promotion) =>
             {
                 Waiting::No
             }
@@ -418,6 +586,15 @@ impl Rollout {
                     .join(" "),
             )
         };
+        let set = |rollout: &Self| {
+            rollout
+                .weights()
+                .map_or_else(|| "none".to_owned(), |weights| percent(weights.set))
+        };
+        let active = |rollout: &Self| {
+            let blue_green = rollout.blue_green();
+            or_none(blue_green.map_or("", |blue_green| &blue_green.active_hash))
+        };
         changed(
             "phase",
             self.phase().0.as_str().to_owned(),
@@ -425,11 +602,8 @@ impl Rollout {
         );
         changed("step", step(self), step(later));
         changed("pause", pauses(self), pauses(later));
-        changed(
-            "set weight",
-            self.weights().set.to_string(),
-            later.weights().set.to_string(),
-        );
+        changed("set weight", set(self), set(later));
+        changed("active version", active(self), active(later));
         changed("images", images(self), images(later));
         changed(
             "aborted",

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
+use super::blue_green::revision;
 use super::{
     ImageChange, PauseLength, Phase, Related, ReplicaSet, Rollout, RolloutAction, RolloutKey,
-    RolloutRefusal, RunPhase, Step,
+    RolloutRefusal, RunPhase, Step, Workload,
 };
 use crate::Timestamp;
 use crate::domain::display::percent;
@@ -50,11 +51,24 @@ pub struct RolloutPlan {
     /// The spec that was looked at ([`Rollout::generation`]): a change that replaces the pod
     /// template, and changes after the first, go on when only the status has moved.
     pub generation: u64,
+    /// The object whose pod template is changed, where it is not the rollout's own; the plan is
+    /// bound to this version of it.
+    pub workload: Option<Workload>,
     pub now: String,
     pub after: String,
     pub warnings: Vec<String>,
+    /// Whether it is to be confirmed even where nothing is protected.
+    pub dangerous: bool,
     /// In the order in which they are made; never empty.
     pub changes: Vec<RolloutChange>,
+}
+
+/// Whether an action is planned although the controller has not taken the last one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Insist {
+    #[default]
+    No,
+    Yes,
 }
 
 /// Plans `action` on `rollout`, or refuses it. `related` makes warnings exact: without it nothing
@@ -64,35 +78,147 @@ pub fn plan(
     rollout: &Rollout,
     related: Option<&Related>,
 ) -> Result<RolloutPlan, RolloutRefusal> {
+    plan_insisting(action, rollout, related, Insist::No)
+}
+
+/// [`plan`], and with [`Insist::Yes`] also where the controller has not taken the last action.
+pub fn plan_insisting(
+    action: RolloutAction,
+    rollout: &Rollout,
+    related: Option<&Related>,
+    insist: Insist,
+) -> Result<RolloutPlan, RolloutRefusal> {
+    if insist == Insist::No {
+        check_taken(&action, rollout, related)?;
+    }
+    check_taken_up(&action, rollout)?;
     let (changes, after) = changes(&action, rollout, related)?;
+    let workload = match action {
+        RolloutAction::Undo { .. } | RolloutAction::SetImage(_) => find_workload(rollout, related)?,
+        _ => None,
+    };
+    let mut warnings = warnings(&action, rollout, related);
+    if let (Insist::Yes, Some(field)) = (insist, untaken(rollout, related)) {
+        warnings.push(format!(
+            "the controller has not taken the last change ({field})"
+        ));
+    }
     Ok(RolloutPlan {
-        now: describe(rollout),
+        now: describe(rollout, related),
         after,
-        warnings: warnings(&action, rollout, related),
+        warnings,
         key: rollout.key.clone(),
         uid: rollout.uid.clone(),
         resource_version: rollout.resource_version.clone(),
         generation: rollout.generation,
+        workload: workload.cloned(),
+        dangerous: rollout.aborted && action == RolloutAction::PromoteFull,
         changes,
         action,
     })
+}
+
+/// [`Rollout::untaken`], with what the other workload says itself.
+fn untaken(rollout: &Rollout, related: Option<&Related>) -> Option<String> {
+    let workload = || {
+        let is = related?.workload.as_ref()?.generation;
+        let seen = rollout.workload_generation?;
+        (seen < is).then(|| format!("workloadObservedGeneration {seen} of {is}"))
+    };
+    rollout.untaken().or_else(workload)
+}
+
+/// Refuses what would be built on a state that the controller has not made yet. Stopping is
+/// always possible.
+fn check_taken(
+    action: &RolloutAction,
+    rollout: &Rollout,
+    related: Option<&Related>,
+) -> Result<(), RolloutRefusal> {
+    if matches!(action, RolloutAction::Abort | RolloutAction::Pause) {
+        return Ok(());
+    }
+    let Some(field) = untaken(rollout, related) else {
+        return Ok(());
+    };
+    Err(RolloutRefusal::new(
+        format!(
+            "the controller has not taken the last change ({field}), so what follows is unknown"
+        ),
+        format!(
+            "wait a few seconds, then {}; add --force to act all the same",
+            suggest_get(&rollout.key)
+        ),
+    ))
+}
+
+/// Refuses what only a controller can do where there is none.
+fn check_taken_up(action: &RolloutAction, rollout: &Rollout) -> Result<(), RolloutRefusal> {
+    let on_spec = matches!(
+        action,
+        RolloutAction::Pause
+            | RolloutAction::Resume
+            | RolloutAction::Restart { .. }
+            | RolloutAction::Undo { .. }
+            | RolloutAction::SetImage(_)
+    );
+    if rollout.taken_up || on_spec {
+        return Ok(());
+    }
+    Err(RolloutRefusal::new(
+        "no controller has taken it up, so there is nothing to act on",
+        format!(
+            "check that a rollouts controller runs for its namespace and instance id, then {}",
+            suggest_get(&rollout.key)
+        ),
+    ))
+}
+
+/// The object that holds the pod template; `None` when the rollout does.
+fn find_workload<'a>(
+    rollout: &Rollout,
+    related: Option<&'a Related>,
+) -> Result<Option<&'a Workload>, RolloutRefusal> {
+    let Some(reference) = &rollout.workload_ref else {
+        return Ok(None);
+    };
+    let held = related.and_then(|related| related.workload.as_ref());
+    if held.is_some() {
+        return Ok(held);
+    }
+    let denied = related.and_then(|related| related.is_unreadable(&reference.resource()));
+    let why = denied.map_or_else(
+        || format!("its pod template is that of {reference}, which does not exist"),
+        |denied| {
+            format!("its pod template is that of {reference}, which is not readable: {denied}")
+        },
+    );
+    Err(RolloutRefusal::new(why, suggest_get(&rollout.key)))
 }
 
 type Planned = Result<(Vec<RolloutChange>, String), RolloutRefusal>;
 
 fn changes(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>) -> Planned {
     match action {
-        RolloutAction::Promote => promote(rollout),
+        RolloutAction::Promote => promote(rollout, related),
         RolloutAction::Skip => skip(rollout),
-        RolloutAction::PromoteFull => promote_full(rollout),
-        RolloutAction::Abort => abort(rollout),
+        RolloutAction::PromoteFull => promote_full(rollout, related),
+        RolloutAction::Abort => abort(rollout, related),
         RolloutAction::Retry if !rollout.aborted => Err(RolloutRefusal::new(
             "the rollout is not aborted, so there is nothing to retry",
             suggest_get(&rollout.key),
         )),
         RolloutAction::Retry => Ok((
             vec![RolloutChange::SetAbort(false)],
-            "restarts at step 1 with the newest version".to_owned(),
+            format!(
+                "begins {} again: {}",
+                revision(rollout, related, &rollout.current_hash),
+                describe_start(
+                    rollout,
+                    related,
+                    &revision(rollout, related, &rollout.current_hash)
+                )
+            ),
         )),
         RolloutAction::Pause if rollout.spec_paused => Err(RolloutRefusal::new(
             "the rollout is already paused manually",
@@ -102,7 +228,7 @@ fn changes(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>)
             vec![RolloutChange::SetPaused(true)],
             "stays at the current step until resumed".to_owned(),
         )),
-        RolloutAction::Resume => resume(rollout),
+        RolloutAction::Resume => resume(rollout, related),
         RolloutAction::Restart { at } => Ok((
             vec![RolloutChange::RestartAt(*at)],
             format!(
@@ -111,7 +237,7 @@ fn changes(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>)
             ),
         )),
         RolloutAction::Undo { revision } => undo(rollout, related, *revision),
-        RolloutAction::SetImage(images) => set_image(rollout, images),
+        RolloutAction::SetImage(images) => set_image(rollout, related, images),
         RolloutAction::TerminateAnalysis { name } => {
             check_runs(
                 &rollout.key,
@@ -172,25 +298,18 @@ fn check_runs(
     ))
 }
 
-fn check_can_advance(rollout: &Rollout) -> Result<(), RolloutRefusal> {
-    if !rollout.observed {
-        return Err(RolloutRefusal::new(
-            "the controller has not processed the newest spec yet, so its steps may differ from \
-                those shown",
-            format!("wait a few seconds, then {}", suggest_get(&rollout.key)),
-        ));
+fn check_not_aborted(rollout: &Rollout) -> Result<(), RolloutRefusal> {
+    if !rollout.aborted {
+        return Ok(());
     }
-    if rollout.aborted {
-        return Err(RolloutRefusal::new(
-            "the rollout is aborted; a promotion would have no effect now, but would apply to \
-                the next retry",
-            format!(
-                "run payops rollout retry {} first, then promote it",
-                rollout.key
-            ),
-        ));
-    }
-    Ok(())
+    Err(RolloutRefusal::new(
+        "the rollout is aborted; a promotion does nothing until it is retried",
+        format!(
+            "run payops rollout retry {0} to begin again at step 1, or payops rollout promote {0} \
+                --full to bring the aborted version to 100 % at once",
+            rollout.key
+        ),
+    ))
 }
 
 fn set_step(index: usize, end_controller_pause: bool) -> RolloutChange {
@@ -200,8 +319,8 @@ fn set_step(index: usize, end_controller_pause: bool) -> RolloutChange {
     }
 }
 
-fn promote(rollout: &Rollout) -> Planned {
-    check_can_advance(rollout)?;
+fn promote(rollout: &Rollout, related: Option<&Related>) -> Planned {
+    check_not_aborted(rollout)?;
     if rollout.is_fully_promoted() && !rollout.spec_paused && rollout.pauses.is_empty() {
         return Err(RolloutRefusal::new(
             "the rollout is fully promoted; there is nothing to promote",
@@ -228,9 +347,19 @@ fn promote(rollout: &Rollout) -> Planned {
         }
         let at_pause =
             matches!(rollout.current_step(), Some(Step::Pause(_))) && !rollout.pauses.is_empty();
-        after = match rollout.step_index {
-            Some(index) if at_pause => describe_step(rollout, index.saturating_add(1)),
-            _ => describe_resume(rollout),
+        after = match (rollout.blue_green(), rollout.step_index) {
+            (Some(blue_green), _)
+                if !blue_green.is_switched(rollout) && !rollout.pauses.is_empty() =>
+            {
+                let when = if blue_green.preview_replicas.is_some() {
+                    " once all of its pods are ready"
+                } else {
+                    " at once"
+                };
+                blue_green.describe_switch(rollout, related, when, true)
+            }
+            (None, Some(index)) if at_pause => describe_step(rollout, index.saturating_add(1)),
+            _ => describe_resume(rollout, related),
         };
     } else {
         let next = next_index(rollout)?;
@@ -244,7 +373,7 @@ fn promote(rollout: &Rollout) -> Planned {
 }
 
 fn skip(rollout: &Rollout) -> Planned {
-    check_can_advance(rollout)?;
+    check_not_aborted(rollout)?;
     let next = next_index(rollout)?;
     let mut changes = vec![set_step(next, false)];
     if rollout.spec_paused {
@@ -257,6 +386,14 @@ fn next_index(rollout: &Rollout) -> Result<usize, RolloutRefusal> {
     let count = rollout.steps().len();
     match rollout.step_index {
         Some(index) if index < count => Ok(index.saturating_add(1).min(count)),
+        _ if rollout.blue_green().is_some() => Err(RolloutRefusal::new(
+            "the rollout is not paused, and a blue-green rollout has no steps to skip",
+            format!(
+                "run payops rollout wait {0} to wait for the pause, or payops rollout promote {0} \
+                    --full to switch without it",
+                rollout.key
+            ),
+        )),
         _ => Err(RolloutRefusal::new(
             "there is no step left to skip",
             format!(
@@ -267,8 +404,7 @@ fn next_index(rollout: &Rollout) -> Result<usize, RolloutRefusal> {
     }
 }
 
-fn promote_full(rollout: &Rollout) -> Planned {
-    check_can_advance(rollout)?;
+fn promote_full(rollout: &Rollout, related: Option<&Related>) -> Planned {
     if rollout.is_fully_promoted() {
         return Err(RolloutRefusal::new(
             "the newest version is already stable; a full promotion would have no effect",
@@ -282,13 +418,23 @@ fn promote_full(rollout: &Rollout) -> Planned {
     if rollout.spec_paused {
         changes.push(RolloutChange::SetPaused(false));
     }
-    Ok((
-        changes,
-        "100 % on the newest version, as soon as its pods are ready".to_owned(),
-    ))
+    let newest = revision(rollout, related, &rollout.current_hash);
+    let after = match rollout.blue_green() {
+        Some(blue_green) if !blue_green.is_switched(rollout) => {
+            let when = " as soon as its pods are ready, without pause or analysis";
+            blue_green.describe_switch(rollout, related, when, false)
+        }
+        Some(_) => format!("{newest} becomes the stable one, without analysis"),
+        None if rollout.aborted => format!(
+            "brings the aborted {newest} to 100 %, without steps or analysis, as soon as its pods \
+                are ready"
+        ),
+        None => format!("100 % on {newest}, as soon as its pods are ready"),
+    };
+    Ok((changes, after))
 }
 
-fn abort(rollout: &Rollout) -> Planned {
+fn abort(rollout: &Rollout, related: Option<&Related>) -> Planned {
     if rollout.aborted {
         return Err(RolloutRefusal::new(
             "the rollout is already aborted",
@@ -309,17 +455,22 @@ fn abort(rollout: &Rollout) -> Planned {
             ),
         ));
     }
-    Ok((
-        vec![RolloutChange::SetAbort(true)],
-        "0 % on the newest version, 100 % on the stable one".to_owned(),
-    ))
+    let after = match rollout.blue_green() {
+        Some(blue_green) => blue_green.describe_abort(rollout, related),
+        None => format!(
+            "0 % on {}, 100 % on {}",
+            revision(rollout, related, &rollout.current_hash),
+            revision(rollout, related, &rollout.stable_hash)
+        ),
+    };
+    Ok((vec![RolloutChange::SetAbort(true)], after))
 }
 
-fn resume(rollout: &Rollout) -> Planned {
+fn resume(rollout: &Rollout, related: Option<&Related>) -> Planned {
     if rollout.spec_paused {
         return Ok((
             vec![RolloutChange::SetPaused(false)],
-            describe_resume(rollout),
+            describe_resume(rollout, related),
         ));
     }
     let instead = if rollout.pauses.is_empty() {
@@ -337,12 +488,6 @@ fn resume(rollout: &Rollout) -> Planned {
 }
 
 fn undo(rollout: &Rollout, related: Option<&Related>, revision: Option<u64>) -> Planned {
-    if rollout.workload_ref {
-        return Err(RolloutRefusal::new(
-            "its pod template belongs to another workload",
-            "undo that workload",
-        ));
-    }
     let Some(related) = related else {
         return Err(RolloutRefusal::new(
             "its older revisions are not loaded",
@@ -352,6 +497,12 @@ fn undo(rollout: &Rollout, related: Option<&Related>, revision: Option<u64>) -> 
             ),
         ));
     };
+    if let Some(denied) = related.is_unreadable("replicasets") {
+        return Err(RolloutRefusal::new(
+            format!("its older revisions are not readable: {denied}"),
+            "ask for the right to list ReplicaSets, or set the image instead",
+        ));
+    }
     let target = target(rollout, related, revision)?;
     let number = target
         .revision
@@ -362,9 +513,31 @@ fn undo(rollout: &Rollout, related: Option<&Related>, revision: Option<u64>) -> 
         .iter()
         .map(|image| image.image.as_str())
         .collect();
+    let images = images.join(", ");
+    let after = if target.hash == rollout.stable_hash && !rollout.is_fully_promoted() {
+        format!("back to the stable revision{number} at once, without steps: {images}")
+    } else if let (Some(blue_green), Some(until)) = (
+        // With fewer pods in preview it is scaled down first, and pauses as any other.
+        rollout
+            .blue_green()
+            .filter(|blue_green| blue_green.preview_replicas.is_none()),
+        target.scale_down_at,
+    ) {
+        format!(
+            "active service {} switches to revision{number} at once, whose pods stand until \
+                {until}: {images}",
+            blue_green.active_service
+        )
+    } else {
+        let name = format!("revision{number}");
+        format!(
+            "a new rollout of {name}: {images}; {}",
+            describe_start(rollout, Some(related), &name)
+        )
+    };
     Ok((
         vec![RolloutChange::ReplaceTemplate(target.template.clone())],
-        format!("a new rollout of revision{number}: {}", images.join(", ")),
+        with_workload(rollout, after),
     ))
 }
 
@@ -409,35 +582,21 @@ fn target<'a>(
     Ok(found)
 }
 
-fn set_image(rollout: &Rollout, images: &[ImageChange]) -> Planned {
-    if rollout.workload_ref {
-        return Err(RolloutRefusal::new(
-            "its pod template belongs to another workload",
-            "set the image of that workload",
-        ));
-    }
+fn set_image(rollout: &Rollout, related: Option<&Related>, images: &[ImageChange]) -> Planned {
+    let workload = find_workload(rollout, related)?;
+    let all = workload.map_or(&rollout.images, |workload| &workload.images);
     let held = |change: &ImageChange| {
-        change.container == "*"
-            || rollout
-                .images
-                .iter()
-                .any(|held| held.container == change.container)
+        change.container == "*" || all.iter().any(|held| held.container == change.container)
     };
     if let Some(unknown) = images.iter().find(|change| !held(change)) {
-        let names: Vec<&str> = rollout
-            .images
-            .iter()
-            .map(|image| image.container.as_str())
-            .collect();
+        let names: Vec<&str> = all.iter().map(|image| image.container.as_str()).collect();
         return Err(RolloutRefusal::new(
             format!("container {} not found", unknown.container),
             format!("containers are {}", names.join(", ")),
         ));
     }
     let same = |change: &ImageChange| {
-        rollout
-            .images
-            .iter()
+        all.iter()
             .filter(|held| change.container == "*" || held.container == change.container)
             .all(|held| held.image == change.image)
     };
@@ -454,16 +613,49 @@ fn set_image(rollout: &Rollout, images: &[ImageChange]) -> Planned {
         .iter()
         .map(|change| format!("{}={}", change.container, change.image))
         .collect();
+    let after = format!(
+        "a new rollout of {}: {}",
+        pairs.join(", "),
+        describe_start(rollout, related, "it")
+    );
     Ok((
         vec![RolloutChange::SetImages(images.to_vec())],
-        format!("a new rollout of {}, from step 1", pairs.join(", ")),
+        with_workload(rollout, after),
     ))
 }
 
+/// `after`, with the object that is changed in place of the rollout.
+fn with_workload(rollout: &Rollout, after: String) -> String {
+    match &rollout.workload_ref {
+        Some(reference) => format!("changes {reference}: {after}"),
+        None => after,
+    }
+}
+
+/// What becomes of a new version, up to where it comes to rest.
+fn describe_start(rollout: &Rollout, related: Option<&Related>, name: &str) -> String {
+    match rollout.blue_green() {
+        Some(blue_green) => blue_green.describe_start(rollout, related, name),
+        None if rollout.steps().is_empty() => "all pods are replaced gradually".to_owned(),
+        None => describe_step(rollout, 0),
+    }
+}
+
 /// Where a rollout stands, in words: `step 2 of 7 (pause), 25.0 % set, 23.8 % observed`.
-fn describe(rollout: &Rollout) -> String {
+fn describe(rollout: &Rollout, related: Option<&Related>) -> String {
     let (phase, message) = rollout.phase();
-    let weights = rollout.weights();
+    let message = if message.is_empty() {
+        String::new()
+    } else {
+        format!(" ({message})")
+    };
+    let head = format!("{}{message}", phase.as_str());
+    let Some(weights) = rollout.weights() else {
+        return head;
+    };
+    if let Some(blue_green) = rollout.blue_green() {
+        return format!("{head}, {}", blue_green.describe(rollout, related));
+    }
     let place = match (rollout.step_index, rollout.current_step()) {
         (Some(index), Some(step)) => format!(
             "step {} of {} ({step})",
@@ -476,14 +668,8 @@ fn describe(rollout: &Rollout) -> String {
     let observed = weights
         .observed
         .map_or_else(|| "unknown".to_owned(), percent);
-    let message = if message.is_empty() {
-        String::new()
-    } else {
-        format!(" ({message})")
-    };
     format!(
-        "{}{message}, {place}, {} set, {observed} observed",
-        phase.as_str(),
+        "{head}, {place}, {} set, {observed} observed",
         percent(weights.set)
     )
 }
@@ -501,15 +687,14 @@ fn describe_step(rollout: &Rollout, index: usize) -> String {
             break;
         }
         if let Step::SetWeight(next) = ahead {
-            weight = Some(*next);
+            weight = Some(percent(*next));
         }
     }
     let then = match (weight, rest) {
         (_, None) if waits(step) => "; then 100 %".to_owned(),
-        (None, None) if *step == Step::SetWeight(100) => String::new(),
+        (None, None) if *step == Step::SetWeight(1000) => String::new(),
         (_, None) => "; no pause follows, then 100 %".to_owned(),
-        (Some(weight), Some(_)) if waits(step) => format!("; then {weight} %"),
-        (Some(weight), Some(rest)) => format!("; then {weight} % and {rest}"),
+        (Some(weight), Some(rest)) => format!("; then {weight} and {rest}"),
         (None, Some(rest)) => format!("; then {rest}"),
     };
     format!(
@@ -534,7 +719,20 @@ fn waits(step: &Step) -> bool {
 }
 
 /// Where the rollout goes on when a pause of the whole rollout ends.
-fn describe_resume(rollout: &Rollout) -> String {
+fn describe_resume(rollout: &Rollout, related: Option<&Related>) -> String {
+    if let Some(blue_green) = rollout.blue_green() {
+        let newest = revision(rollout, related, &rollout.current_hash);
+        return if rollout.is_fully_promoted() {
+            "continues; nothing is being rolled out".to_owned()
+        } else if blue_green.is_switched(rollout) {
+            format!("continues: {newest} is active and becomes the stable one")
+        } else {
+            format!(
+                "continues: {}",
+                blue_green.describe_start(rollout, related, &newest)
+            )
+        };
+    }
     match rollout.step_index {
         Some(index) if index < rollout.steps().len() => {
             format!("continues at {}", describe_step(rollout, index))
@@ -553,6 +751,11 @@ fn warnings(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>
         out.extend(list_skipped_analyses(action, rollout, related));
     }
     match action {
+        RolloutAction::PromoteFull if rollout.aborted => out.push(
+            "it was aborted: nobody has found it good, and no step or analysis checks it"
+                .to_owned(),
+        ),
+        RolloutAction::PromoteFull | RolloutAction::Retry if rollout.blue_green().is_some() => {}
         RolloutAction::PromoteFull => {
             let left = rollout.steps().iter().skip(rollout.step_index.unwrap_or(0));
             let (pauses, analyses) =
@@ -572,10 +775,15 @@ fn warnings(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>
                     brings it back"
                     .to_owned(),
             );
-            out.push(
-                "the stable pods get all traffic at once, even if they are cold or scaled down"
-                    .to_owned(),
-            );
+            if rollout
+                .blue_green()
+                .is_none_or(|blue_green| blue_green.is_switched(rollout))
+            {
+                out.push(
+                    "the stable pods get all traffic at once, even if they are cold or scaled down"
+                        .to_owned(),
+                );
+            }
         }
         RolloutAction::Retry => out.push(
             "the aborted version gets traffic again from step 1, and its analysis starts again"

@@ -1,15 +1,42 @@
 //! What belongs to a rollout: `ReplicaSets`, pods, analysis runs, experiments.
 
-use super::{ContainerImage, Rollout};
+use super::{ContainerImage, Rollout, WorkloadRef};
 use crate::Timestamp;
 
-/// Which part of a rollout a `ReplicaSet` plays.
+/// Which part of a rollout a `ReplicaSet` plays; one may play several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// The newest version, not yet stable.
+    /// The newest version of a canary, not yet stable.
     Canary,
     Stable,
+    /// The active service of a blue-green rollout sends users to it.
+    Active,
+    /// Only the preview service of a blue-green rollout selects it.
+    Preview,
+    /// The newest version of a blue-green rollout, while no service selects it.
+    New,
     Old,
+}
+
+impl Role {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Canary => "canary",
+            Self::Stable => "stable",
+            Self::Active => "active",
+            Self::Preview => "preview",
+            Self::New => "new",
+            Self::Old => "old",
+        }
+    }
+
+    /// All of `roles` in one text: `stable, active`.
+    #[must_use]
+    pub fn list(roles: &[Self]) -> String {
+        let words: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+        words.join(", ")
+    }
 }
 
 /// A `ReplicaSet` of a rollout.
@@ -25,21 +52,35 @@ pub struct ReplicaSet {
     pub available: u32,
     pub created_at: Option<Timestamp>,
     pub images: Vec<ContainerImage>,
+    /// Until when its pods stand although it serves nobody any more: going back to it is instant.
+    pub scale_down_at: Option<Timestamp>,
     /// Its pod template as it stands there, with the hash label: what an undo goes back to.
     pub template: serde_json::Value,
 }
 
 impl ReplicaSet {
-    /// Which part it plays in `rollout`.
+    /// Which parts it plays in `rollout`; never none.
     #[must_use]
-    pub fn role(&self, rollout: &Rollout) -> Role {
-        if self.hash == rollout.stable_hash {
-            Role::Stable
-        } else if self.hash == rollout.current_hash {
-            Role::Canary
-        } else {
-            Role::Old
+    pub fn roles(&self, rollout: &Rollout) -> Vec<Role> {
+        let (stable, newest) = (
+            self.hash == rollout.stable_hash,
+            self.hash == rollout.current_hash,
+        );
+        let mut roles = Vec::new();
+        if stable {
+            roles.push(Role::Stable);
         }
+        match rollout.blue_green() {
+            Some(blue_green) if self.hash == blue_green.active_hash => roles.push(Role::Active),
+            Some(blue_green) if self.hash == blue_green.preview_hash => roles.push(Role::Preview),
+            Some(_) if newest && !stable => roles.push(Role::New),
+            None if newest && !stable => roles.push(Role::Canary),
+            _ => {}
+        }
+        if roles.is_empty() {
+            roles.push(Role::Old);
+        }
+        roles
     }
 }
 
@@ -199,6 +240,17 @@ pub struct Experiment {
     pub created_at: Option<Timestamp>,
 }
 
+/// The object whose pod template a rollout uses, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    pub reference: WorkloadRef,
+    pub uid: String,
+    pub resource_version: String,
+    /// 0 when the kind does not count changes.
+    pub generation: u64,
+    pub images: Vec<ContainerImage>,
+}
+
 /// Everything that belongs to a rollout, as far as it was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Related {
@@ -208,9 +260,29 @@ pub struct Related {
     pub pods: Option<Vec<Pod>>,
     pub analysis_runs: Vec<AnalysisRun>,
     pub experiments: Vec<Experiment>,
+    /// The object whose pod template it uses; `None` without one, or when it does not exist.
+    pub workload: Option<Workload>,
+    /// What may not be read, such as `replicasets.apps in team-a`.
+    pub unreadable: Vec<String>,
 }
 
 impl Related {
+    /// Says that objects of `resource` may not be read, if so.
+    #[must_use]
+    pub fn is_unreadable(&self, resource: &str) -> Option<&str> {
+        self.unreadable
+            .iter()
+            .map(String::as_str)
+            .find(|what| what.starts_with(resource))
+    }
+
+    /// The revision of a pod template, by its hash.
+    #[must_use]
+    pub fn revision_of(&self, hash: &str) -> Option<u64> {
+        let mut sets = self.replica_sets.iter();
+        sets.find(|set| set.hash == hash)?.revision
+    }
+
     /// Analysis runs of the newest version that have not come to an end.
     pub fn running_analyses<'a>(
         &'a self,

@@ -2,6 +2,8 @@
 
 use jiff::SignedDuration;
 
+use crate::domain::display::percent;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PauseLength {
     UntilPromoted,
@@ -10,6 +12,7 @@ pub enum PauseLength {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// In thousandths of all traffic.
     SetWeight(u32),
     Pause(PauseLength),
     /// Run an analysis and wait for it; names of its templates.
@@ -26,7 +29,7 @@ pub enum Step {
 impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::SetWeight(weight) => write!(f, "{weight} %"),
+            Self::SetWeight(weight) => f.write_str(&percent(*weight)),
             Self::Pause(PauseLength::UntilPromoted) => f.write_str("pause"),
             Self::Pause(PauseLength::For(length)) => write!(f, "pause {}", short(*length)),
             Self::Analysis(templates) if templates.is_empty() => f.write_str("analysis"),
@@ -50,7 +53,7 @@ pub enum StepState {
 }
 
 /// `90s`, `15m`, `2h`: the largest unit that loses nothing.
-fn short(length: SignedDuration) -> String {
+pub(super) fn short(length: SignedDuration) -> String {
     let seconds = length.as_secs();
     match (seconds.checked_rem(3600), seconds.checked_rem(60)) {
         (Some(0), _) if seconds > 0 => {

@@ -104,7 +104,10 @@ fn rollout_line(model: &Model, row: &RolloutRow, width: usize) -> Line<'static> 
     if width >= NARROW {
         let step = step(rollout);
         let set = if width >= WIDE {
-            format!("  {:>6} set", percent(rollout.weights().set))
+            let set = rollout
+                .weights()
+                .map_or_else(|| "–".to_owned(), |weights| percent(weights.set));
+            format!("  {set:>6} set")
         } else {
             String::new()
         };

@@ -109,7 +109,30 @@ fn weights(model: &Model, rollout: &Rollout) -> Vec<Line<'static>> {
         .map(|revision| format!("   revision {revision}"))
         .unwrap_or_default();
     versions.extend([dim("canary "), Span::raw(images), dim(&revision)]);
-    let weights = rollout.weights();
+    if let Some(blue_green) = rollout
+        .blue_green()
+        .filter(|_| rollout.taken_up && rollout.invalid.is_none())
+    {
+        let services = blue_green.describe(rollout, model.rollout.related.value());
+        return vec![
+            Line::from(vec![
+                dim(" services "),
+                Span::raw(mask::terminal(&services)),
+            ]),
+            Line::from(versions),
+        ];
+    }
+    let counted = match model.rollout.related.value() {
+        Some(related) => rollout.clone().count_canary(related),
+        None => rollout.clone(),
+    };
+    let Some(weights) = counted.weights() else {
+        let why = mask::terminal(rollout.phase().1);
+        return vec![
+            Line::from(vec![dim(" weight   "), Span::raw(format!("– {why}"))]),
+            Line::from(versions),
+        ];
+    };
     let observed = weights
         .observed
         .map_or_else(|| "unknown".to_owned(), percent);

@@ -1,6 +1,6 @@
 //! The tree: what is measured, then revision by revision its `ReplicaSet` and pods.
 
-use payops_core::domain::display::{age_since, count};
+use payops_core::domain::display::{age_since, count, countdown};
 use payops_core::domain::mask;
 use payops_core::domain::rollout::{AnalysisRun, Metric, Pod, Related, ReplicaSet, Role, Rollout};
 use ratatui::text::{Line, Span};
@@ -54,6 +54,12 @@ pub(super) fn line(
             .flatten()
             .nth(*place)
             .map(|found| pod(model, found)),
+        TreeNode::Unreadable(place) => related.unreadable.get(*place).map(|what| {
+            Line::styled(
+                format!("   not readable: {}", mask::terminal(what)),
+                model.theme.style(Tone::Warn),
+            )
+        }),
         TreeNode::NoPods { loading } => {
             let words = if *loading {
                 "     ◌ pods: loading…"
@@ -169,11 +175,23 @@ fn chart(model: &Model, metric: &Metric) -> Line<'static> {
 
 fn revision(model: &Model, rollout: &Rollout, set: &ReplicaSet, folded: bool) -> Line<'static> {
     let theme = model.theme;
-    let (role, tone) = match set.role(rollout) {
-        Role::Canary => ("canary", Tone::Accent),
-        Role::Stable => ("stable", Tone::Good),
-        Role::Old => ("old   ", Tone::Dim),
+    let roles = set.roles(rollout);
+    let role = format!("{:<6}", Role::list(&roles));
+    let tone = match roles.first() {
+        Some(Role::Stable) => Tone::Good,
+        Some(Role::Old) | None => Tone::Dim,
+        Some(_) => Tone::Accent,
     };
+    let stands = set
+        .scale_down_at
+        .filter(|at| set.desired > 0 && *at > model.now)
+        .map(|at| {
+            format!(
+                "   pods stand for {}",
+                countdown(at.duration_since(model.now))
+            )
+        })
+        .unwrap_or_default();
     let number = set
         .revision
         .map_or_else(|| "?".to_owned(), |revision| revision.to_string());
@@ -192,6 +210,7 @@ fn revision(model: &Model, rollout: &Rollout, set: &ReplicaSet, folded: bool) ->
             theme.style(ready),
         ),
         Span::raw(format!("   {images}")),
+        Span::styled(stands, theme.style(Tone::Warn)),
         Span::styled(
             format!("   ReplicaSet {}", set.name),
             theme.style(Tone::Dim),

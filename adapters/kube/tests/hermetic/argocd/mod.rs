@@ -10,7 +10,9 @@ mod server;
 use std::time::Duration;
 
 use futures::StreamExt;
-use payops_core::domain::rollout::{ImageChange, RolloutAction, RolloutKey, RolloutPlan, plan};
+use payops_core::domain::rollout::{
+    ImageChange, Insist, RolloutAction, RolloutKey, RolloutPlan, plan_insisting,
+};
 use payops_core::port::{
     Depth, ErrorKind, Executed, PortResult, RolloutActions, RolloutWatch, Rollouts,
 };
@@ -52,7 +54,8 @@ async fn planned(rollouts: &ArgoCdRollouts, action: RolloutAction) -> RolloutPla
         .await
         .expect("an answer")
         .expect("a rollout");
-    plan(action, &api, None).expect("a plan")
+    // No controller takes what these tests write.
+    plan_insisting(action, &api, None, Insist::Yes).expect("a plan")
 }
 
 async fn act(rollouts: &ArgoCdRollouts, action: RolloutAction) -> PortResult<Executed> {

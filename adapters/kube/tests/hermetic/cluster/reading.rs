@@ -25,7 +25,10 @@ async fn a_rollout_is_listed_and_got_as_what_it_means() {
         matches!(api.current_step(), Some(Step::Pause(_)))
             && matches!(api.wait_state(), Waiting::Human { .. })
     );
-    assert_eq!((api.generation, api.weights().desired), (1, 250));
+    assert_eq!(
+        (api.generation, api.weights().expect("weights").desired),
+        (1, 250)
+    );
     assert_eq!(rollouts.get(&key("none")).await.expect("an answer"), None);
 }
 

@@ -71,12 +71,18 @@ async fn scene() -> (Cluster, KubeRollouts, Rollout) {
 async fn only_what_it_owns_and_pods_only_when_asked_for() {
     let (cluster, rollouts, api) = scene().await;
     let related = rollouts.related(&api, Depth::Runs).await.expect("related");
-    let sets: Vec<(&str, Role)> = related
+    let sets: Vec<(&str, Vec<Role>)> = related
         .replica_sets
         .iter()
-        .map(|set| (set.name.as_str(), set.role(&api)))
+        .map(|set| (set.name.as_str(), set.roles(&api)))
         .collect();
-    assert_eq!(sets, [("api-new", Role::Canary), ("api-old", Role::Stable)]);
+    assert_eq!(
+        sets,
+        [
+            ("api-new", vec![Role::Canary]),
+            ("api-old", vec![Role::Stable])
+        ]
+    );
     assert_eq!(
         (
             related.analysis_runs.len(),

@@ -9,7 +9,9 @@ use futures::future::BoxFuture;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use kube::client::Body;
-use payops_core::domain::rollout::{Rollout, RolloutAction, RolloutKey, RolloutPlan, plan};
+use payops_core::domain::rollout::{
+    Insist, Rollout, RolloutAction, RolloutKey, RolloutPlan, plan_insisting,
+};
 use payops_core::port::{Executed, RolloutActions, RolloutWatch, Rollouts};
 use payops_kube::{KubeRollouts, Timing};
 use payops_simulator::api::{ApiBody, ApiService};
@@ -134,7 +136,8 @@ pub(crate) async fn planned(
     name: &str,
     action: RolloutAction,
 ) -> RolloutPlan {
-    plan(action, &seen(rollouts, name).await, None).expect("a plan")
+    // No controller takes what these tests write.
+    plan_insisting(action, &seen(rollouts, name).await, None, Insist::Yes).expect("a plan")
 }
 
 pub(crate) async fn done(rollouts: &KubeRollouts, plan: &RolloutPlan) -> Rollout {

@@ -169,7 +169,7 @@ async fn a_kubeconfig_that_is_not_right_says_so() {
         (error.kind, error.message.as_str()),
         (
             ErrorKind::Unavailable,
-            "cluster prod: list rollouts: cannot connect"
+            "cluster prod: list rollouts: cannot connect to http://127.0.0.1:1: connection refused"
         )
     );
 }

@@ -7,5 +7,5 @@
 
 mod actions;
 mod belonging;
-mod server;
+pub(crate) mod server;
 mod watching;

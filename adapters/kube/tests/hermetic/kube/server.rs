@@ -1,6 +1,6 @@
 //! A scripted API server: it counts requests and answers what a test says.
 
-use std::convert::Infallible;
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -26,6 +26,8 @@ pub(crate) struct Answer {
     pub(crate) code: u16,
     pub(crate) retry_after: Option<u64>,
     pub(crate) body: BoxStream<'static, Bytes>,
+    /// Whether there is nobody at the port.
+    pub(crate) is_refused: bool,
 }
 
 impl Answer {
@@ -35,6 +37,7 @@ impl Answer {
             code,
             retry_after: None,
             body: stream::iter([bytes]).boxed(),
+            is_refused: false,
         }
     }
 
@@ -61,6 +64,15 @@ impl Answer {
             code: 200,
             retry_after: None,
             body,
+            is_refused: false,
+        }
+    }
+
+    /// No answer: the connection is refused.
+    pub(crate) fn refused() -> Self {
+        Self {
+            is_refused: true,
+            ..Self::status(0)
         }
     }
 }
@@ -96,6 +108,9 @@ impl Server {
                 };
                 server.asked.lock().expect("a lock").push(asked.clone());
                 let answer = (server.script.lock().expect("a lock"))(&asked);
+                if answer.is_refused {
+                    return Err(io::Error::from(io::ErrorKind::ConnectionRefused));
+                }
                 let mut response = Response::builder().status(answer.code);
                 if let Some(seconds) = answer.retry_after {
                     response = response.header("retry-after", seconds);
@@ -103,9 +118,9 @@ impl Server {
                 let body = StreamBody::new(
                     answer
                         .body
-                        .map(|bytes| Ok::<_, Infallible>(Frame::data(bytes))),
+                        .map(|bytes| Ok::<_, io::Error>(Frame::data(bytes))),
                 );
-                Ok::<_, Infallible>(response.body(body).expect("a response"))
+                Ok::<_, io::Error>(response.body(body).expect("a response"))
             }
         });
         KubeRollouts::from_service(service, "prod")

@@ -110,15 +110,72 @@ async fn an_expired_place_is_listed_anew() {
             _ => Answer::lines(&[], false),
         }
     });
-    let told = told(&server, 5).await;
+    let told = told(&server, 4).await;
+    let cut = "cut cluster prod: watch rollouts: answered 410";
     assert_eq!(
-        (told[0].as_str(), told[2].as_str(), told[4].as_str()),
-        ("all a", "all b", "all b")
+        (&told[..2], told[2].starts_with(cut), told[3].as_str()),
+        (
+            ["all a".to_owned(), "all b".to_owned()].as_slice(),
+            true,
+            "all b"
+        ),
+        "a list follows at once; only when that does not help it is a cut: {told:?}"
     );
-    assert_eq!(
-        told[1],
-        "cut cluster prod: watch rollouts: answered 410: too old"
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_back_is_read_at_once() {
+    // What the API server of a real cluster answers after it was killed: nothing, then that its
+    // store is not ready, then that the place is too old.
+    let mut asked_before = 0;
+    let mut back_at = None;
+    let server = Server::new(move |asked| {
+        asked_before += 1;
+        match asked_before {
+            1 => list("5", &["a"]),
+            2 => Answer::lines(&[], true),
+            3..=11 => Answer::refused(),
+            12 => {
+                back_at = Some(Instant::now());
+                Answer {
+                    retry_after: Some(5),
+                    ..Answer::status(503)
+                }
+            }
+            13 => Answer {
+                retry_after: Some(1),
+                ..Answer::status(429)
+            },
+            _ if is_watch(&asked.path) && asked.path.contains("resourceVersion=5") => {
+                Answer::status(410)
+            }
+            _ if is_watch(&asked.path) => Answer::lines(&[], false),
+            _ => {
+                let waited = back_at.expect("it was away").elapsed();
+                assert!(waited <= Duration::from_secs(3), "{waited:?}");
+                list("900", &["a", "b"])
+            }
+        }
+    });
+    let told: Vec<Watched<_, _>> = timeout(
+        Duration::from_hours(1),
+        server.rollouts().watch().take(14).collect(),
+    )
+    .await
+    .expect("told within an hour");
+    let waits: Vec<Duration> = told
+        .iter()
+        .filter_map(|told| match told {
+            Watched::Cut { retry_in, .. } => Some(*retry_in),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(waits.len(), 12, "{told:?}");
+    assert!(
+        waits.iter().all(|wait| *wait <= Duration::from_secs(2)),
+        "{waits:?}"
     );
+    assert_eq!(line(&told[13]), "all a,b", "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -322,6 +379,7 @@ async fn many_events_in_one_piece_and_one_event_in_many() {
                 .chain([bytes::Bytes::from("\n\n")]),
         );
         Answer {
+            is_refused: false,
             code: 200,
             retry_after: None,
             body: body.chain(futures::stream::pending()).boxed(),
