@@ -6,6 +6,8 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 
+use crate::permissions::Principal;
+
 const CONNECT: Duration = Duration::from_secs(2);
 const ATTEMPT: Duration = Duration::from_secs(5);
 /// How long a call may take, all attempts and pauses included.
@@ -25,15 +27,19 @@ pub struct AwsConfig {
     pub account_id: Option<String>,
     /// The profile of the shared configuration files to take credentials from.
     pub profile: Option<String>,
+    /// Whose calls these are; debug builds refuse those that it is not listed to make.
+    pub by: Option<Principal>,
 }
 
 /// A client that makes listed calls alone. The interceptor stands in each client's own settings:
 /// `SdkConfig` carries none.
 macro_rules! client {
-    ($sdk:ident, $builder:expr) => {{
+    ($sdk:ident, $builder:expr, $by:expr) => {{
         let builder = $builder;
         #[cfg(debug_assertions)]
-        let builder = builder.interceptor(crate::permissions::ListedCalls);
+        let builder = builder.interceptor(crate::checked::CheckedCalls { by: $by });
+        #[cfg(not(debug_assertions))]
+        let _: Option<Principal> = $by;
         $sdk::Client::from_conf(builder.build())
     }};
 }
@@ -50,34 +56,49 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Clients that share `config`.
+    /// Clients that share `config`, for calls by `by`; without one, for setup and tests.
     #[must_use]
-    pub fn new(config: &SdkConfig) -> Self {
+    pub fn new(config: &SdkConfig, by: Option<Principal>) -> Self {
         // An emulator has no host name of its own for each bucket.
         let path_style = config.endpoint_url().is_some();
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style);
         Self {
             dynamo: client!(
                 aws_sdk_dynamodb,
-                aws_sdk_dynamodb::config::Builder::from(config)
+                aws_sdk_dynamodb::config::Builder::from(config),
+                by
             ),
-            sqs: client!(aws_sdk_sqs, aws_sdk_sqs::config::Builder::from(config)),
-            s3: client!(aws_sdk_s3, s3),
+            sqs: client!(aws_sdk_sqs, aws_sdk_sqs::config::Builder::from(config), by),
+            s3: client!(aws_sdk_s3, s3, by),
             events: client!(
                 aws_sdk_eventbridge,
-                aws_sdk_eventbridge::config::Builder::from(config)
+                aws_sdk_eventbridge::config::Builder::from(config),
+                by
             ),
-            ses: client!(aws_sdk_sesv2, aws_sdk_sesv2::config::Builder::from(config)),
+            ses: client!(
+                aws_sdk_sesv2,
+                aws_sdk_sesv2::config::Builder::from(config),
+                by
+            ),
             secrets: client!(
                 aws_sdk_secretsmanager,
-                aws_sdk_secretsmanager::config::Builder::from(config)
+                aws_sdk_secretsmanager::config::Builder::from(config),
+                by
             ),
         }
     }
 }
 
 pub(crate) fn sts_client(config: &SdkConfig) -> aws_sdk_sts::Client {
-    client!(aws_sdk_sts, aws_sdk_sts::config::Builder::from(config))
+    client!(
+        aws_sdk_sts,
+        aws_sdk_sts::config::Builder::from(config),
+        None
+    )
+}
+
+pub(crate) fn eks_client(config: &SdkConfig, by: Option<Principal>) -> aws_sdk_eks::Client {
+    client!(aws_sdk_eks, aws_sdk_eks::config::Builder::from(config), by)
 }
 
 /// Clients for `config`. Nothing is called yet; missing credentials show with the first call.
@@ -103,5 +124,5 @@ pub async fn load(config: &AwsConfig) -> Clients {
             loader = loader.http_client(aws_smithy_http_client::Builder::new().build_http());
         }
     }
-    Clients::new(&loader.load().await)
+    Clients::new(&loader.load().await, config.by)
 }

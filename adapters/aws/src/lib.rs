@@ -4,8 +4,10 @@
 //! Each module implements one port and knows one service. What Terraform makes in production
 //! (table, queues, bucket, bus and rules) [`setup`] makes for tests and the emulator.
 
+pub mod checked;
 mod config;
 pub mod dynamo;
+pub mod eks;
 mod eventbridge;
 mod fail;
 pub mod identity;

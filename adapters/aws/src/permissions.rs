@@ -2,15 +2,8 @@
 //! makes it of what.
 //!
 //! From this table come the truth rows and the actions that Terraform's policies are held against
-//! (`tests/hermetic/permissions.rs`). A debug build refuses a call that is not in it, so that no
-//! test passes with a call that production would deny.
-
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeSerializationInterceptorContextRef;
-use aws_smithy_runtime_api::client::orchestrator::Metadata;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
+//! (`tests/hermetic/permissions.rs`). Debug builds refuse a call that is not in it
+//! ([`crate::checked`]).
 
 /// What a call does, as IAM's access levels have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,6 +317,27 @@ impl Principal {
             Self::Migrate => "payments-api-migrate",
         }
     }
+
+    /// The role of payops that a person of this access level has.
+    #[must_use]
+    pub const fn of_person(level: payops_core::domain::access::AccessLevel) -> Self {
+        use payops_core::domain::access::AccessLevel as Level;
+        match level {
+            Level::View => Self::View,
+            Level::Operate => Self::Operate,
+            Level::BreakGlass => Self::BreakGlass,
+        }
+    }
+
+    /// All whose policy has what this one needs, itself included.
+    #[must_use]
+    pub fn holders(self) -> Vec<Self> {
+        match self {
+            Self::View => vec![Self::View, Self::Operate, Self::BreakGlass],
+            Self::Operate => vec![Self::Operate, Self::BreakGlass],
+            other => vec![other],
+        }
+    }
 }
 
 /// What a call is about, by its place in the platform.
@@ -396,7 +410,6 @@ const CONSUME: &[&str] = &[
     "GetQueueUrl",
     "ReceiveMessage",
     "ChangeMessageVisibility",
-    "ChangeMessageVisibilityBatch",
     "DeleteMessageBatch",
 ];
 const SEND: &[&str] = &["GetQueueUrl", "SendMessage"];
@@ -487,7 +500,7 @@ pub const USES: &[CallUse] = &[
         PaymentsWorker,
         &["GetQueueAttributes"],
         &[Queue("payments-work")],
-        "Lambda polls the queue as the function",
+        "connections are opened before the first message; Lambda polls the queue as the function",
     ),
     used(
         PaymentsWorker,
@@ -593,12 +606,6 @@ pub const USES: &[CallUse] = &[
     ),
     used(
         View,
-        &["Query"],
-        &[Index("due"), Index("outbox"), Index("merchant")],
-        "lists come from indexes",
-    ),
-    used(
-        View,
         &["ListQueues"],
         &[Any],
         "queues are found by their prefix",
@@ -613,7 +620,6 @@ pub const USES: &[CallUse] = &[
         View,
         &[
             "ReceiveMessage",
-            "ChangeMessageVisibility",
             "ChangeMessageVisibilityBatch",
             "ListMessageMoveTasks",
         ],
@@ -711,15 +717,9 @@ pub const USES: &[CallUse] = &[
     ),
     used(
         Operate,
-        SEND,
-        &[Sources, DeadLetters, Parking],
-        "dead letters are replayed, edited and parked",
-    ),
-    used(
-        Operate,
-        &["SendMessageBatch"],
+        &["GetQueueUrl", "SendMessageBatch"],
         &[Sources, Parking],
-        "many at a time",
+        "dead letters are replayed, edited and parked",
     ),
     used(
         Operate,
@@ -733,7 +733,7 @@ pub const USES: &[CallUse] = &[
     ),
     used(
         Operate,
-        &["ReceiveMessage", "ChangeMessageVisibility"],
+        &["ReceiveMessage", "ChangeMessageVisibilityBatch"],
         &[Parking],
         "parked messages are looked at",
     ),
@@ -757,7 +757,7 @@ pub const USES: &[CallUse] = &[
     ),
     used(
         BreakGlass,
-        &["ReceiveMessage", "ChangeMessageVisibility"],
+        &["ReceiveMessage", "ChangeMessageVisibilityBatch"],
         &[Sources],
         "messages that are not dead are looked at",
     ),
@@ -768,32 +768,3 @@ pub const USES: &[CallUse] = &[
         "a queue is purged, where the environment's policy allows it",
     ),
 ];
-
-/// Refuses calls that [`CALLS`] does not list. Clients of debug builds have it.
-#[derive(Debug)]
-pub struct ListedCalls;
-
-impl Intercept for ListedCalls {
-    fn name(&self) -> &'static str {
-        "ListedCalls"
-    }
-
-    fn read_before_serialization(
-        &self,
-        _: &BeforeSerializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let Some(metadata) = config.load::<Metadata>() else {
-            return Ok(());
-        };
-        let (service, operation) = (metadata.service(), metadata.name());
-        if CALLS
-            .iter()
-            .any(|call| call.service == service && call.operation == operation)
-        {
-            return Ok(());
-        }
-        Err(format!("{service}.{operation} is not in payops_aws::permissions::CALLS").into())
-    }
-}

@@ -89,6 +89,10 @@ impl Place {
             .env("USER", "tester")
             .env("PAYOPS_DATA_DIR", self.data_dir())
             .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(
+                std::env::var("PAYOPS_RECORD_AWS_CALLS")
+                    .map(|file| ("PAYOPS_RECORD_AWS_CALLS", file)),
+            )
             .current_dir(self.work())
             .stdin(Stdio::null());
         command

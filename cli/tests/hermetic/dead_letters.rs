@@ -950,6 +950,25 @@ fn a_purge_is_never_done_where_writes_are_protected() {
     };
     purge(&["--yes"]).exits(3);
     purge(&["--reason", "a test"]).exits(3);
+    let refused = purge(&["--yes", "--reason", "a test"]).exits(3);
+    assert!(
+        refused
+            .err
+            .contains("queue.purge in test requires the access level break-glass"),
+        "{}",
+        refused.err
+    );
+    let login = [
+        "account",
+        "login",
+        "--duty",
+        "break-glass",
+        "--reason",
+        "a test",
+    ];
+    place
+        .run(&[&["--env", "test"][..], &login].concat())
+        .exits(0);
     assert_eq!(
         purge(&["--yes", "--reason", "a test"]).exits(0).json()["messages"],
         3

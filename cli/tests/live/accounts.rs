@@ -76,7 +76,7 @@ async fn scene(endpoint: &str) -> (Scene, Vec<String>) {
     );
     let (mut file, mut dead) = (String::new(), Vec::new());
     for (env, account) in ENVS {
-        let clients = Clients::new(&config(account, endpoint).await);
+        let clients = Clients::new(&config(account, endpoint).await, None);
         // Buckets have one name in all accounts.
         let bucket = format!("{bucket}-{env}");
         let names = Names {

@@ -19,13 +19,13 @@ use secrecy::SecretString;
 
 use crate::common::{Done, Place};
 
-struct Live {
-    aws: String,
-    postgres: String,
+pub(super) struct Live {
+    pub(super) aws: String,
+    pub(super) postgres: String,
     opensearch: String,
 }
 
-fn live() -> Option<Live> {
+pub(super) fn live() -> Option<Live> {
     let get = |name: &str| {
         let value = std::env::var(name).ok().filter(|value| !value.is_empty());
         if value.is_none() {
@@ -41,17 +41,20 @@ fn live() -> Option<Live> {
 }
 
 /// An environment in the emulator with one completed payment and one whose message is dead.
-struct Scene {
-    place: Place,
-    live: Live,
-    completed: Payment,
-    dead: Payment,
+pub(super) struct Scene {
+    pub(super) place: Place,
+    pub(super) live: Live,
+    pub(super) clients: Clients,
+    /// What the names of everything begin with.
+    pub(super) own: String,
+    pub(super) completed: Payment,
+    pub(super) dead: Payment,
     store: Arc<DynamoStore>,
     alias: String,
 }
 
 impl Scene {
-    fn run(&self, args: &[&str]) -> Done {
+    pub(super) fn run(&self, args: &[&str]) -> Done {
         let mut command = self.place.command(args);
         command
             .env_remove("PAYOPS_DATA_DIR")
@@ -65,7 +68,7 @@ impl Scene {
     }
 }
 
-async fn scene(live: Live) -> Scene {
+pub(super) async fn scene(live: Live) -> Scene {
     let own = format!("c{:x}", fresh_salt());
     let config = AwsConfig {
         region: "eu-west-1".to_owned(),
@@ -190,6 +193,8 @@ async fn scene(live: Live) -> Scene {
     Scene {
         place,
         live,
+        clients,
+        own: own.clone(),
         completed,
         dead,
         store,
@@ -197,7 +202,7 @@ async fn scene(live: Live) -> Scene {
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

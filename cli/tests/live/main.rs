@@ -14,5 +14,6 @@ mod common;
 
 mod accounts;
 mod aws;
+mod calls;
 mod kill;
 mod kube;

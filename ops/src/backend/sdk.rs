@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
+use payops_aws::identity;
 
 use crate::environment::AwsConfig;
 use crate::error::{Kind, OpsError, OpsResult};
@@ -52,39 +52,28 @@ pub(crate) async fn sdk_config(aws: &AwsConfig) -> SdkConfig {
     loader.load().await
 }
 
-pub(crate) async fn caller_identity(
-    name: &str,
-    config: &SdkConfig,
-) -> OpsResult<GetCallerIdentityOutput> {
-    aws_sdk_sts::Client::new(config)
-        .get_caller_identity()
-        .send()
-        .await
-        .map_err(|error| {
-            OpsError::new(
-                Kind::NotAuthenticated,
-                format!("cannot determine who you are in {name}"),
-            )
-            .because(error)
-            .hint(
-                "log in again, and check profile and region in payops.toml: payops config \
-                explain",
-            )
-        })
+pub(crate) async fn caller_identity(name: &str, config: &SdkConfig) -> OpsResult<identity::Caller> {
+    identity::caller(config).await.map_err(|error| {
+        OpsError::new(
+            Kind::NotAuthenticated,
+            format!("cannot determine who you are in {name}"),
+        )
+        .because(error)
+        .hint("log in again, and check profile and region in payops.toml: payops config explain")
+    })
 }
 
 /// That the credentials belong to the account that the file names.
 pub(crate) async fn check_account(name: &str, account: &str, config: &SdkConfig) -> OpsResult<()> {
     let identity = caller_identity(name, config).await?;
-    match identity.account() {
-        Some(found) if found == account => Ok(()),
-        found => {
-            let message = format!(
-                "{name} is account {account}, but your credentials belong to account {}",
-                found.unwrap_or("none")
-            );
-            Err(OpsError::new(Kind::WrongAccount, message)
-                .hint("nothing was read or changed; use credentials of that account"))
-        }
+    if identity.account_id == account {
+        return Ok(());
     }
+    let found = Some(identity.account_id.as_str()).filter(|found| !found.is_empty());
+    let message = format!(
+        "{name} is account {account}, but your credentials belong to account {}",
+        found.unwrap_or("none")
+    );
+    Err(OpsError::new(Kind::WrongAccount, message)
+        .hint("nothing was read or changed; use credentials of that account"))
 }

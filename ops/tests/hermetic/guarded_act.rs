@@ -143,26 +143,27 @@ async fn a_purge_is_refused_in_a_protected_environment() {
 }
 
 #[tokio::test]
-async fn where_nothing_is_protected_a_purge_is_done_recorded_denied_and_frozen() {
+async fn where_nothing_is_protected_a_purge_needs_break_glass() {
     let deny = "[[deny]]\nwho = ['anna']\nwhat = ['queue.purge']\nwhere = ['test']\n";
-    for (rules, is_frozen, expected) in [
+    for (rules, level, expected) in [
         (
             "",
-            false,
+            AccessLevel::BreakGlass,
             [AuditOutcome::Begun, AuditOutcome::Done].as_slice(),
         ),
-        (deny, false, &[AuditOutcome::Refused]),
-        ("", true, &[AuditOutcome::Refused]),
+        (deny, AccessLevel::BreakGlass, &[AuditOutcome::Refused]),
+        ("", AccessLevel::Operate, &[AuditOutcome::Refused]),
     ] {
         let place = Place::new();
         place.write_policy(rules);
         let session = |who| place.operator(who).session(&place.environment("test"));
-        if is_frozen {
-            let ben = session("ben");
-            let freeze = ben.plan_freeze("incident 13", None).expect("a freeze");
-            ben.set_freeze(&freeze).await.expect("frozen");
+        let anna = session("anna");
+        if level == AccessLevel::BreakGlass {
+            let span = jiff::SignedDuration::from_mins(15);
+            let elevation = anna.plan_login(level, REASON, None, span).expect("planned");
+            anna.login(&elevation, None).await.expect("elevated");
         }
-        let result = session("anna")
+        let result = anna
             .act(act(Action::QueuePurge), async |_| Ok(Done::new(())))
             .await;
         assert_eq!(result.is_ok(), expected.len() == 2);
@@ -180,7 +181,7 @@ async fn where_nothing_is_protected_a_purge_is_done_recorded_denied_and_frozen()
                     entry.reason.as_deref(),
                     entry.role.as_deref()
                 ),
-                ("test", Some(REASON), Some("operate"))
+                ("test", Some(REASON), Some(level.as_str()))
             );
         }
     }

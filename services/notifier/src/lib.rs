@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use payops_core::domain::bus::NOTIFICATIONS;
 use payops_core::port::{Queues, Random};
-use payops_core::usecase::{Consumed, Consumer, Notifier};
-use payops_runtime::{ConsumeSettings, Heartbeat, Metrics, consume};
-use tokio_util::sync::CancellationToken;
+use payops_core::usecase::{Consumer, Notifier};
 
 /// `visibility` is how long a received message stays hidden: longer than sending a payment's mails
 /// takes.
@@ -30,16 +28,4 @@ pub fn consumer(
         visibility,
         revision,
     }
-}
-
-/// Serves the queue until `stop`, then waits for the messages under way. Returns what became of all
-/// of them.
-pub async fn run(
-    consumer: Consumer,
-    settings: ConsumeSettings,
-    stop: &CancellationToken,
-    heartbeat: &Heartbeat,
-    metrics: &Metrics,
-) -> Consumed {
-    consume(consumer, settings, stop, heartbeat, metrics).await
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use payops_aws::permissions::Principal;
 use payops_aws::{AwsConfig, DynamoStore, SesMailer, SqsQueues, load};
 use payops_core::domain::limits::PaymentLimits;
 use payops_core::domain::metric::NOTIFIER;
@@ -62,6 +63,7 @@ async fn serve(common: CommonSettings, settings: Settings) -> Result<(), BoxErro
         endpoint_url: common.endpoint,
         account_id: common.account.clone(),
         profile: None,
+        by: Some(Principal::Notifier),
     };
     let clients = load(&config).await;
     let random: Arc<dyn Random> = Arc::new(OsRandom);
@@ -82,7 +84,7 @@ async fn serve(common: CommonSettings, settings: Settings) -> Result<(), BoxErro
     ));
     let consumer = payops_notifier::consumer(notifier, queues, random, settings.consume.visibility);
     tracing::info!(queue = consumer.queue, "payops-notifier serves");
-    payops_notifier::run(
+    payops_runtime::consume(
         consumer,
         settings.consume.settings,
         &stop,

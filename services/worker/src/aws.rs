@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use payops_aws::permissions::Principal;
 use payops_aws::{
     AwsConfig, DynamoStore, EventBridgeBus, S3Archive, SecretsManager, SqsQueues, load,
 };
@@ -35,6 +36,7 @@ pub async fn build_adapters(
         endpoint_url: common.endpoint.clone(),
         account_id: common.account.clone(),
         profile: None,
+        by: Some(Principal::PaymentsWorker),
     };
     let clients = load(&config).await;
     let random: Arc<dyn Random> = Arc::new(OsRandom);

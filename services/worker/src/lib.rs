@@ -1,4 +1,4 @@
-//! The worker: core's `Worker` behind a queue, as a long-polling process ([`run`]) or as a Lambda
+//! The worker: core's `Worker` behind a queue, as a long-polling process ([`consumer`]) or as a Lambda
 //! function ([`handle_batch`]).
 
 pub mod aws;
@@ -11,9 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use payops_core::port::{Queues, Random};
-use payops_core::usecase::{Consumed, Consumer, Worker};
-use payops_runtime::{ConsumeSettings, Heartbeat, Metrics, consume};
-use tokio_util::sync::CancellationToken;
+use payops_core::usecase::{Consumer, Worker};
 
 pub use batch::{BatchSettings, handle_batch, run_lambda};
 pub use sqs_event::{BatchItemFailure, SqsBatchResponse};
@@ -38,16 +36,4 @@ pub fn consumer(
         visibility,
         revision,
     }
-}
-
-/// Serves the queue until `stop`, then waits for the messages under way. Returns what became of all
-/// of them.
-pub async fn run(
-    consumer: Consumer,
-    settings: ConsumeSettings,
-    stop: &CancellationToken,
-    heartbeat: &Heartbeat,
-    metrics: &Metrics,
-) -> Consumed {
-    consume(consumer, settings, stop, heartbeat, metrics).await
 }

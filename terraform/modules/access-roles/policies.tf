@@ -5,7 +5,7 @@ data "aws_iam_policy_document" "view" {
   statement {
     sid       = "ReadTable"
     actions   = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:DescribeTable"]
-    resources = [var.table_arn, "${var.table_arn}/index/*"]
+    resources = [var.table_arn]
   }
 
   # SQS lists queues on no resource of its own.
@@ -190,7 +190,7 @@ data "aws_iam_policy_document" "operate" {
   statement {
     sid       = "SendBack"
     actions   = ["sqs:SendMessage"]
-    resources = concat(var.queue_arns.source, var.queue_arns.dead, var.queue_arns.parking)
+    resources = concat(var.queue_arns.source, var.queue_arns.parking)
   }
 
   statement {

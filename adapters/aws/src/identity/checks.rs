@@ -15,6 +15,7 @@ use super::error::IdentityError;
 use super::refusal::missing_action;
 use crate::config::Clients;
 use crate::fail::{Call, code};
+use crate::permissions::Principal;
 
 pub const CHECK_MAX: Duration = Duration::from_secs(10);
 
@@ -43,8 +44,8 @@ pub struct Check {
 }
 
 /// Checks everything at once; the answers come in a fixed order, whatever fails.
-pub async fn run(config: &SdkConfig, targets: &CheckTargets) -> Vec<Check> {
-    let clients = Clients::new(config);
+pub async fn run(config: &SdkConfig, by: Option<Principal>, targets: &CheckTargets) -> Vec<Check> {
+    let clients = Clients::new(config, by);
     let account = targets.account_id.clone();
     let mut all = Checks::default();
     all.add(

@@ -29,7 +29,9 @@ use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sts::error::SdkError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError;
 use aws_sdk_sts::types::Tag;
 use payops_core::Timestamp;
 use payops_core::port::Clock;
@@ -150,11 +152,15 @@ fn wrong_account(spec: &RoleSpec, found: &str) -> IdentityError {
 }
 
 async fn whoami(config: &SdkConfig, spec: &RoleSpec) -> Result<Caller, IdentityError> {
-    let answer = crate::config::sts_client(config)
-        .get_caller_identity()
-        .send()
-        .await;
-    let answer = answer.map_err(|error| refusal::to_error(error, spec))?;
+    caller(config)
+        .await
+        .map_err(|error| refusal::to_error(error, spec))
+}
+
+/// Whom STS says the credentials of `config` belong to.
+pub async fn caller(config: &SdkConfig) -> Result<Caller, SdkError<GetCallerIdentityError>> {
+    let client = crate::config::sts_client(config);
+    let answer = client.get_caller_identity().send().await?;
     Ok(Caller {
         account_id: answer.account.unwrap_or_default(),
         arn: answer.arn.unwrap_or_default(),

@@ -11,6 +11,7 @@ mod archive;
 mod bus;
 mod config;
 mod dynamo;
+mod eks;
 mod identity;
 mod mail;
 mod names;

@@ -223,3 +223,18 @@ fn metrics_that_alarms_read_are_in_the_table_of_metrics() {
     }
     assert_eq!(names()["metrics"], Value::Object(wanted));
 }
+
+#[test]
+fn the_cluster_has_the_version_that_the_live_suite_runs() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../live/kube/go.mod");
+    let modules = std::fs::read_to_string(file).expect("go.mod");
+    let server = modules.lines().find_map(|line| {
+        let version = line.trim().strip_prefix("k8s.io/kubernetes v")?;
+        Some(version.split_whitespace().next().unwrap_or(version))
+    });
+    let minor = server.and_then(|version| version.rsplit_once('.'));
+    assert_eq!(
+        minor.map(|(minor, _)| minor),
+        Some(text(&names()["kubernetes_version"]))
+    );
+}

@@ -91,7 +91,7 @@ impl Service {
 
     /// Clients that talk to it, with three attempts and no pauses to speak of.
     pub(crate) async fn clients(&self) -> Clients {
-        Clients::new(&self.config().await)
+        Clients::new(&self.config().await, None)
     }
 
     pub(crate) async fn config(&self) -> SdkConfig {

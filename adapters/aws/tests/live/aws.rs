@@ -410,13 +410,13 @@ async fn sessions_belong_to_the_account_of_their_role() {
         kept.credentials().access_key_id(),
         session.credentials().access_key_id()
     );
-    dynamo::create_table(&Clients::new(&credentials.config()).dynamo, &own)
+    dynamo::create_table(&Clients::new(&credentials.config(), None).dynamo, &own)
         .await
         .expect("create_table");
-    let found = checks::run(&credentials.config(), &wanted("222222222222")).await;
+    let found = checks::run(&credentials.config(), None, &wanted("222222222222")).await;
     assert!(found.iter().all(|check| check.ok), "{found:?}");
 
-    let elsewhere = checks::run(&of(&three).config(), &wanted("333333333333")).await;
+    let elsewhere = checks::run(&of(&three).config(), None, &wanted("333333333333")).await;
     assert_eq!(
         elsewhere.iter().map(|check| check.ok).collect::<Vec<_>>(),
         [true, false],

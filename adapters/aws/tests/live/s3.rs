@@ -35,7 +35,7 @@ impl Server {
             .credentials_provider(credentials)
             .load()
             .await;
-        Clients::new(&config)
+        Clients::new(&config, None)
     }
 
     /// A bucket of this test's own.

@@ -12,7 +12,9 @@ impl OpenSearchIndex {
     /// Makes the index `<alias>-v1` behind the alias unless the alias is there. Several processes
     /// may do so at once.
     ///
-    /// [`ErrorKind::Corrupt`] when what is there is of a newer schema version.
+    /// [`ErrorKind::Corrupt`] when what is there is of a newer schema version, or when that index
+    /// stands there without the alias: a rebuild may have set it aside, so it is nobody's guess
+    /// which index the alias meant.
     pub async fn ensure_index(&self) -> PortResult<()> {
         if !self.indexes().await?.is_empty() {
             return self.check_version().await;
@@ -30,10 +32,15 @@ impl OpenSearchIndex {
             )
             .await?;
         if answer.error_type() == "resource_already_exists_exception" {
-            // Another process was quicker, or it stands there without the alias: adding that twice
-            // is once.
-            self.change_aliases(&[json!({"add": {"index": name, "alias": self.target}})])
-                .await?;
+            // Another process that was quicker made both in one step.
+            if self.indexes().await?.is_empty() {
+                let words = format!(
+                    "the index {name} is there, but the alias {} is not; add the alias to the \
+                     index that it belongs to, or fill a new one: payops index rebuild",
+                    self.target
+                );
+                return Err(PortError::new(ErrorKind::Corrupt, words));
+            }
             return self.check_version().await;
         }
         answer.into_body().map(|_| ())

@@ -10,6 +10,7 @@ use aws_config::SdkConfig;
 use deferred::DeferredLedger;
 use held::HeldQueues;
 use jiff::Timestamp;
+use payops_aws::permissions::Principal;
 use payops_aws::{
     Clients, DynamoApprovalStore, DynamoFreezeStore, DynamoStore, EventBridgeBus, S3Archive,
     SqsQueues,
@@ -47,7 +48,7 @@ pub async fn open(name: &str, aws: &AwsConfig, caller: &Caller) -> OpsResult<Por
     let bucket = required(name, "bucket", aws.bucket.as_ref())?;
     let bus = required(name, "bus", aws.bus.as_ref())?;
     let (config, credentials) = sessions::config(name, aws, caller).await?;
-    let clients = Clients::new(&config);
+    let clients = clients(&config, caller);
     let random: Arc<dyn Random> = Arc::new(OsRandom);
     let store = Arc::new(DynamoStore::new(
         clients.dynamo.clone(),
@@ -85,6 +86,10 @@ pub async fn open(name: &str, aws: &AwsConfig, caller: &Caller) -> OpsResult<Por
     })
 }
 
+fn clients(config: &SdkConfig, caller: &Caller) -> Clients {
+    Clients::new(config, Some(Principal::of_person(caller.level)))
+}
+
 /// The bus that lines of the record are put on.
 pub async fn audit_place(
     name: &str,
@@ -95,7 +100,7 @@ pub async fn audit_place(
     let bus = required(name, "audit_bus", bus.as_ref())?.clone();
     let config = session_config(name, aws, caller).await?;
     Ok(Box::new(OverBus::new(Arc::new(EventBridgeBus::new(
-        Clients::new(&config).events,
+        clients(&config, caller).events,
         bus,
     )))))
 }
@@ -117,8 +122,8 @@ pub async fn whoami(name: &str, aws: &AwsConfig, caller: &Caller) -> OpsResult<C
     }
     let identity = caller_identity(name, &caller.sessions.checked_config(name, aws).await?).await?;
     Ok(CallerIdentity {
-        account_id: identity.account().unwrap_or_default().to_owned(),
-        arn: identity.arn().unwrap_or_default().to_owned(),
+        account_id: identity.account_id,
+        arn: identity.arn,
         expires_at: None,
         source_identity: None,
     })
@@ -158,7 +163,8 @@ pub async fn checks(name: &str, aws: &AwsConfig, caller: &Caller) -> Vec<Check> 
             .collect(),
         secret: aws.ledger_url_secret.clone(),
     };
-    let done = payops_aws::identity::checks::run(&config, &wanted).await;
+    let by = Some(Principal::of_person(caller.level));
+    let done = payops_aws::identity::checks::run(&config, by, &wanted).await;
     let check = |check: payops_aws::identity::checks::Check| Check {
         env: name.to_owned(),
         check: check.name,
@@ -198,15 +204,12 @@ async fn table_clients<'a>(
 ) -> OpsResult<(Clients, &'a str)> {
     let table = required(name, "table", aws.table.as_ref())?;
     let config = session_config(name, aws, caller).await?;
-    Ok((Clients::new(&config), table))
+    Ok((clients(&config, caller), table))
 }
 
 /// Whose credentials one comes with, before any role is assumed: an ARN.
 pub async fn principal(name: &str, aws: &AwsConfig) -> OpsResult<String> {
-    let arn = caller_identity(name, &sdk_config(aws).await)
-        .await?
-        .arn
-        .unwrap_or_default();
+    let arn = caller_identity(name, &sdk_config(aws).await).await?.arn;
     // The SDK names sessions of a profile's role, and of a web identity, by the time: that
     // proves no person.
     let lasting = arn.trim_end_matches(|c: char| c.is_ascii_digit());

@@ -5,7 +5,9 @@ mod reconnect;
 use std::path::Path;
 use std::sync::Arc;
 
+use payops_aws::permissions::Principal;
 use payops_core::port::RolloutActions;
+use payops_kube::eks::EksCluster;
 use payops_kube::{ArgoCdRollouts, KubeRollouts};
 use secrecy::SecretString;
 
@@ -182,8 +184,17 @@ async fn eks(
     caller: &Caller,
 ) -> OpsResult<Arc<dyn RolloutActions>> {
     let config = Box::pin(crate::backend::aws::session_config(env, aws, caller)).await?;
-    let rollouts = Box::pin(payops_kube::eks::connect(&config, name, &cluster.name)).await;
-    let rollouts = rollouts.map_err(|error| {
+    let by = Principal::of_person(caller.level);
+    let reach = async {
+        let found = payops_aws::eks::describe_cluster(&config, Some(by), name).await?;
+        let eks = EksCluster {
+            name: name.to_owned(),
+            url: found.url,
+            authority: found.authority,
+        };
+        payops_kube::eks::connect(&config, eks, &cluster.name).await
+    };
+    let rollouts = Box::pin(reach).await.map_err(|error| {
         OpsError::port(
             format!("cannot reach cluster {} of {env}", cluster.name),
             error,

@@ -347,7 +347,7 @@ async fn the_loop_serves_until_it_is_stopped() {
     let notifier = tokio::spawn(async move {
         {
             let metrics = payops_runtime::Metrics::new(&[payops_core::domain::metric::NOTIFIER]);
-            payops_notifier::run(queue, settings, &token, &heartbeat, &metrics).await
+            payops_runtime::consume(queue, settings, &token, &heartbeat, &metrics).await
         }
     });
     eventually(Duration::from_secs(30), "all mails", || async {

@@ -5,6 +5,7 @@
 
 use std::process::ExitCode;
 
+use payops_aws::permissions::Principal;
 use payops_aws::{AwsConfig, SecretsManager, load};
 use payops_core::port::Secrets as _;
 use payops_ledger::{Migration, PostgresLedger};
@@ -58,6 +59,7 @@ async fn migrate(common: CommonSettings, settings: Settings) -> Result<(), BoxEr
             endpoint_url: common.endpoint.clone(),
             account_id: common.account.clone(),
             profile: None,
+            by: Some(Principal::Migrate),
         };
         SecretsManager::new(load(&config).await.secrets, &common.secret_prefix)
             .get(&settings.url_secret)

@@ -9,12 +9,14 @@ use std::time::Duration;
 use payops_aws::setup::{Names, create_all};
 use payops_aws::{AwsConfig, Clients, DynamoStore, EventBridgeBus, S3Archive, SqsQueues, load};
 use payops_core::domain::apikey;
-use payops_core::domain::bus::WORK;
+use payops_core::domain::bus::{PROJECTIONS, WORK, dead_letter_queue};
 use payops_core::domain::id::PaymentId;
 use payops_core::domain::machine::Command as Change;
 use payops_core::domain::payment::Status;
+use payops_core::domain::work_item::REDRIVE;
 use payops_core::port::{
-    Clock as _, Committed, Index as _, KeyStore as _, Ledger as _, PaymentStore, Queues as _,
+    Clock as _, Committed, Index as _, KeyStore as _, Ledger as _, Outgoing, PaymentStore,
+    QueueAdmin as _, Queues as _,
 };
 use payops_core::usecase::Dispatcher;
 use payops_ledger::PostgresLedger;
@@ -101,6 +103,10 @@ fn start(live: &Live, names: &Names, own: &str, api: SocketAddr, health: SocketA
         ("PAYOPS_HEALTH_LISTEN", &health.to_string()),
         ("PAYOPS_WAIT", "1s"),
         ("PAYOPS_SHUTDOWN_DELAY", "0s"),
+        ("PAYOPS_SEARCH_USER", "payops"),
+        ("PAYOPS_SWEEP_EVERY", "1s"),
+        ("PAYOPS_OLDEST_EVERY", "1s"),
+        ("PAYOPS_RECONCILE_EVERY", "1s"),
     ];
     Process(command.envs(variables).spawn().expect("started"))
 }
@@ -153,6 +159,8 @@ async fn a_payment_goes_in_and_comes_out_in_ledger_and_index() {
     )
     .await;
     secret(&clients, &format!("{own}/provider-key"), &live.stripe_key).await;
+    // This OpenSearch asks nobody who they are.
+    secret(&clients, &format!("{own}/search-password"), "unused").await;
     secret(
         &clients,
         &format!("{own}/ledger-url"),
@@ -216,6 +224,9 @@ async fn a_payment_goes_in_and_comes_out_in_ledger_and_index() {
         (&accepted.body, Some("true"))
     );
     let id: PaymentId = accepted.text("/id").parse().expect("an id");
+    let listed = client::request("GET", "/v1/payments", &headers[..1], None);
+    let listed = client::exchange(api, &listed).await.expect("an answer");
+    assert_eq!(listed.text("/data/0/id"), id.as_str(), "{listed:?}");
 
     // S3's own event brings the work message.
     let queues = Arc::new(SqsQueues::with_prefix(
@@ -238,7 +249,7 @@ async fn a_payment_goes_in_and_comes_out_in_ledger_and_index() {
         store: store.clone(),
         archive: Arc::new(S3Archive::new(clients.s3.clone(), &names.bucket, None)),
         bus: Arc::new(EventBridgeBus::new(clients.events.clone(), &names.bus)),
-        queues,
+        queues: queues.clone(),
         clock: Arc::new(SystemClock),
     };
     for command in [
@@ -274,6 +285,30 @@ async fn a_payment_goes_in_and_comes_out_in_ledger_and_index() {
             .expect("read")
             .pop();
         found.filter(|doc| doc.status == Status::Completed)
+    })
+    .await;
+
+    // What nobody claimed in time is sent again; what nobody can project is given up.
+    let overdue = sample::acceptance(2, SystemClock.now() - jiff::SignedDuration::from_hours(1));
+    store.accept(&overdue).await.expect("accepted");
+    eventually(LONG, "the sweeper's message", || async {
+        let received = queues
+            .receive(WORK, 10, Duration::from_secs(30), Duration::from_secs(1))
+            .await
+            .expect("received");
+        received.into_iter().find(|message| {
+            message.body.contains(overdue.payment.id.as_str()) && message.body.contains(REDRIVE)
+        })
+    })
+    .await;
+    let garbage = Outgoing {
+        body: "garbage".to_owned(),
+        ..Outgoing::default()
+    };
+    queues.send(PROJECTIONS, garbage).await.expect("sent");
+    eventually(LONG, "the dead letter", || async {
+        let dead = queues.stats(&dead_letter_queue(PROJECTIONS)).await;
+        (dead.expect("read").visible == 1).then_some(())
     })
     .await;
 

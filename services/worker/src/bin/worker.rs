@@ -46,7 +46,7 @@ async fn serve(common: CommonSettings, settings: Settings) -> Result<(), BoxErro
     let adapters = aws::build_adapters(&common, &settings.dispatch, &settings.provider).await?;
     let consumer = adapters.consumer(settings.consume.visibility);
     tracing::info!(queue = consumer.queue, "payops-worker is ready");
-    payops_worker::run(
+    payops_runtime::consume(
         consumer,
         settings.consume.settings,
         &stop,

@@ -51,7 +51,7 @@ async fn payments_come_to_their_end_and_the_loop_to_its() {
     );
     let (consumer, token) = (platform.consumer(), stop.clone());
     let worker = tokio::spawn(async move {
-        payops_worker::run(consumer, settings(4), &token, &heartbeat, &metrics()).await
+        payops_runtime::consume(consumer, settings(4), &token, &heartbeat, &metrics()).await
     });
     eventually(Duration::from_mins(1), "the queue to empty", || async {
         (platform.depths().await.0 == 0).then_some(())
@@ -119,7 +119,7 @@ async fn a_stop_waits_for_what_is_under_way_and_starts_nothing_more() {
     );
     let token = stop.clone();
     let worker = tokio::spawn(async move {
-        payops_worker::run(consumer, settings(2), &token, &heartbeat, &metrics()).await
+        payops_runtime::consume(consumer, settings(2), &token, &heartbeat, &metrics()).await
     });
     let started = || async { (held.started.load(Ordering::SeqCst) == 2).then_some(()) };
     eventually(Duration::from_secs(20), "two messages to start", started).await;
@@ -161,7 +161,7 @@ async fn a_queue_service_that_fails_is_asked_again_but_not_at_once() {
     );
     let token = stop.clone();
     let worker = tokio::spawn(async move {
-        payops_worker::run(consumer, settings(2), &token, &heartbeat, &metrics()).await
+        payops_runtime::consume(consumer, settings(2), &token, &heartbeat, &metrics()).await
     });
     eventually(Duration::from_secs(20), "three tries", || async {
         (chaos.calls().len() >= 3).then_some(())

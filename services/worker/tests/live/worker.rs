@@ -14,6 +14,7 @@ use payops_core::domain::payment::Status;
 use payops_core::domain::request::CreatePayment;
 use payops_core::port::{Outgoing, PaymentStore, QueueAdmin as _, Queues as _};
 use payops_core::usecase::{Accept, Dispatcher};
+use payops_runtime::settings::{CommonSettings, DispatchSettings, ProviderSettings};
 use payops_runtime::{OsRandom, SystemClock};
 use payops_testkit::{eventually, fresh_salt};
 use serde_json::json;
@@ -129,6 +130,36 @@ async fn the_binary_charges_what_was_accepted_and_ends_in_order() {
         )
         .await
         .expect("sent");
+
+    // As the function does with what it has no time to begin.
+    let common = CommonSettings {
+        region: "eu-west-1".to_owned(),
+        endpoint: Some(aws.clone()),
+        table: names.table.clone(),
+        queue_prefix: names.queue_prefix.clone(),
+        secret_prefix: format!("{own}/"),
+        ..CommonSettings::default()
+    };
+    let dispatch = DispatchSettings {
+        bucket: names.bucket.clone(),
+        bus: names.bus.clone(),
+    };
+    let provider = ProviderSettings {
+        url: stripe.clone(),
+        key_secret: "provider-key".to_owned(),
+        timeout: LONG,
+    };
+    let adapters = payops_worker::aws::build_adapters(&common, &dispatch, &provider)
+        .await
+        .expect("adapters");
+    adapters.warm_up().await;
+    let consumer = adapters.consumer(LONG);
+    let received = eventually(LONG, "a message", || async {
+        let received = consumer.receive(1, Duration::from_secs(1)).await;
+        received.expect("received").pop()
+    })
+    .await;
+    assert!(consumer.give_back(&received).await.expect("sent again"));
 
     let variables = [
         ("PAYOPS_AWS_REGION", "eu-west-1"),

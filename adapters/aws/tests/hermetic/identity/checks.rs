@@ -51,7 +51,7 @@ fn denied(message: &str) -> Reply {
 async fn run(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Vec<Check>, Service) {
     let service = Service::new(move |_, asked| answer(&asked));
     (
-        checks::run(&service.config().await, &wanted()).await,
+        checks::run(&service.config().await, None, &wanted()).await,
         service,
     )
 }

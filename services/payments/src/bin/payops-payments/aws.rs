@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use payops_aws::permissions::Principal;
 use payops_aws::{
     AwsConfig, DynamoStore, EventBridgeBus, S3Archive, SecretsManager, SqsQueues, load,
 };
@@ -48,6 +49,7 @@ pub(crate) async fn build_adapters(
         endpoint_url: common.endpoint.clone(),
         account_id: common.account.clone(),
         profile: None,
+        by: Some(Principal::PaymentsApi),
     };
     let clients = load(&config).await;
     let random: Arc<dyn Random> = Arc::new(OsRandom);
