@@ -162,11 +162,20 @@ fn a_purge_is_never_done_where_it_is_protected() {
         },
         "queue.purge is not allowed in a protected environment: prod",
     );
+    let open = AccessRequest {
+        protected: false,
+        ..purge
+    };
+    check(
+        "",
+        &open,
+        "queue.purge in prod requires the access level break-glass; yours is operate",
+    );
     check(
         "",
         &AccessRequest {
-            protected: false,
-            ..purge
+            elevation: Some(&glass),
+            ..open
         },
         "allowed",
     );
