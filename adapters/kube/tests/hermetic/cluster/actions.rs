@@ -184,15 +184,24 @@ async fn the_other_patches() {
         .promoting_full
     );
     let cluster = with(json!({}), json!({}));
-    assert!(
-        check(
-            &cluster,
-            RolloutAction::Abort,
-            &[(STATUS, json!({"status": {"abort": true}}))]
-        )
-        .await
-        .0
-        .aborted
+    let tap = Tap::on(&cluster, |_| ());
+    let direct = tap.rollouts();
+    let abort = planned(&direct, "api", RolloutAction::Abort).await;
+    assert!(done(&direct, &abort).await.aborted);
+    let seen_before = stored(&cluster);
+    assert_eq!(
+        tap.writes(),
+        [(
+            Method::PATCH,
+            STATUS.to_owned(),
+            "application/json-patch+json".to_owned(),
+            json!([
+                {"op": "test", "path": "/metadata/uid", "value": seen_before["metadata"]["uid"]},
+                {"op": "test", "path": "/status/currentPodHash", "value": seen_before["status"]["currentPodHash"]},
+                {"op": "test", "path": "/status/stableRS", "value": seen_before["status"]["stableRS"]},
+                {"op": "add", "path": "/status/abort", "value": true},
+            ])
+        )]
     );
     assert!(
         !check(
