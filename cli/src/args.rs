@@ -66,6 +66,10 @@ pub(crate) struct Global {
     /// Environment; read-only commands accept several, separated by commas [env: PAYOPS_ENV]
     #[arg(long, global = true, value_name = "NAME", value_delimiter = ',')]
     pub(crate) env: Vec<String>,
+    /// Kubeconfig context to work on, where no payops.toml declares environments [default: the
+    /// current one]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) context: Option<String>,
     /// Output format [default: table]
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<Format>,

@@ -104,6 +104,7 @@ pub(crate) async fn print_dry_run<T: Document>(
     plan: &T,
 ) -> OpsResult<()> {
     context.printer.document(plan)?;
+    say_where_kept(context, &session.env);
     // A dry run needs no reason.
     let reason = context.operator.reason.as_deref().unwrap_or(DRY_RUN);
     if let Some(refusal) = session.would_refuse(&act.reason(Some(reason))).await? {
@@ -160,12 +161,20 @@ pub(crate) fn check_reason(reason: String) -> OpsResult<String> {
     Ok(reason)
 }
 
+/// Says where the freeze and the record of a write are kept, if that is on this machine.
+fn say_where_kept(context: &Context, env: &Environment) {
+    if let Some(note) = env.kept_here() {
+        context.console.say(format!("note: {note}"));
+    }
+}
+
 /// Lets a write pass, or refuses it: `--yes`, or the text typed at a terminal.
 pub(crate) fn confirm(
     context: &Context,
     env: &Environment,
     question: &Question<'_>,
 ) -> OpsResult<()> {
+    say_where_kept(context, env);
     if question.yes || !(question.always || env.protected) {
         return Ok(());
     }

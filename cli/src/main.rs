@@ -30,6 +30,7 @@ use output::{Console, Format, Printer, Style};
 use payops_ops::backend::local::default_data_dir;
 use payops_ops::environment::{Overrides, Settings};
 use payops_ops::error::{Kind, OpsError, OpsResult};
+use payops_ops::kubeconfig;
 use payops_ops::operator::Operator;
 
 fn main() -> ExitCode {
@@ -103,7 +104,8 @@ fn run(cli: Cli) -> OpsResult<Exit> {
         Some(Command::Man { dir }) => return commands::shell::man(dir.as_deref()),
         _ => {}
     }
-    let context = context(cli.global)?;
+    let is_embedded = matches!(&command, Some(Command::Local(_) | Command::Demo(_)));
+    let context = context(cli.global, is_embedded)?;
     if let Some(Command::Config(command)) = &command {
         return commands::config::run(&context, command);
     }
@@ -180,20 +182,28 @@ fn format(global: &Global) -> Format {
     }
 }
 
-fn context(global: Global) -> OpsResult<Context> {
+/// What a command is handed; one of the embedded platform (`is_embedded`) knows no other clusters.
+fn context(global: Global, is_embedded: bool) -> OpsResult<Context> {
     init_log(global.verbose);
     let cwd = std::env::current_dir().ok();
     let overrides = Overrides {
         data_dir: global.data_dir.clone(),
         config: global.config.clone(),
         env: global.env.clone(),
+        context: global.context.clone(),
     };
-    let settings = Settings::read(
-        &overrides,
-        &|name| std::env::var_os(name),
-        cwd.as_deref(),
-        default_data_dir(),
-    )?;
+    let lookup = |name: &str| std::env::var_os(name);
+    let mut settings = Settings::read(&overrides, &lookup, cwd.as_deref(), default_data_dir())?;
+    match (&overrides.context, is_embedded) {
+        (_, false) => kubeconfig::add_context(&mut settings, &overrides, &lookup)?,
+        (Some(_), true) => {
+            return Err(OpsError::usage(
+                "--context names a cluster, and this command runs the embedded platform",
+            )
+            .hint("omit --context"));
+        }
+        (None, true) => {}
+    }
     let format = format(&global);
     let reason = global
         .reason

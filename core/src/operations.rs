@@ -41,6 +41,11 @@ pub struct OpenEnvironment {
     pub ports: Ports,
     /// The clusters of its rollouts; may be empty.
     pub clusters: Vec<Arc<dyn Rollouts>>,
+    /// Why there are none, and which settings would give it some.
+    pub no_clusters: Option<String>,
+    /// What each plan says where the freeze and the record of the environment are kept on this
+    /// machine alone.
+    pub kept_here: Option<String>,
     /// The audit record, to read; writes go through [`Operations`].
     pub audit: Arc<dyn AuditLog>,
     /// Who the operator is there.

@@ -543,7 +543,7 @@ impl Session {
             equivalent: act.equivalent.clone(),
             session: match &self.env.target {
                 Backend::Aws(_) => aws::source_identity(self.who()),
-                Backend::Embedded { .. } => None,
+                Backend::Embedded { .. } | Backend::Kubernetes(_) => None,
             },
             ..AuditEntry::new(
                 Timestamp::now(),

@@ -3,30 +3,10 @@
 use crate::access::standing_level;
 use crate::audit::ship::{BEHIND_MAX, Shipping};
 use crate::backend::{Check, aws, local};
-use crate::environment::Backend;
+use crate::environment::{Backend, Environment, Part};
 use crate::error::{OpsError, OpsResult};
 use crate::operator::Operator;
 use crate::session::Session;
-
-fn check(env: &str, name: &str, result: Result<String, OpsError>) -> Check {
-    let (env, check) = (env.to_owned(), name.to_owned());
-    match result {
-        Ok(detail) => Check {
-            env,
-            check,
-            ok: true,
-            detail,
-            fix: None,
-        },
-        Err(error) => Check {
-            env,
-            check,
-            ok: false,
-            detail: error.chain(),
-            fix: error.hint,
-        },
-    }
-}
 
 /// Checks every environment that was named, or all.
 pub async fn run(operator: &Operator) -> OpsResult<Vec<Check>> {
@@ -53,8 +33,10 @@ async fn check_environment(session: &Session) -> Vec<Check> {
                     ))
                     .hint("start it with: payops local up")),
                 });
-            out.push(check(env, "platform", runs));
+            out.push(Check::new(env, "platform", runs));
         }
+        Backend::Kubernetes(_) => {}
+        Backend::Aws(_) if !needs_account(target) => {}
         Backend::Aws(aws) => out.extend(
             Box::pin(aws::checks(
                 env,
@@ -64,52 +46,112 @@ async fn check_environment(session: &Session) -> Vec<Check> {
             .await,
         ),
     }
-    let opened = session.ports().await;
-    match opened {
-        Err(error) => out.push(check(env, "stores", Err(error))),
-        Ok(ports) => {
-            let queues = async {
-                let names = ports.queue_admin.names().await?;
-                for name in &names {
-                    ports.queue_admin.stats(name).await?;
-                }
-                Ok(format!("{} queues", names.len()))
-            };
-            out.push(check(
-                env,
-                "queues",
-                queues.await.map_err(|error: payops_core::port::PortError| {
-                    OpsError::port("cannot read the queues", error)
-                }),
-            ));
-            let payments = ports
-                .store
-                .scan(None, 1)
-                .await
-                .map(|_| "answers".to_owned());
-            out.push(check(
-                env,
-                "payments",
-                payments.map_err(|error| OpsError::port("cannot read the payments", error)),
-            ));
-            let index = ports.index.freshness().await.map(|_| "answers".to_owned());
-            out.push(check(
-                env,
-                "search index",
-                index.map_err(|error| OpsError::port("cannot reach the search index", error)),
-            ));
-            let ledger = ports
-                .ledger
-                .scan(None, 1)
-                .await
-                .map(|_| "answers".to_owned());
-            out.push(check(
-                env,
-                "ledger",
-                ledger.map_err(|error| OpsError::port("cannot reach the ledger", error)),
-            ));
-        }
+    out.extend(
+        Part::ALL
+            .into_iter()
+            .filter(|part| *part != Part::Clusters)
+            .filter_map(|part| {
+                let missing = target.missing(part)?;
+                Some(Check::not_set_up(env, part.as_str(), missing))
+            }),
+    );
+    out.extend(check_stores(session).await);
+    if let Some(missing) = target.missing(Part::Clusters) {
+        out.push(Check::not_set_up(env, Part::Clusters.as_str(), missing));
+    } else {
+        out.push(check_clusters(session).await);
     }
+    out.push(Check::new(
+        env,
+        "rules",
+        session.policy().map(|_| "read".to_owned()),
+    ));
+    let freeze = session.freeze().await.map(|freeze| match freeze {
+        None => match target.kept_here() {
+            Some(kept) => format!("not frozen; {kept}"),
+            None => "not frozen".to_owned(),
+        },
+        Some(freeze) => format!("FROZEN by {}: {}", freeze.by, freeze.reason),
+    });
+    out.push(Check::new(env, "freeze", freeze));
+    let log = session.audit_log();
+    let audit = match log.verify() {
+        Err(error) => {
+            Err(OpsError::failed(format!("cannot read {}", log.path().display())).because(error))
+        }
+        Ok(None) => Ok("nothing recorded yet".to_owned()),
+        Ok(Some(Ok(verified))) => Ok(format!("{} entries, verified", verified.entries)),
+        Ok(Some(Err(broken))) => {
+            Err(OpsError::failed(broken.to_string()).hint("payops audit verify"))
+        }
+    };
+    out.push(Check::new(env, "audit", audit));
+    out.push(Check::new(env, "audit shipped", describe_shipping(session)));
+    out
+}
+
+/// Whether anything of it is reached with credentials of an account.
+fn needs_account(target: &Environment) -> bool {
+    let parts = [Part::Payments, Part::Queues, Part::Archive, Part::Bus];
+    parts.into_iter().any(|part| target.missing(part).is_none())
+        || target
+            .clusters()
+            .iter()
+            .any(|cluster| cluster.eks.is_some())
+}
+
+/// Whether each store and queue that the environment has answers.
+async fn check_stores(session: &Session) -> Vec<Check> {
+    let env = session.name();
+    let mut out = Vec::new();
+    let ports = match session.ports().await {
+        Ok(ports) => ports,
+        Err(error) => return vec![Check::new(env, "stores", Err(error))],
+    };
+    let has = |part| session.env.missing(part).is_none();
+    if has(Part::Queues) {
+        let queues = async {
+            let names = ports.queue_admin.names().await?;
+            for name in &names {
+                ports.queue_admin.stats(name).await?;
+            }
+            Ok(format!("{} queues", names.len()))
+        };
+        let queues = queues.await.map_err(|error: payops_core::port::PortError| {
+            OpsError::port("cannot read the queues", error)
+        });
+        out.push(Check::new(env, "queues", queues));
+    }
+    if has(Part::Payments) {
+        let payments = ports.store.scan(None, 1).await;
+        let payments = payments.map(|_| "answers".to_owned());
+        out.push(Check::new(
+            env,
+            "payments",
+            payments.map_err(|error| OpsError::port("cannot read the payments", error)),
+        ));
+    }
+    if has(Part::SearchIndex) {
+        let index = ports.index.freshness().await.map(|_| "answers".to_owned());
+        out.push(Check::new(
+            env,
+            "search index",
+            index.map_err(|error| OpsError::port("cannot reach the search index", error)),
+        ));
+    }
+    if has(Part::Ledger) {
+        let ledger = ports.ledger.scan(None, 1).await;
+        let ledger = ledger.map(|_| "answers".to_owned());
+        out.push(Check::new(
+            env,
+            "ledger",
+            ledger.map_err(|error| OpsError::port("cannot reach the ledger", error)),
+        ));
+    }
+    out
+}
+
+async fn check_clusters(session: &Session) -> Check {
     let reached = async {
         let mut names = Vec::new();
         for cluster in session.clusters().await? {
@@ -124,31 +166,7 @@ async fn check_environment(session: &Session) -> Vec<Check> {
         }
         Ok(names.join(", "))
     };
-    out.push(check(env, "clusters", reached.await));
-    out.push(check(
-        env,
-        "rules",
-        session.policy().map(|_| "read".to_owned()),
-    ));
-    let freeze = session.freeze().await.map(|freeze| match freeze {
-        None => "not frozen".to_owned(),
-        Some(freeze) => format!("FROZEN by {}: {}", freeze.by, freeze.reason),
-    });
-    out.push(check(env, "freeze", freeze));
-    let log = session.audit_log();
-    let audit = match log.verify() {
-        Err(error) => {
-            Err(OpsError::failed(format!("cannot read {}", log.path().display())).because(error))
-        }
-        Ok(None) => Ok("nothing recorded yet".to_owned()),
-        Ok(Some(Ok(verified))) => Ok(format!("{} entries, verified", verified.entries)),
-        Ok(Some(Err(broken))) => {
-            Err(OpsError::failed(broken.to_string()).hint("payops audit verify"))
-        }
-    };
-    out.push(check(env, "audit", audit));
-    out.push(check(env, "audit shipped", describe_shipping(session)));
-    out
+    Check::new(session.name(), "clusters", reached.await)
 }
 
 /// How much of the record is kept in this one place alone.

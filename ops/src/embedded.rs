@@ -15,7 +15,7 @@ use crate::session::Session;
 pub fn data_dir(session: &Session) -> OpsResult<(PathBuf, String)> {
     match &session.env.target {
         Backend::Embedded { data_dir, name } => Ok((data_dir.clone(), name.clone())),
-        Backend::Aws(_) => Err(OpsError::usage(format!(
+        Backend::Aws(_) | Backend::Kubernetes(_) => Err(OpsError::usage(format!(
             "{} is not an embedded environment",
             session.name()
         ))),

@@ -122,6 +122,8 @@ impl OpsError {
             .take()
             .map(<dyn Error + Send + Sync>::downcast::<ThroughPort>)
         {
+            // What is not set up is no failure of what was tried.
+            Some(Ok(through)) if error.kind == ErrorKind::NotSetUp => return through.0,
             Some(Ok(through)) => {
                 return Self {
                     kind: through.0.kind,
@@ -137,6 +139,7 @@ impl OpsError {
             ErrorKind::Refused => Kind::Refused,
             ErrorKind::Throttled => Kind::RateLimited,
             ErrorKind::NotFound => Kind::NotFound,
+            ErrorKind::NotSetUp => Kind::Usage,
             _ => Kind::Failed,
         };
         let hint = match error.kind {
@@ -167,6 +170,16 @@ impl OpsError {
         };
         let through = ThroughPort(self);
         PortError::because(kind, through.to_string(), through)
+    }
+
+    /// The same for a part that an environment does not have: the message says which settings to
+    /// add.
+    #[must_use]
+    pub fn into_not_set_up(self) -> PortError {
+        PortError {
+            kind: ErrorKind::NotSetUp,
+            ..self.into_port()
+        }
     }
 
     /// Writing the output failed. A closed pipe (`| head`) is no failure.
@@ -205,6 +218,9 @@ impl OpsError {
 impl From<PortError> for OpsError {
     fn from(error: PortError) -> Self {
         let message = error.message.clone();
+        if error.kind == ErrorKind::NotSetUp {
+            return Self::port(message, error);
+        }
         let mut out = Self::port(message, error);
         // The port's own words are the message; what remains is its cause.
         out.source = out

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::act::{Act, Done, Permit};
 use crate::backend::{aws, local};
-use crate::environment::{AwsConfig, Backend};
+use crate::environment::{AwsConfig, Backend, Part};
 use crate::error::{OpsError, OpsResult};
 use crate::session::Session;
 
@@ -66,9 +66,9 @@ pub async fn rebuild(
                 })
                 .await
         }
+        Backend::Kubernetes(_) => Err(no_index(session)),
         Backend::Aws(aws) => {
-            let index = aws::search_index(session.name(), aws)?
-                .ok_or_else(|| OpsError::usage(aws::no_index(session.name())))?;
+            let index = aws::search_index(session.name(), aws)?.ok_or_else(|| no_index(session))?;
             let act = act.subject(alias(aws));
             session
                 .act(act, async |permit| {
@@ -77,6 +77,11 @@ pub async fn rebuild(
                 .await
         }
     }
+}
+
+fn no_index(session: &Session) -> OpsError {
+    let missing = session.env.missing(Part::SearchIndex);
+    missing.unwrap_or_else(|| OpsError::usage(format!("{} has no search index", session.name())))
 }
 
 fn alias(aws: &AwsConfig) -> String {

@@ -17,6 +17,7 @@ pub mod equivalent;
 pub mod error;
 pub mod index;
 pub mod json;
+pub mod kubeconfig;
 pub mod operations;
 pub mod operator;
 pub mod payments;

@@ -20,7 +20,7 @@ use crate::act::IN_PLACE;
 use crate::backend::clusters;
 use crate::caller::Notices;
 use crate::dead_letters::for_screen;
-use crate::environment::{Backend, Environment};
+use crate::environment::{Backend, Environment, Part};
 use crate::error::{OpsError, OpsResult};
 use crate::operator::Operator;
 use crate::rollouts;
@@ -105,7 +105,7 @@ impl Operations for OperatorOperations {
     fn environments(&self) -> Vec<EnvInfo> {
         let info = |env: &Environment| {
             let (account, region) = match &env.target {
-                Backend::Embedded { .. } => (None, None),
+                Backend::Embedded { .. } | Backend::Kubernetes(_) => (None, None),
                 Backend::Aws(aws) => (aws.account_id.clone(), aws.region.clone()),
             };
             EnvInfo {
@@ -143,9 +143,12 @@ impl Operations for OperatorOperations {
             .into_iter()
             .map(|cluster| cluster as Arc<dyn Rollouts>)
             .collect();
+        let missing = session.env.missing(Part::Clusters);
         Ok(OpenEnvironment {
             ports,
             clusters,
+            no_clusters: missing.map(|missing| missing.into_not_set_up().to_string()),
+            kept_here: session.env.kept_here(),
             audit: session.audit_port(),
             who: session.who().to_owned(),
         })

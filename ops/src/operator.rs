@@ -36,7 +36,7 @@ impl std::fmt::Debug for Operator {
 pub(crate) fn records_dir(operator: &Operator, env: &Environment) -> PathBuf {
     match &env.target {
         Backend::Embedded { data_dir, .. } => data_dir.clone(),
-        Backend::Aws(_) => operator.settings.state_dir.clone(),
+        Backend::Aws(_) | Backend::Kubernetes(_) => operator.settings.state_dir.clone(),
     }
 }
 

@@ -171,6 +171,10 @@ pub async fn plan(
         ))
         .hint("configure direct access to the cluster (context or eks) in payops.toml"));
     }
+    if let Some(denial) = found.cluster.find_denial(&found.rollout, &action).await {
+        return Err(OpsError::refused(denial)
+            .hint("use a context that may, or ask for the right; nothing was done"));
+    }
     let related = found.cluster.related(&found.rollout, Depth::Runs).await;
     let related = related.map_err(|error| {
         let key = &found.rollout.key;

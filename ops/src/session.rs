@@ -12,9 +12,9 @@ use tokio::sync::OnceCell;
 
 use crate::access::{self, Elevations, FileFreezeStore};
 use crate::audit::FileAuditLog;
-use crate::backend::{aws, clusters, local};
+use crate::backend::{aws, clusters, local, not_set_up};
 use crate::caller::{Access, Caller};
-use crate::environment::{AwsConfig, Backend, Environment};
+use crate::environment::{Backend, Environment};
 use crate::error::{OpsError, OpsResult};
 use crate::operator::{Operator, records_dir};
 
@@ -181,26 +181,29 @@ impl Session {
             Backend::Embedded { data_dir, name } => Ok(Box::new(FileFreezeStore {
                 path: data_dir.join(format!("{name}.freeze.json")),
             })),
-            Backend::Aws(aws) if is_kept_here(aws) => Ok(Box::new(FileFreezeStore {
-                path: self
-                    .records_dir()
-                    .join(format!("{}.freeze.json", self.name())),
-            })),
-            Backend::Aws(aws) => Box::pin(aws::freeze_store(self.name(), aws, caller)).await,
+            Backend::Aws(aws) if self.env.kept_here().is_none() => {
+                Box::pin(aws::freeze_store(self.name(), aws, caller)).await
+            }
+            Backend::Aws(_) | Backend::Kubernetes(_) => {
+                let name = in_file_name(self.name());
+                Ok(Box::new(FileFreezeStore {
+                    path: self.records_dir().join(format!("{name}.freeze.json")),
+                }))
+            }
         }
     }
 
-    /// The table of approvals; `None` on an embedded environment, whose audit record holds them.
+    /// The table of approvals; `None` where there is none, and the audit record holds them.
     pub(crate) async fn approval_store(
         &self,
         caller: &Caller,
     ) -> OpsResult<Option<Box<dyn ApprovalStore>>> {
         match &self.env.target {
-            Backend::Embedded { .. } => Ok(None),
-            Backend::Aws(aws) if is_kept_here(aws) => Ok(None),
-            Backend::Aws(aws) => Box::pin(aws::approval_store(self.name(), aws, caller))
-                .await
-                .map(Some),
+            Backend::Aws(aws) if self.env.kept_here().is_none() => {
+                let store = Box::pin(aws::approval_store(self.name(), aws, caller)).await;
+                store.map(Some)
+            }
+            Backend::Embedded { .. } | Backend::Aws(_) | Backend::Kubernetes(_) => Ok(None),
         }
     }
 
@@ -226,10 +229,17 @@ impl Session {
     }
 }
 
-/// Whether what an environment's table would hold is kept on this machine: it has clusters and no
-/// table.
-fn is_kept_here(aws: &AwsConfig) -> bool {
-    aws.table.is_none() && !aws.clusters.is_empty()
+/// The name as a part of a file's name: contexts of EKS are ARNs, with `/` and `:` in them.
+fn in_file_name(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    name.bytes().fold(String::new(), |mut out, byte| {
+        if plain(byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    })
 }
 
 /// The ports of an environment, for `caller`.
@@ -242,6 +252,7 @@ pub(crate) async fn open_ports(
         Backend::Embedded { data_dir, name } => Box::pin(local::open(data_dir, name, access))
             .await
             .map_err(OpsError::from),
-        Backend::Aws(aws) => Box::pin(aws::open(&env.name, aws, caller)).await,
+        Backend::Aws(aws) => Box::pin(aws::open(env, aws, caller)).await,
+        Backend::Kubernetes(_) => Ok(not_set_up::ports(env)),
     }
 }

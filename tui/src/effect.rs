@@ -74,6 +74,11 @@ pub enum Request {
         action: RolloutAction,
         key: RolloutKey,
     },
+    /// What the rights of whoever asks do not allow in the namespace of a rollout.
+    Rights {
+        cluster: String,
+        rollout: Box<Rollout>,
+    },
     Queues,
     /// The dead letters of a queue, or of all. Browsing them may cost receives.
     DeadLetters {

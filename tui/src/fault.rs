@@ -28,8 +28,9 @@ impl Fault {
             ErrorKind::NotFound => "check the names in payops.toml: payops config explain",
             ErrorKind::Corrupt | ErrorKind::Permanent => "retrying will not help: payops doctor",
             ErrorKind::NotWritable => "free disk space, or make it writable",
-            // What was refused says itself what to do.
+            // What was refused or is not set up says itself what to do.
             ErrorKind::Refused
+            | ErrorKind::NotSetUp
             | ErrorKind::Unavailable
             | ErrorKind::Throttled
             | ErrorKind::Ambiguous => "",

@@ -112,6 +112,7 @@ pub(crate) fn open_all(model: &mut Model, effects: &[Effect]) -> Vec<Effect> {
                     driver: format!("kubeconfig context {env}"),
                     actions: ALL_ACTIONS.to_vec(),
                 }],
+                ..EnvDetails::default()
             };
             out.extend(answer(
                 model,

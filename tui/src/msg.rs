@@ -1,5 +1,7 @@
 //! Everything that can happen to the screen.
 
+use std::collections::BTreeMap;
+
 use crossterm::event::{KeyEvent, MouseEvent};
 use payops_core::Timestamp;
 use payops_core::domain::audit::AuditEntry;
@@ -59,6 +61,8 @@ pub enum Answer {
     Related(Result<Related, Fault>),
     ExecuteRollout(Result<Executed, Fault>),
     Equivalent(Result<String, Fault>),
+    /// The actions that are denied, each with why.
+    Rights(Result<BTreeMap<&'static str, String>, Fault>),
     Queues(Result<Vec<QueueStats>, Fault>),
     DeadLetters(Result<DeadLetterList, Fault>),
     DeadLetter(Result<Box<DeadLetterContents>, Fault>),

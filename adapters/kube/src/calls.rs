@@ -29,6 +29,12 @@ pub(crate) enum Call {
     Json {
         body: Value,
     },
+    /// A JSON patch of the status, bound by tests of these fields and of the rollout's uid instead of
+    /// by a resource version. What is empty is not tested.
+    TestedStatus {
+        tests: Vec<(&'static str, String)>,
+        set: (&'static str, Value),
+    },
     /// Reads that object, changes images in `containers`, `initContainers` and
     /// `ephemeralContainers`, and puts it back; again from the start on a conflict.
     SetImages(Vec<ImageChange>),
@@ -47,6 +53,20 @@ impl Call {
         matches!(self, Self::Json { .. } | Self::SetImages(_))
     }
 
+    /// The JSON patch of a [`Call::TestedStatus`], bound to the rollout of that uid.
+    pub(crate) fn to_tested_patch(&self, uid: &str) -> Option<Value> {
+        let Self::TestedStatus { tests, set } = self else {
+            return None;
+        };
+        let tests = [("/metadata/uid", uid)]
+            .into_iter()
+            .chain(tests.iter().map(|(path, value)| (*path, value.as_str())))
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(path, value)| json!({"op": "test", "path": path, "value": value}));
+        let set = json!({"op": "add", "path": set.0, "value": set.1});
+        Some(tests.chain([set]).collect())
+    }
+
     /// The call that makes `change`; `workload` holds the pod template where the rollout does not.
     pub(crate) fn new(change: &RolloutChange, workload: Option<&Workload>) -> Self {
         match change {
@@ -62,7 +82,17 @@ impl Call {
                 &json!({"pauseConditions": null, "controllerPause": false, "currentStepIndex": index}),
             ),
             RolloutChange::PromoteFull => status(&json!({"promoteFull": true})),
-            RolloutChange::SetAbort(abort) => status(&json!({"abort": abort})),
+            RolloutChange::Abort {
+                current_hash,
+                stable_hash,
+            } => Self::TestedStatus {
+                tests: vec![
+                    ("/status/currentPodHash", current_hash.clone()),
+                    ("/status/stableRS", stable_hash.clone()),
+                ],
+                set: ("/status/abort", Value::Bool(true)),
+            },
+            RolloutChange::ClearAbort => status(&json!({"abort": false})),
             RolloutChange::SetPaused(paused) => spec(&json!({"paused": paused})),
             RolloutChange::RestartAt(at) => spec(&json!({"restartAt": at.to_string()})),
             RolloutChange::ReplaceTemplate(template) => {
@@ -141,9 +171,9 @@ mod tests {
             );
         }
         check(
-            &RolloutChange::SetAbort(true),
+            &RolloutChange::ClearAbort,
             Part::Status,
-            json!({"status": {"abort": true}}),
+            json!({"status": {"abort": false}}),
         );
         check(
             &RolloutChange::PromoteFull,
@@ -160,6 +190,25 @@ mod tests {
             Part::Main,
             json!({"spec": {"restartAt": "1970-01-01T00:00:00Z"}}),
         );
+    }
+
+    #[test]
+    fn an_abort_is_bound_to_the_versions_and_not_to_the_step() {
+        let change = RolloutChange::Abort {
+            current_hash: "new".to_owned(),
+            stable_hash: "old".to_owned(),
+        };
+        let call = Call::new(&change, None);
+        assert_eq!(
+            call.to_tested_patch("uid-1"),
+            Some(json!([
+                {"op": "test", "path": "/metadata/uid", "value": "uid-1"},
+                {"op": "test", "path": "/status/currentPodHash", "value": "new"},
+                {"op": "test", "path": "/status/stableRS", "value": "old"},
+                {"op": "add", "path": "/status/abort", "value": true},
+            ]))
+        );
+        assert!(!call.replaces_template());
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Reaching a cluster by a context of a kubeconfig.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError, NamedContext};
 use kube::{Client, Config};
-use payops_core::port::{ErrorKind, PortError, PortResult};
+use payops_core::port::{ErrorKind, PortError, PortResult, error_chain};
 
 use crate::KubeRollouts;
 
@@ -26,8 +27,20 @@ impl KubeRollouts {
             || "the kubeconfig".to_owned(),
             |path| path.display().to_string(),
         );
-        let read = path.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
-        let kubeconfig = read.map_err(|error| kubeconfig_error(cluster_name, &place, error))?;
+        let in_cluster = |error: PortError| PortError {
+            message: format!("cluster {cluster_name}: {}", error.message),
+            ..error
+        };
+        let kubeconfig = match path {
+            Some(path) => read_file(path).map_err(in_cluster)?,
+            None => {
+                let files = default_kubeconfig_files(&|name| std::env::var_os(name));
+                match read_files(&files).map_err(in_cluster)? {
+                    Some(kubeconfig) => kubeconfig,
+                    None => return Err(in_cluster(no_file(&files))),
+                }
+            }
+        };
         let names: Vec<&str> = kubeconfig
             .contexts
             .iter()
@@ -49,8 +62,11 @@ impl KubeRollouts {
             ..KubeConfigOptions::default()
         };
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-        let config =
-            set_timeouts(config.map_err(|error| kubeconfig_error(cluster_name, &place, error))?);
+        let invalid = |error: KubeconfigError| {
+            let message = format!("cluster {cluster_name}: {place} is not valid");
+            PortError::because(ErrorKind::Permanent, message, error)
+        };
+        let config = set_timeouts(config.map_err(invalid)?);
         let address = config.cluster_url.clone();
         // Credentials may come from a command that has to be run: not on a thread that others wait
         // for.
@@ -86,24 +102,111 @@ pub(crate) fn set_timeouts(mut config: Config) -> Config {
     config
 }
 
-fn kubeconfig_error(cluster: &str, place: &str, error: KubeconfigError) -> PortError {
-    let (kind, message) = match &error {
-        KubeconfigError::ReadConfig(io, path) if io.kind() == std::io::ErrorKind::NotFound => (
-            ErrorKind::NotFound,
-            format!(
-                "file {} not found; set another in payops.toml, or set KUBECONFIG",
-                path.display()
-            ),
-        ),
-        KubeconfigError::ReadConfig(_, path) => (
-            ErrorKind::Denied,
-            format!("{} cannot be read", path.display()),
-        ),
-        KubeconfigError::FindPath => (
-            ErrorKind::NotFound,
-            "no home directory to look for a kubeconfig in".to_owned(),
-        ),
-        _ => (ErrorKind::Permanent, format!("{place} is not valid")),
+/// What the kubeconfig says of the clusters that it knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KubeContexts {
+    /// The files it is read from, in their order; those that are not there are left out.
+    pub files: Vec<PathBuf>,
+    /// The context that kubectl would use.
+    pub current: Option<String>,
+    /// Each context with its namespace, if it names one.
+    pub contexts: Vec<(String, Option<String>)>,
+}
+
+/// The files that kubectl would read: those of `KUBECONFIG`, else `~/.kube/config`.
+#[must_use]
+pub fn default_kubeconfig_files(lookup: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let said = |name| lookup(name).filter(|value| !value.is_empty());
+    if let Some(list) = said("KUBECONFIG") {
+        let files = std::env::split_paths(&list);
+        return files.filter(|file| !file.as_os_str().is_empty()).collect();
+    }
+    let home = said("HOME").map(|home| Path::new(&home).join(".kube/config"));
+    home.into_iter().collect()
+}
+
+/// The contexts of these files together, as kubectl joins them. A failure names the file.
+pub fn read_contexts(files: &[PathBuf]) -> PortResult<KubeContexts> {
+    let Some(read) = read_files(files)? else {
+        return Ok(KubeContexts::default());
     };
-    PortError::because(kind, format!("cluster {cluster}: {message}"), error)
+    let namespace = |context: &NamedContext| {
+        let inner = context.context.as_ref()?;
+        inner.namespace.clone().filter(|name| !name.is_empty())
+    };
+    Ok(KubeContexts {
+        files: files.iter().filter(|file| file.exists()).cloned().collect(),
+        current: read.current_context.filter(|name| !name.is_empty()),
+        contexts: read
+            .contexts
+            .iter()
+            .map(|context| (context.name.clone(), namespace(context)))
+            .collect(),
+    })
+}
+
+/// The files together; `None` when none of them is there.
+fn read_files(files: &[PathBuf]) -> PortResult<Option<Kubeconfig>> {
+    let mut whole: Option<Kubeconfig> = None;
+    for file in files.iter().filter(|file| file.exists()) {
+        let read = read_file(file)?;
+        whole = Some(match whole {
+            None => read,
+            Some(before) => before.merge(read).map_err(|error| {
+                let message = format!("{} does not go with those before it", file.display());
+                PortError::because(ErrorKind::Permanent, message, error)
+            })?,
+        });
+    }
+    Ok(whole)
+}
+
+fn read_file(file: &Path) -> PortResult<Kubeconfig> {
+    Kubeconfig::read_from(file).map_err(|error| match error {
+        KubeconfigError::ReadConfig(io, _) if io.kind() == std::io::ErrorKind::NotFound => {
+            no_file(&[file.to_owned()])
+        }
+        KubeconfigError::ReadConfig(io, _) => {
+            let message = format!("{} cannot be read", file.display());
+            PortError::because(ErrorKind::Denied, message, io)
+        }
+        // The parser's words may quote the file, in which there are secrets; a place is enough.
+        error => {
+            let why = format!("it is not a kubeconfig{}", place_in(&error));
+            PortError::because(
+                ErrorKind::Permanent,
+                format!("{} is not valid", file.display()),
+                PortError::new(ErrorKind::Permanent, why),
+            )
+        }
+    })
+}
+
+/// ` (line 3 column 5)`, if the parser says where it stopped.
+fn place_in(error: &KubeconfigError) -> String {
+    let words = error_chain(error);
+    let numbers = words.rsplit_once(" line ").and_then(|(_, rest)| {
+        let (line, rest) = rest.split_once(" column ")?;
+        let column: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        Some((line.parse::<usize>().ok()?, column.parse::<usize>().ok()?))
+    });
+    numbers.map_or_else(String::new, |(line, column)| {
+        format!(" (line {line} column {column})")
+    })
+}
+
+fn no_file(files: &[PathBuf]) -> PortError {
+    let names: Vec<String> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    let message = if names.is_empty() {
+        "no home directory to look for a kubeconfig in".to_owned()
+    } else {
+        format!(
+            "file {} not found; set another in payops.toml, or set KUBECONFIG",
+            names.join(", ")
+        )
+    };
+    PortError::new(ErrorKind::NotFound, message)
 }

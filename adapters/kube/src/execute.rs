@@ -11,6 +11,8 @@
 //!   It is bound to the spec that the first call answered in the same way.
 //! * Where the pod template is another object's (`spec.workloadRef`), that object is changed, and
 //!   the call is bound to its resource version.
+//! * An abort wants the stable version whatever the step is: it is bound to the rollout's uid and to
+//!   the versions under way, and lands while the canary moves.
 //! * Ending an analysis run or an experiment is bound to that very run, by its uid.
 
 use payops_core::domain::rollout::{ImageChange, RolloutPlan, Workload};
@@ -149,6 +151,7 @@ impl Execution<'_> {
                 return self.terminate(Kind::Experiments, name).await;
             }
             Call::SetImages(changes) => return self.set_images(changes, at).await,
+            Call::TestedStatus { .. } => return self.set_status_tested(call).await,
             Call::Merge { .. } | Call::Json { .. } => {}
         }
         if let (Call::Json { body }, Some(workload)) = (call, &self.plan.workload) {
@@ -214,6 +217,41 @@ impl Execution<'_> {
                 Cause::Unreadable("not a patch".into()),
             )),
         }
+    }
+
+    /// Sets a field of the status if the fields that it is bound to are what they were, whatever else
+    /// has moved.
+    async fn set_status_tested(&self, call: &Call) -> Result<Outcome, Failure> {
+        let patch = call.to_tested_patch(&self.plan.uid).unwrap_or_default();
+        let main = path::rollout(&self.plan.key);
+        let status = format!("{main}/status");
+        for _ in 0..TRIES {
+            let send = || ApiRequest::Json(patch.clone());
+            let answer = match self.api.call(&self.verb(), send(), &status).await {
+                // Either there is no status apart, or there is no such rollout: the object itself
+                // tells.
+                Err(failure) if failure.code() == Some(404) => {
+                    self.api.call(&self.verb(), send(), &main).await
+                }
+                answer => answer,
+            };
+            match answer {
+                Ok(answer) => return Ok(Outcome::Answer(answer)),
+                // Somebody wrote at the same moment.
+                Err(failure) if failure.code() == Some(409) => {}
+                // A test that does not hold, or no such rollout any more.
+                Err(failure) if matches!(failure.code(), Some(404 | 422)) => {
+                    let moved = self.read_moved().await?;
+                    let is_bound = |now: &Value| holds(&patch, now);
+                    return match moved {
+                        Outcome::Moved(now) if is_bound(&now) => Err(failure),
+                        moved => Ok(moved),
+                    };
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        self.read_moved().await
     }
 
     /// Changes the object whose pod template the rollout uses, if it is the one that was seen.
@@ -414,6 +452,15 @@ fn bind_patch(operations: &Value, resource_version: &str) -> Value {
         json!({"op": "test", "path": "/metadata/resourceVersion", "value": resource_version});
     let operations = operations.as_array().into_iter().flatten().cloned();
     Value::Array(std::iter::once(test).chain(operations).collect())
+}
+
+/// Whether all tests of a JSON patch hold.
+fn holds(patch: &Value, object: &Value) -> bool {
+    let mut operations = patch.as_array().into_iter().flatten();
+    operations.all(|operation| {
+        operation.get("op").and_then(Value::as_str) != Some("test")
+            || object.pointer(text(operation, "/path")) == operation.get("value")
+    })
 }
 
 pub(crate) async fn get(

@@ -14,11 +14,13 @@ mod execute;
 mod images;
 mod kubectl;
 mod related;
+mod rights;
 mod rollouts;
 mod watch;
 mod wire;
 
 pub use api::Timing;
 pub use argocd::{ArgoCdRollouts, argo_cd_supports};
+pub use connect::{KubeContexts, default_kubeconfig_files, read_contexts};
 pub use kubectl::equivalent;
 pub use rollouts::KubeRollouts;

@@ -16,6 +16,7 @@ use tower::{BoxError, Service};
 use crate::api::fail::Failure;
 use crate::api::path::Kind;
 use crate::api::{Api, Timing};
+use crate::rights::Rights;
 use crate::{execute, kubectl, related, watch, wire};
 
 const CONCURRENT_LISTS: usize = 8;
@@ -25,6 +26,8 @@ pub struct KubeRollouts {
     api: Api,
     driver: String,
     namespaces: Arc<[String]>,
+    /// `None` where who changes something is somebody else than who looks.
+    rights: Option<Arc<Rights>>,
 }
 
 impl KubeRollouts {
@@ -35,6 +38,16 @@ impl KubeRollouts {
             api: Api::new(client, cluster_name, Timing::default()),
             driver: driver.into(),
             namespaces: Arc::new([]),
+            rights: Some(Arc::default()),
+        }
+    }
+
+    /// Without asking what may be done: changes are made with another role.
+    #[must_use]
+    pub(crate) fn without_rights(self) -> Self {
+        Self {
+            rights: None,
+            ..self
         }
     }
 
@@ -150,6 +163,11 @@ impl Rollouts for KubeRollouts {
 
     fn can(&self, _action: &RolloutAction) -> bool {
         true
+    }
+
+    async fn find_denial(&self, rollout: &Rollout, action: &RolloutAction) -> Option<String> {
+        let rights = self.rights.as_ref()?;
+        rights.find_denial(&self.api, rollout, action).await
     }
 
     fn equivalent(&self, action: &RolloutAction, key: &RolloutKey) -> String {

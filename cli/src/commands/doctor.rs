@@ -1,6 +1,6 @@
 //! `payops doctor`: whether each environment can be reached, what is missing, and what mends it.
 
-use payops_ops::backend::Check;
+use payops_ops::backend::{Check, CheckState};
 use payops_ops::doctor;
 use payops_ops::error::OpsResult;
 
@@ -9,11 +9,11 @@ use crate::exit::Exit;
 use crate::output::{Cell, Column, InEnv, Row, Style, Tone};
 
 impl Row for Check {
-    const FIELDS: &'static [&'static str] = &["env", "check", "ok", "detail", "fix"];
+    const FIELDS: &'static [&'static str] = &["env", "check", "ok", "state", "detail", "fix"];
     const COLUMNS: &'static [Column] = &[
         Column::text("ENV"),
         Column::text("CHECK"),
-        Column::text(""),
+        Column::text("STATE"),
         Column::text("WHAT"),
         Column::text("FIX"),
     ];
@@ -22,10 +22,10 @@ impl Row for Check {
         vec![
             Cell::from(&self.env),
             Cell::from(&self.check),
-            if self.ok {
-                Cell::toned("ok", Tone::Good)
-            } else {
-                Cell::toned("✖", Tone::Bad)
+            match self.state {
+                CheckState::Ok => Cell::toned("ok", Tone::Good),
+                CheckState::Failed => Cell::toned("✖ failed", Tone::Bad),
+                CheckState::NotSetUp => Cell::toned("not set up", Tone::Dim),
             },
             Cell::from(&self.detail),
             Cell::maybe(self.fix.as_ref()),

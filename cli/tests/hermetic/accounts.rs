@@ -48,7 +48,7 @@ fn key(request: &Request) -> String {
         .to_owned()
 }
 
-fn identity(account: &str, arn: &str) -> Answer {
+pub(crate) fn identity(account: &str, arn: &str) -> Answer {
     xml(
         "GetCallerIdentity",
         &format!("<Arn>{arn}</Arn><UserId>U</UserId><Account>{account}</Account>"),

@@ -21,6 +21,7 @@ mod disk;
 mod four_eyes;
 mod hostile;
 mod kill;
+mod kubeconfig;
 mod offline;
 mod platform;
 mod terminal;

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::accounts::{aws, later, session};
+use crate::accounts::{aws, identity, later, session};
+use crate::common::stub::Stub;
 use crate::common::{Place, eventually};
+use crate::kubeconfig::Served;
 use crate::offline::commands_of;
 use crate::platform::in_review;
 
@@ -124,27 +126,84 @@ fn each_workload_account_is_imported_and_opened() {
     }
 }
 
+/// The management account has a cluster, a role for emergencies, and nothing else: it is imported,
+/// and its rollouts are seen with the credentials that one comes with.
 #[test]
 fn the_management_account_is_an_environment_of_clusters() {
     let (path, told) = outputs("management");
+    let payops = &told["payops"]["value"];
+    let cluster = &payops["clusters"][0];
+    let (name, eks) = (cluster["name"].as_str(), cluster["eks"].as_str().unwrap());
     let place = Place::new();
     let imported = place
         .run(&[
             "config",
             "import",
             path.to_str().unwrap(),
-            "--dry-run",
+            "--yes",
             "-o",
             "json",
         ])
         .exits(0)
         .json();
     assert_eq!(imported["ignored"], serde_json::json!(["alarms", "names"]));
-    let cluster = &told["payops"]["value"]["clusters"][0];
     let diff = imported["diff"].to_string();
-    for word in [&cluster["name"], &cluster["eks"]] {
-        assert!(diff.contains(word.as_str().unwrap()), "{diff}");
-    }
+    assert!(diff.contains(name.unwrap()) && diff.contains(eks), "{diff}");
+
+    let served = Served::new("test");
+    let (account, endpoint) = (payops["account_id"].as_str().unwrap(), served.server.url());
+    let (account, described) = (account.to_owned(), format!("/clusters/{eks}"));
+    let who = format!("arn:aws:iam::{account}:user/tester");
+    let stub = Stub::new(move |_, request| {
+        if request.body.contains("Action=GetCallerIdentity") {
+            return identity(&account, &who);
+        }
+        assert!(request.head.contains(&described), "{}", request.head);
+        let cluster = serde_json::json!({"cluster": {
+            "endpoint": endpoint, "certificateAuthority": {}, "status": "ACTIVE",
+        }});
+        let json = vec![("content-type", "application/json".to_owned())];
+        (200, json, cluster.to_string())
+    });
+    let file = place.work().join("payops.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let kind = "kind = \"aws\"\n";
+    let at_stub = format!("{kind}endpoint_url = \"{}\"\n", stub.url);
+    std::fs::write(&file, text.replace(kind, &at_stub)).unwrap();
+    let run = |args: &[&str]| -> crate::common::Done {
+        let mut command = place.command(args);
+        command
+            .env_remove("PAYOPS_DATA_DIR")
+            .env("AWS_ACCESS_KEY_ID", "BASE")
+            .env("AWS_SECRET_ACCESS_KEY", "test");
+        command.output().unwrap().into()
+    };
+    run(&["freeze", "status"]).exits(0);
+    assert_eq!(stub.requests().len(), 0, "the freeze is kept here");
+    let rows = run(&["rollout", "list", "-o", "json"]).exits(0).json();
+    let row = &rows.as_array().unwrap()[0];
+    assert_eq!(
+        (row["env"].as_str(), row["cluster"].as_str()),
+        (Some("management"), name),
+        "{rows}"
+    );
+    let refused = run(&["queue", "list"]).exits(2);
+    assert!(
+        refused.err.contains("management has no queues")
+            && refused
+                .err
+                .contains("add queues to [environments.management]"),
+        "{}",
+        refused.err
+    );
+    let checks = run(&["doctor", "-o", "json"]).exits(0).json();
+    let state = |check: &str| {
+        let rows = checks.as_array().unwrap().iter();
+        let mut rows = rows.filter(|row| row["check"] == check);
+        rows.next().map(|row| row["state"].clone())
+    };
+    assert_eq!(state("clusters"), Some("ok".into()), "{checks}");
+    assert_eq!(state("queues"), Some("not_set_up".into()), "{checks}");
 }
 
 /// The commands of all runbooks.

@@ -18,6 +18,8 @@ pub enum ErrorKind {
     Refused,
     /// The queue, table, bucket or file that is needed is not there.
     NotFound,
+    /// The environment has no such part: its settings name none. The message says what to add.
+    NotSetUp,
     /// What is stored there cannot be read, or is of a newer version.
     Corrupt,
     /// The medium takes no writes: full or read-only.
@@ -92,6 +94,7 @@ impl PortError {
             ErrorKind::Denied => "denied",
             ErrorKind::Refused => "refused",
             ErrorKind::NotFound => "not_found",
+            ErrorKind::NotSetUp => "not_set_up",
             ErrorKind::Corrupt => "corrupt",
             ErrorKind::NotWritable => "not_writable",
             ErrorKind::Permanent => "permanent",

@@ -68,6 +68,14 @@ pub trait Rollouts: Send + Sync {
     /// Whether this way of reaching it can do `action`; what it cannot is hidden.
     fn can(&self, action: &RolloutAction) -> bool;
 
+    /// Why the rights of whoever asks do not allow `action` on `rollout`, such as `you may not patch
+    /// rollouts.argoproj.io/status in namespace payments`; `None` when they do, and where that is
+    /// not known beforehand.
+    async fn find_denial(&self, rollout: &Rollout, action: &RolloutAction) -> Option<String> {
+        let _ = (rollout, action);
+        None
+    }
+
     /// The command with which an operator does the same as `action`, such as
     /// `kubectl argo rollouts promote api -n payments`.
     fn equivalent(&self, action: &RolloutAction, key: &RolloutKey) -> String;

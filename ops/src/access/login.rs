@@ -35,6 +35,7 @@ impl Session {
         let level = self.access_level()?;
         let (account_id, role) = match &self.env.target {
             Backend::Embedded { .. } => (None, format!("payops-{level}")),
+            Backend::Kubernetes(_) => (None, "as the kubeconfig says".to_owned()),
             Backend::Aws(aws) => {
                 let role = aws.roles.get(level.as_str()).map(|role| role.arn.clone());
                 (

@@ -77,7 +77,7 @@ impl<'a> Shipping<'a> {
                     owner,
                 })
             }
-            Backend::Embedded { name, .. } => {
+            Backend::Embedded { .. } | Backend::Kubernetes(_) => {
                 let found = operator.settings.found.as_ref()?;
                 let dir = found.config.environments.get(&target.name)?.audit_dir()?;
                 // From wherever a command is run it is the same folder.
@@ -86,8 +86,12 @@ impl<'a> Shipping<'a> {
                     .parent()
                     .map_or_else(|| dir.to_owned(), |beside| beside.join(dir));
                 let dir = std::path::absolute(&dir).unwrap_or(dir);
+                let mut names = vec![target.name.clone()];
+                if let Backend::Embedded { name, .. } = &target.target {
+                    names.push(name.clone());
+                }
                 let owner = EntryOwner {
-                    names: vec![target.name.clone(), name.clone()],
+                    names,
                     account: None,
                 };
                 Some(Self {
@@ -278,10 +282,12 @@ impl<'a> Shipping<'a> {
             (Backend::Aws(aws), _) => {
                 Box::pin(aws::audit_place(&self.target.name, aws, caller)).await
             }
-            (Backend::Embedded { .. }, folder) => Ok(Box::new(FolderPlace {
-                dir: folder.clone().unwrap_or_default(),
-                env: self.target.name.clone(),
-            })),
+            (Backend::Embedded { .. } | Backend::Kubernetes(_), folder) => {
+                Ok(Box::new(FolderPlace {
+                    dir: folder.clone().unwrap_or_default(),
+                    env: self.target.name.clone(),
+                }))
+            }
         }
     }
 }

@@ -120,6 +120,12 @@ impl Api {
         if let Some(url) = url {
             return Self::new(&url, own_key.ok_or_else(|| no_key("set PAYOPS_API_KEY"))?);
         }
+        let missing = || {
+            OpsError::usage(format!("{} has no payments API", target.name)).hint(format!(
+                "add api_url to [environments.{}] in payops.toml, or set PAYOPS_API_URL",
+                target.name
+            ))
+        };
         match &target.target {
             Backend::Embedded { data_dir, name } => {
                 let running = DataDir::open(data_dir)?.running()?;
@@ -139,11 +145,8 @@ impl Api {
                 })?;
                 Self::new(&ready.api_url, own_key.unwrap_or(ready.api_key))
             }
+            Backend::Kubernetes(_) => Err(missing()),
             Backend::Aws(aws) => {
-                let missing = || {
-                    OpsError::usage(format!("{} has no api_url", target.name))
-                        .hint("set api_url in payops.toml, or PAYOPS_API_URL")
-                };
                 let url = aws.api_url.as_deref().ok_or_else(missing)?;
                 let named = aws.api_key_env.as_deref();
                 let key = own_key.or_else(|| named.and_then(variable));

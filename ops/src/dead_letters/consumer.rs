@@ -8,7 +8,7 @@ use payops_core::domain::replay::ReplayPlan;
 use payops_core::domain::rollout::{Phase, Rollout, RolloutKey};
 use tokio::time::timeout;
 
-use crate::environment::{Backend, EnvConfig};
+use crate::environment::{EnvConfig, Part};
 use crate::error::{OpsError, OpsResult};
 use crate::session::Session;
 
@@ -31,7 +31,7 @@ fn find_consumer(session: &Session, queue: &str) -> Option<Consumer> {
     let config = session.operator.settings.config();
     let configured = config
         .and_then(|config| config.environments.get(session.name()))
-        .map(EnvConfig::consumers)
+        .and_then(EnvConfig::consumers)
         .and_then(|consumers| consumers.get(queue));
     if let Some(rollout) = configured {
         return Some(Consumer {
@@ -50,10 +50,7 @@ fn find_consumer(session: &Session, queue: &str) -> Option<Consumer> {
 }
 
 fn has_clusters(session: &Session) -> bool {
-    match &session.env.target {
-        Backend::Embedded { .. } => true,
-        Backend::Aws(aws) => !aws.clusters.is_empty(),
-    }
+    session.env.missing(Part::Clusters).is_none()
 }
 
 /// The consumer as each cluster that has it shows it.

@@ -60,7 +60,11 @@ pub async fn plan_replay(
     let act = act_of_plan(&plan, settled.is_some(), LATER);
     let refusal = session.would_refuse(&act).await?;
     Ok(ReplayReview {
-        warnings: consumer_warnings(session, &plan.target).await,
+        warnings: consumer_warnings(session, &plan.target)
+            .await
+            .into_iter()
+            .chain(session.env.kept_here())
+            .collect(),
         equivalent: equivalent::replay(&plan),
         refusal: refusal.map(|refusal| format!("{refusal}: {}", refusal.hint())),
         plan,

@@ -19,6 +19,10 @@
 //! [environments.preprod.consumers]
 //! payments-work = "payments/payments-worker"
 //!
+//! [environments.lab]
+//! kind = "kubernetes"
+//! clusters = [{ name = "kind", context = "kind-kind" }]
+//!
 //! [environments.laptop]
 //! kind = "embedded"
 //! data_dir = "/var/lib/payops"
@@ -26,10 +30,13 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use payops_core::domain::rollout::RolloutKey;
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::error::{OpsError, OpsResult};
 
@@ -48,6 +55,7 @@ pub struct Config {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EnvConfig {
     Aws(Box<AwsConfig>),
+    Kubernetes(Box<KubernetesConfig>),
     Embedded(EmbeddedConfig),
 }
 
@@ -68,6 +76,24 @@ pub struct EmbeddedConfig {
     pub consumers: BTreeMap<String, ConsumerRollout>,
 }
 
+/// Clusters and nothing else: rollouts are seen and steered in them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KubernetesConfig {
+    #[serde(default)]
+    pub clusters: Vec<ClusterConfig>,
+    /// The folder where lines of the record are kept too; without one they are kept on the
+    /// operator's machine alone.
+    pub audit_dir: Option<PathBuf>,
+    /// Whether writes ask twice, as in `prod`.
+    pub protected: Option<bool>,
+    /// Whether it is a context of the kubeconfig, which no file declares.
+    #[serde(skip)]
+    pub is_from_kubeconfig: bool,
+}
+
+/// An environment in AWS. Every member is optional, and so is every part: what is not named is not
+/// there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AwsConfig {
@@ -82,7 +108,7 @@ pub struct AwsConfig {
     /// The event bus, by name or ARN, that lines of the record are put on; else `bus`.
     pub audit_bus: Option<String>,
     #[serde(default)]
-    pub queues: QueueNames,
+    pub queues: QueueConfig,
     /// Name of the Secrets Manager secret that holds the ledger's connection URL.
     pub ledger_url_secret: Option<String>,
     /// Name of the environment variable that holds the ledger's connection URL.
@@ -130,10 +156,11 @@ impl TryFrom<String> for ConsumerRollout {
 
 impl EnvConfig {
     #[must_use]
-    pub fn consumers(&self) -> &BTreeMap<String, ConsumerRollout> {
+    pub fn consumers(&self) -> Option<&BTreeMap<String, ConsumerRollout>> {
         match self {
-            Self::Embedded(own) => &own.consumers,
-            Self::Aws(aws) => &aws.consumers,
+            Self::Embedded(own) => Some(&own.consumers),
+            Self::Aws(aws) => Some(&aws.consumers),
+            Self::Kubernetes(_) => None,
         }
     }
 
@@ -142,6 +169,7 @@ impl EnvConfig {
     pub fn audit_dir(&self) -> Option<&Path> {
         match self {
             Self::Embedded(own) => own.audit_dir.as_deref(),
+            Self::Kubernetes(own) => own.audit_dir.as_deref(),
             Self::Aws(_) => None,
         }
     }
@@ -155,6 +183,17 @@ impl AwsConfig {
             .as_deref()
             .or(self.bus.as_deref())
             .filter(|bus| !bus.is_empty())
+    }
+
+    /// What stands in front of each queue's name; `None` when it has no queues. Where there are
+    /// payments, there are queues under their own names unless the file says otherwise.
+    #[must_use]
+    pub fn queue_prefix(&self) -> Option<&str> {
+        match &self.queues {
+            QueueConfig::Off => None,
+            QueueConfig::Unsaid => self.table.as_ref().map(|_| ""),
+            QueueConfig::Named(names) => Some(names.prefix.as_deref().unwrap_or_default()),
+        }
     }
 }
 
@@ -200,6 +239,41 @@ impl ClusterConfig {
             .filter_map(|(way, value)| Some(format!("{way} {}", value.as_ref()?)))
             .collect();
         ways.join(", ")
+    }
+}
+
+/// The queues of an environment: `queues = { prefix = "preprod-" }`, or `queues = false`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum QueueConfig {
+    #[default]
+    Unsaid,
+    Off,
+    Named(QueueNames),
+}
+
+impl<'de> Deserialize<'de> for QueueConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = QueueConfig;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table such as { prefix = \"prod-\" }, or false")
+            }
+
+            fn visit_bool<E: serde::de::Error>(self, has_queues: bool) -> Result<QueueConfig, E> {
+                Ok(if has_queues {
+                    QueueConfig::Named(QueueNames::default())
+                } else {
+                    QueueConfig::Off
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<QueueConfig, A::Error> {
+                QueueNames::deserialize(MapAccessDeserializer::new(map)).map(QueueConfig::Named)
+            }
+        }
+        deserializer.deserialize_any(Read)
     }
 }
 
@@ -302,14 +376,45 @@ payments-work = "pay/worker"
             panic!("not AWS")
         };
         assert_eq!(
-            (aws.region.as_deref(), aws.queues.prefix.as_deref()),
+            (aws.region.as_deref(), aws.queue_prefix()),
             (Some("eu-west-1"), Some("preprod-"))
         );
         let Some(laptop @ EnvConfig::Embedded(_)) = config.environments.get("laptop") else {
             panic!("not embedded")
         };
-        let consumer = laptop.consumers().get("payments-work").expect("a consumer");
+        let consumer = laptop
+            .consumers()
+            .and_then(|consumers| consumers.get("payments-work"))
+            .expect("a consumer");
         assert_eq!(consumer.0.to_string(), "pay/worker");
+    }
+
+    #[test]
+    fn an_environment_may_have_clusters_alone_and_queues_or_none() {
+        let read = |text: &str| {
+            let text = format!("[environments.a]\n{text}");
+            let config = Config::parse(&text, Path::new("payops.toml")).expect("a config");
+            config.environments.into_values().next().expect("one")
+        };
+        let EnvConfig::Kubernetes(own) =
+            read("kind = \"kubernetes\"\nclusters = [{ name = \"a\", context = \"c\" }]")
+        else {
+            panic!("not Kubernetes")
+        };
+        assert_eq!(own.clusters[0].context.as_deref(), Some("c"));
+        for (text, prefix) in [
+            ("kind = \"aws\"", None),
+            ("kind = \"aws\"\ntable = \"t\"", Some("")),
+            ("kind = \"aws\"\ntable = \"t\"\nqueues = false", None),
+            ("kind = \"aws\"\nqueues = true", Some("")),
+            ("kind = \"aws\"\nqueues = {}", Some("")),
+            ("kind = \"aws\"\nqueues = { prefix = \"p-\" }", Some("p-")),
+        ] {
+            let EnvConfig::Aws(aws) = read(text) else {
+                panic!("not AWS")
+            };
+            assert_eq!(aws.queue_prefix(), prefix, "{text}");
+        }
     }
 
     #[test]
@@ -319,6 +424,9 @@ payments-work = "pay/worker"
             "[environments.a]\nkind = \"aws\"\ntabel = \"x\"",
             "[environments.a]\nkind = \"azure\"",
             "[environments.a]\nregion = \"x\"",
+            "[environments.a]\nkind = \"kubernetes\"\ntable = \"x\"",
+            "[environments.a]\nkind = \"aws\"\nqueues = { prefx = \"x\" }",
+            "[environments.a]\nkind = \"aws\"\nqueues = \"x\"",
             "[environments.a]\nkind = \"embedded\"\nconsumers = { payments-work = \"worker\" }",
             "[environments.a]\nkind = \"aws\"\nconsumers = { payments-work = \"a/b/c\" }",
         ] {

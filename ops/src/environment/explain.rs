@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::config::{AwsConfig, EnvConfig};
+use super::config::{AwsConfig, ClusterConfig, EnvConfig};
 use super::settings::{Origin, Settings};
 
 /// A setting: `{"name":…,"value":…,"source":…}`.
@@ -54,6 +54,13 @@ pub fn explain(settings: &Settings) -> Vec<Setting> {
         url.map_or(&Origin::Default, |url| &url.origin),
     ));
     out.push(secret("api_key", "PAYOPS_API_KEY"));
+    if let Some(context) = &settings.context {
+        out.push(row(
+            "context",
+            context.cluster.context.clone(),
+            &context.origin,
+        ));
+    }
     let Some(found) = &settings.found else {
         return out;
     };
@@ -104,6 +111,11 @@ fn secret(name: &str, variable: &str) -> Setting {
     }
 }
 
+fn explain_cluster(cluster: &ClusterConfig) -> (&'static str, Option<String>) {
+    let access = format!("{}: {}", cluster.name, cluster.describe_access());
+    ("clusters", Some(access))
+}
+
 fn fields(environment: &EnvConfig) -> Vec<(&'static str, String)> {
     let flag = |value: Option<bool>| value.map(|value| value.to_string());
     let mut pairs: Vec<(&'static str, Option<String>)> = match environment {
@@ -130,7 +142,6 @@ fn fields(environment: &EnvConfig) -> Vec<(&'static str, String)> {
                 bucket,
                 bus,
                 audit_bus,
-                queues,
                 ..
             } = &**aws;
             let mut pairs = vec![
@@ -143,7 +154,7 @@ fn fields(environment: &EnvConfig) -> Vec<(&'static str, String)> {
                 ("bucket", bucket.clone()),
                 ("bus", bus.clone()),
                 ("audit_bus", audit_bus.clone()),
-                ("queues.prefix", queues.prefix.clone()),
+                ("queues.prefix", aws.queue_prefix().map(str::to_owned)),
             ];
             pairs.extend([
                 ("ledger_url_secret", aws.ledger_url_secret.clone()),
@@ -165,18 +176,26 @@ fn fields(environment: &EnvConfig) -> Vec<(&'static str, String)> {
                     .into_iter()
                     .map(|(duty, name)| (name, aws.roles.get(duty).map(|role| role.arn.clone()))),
             );
-            pairs.extend(aws.clusters.iter().map(|cluster| {
+            pairs.extend(aws.clusters.iter().map(explain_cluster));
+            pairs
+        }
+        EnvConfig::Kubernetes(own) => {
+            let mut pairs = vec![
+                ("kind", Some("kubernetes".to_owned())),
                 (
-                    "clusters",
-                    Some(format!("{}: {}", cluster.name, cluster.describe_access())),
-                )
-            }));
+                    "audit_dir",
+                    own.audit_dir.as_ref().map(|dir| dir.display().to_string()),
+                ),
+                ("protected", flag(own.protected)),
+            ];
+            pairs.extend(own.clusters.iter().map(explain_cluster));
             pairs
         }
     };
     let consumers = environment
         .consumers()
-        .iter()
+        .into_iter()
+        .flatten()
         .map(|(queue, rollout)| ("consumers", Some(format!("{queue}: {}", rollout.0))));
     pairs.extend(consumers);
     pairs

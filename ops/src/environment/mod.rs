@@ -5,14 +5,18 @@ mod diff;
 mod edit;
 mod explain;
 mod outputs;
+mod parts;
 mod settings;
 
 pub use config::{
     AwsConfig, ClusterConfig, Config, ConfigFile, ConsumerRollout, EmbeddedConfig, EnvConfig, FILE,
-    QueueNames, RoleConfig, find,
+    KubernetesConfig, QueueConfig, QueueNames, RoleConfig, find,
 };
 pub use diff::{DiffLine, diff_lines};
 pub use edit::{merged, read_or_empty, write_whole};
 pub use explain::{Setting, explain};
 pub use outputs::{Fact, Held, Outputs};
-pub use settings::{Backend, EMBEDDED, Environment, Lookup, Origin, Overrides, Settings, Sourced};
+pub use parts::Part;
+pub use settings::{
+    Backend, EMBEDDED, Environment, KubeContext, Lookup, Origin, Overrides, Settings, Sourced,
+};

@@ -4,7 +4,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::config::{self, AwsConfig, Config, ConfigFile, EnvConfig};
+use super::config::{
+    self, AwsConfig, ClusterConfig, Config, ConfigFile, EnvConfig, KubernetesConfig,
+};
 use crate::equivalent::word;
 use crate::error::{OpsError, OpsResult};
 
@@ -44,6 +46,7 @@ pub struct Sourced<T> {
 pub enum Backend {
     Embedded { data_dir: PathBuf, name: String },
     Aws(Box<AwsConfig>),
+    Kubernetes(Box<KubernetesConfig>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +74,18 @@ pub struct Overrides {
     pub data_dir: Option<PathBuf>,
     pub config: Option<PathBuf>,
     pub env: Vec<String>,
+    /// A context of the kubeconfig, in place of an environment.
+    pub context: Option<String>,
+}
+
+/// A context of the kubeconfig, which is an environment where no file declares one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KubeContext {
+    /// The environment's name: that of the context, unless an embedded one has it.
+    pub env: String,
+    pub cluster: ClusterConfig,
+    /// Where the context was chosen.
+    pub origin: Origin,
 }
 
 #[derive(Clone, Debug)]
@@ -80,6 +95,10 @@ pub struct Settings {
     pub envs: Result<Sourced<Vec<String>>, (String, String)>,
     pub found: Option<ConfigFile>,
     pub found_by: Origin,
+    /// The context of the kubeconfig that is an environment too.
+    pub context: Option<KubeContext>,
+    /// Whether the environments of the embedded platform are meant when nobody names one.
+    pub embedded_first: bool,
     pub who: Sourced<String>,
     /// Where the payments API is, when said apart from the environment.
     pub api_url: Option<Sourced<String>>,
@@ -140,6 +159,8 @@ impl Settings {
             envs,
             found,
             found_by,
+            context: None,
+            embedded_first: true,
             who,
             api_url,
             state_dir,
@@ -178,16 +199,33 @@ impl Settings {
                 ..
             })
         );
-        if chosen {
+        // Where no file declares any, what is wrong with the kubeconfig is told here too.
+        if chosen || (self.envs.is_err() && self.declared().is_empty()) {
             return self.targets();
         }
-        let declared = self.declared();
-        let names = if declared.is_empty() {
-            EMBEDDED.map(str::to_owned).to_vec()
-        } else {
-            declared
-        };
+        let names = self.all_names();
         names.iter().map(|name| self.target(name)).collect()
+    }
+
+    /// Makes a context of the kubeconfig an environment. Nothing changes where a file declares
+    /// environments.
+    pub fn add_context(&mut self, context: KubeContext, embedded_first: bool) {
+        if !self.declared().is_empty() {
+            return;
+        }
+        self.embedded_first = embedded_first;
+        let is_asked_for = matches!(context.origin, Origin::Flag(_));
+        let is_default = match &self.envs {
+            Ok(envs) => envs.origin == Origin::Default && !embedded_first,
+            Err(_) => false,
+        };
+        if is_asked_for || is_default {
+            self.envs = Ok(Sourced {
+                value: vec![context.env.clone()],
+                origin: context.origin.clone(),
+            });
+        }
+        self.context = Some(context);
     }
 
     /// The one environment asked for; a write goes to one only.
@@ -204,7 +242,7 @@ impl Settings {
         let declared = self
             .config()
             .and_then(|config| config.environments.get(name));
-        let prod = matches!(name, "prod" | "production" | "live");
+        let prod = is_production(name);
         let embedded = |data_dir: PathBuf, inner: &str, protected| Environment {
             name: name.to_owned(),
             target: Backend::Embedded {
@@ -240,16 +278,35 @@ impl Settings {
                     own.protected.unwrap_or(prod),
                 ))
             }
+            Some(EnvConfig::Kubernetes(own)) => Ok(Environment {
+                name: name.to_owned(),
+                protected: own.protected.unwrap_or(prod),
+                target: Backend::Kubernetes(own.clone()),
+            }),
+            None if self
+                .context
+                .as_ref()
+                .is_some_and(|context| context.env == name) =>
+            {
+                let cluster = self.context.as_ref().map(|context| context.cluster.clone());
+                Ok(Environment {
+                    name: name.to_owned(),
+                    // Nobody says what it is: any word of its name may.
+                    protected: name
+                        .split(|c: char| !c.is_ascii_alphanumeric())
+                        .any(is_production),
+                    target: Backend::Kubernetes(Box::new(KubernetesConfig {
+                        clusters: cluster.into_iter().collect(),
+                        is_from_kubeconfig: true,
+                        ..KubernetesConfig::default()
+                    })),
+                })
+            }
             None if self.declared().is_empty() && EMBEDDED.contains(&name) => {
                 Ok(embedded(self.data_dir.value.clone(), name, prod))
             }
             None => {
-                let known = self.declared();
-                let known = if known.is_empty() {
-                    EMBEDDED.map(str::to_owned).to_vec()
-                } else {
-                    known
-                };
+                let known = self.all_names();
                 let hint = format!("environments are {}", known.join(", "));
                 let message = match &self.envs {
                     Ok(Sourced { value, origin }) if value.iter().any(|asked| asked == name) => {
@@ -274,10 +331,14 @@ impl Settings {
 
     pub fn all_names(&self) -> Vec<String> {
         let declared = self.declared();
-        if declared.is_empty() {
-            EMBEDDED.map(str::to_owned).to_vec()
-        } else {
-            declared
+        if !declared.is_empty() {
+            return declared;
+        }
+        let context = self.context.as_ref().map(|context| context.env.clone());
+        let embedded = EMBEDDED.map(str::to_owned).into_iter();
+        match context {
+            Some(context) if !self.embedded_first => vec![context],
+            context => embedded.chain(context).collect(),
         }
     }
 
@@ -285,8 +346,19 @@ impl Settings {
     /// left out, it is.
     #[must_use]
     pub fn command(&self, args: &str, env: &str) -> String {
+        if let Some(context) = self.context.as_ref().filter(|context| context.env == env) {
+            return match &context.origin {
+                Origin::Flag(_) => {
+                    let name = context.cluster.context.as_deref().unwrap_or(env);
+                    format!("payops {args} --context {}", word(name))
+                }
+                _ if !self.embedded_first => format!("payops {args}"),
+                _ => format!("payops {args} --env {}", word(env)),
+            };
+        }
         let default = environments(&Overrides::default(), &|_| None, self.found.as_ref());
-        if default.is_ok_and(|default| default.value == [env]) {
+        let default = default.ok().filter(|_| self.embedded_first);
+        if default.is_some_and(|default| default.value == [env]) {
             format!("payops {args}")
         } else {
             format!("payops {args} --env {}", word(env))
@@ -299,6 +371,11 @@ impl Settings {
             .map(|config| config.environments.keys().cloned().collect())
             .unwrap_or_default()
     }
+}
+
+/// Whether the name, or a word of it, says that real money moves there.
+fn is_production(name: &str) -> bool {
+    matches!(name, "prod" | "production" | "live")
 }
 
 fn data_dir(

@@ -133,6 +133,14 @@ impl ApiError {
         )
     }
 
+    pub(crate) fn forbidden(verb: &str, resource: &str) -> Self {
+        Self::new(
+            403,
+            "Forbidden",
+            format!("{resource} is forbidden: you cannot {verb} resource \"{resource}\""),
+        )
+    }
+
     pub(crate) fn unauthorized() -> Self {
         Self::new(401, "Unauthorized", "Unauthorized")
     }

@@ -25,6 +25,8 @@ struct State {
     token: Option<String>,
     stall: Option<Duration>,
     requests: BTreeMap<(String, String), u64>,
+    /// Verbs and resources that nobody may use.
+    denied: Vec<(String, String)>,
 }
 
 pub struct Faults {
@@ -63,6 +65,19 @@ impl Faults {
     /// Answers 401 to requests without this bearer token; `None` allows all requests.
     pub fn require_token(&self, token: Option<&str>) {
         self.state().token = token.map(ToOwned::to_owned);
+    }
+
+    /// Denies a `verb` on a `resource`, such as `patch` on `rollouts/status`, to everybody.
+    pub fn deny(&self, verb: &str, resource: &str) {
+        self.state()
+            .denied
+            .push((verb.to_owned(), resource.to_owned()));
+    }
+
+    pub(crate) fn is_denied(&self, verb: &str, resource: &str) -> bool {
+        let state = self.state();
+        let mut denied = state.denied.iter();
+        denied.any(|(of, on)| of == verb && on == resource)
     }
 
     /// Delays every response; `None` ends that.

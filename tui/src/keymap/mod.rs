@@ -89,6 +89,25 @@ pub enum RolloutCommand {
     Terminate,
 }
 
+impl RolloutCommand {
+    /// The action that it does, by [`payops_core::domain::rollout::RolloutAction::as_str`]; where it
+    /// does several, the one that needs as little as the others.
+    pub(crate) const fn action(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::PromoteFull => "promote --full",
+            Self::Skip => "skip",
+            Self::Abort => "abort",
+            Self::Retry => "retry",
+            Self::Undo => "undo",
+            Self::PauseResume => "pause",
+            Self::Restart => "restart",
+            Self::SetImage => "set-image",
+            Self::Terminate => "terminate analysis",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     Quit,

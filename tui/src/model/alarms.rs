@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use payops_core::Timestamp;
 use payops_core::domain::alarm::{Alarm, AlarmSubject, EnvSeen, QueueDepth, alarms};
 use payops_core::domain::rollout::AnalysisRun;
+use payops_core::port::ErrorKind;
 
 use super::{
     Cursor, EnvState, Filter, ItemKey, Model, Pane, PaneState, RolloutId, WatchStatus, queue_depth,
@@ -59,8 +60,8 @@ pub(crate) fn queue_alarms(env: &EnvState, now: Timestamp) -> Vec<Alarm> {
         | PaneState::Ready {
             fault: Some((fault, _)),
             ..
-        } => known.faults.push(("queues", &fault.text)),
-        PaneState::Loading | PaneState::Ready { .. } => {}
+        } if fault.kind != ErrorKind::NotSetUp => known.faults.push(("queues", &fault.text)),
+        PaneState::Loading | PaneState::Failed { .. } | PaneState::Ready { .. } => {}
     }
     known.queues = env
         .queue_stats()

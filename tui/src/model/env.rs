@@ -32,6 +32,10 @@ pub struct EnvDetails {
     /// Who the operator is there.
     pub who: String,
     pub clusters: Vec<ClusterInfo>,
+    /// Why it has none, and which settings would give it some.
+    pub no_clusters: Option<String>,
+    /// What each plan says where freeze and record are kept on this machine alone.
+    pub kept_here: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,6 +65,17 @@ pub(crate) struct ClusterState {
     actions: Vec<&'static str>,
     pub(crate) watch: WatchStatus,
     pub(crate) rollouts: BTreeMap<RolloutKey, Arc<Rollout>>,
+    /// What is not allowed in each namespace that was asked about.
+    pub(crate) rights: BTreeMap<String, NamespaceRights>,
+}
+
+/// What the rights of whoever looks do not allow in a namespace: asked once, and kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NamespaceRights {
+    /// The request that asks for it.
+    pub(crate) request: u64,
+    /// Actions by [`RolloutAction::as_str`], each with why; empty until it is known.
+    pub(crate) denied: BTreeMap<&'static str, String>,
 }
 
 impl ClusterState {
@@ -71,7 +86,13 @@ impl ClusterState {
             actions: info.actions.clone(),
             watch: WatchStatus::Waiting,
             rollouts: BTreeMap::new(),
+            rights: BTreeMap::new(),
         }
+    }
+
+    /// Why an action is not allowed in a namespace, as far as that is known.
+    pub(crate) fn find_denial(&self, namespace: &str, action: &str) -> Option<&String> {
+        self.rights.get(namespace)?.denied.get(action)
     }
 
     pub(crate) fn supports(&self, action: &RolloutAction) -> bool {
@@ -100,6 +121,11 @@ impl EnvState {
             queues: Pane::default(),
             access: Pane::default(),
         }
+    }
+
+    /// Why it has no clusters, if it has none.
+    pub(crate) fn no_clusters(&self) -> Option<&str> {
+        self.details.value()?.no_clusters.as_deref()
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -40,7 +40,7 @@ pub(crate) use dialogs::{
     remaining_messages,
 };
 pub use env::{ClusterInfo, EnvDetails, RolloutId};
-pub(crate) use env::{ClusterState, EnvState, WatchStatus};
+pub(crate) use env::{ClusterState, EnvState, NamespaceRights, WatchStatus};
 pub(crate) use filter::{Filter, match_places, rank_places};
 pub(crate) use marks::Marks;
 pub(crate) use overlay::{Notice, Overlay, Prompt, PromptPurpose};

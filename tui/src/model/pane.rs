@@ -93,6 +93,10 @@ impl<T> Pane<T> {
                 self.fault = None;
                 self.tries = 0;
             }
+            // The settings do not change while the screen is open.
+            Err(fault) if fault.kind == ErrorKind::NotSetUp => {
+                self.fault = Some((fault, Timestamp::MAX));
+            }
             Err(fault) => {
                 let wait = backoff(&fault, self.tries);
                 self.tries = self.tries.saturating_add(1);
@@ -148,6 +152,12 @@ impl<T> Pane<T> {
 
     pub(crate) fn is_due(&self, now: Timestamp, every: Option<Duration>) -> bool {
         self.due_at(every).is_some_and(|at| at <= now)
+    }
+
+    /// Whether it has an answer: a value, or that the environment has no such part.
+    pub(crate) fn is_answered(&self) -> bool {
+        let fault = self.fault.as_ref();
+        self.value.is_some() || fault.is_some_and(|(fault, _)| fault.kind == ErrorKind::NotSetUp)
     }
 
     pub(crate) fn state(&self) -> PaneState<'_, T> {

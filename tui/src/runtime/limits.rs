@@ -23,6 +23,7 @@ pub(super) fn limit(request: &Request) -> Duration {
         Request::DeadLetters { .. } | Request::PlanReplay { .. } => BROWSE,
         Request::Related { .. }
         | Request::Equivalent { .. }
+        | Request::Rights { .. }
         | Request::Queues
         | Request::DeadLetter(_)
         | Request::Search { .. }
@@ -45,6 +46,7 @@ pub(super) fn late_answer(request: &Request) -> Answer {
         Request::Related { .. } => Answer::Related(Err(unavailable())),
         Request::ExecuteRollout { .. } => Answer::ExecuteRollout(Err(fault(ErrorKind::Ambiguous))),
         Request::Equivalent { .. } => Answer::Equivalent(Err(unavailable())),
+        Request::Rights { .. } => Answer::Rights(Err(unavailable())),
         Request::Queues => Answer::Queues(Err(unavailable())),
         Request::DeadLetters { .. } => Answer::DeadLetters(Err(unavailable())),
         Request::DeadLetter(_) => Answer::DeadLetter(Err(unavailable())),

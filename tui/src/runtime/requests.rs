@@ -1,12 +1,14 @@
 //! Answers requests. Personal data leaves here masked, or is masked when it is drawn.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::{try_join, try_join_all};
 use payops_core::Timestamp;
 use payops_core::domain::id::PaymentId;
+use payops_core::domain::mask;
 use payops_core::domain::privacy::Privacy;
-use payops_core::domain::rollout::RolloutAction;
+use payops_core::domain::rollout::{Rollout, RolloutAction};
 use payops_core::operations::{OpenEnvironment, Operations};
 use payops_core::port::{Clock, ErrorKind, PortError, PortResult, QueueStats, Rollouts};
 use payops_core::usecase::{
@@ -72,6 +74,13 @@ pub(super) async fn answer(context: &RequestContext, env: &str, request: Request
             let line = rollouts.map(|rollouts| rollouts.equivalent(&action, &key));
             Answer::Equivalent(to_answer(line))
         }
+        Request::Rights { cluster, rollout } => {
+            let denied = async {
+                let rollouts = context.environments.cluster(env, &cluster)?;
+                Ok(denied_actions(&*rollouts, &rollout).await)
+            };
+            Answer::Rights(to_answer(denied.await))
+        }
         Request::Queues => Answer::Queues(to_answer(async { queues(&open()?).await }.await)),
         Request::DeadLetters { queue } => {
             let list = async { browse(&open()?, queue.as_deref()).await };
@@ -123,13 +132,36 @@ async fn open_environment(context: &RequestContext, env: &str) -> PortResult<Env
     let details = EnvDetails {
         who: opened.who.clone(),
         clusters: clusters.collect(),
+        no_clusters: opened.no_clusters.clone(),
+        kept_here: opened.kept_here.clone(),
     };
     context.environments.insert(env, opened);
     Ok(details)
 }
 
+async fn denied_actions(
+    rollouts: &dyn Rollouts,
+    rollout: &Rollout,
+) -> BTreeMap<&'static str, String> {
+    let mut denied = BTreeMap::new();
+    for action in all_actions() {
+        if let Some(why) = rollouts.find_denial(rollout, &action).await {
+            denied.insert(action.as_str(), mask::terminal(&why));
+        }
+    }
+    denied
+}
+
 fn supported_actions(rollouts: &dyn Rollouts) -> Vec<&'static str> {
-    let all = [
+    all_actions()
+        .iter()
+        .filter(|action| rollouts.can(action))
+        .map(RolloutAction::as_str)
+        .collect()
+}
+
+fn all_actions() -> [RolloutAction; 12] {
+    [
         RolloutAction::Promote,
         RolloutAction::PromoteFull,
         RolloutAction::Skip,
@@ -148,11 +180,7 @@ fn supported_actions(rollouts: &dyn Rollouts) -> Vec<&'static str> {
         RolloutAction::TerminateExperiment {
             name: String::new(),
         },
-    ];
-    all.iter()
-        .filter(|action| rollouts.can(action))
-        .map(RolloutAction::as_str)
-        .collect()
+    ]
 }
 
 async fn queues(env: &OpenEnvironment) -> PortResult<Vec<QueueStats>> {

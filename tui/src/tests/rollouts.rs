@@ -231,3 +231,42 @@ fn a_change_is_marked_for_a_second() {
     );
     assert_eq!(model.marks.next_end(), None);
 }
+
+#[test]
+fn what_one_may_not_do_is_not_offered() {
+    let mut model = full(Tab::Rollouts);
+    let effects = press(&mut model, "enter");
+    let (request, _) = find_request(&effects, |request| {
+        matches!(request, Request::Rights { .. })
+    })
+    .expect("asked");
+    assert!(snap(&mut model, 120, 40).contains("p promote"));
+    let why = "you may not patch rollouts.argoproj.io/status in namespace payments";
+    let denied = ["promote", "promote --full", "abort", "retry", "skip"];
+    let denied = denied.map(|action| (action, why.to_owned())).into();
+    // A plan that is open when the answer comes is refused.
+    press(&mut model, "p");
+    assert!(matches!(model.overlay, Some(Overlay::Rollout(_))));
+    answer(&mut model, request, "prod", Answer::Rights(Ok(denied)));
+    let refused = snap(&mut model, 120, 40);
+    assert!(
+        refused.contains("you may not patch") && refused.contains("use a context or a role"),
+        "{refused}"
+    );
+    press(&mut model, "esc");
+    let screen = snap(&mut model, 120, 40);
+    let footer = screen.lines().last().expect("a footer");
+    assert!(
+        !footer.contains("promote") && !footer.contains("abort") && footer.contains("u undo"),
+        "{footer}"
+    );
+    // It is asked once: for another rollout of the namespace it is known.
+    press(&mut model, "a");
+    assert!(matches!(model.overlay, Some(Overlay::Refused { .. })));
+    press(&mut model, "esc esc");
+    let effects = press(&mut model, "enter");
+    let again = find_request(&effects, |request| {
+        matches!(request, Request::Rights { .. })
+    });
+    assert!(again.is_none());
+}

@@ -15,7 +15,7 @@ use crate::effect::{Effect, Request, TaskKind};
 use crate::fault::Fault;
 use crate::fixtures::*;
 use crate::fixtures_stores::*;
-use crate::model::{Model, Overlay, Route, Tab, TaskStatus, TaskUpdate};
+use crate::model::{EnvDetails, Model, Overlay, Route, Tab, TaskStatus, TaskUpdate};
 use crate::msg::{Answer, Msg};
 use crate::update::{update, wake_at};
 

@@ -307,3 +307,55 @@ fn no_snapshot_holds_a_secret() {
         );
     }
 }
+
+/// An environment without queues and clusters says so, and what would give it some, in each view:
+/// nothing is empty, nothing loads for ever, nothing is retried.
+#[test]
+fn parts_that_are_not_set_up_say_so() {
+    let told = |part: &str| {
+        format!("prod has no {part} (add {part} to [environments.prod] in payops.toml)")
+    };
+    let not_set_up = |part: &str| Fault::new(ErrorKind::NotSetUp, told(part));
+    for (name, tab) in [
+        ("not_set_up_overview", Tab::Overview),
+        ("not_set_up_rollouts", Tab::Rollouts),
+        ("not_set_up_queues", Tab::Queues),
+        ("not_set_up_dead_letters", Tab::DeadLetters),
+    ] {
+        let (mut model, mut effects) = crate::update::start(
+            environments().into_iter().take(1).collect(),
+            &options(tab),
+            120,
+            40,
+        );
+        while let Some(effect) = effects.pop() {
+            let Effect::Request { id, env, request } = effect else {
+                continue;
+            };
+            let answered = match *request {
+                Request::OpenEnvironment => Answer::OpenEnvironment(Ok(EnvDetails {
+                    who: "anna".to_owned(),
+                    no_clusters: Some(told("clusters")),
+                    ..EnvDetails::default()
+                })),
+                Request::Queues => Answer::Queues(Err(not_set_up("queues"))),
+                Request::DeadLetters { .. } => Answer::DeadLetters(Err(not_set_up("queues"))),
+                _ => continue,
+            };
+            effects.extend(answer(&mut model, id, &env, answered));
+            effects.extend(update(&mut model, Msg::Tick(t0())));
+        }
+        let screen = snap(&mut model, 120, 40);
+        let part = match tab {
+            Tab::Rollouts => "clusters",
+            _ => "queues",
+        };
+        assert!(
+            screen.contains(&told(part))
+                && !screen.contains("loading")
+                && !screen.contains("retrying"),
+            "{name}:\n{screen}"
+        );
+        check_masked(name, &mut model);
+    }
+}

@@ -1,7 +1,7 @@
 //! Answers go to the pane that requested them; late ones are dropped there, by their number.
 
 use super::{
-    access, alarms, clusters, dead_letters, payments, queues, replay, rollout_actions,
+    access, alarms, clusters, dead_letters, payments, queues, replay, rights, rollout_actions,
     rollout_results,
 };
 use crate::effect::Effect;
@@ -21,6 +21,7 @@ pub(super) fn handle_answer(model: &mut Model, id: u64, env: &str, answer: Answe
         }
         Answer::ExecuteRollout(result) => rollout_results::handle_answer(model, id, env, result),
         Answer::Equivalent(result) => rollout_actions::set_equivalent(model, id, result),
+        Answer::Rights(result) => rights::handle_answer(model, id, result),
         Answer::Queues(result) => queues::handle_answer(model, id, env, result),
         Answer::DeadLetters(result) => dead_letters::handle_answer(model, id, result),
         Answer::DeadLetter(result) => {

@@ -22,6 +22,7 @@ mod payments;
 mod queues;
 mod replay;
 mod replay_facts;
+mod rights;
 mod rollout;
 mod rollout_actions;
 mod rollout_explanation;

@@ -5,8 +5,8 @@ use payops_core::domain::rollout::{ReplicaSet, RolloutAction};
 use payops_core::port::Depth;
 
 use super::controller::{Controller, next_second};
-use super::rollout_explanation;
 use super::rollout_tree::tree_nodes;
+use super::{rights, rollout_explanation};
 use crate::effect::{Effect, Request};
 use crate::fault::Fault;
 use crate::keymap::Command;
@@ -135,7 +135,7 @@ impl Controller for RolloutController {
         let mut effects = Vec::new();
         let (env, cluster) = (id.env.clone(), id.cluster.clone());
         let rollout = Box::new((*rollout).clone());
-        let watched = Some((id, depth));
+        let (id_of_rights, watched) = (id.clone(), Some((id, depth)));
         if model.rollout.watched != watched {
             if model.rollout.watched.is_some() && depth == Depth::Pods {
                 model.rollout.related.refresh();
@@ -148,6 +148,7 @@ impl Controller for RolloutController {
                 depth,
             });
         }
+        effects.extend(rights::ask_once(model, &id_of_rights));
         if model.rollout.related.is_due(now, None) {
             let request_id = model.next_request();
             model.rollout.related.start(request_id);

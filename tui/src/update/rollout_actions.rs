@@ -8,7 +8,7 @@ use payops_core::domain::display::age_since;
 use payops_core::domain::rollout::{ImageChange, Rollout, RolloutAction, RolloutRefusal, plan};
 use tui_input::Input;
 
-use super::{confirmation, rollout};
+use super::{confirmation, rights, rollout};
 use crate::effect::{Effect, Request};
 use crate::fault::Fault;
 use crate::keymap::RolloutCommand;
@@ -94,6 +94,9 @@ fn show_plan(
         }
     };
     plan.warnings.extend(warning);
+    let details = model.env_named(&id.env).and_then(|env| env.details.value());
+    plan.warnings
+        .extend(details.and_then(|details| details.kept_here.clone()));
     let request_id = model.next_request();
     let effect = Effect::Request {
         id: request_id,
@@ -104,6 +107,7 @@ fn show_plan(
             key: plan.key.clone(),
         }),
     };
+    let asked = id.clone();
     let mut confirmation = Confirmation::new(&id.key.name, protected, false, model.now);
     if plan.dangerous {
         confirmation.phrase = Some(id.key.name.clone());
@@ -117,7 +121,8 @@ fn show_plan(
         request_id,
         equivalent: String::new(),
     })));
-    vec![effect]
+    let rights = rights::ask_once(model, &asked);
+    std::iter::once(effect).chain(rights).collect()
 }
 
 /// Puts the command that does the same as the plan on screen into its dialog.
@@ -163,6 +168,9 @@ fn find_refusal(model: &Model, id: &RolloutId, action: &RolloutAction) -> Option
             &format!("{} does not support this action", cluster.driver),
             "reach the cluster itself, by kubeconfig or EKS, to do that",
         );
+    }
+    if let Some(denied) = rights::find_refusal(model, id, action.as_str()) {
+        return Some(denied);
     }
     if model
         .pending_actions

@@ -1,7 +1,7 @@
 //! What became of an action on a rollout.
 
 use payops_core::domain::mask;
-use payops_core::domain::rollout::{Rollout, RolloutPlan};
+use payops_core::domain::rollout::{Rollout, RolloutAction, RolloutPlan};
 use payops_core::port::{ErrorKind, Executed};
 
 use super::clusters;
@@ -28,8 +28,19 @@ pub(super) fn handle_answer(
     let what = format!("{} {}", plan.action.as_str(), id.key);
     match result {
         Ok(Executed::Done(now)) => {
+            // An abort lands whatever had moved.
+            let moved = if plan.action == RolloutAction::Abort {
+                seen.changes_besides_abort(&now)
+            } else {
+                Vec::new()
+            };
             clusters::store_rollout(model, &id, *now);
-            model.notify(Tone::Good, format!("✔ {what}: done"));
+            if moved.is_empty() {
+                model.notify(Tone::Good, format!("✔ {what}: done"));
+            } else {
+                let moved = moved.join(", ");
+                model.notify(Tone::Warn, format!("✔ {what}: done; it had moved: {moved}"));
+            }
             model.rollout.related.refresh();
         }
         Ok(Executed::Moved(now)) => {

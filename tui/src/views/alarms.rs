@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 
 use super::rollouts;
 use super::view::{Freshness, View};
-use crate::model::{AlarmRow, Model};
+use crate::model::{AlarmRow, EnvState, Model};
 use crate::redact::redact;
 use crate::theme::Tone;
 use crate::widgets::pane;
@@ -27,7 +27,13 @@ pub(super) struct AlarmsView;
 impl View for AlarmsView {
     fn freshness(&self, model: &Model) -> Vec<(&'static str, Freshness)> {
         let queues = model.envs.iter().filter_map(|env| env.queues.at()).min();
-        let mut out = vec![("queues", queues.map_or(Freshness::Loading, Freshness::At))];
+        let asked = |env: &EnvState| !(env.queues.is_answered() && env.queues.value().is_none());
+        let missing = if model.envs.iter().any(asked) {
+            Freshness::Loading
+        } else {
+            Freshness::Absent
+        };
+        let mut out = vec![("queues", queues.map_or(missing, Freshness::At))];
         out.extend(rollouts::freshness(model));
         out
     }

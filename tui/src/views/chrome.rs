@@ -161,6 +161,9 @@ fn inset_right(area: Rect) -> Rect {
 fn freshness_line(model: &Model) -> Line<'static> {
     let mut spans = Vec::new();
     for (name, fresh) in view_of(model.route()).freshness(model) {
+        if fresh == Freshness::Absent {
+            continue;
+        }
         if !spans.is_empty() {
             spans.push(Span::styled(" · ", model.theme.style(Tone::Dim)));
         }
@@ -171,7 +174,7 @@ fn freshness_line(model: &Model) -> Line<'static> {
                 format!("⚠ {name} cut {}", age_since(since, model.now)),
                 Tone::Warn,
             ),
-            Freshness::Loading => (format!("{name} ◌"), Tone::Dim),
+            Freshness::Loading | Freshness::Absent => (format!("{name} ◌"), Tone::Dim),
         };
         spans.push(Span::styled(text, model.theme.style(tone)));
     }
@@ -336,8 +339,19 @@ fn key_hints(model: &Model, room: usize) -> Line<'static> {
     let theme = model.theme;
     let own = view_bindings(model.route());
     let filterable = model.filter().is_some();
-    let in_footer =
-        |binding: &&Binding| binding.footer && (filterable || binding.command != Command::Filter);
+    let rollout = model.selected_rollout();
+    let is_denied = |command: Command| match (command, &rollout) {
+        (Command::Rollout(command), Some(id)) => model
+            .find_cluster(id)
+            .and_then(|cluster| cluster.find_denial(&id.key.namespace, command.action()))
+            .is_some(),
+        _ => false,
+    };
+    let in_footer = |binding: &&Binding| {
+        binding.footer
+            && (filterable || binding.command != Command::Filter)
+            && !is_denied(binding.command)
+    };
     // A command that the view binds itself is shown once, in the view's words.
     let general = GLOBAL
         .iter()

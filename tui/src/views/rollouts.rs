@@ -48,6 +48,7 @@ pub(super) fn freshness(model: &Model) -> Vec<(&'static str, Freshness)> {
         .min();
     let fresh = match cut {
         Some(since) => Freshness::Cut(since),
+        None if model.envs.iter().all(|env| env.no_clusters().is_some()) => Freshness::Absent,
         None if feeds.iter().all(|feed| **feed == WatchStatus::Waiting) => Freshness::Loading,
         None => Freshness::Live,
     };
@@ -97,7 +98,7 @@ impl View for RolloutsView {
                     frame,
                     area,
                     false,
-                    "no cluster is configured: payops config explain",
+                    "no environment here has clusters",
                 );
             }
             return;

@@ -31,6 +31,9 @@ pub(crate) fn troubles(model: &Model) -> Vec<Line<'static>> {
             )),
             PaneState::Ready { .. } => {}
         }
+        if let Some(why) = env.no_clusters() {
+            lines.push(Line::styled(format!(" – {why}"), theme.style(Tone::Dim)));
+        }
         for cluster in &env.clusters {
             // A cluster is often named as its environment is.
             let place = if cluster.name.eq_ignore_ascii_case(&name) {

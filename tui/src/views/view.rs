@@ -1,6 +1,7 @@
 //! How a view is drawn: one trait, so that all lists scroll and are clicked the same way.
 
 use payops_core::Timestamp;
+use payops_core::port::ErrorKind;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -12,6 +13,8 @@ pub(crate) enum Freshness {
     Live,
     Cut(Timestamp),
     Loading,
+    /// The environment has no such part: there is nothing to be fresh.
+    Absent,
 }
 
 impl<T> From<PaneState<'_, T>> for Freshness {
@@ -21,6 +24,7 @@ impl<T> From<PaneState<'_, T>> for Freshness {
                 at, fault: None, ..
             } => Self::At(at),
             PaneState::Ready { at, .. } => Self::Cut(at),
+            PaneState::Failed { fault, .. } if fault.kind == ErrorKind::NotSetUp => Self::Absent,
             PaneState::Failed { .. } | PaneState::Loading => Self::Loading,
         }
     }

@@ -2,6 +2,7 @@
 
 use payops_core::Timestamp;
 use payops_core::domain::display::{age, age_since};
+use payops_core::port::ErrorKind;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -45,6 +46,9 @@ pub(crate) fn draw_failure(
     fault: &Fault,
     retry_at: Timestamp,
 ) {
+    if fault.kind == ErrorKind::NotSetUp {
+        return draw_not_set_up(model, frame, area, &fault.text);
+    }
     let theme = model.theme;
     let mut lines = vec![
         Line::styled(format!("✖ {what}: {}", fault.text), theme.style(Tone::Bad)),
@@ -60,6 +64,15 @@ pub(crate) fn draw_failure(
         ));
     }
     draw_message(frame, area, lines);
+}
+
+/// Draws that the environment has no such part, and what would give it one: no failure.
+pub(crate) fn draw_not_set_up(model: &Model, frame: &mut Frame<'_>, area: Rect, why: &str) {
+    let line = Line::from(vec![
+        Span::styled("– ", model.theme.style(Tone::Dim)),
+        Span::raw(why.to_owned()),
+    ]);
+    draw_message(frame, area, vec![line]);
 }
 
 /// `retrying in 12s; Ctrl-R retries now`

@@ -54,11 +54,13 @@ pub(crate) enum ApiRequest {
     Merge(Value),
     Json(Value),
     Put(Value),
+    /// A question that is posted, and changes nothing.
+    Review(Value),
 }
 
 impl ApiRequest {
     fn writes(&self) -> bool {
-        !matches!(self, Self::Get)
+        !matches!(self, Self::Get | Self::Review(_))
     }
 
     fn parts(&self) -> (Method, Option<(&'static str, &Value)>) {
@@ -67,6 +69,7 @@ impl ApiRequest {
             Self::Merge(body) => (Method::PATCH, Some(("application/merge-patch+json", body))),
             Self::Json(body) => (Method::PATCH, Some(("application/json-patch+json", body))),
             Self::Put(body) => (Method::PUT, Some(("application/json", body))),
+            Self::Review(body) => (Method::POST, Some(("application/json", body))),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use payops_core::domain::rollout::{RolloutKey, WorkloadRef};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     Rollouts,
     AnalysisRuns,
@@ -24,14 +24,19 @@ impl Kind {
         }
     }
 
+    /// Its API group; that of pods has no name.
+    pub(crate) const fn group(self) -> &'static str {
+        match self {
+            Self::Rollouts | Self::AnalysisRuns | Self::Experiments => "argoproj.io",
+            Self::ReplicaSets => "apps",
+            Self::Pods => "",
+        }
+    }
+
     /// As the API names it when it may not be read: `replicasets.apps in team-a`.
     pub(crate) fn describe_in(self, namespace: &str) -> String {
-        let group = match self {
-            Self::Rollouts | Self::AnalysisRuns | Self::Experiments => ".argoproj.io",
-            Self::ReplicaSets => ".apps",
-            Self::Pods => "",
-        };
-        format!("{}{group} in {namespace}", self.plural())
+        let dot = if self.group().is_empty() { "" } else { "." };
+        format!("{}{dot}{} in {namespace}", self.plural(), self.group())
     }
 
     const fn root(self) -> &'static str {

@@ -72,7 +72,8 @@ pub async fn connect(
     })?;
     Ok(
         KubeRollouts::from_client(client, cluster_name, format!("EKS {eks_name} in {region}"))
-            .at(&address),
+            .at(&address)
+            .without_rights(),
     )
 }
 

@@ -92,6 +92,10 @@ struct ActionReport {
     now: String,
     after: String,
     warnings: Vec<String>,
+    /// What had moved before an abort, which lands all the same.
+    moved: Option<String>,
+    /// Where freeze and record are kept, if that is on this machine alone.
+    note: Option<String>,
     same_as: String,
     resource_version: String,
     rollout: RolloutRow,
@@ -179,7 +183,8 @@ pub(super) async fn run(context: &Context, command: RolloutCommand) -> OpsResult
         .await?;
     if name.consent.dry_run {
         let act = Act::new(Action::from(&plan.action)).subject(plan.key.to_string());
-        let report = outcome(&found, &plan, "planned", &found.rollout);
+        let mut report = outcome(&found, &plan, "planned", &found.rollout);
+        report.note = session.env.kept_here();
         print_dry_run(context, &session, act, &report).await?;
         return Ok(Exit::Done);
     }
@@ -234,6 +239,16 @@ async fn execute(
                 .await
                 .unwrap_or_default();
             let mut report = outcome(found, plan, "done", &rollout);
+            if plan.action == RolloutAction::Abort {
+                let moved = found.rollout.changes_besides_abort(&rollout);
+                if !moved.is_empty() {
+                    let moved = moved.join(", ");
+                    context
+                        .console
+                        .warn(format!("it had moved before the abort: {moved}"));
+                    report.moved = Some(moved);
+                }
+            }
             if let Some((field, waited)) = untaken {
                 context.console.warn(format!(
                     "written; the controller has not taken it for {} s ({field})",
@@ -290,6 +305,8 @@ fn outcome(
         now: plan.now.clone(),
         after: plan.after.clone(),
         warnings: plan.warnings.clone(),
+        moved: None,
+        note: None,
         same_as: found.cluster.equivalent(&plan.action, &plan.key),
         resource_version: rollout.resource_version.clone(),
         rollout: RolloutRow::new(found.cluster.cluster(), rollout),
@@ -298,6 +315,9 @@ fn outcome(
 
 /// What a plan is bound to: the version of each object that it was made on.
 fn bound_to(plan: &RolloutPlan) -> String {
+    if plan.action == RolloutAction::Abort {
+        return "the revision under way, whatever its step".to_owned();
+    }
     match &plan.workload {
         Some(workload) => format!(
             "{}, resourceVersion {}",

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{Twins, cluster, is_full, rollout};
-use crate::common::eventually;
+use super::{REASON, Twins, cluster, is_full, rollout};
+use crate::common::{Done, eventually};
 
 fn steps() -> serde_json::Value {
     json!({"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}})
@@ -182,11 +182,71 @@ fn who_may_read_rollouts_alone_reads_them() {
         "{}",
         history.err
     );
-    let pause = twins.change(&["pause", &twins.name("o")]);
+    for (verb, resource) in [
+        ("pause", "rollouts.argoproj.io"),
+        ("retry", "rollouts.argoproj.io/status"),
+    ] {
+        let refused = twins.change(&[verb, &twins.name("o")]).exits(3);
+        let denial = format!("you may not patch {resource} in namespace {space}");
+        assert!(refused.err.contains(&denial), "{}", refused.err);
+    }
+}
+
+#[test]
+fn a_kubeconfig_is_all_that_rollouts_need() {
+    let Some(cluster) = cluster() else { return };
+    let twins = Twins::new(cluster, |name| {
+        vec![rollout(name, "shop/web:1", 2, &steps())]
+    });
+    twins.settle("Healthy", "");
+    std::fs::remove_file(twins.place.work().join("payops.toml")).expect("removed");
+    let run = |args: &[&str]| -> Done {
+        let mut command = twins.place.command(&["rollout"]);
+        command
+            .args(args)
+            .env_remove("PAYOPS_DATA_DIR")
+            .env("KUBECONFIG", &twins.cluster.kubeconfig);
+        command.output().expect("payops").into()
+    };
+    let (space, name) = (twins.namespace.as_str(), twins.name("o"));
+    for context in [&[] as &[&str], &["--context", "viewer"]] {
+        let list = [&["list", "-n", space, "-o", "json"], context].concat();
+        let rows = run(&list).exits(0).json();
+        let names: Vec<&str> = rows
+            .as_array()
+            .expect("rows")
+            .iter()
+            .map(|row| row["name"].as_str().expect("a name"))
+            .collect();
+        assert_eq!(names, ["o", "p"]);
+        let env = context.last().unwrap_or(&"admin");
+        assert_eq!(rows[0]["env"], *env);
+    }
+    let image = "main=shop/web:2";
+    let consent = ["--yes", "--reason", REASON, "-o", "json"];
+    let set = [&["set-image", &name, image], consent.as_slice()].concat();
+    assert_eq!(run(&set).exits(0).json()["outcome"], "done");
+    eventually("the new version", || {
+        let seen = run(&["get", &name, "-o", "json"]).exits(0).json();
+        (seen["phase"] == "Paused").then_some(())
+    });
+    let abort = [&["abort", &name], consent.as_slice()].concat();
+    let aborted = run(&abort).exits(0);
     assert!(
-        pause.code != 0 && pause.err.contains("forbidden"),
+        aborted
+            .err
+            .contains("freeze and audit record of admin are kept on this machine"),
         "{}",
-        pause.err
+        aborted.err
+    );
+    assert_eq!(twins.rollout("o")["status"]["abort"], true);
+    let unknown = run(&["list", "--context", "nobody"]).exits(2);
+    assert!(
+        unknown
+            .err
+            .contains("contexts are admin, viewer, namespaced"),
+        "{}",
+        unknown.err
     );
 }
 

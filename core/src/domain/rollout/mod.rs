@@ -544,6 +544,18 @@ impl Rollout {
 }
 
 impl Rollout {
+    /// What else is different in `later`, the answer to an abort.
+    #[must_use]
+    pub fn changes_besides_abort(&self, later: &Self) -> Vec<String> {
+        // The abort itself sets no other field: the controller follows later.
+        let before = Self {
+            aborted: self.aborted,
+            aborted_at: self.aborted_at,
+            ..later.clone()
+        };
+        self.changes(&before)
+    }
+
     /// What is different in `later`, in words that tell an operator what somebody else did.
     #[must_use]
     pub fn changes(&self, later: &Self) -> Vec<String> {

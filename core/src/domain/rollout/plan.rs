@@ -24,7 +24,15 @@ pub enum RolloutChange {
         end_controller_pause: bool,
     },
     PromoteFull,
-    SetAbort(bool),
+    /// Aborts the version under way, whatever its step is by then.
+    Abort {
+        /// The version that is aborted: another one is not.
+        current_hash: String,
+        /// The version that users go back to; once the new one is in its place, an abort would lie
+        /// in wait for the next.
+        stable_hash: String,
+    },
+    ClearAbort,
     /// Sets or ends the pause by hand.
     SetPaused(bool),
     RestartAt(Timestamp),
@@ -46,7 +54,8 @@ pub struct RolloutPlan {
     pub key: RolloutKey,
     /// Of which object of that name ([`Rollout::uid`]).
     pub uid: String,
-    /// The state that was looked at: if anything has moved since, nothing is done.
+    /// The state that was looked at: if anything has moved since, nothing is done. An abort is bound
+    /// to the versions under way instead: it lands whatever the step is by then.
     pub resource_version: String,
     /// The spec that was looked at ([`Rollout::generation`]): a change that replaces the pod
     /// template, and changes after the first, go on when only the status has moved.
@@ -209,7 +218,7 @@ fn changes(action: &RolloutAction, rollout: &Rollout, related: Option<&Related>)
             suggest_get(&rollout.key),
         )),
         RolloutAction::Retry => Ok((
-            vec![RolloutChange::SetAbort(false)],
+            vec![RolloutChange::ClearAbort],
             format!(
                 "begins {} again: {}",
                 revision(rollout, related, &rollout.current_hash),
@@ -463,7 +472,11 @@ fn abort(rollout: &Rollout, related: Option<&Related>) -> Planned {
             revision(rollout, related, &rollout.stable_hash)
         ),
     };
-    Ok((vec![RolloutChange::SetAbort(true)], after))
+    let abort = RolloutChange::Abort {
+        current_hash: rollout.current_hash.clone(),
+        stable_hash: rollout.stable_hash.clone(),
+    };
+    Ok((vec![abort], after))
 }
 
 fn resume(rollout: &Rollout, related: Option<&Related>) -> Planned {

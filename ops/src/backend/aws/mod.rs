@@ -15,19 +15,16 @@ use payops_aws::{
     Clients, DynamoApprovalStore, DynamoFreezeStore, DynamoStore, EventBridgeBus, S3Archive,
     SqsQueues,
 };
+use payops_core::domain::bus::{QUEUES, dead_letter_queue, parking_queue};
 use payops_core::domain::limits::PaymentLimits;
-use payops_core::port::{
-    ApprovalStore, AuditPlace, ErrorKind, FreezeStore, Index, Ports, QueueAdmin, Queues, Random,
-};
+use payops_core::port::{ApprovalStore, AuditPlace, FreezeStore, Ports};
 use payops_core::usecase::OverBus;
 use payops_search::{Credentials, OpenSearchIndex};
-use payops_system::{OsRandom, SystemClock};
 
 use super::sdk::{caller_identity, required, sdk_config};
-use super::unavailable::UnavailableIndex;
-use crate::backend::Check;
+use crate::backend::{Check, CheckState, not_set_up};
 use crate::caller::Caller;
-use crate::environment::AwsConfig;
+use crate::environment::{AwsConfig, Environment, Part};
 use crate::error::{OpsError, OpsResult};
 
 /// Whom STS says the operator is.
@@ -41,49 +38,55 @@ pub struct CallerIdentity {
 
 /// So many digits at the end of a session's name are a time and no part of a person's.
 const MADE_UP_DIGITS: usize = 10;
-/// Opens the ports of the environment `name`.
-pub async fn open(name: &str, aws: &AwsConfig, caller: &Caller) -> OpsResult<Ports> {
-    let account = required(name, "account_id", aws.account_id.as_ref())?;
-    let table = required(name, "table", aws.table.as_ref())?;
-    let bucket = required(name, "bucket", aws.bucket.as_ref())?;
-    let bus = required(name, "bus", aws.bus.as_ref())?;
-    let (config, credentials) = sessions::config(name, aws, caller).await?;
-    let clients = clients(&config, caller);
-    let random: Arc<dyn Random> = Arc::new(OsRandom);
-    let store = Arc::new(DynamoStore::new(
-        clients.dynamo.clone(),
-        table.clone(),
-        random.clone(),
-    ));
-    let prefix = aws.queues.prefix.clone().unwrap_or_default();
-    let queues = SqsQueues::with_prefix(clients.sqs.clone(), prefix, Some(account.clone()));
-    let queue_admin: Arc<dyn QueueAdmin> = Arc::new(queues.clone());
-    let queues: Arc<dyn Queues> = match credentials {
-        Some(credentials) => Arc::new(HeldQueues {
-            queues,
-            credentials,
-        }),
-        None => Arc::new(queues),
-    };
-    Ok(Ports {
-        store: store.clone(),
-        keys: store,
-        queues,
-        queue_admin,
-        archive: Arc::new(S3Archive::new(
-            clients.s3.clone(),
-            bucket.clone(),
-            Some(account.clone()),
-        )),
-        bus: Arc::new(EventBridgeBus::new(clients.events.clone(), bus.clone())),
-        ledger: Arc::new(DeferredLedger::new(name, aws, &clients)),
-        index: index(name, aws)?,
-        provider: None,
-        clock: Arc::new(SystemClock),
-        random,
-        limits: PaymentLimits::default(),
-        tells: false,
-    })
+
+/// Opens the ports of an environment. Parts that it does not have are answered with which settings
+/// would give it one; where it has none that need the account, nobody is asked.
+pub async fn open(env: &Environment, aws: &AwsConfig, caller: &Caller) -> OpsResult<Ports> {
+    let mut ports = not_set_up::ports(env);
+    ports.limits = PaymentLimits::default();
+    if env.missing(Part::SearchIndex).is_none()
+        && let Some(index) = search_index(&env.name, aws)?
+    {
+        ports.index = Arc::new(index);
+    }
+    let has = |part| env.missing(part).is_none();
+    let needs_account = [Part::Payments, Part::Queues, Part::Archive, Part::Bus];
+    if !needs_account.into_iter().chain([Part::Ledger]).any(has) {
+        return Ok(ports);
+    }
+    let (config, credentials) = sessions::config(&env.name, aws, caller).await?;
+    let (clients, account) = (clients(&config, caller), aws.account_id.clone());
+    if let (true, Some(table)) = (has(Part::Payments), &aws.table) {
+        let random = Arc::clone(&ports.random);
+        let store = Arc::new(DynamoStore::new(
+            clients.dynamo.clone(),
+            table.clone(),
+            random,
+        ));
+        (ports.store, ports.keys) = (store.clone(), store);
+    }
+    if let (true, Some(prefix)) = (has(Part::Queues), aws.queue_prefix()) {
+        let queues = SqsQueues::with_prefix(clients.sqs.clone(), prefix, account.clone());
+        ports.queue_admin = Arc::new(queues.clone());
+        ports.queues = match credentials {
+            Some(credentials) => Arc::new(HeldQueues {
+                queues,
+                credentials,
+            }),
+            None => Arc::new(queues),
+        };
+    }
+    if let (true, Some(bucket)) = (has(Part::Archive), &aws.bucket) {
+        let archive = S3Archive::new(clients.s3.clone(), bucket.clone(), account);
+        ports.archive = Arc::new(archive);
+    }
+    if let (true, Some(bus)) = (has(Part::Bus), &aws.bus) {
+        ports.bus = Arc::new(EventBridgeBus::new(clients.events.clone(), bus.clone()));
+    }
+    if has(Part::Ledger) {
+        ports.ledger = Arc::new(DeferredLedger::new(&env.name, aws, &clients));
+    }
+    Ok(ports)
 }
 
 fn clients(config: &SdkConfig, caller: &Caller) -> Clients {
@@ -134,27 +137,23 @@ pub async fn checks(name: &str, aws: &AwsConfig, caller: &Caller) -> Vec<Check> 
     let config = match session_config(name, aws, caller).await {
         Ok(config) => config,
         Err(error) => {
-            return vec![Check {
-                env: name.to_owned(),
-                check: "identity".to_owned(),
-                ok: false,
-                detail: error.message.clone(),
-                fix: error.hint,
-            }];
+            return vec![Check::new(name, "identity", Err(error))];
         }
     };
-    let prefix = aws.queues.prefix.clone().unwrap_or_default();
-    let queues = payops_core::domain::bus::QUEUES.iter().flat_map(|queue| {
-        [
-            (*queue).to_owned(),
-            payops_core::domain::bus::dead_letter_queue(queue),
-            payops_core::domain::bus::parking_queue(queue),
-        ]
+    let queues = aws.queue_prefix().into_iter().flat_map(|prefix| {
+        QUEUES.iter().flat_map(move |queue| {
+            let names = [
+                (*queue).to_owned(),
+                dead_letter_queue(queue),
+                parking_queue(queue),
+            ];
+            names.map(|name| format!("{prefix}{name}"))
+        })
     });
     let wanted = payops_aws::identity::checks::CheckTargets {
         account_id: aws.account_id.clone(),
         table: aws.table.clone(),
-        queues: queues.map(|queue| format!("{prefix}{queue}")).collect(),
+        queues: queues.collect(),
         bucket: aws.bucket.clone(),
         buses: [&aws.bus, &aws.audit_bus]
             .into_iter()
@@ -169,6 +168,7 @@ pub async fn checks(name: &str, aws: &AwsConfig, caller: &Caller) -> Vec<Check> 
         env: name.to_owned(),
         check: check.name,
         ok: check.ok,
+        state: CheckState::of(check.ok),
         detail: check.detail,
         fix: check
             .missing_action
@@ -221,22 +221,6 @@ pub async fn principal(name: &str, aws: &AwsConfig) -> OpsResult<String> {
 #[must_use]
 pub fn source_identity(who: &str) -> Option<String> {
     payops_aws::identity::label::source_identity(who)
-}
-
-fn index(name: &str, aws: &AwsConfig) -> OpsResult<Arc<dyn Index>> {
-    match search_index(name, aws)? {
-        Some(index) => Ok(Arc::new(index)),
-        None => Ok(Arc::new(UnavailableIndex {
-            kind: ErrorKind::Permanent,
-            message: no_index(name),
-        })),
-    }
-}
-
-/// That the environment `name` has no search index.
-#[must_use]
-pub fn no_index(name: &str) -> String {
-    format!("environments.{name} names no search index: set opensearch_url and index")
 }
 
 /// The search index of the environment, if it names one.

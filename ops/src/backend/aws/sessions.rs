@@ -8,6 +8,7 @@ use aws_config::SdkConfig;
 use payops_aws::identity::{
     Identity, IdentityError, MfaCode, Person, RoleCredentials, RoleSpec, Session,
 };
+use payops_core::domain::access::AccessLevel;
 use payops_system::SystemClock;
 
 use crate::backend::sdk::required;
@@ -32,13 +33,16 @@ pub(super) async fn config(
     }
 }
 
-/// The role of the caller's access level, if roles are configured.
+/// The role of the caller's access level, if roles are configured. Who only looks, where no role is
+/// named for that, does so with the credentials of the SDK: an account such as the management
+/// account has a role for emergencies alone.
 pub(super) async fn role(
     name: &str,
     aws: &AwsConfig,
     caller: &Caller,
 ) -> OpsResult<Option<RoleCredentials>> {
-    if aws.roles.is_empty() {
+    let looks = caller.level == AccessLevel::View && !aws.roles.contains_key(caller.level.as_str());
+    if aws.roles.is_empty() || looks {
         return Ok(None);
     }
     let account = required(name, "account_id", aws.account_id.as_ref())?;

@@ -15,10 +15,8 @@ use reconnect::{Connect, ReconnectingCluster};
 
 use crate::backend::local;
 use crate::caller::Caller;
-use crate::environment::{AwsConfig, ClusterConfig};
-use crate::environment::{Backend, Environment};
-use crate::error::Kind;
-use crate::error::{OpsError, OpsResult};
+use crate::environment::{AwsConfig, Backend, ClusterConfig, Environment, Part};
+use crate::error::{Kind, OpsError, OpsResult};
 
 /// The file in a data directory that says how its clusters are reached.
 const KUBECONFIG: &str = "kubeconfig";
@@ -35,7 +33,16 @@ pub async fn connect_all(
             embedded(data_dir, name).await?;
             Ok(connect_on_use(target, caller))
         }
-        Backend::Aws(aws) => in_aws(&target.name, aws, caller).await,
+        Backend::Aws(_) | Backend::Kubernetes(_) => {
+            if let Some(missing) = target.missing(Part::Clusters) {
+                return Err(missing);
+            }
+            let mut out: Vec<Arc<dyn RolloutActions>> = Vec::new();
+            for cluster in target.clusters() {
+                out.push(Box::pin(reach(target, cluster, caller)).await?);
+            }
+            Ok(out)
+        }
     }
 }
 
@@ -60,26 +67,24 @@ pub fn connect_on_use(target: &Environment, caller: &Caller) -> Vec<Arc<dyn Roll
                 name, driver, false, file, connect,
             ))]
         }
-        Backend::Aws(aws) => aws
-            .clusters
+        Backend::Aws(_) | Backend::Kubernetes(_) => target
+            .clusters()
             .iter()
-            .map(|cluster| reconnecting_in_aws(&target.name, aws, cluster, caller))
+            .map(|cluster| reconnecting(target, cluster, caller))
             .collect(),
     }
 }
 
-fn reconnecting_in_aws(
-    env: &str,
-    aws: &AwsConfig,
+fn reconnecting(
+    env: &Environment,
     cluster: &ClusterConfig,
     caller: &Caller,
 ) -> Arc<dyn RolloutActions> {
-    let (env, aws, config, caller) = (env.to_owned(), aws.clone(), cluster.clone(), caller.clone());
+    let (env, config, caller) = (env.clone(), cluster.clone(), caller.clone());
     let connect: Connect = Arc::new(move || {
-        let (env, aws, cluster, caller) =
-            (env.clone(), aws.clone(), config.clone(), caller.clone());
+        let (env, cluster, caller) = (env.clone(), config.clone(), caller.clone());
         Box::pin(async move {
-            Box::pin(reach(&env, &aws, &cluster, &caller))
+            Box::pin(reach(&env, &cluster, &caller))
                 .await
                 .map_err(OpsError::into_port)
         })
@@ -112,32 +117,12 @@ async fn embedded(data_dir: &Path, env: &str) -> OpsResult<Arc<dyn RolloutAction
     Ok(Arc::new(cluster))
 }
 
-async fn in_aws(
-    env: &str,
-    aws: &AwsConfig,
-    caller: &Caller,
-) -> OpsResult<Vec<Arc<dyn RolloutActions>>> {
-    if aws.clusters.is_empty() {
-        return Err(
-            OpsError::usage(format!("environments.{env} has no clusters")).hint(format!(
-                "add [[environments.{env}.clusters]] with name and eks, context or \
-                argocd_url to payops.toml"
-            )),
-        );
-    }
-    let mut out: Vec<Arc<dyn RolloutActions>> = Vec::new();
-    for cluster in &aws.clusters {
-        out.push(reach(env, aws, cluster, caller).await?);
-    }
-    Ok(out)
-}
-
 async fn reach(
-    env: &str,
-    aws: &AwsConfig,
+    target: &Environment,
     cluster: &ClusterConfig,
     caller: &Caller,
 ) -> OpsResult<Arc<dyn RolloutActions>> {
+    let env = &target.name;
     let failed = |error| {
         OpsError::port(
             format!("cannot reach cluster {} of {env}", cluster.name),
@@ -170,7 +155,17 @@ async fn reach(
                     .map_err(failed)?,
             ))
         }
-        (Some(name), None, None) => eks(env, aws, cluster, name, caller).await,
+        (Some(name), None, None) => match &target.target {
+            Backend::Aws(aws) => eks(env, aws, cluster, name, caller).await,
+            _ => Err(OpsError::usage(format!(
+                "cluster {} of {env} is one of EKS, which needs an account",
+                cluster.name
+            ))
+            .hint(format!(
+                "set kind = \"aws\" and add account_id and region to [environments.{env}] in \
+                payops.toml"
+            ))),
+        },
         (None, None, None) => Err(wrong("has no access method")),
         _ => Err(wrong("has more than one access method")),
     }

@@ -197,6 +197,11 @@ impl Rollouts for ReconnectingCluster {
         )
     }
 
+    async fn find_denial(&self, rollout: &Rollout, action: &RolloutAction) -> Option<String> {
+        let rollouts = self.connected().await.ok()?;
+        rollouts.find_denial(rollout, action).await
+    }
+
     fn equivalent(&self, action: &RolloutAction, key: &RolloutKey) -> String {
         payops_kube::equivalent(action, key)
     }

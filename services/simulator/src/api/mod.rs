@@ -161,9 +161,13 @@ where
     }
     let query = QueryParams::parse(parts.uri.query().unwrap_or_default());
     let target = path::parse_path(&raw_path);
+    let mut denied = None;
     if let Some(PathTarget::Objects(at)) = &target {
         let verb = at.verb(&parts.method, query.flag("watch"));
         cluster.faults().count_request(verb, &at.resource());
+        if cluster.faults().is_denied(verb, &at.resource()) {
+            denied = Some(ApiError::forbidden(verb, &at.resource()));
+        }
     }
     if let Some(wait) = cluster.faults().stall_duration() {
         tokio::time::sleep(wait).await;
@@ -179,6 +183,9 @@ where
         }
     };
     if let Err(error) = cluster.faults().check_request(token.as_deref()) {
+        return refuse(&error);
+    }
+    if let Some(error) = denied {
         return refuse(&error);
     }
     let Some(target) = target else {
@@ -204,7 +211,11 @@ fn handle(cluster: &Cluster, request: &ApiRequest) -> Result<ApiReply, ApiError>
             if request.method != Method::POST {
                 return Err(ApiError::method_not_allowed());
             }
-            // kubectl sends this in protobuf and accepts JSON in return. The answer is always yes.
+            cluster
+                .faults()
+                .count_request("create", "selfsubjectaccessreviews");
+            // kubectl sends this in protobuf and accepts JSON in return: who asks that way is told
+            // yes.
             let in_protobuf = request
                 .header(header::CONTENT_TYPE)
                 .starts_with("application/vnd.kubernetes.protobuf");
@@ -224,8 +235,20 @@ fn handle(cluster: &Cluster, request: &ApiRequest) -> Result<ApiReply, ApiError>
                     "the body is not a SelfSubjectAccessReview",
                 ));
             }
-            review["status"] = json!({"allowed": true, "reason": "a token of the simulator allows \
-                everything"});
+            let asked = |name: &str| {
+                let path = format!("/spec/resourceAttributes/{name}");
+                let value = review.pointer(&path).and_then(Value::as_str);
+                value.unwrap_or_default().to_owned()
+            };
+            let resource = match (asked("resource"), asked("subresource")) {
+                (resource, subresource) if subresource.is_empty() => resource,
+                (resource, subresource) => format!("{resource}/{subresource}"),
+            };
+            review["status"] = if cluster.faults().is_denied(&asked("verb"), &resource) {
+                json!({"allowed": false, "reason": "it is denied to everybody"})
+            } else {
+                json!({"allowed": true, "reason": "a token of the simulator allows the rest"})
+            };
             Ok(ApiReply::Json(StatusCode::CREATED, review))
         }
         PathTarget::Static(path) if request.method == Method::GET => {

@@ -4,6 +4,7 @@ mod details;
 
 use payops_core::domain::dead_letter::Cause;
 use payops_core::domain::display::{age_since, count, thousands};
+use payops_core::port::ErrorKind;
 use payops_core::usecase::{DeadLetter, DeadLetterList};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -184,6 +185,9 @@ fn draw_list(model: &Model, frame: &mut Frame<'_>, body: Rect) {
 }
 
 fn draw_failure(model: &Model, frame: &mut Frame<'_>, area: Rect, fault: &Fault) {
+    if fault.kind == ErrorKind::NotSetUp {
+        return pane::draw_not_set_up(model, frame, area, &fault.text);
+    }
     let dim = model.theme.style(Tone::Dim);
     let lines = vec![
         Line::styled(

@@ -6,6 +6,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
 use payops_core::domain::display::age_since;
+use payops_core::domain::rollout::RolloutAction;
 
 use super::confirmation;
 use crate::model::{Model, RolloutDialog};
@@ -31,11 +32,15 @@ pub(crate) fn draw_rollout(
             .iter()
             .flat_map(|warning| fact("⚠ warning", warning, Tone::Warn)),
     );
-    let bound = format!(
-        "resourceVersion {} (seen {} ago): refused if it changed since",
-        plan.resource_version,
-        age_since(dialog.seen_at, model.now)
-    );
+    let seen = age_since(dialog.seen_at, model.now);
+    let bound = if plan.action == RolloutAction::Abort {
+        format!("the revision under way (seen {seen} ago), whatever its step is by then")
+    } else {
+        format!(
+            "resourceVersion {} (seen {seen} ago): refused if it changed since",
+            plan.resource_version
+        )
+    };
     lines.extend(fact("bound to", &bound, Tone::Plain));
     lines.extend(fact("equivalent", &dialog.equivalent, Tone::Dim));
     let rows = if protected { 5 } else { 2 };

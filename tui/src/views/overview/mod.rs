@@ -79,7 +79,7 @@ fn everything_answered(model: &Model) -> bool {
     fed && model
         .envs
         .iter()
-        .all(|env| env.is_open() && env.queues.value().is_some())
+        .all(|env| env.is_open() && env.queues.is_answered())
 }
 
 pub(super) struct OverviewView;
@@ -91,7 +91,8 @@ impl View for OverviewView {
                 at, fault: None, ..
             }) => Freshness::At(at),
             Some(PaneState::Ready { at, .. }) => Freshness::Cut(at),
-            _ => Freshness::Loading,
+            Some(state) => Freshness::from(state),
+            None => Freshness::Loading,
         };
         let mut out = vec![("queues", queues)];
         out.extend(rollouts::freshness(model));
@@ -120,8 +121,7 @@ impl View for OverviewView {
         );
         if needs.is_empty() {
             if everything_answered(model) {
-                let why = "nothing: no rollout is waiting and there are no dead letters";
-                pane::draw_empty(model, frame, layout.list, true, why);
+                draw_nothing(model, frame, layout.list);
             } else {
                 pane::draw_loading(
                     model,
@@ -155,6 +155,22 @@ impl View for OverviewView {
         environments::draw(model, frame, layout.environments);
         draw_queues(model, frame, layout.queues);
     }
+}
+
+/// That nothing needs a person, as far as there is anything that could.
+fn draw_nothing(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+    let has_clusters = model.envs.iter().any(|env| env.no_clusters().is_none());
+    let has_queues = model.envs.iter().any(|env| env.queues.value().is_some());
+    let why = match (has_clusters, has_queues) {
+        (true, true) => "nothing: no rollout is waiting and there are no dead letters",
+        (true, false) => "nothing: no rollout is waiting",
+        (false, true) => "nothing: there are no dead letters",
+        (false, false) => {
+            let why = "nothing is watched: there are neither clusters nor queues";
+            return pane::draw_not_set_up(model, frame, area, why);
+        }
+    };
+    pane::draw_empty(model, frame, area, true, why);
 }
 
 /// The queues of the active environment; a dead-letter queue is a column of its source.

@@ -184,15 +184,24 @@ async fn the_other_patches() {
         .promoting_full
     );
     let cluster = with(json!({}), json!({}));
-    assert!(
-        check(
-            &cluster,
-            RolloutAction::Abort,
-            &[(STATUS, json!({"status": {"abort": true}}))]
-        )
-        .await
-        .0
-        .aborted
+    let tap = Tap::on(&cluster, |_| ());
+    let direct = tap.rollouts();
+    let abort = planned(&direct, "api", RolloutAction::Abort).await;
+    assert!(done(&direct, &abort).await.aborted);
+    let seen_before = stored(&cluster);
+    assert_eq!(
+        tap.writes(),
+        [(
+            Method::PATCH,
+            STATUS.to_owned(),
+            "application/json-patch+json".to_owned(),
+            json!([
+                {"op": "test", "path": "/metadata/uid", "value": seen_before["metadata"]["uid"]},
+                {"op": "test", "path": "/status/currentPodHash", "value": seen_before["status"]["currentPodHash"]},
+                {"op": "test", "path": "/status/stableRS", "value": seen_before["status"]["stableRS"]},
+                {"op": "add", "path": "/status/abort", "value": true},
+            ])
+        )]
     );
     assert!(
         !check(
@@ -384,4 +393,37 @@ async fn nothing_is_written_to_a_rollout_that_is_gone() {
         rollouts.execute(&abort).await.expect("an answer"),
         Executed::Gone
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn rights_are_asked_for_once_for_each_namespace_and_verb() {
+    let cluster = with(json!({}), json!({}));
+    cluster.faults().deny("patch", "rollouts/status");
+    let rollouts = rollouts(&cluster);
+    let rollout = seen(&rollouts, "api").await;
+    let denial = "you may not patch rollouts.argoproj.io/status in namespace payments";
+    for action in [
+        RolloutAction::Promote,
+        RolloutAction::Abort,
+        RolloutAction::Promote,
+    ] {
+        let denied = rollouts.find_denial(&rollout, &action).await;
+        assert_eq!(denied.as_deref(), Some(denial), "{action:?}");
+    }
+    let allowed = rollouts.find_denial(&rollout, &RolloutAction::Pause).await;
+    assert_eq!(allowed, None);
+    let asked = cluster.faults().count("create", "selfsubjectaccessreviews");
+    assert_eq!(asked, 2, "patch of the status, and of the rollout");
+    let other = payops_core::domain::rollout::RolloutKey {
+        namespace: "search".to_owned(),
+        name: "api".to_owned(),
+    };
+    let other = Rollout {
+        key: other,
+        ..rollout
+    };
+    let denied = rollouts.find_denial(&other, &RolloutAction::Abort).await;
+    assert!(denied.is_some_and(|denied| denied.ends_with("in namespace search")));
+    let asked = cluster.faults().count("create", "selfsubjectaccessreviews");
+    assert_eq!(asked, 3);
 }

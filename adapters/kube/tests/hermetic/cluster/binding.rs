@@ -11,7 +11,7 @@ use payops_simulator::{Cluster, Key, Kind};
 use serde_json::json;
 use tower::{Service, service_fn};
 
-use super::support::{Tap, change, cluster, done, lay, planned, rollout, rollouts, tick};
+use super::support::{Tap, change, cluster, done, lay, planned, rollout, rollouts, seen, tick};
 
 fn with_api(spec: serde_json::Value) -> Cluster {
     let cluster = cluster();
@@ -201,4 +201,44 @@ async fn without_a_status_apart_the_same_goes_to_the_object() {
         *asked.lock().expect("a lock"),
         [format!("{one}/status"), one.to_owned()]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abort_lands_whatever_the_step_is() {
+    let cluster = with_api(json!({}));
+    let rollouts = rollouts(&cluster);
+    let was = seen(&rollouts, "api").await;
+    let abort = planned(&rollouts, "api", RolloutAction::Abort).await;
+    // The canary goes on while somebody types the reason.
+    change(&cluster, Kind::Rollout, "api", |object| {
+        object["status"]["currentStepIndex"] = json!(3);
+    });
+    let now = done(&rollouts, &abort).await;
+    assert!(now.aborted);
+    let moved = was.changes_besides_abort(&now).join(", ");
+    assert!(
+        moved.contains("step 2 → 4") && !moved.contains("aborted"),
+        "{moved}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abort_is_not_of_another_version() {
+    for (field, value) in [
+        ("currentPodHash", "of-somebody-else"),
+        // The new version is in place: an abort would lie in wait for the next one.
+        ("stableRS", "put-in-its-place"),
+    ] {
+        let cluster = with_api(json!({}));
+        let rollouts = rollouts(&cluster);
+        let abort = planned(&rollouts, "api", RolloutAction::Abort).await;
+        change(&cluster, Kind::Rollout, "api", |object| {
+            object["status"][field] = json!(value);
+        });
+        let outcome = rollouts.execute(&abort).await.expect("an answer");
+        let Executed::Moved(now) = outcome else {
+            panic!("{field}: {outcome:?}")
+        };
+        assert!(!now.aborted, "{field}");
+    }
 }

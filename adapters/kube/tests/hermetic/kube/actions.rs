@@ -59,12 +59,19 @@ fn answer(held: &mut Value, asked: &Asked) -> Answer {
         return Answer::json(200, held);
     }
     let version = |value: &Value| value["metadata"]["resourceVersion"].clone();
-    if asked.body.is_array() {
-        if asked.body[0]["value"] != version(held) {
-            return Answer::status(422);
+    if let Some(operations) = asked.body.as_array() {
+        assert_eq!(operations[0]["op"], "test", "it is bound to what was seen");
+        for operation in operations {
+            let path = operation["path"].as_str().expect("a path");
+            if operation["op"] == "test" {
+                if held.pointer(path) != Some(&operation["value"]) {
+                    return Answer::status(422);
+                }
+                continue;
+            }
+            let (above, name) = path.rsplit_once('/').expect("a path");
+            held.pointer_mut(above).expect("an object")[name] = operation["value"].clone();
         }
-        assert_eq!(asked.body[0]["path"], "/metadata/resourceVersion");
-        held["spec"]["template"] = asked.body[1]["value"].clone();
     } else if version(&asked.body) != version(held) {
         return Answer::status(409);
     } else if asked.method == Method::PUT {
