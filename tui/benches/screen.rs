@@ -74,6 +74,7 @@ fn rollout(number: usize) -> Rollout {
         step_analysis: None,
         background_analysis: None,
         restarted_at: None,
+        rollback_window: None,
     }
 }
 

@@ -111,6 +111,7 @@ pub(crate) fn healthy(namespace: &str, name: &str) -> Rollout {
         step_analysis: None,
         background_analysis: None,
         restarted_at: None,
+        rollback_window: None,
     }
 }
 

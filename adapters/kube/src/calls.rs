@@ -94,7 +94,11 @@ impl Call {
             },
             RolloutChange::ClearAbort => status(&json!({"abort": false})),
             RolloutChange::SetPaused(paused) => spec(&json!({"paused": paused})),
-            RolloutChange::RestartAt(at) => spec(&json!({"restartAt": at.to_string()})),
+            RolloutChange::RestartAt(at) => {
+                // Whole seconds, as the controller writes it into the status: it compares both.
+                let second = payops_core::Timestamp::from_second(at.as_second()).unwrap_or(*at);
+                spec(&json!({"restartAt": second.to_string()}))
+            }
             RolloutChange::ReplaceTemplate(template) => {
                 let kind = workload.map_or("Rollout", |workload| &workload.reference.kind);
                 let at = template_at(kind);

@@ -91,6 +91,7 @@ fn read(value: &Value, damage: &Damage) -> Rollout {
         step_analysis: current_run(canary.child("currentStepAnalysisRunStatus")),
         background_analysis: current_run(canary.child("currentBackgroundAnalysisRunStatus")),
         restarted_at: status.time("restartedAt"),
+        rollback_window: spec.child("rollbackWindow").count("revisions"),
     }
 }
 

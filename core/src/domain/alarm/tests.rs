@@ -71,6 +71,7 @@ fn rollout() -> Rollout {
         step_analysis: None,
         background_analysis: None,
         restarted_at: None,
+        rollback_window: None,
     }
 }
 

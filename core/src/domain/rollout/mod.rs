@@ -211,6 +211,8 @@ pub struct Rollout {
     pub background_analysis: Option<CurrentRun>,
     /// When its pods were last restarted on purpose.
     pub restarted_at: Option<Timestamp>,
+    /// How many versions an undo may go back without steps and pauses (`spec.rollbackWindow`).
+    pub rollback_window: Option<u32>,
 }
 
 /// The weights of the canary, in thousandths of all traffic.

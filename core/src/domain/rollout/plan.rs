@@ -529,6 +529,10 @@ fn undo(rollout: &Rollout, related: Option<&Related>, revision: Option<u64>) -> 
     let images = images.join(", ");
     let after = if target.hash == rollout.stable_hash && !rollout.is_fully_promoted() {
         format!("back to the stable revision{number} at once, without steps: {images}")
+    } else if is_within_rollback_window(rollout, related, target) {
+        format!(
+            "back to revision{number} without steps, as it is within the rollback window: {images}"
+        )
     } else if let (Some(blue_green), Some(until)) = (
         // With fewer pods in preview it is scaled down first, and pauses as any other.
         rollout
@@ -552,6 +556,26 @@ fn undo(rollout: &Rollout, related: Option<&Related>, revision: Option<u64>) -> 
         vec![RolloutChange::ReplaceTemplate(target.template.clone())],
         with_workload(rollout, after),
     ))
+}
+
+/// Whether the controller passes over steps and pauses on the way back to `target`: between it and
+/// the stable version there are fewer versions than the window has.
+fn is_within_rollback_window(rollout: &Rollout, related: &Related, target: &ReplicaSet) -> bool {
+    let stable = related
+        .replica_sets
+        .iter()
+        .find(|set| set.hash == rollout.stable_hash)
+        .and_then(|set| set.created_at);
+    let (Some(window), Some(stable), Some(at)) =
+        (rollout.rollback_window, stable, target.created_at)
+    else {
+        return false;
+    };
+    let between = related.replica_sets.iter().filter(|set| {
+        set.created_at
+            .is_some_and(|created| at < created && created < stable)
+    });
+    at < stable && u32::try_from(between.count()).is_ok_and(|count| count < window)
 }
 
 fn target<'a>(

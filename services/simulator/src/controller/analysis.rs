@@ -51,8 +51,8 @@ impl AnalysisKind {
         match self {
             Self::Step(_) => "Step-based analysis",
             Self::Background => "Background analysis",
-            Self::PrePromotion => "Pre-promotion analysis",
-            Self::PostPromotion => "Post-promotion analysis",
+            Self::PrePromotion => "Blue/green pre-promotion analysis",
+            Self::PostPromotion => "Blue/green post-promotion analysis",
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::analysis::{self, AnalysisKind};
 use super::context::RolloutContext;
-use super::json::{add_seconds, flag, list, number, text, time};
+use super::json::{add_seconds, flag, list, number, text};
 use super::{pause, sets, steps, update};
 
 const PAUSE: &str = "BlueGreenPause";
@@ -19,18 +19,11 @@ pub(super) fn reconcile(ctx: &mut RolloutContext) {
         return;
     };
     let replicas = ctx.replicas();
-    let Some(stable) = ctx.find_set(ctx.stable_hash()) else {
-        sets::scale(ctx, new, replicas);
-        if sets::available_pods(ctx, Some(new)) >= replicas {
-            set_selector(ctx, "activeSelector", &hash);
-            set_selector(ctx, "previewSelector", &hash);
-            update::promote(ctx, "Initial deploy");
-        }
-        return;
-    };
-    sets::scale(ctx, stable, replicas);
+    if let Some(stable) = ctx.find_set(ctx.stable_hash()) {
+        sets::scale(ctx, stable, replicas);
+    }
     if ctx.is_fully_promoted() {
-        reconcile_promoted(ctx, &hash);
+        reconcile_promoted(ctx, new, &hash);
     } else if ctx.is_aborted() {
         reconcile_aborted(ctx, new);
     } else if !flag(ctx.spec(), "/paused") {
@@ -42,6 +35,15 @@ pub(super) fn reconcile(ctx: &mut RolloutContext) {
     analysis::terminate_others(ctx);
 }
 
+/// What is done at once when the pod template has changed.
+pub(super) fn follow_template(ctx: &mut RolloutContext) {
+    let hash = ctx.current_hash().to_owned();
+    set_selector(ctx, "previewSelector", &hash);
+    if ctx.stable_hash().is_empty() {
+        update::promote(ctx, "Initial deploy");
+    }
+}
+
 fn strategy(ctx: &RolloutContext) -> &Value {
     &ctx.spec()["strategy"]["blueGreen"]
 }
@@ -50,8 +52,11 @@ fn set_selector(ctx: &mut RolloutContext, which: &str, hash: &str) {
     ctx.set_strategy_status("blueGreen", which, hash.into());
 }
 
-fn reconcile_promoted(ctx: &mut RolloutContext, hash: &str) {
-    set_selector(ctx, "activeSelector", hash);
+fn reconcile_promoted(ctx: &mut RolloutContext, new: usize, hash: &str) {
+    sets::cancel_scale_down(&mut ctx.sets[new]);
+    if sets::available_pods(ctx, Some(new)) >= ctx.replicas() {
+        set_selector(ctx, "activeSelector", hash);
+    }
     set_selector(ctx, "previewSelector", hash);
     ctx.set_strategy_status("blueGreen", "scaleUpPreviewCheckPoint", Value::Null);
     for field in ["promoteFull", "pauseConditions", "controllerPause", "abort"] {
@@ -67,15 +72,19 @@ fn reconcile_aborted(ctx: &mut RolloutContext, new: usize) {
     let stable = ctx.stable_hash().to_owned();
     set_selector(ctx, "activeSelector", &stable);
     let delay = number(strategy(ctx), "/abortScaleDownDelaySeconds").unwrap_or(ABORT_DELAY_SECONDS);
-    let over = time(ctx.status(), "/abortedAt").map_or(ctx.now, |at| add_seconds(at, delay));
-    if over > ctx.now {
-        ctx.wake_at(over);
-    } else if delay > 0 {
-        sets::scale(ctx, new, 0);
-    }
+    sets::scale_down_aborted(ctx, new, delay);
+}
+
+/// Whether the update goes back to an older version whose pods still stand, or within the rollback
+/// window: without pause and analysis.
+fn is_fast_rollback(ctx: &RolloutContext, new: usize) -> bool {
+    let stands = sets::scale_down_at(ctx, new).is_some_and(|deadline| deadline > ctx.now);
+    (stands && update::is_rollback(ctx)) || update::is_within_rollback_window(ctx)
 }
 
 fn reconcile_update(ctx: &mut RolloutContext, new: usize, hash: &str) {
+    let fast = is_fast_rollback(ctx, new);
+    sets::cancel_scale_down(&mut ctx.sets[new]);
     set_selector(ctx, "previewSelector", hash);
     let kept = [hash.to_owned(), ctx.stable_hash().to_owned()];
     sets::scale_down_old(ctx, &[&kept[0], &kept[1]]);
@@ -88,7 +97,7 @@ fn reconcile_update(ctx: &mut RolloutContext, new: usize, hash: &str) {
         return;
     }
     if text(ctx.status(), "/blueGreen/activeSelector") != hash {
-        if !promoting && !may_switch(ctx) {
+        if !fast && !promoting && !may_switch(ctx) {
             return;
         }
         pause::end(ctx);
@@ -105,7 +114,8 @@ fn reconcile_update(ctx: &mut RolloutContext, new: usize, hash: &str) {
         );
     }
     let after = strategy(ctx)["postPromotionAnalysis"].clone();
-    let is_skipped = list(&after, "/templates").is_empty() || flag(ctx.status(), "/promoteFull");
+    let is_skipped =
+        fast || list(&after, "/templates").is_empty() || flag(ctx.status(), "/promoteFull");
     if is_skipped || steps::has_analysis_passed(ctx, AnalysisKind::PostPromotion, &after) {
         update::promote(ctx, "Completed blue-green update");
     }

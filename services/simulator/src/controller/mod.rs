@@ -1,5 +1,5 @@
 //! The controller: moves Argo Rollouts through their steps, with the field semantics of Argo
-//! Rollouts 1.9, and stands in for the kubelet and the scheduler of their pods.
+//! Rollouts 1.10, and stands in for the kubelet and the scheduler of their pods.
 //!
 //! A pass reads a rollout with all that it owns into a `RolloutContext`, decides on these copies,
 //! and writes what has changed, on the condition that the versions are still those it read. It
@@ -42,6 +42,7 @@ use crate::store::{Cluster, Key};
 
 pub use analysis_run::{MetricQuery, MetricSource};
 use context::RolloutContext;
+use sets::Followed;
 
 /// How often a running controller checks which rollouts are due.
 const TICK: Duration = Duration::from_millis(400);
@@ -215,17 +216,27 @@ fn key_of(object: &Value) -> Key {
 
 fn reconcile(ctx: &mut RolloutContext, metrics: &MetricSource, cluster: &str) {
     let before = ctx.status().clone();
-    sets::follow_template(ctx);
+    if status::note_pause(ctx) {
+        return;
+    }
+    let followed = sets::follow_template(ctx);
+    if followed == Followed::Created {
+        return;
+    }
     analysis::advance(ctx, metrics, cluster);
     experiment::advance(ctx);
     pods::advance(ctx);
     if ctx.invalid.is_none() {
-        if ctx.is_blue_green() {
-            bluegreen::reconcile(ctx);
-        } else {
-            canary::reconcile(ctx);
+        let restarts = followed == Followed::Unchanged && pods::restart(ctx);
+        match (ctx.is_blue_green(), followed) {
+            (true, Followed::Unchanged) => bluegreen::reconcile(ctx),
+            (true, _) => bluegreen::follow_template(ctx),
+            // Nothing is said of a canary whose pods were just restarted: its counts are no longer
+            // true.
+            (false, _) if restarts => return pods::scale(ctx),
+            (false, Followed::Unchanged) => canary::reconcile(ctx),
+            (false, _) => {}
         }
-        pods::restart(ctx);
     }
     pods::scale(ctx);
     sets::delete_old(ctx);

@@ -1,6 +1,6 @@
 //! Pods: stands in for the kubelet, the scheduler and the controller of `ReplicaSets`.
 //!
-//! A pod is ready two seconds after it is created. One whose image has the tag `broken` never is:
+//! A pod is ready two seconds after it is created. One whose image has the tag `broken` or `crash` never is:
 //! it crashes and is restarted with a back-off that doubles, as a kubelet does. Each second a fifth
 //! of the pods is created or deleted, so that a rollout can be watched.
 
@@ -61,7 +61,7 @@ pub(super) fn advance(ctx: &mut RolloutContext) {
             ctx.wake_at(ready_at);
         } else if sets::images(pod)
             .iter()
-            .any(|image| image.ends_with(":broken"))
+            .any(|image| image.ends_with(":broken") || image.ends_with(":crash"))
         {
             crash_loop(ctx, at, ready_at);
         } else if !is_ready(pod) {
@@ -277,15 +277,17 @@ fn build_pod(ctx: &RolloutContext, at: usize, number: usize) -> Value {
 }
 
 /// Replaces pods created before `spec.restartAt`, as many at a time as may be unavailable.
-pub(super) fn restart(ctx: &mut RolloutContext) {
+/// Returns whether it did.
+pub(super) fn restart(ctx: &mut RolloutContext) -> bool {
     let Some(at) = time(ctx.spec(), "/restartAt") else {
-        return;
+        return false;
     };
     if at > ctx.now {
-        return ctx.wake_at(at);
+        ctx.wake_at(at);
+        return false;
     }
     if time(ctx.status(), "/restartedAt") == Some(at) {
-        return;
+        return false;
     }
     let is_staying = |pod: &&(usize, &WorkingCopy)| !is_terminating(pod.1.get());
     let pods: Vec<(usize, &WorkingCopy)> = ctx.pods.iter().enumerate().collect();
@@ -298,7 +300,7 @@ pub(super) fn restart(ctx: &mut RolloutContext) {
     if old.is_empty() {
         let restarted = ctx.spec()["restartAt"].clone();
         ctx.set_status("restartedAt", restarted);
-        return;
+        return false;
     }
     let wanted: i64 = (0..ctx.sets.len())
         .map(|set| sets::desired_pods(ctx, Some(set)))
@@ -309,9 +311,11 @@ pub(super) fn restart(ctx: &mut RolloutContext) {
         .count();
     let (_, unavailable_max) = super::replicas::surge_and_unavailable(ctx);
     let free = unavailable_max.max(1) - (wanted - i64::try_from(ready).unwrap_or(i64::MAX));
-    for place in old.into_iter().take(usize::try_from(free).unwrap_or(0)) {
+    let free = usize::try_from(free).unwrap_or(0);
+    for place in old.into_iter().take(free) {
         terminate(ctx, place);
     }
+    free > 0
 }
 
 /// The label on all objects of one pod template.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::context::{RolloutContext, WorkingCopy};
 use super::json::{add_seconds, into_object, list, number, object_mut, text, time, to_rfc3339};
-use super::{hash, revision};
+use super::{conditions, hash, revision, update};
 use crate::kinds::Kind;
 use crate::store::Key;
 
@@ -15,16 +15,26 @@ const HISTORY_DEFAULT: i64 = 10;
 /// How long pods stay after traffic moved away from them, so that routers can follow.
 const SCALE_DOWN_DELAY_SECONDS: i64 = 30;
 
+/// What became of the pod template and the steps since the last pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Followed {
+    Unchanged,
+    /// The steps begin anew; the versions are scaled from the next pass on.
+    Changed,
+    /// A `ReplicaSet` was created: all that this pass does.
+    Created,
+}
+
 /// Finds or creates the `ReplicaSet` of the current template. A changed template restarts the
 /// steps.
-pub(super) fn follow_template(ctx: &mut RolloutContext) {
+pub(super) fn follow_template(ctx: &mut RolloutContext) -> Followed {
     let template = ctx.spec()["template"].clone();
     if !template.is_object() {
         ctx.invalid = Some(format!(
             "The Rollout {:?} is invalid: spec.template: Required value",
             ctx.name()
         ));
-        return;
+        return Followed::Unchanged;
     }
     let hash = hash::of_template(&template);
     let newest = ctx
@@ -68,6 +78,11 @@ pub(super) fn follow_template(ctx: &mut RolloutContext) {
             format!("Rollout updated to revision {revision_now}"),
         );
     }
+    if !ctx.created.is_empty() {
+        let message = format!("Created new replica set \"{}-{hash}\"", ctx.name());
+        conditions::set(ctx, "Progressing", "True", "NewReplicaSetCreated", &message);
+        return Followed::Created;
+    }
     let steps_hash = hash::of_steps(ctx.steps());
     let (template_changed, steps_changed) = (
         ctx.current_hash() != hash,
@@ -80,9 +95,17 @@ pub(super) fn follow_template(ctx: &mut RolloutContext) {
     if !ctx.is_blue_green() {
         ctx.set_status("currentStepHash", steps_hash);
     }
-    if let Some(at) = ctx.find_set(&hash) {
+    if let Some(at) = ctx.find_set(&hash)
+        && !ctx.is_blue_green()
+        && !ctx.is_aborted()
+    {
         // It is in use again: cancel its scale-down.
         cancel_scale_down(&mut ctx.sets[at]);
+    }
+    if template_changed || steps_changed {
+        Followed::Changed
+    } else {
+        Followed::Unchanged
     }
 }
 
@@ -112,13 +135,11 @@ pub(super) fn restart_steps(ctx: &mut RolloutContext) {
         ctx.set_strategy_status("blueGreen", field, Value::Null);
     }
     if !ctx.is_blue_green() {
-        // A first version and the stable one skip all steps.
-        let first = ctx.stable_hash().is_empty();
-        let index = if first || ctx.is_fully_promoted() {
-            ctx.steps().len()
-        } else {
-            0
-        };
+        // The stable version skips all steps, and so does one within the rollback window.
+        let skips = ctx.is_fully_promoted()
+            || (update::is_within_rollback_window(ctx)
+                && available_pods(ctx, ctx.find_set(ctx.current_hash())) > 0);
+        let index = if skips { ctx.steps().len() } else { 0 };
         ctx.set_status("currentStepIndex", index);
     }
 }
@@ -149,7 +170,7 @@ fn annotate(object: &mut WorkingCopy, name: &str, value: &str) {
         .insert(name.to_owned(), value.into());
 }
 
-fn cancel_scale_down(set: &mut WorkingCopy) {
+pub(super) fn cancel_scale_down(set: &mut WorkingCopy) {
     if !set.get()["metadata"]["annotations"][DEADLINE].is_null() {
         into_object(&mut set.edit()["metadata"]["annotations"]).shift_remove(DEADLINE);
     }
@@ -186,6 +207,37 @@ pub(super) fn scale(ctx: &mut RolloutContext, at: usize, to: i64) {
     ctx.record_event("ScalingReplicaSet", message);
 }
 
+/// When the pods of a `ReplicaSet` go that serves nobody any more.
+pub(super) fn scale_down_at(ctx: &RolloutContext, at: usize) -> Option<jiff::Timestamp> {
+    ctx.sets[at].get()["metadata"]["annotations"][DEADLINE]
+        .as_str()
+        .and_then(|text| text.parse().ok())
+}
+
+/// Lets the pods of an aborted version stand for a while once the stable one can serve everybody,
+/// and then go.
+pub(super) fn scale_down_aborted(ctx: &mut RolloutContext, new: usize, delay_s: i64) {
+    if delay_s <= 0 || desired_pods(ctx, Some(new)) == 0 {
+        return;
+    }
+    let stable = ctx.find_set(ctx.stable_hash());
+    match scale_down_at(ctx, new) {
+        Some(deadline) if deadline > ctx.now => ctx.wake_at(deadline),
+        Some(_) => {
+            cancel_scale_down(&mut ctx.sets[new]);
+            scale(ctx, new, 0);
+        }
+        None if available_pods(ctx, stable) >= ctx.replicas() => {
+            let deadline = add_seconds(ctx.now, delay_s);
+            if let Some(text) = to_rfc3339(deadline).as_str() {
+                annotate(&mut ctx.sets[new], DEADLINE, text);
+            }
+            ctx.wake_at(deadline);
+        }
+        None => {}
+    }
+}
+
 /// Schedules the scale-down of the `ReplicaSet` of `hash`.
 pub(super) fn schedule_scale_down(ctx: &mut RolloutContext, hash: &str) {
     let strategy = if ctx.is_blue_green() {
@@ -210,10 +262,7 @@ pub(super) fn scale_down_old(ctx: &mut RolloutContext, kept: &[&str]) {
         if kept.contains(&ctx.sets[at].hash()) || desired_pods(ctx, Some(at)) == 0 {
             continue;
         }
-        let deadline = ctx.sets[at].get()["metadata"]["annotations"][DEADLINE]
-            .as_str()
-            .and_then(|text| text.parse().ok());
-        match deadline {
+        match scale_down_at(ctx, at) {
             Some(deadline) if deadline > ctx.now => ctx.wake_at(deadline),
             _ => {
                 cancel_scale_down(&mut ctx.sets[at]);

@@ -52,9 +52,54 @@ pub(super) fn update_counts(ctx: &mut RolloutContext) {
         .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
         .collect();
     ctx.set_status("selector", selector.join(","));
+    observe(ctx);
+}
+
+/// Says in the conditions that somebody paused, resumed or retried the rollout. That is all that a
+/// pass does then. Returns whether it did.
+pub(super) fn note_pause(ctx: &mut RolloutContext) -> bool {
+    let reason = text(conditions::find(ctx, "Progressing"), "/reason").to_owned();
+    let paused = flag(ctx.spec(), "/paused") || pause::is_paused(ctx);
+    let (was_paused, was_aborted) = (reason == "RolloutPaused", reason == "RolloutAborted");
+    let retried = was_aborted && !ctx.is_aborted();
+    let changed =
+        paused != was_paused && !was_aborted && !reason.is_empty() && !ctx.is_fully_promoted();
+    if retried {
+        let message = "Retrying Rollout after abort";
+        conditions::set(ctx, "Progressing", "Unknown", "RolloutRetry", message);
+    } else if changed {
+        let (reason, message) = if paused {
+            ("RolloutPaused", "Rollout is paused")
+        } else {
+            ("RolloutResumed", "Rollout is resumed")
+        };
+        conditions::set(ctx, "Progressing", "Unknown", reason, message);
+    } else {
+        return false;
+    }
+    observe(ctx);
+    tell_phase(ctx);
+    true
+}
+
+/// Says which spec was seen.
+fn observe(ctx: &mut RolloutContext) {
     if let Some(generation) = ctx.rollout.get()["metadata"]["generation"].as_i64() {
         ctx.set_status("observedGeneration", generation.to_string());
     }
+}
+
+fn tell_phase(ctx: &mut RolloutContext) {
+    let (phase, message) = phase_and_message(ctx);
+    ctx.set_status("phase", phase);
+    ctx.set_status(
+        "message",
+        if message.is_empty() {
+            Value::Null
+        } else {
+            message.into()
+        },
+    );
 }
 
 fn is_complete(ctx: &RolloutContext) -> bool {
@@ -138,16 +183,7 @@ pub(super) fn update_conditions(ctx: &mut RolloutContext, before: &Value) {
         "RolloutCompleted",
         message,
     );
-    let (phase, message) = phase_and_message(ctx);
-    ctx.set_status("phase", phase);
-    ctx.set_status(
-        "message",
-        if message.is_empty() {
-            Value::Null
-        } else {
-            message.into()
-        },
-    );
+    tell_phase(ctx);
 }
 
 /// Updates the condition `Progressing` and its deadline.
@@ -237,6 +273,10 @@ fn phase_and_message(ctx: &RolloutContext) -> (&'static str, String) {
     }
     if let Some(pause) = list(ctx.status(), "/pauseConditions").first() {
         return ("Paused", text(pause, "/reason").to_owned());
+    }
+    let restart = time(ctx.spec(), "/restartAt");
+    if restart.is_some() && restart != time(ctx.status(), "/restartedAt") {
+        return ("Progressing", "rollout is restarting".to_owned());
     }
     let count = |field: &str| number(ctx.status(), field).unwrap_or(0);
     let (all, updated, available) = (

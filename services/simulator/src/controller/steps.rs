@@ -15,7 +15,8 @@ const INCONCLUSIVE_EXPERIMENT: &str = "InconclusiveExperiment";
 /// that watches see each.
 pub(super) fn advance(ctx: &mut RolloutContext) {
     let (index, count) = (ctx.step_index(), ctx.steps().len());
-    if flag(ctx.status(), "/promoteFull") && index < count {
+    let passes_over = flag(ctx.status(), "/promoteFull") || update::is_within_rollback_window(ctx);
+    if passes_over && index < count {
         pause::end(ctx);
         clear_step_status(ctx);
         analysis::clear_status(ctx, AnalysisKind::Background);

@@ -66,6 +66,7 @@ fn at(index: usize, steps: Vec<Step>) -> Rollout {
         step_analysis: None,
         background_analysis: None,
         restarted_at: None,
+        rollback_window: None,
     }
 }
 
@@ -445,6 +446,43 @@ fn an_undo_to_pods_that_still_stand_switches_at_once() {
         "{}",
         undo.now
     );
+}
+
+#[test]
+fn an_undo_within_the_rollback_window_takes_no_steps() {
+    let at = |second| Some(Timestamp::from_second(second).expect("a time"));
+    let rollout = |window| Rollout {
+        current_hash: "third".to_owned(),
+        stable_hash: "third".to_owned(),
+        rollback_window: window,
+        pauses: Vec::new(),
+        controller_pause: false,
+        told_phase: Phase::Healthy,
+        told_message: String::new(),
+        ..self::at(2, vec![Step::SetWeight(200), HOLD])
+    };
+    let related = Related {
+        replica_sets: [(3, "third"), (2, "second"), (1, "first")]
+            .map(|(revision, hash)| ReplicaSet {
+                created_at: at(i64::try_from(revision).expect("small")),
+                ..set(hash, revision, &format!("api:{revision}"))
+            })
+            .to_vec(),
+        ..Related::default()
+    };
+    let after = |window, revision| {
+        let undo = RolloutAction::Undo {
+            revision: Some(revision),
+        };
+        let plan = plan(undo, &rollout(window), Some(&related)).expect("a plan");
+        plan.after
+    };
+    let without_steps =
+        "back to revision 2 without steps, as it is within the rollback window: api:2";
+    assert_eq!(after(Some(1), 2), without_steps);
+    assert!(after(Some(1), 1).starts_with("a new rollout of revision 1"));
+    assert!(after(Some(2), 1).starts_with("back to revision 1 without steps"));
+    assert!(after(None, 2).starts_with("a new rollout of revision 2"));
 }
 
 #[test]
