@@ -3,8 +3,8 @@
     environment KIND NAME            rendered objects on stdin: NAME=VALUE lines of that ConfigMap or Job
     objects                          rendered objects on stdin: those that the cluster knows, with the secrets
                                      that External Secrets would fetch
-    secrets                          the secrets of Secrets Manager that only the cluster reads
-    identities                       roles and two people in IAM; prints their keys as shell
+    secrets                          those of Secrets Manager that only the cluster reads
+    identities                       the roles, and two people: a file for each that makes a shell theirs
     function BINARY NAME=VALUE...    the worker as a Lambda function on its queue, as Terraform makes it
     worker lambda|none               whether the function gets messages
 """
@@ -12,6 +12,7 @@ import io
 import json
 import os
 import re
+import shlex
 import sys
 import time
 import zipfile
@@ -26,6 +27,8 @@ ENVIRONMENT = os.environ["ENVIRONMENT"]
 ACCOUNT = NAMES["accounts"][ENVIRONMENT]["id"]
 PEOPLE = ("anna", "ben")
 FUNCTION = "payments-worker"
+SESSION_SECONDS = 12 * 3600
+FOLDER = Path(os.environ.get("PAYOPS_LIVE_SCRATCH", ""))
 # What the cluster of live/run has no definition of; External Secrets are fetched here instead.
 UNKNOWN_KINDS = {"ServiceMonitor", "ExternalSecret"}
 
@@ -86,19 +89,22 @@ def secrets():
 
 
 def identities():
-    """Each person may take each role under their own name alone. The emulator keeps that and enforces nothing of it."""
-    iam = client("iam")
+    """The roles that payops assumes, and two people with sessions as IAM Identity Center gives them: each may take the
+    roles under their own name alone. The emulator keeps the policies and enforces none."""
+    iam, sts = client("iam"), client("sts")
     trust = json.dumps({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
         "Action": ["sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"],
-        "Condition": {"StringEquals": {"sts:SourceIdentity": "${aws:username}"}},
+        "Condition": {"StringEquals": {"sts:SourceIdentity": "${aws:PrincipalTag/UserName}"}},
     }]})
     for level in ("view", "operate", "break-glass"):
         iam.create_role(RoleName=NAMES["roles"][level], AssumeRolePolicyDocument=trust)
+    role = f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/{NAMES['regions']['home']}/AWSReservedSSO_operator_0123456789abcdef"
     for person in PEOPLE:
-        iam.create_user(UserName=person)
-        key = iam.create_access_key(UserName=person)["AccessKey"]
-        print(f"{person}_key={key['AccessKeyId']}\n{person}_secret={key['SecretAccessKey']}")
+        given = sts.assume_role(RoleArn=role, RoleSessionName=person, DurationSeconds=SESSION_SECONDS)["Credentials"]
+        names = {"AWS_ACCESS_KEY_ID": "AccessKeyId", "AWS_SECRET_ACCESS_KEY": "SecretAccessKey", "AWS_SESSION_TOKEN": "SessionToken"}
+        lines = [f"export PAYOPS_USER={person}"] + [f"export {name}={shlex.quote(given[key])}" for name, key in names.items()]
+        (FOLDER / person).write_text("\n".join(lines) + "\n")
 
 
 def package(binary):
