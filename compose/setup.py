@@ -19,6 +19,8 @@ ENVIRONMENT = os.environ.get("ENVIRONMENT", "local")
 NAMES = json.loads(Path(os.environ.get("NAMES_JSON", "/names.json")).read_text())
 # Four days and fourteen, in seconds.
 KEEP_SOURCE, KEEP_DEAD = "345600", "1209600"
+# A queue hides a message six times as long as the worker's function may run.
+FUNCTION_SECONDS = 30
 
 
 def named(what):
@@ -66,7 +68,9 @@ def keys(partition, sort):
 def make_queue(sqs, name, keep, redrive=None):
     attributes = {"MessageRetentionPeriod": keep}
     if redrive:
-        attributes["RedrivePolicy"] = json.dumps(redrive)
+        attributes.update(
+            RedrivePolicy=json.dumps(redrive), VisibilityTimeout=str(6 * FUNCTION_SECONDS), ReceiveMessageWaitTimeSeconds="20",
+        )
     once(sqs.create_queue, "QueueNameExists", "QueueAlreadyExists", QueueName=name, Attributes=attributes)
     url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
     return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -103,7 +107,8 @@ def make_rule(events, bus, name, pattern, arn):
 
 def make_bus(events, arns):
     bus, prefix = named("bus"), named("queue_prefix")
-    once(events.create_event_bus, "ResourceAlreadyExistsException", Name=bus)
+    for name in (bus, named("audit_bus")):
+        once(events.create_event_bus, "ResourceAlreadyExistsException", Name=name)
     for queue, details in NAMES["events"].items():
         make_rule(events, bus, prefix + queue, {"source": [NAMES["source"]], "detail-type": details}, arns[queue])
     # S3 tells the account's own bus.

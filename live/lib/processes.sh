@@ -23,20 +23,31 @@ step() {
 
 alive() { kill -0 "$1" 2>/dev/null; }
 
-# Ends process groups, politely first. A group outlives its leader while any member lives.
+# Ends process groups, politely first. A group outlives its leader while any member lives. Bash forgets them before,
+# so that it neither tells of their end nor waits for it: after a Ctrl-C it may wait for ever for one that is gone.
 stop_groups() {
-  local group tick
-  for group in "$@"; do kill -TERM -- "-$group" 2>/dev/null || kill -TERM "$group" 2>/dev/null || true; done
-  for ((tick = 0; tick < stop_wait_s * 20; tick++)); do
-    local left=no
+  disown "$@" 2>/dev/null || true
+  signal_groups TERM "$@"
+  groups_gone $((stop_wait_s * 20)) "$@" || signal_groups KILL "$@"
+  groups_gone 20 "$@" || true
+}
+
+signal_groups() { # SIGNAL GROUP...
+  local signal=$1 group
+  shift
+  for group in "$@"; do kill "-$signal" -- "-$group" 2>/dev/null || kill "-$signal" "$group" 2>/dev/null || true; done
+}
+
+groups_gone() { # TICKS GROUP...: within so many twentieths of a second
+  local ticks=$1 tick group left
+  shift
+  for ((tick = 0; tick < ticks; tick++)); do
+    left=no
     for group in "$@"; do ! alive "-$group" || left=yes; done
-    [ "$left" = yes ] || break
+    [ "$left" = yes ] || return 0
     sleep 0.05
   done
-  for group in "$@"; do
-    kill -KILL -- "-$group" 2>/dev/null || true
-    wait "$group" 2>/dev/null || true
-  done
+  return 1
 }
 
 # A port nobody answers on, below the range that the kernel gives to clients.

@@ -18,7 +18,7 @@ def main(argv=None):
     parser.add_argument("--source", default=os.environ.get("PAYOPS_SMOKE_SOURCE", "tok_visa"), help="a source that the provider charges; default: PAYOPS_SMOKE_SOURCE, else tok_visa")
     parser.add_argument("--refund", action="store_true", help="smoke: give the money back, which also shows that it can be")
     parser.add_argument("--end", default="completed", help="smoke: the status that it must reach; any: one that is an end")
-    parser.add_argument("--declined", help="e2e: a source that the provider declines; default: Stripe's for tests, or the simulated acquirer's")
+    parser.add_argument("--declined", default=os.environ.get("PAYOPS_DECLINED_SOURCE"), help="e2e: a source that the provider declines; default: PAYOPS_DECLINED_SOURCE, else Stripe's for tests, or the simulated acquirer's")
     parser.add_argument("--acquirer", choices=["simulated", "real"], default="real", help="e2e: whether the simulated one is behind the API")
     parser.add_argument("--requests", type=int, default=400, help="performance: requests of each kind")
     parser.add_argument("--clients", type=int, default=8, help="performance: requests at once")
