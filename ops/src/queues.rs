@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
-use payops_core::domain::access::Action;
-use payops_core::domain::bus::source_of;
+use payops_core::domain::access::{AccessLevel, Action};
+use payops_core::domain::bus::{is_parking_queue, source_of};
 use payops_core::port::{Browsed, Ports, QueueStats};
 
 use crate::act::{Act, Done};
@@ -47,7 +47,8 @@ pub async fn check_exists(ports: &Ports, queue: &str) -> OpsResult<()> {
 }
 
 /// Looks at messages of a queue. In AWS the role that looks may receive from dead-letter queues
-/// alone; other queues are looked at with the access level that the operator has now.
+/// alone; parking queues are looked at by those who operate, and other queues, where looking takes
+/// work from a consumer, with break-glass.
 pub async fn peek(session: &Arc<Session>, queue: &str, limit: usize) -> OpsResult<Browsed> {
     let to_error = |error| OpsError::port(format!("cannot peek at {queue}"), error);
     let ports = session.ports().await?;
@@ -59,6 +60,19 @@ pub async fn peek(session: &Arc<Session>, queue: &str, limit: usize) -> OpsResul
             .await
             .map_err(to_error);
     }
+    let needed = if is_parking_queue(queue) {
+        AccessLevel::Operate
+    } else {
+        AccessLevel::BreakGlass
+    };
+    let has = session.access_level()?;
+    if has < needed {
+        let (env, login) = (session.name(), login_command(session.name(), needed));
+        return Err(OpsError::refused(format!(
+            "looking at {queue} in {env} requires the access level {needed}; yours is {has}"
+        ))
+        .hint(login));
+    }
     let act = Act::new(Action::DlqPeek)
         .subject(queue)
         .reason(session.operator.reason.as_deref());
@@ -69,6 +83,11 @@ pub async fn peek(session: &Arc<Session>, queue: &str, limit: usize) -> OpsResul
             Ok(Done::new(browsed.map_err(to_error)?))
         })
         .await
+}
+
+/// How one gets an access level.
+fn login_command(env: &str, level: AccessLevel) -> String {
+    format!("payops account login --env {env} --access {level} --reason TEXT")
 }
 
 /// A queue that is about to be emptied.

@@ -1,11 +1,13 @@
 //! Checks each call of a debug build against the table of [`crate::permissions`] before it is sent,
 //! so that no test passes with a call that production would deny. Release builds do not have it.
 //!
-//! With the variable [`RECORD`] each call that somebody makes is also written down: the test
-//! `permissions` then finds what is allowed and never made.
+//! Who may make a call of what is checked where the variable [`RECORD`] is set, as in the live
+//! suite, whose names end as those of names.json do. There each call is also written down: the test
+//! `permissions` then finds what is allowed and never made, and what was refused.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -17,9 +19,10 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, Metadata};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use payops_core::domain::bus::{QUEUES, dead_letter_queue, parking_queue};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::permissions::{AwsResource, CALLS, CallUse, Principal, USES};
+use crate::dynamo::PARTITION_KEY;
+use crate::permissions::{AwsResource, CALLS, Principal, USES};
 
 /// The file that calls are appended to, a line each: principal, operation and what it is about,
 /// with tabs between.
@@ -62,63 +65,103 @@ impl Intercept for CheckedCalls {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let (Some(by), Some(metadata)) = (self.by, config.load::<Metadata>()) else {
+        let (Some(by), Some(metadata), Some(_)) =
+            (self.by, config.load::<Metadata>(), record_file())
+        else {
             return Ok(());
         };
-        let (service, operation) = (metadata.service(), metadata.name());
-        if service == "STS" {
+        if metadata.service() == "STS" {
             return Ok(());
         }
-        for subject in subjects(service, context.request()) {
-            if !USES
-                .iter()
-                .any(|each| allows(each, by, operation, &subject))
-            {
+        for (operation, subject) in questions(metadata, context.request()) {
+            if !may(by, &operation, &subject) {
+                write_down(&format!("REFUSED\t{}\t{operation}\t{subject}", by.as_str()));
                 return Err(format!(
-                    "{} makes no {service}.{operation} of {subject} by \
-                     payops_aws::permissions::USES",
+                    "{} makes no {operation} of {subject} by payops_aws::permissions::USES",
                     by.as_str()
                 )
                 .into());
             }
-            record(by, operation, &subject)
-                .map_err(|error| format!("{RECORD} cannot be written: {error}"))?;
+            write_down(&format!("{}\t{operation}\t{subject}", by.as_str()));
         }
         Ok(())
     }
 }
 
-fn allows(each: &CallUse, by: Principal, operation: &str, subject: &str) -> bool {
-    each.by.holders().contains(&by)
-        && each.operations.contains(&operation)
-        && each.on.iter().any(|on| on.covers(subject))
+/// Whether somebody is listed to make this call.
+#[must_use]
+pub fn may(by: Principal, operation: &str, subject: &str) -> bool {
+    USES.iter().any(|each| {
+        each.by.holders().contains(&by)
+            && each.operations.contains(&operation)
+            && each.on.iter().any(|on| on.covers(subject))
+    })
 }
 
-fn record(by: Principal, operation: &str, subject: &str) -> std::io::Result<()> {
+fn record_file() -> Option<&'static Path> {
+    static FILE: LazyLock<Option<PathBuf>> =
+        LazyLock::new(|| std::env::var_os(RECORD).map(PathBuf::from));
+    FILE.as_deref()
+}
+
+/// Appends a line, once in this process. A record that cannot be written is missed by the test that
+/// reads it.
+fn write_down(line: &str) {
     static WRITTEN: LazyLock<Mutex<BTreeSet<String>>> = LazyLock::new(Mutex::default);
-    let Some(file) = std::env::var_os(RECORD) else {
-        return Ok(());
+    let Some(file) = record_file() else {
+        return;
     };
-    let line = format!("{}\t{operation}\t{subject}\n", by.as_str());
     let mut written = WRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
-    if !written.insert(line.clone()) {
-        return Ok(());
+    if written.contains(line) {
+        return;
     }
     // One write of a short line: lines of several processes do not mix.
-    let mut file = std::fs::File::options()
+    let file = std::fs::File::options()
         .create(true)
         .append(true)
-        .open(file)?;
-    file.write_all(line.as_bytes())
+        .open(file);
+    if file
+        .and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()))
+        .is_ok()
+    {
+        written.insert(line.to_owned());
+    }
+}
+
+/// What is asked of IAM: operations, those within it included, and what each is about.
+fn questions(metadata: &Metadata, request: &HttpRequest) -> BTreeSet<(String, String)> {
+    let body = request.body().bytes().unwrap_or_default();
+    let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let operation = metadata.name();
+    let mut asked: BTreeSet<(String, String)> = subjects(metadata.service(), operation, &body)
+        .into_iter()
+        .map(|subject| (operation.to_owned(), subject))
+        .collect();
+    // A transaction takes the actions of its items; the call is that of what it puts.
+    let items = body["TransactItems"].as_array().into_iter().flatten();
+    for kind in items.filter_map(Value::as_object).flat_map(Map::keys) {
+        if kind != "Put" {
+            asked.insert((format!("{operation}:{kind}"), "table".to_owned()));
+        }
+    }
+    if let Some(queue) = body["DestinationArn"].as_str() {
+        asked.insert((format!("{operation}:Destination"), queue_subject(queue)));
+    }
+    if asked.is_empty() {
+        asked.insert((operation.to_owned(), "nothing that is named".to_owned()));
+    }
+    asked
 }
 
 /// What a request is about: `table`, `index due`, `queue payments-work`, `secret provider-key`.
-fn subjects(service: &str, request: &HttpRequest) -> BTreeSet<String> {
-    let body = request.body().bytes().unwrap_or_default();
-    let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+fn subjects(service: &str, operation: &str, body: &Value) -> BTreeSet<String> {
     let text = |member: &str| body[member].as_str();
     let one = |subject: String| BTreeSet::from([subject]);
     match service {
+        "DynamoDB" if operation == "DeleteItem" => {
+            let key = body["Key"][PARTITION_KEY]["S"].as_str();
+            one(format!("item {}", key.unwrap_or_default()))
+        }
         "DynamoDB" => one(match text("IndexName") {
             Some(index) => format!("index {index}"),
             None => "table".to_owned(),
@@ -128,20 +171,27 @@ fn subjects(service: &str, request: &HttpRequest) -> BTreeSet<String> {
         "EKS" => one("cluster".to_owned()),
         "EventBridge" => {
             let entries = body["Entries"].as_array().into_iter().flatten();
-            let buses = entries
-                .filter_map(|entry| entry["EventBusName"].as_str())
-                .chain(text("Name"));
+            let buses = entries.map(|entry| entry["EventBusName"].as_str().unwrap_or("default"));
+            let buses = buses.chain(text("Name"));
             buses.map(|bus| bus_subject(bus).to_owned()).collect()
         }
         "Secrets Manager" => {
             let secret = text("SecretId").unwrap_or_default();
             let name = secret.rsplit(['/', ':']).next().unwrap_or_default();
+            // An ARN ends with a dash and six characters of AWS's own.
+            let name = match name
+                .len()
+                .checked_sub(7)
+                .filter(|_| secret.starts_with("arn:"))
+            {
+                Some(end) => name.get(..end).unwrap_or(name),
+                None => name,
+            };
             one(format!("secret {name}"))
         }
         "SQS" => {
             let named = ["QueueUrl", "QueueName", "SourceArn"];
             let queue = named.into_iter().find_map(text);
-            let queue = queue.and_then(|queue| queue.rsplit(['/', ':']).next());
             one(match queue {
                 Some(queue) => queue_subject(queue),
                 None if body["TaskHandle"].is_string() => "dead-letter-queue".to_owned(),
@@ -153,7 +203,9 @@ fn subjects(service: &str, request: &HttpRequest) -> BTreeSet<String> {
 }
 
 fn bus_subject(bus: &str) -> &'static str {
-    if bus.contains("audit") {
+    if bus == "default" {
+        "default-bus"
+    } else if bus.contains("audit") {
         "audit-bus"
     } else {
         "bus"
@@ -162,6 +214,7 @@ fn bus_subject(bus: &str) -> &'static str {
 
 /// Without the environment's prefix, so that the same queue has the same name everywhere.
 fn queue_subject(queue: &str) -> String {
+    let queue = queue.rsplit(['/', ':']).next().unwrap_or_default();
     for source in QUEUES {
         let kinds = [
             ("queue", source.to_owned()),
@@ -169,20 +222,13 @@ fn queue_subject(queue: &str) -> String {
             ("parking-queue", parking_queue(source)),
         ];
         for (kind, name) in kinds {
-            if queue.ends_with(&name) {
+            let prefix = queue.strip_suffix(&name);
+            if prefix.is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('-')) {
                 return format!("{kind} {source}");
             }
         }
     }
-    let stem = queue.strip_suffix(".fifo").unwrap_or(queue);
-    let kind = if stem.ends_with("-dlq") {
-        "dead-letter-queue"
-    } else if stem.ends_with("-parking") {
-        "parking-queue"
-    } else {
-        "queue"
-    };
-    format!("{kind} other")
+    "other-queue".to_owned()
 }
 
 impl AwsResource {
@@ -191,8 +237,9 @@ impl AwsResource {
     pub fn covers(self, subject: &str) -> bool {
         let (kind, name) = subject.split_once(' ').unwrap_or((subject, ""));
         match self {
-            Self::Any => true,
+            Self::Any => kind == "any",
             Self::Table => kind == "table",
+            Self::Item(key) => kind == "item" && name == key,
             Self::Index(index) => kind == "index" && name == index,
             Self::Sources => kind == "queue",
             Self::DeadLetters => kind == "dead-letter-queue",

@@ -65,10 +65,12 @@ pub const CALLS: &[AwsCall] = &[
     call(DYNAMO, "DescribeTable", &["dynamodb:DescribeTable"], Read),
     call(DYNAMO, "PutItem", &["dynamodb:PutItem"], Write),
     call(DYNAMO, "DeleteItem", &["dynamodb:DeleteItem"], Write),
+    call(DYNAMO, "TransactWriteItems", &["dynamodb:PutItem"], Write),
+    // With an item that it updates.
     call(
         DYNAMO,
-        "TransactWriteItems",
-        &["dynamodb:PutItem", "dynamodb:UpdateItem"],
+        "TransactWriteItems:Update",
+        &["dynamodb:UpdateItem"],
         Write,
     ),
     call(
@@ -121,7 +123,7 @@ pub const CALLS: &[AwsCall] = &[
     call(
         SQS,
         "ListMessageMoveTasks",
-        &["sqs:ListMessageMoveTasks"],
+        &["sqs:ListMessageMoveTasks", "sqs:GetQueueAttributes"],
         Read,
     ),
     call(
@@ -135,10 +137,22 @@ pub const CALLS: &[AwsCall] = &[
         ],
         Write,
     ),
+    // What it asks of the queue that the messages go to.
+    call(
+        SQS,
+        "StartMessageMoveTask:Destination",
+        &["sqs:SendMessage", "kms:GenerateDataKey", "kms:Decrypt"],
+        Write,
+    ),
     call(
         SQS,
         "CancelMessageMoveTask",
-        &["sqs:CancelMessageMoveTask"],
+        &[
+            "sqs:CancelMessageMoveTask",
+            "sqs:ReceiveMessage",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+        ],
         Write,
     ),
     call(SQS, "PurgeQueue", &["sqs:PurgeQueue"], Write),
@@ -346,6 +360,8 @@ pub enum AwsResource {
     /// The action has no resource of its own.
     Any,
     Table,
+    /// The items of the table under a partition key.
+    Item(&'static str),
     /// An index of the table.
     Index(&'static str),
     Sources,
@@ -400,7 +416,7 @@ const fn later(needed_by: &'static str, use_: CallUse) -> CallUse {
 
 use AwsResource::{
     Any, Archive, AuditBus, AuditKey, AuditLog, Bus, Cluster, DeadLetters, DeadLettersOf,
-    Deployments, Index, Mail, Parking, Queue, Secret, Sources, Table, Worker,
+    Deployments, Index, Item, Mail, Parking, Queue, Secret, Sources, Table, Worker,
 };
 use Principal::{
     Admin, BreakGlass, Migrate, Notifier, Operate, PaymentsApi, PaymentsWeb, PaymentsWorker, View,
@@ -419,7 +435,13 @@ pub const USES: &[CallUse] = &[
     // The services.
     used(
         PaymentsApi,
-        &["GetItem", "Query", "TransactWriteItems", "BatchWriteItem"],
+        &[
+            "GetItem",
+            "Query",
+            "TransactWriteItems",
+            "TransactWriteItems:Update",
+            "BatchWriteItem",
+        ],
         &[Table],
         "the API keeps payments, and marks what it has told as told",
     ),
@@ -474,7 +496,12 @@ pub const USES: &[CallUse] = &[
     ),
     used(
         PaymentsWorker,
-        &["GetItem", "TransactWriteItems", "BatchWriteItem"],
+        &[
+            "GetItem",
+            "TransactWriteItems",
+            "TransactWriteItems:Update",
+            "BatchWriteItem",
+        ],
         &[Table],
         "the worker claims and completes payments",
     ),
@@ -516,7 +543,12 @@ pub const USES: &[CallUse] = &[
     ),
     used(
         Notifier,
-        &["GetItem", "Query", "TransactWriteItems"],
+        &[
+            "GetItem",
+            "Query",
+            "TransactWriteItems",
+            "TransactWriteItems:Update",
+        ],
         &[Table],
         "the notifier reads the timeline, and notes what it sent",
     ),
@@ -711,9 +743,21 @@ pub const USES: &[CallUse] = &[
     // payops acts.
     used(
         Operate,
-        &["TransactWriteItems", "PutItem", "DeleteItem"],
+        &["TransactWriteItems", "PutItem"],
         &[Table],
-        "payments are changed, plans approved, freezes set and lifted",
+        "payments are changed, plans approved, freezes set",
+    ),
+    used(
+        Operate,
+        &["DeleteItem"],
+        &[Item("OPS#freeze")],
+        "freezes are lifted",
+    ),
+    used(
+        Operate,
+        &["StartMessageMoveTask:Destination"],
+        &[Sources],
+        "dead letters are moved back unread",
     ),
     used(
         Operate,

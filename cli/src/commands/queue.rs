@@ -27,7 +27,7 @@ pub(crate) enum QueueCommand {
     List,
     /// Show messages without removing them, and the receives that it cost
     Peek(QueuePeekArgs),
-    /// Delete every message in a queue, unread; refused where writes are protected
+    /// Delete every message in a queue, unread; needs break-glass, refused where writes are protected
     Purge(PurgeArgs),
 }
 

@@ -18,6 +18,7 @@ pub const WORK: &str = "payments-work";
 pub const PROJECTIONS: &str = "projections";
 pub const NOTIFICATIONS: &str = "notifications";
 const FIFO: &str = ".fifo";
+const PARKING: &str = "-parking";
 pub const QUEUES: [&str; 3] = [WORK, PROJECTIONS, NOTIFICATIONS];
 
 /// The dead-letter queue of `queue`. That of a FIFO queue is one too: `orders.fifo` has
@@ -37,7 +38,13 @@ fn add_suffix(queue: &str, end: &str) -> String {
 /// The queue for messages of `queue` that were replayed too often.
 #[must_use]
 pub fn parking_queue(queue: &str) -> String {
-    add_suffix(queue, "-parking")
+    add_suffix(queue, PARKING)
+}
+
+/// Whether it is named like a queue for messages that were replayed too often.
+#[must_use]
+pub fn is_parking_queue(queue: &str) -> bool {
+    queue.strip_suffix(FIFO).unwrap_or(queue).ends_with(PARKING)
 }
 
 /// The queue whose dead letters `dlq` holds, if it is named like one; FIFO queues too.

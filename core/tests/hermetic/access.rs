@@ -699,7 +699,7 @@ fn every_refusal_says_what_to_do_next() {
         .expect("refused");
     assert_eq!(
         refusal.hint(),
-        "elevate to break-glass in prod with a reason"
+        "elevate with: payops account login --env prod --access break-glass --reason TEXT"
     );
     let json = serde_json::to_string(&PolicyDecision::Refused(refusal)).expect("JSON");
     assert_eq!(

@@ -41,7 +41,7 @@ resource "aws_iam_role" "admin_approve" {
 data "aws_iam_policy_document" "admin_approve" {
   statement {
     sid       = "OwnApproval"
-    actions   = ["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:DeleteItem"]
+    actions   = ["dynamodb:PutItem", "dynamodb:GetItem"]
     resources = [var.table_arn]
 
     condition {

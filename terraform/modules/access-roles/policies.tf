@@ -143,8 +143,26 @@ data "aws_iam_policy_document" "operate" {
   # A transaction needs the actions of its items; conditions on items that it changes need no more.
   statement {
     sid       = "WriteTable"
-    actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]
+    actions   = ["dynamodb:PutItem"]
     resources = [var.table_arn]
+  }
+
+  # A freeze is lifted. Payments, their history and approvals stay.
+  statement {
+    sid       = "LiftFreeze"
+    actions   = ["dynamodb:DeleteItem"]
+    resources = [var.table_arn]
+
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "dynamodb:LeadingKeys"
+      values   = [var.freeze_key]
+    }
+    condition {
+      test     = "Null"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["false"]
+    }
   }
 
   # An approval is an item under the approver's own name. "/" is in no name: a session without a source identity approves nothing.

@@ -23,6 +23,11 @@ variable "approval_prefix" {
   type        = string
 }
 
+variable "freeze_key" {
+  type        = string
+  description = "The partition key of the item that freezes the environment."
+}
+
 variable "api_key_prefix" {
   description = "What the partition keys of API keys begin with."
   type        = string

@@ -14,6 +14,7 @@ module "access" {
   table_arn       = module.table.arn
   approval_prefix = module.names.table.approval_prefix
   api_key_prefix  = module.names.table.api_key_prefix
+  freeze_key      = module.names.table.freeze_key
   queue_arns = {
     source  = [for queue in module.queues : queue.arn]
     dead    = [for queue in module.queues : queue.dead_arn]

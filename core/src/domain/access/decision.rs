@@ -148,10 +148,23 @@ impl PolicyRefusal {
         }
     }
 
-    /// Whether it stands whatever reason, approval or elevation is given.
+    /// Whether it stands whatever reason or approval is given: it is never done, or needs an
+    /// elevation that no reason begins in place.
     #[must_use]
     pub const fn is_final(&self) -> bool {
-        matches!(self, Self::NeverHere { .. } | Self::NotAllowed { .. })
+        matches!(
+            self,
+            Self::NeverHere { .. }
+                | Self::NotAllowed { .. }
+                | Self::NotElevated {
+                    needs: AccessLevel::BreakGlass,
+                    ..
+                }
+                | Self::ElevationEnded {
+                    needs: AccessLevel::BreakGlass,
+                    ..
+                }
+        )
     }
 
     /// What to do next, in one sentence without a full stop.
@@ -178,6 +191,13 @@ impl PolicyRefusal {
             }
             Self::AlreadyFrozen { env, .. } => format!(
                 "nothing was changed; lift it with: payops freeze lift --env {env} --reason TEXT"
+            ),
+            Self::NotElevated {
+                env,
+                needs: AccessLevel::BreakGlass,
+                ..
+            } => format!(
+                "elevate with: payops account login --env {env} --access break-glass --reason TEXT"
             ),
             Self::NotElevated { env, needs, .. } => {
                 format!("elevate to {needs} in {env} with a reason")

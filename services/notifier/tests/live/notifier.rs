@@ -17,7 +17,7 @@ use payops_core::usecase::Dispatcher;
 use payops_runtime::{OsRandom, SystemClock};
 use payops_testkit::{eventually, fresh_salt, sample};
 
-const LONG: Duration = Duration::from_mins(1);
+const LONG: Duration = Duration::from_mins(3);
 
 /// The process; killed when the test ends in any way.
 struct Process(Child);

@@ -28,7 +28,7 @@ use serde_json::json;
 
 use crate::client;
 
-const LONG: Duration = Duration::from_mins(1);
+const LONG: Duration = Duration::from_mins(3);
 const PEPPER: &str = "a pepper that is long enough";
 
 struct Live {

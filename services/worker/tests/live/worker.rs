@@ -19,7 +19,7 @@ use payops_runtime::{OsRandom, SystemClock};
 use payops_testkit::{eventually, fresh_salt};
 use serde_json::json;
 
-const LONG: Duration = Duration::from_mins(1);
+const LONG: Duration = Duration::from_mins(3);
 
 fn set(name: &str) -> Option<String> {
     let value = std::env::var(name).ok().filter(|value| !value.is_empty());

@@ -13,6 +13,7 @@ variables {
   table_arn       = "arn:aws:dynamodb:eu-west-1:471122334433:table/payops-test"
   approval_prefix = "OPS#approval#"
   api_key_prefix  = "KEY#"
+  freeze_key      = "OPS#freeze"
   queue_arns = {
     source  = ["arn:aws:sqs:eu-west-1:471122334433:test-payments-work"]
     dead    = ["arn:aws:sqs:eu-west-1:471122334433:test-payments-work-dlq"]
@@ -97,6 +98,25 @@ run "roles" {
   assert {
     condition     = jsondecode(aws_iam_user_policy.break_glass.policy).Statement[0].Condition.Bool["aws:MultiFactorAuthPresent"] == "true"
     error_message = "A retention ends without a second factor."
+  }
+}
+
+run "where_the_environment_allows_it_break_glass_purges" {
+  command = apply
+  variables {
+    may_purge = true
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_role_policy.this["break-glass"].policy).Statement : statement.Resource if contains(flatten([statement.Action]), "sqs:PurgeQueue")
+    ])) == toset(concat(var.queue_arns.source, var.queue_arns.dead, var.queue_arns.parking))
+    error_message = "A purge is of other queues than the environment's own."
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.this["operate"].policy, "sqs:PurgeQueue")
+    error_message = "Operators purge."
   }
 }
 
