@@ -162,7 +162,7 @@ pub(crate) fn check_reason(reason: String) -> OpsResult<String> {
 }
 
 /// Says where the freeze and the record of a write are kept, if that is on this machine.
-fn say_where_kept(context: &Context, env: &Environment) {
+pub(crate) fn say_where_kept(context: &Context, env: &Environment) {
     if let Some(note) = env.kept_here() {
         context.console.say(format!("note: {note}"));
     }

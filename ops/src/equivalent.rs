@@ -95,24 +95,30 @@ pub fn change(target: &Environment, payment: &PaymentId, version: u64) -> String
     )
 }
 
+/// `None` where the freeze is kept on this machine.
 #[must_use]
-pub fn freeze(target: &Environment, freeze: &Freeze) -> String {
+pub fn freeze(target: &Environment, freeze: &Freeze) -> Option<String> {
     let item = json!({ "pk": { "S": "OPS#freeze" }, "sk": { "S": "OPS#freeze" }, "freeze": { "S": json!(freeze).to_string() } });
-    format!(
-        "aws dynamodb put-item --table-name {} --item {}",
-        table(target),
-        quoted(&item)
-    )
+    target.kept_here().is_none().then(|| {
+        format!(
+            "aws dynamodb put-item --table-name {} --item {}",
+            table(target),
+            quoted(&item)
+        )
+    })
 }
 
+/// `None` where the freeze is kept on this machine.
 #[must_use]
-pub fn lift(target: &Environment) -> String {
+pub fn lift(target: &Environment) -> Option<String> {
     let key = json!({ "pk": { "S": "OPS#freeze" }, "sk": { "S": "OPS#freeze" } });
-    format!(
-        "aws dynamodb delete-item --table-name {} --key {}",
-        table(target),
-        quoted(&key)
-    )
+    target.kept_here().is_none().then(|| {
+        format!(
+            "aws dynamodb delete-item --table-name {} --key {}",
+            table(target),
+            quoted(&key)
+        )
+    })
 }
 
 #[must_use]
@@ -236,7 +242,7 @@ mod tests {
         let reason = "don't; $(date) `id`";
         let freeze =
             Freeze::begin("prod", "anna", reason, Timestamp::UNIX_EPOCH, None).expect("a freeze");
-        let line = super::freeze(&prod(), &freeze);
+        let line = super::freeze(&prod(), &freeze).expect("a line");
         let words = std::process::Command::new("sh")
             .arg("-c")
             .arg(format!("printf '%s\\n' {line}"))

@@ -171,18 +171,19 @@ pub async fn plan(
         ))
         .hint("configure direct access to the cluster (context or eks) in payops.toml"));
     }
-    if let Some(denial) = found.cluster.find_denial(&found.rollout, &action).await {
-        return Err(OpsError::refused(denial)
-            .hint("use a context that may, or ask for the right; nothing was done"));
-    }
     let related = found.cluster.related(&found.rollout, Depth::Runs).await;
     let related = related.map_err(|error| {
         let key = &found.rollout.key;
         OpsError::port(format!("cannot read what belongs to {key}"), error)
     })?;
     let rollout = found.rollout.clone().count_canary(&related);
-    plan_insisting(action, &rollout, Some(&related), insist)
-        .map_err(|refusal| OpsError::refused(refusal.why).hint(refusal.instead))
+    let plan = plan_insisting(action, &rollout, Some(&related), insist)
+        .map_err(|refusal| OpsError::refused(refusal.why).hint(refusal.instead))?;
+    match found.cluster.find_denial(&rollout, &plan.action).await {
+        Some(denial) => Err(OpsError::refused(denial)
+            .hint("use a context that may, or ask for the right; nothing was done")),
+        None => Ok(plan),
+    }
 }
 
 /// How long a controller may take until it has taken what was written.

@@ -2,6 +2,7 @@
 //! audit record. Looking is done with the access level `view`; what changes something gets its
 //! ports from the permit of [`Session::act`].
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -236,7 +237,8 @@ fn in_file_name(name: &str) -> String {
         if plain(byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            // Writing to a string cannot fail.
+            let _ = write!(out, "%{byte:02X}");
         }
         out
     })

@@ -125,8 +125,7 @@ fn open_screen(tab: Tab) -> (Model, Vec<Effect>) {
             driver: "bench".to_owned(),
             actions: Vec::new(),
         }],
-        no_clusters: None,
-        kept_here: None,
+        ..EnvDetails::default()
     };
     let effects = answer_all(&mut model, &effects, |request| {
         (*request == Request::OpenEnvironment).then(|| Answer::OpenEnvironment(Ok(details.clone())))

@@ -31,16 +31,12 @@ impl KubeRollouts {
             message: format!("cluster {cluster_name}: {}", error.message),
             ..error
         };
-        let kubeconfig = match path {
-            Some(path) => read_file(path).map_err(in_cluster)?,
-            None => {
-                let files = default_kubeconfig_files(&|name| std::env::var_os(name));
-                match read_files(&files).map_err(in_cluster)? {
-                    Some(kubeconfig) => kubeconfig,
-                    None => return Err(in_cluster(no_file(&files))),
-                }
-            }
-        };
+        let files = path.map_or_else(
+            || default_kubeconfig_files(&|name| std::env::var_os(name)),
+            |path| vec![path.to_owned()],
+        );
+        let kubeconfig = read_files(&files).map_err(in_cluster)?;
+        let kubeconfig = kubeconfig.ok_or_else(|| in_cluster(no_file(&files)))?;
         let names: Vec<&str> = kubeconfig
             .contexts
             .iter()

@@ -1,5 +1,5 @@
-//! What whoever asks may do, by SelfSubjectAccessReview: asked once for each namespace and verb, and
-//! kept. What cannot be found out is not held against anybody: the cluster itself decides.
+//! What whoever asks may do, by `SelfSubjectAccessReview`: asked once for each namespace and verb,
+//! and kept. What cannot be found out is not held against anybody: the cluster itself decides.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -106,13 +106,15 @@ fn needed(rollout: &Rollout, action: &RolloutAction) -> Vec<Right> {
         | RolloutAction::Skip
         | RolloutAction::Abort
         | RolloutAction::Retry => vec![Right::STATUS],
-        RolloutAction::Pause | RolloutAction::Resume | RolloutAction::Restart { .. } => vec![spec],
         RolloutAction::Undo { .. } | RolloutAction::SetImage(_)
             if rollout.workload_ref.is_some() =>
         {
             Vec::new()
         }
-        RolloutAction::Undo { .. } => vec![spec],
+        RolloutAction::Pause
+        | RolloutAction::Resume
+        | RolloutAction::Restart { .. }
+        | RolloutAction::Undo { .. } => vec![spec],
         RolloutAction::SetImage(_) => vec![Right::of("update", Kind::Rollouts)],
         RolloutAction::TerminateAnalysis { .. } => vec![Right::of("patch", Kind::AnalysisRuns)],
         RolloutAction::TerminateExperiment { .. } => vec![Right::of("patch", Kind::Experiments)],

@@ -115,14 +115,22 @@ async fn set(
     if consent.dry_run {
         let what = format!("freeze {}", session.name());
         let proposal = Proposal {
-            equivalent: Some(line),
+            equivalent: line,
             ..Proposal::new(&session, Action::FreezeSet, what)
         };
         return proposal.print(context, &session).await;
     }
-    context.console.say(format!("equivalent: {line}"));
+    say_how(context, &session, line.as_deref());
     session.set_freeze(&freeze).await?;
     list(context, &[session]).await
+}
+
+/// Says how the same is done with the AWS CLI; where there is no table, where it is kept.
+fn say_how(context: &Context, session: &Session, line: Option<&str>) {
+    if let Some(line) = line {
+        context.console.say(format!("equivalent: {line}"));
+    }
+    consent::say_where_kept(context, &session.env);
 }
 
 async fn lift(context: &Context, consent: ConsentArgs) -> OpsResult<Exit> {
@@ -132,12 +140,12 @@ async fn lift(context: &Context, consent: ConsentArgs) -> OpsResult<Exit> {
     if consent.dry_run {
         let what = format!("lift the freeze of {}", session.name());
         let proposal = Proposal {
-            equivalent: Some(line),
+            equivalent: line,
             ..Proposal::new(&session, Action::FreezeLift, what)
         };
         return proposal.print(context, &session).await;
     }
-    context.console.say(format!("equivalent: {line}"));
+    say_how(context, &session, line.as_deref());
     if !session.lift_freeze(reason.as_deref()).await? {
         context
             .console

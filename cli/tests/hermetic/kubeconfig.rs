@@ -246,7 +246,7 @@ fn kubeconfig_without_current(file: &Path) -> String {
     let lines = text
         .lines()
         .filter(|line| !line.starts_with("current-context"));
-    lines.map(|line| format!("{line}\n")).collect()
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -313,21 +313,21 @@ fn a_file_that_declares_environments_comes_before_the_kubeconfig() {
 /// fails.
 #[test]
 fn doctor_tells_what_is_not_set_up_from_what_failed() {
-    let (place, test) = (Place::new(), Served::new("test"));
-    let file = test.kubeconfig(&place, "config", &["lab"]);
+    let (place, served) = (Place::new(), Served::new("test"));
+    let file = served.kubeconfig(&place, "config", &["lab"]);
     let stub = aws(|_| panic!("no role is assumed"));
     let aws = format!(
         "kind = \"aws\"\nregion = \"eu-west-1\"\naccount_id = \"111111111111\"\nendpoint_url = \"{}\"\n",
         stub.url
     );
-    let text = format!(
+    let config = format!(
         "[environments.clusters]\nkind = \"kubernetes\"\nclusters = [{{ name = \"eu\", context = \"lab\" }}]\n\
          [environments.rollouts]\nkind = \"aws\"\nclusters = [{{ name = \"eu\", context = \"lab\" }}]\n\
          [environments.queues]\n{aws}queues = {{ prefix = \"p-\" }}\n\
          [environments.payments]\n{aws}table = \"t\"\nqueues = false\n\
          [environments.away]\nkind = \"kubernetes\"\nclusters = [{{ name = \"eu\", context = \"gone\" }}]\n"
     );
-    place.file("payops.toml", text);
+    place.file("payops.toml", config);
     let run = |args: &[&str]| -> Done {
         let mut command = place.command(args);
         command
@@ -345,9 +345,9 @@ fn doctor_tells_what_is_not_set_up_from_what_failed() {
         for row in rows {
             assert_eq!(row["ok"], json!(row["state"] != "failed"), "{row}");
         }
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let word = |value: &Value| value.as_str().unwrap().to_owned();
         rows.iter()
-            .map(|row| (text(&row["check"]), text(&row["state"])))
+            .map(|row| (word(&row["check"]), word(&row["state"])))
             .collect()
     };
     let state = |states: &[(String, String)], check: &str| {

@@ -23,9 +23,10 @@ impl Session {
     }
 
     pub async fn set_freeze(self: &Arc<Self>, freeze: &Freeze) -> OpsResult<()> {
-        let act = Act::new(Action::FreezeSet)
-            .reason(Some(&freeze.reason))
-            .equivalent(equivalent::freeze(&self.env, freeze));
+        let act = Act {
+            equivalent: equivalent::freeze(&self.env, freeze),
+            ..Act::new(Action::FreezeSet).reason(Some(&freeze.reason))
+        };
         self.act(act, async |permit| {
             let store = self.freeze_store(permit.caller()).await?;
             store
@@ -39,9 +40,10 @@ impl Session {
 
     /// Ends the freeze; whether there was one.
     pub async fn lift_freeze(self: &Arc<Self>, reason: Option<&str>) -> OpsResult<bool> {
-        let act = Act::new(Action::FreezeLift)
-            .reason(reason)
-            .equivalent(equivalent::lift(&self.env));
+        let act = Act {
+            equivalent: equivalent::lift(&self.env),
+            ..Act::new(Action::FreezeLift).reason(reason)
+        };
         self.act(act, async |permit| {
             let store = self.freeze_store(permit.caller()).await?;
             let was_frozen = store

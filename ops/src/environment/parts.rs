@@ -133,17 +133,24 @@ impl Environment {
     /// What a plan says where an environment has no table that would hold its freeze for everybody.
     #[must_use]
     pub fn kept_here(&self) -> Option<String> {
-        let is_without_table = match &self.target {
-            Backend::Embedded { .. } => false,
-            Backend::Aws(aws) => aws.table.as_ref().is_none_or(String::is_empty),
-            Backend::Kubernetes(_) => true,
+        let (has_table, is_shipped) = match &self.target {
+            Backend::Embedded { .. } => return None,
+            Backend::Aws(aws) => {
+                let has_table = aws.table.as_ref().is_some_and(|table| !table.is_empty());
+                (has_table, aws.audit_bus().is_some())
+            }
+            Backend::Kubernetes(_) => (false, false),
         };
-        is_without_table.then(|| {
-            format!(
-                "freeze and audit record of {} are kept on this machine: it has no table",
-                self.name
-            )
-        })
+        let what = match (has_table, is_shipped) {
+            (true, _) => return None,
+            (false, true) => "the freeze",
+            (false, false) => "freeze and audit record",
+        };
+        let are = if is_shipped { "is" } else { "are" };
+        Some(format!(
+            "{what} of {} {are} kept on this machine: it has no table",
+            self.name
+        ))
     }
 }
 
@@ -153,5 +160,85 @@ fn in_words(members: &[&str]) -> String {
         [] => String::new(),
         [one] => (*one).to_owned(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_aws(aws: AwsConfig) -> Environment {
+        Environment {
+            name: "live".to_owned(),
+            target: Backend::Aws(Box::new(aws)),
+            protected: false,
+        }
+    }
+
+    #[track_caller]
+    fn check(env: &Environment, part: Part, hint: Option<&str>) {
+        let missing = env.missing(part);
+        let found = missing.and_then(|missing| missing.hint);
+        assert_eq!(found.as_deref(), hint, "{part:?}");
+    }
+
+    #[test]
+    fn what_is_missing_is_named_by_its_members() {
+        let nothing = in_aws(AwsConfig::default());
+        let add = |members: &str| format!("add {members} to [environments.live] in payops.toml");
+        for (part, members) in [
+            (Part::Payments, "account_id and table"),
+            (Part::Queues, "account_id and queues"),
+            (Part::Ledger, "account_id and ledger_url_secret"),
+            (Part::SearchIndex, "opensearch_url and index"),
+            (Part::Clusters, "clusters"),
+        ] {
+            check(&nothing, part, Some(&add(members)));
+        }
+        let payments = in_aws(AwsConfig {
+            account_id: Some("111111111111".to_owned()),
+            table: Some("t".to_owned()),
+            ledger_url_env: Some("LEDGER".to_owned()),
+            ..AwsConfig::default()
+        });
+        for part in [Part::Payments, Part::Queues, Part::Ledger] {
+            check(&payments, part, None);
+        }
+        check(&payments, Part::Archive, Some(&add("bucket")));
+        let clusters = Environment {
+            target: Backend::Kubernetes(Box::default()),
+            ..nothing
+        };
+        check(&clusters, Part::Clusters, Some(&add("clusters")));
+        check(
+            &clusters,
+            Part::Queues,
+            Some(
+                "it is of kind kubernetes; set kind = \"aws\" and add account_id and queues to \
+                    [environments.live] in payops.toml",
+            ),
+        );
+    }
+
+    #[test]
+    fn a_plan_says_what_is_kept_on_this_machine() {
+        let kept = |aws| in_aws(aws).kept_here();
+        assert_eq!(
+            kept(AwsConfig::default()).as_deref(),
+            Some("freeze and audit record of live are kept on this machine: it has no table")
+        );
+        let shipped = AwsConfig {
+            bus: Some("bus".to_owned()),
+            ..AwsConfig::default()
+        };
+        assert_eq!(
+            kept(shipped).as_deref(),
+            Some("the freeze of live is kept on this machine: it has no table")
+        );
+        let with_table = AwsConfig {
+            table: Some("t".to_owned()),
+            ..AwsConfig::default()
+        };
+        assert_eq!(kept(with_table), None);
     }
 }

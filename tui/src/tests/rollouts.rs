@@ -270,3 +270,42 @@ fn what_one_may_not_do_is_not_offered() {
     });
     assert!(again.is_none());
 }
+
+/// The head of an open rollout counts down to the next try of its cluster, and Ctrl-R tries now.
+#[test]
+fn the_head_counts_down_while_the_cluster_is_away() {
+    let mut model = full(Tab::Rollouts);
+    press(&mut model, "enter");
+    let event = Watched::Cut {
+        why: "connection refused".to_owned(),
+        retry_in: std::time::Duration::from_secs(8),
+    };
+    let cut = Msg::Watch {
+        env: "prod".to_owned(),
+        cluster: "eks-prod".to_owned(),
+        event,
+    };
+    update(&mut model, cut);
+    let mut head_after = |seconds: i64| {
+        let now = t0() + jiff::SignedDuration::from_secs(seconds);
+        update(&mut model, Msg::Tick(now));
+        let screen = snap(&mut model, 80, 24);
+        let mut lines = screen.lines().filter(|line| line.contains("Ctrl-R now"));
+        lines.next().unwrap_or_default().trim().to_owned()
+    };
+    assert_eq!(
+        head_after(0),
+        "⚠ PROD eks-prod: as of 0s ago, retry in 8s (Ctrl-R now): connection refused"
+    );
+    assert_eq!(
+        head_after(5),
+        "⚠ PROD eks-prod: as of 5s ago, retry in 3s (Ctrl-R now): connection refused"
+    );
+    let effects = press(&mut model, "ctrl-r");
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Watch { cluster, .. } if cluster == "eks-prod")),
+        "{effects:?}"
+    );
+}

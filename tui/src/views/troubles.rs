@@ -6,7 +6,7 @@ use ratatui::text::Line;
 
 use payops_core::domain::display::{age, age_since};
 
-use crate::model::{Model, PaneState, WatchStatus};
+use crate::model::{ClusterState, Model, PaneState, RolloutId, WatchStatus};
 use crate::theme::Tone;
 use crate::widgets::{pane, table};
 
@@ -34,39 +34,49 @@ pub(crate) fn troubles(model: &Model) -> Vec<Line<'static>> {
         if let Some(why) = env.no_clusters() {
             lines.push(Line::styled(format!(" – {why}"), theme.style(Tone::Dim)));
         }
-        for cluster in &env.clusters {
-            // A cluster is often named as its environment is.
-            let place = if cluster.name.eq_ignore_ascii_case(&name) {
-                name.clone()
-            } else {
-                format!("{name} {}", cluster.name)
-            };
-            match &cluster.watch {
-                WatchStatus::Waiting => lines.push(Line::styled(
-                    format!(" ◌ {place}: loading…"),
-                    theme.style(Tone::Dim),
-                )),
-                WatchStatus::Cut {
-                    why,
-                    since,
-                    retry_at,
-                } => {
-                    let again = age(retry_at.duration_since(model.now));
-                    let since = age_since(*since, model.now);
-                    let stands = if cluster.rollouts.is_empty() {
-                        format!("no answer for {since}")
-                    } else {
-                        format!("as of {since} ago")
-                    };
-                    let text =
-                        format!(" ⚠ {place}: {stands}, retry in {again} (Ctrl-R now): {why}");
-                    lines.push(Line::styled(text, theme.style(Tone::Warn)));
-                }
-                WatchStatus::Live => {}
-            }
-        }
+        lines.extend(
+            env.clusters
+                .iter()
+                .filter_map(|cluster| cluster_trouble(model, &name, cluster)),
+        );
     }
     lines
+}
+
+/// What is wrong with the cluster of a rollout, with the seconds that are left to the next try.
+pub(super) fn trouble_of(model: &Model, id: &RolloutId) -> Option<Line<'static>> {
+    cluster_trouble(model, &id.env.to_uppercase(), model.find_cluster(id)?)
+}
+
+fn cluster_trouble(model: &Model, env: &str, cluster: &ClusterState) -> Option<Line<'static>> {
+    // A cluster is often named as its environment is.
+    let place = if cluster.name.eq_ignore_ascii_case(env) {
+        env.to_owned()
+    } else {
+        format!("{env} {}", cluster.name)
+    };
+    match &cluster.watch {
+        WatchStatus::Waiting => Some(Line::styled(
+            format!(" ◌ {place}: loading…"),
+            model.theme.style(Tone::Dim),
+        )),
+        WatchStatus::Cut {
+            why,
+            since,
+            retry_at,
+        } => {
+            let again = age(retry_at.duration_since(model.now));
+            let since = age_since(*since, model.now);
+            let stands = if cluster.rollouts.is_empty() {
+                format!("no answer for {since}")
+            } else {
+                format!("as of {since} ago")
+            };
+            let text = format!(" ⚠ {place}: {stands}, retry in {again} (Ctrl-R now): {why}");
+            Some(Line::styled(text, model.theme.style(Tone::Warn)))
+        }
+        WatchStatus::Live => None,
+    }
 }
 
 /// Draws the lines at the top of `area`; returns the rest of it.

@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::rollouts;
+use super::troubles::trouble_of;
 use super::view::{Freshness, View};
 use crate::model::Model;
 use crate::theme::Tone;
@@ -17,7 +18,14 @@ pub(crate) use tree::metric_threshold;
 
 /// The lines above the tree, and where the tree is.
 fn layout(model: &Model, body: Rect) -> (Vec<Line<'static>>, Rect) {
-    let lines = head::lines(model, usize::from(body.width));
+    let width = usize::from(body.width);
+    // What the cluster said last may be out of date: that comes first.
+    let trouble = model.rollout_route().and_then(|id| trouble_of(model, id));
+    let trouble = trouble.map(|line| table::clip_line(&line, width));
+    let lines: Vec<Line<'static>> = trouble
+        .into_iter()
+        .chain(head::lines(model, width))
+        .collect();
     let taken = u16::try_from(lines.len())
         .unwrap_or(u16::MAX)
         .min(body.height.saturating_sub(3));
