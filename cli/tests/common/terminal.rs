@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::num::NonZero;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -36,6 +37,8 @@ impl Terminal {
         let inside = File::options()
             .read(true)
             .write(true)
+            // Or it would be the terminal of a test that leads a session, and end it when it closes.
+            .custom_flags(OpenptFlags::NOCTTY.bits().cast_signed())
             .open(&name)
             .expect("opened");
         tcsetwinsize(
