@@ -161,6 +161,14 @@ impl Terminal {
     }
 }
 
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // Whether the test passed or not, the program ends with it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 fn size(cells: u16) -> NonZero<u16> {
     NonZero::new(cells).expect("some")
 }
