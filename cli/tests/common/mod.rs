@@ -5,6 +5,7 @@ pub(crate) mod embedded;
 pub(crate) mod hostile;
 pub(crate) mod killing;
 pub(crate) mod stub;
+pub(crate) mod terminal;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};

@@ -65,6 +65,9 @@ fn serve(
         .unwrap_or(0);
     let mut body = vec![0; length];
     input.read_exact(&mut body)?;
+    if request.header("transfer-encoding") == Some("chunked") {
+        body = read_chunks(&mut input)?;
+    }
     request.body = String::from_utf8_lossy(&body).into_owned();
     let number = {
         let mut seen = seen.lock().expect("not poisoned");
@@ -83,4 +86,20 @@ fn serve(
         "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n{headers}\r\n{body}",
         body.len()
     )
+}
+
+fn read_chunks(input: &mut BufReader<&TcpStream>) -> std::io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = String::new();
+        input.read_line(&mut line)?;
+        let length = usize::from_str_radix(line.trim(), 16).unwrap_or(0);
+        // Each chunk ends with CR LF, the empty one at the end too.
+        let mut chunk = vec![0; length + 2];
+        input.read_exact(&mut chunk)?;
+        if length == 0 {
+            return Ok(body);
+        }
+        body.extend(&chunk[..length]);
+    }
 }

@@ -18,7 +18,7 @@ const ASKED_MAX: Duration = Duration::from_mins(5);
 /// the first row is there 3 s after it answers.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
 
-/// How often a server that could not be reached may say that it is not ready before it counts as
+/// How often a server that was lost or could not be reached may say that it is not ready before it counts as
 /// one that is busy.
 const STARTING_MAX: u32 = 10;
 
@@ -57,6 +57,10 @@ impl Backoff {
 
     /// The wait after `failure`.
     pub(crate) fn wait_after(&mut self, failure: &Failure) -> Duration {
+        if matches!(failure.cause, Cause::Lost(_)) {
+            // It may be back before anybody finds it away.
+            self.starting = STARTING_MAX;
+        }
         match (&failure.cause, failure.retry_after()) {
             // It asks for more than it needs while it installs its paths.
             (Cause::Answer { code: 503, .. }, _) if self.starting > 0 => {
@@ -140,6 +144,29 @@ mod tests {
         assert!(
             backoff.wait() < Duration::from_millis(1200),
             "neither lengthens the wait after another failure"
+        );
+    }
+
+    #[test]
+    fn a_server_that_is_back_at_once_is_not_waited_for_as_long_as_it_asks() {
+        let failure = |cause| Failure {
+            what: "watch rollouts".to_owned(),
+            writes: false,
+            cause,
+        };
+        let mut backoff = Backoff::new(&Timing::default());
+        backoff.wait_after(&failure(Cause::Lost("reset".into())));
+        let starting = failure(Cause::Answer {
+            code: 503,
+            message: String::new(),
+            retry_after: Some(Duration::from_secs(5)),
+        });
+        for _ in 0..STARTING_MAX {
+            assert!(backoff.wait_after(&starting) <= CONNECT_MAX);
+        }
+        assert!(
+            backoff.wait_after(&starting) >= Duration::from_secs(5),
+            "by then it is busy"
         );
     }
 

@@ -134,6 +134,38 @@ fn the_pause_before_the_switch_ends_by_itself() {
     twins.settle("Healthy", "");
 }
 
+#[test]
+fn a_smaller_preview_grows_before_the_switch() {
+    let Some(cluster) = cluster() else { return };
+    let twins = twins(
+        cluster,
+        &json!({"blueGreen": {
+            "autoPromotionEnabled": false, "previewReplicaCount": 1,
+            "scaleDownDelaySeconds": 600,
+        }}),
+    );
+    twins.settle("Healthy", "");
+    twins.set_image(
+        "shop/web:2",
+        &format!("a new rollout of main=shop/web:2: {WAITS}"),
+    );
+    let seen = twins.settle("Paused", "BlueGreenPause");
+    let pods = |seen: &Value| {
+        let set = &seen["replica_sets"][0];
+        (set["role"].clone(), set["desired"].clone())
+    };
+    assert_eq!(pods(&seen), (json!("preview"), json!(1)));
+    twins.act(
+        &["promote", "NAME"],
+        &["promote", "NAME"],
+        "active service o switches from revision 1 to revision 2 once all of its pods are ready; \
+            preview service o-preview serves revision 2 too; the pods of revision 1 stand for 10m, \
+            and until then going back is instant",
+    );
+    let seen = twins.settle("Healthy", "");
+    assert_eq!(pods(&seen), (json!("stable, active"), json!(2)));
+}
+
 fn judged(command: &str) -> Value {
     json!({
         "apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate",

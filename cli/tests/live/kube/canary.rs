@@ -136,6 +136,56 @@ fn promote_abort_retry_full_undo_pause_resume_restart() {
 }
 
 #[test]
+fn an_undo_within_the_rollback_window_takes_no_steps() {
+    let Some(cluster) = cluster() else { return };
+    let strategy = json!({"canary": {"steps": [{"setWeight": 50}, {"pause": {}}]}});
+    let twins = Twins::new(cluster, |name| {
+        let mut rollout = rollout(name, "shop/web:1", 2, &strategy);
+        rollout["spec"]["rollbackWindow"] = json!({"revisions": 1});
+        vec![rollout]
+    });
+    twins.settle("Healthy", "");
+    let begun = "step 1 of 2 (50 %); then pause";
+    for image in ["shop/web:2", "shop/web:3"] {
+        twins.set_image(image, &format!("a new rollout of main={image}: {begun}"));
+        twins.settle("Paused", "CanaryPauseStep");
+        twins.act(
+            &["promote", "NAME", "--full"],
+            &["promote", "NAME", "--full"],
+            &format!(
+                "100 % on revision {}, as soon as its pods are ready",
+                &image[9..]
+            ),
+        );
+        twins.settle("Healthy", "");
+    }
+    // Version 2 lies between, so that version 1 is out of the window.
+    let plan = twins
+        .payops(&[
+            "undo",
+            &twins.name("o"),
+            "--to-revision",
+            "1",
+            "--dry-run",
+            "-o",
+            "json",
+        ])
+        .exits(0)
+        .json();
+    assert_eq!(
+        plan["after"],
+        format!("a new rollout of revision 1: shop/web:1; {begun}")
+    );
+    twins.act(
+        &["undo", "NAME"],
+        &["undo", "NAME"],
+        "back to revision 2 without steps, as it is within the rollback window: shop/web:2",
+    );
+    let seen = twins.settle("Healthy", "");
+    assert_eq!(seen["images"], json!(["shop/web:2"]));
+}
+
+#[test]
 fn an_analysis_is_ended_and_passed_over() {
     let Some(cluster) = cluster() else { return };
     let strategy = json!({"canary": {"steps": [

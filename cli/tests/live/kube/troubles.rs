@@ -2,7 +2,7 @@
 //! disturb the servers of all tests, so they are put right again whatever happens, and nothing else
 //! may run beside them.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,8 @@ use serde_json::json;
 
 use super::{Twins, cluster, rollout};
 use crate::common::eventually;
+use crate::common::stub::Stub;
+use crate::common::terminal::Terminal;
 
 /// Does the opposite of a disturbance when it is dropped.
 struct Restore<'a> {
@@ -190,6 +192,7 @@ fn a_server_that_is_back_is_watched_within_three_seconds() {
     });
     let minute = Duration::from_mins(1);
     told.recv_timeout(minute).expect("a first line");
+    let before = twins.rollout("o")["metadata"]["resourceVersion"].clone();
     // A change while the server is away cannot be; the first after it is back is told.
     let killed = Restore::after(&twins, "kill-apiserver", "start-apiserver");
     std::thread::sleep(Duration::from_secs(11));
@@ -210,8 +213,99 @@ fn a_server_that_is_back_is_watched_within_three_seconds() {
     let waited = changed.saturating_duration_since(back);
     println!("told {waited:?} after the server was back");
     assert!(waited <= Duration::from_secs(3), "{waited:?}");
+    // The new server does not know the place at which the watch was any more: it answers 410.
+    let path = format!(
+        "/apis/argoproj.io/v1alpha1/rollouts?watch=1&timeoutSeconds=1&resourceVersion={}",
+        before.as_str().expect("a version")
+    );
+    let answer = twins.try_kubectl(&["get", "--raw", &path]);
+    assert!(answer.contains("too old resource version"), "{answer}");
     // The controllers come back too, before anything else runs.
     eventually("the controller", || {
         (twins.look("o")["updated"] == 2 || twins.look("o")["available"] == 5).then_some(())
     });
+}
+
+#[test]
+fn the_screen_and_a_wait_outlive_a_server_that_is_killed() {
+    let Some(cluster) = cluster() else { return };
+    let twins = twins(cluster);
+    let name = twins.name("o");
+    let config = twins.place.work().join("payops.toml");
+    let text = std::fs::read_to_string(&config).expect("read");
+    // Of the rest of an environment only who we are is answered; the clusters are shown all the same.
+    let nobody = Stub::new(|_, request| {
+        if !request.body.contains("GetCallerIdentity") {
+            return (503, Vec::new(), String::new());
+        }
+        let answer = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+            <GetCallerIdentityResult><Arn>arn:aws:iam::000000000000:user/tester</Arn>\
+            <UserId>tester</UserId><Account>000000000000</Account></GetCallerIdentityResult>\
+            </GetCallerIdentityResponse>";
+        let xml = ("content-type", "text/xml".to_owned());
+        (200, vec![xml], answer.to_owned())
+    });
+    let rest = format!(
+        "region = \"eu-west-1\"\naccount_id = \"000000000000\"\nendpoint_url = \"{0}\"\n\
+         table = \"none\"\nbucket = \"none\"\nbus = \"none\"\nqueues = {{ prefix = \"none-\" }}\n\
+         ledger_url_env = \"LEDGER_URL\"\nopensearch_url = \"{0}\"\nindex = \"none\"",
+        nobody.url
+    );
+    let text = text.replace("region = \"eu-west-1\"", &rest);
+    std::fs::write(&config, text).expect("written");
+    let mut command = twins.place.command(&["--env", "live"]);
+    command
+        .env_remove("PAYOPS_DATA_DIR")
+        .env("LEDGER_URL", "postgres://nobody:none@127.0.0.1:1/none")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test");
+    let mut screen = Terminal::open(command, (30, 140));
+    screen.until("the rollouts", |text| !text.trim().is_empty());
+    screen.press(":");
+    screen.wait("Command");
+    screen.press("rollouts\r");
+    screen.wait(&twins.namespace);
+    screen.wait("waiting for promotion");
+    screen.wait("clusters live");
+    twins.write_config("admin");
+    let mut wait = twins
+        .command(&["wait", &name, "--until", "healthy", "--timeout", "5m"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut told = BufReader::new(wait.stderr.take().expect("piped"));
+    let mut line = String::new();
+    told.read_line(&mut line).expect("read");
+    assert!(line.contains("CanaryPauseStep"), "{line}");
+    let killed = Restore::after(&twins, "kill-apiserver", "start-apiserver");
+    screen.gone("clusters live");
+    drop(killed);
+    let back = Instant::now();
+    screen.wait("clusters live");
+    let waited = back.elapsed();
+    println!("on the screen {waited:?} after the server was back");
+    assert!(waited <= Duration::from_secs(3), "{waited:?}");
+    let value = "{\"spec\":{\"paused\":true}}";
+    twins.kubectl(&["patch", "rollout", "o", "--type", "merge", "-p", value]);
+    screen.wait("paused manually");
+    screen.press("q");
+    // While the server still starts, a command that does not wait may be refused.
+    // Its controllers come back later than it does.
+    let until = |message: &str| {
+        let limit = Instant::now() + Duration::from_mins(3);
+        loop {
+            let got = twins.payops(&["get", &name, "-o", "json"]);
+            if got.code == 0 && got.json()["message"] == message {
+                break;
+            }
+            assert!(Instant::now() < limit, "{message}: {}{}", got.out, got.err);
+        }
+    };
+    until("manually paused");
+    twins.change(&["resume", &name]).exits(0);
+    until("CanaryPauseStep");
+    twins.change(&["promote", &name, "--full"]).exits(0);
+    told.read_to_string(&mut line).expect("read");
+    assert!(wait.wait().expect("ended").success(), "{line}");
 }
