@@ -3,7 +3,7 @@
 //!
 //! From this table come the truth rows and the actions that Terraform's policies are held against
 //! (`tests/hermetic/permissions.rs`). Debug builds refuse a call that is not in it
-//! ([`crate::checked`]).
+//! (`checked.rs`).
 
 /// What a call does, as IAM's access levels have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,7 +24,7 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 /// The layout that this code writes, and the newest it reads.
 const LAYOUT: u32 = 1;
 
-pub(crate) const PK: &str = "pk";
+pub(super) const PK: &str = "pk";
 pub(super) const SK: &str = "sk";
 pub(super) const PAYMENT: &str = "PAY";
 pub(super) const EVENTS: &str = "EVT#";

@@ -37,7 +37,6 @@ use payops_core::port::{
     PaymentPage, PaymentStore, PortResult, Random,
 };
 
-pub(crate) use item::PK as PARTITION_KEY;
 pub use ops::{DynamoApprovalStore, DynamoFreezeStore};
 pub use table::create_table;
 

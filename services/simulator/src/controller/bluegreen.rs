@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::analysis::{self, AnalysisKind};
 use super::context::RolloutContext;
 use super::json::{add_seconds, flag, list, number, text};
-use super::{pause, sets, steps, update};
+use super::{pause, rollback, sets, steps, update};
 
 const PAUSE: &str = "BlueGreenPause";
 /// Seconds that the pods of an aborted preview stay if the spec does not say.
@@ -79,7 +79,7 @@ fn reconcile_aborted(ctx: &mut RolloutContext, new: usize) {
 /// window: without pause and analysis.
 fn is_fast_rollback(ctx: &RolloutContext, new: usize) -> bool {
     let stands = sets::scale_down_at(ctx, new).is_some_and(|deadline| deadline > ctx.now);
-    (stands && update::is_rollback(ctx)) || update::is_within_rollback_window(ctx)
+    (stands && rollback::is_rollback(ctx)) || rollback::is_within_rollback_window(ctx)
 }
 
 fn reconcile_update(ctx: &mut RolloutContext, new: usize, hash: &str) {

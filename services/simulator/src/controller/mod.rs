@@ -24,6 +24,7 @@ mod pause;
 mod pods;
 mod replicas;
 mod revision;
+mod rollback;
 mod sets;
 mod status;
 mod steps;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::context::{RolloutContext, WorkingCopy};
 use super::json::{add_seconds, into_object, list, number, object_mut, text, time, to_rfc3339};
-use super::{conditions, hash, revision, update};
+use super::{conditions, hash, revision, rollback};
 use crate::kinds::Kind;
 use crate::store::Key;
 
@@ -137,7 +137,7 @@ pub(super) fn restart_steps(ctx: &mut RolloutContext) {
     if !ctx.is_blue_green() {
         // The stable version skips all steps, and so does one within the rollback window.
         let skips = ctx.is_fully_promoted()
-            || (update::is_within_rollback_window(ctx)
+            || (rollback::is_within_rollback_window(ctx)
                 && available_pods(ctx, ctx.find_set(ctx.current_hash())) > 0);
         let index = if skips { ctx.steps().len() } else { 0 };
         ctx.set_status("currentStepIndex", index);

@@ -6,7 +6,7 @@ use super::analysis::{self, AnalysisKind};
 use super::analysis_run::is_completed;
 use super::context::RolloutContext;
 use super::json::{add_seconds, flag, list, number, seconds, text};
-use super::{experiment, pause, replicas, sets, update, weights};
+use super::{experiment, pause, replicas, rollback, sets, update, weights};
 
 const INCONCLUSIVE: &str = "InconclusiveAnalysisRun";
 const INCONCLUSIVE_EXPERIMENT: &str = "InconclusiveExperiment";
@@ -15,7 +15,8 @@ const INCONCLUSIVE_EXPERIMENT: &str = "InconclusiveExperiment";
 /// that watches see each.
 pub(super) fn advance(ctx: &mut RolloutContext) {
     let (index, count) = (ctx.step_index(), ctx.steps().len());
-    let passes_over = flag(ctx.status(), "/promoteFull") || update::is_within_rollback_window(ctx);
+    let passes_over =
+        flag(ctx.status(), "/promoteFull") || rollback::is_within_rollback_window(ctx);
     if passes_over && index < count {
         pause::end(ctx);
         clear_step_status(ctx);
