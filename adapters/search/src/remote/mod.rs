@@ -27,6 +27,8 @@ const WINDOW: usize = 10_000;
 /// Documents and bytes of one bulk call at most; OpenSearch advises 5 to 15 MB.
 const BULK_DOCS_MAX: usize = 1_000;
 const BULK_BYTES_MAX: usize = 5_000_000;
+/// What a server answers whose own limit is below that: managed ones have theirs by size.
+const TOO_LARGE: u16 = 413;
 const IDS_MAX: usize = 1_000;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -189,43 +191,62 @@ impl OpenSearchIndex {
             ("refresh", self.visibility.parameter()),
             ("require_alias", is_alias),
         ];
-        let body = self
-            .api
-            .lines(&format!("/{}/_bulk", self.target), &parameters, lines)
-            .await?
-            .into_body()?;
-        let items = body["items"]
-            .as_array()
-            .filter(|items| items.len() == count);
-        let items = items.ok_or_else(|| {
-            PortError::new(
-                ErrorKind::Ambiguous,
-                "OpenSearch did not answer for every document",
-            )
-        })?;
+        let path = format!("/{}/_bulk", self.target);
         let mut outcomes = Vec::with_capacity(count);
-        let mut failures = Vec::new();
-        for item in items {
-            let item = &item["index"];
-            match item["status"]
-                .as_u64()
-                .and_then(|status| u16::try_from(status).ok())
-                .unwrap_or_default()
-            {
-                200 | 201 => outcomes.push(UpsertOutcome::Applied),
-                409 => outcomes.push(UpsertOutcome::Stale),
-                status => failures.push(failure(status, &item["error"], Effect::Writes)),
+        let mut parts = vec![(lines, count)];
+        while let Some((lines, count)) = parts.pop() {
+            let answer = self.api.lines(&path, &parameters, lines.clone()).await?;
+            if answer.status == TOO_LARGE && count > 1 {
+                let (head, tail) = halve(&lines, count);
+                parts.push((tail.to_owned(), count - count / 2));
+                parts.push((head.to_owned(), count / 2));
+                continue;
             }
+            outcomes.extend(read_outcomes(&answer.into_body()?, count)?);
         }
-        match worst(failures) {
-            None => Ok(outcomes),
-            // Those that were taken are taken; writing all of them again is harmless.
-            Some((error, of)) => Err(PortError::because(
-                error.kind,
-                format!("OpenSearch did not index {of} of {count} documents"),
-                error,
-            )),
+        Ok(outcomes)
+    }
+}
+
+/// The lines of the first half of the documents, and those of the others; each has two.
+fn halve(lines: &str, count: usize) -> (&str, &str) {
+    let ends = lines.match_indices('\n').map(|(at, _)| at + 1);
+    let end = ends.take(count / 2 * 2).last().unwrap_or_default();
+    lines.split_at(end)
+}
+
+fn read_outcomes(body: &Value, count: usize) -> PortResult<Vec<UpsertOutcome>> {
+    let items = body["items"]
+        .as_array()
+        .filter(|items| items.len() == count);
+    let items = items.ok_or_else(|| {
+        PortError::new(
+            ErrorKind::Ambiguous,
+            "OpenSearch did not answer for every document",
+        )
+    })?;
+    let mut outcomes = Vec::with_capacity(count);
+    let mut failures = Vec::new();
+    for item in items {
+        let item = &item["index"];
+        match item["status"]
+            .as_u64()
+            .and_then(|status| u16::try_from(status).ok())
+            .unwrap_or_default()
+        {
+            200 | 201 => outcomes.push(UpsertOutcome::Applied),
+            409 => outcomes.push(UpsertOutcome::Stale),
+            status => failures.push(failure(status, &item["error"], Effect::Writes)),
         }
+    }
+    match worst(failures) {
+        None => Ok(outcomes),
+        // Those that were taken are taken; writing all of them again is harmless.
+        Some((error, of)) => Err(PortError::because(
+            error.kind,
+            format!("OpenSearch did not index {of} of {count} documents"),
+            error,
+        )),
     }
 }
 

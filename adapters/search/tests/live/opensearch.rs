@@ -16,6 +16,7 @@ use payops_search::{OpenSearchIndex, Visibility};
 use payops_testkit::{conformance, fresh_salt, sample};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Child;
 
 /// An index of this test's own, or `None` where the server is not running.
 async fn index(name: &str) -> Option<OpenSearchIndex> {
@@ -179,15 +180,14 @@ async fn a_field_that_nobody_declared_is_refused() {
     assert_eq!(told["error"]["type"], "strict_dynamic_mapping_exception");
 }
 
-/// A node of this test's own with little room, which refuses writes that come at once.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_without_room_is_throttled_and_loses_nothing() {
+/// A node of the test's own with these settings, and its address.
+async fn node(settings: &[&str]) -> Option<(Child, String)> {
     let Ok(program) = std::env::var("PAYOPS_LIVE_OPENSEARCH_NODE") else {
         println!("not run: PAYOPS_LIVE_OPENSEARCH_NODE is not set");
-        return;
+        return None;
     };
     let mut node = tokio::process::Command::new(program)
-        .args(["thread_pool.write.size=1", "thread_pool.write.queue_size=1"])
+        .args(settings)
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
         .kill_on_drop(true)
@@ -195,7 +195,34 @@ async fn a_node_without_room_is_throttled_and_loses_nothing() {
         .expect("a node");
     let stdout = node.stdout.take().expect("its words");
     let url = BufReader::new(stdout).lines().next_line().await;
-    let url = url.expect("read").expect("its address");
+    Some((node, url.expect("read").expect("its address")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_large_for_the_node_goes_in_parts() {
+    let Some((_node, url)) = node(&["http.max_content_length=64kb"]).await else {
+        return;
+    };
+    let index = OpenSearchIndex::connect(&url, "payments", None)
+        .expect("an address")
+        .with_visibility(Visibility::AtOnce);
+    index.ensure_index().await.expect("made");
+    let docs: Vec<_> = (0..500).map(sample::doc).collect();
+    let outcomes = index.upsert(&docs).await.expect("written");
+    assert_eq!(outcomes, vec![UpsertOutcome::Applied; 500]);
+    let again = index.upsert(&docs).await.expect("written");
+    assert_eq!(again, vec![UpsertOutcome::Stale; 500]);
+    let ids: Vec<_> = docs.iter().map(|doc| doc.id.clone()).collect();
+    assert_eq!(index.of_payments(&ids).await.expect("found").len(), 500);
+}
+
+/// A node with little room refuses writes that come at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_room_is_throttled_and_loses_nothing() {
+    let settings = ["thread_pool.write.size=1", "thread_pool.write.queue_size=1"];
+    let Some((_node, url)) = node(&settings).await else {
+        return;
+    };
     let index = OpenSearchIndex::connect(&url, "payments", None)
         .expect("an address")
         .with_visibility(Visibility::Eventually);
