@@ -87,6 +87,9 @@ async fn scene(endpoint: &str) -> (Scene, Vec<String>) {
             max_receives: 10,
         };
         create_all(&clients, &names).await.unwrap();
+        let audit_bus = format!("{bus}-audit");
+        let made = clients.events.create_event_bus().name(&audit_bus);
+        made.send().await.unwrap();
         let store = DynamoStore::new(
             clients.dynamo.clone(),
             &table,
@@ -108,7 +111,7 @@ async fn scene(endpoint: &str) -> (Scene, Vec<String>) {
         write!(
             file,
             "[environments.{env}]\nkind = \"aws\"\nregion = \"eu-west-1\"\naccount_id = \"{account}\"\nendpoint_url = \"{endpoint}\"\n\
-             table = \"{table}\"\nbucket = \"{bucket}\"\nbus = \"{bus}\"\nqueues = {{ prefix = \"{prefix}\" }}\n\
+             table = \"{table}\"\nbucket = \"{bucket}\"\nbus = \"{bus}\"\naudit_bus = \"{audit_bus}\"\nqueues = {{ prefix = \"{prefix}\" }}\n\
              [environments.{env}.roles]\nview = {{ arn = \"arn:aws:iam::{account}:role/payops-view\" }}\n\
              operate = {{ arn = \"arn:aws:iam::{account}:role/payops-operate\" }}\n"
         )

@@ -90,6 +90,9 @@ pub(super) async fn scene(live: Live) -> Scene {
         max_receives: 10,
     };
     create_all(&clients, &names).await.unwrap();
+    let audit_bus = format!("{own}-audit");
+    let made = clients.events.create_event_bus().name(&audit_bus);
+    made.send().await.unwrap();
     let clock = Arc::new(ManualClock::new());
     let random = Arc::new(SeededRandom::new(fresh_salt()));
     let store = Arc::new(DynamoStore::new(clients.dynamo.clone(), &table, random));
@@ -185,7 +188,7 @@ pub(super) async fn scene(live: Live) -> Scene {
     let place = Place::new();
     let file = format!(
         "[environments.emulator]\nkind = \"aws\"\nregion = \"eu-west-1\"\naccount_id = \"000000000000\"\nendpoint_url = \"{}\"\n\
-         table = \"{table}\"\nbucket = \"{bucket}\"\nbus = \"{bus}\"\nqueues = {{ prefix = \"{prefix}\" }}\n\
+         table = \"{table}\"\nbucket = \"{bucket}\"\nbus = \"{bus}\"\naudit_bus = \"{audit_bus}\"\nqueues = {{ prefix = \"{prefix}\" }}\n\
          ledger_url_env = \"LEDGER_URL\"\nopensearch_url = \"{}\"\nindex = \"payments-{own}\"\n",
         live.aws, live.opensearch
     );

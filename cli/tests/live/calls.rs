@@ -123,9 +123,6 @@ async fn add_dead_letters(scene: &Scene, queue: &str, count: usize, replays: u32
 /// The environment with all parts that a file can name, once protected and once not.
 async fn name_everything(scene: &Scene) {
     let (clients, own) = (&scene.clients, &scene.own);
-    let bus = format!("{own}-audit");
-    let made = clients.events.create_event_bus().name(&bus).send().await;
-    made.expect("a bus");
     let secret = format!("{own}/ledger-url-readonly");
     let made = clients.secrets.create_secret().name(&secret);
     let made = made.secret_string(&scene.live.postgres).send().await;
@@ -137,7 +134,7 @@ async fn name_everything(scene: &Scene) {
         text.push_str(&plain.replace("environments.emulator", &format!("environments.{name}")));
         write!(
             text,
-            "audit_bus = \"{bus}\"\nledger_url_secret = \"{secret}\"\nprotected = {is_protected}\n\
+            "ledger_url_secret = \"{secret}\"\nprotected = {is_protected}\n\
              [[environments.{name}.clusters]]\nname = \"main\"\neks = \"{own}-none\"\n"
         )
         .expect("written");
@@ -193,6 +190,11 @@ fn each_role_makes_the_calls_that_it_may() {
         clusters.err
     );
 
+    let parked = parking_queue(WORK);
+    let peek = ["queue", "peek", &parked];
+    let refused = look(&peek).exits(3);
+    assert!(refused.err.contains("--access operate"), "{}", refused.err);
+
     // Whoever acts is elevated to the role that operates.
     write(&["freeze", "set"]).exits(0);
     write(&["freeze", "lift"]).exits(0);
@@ -222,10 +224,6 @@ fn each_role_makes_the_calls_that_it_may() {
     ])
     .exits(0);
     write(&["dlq", "redrive-cancel", NOTIFICATIONS, "--yes"]).exits(0);
-    let peek = ["queue", "peek", &parking_queue(WORK)];
-    let refused = look(&peek).exits(3);
-    assert!(refused.err.contains("--access operate"), "{}", refused.err);
-    write(&["account", "login"]).exits(0);
     look(&peek).exits(0);
     look(&["account", "logout"]).exits(0);
     write(&["audit", "ship"]).exits(0);

@@ -37,6 +37,7 @@ fn every_letter_comes_and_what_comes_twice_is_named() {
         format!("{own}-bus"),
         format!("{own}-"),
     );
+    let audit_bus = format!("{bus}-audit");
     let names = Names {
         table: table.clone(),
         bucket: bucket.clone(),
@@ -52,12 +53,14 @@ fn every_letter_comes_and_what_comes_twice_is_named() {
         };
         let clients: Clients = load(&config).await;
         create_all(&clients, &names).await.unwrap();
+        let made = clients.events.create_event_bus().name(&audit_bus);
+        made.send().await.unwrap();
         SqsQueues::with_prefix(clients.sqs.clone(), &prefix, None)
     });
     let place = Place::new();
     let file = format!(
         "[environments.emulator]\nkind = \"aws\"\nregion = \"eu-west-1\"\naccount_id = \"000000000000\"\nendpoint_url = \"{endpoint}\"\n\
-         table = \"{table}\"\nbucket = \"{bucket}\"\nbus = \"{bus}\"\nqueues = \
+         table = \"{table}\"\nbucket = \"{bucket}\"\nbus = \"{bus}\"\naudit_bus = \"{audit_bus}\"\nqueues = \
              {{ prefix = \"{prefix}\" }}\n"
     );
     place.file("payops.toml", file);
