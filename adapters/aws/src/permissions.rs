@@ -496,12 +496,7 @@ pub const USES: &[CallUse] = &[
     ),
     used(
         PaymentsWorker,
-        &[
-            "GetItem",
-            "TransactWriteItems",
-            "TransactWriteItems:Update",
-            "BatchWriteItem",
-        ],
+        &["GetItem", "TransactWriteItems", "BatchWriteItem"],
         &[Table],
         "the worker claims and completes payments",
     ),

@@ -5,6 +5,7 @@ locals {
     get_item    = { actions = ["dynamodb:GetItem"], resources = [var.table_arn] }
     query       = { actions = ["dynamodb:Query"], resources = [var.table_arn, "${var.table_arn}/index/*"] }
     transaction = { actions = ["dynamodb:PutItem", "dynamodb:UpdateItem"], resources = [var.table_arn] }
+    put_item    = { actions = ["dynamodb:PutItem"], resources = [var.table_arn] }
     outbox      = { actions = ["dynamodb:BatchWriteItem"], resources = [var.table_arn] }
     put_events  = { actions = ["events:PutEvents"], resources = [var.bus_arn] }
   }
@@ -31,7 +32,7 @@ locals {
     }
     payments-worker = {
       GetItem     = local.parts.get_item
-      WriteTable  = local.parts.transaction
+      WriteTable  = local.parts.put_item
       Outbox      = local.parts.outbox
       ReadArchive = { actions = ["s3:GetObject"], resources = ["${var.archive_arn}/*"] }
       ListArchive = { actions = ["s3:ListBucket"], resources = [var.archive_arn] }
